@@ -25,6 +25,7 @@ from django.core import signing
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 
 from samizdat.accounts.models import Person
@@ -40,7 +41,8 @@ LONGEST = timedelta(days=1)
 MOST = 3_500_000
 # Fields that are no text of theirs: the marks of the form, buttons, which say what to do besides saving, and the words
 # by which somebody is sure: those are asked for again. What is secret is typed anew.
-_LEFT_OUT = {"csrfmiddlewaretoken", MARK, HELD, "then", "over", "remove", "look", "sure", "word"}
+_TOKEN = "csrfmiddlewaretoken"
+_LEFT_OUT = {_TOKEN, MARK, HELD, "then", "over", "remove", "look", "sure", "word"}
 _SECRET = {"password", "old", "private", "secret"}
 _SALT = "samizdat.web.signed_out"
 _INSTANCE = bytes(16)
@@ -94,6 +96,14 @@ def _posted(request: Any) -> tuple[int, Typed] | None:
         return None
     kept = {name: values for name, values in request.POST.lists() if name not in _LEFT_OUT | _SECRET}
     return owner, Typed(to, back, [(name, value) for name, values in kept.items() for value in values])
+
+
+def typed_into(request: Any) -> Typed:
+    """What a form holds that is not taken now, to be sent again as it is: by whoever is signed in, a moment later."""
+    path, has_page = request.get_full_path(), request.resolver_match.func.door["see"]
+    back = path if has_page else reverse("home", args=[request.organisation.slug])
+    told = {name: values for name, values in request.POST.lists() if name not in {_TOKEN, MARK} | _SECRET}
+    return Typed(path, back, [(name, value) for name, values in told.items() for value in values])
 
 
 def after_sign_in(request: Any, person: Person, held: str) -> HttpResponse | None:

@@ -1,19 +1,21 @@
 """Subscribers' addresses at the desk: opened faster than anybody reads, pages say no (audience/watching.py).
 
-Each page that opens a subscriber does it by one of these. `TooFast` becomes a page of its own in the middleware.
+Each page that opens a subscriber does it by one of these. `TooFast` becomes a page of its own in the middleware; what
+was typed into a form travels inside of it, to be sent again.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.http import Http404, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import people
 from samizdat.audience import queries, watching
 from samizdat.events.actions import record
-from samizdat.web import reading
+from samizdat.web import reading, signed_out
 from samizdat.web.doors import WRITERS, address
 from samizdat.web.templatetags.desk import moment
 
@@ -33,12 +35,13 @@ def count(request: Any, many: int = 1) -> None:
 
 
 def subscriber(request: Any, number: int) -> Any:
-    """The subscriber whose page is opened, which is recorded. Errors: Http404, TooFast."""
+    """The subscriber whose page is opened: counted and recorded once an hour, on however many pages somebody works at
+    them. Errors: Http404, TooFast."""
     found = queries.subscriber_numbered(request.organisation, number)
     if found is None:
         raise Http404
-    count(request)
-    record("subscriber.opened", request.organisation, now=timezone.now(), by=request.person, about=found.id)
+    if show(request, [number]):
+        record("subscriber.opened", request.organisation, now=timezone.now(), by=request.person, about=found.id)
     return found
 
 
@@ -68,12 +71,19 @@ _GAPS = " \xa0\u202f,"
 def answer(request: Any, seconds: int) -> HttpResponse:
     from samizdat.web.views.entry import says
 
-    sentence = _(
+    title, home = _("Too many subscribers at once"), address(request.organisation, "home")
+    if request.method != "POST":
+        return says(request, title, sentence(seconds), 429, home, _("Home"))
+    facts = {"title": title, "sentence": sentence(seconds), "typed": signed_out.typed_into(request), "home": home}
+    return render(request, "web/too_fast.html", facts, status=429)
+
+
+def sentence(seconds: int) -> str:
+    said = _(
         "You opened more subscribers than anybody reads in that time, and the admins were told. "
         "Wait %(n)s min, then go on."
     )
-    title, home = _("Too many subscribers at once"), address(request.organisation, "home")
-    return says(request, title, sentence % {"n": -(-seconds // 60)}, 429, home, _("Home"))
+    return said % {"n": -(-seconds // 60)}
 
 
 def needs(request: Any) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from samizdat.events.models import Event
 from samizdat.web.views.oddities import PAGE
 from tests.conftest import NOW, PASSWORD
 from tests.web.conftest import House, make_campaign, signed_in
+from tests.web.controls import Controls
 from tests.web.test_exports import admin_since
 from tests.web.test_sending import Desk, _settings, _to
 
@@ -193,13 +194,69 @@ def still(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_thousand_cards_are_not_opened_in_a_minute(here: House, desk: Desk, still: list[float]) -> None:
-    dmitri, card = desk("viewer"), _to(here, "subscriber", here.ada.number)
-    seen = [dmitri.get(card).status_code for _card in range(60)]
+    dmitri, cards = desk("viewer"), _cards(here, 60)
+    seen = [dmitri.get(card).status_code for card in cards]
     assert seen == [200] * watching.AT_ONCE + [429] * (60 - watching.AT_ONCE)
-    assert "more subscribers than anybody reads" in dmitri.get(card).content.decode()
-    assert desk("editor").get(card).status_code == 200, "nobody else is kept waiting"
+    assert "more subscribers than anybody reads" in dmitri.get(cards[-1]).content.decode()
+    assert dmitri.get(cards[0]).status_code == 200, "that one they have seen"
+    assert desk("editor").get(cards[-1]).status_code == 200, "nobody else is kept waiting"
     still[0] += 2
-    assert dmitri.get(card).status_code == 200
+    assert dmitri.get(cards[-1]).status_code == 200
+
+
+def test_who_opens_somebody_edits_and_saves_has_opened_one(here: House, desk: Desk, still: list[float]) -> None:
+    clara, number = desk("editor"), here.ada.number
+    pages = [_to(here, name, number) for name in ("subscriber", "edit-subscriber", "reader-rights", "erase")]
+    for page in pages * watching.AT_ONCE:
+        assert clara.get(page).status_code == 200
+    edit = _to(here, "edit-subscriber", number)
+    assert clara.post(edit, _sent(clara.get(edit), "notes") | {"notes": "Calls back."}).status_code == 302
+    assert Event.objects.filter(kind="subscriber.opened", about=here.ada.pk).count() == 1
+    assert not Event.objects.filter(kind=watching.ALARM).exists()
+
+
+def test_an_edit_that_is_stopped_for_the_pace_comes_back_as_it_was_typed(
+    here: House, desk: Desk, still: list[float]
+) -> None:
+    clara, edit = desk("editor"), _to(here, "edit-subscriber", here.ada.number)
+    typed = _sent(clara.get(edit), "notes") | {"notes": "Calls back on Monday."}
+    watching.forget()  # As in a desk that was started anew.
+    while not watching.open_some(here.organisation, here.people["editor"], 1, timezone.now()):
+        pass
+    stopped = clara.post(edit, typed)
+    page = stopped.content.decode()
+    assert (stopped.status_code, "Wait 1 min" in page) == (429, True)
+    assert "ada@lantern.example" not in page.replace("<wbr>", "")
+    still[0] += 60
+    assert _sent(stopped, "notes")["notes"].strip() == "Calls back on Monday."
+    assert clara.post(edit, _sent(stopped, "notes")).status_code == 302
+    assert "Calls back on Monday." in clara.get(edit).content.decode()
+
+
+def test_a_letter_is_saved_and_not_sent_twice_when_its_preview_is_stopped(
+    here: House, desk: Desk, still: list[float]
+) -> None:
+    clara, page = desk("editor"), _to(here, "campaign", here.campaign.pk)
+    typed = _sent(clara.get(page), "body") | {"body": "Typed just now.", "as": here.ada.number}
+    while not watching.open_some(here.organisation, here.people["editor"], 1, timezone.now()):
+        pass
+    said = clara.post(page, typed, follow=True)
+    assert said.status_code == 200 and "Typed just now." in said.content.decode()
+    assert "Wait 1 min" in said.content.decode()
+
+
+def _sent(answer: Any, holds: str) -> dict[str, Any]:
+    """What the form of a page sends that holds this field."""
+    return next(form.sent for form in Controls(answer.content.decode()).forms if holds in form.sent)
+
+
+def _cards(here: House, many: int) -> list[str]:
+    """Pages of so many subscribers."""
+    made = [
+        add_subscriber(here.organisation, f"card{n}@lantern.example", here.list, consent="yes", now=NOW)
+        for n in range(many)
+    ]
+    return [_to(here, "subscriber", one.number) for one in made]
 
 
 @pytest.mark.parametrize("role", ["admin", "editor", "viewer"])
@@ -213,8 +270,8 @@ def test_who_goes_on_all_day_sees_two_hundred_an_hour(here: House, still: list[f
 
 
 def test_the_admins_are_told_once_who_it_was(here: House, desk: Desk, still: list[float]) -> None:
-    dmitri, card = desk("viewer"), _to(here, "subscriber", here.ada.number)
-    for _card in range(40):
+    dmitri, cards = desk("viewer"), _cards(here, 40)
+    for card in cards:
         dmitri.get(card)
     assert Event.objects.filter(kind=watching.ALARM).count() == 1
     page = desk("admin").get(_to(here, "home")).content.decode()
@@ -223,12 +280,12 @@ def test_the_admins_are_told_once_who_it_was(here: House, desk: Desk, still: lis
     colleague = _to(here, "colleague", here.people["viewer"].pk)
     assert colleague in page
     desk("admin").post(_to(here, "sign-out-colleague", here.people["viewer"].pk))
-    assert dmitri.get(card).status_code == 302
+    assert dmitri.get(cards[0]).status_code == 302
 
 
 def test_whom_somebody_opened_and_when_is_in_no_table(here: House, desk: Desk, still: list[float]) -> None:
-    for _card in range(40):
-        desk("viewer").get(_to(here, "subscriber", here.ada.number))
+    for card in _cards(here, 40):
+        desk("viewer").get(card)
     alarm = Event.objects.get(kind=watching.ALARM)
     assert (alarm.about, bytes(alarm.detail)) == (here.people["viewer"].pk, b"")
 

@@ -248,6 +248,52 @@ def test_whoever_leafs_through_addresses_is_stopped_on_every_page_that_shows_one
     assert crawl.unpaid <= IN_BULK
 
 
+def test_no_form_that_is_stopped_for_the_pace_loses_what_was_typed(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every form of every page is filled in and sent while no subscriber may be opened any more."""
+    here.campaign = make_campaign(here, "For each", FOR_EACH)
+    client, ours, stopped, lost = signed_in(here.people["admin"]), here.ids(), set(), set()
+    for pattern in INSIDE:
+        watching.forget()
+        page = _address(pattern, ours)
+        answer = client.get(page, {"as": here.ada.number})
+        if answer.status_code != 200 or answer.streaming:
+            continue
+        for form in Controls(answer.content.decode(errors="replace")).forms:
+            to = form.action.partition("?")[0] or page
+            if form.method == "post" and to.startswith("/o/"):
+                told = {name: _typed_into(form, name) for name in form.sent if name != "csrfmiddlewaretoken"}
+                again = _stopped(client, to, told, monkeypatch)
+                stopped |= {pattern.name} if again is not None else set()
+                lost |= {(pattern.name, name) for name in told if not _stands(again, told, name)}
+    asked = {"edit-subscriber", "erase", "reader-rights", "subscribers", "stop-list"}
+    assert asked <= stopped, asked - stopped
+    assert not lost
+
+
+def _typed_into(form: Any, name: str) -> Any:
+    words = {"email": "nobody@reader.example", "text": "nobody@reader.example", "textarea": "Typed just now."}
+    return words.get(form.typed.get(name, ""), form.sent[name])
+
+
+def _stopped(client: Client, address: str, told: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[Any] | None:
+    """The forms of the page that says so; None where it was answered in another way."""
+    with monkeypatch.context() as patch, transaction.atomic():
+        patch.setattr(watching, "_take", lambda _who, many, _at: 90 if many else 0)
+        patch.setattr(watching, "_show", lambda _who, numbers, _at: (90, set(numbers)))
+        answer = client.post(address, told)
+        transaction.set_rollback(True)
+    return Controls(answer.content.decode()).forms if answer.status_code == 429 else None
+
+
+def _stands(forms: list[Any] | None, told: dict[str, Any], name: str) -> bool:
+    if forms is None or name == "keep_typed":
+        return True
+    values = told[name] if isinstance(told[name], list) else [told[name]]
+    return any(str(value).strip() in str(form.sent.get(name, "")) for form in forms for value in values or [""])
+
+
 # What one stolen password of an editor must not open: people, keys, ways out, the list as a file.
 ADMINS_ALONE = {
     "exports", "fetch-export", "whose", "people", "colleague", "remove-colleague", "withdraw-invitation", "settings",

@@ -158,7 +158,11 @@ def _then(request: Any, found: Any) -> HttpResponse:
     if request.POST.get("then") == "language":
         return _add_language(request, found)
     mails = request.POST.get("then") == "test"
-    reader = watched.reader_numbered(request, _asked(request), mailed=mails)
+    try:
+        reader = watched.reader_numbered(request, _asked(request), mailed=mails)
+    except watched.TooFast as fast:  # What was typed is saved by now, and is not sent a second time.
+        messages.error(request, _("Saved.") + " " + watched.sentence(fast.seconds))
+        return go(request, "campaign", found.pk)
     there = address(request.organisation, "campaign", found.pk) + (f"?as={reader.number}" if reader else "")
     if mails:
         return send_test(request, found, people.email_of(request.person), there, reader=reader)

@@ -32,8 +32,14 @@ def _numbered(request: Any, number: int) -> Any:
 @door(see=WRITERS, do=WRITERS)
 def edit_subscriber(request: Any, number: int) -> HttpResponse:
     """Two who edit at once lose nothing: only what was changed here is written; a clash is shown with both texts."""
-    found = watched.subscriber(request, number)
-    fields, seen = queries.fields(request.organisation), editing.seen(found)
+    fields = queries.fields(request.organisation)
+    try:
+        found = watched.subscriber(request, number)
+    except watched.TooFast as fast:
+        if request.method != "POST":
+            raise
+        return _not_now(request, number, fields, fast.seconds)
+    seen = editing.seen(found)
     if request.method == "POST" and not EditForm.is_whole(request.POST, fields):
         messages.error(request, _("The form did not arrive whole, so nothing was changed. Here it is anew."))
         return go(request, "edit-subscriber", number)
@@ -58,6 +64,14 @@ def edit_subscriber(request: Any, number: int) -> HttpResponse:
         "clashes": clashes,
     }
     return render(request, "web/audience/edit.html", facts, status=422 if form.errors else 200)
+
+
+def _not_now(request: Any, number: int, fields: Any, seconds: int) -> HttpResponse:
+    """The form with what was typed into it, and nothing else of the subscriber."""
+    form = EditForm(request.POST, fields=fields, seen={})
+    form.add_error(None, watched.sentence(seconds))
+    facts = {"form": form, "number": number, "address": "", "clashes": []}
+    return render(request, "web/audience/edit.html", facts, status=429)
 
 
 def _tell(request: Any, fields: Any, meanwhile: list[tuple[int, str, str]]) -> None:

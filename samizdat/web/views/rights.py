@@ -142,7 +142,7 @@ def reader(request: Any, number: int) -> HttpResponse:
 def reader_file(request: Any, number: int) -> HttpResponse:
     """Her file, as JSON or as a page; by POST, since it is written to the log."""
     found = _numbered(request, number)
-    watched.count(request)
+    watched.show(request, [number])
     document = access.access_file(found, now=timezone.now(), by=request.person)
     name = f"subscriber-{number}"
     if request.POST.get("form") == "html":
