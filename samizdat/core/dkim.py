@@ -37,10 +37,10 @@ ALGORITHMS = ("ed25519", "rsa")
 RSA_BITS = 2048
 MOST_RSA_BITS = 4096
 
-# In this order in h=, and each once more than it is there (RFC 6376, 5.4.2 and 8.15): what somebody adds on the way, or
-# before they send a genuine letter to others, breaks the signature. One-click unsubscribing is believed only when both
-# List-Unsubscribe headers are signed (RFC 8058, 4). No t= and no x=: Date is signed, and an expired signature would
-# punish mail that a server put off.
+# In this order in h=, and each but those below once more than it is there (RFC 6376, 5.4.2 and 8.15): what somebody
+# adds on the way, or before they send a genuine letter to others, breaks it. One-click unsubscribing is believed
+# only when both List-Unsubscribe headers are signed (RFC 8058, 4). No t= and no x=: Date is signed, and an expired
+# signature would punish mail that a server put off.
 SIGNED = (
     b"from",
     b"sender",
@@ -60,6 +60,10 @@ SIGNED = (
 )
 # As often as it is there: relays add their own for their complaint reports (Amazon SES), and readers see none of it.
 ADDED_BY_RELAYS = frozenset((b"feedback-id",))
+# Where it isn't there, not at all: relays add it then, to mail that asks to confirm a sign-up (Postmark, SendGrid and
+# Mailjet a List-Unsubscribe; who sends for somebody else a Sender). What they add is signed by nobody of ours, so no
+# mailbox unsubscribes by it; From, To, Cc, Reply-To and Subject are what leads answers astray.
+MISSED_BY_RELAYS = frozenset((b"sender", b"list-unsubscribe", b"list-unsubscribe-post"))
 
 Private = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -249,9 +253,14 @@ def _signed_fields(fields: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
     for field in fields:
         canonical = relaxed_field(field)
         found.setdefault(canonical.partition(b":")[0], []).insert(0, canonical + b"\r\n")
-    names = [name for name in SIGNED for _ in range(len(found.get(name, ())) + (name not in ADDED_BY_RELAYS))]
+    names = [name for name in SIGNED for _ in range(_times(name, len(found.get(name, ()))))]
     lines = [line for name in SIGNED for line in found.get(name, ())]
     return names, lines
+
+
+def _times(name: bytes, there: int) -> int:
+    """How often h= says a name. Once more, and none can be added."""
+    return there if name in ADDED_BY_RELAYS or (name in MISSED_BY_RELAYS and not there) else there + 1
 
 
 class _Stamp:
