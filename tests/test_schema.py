@@ -153,3 +153,13 @@ def test_no_model_has_changed_without_a_migration() -> None:
     from django.core.management import call_command
 
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+@pytest.mark.django_db
+def test_what_doctor_compares_with_is_what_the_migrations_make() -> None:
+    from django.db import connection
+
+    from samizdat.accounts import catalog
+
+    made = catalog.written(catalog.facts())
+    assert made == catalog.file(connection.vendor).read_text(), "after a migration: .venv/bin/python scripts/schema.py"

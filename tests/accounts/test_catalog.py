@@ -183,11 +183,6 @@ def test_the_look_is_led_astray_by_no_table_or_function_that_stands_before_ours(
         assert cursor.fetchone() == ("back, pg_catalog, public",), "what it was before the look"
 
 
-def test_what_has_to_be_there_is_what_the_migrations_make(db: Any) -> None:
-    made = catalog.written(catalog.facts())
-    assert made == catalog.file(connection.vendor).read_text(), "after a migration: .venv/bin/python scripts/schema.py"
-
-
 def test_a_database_that_was_made_by_an_older_version_and_upgraded_is_no_alarm(tmp_path: Path) -> None:
     older = {"accounts": "0005", "audience": "0010", "campaigns": "0010", "delivery": "0009"}
     folder = tmp_path / "data"
