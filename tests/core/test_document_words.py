@@ -1,11 +1,16 @@
 """What changed between two letters, as words somebody can read."""
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from samizdat.core.document import words
 from samizdat.core.document.words import (
+    MOST_PAIRS,
     MOST_TEXT,
     MOST_WORDS,
     Counted,
@@ -61,6 +66,22 @@ def test_what_stayed_and_went_is_the_old_text_and_what_stayed_and_came_the_new_o
     parts = difference(before, after)
     for text, other in ((before, "new"), (after, "gone")):
         assert "".join(part.text for part in parts if part.kind != other) == "".join(f"{line}\n" for line in text)
+
+
+def test_a_long_letter_of_which_much_is_alike_is_not_compared_each_word_with_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pairs = []
+
+    def matcher(_junk: Any, old: Sequence[str], new: Sequence[str], autojunk: bool) -> Any:
+        pairs.append(len(old) * len(new))
+        return SequenceMatcher(None, old[:1], new[:1], autojunk)
+
+    monkeypatch.setattr(words, "SequenceMatcher", matcher)
+    for many in (8, 800):
+        difference(["a", "x"] * many, ["a", "y"] * many)
+        difference(["a x " * many], ["a y " * many])
+    assert pairs and max(pairs) <= MOST_PAIRS
 
 
 def test_one_changed_line_of_a_very_long_letter_is_shown_whole() -> None:
