@@ -149,6 +149,36 @@ class Answer:
             close()
 
 
+class Share:
+    """So many threads that some may have at once, and the line in which the others of them wait."""
+
+    def __init__(self, most: int) -> None:
+        self._turns = asyncio.Semaphore(most)
+        self._waiting = 0
+        self._given = 0.0  # When the last turn was.
+
+    @property
+    def is_full(self) -> bool:
+        return self._turns.locked() and self._waiting >= MOST_WAITING
+
+    @property
+    def moves(self) -> bool:
+        return not self._turns.locked() or time.monotonic() - self._given < HUNG
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        self._given = time.monotonic()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
 class Threads:
     """A few lasting threads, since each keeps connections to the database."""
 
@@ -156,50 +186,46 @@ class Threads:
         self._count = count
         self._begun: dict[int, float] = {}  # When each thread that works began what it does.
         self._given = 0  # Requests that wait for a thread or have one.
-        self._strangers = asyncio.Semaphore(max(1, count // 2))
-        self._waiting = 0  # Of strangers, until they may have a thread.
+        self._strangers = Share(max(1, count // 2))
+        self._organisations: dict[int, Share] = {}
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def answer(
-        self, wsgi: Wsgi, asked: dict[str, Any], send: Send, receive: Receive, *, known: bool = True
+        self, wsgi: Wsgi, asked: dict[str, Any], send: Send, receive: Receive, *, whose: Share | None = None
     ) -> None:
-        """Has a request answered. Whoever is not known gets half of the threads, so however many of them ask, the
-        others find one. Errors: Busy."""
-        if self._is_full(known):
+        """Has a request answered. `whose`: of whom it takes a turn. Errors: Busy."""
+        if self._given >= self._count + MOST_WAITING if whose is None else whose.is_full:
             raise Busy
         context = contextvars.copy_context()
-        async with contextlib.nullcontext() if known else self._turn():
+        turn = contextlib.nullcontext if whose is None else whose.turn
+        async with turn():
             answer = await self.run(context.run, Answer, wsgi, asked)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.first, "more_body": not answer.whole})
         if not answer.whole:
-            await self._rest(context, answer, send, receive)
+            await self._rest(context, answer, send, receive, turn)
 
-    def _is_full(self, known: bool) -> bool:
-        if known:
-            return self._given >= self._count + MOST_WAITING
-        return self._strangers.locked() and self._waiting >= MOST_WAITING
+    @property
+    def strangers(self) -> Share:
+        """Half of the threads: however many of them ask, the others find one."""
+        return self._strangers
 
-    @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        self._waiting += 1
-        try:
-            await self._strangers.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._strangers.release()
+    def share(self, organisation: int) -> Share:
+        """Of the people of an organization: three quarters of the threads, so that others wait for a few of its
+        requests at most, not for all."""
+        return self._organisations.setdefault(organisation, Share(self._count - self._count // 4))
 
-    async def _rest(self, context: contextvars.Context, answer: Answer, send: Send, receive: Receive) -> None:
+    async def _rest(
+        self, context: contextvars.Context, answer: Answer, send: Send, receive: Receive, turn: Callable[[], Any]
+    ) -> None:
         """Each portion is made once the one before has left for the visitor, and none when they have gone: a file that
         is there once stays until somebody has it."""
         gone = asyncio.ensure_future(_gone(receive))
         whole = False
         try:
             while not whole and not gone.done():
-                body, whole = await self.run(context.run, answer.portion)
+                async with turn():
+                    body, whole = await self.run(context.run, answer.portion)
                 await send({"type": "http.response.body", "body": body, "more_body": not whole})
         finally:
             gone.cancel()
@@ -227,7 +253,8 @@ class Threads:
     def moves(self) -> bool:
         """Whether somebody who asks now will be answered: a thread is free, or has begun something not long ago."""
         begun = [*self._begun.values()]
-        return len(begun) < self._count or time.monotonic() - max(begun) < HUNG
+        free = len(begun) < self._count or time.monotonic() - max(begun) < HUNG
+        return free and all(share.moves for share in [*self._organisations.values()])
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

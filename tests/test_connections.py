@@ -11,7 +11,7 @@ import pytest
 
 from samizdat import asgi, connections
 from samizdat.public.asgi import Public
-from samizdat.web.asgi import PERSON, STRANGERS, Desk
+from samizdat.web.asgi import ORGANISATION, PERSON, STRANGERS, Desk
 from tests.visitors import asked_for, half_sent, heard_to_the_end, holding, is_cut, listening, page
 from tests.worker.conftest import until
 
@@ -101,6 +101,45 @@ def test_whoever_is_signed_in_finds_a_thread_however_many_strangers_ask() -> Non
         stack.callback(going_on.set)
         assert page(port, "/", cookie="desk=clara") == 200, "known from now on"
         stack.enter_context(holding(port, 100, asked_for(HERE, "/")))
+        for _ in range(3):
+            assert page(port, "/", cookie="desk=clara") == 200
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["pages", "files in portions"])
+def test_one_organization_keeps_no_other_from_the_desk_however_much_it_asks(
+    monkeypatch: pytest.MonkeyPatch, streamed: bool
+) -> None:
+    monkeypatch.setattr(asgi, "MOST_WAITING", 10)
+    monkeypatch.setattr(asgi, "PORTION", 1)
+    going_on, working = threading.Event(), threading.Event()
+    organisations = {"desk=ada": 1, "desk=boris": 1, "desk=clara": 2}
+
+    def held_up() -> Iterator[bytes]:
+        yield b"begun"
+        working.set()
+        going_on.wait(60)
+        yield b"done"
+
+    def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        asked[PERSON] = True
+        asked[ORGANISATION] = organisations[asked["HTTP_COOKIE"]]
+        if asked["PATH_INFO"] != "/long-work":
+            return wsgi(asked, start)
+        start("200 OK", [])
+        if streamed:
+            return Streamed(held_up())
+        return list(held_up())
+
+    def asking(who: str) -> bytes:
+        return asked_for(HERE, "/long-work").replace(b"\r\n\r\n", f"\r\nCookie: {who}\r\n\r\n".encode())
+
+    with listening(Desk(answered, threads=4, knows=lambda _asked: False)) as port, contextlib.ExitStack() as stack:
+        stack.callback(going_on.set)
+        for who in organisations:
+            assert page(port, "/", cookie=who) == 200, "known from now on"
+        for who in ("desk=ada", "desk=boris"):
+            stack.enter_context(holding(port, 30, asking(who)))
+        assert working.wait(60)
         for _ in range(3):
             assert page(port, "/", cookie="desk=clara") == 200
 

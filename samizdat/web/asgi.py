@@ -89,29 +89,32 @@ def signed_in(asked: dict[str, Any]) -> bool:
         close_old_connections()
 
 
-# What the middleware leaves in the environment of a request of somebody who is signed in.
-PERSON = "samizdat.person"
+# What the middleware leaves in the environment of a request of somebody who is signed in: true, and the number of the
+# organization whose page it was, where she works.
+PERSON, ORGANISATION = "samizdat.person", "samizdat.organisation"
 
 
 class Seen:
-    """Sessions of people who were signed in when they last asked. In memory alone, by a hash whose key dies with the
-    process: to look a session up takes a thread, which is what strangers may be holding."""
+    """Sessions of people who were signed in when they last asked, and the organization in which they did. In memory
+    alone, by a hash whose key dies with the process: to look a session up takes a thread, which is what strangers may
+    be holding."""
 
     MOST = 5_000
 
     def __init__(self) -> None:
         self._key = os.urandom(16)
-        self._marks: dict[bytes, None] = {}
+        self._marks: dict[bytes, int] = {}
 
-    def knows(self, asked: dict[str, Any]) -> bool:
-        return self._mark(asked) in self._marks
+    def whose(self, asked: dict[str, Any]) -> int | None:
+        """The number of an organization; 0 for somebody who asked for pages of none so far, None for a stranger."""
+        return self._marks.get(self._mark(asked))
 
     def note(self, asked: dict[str, Any]) -> None:
         """Once it was answered."""
         mark = self._mark(asked)
-        self._marks.pop(mark, None)
+        before = self._marks.pop(mark, 0)
         if asked.get(PERSON):
-            self._marks[mark] = None
+            self._marks[mark] = asked.get(ORGANISATION, before)
             if len(self._marks) > self.MOST:
                 del self._marks[next(iter(self._marks))]
 
@@ -169,8 +172,9 @@ class Desk:
                     await asgi.say(send, 413, asgi.TOO_LONG)
                     return
                 asked["CONTENT_LENGTH"] = str(body.size)
-                known = self._seen.knows(asked)
-                await self._threads.answer(_with_safe_cookies(self._wsgi), asked, send, receive, known=known)
+                whose = self._seen.whose(asked)
+                share = self._threads.strangers if whose is None else self._threads.share(whose)
+                await self._threads.answer(_with_safe_cookies(self._wsgi), asked, send, receive, whose=share)
                 self._seen.note(asked)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)

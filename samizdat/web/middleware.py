@@ -19,7 +19,7 @@ from samizdat.accounts import queries, signing_out
 from samizdat.accounts.models import Organisation
 from samizdat.logs import where_it_broke
 from samizdat.web import signed_out, watched
-from samizdat.web.asgi import PERSON
+from samizdat.web.asgi import ORGANISATION, PERSON
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class DeskMiddleware:
             logout(request)
             return signed_out.answer(request) or _to_sign_in(request)
         request.organisation, request.role = membership.organisation, membership.role
+        request.environ[ORGANISATION] = membership.organisation.pk
         timezone.activate(zoneinfo.ZoneInfo(membership.organisation.timezone))
         allowed = door["see"] if request.method in ("GET", "HEAD") else door["do"]
         # A page that takes no such request at all says 405 itself.

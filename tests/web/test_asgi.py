@@ -12,11 +12,11 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
 from samizdat.accounts.models import Organisation
-from samizdat.web.asgi import UVICORN, Desk, _with_safe_cookies, environ
+from samizdat.web.asgi import ORGANISATION, PERSON, UVICORN, Desk, Seen, _with_safe_cookies, environ
 from samizdat.web.static_files import PIECES, StaticFiles
 from samizdat.web.uploads import MemoryUploadHandler
 from tests.conftest import PASSWORD
-from tests.web.conftest import make_person
+from tests.web.conftest import make_person, signed_in
 
 CHUNKS = [b"first,", b"second,", b"third"]
 
@@ -218,6 +218,19 @@ def test_the_server_is_told_to_keep_no_log_and_say_nothing_of_itself() -> None:
     assert UVICORN["access_log"] is False
     assert UVICORN["server_header"] is False
     assert UVICORN["date_header"] is False
+
+
+def test_a_request_counts_for_the_organization_in_which_somebody_works(lantern: Organisation) -> None:
+    ada = make_person("Ada", "ada@lantern.example", lantern, "viewer")
+    client = signed_in(ada)
+    asked = client.get(f"/o/{lantern.slug}/").wsgi_request.environ
+    assert asked[PERSON] and asked[ORGANISATION] == lantern.pk
+    asked = client.get("/o/another/").wsgi_request.environ
+    assert ORGANISATION not in asked, "whoever asks for a stranger's page takes none of their threads"
+    seen = Seen()
+    seen.note({"HTTP_COOKIE": "", PERSON: True, ORGANISATION: 7})
+    seen.note({"HTTP_COOKIE": "", PERSON: True})
+    assert seen.whose({"HTTP_COOKIE": ""}) == 7
 
 
 def test_a_page_comes_between_the_pieces_of_files_that_a_proxy_takes_at_once() -> None:
