@@ -304,6 +304,8 @@ def checked(draft: Draft) -> Draft:
     if draft.format != "blocks":
         return draft
     try:
-        return draft.with_(body=dumps_document(parse_document(draft.body)))
+        body = dumps_document(parse_document(draft.body))
+        parse_document(body)  # The one spelling may be longer than what was typed, and has to be read again.
+        return draft.with_(body=body)
     except BadDocument as bad:
         raise CampaignError(findings((bad.flaw,))[0].sentence) from None

@@ -24,12 +24,15 @@ def switch(campaign: Campaign, to: str, *, by: Any, now: datetime) -> int:
     draft = draft_of(campaign)
     if draft.format == to:
         return campaign.version
+    actions.checked(draft)  # Blocks that can't be read are told by what is wrong with them.
     try:
         body = _empty(to) if draft.body.strip() in ("", EMPTY) else _body(campaign, draft, to)
     except bounded.TooMuch:
         raise CampaignError(
             _("Switching takes too long, so the campaign stays as it is. Shorten the text and try again.")
         ) from None
+    except bounded.HelperBroke:
+        body = None
     if body is None:
         raise CampaignError(_("That would lose a part of the letter, so it stays as it is."))
     return actions.save(campaign, draft.with_(format=to, body=body), version=campaign.version, by=by, now=now)

@@ -209,3 +209,11 @@ def test_what_markdown_cannot_say_stays_in_blocks(letter: Campaign, clara: Any) 
     with pytest.raises(CampaignError):
         switching.switch(letter, "markdown", by=clara, now=NOW)
     assert draft_of(letter).format == "blocks"
+
+
+def test_a_letter_whose_one_spelling_is_too_large_to_be_read_again_is_not_saved() -> None:
+    paragraph = '{"type":"paragraph","content":[{"type":"text","text":"' + "x" * 49_939 + '"}]}'
+    body = '{"type":"doc","content":[' + ",".join([paragraph] * 20) + "]}"
+    assert len(body) < 1_000_000
+    with pytest.raises(CampaignError):
+        actions.checked(Draft(body=body, format="blocks"))

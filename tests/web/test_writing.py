@@ -10,8 +10,9 @@ from django.test import Client
 from django.urls import reverse
 
 from samizdat import bounded
-from samizdat.campaigns import actions, arranging, commenting, templating, writing
-from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns import actions, arranging, commenting, switching, templating, writing
+from samizdat.campaigns.draft import Draft, draft_of, sealed
+from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, DraftVersion
 from tests.conftest import NOW
 from tests.web.conftest import House
@@ -294,3 +295,46 @@ def test_the_way_of_writing_is_changed_by_a_button(here: House, desk: Desk, lett
     assert 'name="format" value="markdown"' in page.content.decode()
     letter.refresh_from_db()
     assert draft_of(letter).body == "The water came at four.\n\nYours\n"
+
+
+DEEP = '{"type":"doc","content":[' * 3000
+HOSTILE = {
+    "no JSON": "Hello, I am no JSON",
+    "cut off": body(head="Hello")[:-3],
+    "nested": DEEP,
+    "a list": "[1, 2]",
+    "a number of 5,000 digits": '{"type":"doc","attrs":{"version":' + "9" * 5000 + "}}",
+    "no number": '{"type":"doc","attrs":{"version":NaN}}',
+    "no document": '{"type":"paragraph"}',
+    "another version": '{"type":"doc","attrs":{"version":99}}',
+    "an unknown block": '{"type":"doc","content":[{"type":"script"}]}',
+    "no text": '{"type":"doc","content":[{"type":"html","attrs":{"source":null}}]}',
+    "a block of lists": '{"type":"doc","content":[[[]], null, 1]}',
+    "half a sign": '{"type":"doc","content":[{"type":"paragraph","content":[{"type":"text","text":"\\ud800"}]}]}',
+}
+
+
+@pytest.mark.parametrize("hostile", [name for name in HOSTILE if name not in ("no text", "half a sign")])
+def test_a_stored_letter_whose_blocks_are_none_is_not_switched(here: House, letter: Campaign, hostile: str) -> None:
+    """Such as an older version of ours, or a file that was brought in, may have left."""
+    letter.draft_sealed = sealed(letter, draft_of(letter).with_(body=HOSTILE[hostile]))
+    letter.save(update_fields=["draft_sealed"])
+    for to in ("markdown", "html"):
+        with pytest.raises(CampaignError):
+            switching.switch(letter, to, by=here.people["editor"], now=NOW)
+    assert draft_of(letter).format == "blocks"
+
+
+@pytest.mark.parametrize("to", ["markdown", "html"])
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_blocks_that_are_no_blocks_are_answered_with_a_sentence_and_nothing_is_lost(
+    here: House, letter: Campaign, desk: Desk, hostile: str, to: str
+) -> None:
+    before = draft_of(letter)
+    typed = answers(here, letter, body=HOSTILE[hostile], subject="Typed just now", then=to)
+    page = desk("editor").post(_to(here, "campaign", letter.pk), typed, follow=True)
+    assert page.status_code in (200, 422)
+    letter.refresh_from_db()
+    if page.status_code == 422:
+        assert "Typed just now" in page.content.decode()
+        assert draft_of(letter) == before

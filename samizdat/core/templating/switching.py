@@ -17,7 +17,8 @@ def as_blocks(body: str, format: str, sample: str) -> str | None:
     """The text as a document; None: not without loss. HTML becomes one block of raw HTML, which readers get as they
     did; where its text looks as the template has it in its `sample`, blocks of text."""
     if format == "blocks":
-        return dumps(parse(body))
+        typed = _read(body)
+        return None if typed is None else dumps(typed)
     if format == "markdown":
         document = from_markdown(body)
         return None if document is None else dumps(document)
