@@ -11,14 +11,13 @@ own role owns beside our tables is the host's.
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import connection, transaction
 
 from samizdat.accounts.models import Organisation
 from samizdat.events.actions import record
@@ -64,15 +63,10 @@ def facts() -> Iterator[Fact]:
     if connection.vendor == "postgresql":
         yield from _on_postgresql()
         return
-    yield from _in_file("default", "house")
-    with suppress(DatabaseError):  # Of a broken gate: worker/mending.py.
-        yield from _in_file("gate", "gate")
-
-
-def _in_file(alias: str, place: str) -> list[Fact]:
-    with connections[alias].cursor() as cursor:
+    # What is in the gate's file is worker/mending.py's, which makes it anew.
+    with connection.cursor() as cursor:
         cursor.execute(_SQLITE)
-        return [Fact(kind, f"{place}.{name}", "", text, False) for kind, name, text in cursor.fetchall()]
+        yield from (Fact(kind, name, "", text, False) for kind, name, text in cursor.fetchall())
 
 
 def _on_postgresql() -> Iterator[Fact]:
@@ -127,9 +121,7 @@ def foreign() -> list[str]:
             found += [" ".join(key) + CHANGED] if ours[key] != _line(one.text) else []
         elif not one.hosts and (not one.table or ("table", one.table) in ours):
             found.append(" ".join(key))
-    gate = any(name.startswith("gate.") for _kind, name in there)
-    missing = (key for key in ours.keys() - there if gate or not key[1].startswith("gate."))
-    return sorted({*found, *(" ".join(key) + MISSING for key in missing)})
+    return sorted({*found, *(" ".join(key) + MISSING for key in ours.keys() - there)})
 
 
 def watch(now: datetime) -> list[str]:

@@ -23,15 +23,15 @@ PAGE = "The database runs something that is not ours"
 
 # What sends people elsewhere again, each time after that was put back, deletes or copies what comes later.
 SQLITE = {
-    "trigger house.back": "CREATE TRIGGER back AFTER UPDATE ON accounts_organisation BEGIN "
+    "trigger back": "CREATE TRIGGER back AFTER UPDATE ON accounts_organisation BEGIN "
     "UPDATE accounts_organisation SET public_url = 'https://evil.example'; END",
-    "view house.back": "CREATE VIEW back AS SELECT 1",
-    "table house.back": "CREATE TABLE back (id)",
-    "index house.back": "CREATE UNIQUE INDEX back ON accounts_organisation (lower(name))",
-    "index house.consent_of_subscriber is missing": "DROP INDEX consent_of_subscriber",
-    "table house.events_event is not as we make it": "ALTER TABLE events_event ADD COLUMN back text DEFAULT 'x'",
-    "table house.vault_vaultkey is not as we make it": "ALTER TABLE vault_vaultkey ADD COLUMN back AS (hex(wrapped))",
-    "table house.delivery_retry is missing": "ALTER TABLE delivery_retry RENAME TO back",
+    "view back": "CREATE VIEW back AS SELECT 1",
+    "table back": "CREATE TABLE back (id)",
+    "index back": "CREATE UNIQUE INDEX back ON accounts_organisation (lower(name))",
+    "index consent_of_subscriber is missing": "DROP INDEX consent_of_subscriber",
+    "table events_event is not as we make it": "ALTER TABLE events_event ADD COLUMN back text DEFAULT 'x'",
+    "table vault_vaultkey is not as we make it": "ALTER TABLE vault_vaultkey ADD COLUMN back AS (hex(wrapped))",
+    "table delivery_retry is missing": "ALTER TABLE delivery_retry RENAME TO back",
 }
 _FUNCTION = "CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 _ON = " on public.accounts_organisation"
