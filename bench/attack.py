@@ -57,17 +57,17 @@ BOXES = 60_000
 FILL = """
 import os, struct
 from django.db import connections, transaction
-from samizdat.core import seal
-from samizdat.gate.models import Place
-from samizdat.gate.actions import INTAKE_COLUMNS
-place, token = Place.objects.get(), json.load(__import__("sys").stdin)
+from samizdat.core.crypto import seal
+from samizdat.publicdb.models import Site
+from samizdat.publicdb.actions import INTAKE_COLUMNS
+place, token = Site.objects.get(), json.load(__import__("sys").stdin)
 words = {"kind": "show", "at": "2026-01-01T12:00:00+00:00", "token": token, "purpose": "preferences"}
 words |= {"secret": "a" * 26}
 where = b"intake\\0" + bytes(place.uid)
 box = seal.seal_to(bytes(place.box_key), json.dumps(words).encode(), where, os.urandom(32), os.urandom(12))
 row = [place.uid, "show", None, struct.pack(">I", place.box_number) + box]
-with transaction.atomic("gate"), connections["gate"].cursor() as cursor:
-    cursor.executemany(f"INSERT INTO gate_intake ({INTAKE_COLUMNS}) VALUES (%%s, %%s, %%s, %%s)", [row] * %d)
+with transaction.atomic("publicdb"), connections["publicdb"].cursor() as cursor:
+    cursor.executemany(f"INSERT INTO publicdb_intake ({INTAKE_COLUMNS}) VALUES (%%s, %%s, %%s, %%s)", [row] * %d)
 print(json.dumps({}))
 """
 
@@ -255,8 +255,8 @@ def processes(site: Served) -> dict[str, int]:
     for pid in common.tree(site.process)[1:]:
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if b"samizdat.worker.child" in words:
-                found[words[words.index(b"samizdat.worker.child") + 1].decode()] = pid
+            if b"samizdat.worker.processes.child" in words:
+                found[words[words.index(b"samizdat.worker.processes.child") + 1].decode()] = pid
     return found
 
 

@@ -3,9 +3,9 @@
 python -m bench checks [--subscribers 100000] [--only sqlite|postgresql] [--times 20]
 
 Two letters: 31 KB of HTML as another service's editor makes it, and 1,500 words of Markdown with 20 links and things to
-find. Measured is all that an autosave computes for the list of checks: compiling, and delivery/checking.look with
-its queries. Empty values are counted by opening the sealed fields of everybody on the list, piece by piece. Spelling is
-what hunspell takes for words that nobody asked for before, where it is installed.
+find. Measured is all that an autosave computes for the list of checks: compiling, and delivery/campaign_checks.look
+with its queries. Empty values are counted by opening the sealed fields of everybody on the list, piece by piece.
+Spelling is what hunspell takes for words that nobody asked for before, where it is installed.
 """
 
 import argparse
@@ -56,16 +56,16 @@ def work(data: Path, options: argparse.Namespace) -> int:
 
 def draft_of(bench: Bench, body: str, format: str) -> Any:
     from samizdat.campaigns.actions import create
-    from samizdat.campaigns.draft import Draft
+    from samizdat.campaigns.drafts.draft import Draft
 
     draft = Draft("The river", "", "Nordlicht", "brief@nordlicht.example", "", body, format)
-    return create(bench.organisation, bench.list, draft, by=None, now=datetime.now(UTC))
+    return create(bench.organization, bench.list, draft, by=None, now=datetime.now(UTC))
 
 
 def looking(bench: Bench, name: str, body: str, format: str, times: int) -> common.Target:
     """ms of compiling and checking, as after a keystroke; nine of ten rounds have to be quick enough."""
-    from samizdat.campaigns.letter import proof_of
-    from samizdat.delivery.checking import look
+    from samizdat.campaigns.content import proof_of
+    from samizdat.delivery.campaign_checks import look
 
     campaign, now = draft_of(bench, body, format), datetime.now(UTC)
     proof = proof_of(campaign, now)
@@ -79,15 +79,15 @@ def looking(bench: Bench, name: str, body: str, format: str, times: int) -> comm
 
 def counting(bench: Bench) -> common.Target:
     """ms of the longest piece of counting who has no value."""
-    from samizdat.campaigns.checks import empties, keeping
-    from samizdat.campaigns.letter import proof_of
+    from samizdat.campaigns.checks import missing_values, results
+    from samizdat.campaigns.content import proof_of
 
     campaign, now = draft_of(bench, "Dear {{ FNAME }}", "markdown"), datetime.now(UTC)
     proof = proof_of(campaign, now)
-    known, pieces = keeping.kept(campaign), []
-    while not empties.finished(known, campaign, empties.views_of(campaign, proof.letter), now):
+    known, pieces = results.kept(campaign), []
+    while not missing_values.finished(known, campaign, missing_values.views_of(campaign, proof.letter), now):
         begin = time.perf_counter()
-        known = empties.count_on(campaign, proof.letter, known, now)
+        known = missing_values.count_on(campaign, proof.letter, known, now)
         pieces.append((time.perf_counter() - begin) * 1000)
     of = known.empties["of"]
     each = sum(pieces) / of * 1000

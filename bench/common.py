@@ -237,7 +237,7 @@ def open_data(path: Path) -> None:
     os.environ["SAMIZDAT_DATA"] = str(path)
     os.environ["DJANGO_SETTINGS_MODULE"] = "samizdat.settings"
     django.setup()
-    from samizdat.vault import house
+    from samizdat.vault import keyring
     from samizdat.vault.actions import prove
     from samizdat.vault.source import InstanceSource, new_instance_key
 
@@ -245,12 +245,12 @@ def open_data(path: Path) -> None:
     key = new_instance_key(key_file)
     call_command("migrate", verbosity=0)
     call_command(
-        "migrate", "gate", database="gate", verbosity=0
+        "migrate", "publicdb", database="publicdb", verbosity=0
     )  # A sender asks it whether what readers sent was taken up.
     if os.environ.get("DATABASE_URL"):
         call_command("flush", verbosity=0, interactive=False)
     source = InstanceSource(key)
-    house.use(source)
+    keyring.use(source)
     prove(source)
 
 
@@ -263,34 +263,34 @@ def reopen_data(path: Path) -> None:
     django.setup()
 
 
-def furnish(organisation: Any, made: Any, people: int) -> None:
+def furnish(organization: Any, made: Any, people: int) -> None:
     """So many subscribers of a list, numbered from 1, who may all be mailed. Only inside of an installation that has
     none yet: its own imports would take longer than what is measured."""
     from datetime import UTC, datetime
 
     from samizdat import dialect
-    from samizdat.accounts.models import Organisation
+    from samizdat.accounts.models import Organization
     from samizdat.audience import headcount
     from samizdat.audience.models import Subscriber, Subscription, row_id
-    from samizdat.core import seal
-    from samizdat.vault import house
+    from samizdat.core.crypto import seal
+    from samizdat.vault import keyring
 
-    keys, today = house.keys(organisation), datetime.now(UTC).date()
+    keys, today = keyring.keys(organization), datetime.now(UTC).date()
     for first in range(1, people + 1, 5000):
         rows = []
         for number in range(first, min(first + 5000, people + 1)):
             address = f"reader{number}@mail{number % 50}.example"
             blob = keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "blob", number)
-            id = row_id(organisation.id, number)
+            id = row_id(organization.id, number)
             rows.append(
-                Subscriber(id=id, organisation=organisation, blob=blob, blind=keys.blind(address), joined=today)
+                Subscriber(id=id, organization=organization, blob=blob, blind=keys.blind(address), joined=today)
             )
         Subscriber.objects.bulk_create(rows)
-        headcount.add(organisation.id, len(rows))
+        headcount.add(organization.id, len(rows))
         Subscription.objects.bulk_create(
             Subscription(subscriber=row, list=made, status=1, may=1, since=today) for row in rows
         )
-    Organisation.objects.filter(pk=organisation.pk).update(next_number=people + 1)
+    Organization.objects.filter(pk=organization.pk).update(next_number=people + 1)
     dialect.learn_sizes()
 
 

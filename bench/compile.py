@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 
 from bench import letters
-from samizdat.core.compile import compile_letter
-from samizdat.core.letter import Content
+from samizdat.core.content.compile import compile_letter
+from samizdat.core.content.render import Content
 from tests.core.blocks import EVERY_BLOCK, content, documents
 from tests.core.test_blocks import assert_the_same
 
@@ -25,7 +25,7 @@ MARKDOWN = "# News\n\n" + "Hello {{ FNAME }}, [read on](https://lantern.example/
 
 def contents() -> dict[str, Content]:
     plain = {"subject": "News", "from_name": "Northern Lantern", "from_address": "letter@lantern.example"}
-    plain |= {"website": "https://lantern.example", "organisation": "Northern Lantern"}
+    plain |= {"website": "https://lantern.example", "organization": "Northern Lantern"}
     fields = {"FNAME": "", "CITY": ""}
     folder = files("samizdat.core").joinpath("templates/starters")
     begun = {file.name: content(file.read_text()) for file in folder.iterdir()}

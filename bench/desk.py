@@ -36,28 +36,28 @@ def work(data: Path, options: argparse.Namespace) -> int:
     from django.db import connection
 
     from bench.pages import bring_in
-    from samizdat.accounts.actions import found_organisation
-    from samizdat.vault import house
+    from samizdat.accounts.actions import found_organization
+    from samizdat.vault import keyring
 
     today = datetime.now(UTC).date()
-    organisation = found_organisation("Northern Lantern", source=house.open_source(), today=today)
+    organization = found_organization("Northern Lantern", source=keyring.open_source(), today=today)
     common.say(f"\n{options.subscribers:,} subscribers on {options.only}")
-    list_ = bring_in(organisation, options.subscribers, data.with_name("export.zip"))
+    list_ = bring_in(organization, options.subscribers, data.with_name("export.zip"))
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
-    targets = [filters(organisation, list_, today, options), tagging(organisation, options)]
-    moving(organisation, list_)
+    targets = [filters(organization, list_, today, options), tagging(organization, options)]
+    moving(organization, list_)
     looking(options)
     return common.conclude(targets)
 
 
-def filters(organisation: Any, list_: Any, today: date, options: argparse.Namespace) -> common.Target:
+def filters(organization: Any, list_: Any, today: date, options: argparse.Namespace) -> common.Target:
     """ms until the rows of a page are there; the worst p95 is the figure that counts."""
     from samizdat.audience import queries
     from samizdat.audience.filters import ANY, Filter, Search
 
-    tag = queries.tags(organisation)[0][0]
+    tag = queries.tags(organization)[0][0]
     asked = {
         "a mailbox": Filter(provider=1),
         "a language of nobody": Filter(language="xx"),
@@ -75,51 +75,53 @@ def filters(organisation: Any, list_: Any, today: date, options: argparse.Namesp
         chance, times = random.Random(name), []
         for _ in range(options.times):
             before = chance.randrange(1, options.subscribers)
-            times.append(timed(partial(queries.filtered, organisation, one, before)) * 1000)
+            times.append(timed(partial(queries.filtered, organization, one, before)) * 1000)
         times.sort()
         p95 = times[max(0, -(-len(times) * 95 // 100) - 1)]
-        counted = timed(Search(organisation, one).count) * 1000
+        counted = timed(Search(organization, one).count) * 1000
         common.say(f"  {name:<36}{common.median(times):>9.1f}{p95:>9.1f}{counted:>9.1f}")
         worst = max(worst, p95)
     return common.Target(f"{options.only}, p95 of the slowest filter", worst, LOOK, "ms")
 
 
-def tagging(organisation: Any, options: argparse.Namespace) -> common.Target:
+def tagging(organization: Any, options: argparse.Namespace) -> common.Target:
     from samizdat.audience.actions import bulk, tags_for
     from samizdat.audience.filters import Filter
 
-    tag = tags_for(organisation, ["benchmark"])["benchmark"]
-    seconds, work_ = done(organisation, bulk.Plan(bulk.TAG, Filter(), tag=tag))
+    tag = tags_for(organization, ["benchmark"])["benchmark"]
+    seconds, work_ = done(organization, bulk.BulkPlan(bulk.TAG, Filter(), tag=tag))
     back = timed(lambda: undone(work_))
     many = work_.changed
     common.say(f"  tagging {many:,}: {seconds:.2f} s; undone in {back:.2f} s")
     return common.Target(f"{options.only}, tagging {COMPARED:,}", seconds * COMPARED / many, TAGGING, "s")
 
 
-def moving(organisation: Any, list_: Any) -> None:
+def moving(organization: Any, list_: Any) -> None:
     """Consent records of each, sealed and judged: no figure that must be met."""
     from samizdat.audience.actions import bulk
     from samizdat.audience.filters import Filter
 
-    seconds, work_ = done(organisation, bulk.Plan(bulk.REMOVE, Filter(provider=1), list=list_.id, words="benchmark"))
+    seconds, work_ = done(
+        organization, bulk.BulkPlan(bulk.REMOVE, Filter(provider=1), list=list_.id, words="benchmark")
+    )
     back = timed(lambda: undone(work_))
     common.say(f"  taking {work_.changed:,} off a list: {seconds:.2f} s; undone in {back:.2f} s")
 
 
 def looking(options: argparse.Namespace) -> None:
     """The daily look for typos and doubles: every address is opened."""
-    from samizdat.audience import oddities
+    from samizdat.audience import data_quality
 
-    seconds = timed(partial(oddities.scan, datetime.now(UTC), 3600))
+    seconds = timed(partial(data_quality.scan, datetime.now(UTC), 3600))
     common.say(f"  looking through {options.subscribers:,} addresses for typos and doubles: {seconds:.2f} s")
 
 
-def done(organisation: Any, plan: Any) -> tuple[float, Any]:
+def done(organization: Any, plan: Any) -> tuple[float, Any]:
     from samizdat.audience.actions import bulk
 
     at = datetime.now(UTC)
     begun = time.perf_counter()
-    work_ = bulk.begin(organisation, plan, now=at)
+    work_ = bulk.begin(organization, plan, now=at)
     bulk.run(work_.id, lambda: at)
     seconds = time.perf_counter() - begun
     work_.refresh_from_db()

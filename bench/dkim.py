@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from bench import common
 from bench.letters import letter
-from samizdat.core.compile import compile_letter
-from samizdat.core.dkim import SigningKey, SigningMaker, signer
-from samizdat.core.letter import Content
-from samizdat.core.message import MessageMaker
+from samizdat.core.content.compile import compile_letter
+from samizdat.core.content.message import MessageMaker
+from samizdat.core.content.render import Content
+from samizdat.core.mail.dkim import SigningKey, SigningMaker, signer
 
 # Microseconds that signing may add to a message besides hash and key, which are the machine's own. It is the same work
 # for either kind, and looked at beside Ed25519, whose few microseconds do not hide it.
@@ -44,7 +44,7 @@ def _letter() -> tuple[Any, dict[str, str]]:
         format="html",
         from_name="Nordlicht",
         from_address="redaktion@nordlicht.example",
-        organisation="Nordlicht",
+        organization="Nordlicht",
         list_name="Rundbrief",
         list_id="list-1.nordlicht.example",
         to_name="*|FNAME|*",

@@ -40,7 +40,7 @@ def work(data: Path, options: argparse.Namespace) -> int:
     client = Client()
     client.force_login(person, "samizdat.accounts.backend.BlindIndexBackend")
     key, port = client.cookies["desk"].value, serve()
-    path = f"/o/{campaign.organisation.slug}/campaigns/{campaign.pk}/"
+    path = f"/o/{campaign.organization.slug}/campaigns/{campaign.pk}/"
     common.say(f"\n{options.blocks} blocks on {options.only}, {options.times} times")
     saves = [save(port, path, key, campaign, number) for number in range(1, options.times + 1)]
     looks = previews(port, path, key, options.times)
@@ -57,21 +57,23 @@ def work(data: Path, options: argparse.Namespace) -> int:
 def furnish(count: int) -> tuple[Any, Any]:
     from django.utils import timezone
 
-    from samizdat.accounts.actions import add_person, found_organisation, give_role
+    from samizdat.accounts.actions import add_person, found_organization, give_role
     from samizdat.audience.actions import add_subscriber, new_list
     from samizdat.campaigns.actions import create
-    from samizdat.campaigns.draft import Draft
-    from samizdat.vault import house
+    from samizdat.campaigns.drafts.draft import Draft
+    from samizdat.vault import keyring
 
     now = timezone.now()
     url = "https://news.lantern.example"
-    organisation = found_organisation("Northern Lantern", source=house.open_source(), today=now.date(), public_url=url)
+    organization = found_organization(
+        "Northern Lantern", source=keyring.open_source(), today=now.date(), public_url=url
+    )
     clara = add_person("clara@lantern.example", name="Clara", password="no matter here", today=now.date())
-    give_role(clara, organisation, "editor", by=None, now=now)
-    list_ = new_list(organisation, "The Thursday Letter", now=now)
-    add_subscriber(organisation, "ada@post.example", list_, consent="Signed.", now=now, by=None)
+    give_role(clara, organization, "editor", by=None, now=now)
+    list_ = new_list(organization, "The Thursday Letter", now=now)
+    add_subscriber(organization, "ada@post.example", list_, consent="Signed.", now=now, by=None)
     draft = Draft("What the river took", "", "Lantern", "letter@lantern.example", body=letter(count), format="blocks")
-    return clara, create(organisation, list_, draft, by=clara, now=now)
+    return clara, create(organization, list_, draft, by=clara, now=now)
 
 
 def letter(count: int, words: str = "") -> str:
@@ -100,9 +102,9 @@ def serve() -> int:
     import uvicorn
     from django.core.handlers.wsgi import WSGIHandler
 
-    from samizdat.web.asgi import UVICORN, Desk
+    from samizdat.web.asgi import UVICORN, DeskApplication
 
-    config = uvicorn.Config(Desk(WSGIHandler()), host="127.0.0.1", port=0, log_level="error", **UVICORN)
+    config = uvicorn.Config(DeskApplication(WSGIHandler()), host="127.0.0.1", port=0, log_level="error", **UVICORN)
     server = uvicorn.Server(config)
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
@@ -143,7 +145,7 @@ def csrf_cookie() -> str:
 
 
 def _stored(campaign: Any) -> str:
-    from samizdat.campaigns.draft import draft_of
+    from samizdat.campaigns.drafts.draft import draft_of
 
     return draft_of(campaign).body
 

@@ -193,9 +193,9 @@ def watch(words: list[str], environment: dict[str, str]) -> Watched:
 
 def prepare() -> int:
     """An empty house with one list, in a process of its own."""
-    from samizdat.cli.house import make_house
+    from samizdat.cli.instance import make_house
 
-    organisation = make_house(
+    organization = make_house(
         "Northern Lantern",
         "clara@lantern.example",
         "a lamp in the north",
@@ -206,7 +206,7 @@ def prepare() -> int:
 
     from samizdat.audience.actions import new_list
 
-    new_list(organisation, LIST, now=datetime.now(UTC))
+    new_list(organization, LIST, now=datetime.now(UTC))
     return 0
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from bench import common, journeys
-from samizdat.public import stamps
+from samizdat.public import form_tokens
 
 SOURCES = [f"127.7.13.{last}" for last in range(1, 17)]
 TRACE = b"127.7.13."
@@ -40,19 +40,19 @@ LETTER = """
 def letter(people, rate):
     import datetime as dates
     from bench import common
-    from samizdat.accounts.models import Organisation
+    from samizdat.accounts.models import Organization
     from samizdat.audience import actions
     from samizdat.campaigns.actions import create
-    from samizdat.campaigns.draft import Draft
+    from samizdat.campaigns.drafts.draft import Draft
     from samizdat.delivery.actions import release
     from samizdat.delivery.actions.routes import change_route
     from samizdat.delivery.models import Route
-    organisation, now = Organisation.objects.get(), dates.datetime.now(dates.UTC)
-    made = actions.new_list(organisation, "On its way", now=now)
-    common.furnish(organisation, made, people)
+    organization, now = Organization.objects.get(), dates.datetime.now(dates.UTC)
+    made = actions.new_list(organization, "On its way", now=now)
+    common.furnish(organization, made, people)
     change_route(Route.objects.get(), rate=f"{rate}/s", now=now)
     draft = Draft(subject="On its way", from_name="Lantern", from_email="letter@lantern.example", body="Hello.")
-    release(create(organisation, made, draft, by=None, now=now), now=now)
+    release(create(organization, made, draft, by=None, now=now), now=now)
 """
 
 # How many were subscribed by all this, and in how many values of all tables a source stands.
@@ -90,38 +90,38 @@ class Flood:
     _source: Iterator[int] = field(default_factory=count)
 
     async def run(self) -> None:
-        gate, began = asyncio.Semaphore(CONNECTIONS), time.monotonic()
+        publicdb, began = asyncio.Semaphore(CONNECTIONS), time.monotonic()
         with ProcessPoolExecutor(1) as workers:
             async with asyncio.TaskGroup() as group:
                 for number in range(self.people):
                     due = began + number * self.seconds / self.people
                     if (wait := due - time.monotonic()) > 0:
                         await asyncio.sleep(wait)
-                    group.create_task(self._sign_up(number, gate, workers))
+                    group.create_task(self._sign_up(number, publicdb, workers))
         for _reader, writer in self._idle:
             writer.close()
 
-    async def _sign_up(self, number: int, gate: asyncio.Semaphore, workers: ProcessPoolExecutor) -> None:
+    async def _sign_up(self, number: int, publicdb: asyncio.Semaphore, workers: ProcessPoolExecutor) -> None:
         path = f"/f/{self.slugs[number % len(self.slugs)]}"
-        status, page = await self._ask(gate, "GET", path, {})
+        status, page = await self._ask(publicdb, "GET", path, {})
         stamp = re.search(r'id="stamp" value="([a-z2-7]{39})"', page)
         if status != 200 or stamp is None:
             self.answers[f"form {status}"] += 1
             return
-        await asyncio.sleep(stamps.YOUNGEST + 0.5)
+        await asyncio.sleep(form_tokens.YOUNGEST + 0.5)
         name = f"victim{number % VICTIMS}" if number % 2 else f"new{number}"
         words = {"email": f"{name}.xq7@flood.example", "stamp": stamp[1]}
         if number % WORKING == 0:
             words["work"] = await asyncio.get_running_loop().run_in_executor(workers, worked, stamp[1])
-        status, page = await self._ask(gate, "POST", path, words)
+        status, page = await self._ask(publicdb, "POST", path, words)
         self.answers[f"{status} {'asked' if status == 200 and 'stamp' not in page else 'not taken'}"] += 1
 
-    async def _ask(self, gate: asyncio.Semaphore, method: str, path: str, words: dict[str, str]) -> tuple[int, str]:
+    async def _ask(self, publicdb: asyncio.Semaphore, method: str, path: str, words: dict[str, str]) -> tuple[int, str]:
         """One request, timed once it has a connection of ours. A line that broke is tried once more."""
         body = urlencode(words).encode()
         head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: {len(body)}\r\n"
         head += "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
-        async with gate:
+        async with publicdb:
             for fresh in (False, True):
                 began = time.perf_counter()
                 try:
@@ -155,7 +155,7 @@ def worked(stamp: str) -> str:
     """What the script of a form finds."""
     for number in count():
         digest = hashlib.sha256(f"{stamp}.{number}".encode()).digest()
-        if int.from_bytes(digest[:4]) >> (32 - stamps.BITS) == 0:
+        if int.from_bytes(digest[:4]) >> (32 - form_tokens.BITS) == 0:
             return str(number)
     raise AssertionError
 

@@ -229,9 +229,10 @@ class Served:
 
     def preferences(self, addresses: Sequence[str]) -> dict[str, str]:
         code = (
-            "import sys; from samizdat.accounts.models import Organisation; from samizdat.audience import queries; "
-            "from samizdat.core import link; from samizdat.vault import house; o = Organisation.objects.get(); "
-            "print(json.dumps({a: link.make(house.keys(o).link, 'preferences', 1, "
+            "import sys; from samizdat.accounts.models import Organization; from samizdat.audience import queries; "
+            "from samizdat.core.crypto import tokens; from samizdat.vault import keyring; "
+            "o = Organization.objects.get(); "
+            "print(json.dumps({a: tokens.make(keyring.keys(o).link, 'preferences', 1, "
             "queries.subscriber_at(o, a).number) for a in json.load(sys.stdin)}))"
         )
         found: dict[str, str] = inside(code, json.dumps([*addresses]))
@@ -244,7 +245,7 @@ class Served:
 
 def inside(code: str, given: str = "") -> dict[str, str]:
     """Runs code in the house, as a command would; what it prints is read as JSON."""
-    head = "from samizdat.cli.opening import open_house; open_house(); import json; "
+    head = "from samizdat.cli.bootstrap import open_house; open_house(); import json; "
     done = subprocess.run([sys.executable, "-c", head + code], input=given, text=True, capture_output=True, check=False)
     if done.returncode:
         raise Stopped(done.stderr[-2000:])
@@ -253,9 +254,9 @@ def inside(code: str, given: str = "") -> dict[str, str]:
 
 
 MAKE = (
-    "import os; from datetime import datetime, UTC; from samizdat.accounts.models import Organisation; "
+    "import os; from datetime import datetime, UTC; from samizdat.accounts.models import Organization; "
     "from samizdat.audience import actions; from samizdat.delivery.actions import add_route; "
-    "o = Organisation.objects.get(); now = datetime.now(UTC); "
+    "o = Organization.objects.get(); now = datetime.now(UTC); "
     "details = {'from_email': 'letter@lantern.example', 'purpose': 'I agree.', 'appeals': 'Ask me.'}; "
     "l = actions.new_list(o, 'Thursday', now=now, details=details); "
     "actions.give_form(l, 'thursday', now=now); add_route(o, 'out', 'folder://' + os.environ['OUT'], now=now); "
@@ -272,7 +273,7 @@ def served(folder: Path, prepare: str = MAKE) -> Iterator[Served]:
     site.out.mkdir()
     os.environ |= {"SAMIZDAT_DATA": str(folder / "house"), "OUT": str(site.out), "SAMIZDAT_CONFIRMATIONS": "1000000"}
     (folder / "password").write_text("a lamp in the north")
-    words = ["--organisation", "Lantern", "--admin", "clara@lantern.example", "--json"]
+    words = ["--organization", "Lantern", "--admin", "clara@lantern.example", "--json"]
     more = ["--password-file", str(folder / "password"), "--url", f"http://127.0.0.1:{site.ports[1]}"]
     command = [sys.executable, "-m", "samizdat.cli"]
     done = subprocess.run([*command, "init", *words, *more], capture_output=True, text=True, check=False)

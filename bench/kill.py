@@ -304,7 +304,7 @@ def look(campaign: int) -> str:
     from django.db.models import Count, Sum
 
     from samizdat.campaigns.models import Campaign
-    from samizdat.core.ledger import STATES, Books
+    from samizdat.core.mail.ledger import STATES, LedgerTotals
     from samizdat.delivery.models import Chunk, Delivery
 
     with one_instant():
@@ -316,7 +316,7 @@ def look(campaign: int) -> str:
             .values_list("state", "count")
         )
         left = Chunk.objects.filter(edition__campaign=campaign, retry=False).aggregate(left=Sum("left"))["left"]
-    columns = Books(row.pop("frozen"), **row)
+    columns = LedgerTotals(row.pop("frozen"), **row)
     counted = {name: found.get(place, 0) for place, name in enumerate(STATES)} | {"pending": left}
     if columns.adds_up and counted == row:
         return ""

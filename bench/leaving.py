@@ -48,26 +48,26 @@ PREPARE = """
 from bench import common
 from samizdat.audience.models import List, Subscription
 from samizdat.campaigns.actions import create
-from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import queries
 from samizdat.delivery.actions import add_route, release
 from samizdat.delivery.actions.routes import change_route
 from samizdat.delivery.models import Route
-from samizdat.accounts.models import Organisation
+from samizdat.accounts.models import Organization
 import datetime as dates
-organisation, now = Organisation.objects.get(), dates.datetime.now(dates.UTC)
+organization, now = Organization.objects.get(), dates.datetime.now(dates.UTC)
 
 def furnish(people, relay):
-    common.furnish(organisation, List.objects.get(form_slug="thursday"), people)
+    common.furnish(organization, List.objects.get(form_slug="thursday"), people)
     Route.objects.update(state="paused")
-    add_route(organisation, "relay", relay, now=now)
+    add_route(organization, "relay", relay, now=now)
 
 def send(subject, rate):
     change_route(Route.objects.get(state="live"), rate=f"{rate}/s", now=now)
     draft = Draft(subject=subject, from_name="Lantern", from_email="letter@lantern.example", body="Hello.")
     made = List.objects.get(form_slug="thursday")
-    campaign = release(create(organisation, made, draft, by=None, now=now), now=now)
+    campaign = release(create(organization, made, draft, by=None, now=now), now=now)
     print(json.dumps({"id": campaign.pk, "frozen": campaign.frozen}))
 
 def books(number):

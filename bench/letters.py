@@ -1,4 +1,4 @@
-"""An organisation with many subscribers and a letter like a real one: 34 KB of HTML with 2 KB of text, five links."""
+"""An organization with many subscribers and a letter like a real one: 34 KB of HTML with 2 KB of text, five links."""
 
 import secrets
 from datetime import UTC, datetime
@@ -36,34 +36,34 @@ def letter(rows: int = 29) -> str:
 
 
 class Bench:
-    """The organisation of a benchmark; made in the data folder that is open."""
+    """The organization of a benchmark; made in the data folder that is open."""
 
     def __init__(self, people: int, domains: int = 50) -> None:
         from samizdat import dialect
-        from samizdat.accounts.actions import found_organisation
+        from samizdat.accounts.actions import found_organization
         from samizdat.audience.actions import new_list
-        from samizdat.audience.tagging import fields_for
-        from samizdat.vault import house
+        from samizdat.audience.tags_and_fields import fields_for
+        from samizdat.vault import keyring
 
         today = datetime.now(UTC).date()
-        self.organisation = found_organisation(
-            "Nordlicht", source=house.open_source(), today=today, public_url="https://nordlicht.example"
+        self.organization = found_organization(
+            "Nordlicht", source=keyring.open_source(), today=today, public_url="https://nordlicht.example"
         )
-        self.keys = house.keys(self.organisation)
-        self.list = new_list(self.organisation, "Rundbrief", now=datetime.now(UTC))
-        self.field = fields_for(self.organisation, self.keys, {"FNAME": "Vorname"})["FNAME"]
+        self.keys = keyring.keys(self.organization)
+        self.list = new_list(self.organization, "Rundbrief", now=datetime.now(UTC))
+        self.field = fields_for(self.organization, self.keys, {"FNAME": "Vorname"})["FNAME"]
         self._add(people, domains)
         # As an import leaves it; else the database's own housekeeping of it would count as sending.
         dialect.learn_sizes()
 
     def _add(self, people: int, domains: int) -> None:
-        from samizdat.accounts.models import Organisation
+        from samizdat.accounts.models import Organization
         from samizdat.audience import headcount
         from samizdat.audience.models import Subscriber, Subscription, row_id
-        from samizdat.core import seal
+        from samizdat.core.crypto import seal
 
         today = datetime.now(UTC).date()
-        Organisation.objects.filter(id=self.organisation.id).update(next_number=people + 1)  # Walks end there.
+        Organization.objects.filter(id=self.organization.id).update(next_number=people + 1)  # Walks end there.
         for first in range(1, people + 1, 5000):
             rows = []
             for number in range(first, min(first + 5000, people + 1)):
@@ -71,15 +71,15 @@ class Bench:
                 plain = seal.pack({seal.ADDRESS: address, self.field: f"Ada {number}"})
                 rows.append(
                     Subscriber(
-                        id=row_id(self.organisation.id, number),
-                        organisation=self.organisation,
+                        id=row_id(self.organization.id, number),
+                        organization=self.organization,
                         blob=self.keys.seal(plain, "subscriber", "blob", number),
                         blind=self.keys.blind(address),
                         joined=today,
                     )
                 )
             Subscriber.objects.bulk_create(rows)
-            headcount.add(self.organisation.id, len(rows))
+            headcount.add(self.organization.id, len(rows))
             Subscription.objects.bulk_create(
                 Subscription(subscriber=row, list=self.list, status=1, may=1, since=today) for row in rows
             )
@@ -91,11 +91,11 @@ class Bench:
         from samizdat.audience.models import Subscription, row_id
 
         now = datetime.now(UTC)
-        made = new_list(self.organisation, f"Rundbrief {count}", now=now)
+        made = new_list(self.organization, f"Rundbrief {count}", now=now)
         for first in range(1, count + 1, 5000):
             Subscription.objects.bulk_create(
                 Subscription(
-                    subscriber_id=row_id(self.organisation.id, number), list=made, status=1, may=1, since=now.date()
+                    subscriber_id=row_id(self.organization.id, number), list=made, status=1, may=1, since=now.date()
                 )
                 for number in range(first, min(first + 5000, count + 1))
             )
@@ -107,8 +107,8 @@ class Bench:
         from samizdat.delivery.actions.domains import add_domain
         from samizdat.delivery.models import DkimKey, SendingDomain
 
-        if not SendingDomain.objects.filter(organisation=self.organisation).exists():
-            add_domain(self.organisation, DOMAIN, now=datetime.now(UTC))
+        if not SendingDomain.objects.filter(organization=self.organization).exists():
+            add_domain(self.organization, DOMAIN, now=datetime.now(UTC))
         # There are no name servers here to see the records.
         DkimKey.objects.update(state="published")
         DkimKey.objects.filter(algorithm__in=algorithms).update(state="active")
@@ -116,7 +116,7 @@ class Bench:
     def campaign(self, rows: int = 33, to: Any = None) -> Any:
         """A released campaign to everybody, or to another list."""
         from samizdat.campaigns.actions import create
-        from samizdat.campaigns.draft import Draft
+        from samizdat.campaigns.drafts.draft import Draft
         from samizdat.delivery.actions import release
 
         draft = Draft(
@@ -127,14 +127,14 @@ class Bench:
             format="html",
         )
         now = datetime.now(UTC)
-        return release(create(self.organisation, to or self.list, draft, by=None, now=now), now=now)
+        return release(create(self.organization, to or self.list, draft, by=None, now=now), now=now)
 
     def route(self, port: int, connections: int | None = None, **how: Any) -> Any:
         """A route to a server on this machine. connections: None leaves it to the route."""
         from samizdat.delivery.actions import add_route
 
         return add_route(
-            self.organisation,
+            self.organization,
             f"sink {secrets.token_hex(3)}",
             f"smtp+plain://127.0.0.1:{port}",
             now=datetime.now(UTC),
@@ -146,17 +146,17 @@ class Bench:
         """The same, and no other route is used any more."""
         from samizdat.delivery.models import Route
 
-        Route.objects.filter(organisation=self.organisation).update(state="paused")
+        Route.objects.filter(organization=self.organization).update(state="paused")
         return self.route(port, connections)
 
 
 def sample(campaign: Any) -> bytes:
     """One message of a released campaign, as it goes out."""
     from samizdat.audience.models import Subscriber
-    from samizdat.delivery.engine.opening import open_edition
+    from samizdat.delivery.engine.edition_loader import open_edition
 
     opened = open_edition(campaign.edition.pk)
-    row = Subscriber.objects.filter(organisation=campaign.organisation).first()
+    row = Subscriber.objects.filter(organization=campaign.organization).first()
     assert row is not None
     (addressed,) = opened.letterer.address([(row.number, opened.opener.open(bytes(row.blob), row.number))])
     addressed.values["DATE"] = "Mon, 01 Jan 2024 00:00:00 +0000"

@@ -185,28 +185,28 @@ def cluster(folder: Path) -> Iterator[tuple[str, int]]:
 
 def build(size: int, out: Path) -> int:
     """Makes the house in SAMIZDAT_DATA and DATABASE_URL; writes what the questions need to `out`."""
-    from samizdat.cli.house import make_house
+    from samizdat.cli.instance import make_house
 
     data = Path(os.environ["SAMIZDAT_DATA"])
     shutil.rmtree(data, ignore_errors=True)
     data.with_name(data.name + ".key").unlink(missing_ok=True)
-    organisation = make_house("Northern Lantern", ADMIN, PASSWORD, language="en", public_url="http://127.0.0.1:1")
-    list_ = bring_in(organisation, size, data.with_name("export.zip"))
+    organization = make_house("Northern Lantern", ADMIN, PASSWORD, language="en", public_url="http://127.0.0.1:1")
+    list_ = bring_in(organization, size, data.with_name("export.zip"))
     step = Steps()
-    routes = [add_route(organisation, name) for name in ("first", "second")]
-    circle = choose_circle(organisation)
+    routes = [add_route(organization, name) for name in ("first", "second")]
+    circle = choose_circle(organization)
     for number in range(LETTERS):
-        sent(organisation, list_, f"Letter {number + 1}", routes, circle, number)
+        sent(organization, list_, f"Letter {number + 1}", routes, circle, number)
     step("fifty letters")
-    finished = sent(organisation, list_, "What the court heard", routes, None, 7)
+    finished = sent(organization, list_, "What the court heard", routes, None, 7)
     step("ledger of the letter to everybody")
-    drafts = [write_draft(organisation, list_, f"Draft {number + 1}", None) for number in range(DRAFTS)]
-    under_way = released(organisation, list_, "Thursday", None)
+    drafts = [write_draft(organization, list_, f"Draft {number + 1}", None) for number in range(DRAFTS)]
+    under_way = released(organization, list_, "Thursday", None)
     step("the letter under way")
-    fill_log(organisation, size // 5)
+    fill_log(organization, size // 5)
     link_up()
     step("the log and its chain")
-    out.write_text(json.dumps(told_of(organisation, list_, finished, under_way, drafts[0], size)))
+    out.write_text(json.dumps(told_of(organization, list_, finished, under_way, drafts[0], size)))
     return 0
 
 
@@ -221,16 +221,16 @@ class Steps:
         common.say(f"  {what}: {self._at - before:.0f} s")
 
 
-def bring_in(organisation: Any, size: int, export: Path) -> Any:
+def bring_in(organization: Any, size: int, export: Path) -> Any:
     from samizdat.audience.actions import direct, new_list
     from samizdat.cli.demo.export import make_mailchimp_export
 
     step = Steps()
-    list_ = new_list(organisation, "The Thursday Letter", now=now())
+    list_ = new_list(organization, "The Thursday Letter", now=now())
     make_mailchimp_export(export, size)
     step("export")
     try:
-        direct(organisation, list_, [export], now=now)
+        direct(organization, list_, [export], now=now)
     finally:
         export.unlink()
     step("import")
@@ -241,29 +241,29 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def add_route(organisation: Any, name: str) -> Any:
+def add_route(organization: Any, name: str) -> Any:
     from samizdat.delivery import actions
 
     return actions.add_route(
-        organisation, name, "smtp+plain://127.0.0.1:1", now=now(), rate=SLOW if name == "first" else None
+        organization, name, "smtp+plain://127.0.0.1:1", now=now(), rate=SLOW if name == "first" else None
     )
 
 
-def choose_circle(organisation: Any) -> Any:
+def choose_circle(organization: Any) -> Any:
     """A tag that a few people carry, some of each kind."""
     from samizdat.audience.actions import add_tags
     from samizdat.audience.models import Subscriber
     from samizdat.audience.queries import tag_named
 
-    for row in Subscriber.objects.filter(organisation=organisation).order_by("blind")[:CIRCLE]:
+    for row in Subscriber.objects.filter(organization=organization).order_by("blind")[:CIRCLE]:
         add_tags(row, ["circle"], now=now())
-    return tag_named(organisation, "circle")
+    return tag_named(organization, "circle")
 
 
-def write_draft(organisation: Any, list_: Any, subject: str, tag: Any) -> Any:
+def write_draft(organization: Any, list_: Any, subject: str, tag: Any) -> Any:
     from samizdat.accounts.models import Person
     from samizdat.campaigns.actions import create
-    from samizdat.campaigns.draft import Draft
+    from samizdat.campaigns.drafts.draft import Draft
 
     draft = Draft(
         subject=subject,
@@ -272,23 +272,23 @@ def write_draft(organisation: Any, list_: Any, subject: str, tag: Any) -> Any:
         body=letter(),
         format="html",
     )
-    return create(organisation, list_, draft, by=Person.objects.get(), now=now(), tag=tag)
+    return create(organization, list_, draft, by=Person.objects.get(), now=now(), tag=tag)
 
 
-def released(organisation: Any, list_: Any, subject: str, tag: Any) -> Any:
+def released(organization: Any, list_: Any, subject: str, tag: Any) -> Any:
     from samizdat.delivery.actions import release
 
-    return release(write_draft(organisation, list_, subject, tag), now=now())
+    return release(write_draft(organization, list_, subject, tag), now=now())
 
 
-def sent(organisation: Any, list_: Any, subject: str, routes: list[Any], tag: Any, seed: int) -> Any:
+def sent(organization: Any, list_: Any, subject: str, routes: list[Any], tag: Any, seed: int) -> Any:
     """A letter whose ledger is full: every chunk written by what the recorder writes with."""
-    from samizdat.core.ledger import News, unpack_numbers
-    from samizdat.delivery.actions.clock import finish_if_done
+    from samizdat.core.mail.ledger import JournalNews, unpack_numbers
+    from samizdat.delivery.actions.due import finish_if_done
     from samizdat.delivery.engine.results import write
     from samizdat.delivery.models import Chunk, Retry
 
-    campaign = released(organisation, list_, subject, tag)
+    campaign = released(organization, list_, subject, tag)
     chance = random.Random(seed)
     chunks = list(Chunk.objects.filter(edition=campaign.edition).order_by("position").values_list("pk", "numbers"))
     begun = now() - timedelta(hours=HOURS + 1)
@@ -297,7 +297,9 @@ def sent(organisation: Any, list_: Any, subject: str, routes: list[Any], tag: An
         route = routes[0 if place * 2 < len(chunks) else 1]
         results = answers(campaign, chunk, unpack_numbers(bytes(blob)), route, chance)
         write(results, at)
-        again = [result._replace(news=News.ACCEPTED, code=250, text="") for result in results if result.code == 450]
+        again = [
+            result._replace(news=JournalNews.ACCEPTED, code=250, text="") for result in results if result.code == 450
+        ]
         if again:
             # What greylisting puts off is taken an hour later; no clock runs here, so its try is not moved to a chunk.
             write([result._replace(retry=True) for result in again], at + timedelta(hours=1))
@@ -310,42 +312,42 @@ def answers(campaign: Any, chunk: int, numbers: list[int], route: Any, chance: r
     """What a relay says to five hundred messages: 97 in a hundred taken."""
     from samizdat import dialect
     from samizdat.audience.models import row_id
-    from samizdat.core import outcome
-    from samizdat.core.ledger import News
-    from samizdat.delivery.engine.results import Result
+    from samizdat.core.mail import outcome
+    from samizdat.core.mail.ledger import JournalNews
+    from samizdat.delivery.engine.results import SendResult
 
-    found = dialect.providers([row_id(campaign.organisation_id, number) for number in numbers])
+    found = dialect.providers([row_id(campaign.organization_id, number) for number in numbers])
     kinds = {
-        "accepted": (News.ACCEPTED, 250, ""),
-        "full": (News.REFUSED, 552, "5.2.2 mailbox of <her> is full"),
-        "no_such_mailbox": (News.REFUSED, 550, f"5.1.1 no such user, {chance.choice('abcdefghijk')}"),
-        "policy": (News.REFUSED, 554, "5.7.1 message refused as spam"),
-        "greylisted": (News.DEFERRED, 450, "4.7.1 greylisted, come back"),
+        "accepted": (JournalNews.ACCEPTED, 250, ""),
+        "full": (JournalNews.REFUSED, 552, "5.2.2 mailbox of <her> is full"),
+        "no_such_mailbox": (JournalNews.REFUSED, 550, f"5.1.1 no such user, {chance.choice('abcdefghijk')}"),
+        "policy": (JournalNews.REFUSED, 554, "5.7.1 message refused as spam"),
+        "greylisted": (JournalNews.DEFERRED, 450, "4.7.1 greylisted, come back"),
     }
     results = []
     for number, kind in zip(numbers, chance.choices([*kinds], (970, 5, 10, 5, 10), k=len(numbers)), strict=True):
         news, code, text = kinds[kind]
-        provider = found.get(row_id(campaign.organisation_id, number), 0)
+        provider = found.get(row_id(campaign.organization_id, number), 0)
         answer = outcome.NUMBERS[kind]
         results.append(
-            Result(campaign.edition.pk, chunk, number, news, answer, code, route.pk, provider=provider, text=text)
+            SendResult(campaign.edition.pk, chunk, number, news, answer, code, route.pk, provider=provider, text=text)
         )
     return results
 
 
-def fill_log(organisation: Any, count: int) -> None:
+def fill_log(organization: Any, count: int) -> None:
     """Events as they gather over the years: readers who left, readers who were looked at."""
     from samizdat.audience.models import Subscriber
     from samizdat.events.models import Event
 
-    rows = Subscriber.objects.filter(organisation=organisation).values_list("id", flat=True)
+    rows = Subscriber.objects.filter(organization=organization).values_list("id", flat=True)
     at, chance = now() - timedelta(days=900), random.Random(5)
     page = []
     for place, about in enumerate(rows.order_by("blind")[:count].iterator()):
         kind = chance.choice(("subscriber.left", "subscriber.left", "subscriber.opened"))
         seconds = timedelta(seconds=place * 900 * 86400 / count)
         event = Event(kind=kind, about=about, at=at + seconds, digest=os.urandom(32), handled=True)
-        event.organisation_id = organisation.id
+        event.organization_id = organization.id
         page.append(event)
         if len(page) == 5000:
             Event.objects.bulk_create(page)
@@ -366,15 +368,15 @@ def link_up() -> None:
             cursor.execute("VACUUM ANALYZE")
 
 
-def told_of(organisation: Any, list_: Any, finished: Any, under_way: Any, draft: Any, size: int) -> dict[str, Any]:
+def told_of(organization: Any, list_: Any, finished: Any, under_way: Any, draft: Any, size: int) -> dict[str, Any]:
     from samizdat.audience.models import Subscriber
     from samizdat.audience.queries import address_of, tags
 
-    chosen = list(Subscriber.objects.filter(organisation=organisation).order_by("blind")[:200])
+    chosen = list(Subscriber.objects.filter(organization=organization).order_by("blind")[:200])
     return {
-        "slug": organisation.slug,
+        "slug": organization.slug,
         "list": list_.pk,
-        "tags": {name: number for number, name in tags(organisation)},
+        "tags": {name: number for number, name in tags(organization)},
         "numbers": [row.number for row in chosen],
         "addresses": [address_of(row) for row in chosen],
         "highest": max(Subscriber.objects.order_by("-id")[0].number, 1),
@@ -605,7 +607,7 @@ def desk_of(supervisor: int) -> int:
         for process in common.tree(supervisor):
             with contextlib.suppress(OSError):
                 words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-                if b"samizdat.worker.child" in words and b"desk" in words:
+                if b"samizdat.worker.processes.child" in words and b"desk" in words:
                     return process
         time.sleep(0.1)
     raise SystemExit("The desk was not started.")
@@ -613,13 +615,13 @@ def desk_of(supervisor: int) -> int:
 
 def lead(port: int) -> int:
     """Points the routes to today's sink."""
-    from samizdat.cli import opening
+    from samizdat.cli import bootstrap
 
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.delivery.actions import change_route, resume_route
     from samizdat.delivery.models import Route
 
-    for route in Route.objects.select_related("organisation").all():
+    for route in Route.objects.select_related("organization").all():
         change_route(route, url=f"smtp+plain://127.0.0.1:{port}", now=now())
         resume_route(route, now=now())
     return 0

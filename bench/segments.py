@@ -50,41 +50,55 @@ def _run(house: Any) -> dict[str, dict[str, float]]:
 
 
 def main() -> int:
-    from samizdat.cli.opening import open_house
+    from samizdat.cli.bootstrap import open_house
 
     open_house()
     from datetime import UTC, datetime
 
-    from samizdat.accounts.models import Organisation
+    from samizdat.accounts.models import Organization
     from samizdat.audience import queries
-    from samizdat.audience.segments.audience import reach_in
-    from samizdat.audience.segments.who import Reader
-    from samizdat.core.segment import All, Appeals, Consent, Day, Field, Language, Not, OnList, Provider, Share, Tag
+    from samizdat.audience.segments.campaign_audience import reach_in
+    from samizdat.audience.segments.members import MemberReader
+    from samizdat.core.segment import (
+        All,
+        ConsentCondition,
+        DayCondition,
+        FieldCondition,
+        FundraisingCondition,
+        LanguageCondition,
+        ListCondition,
+        Not,
+        ProviderCondition,
+        ShareCondition,
+        TagCondition,
+    )
     from samizdat.core.segment import Any as Any_
 
-    organisation, today = Organisation.objects.get(), datetime.now(UTC).date()
-    list_ = queries.list_by_id(organisation, queries.lists(organisation)[0].id)
-    tags = sorted((queries.count(organisation, tag=name), id) for id, name in queries.tags(organisation))
+    organization, today = Organization.objects.get(), datetime.now(UTC).date()
+    list_ = queries.list_by_id(organization, queries.lists(organization)[0].id)
+    tags = sorted((queries.count(organization, tag=name), id) for id, name in queries.tags(organization))
     agree(list_.id)
-    few, many = Tag(tags[0][1]), Tag(tags[-1][1])
-    fields = {view.tag: view.number for view in queries.fields(organisation)}
-    name = Field(next(iter(fields.values())), "begins", "А")
-    on_list = OnList(list_.id, "subscribed")
+    few, many = TagCondition(tags[0][1]), TagCondition(tags[-1][1])
+    fields = {view.tag: view.number for view in queries.fields(organization)}
+    name = FieldCondition(next(iter(fields.values())), "begins", "А")
+    on_list = ListCondition(list_.id, "subscribed")
     trees = {
-        "readable, a tag, a provider, on the list": All((few, Provider("gmail"), on_list)),
-        "readable, a language and joined": All((Language("ru"), Day("joined", "last", days=30))),
-        "readable, a large tag, a provider, on the list": All((many, Provider("gmail"), on_list)),
+        "readable, a tag, a provider, on the list": All((few, ProviderCondition("gmail"), on_list)),
+        "readable, a language and joined": All((LanguageCondition("ru"), DayCondition("joined", "last", days=30))),
+        "readable, a large tag, a provider, on the list": All((many, ProviderCondition("gmail"), on_list)),
         "readable, one of two tags": Any_((few, many)),
         "readable, without a large tag": Not(many),
         "readable, on the list, without a large tag": All((on_list, Not(many))),
-        "readable, on the list, a language": All((on_list, Language("ru"))),
-        "readable, a provider, may be written to": All((Provider("gmail"), Consent(list_.id, "yes"))),
-        "readable, agreed to appeals for money, a provider": All((Provider("gmail"), Appeals(list_.id))),
-        "readable, on the list, did not agree to appeals": All((on_list, Not(Appeals(list_.id)))),
-        "readable, agreed to appeals of any list": Appeals(),
-        "readable, confirmed in a year": All((on_list, Day("confirmed", "last", days=365))),
-        "readable, confirmed before that": Day("confirmed", "earlier", days=365),
-        "readable, a random tenth": Share(10, 77),
+        "readable, on the list, a language": All((on_list, LanguageCondition("ru"))),
+        "readable, a provider, may be written to": All((ProviderCondition("gmail"), ConsentCondition(list_.id, "yes"))),
+        "readable, agreed to appeals for money, a provider": All(
+            (ProviderCondition("gmail"), FundraisingCondition(list_.id))
+        ),
+        "readable, on the list, did not agree to appeals": All((on_list, Not(FundraisingCondition(list_.id)))),
+        "readable, agreed to appeals of any list": FundraisingCondition(),
+        "readable, confirmed in a year": All((on_list, DayCondition("confirmed", "last", days=365))),
+        "readable, confirmed before that": DayCondition("confirmed", "earlier", days=365),
+        "readable, a random tenth": ShareCondition(10, 77),
         "sealed, a name": name,
         "sealed, a name and a tag": All((few, name)),
         "sealed, a name, on the list": All((on_list, name)),
@@ -98,11 +112,11 @@ def main() -> int:
         told[word] = {"seconds": time.perf_counter() - begun, "count": count}
 
     for word, tree in trees.items():
-        measure(word, Reader(organisation, tree, today).count)
-    measure("first rows of a sealed one", lambda: len(Reader(organisation, name, today).sample(10)))
+        measure(word, MemberReader(organization, tree, today).count)
+    measure("first rows of a sealed one", lambda: len(MemberReader(organization, name, today).sample(10)))
     # Behind the send page, which is there before.
-    for word, tree in (("readable", All((few, Provider("gmail")))), ("sealed", name)):
-        reader = Reader(organisation, tree, today)
+    for word, tree in (("readable", All((few, ProviderCondition("gmail")))), ("sealed", name)):
+        reader = MemberReader(organization, tree, today)
         measure(f"whom a letter to a {word} one reaches", lambda reader=reader: reach_in(list_, None, reader).may)
     print(json.dumps(told))
     return 0

@@ -316,7 +316,7 @@ def be_patient(data: Path, options: argparse.Namespace) -> int:
 def most_connections(bench: Bench) -> int:
     from samizdat.delivery.models import Route
 
-    return Route.objects.filter(organisation=bench.organisation, state="live").latest("pk").connections
+    return Route.objects.filter(organization=bench.organization, state="live").latest("pk").connections
 
 
 # --- a provider that refuses everybody ---

@@ -48,18 +48,18 @@ def _run(environment: dict[str, str]) -> dict[str, float]:
 
 
 def main() -> int:
-    from samizdat.cli.opening import open_house
+    from samizdat.cli.bootstrap import open_house
 
     open_house()
-    from samizdat.accounts.models import Organisation
+    from samizdat.accounts.models import Organization
     from samizdat.audience.actions import bulk, tags_for
     from samizdat.audience.filters import Filter
 
-    organisation = Organisation.objects.get()
-    tag = tags_for(organisation, ["benchmark"])["benchmark"]
-    plan = bulk.Plan(bulk.TAG, Filter(provider=MAILBOXES), tag=tag)
+    organization = Organization.objects.get()
+    tag = tags_for(organization, ["benchmark"])["benchmark"]
+    plan = bulk.BulkPlan(bulk.TAG, Filter(provider=MAILBOXES), tag=tag)
     begun = time.perf_counter()
-    work = _done(organisation, plan)
+    work = _done(organization, plan)
     seconds = time.perf_counter() - begun
     begun = time.perf_counter()
     bulk.undo(work, now=_now())
@@ -72,10 +72,10 @@ def main() -> int:
 MAILBOXES = 5
 
 
-def _done(organisation: Any, plan: Any) -> Any:
+def _done(organization: Any, plan: Any) -> Any:
     from samizdat.audience.actions import bulk
 
-    work = bulk.begin(organisation, plan, now=_now())
+    work = bulk.begin(organization, plan, now=_now())
     bulk.run(work.id, _now)
     work.refresh_from_db()
     return work

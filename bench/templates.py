@@ -15,11 +15,11 @@ from typing import Any
 
 from PIL import Image
 
-from samizdat.core.document import dumps, to_html
-from samizdat.core.letter import Content, fill, render
-from samizdat.core.templating import Arrangement, Taken, Written, arranged, take
-from samizdat.core.templating.arranging import Place, parts_of, walk
-from samizdat.core.templating.blocks import read
+from samizdat.core.content.blocks import dumps, to_html
+from samizdat.core.content.render import Content, fill, render
+from samizdat.core.content.templates import ImportedTemplate, LayoutChanges, WrittenRegion, arranged, take
+from samizdat.core.content.templates.blocks import read
+from samizdat.core.content.templates.layout import Region, parts_of, walk
 from tests.browser import different, opened, pictured, started, violations
 from tests.core.blocks import EVERY_BLOCK, content
 
@@ -38,23 +38,23 @@ VALUES = {
 }
 
 
-def by_hand(taken: Taken) -> str:
-    page = arranged(taken.source, Arrangement()).replace("{{ content }}", taken.sample)
+def by_hand(taken: ImportedTemplate) -> str:
+    page = arranged(taken.source, LayoutChanges()).replace("{{ content }}", taken.sample)
     page = re.sub(r"<!--\s*(\*\|[^|]*\|\*)\s*-->", r"\1", page)
     page = re.sub(r"\*\|IF:REWARDS\|\*.*?\*\|END:IF\|\*", "", page, flags=re.DOTALL)
     return re.sub(r"\*\|([^|]*)\|\*", lambda tag: VALUES.get(tag[1], ""), page)
 
 
-def as_letter(taken: Taken) -> str:
-    return _letter(body=taken.sample, format="html", template=arranged(taken.source, Arrangement()))
+def as_letter(taken: ImportedTemplate) -> str:
+    return _letter(body=taken.sample, format="html", template=arranged(taken.source, LayoutChanges()))
 
 
-def in_blocks(taken: Taken) -> str:
+def in_blocks(taken: ImportedTemplate) -> str:
     """As a letter that begins with it, after every place was opened in blocks and saved as it was."""
-    own = Arrangement()
+    own = LayoutChanges()
     for key, part in walk(parts_of(taken.source), own):
-        if isinstance(part, Place) and (found := read(part.usual)):
-            own = own.written(key, Written(to_html(found.document, dress=found.dress)))
+        if isinstance(part, Region) and (found := read(part.usual)):
+            own = own.written(key, WrittenRegion(to_html(found.document, dress=found.dress)))
     begun = read(taken.sample)
     if begun is None:
         return _letter(body=taken.sample, format="html", template=arranged(taken.source, own))
@@ -67,7 +67,7 @@ def _letter(**made: Any) -> str:
         subject="News",
         from_name="Northern Lantern",
         from_address="letter@lantern.example",
-        organisation="Northern Lantern",
+        organization="Northern Lantern",
         list_description=VALUES["LIST:DESCRIPTION"],
         postal_address="Street 1, Riga",
         **made,

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from samizdat.connections import BACKLOG, LEAST_RATE, PATIENCE, Connection
+from samizdat.connections import BACKLOG, LEAST_RATE, PATIENCE, ClientConnection
 
 Wsgi = Callable[..., Iterable[bytes]]
 Pairs = list[tuple[bytes, bytes]]
@@ -42,11 +42,11 @@ class TooSlow(Exception):
     """A body that comes more slowly than anybody's line."""
 
 
-class Gone(Exception):
+class ClientGone(Exception):
     """The visitor went away in the middle of the body."""
 
 
-class Busy(Exception):
+class AllThreadsBusy(Exception):
     """Too many requests wait already."""
 
 
@@ -71,7 +71,7 @@ QUIET = {
 
 def serving(most: int) -> dict[str, Any]:
     """The same, and at most so many connections."""
-    return QUIET | {"http": partial(Connection, most=most)}
+    return QUIET | {"http": partial(ClientConnection, most=most)}
 
 
 def scheme(scope: dict[str, Any]) -> str:
@@ -109,7 +109,7 @@ def pairs(headers: Iterable[tuple[str, str]]) -> Pairs:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
-class Answer:
+class HttpResponse:
     """What WSGI answers: a page whole, and what Django streams in portions. The first is made with it; the others may
     be made by other threads, in the same context, for Django keeps the language there."""
 
@@ -187,7 +187,7 @@ class Threads:
         self._begun: dict[int, float] = {}  # When each thread that works began what it does.
         self._given = 0  # Requests that wait for a thread or have one.
         self._strangers = Share(max(1, count // 2))
-        self._organisations: dict[int, Share] = {}
+        self._organizations: dict[int, Share] = {}
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def answer(
@@ -195,11 +195,11 @@ class Threads:
     ) -> None:
         """Has a request answered. `whose`: of whom it takes a turn. Errors: Busy."""
         if self._given >= self._count + MOST_WAITING if whose is None else whose.is_full:
-            raise Busy
+            raise AllThreadsBusy
         context = contextvars.copy_context()
         turn = contextlib.nullcontext if whose is None else whose.turn
         async with turn():
-            answer = await self.run(context.run, Answer, wsgi, asked)
+            answer = await self.run(context.run, HttpResponse, wsgi, asked)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.first, "more_body": not answer.whole})
         if not answer.whole:
@@ -210,13 +210,13 @@ class Threads:
         """Half of the threads: however many of them ask, the others find one."""
         return self._strangers
 
-    def share(self, organisation: int) -> Share:
+    def share(self, organization: int) -> Share:
         """Of the people of an organization: three quarters of the threads, so that others wait for a few of its
         requests at most, not for all."""
-        return self._organisations.setdefault(organisation, Share(self._count - self._count // 4))
+        return self._organizations.setdefault(organization, Share(self._count - self._count // 4))
 
     async def _rest(
-        self, context: contextvars.Context, answer: Answer, send: Send, receive: Receive, turn: Callable[[], Any]
+        self, context: contextvars.Context, answer: HttpResponse, send: Send, receive: Receive, turn: Callable[[], Any]
     ) -> None:
         """Each portion is made once the one before has left for the visitor, and none when they have gone: a file that
         is there once stays until somebody has it."""
@@ -254,7 +254,7 @@ class Threads:
         """Whether somebody who asks now will be answered: a thread is free, or has begun something not long ago."""
         begun = [*self._begun.values()]
         free = len(begun) < self._count or time.monotonic() - max(begun) < HUNG
-        return free and all(share.moves for share in [*self._organisations.values()])
+        return free and all(share.moves for share in [*self._organizations.values()])
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -276,7 +276,7 @@ async def pieces(receive: Receive) -> AsyncIterator[bytes]:
         except TimeoutError:
             raise TooSlow from None
         if message["type"] != "http.request":
-            raise Gone
+            raise ClientGone
         body = message.get("body", b"")
         heard += len(body)
         yield body

@@ -38,10 +38,10 @@ SHARE = 10
 RESET = struct.pack("ii", 1, 0)
 
 
-class Counted:
+class CountedConnections:
     """A transport that knows how much was written to it."""
 
-    def __init__(self, transport: Any, connection: "Connection") -> None:
+    def __init__(self, transport: Any, connection: "ClientConnection") -> None:
         self._transport, self._connection = transport, connection
         self.written = 0
 
@@ -54,7 +54,7 @@ class Counted:
         return getattr(self._transport, name)
 
 
-class Connection(H11Protocol):
+class ClientConnection(H11Protocol):
     """One connection. Past `most` of them, those whose visitors have been silent longest make room for new ones: first
     of the address that has most of them. Behind a proxy, where all come from one, it is the silence alone."""
 
@@ -71,7 +71,7 @@ class Connection(H11Protocol):
     # -- what uvicorn calls ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(Counted(transport, self))  # type: ignore[arg-type]
+        super().connection_made(CountedConnections(transport, self))  # type: ignore[arg-type]
         self._set(socket.SO_SNDBUF, SYSTEM_TAKES)
         self.since = self.heard = self.loop.time()
         self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
@@ -127,13 +127,15 @@ class Connection(H11Protocol):
         if self.unsent <= self.transport.get_write_buffer_limits()[1]:
             return
         # Not those that have taken all: they cost nothing, and their visitors did nothing wrong.
-        waiting = sorted((one for one in self._others() if one.unsent), key=lambda one: one.heard)
-        total = self.unsent + sum(one.unsent for one in waiting)
-        for one in waiting:
+        waiting = sorted(
+            (connection for connection in self._others() if connection.unsent), key=lambda connection: connection.heard
+        )
+        total = self.unsent + sum(connection.unsent for connection in waiting)
+        for connection in waiting:
             if total <= MOST_UNSENT:
                 return
-            total -= one.unsent
-            one.abort()
+            total -= connection.unsent
+            connection.abort()
 
     def abort(self) -> None:
         """At once, with all that was to be sent: otherwise the system keeps some megabytes of it for minutes more."""
@@ -145,19 +147,23 @@ class Connection(H11Protocol):
         with contextlib.suppress(OSError):
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, value)
 
-    def _others(self) -> list["Connection"]:
+    def _others(self) -> list["ClientConnection"]:
         """Those that count: an aborted one is gone at the next turn of the loop."""
-        return [one for one in self.connections if isinstance(one, Connection) and not (one.aborted or one is self)]
+        return [
+            connection
+            for connection in self.connections
+            if isinstance(connection, ClientConnection) and not (connection.aborted or connection is self)
+        ]
 
     def _make_room(self) -> None:
         there = self._others()
         if len(there) < self._most:
             return  # Room was made a moment ago, and those that were closed for it are not gone yet.
-        by_peer = Counter(one.peer for one in there)
-        waiting = [one for one in there if one.waits_for_visitor]
-        waiting.sort(key=lambda one: (-by_peer[one.peer], one.heard))
-        for one in waiting[: max(1, self._most // SHARE)]:
-            one.abort()
+        by_peer = Counter(connection.peer for connection in there)
+        waiting = [connection for connection in there if connection.waits_for_visitor]
+        waiting.sort(key=lambda connection: (-by_peer[connection.peer], connection.heard))
+        for connection in waiting[: max(1, self._most // SHARE)]:
+            connection.abort()
 
     @property
     def peer(self) -> str:
@@ -183,7 +189,7 @@ class Connection(H11Protocol):
         return now - self._unsent_since > PATIENCE + (sent - self._sent_before) / LEAST_RATE
 
 
-class Server(uvicorn.Server):
+class ConnectionServer(uvicorn.Server):
     """uvicorn takes as many connections in one go as it lets wait; here more may wait."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Where the two databases are: the house's own and the gate, on SQLite or on PostgreSQL."""
+"""Where the two databases are: the house's own and the public database, on SQLite or on PostgreSQL."""
 
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,14 @@ SQLITE_INIT = (
 )
 
 
-# Where the public process is the same user as the rest it may write the gate's file, whole: its triggers and views call
-# nothing that could do harm, and a page that is bent is noticed (https://sqlite.org/security.html, "Untrusted SQLite
-# Database Files"). It is not mapped into memory: who reads what was cut off of a mapped file is killed by the kernel,
-# where a read is an error.
-GATE_INIT = "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
+# Where the public process is the same user as the rest it may write the public database's file, whole: its triggers and
+# views call nothing that could do harm, and a page that is bent is noticed (https://sqlite.org/security.html,
+# "Untrusted SQLite Database Files"). It is not mapped into memory: who reads what was cut off of a mapped file is
+# killed by the kernel, where a read is an error.
+PUBLICDB_INIT = "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
 # The public process reads; what readers send it hands to the supervisor.
 PUBLIC_INIT = "PRAGMA query_only=ON; PRAGMA cache_size=-65536; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
-GATE_ENGINE = "samizdat.gate.sqlite"
+PUBLICDB_ENGINE = "samizdat.publicdb.sqlite"
 
 
 def sqlite(path: Path) -> dict[str, Any]:
@@ -65,7 +65,8 @@ def postgresql(url: str, search_path: str = "public") -> dict[str, Any]:
             "keepalives_count": 3,
             "tcp_user_timeout": 25000,
         },
-        # Tests keep the gate in a database of its own: Django would take two aliases of one database for one.
+        # Tests keep the public database in a database of its own: Django would take two aliases of one database for
+        # one.
         "TEST": {"NAME": f"test_{search_path}_{unquote(parts.path[1:])}"},
         "ATOMIC_REQUESTS": False,
         "CONN_MAX_AGE": None,
@@ -78,33 +79,34 @@ def house(folder: Path) -> dict[str, Any]:
     return postgresql(url) if url else sqlite(folder / "samizdat.sqlite3")
 
 
-def gate(folder: Path) -> dict[str, Any]:
-    """The gate as the inside sees it: with the role that may publish."""
+def publicdb(folder: Path) -> dict[str, Any]:
+    """The public database as the inside sees it: with the role that may publish."""
     url = option("DATABASE_URL")
-    return postgresql(url, "gate") if url else _gate_file(folder, "rw", SQLITE_INIT + GATE_INIT)
+    return postgresql(url, "publicdb") if url else _publicdb_file(folder, "rw", SQLITE_INIT + PUBLICDB_INIT)
 
 
-def gate_for_public(folder: Path) -> dict[str, Any]:
-    """The gate as the public process sees it: with a role of its own where there is one."""
+def publicdb_for_public(folder: Path) -> dict[str, Any]:
+    """The public database as the public process sees it: with a role of its own where there is one."""
     url = option("SAMIZDAT_GATE_URL") or option("DATABASE_URL")
-    return postgresql(url, "gate") if url else _gate_file(folder, "ro", PUBLIC_INIT)
+    return postgresql(url, "publicdb") if url else _publicdb_file(folder, "ro", PUBLIC_INIT)
 
 
-def _gate_file(folder: Path, mode: str, init: str) -> dict[str, Any]:
-    found = sqlite(folder / "gate.sqlite3")
-    return found | {"ENGINE": GATE_ENGINE, "OPTIONS": found["OPTIONS"] | {"mode": mode, "init_command": init}}
+def _publicdb_file(folder: Path, mode: str, init: str) -> dict[str, Any]:
+    database = sqlite(folder / "public.sqlite3")
+    return database | {"ENGINE": PUBLICDB_ENGINE, "OPTIONS": database["OPTIONS"] | {"mode": mode, "init_command": init}}
 
 
-class GateRouter:
-    """Sends what the app `gate` holds to the gate and everything else to the house; they share no row."""
+class PublicDbRouter:
+    """Sends what the app `publicdb` holds to the public database and everything else to the house; they share no
+    row."""
 
     def db_for_read(self, model: Any, **hints: Any) -> str:
-        return "gate" if model._meta.app_label == "gate" else "default"
+        return "publicdb" if model._meta.app_label == "publicdb" else "default"
 
     db_for_write = db_for_read
 
-    def allow_relation(self, one: Any, other: Any, **hints: Any) -> bool:
-        return self.db_for_read(one) == self.db_for_read(other)
+    def allow_relation(self, instance: Any, other: Any, **hints: Any) -> bool:
+        return self.db_for_read(instance) == self.db_for_read(other)
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
-        return (db == "gate") == (app_label == "gate")
+        return (db == "publicdb") == (app_label == "publicdb")

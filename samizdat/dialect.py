@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, connections
 
-from samizdat.core import outcome
+from samizdat.core.mail import outcome
 
 # === the schema ====================================================================================================
 
@@ -58,11 +58,11 @@ def _among(column: str) -> str:
     return f"{column} IN (SELECT value FROM json_each(%s))" if _on_sqlite() else f"{column} = ANY(%s::bigint[])"
 
 
-# Is the campaign of this edition sending, and its organisation unfenced, at this instant?
+# Is the campaign of this edition sending, and its organization unfenced, at this instant?
 _GOES_ON = """EXISTS (
     SELECT 1 FROM campaigns_edition e
     JOIN campaigns_campaign c ON c.id = e.campaign_id
-    JOIN accounts_organisation o ON o.id = e.organisation_id
+    JOIN accounts_organization o ON o.id = e.organization_id
     WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
 )"""
 
@@ -113,7 +113,7 @@ def silence(worker: int) -> float:
         return float(cursor.fetchone()[0])
 
 
-class Server(NamedTuple):
+class DatabaseServer(NamedTuple):
     """What doctor asks a PostgreSQL server. Sizes in bytes; `log` None where our role may not look."""
 
     version: str
@@ -122,7 +122,7 @@ class Server(NamedTuple):
     pooled: bool
 
 
-def about_server() -> Server:
+def about_server() -> DatabaseServer:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('server_version'), pg_database_size(current_database())")
         version, size = cursor.fetchone()
@@ -131,7 +131,7 @@ def about_server() -> Server:
         if cursor.fetchone()[0]:
             cursor.execute("SELECT sum(size)::bigint FROM pg_ls_waldir()")
             log = cursor.fetchone()[0]
-    return Server(version, size, log, shares_sessions())
+    return DatabaseServer(version, size, log, shares_sessions())
 
 
 def is_as_asked() -> bool:
@@ -154,7 +154,7 @@ def shares_sessions() -> bool:
         return False
     import psycopg
 
-    told: dict[int, set[int]] = {}
+    pids_by_place: dict[int, set[int]] = {}
     wanted = {
         name: value
         for name, value in connection.get_connection_params().items()
@@ -166,8 +166,10 @@ def shares_sessions() -> bool:
         ]
         for place in _ASK_ORDER * _ASK_ROUNDS:
             row = asked[place].execute("SELECT pg_backend_pid()").fetchone()
-            told.setdefault(place, set()).add(row[0] if row else 0)
-    return len(set.union(*told.values())) != len(told) or any(len(pids) > 1 for pids in told.values())
+            pids_by_place.setdefault(place, set()).add(row[0] if row else 0)
+    return len(set.union(*pids_by_place.values())) != len(pids_by_place) or any(
+        len(pids) > 1 for pids in pids_by_place.values()
+    )
 
 
 def engine_tasks() -> list[tuple[str, int]]:
@@ -188,8 +190,8 @@ def unanswered(edition: int, chunk: int, retry: bool, numbers: Sequence[int]) ->
         args = [edition, _list(numbers)]
     with connection.cursor() as cursor:
         cursor.execute(sql, args)
-        found = {row[0] for row in cursor.fetchall()}
-    return [number for number in numbers if (number in found) == retry]
+        stored_numbers = {row[0] for row in cursor.fetchall()}
+    return [number for number in numbers if (number in stored_numbers) == retry]
 
 
 def close_chunks(chunks: Sequence[int], worker: int) -> None:
@@ -218,7 +220,7 @@ WHERE {which} EXISTS (
     WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.may = 1 {asked}
     AND (u.frequency < 2 OR %s < 0 OR (u.frequency IN (2, 4)) = (%s < u.digest_turn)) {apart}
 ) AND NOT EXISTS (
-    SELECT 1 FROM audience_suppression p WHERE p.organisation_id = %s AND p.blind = s.blind {apart}
+    SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s AND p.blind = s.blind {apart}
 )
 """
 # Of an appeal for money: who agreed to those as well.
@@ -260,9 +262,9 @@ _SLICES_POSTGRESQL = (_slice_postgresql(""), _slice_postgresql(_ASKED))
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
+class ClaimedChunk:
     """A slice as the database has it at one instant. ours: the chunk was not taken from us by those who took us for
-    dead. goes_on: the campaign is sending, its organisation unfenced. people: (row id, blob, mailbox provider) of those
+    dead. goes_on: the campaign is sending, its organization unfenced. people: (row id, blob, mailbox provider) of those
     who may be written to.
     """
 
@@ -277,26 +279,30 @@ def feed(
     size: int,
     unfed: int,
     edition: int,
-    organisation: int,
+    organization: int,
     list_id: int,
     appeal: bool,
     round: int,
     rows: Sequence[int],
-) -> Fed:
+) -> ClaimedChunk:
     """Marks a slice of a claimed chunk as on its way and reads it: all but the last `unfed` of the chunk are fed now.
 
     Consent and suppression are read in the statement that reads the blob, so nothing can come between. The mark is for
     PostgreSQL: SQLite's one machine can always read the journal. `round`: whoever gets the letters of this round in a
-    digest (core/digest.in_digest) does not get this one by itself; -1 for a letter that no digest gathers. An `appeal`
-    is for those who agreed to appeals too.
+    digest (core/content/digest.in_digest) does not get this one by itself; -1 for a letter that no digest gathers. An
+    `appeal` is for those who agreed to appeals too.
     """
     if _on_sqlite():
-        ((goes_on, found),) = _ask(_SLICES_SQLITE[appeal], [edition, _list(rows), list_id, round, round, organisation])
-        return Fed(True, bool(goes_on), [(row, bytes.fromhex(blob), by) for row, blob, by in json.loads(found)])
-    arguments = [unfed, chunk, worker, size, edition, _list(rows), list_id, round, round, organisation]
-    told = _ask(_SLICES_POSTGRESQL[appeal], arguments)
-    ours, goes_on = told[0][:2]
-    return Fed(ours, goes_on, [(row, blob, by) for _, _, row, blob, by in told if row is not None])
+        ((goes_on, slice_json),) = _ask(
+            _SLICES_SQLITE[appeal], [edition, _list(rows), list_id, round, round, organization]
+        )
+        return ClaimedChunk(
+            True, bool(goes_on), [(row, bytes.fromhex(blob), by) for row, blob, by in json.loads(slice_json)]
+        )
+    arguments = [unfed, chunk, worker, size, edition, _list(rows), list_id, round, round, organization]
+    results = _ask(_SLICES_POSTGRESQL[appeal], arguments)
+    ours, goes_on = results[0][:2]
+    return ClaimedChunk(ours, goes_on, [(row, blob, by) for _, _, row, blob, by in results if row is not None])
 
 
 def _ask(sql: str, arguments: Sequence[Any]) -> list[Any]:
@@ -323,7 +329,7 @@ def providers(rows: Sequence[int]) -> dict[int, int]:
 
 
 def release_page(
-    organisation: int,
+    organization: int,
     list_id: int,
     tag: int | None,
     after: int,
@@ -334,7 +340,7 @@ def release_page(
 ) -> list[int]:
     """The next subscriber rows above `after` that may get a letter of this list, in order. again: an edition; those
     alone whom it did not reach."""
-    more, values = release_rows(organisation, list_id, tag, suppressions, appeal=appeal)
+    more, values = release_rows(organization, list_id, tag, suppressions, appeal=appeal)
     if again is not None:
         more, values = f"{more} AND {_unreached()}", [*values, again]
     query = f"SELECT u.subscriber_id {more} AND u.subscriber_id > %s ORDER BY u.subscriber_id LIMIT %s"
@@ -350,7 +356,7 @@ def languages_of(rows: list[int]) -> list[tuple[int, str]]:
 
 
 def count_languages(
-    organisation: int,
+    organization: int,
     list_id: int,
     tag: int | None,
     suppressions: bool,
@@ -359,7 +365,7 @@ def count_languages(
 ) -> dict[str, int]:
     """Language -> how many who may get a letter of this list now; of `rows` alone where they are given."""
     person = "JOIN audience_subscriber s ON s.id = u.subscriber_id"
-    more, values = release_rows(organisation, list_id, tag, suppressions, person, appeal)
+    more, values = release_rows(organization, list_id, tag, suppressions, person, appeal)
     if rows is not None:
         more, values = f"{more} AND {_among('u.subscriber_id')}", [*values, _list(rows)]
     with connection.cursor() as cursor:
@@ -368,15 +374,15 @@ def count_languages(
 
 
 def release_newest(
-    organisation: int, list_id: int, tag: int | None, limit: int, suppressions: bool, appeal: bool = False
+    organization: int, list_id: int, tag: int | None, limit: int, suppressions: bool, appeal: bool = False
 ) -> list[int]:
     """Those of them who agreed last, the newest first."""
-    more, values = release_rows(organisation, list_id, tag, suppressions, appeal=appeal)
+    more, values = release_rows(organization, list_id, tag, suppressions, appeal=appeal)
     return _numbers(f"SELECT u.subscriber_id {more} ORDER BY u.since DESC, u.subscriber_id LIMIT %s", [*values, limit])
 
 
-# core/digest.in_digest of a subscription `u` and a round, which is said twice. The bare `frequency > 0` is what the
-# index of the few needs.
+# core/content/digest.in_digest of a subscription `u` and a round, which is said twice. The bare `frequency > 0` is what
+# the index of the few needs.
 _IN_DIGEST = """u.frequency > 0 AND ((u.frequency IN (2, 4) AND u.digest_turn <= %s)
     OR (u.frequency = 3 AND u.digest_turn > %s))"""
 
@@ -386,17 +392,17 @@ def _seldom() -> str:
     return "audience_subscription u" + (" INDEXED BY subscription_seldom" if _on_sqlite() else "")
 
 
-def digest_page(organisation: int, list_id: int, round: int, after: int, limit: int, suppressions: bool) -> list[int]:
+def digest_page(organization: int, list_id: int, round: int, after: int, limit: int, suppressions: bool) -> list[int]:
     """The next subscriber rows above `after` that may get a letter of this list and want the digest of this round."""
-    more, values = release_rows(organisation, list_id, None, suppressions)
+    more, values = release_rows(organization, list_id, None, suppressions)
     query = f"""SELECT u.subscriber_id {more} AND {_IN_DIGEST} AND u.subscriber_id > %s
         ORDER BY u.subscriber_id LIMIT %s"""
     return _numbers(query.replace("audience_subscription u", _seldom()), [*values, round, round, after, limit])
 
 
-def release_among(organisation: int, list_id: int, rows: Sequence[int], suppressions: bool) -> list[int]:
+def release_among(organization: int, list_id: int, rows: Sequence[int], suppressions: bool) -> list[int]:
     """Those of these subscriber rows that may get a letter of this list, in order."""
-    more, values = release_rows(organisation, list_id, None, suppressions)
+    more, values = release_rows(organization, list_id, None, suppressions)
     query = f"SELECT u.subscriber_id {more} AND {_among('u.subscriber_id')} ORDER BY u.subscriber_id"
     return _numbers(query, [*values, _list(rows)])
 
@@ -435,7 +441,7 @@ def round_ends(list_id: int, everybody: bool) -> None:
 
 
 def release_rows(
-    organisation: int, list_id: int, tag: int | None, suppressions: bool, joined: str = "", appeal: bool = False
+    organization: int, list_id: int, tag: int | None, suppressions: bool, joined: str = "", appeal: bool = False
 ) -> tuple[str, list[Any]]:
     """FROM and WHERE over the subscriptions `u` that may get a letter, or an appeal for money, and their values.
     `joined`: more of FROM.
@@ -444,7 +450,7 @@ def release_rows(
     # Her blind index as a value, not as a join: PostgreSQL would match all suppressions with all subscribers for every
     # page (2.7 s of 5,000 rows with 50,000 suppressions among a million; so 25 ms).
     unsuppressed = """AND NOT EXISTS (
-        SELECT 1 FROM audience_suppression p WHERE p.organisation_id = %s
+        SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s
         AND p.blind = (SELECT s.blind FROM audience_subscriber s WHERE s.id = u.subscriber_id)
     )"""
     sql = f"""
@@ -452,7 +458,7 @@ def release_rows(
         WHERE u.list_id = %s AND u.status = 1 AND u.may = 1 {_ASKED if appeal else ""}
         {unsuppressed if suppressions else ""}
         """
-    return sql, [*([tag] if tag else []), list_id, *([organisation] if suppressions else [])]
+    return sql, [*([tag] if tag else []), list_id, *([organization] if suppressions else [])]
 
 
 # A letter did not reach them, and not because of them: it was stopped, its answer was lost and nobody tries again, or
@@ -478,9 +484,9 @@ def _unreached() -> str:
     )"""
 
 
-def count_unreached(organisation: int, list_id: int, edition: int, appeal: bool = False) -> int:
+def count_unreached(organization: int, list_id: int, edition: int, appeal: bool = False) -> int:
     """Those of them who may get a letter, or an appeal, of this list now."""
-    more, values = release_rows(organisation, list_id, None, suppressions=True, appeal=appeal)
+    more, values = release_rows(organization, list_id, None, suppressions=True, appeal=appeal)
     return _numbers(f"SELECT COUNT(*) {more} AND {_unreached()}", [*values, edition])[0]
 
 
@@ -547,12 +553,12 @@ def move_deliveries(edition: int, rows: Sequence[tuple[int, int, int, int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class DeliveryTotals:
     """What a group of results of one edition adds to its totals.
 
     books: by names of ledger.STATES. left: by chunk, so many numbers got their first result. routes: (route, accepted,
     refused, deferred, unsure) each; minutes: (route, minute, accepted, refused); providers: (provider, state, count);
-    variants: (version or core/contest.REST, state, count).
+    variants: (version or core/ab_test.REST, state, count).
     """
 
     books: Mapping[str, int]
@@ -563,7 +569,7 @@ class Totals:
     variants: Sequence[tuple[int, int, int]] = ()
 
 
-def add_totals(edition: int, totals: Totals) -> None:
+def add_totals(edition: int, totals: DeliveryTotals) -> None:
     """Adds to all of them. A chunk in which nobody is left is done.
 
     Each is one statement, however many rows it touches, and PostgreSQL gets all of them at once: a thread beside a busy
@@ -574,14 +580,14 @@ def add_totals(edition: int, totals: Totals) -> None:
         _lower_left(totals.left),
         _add("delivery_routetotal", ("edition_id", "route_id"), ("accepted", "refused", "deferred", "unsure"),
              [(edition, *row) for row in totals.routes]),
-        _add("delivery_minute", ("edition_id", "route_id", "minute"), ("accepted", "refused"),
+        _add("delivery_minutetotal", ("edition_id", "route_id", "minute"), ("accepted", "refused"),
              [(edition, route, moment(minute), *counts) for route, minute, *counts in totals.minutes]),
         _add("delivery_providertotal", ("edition_id", "provider", "state"), ("count",),
              [(edition, *row) for row in totals.providers]),
         _add("delivery_varianttotal", ("edition_id", "variant", "state"), ("count",),
              [(edition, *row) for row in totals.variants]),
     ]  # fmt: skip
-    _all(one for one in statements if one is not None)
+    _all(statement for statement in statements if statement is not None)
 
 
 # The text of a statement and its values.
@@ -635,9 +641,9 @@ def add_answers(rows: Sequence[tuple[int, int, bytes, int, int, bytes, int]]) ->
     if rows:
         with connection.cursor() as cursor:
             cursor.executemany(
-                "INSERT INTO delivery_answer (edition_id, route_id, digest, answer, code, text_sealed, count) "
+                "INSERT INTO delivery_smtpreply (edition_id, route_id, digest, answer, code, text_sealed, count) "
                 "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (edition_id, route_id, digest) "
-                "DO UPDATE SET count = delivery_answer.count + excluded.count",
+                "DO UPDATE SET count = delivery_smtpreply.count + excluded.count",
                 rows,
             )
 
@@ -670,21 +676,21 @@ def retries_into_chunk(edition: int, chunk: int, numbers: Sequence[int]) -> None
 # === events: the hash chain ======================================================================================
 
 
-def unchained_organisations(table: str) -> list[int]:
-    """Organisations with rows that are in no chain yet. `table` is one of events.chain.TABLES."""
+def unchained_organizations(table: str) -> list[int]:
+    """Organizations with rows that are in no chain yet. `table` is one of events.chain.TABLES."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT DISTINCT organisation_id FROM {table} WHERE position IS NULL AND organisation_id IS NOT NULL"
+            f"SELECT DISTINCT organization_id FROM {table} WHERE position IS NULL AND organization_id IS NOT NULL"
         )
         return [row[0] for row in cursor.fetchall()]
 
 
-def unchained(table: str, organisation: int, limit: int) -> list[tuple[int, bytes]]:
+def unchained(table: str, organization: int, limit: int) -> list[tuple[int, bytes]]:
     """(id, digest) of the oldest rows that are in no chain yet."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, digest FROM {table} WHERE position IS NULL AND organisation_id = %s ORDER BY id LIMIT %s",
-            [organisation, limit],
+            f"SELECT id, digest FROM {table} WHERE position IS NULL AND organization_id = %s ORDER BY id LIMIT %s",
+            [organization, limit],
         )
         return [(row[0], bytes(row[1])) for row in cursor.fetchall()]
 
@@ -703,33 +709,33 @@ def chain_rows(table: str, rows: Sequence[tuple[int, bytes, int]]) -> None:
         )
 
 
-def chained(table: str, organisation: int) -> Iterator[tuple[int, int, bytes, bytes]]:
+def chained(table: str, organization: int) -> Iterator[tuple[int, int, bytes, bytes]]:
     """(position, id, digest, link) of a whole chain's share in one table, by position, without holding it all."""
     with connection.chunked_cursor() as cursor:
         cursor.execute(
             f"SELECT position, id, digest, link FROM {table} "
-            "WHERE position IS NOT NULL AND organisation_id = %s ORDER BY position",
-            [organisation],
+            "WHERE position IS NOT NULL AND organization_id = %s ORDER BY position",
+            [organization],
         )
         while rows := cursor.fetchmany(5000):
             for row in rows:
                 yield row[0], row[1], bytes(row[2]), bytes(row[3])
 
 
-def chained_at(table: str, organisation: int, position: int) -> tuple[int, bytes] | None:
+def chained_at(table: str, organization: int, position: int) -> tuple[int, bytes] | None:
     """(id, link) of one position of a chain, where this table holds it."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, link FROM {table} WHERE organisation_id = %s AND position = %s", [organisation, position]
+            f"SELECT id, link FROM {table} WHERE organization_id = %s AND position = %s", [organization, position]
         )
         row = cursor.fetchone()
     return (row[0], bytes(row[1])) if row else None
 
 
-def has_subscribers(organisation: int) -> bool:
+def has_subscribers(organization: int) -> bool:
     """Whether anybody is on a list of it, by the rows themselves."""
     with connection.cursor() as cursor:
-        bounds = [organisation << 40, (organisation + 1) << 40]
+        bounds = [organization << 40, (organization + 1) << 40]
         cursor.execute("SELECT 1 FROM audience_subscriber WHERE id >= %s AND id < %s LIMIT 1", bounds)
         return cursor.fetchone() is not None
 
@@ -738,21 +744,21 @@ def has_subscribers(organisation: int) -> bool:
 
 # Days are texts (YYYY-MM-DD) here: at a million rows their making and comparing counts.
 
-# (id, organisation, blob, blind, index version, provider, language, joined)
+# (id, organization, blob, blind, index version, provider, language, joined)
 type SubscriberRow = tuple[int, int, bytes, bytes, int, int, str, str]
 # (subscriber, list, status, may, since)
 type SubscriptionRow = tuple[int, int, int, int, str]
-# (organisation, subscriber, list or None, kind, purpose, way, day, blob, digest)
+# (organization, subscriber, list or None, kind, purpose, way, day, blob, digest)
 type ConsentRow = tuple[int, int, int | None, int, int, int, str, bytes, bytes]
 
 _COLUMNS = {
     "audience_subscriber": (
-        "id", "organisation_id", "blob", "blind", "index_version", "provider", "language", "joined",
+        "id", "organization_id", "blob", "blind", "index_version", "provider", "language", "joined",
     ),
     "audience_subscription": ("subscriber_id", "list_id", "status", "may", "since"),
     "audience_subscribertag": ("subscriber_id", "tag_id"),
     "audience_consentrecord": (
-        "organisation_id", "subscriber_id", "list_id", "kind", "purpose", "way", "day", "blob", "digest",
+        "organization_id", "subscriber_id", "list_id", "kind", "purpose", "way", "day", "blob", "digest",
     ),
 }  # fmt: skip
 
@@ -768,14 +774,14 @@ def _plain_cursor() -> Iterator[Any]:
 
 
 def insert_subscribers(rows: Iterable[SubscriberRow]) -> None:
-    """Rows of new subscribers, of one organisation, and their headcount (audience/headcount.py). IntegrityError when an
+    """Rows of new subscribers, of one organization, and their headcount (audience/headcount.py). IntegrityError when an
     address or number is there already.
     """
     rows = iter(rows)
     first = next(rows, None)
     if first is not None:
         many = _insert("audience_subscriber", chain([first], rows))
-        _update("INSERT INTO audience_headcount (organisation_id, more) VALUES (%s, %s)", [(first[1], many)])
+        _update("INSERT INTO audience_headcount (organization_id, more) VALUES (%s, %s)", [(first[1], many)])
 
 
 def insert_subscriptions(rows: Iterable[SubscriptionRow]) -> None:
@@ -845,12 +851,12 @@ _PROOF = struct.Struct(">i32s")
 
 
 def _lay_subscriber(
-    id: int, organisation: int, blob: bytes, blind: bytes, version: int, provider: int, language: str, joined: str
+    id: int, organization: int, blob: bytes, blind: bytes, version: int, provider: int, language: str, joined: str
 ) -> bytes:
-    said = language.encode()
-    head, index = _HER.pack(8, 8, id, 8, organisation, len(blob)), _INDEX
-    known = index.pack(16, blind, 2, version, 2, provider, len(said))
-    return head + blob + known + said + _DAY.pack(4, _days(joined))
+    encoded_language = language.encode()
+    head, index = _HER.pack(8, 8, id, 8, organization, len(blob)), _INDEX
+    known = index.pack(16, blind, 2, version, 2, provider, len(encoded_language))
+    return head + blob + known + encoded_language + _DAY.pack(4, _days(joined))
 
 
 def _lay_subscription(subscriber: int, list_id: int, status: int, may: int, since: str) -> bytes:
@@ -862,14 +868,14 @@ def _lay_tag(subscriber: int, tag: int) -> bytes:
 
 
 def _lay_consent(
-    organisation: int, subscriber: int, list_id: int | None, kind: int, purpose: int, way: int, day: str, blob: bytes,
+    organization: int, subscriber: int, list_id: int | None, kind: int, purpose: int, way: int, day: str, blob: bytes,
     digest: bytes,
 ) -> bytes:  # fmt: skip
     rest = (2, kind, 2, purpose, 2, way, 4, _days(day), len(blob))
     if list_id is None:
-        head = _FACT_OF_ALL.pack(9, 8, organisation, 8, subscriber, -1, *rest)
+        head = _FACT_OF_ALL.pack(9, 8, organization, 8, subscriber, -1, *rest)
     else:
-        head = _FACT.pack(9, 8, organisation, 8, subscriber, 8, list_id, *rest)
+        head = _FACT.pack(9, 8, organization, 8, subscriber, 8, list_id, *rest)
     return head + blob + _PROOF.pack(32, digest)
 
 
@@ -896,38 +902,38 @@ def _date(day: str) -> date:
 BLIND = 16
 
 
-def subscribers_by_blind(organisation: int, blinds: Sequence[bytes]) -> list[tuple[bytes, int, bytes, str]]:
+def subscribers_by_blind(organization: int, blinds: Sequence[bytes]) -> list[tuple[bytes, int, bytes, str]]:
     """(blind, id, blob, language) of those that are known."""
-    return _by_blind("SELECT blind, id, blob, language FROM audience_subscriber", organisation, blinds)
+    return _by_blind("SELECT blind, id, blob, language FROM audience_subscriber", organization, blinds)
 
 
-def suppressions_by_blind(organisation: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str]]:
+def suppressions_by_blind(organization: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """(blind, reason) of those that are suppressed; an address may have several reasons."""
-    return _by_blind("SELECT blind, reason FROM audience_suppression", organisation, blinds)
+    return _by_blind("SELECT blind, reason FROM audience_suppression", organization, blinds)
 
 
-def _by_blind(query: str, organisation: int, blinds: Sequence[bytes]) -> list[Any]:
+def _by_blind(query: str, organization: int, blinds: Sequence[bytes]) -> list[Any]:
     """One look into the index for each of them, whatever the planner believes: of tables that are being filled
-    PostgreSQL knows nothing yet, and = ANY then reads everybody of the organisation for every slice."""
+    PostgreSQL knows nothing yet, and = ANY then reads everybody of the organization for every slice."""
     if not blinds:
         return []
     with connection.cursor() if _on_sqlite() else _plain_cursor() as cursor:
         if _on_sqlite():
             places = ", ".join(["%s"] * len(blinds))
-            cursor.execute(f"{query} WHERE organisation_id = %s AND blind IN ({places})", [organisation, *blinds])
+            cursor.execute(f"{query} WHERE organization_id = %s AND blind IN ({places})", [organization, *blinds])
         else:
             # All of them as one value, cut up there: psycopg takes longer for an array of them than the look-ups do.
             wanted = (
                 f"SELECT substring(every FROM place FOR {BLIND}) AS wanted FROM (SELECT %s::bytea AS every) AS given, "
                 f"generate_series(1, %s, {BLIND}) AS place OFFSET 0"
             )
-            one = f"{query} WHERE organisation_id = %s AND blind = wanted OFFSET 0"
+            lookup = f"{query} WHERE organization_id = %s AND blind = wanted OFFSET 0"
             cursor.execute(
-                f"SELECT found.* FROM ({wanted}) AS given CROSS JOIN LATERAL ({one}) AS found",
-                [b"".join(blinds), BLIND * len(blinds), organisation],
+                f"SELECT found.* FROM ({wanted}) AS given CROSS JOIN LATERAL ({lookup}) AS found",
+                [b"".join(blinds), BLIND * len(blinds), organization],
             )
-        found: list[Any] = cursor.fetchall()
-        return found
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
 
 def tags_of(subscribers: Sequence[int]) -> list[tuple[int, int]]:
@@ -994,11 +1000,11 @@ def count_asking_on(lists: Sequence[int], most: int) -> int:
     return _numbers(f"SELECT COUNT(*) FROM ({few}) AS few", [_list(lists), most])[0]
 
 
-def lists_asking(organisation: int) -> list[int]:
+def lists_asking(organization: int) -> list[int]:
     """The lists of which somebody agreed to appeals."""
     somebody = f"SELECT 1 FROM {_asking_ones('s')} AND s.list_id = l.id"
-    query = f"SELECT l.id FROM audience_list l WHERE l.organisation_id = %s AND EXISTS ({somebody}) ORDER BY l.id"
-    return _numbers(query, [organisation])
+    query = f"SELECT l.id FROM audience_list l WHERE l.organization_id = %s AND EXISTS ({somebody}) ORDER BY l.id"
+    return _numbers(query, [organization])
 
 
 def _asking_ones(name: str) -> str:
@@ -1025,7 +1031,7 @@ def count_seldom(list_id: int, tag: int | None) -> dict[int, int]:
 _LAGGING = 5_000
 
 
-def count_suppressed_unnoticed(organisation: int, list_id: int, tag: int | None) -> dict[int, int]:
+def count_suppressed_unnoticed(organization: int, list_id: int, tag: int | None) -> dict[int, int]:
     """Suppressed ones whose verdict is still a yes, by frequency; along the newest suppressions."""
     # Asked for apart: PostgreSQL plans for a third of the table where it does not know the number. CROSS JOIN keeps
     # SQLite to this order.
@@ -1033,9 +1039,9 @@ def count_suppressed_unnoticed(organisation: int, list_id: int, tag: int | None)
     query = """
         SELECT s.frequency, COUNT(*) FROM audience_suppression p
         CROSS JOIN audience_subscriber b CROSS JOIN audience_subscription s
-        WHERE p.id > %s AND p.organisation_id = %s AND b.organisation_id = p.organisation_id AND b.blind = p.blind
+        WHERE p.id > %s AND p.organization_id = %s AND b.organization_id = p.organization_id AND b.blind = p.blind
         AND s.subscriber_id = b.id AND s.list_id = %s AND s.status = 1 AND s.may = 1"""
-    return _pairs(*_with_tag(query, [newest - _LAGGING, organisation, list_id], tag), "GROUP BY s.frequency")
+    return _pairs(*_with_tag(query, [newest - _LAGGING, organization, list_id], tag), "GROUP BY s.frequency")
 
 
 def _with_tag(query: str, values: list[Any], tag: int | None) -> tuple[str, list[Any]]:
@@ -1057,9 +1063,9 @@ def subscribers_below(start: int, below: int, limit: int) -> list[int]:
     return _numbers(query, [start, below, limit])
 
 
-def subscribers_after(organisation: int, after: int, end: int, limit: int) -> list[int]:
-    query = "SELECT id FROM audience_subscriber WHERE id > %s AND id < %s AND organisation_id = %s ORDER BY id LIMIT %s"
-    return _numbers(query, [after, end, organisation, limit])
+def subscribers_after(organization: int, after: int, end: int, limit: int) -> list[int]:
+    query = "SELECT id FROM audience_subscriber WHERE id > %s AND id < %s AND organization_id = %s ORDER BY id LIMIT %s"
+    return _numbers(query, [after, end, organization, limit])
 
 
 def subscriptions_below(list_id: int, status: int, below: int, limit: int) -> list[int]:
@@ -1107,12 +1113,12 @@ def lock_subscribers(ids: Sequence[int]) -> bool:
     return True
 
 
-def hold_subscribers(organisation: int, ids: Sequence[int]) -> list[int]:
+def hold_subscribers(organization: int, ids: Sequence[int]) -> list[int]:
     """Those of them who are still here, rising; nobody else changes them until this transaction ends. Whatever range
     they were found in, nobody of another organization is among them."""
     locks = "" if _on_sqlite() else " FOR UPDATE"  # In one order everywhere, as in lock_subscribers.
-    where = f"{_among('id')} AND organisation_id = %s"
-    return _numbers(f"SELECT id FROM audience_subscriber WHERE {where} ORDER BY id{locks}", [_list(ids), organisation])
+    where = f"{_among('id')} AND organization_id = %s"
+    return _numbers(f"SELECT id FROM audience_subscriber WHERE {where} ORDER BY id{locks}", [_list(ids), organization])
 
 
 def _by_number(query: str, numbers: Sequence[int], order: str = "") -> list[Any]:
@@ -1120,8 +1126,8 @@ def _by_number(query: str, numbers: Sequence[int], order: str = "") -> list[Any]
         return []
     with connection.cursor() if _on_sqlite() else _plain_cursor() as cursor:
         cursor.execute(f"{query} WHERE {_among('subscriber_id')} {order}", [_list(numbers)])
-        found: list[Any] = cursor.fetchall()
-        return found
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
 
 def update_subscribers(rows: Sequence[tuple[bytes, str, int]]) -> None:
@@ -1143,17 +1149,17 @@ def update_asking(rows: Sequence[tuple[int, int, int]]) -> None:
 
 
 def insert_suppressions(rows: Sequence[tuple[int, bytes, int, str, str]]) -> None:
-    """(organisation, blind, index version, reason, day); those that are there stay as they are."""
-    into = "INSERT INTO audience_suppression (organisation_id, blind, index_version, reason, day)"
+    """(organization, blind, index version, reason, day); those that are there stay as they are."""
+    into = "INSERT INTO audience_suppression (organization_id, blind, index_version, reason, day)"
     if _on_sqlite() or not rows:
         _update(f"{into} VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", rows)
         return
     columns = "%s::bigint[], %s::bytea[], %s::smallint[], %s::varchar[], %s::date[]"
-    organisations, blinds, versions, reasons, days = (list(column) for column in zip(*rows, strict=True))
+    organizations, blinds, versions, reasons, days = (list(column) for column in zip(*rows, strict=True))
     with _plain_cursor() as cursor:
         cursor.execute(
             f"{into} SELECT * FROM unnest({columns}) ON CONFLICT DO NOTHING",
-            [organisations, blinds, versions, reasons, [_date(day) for day in days]],
+            [organizations, blinds, versions, reasons, [_date(day) for day in days]],
         )
 
 
@@ -1202,7 +1208,7 @@ def sweep_after_erasing() -> bool:
             return bool(cursor.fetchone()[0] == 0)
         cursor.execute(
             "VACUUM audience_subscriber, audience_consentrecord, audience_subscribertag, audience_subscription, "
-            "audience_readablevalue, audience_oddity"
+            "audience_readablevalue, audience_dataqualityissue"
         )
         return True
 
@@ -1291,21 +1297,21 @@ def bulk_reading() -> Iterator[None]:
         yield
 
 
-def subscribers_page(organisation: int, after: int, end: int, limit: int) -> list[tuple[int, bytes, str, str]]:
+def subscribers_page(organization: int, after: int, end: int, limit: int) -> list[tuple[int, bytes, str, str]]:
     """(id, blob, language, joined) by rising id."""
     return _read(
         "SELECT id, blob, language, CAST(joined AS varchar(10)) FROM audience_subscriber "
-        "WHERE id > %s AND id < %s AND organisation_id = %s ORDER BY id LIMIT %s",
-        [after, end, organisation, limit],
+        "WHERE id > %s AND id < %s AND organization_id = %s ORDER BY id LIMIT %s",
+        [after, end, organization, limit],
     )
 
 
-def subscribers_at(organisation: int, ids: Sequence[int]) -> list[tuple[int, bytes, str, str, bytes]]:
+def subscribers_at(organization: int, ids: Sequence[int]) -> list[tuple[int, bytes, str, str, bytes]]:
     """(id, blob, language, joined, blind) of those that are there."""
     return _read(
         "SELECT id, blob, language, CAST(joined AS varchar(10)), blind FROM audience_subscriber "
-        f"WHERE {_among('id')} AND organisation_id = %s",
-        [_list(ids), organisation],
+        f"WHERE {_among('id')} AND organization_id = %s",
+        [_list(ids), organization],
     )
 
 
@@ -1358,28 +1364,28 @@ def subscribed_after(list_id: int, status: int, after: int, limit: int) -> list[
     )
 
 
-def suppressions_page(organisation: int, after: int, limit: int) -> list[tuple[int, bytes, int, str, str, int | None]]:
+def suppressions_page(organization: int, after: int, limit: int) -> list[tuple[int, bytes, int, str, str, int | None]]:
     """(row, blind, index version, reason, day, subscriber who has the address) by rising row."""
     return _read(
         "SELECT p.id, p.blind, p.index_version, p.reason, CAST(p.day AS varchar(10)), "
-        "(SELECT s.id FROM audience_subscriber s WHERE s.organisation_id = p.organisation_id AND s.blind = p.blind) "
-        "FROM audience_suppression p WHERE p.organisation_id = %s AND p.id > %s ORDER BY p.id LIMIT %s",
-        [organisation, after, limit],
+        "(SELECT s.id FROM audience_subscriber s WHERE s.organization_id = p.organization_id AND s.blind = p.blind) "
+        "FROM audience_suppression p WHERE p.organization_id = %s AND p.id > %s ORDER BY p.id LIMIT %s",
+        [organization, after, limit],
     )
 
 
-def suppressions_with_days(organisation: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str, str]]:
+def suppressions_with_days(organization: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str, str]]:
     """(blind, reason, day) of those that are suppressed."""
     query = "SELECT blind, reason, CAST(day AS varchar(10)) AS day FROM audience_suppression"
-    return _by_blind(query, organisation, blinds)
+    return _by_blind(query, organization, blinds)
 
 
 def _read(query: str, values: Sequence[Any]) -> list[Any]:
     """On PostgreSQL by psycopg's own cursor: a blob comes as bytes, not as text that is twice as long."""
     with connection.cursor() if _on_sqlite() else _plain_cursor() as cursor:
         cursor.execute(query, values)
-        found: list[Any] = cursor.fetchall()
-        return found
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
 
 # === audience: readable values ====================================================================================
@@ -1420,7 +1426,7 @@ def _drop_slice(table: str, column: str, value: int, limit: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecipientQuery:
     """Whom a filter wants. `lists` and `statuses` go together: on one of these lists with one of these statuses; empty
     lists ask for no subscription at all. `may`: codes of verdicts, on one of the lists; `asking`: she may be asked for
     money, on one of the lists. Days are texts.
@@ -1450,7 +1456,7 @@ FACETS, SUBSCRIPTIONS, CARRIERS, STOPPED, ASKING = "facets", "subscriptions", "c
 _OF_SOME = {STOPPED: " INDEXED BY subscription_suppressed", ASKING: " INDEXED BY subscription_asking"}
 
 
-def wanted_sql(wanted: Wanted, along: str) -> tuple[str, list[Any]]:
+def wanted_sql(wanted: RecipientQuery, along: str) -> tuple[str, list[Any]]:
     """Ids of those wanted that are at least %s and below %s (the last two values), each once, in no order."""
     apart = "" if _on_sqlite() else "OFFSET 0"  # Keeps PostgreSQL from making joins, which it sorts whole.
     facets, facet_values = _facets(wanted)
@@ -1491,7 +1497,7 @@ def wanted_sql(wanted: Wanted, along: str) -> tuple[str, list[Any]]:
     return sql, [*own_values, *facet_values, *tag_values, *more_values]
 
 
-def _facets(wanted: Wanted) -> tuple[list[str], list[Any]]:
+def _facets(wanted: RecipientQuery) -> tuple[list[str], list[Any]]:
     asked = {
         "s.provider = %s": wanted.provider,
         "s.language = %s": wanted.language,
@@ -1503,7 +1509,7 @@ def _facets(wanted: Wanted) -> tuple[list[str], list[Any]]:
     return list(known), list(known.values())
 
 
-def _standing(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[Any]]:
+def _standing(wanted: RecipientQuery, whose: str, apart: str) -> tuple[list[str], list[Any]]:
     if not wanted.lists:
         return [], []
     own, values = _own(wanted)
@@ -1511,7 +1517,7 @@ def _standing(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[A
     return [f"{asked} {apart})"], values
 
 
-def _own(wanted: Wanted) -> tuple[list[str], list[Any]]:
+def _own(wanted: RecipientQuery) -> tuple[list[str], list[Any]]:
     """Conditions on a subscription; numbers go in as text of the statement, since there are few."""
     own, values = ["u.asking = 1"] if wanted.asking else [], []
     for column, codes in (("list_id", wanted.lists), ("status", wanted.statuses), ("may", wanted.may)):
@@ -1524,7 +1530,7 @@ def _own(wanted: Wanted) -> tuple[list[str], list[Any]]:
     return own, values
 
 
-def _tagged(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[Any]]:
+def _tagged(wanted: RecipientQuery, whose: str, apart: str) -> tuple[list[str], list[Any]]:
     if wanted.tag is None:
         return [], []
     return [
@@ -1532,7 +1538,7 @@ def _tagged(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[Any
     ], [wanted.tag]
 
 
-def _besides(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[Any]]:
+def _besides(wanted: RecipientQuery, whose: str, apart: str) -> tuple[list[str], list[Any]]:
     asked, values = [], []
     carried = (
         f"EXISTS (SELECT 1 FROM audience_subscribertag b WHERE b.subscriber_id = {whose} AND b.tag_id = %s {apart})"
@@ -1553,13 +1559,13 @@ def _besides(wanted: Wanted, whose: str, apart: str) -> tuple[list[str], list[An
     return asked, values
 
 
-def wanted_ids(wanted: Wanted, along: str, low: int, below: int, limit: int) -> list[int]:
+def wanted_ids(wanted: RecipientQuery, along: str, low: int, below: int, limit: int) -> list[int]:
     """The highest of them, falling."""
     sql, values = wanted_sql(wanted, along)
     return _numbers(f"{sql} ORDER BY 1 DESC LIMIT %s", [*values, low, below, limit])
 
 
-def count_wanted(wanted: Wanted, along: str, low: int, below: int) -> int:
+def count_wanted(wanted: RecipientQuery, along: str, low: int, below: int) -> int:
     sql, values = wanted_sql(wanted, along)
     return _numbers(f"SELECT COUNT(*) FROM ({sql}) AS found", [*values, low, below])[0]
 
@@ -1608,17 +1614,17 @@ def standings_of(subscribers: Sequence[int]) -> list[tuple[int, int, int]]:
         return [(row[0], row[1], row[2]) for row in cursor.fetchall()]
 
 
-def there(organisation: int, subscribers: Sequence[int]) -> list[int]:
+def there(organization: int, subscribers: Sequence[int]) -> list[int]:
     """Those of them who are still here."""
-    where = f"{_among('id')} AND organisation_id = %s"
-    return _numbers(f"SELECT id FROM audience_subscriber WHERE {where}", [_list(subscribers), organisation])
+    where = f"{_among('id')} AND organization_id = %s"
+    return _numbers(f"SELECT id FROM audience_subscriber WHERE {where}", [_list(subscribers), organization])
 
 
-def blinds_of(organisation: int, subscribers: Sequence[int]) -> dict[bytes, int]:
+def blinds_of(organization: int, subscribers: Sequence[int]) -> dict[bytes, int]:
     """Blind index -> subscriber."""
     with connection.cursor() as cursor:
-        where = f"{_among('id')} AND organisation_id = %s"
-        cursor.execute(f"SELECT blind, id FROM audience_subscriber WHERE {where}", [_list(subscribers), organisation])
+        where = f"{_among('id')} AND organization_id = %s"
+        cursor.execute(f"SELECT blind, id FROM audience_subscriber WHERE {where}", [_list(subscribers), organization])
         return {bytes(blind): id for blind, id in cursor.fetchall()}
 
 

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from samizdat.core.shown import one_line
+from samizdat.core.unsafe_text import one_line
 from samizdat.options import option
 
 _ADDRESS = re.compile(r"(?<![^\s<>\"'(),;:])[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
@@ -25,8 +25,8 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        said = {"time": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
-        return json.dumps(said | {"process": record.process}, ensure_ascii=False)
+        entry = {"time": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        return json.dumps(entry | {"process": record.process}, ensure_ascii=False)
 
 
 class PeopleFilter(logging.Filter):
@@ -42,7 +42,7 @@ class PeopleFilter(logging.Filter):
 
 
 def where_it_broke(error: BaseException) -> str:
-    """`ValueError in actions.py:41 < doors.py:9`: enough to find the line, nothing of what it was working on."""
+    """`ValueError in actions.py:41 < permissions.py:9`: enough to find the line, nothing of what it was working on."""
     frames = []
     trace = error.__traceback__
     while trace:

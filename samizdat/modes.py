@@ -1,7 +1,7 @@
 """The data folder is its owner's alone, also one that was there before us, or was copied with other rights.
 
 Where the public process runs as a user of its own, the folder has the s bit: that user's group passes through it and
-reads the gate (worker/becoming.py).
+reads the public database (worker/processes/users.py).
 """
 
 import stat
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-GATE = "gate.sqlite3"
+PUBLICDB = "public.sqlite3"
 
 
 class NotOurs(OSError):
@@ -43,4 +43,4 @@ def close(folder: Path) -> None:
 def _allowed(folder: Path) -> dict[Path, int]:
     if not folder.stat().st_mode & stat.S_ISGID:
         return {}
-    return {folder: stat.S_ISGID | stat.S_IXGRP} | dict.fromkeys(folder.glob(f"{GATE}*"), stat.S_IRGRP)
+    return {folder: stat.S_ISGID | stat.S_IXGRP} | dict.fromkeys(folder.glob(f"{PUBLICDB}*"), stat.S_IRGRP)

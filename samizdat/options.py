@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from samizdat.core import inside
+from samizdat.core import private_networks
 
 
 class BadOption(ValueError):
@@ -36,7 +36,7 @@ OPTIONS = (
     Option(
         "SAMIZDAT_GATE_URL",
         "",
-        "postgresql://… that the public process uses for the gate, with a role of its own. "
+        "postgresql://… that the public process uses for the public database, with a role of its own. "
         "Empty: made by `samizdat upgrade` where the database lets it.",
     ),
     Option(
@@ -84,13 +84,13 @@ OPTIONS = (
     Option(
         "SAMIZDAT_CONFIRMATIONS",
         "1000",
-        "Mails an hour and organisation that ask whether a sign-up was theirs. As many more wait; then forms ask to "
+        "Mails an hour and organization that ask whether a sign-up was theirs. As many more wait; then forms ask to "
         "come back later. A flood must not spend the good name of a relay.",
     ),
     Option(
         "SAMIZDAT_UPLOADS",
         "2000",
-        "Megabytes of uploaded files of one organisation that may lie here at a time, waiting to be brought in; at "
+        "Megabytes of uploaded files of one organization that may lie here at a time, waiting to be brought in; at "
         "most 50 uploads. Nobody may fill the disk that all share.",
     ),
     Option("SAMIZDAT_LOG", "text", "text or json: one JSON object a line on standard error."),
@@ -110,10 +110,10 @@ def confirmations_an_hour() -> int:
     return int(text) if text.isdecimal() else 1000
 
 
-def inner_networks() -> tuple[inside.Network, ...]:
+def inner_networks() -> tuple[private_networks.Network, ...]:
     """What admins' routes may reach beside public addresses. Errors: BadOption."""
     try:
-        return inside.networks(option("SAMIZDAT_INNER_NETWORKS"))
+        return private_networks.networks(option("SAMIZDAT_INNER_NETWORKS"))
     except ValueError as error:
         raise BadOption(
             "SAMIZDAT_INNER_NETWORKS is not understood. Write addresses and networks, like 127.0.0.1 10.0.5.0/24."

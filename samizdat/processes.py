@@ -68,14 +68,14 @@ def reader(module: str) -> subprocess.Popen[bytes]:
 def no_terminal() -> Iterator[int | None]:
     """Where a process of ours writes errors to, as in Popen(stderr=). Of a terminal it gets no more than that, beside a
     session of its own: else it reads what is typed there, and types."""
-    found = None
+    descriptor = None
     if os.isatty(2) and fcntl.fcntl(2, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY:
-        found = _to_write_only("/dev/tty", os.ttyname(2), os.devnull)
+        descriptor = _to_write_only("/dev/tty", os.ttyname(2), os.devnull)
     try:
-        yield found
+        yield descriptor
     finally:
-        if found is not None:
-            os.close(found)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def begin_reading(given: Iterable[Path] = ()) -> BinaryIO:

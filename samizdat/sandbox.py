@@ -76,8 +76,8 @@ def keeps_signals() -> bool:
 def _program() -> Iterable[Path]:
     """The package, not the folder around it: a data folder may lie there, and its key."""
     installed = (Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    found = (Path(part) for part in sys.path if Path(part).name in ("site-packages", "dist-packages"))
-    return {PACKAGE, Path(sys.base_prefix, "lib"), *installed, *found, *_own_libraries(), *map(Path, _SYSTEM)}
+    site_packages = (Path(part) for part in sys.path if Path(part).name in ("site-packages", "dist-packages"))
+    return {PACKAGE, Path(sys.base_prefix, "lib"), *installed, *site_packages, *_own_libraries(), *map(Path, _SYSTEM)}
 
 
 def _own_libraries() -> Iterable[Path]:
@@ -112,9 +112,9 @@ def _seccomp(program: bytes) -> None:
     if not program:
         return
     held = ctypes.create_string_buffer(program, len(program))
-    told = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
+    filter_program = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(held))
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(told), 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(filter_program), 0, 0)
 
 
 def _call(number: int, *words: object) -> int:

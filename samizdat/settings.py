@@ -15,10 +15,10 @@ DATA = data_folder()
 DEBUG = False
 # Filled in by vault.open() from the instance key, before anything signs with it (design.md, section 4).
 SECRET_KEY = "not yet derived from the instance key"
-ALLOWED_HOSTS = ["*"]  # The desk checks the host itself: web/middleware.py knows the organisations' addresses.
+ALLOWED_HOSTS = ["*"]  # The desk checks the host itself: web/middleware.py knows the organizations' addresses.
 
-DATABASES = {"default": databases.house(DATA), "gate": databases.gate(DATA)}
-DATABASE_ROUTERS = ["samizdat.databases.GateRouter"]
+DATABASES = {"default": databases.house(DATA), "publicdb": databases.publicdb(DATA)}
+DATABASE_ROUTERS = ["samizdat.databases.PublicDbRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -26,11 +26,11 @@ INSTALLED_APPS = [
     "samizdat.accounts",
     "samizdat.vault",
     "samizdat.audience",
-    "samizdat.audience.exporting",
+    "samizdat.portability",
     "samizdat.campaigns",
     "samizdat.delivery",
-    "samizdat.rights",
-    "samizdat.gate",
+    "samizdat.privacy",
+    "samizdat.publicdb",
     "samizdat.worker",
     "samizdat.web",
     "django.contrib.auth",
@@ -94,7 +94,7 @@ SESSION_COOKIE_AGE = 12 * 3600
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_USE_SESSIONS = False
-CSRF_FAILURE_VIEW = "samizdat.web.views.entry.csrf_failure"
+CSRF_FAILURE_VIEW = "samizdat.web.settings.views.auth.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -131,7 +131,7 @@ WHITENOISE_AUTOREFRESH = False
 
 TASKS = {
     "default": {
-        "BACKEND": "samizdat.worker.procrastinate_backend.ProcrastinateBackend"
+        "BACKEND": "samizdat.worker.queue.procrastinate_backend.ProcrastinateBackend"
         if option("DATABASE_URL")
         else "django_tasks_db.DatabaseBackend",
         "QUEUES": ["default", "senders"],

@@ -13,14 +13,14 @@ from samizdat.options import OPTIONS  # noqa: E402
 from scripts.tagpage import merge_tags  # noqa: E402
 from scripts.wordpage import languages  # noqa: E402
 
-_SHARED = {"--json", "--organisation", "--yes", "--debug", "--help"}
+_SHARED = {"--json", "--organization", "--yes", "--debug", "--help"}
 
 _LEAD = """# The command line
 
 Printed from the code by `scripts/docs.py`. `./run WORD …` and `samizdat WORD …` are the same.
 
 Every command takes `--json` (one document on standard output and nothing else there; nothing is asked, and
-`release` has to be told `--yes`), `--organisation SLUG` where there are several, `--yes` and `--debug`. Exit codes:
+`release` has to be told `--yes`), `--organization SLUG` where there are several, `--yes` and `--debug`. Exit codes:
 0 done, 1 refused or failed with a sentence that says what to do, 2 wrong usage. With `--json` a failure prints
 `{"error", "sentence"}`. `SAMIZDAT_DATA` names the data folder.
 

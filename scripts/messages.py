@@ -35,20 +35,20 @@ CATALOGUES = {"samizdat": ("samizdat/public",), "samizdat/public": ()}
 
 # Where sentences stand that reach gettext as a value: module, name of the table (code -> sentence).
 TABLES = (
-    ("samizdat.core.address", "_SENTENCES"),
-    ("samizdat.core.dkim", "BAD_KEYS"),
+    ("samizdat.core.mail.address", "_SENTENCES"),
+    ("samizdat.core.mail.dkim", "BAD_KEYS"),
     ("samizdat.core.fields", "_SENTENCES"),
-    ("samizdat.core.mergetable", "WORDS"),
-    ("samizdat.core.flaws", "SENTENCES"),
-    ("samizdat.core.outcome", "ACTORS"),
-    ("samizdat.core.outcome", "REASONS"),
-    ("samizdat.core.refusals", "REASONS"),
-    ("samizdat.core.pace", "SENTENCES"),
+    ("samizdat.core.content.mergetable", "WORDS"),
+    ("samizdat.core.content.problems", "SENTENCES"),
+    ("samizdat.core.mail.outcome", "ACTORS"),
+    ("samizdat.core.mail.outcome", "REASONS"),
+    ("samizdat.core.mail.refusals", "REASONS"),
+    ("samizdat.core.mail.rate", "SENTENCES"),
     ("samizdat.core.segment.tree", "SENTENCES"),
-    ("samizdat.core.segment.saying", "WORDS"),
-    ("samizdat.core.templating.notes", "SENTENCES"),
+    ("samizdat.core.segment.describe", "WORDS"),
+    ("samizdat.core.content.templates.notes", "SENTENCES"),
     ("samizdat.importers.base", "SENTENCES"),
-    ("samizdat.plugs", "SENTENCES"),
+    ("samizdat.plugins", "SENTENCES"),
     ("samizdat.transports.base", "SENTENCES"),
 )
 

@@ -18,12 +18,12 @@ from scripts.test import install_missing, postgresql, quick_folder  # noqa: E402
 WRITE = """
 import django
 django.setup()
-from samizdat.accounts import catalog
-from samizdat.cli.house import migrate
+from samizdat.accounts import database_catalog
+from samizdat.cli.instance import migrate
 migrate()
-catalog.file("%(vendor)s").write_text("")
-text = catalog.written(catalog.facts())
-catalog.file("%(vendor)s").write_text(text)
+database_catalog.file("%(vendor)s").write_text("")
+text = database_catalog.written(database_catalog.facts())
+database_catalog.file("%(vendor)s").write_text(text)
 """
 
 

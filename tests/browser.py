@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageStat
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # A letter in its frame is somebody's own text behind a sandbox: the page around it is what is looked at here.
 EVERYTHING = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"], "iframes": False}
-# What can be wrong in one width or colour scheme and right in another.
+# What can be wrong in one width or color scheme and right in another.
 OTHERWISE = EVERYTHING | {"runOnly": {"type": "rule", "values": ["color-contrast", "target-size", "region"]}}
 
 

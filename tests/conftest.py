@@ -26,38 +26,39 @@ settings.load_profile("any machine")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        # Whoever touches the house may touch the gate as well.
+        # Whoever touches the house may touch the public database as well.
         fixtures = set(getattr(item, "fixturenames", ()))
         if item.get_closest_marker("django_db") is None and fixtures & {"db", "transactional_db"}:
             item.add_marker(pytest.mark.django_db(transaction="transactional_db" in fixtures))
         for marker in item.iter_markers("django_db"):
-            marker.kwargs.setdefault("databases", ["default", "gate"])
+            marker.kwargs.setdefault("databases", ["default", "publicdb"])
 
 
 @pytest.fixture
 def vault() -> Any:
     """The keys of this test's house, opened without a file."""
-    from samizdat.vault import house
+    from samizdat.vault import keyring
     from samizdat.vault.source import InstanceSource
 
     source = InstanceSource(INSTANCE_KEY)
-    house.use(source)
-    house.open_for_django()
+    keyring.use(source)
+    keyring.open_for_django()
     yield source
-    house.use(None)
+    keyring.use(None)
 
 
 @pytest.fixture
 def lantern(db: Any, vault: Any) -> Any:
     """Northern Lantern, with keys and nobody on any list."""
-    from samizdat.accounts.actions import found_organisation
+    from samizdat.accounts.actions import found_organization
 
-    return found_organisation("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
+    return found_organization("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: Any, django_db_blocker: Any, django_db_modify_db_settings: Any) -> Any:
-    """Instead of pytest-django's: databases of this worker, copied and not migrated. House and gate are two."""
+    """Instead of pytest-django's: databases of this worker, copied and not migrated. House and public database are
+    two."""
     from django.db import connections
 
     with django_db_blocker.unblock():
@@ -67,7 +68,7 @@ def django_db_setup(django_test_environment: Any, django_db_blocker: Any, django
             if connections[alias].vendor == "postgresql":
                 moulds.database(name)
             else:
-                moulds.file(Path(name), gate=alias == "gate")
+                moulds.file(Path(name), publicdb=alias == "publicdb")
     yield
     with django_db_blocker.unblock():
         for alias in connections:
@@ -117,16 +118,20 @@ def nothing_is_remembered() -> None:
     """What a process keeps in its memory alone, by numbers that the next test's people have again: how fast somebody
     opened subscribers, and which box waits until when."""
     (Path(os.environ["SAMIZDAT_DATA"]) / "newest").unlink(missing_ok=True)  # Of the database of the test before.
-    for name in ("samizdat.audience.watching", "samizdat.worker.boxes"):
+    for name in ("samizdat.audience.read_limits", "samizdat.worker.inbox.inbox"):
         if (module := sys.modules.get(name)) is not None:
             module.forget()
 
 
 # What the product gives up for now after a part of a second, so that others have their turn.
 PORTIONS = (
-    *("samizdat.worker.retaining.SECONDS", "samizdat.worker.forgetting.SECONDS", "samizdat.worker.nightly.SECONDS"),
-    *("samizdat.worker.clock.CLEARING", "samizdat.worker.clock.LOOKING"),
-    *("samizdat.audience.actions.bulk.LOOKING", "samizdat.audience.queries.paging.LOOKING"),
+    *(
+        "samizdat.worker.schedule.retention.SECONDS",
+        "samizdat.worker.schedule.expire_signups.SECONDS",
+        "samizdat.worker.schedule.consistency_check.SECONDS",
+    ),
+    *("samizdat.worker.schedule.scheduler.CLEARING", "samizdat.worker.schedule.scheduler.LOOKING"),
+    *("samizdat.audience.actions.bulk.LOOKING", "samizdat.audience.queries.pages.LOOKING"),
 )
 
 

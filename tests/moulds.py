@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 from tests import warm
 
 WRITTEN_BY_MIGRATIONS = {"django_migrations", "django_content_type", "auth_permission"}
-FILES = ("samizdat.sqlite3", "gate.sqlite3")
-MIGRATE = "import django; django.setup(); from samizdat.cli.house import migrate; migrate()"
+FILES = ("samizdat.sqlite3", "public.sqlite3")
+MIGRATE = "import django; django.setup(); from samizdat.cli.instance import migrate; migrate()"
 
 
 def url_of(name: str) -> str:
@@ -32,9 +32,9 @@ def as_admin(statement: str) -> None:
         connection.execute(statement)  # type: ignore[call-overload]
 
 
-def file(path: Path, gate: bool) -> None:
-    """A new database of the house or of the gate, on SQLite."""
-    made = _migrated() / FILES[gate]
+def file(path: Path, publicdb: bool) -> None:
+    """A new database of the house or of the public database, on SQLite."""
+    made = _migrated() / FILES[publicdb]
     for left in path.parent.glob(f"{path.name}-*"):
         left.unlink()
     shutil.copyfile(made, path)
@@ -43,19 +43,19 @@ def file(path: Path, gate: bool) -> None:
 def files_into(folder: Path) -> None:
     """Both databases of a data folder, on SQLite."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    for gate, name in enumerate(FILES):
-        file(folder / name, bool(gate))
+    for publicdb, name in enumerate(FILES):
+        file(folder / name, bool(publicdb))
 
 
 def database(name: str) -> None:
-    """A new database on PostgreSQL, with house and gate in it."""
+    """A new database on PostgreSQL, with house and public database in it."""
     _migrated()
     as_admin(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     as_admin(f'CREATE DATABASE "{name}" TEMPLATE "{_name()}"')
 
 
 class Rows:
-    """All rows that the house has now; the gate has none.
+    """All rows that the house has now; the public database has none.
 
     On PostgreSQL their numbers are never given out again, as nothing takes a sequence back; on SQLite the next number
     is the one after the highest row.

@@ -27,7 +27,7 @@ SLOW = (
     "tests/worker/test_machines.py::test",
     "tests/bad_input/test_kills.py",
     "tests/bad_input/test_houses.py",
-    "tests/worker/test_clock.py",
+    "tests/worker/test_scheduler.py",
     "tests/delivery/test_sending.py",
     "tests/worker/test_supervisor.py::test_a_desk_that_stands_still",
     "tests/worker/test_supervisor.py",
@@ -45,7 +45,7 @@ SLOW = (
     "tests/bad_input/test_letters.py",
     "tests/cli/test_start.py",
     "tests/worker/test_no_trace.py",
-    "tests/web/test_doors.py",
+    "tests/web/test_permissions.py",
     "tests/delivery",
     "tests/worker",
 )

@@ -11,7 +11,7 @@ import pytest
 
 from samizdat import asgi, connections
 from samizdat.public.asgi import Public
-from samizdat.web.asgi import ORGANISATION, PERSON, STRANGERS, Desk
+from samizdat.web.asgi import ORGANIZATION, PERSON, STRANGERS, DeskApplication
 from tests.visitors import asked_for, half_sent, heard_to_the_end, holding, is_cut, listening, page
 from tests.worker.conftest import until
 
@@ -25,8 +25,8 @@ def wsgi(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]
     return [LONG if asked["PATH_INFO"] == "/long" else b"a page"]
 
 
-def desk() -> Desk:
-    return Desk(wsgi, threads=1, knows=lambda _asked: False)
+def desk() -> DeskApplication:
+    return DeskApplication(wsgi, threads=1, knows=lambda _asked: False)
 
 
 def public() -> Public:
@@ -97,7 +97,10 @@ def test_whoever_is_signed_in_finds_a_thread_however_many_strangers_ask() -> Non
             going_on.wait(60)
         return wsgi(asked, start)
 
-    with listening(Desk(answered, threads=2, knows=lambda _asked: False)) as port, contextlib.ExitStack() as stack:
+    with (
+        listening(DeskApplication(answered, threads=2, knows=lambda _asked: False)) as port,
+        contextlib.ExitStack() as stack,
+    ):
         stack.callback(going_on.set)
         assert page(port, "/", cookie="desk=clara") == 200, "known from now on"
         stack.enter_context(holding(port, 100, asked_for(HERE, "/")))
@@ -112,7 +115,7 @@ def test_one_organization_keeps_no_other_from_the_desk_however_much_it_asks(
     monkeypatch.setattr(asgi, "MOST_WAITING", 10)
     monkeypatch.setattr(asgi, "PORTION", 1)
     going_on, working = threading.Event(), threading.Event()
-    organisations = {"desk=ada": 1, "desk=boris": 1, "desk=clara": 2}
+    organizations = {"desk=ada": 1, "desk=boris": 1, "desk=clara": 2}
 
     def held_up() -> Iterator[bytes]:
         yield b"begun"
@@ -122,7 +125,7 @@ def test_one_organization_keeps_no_other_from_the_desk_however_much_it_asks(
 
     def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
         asked[PERSON] = True
-        asked[ORGANISATION] = organisations[asked["HTTP_COOKIE"]]
+        asked[ORGANIZATION] = organizations[asked["HTTP_COOKIE"]]
         if asked["PATH_INFO"] != "/long-work":
             return wsgi(asked, start)
         start("200 OK", [])
@@ -133,9 +136,12 @@ def test_one_organization_keeps_no_other_from_the_desk_however_much_it_asks(
     def asking(who: str) -> bytes:
         return asked_for(HERE, "/long-work").replace(b"\r\n\r\n", f"\r\nCookie: {who}\r\n\r\n".encode())
 
-    with listening(Desk(answered, threads=4, knows=lambda _asked: False)) as port, contextlib.ExitStack() as stack:
+    with (
+        listening(DeskApplication(answered, threads=4, knows=lambda _asked: False)) as port,
+        contextlib.ExitStack() as stack,
+    ):
         stack.callback(going_on.set)
-        for who in organisations:
+        for who in organizations:
             assert page(port, "/", cookie=who) == 200, "known from now on"
         for who in ("desk=ada", "desk=boris"):
             stack.enter_context(holding(port, 30, asking(who)))
@@ -168,7 +174,7 @@ def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept() -> None:
 
     sent = STRANGERS[0] + 1_000_000
     for known, kept in ((False, STRANGERS[0]), (True, sent)):
-        with listening(Desk(count, threads=1, knows=lambda _asked, known=known: known)) as port:  # type: ignore[misc]
+        with listening(DeskApplication(count, threads=1, knows=lambda _asked, known=known: known)) as port:  # type: ignore[misc]
             connection = HTTPConnection(HERE, port, timeout=60)
             connection.request("POST", "/", bytes(sent))
             assert connection.getresponse().status == 200
@@ -290,7 +296,7 @@ def test_a_file_that_is_broken_off_is_not_counted_as_fetched() -> None:
         start("200 OK", [("Content-Length", str(100 * asgi.PORTION))])
         return answer
 
-    with listening(Desk(stream, threads=1)) as port:
+    with listening(DeskApplication(stream, threads=1)) as port:
         with holding(port, 1, asked_for(HERE, "/file")) as (one,):
             assert one.recv(100)
             assert page(port, "/") == 200, "the thread is free while the file waits for its reader"
@@ -303,7 +309,7 @@ def test_a_file_that_is_read_to_its_end_comes_whole() -> None:
         start("200 OK", [("Content-Length", str(10 * asgi.PORTION))])
         return Streamed(iter([b"x" * asgi.PORTION] * 10))
 
-    with listening(Desk(stream, threads=1)) as port, holding(port, 1, asked_for(HERE, "/file")) as (one,):
+    with listening(DeskApplication(stream, threads=1)) as port, holding(port, 1, asked_for(HERE, "/file")) as (one,):
         heard = b""
         while len(heard) < 10 * asgi.PORTION:
             heard += one.recv(65536)
@@ -319,7 +325,7 @@ def test_threads_that_all_hang_give_no_sign_of_life(monkeypatch: pytest.MonkeyPa
         done.wait(60)
         return wsgi(asked, start)
 
-    application = Desk(hang, threads=1)
+    application = DeskApplication(hang, threads=1)
     assert application.moves
     with listening(application) as port, holding(port, 1, asked_for(HERE, "/")) as (one,):
         assert working.wait(60)

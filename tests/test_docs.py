@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from samizdat import plugs
+from samizdat import plugins
 from samizdat.options import OPTIONS
 from scripts.docs import PAGES
 
@@ -19,12 +19,12 @@ def test_a_printed_page_is_what_the_code_says(name: str) -> None:
     assert (DOCS / name).read_text() == PAGES[name](), "Run: .venv/bin/python scripts/docs.py"
 
 
-@pytest.mark.parametrize("scheme", sorted(plugs.transports()))
+@pytest.mark.parametrize("scheme", sorted(plugins.transports()))
 def test_every_way_out_is_in_the_handbook(scheme: str) -> None:
     assert f"{scheme}://" in HANDBOOK
 
 
-@pytest.mark.parametrize("source", sorted(plugs.importers()))
+@pytest.mark.parametrize("source", sorted(plugins.importers()))
 def test_every_source_of_an_import_is_in_the_handbook(source: str) -> None:
     assert re.search(source, HANDBOOK, re.IGNORECASE)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from samizdat import modes
-from samizdat.worker import supervisor
+from samizdat.worker.processes import supervisor
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "data"
     (made / "journals").mkdir(parents=True, mode=0o755)
     made.chmod(0o755)
-    for name, mode in (("samizdat.sqlite3", 0o644), ("gate.sqlite3", 0o664), ("journals/1", 0o666)):
+    for name, mode in (("samizdat.sqlite3", 0o644), ("public.sqlite3", 0o664), ("journals/1", 0o666)):
         (made / name).touch()
         (made / name).chmod(mode)
     return made
@@ -53,17 +53,17 @@ def test_what_somebody_else_owns_is_refused_with_what_to_do(folder: Path, monkey
         supervisor._close(folder)
 
 
-def test_the_gate_may_be_read_by_the_group_of_the_public_pages_and_nothing_else(folder: Path) -> None:
+def test_the_publicdb_may_be_read_by_the_group_of_the_public_pages_and_nothing_else(folder: Path) -> None:
     modes.close(folder)
     folder.chmod(0o2710)
-    (folder / "gate.sqlite3").chmod(0o640)
+    (folder / "public.sqlite3").chmod(0o640)
     assert list(modes.open_to_others(folder)) == []
     (folder / "samizdat.sqlite3").chmod(0o640)
     assert [path.name for path in modes.open_to_others(folder)] == ["samizdat.sqlite3"]
     folder.chmod(0o2775)
     modes.close(folder)
     found = {path.name: oct(path.stat().st_mode & 0o7777) for path in (folder, *folder.iterdir())}
-    assert found == {"data": "0o2710", "journals": "0o700", "gate.sqlite3": "0o640", "samizdat.sqlite3": "0o600"}
+    assert found == {"data": "0o2710", "journals": "0o700", "public.sqlite3": "0o640", "samizdat.sqlite3": "0o600"}
 
 
 def test_what_is_made_while_serving_is_for_this_user_alone(tmp_path: Path) -> None:

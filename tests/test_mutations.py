@@ -22,5 +22,17 @@ def test_every_change_has_a_name_of_its_own_and_says_what_a_user_would_suffer() 
 
 def test_the_rules_that_keep_readers_safe_are_on_the_list() -> None:
     assert len(CHANGES) >= 120
-    places = ("engine", "ledger", "consent", "suppress", "seal", "link", "doors", "intake", "importers", "pace", "smtp")
+    places = (
+        "engine",
+        "ledger",
+        "consent",
+        "suppressions",
+        "seal",
+        "tokens",
+        "permissions",
+        "inbox",
+        "importers",
+        "rate",
+        "smtp",
+    )
     assert not [place for place in places if not any(place in change.file for change in CHANGES)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from samizdat import own_addresses
-from samizdat.campaigns.checks import fetching
+from samizdat.campaigns.checks import fetch
 from samizdat.transports import dialing
 
 
@@ -26,18 +26,18 @@ def test_where_everything_can_be_bound_to_nothing_is_told(monkeypatch: pytest.Mo
 def ours(monkeypatch: pytest.MonkeyPatch) -> str:
     """A public address that this machine has."""
     ours = ipaddress.ip_address("93.184.216.34")
-    for module in (dialing, fetching):
+    for module in (dialing, fetch):
         monkeypatch.setattr(module, "is_own", lambda address: address == ours)
     return str(ours)
 
 
 def test_no_route_and_no_link_check_goes_to_our_own_public_address(ours: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fetching.ask(f"http://{ours}/", resolve=lambda _host, _port: [ours]).verdict == "inside"
+    assert fetch.ask(f"http://{ours}/", resolve=lambda _host, _port: [ours]).verdict == "inside"
 
     async def dial(allowed: Any) -> list[str]:
         return await dialing._addresses(ours, 25, allowed)
 
-    with pytest.raises(dialing.Inside):
+    with pytest.raises(dialing.PrivateAddress):
         asyncio.run(dial(()))
     assert asyncio.run(dial((ipaddress.ip_network(ours),))) == [ours], "this installation allows it"
 

@@ -28,7 +28,7 @@ def test_a_process_gets_no_password_that_is_not_for_it() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone knows of it")
-@pytest.mark.parametrize("module", ["samizdat.cli.__main__", "samizdat.worker.child"])
+@pytest.mark.parametrize("module", ["samizdat.cli.__main__", "samizdat.worker.processes.child"])
 def test_nobody_looks_into_the_memory_of_a_process_that_holds_keys(module: str) -> None:
     code = (
         "import ctypes, importlib, sys; sys.argv = ['samizdat', '--version']\n"

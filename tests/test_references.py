@@ -10,7 +10,7 @@ import pytest
 
 from samizdat.cli.__main__ import samizdat
 from samizdat.options import OPTIONS
-from samizdat.worker import metrics
+from samizdat.worker.processes import metrics
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,7 +20,7 @@ CALLED = re.compile(r"(?<!-u)(?<!home-dir)(?:^|[\s(/])(?:\./run|samizdat) (?=[a-
 # They are the script's own, beside the commands.
 OF_RUN = {"test", "bench"}
 CONTEXT = click.Context(samizdat)
-SHARED = {"--json", "--organisation", "--yes", "--debug", "--help"}
+SHARED = {"--json", "--organization", "--yes", "--debug", "--help"}
 
 
 @pytest.fixture(params=PAGES, ids=NAMES)
@@ -226,7 +226,7 @@ SAID = {
 def labels() -> re.Pattern[str]:
     text = "\n".join((ROOT / path).read_text() for path in CATALOGUES)
     found = set(re.findall(r'^msgid(?:_plural)? "(.*)"$', text, re.MULTILINE))
-    spoken = tomllib.loads((ROOT / "samizdat/core/spoken/en.toml").read_text())
+    spoken = tomllib.loads((ROOT / "samizdat/core/content/phrases/en.toml").read_text())
     found |= {
         word for table in spoken.values() if isinstance(table, dict) for word in table.values() if type(word) is str
     }

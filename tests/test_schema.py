@@ -8,8 +8,8 @@ from django.apps import apps
 # Readable columns of tables with a row per reader, and why each may be read by whoever copies the database.
 READER_TABLES: dict[str, dict[str, str]] = {
     "audience_subscriber": {
-        "id": "organisation and number: random in order, tells nothing",
-        "organisation": "whose list; group names may be known",
+        "id": "organization and number: random in order, tells nothing",
+        "organization": "whose list; group names may be known",
         "blob": "sealed",
         "blind": "keyed hash, the key is elsewhere",
         "index_version": "which index key",
@@ -33,7 +33,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
     },
     "audience_consentrecord": {
         "id": "order of writing",
-        "organisation": "whose",
+        "organization": "whose",
         "subscriber": "number",
         "list": "number",
         "kind": "given, withdrawn …",
@@ -55,9 +55,9 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "field": "number; the name is sealed",
         "value": "a number, a day, or the code of a choice, of fields that an admin marked readable for segments",
     },
-    "audience_oddity": {
+    "audience_dataqualityissue": {
         "pk": "",
-        "organisation": "whose",
+        "organization": "whose",
         "subscriber": "number",
         "kind": "typo or double",
         "mark": "keyed hash of the form that two addresses have in common",
@@ -66,18 +66,18 @@ READER_TABLES: dict[str, dict[str, str]] = {
     },
     "audience_suppression": {
         "id": "order of writing",
-        "organisation": "whose",
+        "organization": "whose",
         "blind": "keyed hash",
         "index_version": "which index key",
         "reason": "bounce, complaint, erased, manual, objected",
         "day": "a day",
     },
-    "audience_mailed": {
+    "audience_mailquota": {
         "id": "order of writing",
-        "organisation": "whose",
+        "organization": "whose",
         "mark": "keyed hash of a kind of mail and an address, the key is elsewhere",
         "day": "a day; the row goes after the next one",
-        "box": "row of the gate, which is empty again by then",
+        "box": "row of the public database, which is empty again by then",
     },
     "delivery_delivery": {
         "pk": "",
@@ -89,7 +89,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "route": "number",
         "day": "a day, never finer",
     },
-    "delivery_setaside": {
+    "delivery_digestrecipients": {
         "id": "order of writing",
         "campaign": "number",
         "numbers": "subscriber numbers, as a chunk has them; gone when the letter begins",
@@ -108,7 +108,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
 # Words that no column may be called: nothing of the kind is ever kept.
 NEVER = ("ip", "ip_address", "user_agent", "opened", "opens", "clicked", "clicks", "last_seen", "last_login", "geo")
 
-OUR_APPS = ("accounts", "audience", "campaigns", "delivery", "events", "gate", "rights", "vault")
+OUR_APPS = ("accounts", "audience", "campaigns", "delivery", "events", "privacy", "publicdb", "vault")
 
 
 def models() -> list[Any]:
@@ -132,10 +132,10 @@ def test_every_table_that_points_at_a_subscriber_is_on_the_list() -> None:
     }
     # Fields, keys and versions of a draft have numbers of their own, and pieces of a file too.
     others = {
-        "campaigns_draftversion",
+        "campaigns_draftrevision",
         "audience_field",
         "audience_importpiece",
-        "exporting_exportpiece",
+        "portability_exportpiece",
         "vault_vaultkey",
     }
     assert pointing - others <= set(READER_TABLES), pointing - others - set(READER_TABLES)
@@ -159,7 +159,9 @@ def test_no_model_has_changed_without_a_migration() -> None:
 def test_what_doctor_compares_with_is_what_the_migrations_make() -> None:
     from django.db import connection
 
-    from samizdat.accounts import catalog
+    from samizdat.accounts import database_catalog
 
-    made = catalog.written(catalog.facts())
-    assert made == catalog.file(connection.vendor).read_text(), "after a migration: .venv/bin/python scripts/schema.py"
+    made = database_catalog.written(database_catalog.facts())
+    assert made == database_catalog.file(connection.vendor).read_text(), (
+        "after a migration: .venv/bin/python scripts/schema.py"
+    )

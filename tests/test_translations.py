@@ -9,8 +9,8 @@ import pytest
 from django.utils import translation
 from django.utils.translation import gettext, ngettext, pgettext
 
-from samizdat import wording
-from samizdat.core import outcome, refusals
+from samizdat import formatting
+from samizdat.core.mail import outcome, refusals
 from samizdat.web.templatetags import desk
 from scripts import messages
 
@@ -211,7 +211,7 @@ def test_every_sentence_of_a_table_is_translated(module: str, name: str) -> None
 def small_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tree with one module and an empty catalogue, which the script takes for ours."""
     (tmp_path / "samizdat/web").mkdir(parents=True)
-    (tmp_path / "samizdat/web/words.py").write_text('WORD = lazy("Good day")\n')
+    (tmp_path / "samizdat/web/labels.py").write_text('WORD = lazy("Good day")\n')
     monkeypatch.setattr(messages, "HERE", tmp_path)
     monkeypatch.setattr(messages, "CATALOGUES", {"samizdat": ()})
     monkeypatch.setattr(messages, "TABLES", ())
@@ -231,7 +231,7 @@ def test_a_new_string_is_found_and_has_to_be_translated(small_house: Path) -> No
 
 
 def test_a_changed_string_is_noticed_without_anybody_running_the_script(small_house: Path) -> None:
-    (small_house / "samizdat/web/words.py").write_text('WORD = lazy("Good evening")\n')
+    (small_house / "samizdat/web/labels.py").write_text('WORD = lazy("Good evening")\n')
     told = " ".join(messages.complaints())
     assert "lacks “Good evening”" in told and "has “Good day”, which the code no longer says" in told
 
@@ -253,6 +253,6 @@ def test_missing_tools_are_named_with_what_to_install(monkeypatch: pytest.Monkey
 def test_cities_of_time_zones_are_said_in_the_language_of_whoever_looks() -> None:
     zones = ("Europe/Riga", "America/New_York", "Asia/Tbilisi", "Europe/Kyiv", "Etc/GMT+3")
     with translation.override("ru"):
-        assert [wording.city(zone) for zone in zones] == ["Рига", "Нью-Йорк", "Тбилиси", "Киев", "GMT+3"]
+        assert [formatting.city(zone) for zone in zones] == ["Рига", "Нью-Йорк", "Тбилиси", "Киев", "GMT+3"]
     with translation.override("en"):
-        assert [wording.city(zone) for zone in zones] == ["Riga", "New York", "Tbilisi", "Kyiv", "GMT+3"]
+        assert [formatting.city(zone) for zone in zones] == ["Riga", "New York", "Tbilisi", "Kyiv", "GMT+3"]

@@ -21,7 +21,7 @@ PATIENT = 60.0
 def listening(application: Any, most: int = 500) -> Iterator[int]:
     """Its port. most: connections."""
     config = uvicorn.Config(application, host="127.0.0.1", port=0, log_level="error", **asgi.serving(most))
-    server = connections.Server(config)
+    server = connections.ConnectionServer(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -34,7 +34,18 @@ from typing import IO, Any, Self
 ROOT = Path(__file__).parent.parent
 _length = struct.Struct(">I")
 # Of samizdat, what a command may need. The public process is another program, and no command serves pages.
-PARTS = ("core", "vault", "accounts", "audience", "campaigns", "delivery", "events", "gate", "importers", "transports")
+PARTS = (
+    "core",
+    "vault",
+    "accounts",
+    "audience",
+    "campaigns",
+    "delivery",
+    "events",
+    "publicdb",
+    "importers",
+    "transports",
+)
 DOORS = ("cli", "worker")
 
 
@@ -261,7 +272,7 @@ def _forget_settings() -> None:
         sys.modules.pop(name, None)
     connections.__dict__.pop("settings", None)
     connections._settings = None
-    for alias in ("default", "gate"):
+    for alias in ("default", "publicdb"):
         with contextlib.suppress(AttributeError):
             delattr(connections._connections, alias)
 
@@ -284,7 +295,7 @@ def _run(words: list[str]) -> int:
     # An interpreter that ends lets go of everything, and SQLite then takes its log in.
     from django.db import connections
 
-    for alias in ("default", "gate"):
+    for alias in ("default", "publicdb"):
         if hasattr(connections._connections, alias):
             connections[alias].close()
     if code is None or isinstance(code, int):

@@ -11,12 +11,12 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from samizdat.accounts import changes
+        from samizdat.accounts import pending_changes
 
-        changes.register(_kinds)
+        pending_changes.register(_kinds)
 
 
 def _kinds() -> Mapping[str, Any]:
-    from samizdat.accounts.changeable import KINDS
+    from samizdat.accounts.pending_change_kinds import KINDS
 
     return KINDS

@@ -1,4 +1,4 @@
-"""Signing in by address and password. How often it may be tried: throttle.py, queues.py and devices.py."""
+"""Signing in by address and password. How often it may be tried: throttle.py, password_queues.py and devices.py."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,12 +8,12 @@ from django.contrib.auth.backends import BaseBackend
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import devices, passwords, people, throttle
+from samizdat.accounts import devices, passwords, sealed_people, throttle
 from samizdat.accounts.errors import AccountLocked
 from samizdat.accounts.grants import who_may_sign_in
 from samizdat.accounts.models import Person
-from samizdat.accounts.queues import queues
-from samizdat.core.address import BadAddress
+from samizdat.accounts.password_queues import queues
+from samizdat.core.mail.address import BadAddress
 
 
 class BlindIndexBackend(BaseBackend):
@@ -24,7 +24,7 @@ class BlindIndexBackend(BaseBackend):
         self, request: Any, email: str = "", password: str = "", device: str = "", **_ignored: Any
     ) -> Person | None:
         try:
-            index = people.index_of(email)
+            index = sealed_people.index_of(email)
         except BadAddress:
             return None  # Nobody's: the form says so before, and quickly, to everybody.
         return owner(index, password, timezone.now(), device)
@@ -37,10 +37,10 @@ def owner(index: bytes, password: str, now: datetime, device: str = "") -> Perso
     """Whose password it is, of those who have an account at an address. What is done and counted is the same, and takes
     the same time, for none, one and many of them. Errors: Throttled, Crowded and, to whoever knows the password,
     AccountLocked."""
-    found = _looked_at(index, password, now, device)
-    if found is not None and not who_may_sign_in().filter(pk=found.pk).exists():
+    person = _looked_at(index, password, now, device)
+    if person is not None and not who_may_sign_in().filter(pk=person.pk).exists():
         raise AccountLocked(_("Your account is locked. Ask an admin of your organization to unlock it."))
-    return found
+    return person
 
 
 def _looked_at(index: bytes, password: str, now: datetime, device: str) -> Person | None:
@@ -57,23 +57,23 @@ def _looked_at(index: bytes, password: str, now: datetime, device: str) -> Perso
             throttle.forget(lane)
             return known
         try:  # Of another account at the address this browser is a stranger's.
-            found = _found(accounts, password, stretched, throttle.take(throttle.lane(index), index, now))
+            account = _found(accounts, password, stretched, throttle.take(throttle.lane(index), index, now))
         except throttle.Throttled:
             return None
-        if found:
+        if account:
             throttle.give_back(counted)
-        return found
+        return account
 
 
-def _found(accounts: Sequence[Person], password: str, stretched: str, counted: throttle.Try) -> Person | None:
+def _found(accounts: Sequence[Person], password: str, stretched: str, counted: throttle.SignInTry) -> Person | None:
     """The one whose password it is; then the try, which was counted as failed, is given back."""
-    found = [person for person in accounts if person.holds(stretched)]
+    matches = [person for person in accounts if person.holds(stretched)]
     # What was kept by other figures takes time of its own, until its owner has signed in once.
-    found = found or [person for person in accounts if _is_old(person) and person.check_password(password)]
-    if not found:
+    matches = matches or [person for person in accounts if _is_old(person) and person.check_password(password)]
+    if not matches:
         return None
     throttle.give_back(counted)
-    return found[0]
+    return matches[0]
 
 
 def _is_old(person: Person) -> bool:

@@ -11,26 +11,26 @@ import secrets
 from datetime import UTC, date, datetime, timedelta
 
 from samizdat.accounts.models import Person
-from samizdat.core import seal
-from samizdat.vault import house
+from samizdat.core.crypto import seal
+from samizdat.vault import keyring
 
 LASTS = timedelta(days=180)
 
 
 def new(person: Person, now: datetime) -> str:
     """For a browser that has just signed in as this person."""
-    said = f"{now.astimezone(UTC).date().isoformat()}.{secrets.token_urlsafe(16)}"
-    return f"{said}.{_mark(said, person)}"
+    payload = f"{now.astimezone(UTC).date().isoformat()}.{secrets.token_urlsafe(16)}"
+    return f"{payload}.{_mark(payload, person)}"
 
 
 def is_known(cookie: str, person: Person, now: datetime) -> bool:
     """Whether it was made here, for this account, and is not too old."""
-    said, _dot, mark = cookie.rpartition(".")
-    if not hmac.compare_digest(mark.encode(), _mark(said, person).encode()):
+    payload, _dot, mark = cookie.rpartition(".")
+    if not hmac.compare_digest(mark.encode(), _mark(payload, person).encode()):
         return False
-    made = date.fromisoformat(said.partition(".")[0])
-    return made >= (now - LASTS).astimezone(UTC).date()
+    issue_date = date.fromisoformat(payload.partition(".")[0])
+    return issue_date >= (now - LASTS).astimezone(UTC).date()
 
 
-def _mark(said: str, person: Person) -> str:
-    return seal.keyed_hash(house.derive("device cookies"), f"{person.pk} {said}").hex()[:40]
+def _mark(payload: str, person: Person) -> str:
+    return seal.keyed_hash(keyring.derive("device cookies"), f"{person.pk} {payload}").hex()[:40]

@@ -35,5 +35,5 @@ class PasswordWeak(AccountError):
     code = "password_weak"
 
 
-class NoSuchOrganisation(AccountError):
-    code = "no_such_organisation"
+class NoSuchOrganization(AccountError):
+    code = "no_such_organization"

@@ -11,55 +11,55 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import changes, grants, people, signing_out
+from samizdat.accounts import grants, pending_changes, sealed_people, sign_out
 from samizdat.accounts.errors import AccountError, LastAdmin
-from samizdat.accounts.models import Organisation, Person
+from samizdat.accounts.models import Organization, Person
 from samizdat.events.actions import record
 
 LOCKED, UNLOCKED = "person.locked", "person.unlocked"
 
 
-def lock(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
+def lock(person: Person, organization: Organization, *, by: Person | None, now: datetime) -> None:
     """Errors: LastAdmin, AccountError."""
     if by == person:
         raise AccountError(_("You can’t lock yourself. Sign out everywhere and change your password instead."))
     with transaction.atomic():
         # Of two admins who lock each other at once, the second finds nobody left.
-        Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
-        row = _membership(person, organisation)
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        row = _membership(person, organization)
         if row.locked is not None:
             return
         if row.role == "admin" and by is not None:
-            _keep_another(organisation, person, by, now)
+            _keep_another(organization, person, by, now)
         grants.lock(row, now)
-        signing_out.end_sessions(person, organisation, now)
-        changes.stop_about(organisation, "role", person.pk, now=now, by=by)
-        record(LOCKED, organisation, now=now, by=by, about=person.pk)
+        sign_out.end_sessions(person, organization, now)
+        pending_changes.stop_about(organization, "role", person.pk, now=now, by=by)
+        record(LOCKED, organization, now=now, by=by, about=person.pk)
 
 
-def unlock(person: Person, organisation: Organisation, *, by: Person | None, now: datetime) -> None:
+def unlock(person: Person, organization: Organization, *, by: Person | None, now: datetime) -> None:
     """By any admin but the locked one, who has no session. Errors: AccountError."""
     with transaction.atomic():
-        row = _membership(person, organisation)
+        row = _membership(person, organization)
         if row.locked is None:
             return
         if by == person:
             raise AccountError(_("Another admin has to unlock you."))
         grants.lock(row, None)
-        record(UNLOCKED, organisation, now=now, by=by, about=person.pk)
+        record(UNLOCKED, organization, now=now, by=by, about=person.pk)
 
 
-def _membership(person: Person, organisation: Organisation) -> Any:
-    found = grants.memberships(person=person, organisation=organisation)
-    if not found:
+def _membership(person: Person, organization: Organization) -> Any:
+    memberships = grants.memberships(person=person, organization=organization)
+    if not memberships:
         raise AccountError(_("This person is not here any more."))
-    return found[0]
+    return memberships[0]
 
 
-def _keep_another(organisation: Organisation, person: Person, by: Person, now: datetime) -> None:
-    if not [one for one in changes.others(organisation, by, now) if one != person]:
+def _keep_another(organization: Organization, person: Person, by: Person, now: datetime) -> None:
+    if not [other for other in pending_changes.others(organization, by, now) if other != person]:
         sentence = _(
             "Nobody would be left to unlock %(name)s: an admin is locked only while a third one, of more than a day, "
             "can sign in. Sign them out everywhere, or lock them on the server with samizdat person lock."
         )
-        raise LastAdmin(sentence % {"name": people.name_of(person)})
+        raise LastAdmin(sentence % {"name": sealed_people.name_of(person)})

@@ -1,4 +1,4 @@
-"""Organisations, the people who work for them, and what opens the desk."""
+"""Organizations, the people who work for them, and what opens the desk."""
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
@@ -11,7 +11,7 @@ from samizdat.accounts import passwords
 ROLES = ("admin", "editor", "viewer")
 
 
-class Organisation(models.Model):
+class Organization(models.Model):
     """A group: the tenant. Its uid is in the associated data of every sealed blob and goes along in a move."""
 
     uid = models.BinaryField(max_length=16, unique=True)
@@ -26,7 +26,7 @@ class Organisation(models.Model):
     return_address = models.CharField(max_length=254, blank=True)  # Where bounces go; empty: to From.
     leave_mailbox = models.CharField(max_length=254, blank=True)  # Set: a mailto stands beside the https way.
     quiet_hours = models.CharField(max_length=80, blank=True, default="", db_default="")  # "22:00-07:00": no campaigns.
-    feared = models.CharField(max_length=8, blank=True, default="", db_default="")  # A state: core/reach.REACH.
+    feared = models.CharField(max_length=8, blank=True, default="", db_default="")  # A state: core/jurisdictions.REACH.
     second_person = models.BooleanField(default=False, db_default=False)  # Nothing is released without another's yes.
     accent = models.CharField(max_length=7, default="#b3261e")
     # JSON of grants.LEADING, as they were last written by us: what differs was written by somebody without keys.
@@ -51,7 +51,7 @@ class Person(AbstractBaseUser):
     email_sealed = models.BinaryField()
     name_sealed = models.BinaryField()
     language = models.CharField(max_length=8, default="en")
-    timezone = models.CharField(max_length=64, blank=True, default="", db_default="")  # Hers; "": the organisation's.
+    timezone = models.CharField(max_length=64, blank=True, default="", db_default="")  # Hers; "": the organization's.
     theme = models.CharField(
         max_length=5,
         default="auto",
@@ -89,10 +89,10 @@ class Person(AbstractBaseUser):
 
 
 class Membership(models.Model):
-    """A person's role in an organisation."""
+    """A person's role in an organization."""
 
     person = models.ForeignKey(Person, models.CASCADE, related_name="memberships")
-    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships")
     role = models.CharField(
         max_length=10, choices=[("admin", _("admin")), ("editor", _("editor")), ("viewer", _("viewer"))]
     )
@@ -103,13 +103,13 @@ class Membership(models.Model):
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # grants.py: without it there is no role.
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["person", "organisation"], name="membership_once")]
+        constraints = [models.UniqueConstraint(fields=["person", "organization"], name="membership_once")]
 
 
 class Invitation(models.Model):
     """A link that lets one person in, once. Only a keyed hash of its token is kept."""
 
-    organisation = models.ForeignKey(Organisation, models.CASCADE)
+    organization = models.ForeignKey(Organization, models.CASCADE)
     token_hash = models.BinaryField(max_length=32, unique=True)
     role = models.CharField(max_length=10)
     note_sealed = models.BinaryField(default=b"")  # For whom, in the words of who invited.
@@ -142,7 +142,7 @@ class Attempt(models.Model):
 class PendingChange(models.Model):
     """Something that one admin asked for and that waits for another one's approval, or for a day (changes.py)."""
 
-    organisation = models.ForeignKey(Organisation, models.CASCADE)
+    organization = models.ForeignKey(Organization, models.CASCADE)
     kind = models.CharField(max_length=20)
     about = models.BigIntegerField(null=True)  # Number of the row it speaks of: a person, an invitation, a domain …
     told_sealed = models.BinaryField()  # JSON: what is to be done; it may name people.

@@ -14,8 +14,8 @@ from django.contrib.auth.password_validation import CommonPasswordValidator, Min
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.hashers import Argon2
-from samizdat.core import seal
-from samizdat.vault import house
+from samizdat.core.crypto import seal
+from samizdat.vault import keyring
 
 
 def stretched(index: bytes, password: str, like: str = "") -> str:
@@ -41,16 +41,16 @@ _FIGURES = ("time_cost", "memory_cost", "parallelism")
 
 
 def _hasher(like: str = "") -> Argon2:
-    found = Argon2()
+    hasher = Argon2()
     for figure in _FIGURES if like else ():
-        setattr(found, figure, found.decode(like)[figure])
-    return found
+        setattr(hasher, figure, hasher.decode(like)[figure])
+    return hasher
 
 
 def _keyed(*parts: str) -> str:
     """43 letters and digits: as many as the hash that they take the place of."""
-    told = seal.keyed_hash(house.derive("password pepper"), json.dumps(parts))
-    return base64.b64encode(told).decode().rstrip("=")
+    digest = seal.keyed_hash(keyring.derive("password pepper"), json.dumps(parts))
+    return base64.b64encode(digest).decode().rstrip("=")
 
 
 class LongEnough(MinimumLengthValidator):

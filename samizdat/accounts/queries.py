@@ -1,17 +1,17 @@
-"""Named reads about organisations and the people in them."""
+"""Named reads about organizations and the people in them."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
 
-from samizdat.accounts import grants, people
-from samizdat.accounts.errors import NoSuchOrganisation
-from samizdat.accounts.models import Invitation, Membership, Organisation, Person
+from samizdat.accounts import grants, sealed_people
+from samizdat.accounts.errors import NoSuchOrganization
+from samizdat.accounts.models import Invitation, Membership, Organization, Person
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class TeamMember:
     person: Person
     name: str
     email: str
@@ -19,44 +19,46 @@ class Member:
     locked: datetime | None = None
 
 
-def organisations_of(person: Person) -> list[Organisation]:
-    found = [row.organisation for row in grants.memberships(person=person, locked=None)]
-    return sorted(found, key=lambda organisation: organisation.name)
+def organizations_of(person: Person) -> list[Organization]:
+    organizations = [row.organization for row in grants.memberships(person=person, locked=None)]
+    return sorted(organizations, key=lambda organization: organization.name)
 
 
 def membership(person: Person, slug: str) -> Membership | None:
-    """Their role in the organisation of that slug; None where they have none or are locked, so that a foreign one looks
+    """Their role in the organization of that slug; None where they have none or are locked, so that a foreign one looks
     like none."""
-    rows = Membership.objects.select_related("organisation").filter(person=person, organisation__slug=slug, locked=None)
+    rows = Membership.objects.select_related("organization").filter(person=person, organization__slug=slug, locked=None)
     row = rows.first()
     return row if row is not None and grants.holds(row) else None
 
 
-def organisation_named(slug: str | None) -> Organisation:
-    """The organisation of a slug, or the only one. Errors: NoSuchOrganisation."""
+def organization_named(slug: str | None) -> Organization:
+    """The organization of a slug, or the only one. Errors: NoSuchOrganization."""
     if slug:
-        found = Organisation.objects.filter(slug=slug).first()
-        if found is None:
-            raise NoSuchOrganisation(f"There is no organisation {slug}. Run `samizdat doctor` to see which there are.")
-        return found
-    first_two = list(Organisation.objects.order_by("id")[:2])
+        organization = Organization.objects.filter(slug=slug).first()
+        if organization is None:
+            raise NoSuchOrganization(f"There is no organization {slug}. Run `samizdat doctor` to see which there are.")
+        return organization
+    first_two = list(Organization.objects.order_by("id")[:2])
     if not first_two:
-        raise NoSuchOrganisation("There is no organisation yet. Run: samizdat init --organisation NAME --admin EMAIL")
+        raise NoSuchOrganization("There is no organization yet. Run: samizdat init --organization NAME --admin EMAIL")
     if len(first_two) == 2:
-        slugs = ", ".join(Organisation.objects.order_by("id").values_list("slug", flat=True))
-        raise NoSuchOrganisation(f"There are several organisations. Choose with --organisation: {slugs}.")
+        slugs = ", ".join(Organization.objects.order_by("id").values_list("slug", flat=True))
+        raise NoSuchOrganization(f"There are several organizations. Choose with --organization: {slugs}.")
     return first_two[0]
 
 
-def members(organisation: Organisation) -> list[Member]:
+def members(organization: Organization) -> list[TeamMember]:
     """Everybody with a role, by name."""
-    rows = grants.memberships(organisation=organisation)
-    found = [
-        Member(row.person, people.name_of(row.person), people.email_of(row.person), row.role, row.locked)
+    rows = grants.memberships(organization=organization)
+    team = [
+        TeamMember(
+            row.person, sealed_people.name_of(row.person), sealed_people.email_of(row.person), row.role, row.locked
+        )
         for row in rows
     ]
-    return sorted(found, key=lambda member: member.name.casefold())
+    return sorted(team, key=lambda member: member.name.casefold())
 
 
-def invitations(organisation: Organisation, now: datetime) -> QuerySet[Invitation]:
-    return Invitation.objects.filter(organisation=organisation, used=False, expires__gt=now).order_by("expires")
+def invitations(organization: Organization, now: datetime) -> QuerySet[Invitation]:
+    return Invitation.objects.filter(organization=organization, used=False, expires__gt=now).order_by("expires")

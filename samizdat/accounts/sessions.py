@@ -13,8 +13,8 @@ from django.contrib.sessions.backends.base import CreateError, SessionBase, Upda
 from django.utils import timezone
 
 from samizdat.accounts.models import Session
-from samizdat.core import seal
-from samizdat.vault import house
+from samizdat.core.crypto import seal
+from samizdat.vault import keyring
 
 # A session that is used ends all the same (OWASP ASVS 3.3.2, NIST SP 800-63B-4 for AAL2): a stolen one is of no use
 # the next day. Without use it ends after SESSION_COOKIE_AGE.
@@ -24,7 +24,7 @@ _INSTANCE = bytes(16)
 
 
 def _hash(key: str) -> bytes:
-    return seal.keyed_hash(house.derive("session keys"), key)
+    return seal.keyed_hash(keyring.derive("session keys"), key)
 
 
 class SessionStore(SessionBase):
@@ -75,9 +75,9 @@ class SessionStore(SessionBase):
         if row is None:
             self._session_key = None
             return {}
-        told = _open(row)
-        self.began = datetime.fromisoformat(told["began"]) if told else self.began
-        return told["data"] if told else {}
+        payload = _open(row)
+        self.began = datetime.fromisoformat(payload["began"]) if payload else self.began
+        return payload["data"] if payload else {}
 
     @classmethod
     def clear_expired(cls) -> None:
@@ -91,18 +91,18 @@ def _seal(data: dict[str, Any], key_hash: bytes, began: datetime, until: datetim
 
 def _open(row: Session) -> dict[str, Any]:
     """Empty for one that is over, is somebody else's, or does not say when it began."""
-    ring = seal.Ring({1: _key()})
+    ring = seal.KeyRing({1: _key()})
     try:
-        told: dict[str, Any] = json.loads(ring.open(bytes(row.data_sealed), _where(bytes(row.key_hash))))
+        payload: dict[str, Any] = json.loads(ring.open(bytes(row.data_sealed), _where(bytes(row.key_hash))))
     except seal.SealError:
         return {}
-    is_theirs = str(told["data"].get("_auth_user_id") or "") == str(row.person_id or "")
-    lasts = "began" in told and datetime.fromisoformat(told["until"]) > timezone.now()
-    return told if is_theirs and lasts else {}
+    is_theirs = str(payload["data"].get("_auth_user_id") or "") == str(row.person_id or "")
+    lasts = "began" in payload and datetime.fromisoformat(payload["until"]) > timezone.now()
+    return payload if is_theirs and lasts else {}
 
 
 def _key() -> seal.Key:
-    return seal.Key(1, house.derive("sessions"))
+    return seal.Key(1, keyring.derive("sessions"))
 
 
 def _where(key_hash: bytes) -> bytes:

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from samizdat.accounts.models import Attempt
-from samizdat.core import seal
-from samizdat.vault import house
+from samizdat.core.crypto import seal
+from samizdat.vault import keyring
 
 # After so many failures the next try waits; the wait doubles up to an hour.
 FREE_TRIES = 5
@@ -33,7 +33,7 @@ class Throttled(Exception):
 
 def lane(index: bytes, apart: str = "") -> bytes:
     """What failures are counted by: an address, or one browser or session of it."""
-    return seal.keyed_hash(house.derive("tries"), f"{index.hex()} {apart}")[:16]
+    return seal.keyed_hash(keyring.derive("tries"), f"{index.hex()} {apart}")[:16]
 
 
 def wait_after(failures: int) -> timedelta:
@@ -49,7 +49,7 @@ def check(key: bytes, now: datetime) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class SignInTry:
     """One that was counted as failed: (failures, not_before) before and since."""
 
     lane: bytes
@@ -57,7 +57,7 @@ class Try:
     since: tuple[int, datetime]
 
 
-def take(key: bytes, index: bytes, now: datetime) -> Try:
+def take(key: bytes, index: bytes, now: datetime) -> SignInTry:
     """Counts a try as failed. Call it before the password is looked at, and give_back() what it returns, or forget(),
     where it was right. Errors: Throttled."""
     with transaction.atomic():
@@ -67,10 +67,10 @@ def take(key: bytes, index: bytes, now: datetime) -> Try:
         failures = min(_remembered(attempt, now) + 1, MOST)
         since = (failures, now + wait_after(failures))
         Attempt.objects.filter(lane=key).update(failures=since[0], not_before=since[1])
-    return Try(key, (attempt.failures, attempt.not_before), since)
+    return SignInTry(key, (attempt.failures, attempt.not_before), since)
 
 
-def give_back(counted: Try) -> None:
+def give_back(counted: SignInTry) -> None:
     """This try alone was right. Others' at the address still count: else anybody with an account of their own at it
     would sign in there after every four guesses at somebody else's."""
     failures, not_before = counted.before

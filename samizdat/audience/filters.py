@@ -65,14 +65,14 @@ class Filter:
         return {name: value for name, value in (asdict(self) | days).items() if value not in (None, ())}
 
 
-def read(told: dict[str, Any]) -> Filter:
+def read(payload: dict[str, Any]) -> Filter:
     """What Filter.told() told."""
-    days = {name: date.fromisoformat(told[name]) for name in ("since", "until") if told.get(name)}
-    return Filter(**(told | days | {"numbers": tuple(told.get("numbers", ()))}))
+    days = {name: date.fromisoformat(payload[name]) for name in ("since", "until") if payload.get(name)}
+    return Filter(**(payload | days | {"numbers": tuple(payload.get("numbers", ()))}))
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FilterQuery:
     """Row ids, falling, and the id below which to go on; None at the end."""
 
     ids: list[int]
@@ -80,19 +80,19 @@ class Look:
 
 
 class Search:
-    """A filter over an organisation, ready to walk."""
+    """A filter over an organization, ready to walk."""
 
-    def __init__(self, organisation: Any, asked: Filter, **besides: Any) -> None:
+    def __init__(self, organization: Any, asked: Filter, **besides: Any) -> None:
         """`besides`: what bulk work asks for as well, by the names of dialect.Wanted."""
         if asked.numbers:
             asked = Filter(numbers=asked.numbers)
-        own = List.objects.filter(organisation=organisation)
+        own = List.objects.filter(organization=organization)
         lists = tuple(own.filter(id=asked.list) if asked.list else own.order_by("id"))
         on_a_list = (asked.list, asked.status, asked.suppressed, asked.appeals or None)
         standing = any(value is not None for value in on_a_list)
-        mine = tuple(row_id(organisation.id, number) for number in asked.numbers if is_number(number))
-        self.wanted = dialect.Wanted(
-            lists=tuple(one.id for one in lists) if standing else (),
+        mine = tuple(row_id(organization.id, number) for number in asked.numbers if is_number(number))
+        self.wanted = dialect.RecipientQuery(
+            lists=tuple(list_.id for list_ in lists) if standing else (),
             statuses=_statuses(asked),
             may=_codes(asked.suppressed),
             asking=bool(asked.appeals),
@@ -106,10 +106,10 @@ class Search:
             **besides,
         )
         self.nobody = (standing and not lists) or (bool(asked.numbers) and not mine)
-        self.low = row_id(organisation.id, 0)
-        self.end = row_id(organisation.id, numbers.end_of(organisation.id))
+        self.low = row_id(organization.id, 0)
+        self.end = row_id(organization.id, numbers.end_of(organization.id))
         # By heads and not by numbers: an export may bring one person with a number of a trillion.
-        self.along, self.rows = self._shortest(max(1, headcount.of(organisation.id)))
+        self.along, self.rows = self._shortest(max(1, headcount.of(organization.id)))
 
     def _shortest(self, whole: int) -> tuple[str, int]:
         """What to walk along, and how many rows it has."""
@@ -135,7 +135,7 @@ class Search:
         along = min(ways, key=lambda way: ways[way])
         return along, max(1, ways[along])
 
-    def look(self, below: int | None, limit: int, seconds: float | None = None) -> Look:
+    def look(self, below: int | None, limit: int, seconds: float | None = None) -> FilterQuery:
         """The next `limit` of them below an id; fewer where the seconds are used up before, or at the end."""
         until = None if seconds is None else time.monotonic() + seconds
         ids: list[int] = []
@@ -145,33 +145,33 @@ class Search:
             low = max(self.low, at - self._width(passed))
             ids += dialect.wanted_ids(self.wanted, self.along, low, at, limit - len(ids))
             if len(ids) >= limit:
-                return Look(ids, ids[-1])
+                return FilterQuery(ids, ids[-1])
             at, passed = low, min(4 * passed, max(MOST, 2 * limit))
             if until is not None and time.monotonic() > until and at > self.low:
-                return Look(ids, at)
-        return Look(ids, None)
+                return FilterQuery(ids, at)
+        return FilterQuery(ids, None)
 
     def slices(self, size: int, below: int | None = None) -> Iterator[list[int]]:
         """All of them, so many at a time."""
         while True:
-            found = self.look(below, size)
-            if found.ids:
-                yield found.ids
-            if found.below is None:
+            page = self.look(below, size)
+            if page.ids:
+                yield page.ids
+            if page.below is None:
                 return
-            below = found.below
+            below = page.below
 
     def count(self, below: int | None = None, seconds: float | None = None) -> tuple[int, int | None]:
         """How many there are below an id, and the id to go on from; None when all were counted."""
         until = None if seconds is None else time.monotonic() + seconds
-        at, found = self.end if below is None else min(below, self.end), 0
+        at, total = self.end if below is None else min(below, self.end), 0
         while at > self.low and not self.nobody:
             low = max(self.low, at - self._width(COUNTED))
-            found += dialect.count_wanted(self.wanted, self.along, low, at)
+            total += dialect.count_wanted(self.wanted, self.along, low, at)
             at = low
             if until is not None and time.monotonic() > until and at > self.low:
-                return found, at
-        return found, None
+                return total, at
+        return total, None
 
     def _width(self, passed: int) -> int:
         """Of a window that passes over so many rows of the index."""

@@ -4,8 +4,9 @@ import secrets
 
 from django.db import models
 
-from samizdat.audience.columns import RowNumber
-from samizdat.core import consent, digest
+from samizdat.audience.model_fields import RowNumber
+from samizdat.core import consent
+from samizdat.core.content import digest
 
 # Small numbers in the database, these words everywhere else. Append only.
 STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
@@ -28,8 +29,8 @@ TYPO, DOUBLE = range(2)
 
 SUPPRESSION_REASONS = ("bounce", "complaint", "erased", "manual", "objected")
 
-# subscriber.id = organisation number << 40 | subscriber number. One integer is the fastest key both databases have,
-# keeps an organisation's rows together, and lets the number alone go along in a move.
+# subscriber.id = organization number << 40 | subscriber number. One integer is the fastest key both databases have,
+# keeps an organization's rows together, and lets the number alone go along in a move.
 NUMBER_BITS = 40
 NUMBER_MASK = (1 << NUMBER_BITS) - 1
 
@@ -39,11 +40,11 @@ NUMBER_MASK = (1 << NUMBER_BITS) - 1
 # in the same transaction.
 
 
-def row_id(organisation_id: int, number: int) -> int:
+def row_id(organization_id: int, number: int) -> int:
     """Errors: ValueError for a number that would be a row of another organization."""
     if not is_number(number):
         raise ValueError(f"{number} is no number of a subscriber.")
-    return organisation_id << NUMBER_BITS | number
+    return organization_id << NUMBER_BITS | number
 
 
 def is_number(number: int) -> bool:
@@ -64,7 +65,7 @@ class List(models.Model):
     """
 
     id = models.BigIntegerField(primary_key=True, default=new_list_number)
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="lists")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="lists")
     name_sealed = models.BinaryField()
     details_sealed = models.BinaryField(default=b"")  # From, permission reminder, purpose text of the form.
     form_slug = models.CharField(max_length=40, blank=True)  # Of the public sign-up page; empty: no form.
@@ -78,36 +79,36 @@ class List(models.Model):
 class Field(models.Model):
     """A merge field. `number` is its place in every sealed blob: never used again, never changed."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="fields")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="fields")
     number = models.PositiveIntegerField()
     sealed = models.BinaryField()  # JSON: tag (FNAME), label, default, kind, required, choices. Empty once all is gone.
     removed = models.DateField(null=True)
     cleared = models.BigIntegerField(default=0)  # Removed: subscribers up to this id hold no value of it any more.
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "number"], name="field_number_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "number"], name="field_number_once")]
 
     readable = models.BooleanField(default=False)  # Its values stand in ReadableValue as well, for segments in SQL.
     filled = models.BigIntegerField(null=True)  # Subscribers up to this id have been brought there; None: all.
 
 
 class Tag(models.Model):
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="tags")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="tags")
     name_sealed = models.BinaryField()
     name_index = models.BinaryField(max_length=16)  # Blind index of the name: found without opening all.
     # Its name is gone; the row stays, so that a draft that went to it never goes to everybody instead.
     removed = models.BooleanField(default=False, db_default=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "name_index"], name="tag_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "name_index"], name="tag_once")]
 
 
 class Subscriber(models.Model):
-    """An address known to one organisation. `blob`: core/seal, table subscriber, column blob."""
+    """An address known to one organization. `blob`: core/crypto/seal, table subscriber, column blob."""
 
     id = RowNumber(primary_key=True)
-    organisation = models.ForeignKey(
-        "accounts.Organisation", models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    organization = models.ForeignKey(
+        "accounts.Organization", models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
     blob = models.BinaryField()
     blind = models.BinaryField(max_length=16)
@@ -118,7 +119,7 @@ class Subscriber(models.Model):
     source = models.PositiveSmallIntegerField(default=0, db_default=0)  # consent.WAYS: how she first came here.
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "blind"], name="subscriber_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "blind"], name="subscriber_once")]
         indexes = [
             # What filters and segments ask of everybody, without the blobs between: a million in 0.1 s.
             models.Index(fields=["id", "provider", "language", "source", "joined"], name="subscriber_facets"),
@@ -153,7 +154,7 @@ class Subscription(models.Model):
     since = models.DateField()
     paused = models.DateField(null=True)  # Not written to before this day: she asked.
     frequency = models.PositiveSmallIntegerField(default=0, db_default=0)  # FREQUENCIES
-    digest_turn = models.PositiveIntegerField(default=0, db_default=0)  # core/digest: from which round on.
+    digest_turn = models.PositiveIntegerField(default=0, db_default=0)  # core/content/digest: from which round on.
 
     class Meta:
         indexes = [
@@ -175,11 +176,11 @@ class Subscription(models.Model):
 
 
 class Headcount(models.Model):
-    """So many subscribers more, or fewer: an organisation has the sum (audience/headcount.py). Rows are added and never
+    """So many subscribers more, or fewer: an organization has the sum (audience/headcount.py). Rows are added and never
     moved, for one that every writer moves would have them all wait for each other.
     """
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
     more = models.BigIntegerField()
 
 
@@ -209,8 +210,8 @@ class ConsentRecord(models.Model):
     sealed, so that nobody lines an old export up with a dump.
     """
 
-    organisation = models.ForeignKey(
-        "accounts.Organisation", models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    organization = models.ForeignKey(
+        "accounts.Organization", models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
     # No constraint in the database: when she is erased her row goes, the blob is emptied and the chain stays whole.
     subscriber = models.ForeignKey(Subscriber, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
@@ -248,13 +249,13 @@ class SignUp(models.Model):
         indexes = [models.Index(fields=["day", "record"], name="signup_by_day")]
 
 
-class Wording(models.Model):
+class ConsentText(models.Model):
     """The words that readers of a list agree to. Never changed: other words are another version.
 
     Versions are counted for each list, purpose and language. Consent records name them, sealed (core/consent.VERSION).
     """
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="wordings")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="wordings")
     list = models.ForeignKey(List, models.CASCADE, related_name="wordings")
     purpose = models.PositiveSmallIntegerField(default=0)  # consent.PURPOSES
     language = models.CharField(max_length=8)
@@ -269,16 +270,16 @@ class Wording(models.Model):
 
 
 class Suppression(models.Model):
-    """An address the organisation never writes to, known by its blind index alone: erasing her row keeps this."""
+    """An address the organization never writes to, known by its blind index alone: erasing her row keeps this."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
     blind = models.BinaryField(max_length=16)
     index_version = models.PositiveSmallIntegerField(default=1)
     reason = models.CharField(max_length=10)
     day = models.DateField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "blind", "reason"], name="suppression_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "blind", "reason"], name="suppression_once")]
 
 
 def new_form_number() -> int:
@@ -292,30 +293,30 @@ class SignUpForm(models.Model):
     """A form of the public pages, for one list or several: actions/forms."""
 
     id = models.BigIntegerField(primary_key=True, default=new_form_number)
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="sign_up_forms")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="sign_up_forms")
     slug = models.CharField(max_length=40, unique=True)  # Its address; never another form's.
     sealed = models.BinaryField()  # JSON: actions/forms.FormFacts.
     created = models.DateField()
     removed = models.DateField(null=True)
 
 
-class Mailed(models.Model):
+class MailQuota(models.Model):
     """That a mailbox had its mail of a kind on a day: actions/mailed. Gone after the next one."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
     mark = models.BinaryField(max_length=16)  # Keyed hash of kind and address.
     day = models.DateField()
-    box = models.BigIntegerField()  # The row of the gate that asked for it.
+    box = models.BigIntegerField()  # The row of the public database that asked for it.
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "mark", "day"], name="mailed_once_a_day")]
+        constraints = [models.UniqueConstraint(fields=["organization", "mark", "day"], name="mailed_once_a_day")]
 
 
-class Unmailed(models.Model):
-    """How many sign-ups of an organisation wait since their mail cannot leave, and why: sums that the worker tells."""
+class UnsentMailCount(models.Model):
+    """How many sign-ups of an organization wait since their mail cannot leave, and why: sums that the worker tells."""
 
-    pk = models.CompositePrimaryKey("organisation_id", "why")
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    pk = models.CompositePrimaryKey("organization_id", "why")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
     why = models.CharField(max_length=10)  # sender, route
     count = models.PositiveIntegerField()
 
@@ -323,12 +324,12 @@ class Unmailed(models.Model):
 class Import(models.Model):
     """One bringing-in. Counts and place are committed with every slice, so that a killed import goes on."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="imports")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="imports")
     # None: an export of our own format that has not begun; it brings its lists along.
     list = models.ForeignKey(List, models.CASCADE, related_name="+", null=True)
     state = models.CharField(max_length=10)  # uploading, reading, found, waiting, running, stopped, finished, failed
     source = models.CharField(max_length=20)
-    fingerprint = models.BinaryField(max_length=32)  # Keyed hash over the files: the same export is recognised.
+    fingerprint = models.BinaryField(max_length=32)  # Keyed hash over the files: the same export is recognized.
     plan_sealed = models.BinaryField(default=b"")  # JSON: file names, columns and what each becomes.
     report_sealed = models.BinaryField(default=b"")  # JSON: what inspection found.
     counts = models.JSONField(default=dict)
@@ -349,7 +350,7 @@ class Import(models.Model):
     tries = models.PositiveSmallIntegerField(default=0, db_default=0)
 
 
-class ImportPlace(models.Model):
+class ImportIdMap(models.Model):
     """Where one thing of an export of our own format went: with it a killed return goes on. Gone with its end."""
 
     bringing = models.ForeignKey(Import, models.CASCADE, related_name="places")
@@ -399,7 +400,7 @@ class Segment(models.Model):
     A removed one keeps its row, emptied: a draft that went to it must not go to everybody instead.
     """
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="segments")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="segments")
     name_index = models.BinaryField(max_length=16)  # Blind index of the name; random once it is removed.
     sealed = models.BinaryField()  # JSON: name, tree. Empty once it is removed.
     version = models.PositiveIntegerField(default=1)  # Rises with every save: two people editing see each other.
@@ -407,7 +408,7 @@ class Segment(models.Model):
     removed = models.BooleanField(default=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "name_index"], name="segment_name_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "name_index"], name="segment_name_once")]
 
 
 class Growth(models.Model):
@@ -421,13 +422,13 @@ class Growth(models.Model):
     count = models.BigIntegerField(default=0)
 
 
-class BulkWork(models.Model):
+class BulkAction(models.Model):
     """Something done to all who fit a filter, in slices; its place is committed with each, so a killed one goes on.
 
     `below`: everybody from this row up is done with; falling. While it is undone, `piece` is the piece that is next.
     """
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
     deed = models.CharField(max_length=8)  # tag, untag, move, remove, erase
     state = models.CharField(max_length=10)  # running, stopped, finished, undoing, undone
     plan_sealed = models.BinaryField()  # JSON: the filter or the numbers, tag or lists, and words.
@@ -443,29 +444,29 @@ class BulkWork(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["organisation", "-id"], name="bulkwork_newest"),
+            models.Index(fields=["organization", "-id"], name="bulkwork_newest"),
             models.Index(fields=["id"], condition=models.Q(state__in=("running", "undoing")), name="bulkwork_open"),
         ]
 
 
-class BulkPiece(models.Model):
+class BulkActionPiece(models.Model):
     """Who was changed in one slice, as packed numbers: what an undo needs, for a day. `entered`: those of them who came
     onto the other list by a move; `fresh`: those of them who had no place on it before, of whatever kind."""
 
     pk = models.CompositePrimaryKey("work_id", "place")
-    work = models.ForeignKey(BulkWork, models.CASCADE, related_name="pieces")
+    work = models.ForeignKey(BulkAction, models.CASCADE, related_name="pieces")
     place = models.PositiveIntegerField()
-    changed = models.BinaryField()  # core/ledger.pack_numbers
+    changed = models.BinaryField()  # core/mail/ledger.pack_numbers
     entered = models.BinaryField(default=b"")
     fresh = models.BinaryField(default=b"", db_default=b"")
 
 
-class Oddity(models.Model):
+class DataQualityIssue(models.Model):
     """Something that somebody should look at: an address that was probably mistyped, or that may be of one who is here
     twice. `mark`: of a possible double, the keyed hash of the form that both addresses have in common."""
 
     pk = models.CompositePrimaryKey("subscriber_id", "kind")
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+", db_index=False)
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False, db_constraint=False)
     kind = models.PositiveSmallIntegerField()  # ODDITIES
     mark = models.BinaryField(max_length=16, default=b"")
@@ -474,16 +475,16 @@ class Oddity(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["organisation", "kind", "subscriber"], name="oddity_by_kind"),
-            models.Index(fields=["organisation", "mark"], name="oddity_by_mark"),
+            models.Index(fields=["organization", "kind", "subscriber"], name="oddity_by_kind"),
+            models.Index(fields=["organization", "mark"], name="oddity_by_mark"),
             # Who is erased is looked for as the other one of a pair.
             models.Index(fields=["other"], condition=models.Q(other__isnull=False), name="oddity_by_other"),
         ]
 
 
-class OddityScan(models.Model):
-    """How far an organisation's subscribers were looked through for oddities, by row id."""
+class DataQualityScan(models.Model):
+    """How far an organization's subscribers were looked through for oddities, by row id."""
 
-    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True)
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True)
     looked = models.BigIntegerField(default=0)
     day = models.DateField(null=True)  # When it was through the last time.

@@ -10,7 +10,7 @@ import random
 from django.db.models import F
 
 from samizdat import dialect
-from samizdat.accounts.models import Organisation
+from samizdat.accounts.models import Organization
 from samizdat.audience.errors import NumbersUsedUp
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, row_id
 
@@ -27,8 +27,8 @@ class Numbers:
     not used.
     """
 
-    def __init__(self, organisation_id: int) -> None:
-        self._organisation = organisation_id
+    def __init__(self, organization_id: int) -> None:
+        self._organization = organization_id
         self._left: list[int] = []
 
     def take(self, count: int) -> list[int]:
@@ -41,7 +41,7 @@ class Numbers:
         if not missing:
             return taken
         size = max(BLOCK, missing)
-        start = _move_on(self._organisation, size)
+        start = _move_on(self._organization, size)
         block = list(range(start, start + size))
         if missing < size:  # Else all of them are given out together.
             _chance().shuffle(block)
@@ -57,28 +57,28 @@ class Numbers:
         taken: list[int] = []
         if count and self._left:
             # Sign-ups wait here until this transaction ends, so that none takes what is about to be written.
-            Organisation.objects.select_for_update(no_key=True).values_list("id").get(id=self._organisation)
+            Organization.objects.select_for_update(no_key=True).values_list("id").get(id=self._organization)
         while self._left and (wanted := count - len(taken)):
             drawn, self._left = self._left[:wanted], self._left[wanted:]
-            ids = [row_id(self._organisation, number) for number in drawn]
+            ids = [row_id(self._organization, number) for number in drawn]
             # Whoever signs up has a consent record, and it outlives her.
             used = {subscriber & NUMBER_MASK for subscriber, _ in dialect.consent_of(ids)}
             taken += [number for number in drawn if number not in used]
         return taken
 
 
-def one_number(organisation_id: int) -> int:
+def one_number(organization_id: int) -> int:
     """A fresh number for one subscriber: any that is free in the newest block, so that sign-ups share a block."""
     chance = _chance()
-    # Not its key, in which every event of the organisation has a share: whoever writes one holds the totals of a list
+    # Not its key, in which every event of the organization has a share: whoever writes one holds the totals of a list
     # that this transaction comes to want.
-    Organisation.objects.select_for_update(no_key=True).values_list("id").get(id=organisation_id)
-    end = end_of(organisation_id)
+    Organization.objects.select_for_update(no_key=True).values_list("id").get(id=organization_id)
+    end = end_of(organization_id)
     newest = range(max(1, end - BLOCK), end)
     for number in chance.sample(newest, min(TRIES, len(newest))):
-        if _is_free(row_id(organisation_id, number)):
+        if _is_free(row_id(organization_id, number)):
             return number
-    return chance.choice(range(start := _move_on(organisation_id, BLOCK), start + BLOCK))
+    return chance.choice(range(start := _move_on(organization_id, BLOCK), start + BLOCK))
 
 
 def _is_free(subscriber_id: int) -> bool:
@@ -89,19 +89,19 @@ def _is_free(subscriber_id: int) -> bool:
     )
 
 
-def end_of(organisation_id: int) -> int:
+def end_of(organization_id: int) -> int:
     """The number behind the last one that was reserved: where walks over an organization's numbers end. Never one of
     the next organization, whatever the column says."""
-    end = Organisation.objects.values_list("next_number", flat=True).get(id=organisation_id)
+    end = Organization.objects.values_list("next_number", flat=True).get(id=organization_id)
     return min(end, NUMBER_MASK)
 
 
-def _move_on(organisation_id: int, size: int) -> int:
+def _move_on(organization_id: int, size: int) -> int:
     """Errors: NumbersUsedUp."""
-    rows = Organisation.objects.filter(id=organisation_id, next_number__lte=NUMBER_MASK - size)
+    rows = Organization.objects.filter(id=organization_id, next_number__lte=NUMBER_MASK - size)
     if not rows.update(next_number=F("next_number") + size):
         raise NumbersUsedUp
-    return Organisation.objects.values_list("next_number", flat=True).get(id=organisation_id) - size
+    return Organization.objects.values_list("next_number", flat=True).get(id=organization_id) - size
 
 
 def _chance() -> random.Random:

@@ -12,12 +12,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from samizdat.campaigns import checks, counting, history
-from samizdat.campaigns import draft as drafts
-from samizdat.campaigns.arrangement import sealed as sealed_arrangement
-from samizdat.campaigns.draft import FORMATS, Draft, draft_of
-from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NotADraft, Overtaken
-from samizdat.campaigns.letter import findings, proof_of
+from samizdat.campaigns import checks, counted_links
+from samizdat.campaigns.content import findings, proof_of
+from samizdat.campaigns.drafts import draft as drafts
+from samizdat.campaigns.drafts import revisions
+from samizdat.campaigns.drafts.draft import FORMATS, Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, ContentHasProblems, DraftChangedMeanwhile, NotADraft
 from samizdat.campaigns.models import (
     Campaign,
     Edition,
@@ -27,22 +27,24 @@ from samizdat.campaigns.models import (
     new_edition_number,
     untouched,
 )
-from samizdat.core import consent, mergetags
-from samizdat.core.address import domain
-from samizdat.core.compile import Proof
-from samizdat.core.document import BadDocument
-from samizdat.core.document import dumps as dumps_document
-from samizdat.core.document import parse as parse_document
-from samizdat.core.document.marked import without
-from samizdat.core.message import dumps
-from samizdat.core.templating import Arrangement
+from samizdat.campaigns.templates.layout_store import sealed as sealed_arrangement
+from samizdat.core import consent
+from samizdat.core.content import merge
+from samizdat.core.content.blocks import BadDocument
+from samizdat.core.content.blocks import dumps as dumps_document
+from samizdat.core.content.blocks import parse as parse_document
+from samizdat.core.content.blocks.comments import without
+from samizdat.core.content.compile import CompileProof
+from samizdat.core.content.message import dumps
+from samizdat.core.content.templates import LayoutChanges
+from samizdat.core.mail.address import domain
 from samizdat.events.actions import record
-from samizdat.vault import house
-from samizdat.vault.sealed import seal_json
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import seal_json
 
 
 def create(
-    organisation: Any,
+    organization: Any,
     list_: Any,
     draft: Draft,
     *,
@@ -60,22 +62,22 @@ def create(
     """A new draft; again: to those alone whom that letter did not reach. version_of: in another language.
     unlisted: in no archive. purpose: of consent.PURPOSES.
 
-    Errors: CampaignError (format, list or segment of another organisation).
+    Errors: CampaignError (format, list or segment of another organization).
     """
     draft = checked(draft)
-    if list_.organisation_id != organisation.id:
-        raise CampaignError(_("That list belongs to another organisation. Choose one of your own."))
-    if segment is not None and segment.organisation_id != organisation.id:
-        raise CampaignError(_("That segment belongs to another organisation. Choose one of your own."))
+    if list_.organization_id != organization.id:
+        raise CampaignError(_("That list belongs to another organization. Choose one of your own."))
+    if segment is not None and segment.organization_id != organization.id:
+        raise CampaignError(_("That segment belongs to another organization. Choose one of your own."))
     with transaction.atomic():
         campaign = Campaign.objects.create(
-            organisation=organisation,
+            organization=organization,
             list=list_,
             tag=tag,
             segment=segment,
             template=template,
             draft_sealed=b"",
-            language=language or organisation.language,
+            language=language or organization.language,
             again=again,
             version_of=version_of,
             unlisted=unlisted,
@@ -87,10 +89,10 @@ def create(
         campaign.draft_sealed = drafts.sealed(campaign, draft)
         campaign.save(update_fields=["draft_sealed"])
         if version_of is None:
-            record("campaign.created", organisation, now=now, by=by, about=campaign.id)
+            record("campaign.created", organization, now=now, by=by, about=campaign.id)
         else:
             detail = {"language": campaign.language}
-            record("campaign.language_added", organisation, now=now, by=by, about=version_of.pk, detail=detail)
+            record("campaign.language_added", organization, now=now, by=by, about=version_of.pk, detail=detail)
     return campaign
 
 
@@ -107,10 +109,10 @@ def save(
     by: Any,
     now: datetime,
     page: str = "",
-    places: Arrangement | None = None,
+    places: LayoutChanges | None = None,
     **changes: Any,
 ) -> int:
-    """Writes a draft over the version that was opened, and returns the new version. Both are kept (history.py).
+    """Writes a draft over the version that was opened, and returns the new version. Both are kept (revisions.py).
 
     changes: list, tag, segment, purpose, template, language, unlisted. page: of writing.save. places: what it makes of
     its template; None leaves that as it is. Errors: Overtaken when somebody saved meanwhile, NotADraft, CampaignError
@@ -122,7 +124,7 @@ def save(
     if places is not None:
         values["places_sealed"] = sealed_arrangement(campaign, places)
     with transaction.atomic():
-        history.keep_before(campaign, version)
+        revisions.keep_before(campaign, version)
         # WHERE is the lock: one of two who save the same version finds nothing to update.
         written = Campaign.objects.filter(pk=campaign.pk, version=version, state="draft").update(
             version=version + 1, changed=now, **values
@@ -138,7 +140,7 @@ def save(
             setattr(campaign, key, value)
         _along(campaign, values)
         campaign.refresh_from_db(fields=["places_sealed"])  # As of this version, whoever wrote there.
-        history.keep(campaign, draft, number=version + 1, by=by, at=now, page=page)
+        revisions.keep(campaign, draft, number=version + 1, by=by, at=now, page=page)
     campaign.version, campaign.changed = version + 1, now
     return version + 1
 
@@ -165,13 +167,13 @@ def _along(campaign: Campaign, values: Mapping[str, Any]) -> None:
         Campaign.objects.filter(version_of=campaign, state="draft").update(**audience)
 
 
-def overtaken(is_own: bool = False) -> Overtaken:
+def overtaken(is_own: bool = False) -> DraftChangedMeanwhile:
     sentence = _("Somebody else has saved this letter since you opened it. Copy your text, reload, and merge.")
     if is_own:
         sentence = _("You changed this text in another tab too. Copy what you want to keep.")
-    found = Overtaken(sentence)
-    found.is_own = is_own
-    return found
+    error = DraftChangedMeanwhile(sentence)
+    error.is_own = is_own
+    return error
 
 
 def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: datetime) -> int:
@@ -184,7 +186,7 @@ def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: 
     for place in ("subject", "preheader", "body"):
         # From the end: what is cut does not move what stands before it.
         for flaw in sorted((flaw for flaw in flaws if flaw.place == place), key=lambda flaw: -flaw.start):
-            draft = draft.with_(**{place: mergetags.without(getattr(draft, place), flaw)})
+            draft = draft.with_(**{place: merge.without(getattr(draft, place), flaw)})
     return save(campaign, draft, version=version, by=by, now=now)
 
 
@@ -201,7 +203,7 @@ def throw_away(campaign: Campaign, *, by: Any, now: datetime) -> None:
         gone, _rows = Campaign.objects.filter(pk=campaign.pk, state="draft", edition=None).delete()
         if not gone:
             raise NotADraft(_("Only a draft can be thrown away. What was sent stays on record."))
-        record("campaign.thrown_away", campaign.organisation, now=now, by=by, about=campaign.pk)
+        record("campaign.thrown_away", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
 def freeze(campaign: Campaign, now: datetime) -> Edition:
@@ -214,19 +216,19 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     if campaign.state != "draft":
         raise NotADraft(_("This campaign has been released already."))
     slug, number = secrets.token_hex(10), new_edition_number()
-    codes = counting.Codes(campaign.organisation, number)
+    codes = counted_links.UrlCodes(campaign.organization, number)
     proof, draft = proof_of(campaign, now, archive_slug=slug, codes=codes), draft_of(campaign)
     stopping = checks.stops(campaign, draft, proof, now)
     if proof.compiled is None or stopping:
         raise flaws_error((*proof.flaws, *stopping))
-    keys = house.keys(campaign.organisation)
+    keys = keyring.keys(campaign.organization)
     assert keys.link is not None
     with transaction.atomic():
         Edition.objects.filter(campaign=campaign, campaign__state="draft").delete()
         edition = Edition.objects.create(
             id=number,
             campaign=campaign,
-            organisation=campaign.organisation,
+            organization=campaign.organization,
             compiled_sealed=b"",
             details_sealed=b"",
             link_key=keys.link.number,
@@ -241,7 +243,7 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     return edition
 
 
-def details_of(draft: Draft, proof: Proof, language: str) -> dict[str, Any]:
+def details_of(draft: Draft, proof: CompileProof, language: str) -> dict[str, Any]:
     """What an edition keeps beside its compiled letter: the envelope, its links, those of them that are counted, and
     what it asks.
     """
@@ -249,15 +251,15 @@ def details_of(draft: Draft, proof: Proof, language: str) -> dict[str, Any]:
     details = {**asdict(draft), "body": "", "links": list(proof.compiled.links)}
     if proof.counted:
         details["counted"] = list(proof.counted)
-    if asked := counting.question_in(draft):
+    if asked := counted_links.question_in(draft):
         details["question"] = {**asked, "language": language}
     return details
 
 
-def freeze_variant(edition: Edition, place: int, draft: Draft, proof: Proof, language: str = "") -> None:
+def freeze_variant(edition: Edition, place: int, draft: Draft, proof: CompileProof, language: str = "") -> None:
     """Writes another version of an edition beside it. language: "" for the campaign's."""
     assert proof.compiled is not None
-    keys = house.keys(edition.organisation)
+    keys = keyring.keys(edition.organization)
     details = details_of(draft, proof, language or edition.campaign.language)
     EditionVariant.objects.create(
         edition=edition,
@@ -268,7 +270,7 @@ def freeze_variant(edition: Edition, place: int, draft: Draft, proof: Proof, lan
     )
 
 
-def count_leaving(organisation: Any, moved: Mapping[tuple[int, int], int]) -> None:
+def count_leaving(organization: Any, moved: Mapping[tuple[int, int], int]) -> None:
     """Adds to the letters' sums of readers who left by their link: (edition, reader's number) -> by how many, below
     zero for those who took it back. An edition that is not here (its reader moved in without it) is passed over.
 
@@ -281,12 +283,12 @@ def count_leaving(organisation: Any, moved: Mapping[tuple[int, int], int]) -> No
         if number:
             # Not below zero: who left before this was counted can take it back now.
             after = Greatest(F("left_by_letter") + number, 0)
-            Campaign.objects.filter(organisation=organisation, edition=edition).update(left_by_letter=after)
+            Campaign.objects.filter(organization=organization, edition=edition).update(left_by_letter=after)
 
 
-def flaws_error(flaws: Any) -> LetterHasFlaws:
-    found = findings(tuple(flaws))
-    first = next(finding for finding in found if finding.severity == "stop")
+def flaws_error(flaws: Any) -> ContentHasProblems:
+    problems = findings(tuple(flaws))
+    first = next(finding for finding in problems if finding.severity == "stop")
     values = {"place": first.place, "line": first.line, "flaw": first.sentence}
     if first.place == "block":
         sentence = _("The letter cannot go out yet: block %(line)s: %(flaw)s")
@@ -294,7 +296,7 @@ def flaws_error(flaws: Any) -> LetterHasFlaws:
         sentence = _("The letter cannot go out yet: %(flaw)s")
     else:
         sentence = _("The letter cannot go out yet: %(place)s, line %(line)s: %(flaw)s")
-    return LetterHasFlaws(sentence % values, tuple(found))
+    return ContentHasProblems(sentence % values, tuple(problems))
 
 
 def checked(draft: Draft) -> Draft:

@@ -8,6 +8,6 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from samizdat.campaigns import portable
+        from samizdat.portability.parts import campaigns
 
-        portable.register()
+        campaigns.register()

@@ -9,19 +9,19 @@ from django.utils.translation import gettext as _
 
 from samizdat import dialect
 from samizdat.audience import queries as audience
-from samizdat.audience.segments import saved
-from samizdat.audience.segments.audience import reach_in
+from samizdat.audience.segments import lookup
+from samizdat.audience.segments.campaign_audience import reach_in
+from samizdat.audience.segments.describe import Names
 from samizdat.audience.segments.errors import SegmentBroken
-from samizdat.audience.segments.names import Names
-from samizdat.audience.segments.who import Reader, today_of
-from samizdat.campaigns.draft import draft_of
+from samizdat.audience.segments.members import MemberReader, today_of
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.campaigns.queries import DRAFTS, Row
+from samizdat.campaigns.queries import DRAFTS, CampaignRow
 from samizdat.core import languages
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class AudienceSize:
     """`subscribed` on its list (and with its tag) less `unasked` less `outside` the segment less `suppressed` is `may`.
 
     unasked: did not agree to appeals for money, where it is one. paused, monthly: counted of a segment or an appeal
@@ -39,14 +39,14 @@ class Reach:
     unasked: int = 0
 
 
-def reader_of(campaign: Campaign, now: datetime) -> Reader | None:
+def reader_of(campaign: Campaign, now: datetime) -> MemberReader | None:
     """Its segment, ready to be asked; None where it has none. Errors: SegmentBroken, also for a tag that is gone."""
     if campaign.tag is not None and campaign.tag.removed:
         raise SegmentBroken(_("The tag that it goes to was removed. Choose another one, or none."))
     if campaign.segment is None:
         return None
-    tree = saved.tree_of(campaign.segment)
-    return Reader(campaign.organisation, tree, today_of(campaign.organisation, now))
+    tree = lookup.tree_of(campaign.segment)
+    return MemberReader(campaign.organization, tree, today_of(campaign.organization, now))
 
 
 def spoken_in(campaign: Campaign) -> tuple[list[str], int]:
@@ -61,26 +61,26 @@ def spoken_in(campaign: Campaign) -> tuple[list[str], int]:
 
 def speaks(spoken: list[str], place: int) -> Callable[[str], bool] | None:
     """Whether who has this language gets the version of this place; None where everybody gets the same."""
-    return (lambda said: (languages.place_of(said, spoken) or 0) == place) if spoken else None
+    return (lambda language: (languages.place_of(language, spoken) or 0) == place) if spoken else None
 
 
-def reach_of(campaign: Campaign, now: datetime) -> Reach:
+def reach_of(campaign: Campaign, now: datetime) -> AudienceSize:
     """Who would get it, counted now. A segment that asks for what is sealed takes 3 us a subscriber of the list."""
     try:
         reader = reader_of(campaign, now)
     except SegmentBroken as broken:
         subscribed = audience.reach(campaign.list, campaign.tag)["subscribed"]
-        return Reach(subscribed, subscribed, 0, 0, str(broken))
+        return AudienceSize(subscribed, subscribed, 0, 0, str(broken))
     if campaign.again is not None:
         counts = audience.reach(campaign.list)
-        where = campaign.organisation_id, campaign.list_id, campaign.again.edition.pk
+        where = campaign.organization_id, campaign.list_id, campaign.again.edition.pk
         may = dialect.count_unreached(*where, campaign.is_appeal)
-        return Reach(counts["subscribed"], counts["may"] - may, counts["suppressed"], may)
+        return AudienceSize(counts["subscribed"], counts["may"] - may, counts["suppressed"], may)
     if reader is None and not campaign.is_appeal:
         counts = audience.reach(campaign.list, campaign.tag)
-        return Reach(counts["subscribed"], 0, counts["suppressed"], counts["may"])
+        return AudienceSize(counts["subscribed"], 0, counts["suppressed"], counts["may"])
     of = reach_in(campaign.list, campaign.tag, reader, campaign.is_appeal)
-    return Reach(of.subscribed, of.outside, of.suppressed, of.may, "", of.paused, of.monthly, of.unasked)
+    return AudienceSize(of.subscribed, of.outside, of.suppressed, of.may, "", of.paused, of.monthly, of.unasked)
 
 
 # Subscribers of a list who are asked before a page is there: 60 ms where a segment opens their blobs, 100 ms where not.
@@ -104,18 +104,18 @@ def quick_count(campaign: Campaign, now: datetime) -> int | None:
     return None if counts_long(campaign, now) else reach_of(campaign, now).may
 
 
-def drafts_to(segment: Any = None, *, tag: Any = None) -> list[Row]:
+def drafts_to(segment: Any = None, *, tag: Any = None) -> list[CampaignRow]:
     """Drafts that go to a segment, or to a tag, the newest first."""
     to = {"tag": tag} if tag is not None else {"segment": segment}
-    rows = Campaign.objects.select_related("organisation").filter(**to, state="draft", version_of=None).order_by("-pk")
-    return [Row(row, draft_of(row).subject) for row in rows[:DRAFTS]]
+    rows = Campaign.objects.select_related("organization").filter(**to, state="draft", version_of=None).order_by("-pk")
+    return [CampaignRow(row, draft_of(row).subject) for row in rows[:DRAFTS]]
 
 
-def names(organisation: Any, words: Callable[[str, str], str] | None = None) -> Names:
+def names(organization: Any, words: Callable[[str, str], str] | None = None) -> Names:
     """What a segment's conditions are called here; campaigns by their subjects."""
 
     def subject(number: int) -> str:
-        row = Campaign.objects.select_related("organisation").filter(organisation=organisation, pk=number).first()
+        row = Campaign.objects.select_related("organization").filter(organization=organization, pk=number).first()
         return (draft_of(row).subject or f"{number}") if row else ""
 
-    return Names(organisation, subject, words)
+    return Names(organization, subject, words)

@@ -1,4 +1,4 @@
-"""How the letters of an organisation look: colours, fonts, logo and words, sealed; in every template."""
+"""How the letters of an organization look: colors, fonts, logo and words, sealed; in every template."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -12,26 +12,26 @@ from samizdat.accounts.grants import leading
 from samizdat.campaigns.errors import BrandRefused
 from samizdat.campaigns.models import Brand as Row
 from samizdat.campaigns.queries import picture_named, picture_url
-from samizdat.core.look import FONTS, Look, is_colour, unreadable
+from samizdat.core.content.theme import FONTS, Theme, is_color, unreadable
 from samizdat.events.actions import record
-from samizdat.vault import house
-from samizdat.vault.sealed import open_json, seal_json
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
 
-COLOURS = {
+COLORS = {
     "text": lazy("Text"),
     "paper": lazy("Paper"),
     "ground": lazy("Around the paper"),
     "link": lazy("Links"),
     "button": lazy("Buttons"),
 }
-_OURS = Look()
+_OURS = Theme()
 LONGEST_WORDS = 1_000
 WIDEST_LOGO = 540
 
 
 @dataclass(frozen=True, slots=True)
-class Brand:
-    """Colours as #rrggbb, fonts by their key in core/look. `logo` is the slug of a picture of the library."""
+class BrandSettings:
+    """Colors as #rrggbb, fonts by their key in core/content/theme. `logo` is the slug of a picture of the library."""
 
     text: str = _OURS.text
     paper: str = _OURS.paper
@@ -47,56 +47,56 @@ class Brand:
     warning: str = ""
 
 
-USUAL = Brand()
+USUAL = BrandSettings()
 
 
-def brand_of(organisation: Any) -> Brand:
-    row = Row.objects.filter(organisation=organisation).first()
+def brand_of(organization: Any) -> BrandSettings:
+    row = Row.objects.filter(organization=organization).first()
     if row is None:
         return USUAL
-    stored = open_json(house.keys(organisation), row.sealed, "brand", "sealed", row.pk) or {}
-    known = {name: stored[name] for name in Brand.__dataclass_fields__ if name in stored}
-    return Brand(**known)
+    stored = open_json(keyring.keys(organization), row.sealed, "brand", "sealed", row.pk) or {}
+    known = {name: stored[name] for name in BrandSettings.__dataclass_fields__ if name in stored}
+    return BrandSettings(**known)
 
 
-def look_of(organisation: Any, brand: Brand | None = None) -> Look:
+def look_of(organization: Any, brand: BrandSettings | None = None) -> Theme:
     """What the compiler is told. A logo that the library has lost is left out."""
-    brand = brand or brand_of(organisation)
+    brand = brand or brand_of(organization)
     words = {name: value for name, value in asdict(brand).items() if name != "logo"}
-    picture = picture_named(organisation, brand.logo) if brand.logo and leading(organisation).public_url else None
+    picture = picture_named(organization, brand.logo) if brand.logo and leading(organization).public_url else None
     if picture is None:
-        return Look(**{**words, "logo_width": 0})
+        return Theme(**{**words, "logo_width": 0})
     width = min(brand.logo_width or WIDEST_LOGO, picture.width, WIDEST_LOGO)
-    alt = brand.logo_alt or organisation.name
-    logo = picture_url(organisation, picture.slug, picture.kind)
-    return Look(**{**words, "logo": logo, "logo_width": width, "logo_alt": alt})
+    alt = brand.logo_alt or organization.name
+    logo = picture_url(organization, picture.slug, picture.kind)
+    return Theme(**{**words, "logo": logo, "logo_width": width, "logo_alt": alt})
 
 
-def keep(organisation: Any, brand: Brand, *, by: Any, now: datetime) -> None:
+def keep(organization: Any, brand: BrandSettings, *, by: Any, now: datetime) -> None:
     """Stores it; letters that were released keep theirs. Errors: BrandRefused."""
-    brand = _checked(organisation, brand)
+    brand = _checked(organization, brand)
     with transaction.atomic():
-        row, _made = Row.objects.get_or_create(organisation=organisation, defaults={"sealed": b"", "changed": now})
-        row.sealed = seal_json(house.keys(organisation), asdict(brand), "brand", "sealed", row.pk)
+        row, _made = Row.objects.get_or_create(organization=organization, defaults={"sealed": b"", "changed": now})
+        row.sealed = seal_json(keyring.keys(organization), asdict(brand), "brand", "sealed", row.pk)
         row.changed = now
         row.save(update_fields=["sealed", "changed"])
-        record("brand.changed", organisation, now=now, by=by)
+        record("brand.changed", organization, now=now, by=by)
 
 
-def _checked(organisation: Any, brand: Brand) -> Brand:
-    for name, word in COLOURS.items():
-        if not is_colour(getattr(brand, name)):
-            raise BrandRefused(_("%(name)s: a colour is written like #1b1d22.") % {"name": word}, name)
-    for one, other, ratio in unreadable(look_of(organisation, replace(brand, logo=""))):
+def _checked(organization: Any, brand: BrandSettings) -> BrandSettings:
+    for name, word in COLORS.items():
+        if not is_color(getattr(brand, name)):
+            raise BrandRefused(_("%(name)s: a color is written like #1b1d22.") % {"name": word}, name)
+    for color, other, ratio in unreadable(look_of(organization, replace(brand, logo=""))):
         sentence = _(
             "%(one)s on %(other)s cannot be read: %(ratio)s to 1, and %(least)s is the least. "
             "Choose a darker or lighter one."
         )
-        values = {"one": COLOURS[one], "other": COLOURS[other].lower(), "ratio": f"{ratio:.1f}"}
-        raise BrandRefused(sentence % {**values, "least": 3 if one == "button" else 4.5}, one)
+        values = {"one": COLORS[color], "other": COLORS[other].lower(), "ratio": f"{ratio:.1f}"}
+        raise BrandRefused(sentence % {**values, "least": 3 if color == "button" else 4.5}, color)
     if brand.text_font not in FONTS or brand.heading_font not in FONTS:
         raise BrandRefused(_("Choose one of the fonts that mail programs have."), "text_font")
-    if brand.logo and picture_named(organisation, brand.logo) is None:
+    if brand.logo and picture_named(organization, brand.logo) is None:
         raise BrandRefused(_("That picture is not in the library. Choose another one."), "logo")
     if max(len(brand.footer), len(brand.warning)) > LONGEST_WORDS:
         raise BrandRefused(_("That is too long for a footer. Say it in 1,000 characters."), "footer")

@@ -8,14 +8,14 @@ from html.parser import HTMLParser
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from samizdat import saying
+from samizdat import phrases_override
 from samizdat.audience import queries as audience
-from samizdat.campaigns.draft import Draft, draft_of
-from samizdat.campaigns.letter import content_of
+from samizdat.campaigns.content import content_of
+from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Edition
+from samizdat.core.content.render import archive_html, fill, render
 from samizdat.core.dates import php_date, usual
-from samizdat.core.letter import archive_html, fill, render
-from samizdat.gate import plain
+from samizdat.publicdb import safe_html
 
 # What stands as the reason of a digest's draft that a person has to release; one without it the clock releases.
 STUCK = "digest"
@@ -32,8 +32,8 @@ def digest_draft(list_: Any, editions: Sequence[Edition], now: datetime) -> Draf
     """A letter of the newest one's sender and language. `editions`: at least one, the oldest first."""
     newest = editions[-1].campaign
     sender, language = draft_of(newest), newest.language
-    words = saying.words(language)
-    there = now.astimezone(ZoneInfo(list_.organisation.timezone))
+    words = phrases_override.words(language)
+    there = now.astimezone(ZoneInfo(list_.organization.timezone))
     day = php_date(usual(language), there, language)
     subject = words["digest.subject"] % {"list": audience.name_of(list_), "day": day}
     parts = [_part(edition, now, words["digest.more"]) for edition in editions]
@@ -52,7 +52,7 @@ def _part(edition: Edition, now: datetime, more: str) -> str:
     """One letter, as somebody without a name sees it. more: what the link to the whole of it says."""
     campaign = edition.campaign
     content = content_of(campaign, draft_of(campaign), edition.archive_slug)
-    there = now.astimezone(ZoneInfo(campaign.organisation.timezone))
+    there = now.astimezone(ZoneInfo(campaign.organization.timezone))
     bare = replace(content, template=_BARE, preheader="")
     subject = fill(render(bare, now=there, archive=True).subject, {})
     lines = first_lines(archive_html(bare, now=there))
@@ -62,7 +62,7 @@ def _part(edition: Edition, now: datetime, more: str) -> str:
 
 def first_lines(html: str, most: int = FIRST_LINES) -> str:
     """The beginning of a letter's text, cut where a word ends; headings are passed over."""
-    blocks = [block for block in plain.reduce(html).split(plain.BREAK) if not block.startswith(("<h2", "<h3"))]
+    blocks = [block for block in safe_html.reduce(html).split(safe_html.BREAK) if not block.startswith(("<h2", "<h3"))]
     text = " ".join(filter(None, (_text(block) for block in blocks)))
     if len(text) <= most:
         return text

@@ -11,7 +11,7 @@ class NoSuchCampaign(CampaignError):
     code = "no_such_campaign"
 
 
-class Overtaken(CampaignError):
+class DraftChangedMeanwhile(CampaignError):
     """Somebody else saved since this draft was opened; nothing was written. `is_own`: it was the same person."""
 
     code = "overtaken"
@@ -22,7 +22,7 @@ class NotADraft(CampaignError):
     code = "not_a_draft"
 
 
-class LetterHasFlaws(CampaignError):
+class ContentHasProblems(CampaignError):
     """The letter cannot go out; `flaws` say where and why."""
 
     code = "flaws"

@@ -1,4 +1,4 @@
-"""Folders of campaigns: names that an organisation gives to groups of letters. A letter is in one or in none."""
+"""Folders of campaigns: names that an organization gives to groups of letters. A letter is in one or in none."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Folder
 from samizdat.events.actions import record
-from samizdat.vault import house
-from samizdat.vault.sealed import open_json, seal_json
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
 
 # More than this nobody finds anything in; and characters of a name.
 MOST, LONGEST = 100, 80
@@ -34,79 +34,79 @@ class FolderView:
     letters: int
 
 
-def folders(organisation: Any) -> list[FolderView]:
+def folders(organization: Any) -> list[FolderView]:
     """By name, each with how many letters are in it."""
     letters = Count("campaigns", filter=Q(campaigns__version_of=None))
-    rows = Folder.objects.filter(organisation=organisation).annotate(letters=letters)
-    found = [FolderView(row.pk, name_of(organisation, row), row.letters) for row in rows]
-    return sorted(found, key=lambda one: one.name.casefold())
+    rows = Folder.objects.filter(organization=organization).annotate(letters=letters)
+    views = [FolderView(row.pk, name_of(organization, row), row.letters) for row in rows]
+    return sorted(views, key=lambda view: view.name.casefold())
 
 
-def name_of(organisation: Any, folder: Folder) -> str:
-    told = open_json(house.keys(organisation), bytes(folder.sealed), "folder", "sealed", folder.pk)
-    return str((told or {}).get("name", ""))
+def name_of(organization: Any, folder: Folder) -> str:
+    payload = open_json(keyring.keys(organization), bytes(folder.sealed), "folder", "sealed", folder.pk)
+    return str((payload or {}).get("name", ""))
 
 
-def folder_of(organisation: Any, number: int) -> Folder:
-    """Errors: FolderRefused, also for one of another organisation."""
-    found = Folder.objects.filter(organisation=organisation, pk=number).first()
-    if found is None:
+def folder_of(organization: Any, number: int) -> Folder:
+    """Errors: FolderRefused, also for one of another organization."""
+    folder = Folder.objects.filter(organization=organization, pk=number).first()
+    if folder is None:
         raise FolderRefused(_("There is no such folder any more. Reload the page."))
-    return found
+    return folder
 
 
-def add(organisation: Any, name: str, *, by: Any, now: datetime) -> Folder:
+def add(organization: Any, name: str, *, by: Any, now: datetime) -> Folder:
     """Errors: FolderRefused."""
-    name = _checked(organisation, name)
-    if Folder.objects.filter(organisation=organisation).count() >= MOST:
+    name = _checked(organization, name)
+    if Folder.objects.filter(organization=organization).count() >= MOST:
         raise FolderRefused(_("There are %(most)s folders. Remove one that is not needed.") % {"most": MOST})
     with transaction.atomic():
-        folder = _written(Folder(organisation=organisation), name)
-        record("folder.added", organisation, now=now, by=by, about=folder.pk)
+        folder = _written(Folder(organization=organization), name)
+        record("folder.added", organization, now=now, by=by, about=folder.pk)
     return folder
 
 
 def rename(folder: Folder, name: str, *, by: Any, now: datetime) -> None:
     """Errors: FolderRefused."""
-    name = _checked(folder.organisation, name, but=folder.pk)
+    name = _checked(folder.organization, name, but=folder.pk)
     with transaction.atomic():
         _written(folder, name)
-        record("folder.renamed", folder.organisation, now=now, by=by, about=folder.pk)
+        record("folder.renamed", folder.organization, now=now, by=by, about=folder.pk)
 
 
 def remove(folder: Folder, *, by: Any, now: datetime) -> None:
     """Its letters stay, in no folder."""
     with transaction.atomic():
         Campaign.objects.filter(folder=folder).update(folder=None)
-        record("folder.removed", folder.organisation, now=now, by=by, about=folder.pk)
+        record("folder.removed", folder.organization, now=now, by=by, about=folder.pk)
         folder.delete()
 
 
-def move(organisation: Any, letters: Iterable[int], folder: Folder | None, *, by: Any, now: datetime) -> int:
+def move(organization: Any, letters: Iterable[int], folder: Folder | None, *, by: Any, now: datetime) -> int:
     """Puts letters into a folder, or into none; how many were not there before."""
     numbers = list(letters)[:MOST_MOVED]
-    rows = Campaign.objects.filter(organisation=organisation, pk__in=numbers, version_of=None)
+    rows = Campaign.objects.filter(organization=organization, pk__in=numbers, version_of=None)
     rows = rows.exclude(folder=folder) if folder else rows.exclude(folder=None)
     with transaction.atomic():
         moved = rows.update(folder=folder)
         if moved:
-            record("folder.filled", organisation, now=now, by=by, about=folder.pk if folder else 0)
+            record("folder.filled", organization, now=now, by=by, about=folder.pk if folder else 0)
     return moved
 
 
-def _checked(organisation: Any, name: str, but: int = 0) -> str:
+def _checked(organization: Any, name: str, but: int = 0) -> str:
     name = " ".join(name.split())[:LONGEST]
     if not name:
         raise FolderRefused(_("Give the folder a name."))
-    others = (one for one in folders(organisation) if one.number != but)
-    if any(one.name.casefold() == name.casefold() for one in others):
+    others = (folder for folder in folders(organization) if folder.number != but)
+    if any(folder.name.casefold() == name.casefold() for folder in others):
         raise _there_already(name)
     return name
 
 
 def _written(folder: Folder, name: str) -> Folder:
     """The index keeps two people from making the same folder at once."""
-    keys = house.keys(folder.organisation)
+    keys = keyring.keys(folder.organization)
     folder.name_index = keys.blinds(f"folder:{name.casefold()}")[0]
     try:
         with transaction.atomic():

@@ -14,7 +14,7 @@ COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferre
 class Template(models.Model):
     """The frame of a letter, MJML with {{ content }}. The built-in one has no row."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="templates")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="templates")
     sealed = models.BinaryField()  # JSON: name, source.
     changed = models.DateTimeField()
 
@@ -22,12 +22,12 @@ class Template(models.Model):
 class Folder(models.Model):
     """A group of letters with a name (campaigns/folders.py)."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="folders")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="folders")
     sealed = models.BinaryField(default=b"")  # JSON: name.
     name_index = models.BinaryField(max_length=16)  # Blind index of the name.
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "name_index"], name="folder_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "name_index"], name="folder_once")]
 
 
 class Campaign(models.Model):
@@ -35,7 +35,7 @@ class Campaign(models.Model):
     a sum that does not add up and a finish with anything still owed (design.md, 6.11 and 6.12).
     """
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="campaigns")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="campaigns")
     list = models.ForeignKey("audience.List", models.PROTECT, related_name="+")
     tag = models.ForeignKey("audience.Tag", models.PROTECT, null=True, related_name="+")
     # Of those on the list; a removed segment keeps its row, so that a draft never goes to everybody instead.
@@ -44,7 +44,7 @@ class Campaign(models.Model):
     draft_sealed = models.BinaryField()  # JSON: subject, preheader, from_name, from_email, reply_to, body, format.
     places_sealed = models.BinaryField(
         null=True
-    )  # JSON: campaigns/arranging.py; what the letter makes of its template.
+    )  # JSON: campaigns/templates/layout.py; what the letter makes of its template.
     language = models.CharField(max_length=8, default="en")
     state = models.CharField(max_length=10, default="draft")
     reason = models.CharField(max_length=40, blank=True)  # Why waiting or paused: a code, words are at the door.
@@ -57,24 +57,26 @@ class Campaign(models.Model):
     released = models.DateTimeField(null=True)
     finished = models.DateTimeField(null=True)
     waits_until = models.DateTimeField(null=True)  # waiting: when it goes on by itself, where that is known.
-    quiet = models.CharField(max_length=80, blank=True, default="", db_default="")  # "": the organisation's; or "none".
+    quiet = models.CharField(max_length=80, blank=True, default="", db_default="")  # "": the organization's; or "none".
     # The first wave: its part of everybody, minutes of hold after it, and the per cent of refusals that stop the rest.
     wave_percent = models.PositiveSmallIntegerField(default=0, db_default=0)
     wave_hold = models.PositiveIntegerField(default=0, db_default=0)
     wave_stop = models.FloatField(default=100, db_default=100)
-    wave_state = models.CharField(max_length=10, blank=True, default="", db_default="")  # delivery/actions/holds._wave
+    wave_state = models.CharField(
+        max_length=10, blank=True, default="", db_default=""
+    )  # delivery/actions/wait_reasons._wave
     wave_until = models.DateTimeField(null=True)
-    # Goes to those whom that letter did not reach, and to nobody else (delivery/actions/resending.py).
+    # Goes to those whom that letter did not reach, and to nobody else (delivery/actions/resend_unreached.py).
     again = models.ForeignKey("self", models.PROTECT, null=True, related_name="resent")
     folder = models.ForeignKey(Folder, models.SET_NULL, null=True, related_name="campaigns")
-    planned = models.DateField(null=True)  # Of a draft: the day on which it is meant to go (planning.py).
+    planned = models.DateField(null=True)  # Of a draft: the day on which it is meant to go (calendar.py).
     # Of a version in another language: the letter that it belongs to, whose state and audience count (languages.py).
     version_of = models.ForeignKey("self", models.CASCADE, null=True, related_name="languages")
-    # A test of several versions (campaigns/contest.py): per cent of everybody who get one, how and when one wins.
+    # A test of several versions (campaigns/ab_test.py): per cent of everybody who get one, how and when one wins.
     test_share = models.PositiveSmallIntegerField(default=0, db_default=0)
-    test_by = models.CharField(max_length=12, blank=True, default="", db_default="")  # core/contest.WAYS
+    test_by = models.CharField(max_length=12, blank=True, default="", db_default="")  # core/ab_test.WAYS
     test_at = models.DateTimeField(null=True)
-    test_state = models.CharField(max_length=10, blank=True, default="", db_default="")  # delivery/actions/contest.py
+    test_state = models.CharField(max_length=10, blank=True, default="", db_default="")  # delivery/actions/ab_test.py
     test_winner = models.PositiveSmallIntegerField(null=True)
     test_link_sealed = models.BinaryField(default=b"", db_default=b"")  # By presses of this link alone; empty: of all.
     test_plan = models.CharField(max_length=16, blank=True, default="", db_default="")  # Another with each change.
@@ -87,8 +89,8 @@ class Campaign(models.Model):
     cancelled = models.BigIntegerField(default=0)
     deferred = models.BigIntegerField(default=0)
     pending = models.BigIntegerField(default=0)
-    # Of a letter to a whole list: in which round of the list's digest it began to go out (core/digest); 0: in none. Of
-    # a digest itself: which round it gathers.
+    # Of a letter to a whole list: in which round of the list's digest it began to go out (core/content/digest); 0: in
+    # none. Of a digest itself: which round it gathers.
     digest_round = models.PositiveIntegerField(default=0, db_default=0)
     is_digest = models.BooleanField(default=False, db_default=False)
     # Readers who left by the link of this letter and have not taken it back: a sum, beside the books.
@@ -131,7 +133,7 @@ class Campaign(models.Model):
             models.UniqueConstraint(fields=["version_of", "language"], name="campaign_language_once"),
         ]
         indexes = [
-            models.Index(fields=["organisation", "-changed"], name="campaign_newest"),
+            models.Index(fields=["organization", "-changed"], name="campaign_newest"),
             models.Index("state", name="campaign_state"),
         ]
 
@@ -179,13 +181,13 @@ class Edition(models.Model):
 
     id = models.BigIntegerField(primary_key=True, default=new_edition_number)
     campaign = models.OneToOneField(Campaign, models.PROTECT, related_name="edition")
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
-    compiled_sealed = models.BinaryField()  # core/message.dumps
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
+    compiled_sealed = models.BinaryField()  # core/content/message.dumps
     details_sealed = models.BinaryField()  # JSON: subject, from, reply-to, links: what the report shows.
     link_key = models.BigIntegerField()
     message_id_domain = models.CharField(max_length=253)
     archive_slug = models.CharField(max_length=40, blank=True)
-    marks = models.CharField(max_length=80, blank=True, default="", db_default="")  # core/contest: who gets which.
+    marks = models.CharField(max_length=80, blank=True, default="", db_default="")  # core/ab_test: who gets which.
     languages = models.CharField(max_length=120, blank=True, default="", db_default="")  # By place: core/languages.
     # Versions that enough settled people get, by place: of the others no click and no answer is counted (core/totals).
     counted_places = models.CharField(max_length=400, blank=True, default="", db_default="")
@@ -217,14 +219,15 @@ class AnswerTotal(models.Model):
         constraints = [models.UniqueConstraint(fields=["edition", "place", "answer"], name="answer_total_once")]
 
 
-class Folded(models.Model):
-    """A box of sums that was added up and may still lie in the gate: it is not added up a second time."""
+class ProcessedClickBatch(models.Model):
+    """A box of sums that was added up and may still lie in the public database: it is not added up a second time."""
 
     name = models.BinaryField(max_length=32, primary_key=True)
 
 
 class Correction(models.Model):
-    """A slip that was mended on the web copy of a letter; what was sent stays as it was (campaigns/correcting.py)."""
+    """A slip that was mended on the web copy of a letter; what was sent stays as it was
+    (campaigns/archive/web_corrections.py)."""
 
     edition = models.ForeignKey(Edition, models.CASCADE, related_name="corrections")
     at = models.DateTimeField()
@@ -262,23 +265,23 @@ class Variant(models.Model):
         constraints = [models.UniqueConstraint(fields=["campaign", "place"], name="variant_place_once")]
 
 
-class Checked(models.Model):
-    """What is kept with a draft about its checks (campaigns/checks/keeping.py)."""
+class CheckResult(models.Model):
+    """What is kept with a draft about its checks (campaigns/checks/results.py)."""
 
     campaign = models.OneToOneField(Campaign, models.CASCADE, primary_key=True, related_name="checked")
     sealed = models.BinaryField()  # JSON: accepted findings, answers of links, counts of empty values.
     changed = models.DateTimeField()
 
 
-class WritingRules(models.Model):
-    """An organisation's own words and the hosts that its readers cannot reach (campaigns/checks/rules.py)."""
+class CheckRules(models.Model):
+    """An organization's own words and the hosts that its readers cannot reach (campaigns/checks/rules.py)."""
 
-    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True, related_name="+")
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True, related_name="+")
     sealed = models.BinaryField()  # JSON: words, hosts.
 
 
 class Approval(models.Model):
-    """A second person's yes to a draft (campaigns/approving.py): when it was asked for, who gave it, and to what."""
+    """A second person's yes to a draft (campaigns/approval.py): when it was asked for, who gave it, and to what."""
 
     campaign = models.OneToOneField(Campaign, models.CASCADE, primary_key=True, related_name="approval")
     asked = models.DateTimeField(null=True)
@@ -291,25 +294,25 @@ class Approval(models.Model):
 class Picture(models.Model):
     """An uploaded picture without its metadata; sealed until a letter that shows it is released or tested."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="pictures")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="pictures")
     slug = models.CharField(max_length=40, unique=True)
     kind = models.CharField(max_length=5)  # jpeg, png, gif, webp
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     weight = models.PositiveIntegerField(default=0, db_default=0)  # Bytes that readers load; 0: not written down yet.
     sealed = models.BinaryField()
-    facts_sealed = models.BinaryField(default=b"", db_default=b"")  # JSON: campaigns/pictures.Facts.
+    facts_sealed = models.BinaryField(default=b"", db_default=b"")  # JSON: campaigns/media/library.Facts.
     whole_sealed = models.BinaryField(default=b"", db_default=b"")  # What cuts are made from, where that is more.
     thumb_sealed = models.BinaryField(default=b"", db_default=b"")  # For the desk alone.
     parent = models.ForeignKey("self", models.SET_NULL, null=True, related_name="cuts")  # What it was cut from.
     created = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["organisation", "-id"], name="picture_newest")]
+        indexes = [models.Index(fields=["organization", "-id"], name="picture_newest")]
 
 
-class DraftVersion(models.Model):
-    """A draft as it stood after a save: what a merge begins from, and what can be brought back (history.py)."""
+class DraftRevision(models.Model):
+    """A draft as it stood after a save: what a merge begins from, and what can be brought back (revisions.py)."""
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()  # Campaign.version after that save.
@@ -322,7 +325,7 @@ class DraftVersion(models.Model):
         constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="one_version_of_a_number")]
 
 
-class Writer(models.Model):
+class EditorPresence(models.Model):
     """Who has a draft open now. The page asks every few seconds; the row goes when its minute is over."""
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="writers")
@@ -341,18 +344,18 @@ class Comment(models.Model):
     at = models.DateTimeField()
     resolved = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
-    sealed = models.BinaryField()  # JSON: campaigns/commenting.Words.
+    sealed = models.BinaryField()  # JSON: campaigns/drafts/comments.Words.
 
 
 class SeedList(models.Model):
-    """Mailboxes of the organisation's own that tests go to: campaigns/seeds.py."""
+    """Mailboxes of the organization's own that tests go to: campaigns/seed_list.py."""
 
-    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True, related_name="+")
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True, related_name="+")
     sealed = models.BinaryField()  # JSON: addresses.
 
 
 class ShareLink(models.Model):
-    """A letter shown to somebody without an account, until a day: campaigns/sharing.py."""
+    """A letter shown to somebody without an account, until a day: campaigns/archive/share_links.py."""
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="shares")
     token_hash = models.BinaryField(max_length=32, unique=True)  # Keyed; the token itself is nowhere.
@@ -370,8 +373,8 @@ class ShareAnswer(models.Model):
 
 
 class Brand(models.Model):
-    """How letters of the organisation look. No row: as we made it."""
+    """How letters of the organization look. No row: as we made it."""
 
-    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, related_name="brand")
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, related_name="brand")
     sealed = models.BinaryField()  # JSON: campaigns/brand.Brand.
     changed = models.DateTimeField()

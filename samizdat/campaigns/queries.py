@@ -11,53 +11,53 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.grants import leading
 from samizdat.audience.errors import FieldRefused
-from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import NoSuchCampaign
 from samizdat.campaigns.models import Campaign, Edition, Picture, Template, is_untouched, untouched
-from samizdat.core.message import loads
-from samizdat.vault import house
-from samizdat.vault.sealed import open_json
+from samizdat.core.content.message import loads
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json
 
 PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CampaignRow:
     """A campaign in a list: the row and the subject it goes by."""
 
     campaign: Campaign
     subject: str
 
 
-def campaign_of(organisation: Any, number: int) -> Campaign:
-    """Errors: NoSuchCampaign, also for one of another organisation."""
-    along = "organisation", "list", "tag", "segment", "version_of__organisation"
-    campaign = Campaign.objects.select_related(*along).filter(pk=number, organisation=organisation).first()
+def campaign_of(organization: Any, number: int) -> Campaign:
+    """Errors: NoSuchCampaign, also for one of another organization."""
+    along = "organization", "list", "tag", "segment", "version_of__organization"
+    campaign = Campaign.objects.select_related(*along).filter(pk=number, organization=organization).first()
     if campaign is None:
         raise NoSuchCampaign(_("There is no campaign %(number)s. Look at the list of campaigns.") % {"number": number})
     return campaign
 
 
 def newest(
-    organisation: Any,
+    organization: Any,
     states: Iterable[str] = (),
     before: int | None = None,
     limit: int = PAGE,
     folder: int | None = None,
-) -> list[Row]:
+) -> list[CampaignRow]:
     """Campaigns by number, the newest first; `before` pages on. folder: those in it, 0: those in none."""
-    wanted = _wanted(organisation, states, before, folder)
-    rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-pk")[:limit]
-    return [Row(row, draft_of(row).subject) for row in rows]
+    wanted = _wanted(organization, states, before, folder)
+    rows = Campaign.objects.select_related("organization").filter(wanted).order_by("-pk")[:limit]
+    return [CampaignRow(row, draft_of(row).subject) for row in rows]
 
 
 # Letters opened for one page of a search: a second's work at most, and then the page offers to look further back.
 LOOKED_THROUGH = 2000
 
 
-def _wanted(organisation: Any, states: Iterable[str], before: int | None, folder: int | None) -> Q:
+def _wanted(organization: Any, states: Iterable[str], before: int | None, folder: int | None) -> Q:
     """Letters, not their versions in other languages."""
-    wanted = Q(organisation=organisation, version_of=None)
+    wanted = Q(organization=organization, version_of=None)
     if states:
         wanted &= Q(state__in=list(states))
     if before:
@@ -68,48 +68,48 @@ def _wanted(organisation: Any, states: Iterable[str], before: int | None, folder
 
 
 def searched(
-    organisation: Any, words: str, states: Iterable[str] = (), before: int | None = None, folder: int | None = None
-) -> tuple[list[Row], int | None]:
+    organization: Any, words: str, states: Iterable[str] = (), before: int | None = None, folder: int | None = None
+) -> tuple[list[CampaignRow], int | None]:
     """Letters whose subject has all these words or beginnings of words, in any of their languages, the newest first,
     and where to look on.
 
     Subjects are sealed, so each is opened; those that do not fit are not kept.
     """
-    wanted = _wanted(organisation, states, before, folder)
+    wanted = _wanted(organization, states, before, folder)
     asked = [re.compile(rf"(?<!\w){re.escape(word)}") for word in words.casefold().split()]
-    found: list[Row] = []
-    rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-pk")[:LOOKED_THROUGH]
-    rows = rows.prefetch_related(Prefetch("languages", Campaign.objects.select_related("organisation")))
+    results: list[CampaignRow] = []
+    rows = Campaign.objects.select_related("organization").filter(wanted).order_by("-pk")[:LOOKED_THROUGH]
+    rows = rows.prefetch_related(Prefetch("languages", Campaign.objects.select_related("organization")))
     seen, last = 0, None
     for row in rows.iterator(chunk_size=100):
         seen, last = seen + 1, row.pk
         subject = draft_of(row).subject
-        said = [subject, *(draft_of(version).subject for version in row.languages.all())]
-        if any(all(word.search(text.casefold()) for word in asked) for text in said):
-            found.append(Row(row, subject))
-        if len(found) == PAGE:
-            return found, last
-    return found, last if seen == LOOKED_THROUGH else None
+        subjects = [subject, *(draft_of(version).subject for version in row.languages.all())]
+        if any(all(word.search(text.casefold()) for word in asked) for text in subjects):
+            results.append(CampaignRow(row, subject))
+        if len(results) == PAGE:
+            return results, last
+    return results, last if seen == LOOKED_THROUGH else None
 
 
-def sent(organisation: Any, fewest: int, limit: int, numbers: Iterable[int] = ()) -> list[Row]:
+def sent(organization: Any, fewest: int, limit: int, numbers: Iterable[int] = ()) -> list[CampaignRow]:
     """Letters that at least so many mailboxes accepted, the newest release first; of `numbers` where there are any."""
-    wanted = Q(organisation=organisation, released__isnull=False, accepted__gte=fewest)
+    wanted = Q(organization=organization, released__isnull=False, accepted__gte=fewest)
     if numbers:
         wanted &= Q(pk__in=list(numbers))
-    rows = Campaign.objects.select_related("organisation").filter(wanted).order_by("-released", "-pk")[:limit]
-    return [Row(row, draft_of(row).subject) for row in rows]
+    rows = Campaign.objects.select_related("organization").filter(wanted).order_by("-released", "-pk")[:limit]
+    return [CampaignRow(row, draft_of(row).subject) for row in rows]
 
 
-def leaving(organisation: Any, begin: datetime, end: datetime) -> list[Row]:
+def leaving(organization: Any, begin: datetime, end: datetime) -> list[CampaignRow]:
     """Released letters that leave or left from `begin` on and before `end`, the first one first; none that was taken
     back before anybody got it.
     """
-    rows = Campaign.objects.select_related("organisation").filter(
-        organisation=organisation, version_of=None, due__gte=begin, due__lt=end
+    rows = Campaign.objects.select_related("organization").filter(
+        organization=organization, version_of=None, due__gte=begin, due__lt=end
     )
     rows = rows.exclude(state="draft").exclude(state="cancelled", cancelled=F("frozen"))
-    return [Row(row, draft_of(row).subject) for row in rows.order_by("due", "pk")]
+    return [CampaignRow(row, draft_of(row).subject) for row in rows.order_by("due", "pk")]
 
 
 # States in which a letter is on its way, also when somebody has paused it meanwhile.
@@ -132,13 +132,13 @@ def is_public(campaign: Campaign) -> bool:
 
 def web_address(campaign: Campaign) -> str:
     """Where everybody may read it; "" while nobody may, and where there are no public pages."""
-    base = leading(campaign.organisation).public_url
+    base = leading(campaign.organization).public_url
     slug = campaign.edition.archive_slug if base and is_public(campaign) else ""
     return f"{base}/a/{slug}" if slug else ""
 
 
 def editions_to_a_few() -> list[int]:
-    """Those of letters to some of a list alone (models.goes_to_all), of all organisations."""
+    """Those of letters to some of a list alone (models.goes_to_all), of all organizations."""
     to_all = {"campaign__tag": None, "campaign__segment": None, "campaign__again": None, "campaign__purpose": 0}
     rows = Edition.objects.exclude(**to_all)
     return list(rows.values_list("pk", flat=True))
@@ -146,10 +146,10 @@ def editions_to_a_few() -> list[int]:
 
 def other_languages(letters: Iterable[int]) -> dict[int, list[str]]:
     """Letter -> the languages of its versions besides its own, of those that have any."""
-    found: dict[int, list[str]] = {}
+    by_letter: dict[int, list[str]] = {}
     for row in Campaign.objects.filter(version_of__in=list(letters)).only("version_of", "language").order_by("pk"):
-        found.setdefault(row.version_of_id or 0, []).append(row.language)
-    return found
+        by_letter.setdefault(row.version_of_id or 0, []).append(row.language)
+    return by_letter
 
 
 # On their way: released, and not at their end.
@@ -157,36 +157,36 @@ UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 DRAFTS = 200
 
 
-def letters_under_way_with(organisation: Any, tag: str) -> list[Row]:
+def letters_under_way_with(organization: Any, tag: str) -> list[CampaignRow]:
     """Released letters that are not at their end and say this merge field."""
-    keys = house.keys(organisation)
-    editions = Edition.objects.select_related("campaign__organisation").filter(
-        organisation=organisation, campaign__state__in=UNDER_WAY
+    keys = keyring.keys(organization)
+    editions = Edition.objects.select_related("campaign__organization").filter(
+        organization=organization, campaign__state__in=UNDER_WAY
     )
-    found = []
+    letters = []
     for edition in editions.order_by("-pk"):
         blobs = [("compiled", edition.compiled_sealed)]
         blobs += [(f"compiled {row.place}", row.compiled_sealed) for row in edition.variants.all()]
         if any(tag in loads(keys.open(blob, "edition", column, edition.pk)).fields for column, blob in blobs):
-            found.append(Row(edition.campaign, draft_of(edition.campaign).subject))
-    return found
+            letters.append(CampaignRow(edition.campaign, draft_of(edition.campaign).subject))
+    return letters
 
 
-def refuse_while_said(organisation: Any, tag: str) -> None:
+def refuse_while_said(organization: Any, tag: str) -> None:
     """Errors: FieldRefused while a letter that says this field is on its way: it could not be filled in."""
-    rows = letters_under_way_with(organisation, tag)
+    rows = letters_under_way_with(organization, tag)
     if rows:
         text = _("“%(subject)s” is on its way and says %(tag)s. Wait until it is finished.")
         raise FieldRefused("field_said", text % {"subject": rows[0].subject, "tag": tag}, "tag")
 
 
-def drafts_with(organisation: Any, tag: str) -> list[Row]:
+def drafts_with(organization: Any, tag: str) -> list[CampaignRow]:
     """The newest drafts whose text may say this merge field: its tag stands in it as a word."""
     word = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(tag)}(?![A-Za-z0-9_])")
-    rows = Campaign.objects.select_related("organisation").filter(organisation=organisation, state="draft")
+    rows = Campaign.objects.select_related("organization").filter(organization=organization, state="draft")
     drafts = [(row, draft_of(row)) for row in rows.order_by("-pk")[:DRAFTS]]
     return [
-        Row(row, draft.subject)
+        CampaignRow(row, draft.subject)
         for row, draft in drafts
         if word.search("\n".join((draft.subject, draft.preheader, draft.body)))
     ]
@@ -196,30 +196,30 @@ def drafts_with(organisation: Any, tag: str) -> list[Row]:
 LARGE = ("whole_sealed", "thumb_sealed")
 
 
-def pictures(organisation: Any, limit: int = 60) -> list[Picture]:
-    rows = Picture.objects.filter(organisation=organisation).defer("sealed", *LARGE)
+def pictures(organization: Any, limit: int = 60) -> list[Picture]:
+    rows = Picture.objects.filter(organization=organization).defer("sealed", *LARGE)
     return list(rows.order_by("-pk")[:limit])
 
 
-def picture_url(organisation: Any, slug: str, kind: str) -> str:
+def picture_url(organization: Any, slug: str, kind: str) -> str:
     """Where readers find it."""
-    return f"{leading(organisation).public_url}/m/{slug}.{kind}"
+    return f"{leading(organization).public_url}/m/{slug}.{kind}"
 
 
-def pictures_named(organisation: Any, slugs: Iterable[str]) -> list[Picture]:
+def pictures_named(organization: Any, slugs: Iterable[str]) -> list[Picture]:
     """Facts of these pictures; bytes are not fetched."""
     return list(
-        Picture.objects.filter(organisation=organisation, slug__in=slugs).only("slug", "kind", "width", "height")
+        Picture.objects.filter(organization=organization, slug__in=slugs).only("slug", "kind", "width", "height")
     )
 
 
-def picture_named(organisation: Any, slug: str) -> Picture | None:
-    rows = Picture.objects.select_related("organisation").defer(*LARGE)
-    return rows.filter(organisation=organisation, slug=slug).first()
+def picture_named(organization: Any, slug: str) -> Picture | None:
+    rows = Picture.objects.select_related("organization").defer(*LARGE)
+    return rows.filter(organization=organization, slug=slug).first()
 
 
-def templates(organisation: Any) -> list[tuple[int, str]]:
-    """(number, name) of the organisation's own templates; the built-in one has no number."""
-    keys = house.keys(organisation)
-    rows = Template.objects.filter(organisation=organisation).order_by("pk")
+def templates(organization: Any) -> list[tuple[int, str]]:
+    """(number, name) of the organization's own templates; the built-in one has no number."""
+    keys = keyring.keys(organization)
+    rows = Template.objects.filter(organization=organization).order_by("pk")
     return [(row.pk, open_json(keys, row.sealed, "template", "source", row.pk)["name"]) for row in rows]

@@ -1,21 +1,22 @@
-"""Letters as core/letter makes them, within bounds: whoever looks at a draft waits no longer than that (bounded.py)."""
+"""Letters as core/content/render makes them, within bounds: whoever looks at a draft waits no longer than that
+(limited_process.py)."""
 
 from typing import Any
 
-from samizdat import bounded
-from samizdat.core.flaws import Flaw
-from samizdat.core.letter import Content, Letter
-from samizdat.core.letter import render as render_here
+from samizdat import limited_process
+from samizdat.core.content.problems import ContentProblem
+from samizdat.core.content.render import Content, ContentSource
+from samizdat.core.content.render import render as render_here
 
 # So often a release asks for a helper: others may hold them for a moment, and that is no flaw of its letter.
 TRIES = 3
 
 
-def render(organisation: Any, content: Content, *, tries: int = 1, **how: Any) -> Letter:
+def render(organization: Any, content: Content, *, tries: int = 1, **how: Any) -> ContentSource:
     """What stops a letter that takes longer, each time, is said as any other flaw of it."""
     for _again in range(tries):
         try:
-            return bounded.work(organisation.pk, render_here, content, **how)
-        except bounded.TooMuch:
+            return limited_process.work(organization.pk, render_here, content, **how)
+        except limited_process.TooMuch:
             continue
-    return Letter((), (), (), (), (), (), (Flaw(1, "letter_slow", {}, place="letter"),))
+    return ContentSource((), (), (), (), (), (), (ContentProblem(1, "letter_slow", {}, place="letter"),))

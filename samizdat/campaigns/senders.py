@@ -6,7 +6,7 @@ from typing import Any
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List
-from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 
 # Campaigns that are looked at for a sender, and states of those that began to go out: everybody here saw them.
@@ -15,23 +15,23 @@ SENT = ("sending", "paused", "waiting", "finished")
 
 
 def sender_of(list_: List, *, drafts: bool = True) -> tuple[str, str] | None:
-    """(name, address) that the list writes from: its own, else that of its organisation's newest sent campaign.
+    """(name, address) that the list writes from: its own, else that of its organization's newest sent campaign.
     drafts: where nothing was sent yet, that of the newest draft."""
     details = audience.details_of(list_)
     if details.get("from_email"):
-        return details.get("from_name", "") or list_.organisation.name, details["from_email"]
-    rows = Campaign.objects.select_related("organisation").filter(organisation=list_.organisation, version_of=None)
+        return details.get("from_name", "") or list_.organization.name, details["from_email"]
+    rows = Campaign.objects.select_related("organization").filter(organization=list_.organization, version_of=None)
     newest = [*rows.filter(state__in=SENT).order_by("-pk")[:LOOKED_AT]]
     if drafts and not newest:
         newest = [*rows.order_by("-pk")[:LOOKED_AT]]
     for draft in map(draft_of, newest):
         if draft.from_email:
-            return draft.from_name or list_.organisation.name, draft.from_email
+            return draft.from_name or list_.organization.name, draft.from_email
     return None
 
 
-def sign_ups_wait(organisation: Any) -> bool:
+def sign_ups_wait(organization: Any) -> bool:
     """Whether a form is open, and there is nobody yet from whom its mails could come."""
-    asked = {next(iter(form.lists), 0) for form in forms.forms_of(organisation)}
-    lists = List.objects.select_related("organisation").filter(organisation=organisation)
+    asked = {next(iter(form.lists), 0) for form in forms.forms_of(organization)}
+    lists = List.objects.select_related("organization").filter(organization=organization)
     return any(sender_of(list_) is None for list_ in lists if list_.form_slug or list_.id in asked)

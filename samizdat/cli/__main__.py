@@ -6,31 +6,31 @@ from typing import Any
 import click
 
 from samizdat import processes
-from samizdat.cli.output import Settings, called
+from samizdat.cli.output import OutputSettings, called
 
 # Word -> module and attribute. Loaded when called for, so that the command answers at once.
 COMMANDS = {
-    "init": ("house", "init"),
-    "serve": ("house", "serve"),
-    "worker": ("house", "worker"),
+    "init": ("instance", "init"),
+    "serve": ("instance", "serve"),
+    "worker": ("instance", "worker"),
     "doctor": ("doctor", "doctor"),
-    "upgrade": ("house", "upgrade"),
-    "release": ("fence", "release"),
-    "organisation": ("house", "organisation"),
-    "person": ("house", "person"),
+    "upgrade": ("instance", "upgrade"),
+    "release": ("copied_installation", "release"),
+    "organization": ("instance", "organization"),
+    "person": ("instance", "person"),
     "change": ("changes", "change"),
     "domain": ("domains", "domain"),
     "list": ("audience", "lists"),
-    "form": ("joining", "forms"),
+    "form": ("forms", "forms"),
     "segment": ("segments", "segments"),
     "tag": ("tags", "tags"),
     "import": ("audience", "import_"),
-    "export": ("leaving", "export"),
+    "export": ("export", "export"),
     "subscribers": ("audience", "subscribers"),
-    "paper": ("rights", "paper"),
+    "paper": ("privacy", "paper"),
     "log": ("log", "log"),
     "campaign": ("sending", "campaign"),
-    "template": ("templating", "template"),
+    "template": ("templates", "template"),
     "archive": ("archive", "archive"),
     "route": ("routes", "route"),
     "demo": ("demo", "demo"),
@@ -38,7 +38,7 @@ COMMANDS = {
 }
 
 
-class Words(click.Group):
+class CommandLine(click.Group):
     """Looks commands up in COMMANDS."""
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -48,16 +48,16 @@ class Words(click.Group):
         if name not in COMMANDS:
             return None
         module, attribute = COMMANDS[name]
-        found: Any = getattr(importlib.import_module(f"samizdat.cli.{module}"), attribute)
-        return found
+        command: Any = getattr(importlib.import_module(f"samizdat.cli.{module}"), attribute)
+        return command
 
 
-@click.group(cls=Words, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name=None, version="0.1.0", prog_name="samizdat")
 @click.pass_context
 def samizdat(context: click.Context) -> None:
     """The newsletter service that nobody can switch off."""
-    context.ensure_object(Settings)
+    context.ensure_object(OutputSettings)
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, say
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, say
 
 # The look of the public pages in short; no font, no script, no address but those in letters.
 STYLE = """:root { color-scheme: light dark; }
@@ -28,19 +28,19 @@ def archive(folder: str) -> None:
 
     FOLDER is new, empty, or an archive that was written before, which is brought up to date.
     """
-    opening.open_house()
-    from samizdat.gate import queries
+    bootstrap.open_house()
+    from samizdat.publicdb import queries
 
-    organisation = opening.organisation()
-    place = queries.place(bytes(organisation.uid))
+    organization = bootstrap.organization()
+    place = queries.place(bytes(organization.uid))
     if place is None:
-        raise Failed("The archive has not been published yet. Start samizdat serve once.", "no_archive")
+        raise CommandFailed("The archive has not been published yet. Start samizdat serve once.", "no_archive")
     try:
         letters, pictures = write(place, Path(folder))
     except FileExistsError:
-        raise Failed(f"{folder} holds something else. Name a new folder.", "not_empty") from None
+        raise CommandFailed(f"{folder} holds something else. Name a new folder.", "not_empty") from None
     except OSError:
-        raise Failed(f"{folder} cannot be written. Look at its name and its rights.", "no_folder") from None
+        raise CommandFailed(f"{folder} cannot be written. Look at its name and its rights.", "no_folder") from None
     say(
         {"folder": folder, "letters": letters, "pictures": pictures},
         f"{letters} letters and {pictures} pictures are in {folder}. Open index.html.",
@@ -49,7 +49,7 @@ def archive(folder: str) -> None:
 
 def write(place: Any, root: Path) -> tuple[int, int]:
     """How many letters and pictures are in the folder now. Errors: FileExistsError for a folder of something else."""
-    from samizdat.gate import queries
+    from samizdat.publicdb import queries
 
     if root.exists() and not (root.is_dir() and (_is_ours(place, root) or not any(root.iterdir()))):
         raise FileExistsError(root)
@@ -66,13 +66,13 @@ def write(place: Any, root: Path) -> tuple[int, int]:
 
 
 def _letters_of(place: Any) -> int:
-    from samizdat.gate import queries
+    from samizdat.publicdb import queries
 
     return queries.count_letters(place)
 
 
 def _is_ours(place: Any, root: Path) -> bool:
-    from samizdat.gate.feed import id_of
+    from samizdat.publicdb.feed import id_of
 
     feed = root / "feed.xml"
     return feed.is_file() and f"<id>{id_of(place)}</id>".encode() in feed.read_bytes()
@@ -82,29 +82,29 @@ def _files(place: Any) -> Iterator[tuple[str, bytes]]:
     """Name in the folder and bytes of each file. The index comes last: what it leads to is there."""
     from django.utils.translation import override
 
-    from samizdat import wording
-    from samizdat.gate import feed, plain, queries
+    from samizdat import formatting
+    from samizdat.publicdb import feed, queries, safe_html
 
     pictures, shown = queries.picture_names(place), set[tuple[str, str]]()
     rows: list[tuple[str, str, Any, Any]] = []
     yield "style.css", (STYLE % place.accent).encode()
-    for one in queries.all_letters(place):
-        name = queries.letter_name(place, one.edition)
-        language = one.language or (name.language if name else place.language)
-        if not one.version:
-            rows.append((one.slug, one.title, one.day, one.corrected))
+    for page in queries.all_letters(place):
+        name = queries.letter_name(place, page.edition)
+        language = page.language or (name.language if name else place.language)
+        if not page.version:
+            rows.append((page.slug, page.title, page.day, page.corrected))
         with override(language):
-            day, mended = wording.shaped(one.day, "day"), wording.shaped(one.corrected, "day")
-            text = _with_pictures("\n".join(one.html.split(plain.BREAK)), pictures, shown)
-            others = _others(queries.other_languages(one))
-            yield f"{one.slug}.html", _letter(place.name, language, one.title, day, mended, others + text)
+            day, mended = formatting.shaped(page.day, "day"), formatting.shaped(page.corrected, "day")
+            text = _with_pictures("\n".join(page.html.split(safe_html.BREAK)), pictures, shown)
+            others = _others(queries.other_languages(page))
+            yield f"{page.slug}.html", _letter(place.name, language, page.title, day, mended, others + text)
     # Those of letters that stand here: the others are of tests, and of letters to a few.
     for slug, kind in sorted(shown):
         picture = queries.picture_of(place, slug)
         if picture is not None:
             yield f"m/{slug}.{kind}", bytes(picture.data)
     with override(place.language):
-        listed = [(slug, title, wording.shaped(day, "day")) for slug, title, day, _mended in rows]
+        listed = [(slug, title, formatting.shaped(day, "day")) for slug, title, day, _mended in rows]
         yield "feed.xml", feed.feed(place, rows, "{}.html", "index.html", "feed.xml").encode()
         yield "index.html", _index(place.name, place.language, listed)
 
@@ -123,19 +123,21 @@ def _with_pictures(text: str, pictures: set[tuple[str, str]], shown: set[tuple[s
 
 def _others(letters: list[tuple[str, str]]) -> str:
     """Where the same letter is in its other languages."""
-    from samizdat import wording
+    from samizdat import formatting
 
-    links = [f'<a href="{slug}.html" hreflang="{code}">{escape(wording.own_name(code))}</a>' for slug, code in letters]
+    links = [
+        f'<a href="{slug}.html" hreflang="{code}">{escape(formatting.own_name(code))}</a>' for slug, code in letters
+    ]
     return f'<p class="day">{" · ".join(links)}</p>\n' if links else ""
 
 
 def _letter(owner: str, language: str, title: str, day: str, mended: str, text: str) -> bytes:
-    """`text` is the markup of gate/plain.py."""
+    """`text` is the markup of publicdb/safe_html.py."""
     from django.utils.translation import gettext as _
 
     note = _("Corrected on %(day)s. The letter that was sent stays as it was.") % {"day": mended} if mended else ""
-    said = f'<p class="day">{escape(note)}</p>\n' if note else ""
-    body = f'<article><p class="day">{escape(day)}</p>\n<h1>{escape(title)}</h1>\n{said}{text}</article>'
+    note_html = f'<p class="day">{escape(note)}</p>\n' if note else ""
+    body = f'<article><p class="day">{escape(day)}</p>\n<h1>{escape(title)}</h1>\n{note_html}{text}</article>'
     return _page(owner, language, title, body)
 
 

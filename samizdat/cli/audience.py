@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, confirm, note, progress, say, table
-from samizdat.cli.private import ADDRESS, ADDRESSES
-from samizdat.cli.rights import access, correct, keep, object_
-from samizdat.core.consent import APPEALS, LETTERS, PURPOSES, STATUSES, Yes
-from samizdat.core.digest import WHEN
-from samizdat.core.shown import marked
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, confirm, note, progress, say, table
+from samizdat.cli.privacy import access, correct, keep, object_
+from samizdat.cli.secret_arguments import ADDRESS, ADDRESSES
+from samizdat.core.consent import APPEALS, LETTERS, PURPOSES, STATUSES, Permission
+from samizdat.core.content.digest import WHEN
+from samizdat.core.unsafe_text import marked
 
 COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
 # Standard input is held in memory, because nothing of it may touch the disk.
@@ -35,12 +35,12 @@ def lists() -> None:
 @common
 def list_new(name: str) -> None:
     """Make a list."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.actions import new_list
 
-    made = new_list(opening.organisation(), name, now=opening.now())
+    mailing_list = new_list(bootstrap.organization(), name, now=bootstrap.now())
     say(
-        {"id": made.id, "name": name},
+        {"id": mailing_list.id, "name": name},
         f"The list {name} is there. Bring people in: samizdat import FILE --list '{name}'",
     )
 
@@ -49,15 +49,15 @@ def list_new(name: str) -> None:
 @common
 def list_ls() -> None:
     """Lists, and how many people each has."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.queries import lists as all_lists
 
-    found = all_lists(opening.organisation())
+    rows = all_lists(bootstrap.organization())
     say(
-        {"lists": [{"id": row.id, "name": row.name, "count": row.total, **row.totals} for row in found]},
+        {"lists": [{"id": row.id, "name": row.name, "count": row.total, **row.totals} for row in rows]},
         *table(
             ("name", "subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending", "together"),
-            [(row.name, *[row.totals.get(word, 0) for word in BY_STATUS], row.total) for row in found],
+            [(row.name, *[row.totals.get(word, 0) for word in BY_STATUS], row.total) for row in rows],
         ),
     )
 
@@ -68,15 +68,15 @@ def list_ls() -> None:
 @common
 def list_digest(name: str, when: str | None) -> None:
     """On which days letters are gathered for readers who want a digest."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.actions.digests import set_digest
     from samizdat.delivery.actions.digests import how_many
 
-    found = _list(name)
+    mailing_list = _list(name)
     if when is not None:
-        set_digest(found, "" if when == "off" else when, now=opening.now())
-    due = found.digest_due.isoformat() if found.digest_when and found.digest_due else None
-    people, when = how_many(found), found.digest_when or "off"
+        set_digest(mailing_list, "" if when == "off" else when, now=bootstrap.now())
+    due = mailing_list.digest_due.isoformat() if mailing_list.digest_when and mailing_list.digest_due else None
+    people, when = how_many(mailing_list), mailing_list.digest_when or "off"
     say(
         {"list": name, "when": when, "due": due, "readers": people},
         f"{when}; {people:,} want it." + (f" The next one is due {due}." if due else ""),
@@ -89,28 +89,28 @@ def list_digest(name: str, when: str | None) -> None:
 @common
 def list_appeals(name: str, words: str | None) -> None:
     """With which words readers are asked for a yes to appeals for money."""
-    opening.open_house()
-    from samizdat.audience.actions.appealing import put_words, words_for
+    bootstrap.open_house()
     from samizdat.audience.actions.forms import LONGEST_APPEALS
+    from samizdat.audience.actions.fundraising_consent import put_words, words_for
 
-    found = _list(name)
+    mailing_list = _list(name)
     if words is not None and len(words.strip()) > LONGEST_APPEALS:
-        raise Failed(f"A public page holds little: say it in {LONGEST_APPEALS} characters.", "too_long")
+        raise CommandFailed(f"A public page holds little: say it in {LONGEST_APPEALS} characters.", "too_long")
     if words is not None:
-        put_words(found, words, now=opening.now())
-    said = words_for(found)
-    say({"list": name, "words": said}, said or "Readers of this list are not asked for that.")
+        put_words(mailing_list, words, now=bootstrap.now())
+    wording = words_for(mailing_list)
+    say({"list": name, "words": wording}, wording or "Readers of this list are not asked for that.")
 
 
 @click.group()
 def subscribers() -> None:
-    """Addresses known to the organisation."""
+    """Addresses known to the organization."""
 
 
 def _list(name: str) -> Any:
     from samizdat.audience.queries import list_named
 
-    return list_named(opening.organisation(), name)
+    return list_named(bootstrap.organization(), name)
 
 
 @subscribers.command("count")
@@ -120,20 +120,20 @@ def _list(name: str) -> Any:
 @common
 def subscribers_count(name: str, status: str | None, tag: str | None) -> None:
     """How many there are."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.queries import count
 
-    number = count(opening.organisation(), list=_list(name), status=status, tag=tag)
+    number = count(bootstrap.organization(), list=_list(name), status=status, tag=tag)
     say({"count": number}, f"{number:,}")
 
 
 def _subscriber(address: str) -> Any:
     from samizdat.audience.queries import subscriber_at
 
-    found = subscriber_at(opening.organisation(), address)
-    if found is None:
-        raise Failed(f"{address} is not known here. Look at the spelling.", "no_such_subscriber")
-    return found
+    subscriber = subscriber_at(bootstrap.organization(), address)
+    if subscriber is None:
+        raise CommandFailed(f"{address} is not known here. Look at the spelling.", "no_such_subscriber")
+    return subscriber
 
 
 @subscribers.command("show")
@@ -141,37 +141,37 @@ def _subscriber(address: str) -> Any:
 @common
 def subscribers_show(address: str) -> None:
     """What is known about one, and whether they may be written to. `-` asks for the address."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.queries import card
 
-    found = card(_subscriber(address), opening.now())
-    asked = {row.list_id: "yes" if isinstance(of, Yes) else of.reason for row, of in found.fundraising}
+    subscriber_card = card(_subscriber(address), bootstrap.now())
+    asked = {row.list_id: "yes" if isinstance(of, Permission) else of.reason for row, of in subscriber_card.fundraising}
     standings = [
-        {"list": row.name, "status": row.status, "may": isinstance(row.verdict, Yes), "reason": row.verdict.reason,
-         "since": row.since,
+        {"list": row.name, "status": row.status, "may": isinstance(row.verdict, Permission),
+         "reason": row.verdict.reason, "since": row.since,
          "appeals": asked.get(row.list_id, "never_agreed")}
-        for row in found.lists
+        for row in subscriber_card.lists
     ]  # fmt: skip
     timeline = [
         {"day": entry.day, "at": entry.at, "kind": entry.kind, "list": entry.list_name, "way": entry.way,
          "source": entry.source, "wording": entry.wording, "version": entry.version, "language": entry.language,
          "purpose": entry.purpose, "reason": entry.reason}
-        for entry in found.timeline
+        for entry in subscriber_card.timeline
     ]  # fmt: skip
     document = {
-        "number": found.number,
-        "address": found.address,
-        "values": found.values,
-        "tags": list(found.tags),
+        "number": subscriber_card.number,
+        "address": subscriber_card.address,
+        "values": subscriber_card.values,
+        "tags": list(subscriber_card.tags),
         "lists": standings,
-        "suppressed": found.suppressed,
+        "suppressed": subscriber_card.suppressed,
         "consent": timeline,
     }
     say(
         document,
-        f"No. {found.number:,}  {marked(found.address)}",
-        *[f"  {tag}: {marked(value)}" for tag, value in found.values.items() if tag != "EMAIL"],
-        *([f"  tags: {', '.join(map(marked, found.tags))}"] if found.tags else []),
+        f"No. {subscriber_card.number:,}  {marked(subscriber_card.address)}",
+        *[f"  {tag}: {marked(value)}" for tag, value in subscriber_card.values.items() if tag != "EMAIL"],
+        *([f"  tags: {', '.join(map(marked, subscriber_card.tags))}"] if subscriber_card.tags else []),
         *[
             f"  {row['list']}: {row['status']} since {row['since']}"
             + "; appeals for money too" * (row["appeals"] == "yes")
@@ -193,12 +193,12 @@ def subscribers_show(address: str) -> None:
 @common
 def subscribers_add(address: str, name: str, consent: str, purpose: str) -> None:
     """Add somebody who has agreed. `-` reads addresses from standard input."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.actions import add_subscriber
 
-    organisation, to, now = opening.organisation(), _list(name), opening.now()
+    organization, to, now = bootstrap.organization(), _list(name), bootstrap.now()
     added = _for_each(
-        address, lambda each: add_subscriber(organisation, each, to, consent=consent, purpose=purpose, now=now)
+        address, lambda each: add_subscriber(organization, each, to, consent=consent, purpose=purpose, now=now)
     )
     document = {"added": len(added), "numbers": [each.number for each in added]}
     say(document, f"{len(added):,} on {name}{_APPEALS[purpose]}.")
@@ -217,10 +217,10 @@ def _for_each(word: str, deed: Callable[[str], Any]) -> list[Any]:
                 continue
             try:
                 done.append(deed(text.strip()))
-            except (Failed, ValueError) as wrong:
+            except (CommandFailed, ValueError) as wrong:
                 code = getattr(wrong, "code", "refused")
                 sentence = f"Line {number}: {wrong} Nothing was changed; correct the line and try again."
-                raise Failed(sentence, code) from wrong
+                raise CommandFailed(sentence, code) from wrong
     return done
 
 
@@ -231,10 +231,10 @@ def _for_each(word: str, deed: Callable[[str], Any]) -> list[Any]:
 @common
 def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
     """Take somebody off a list, for one purpose. `-` reads addresses from standard input."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.actions import unsubscribe
 
-    where, now = _list(name), opening.now()
+    where, now = _list(name), bootstrap.now()
     left = sum(
         _for_each(address, lambda each: unsubscribe(_subscriber(each), where, way="desk", purpose=purpose, now=now))
     )
@@ -247,14 +247,14 @@ def subscribers_unsubscribe(address: str, name: str, purpose: str) -> None:
 @common
 def subscribers_erase(address: str) -> None:
     """Erase somebody: their row goes, and no import brings the address back. `-` asks for the address."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.actions import erase
 
     confirm(f"Erase {address} and everything known about it?")
-    gone = erase(opening.organisation(), address=address, now=opening.now())
-    from samizdat.rights.keeping import gone_from_backups
+    gone = erase(bootstrap.organization(), address=address, now=bootstrap.now())
+    from samizdat.privacy.retention_rules import gone_from_backups
 
-    until = gone_from_backups(opening.now().date()).isoformat()
+    until = gone_from_backups(bootstrap.now().date()).isoformat()
     say(
         {"erased": bool(gone), "backups_until": until},
         "Erased." if gone else "The address was not known; imports will refuse it from now on.",
@@ -266,10 +266,10 @@ def subscribers_erase(address: str) -> None:
 @common
 def subscribers_settle() -> None:
     """Compare everybody's status with the consent records, and put right what differs. The worker compares nightly."""
-    opening.open_house()
-    from samizdat.audience.checking import mend_all
+    bootstrap.open_house()
+    from samizdat.audience.consistency import mend_all
 
-    checked, mended = mend_all(opening.organisation(), opening.now())
+    checked, mended = mend_all(bootstrap.organization(), bootstrap.now())
     say(
         {"subscribers": checked.subscribers, "wrong": len(checked.wrong), "mended": mended},
         f"{checked.subscribers:,} subscribers compared, {len(checked.wrong):,} differed, {mended:,} are right now."
@@ -326,21 +326,21 @@ def import_(
 
     Call it again after a stop: it goes on.
     """
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience import actions
 
     paths = [Path(file) for file in files if file != "-"]
     for path in paths:
         path.stat()  # A missing file is a sentence before anything is opened.
     if len(paths) == 1 and _is_own_export(paths[0]):
-        from samizdat.cli.leaving import bring_back
+        from samizdat.cli.export import bring_back
 
         bring_back(paths[0], name, identity, dry_run)
         return
     if name is None:
         raise click.UsageError("Missing option '--list'.")
-    things = [*paths, *([_piped()] if "-" in files else [])]
-    organisation, to = opening.organisation(), _list(name)
+    inputs = [*paths, *([_piped()] if "-" in files else [])]
+    organization, to = bootstrap.organization(), _list(name)
     warnings: list[str] = []
     columns: list[dict[str, Any]] = []
     with _asking(dry_run), progress("Looking" if dry_run else "Bringing in") as shown:
@@ -350,13 +350,13 @@ def import_(
 
         if dry_run:
             seen = actions.look(
-                organisation,
+                organization,
                 to,
-                things,
+                inputs,
                 source=source,
                 status=status,
                 answers=(maps, means),
-                now=opening.now(),
+                now=bootstrap.now(),
                 progress=look,
             )
             columns += _table(seen.plan)
@@ -364,14 +364,14 @@ def import_(
             counts, rejects, left_out = seen.counts, None, actions.left_out(seen.problems)
         else:
             run = actions.direct(
-                organisation,
+                organization,
                 to,
-                things,
+                inputs,
                 source=source,
                 status=status,
                 answers=(maps, means),
                 basis=basis,
-                now=opening.now,
+                now=bootstrap.now,
                 progress=look,
                 warned=warnings.append,
             )
@@ -389,18 +389,18 @@ def import_(
 
 
 def _is_own_export(path: Path) -> bool:
-    from samizdat.audience.exporting.returning import is_ours
+    from samizdat.portability.restore import is_ours
 
     return path.is_file() and is_ours(path)
 
 
 def _piped() -> Any:
-    from samizdat.audience.bringing.opening import Held
+    from samizdat.audience.imports.inspect import HeldUpload
 
     data = sys.stdin.buffer.read(LARGEST_PIPED + 1)
     if len(data) > LARGEST_PIPED:
-        raise Failed("More than 64 MB come from standard input. Give them as a file.", "too_large")
-    return Held(PIPED, data)
+        raise CommandFailed("More than 64 MB come from standard input. Give them as a file.", "too_large")
+    return HeldUpload(PIPED, data)
 
 
 # What an import asks that --status, --map and --means answer.
@@ -417,7 +417,7 @@ def _asking(dry_run: bool) -> Iterator[None]:
     except ImportRefused as refused:
         if refused.plan is None or refused.code not in ANSWERED_BY_OPTIONS:
             raise
-        from samizdat.audience.bringing.opening import advice
+        from samizdat.audience.imports.inspect import advice
 
         columns = _table(refused.plan)
         options = advice(refused.plan)
@@ -425,7 +425,7 @@ def _asking(dry_run: bool) -> Iterator[None]:
         sentence = f"{refused} {_how_to_answer(refused, options)}"
         left_out = [problem.sentence() for problem in refused.plan.said_out()]
         document = {"columns": columns, "options": options, "warnings": left_out}
-        raise Failed(sentence, refused.code, document, [*_columns_shown(shown), *left_out]) from refused
+        raise CommandFailed(sentence, refused.code, document, [*_columns_shown(shown), *left_out]) from refused
 
 
 def _how_to_answer(refused: Any, options: str) -> str:
@@ -448,7 +448,7 @@ def _how_to_answer(refused: Any, options: str) -> str:
 
 
 def _table(plan: Any) -> list[dict[str, Any]]:
-    from samizdat.audience.bringing.opening import table as columns_of
+    from samizdat.audience.imports.inspect import table as columns_of
 
     return columns_of(plan)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, say
-from samizdat.cli.private import ADDRESSES
-from samizdat.cli.words import GATHERED, at_terminal
+from samizdat.cli import bootstrap
+from samizdat.cli.labels import GATHERED, at_terminal
+from samizdat.cli.output import CommandFailed, common, say
+from samizdat.cli.secret_arguments import ADDRESSES
 
 
 @click.group()
@@ -41,7 +41,7 @@ def campaign() -> None:
     metavar="NAME|ID",
     help="A letter to begin with (letter, digest, appeal, event, alert), or one of the organization's own templates.",
 )
-@click.option("--language", metavar="CODE", help="Of the letter, such as ru or fa; else the organisation's.")
+@click.option("--language", metavar="CODE", help="Of the letter, such as ru or fa; else the organization's.")
 @click.option(
     "--pictures",
     type=click.Choice(["linked", "inside"]),
@@ -68,20 +68,22 @@ def campaign_new(
     **words: Any,
 ) -> None:
     """Write a draft."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience import queries as audience
-    from samizdat.audience.segments.saved import segment_named
+    from samizdat.audience.segments.lookup import segment_named
     from samizdat.campaigns.actions import create
-    from samizdat.campaigns.draft import Draft
+    from samizdat.campaigns.drafts.draft import Draft
     from samizdat.core.consent import APPEALS, LETTERS
 
-    organisation = opening.organisation()
+    organization = bootstrap.organization()
     language = _language(words["language"])
     if not words["subject"].strip():
-        raise Failed("The letter has no subject. Write one after --subject.", "no_subject")
+        raise CommandFailed("The letter has no subject. Write one after --subject.", "no_subject")
     name, address = parseaddr(sender)
     if "@" not in address:
-        raise Failed(f'{sender} is no sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender")
+        raise CommandFailed(
+            f'{sender} is no sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender"
+        )
     draft = Draft(
         subject=words["subject"],
         preheader=words["preheader"],
@@ -93,31 +95,34 @@ def campaign_new(
         pictures=words["pictures"],
         links=words["links"],
     )
-    template, begun = _template(organisation, template_name, language, draft)
+    template, begun = _template(organization, template_name, language, draft)
     if not body and not begun.body:
-        raise Failed("There is no letter. Give it with --body, or begin with --template letter.", "no_body")
+        raise CommandFailed("There is no letter. Give it with --body, or begin with --template letter.", "no_body")
     draft = draft if body else begun
-    made = create(
-        organisation,
-        audience.list_named(organisation, list_name),
+    campaign_row = create(
+        organization,
+        audience.list_named(organization, list_name),
         draft,
         by=None,
-        now=opening.now(),
-        tag=_tag(organisation, tag_name),
-        segment=segment_named(organisation, segment_name) if segment_name else None,
+        now=bootstrap.now(),
+        tag=_tag(organization, tag_name),
+        segment=segment_named(organization, segment_name) if segment_name else None,
         template=template,
         language=language,
         unlisted=words["unlisted"],
         purpose=APPEALS if words["appeal"] else LETTERS,
     )
-    say({"id": made.id}, f"Draft {made.id} is written. Go on with: samizdat campaign check {made.id}")
+    say(
+        {"id": campaign_row.id},
+        f"Draft {campaign_row.id} is written. Go on with: samizdat campaign check {campaign_row.id}",
+    )
 
 
 def _language(code: str | None) -> str | None:
     from samizdat.core.languages import CODE, normal
 
     if code is not None and not CODE.fullmatch(normal(code)):
-        raise Failed(f"{code} is no sign of a language. Write it like ru or pt-br.", "bad_language")
+        raise CommandFailed(f"{code} is no sign of a language. Write it like ru or pt-br.", "bad_language")
     return normal(code) if code is not None else None
 
 
@@ -127,14 +132,14 @@ def _format_of(file: str) -> str:
     return endings.get(Path(file).suffix.lower(), "markdown")
 
 
-def _tag(organisation: Any, name: str | None) -> Any:
+def _tag(organization: Any, name: str | None) -> Any:
     """A misspelt one must not become everybody."""
     from samizdat.audience.queries import tag_named
 
-    found = tag_named(organisation, name) if name else None
-    if name and found is None:
-        raise Failed(f"There is no tag called {name}. Look at the spelling.", "no_such_tag")
-    return found
+    tag = tag_named(organization, name) if name else None
+    if name and tag is None:
+        raise CommandFailed(f"There is no tag called {name}. Look at the spelling.", "no_such_tag")
+    return tag
 
 
 def _read(file: str) -> str:
@@ -142,29 +147,29 @@ def _read(file: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Failed(f"{file} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
+        raise CommandFailed(f"{file} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
 
 
-def _template(organisation: Any, name: str | None, language: str | None, draft: Any) -> tuple[Any, Any]:
+def _template(organization: Any, name: str | None, language: str | None, draft: Any) -> tuple[Any, Any]:
     """The own template of that name or number, and the draft with what it or a letter of that name begins with."""
     if not name:
         return None, draft
-    from samizdat.campaigns.starters import NAMES, begun
-    from samizdat.cli.templating import own_named
+    from samizdat.campaigns.templates.starter_templates import NAMES, begun
+    from samizdat.cli.templates import own_named
 
-    if own := own_named(organisation, name):
-        return own, begun(organisation, str(own.pk), "", draft)[0]
+    if own := own_named(organization, name):
+        return own, begun(organization, str(own.pk), "", draft)[0]
     if name in NAMES:
-        return None, begun(organisation, name, language or organisation.language, draft)[0]
+        return None, begun(organization, name, language or organization.language, draft)[0]
     text = f"There is no template {name}. Look at: samizdat template ls. Leave --template out for the built-in one."
-    raise Failed(text, "no_such_template")
+    raise CommandFailed(text, "no_such_template")
 
 
 def campaign_numbered(number: int) -> Any:
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.campaigns.queries import campaign_of
 
-    return campaign_of(opening.organisation(), number)
+    return campaign_of(bootstrap.organization(), number)
 
 
 def _where(finding: Any) -> str:
@@ -180,28 +185,28 @@ def _where(finding: Any) -> str:
 @common
 def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     """What stands in the way and what is worth a look: the letter, its words and links, routes, the sender's domain."""
-    found = campaign_numbered(number)
+    campaign_row = campaign_numbered(number)
     from samizdat.accounts.grants import leading
-    from samizdat.campaigns.approving import standing
-    from samizdat.campaigns.draft import draft_of
-    from samizdat.campaigns.languages import versions
+    from samizdat.campaigns.approval import standing
+    from samizdat.campaigns.drafts.draft import draft_of
+    from samizdat.campaigns.translations import versions
     from samizdat.cli.checking import looked, spelling_state
     from samizdat.delivery.actions.recipients import stands_in_digest
     from samizdat.delivery.queries import routes
 
-    draft, organisation = draft_of(found), found.organisation
-    flaws = looked(found, links, accepted).findings
-    others = [(one.language, looked(one, links, accepted).findings) for one in versions(found)]
-    signature, records = _sender_of(found, draft)
-    live = [route for route in routes(organisation) if route.state == "live"]
-    size, approval = size_of(found), standing(found)
-    kept = leading(organisation)
+    draft, organization = draft_of(campaign_row), campaign_row.organization
+    flaws = looked(campaign_row, links, accepted).findings
+    others = [(version.language, looked(version, links, accepted).findings) for version in versions(campaign_row)]
+    signature, records = _sender_of(campaign_row, draft)
+    live = [route for route in routes(organization) if route.state == "live"]
+    size, approval = size_of(campaign_row), standing(campaign_row)
+    kept = leading(organization)
     unsaid = kept.second_person and approval.state != "given"
-    gathered = not size and stands_in_digest(found)
+    gathered = not size and stands_in_digest(campaign_row)
     stops = _stops(flaws, others, bool(live), bool(size) or gathered, unsaid)
     bounces = kept.return_address or draft.from_email
     document = {
-        "id": found.id,
+        "id": campaign_row.id,
         "ready": not stops,
         "recipients": size,
         "flaws": [flaw.document() for flaw in flaws],
@@ -212,27 +217,27 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
         "second_person": {"needed": kept.second_person, "state": approval.state},
     }
     if others:
-        document["languages"] = {code: [flaw.document() for flaw in told] for code, told in others}
+        document["languages"] = {code: [flaw.document() for flaw in findings] for code, findings in others}
     spelling = document["spelling"] = spelling_state()
     lines = _check_lines(flaws, others, spelling["install"], signature, records)
     lines += [f"{size:,} recipients. Bounces go to {bounces}."]
     lines += [GATHERED] if gathered else []
     if stops:
-        raise Failed(" ".join(stops), "not_ready", document, lines)
-    say(document, *lines, f"Nothing stands in the way. Go on with: samizdat campaign send {found.id}")
+        raise CommandFailed(" ".join(stops), "not_ready", document, lines)
+    say(document, *lines, f"Nothing stands in the way. Go on with: samizdat campaign send {campaign_row.id}")
 
 
-def _sender_of(found: Any, draft: Any) -> tuple[Any, list[Any]]:
+def _sender_of(campaign: Any, draft: Any) -> tuple[Any, list[Any]]:
     """Who signs for the domain of the sender, and what stands in its DNS."""
-    from samizdat.campaigns.domain import check_domain
-    from samizdat.core.address import BadAddress, domain, normalise
-    from samizdat.delivery import signing
+    from samizdat.campaigns.sender_domain_check import check_domain
+    from samizdat.core.mail.address import BadAddress, domain, normalize
+    from samizdat.delivery import dkim_keys
 
     try:
-        sender = domain(normalise(draft.from_email))
+        sender = domain(normalize(draft.from_email))
     except BadAddress:
         sender = ""  # The letter's own flaw names it already.
-    signature = signing.signature_of(found.organisation, sender)
+    signature = dkim_keys.signature_of(campaign.organization, sender)
     waiting = signature.domain if signature.by == "waiting" else ""
     return signature, check_domain(sender, ours=signature.keys, waiting=waiting) if sender else []
 
@@ -240,7 +245,7 @@ def _sender_of(found: Any, draft: Any) -> tuple[Any, list[Any]]:
 def _stops(flaws: Any, others: Any, live: bool, somebody: bool, unsaid: bool) -> list[str]:
     """Why it cannot be sent, a sentence each."""
     stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
-    stops += [f"{code}: {flaw.sentence}" for code, told in others for flaw in told if flaw.severity == "stop"]
+    stops += [f"{code}: {flaw.sentence}" for code, findings in others for flaw in findings if flaw.severity == "stop"]
     if not live:
         stops.append("No route is live. Add one: samizdat route add NAME -")
     if not somebody:
@@ -254,13 +259,15 @@ def _check_lines(flaws: Any, others: Any, install: str, signature: Any, records:
     from samizdat.cli.checking import line_of
 
     lines = [line_of(flaw, _where(flaw)) for flaw in flaws]
-    lines += [line_of(flaw, f"{code}: {_where(flaw)}") for code, told in others for flaw in told]
+    lines += [line_of(flaw, f"{code}: {_where(flaw)}") for code, findings in others for flaw in findings]
     if install:
         lines.append(f"note  Spelling is not checked in every language. For all of it: {install}")
     # Only the letter itself can stop it; a missing record costs trust.
     looked = [(record.state == "good", record.name, record.sentence) for record in records]
     looked.append((signature.by not in ("nobody", "waiting"), "Signature", signature.sentence))
-    lines += [f"{'good' if is_good else 'look':5} {name}: {at_terminal(said)}" for is_good, name, said in looked]
+    lines += [
+        f"{'good' if is_good else 'look':5} {name}: {at_terminal(sentence)}" for is_good, name, sentence in looked
+    ]
     return lines
 
 
@@ -278,24 +285,30 @@ def _check_lines(flaws: Any, others: Any, install: str, signature: Any, records:
 @common
 def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
     """Send it to a few addresses as a test, in each of its languages; nobody is counted."""
-    found = campaign_numbered(number)
-    from samizdat.campaigns.languages import versions
+    campaign_row = campaign_numbered(number)
+    from samizdat.campaigns.translations import versions
     from samizdat.delivery.actions import send_test
 
     wanted = [line.strip() for line in sys.stdin if line.strip()] if addresses == ("-",) else list(addresses)
-    results = [one for letter in (found, *versions(found)) for one in send_test(letter, wanted, now=opening.now())]
-    document = {"tests": [{"to": one.address, "accepted": one.ok, "sentence": one.sentence} for one in results]}
-    lines = [f"{one.address}: {one.sentence}" for one in results]
-    lost = sum(not one.ok for one in results)
+    results = [
+        result
+        for letter in (campaign_row, *versions(campaign_row))
+        for result in send_test(letter, wanted, now=bootstrap.now())
+    ]
+    document = {
+        "tests": [{"to": result.address, "accepted": result.ok, "sentence": result.sentence} for result in results]
+    }
+    lines = [f"{result.address}: {result.sentence}" for result in results]
+    lost = sum(not result.ok for result in results)
     if lost:
         sentence = f"{lost:,} of {len(results):,} test letters were not taken. The reason stands beside each."
-        raise Failed(
+        raise CommandFailed(
             lines[0] if len(lines) == 1 else sentence, "test_refused", document, lines if len(lines) > 1 else ()
         )
     say(document, *lines)
 
 
-def size_of(found: Any) -> int:
+def size_of(campaign: Any) -> int:
     from samizdat.campaigns.audience import reach_of
 
-    return reach_of(found, opening.now()).may
+    return reach_of(campaign, bootstrap.now()).may

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, confirm, say, table
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, confirm, say, table
 
 
 @click.group()
@@ -17,22 +17,22 @@ def change() -> None:
 @common
 def change_ls() -> None:
     """What waits, who asked, and when it is done by itself."""
-    opening.open_house()
-    from samizdat.accounts import changes, people
+    bootstrap.open_house()
+    from samizdat.accounts import pending_changes, sealed_people
 
-    now = opening.now()
-    rows = list(changes.waiting(opening.organisation()))
+    now = bootstrap.now()
+    rows = list(pending_changes.waiting(bootstrap.organization()))
     document = [
         {
             "id": row.pk,
             "kind": row.kind,
-            "change": changes.sentence_of(row),
-            "by": people.name_of(row.by) if row.by else "",
-            "until": changes.until(row, now).isoformat(timespec="minutes"),
+            "change": pending_changes.sentence_of(row),
+            "by": sealed_people.name_of(row.by) if row.by else "",
+            "until": pending_changes.until(row, now).isoformat(timespec="minutes"),
         }
         for row in rows
     ]
-    lines = [(str(one["id"]), one["change"], one["by"], one["until"]) for one in document]
+    lines = [(str(entry["id"]), entry["change"], entry["by"], entry["until"]) for entry in document]
     say({"changes": document}, *table(("id", "change", "by", "done on"), lines))
 
 
@@ -53,18 +53,18 @@ def change_stop(number: int) -> None:
 
 
 def _settle(number: int, verb: str, done: str) -> None:
-    opening.open_house()
-    from samizdat.accounts import changes
+    bootstrap.open_house()
+    from samizdat.accounts import pending_changes
     from samizdat.accounts.models import PendingChange
 
-    rows = PendingChange.objects.select_related("organisation", "by").filter(organisation=opening.organisation())
+    rows = PendingChange.objects.select_related("organization", "by").filter(organization=bootstrap.organization())
     row: Any = rows.filter(pk=number).first()
     if row is None:
-        raise Failed(f"There is no change {number}. Look with: samizdat change ls", "no_change")
-    said = changes.sentence_of(row)
+        raise CommandFailed(f"There is no change {number}. Look with: samizdat change ls", "no_change")
+    sentence = pending_changes.sentence_of(row)
     if verb == "approve":
-        confirm(f"Do this now: {said}?")
-        changes.approve(row, now=opening.now(), by=None)
+        confirm(f"Do this now: {sentence}?")
+        pending_changes.approve(row, now=bootstrap.now(), by=None)
     else:
-        changes.stop(row, now=opening.now(), by=None)
-    say({"change": number, "state": row.state}, f"{said}: {done}.")
+        pending_changes.stop(row, now=bootstrap.now(), by=None)
+    say({"change": number, "state": row.state}, f"{sentence}: {done}.")

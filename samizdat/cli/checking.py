@@ -2,27 +2,27 @@
 
 from typing import Any
 
-from samizdat.cli import opening
+from samizdat.cli import bootstrap
 from samizdat.cli.output import note
 
 
 def looked(campaign: Any, links: bool, accepted: tuple[str, ...]) -> Any:
     """delivery.checking.Looked. links: ask every link as well; accepted: keys of findings that may stay as they are."""
-    from samizdat.campaigns.checks import dead, empties, keeping, spelling
+    from samizdat.campaigns.checks import broken_links, missing_values, results, spelling
+    from samizdat.campaigns.content import proof_of
     from samizdat.campaigns.errors import CampaignError
-    from samizdat.campaigns.letter import proof_of
-    from samizdat.delivery.checking import look
+    from samizdat.delivery.campaign_checks import look
 
-    now = opening.now()
+    now = bootstrap.now()
     for key in accepted:
-        keeping.accept(campaign, key, by=None, now=now)
+        results.accept(campaign, key, by=None, now=now)
     proof = proof_of(campaign, now)
     first = look(campaign, now, proof=proof)
     spelling.check(spelling.texts(first.reading))
-    empties.count_on(campaign, proof.letter, first.kept, now, seconds=None)
+    missing_values.count_on(campaign, proof.letter, first.kept, now, seconds=None)
     if links:
         try:
-            dead.ask(campaign, first.reading, now)
+            broken_links.ask(campaign, first.reading, now)
         except CampaignError as refused:
             note(str(refused))
     return look(campaign, now, proof=proof)

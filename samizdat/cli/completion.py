@@ -10,6 +10,6 @@ def completion(shell: str) -> None:
     """Print what makes the shell complete samizdat's words: samizdat completion bash >> ~/.bashrc"""
     from samizdat.cli.__main__ import samizdat
 
-    found = get_completion_class(shell)
-    assert found is not None
-    click.echo(found(samizdat, {}, "samizdat", "_SAMIZDAT_COMPLETE").source())
+    completion_class = get_completion_class(shell)
+    assert completion_class is not None
+    click.echo(completion_class(samizdat, {}, "samizdat", "_SAMIZDAT_COMPLETE").source())

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from samizdat import modes
-from samizdat.cli import opening
-from samizdat.cli import signs as looks
-from samizdat.cli.output import Failed, common, say
-from samizdat.cli.signs import Sign
-from samizdat.cli.words import ENDED, PLACES, at_terminal
+from samizdat.cli import bootstrap
+from samizdat.cli import doctor_checks as looks
+from samizdat.cli.doctor_checks import HealthCheck
+from samizdat.cli.labels import ENDED, PLACES, at_terminal
+from samizdat.cli.output import CommandFailed, common, say
 
 # Under this, the next import or backup may not fit.
 LITTLE_ROOM = 1024**3
@@ -32,32 +32,32 @@ def doctor() -> None:
     lines = [f"{sign.state:5}  {sign.subject}: {sign.sentence}" for sign in signs]
     red = [f"{sign.subject}: {sign.sentence}" for sign in signs if sign.state == "red"]
     if red:
-        raise Failed(" ".join(red), "not_well", document, lines)
+        raise CommandFailed(" ".join(red), "not_well", document, lines)
     say(document, *lines)
 
 
-def _all_signs() -> Iterator[Sign]:
+def _all_signs() -> Iterator[HealthCheck]:
     yield from _folder()
     yield from _key()
-    opening.open_house()  # Whatever is wrong with database or key is said there, in one sentence.
-    yield Sign("good", "key file", "It opens what is in this database.")
+    bootstrap.open_house()  # Whatever is wrong with database or key is said there, in one sentence.
+    yield HealthCheck("good", "key file", "It opens what is in this database.")
     yield from _place()
     yield from looks.database()
     yield from looks.clock()
     yield from looks.machines()
     yield from looks.work()
     yield from looks.swap()
-    yield from looks.backups(opening.now())
+    yield from looks.backups(bootstrap.now())
     yield from _spelling()
     yield from _words()
     yield from _foreign()
     yield from _public_role()
-    yield from _organisations()
+    yield from _organizations()
     yield from _processes()
     yield from _public_process()
 
 
-def _processes() -> Iterator[Sign]:
+def _processes() -> Iterator[HealthCheck]:
     """What the running `serve` cannot start."""
     from samizdat.options import data_folder
     from samizdat.vault.errors import KeyRefused
@@ -69,38 +69,38 @@ def _processes() -> Iterator[Sign]:
     except KeyRefused:  # It has just ended.
         return
     for role, sentence in troubles.items():
-        yield Sign("red", "public pages" if role == "public" else f"process {role}", sentence)
+        yield HealthCheck("red", "public pages" if role == "public" else f"process {role}", sentence)
 
 
-def _folder() -> Iterator[Sign]:
+def _folder() -> Iterator[HealthCheck]:
     from samizdat.options import data_folder
 
     folder = data_folder()
     if not folder.exists():
-        yield Sign("red", "data folder", f"{folder} is not there. Run `samizdat init`, or set SAMIZDAT_DATA.")
+        yield HealthCheck("red", "data folder", f"{folder} is not there. Run `samizdat init`, or set SAMIZDAT_DATA.")
         return
     yield from _modes(folder)
     if not os.access(folder, os.W_OK):
-        yield Sign("red", "data folder", f"{folder} may only be read. Give this user the right to write there.")
+        yield HealthCheck("red", "data folder", f"{folder} may only be read. Give this user the right to write there.")
     free = shutil.disk_usage(folder).free
     if free < LITTLE_ROOM:
-        yield Sign("amber", "disk", f"{free // 1024**2:,} MB are left. Make room before the next import.")
+        yield HealthCheck("amber", "disk", f"{free // 1024**2:,} MB are left. Make room before the next import.")
     else:
-        yield Sign("good", "disk", f"{free // 1024**3:,} GB are left.")
+        yield HealthCheck("good", "disk", f"{free // 1024**3:,} GB are left.")
 
 
-def _modes(folder: Path) -> Iterator[Sign]:
-    found = list(modes.open_to_others(folder))
-    if found and found[0] == folder:
+def _modes(folder: Path) -> Iterator[HealthCheck]:
+    paths = list(modes.open_to_others(folder))
+    if paths and paths[0] == folder:
         text = f"Other users of this machine may look into {folder}. Start `samizdat serve`, which closes it, or run: "
-        yield Sign("red", "data folder", f"{text}chmod -R go-rwx {folder}")
-    elif found:
-        more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
-        text = f"Others than its owner may open {found[0]}{more}. Start `samizdat serve`, which closes them, or run: "
-        yield Sign("amber", "data folder", f"{text}chmod -R go-rwx {folder}")
+        yield HealthCheck("red", "data folder", f"{text}chmod -R go-rwx {folder}")
+    elif paths:
+        more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+        text = f"Others than its owner may open {paths[0]}{more}. Start `samizdat serve`, which closes them, or run: "
+        yield HealthCheck("amber", "data folder", f"{text}chmod -R go-rwx {folder}")
 
 
-def _key() -> Iterator[Sign]:
+def _key() -> Iterator[HealthCheck]:
     from samizdat.options import data_folder, key_file
     from samizdat.vault.errors import VaultError
     from samizdat.vault.source import read_key_file
@@ -109,50 +109,52 @@ def _key() -> Iterator[Sign]:
     try:
         read_key_file(key)
     except VaultError as error:
-        yield Sign("red", "key file", str(error))
+        yield HealthCheck("red", "key file", str(error))
         return
     if folder in key.parents:
-        yield Sign(
+        yield HealthCheck(
             "red", "key file", "It lies inside the data folder, so every copy of the folder carries it. Move it."
         )
         return
-    yield Sign("good", "key file", f"{key}. Whoever takes the whole disk has it too; keep a second copy elsewhere.")
+    yield HealthCheck(
+        "good", "key file", f"{key}. Whoever takes the whole disk has it too; keep a second copy elsewhere."
+    )
 
 
-def _place() -> Iterator[Sign]:
+def _place() -> Iterator[HealthCheck]:
     """Is it where it last ran? Whoever finds that it is not fences it."""
-    from samizdat.delivery.actions import fencing
+    from samizdat.delivery.actions import copied_installation
     from samizdat.delivery.errors import CopiedFolder
 
     try:
-        changed = fencing.look(opening.now())
+        changed = copied_installation.look(bootstrap.now())
     except CopiedFolder as error:
-        yield Sign("red", "place", str(error))
+        yield HealthCheck("red", "place", str(error))
         return
     if changed:
         where = ", ".join(PLACES[part] for part in changed)
-        yield Sign("red", "place", f"It last ran elsewhere: {where}. See what waits: samizdat release --dry-run")
+        yield HealthCheck("red", "place", f"It last ran elsewhere: {where}. See what waits: samizdat release --dry-run")
     else:
-        yield Sign("good", "place", "It is where it last ran.")
+        yield HealthCheck("good", "place", "It is where it last ran.")
 
 
-def _spelling() -> Iterator[Sign]:
+def _spelling() -> Iterator[HealthCheck]:
     from samizdat.campaigns.checks import spelling
 
     if command := spelling.missing():
-        yield Sign("amber", "spelling", f"Letters are not checked in every language here. Run: {command}")
+        yield HealthCheck("amber", "spelling", f"Letters are not checked in every language here. Run: {command}")
     else:
-        yield Sign("good", "spelling", "hunspell reads English and Russian.")
+        yield HealthCheck("good", "spelling", "hunspell reads English and Russian.")
 
 
-def _words() -> Iterator[Sign]:
-    from samizdat import saying
+def _words() -> Iterator[HealthCheck]:
+    from samizdat import phrases_override
     from samizdat.options import option
 
-    wrong = list(saying.wrong())
-    yield from (Sign("amber", "words of letters", sentence) for sentence in wrong)
+    wrong = list(phrases_override.wrong())
+    yield from (HealthCheck("amber", "words of letters", sentence) for sentence in wrong)
     if option("SAMIZDAT_WORDS") and not wrong:
-        yield Sign("good", "words of letters", f"Those of {option('SAMIZDAT_WORDS')} are said.")
+        yield HealthCheck("good", "words of letters", f"Those of {option('SAMIZDAT_WORDS')} are said.")
 
 
 # What to do about something in the database that is not ours, by how its name begins.
@@ -169,22 +171,26 @@ _DROP = "It can undo what is put right, hide rows, and copy or delete later ones
 _NAMED = 20
 
 
-def _foreign() -> Iterator[Sign]:
+def _foreign() -> Iterator[HealthCheck]:
     """What the database runs by itself, now or in the last days."""
-    from samizdat.accounts import catalog
+    from samizdat.accounts import database_catalog
     from samizdat.events.queries import happened_since
 
-    if found := catalog.watch(opening.now()):
-        yield from (Sign("red", "database", _about(name)) for name in found[:_NAMED])
-        more = f"{len(found) - _NAMED:,} more things are not as we make them. " if len(found) > _NAMED else ""
-        yield Sign(
+    if foreign_objects := database_catalog.watch(bootstrap.now()):
+        yield from (HealthCheck("red", "database", _about(name)) for name in foreign_objects[:_NAMED])
+        more = (
+            f"{len(foreign_objects) - _NAMED:,} more things are not as we make them. "
+            if len(foreign_objects) > _NAMED
+            else ""
+        )
+        yield HealthCheck(
             "red",
             "database",
             f"{more}Where none of you changed it somebody else writes the database: stop `serve`, put it right, and "
             "change the database's password.",
         )
-    elif happened_since(catalog.ALTERED, opening.now() - catalog.SHOWN):
-        yield Sign(
+    elif happened_since(database_catalog.ALTERED, bootstrap.now() - database_catalog.SHOWN):
+        yield HealthCheck(
             "red",
             "database",
             f"In the last {ALTERED_DAYS} days it ran something that is not ours, which is gone. Where none of you made "
@@ -196,24 +202,23 @@ def _about(name: str) -> str:
     """One thing in the database, and what to do about it."""
     from django.db import connection
 
-    from samizdat.accounts import catalog
+    from samizdat.accounts import database_catalog
 
     said = at_terminal(name)
-    if name.endswith((catalog.MISSING, catalog.CHANGED)):
-        return (
-            f"{said}. Make it as samizdat/accounts/{catalog.file(connection.vendor).name} has it, or put a backup back."
-        )
+    if name.endswith((database_catalog.MISSING, database_catalog.CHANGED)):
+        schema = database_catalog.file(connection.vendor).name
+        return f"{said}. Make it as samizdat/accounts/{schema} has it, or put a backup back."
     remedy = next((words for kind, words in _REMEDIES.items() if name.startswith(kind)), _DROP)
     return f"{said} is not ours. {remedy}"
 
 
-def _public_role() -> Iterator[Sign]:
+def _public_role() -> Iterator[HealthCheck]:
     from django.db import connections
 
-    from samizdat.gate import trespassing
+    from samizdat.publicdb import role_guard
 
-    if trespassing.shut_out(connections["gate"]):
-        yield Sign(
+    if role_guard.shut_out(connections["publicdb"]):
+        yield HealthCheck(
             "red",
             "public pages",
             "The public process took what only the house may hold, again and again, so its database role is shut out "
@@ -221,151 +226,155 @@ def _public_role() -> Iterator[Sign]:
         )
 
 
-def _organisations() -> Iterator[Sign]:
+def _organizations() -> Iterator[HealthCheck]:
     from samizdat.accounts import grants
-    from samizdat.accounts.models import Organisation
-    from samizdat.audience.checking import compared
+    from samizdat.accounts.models import Organization
+    from samizdat.audience.consistency import compared
     from samizdat.delivery.queries import routes
 
-    grants.watch(opening.now())
-    for organisation in Organisation.objects.order_by("id"):
-        name = organisation.name
-        yield from _roles(organisation)
-        if organisation.fenced:
-            yield Sign("red", name, ENDED["fenced"])
-        if not organisation.public_url:
-            yield Sign(
+    grants.watch(bootstrap.now())
+    for organization in Organization.objects.order_by("id"):
+        name = organization.name
+        yield from _roles(organization)
+        if organization.fenced:
+            yield HealthCheck("red", name, ENDED["fenced"])
+        if not organization.public_url:
+            yield HealthCheck(
                 "red",
                 name,
-                "It has no public address, so nobody could leave. Set it: samizdat organisation set --url https://…",
+                "It has no public address, so nobody could leave. Set it: samizdat organization set --url https://…",
             )
-        elif not organisation.fenced:
-            yield from looks.public_host(organisation.public_url, name)
-        seen = compared(organisation)
+        elif not organization.fenced:
+            yield from looks.public_host(organization.public_url, name)
+        seen = compared(organization)
         if seen is not None and seen.wrong > 0:
-            yield Sign(
+            yield HealthCheck(
                 "red",
                 name,
                 f"The status of {seen.wrong:,} of {seen.subscribers:,} subscribers is not what the consent records "
                 "say. Put it right: samizdat subscribers settle",
             )
-        found = routes(organisation)
-        yield from _routes(name, found)
-        yield from _signing(organisation, [route for route in found if route.state == "live"])
-        yield from _refused(organisation)
+        route_rows = routes(organization)
+        yield from _routes(name, route_rows)
+        yield from _signing(organization, [route for route in route_rows if route.state == "live"])
+        yield from _refused(organization)
 
 
-def _roles(organisation: Any) -> Iterator[Sign]:
+def _roles(organization: Any) -> Iterator[HealthCheck]:
     from samizdat.accounts import grants
     from samizdat.events.queries import last
 
-    since = opening.now() - timedelta(days=ALTERED_DAYS)
-    altered = last(organisation, grants.ALTERED)
+    since = bootstrap.now() - timedelta(days=ALTERED_DAYS)
+    altered = last(organization, grants.ALTERED)
     if altered is not None and altered.at > since:
-        yield Sign(
+        yield HealthCheck(
             "red",
-            organisation.name,
+            organization.name,
             f"In the last {ALTERED_DAYS} days somebody wrote settings of the organization into the database who has no "
             "keys: addresses of pages or mail, or the second person's switch. They were put back where their sealed "
             "copy was there. Look at them, save them once, and look who else may write the database.",
         )
-    told = last(organisation, grants.FORGED)
-    if told is not None and told.at > since:
-        yield Sign(
+    forgery = last(organization, grants.FORGED)
+    if forgery is not None and forgery.at > since:
+        yield HealthCheck(
             "red",
-            organisation.name,
+            organization.name,
             f"In the last {ALTERED_DAYS} days somebody wrote a role into the database who has no keys. It gives "
             "nothing. Look who else may write the database, and change its password. Whoever is missing in "
             "`samizdat person ls` gets the role again: samizdat person add - --role ROLE",
         )
 
 
-def _refused(organisation: Any) -> Iterator[Sign]:
+def _refused(organization: Any) -> Iterator[HealthCheck]:
     """Campaigns in which a mailbox provider refuses us."""
     from samizdat.campaigns.models import Campaign
     from samizdat.delivery.queries import provider_refusals
 
-    for campaign in Campaign.objects.filter(organisation=organisation, state__in=("sending", "waiting", "paused")):
+    for campaign in Campaign.objects.filter(organization=organization, state__in=("sending", "waiting", "paused")):
         for row in provider_refusals(campaign):
-            said = f"{at_terminal(row.sentence)} {row.waiting:,} wait. Then: samizdat campaign resume {campaign.pk}"
-            yield Sign("red", f"{organisation.name}, campaign {campaign.pk}", said)
+            text = f"{at_terminal(row.sentence)} {row.waiting:,} wait. Then: samizdat campaign resume {campaign.pk}"
+            yield HealthCheck("red", f"{organization.name}, campaign {campaign.pk}", text)
 
 
-def _routes(name: str, found: list[Any]) -> Iterator[Sign]:
-    from samizdat.core.outcome import ACTORS
+def _routes(name: str, routes: list[Any]) -> Iterator[HealthCheck]:
+    from samizdat.core.mail.outcome import ACTORS
 
-    live = [route for route in found if route.state == "live"]
-    for route in found:
+    live = [route for route in routes if route.state == "live"]
+    for route in routes:
         yield from _barred(name, route, live)
         if route.state == "live":
             continue
-        said = at_terminal(route.sentence, route.name)
-        why = " ".join(word for word in (said, ACTORS.get(route.who, "")) if word)
+        sentence = at_terminal(route.sentence, route.name)
+        why = " ".join(word for word in (sentence, ACTORS.get(route.who, "")) if word)
         until = f" Not before {route.until:%H:%M} UTC." if route.until and route.state == "throttled" else ""
         stands = "Another admin has to approve it" if route.state == "waiting" else "A person paused it"
         how = why or f"{stands}. Go on with: samizdat route resume {route.name}"
         state = "red" if not live and route.state == "dead" else "amber"
-        yield Sign(state, f"{name}, route {route.name}", f"{route.state}: {how}{until}")
+        yield HealthCheck(state, f"{name}, route {route.name}", f"{route.state}: {how}{until}")
     if not live:
-        yield Sign("amber", name, "No route is live. Add one: samizdat route add NAME -")
+        yield HealthCheck("amber", name, "No route is live. Add one: samizdat route add NAME -")
     elif len(live) == 1:
-        yield Sign("amber", name, "One route is live. With a second one a letter goes on when the first is cut off.")
+        yield HealthCheck(
+            "amber", name, "One route is live. With a second one a letter goes on when the first is cut off."
+        )
     else:
-        yield Sign("good", name, f"{len(live)} routes are live.")
+        yield HealthCheck("good", name, f"{len(live)} routes are live.")
 
 
-def _barred(name: str, route: Any, live: list[Any]) -> Iterator[Sign]:
+def _barred(name: str, route: Any, live: list[Any]) -> Iterator[HealthCheck]:
     """Domains that a route's provider does not accept: red where no other route takes them."""
-    from samizdat.core.outcome import ACTORS
+    from samizdat.core.mail.outcome import ACTORS
 
     for bar in route.barred:
-        others = [one for one in live if bar.domain not in (other.domain for other in one.barred)]
+        others = [
+            other_route for other_route in live if bar.domain not in (other.domain for other in other_route.barred)
+        ]
         who = ACTORS.get(bar.who, "")
-        said = at_terminal(bar.sentence, route.name)
+        sentence = at_terminal(bar.sentence, route.name)
         next_step = f"Then: samizdat route resume {route.name}"
-        why = f"It takes no letters from {bar.domain}: {said} {who} {next_step}"
-        yield Sign("amber" if others else "red", f"{name}, route {route.name}", why)
+        why = f"It takes no letters from {bar.domain}: {sentence} {who} {next_step}"
+        yield HealthCheck("amber" if others else "red", f"{name}, route {route.name}", why)
 
 
-def _signing(organisation: Any, live: list[Any]) -> Iterator[Sign]:
+def _signing(organization: Any, live: list[Any]) -> Iterator[HealthCheck]:
     """Whether letters are signed by the routes of which we are to sign."""
-    from samizdat.delivery.signing import domains
+    from samizdat.delivery.dkim_keys import domains
 
-    signs = [row.name for row in domains(organisation) if row.active]
+    signs = [row.name for row in domains(organization) if row.active]
     if signs:
-        yield Sign("good", organisation.name, f"Letters are signed for {', '.join(signs)}.")
+        yield HealthCheck("good", organization.name, f"Letters are signed for {', '.join(signs)}.")
     elif any(route.signs for route in live):
-        yield Sign(
+        yield HealthCheck(
             "amber",
-            organisation.name,
+            organization.name,
             "No domain has an active DKIM key, so letters go out unsigned. Run: samizdat domain add DOMAIN. Where the "
             "provider signs: samizdat route edit NAME --signs provider",
         )
 
 
-def _public_process() -> Iterator[Sign]:
+def _public_process() -> Iterator[HealthCheck]:
     from samizdat.events.queries import happened_since
     from samizdat.options import data_folder
 
-    if happened_since("gate.altered", opening.now() - timedelta(days=ALTERED_DAYS)):
-        yield Sign(
+    if happened_since("publicdb.altered", bootstrap.now() - timedelta(days=ALTERED_DAYS)):
+        yield HealthCheck(
             "red",
             "public pages",
             f"In the last {ALTERED_DAYS} days they were not as they were published. They are again, but whoever did it "
             "may have the public process in hand or write the database. Stop `serve`, and look at that machine.",
         )
 
-    if happened_since("gate.mended", opening.now() - timedelta(days=ALTERED_DAYS)):
-        yield Sign(
+    if happened_since("publicdb.mended", bootstrap.now() - timedelta(days=ALTERED_DAYS)):
+        yield HealthCheck(
             "amber",
-            "gate",
+            "publicdb",
             f"In the last {ALTERED_DAYS} days its file was broken. It was made anew, with what could be read of what "
             "readers had sent. Look at the disk (`dmesg`), and if that is well, at who else may write there.",
         )
     if data_folder().stat().st_mode & stat.S_ISGID:  # As `serve` leaves it for the other user's group.
-        yield Sign("good", "public pages", "They run as a user of their own.")
+        yield HealthCheck("good", "public pages", "They run as a user of their own.")
     else:
-        yield Sign(
+        yield HealthCheck(
             "amber",
             "public pages",
             "They run as the same user as the rest, so whoever takes them over has everything. Let the system start "

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, confirm, say, settings, table
-from samizdat.cli.words import at_terminal
+from samizdat.cli import bootstrap
+from samizdat.cli.labels import at_terminal
+from samizdat.cli.output import CommandFailed, common, confirm, say, settings, table
 
 KINDS = ("ed25519", "rsa")
 
@@ -23,24 +23,24 @@ def domain() -> None:
 def domain_check(name: str) -> None:
     """Look up SPF, DKIM and DMARC of a domain and say what is missing. A new key whose record is there is published."""
     ours = _known(name)
-    from samizdat.campaigns.domain import check_domain
+    from samizdat.campaigns.sender_domain_check import check_domain
 
     looks: list[Any] = []
     active: Any = ()
     if ours is not None:
-        from samizdat.delivery import signing
+        from samizdat.delivery import dkim_keys
         from samizdat.delivery.actions import domains
 
-        looks = domains.look(ours, now=opening.now())
-        active = signing.domain_row(ours).active
-    ready = [one.key.selector for one in looks if one.found == "right"]
-    found = check_domain(name, ours=active, waiting=name if looks and not active else "", published=ready)
+        looks = domains.look(ours, now=bootstrap.now())
+        active = dkim_keys.domain_row(ours).active
+    ready = [entry.key.selector for entry in looks if entry.found == "right"]
+    records = check_domain(name, ours=active, waiting=name if looks and not active else "", published=ready)
     marks = {"good": "well", "care": "look", "stop": "missing"}
-    keys = [{"selector": one.key.selector, "state": one.key.state, "found": one.found} for one in looks]
+    keys = [{"selector": entry.key.selector, "state": entry.key.state, "found": entry.found} for entry in looks]
     say(
-        {"domain": name, "records": [record.document() for record in found], "keys": keys},
-        *[f"{marks[record.state]:8} {record.name:6} {at_terminal(record.sentence)}" for record in found],
-        *[f"{one['selector']}: {one['state']}. {_FOUND[str(one['found'])]}" for one in keys],
+        {"domain": name, "records": [record.document() for record in records], "keys": keys},
+        *[f"{marks[record.state]:8} {record.name:6} {at_terminal(record.sentence)}" for record in records],
+        *[f"{entry['selector']}: {entry['state']}. {_FOUND[str(entry['found'])]}" for entry in keys],
         *_next_step(ours, looks),
     )
 
@@ -55,45 +55,45 @@ _FOUND = {
 
 
 def _next_step(ours: Any, looks: list[Any]) -> list[str]:
-    if any(one.key.state == "published" for one in looks):
+    if any(look.key.state == "published" for look in looks):
         return [f"Go on with: samizdat domain activate {ours.name}"]
     return []
 
 
 def _known(name: str) -> Any:
-    """The sending domain, where there is a house with one organisation (or one that is named); a check needs none."""
-    opening.load_django()
+    """The sending domain, where there is a house with one organization (or one that is named); a check needs none."""
+    bootstrap.load_django()
     from samizdat.vault.errors import VaultError
 
     try:
-        opening.open_house()
-    except (Failed, VaultError):
+        bootstrap.open_house()
+    except (CommandFailed, VaultError):
         return None
-    from samizdat.accounts.models import Organisation
-    from samizdat.delivery.signing import domain_named
+    from samizdat.accounts.models import Organization
+    from samizdat.delivery.dkim_keys import domain_named
 
-    if not settings().organisation and Organisation.objects.count() != 1:
+    if not settings().organization and Organization.objects.count() != 1:
         return None
-    return domain_named(opening.organisation(), name)
+    return domain_named(bootstrap.organization(), name)
 
 
 def _domain(name: str) -> Any:
-    opening.open_house()
-    from samizdat.delivery.signing import domain_named
+    bootstrap.open_house()
+    from samizdat.delivery.dkim_keys import domain_named
 
-    found = domain_named(opening.organisation(), name)
-    if found is None:
-        raise Failed(f"There is no sending domain {name}. Add it: samizdat domain add {name}", "no_such_domain")
-    return found
+    sending_domain = domain_named(bootstrap.organization(), name)
+    if sending_domain is None:
+        raise CommandFailed(f"There is no sending domain {name}. Add it: samizdat domain add {name}", "no_such_domain")
+    return sending_domain
 
 
 def _key(name: str, selector: str) -> Any:
-    found = _domain(name).keys.select_related("domain__organisation").filter(selector=selector.lower()).first()
-    if found is None:
-        raise Failed(
+    key = _domain(name).keys.select_related("domain__organization").filter(selector=selector.lower()).first()
+    if key is None:
+        raise CommandFailed(
             f"{name} has no key under {selector}. Look with: samizdat domain records {name}", "no_such_selector"
         )
-    return found
+    return key
 
 
 @domain.command("add")
@@ -108,27 +108,29 @@ def _key(name: str, selector: str) -> Any:
 @common
 def domain_add(name: str, algorithm: str) -> None:
     """Sign for a domain: makes its keys and shows the records to publish."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.delivery.actions import domains
 
     kinds = KINDS if algorithm == "both" else (algorithm,)
-    made = domains.add_domain(opening.organisation(), name, now=opening.now(), algorithms=kinds)
-    _show(made, f"Then look whether they are there: samizdat domain check {made.name}")
+    sending_domain = domains.add_domain(bootstrap.organization(), name, now=bootstrap.now(), algorithms=kinds)
+    _show(sending_domain, f"Then look whether they are there: samizdat domain check {sending_domain.name}")
 
 
 @domain.command("ls")
 @common
 def domain_ls() -> None:
     """The sending domains and their keys."""
-    opening.open_house()
-    from samizdat.delivery.signing import domains
+    bootstrap.open_house()
+    from samizdat.delivery.dkim_keys import domains
 
-    found = domains(opening.organisation())
+    domain_rows = domains(bootstrap.organization())
     rows = [
-        (row.name, key.selector, key.algorithm, key.state, str(key.until or "")) for row in found for key in row.keys
+        (row.name, key.selector, key.algorithm, key.state, str(key.until or ""))
+        for row in domain_rows
+        for key in row.keys
     ]
     say(
-        {"domains": [row.document() for row in found]},
+        {"domains": [row.document() for row in domain_rows]},
         *table(("domain", "selector", "kind", "state", "record stays until"), rows),
     )
 
@@ -141,11 +143,11 @@ def domain_records(name: str) -> None:
     _show(_domain(name))
 
 
-def _show(found: Any, *lines: str) -> None:
+def _show(sending_domain: Any, *lines: str) -> None:
     """The records of all keys that are not retired, each as a form wants it and as a line of a zone file."""
-    from samizdat.delivery.signing import domain_row
+    from samizdat.delivery.dkim_keys import domain_row
 
-    row = domain_row(found)
+    row = domain_row(sending_domain)
     shown = []
     for key in row.keys:
         if key.state != "retired":
@@ -161,12 +163,12 @@ def _show(found: Any, *lines: str) -> None:
 @common
 def domain_key(name: str, algorithm: str, selector: str, key_file: str | None) -> None:
     """Add one more key, new or brought along from elsewhere."""
-    found = _domain(name)
+    sending_domain = _domain(name)
     from samizdat.delivery.actions import domains
 
     private = Path(key_file).read_bytes() if key_file else None
-    domains.add_key(found, algorithm, now=opening.now(), selector=selector, private=private)
-    _show(found, f"Then look whether it is there: samizdat domain check {found.name}")
+    domains.add_key(sending_domain, algorithm, now=bootstrap.now(), selector=selector, private=private)
+    _show(sending_domain, f"Then look whether it is there: samizdat domain check {sending_domain.name}")
 
 
 @domain.command("published")
@@ -178,7 +180,7 @@ def domain_published(name: str, selector: str) -> None:
     key = _key(name, selector)
     from samizdat.delivery.actions import domains
 
-    domains.say_published(key, now=opening.now())
+    domains.say_published(key, now=bootstrap.now())
     say(_document(key), f"{key.selector} counts as published. Go on with: samizdat domain activate {name}")
 
 
@@ -192,18 +194,18 @@ def _document(key: Any) -> dict[str, Any]:
 @common
 def domain_activate(name: str, selector: str | None) -> None:
     """Sign with a key from now on; without SELECTOR, with the newest published one of each kind."""
-    found = _domain(name)
-    from samizdat.delivery import signing
+    sending_domain = _domain(name)
+    from samizdat.delivery import dkim_keys
     from samizdat.delivery.actions import domains
 
     if selector:
-        domains.activate(_key(name, selector), now=opening.now())
-    elif not domains.activate_published(found, now=opening.now()):
-        raise Failed(
+        domains.activate(_key(name, selector), now=bootstrap.now())
+    elif not domains.activate_published(sending_domain, now=bootstrap.now()):
+        raise CommandFailed(
             f"No key of {name} waits with its record published. Look with: samizdat domain check {name}",
             "not_published",
         )
-    row = signing.domain_row(found)
+    row = dkim_keys.domain_row(sending_domain)
     old = [
         f"{key.selector} retires: leave its record until {key.until}." for key in row.keys if key.state == "retiring"
     ]
@@ -216,11 +218,11 @@ def domain_activate(name: str, selector: str | None) -> None:
 @common
 def domain_rotate(name: str, algorithm: str | None) -> None:
     """Make a successor for each active key. The old ones sign until the new ones are activated."""
-    found = _domain(name)
+    sending_domain = _domain(name)
     from samizdat.delivery.actions import domains
 
-    domains.rotate(found, now=opening.now(), algorithm=algorithm or "")
-    _show(found, f"Publish the new ones, then: samizdat domain check {found.name}")
+    domains.rotate(sending_domain, now=bootstrap.now(), algorithm=algorithm or "")
+    _show(sending_domain, f"Publish the new ones, then: samizdat domain check {sending_domain.name}")
 
 
 @domain.command("retire")
@@ -233,7 +235,7 @@ def domain_retire(name: str, selector: str) -> None:
     confirm(f"Retire {key.selector}? It cannot come back.")
     from samizdat.delivery.actions import domains
 
-    domains.retire(key, now=opening.now())
+    domains.retire(key, now=bootstrap.now())
     say(_document(key), f"{key.selector} is retired. Its record may go once its letters have arrived.")
 
 
@@ -243,12 +245,16 @@ def domain_retire(name: str, selector: str) -> None:
 @common
 def domain_warm_up(name: str, plan: str) -> None:
     """How many letters go from a new domain on its first day, the second …, by all routes together."""
-    found = _domain(name)
+    sending_domain = _domain(name)
     from samizdat.delivery.actions import domains
 
-    domains.warm_up(found, "" if plan == "none" else plan, now=opening.now())
-    sentence = f"{found.name} begins today with {found.warm_up}." if found.warm_up else f"{found.name} has no warm-up."
-    say({"domain": found.name, "warm_up": found.warm_up}, sentence)
+    domains.warm_up(sending_domain, "" if plan == "none" else plan, now=bootstrap.now())
+    sentence = (
+        f"{sending_domain.name} begins today with {sending_domain.warm_up}."
+        if sending_domain.warm_up
+        else f"{sending_domain.name} has no warm-up."
+    )
+    say({"domain": sending_domain.name, "warm_up": sending_domain.warm_up}, sentence)
 
 
 @domain.command("rm")
@@ -256,9 +262,9 @@ def domain_warm_up(name: str, plan: str) -> None:
 @common
 def domain_rm(name: str) -> None:
     """Stop signing for a domain and forget its keys."""
-    found = _domain(name)
-    confirm(f"Remove {found.name} and its keys? Letters from it go out without our signature.")
+    sending_domain = _domain(name)
+    confirm(f"Remove {sending_domain.name} and its keys? Letters from it go out without our signature.")
     from samizdat.delivery.actions import domains
 
-    domains.remove_domain(found, now=opening.now())
-    say({"domain": found.name, "removed": True}, f"{found.name} is removed.")
+    domains.remove_domain(sending_domain, now=bootstrap.now())
+    say({"domain": sending_domain.name, "removed": True}, f"{sending_domain.name} is removed.")

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, say
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, say
 
 _MARK = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
@@ -32,39 +32,46 @@ def log_check(mark: str | None) -> None:
 
     Whoever can write into the database can count the chain anew as well: a mark of an earlier check tells.
     """
-    told = _read(mark) if mark else None
-    opening.open_house()
-    from samizdat.audience.checking import changed_records
+    known_mark = _read(mark) if mark else None
+    bootstrap.open_house()
+    from samizdat.audience.consistency import changed_records
     from samizdat.events import chain
 
-    organisation = opening.organisation()
-    found = chain.verify(organisation, {"audience_consentrecord": changed_records})
-    if found.whole and told and chain.link_at(organisation, told[0]) != told[1]:
-        found = chain.Verdict(False, found.length, told[0], "mark")
-    document = {"whole": found.whole, "length": found.length, "broken_at": found.broken_at, "reason": found.reason}
-    if not found.whole:
-        raise Failed(_sentence(organisation, found), "log_changed", document)
-    link = chain.link_at(organisation, found.length).hex()
-    new = f"{found.length}:{link}"
-    lines = [f"Whole: {found.length:,} facts, each as it was written."]
-    if found.length:
+    organization = bootstrap.organization()
+    verdict = chain.verify(organization, {"audience_consentrecord": changed_records})
+    if verdict.whole and known_mark and chain.link_at(organization, known_mark[0]) != known_mark[1]:
+        verdict = chain.Verdict(False, verdict.length, known_mark[0], "mark")
+    document = {
+        "whole": verdict.whole,
+        "length": verdict.length,
+        "broken_at": verdict.broken_at,
+        "reason": verdict.reason,
+    }
+    if not verdict.whole:
+        raise CommandFailed(_sentence(organization, verdict), "log_changed", document)
+    link = chain.link_at(organization, verdict.length).hex()
+    new = f"{verdict.length}:{link}"
+    lines = [f"Whole: {verdict.length:,} facts, each as it was written."]
+    if verdict.length:
         lines += [f"Keep this elsewhere, and check by it the next time: samizdat log check --mark {new}"]
-    say({**document, "mark": new if found.length else None}, *lines)
+    say({**document, "mark": new if verdict.length else None}, *lines)
 
 
 def _read(mark: str) -> tuple[int, bytes]:
-    found = _MARK.fullmatch(mark.strip())
-    if not found:
-        raise Failed("A mark is a number, a colon and 64 signs. Give it as an earlier check printed it.", "no_mark")
-    return int(found[1]), bytes.fromhex(found[2])
+    match = _MARK.fullmatch(mark.strip())
+    if not match:
+        raise CommandFailed(
+            "A mark is a number, a colon and 64 signs. Give it as an earlier check printed it.", "no_mark"
+        )
+    return int(match[1]), bytes.fromhex(match[2])
 
 
-def _sentence(organisation: Any, found: Any) -> str:
+def _sentence(organization: Any, verdict: Any) -> str:
     from samizdat.events import chain
 
-    what = _WRONG[found.reason].format(n=f"{found.broken_at:,}", length=f"{found.length:,}")
-    row = chain.row_at(organisation, found.broken_at)
-    if row is not None and found.reason != "end":
+    what = _WRONG[verdict.reason].format(n=f"{verdict.broken_at:,}", length=f"{verdict.length:,}")
+    row = chain.row_at(organization, verdict.broken_at)
+    if row is not None and verdict.reason != "end":
         what += f" ({row})"
     return (
         f"The log is not as it was written: {what}. Somebody changed the database past Samizdat, or the disk is "

@@ -1,4 +1,4 @@
-"""What every command shares: --json, --organisation, sentences on failure, exit codes, progress.
+"""What every command shares: --json, --organization, sentences on failure, exit codes, progress.
 
 Exit codes (design.md, section 8): 0 done, 1 refused or failed with a sentence that says what to do, 2 wrong usage.
 With --json one document is printed on standard output and nothing else there; nothing is asked.
@@ -19,11 +19,11 @@ from typing import Any
 
 import click
 
-from samizdat.cli.private import SHOWN, asked_for, was_shown
-from samizdat.core.shown import escaped, one_line
+from samizdat.cli.secret_arguments import SHOWN, asked_for, was_shown
+from samizdat.core.unsafe_text import escaped, one_line
 
 
-class Failed(Exception):
+class CommandFailed(Exception):
     """A command cannot do what was asked. `code` for scripts, the text for the person, `document` beside them.
 
     `lines` is what was found out all the same: for standard output, as if it had gone well.
@@ -39,24 +39,24 @@ class Failed(Exception):
 
 
 @dataclass
-class Settings:
+class OutputSettings:
     """The options every command takes, wherever on the line they stand."""
 
     json: bool = False
-    organisation: str | None = None
+    organization: str | None = None
     debug: bool = False
     yes: bool = False
     notes: list[str] = field(default_factory=list)
 
 
-def settings() -> Settings:
-    return click.get_current_context().ensure_object(Settings)
+def settings() -> OutputSettings:
+    return click.get_current_context().ensure_object(OutputSettings)
 
 
 # A sentence of ours names commands as `samizdat WORD`; in a clone they are called by ./run, which says so.
 _OURS = re.compile(
     r"\bsamizdat (?=(?:init|serve|worker|doctor|upgrade|person|domain|list|import|export|subscribers|segment|tag|"
-    r"paper|log|change|campaign|template|archive|route|demo|release|organisation|form|completion)\b)"
+    r"paper|log|change|campaign|template|archive|route|demo|release|organization|form|completion)\b)"
 )
 
 
@@ -104,15 +104,15 @@ def note(line: str) -> None:
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if value:
-            setattr(context.ensure_object(Settings), name, value)
+            setattr(context.ensure_object(OutputSettings), name, value)
 
     return callback
 
 
 def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., Any]:
-    """Adds --json, --organisation, --yes and --debug, and turns what goes wrong into a sentence.
+    """Adds --json, --organization, --yes and --debug, and turns what goes wrong into a sentence.
 
-    chooses=False for `init`, whose own --organisation names the one to found.
+    chooses=False for `init`, whose own --organization names the one to found.
     """
     for flags, name, text in (
         (("--json",), "json", "One JSON document on standard output."),
@@ -123,12 +123,12 @@ def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., A
         command = option(command)
     if chooses:
         command = click.option(
-            "--organisation",
-            "organisation_slug",
+            "--organization",
+            "organization_slug",
             metavar="SLUG",
             expose_value=False,
-            callback=_remember("organisation"),
-            help="Which organisation, when there are several.",
+            callback=_remember("organization"),
+            help="Which organization, when there are several.",
         )(command)
 
     @functools.wraps(command)
@@ -168,7 +168,9 @@ def first_line(file: str) -> str:
     """A password out of its file. Failed when there is none in it."""
     lines = Path(file).read_text("utf-8-sig").splitlines()
     if not lines or not lines[0]:
-        raise Failed(f"There is no password in the first line of {file}. Write it there and try again.", "no_password")
+        raise CommandFailed(
+            f"There is no password in the first line of {file}. Write it there and try again.", "no_password"
+        )
     return lines[0]
 
 
@@ -182,12 +184,12 @@ def confirm(question: str, document: dict[str, Any] | None = None) -> None:
     if options.yes or (options.json and document is None):
         return
     if options.json or not sys.stdin.isatty():
-        raise Failed(f"{question} Add --yes to say so from a script.", "not_confirmed", document)
+        raise CommandFailed(f"{question} Add --yes to say so from a script.", "not_confirmed", document)
     if not click.confirm(one_line(question)):
-        raise Failed("Nothing was changed.", "not_confirmed")
+        raise CommandFailed("Nothing was changed.", "not_confirmed")
 
 
-class Progress:
+class ProgressLine:
     """One line on standard error: done, whole, rows a second, time left. Silent when nobody looks."""
 
     def __init__(self, label: str, unit: str) -> None:
@@ -221,8 +223,8 @@ class Progress:
 
 
 @contextmanager
-def progress(label: str, unit: str = "rows") -> Iterator[Progress]:
-    shown = Progress(label, unit)
+def progress(label: str, unit: str = "rows") -> Iterator[ProgressLine]:
+    shown = ProgressLine(label, unit)
     try:
         yield shown
     finally:

@@ -10,17 +10,17 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.books import books, headline, look_for_fence, say_changed, status_of, with_sentences
+from samizdat.cli import bootstrap
+from samizdat.cli.campaign_status import books, headline, look_for_fence, say_changed, status_of, with_sentences
 from samizdat.cli.campaigns import campaign, campaign_numbered, size_of
-from samizdat.cli.output import Failed, Progress, common, confirm, note, progress, say
-from samizdat.cli.private import WANTED
-from samizdat.cli.words import ENDED, QUIET
+from samizdat.cli.labels import ENDED, QUIET
+from samizdat.cli.output import CommandFailed, ProgressLine, common, confirm, note, progress, say
+from samizdat.cli.secret_arguments import WANTED
 
 
 @campaign.command("send")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--at", "when", metavar="TIME", help="ISO 8601, in the organisation's zone unless it carries an offset.")
+@click.option("--at", "when", metavar="TIME", help="ISO 8601, in the organization's zone unless it carries an offset.")
 @click.option(
     "--hold", "minutes", type=click.IntRange(0, 24 * 60), default=0, help="Minutes in which it can be taken back."
 )
@@ -49,27 +49,29 @@ def campaign_send(
     **wave: Any,
 ) -> None:
     """Release it: freeze letter and audience, and send."""
-    found = campaign_numbered(number)
+    campaign_row = campaign_numbered(number)
     from samizdat.delivery.engine.locks import check_sessions
 
     check_sessions()
-    if look_for_fence(found):
-        status = status_of(found)
-        raise Failed(ENDED["fenced"], "fenced", status, books(status))
-    _refuse_idle(found, when, minutes, quiet, **wave)
-    if found.state == "draft":
-        found = _release(found, time_of(when, found.organisation.timezone), minutes, quiet, unsure, **wave)
-    elif unsure and unsure != found.unsure_policy:
+    if look_for_fence(campaign_row):
+        status = status_of(campaign_row)
+        raise CommandFailed(ENDED["fenced"], "fenced", status, books(status))
+    _refuse_idle(campaign_row, when, minutes, quiet, **wave)
+    if campaign_row.state == "draft":
+        campaign_row = _release(
+            campaign_row, time_of(when, campaign_row.organization.timezone), minutes, quiet, unsure, **wave
+        )
+    elif unsure and unsure != campaign_row.unsure_policy:
         note(f"It is released already. Change that with: samizdat campaign settle {number} --unsure {unsure}")
     if not wait:
-        say(status_of(found), headline(found))
+        say(status_of(campaign_row), headline(campaign_row))
         _say_who_sends()
         return
-    _wait(found, wait_limit)
+    _wait(campaign_row, wait_limit)
 
 
 def _refuse_idle(
-    found: Any,
+    campaign: Any,
     when: str | None,
     minutes: int,
     quiet: str,
@@ -80,26 +82,26 @@ def _refuse_idle(
     """Options that can do nothing: of a first wave that is not asked for, and of a release that has been, unless it was
     released with the same. The same line can be called again after it was killed.
     """
-    if found.state == "draft":
+    if campaign.state == "draft":
         if percent is None and not (wave_hold is None and stop_above is None):
             text = "--wave-hold and --stop-above are about a first wave. Say how large it is: --first-wave PERCENT."
-            raise Failed(text, "no_wave")
+            raise CommandFailed(text, "no_wave")
         return
-    from samizdat.delivery.actions.holds import read_quiet
+    from samizdat.delivery.actions.wait_reasons import read_quiet
 
     hours = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
     asked = {
-        "--at": when is not None and moment_of(when, found.organisation.timezone) != found.due,
-        "--hold": bool(minutes) and found.due != found.released + timedelta(minutes=minutes),
-        "--quiet-hours": bool(hours) and hours != found.quiet,
-        "--first-wave": percent is not None and percent != found.wave_percent,
-        "--wave-hold": wave_hold is not None and wave_hold != found.wave_hold,
-        "--stop-above": stop_above is not None and stop_above != found.wave_stop,
+        "--at": when is not None and moment_of(when, campaign.organization.timezone) != campaign.due,
+        "--hold": bool(minutes) and campaign.due != campaign.released + timedelta(minutes=minutes),
+        "--quiet-hours": bool(hours) and hours != campaign.quiet,
+        "--first-wave": percent is not None and percent != campaign.wave_percent,
+        "--wave-hold": wave_hold is not None and wave_hold != campaign.wave_hold,
+        "--stop-above": stop_above is not None and stop_above != campaign.wave_stop,
     }
     idle = ", ".join(option for option, differs in asked.items() if differs)
     if idle:
-        text = f"Campaign {found.pk} is released already, and {idle} cannot change that. Leave it out."
-        raise Failed(text, "released_already")
+        text = f"Campaign {campaign.pk} is released already, and {idle} cannot change that. Leave it out."
+        raise CommandFailed(text, "released_already")
 
 
 def _say_who_sends() -> None:
@@ -111,7 +113,7 @@ def _say_who_sends() -> None:
 
 
 def _release(
-    found: Any,
+    campaign: Any,
     at: datetime | None,
     minutes: int,
     quiet: str,
@@ -121,23 +123,23 @@ def _release(
     stop_above: float | None,
 ) -> Any:
     from samizdat.delivery.actions import release
-    from samizdat.delivery.actions.releasing import Wave
+    from samizdat.delivery.actions.releasing import ReleaseWave
 
-    usual = Wave()
-    wave = Wave(
+    usual = ReleaseWave()
+    wave = ReleaseWave(
         percent or 0,
         usual.hold_minutes if wave_hold is None else wave_hold,
         usual.stop_above if stop_above is None else stop_above,
     )
-    size = size_of(found)
+    size = size_of(campaign)
     from samizdat.delivery.queries import sent_lately
 
-    lately = sent_lately(found, opening.now())
+    lately = sent_lately(campaign, bootstrap.now())
     if lately is not None:
         _confirm_twice(lately.pk)
     if size > 1000:
         confirm(f"Send to {size:,} subscribers?")
-    return release(found, now=opening.now(), at=at, hold_minutes=minutes, unsure=unsure, quiet=quiet, wave=wave)
+    return release(campaign, now=bootstrap.now(), at=at, hold_minutes=minutes, unsure=unsure, quiet=quiet, wave=wave)
 
 
 def _confirm_twice(number: int) -> None:
@@ -153,8 +155,8 @@ def time_of(text: str | None, zone: str) -> datetime | None:
     if text is None:
         return None
     at = moment_of(text, zone)
-    if at < opening.now():
-        raise Failed(f"{text} is over already. Name a time to come, or leave --at out.", "bad_time")
+    if at < bootstrap.now():
+        raise CommandFailed(f"{text} is over already. Name a time to come, or leave --at out.", "bad_time")
     return at
 
 
@@ -162,34 +164,34 @@ def moment_of(text: str, zone: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise Failed(f"{text} is no time. Write it like 2026-11-26T10:00.", "bad_time") from None
-    from samizdat.hours import YEARS, in_zone
+        raise CommandFailed(f"{text} is no time. Write it like 2026-11-26T10:00.", "bad_time") from None
+    from samizdat.dbclock import YEARS, in_zone
 
     if parsed.year not in YEARS:
-        raise Failed(f"{text} is no time to plan for. Name a year from {YEARS[0]} to {YEARS[-1]}.", "bad_time")
+        raise CommandFailed(f"{text} is no time to plan for. Name a year from {YEARS[0]} to {YEARS[-1]}.", "bad_time")
     at = parsed if parsed.tzinfo else in_zone(parsed.date(), parsed.time(), ZoneInfo(zone))
     if at is None:
         sentence = f"The clocks are put forward then: {text} does not exist in {zone}. Name another time."
-        raise Failed(sentence, "bad_time")
+        raise CommandFailed(sentence, "bad_time")
     return at
 
 
-def _wait(found: Any, limit: float | None) -> None:
+def _wait(campaign: Any, limit: float | None) -> None:
     from samizdat.delivery.engine import run_campaign
-    from samizdat.worker import choosing
+    from samizdat.worker.inbox import preferences
 
-    number = found.id
+    number = campaign.id
     with progress("Sending", "messages") as shown, _watched(number, shown):
-        result = with_sentences(run_campaign(number, limit, take_up=choosing.take_everything), found)
+        result = with_sentences(run_campaign(number, limit, take_up=preferences.take_everything), campaign)
     ended = result.pop("ended", result["state"])
     if ended == "finished":
         say(result, *books(result))
         return
-    raise Failed(ENDED.get(ended, ended).replace("ID", str(number)), ended, result, books(result))
+    raise CommandFailed(ENDED.get(ended, ended).replace("ID", str(number)), ended, result, books(result))
 
 
 @contextmanager
-def _watched(number: int, shown: Progress) -> Iterator[None]:
+def _watched(number: int, shown: ProgressLine) -> Iterator[None]:
     """Shows the ledger twice a second while somebody sends: the books are the only truth about progress."""
     from django.db import connection
 
@@ -218,10 +220,10 @@ def _watched(number: int, shown: Progress) -> Iterator[None]:
 @common
 def campaign_pause(number: int) -> None:
     """Stop sending for now. What is in flight is finished."""
-    found = campaign_numbered(number)
+    campaign_row = campaign_numbered(number)
     from samizdat.delivery import actions
 
-    say_changed(actions.pause(found, now=opening.now()))
+    say_changed(actions.pause(campaign_row, now=bootstrap.now()))
 
 
 @campaign.command("resume")
@@ -229,11 +231,11 @@ def campaign_pause(number: int) -> None:
 @common
 def campaign_resume(number: int) -> None:
     """Go on with a paused one, with the rest after a first wave, or to mailbox providers that refused it."""
-    found = campaign_numbered(number)
-    look_for_fence(found)
+    campaign_row = campaign_numbered(number)
+    look_for_fence(campaign_row)
     from samizdat.delivery import actions
 
-    say_changed(actions.resume(found, now=opening.now()))
+    say_changed(actions.resume(campaign_row, now=bootstrap.now()))
 
 
 @campaign.command("take-back")
@@ -241,10 +243,10 @@ def campaign_resume(number: int) -> None:
 @common
 def campaign_take_back(number: int) -> None:
     """Undo a release of which nobody got anything: a draft again. Waits for its time, or was paused before it began."""
-    found = campaign_numbered(number)
+    campaign_row = campaign_numbered(number)
     from samizdat.delivery import actions
 
-    say_changed(actions.take_back(found, now=opening.now()))
+    say_changed(actions.take_back(campaign_row, now=bootstrap.now()))
 
 
 @campaign.command("cancel")
@@ -252,12 +254,12 @@ def campaign_take_back(number: int) -> None:
 @common
 def campaign_cancel(number: int) -> None:
     """Stop for good. Who was not reached yet is booked as cancelled."""
-    found = campaign_numbered(number)
+    row = campaign_numbered(number)
     from samizdat.delivery import actions
 
-    if found.state not in ("finished", "cancelled"):  # Those are refused below; there is nothing to be sure about.
+    if row.state not in ("finished", "cancelled"):  # Those are refused below; there is nothing to be sure about.
         confirm(f"Stop campaign {number} for good?")
-    say_changed(actions.cancel(found, now=opening.now()))
+    say_changed(actions.cancel(row, now=bootstrap.now()))
 
 
 @campaign.command("settle")
@@ -274,30 +276,30 @@ def campaign_cancel(number: int) -> None:
 @common
 def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:
     """Decide about messages whose answer never came: send them again, or leave them."""
-    found = campaign_numbered(number)
-    look_for_fence(found)
+    campaign_row = campaign_numbered(number)
+    look_for_fence(campaign_row)
     from samizdat.delivery import actions
 
     if wanted:
-        numbers = [_subscriber_number(found.organisation, text) for text in wanted]
-        say_changed(actions.settle(found, how, numbers=numbers, now=opening.now()))
+        numbers = [_subscriber_number(campaign_row.organization, text) for text in wanted]
+        say_changed(actions.settle(campaign_row, how, numbers=numbers, now=bootstrap.now()))
         return
-    doubtful = found.unsure
-    settled = actions.settle(found, how, now=opening.now())
+    doubtful = campaign_row.unsure
+    settled = actions.settle(campaign_row, how, now=bootstrap.now())
     if not doubtful:
         note("No message was unsure. This holds for those that may become so.")
     say_changed(settled)
 
 
-def _subscriber_number(organisation: Any, text: str) -> int:
+def _subscriber_number(organization: Any, text: str) -> int:
     """A number as it is; an address is looked up, which is written to the log."""
     if text.isascii() and text.isdecimal() and len(text) <= 15:
         return int(text)
     from samizdat.audience.queries import subscriber_at
     from samizdat.events.actions import record
 
-    found = subscriber_at(organisation, text)
-    if found is None:
-        raise Failed(f"{text} is not known here. Look at the spelling.", "no_such_subscriber")
-    record("subscriber.opened", organisation, now=opening.now(), about=found.id)
-    return found.number
+    subscriber = subscriber_at(organization, text)
+    if subscriber is None:
+        raise CommandFailed(f"{text} is not known here. Look at the spelling.", "no_such_subscriber")
+    record("subscriber.opened", organization, now=bootstrap.now(), about=subscriber.id)
+    return subscriber.number

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from samizdat.cli.campaigns import campaign, campaign_numbered
-from samizdat.cli.output import Failed, common, say
+from samizdat.cli.output import CommandFailed, common, say
 
 
 @campaign.command("report")
@@ -17,28 +17,28 @@ def campaign_report(number: int) -> None:
     Clicks and answers are counted where at least 200 people who have been subscribed for 30 days get the letter, and
     rounded to tens below 1,000.
     """
-    found = campaign_numbered(number)
-    from samizdat.campaigns import languages
+    campaign_row = campaign_numbered(number)
+    from samizdat.campaigns import translations
     from samizdat.core import totals
-    from samizdat.delivery import sums
+    from samizdat.delivery import click_stats
 
-    whole = languages.whole(found)
+    whole = translations.whole(campaign_row)
     if whole.state == "draft":
-        raise Failed(
+        raise CommandFailed(
             f"Campaign {whole.pk} is a draft, so nobody has answered. Look again once it went.", "not_released"
         )
-    heard = sums.heard(whole)
+    heard = click_stats.heard(whole)
     document = {
         "id": whole.pk,
-        "counts_clicks": sums.counted(whole),
-        "fewest": sums.FEWEST,
+        "counts_clicks": click_stats.counted(whole),
+        "fewest": click_stats.FEWEST,
         "floor": totals.FLOOR,
         "counted": bool(whole.edition.counted_places),
-        "links": [_link(one) for one in sums.links(whole)],
-        "questions": [_question(one) for one in sums.questions(whole)],
+        "links": [_link(row) for row in click_stats.links(whole)],
+        "questions": [_question(row) for row in click_stats.questions(whole)],
         "replies": _sum(heard.replies, heard.few_replies),
-        "languages": [_language(one) for one in sums.groups(whole)],
-        "left_by_letter": _sum(whole.left_by_letter, sums.is_few(whole.left_by_letter)),
+        "languages": [_language(row) for row in click_stats.groups(whole)],
+        "left_by_letter": _sum(whole.left_by_letter, click_stats.is_few(whole.left_by_letter)),
         "complaints_by_any_letter": _sum(heard.complaints, heard.few_complaints),
     }
     say(document, *_lines(document))
@@ -49,48 +49,54 @@ def _sum(count: int | None, few: bool) -> dict[str, Any]:
     return {"count": None if few else count, "few": few}
 
 
-def _link(one: Any) -> dict[str, Any]:
-    spans = [{"from": first.isoformat(), "to": last.isoformat(), "count": count} for first, last, count in one.spans]
-    return {"number": one.number, "version": one.version, "url": one.url, **_sum(one.total, one.few), "days": spans}
+def _link(link: Any) -> dict[str, Any]:
+    spans = [{"from": first.isoformat(), "to": last.isoformat(), "count": count} for first, last, count in link.spans]
+    return {
+        "number": link.number,
+        "version": link.version,
+        "url": link.url,
+        **_sum(link.total, link.few),
+        "days": spans,
+    }
 
 
-def _question(one: Any) -> dict[str, Any]:
-    answers = [{"answer": answer, **_sum(count, few)} for answer, count, few in one.answers]
-    return {"version": one.version, "question": one.question, "answers": answers, "total": one.total}
+def _question(question: Any) -> dict[str, Any]:
+    answers = [{"answer": answer, **_sum(count, few)} for answer, count, few in question.answers]
+    return {"version": question.version, "question": question.question, "answers": answers, "total": question.total}
 
 
-def _language(one: Any) -> dict[str, Any]:
+def _language(group: Any) -> dict[str, Any]:
     """Several that are few by themselves are one."""
-    from samizdat.delivery.sums import is_few
+    from samizdat.delivery.click_stats import is_few
 
-    books = {state: _sum(count, is_few(count)) for state, count in one.counts.items() if count}
-    return {"language": one.name, "people": one.people, **books}
+    books = {state: _sum(count, is_few(count)) for state, count in group.counts.items() if count}
+    return {"language": group.name, "people": group.people, **books}
 
 
-def _lines(told: dict[str, Any]) -> list[str]:
-    lines = [f"Campaign {told['id']}: sums of everybody, none of fewer than {told['fewest']}."]
-    lines += [] if told["counts_clicks"] else [f"{'':14}Its links lead where they say, so no clicks are counted."]
-    if (told["links"] or told["questions"]) and not told["counted"]:
+def _lines(report: dict[str, Any]) -> list[str]:
+    lines = [f"Campaign {report['id']}: sums of everybody, none of fewer than {report['fewest']}."]
+    lines += [] if report["counts_clicks"] else [f"{'':14}Its links lead where they say, so no clicks are counted."]
+    if (report["links"] or report["questions"]) and not report["counted"]:
         sentence = "people who have been subscribed for 30 days got it, so no clicks or answers are counted."
-        lines.append(f"{'':14}Fewer than {told['floor']} {sentence}")
-    for link in told["links"]:
+        lines.append(f"{'':14}Fewer than {report['floor']} {sentence}")
+    for link in report["links"]:
         lines.append(_line(link, f"clicks  {link['number']}. {link['url']}", link["version"]))
         lines += [f"{'':14}{day['from']} to {day['to']}: {day['count']:,}" for day in link["days"]]
-    for asked in told["questions"]:
+    for asked in report["questions"]:
         lines.append(_line({"count": asked["total"], "few": True}, asked["question"], asked["version"]))
         lines += [_line(answer, f"answered  {answer['answer']}") for answer in asked["answers"]]
-    for spoken in told["languages"]:
+    for spoken in report["languages"]:
         books = {name: value for name, value in spoken.items() if isinstance(value, dict)}
         lines += [_line(value, f"{name}  {spoken['language']}") for name, value in books.items()]
-    if told["replies"]["count"] is None and not told["replies"]["few"]:
+    if report["replies"]["count"] is None and not report["replies"]["few"]:
         lines.append(f"{'':14}Nobody has counted the replies.")
     else:
-        lines.append(_line(told["replies"], "replies, as somebody counted them"))
-    lines.append(_line(told["left_by_letter"], "left by this letter"))
-    return [*lines, _line(told["complaints_by_any_letter"], "reported as spam, by whatever letter")]
+        lines.append(_line(report["replies"], "replies, as somebody counted them"))
+    lines.append(_line(report["left_by_letter"], "left by this letter"))
+    return [*lines, _line(report["complaints_by_any_letter"], "reported as spam, by whatever letter")]
 
 
-def _line(told: dict[str, Any], text: str, version: str = "") -> str:
-    few = "few" if told["few"] else ""
-    number = few if told["count"] is None else f"{told['count']:,}"
+def _line(entry: dict[str, Any], text: str, version: str = "") -> str:
+    few = "few" if entry["few"] else ""
+    number = few if entry["count"] is None else f"{entry['count']:,}"
     return f"{number:>12}  {text[:160]}{f' ({version})' if version else ''}"

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, confirm, first_line, say, table
-from samizdat.cli.private import ADDRESS, URL
-from samizdat.cli.words import at_terminal
+from samizdat.cli import bootstrap
+from samizdat.cli.labels import at_terminal
+from samizdat.cli.output import CommandFailed, common, confirm, first_line, say, table
+from samizdat.cli.secret_arguments import ADDRESS, URL
 
 SIGNS = click.Choice(["us", "provider"])
 WARM_UP = "How many go on its first day, the second …: 50,100,200, or standard."
@@ -36,30 +36,35 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
     It is tested first, without sending an email: nothing goes by a route that does not answer or refuses our password.
     Such a route is kept. Exit code 1 says that somebody has to correct it; one that cannot be reached is asked again
     automatically (exit code 0)."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.delivery.actions import add_route, probe_route
 
     password = first_line(password_file) if password_file else None
     options |= {"password": password, "signs": signs == "us"}
-    made = add_route(opening.organisation(), name, url, now=opening.now(), **options)
+    route_row = add_route(bootstrap.organization(), name, url, now=bootstrap.now(), **options)
     if untested:
-        say(_added(made), f"Route {made.name} added, not tested. Test it: samizdat route test {made.name} --to -")
+        say(
+            _added(route_row),
+            f"Route {route_row.name} added, not tested. Test it: samizdat route test {route_row.name} --to -",
+        )
         return
-    tested = probe_route(made, now=opening.now())
+    tested = probe_route(route_row, now=bootstrap.now())
     if tested.ok:
-        say(_added(made), f"Route {made.name} added. Send a test: samizdat route test {made.name} --to -")
+        say(
+            _added(route_row), f"Route {route_row.name} added. Send a test: samizdat route test {route_row.name} --to -"
+        )
     elif tested.state == "throttled":
-        said = f"Route {made.name} added, but not in use yet. {at_terminal(tested.sentence, made.name)}"
-        say(_added(made) | {"sentence": said}, said)
+        sentence = f"Route {route_row.name} added, but not in use yet. {at_terminal(tested.sentence, route_row.name)}"
+        say(_added(route_row) | {"sentence": sentence}, sentence)
     else:
-        why = at_terminal(tested.sentence, made.name)
-        said = f"Route {made.name} added, but nothing goes by it. {why} Correct it with: "
-        command = f"samizdat route edit {made.name}, then samizdat route test {made.name} --to -"
-        raise Failed(said + command, "route_test", _added(made))
+        why = at_terminal(tested.sentence, route_row.name)
+        sentence = f"Route {route_row.name} added, but nothing goes by it. {why} Correct it with: "
+        command = f"samizdat route edit {route_row.name}, then samizdat route test {route_row.name} --to -"
+        raise CommandFailed(sentence + command, "route_test", _added(route_row))
 
 
-def _added(made: Any) -> dict[str, Any]:
-    return {"route": made.name, "state": made.state, "reason": made.reason}
+def _added(route: Any) -> dict[str, Any]:
+    return {"route": route.name, "state": route.state, "reason": route.reason}
 
 
 @route.command("edit")
@@ -83,20 +88,22 @@ def route_edit(
     **options: Any,
 ) -> None:
     """Change what is named and keep the rest. What is on its way goes on by the new settings within seconds."""
-    found = _route(name)
+    route_row = _route(name)
     from samizdat.delivery.actions import change_route
 
     password = first_line(password_file) if password_file else None
     limit = "" if rate == "none" else rate
     options["warm_up"] = "" if warm_up == "none" else warm_up
     options["signs"] = signs == "us" if signs else None
-    changes = change_route(found, now=opening.now(), by=None, name=new_name, password=password, rate=limit, **options)
-    document = {"route": found.name, "id": found.pk, "state": found.state}
-    lines = [_change(one.word, one.before, one.after) for one in changes]
+    changes = change_route(
+        route_row, now=bootstrap.now(), by=None, name=new_name, password=password, rate=limit, **options
+    )
+    document = {"route": route_row.name, "id": route_row.pk, "state": route_row.state}
+    lines = [_change(change.word, change.before, change.after) for change in changes]
     say(
-        document | {"changed": {one.word: {"before": one.before, "after": one.after} for one in changes}},
+        document | {"changed": {change.word: {"before": change.before, "after": change.after} for change in changes}},
         *lines,
-        f"Try it: samizdat route test {found.name} --to -" if lines else f"{found.name} was so already.",
+        f"Try it: samizdat route test {route_row.name} --to -" if lines else f"{route_row.name} was so already.",
     )
 
 
@@ -108,47 +115,47 @@ def _change(word: str, before: str, after: str) -> str:
 @common
 def route_ls() -> None:
     """The routes and how they are."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.delivery.queries import routes
 
-    found = routes(opening.organisation())
+    rows = routes(bootstrap.organization())
     say(
-        {"routes": [_document(row) for row in found]},
+        {"routes": [_document(row) for row in rows]},
         *table(
             ("id", "priority", "name", "way", "limit", "state", "reason"),
-            [(str(r.id), r.priority, r.name, r.scheme, r.limits or "none", r.state, r.reason) for r in found],
+            [(str(r.id), r.priority, r.name, r.scheme, r.limits or "none", r.state, r.reason) for r in rows],
         ),
-        *(f"{row.name}: {at_terminal(_why(row), row.name)}" for row in found if row.sentence),
-        *(f"{row.name} takes no letters from {one.domain}: {_why(one)}" for row in found for one in row.barred),
+        *(f"{row.name}: {at_terminal(_why(row), row.name)}" for row in rows if row.sentence),
+        *(f"{row.name} takes no letters from {bar.domain}: {_why(bar)}" for row in rows for bar in row.barred),
     )
 
 
 def _why(row: Any) -> str:
-    from samizdat.core.outcome import ACTORS
+    from samizdat.core.mail.outcome import ACTORS
 
-    said = f"{row.sentence} {ACTORS[row.who]}" if row.sentence and row.who else str(row.sentence)
+    sentence = f"{row.sentence} {ACTORS[row.who]}" if row.sentence and row.who else str(row.sentence)
     until = getattr(row, "until", None)
-    return f"{said} It rests until {until:%Y-%m-%d %H:%M} UTC." if said and until else said
+    return f"{sentence} It rests until {until:%Y-%m-%d %H:%M} UTC." if sentence and until else sentence
 
 
 def _document(row: Any) -> dict[str, Any]:
     words = ("id", "name", "scheme", "priority", "connections", "rate", "limits", "warm_up", "state", "reason")
-    said = {word: getattr(row, word) for word in (*words, "sentence", "who", "until")}
+    document = {word: getattr(row, word) for word in (*words, "sentence", "who", "until")}
     barred = [
-        {"domain": one.domain, "reason": one.reason, "sentence": one.sentence, "who": one.who, "since": one.since}
-        for one in row.barred
+        {"domain": bar.domain, "reason": bar.reason, "sentence": bar.sentence, "who": bar.who, "since": bar.since}
+        for bar in row.barred
     ]
-    return said | {"signs": "us" if row.signs else "provider", "waits": row.waits, "barred": barred}
+    return document | {"signs": "us" if row.signs else "provider", "waits": row.waits, "barred": barred}
 
 
 def _route(name: str) -> Any:
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.delivery.queries import route_named
 
-    found = route_named(opening.organisation(), name)
-    if found is None:
-        raise Failed(f"There is no route {name}. Look with: samizdat route ls", "no_such_route")
-    return found
+    route = route_named(bootstrap.organization(), name)
+    if route is None:
+        raise CommandFailed(f"There is no route {name}. Look with: samizdat route ls", "no_such_route")
+    return route
 
 
 @route.command("test")
@@ -157,26 +164,28 @@ def _route(name: str) -> Any:
 @common
 def route_test(name: str, address: str) -> None:
     """Connect, sign in and send one short letter. One that fails rests; one that goes wakes a resting route."""
-    found = _route(name)
+    route_row = _route(name)
     from samizdat.delivery.actions import send_probe
 
-    tried = send_probe(found, address, now=opening.now())
-    document = {"route": found.name, "state": found.state, "reason": found.reason}
+    tried = send_probe(route_row, address, now=bootstrap.now())
+    document = {"route": route_row.name, "state": route_row.state, "reason": route_row.reason}
     if not tried.ok:
-        raise Failed(
-            f"{found.name}: {at_terminal(tried.sentence, found.name)}{_standing(found)}", "route_test", document
+        raise CommandFailed(
+            f"{route_row.name}: {at_terminal(tried.sentence, route_row.name)}{_standing(route_row)}",
+            "route_test",
+            document,
         )
-    say(document, f"{found.name}: {tried.sentence}{_standing(found)}")
+    say(document, f"{route_row.name}: {tried.sentence}{_standing(route_row)}")
 
 
-def _standing(found: Any) -> str:
+def _standing(route: Any) -> str:
     """What the test left the route as, where that is not simply live."""
     return {
         "dead": " Nothing goes by it until it answers.",
         "throttled": " It rests for a while.",
-        "waiting": f" It waits for an approval: samizdat route resume {found.name}",
-        "paused": f" It is still paused: samizdat route resume {found.name}",
-    }.get(found.state, "")
+        "waiting": f" It waits for an approval: samizdat route resume {route.name}",
+        "paused": f" It is still paused: samizdat route resume {route.name}",
+    }.get(route.state, "")
 
 
 @route.command("pause")
@@ -196,10 +205,10 @@ def route_resume(name: str) -> None:
 
 
 def _turn(name: str, verb: str, sentence: str) -> None:
-    found = _route(name)
+    route = _route(name)
     from samizdat.delivery import actions
 
-    turned = getattr(actions, verb)(found, now=opening.now(), by=None)
+    turned = getattr(actions, verb)(route, now=bootstrap.now(), by=None)
     say({"route": turned.name, "state": turned.state}, sentence.format(turned.name))
 
 
@@ -208,9 +217,9 @@ def _turn(name: str, verb: str, sentence: str) -> None:
 @common
 def route_rm(name: str) -> None:
     """Take a way out of use and forget its password."""
-    found = _route(name)
+    route_row = _route(name)
     confirm(f"Remove route {name}?")
     from samizdat.delivery.actions import remove_route
 
-    remove_route(found, now=opening.now(), by=None)
+    remove_route(route_row, now=bootstrap.now(), by=None)
     say({"route": name, "removed": True}, f"{name} is removed.")

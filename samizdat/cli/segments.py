@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, confirm, say, table
-from samizdat.cli.private import CONDITION
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, confirm, say, table
+from samizdat.cli.secret_arguments import CONDITION
 
 
 @click.group("segment")
@@ -21,13 +21,15 @@ def segments() -> None:
 @common
 def segment_ls() -> None:
     """All segments, each as a sentence."""
-    opening.open_house()
-    from samizdat.audience.segments import saved
+    bootstrap.open_house()
+    from samizdat.audience.segments import lookup
     from samizdat.campaigns.audience import names
 
-    organisation = opening.organisation()
-    said = names(organisation, _word)
-    rows = [(one.id, one.name, said.sentence(one.tree)) for one in saved.segments(organisation)]
+    organization = bootstrap.organization()
+    segment_names = names(organization, _word)
+    rows = [
+        (segment.id, segment.name, segment_names.sentence(segment.tree)) for segment in lookup.segments(organization)
+    ]
     say(
         {"segments": [{"id": id, "name": name, "sentence": sentence} for id, name, sentence in rows]},
         *table(("name", "who"), [(name, sentence) for _id, name, sentence in rows]),
@@ -39,17 +41,17 @@ def segment_ls() -> None:
 @common
 def segment_show(name: str) -> None:
     """A segment as a sentence and as JSON with names, which `segment add` reads, here and elsewhere."""
-    opening.open_house()
-    from samizdat.audience.segments import names, portable
+    bootstrap.open_house()
+    from samizdat.audience.segments import describe, portable_json
     from samizdat.campaigns.audience import names as naming
     from samizdat.core import segment
 
-    found, tree = _opened(name)
-    organisation = found.organisation
-    broken = names.broken(organisation, tree)
-    condition = segment.dump(tree) if broken else portable.dump(organisation, tree)
-    sentence = naming(organisation, _word).sentence(tree)
-    document = {"id": found.id, "name": name, "sentence": sentence, "condition": condition, "broken": broken}
+    row, tree = _opened(name)
+    organization = row.organization
+    broken = describe.broken(organization, tree)
+    condition = segment.dump(tree) if broken else portable_json.dump(organization, tree)
+    sentence = naming(organization, _word).sentence(tree)
+    document = {"id": row.id, "name": name, "sentence": sentence, "condition": condition, "broken": broken}
     say(document, sentence, json.dumps(condition, ensure_ascii=False), *([broken] if broken else []))
 
 
@@ -59,22 +61,22 @@ def segment_show(name: str) -> None:
 @common
 def segment_count(name: str, list_name: str | None) -> None:
     """How many are in it now."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.queries import list_named
-    from samizdat.audience.segments.audience import reach_in
-    from samizdat.audience.segments.names import check
-    from samizdat.audience.segments.who import Reader, today_of
+    from samizdat.audience.segments.campaign_audience import reach_in
+    from samizdat.audience.segments.describe import check
+    from samizdat.audience.segments.members import MemberReader, today_of
 
     row, tree = _opened(name)
-    organisation = row.organisation
-    check(organisation, tree)
-    reader = Reader(organisation, tree, today_of(organisation, opening.now()))
+    organization = row.organization
+    check(organization, tree)
+    reader = MemberReader(organization, tree, today_of(organization, bootstrap.now()))
     if list_name is None:
         number = reader.count()
         say({"count": number}, f"{number:,}")
         return
-    found = reach_in(list_named(organisation, list_name), None, reader)
-    counts = {word: getattr(found, word) for word in ("subscribed", "outside", "suppressed", "may")}
+    reach = reach_in(list_named(organization, list_name), None, reader)
+    counts = {word: getattr(reach, word) for word in ("subscribed", "outside", "suppressed", "may")}
     say(counts, *[f"{number:>12,}  {word}" for word, number in counts.items()])
 
 
@@ -91,16 +93,16 @@ def segment_count(name: str, list_name: str | None) -> None:
 @common
 def segment_add(name: str, condition: str) -> None:
     """Save a condition under a name."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.actions import add_segment
-    from samizdat.audience.segments import portable
+    from samizdat.audience.segments import portable_json
     from samizdat.campaigns.audience import names
 
-    organisation = opening.organisation()
-    tree = portable.read(organisation, _text(condition))
-    made = add_segment(organisation, name, tree, now=opening.now())
-    sentence = names(organisation, _word).sentence(tree)
-    say({"id": made.id, "sentence": sentence}, sentence, f"Count it: samizdat segment count '{name}'")
+    organization = bootstrap.organization()
+    tree = portable_json.read(organization, _text(condition))
+    segment = add_segment(organization, name, tree, now=bootstrap.now())
+    sentence = names(organization, _word).sentence(tree)
+    say({"id": segment.id, "sentence": sentence}, sentence, f"Count it: samizdat segment count '{name}'")
 
 
 @segments.command("remove")
@@ -108,23 +110,23 @@ def segment_add(name: str, condition: str) -> None:
 @common
 def segment_remove(name: str) -> None:
     """Remove a segment. Drafts that go to it go to nobody until another is chosen."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.actions import remove_segment
-    from samizdat.audience.segments.saved import segment_named
+    from samizdat.audience.segments.lookup import segment_named
 
-    found = segment_named(opening.organisation(), name)
+    segment = segment_named(bootstrap.organization(), name)
     confirm(f"Remove the segment {name}?")
-    remove_segment(found, now=opening.now())
+    remove_segment(segment, now=bootstrap.now())
     say({"removed": True}, "Removed.")
 
 
 def _opened(name: str) -> tuple[Any, Any]:
     """(row, tree). Errors: NoSuchSegment."""
-    from samizdat.audience.segments import saved
-    from samizdat.vault import house
+    from samizdat.audience.segments import lookup
+    from samizdat.vault import keyring
 
-    row = saved.segment_named(opening.organisation(), name)
-    return row, saved.opened(house.keys(row.organisation), row).tree
+    row = lookup.segment_named(bootstrap.organization(), name)
+    return row, lookup.opened(keyring.keys(row.organization), row).tree
 
 
 def _text(condition: str) -> str:
@@ -134,7 +136,7 @@ def _text(condition: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Failed(f"{condition} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
+        raise CommandFailed(f"{condition} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
 
 
 def _word(kind: str, code: str) -> str:

@@ -6,17 +6,17 @@ from typing import Any
 
 import click
 
-from samizdat.cli import books, opening, releasing, reporting, translating
+from samizdat.cli import bootstrap, campaign_status, releasing, reporting, translations
 from samizdat.cli.campaigns import campaign, campaign_numbered
-from samizdat.cli.output import Failed, common, say
+from samizdat.cli.output import CommandFailed, common, say
 from samizdat.cli.releasing import time_of
 
-__all__ = ["books", "campaign", "releasing", "reporting", "translating"]
+__all__ = ["campaign", "campaign_status", "releasing", "reporting", "translations"]
 
-NAMES = "ABCD"  # core/contest.NAMES; not loaded for --help.
+NAMES = "ABCD"  # core/ab_test.NAMES; not loaded for --help.
 WAYS = ("hand", "replies", "unsubscribes", "clicks")  # Likewise.
 
-# Reasons for which somebody does not get a letter: delivery/whom.Whom.
+# Reasons for which somebody does not get a letter: delivery/recipients_breakdown.Whom.
 _WITHOUT = {
     "not_listed": "not on this list",
     "untagged": "without the tag",
@@ -41,17 +41,17 @@ _WITHOUT = {
 @common
 def campaign_whom(number: int, when: str | None) -> None:
     """Who would get it, and who not, by reason: the lines add up."""
-    found = campaign_numbered(number)
-    from samizdat.delivery.whom import whom
+    campaign_row = campaign_numbered(number)
+    from samizdat.delivery.recipients_breakdown import whom
 
-    reach = whom(found, opening.now(), time_of(when, found.organisation.timezone))
+    reach = whom(campaign_row, bootstrap.now(), time_of(when, campaign_row.organization.timezone))
     document: dict[str, Any] = {"known": reach.known, "without": reach.without, "may": reach.may}
     document["paused_until"] = reach.back.isoformat() if reach.back else None
     lines = [f"{reach.known:>12,}  subscribers known here"]
     lines += [f"{-count:>12,}  {_reason(code)}" for code, count in reach.without.items()]
     lines += [f"{reach.may:>12,}  get it"]
     lines += [reach.broken] if reach.broken else []
-    say({"id": found.pk, **document, "broken": reach.broken}, *lines)
+    say({"id": campaign_row.pk, **document, "broken": reach.broken}, *lines)
 
 
 def _reason(code: str) -> str:
@@ -70,56 +70,64 @@ def _reason(code: str) -> str:
 @click.option("--none", "give_up", is_flag=True, help="No test: everybody gets the letter as it is.")
 @common
 def campaign_versions(
-    number: int, subjects: tuple[str, ...], senders: tuple[str, ...], letters: tuple[int, ...], **told: Any
+    number: int, subjects: tuple[str, ...], senders: tuple[str, ...], letters: tuple[int, ...], **options: Any
 ) -> None:
     """Plan a test: versions B, C and D go to a part by chance, the rest gets the one that wins.
 
     The first --subject, --from and --letter are of B, the second ones of C. Without any, says what is planned.
     """
-    found = campaign_numbered(number)
-    from samizdat.campaigns import contest
+    campaign_row = campaign_numbered(number)
+    from samizdat.campaigns import ab_test
 
-    if told["give_up"]:
-        contest.give_up(found, by=None, now=opening.now())
+    if options["give_up"]:
+        ab_test.give_up(campaign_row, by=None, now=bootstrap.now())
     elif subjects or senders or letters:
-        at = time_of(told["when"], found.organisation.timezone)
+        at = time_of(options["when"], campaign_row.organization.timezone)
         if at is None:
-            raise Failed("Say when the rest gets the winner: --at 2026-11-26T10:00.", "no_time")
+            raise CommandFailed("Say when the rest gets the winner: --at 2026-11-26T10:00.", "no_time")
         changes = [_change(*of) for of in zip_longest(subjects, senders, letters)]
-        way = told["way"] or "hand"
-        how = {"share": told["share"], "way": way, "link": told["link"]}
-        contest.plan(found, changes, at=at, by=None, now=opening.now(), **how)
-    say(*_versions(found))
+        way = options["way"] or "hand"
+        how = {"share": options["share"], "way": way, "link": options["link"]}
+        ab_test.plan(campaign_row, changes, at=at, by=None, now=bootstrap.now(), **how)
+    say(*_versions(campaign_row))
 
 
 def _change(subject: str | None, sender: str | None, letter: int | None) -> Any:
-    from samizdat.campaigns.contest import Change
+    from samizdat.campaigns.ab_test import VersionChange
 
     name, address = parseaddr(sender or "")
     if sender and "@" not in address:
-        raise Failed(f'{sender} is no sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender")
-    return Change(subject or "", name, address, campaign_numbered(letter) if letter else None)
+        raise CommandFailed(
+            f'{sender} is no sender. Write it like "Northern Lantern <letter@lantern.example>".', "bad_sender"
+        )
+    return VersionChange(subject or "", name, address, campaign_numbered(letter) if letter else None)
 
 
-def _versions(found: Any) -> tuple[Any, ...]:
-    from samizdat.campaigns.contest import versions, words_of
-    from samizdat.delivery.actions.contest import parts
+def _versions(campaign: Any) -> tuple[Any, ...]:
+    from samizdat.campaigns.ab_test import versions, words_of
+    from samizdat.delivery.actions.ab_test import parts
 
-    found.refresh_from_db()
-    books = {part.version.name if part.version else "rest": part for part in parts(found)}
+    campaign.refresh_from_db()
+    books = {part.version.name if part.version else "rest": part for part in parts(campaign)}
     rows = []
-    for one in versions(found):
-        text = one.change.letter.pk if one.change.letter else None
-        told = {"name": one.name, **words_of(one.change), "letter": text, "left": one.left, "replies": one.replies}
-        rows.append(told | (books[one.name].counts | {"frozen": books[one.name].frozen} if books else {}))
+    for version in versions(campaign):
+        text = version.change.letter.pk if version.change.letter else None
+        fields = {
+            "name": version.name,
+            **words_of(version.change),
+            "letter": text,
+            "left": version.left,
+            "replies": version.replies,
+        }
+        rows.append(fields | (books[version.name].counts | {"frozen": books[version.name].frozen} if books else {}))
     rest = books["rest"].counts | {"frozen": books["rest"].frozen} if books else None
-    winner = NAMES[found.test_winner] if found.test_winner is not None else None
+    winner = NAMES[campaign.test_winner] if campaign.test_winner is not None else None
     document = {
-        "id": found.pk,
-        "share": found.test_share,
-        "by": found.test_by,
-        "at": found.test_at.isoformat() if found.test_at else None,
-        "state": found.test_state,
+        "id": campaign.pk,
+        "share": campaign.test_share,
+        "by": campaign.test_by,
+        "at": campaign.test_at.isoformat() if campaign.test_at else None,
+        "state": campaign.test_state,
         "winner": winner,
         "versions": rows,
         "rest": rest,
@@ -133,14 +141,16 @@ def _versions(found: Any) -> tuple[Any, ...]:
 @common
 def campaign_resend(number: int) -> None:
     """Draft the letter once more, to those alone whom it did not reach."""
-    found = campaign_numbered(number)
+    campaign_row = campaign_numbered(number)
     from samizdat.delivery import actions
-    from samizdat.delivery.actions.resending import unreached
-    from samizdat.delivery.whom import whom
+    from samizdat.delivery.actions.resend_unreached import unreached
+    from samizdat.delivery.recipients_breakdown import whom
 
-    made = actions.resend(found, now=opening.now())
-    document = {"id": made.pk, "unreached": unreached(found), "may": whom(made, opening.now()).may}
-    say(document, f"Draft {made.pk} goes to {document['may']:,} of them. Go on with: samizdat campaign send {made.pk}")
+    draft = actions.resend(campaign_row, now=bootstrap.now())
+    document = {"id": draft.pk, "unreached": unreached(campaign_row), "may": whom(draft, bootstrap.now()).may}
+    say(
+        document, f"Draft {draft.pk} goes to {document['may']:,} of them. Go on with: samizdat campaign send {draft.pk}"
+    )
 
 
 @campaign.command("correct")
@@ -150,11 +160,11 @@ def campaign_resend(number: int) -> None:
 @common
 def campaign_correct(number: int, wrong: str, right: str) -> None:
     """Mend a slip on the web version. What was sent stays as it was."""
-    found = campaign_numbered(number)
-    from samizdat.campaigns.correcting import correct
+    campaign_row = campaign_numbered(number)
+    from samizdat.campaigns.archive.web_corrections import correct
 
-    places = correct(found, wrong, right, by=None, now=opening.now())
-    say({"id": found.pk, "places": places}, f"Mended in {places:,} places; the web version says on which day.")
+    places = correct(campaign_row, wrong, right, by=None, now=bootstrap.now())
+    say({"id": campaign_row.pk, "places": places}, f"Mended in {places:,} places; the web version says on which day.")
 
 
 @campaign.command("archive")
@@ -167,13 +177,14 @@ def campaign_correct(number: int, wrong: str, right: str) -> None:
 @common
 def campaign_archive(number: int, listed: bool | None) -> None:
     """Put a released letter into the archive, or take it out. Without an option, says where its web version stands."""
-    found = campaign_numbered(number)
-    from samizdat.campaigns import languages, listing, queries
+    campaign_row = campaign_numbered(number)
+    from samizdat.campaigns import queries, translations
+    from samizdat.campaigns.archive import listing
     from samizdat.campaigns.models import is_listed
 
-    whole = languages.whole(found)
+    whole = translations.whole(campaign_row)
     if listed is not None:
-        listing.put(whole, listed, by=None, now=opening.now())
+        listing.put(whole, listed, by=None, now=bootstrap.now())
     document: dict[str, Any] = {"id": whole.pk, "listed": is_listed(whole), "public": queries.is_public(whole)}
     document["address"] = queries.web_address(whole)
     say(document, *_stands(document))
@@ -184,7 +195,7 @@ def _stands(document: dict[str, Any]) -> list[str]:
     if not document["public"]:
         return [f"The web version of campaign {document['id']} is {where} once the letter begins to go out."]
     if not document["address"]:
-        sentence = "There are no public pages yet. Set their address: samizdat organisation set --url https://…"
+        sentence = "There are no public pages yet. Set their address: samizdat organization set --url https://…"
         return [f"The web version of campaign {document['id']} is {where}.", sentence]
     return [f"The web version of campaign {document['id']} is {where}: {document['address']}"]
 
@@ -195,12 +206,12 @@ def _stands(document: dict[str, Any]) -> list[str]:
 @common
 def campaign_choose(number: int, name: str) -> None:
     """Decide a test of versions: the rest goes at once."""
-    found = campaign_numbered(number)
-    books.look_for_fence(found)
+    campaign_row = campaign_numbered(number)
+    campaign_status.look_for_fence(campaign_row)
     from samizdat.delivery import actions
 
-    actions.choose(found, NAMES.index(name), now=opening.now())
-    say(*_versions(found))
+    actions.choose(campaign_row, NAMES.index(name), now=bootstrap.now())
+    say(*_versions(campaign_row))
 
 
 @campaign.command("replies")
@@ -210,11 +221,11 @@ def campaign_choose(number: int, name: str) -> None:
 @common
 def campaign_replies(number: int, name: str | None, count: int) -> None:
     """Write down how many replied to a letter, or to a version of it."""
-    found = campaign_numbered(number)
-    from samizdat.campaigns.contest import count_replies
+    campaign_row = campaign_numbered(number)
+    from samizdat.campaigns.ab_test import count_replies
 
-    count_replies(found, NAMES.index(name) if name else None, count, by=None, now=opening.now())
+    count_replies(campaign_row, NAMES.index(name) if name else None, count, by=None, now=bootstrap.now())
     if name:
-        say(*_versions(found))
+        say(*_versions(campaign_row))
     else:
-        say({"id": found.pk, "replies": count}, f"Written down: {count:,} replies.")
+        say({"id": campaign_row.pk, "replies": count}, f"Written down: {count:,} replies.")

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 from typing import Any
 
-from samizdat.cli.output import Failed
+from samizdat.cli.output import CommandFailed
 from samizdat.logs import where_it_broke, without_people
 
 # Bytes. What fails to write on a disk with less than this left fails because of it.
@@ -58,7 +58,7 @@ _DATABASE = (
 
 def sentence_for(error: BaseException) -> tuple[str, str, dict[str, Any]]:
     """(code, sentence, document) for any exception; our own carry theirs."""
-    if isinstance(error, Failed):
+    if isinstance(error, CommandFailed):
         return error.code, str(error), error.document
     if (error.__class__.__module__ or "").startswith("samizdat.") and str(error):
         if getattr(error, "code", "") == "sender_failed" and (known := _of_the_system(_root(error))):
@@ -90,11 +90,11 @@ def _of_the_system(error: BaseException) -> tuple[str, str, dict[str, Any]] | No
         or "db" in error.__class__.__module__
         or "psycopg" in error.__class__.__module__
     ):
-        said = str(error).casefold()
-        if "disk i/o error" in said and _is_full():
+        message = str(error).casefold()
+        if "disk i/o error" in message and _is_full():
             return (*_FULL, {})
         for words, code, sentence in _DATABASE:
-            if words in said:
+            if words in message:
                 return code, sentence, {}
     return None
 

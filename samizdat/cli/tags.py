@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from samizdat.cli import opening
-from samizdat.cli.output import Failed, common, confirm, say, table
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, confirm, say, table
 
 # People of one work, which can be undone as one; its plan holds their numbers.
 MANY = 50_000
@@ -32,11 +32,11 @@ def _whom(command: Any) -> Any:
 @common
 def tag_ls() -> None:
     """All tags, and how many have each."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience import queries
 
-    organisation = opening.organisation()
-    rows = [(name, queries.count_subscribers(organisation, tag=name)) for _id, name in queries.tags(organisation)]
+    organization = bootstrap.organization()
+    rows = [(name, queries.count_subscribers(organization, tag=name)) for _id, name in queries.tags(organization)]
     document = {"tags": [{"name": name, "count": count} for name, count in rows]}
     say(document, *table(("name", "subscribers"), [(name, f"{count:,}") for name, count in rows]))
 
@@ -47,16 +47,16 @@ def tag_ls() -> None:
 @common
 def tag_add(name: str, file: str | None, segment: str | None) -> None:
     """Give a tag; it is made where there is none of this name. Can be undone at the desk for a day."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.actions import bulk, tags_for
 
-    organisation = opening.organisation()
+    organization = bootstrap.organization()
     if not name.strip():
-        raise Failed("The tag has no name. Give it one.", "no_name")
-    given, numbers = _numbers(organisation, file, segment)
+        raise CommandFailed("The tag has no name. Give it one.", "no_name")
+    given, numbers = _numbers(organization, file, segment)
     confirm(f"Give the tag {name} to {len(numbers):,} subscribers?")
-    tag = tags_for(organisation, [name.strip()])[name.strip()]
-    _do(organisation, bulk.TAG, tag, given, numbers)
+    tag = tags_for(organization, [name.strip()])[name.strip()]
+    _do(organization, bulk.TAG, tag, given, numbers)
 
 
 @tags.command("remove")
@@ -65,76 +65,76 @@ def tag_add(name: str, file: str | None, segment: str | None) -> None:
 @common
 def tag_remove(name: str, file: str | None, segment: str | None) -> None:
     """Take a tag away. Can be undone at the desk for a day."""
-    opening.open_house()
+    bootstrap.open_house()
     from samizdat.audience.actions import bulk
     from samizdat.audience.queries import tag_named
 
-    organisation = opening.organisation()
-    tag = tag_named(organisation, name)
+    organization = bootstrap.organization()
+    tag = tag_named(organization, name)
     if tag is None:
-        raise Failed(f"There is no tag {name}. `samizdat tag ls` shows those that there are.", "no_such_tag")
-    given, numbers = _numbers(organisation, file, segment)
+        raise CommandFailed(f"There is no tag {name}. `samizdat tag ls` shows those that there are.", "no_such_tag")
+    given, numbers = _numbers(organization, file, segment)
     confirm(f"Take the tag {name} from {len(numbers):,} subscribers?")
-    _do(organisation, bulk.UNTAG, tag.id, given, numbers)
+    _do(organization, bulk.UNTAG, tag.id, given, numbers)
 
 
-def _numbers(organisation: Any, file: str | None, segment: str | None) -> tuple[int, list[int]]:
+def _numbers(organization: Any, file: str | None, segment: str | None) -> tuple[int, list[int]]:
     """(how many were named, the numbers of those that are here)."""
     if (file is None) == (segment is None):
         raise click.UsageError("Say who is meant: either --addresses or --segment.")
     if segment is not None:
-        numbers = _of_segment(organisation, segment)
+        numbers = _of_segment(organization, segment)
         return len(numbers), numbers
     from samizdat.audience.queries import numbers_at
 
     given = {address for _line, address in _read(file or "-")}
-    return len(given), sorted(set(chain.from_iterable(numbers_at(organisation, part) for part in batched(given, 500))))
+    return len(given), sorted(set(chain.from_iterable(numbers_at(organization, part) for part in batched(given, 500))))
 
 
-def _of_segment(organisation: Any, name: str) -> list[int]:
+def _of_segment(organization: Any, name: str) -> list[int]:
     from samizdat.audience.models import NUMBER_MASK
-    from samizdat.audience.segments import saved
-    from samizdat.audience.segments.names import check
-    from samizdat.audience.segments.who import Reader, today_of
-    from samizdat.vault import house
+    from samizdat.audience.segments import lookup
+    from samizdat.audience.segments.describe import check
+    from samizdat.audience.segments.members import MemberReader, today_of
+    from samizdat.vault import keyring
 
-    row = saved.segment_named(organisation, name)
-    tree = saved.opened(house.keys(organisation), row).tree
-    check(organisation, tree)
-    reader = Reader(organisation, tree, today_of(organisation, opening.now()))
+    row = lookup.segment_named(organization, name)
+    tree = lookup.opened(keyring.keys(organization), row).tree
+    check(organization, tree)
+    reader = MemberReader(organization, tree, today_of(organization, bootstrap.now()))
     return [id & NUMBER_MASK for page in reader.ids() for id in page]
 
 
 def _read(file: str) -> Iterator[tuple[int, str]]:
     """(line, comparable address) of each. Errors: Failed at the first line that is none, before anything is changed."""
-    from samizdat.core import address
+    from samizdat.core.mail import address
 
     data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
         lines: Iterable[str] = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise Failed(f"{file} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
+        raise CommandFailed(f"{file} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
     for number, text in enumerate(lines, start=1):
         if text.strip():
             try:
-                yield number, address.comparable(address.normalise(text.strip()))
+                yield number, address.comparable(address.normalize(text.strip()))
             except address.BadAddress as wrong:
                 sentence = f"Line {number}: {wrong} Nothing was changed; correct the line and try again."
-                raise Failed(sentence, "bad_address") from wrong
+                raise CommandFailed(sentence, "bad_address") from wrong
 
 
-def _do(organisation: Any, deed: str, tag: int, given: int, numbers: list[int]) -> None:
+def _do(organization: Any, deed: str, tag: int, given: int, numbers: list[int]) -> None:
     from samizdat.audience.actions import bulk
     from samizdat.audience.filters import Filter
-    from samizdat.audience.models import BulkWork
+    from samizdat.audience.models import BulkAction
 
     changed = 0
     for part in batched(numbers, MANY):
-        plan = bulk.Plan(deed, Filter(numbers=part), tag=tag)
-        if bulk.count(organisation, plan)[1]:
-            work = bulk.begin(organisation, plan, now=opening.now())
-            bulk.run(work.id, opening.now)
-            changed += BulkWork.objects.values_list("changed", flat=True).get(id=work.id)
+        plan = bulk.BulkPlan(deed, Filter(numbers=part), tag=tag)
+        if bulk.count(organization, plan)[1]:
+            work = bulk.begin(organization, plan, now=bootstrap.now())
+            bulk.run(work.id, bootstrap.now)
+            changed += BulkAction.objects.values_list("changed", flat=True).get(id=work.id)
     unknown = given - len(numbers)
     document = {"given": given, "found": len(numbers), "unknown": unknown, "changed": changed}
     say(document, f"{changed:,} changed, {len(numbers) - changed:,} as they were, {unknown:,} are not known here.")

@@ -16,9 +16,9 @@ _TEXT = re.compile(rb'"(?:[^"\\]++|\\(?:.|\Z))*+(?:"|\Z)', re.DOTALL)
 def read(data: bytes, values: int) -> Any:
     """The JSON of a file, of at most so many values and keys; it nests as little, and its numbers are as small, as
     ours. Errors: ValueError."""
-    found = counted(data, values, parse_int=_whole, parse_float=_finite, parse_constant=_none)
-    _insist_on_depth(found)
-    return found
+    document = counted(data, values, parse_int=_whole, parse_float=_finite, parse_constant=_none)
+    _insist_on_depth(document)
+    return document
 
 
 def counted(data: bytes, values: int, **how: Any) -> Any:
@@ -52,9 +52,9 @@ def _none(name: str) -> Any:
     raise ValueError(f"{name} is no number")
 
 
-def _insist_on_depth(found: Any) -> None:
-    level, depth = [found], 0
-    while level := [one for held in level for one in _within(held) if isinstance(one, list | dict)]:
+def _insist_on_depth(document: Any) -> None:
+    level, depth = [document], 0
+    while level := [child for held in level for child in _within(held) if isinstance(child, list | dict)]:
         depth += 1
         if depth >= MOST_DEEP:
             raise ValueError("nested too deep")

@@ -30,7 +30,7 @@ PURPOSES = ("newsletter", "fundraising")
 LETTERS, APPEALS = PURPOSES
 STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
 
-ALL_LISTS = 0  # a record with this list speaks for every list of the organisation
+ALL_LISTS = 0  # a record with this list speaks for every list of the organization
 
 # Field numbers inside the sealed blob of a consent record (seal.pack). Append only.
 AT, SOURCE, WORDING, REASON, LETTER = 0, 1, 2, 3, 4
@@ -43,7 +43,7 @@ NO_ANSWER = "no_answer"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ConsentFact:
     """One fact. ``day`` is a day in UTC, ``order`` the position in the log, which decides within one day."""
 
     kind: str
@@ -57,19 +57,19 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Yes:
+class Permission:
     """``record`` is the fact to show when she asks why she gets this mail; ``reason`` its kind."""
 
     reason: str
-    record: Record
+    record: ConsentFact
 
 
 @dataclass(frozen=True, slots=True)
-class No:
+class Refusal:
     """``reason`` is one of REASONS; ``record`` the fact behind it, None where there is no record."""
 
     reason: str
-    record: Record | None
+    record: ConsentFact | None
 
 
 # What a subscription's projection column holds is the index in this tuple: append only. 0 is what a row has
@@ -137,13 +137,13 @@ AGREEING = frozenset({"asked", "given", "confirmed"})
 
 
 def may(
-    records: Iterable[Record],
+    records: Iterable[ConsentFact],
     list: int,
     purpose: str,
     now: datetime,
     suppressed: str | None = None,
     paused: date | None = None,
-) -> Yes | No:
+) -> Permission | Refusal:
     """May we write to this subscriber, for this list and purpose, now?
 
     An appeal for money is a letter of its list that takes a second yes: without one to the letters the answer is
@@ -151,20 +151,20 @@ def may(
     counts until then; coming back to the letters is no new one, taking that leaving back brings both.
 
     ``records`` is her whole log, in any order. ``suppressed`` is the reason for which her address is
-    suppressed in the organisation (bounce, complaint, objected, ...), None if it is not. ``now`` is aware.
+    suppressed in the organization (bounce, complaint, objected, ...), None if it is not. ``now`` is aware.
     ``paused`` is the day until which she wants nothing of this list; the record of that answer carries it.
     """
     if suppressed is not None:
-        return No(f"suppressed:{suppressed}", None)
+        return Refusal(f"suppressed:{suppressed}", None)
     known = tuple(records)
     answer = _answer(*_fold(_spoken(known, list, LETTERS, now)))
-    if isinstance(answer, Yes) and purpose != LETTERS:
+    if isinstance(answer, Permission) and purpose != LETTERS:
         answer = _answer(*_fold(_spoken(known, list, purpose, now)))
         whole = _last_leaving(_spoken(known, list, LETTERS, now))
-        if isinstance(answer, Yes) and whole is not None and _place(answer.record) < _place(whole):
-            answer = No("left" if whole.kind == "withdrawn" else whole.kind, whole)
-    if isinstance(answer, Yes) and paused is not None and now.astimezone(UTC).date() < paused:
-        return No("paused", replace(answer.record, day=paused))
+        if isinstance(answer, Permission) and whole is not None and _place(answer.record) < _place(whole):
+            answer = Refusal("left" if whole.kind == "withdrawn" else whole.kind, whole)
+    if isinstance(answer, Permission) and paused is not None and now.astimezone(UTC).date() < paused:
+        return Refusal("paused", replace(answer.record, day=paused))
     return answer
 
 
@@ -173,7 +173,7 @@ _BY_LETTER = frozenset({"form", "one-click"})
 _WRITTEN_TO = frozenset({"yes", "never_agreed"})
 
 
-def letters_left_by(records: Iterable[Record], list: int, purpose: str, now: datetime) -> frozenset[str]:
+def letters_left_by(records: Iterable[ConsentFact], list: int, purpose: str, now: datetime) -> frozenset[str]:
     """The letters by whose link she left this list: what a report counts, once for each of them.
 
     Only a leaving that really ended something counts, and one that was taken back does not. Whoever came back by
@@ -181,7 +181,7 @@ def letters_left_by(records: Iterable[Record], list: int, purpose: str, now: dat
     into the future so that it is not believed, does not matter: they got the letter, and left by it. The records carry
     `letter`; otherwise as for may().
     """
-    left: set[Record] = set()
+    left: set[ConsentFact] = set()
     standing = before = _NOTHING
     for record in _spoken(records, list, purpose, now):
         word, fact = standing
@@ -193,25 +193,25 @@ def letters_left_by(records: Iterable[Record], list: int, purpose: str, now: dat
     return frozenset(record.letter for record in left)
 
 
-def leavings(records: Iterable[Record], list: int, purpose: str, now: datetime) -> tuple[Record, ...]:
+def leavings(records: Iterable[ConsentFact], list: int, purpose: str, now: datetime) -> tuple[ConsentFact, ...]:
     """What taking a leaving back would undo: the withdrawal that stands, and those that were recorded after it of
     somebody who had left already. None where something else stands. Otherwise as for may()."""
-    found: tuple[Record, ...] = ()
+    withdrawals: tuple[ConsentFact, ...] = ()
     standing = before = _NOTHING
     for record in _spoken(records, list, purpose, now):
         earlier = standing
         standing, before = _step(standing, before, record)
         if standing[0] != "left":
-            found = ()
+            withdrawals = ()
         elif record.kind == "withdrawn":
-            found = (*found, record) if standing is earlier else (record,)
-    return found
+            withdrawals = (*withdrawals, record) if standing is earlier else (record,)
+    return withdrawals
 
 
 _ANSWERS = frozenset({"confirmed", "withdrawn", "objected", "cleaned"})
 
 
-def asked_on(records: Iterable[Record], list: int, now: datetime, purpose: str = LETTERS) -> frozenset[date]:
+def asked_on(records: Iterable[ConsentFact], list: int, now: datetime, purpose: str = LETTERS) -> frozenset[date]:
     """The days of the sign-ups to this list that nothing has answered since, also of somebody who had left."""
     days: set[date] = set()
     for record in _spoken(records, list, purpose, now):
@@ -222,7 +222,7 @@ def asked_on(records: Iterable[Record], list: int, now: datetime, purpose: str =
     return frozenset(days)
 
 
-def _spoken(records: Iterable[Record], list: int, purpose: str, now: datetime) -> Iterable[Record]:
+def _spoken(records: Iterable[ConsentFact], list: int, purpose: str, now: datetime) -> Iterable[ConsentFact]:
     """What speaks for this list and purpose, in the order in which it is read."""
     # A day ahead of UTC is today in half the world; later ones are a mistyped year or a wrong clock. A yes
     # from then is not believed, a no is.
@@ -231,29 +231,29 @@ def _spoken(records: Iterable[Record], list: int, purpose: str, now: datetime) -
     return sorted(mine, key=_place)
 
 
-def _place(record: Record) -> tuple[date, int]:
+def _place(record: ConsentFact) -> tuple[date, int]:
     return record.day, record.order
 
 
-def _speaks_for(record: Record, list: int, purpose: str, last_day: date) -> bool:
+def _speaks_for(record: ConsentFact, list: int, purpose: str, last_day: date) -> bool:
     here = record.list == list or (record.list == ALL_LISTS and record.kind not in AGREEING)
     meant = record.purpose == purpose or record.kind in _EVERY_PURPOSE
     return here and meant and (record.day <= last_day or record.kind in ("withdrawn", "objected", "cleaned"))
 
 
 # What stands, and the fact behind it.
-type _Standing = tuple[str, Record | None]
+type _Standing = tuple[str, ConsentFact | None]
 _NOTHING: _Standing = ("never_agreed", None)
 
 
-def _fold(records: Iterable[Record]) -> _Standing:
+def _fold(records: Iterable[ConsentFact]) -> _Standing:
     standing = before = _NOTHING
     for record in records:
         standing, before = _step(standing, before, record)
     return standing
 
 
-def _step(standing: _Standing, before: _Standing, record: Record) -> tuple[_Standing, _Standing]:
+def _step(standing: _Standing, before: _Standing, record: ConsentFact) -> tuple[_Standing, _Standing]:
     """(what stands after this record, what stood before the last that can be taken back: a leaving, an agreement)."""
     word, fact = standing
     if record.kind == "undone":
@@ -269,29 +269,29 @@ def _step(standing: _Standing, before: _Standing, record: Record) -> tuple[_Stan
     return (to, record), (standing if to == "left" or record.kind == "given" else before)
 
 
-def _last_leaving(records: Iterable[Record]) -> Record | None:
+def _last_leaving(records: Iterable[ConsentFact]) -> ConsentFact | None:
     """The newest leaving that was not taken back, of letters in the order in which they are read; also one that
     changed nothing, since she had left before."""
-    leavings: list[Record] = []
+    leavings: list[ConsentFact] = []
     standing = before = _NOTHING
     for record in records:
         if record.kind in ("withdrawn", "objected"):
             leavings.append(record)
         elif record.kind == "returned" and standing[0] == "left" and standing[1] is not None:
             undone = _place(standing[1])
-            leavings = [one for one in leavings if one.kind != "withdrawn" or _place(one) < undone]
+            leavings = [leaving for leaving in leavings if leaving.kind != "withdrawn" or _place(leaving) < undone]
         standing, before = _step(standing, before, record)
     return leavings[-1] if leavings else None
 
 
-def _brings_back(record: Record) -> bool:
+def _brings_back(record: ConsentFact) -> bool:
     return record.way in BRINGS_BACK
 
 
-def _answer(standing: str, record: Record | None) -> Yes | No:
+def _answer(standing: str, record: ConsentFact | None) -> Permission | Refusal:
     if standing == "yes" and record is not None:
-        return Yes(record.kind, record)
-    return No(standing, record)
+        return Permission(record.kind, record)
+    return Refusal(standing, record)
 
 
 # How much a yes is worth when somebody asks for proof, the strongest first; and how old it is.
@@ -299,7 +299,7 @@ STRENGTHS = ("confirmed", "elsewhere", "written", "brought")
 AGES = ("one", "two", "old", "unknown")
 
 
-def strength(yes: Yes) -> str:
+def strength(yes: Permission) -> str:
     """confirmed: by her own act here. elsewhere: so says a file. written: somebody wrote down that she agreed.
     brought: a file says no more than that she is subscribed."""
     if yes.record.way == "import":
@@ -310,17 +310,17 @@ def strength(yes: Yes) -> str:
 _HER_OWN = frozenset({"form", "mail", "one-click"})
 
 
-def age(told: date | None, today: date) -> str:
+def age(consent_date: date | None, today: date) -> str:
     """one: younger than a year; two: than two; old; unknown where nobody told when she agreed."""
-    if told is None:
+    if consent_date is None:
         return "unknown"
-    days = (today - told).days
+    days = (today - consent_date).days
     return "one" if days < 365 else "two" if days < 730 else "old"
 
 
-def code(verdict: Yes | No) -> int:
+def code(verdict: Permission | Refusal) -> int:
     """The small number for the projection column of a subscription; YES (1) alone may be written to."""
-    return YES if isinstance(verdict, Yes) else REASONS.index(verdict.reason)
+    return YES if isinstance(verdict, Permission) else REASONS.index(verdict.reason)
 
 
 # -- statuses, as people and files say them ----------------------------------------
@@ -353,11 +353,11 @@ _STATUS_OF_STANDING = {
 }
 
 
-def status(verdict: Yes | No) -> str:
+def status(verdict: Permission | Refusal) -> str:
     """The status of a subscription, in the words of STATUSES. Ask may() without ``suppressed``: a suppression
     stands beside the subscription and is no status; it reads as "cleaned" for a bounce and "unsubscribed"
     else."""
-    if isinstance(verdict, Yes):
+    if isinstance(verdict, Permission):
         return "subscribed"
     if verdict.reason.startswith("suppressed:"):
         return "cleaned" if verdict.reason == "suppressed:bounce" else "unsubscribed"

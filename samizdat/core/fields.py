@@ -98,15 +98,15 @@ def with_choices(known: Mapping[str, int], texts: Iterable[str], highest: int = 
     """Text -> code for the choices of a field, in their order. A text that had a code keeps it, a new one gets the
     next above all that were ever given (``highest``): a readable value must not come to mean something else."""
     following = max([highest, *known.values()]) + 1
-    found: dict[str, int] = {}
+    codes: dict[str, int] = {}
     for text in texts:
-        if text in found or not text:
+        if text in codes or not text:
             continue
         if text in known:
-            found[text] = known[text]
+            codes[text] = known[text]
         else:
-            found[text], following = following, following + 1
-    return found
+            codes[text], following = following, following + 1
+    return codes
 
 
 def _number(text: str) -> str:
@@ -125,9 +125,9 @@ def _day(text: str) -> str:
         (r"(\d{1,2})\.(\d{1,2})\.(\d{4})", (3, 2, 1)),
         (r"(\d{1,2})/(\d{1,2})/(\d{4})", (3, 1, 2)),
     ):
-        if found := re.fullmatch(shape, text):
+        if match := re.fullmatch(shape, text):
             try:
-                return date(*(int(found[place]) for place in order)).isoformat()
+                return date(*(int(match[place]) for place in order)).isoformat()
             except ValueError:
                 break
     raise BadValue("bad_date")

@@ -16,14 +16,14 @@ def normal(code: str) -> str:
     return code.strip().replace("_", "-").lower()
 
 
-def place_of(said: str, versions: Sequence[str]) -> int | None:
+def place_of(language: str, versions: Sequence[str]) -> int | None:
     """The version for a reader of this language: in hers exactly, else in its base (pt for pt-BR). None: there is
     none, and she gets the fallback.
 
     Not the other way round: whoever reads Portuguese may not want it as it is written in Brazil, and zh-hant is another
     script than zh-hans.
     """
-    code = normal(said)
+    code = normal(language)
     if not code:
         return None
     for wanted in (code, code.partition("-")[0]):

@@ -33,17 +33,17 @@ def spans(days: Mapping[date, int]) -> list[Span]:
     """(first day, last day, presses): days of fewer than the floor stand together with those beside them, so that none
     of the small numbers can be worked out of the sum. [] where all together are fewer.
     """
-    found: list[Span] = []
+    result: list[Span] = []
     begun: Span | None = None
     for day, count in sorted(days.items()):
         begun = (begun[0] if begun else day, day, (begun[2] if begun else 0) + count)
         if begun[2] >= FLOOR:
-            found.append(begun)
+            result.append(begun)
             begun = None
-    if begun and found:
-        first, _last, count = found.pop()
-        found.append((first, begun[1], count + begun[2]))
-    return [(first, last, rounded(count)) for first, last, count in found]
+    if begun and result:
+        first, _last, count = result.pop()
+        result.append((first, begun[1], count + begun[2]))
+    return [(first, last, rounded(count)) for first, last, count in result]
 
 
 def dump(places: frozenset[int]) -> str:

@@ -11,20 +11,20 @@ class DeliveryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from samizdat.accounts import changes
-        from samizdat.audience.exporting import registry
+        from samizdat.accounts import pending_changes
+        from samizdat.portability.parts import registry
 
         registry.register(_parts)
-        changes.register(_kinds)
+        pending_changes.register(_kinds)
 
 
 def _parts() -> Iterable[object]:
-    from samizdat.delivery.portable import Results
+    from samizdat.portability.parts.delivery import DeliveryPart
 
-    return (Results(),)
+    return (DeliveryPart(),)
 
 
 def _kinds() -> Mapping[str, Any]:
-    from samizdat.delivery.changeable import KINDS
+    from samizdat.delivery.pending_change_kinds import KINDS
 
     return KINDS

@@ -10,46 +10,46 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.grants import leading
 from samizdat.campaigns.models import Edition, EditionVariant
-from samizdat.core.address import BadAddress, domain, normalise
-from samizdat.core.flaws import SENTENCES
-from samizdat.delivery import signing
+from samizdat.core.content.problems import SENTENCES
+from samizdat.core.mail.address import BadAddress, domain, normalize
+from samizdat.delivery import dkim_keys
 from samizdat.delivery.errors import NotReleasable
-from samizdat.vault import house
-from samizdat.vault.sealed import open_json
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json
 
 
-def envelope_sender(organisation: Any, sender: str) -> str:
+def envelope_sender(organization: Any, sender: str) -> str:
     """The address that admins set, else From at a domain that is theirs: of the public pages, or one that we sign for.
-    "" where it would be neither: the null reverse-path, to which nothing comes back. sender: From, normalised."""
-    kept = leading(organisation)
-    if kept.return_address or _is_own(organisation, kept.public_url, domain(sender)):
+    "" where it would be neither: the null reverse-path, to which nothing comes back. sender: From, normalized."""
+    kept = leading(organization)
+    if kept.return_address or _is_own(organization, kept.public_url, domain(sender)):
         return kept.return_address or sender
     return ""
 
 
-def _is_own(organisation: Any, public_url: str, name: str) -> bool:
+def _is_own(organization: Any, public_url: str, name: str) -> bool:
     host = urlsplit(public_url).hostname or ""
     if host == "localhost" or host.startswith("127."):
         return True  # To try things out: no reader elsewhere can open its pages.
     # letters.lantern.example is of whoever has lantern.example; of example alone nobody is.
     beside = "." in name and "." in host and (f".{host}".endswith(f".{name}") or f".{name}".endswith(f".{host}"))
-    return beside or bool(signing.signing_domain(organisation, name))
+    return beside or bool(dkim_keys.signing_domain(organization, name))
 
 
 def refuse_elsewhere(edition: Edition) -> None:
     """Errors: NotReleasable where bounces of one of its versions would go to an address that no admin set."""
-    keys, organisation = house.keys(edition.organisation), edition.organisation
+    keys, organization = keyring.keys(edition.organization), edition.organization
     rows = EditionVariant.objects.filter(edition=edition).values_list("place", "details_sealed")
     frozen = [("details", edition.details_sealed), *((f"details {place}", blob) for place, blob in rows)]
     for label, blob in frozen:
         sender = open_json(keys, blob, "edition", label, edition.pk)["from_email"]
-        if not envelope_sender(organisation, normalise(sender)):
+        if not envelope_sender(organization, normalize(sender)):
             raise NotReleasable(_(SENTENCES["bounces_elsewhere"]) % {"address": sender})
 
 
-def elsewhere(organisation: Any, sender: str) -> bool:
+def elsewhere(organization: Any, sender: str) -> bool:
     """Whether bounces of a letter from this address, as it was typed, have no place."""
     try:
-        return not envelope_sender(organisation, normalise(sender))
+        return not envelope_sender(organization, normalize(sender))
     except BadAddress:
         return False  # The letter's own flaw names it already.

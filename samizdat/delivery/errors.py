@@ -19,7 +19,7 @@ class NobodyToWrite(DeliveryError):
     code = "nobody_to_write"
 
 
-class Fenced(DeliveryError):
+class SendingLocked(DeliveryError):
     code = "fenced"
 
 
@@ -29,7 +29,7 @@ class CopiedFolder(DeliveryError):
     code = "copied_folder"
 
 
-class Pooled(DeliveryError):
+class PooledConnection(DeliveryError):
     """A connection pooler gives the same session to several connections, so that a sender's lock locks nobody out."""
 
     code = "pooled"

@@ -6,13 +6,13 @@ from django.db import models
 class Route(models.Model):
     """A configured way out. URL and credentials are sealed."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="routes")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="routes")
     name = models.CharField(max_length=60)
     priority = models.PositiveIntegerField(default=10)  # Lower goes first.
     settings_sealed = models.BinaryField()  # JSON: url, password.
     scheme = models.CharField(max_length=20)
     connections = models.PositiveIntegerField(default=10)
-    rate = models.FloatField(null=True)  # Messages a second that they are spread at: core/pace.pace_of(limits).
+    rate = models.FloatField(null=True)  # Messages a second that they are spread at: core/mail/rate.pace_of(limits).
     limits = models.CharField(max_length=200, blank=True, default="", db_default="")  # "10/s,5000/h,20000/d"
     warm_up = models.CharField(max_length=800, blank=True, default="", db_default="")  # "50,100,200": by days.
     warm_since = models.DateField(null=True)  # The first day of the warm-up.
@@ -26,7 +26,7 @@ class Route(models.Model):
     asked = models.DateTimeField(null=True)  # When its provider was last asked how the account stands.
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="route_name_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="route_name_once")]
 
 
 class RouteDomain(models.Model):
@@ -43,13 +43,13 @@ class RouteDomain(models.Model):
 
 
 class RoutePace(models.Model):
-    """What a route has sent of late: one row that all senders draw from, each a little at a time (core/pace.draw).
+    """What a route has sent of late: one row that all senders draw from, each a little at a time (core/mail/rate.draw).
 
     What a sender has drawn counts as used, so one that is killed sends less and never more.
     """
 
     route = models.OneToOneField(Route, models.CASCADE, primary_key=True, related_name="+")
-    spent = models.TextField(blank=True, default="")  # core/pace.spent_text
+    spent = models.TextField(blank=True, default="")  # core/mail/rate.spent_text
 
 
 class ConnectionLease(models.Model):
@@ -67,7 +67,7 @@ class ProviderPace(models.Model):
 
     pk = models.CompositePrimaryKey("route_id", "provider")
     route = models.ForeignKey(Route, models.CASCADE, related_name="+", db_index=False)
-    provider = models.PositiveSmallIntegerField()  # core/address.PROVIDERS
+    provider = models.PositiveSmallIntegerField()  # core/mail/address.PROVIDERS
     rate = models.FloatField()  # Messages a second at `at`.
     full = models.FloatField()  # Messages a second before.
     at = models.FloatField()  # Seconds since 1970.
@@ -76,15 +76,15 @@ class ProviderPace(models.Model):
 
 class ProviderRefusal(models.Model):
     """A mailbox provider that refuses us in one campaign: what is for it waits, as deferred, until somebody lifts that
-    (core/refusals). Of a large one its place in core/address.PROVIDERS; of any other the domain, sealed, for a domain
-    with few people points at them.
+    (core/mail/refusals). Of a large one its place in core/mail/address.PROVIDERS; of any other the domain, sealed, for
+    a domain with few people points at them.
     """
 
     edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+", db_index=False)
     digest = models.BinaryField(max_length=16)  # Of the provider's word, keyed: finds it again.
     provider = models.PositiveSmallIntegerField()
     domain_sealed = models.BinaryField(default=b"")
-    reason = models.CharField(max_length=20)  # core/refusals.REASONS
+    reason = models.CharField(max_length=20)  # core/mail/refusals.REASONS
     answer_sealed = models.BinaryField()  # Code and words, without addresses.
     count = models.PositiveIntegerField()  # Refused alike, when it was put off.
     since = models.DateTimeField()
@@ -114,15 +114,17 @@ class HeldRefusals(models.Model):
 class SendingDomain(models.Model):
     """A domain of From addresses that we sign for. Its name is in the clear: name servers tell it to everybody."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="sending_domains")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="sending_domains")
     name = models.CharField(max_length=253)
     made = models.DateField()
     warm_up = models.CharField(max_length=800, blank=True, default="", db_default="")  # "50,100,200": by days.
     warm_since = models.DateField(null=True)  # The first day of the warm-up.
-    spent = models.TextField(blank=True, default="", db_default="")  # What went out from it of late: core/pace.Spent.
+    spent = models.TextField(
+        blank=True, default="", db_default=""
+    )  # What went out from it of late: core/mail/rate.Spent.
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="sending_domain_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="sending_domain_once")]
 
 
 class DkimKey(models.Model):
@@ -134,7 +136,7 @@ class DkimKey(models.Model):
     STATES = ("new", "published", "active", "retiring", "retired")
 
     domain = models.ForeignKey(SendingDomain, models.CASCADE, related_name="keys")
-    algorithm = models.CharField(max_length=10)  # core/dkim.ALGORITHMS
+    algorithm = models.CharField(max_length=10)  # core/mail/dkim.ALGORITHMS
     selector = models.CharField(max_length=63)
     public = models.TextField()  # The p= of its record.
     private_sealed = models.BinaryField(default=b"")  # PKCS #8, DER.
@@ -172,7 +174,8 @@ class Worker(models.Model):
 
 
 class Location(models.Model):
-    """Where the installation last ran, as keyed hashes (delivery/location.py): a copy finds that it differs."""
+    """Where the installation last ran, as keyed hashes (delivery/copied_installation.py): a copy finds that it
+    differs."""
 
     folder = models.BinaryField(max_length=16)  # Of which data folder, on PostgreSQL; empty: of the database itself.
     part = models.CharField(max_length=10)  # location.PARTS
@@ -183,7 +186,7 @@ class Location(models.Model):
 
 
 class Clock(models.Model):
-    """One row: what the time was when somebody last looked, and whether the clock was set (delivery/jumps.py).
+    """One row: what the time was when somebody last looked, and whether the clock was set (delivery/clock_jumps.py).
 
     `ticks` are seconds of a clock that nobody can set, which begins anew with each boot of a machine.
     """
@@ -196,7 +199,7 @@ class Clock(models.Model):
     patient = models.DateTimeField(null=True)  # Until then nothing is given up or thrown away for being old.
 
 
-class Step(models.Model):
+class SchedulerStep(models.Model):
     """A step of the clock: when it last went through, and where it broke. A minute old at most while all is well."""
 
     name = models.CharField(max_length=60, primary_key=True)
@@ -205,10 +208,10 @@ class Step(models.Model):
     why = models.CharField(max_length=200, blank=True)
 
 
-class SetAside(models.Model):
+class DigestRecipients(models.Model):
     """Readers set aside with a campaign until it is known how a letter reaches them. Of a letter that was frozen: whom
     its chunks leave out, since they want it gathered or one a month; asked once more when it begins. Of a digest: whom
-    it gathers for, as its round ended. Gone with the answer. `numbers`: packed u64, core/ledger; up to 5,000.
+    it gathers for, as its round ended. Gone with the answer. `numbers`: packed u64, core/mail/ledger; up to 5,000.
     """
 
     campaign = models.ForeignKey("campaigns.Campaign", models.CASCADE, related_name="+")
@@ -216,7 +219,7 @@ class SetAside(models.Model):
 
 
 class Chunk(models.Model):
-    """At most 500 recipients of an edition, the unit a sender claims. `numbers`: packed u64, core/ledger."""
+    """At most 500 recipients of an edition, the unit a sender claims. `numbers`: packed u64, core/mail/ledger."""
 
     READY, CLAIMED, DONE = range(3)
 
@@ -306,7 +309,7 @@ class RouteTotal(models.Model):
     unsure = models.BigIntegerField(default=0)
 
 
-class Minute(models.Model):
+class MinuteTotal(models.Model):
     """Totals per minute, edition and route, for the rate chart."""
 
     pk = models.CompositePrimaryKey("edition_id", "route_id", "minute")
@@ -329,7 +332,7 @@ class ProviderTotal(models.Model):
 
 class VariantTotal(models.Model):
     """What became of the messages of one version of an edition, in a test or by language, as totals; the variant
-    core/contest.REST: of the rest of a test.
+    core/ab_test.REST: of the rest of a test.
     """
 
     pk = models.CompositePrimaryKey("edition_id", "variant", "state")
@@ -339,7 +342,7 @@ class VariantTotal(models.Model):
     count = models.BigIntegerField(default=0)
 
 
-class Answer(models.Model):
+class SmtpReply(models.Model):
     """A server's own words, address taken out, sealed, and how often it said them."""
 
     edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="+")
@@ -354,7 +357,7 @@ class Answer(models.Model):
         constraints = [models.UniqueConstraint(fields=["edition", "route", "digest"], name="answer_once")]
 
 
-class Folded(models.Model):
+class DeliveryArchiveTotal(models.Model):
     """How many messages of an edition had which fate, once the rows that said whose are gone (actions/folding.py)."""
 
     pk = models.CompositePrimaryKey("edition_id", "state")
@@ -364,11 +367,11 @@ class Folded(models.Model):
     day = models.DateField()  # When the last of them was folded.
 
 
-class Question(models.Model):
+class RemoteCheck(models.Model):
     """What somebody at the desk wants to know of other people's servers, and what those said: the worker asks
     (actions/questions.py), so that no page waits for them. Gone once it was read, or after an hour."""
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="+")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
     by = models.ForeignKey("accounts.Person", models.CASCADE, related_name="+")
     kind = models.CharField(max_length=10)  # actions/questions.KINDS
     about = models.BigIntegerField()  # Number of a route, a sending domain or a campaign.

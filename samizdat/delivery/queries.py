@@ -9,32 +9,32 @@ from urllib.parse import quote, urlencode
 
 from django.db.models import F, Max, Min
 
-from samizdat import dialect, plugs
-from samizdat.campaigns.draft import draft_of
+from samizdat import dialect, plugins
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import COUNTERS, Campaign, Edition, is_untouched
-from samizdat.core.address import PROVIDERS
-from samizdat.core.ledger import STATES, Books, State, books, unpack_numbers
-from samizdat.core.outcome import ANSWERS, REASONS, WHO, filled
-from samizdat.core.pace import LATER
-from samizdat.core.refusals import NAMES
-from samizdat.core.refusals import REASONS as REFUSALS
+from samizdat.core.mail.address import PROVIDERS
+from samizdat.core.mail.ledger import STATES, LedgerTotals, State, books, unpack_numbers
+from samizdat.core.mail.outcome import ANSWERS, REASONS, WHO, filled
+from samizdat.core.mail.rate import LATER
+from samizdat.core.mail.refusals import NAMES
+from samizdat.core.mail.refusals import REASONS as REFUSALS
 from samizdat.delivery.models import (
-    Answer,
     Chunk,
     Delivery,
-    Folded,
-    Minute,
+    DeliveryArchiveTotal,
+    MinuteTotal,
     ProviderRefusal,
     ProviderTotal,
     Retry,
     Route,
     RouteDomain,
     RouteTotal,
+    SmtpReply,
 )
 from samizdat.events.models import Event
 from samizdat.options import inner_networks
-from samizdat.vault import house
-from samizdat.vault.sealed import open_json
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class BarRow:
 class RefusalRow:
     """A mailbox provider that refuses us in a campaign. `waiting`: subscribers who wait in it for any of these."""
 
-    provider: str  # A name of core/address.PROVIDERS, or a domain.
-    reason: str  # core/refusals.REASONS
+    provider: str  # A name of core/mail/address.PROVIDERS, or a domain.
+    reason: str  # core/mail/refusals.REASONS
     answer: str
     count: int
     waiting: int
@@ -116,11 +116,11 @@ class RouteRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class WayOut:
     """A route as it is configured. Of a password it tells only whether there is one."""
 
     name: str
-    settings: plugs.RouteSettings = field(repr=False)
+    settings: plugins.RouteSettings = field(repr=False)
     priority: int
     rate: float | None
     connections: int
@@ -167,38 +167,38 @@ def _limit_of(rate: float | None) -> str:
     return f"{rate * 86400:.10g}/d"
 
 
-def way_of(route: Route) -> Way:
-    settings = _settings_of(route, house.keys(route.organisation))
-    return Way(
+def way_of(route: Route) -> WayOut:
+    settings = _settings_of(route, keyring.keys(route.organization))
+    return WayOut(
         route.name, settings, route.priority, route.rate, route.connections, route.signs, route.limits, route.warm_up
     )
 
 
-def route_named(organisation: Any, name: str) -> Route | None:
+def route_named(organization: Any, name: str) -> Route | None:
     """By name, or by number where no name is like it."""
-    rows = Route.objects.select_related("organisation").filter(organisation=organisation).exclude(state="removed")
-    found = rows.filter(name=name).first()
-    if found is None and name.isascii() and name.isdecimal() and len(name) < 19:
-        found = rows.filter(pk=int(name)).first()
-    return found
+    rows = Route.objects.select_related("organization").filter(organization=organization).exclude(state="removed")
+    route = rows.filter(name=name).first()
+    if route is None and name.isascii() and name.isdecimal() and len(name) < 19:
+        route = rows.filter(pk=int(name)).first()
+    return route
 
 
-def routes(organisation: Any) -> list[RouteRow]:
+def routes(organization: Any) -> list[RouteRow]:
     """All routes, in the order in which they are used."""
-    keys = house.keys(organisation)
-    rows = Route.objects.filter(organisation=organisation).exclude(state="removed").order_by("priority", "pk")
+    keys = keyring.keys(organization)
+    rows = Route.objects.filter(organization=organization).exclude(state="removed").order_by("priority", "pk")
     bars: dict[int, list[BarRow]] = {}
-    for row in RouteDomain.objects.filter(route__organisation=organisation).select_related("route").order_by("domain"):
+    for row in RouteDomain.objects.filter(route__organization=organization).select_related("route").order_by("domain"):
         bars.setdefault(row.route_id, []).append(_bar(row, keys))
     return [_row(route, keys, tuple(bars.get(route.pk, ()))) for route in rows]
 
 
-def bars_against(organisation: Any, domain: str) -> list[BarRow]:
+def bars_against(organization: Any, domain: str) -> list[BarRow]:
     """What keeps letters from this domain from going by routes that would live, the first route first."""
     rows = RouteDomain.objects.filter(
-        route__organisation=organisation, route__state__in=("live", "throttled"), domain=domain
+        route__organization=organization, route__state__in=("live", "throttled"), domain=domain
     )
-    keys = house.keys(organisation)
+    keys = keyring.keys(organization)
     return [_bar(row, keys) for row in rows.select_related("route").order_by("route__priority", "route")]
 
 
@@ -223,10 +223,10 @@ def bar_column(domain: str) -> str:
 
 def barred_at(routes: Collection[int]) -> dict[int, frozenset[str]]:
     """By route: the domains that are barred there. One question for all of them, and nothing is opened."""
-    found: dict[int, set[str]] = {}
+    by_route: dict[int, set[str]] = {}
     for route, domain in RouteDomain.objects.filter(route__in=routes).values_list("route", "domain"):
-        found.setdefault(route, set()).add(domain)
-    return {route: frozenset(domains) for route, domains in found.items()}
+        by_route.setdefault(route, set()).add(domain)
+    return {route: frozenset(domains) for route, domains in by_route.items()}
 
 
 def _row(route: Route, keys: Any, barred: tuple[BarRow, ...]) -> RouteRow:
@@ -252,11 +252,11 @@ def _row(route: Route, keys: Any, barred: tuple[BarRow, ...]) -> RouteRow:
 
 
 def _settings_of(route: Route, keys: Any) -> Any:
-    told = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
-    settings = plugs.read_url(
-        route.name, told["url"], password=told["password"], connections=route.connections, rate=route.rate
+    payload = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
+    settings = plugins.read_url(
+        route.name, payload["url"], password=payload["password"], connections=route.connections, rate=route.rate
     )
-    return replace(settings, inside=None if told.get("ours", True) else inner_networks())
+    return replace(settings, inside=None if payload.get("ours", True) else inner_networks())
 
 
 # A person sits in front of a test: the longest wait for a connection and for each answer, in seconds. A command that
@@ -266,8 +266,8 @@ LONGEST_TEST = 20.0
 
 def transport_of(route: Route, for_test: bool = False) -> Any:
     """The transport of a route, ready to carry or probe."""
-    settings = _settings_of(route, house.keys(route.organisation))
-    plug = plugs.transport(settings.scheme)
+    settings = _settings_of(route, keyring.keys(route.organization))
+    plug = plugins.transport(settings.scheme)
     if for_test and "connect" in plug.known_options:
         settings = settings.at_most(LONGEST_TEST, {"connect", "timeout"} & set(plug.known_options))
     return plug(settings)
@@ -275,8 +275,8 @@ def transport_of(route: Route, for_test: bool = False) -> Any:
 
 def transport_builder(route: Route) -> Callable[[], Any]:
     """Makes the transport of a route without asking the database again."""
-    settings = _settings_of(route, house.keys(route.organisation))
-    return lambda: plugs.transport(settings.scheme)(settings)
+    settings = _settings_of(route, keyring.keys(route.organization))
+    return lambda: plugins.transport(settings.scheme)(settings)
 
 
 # --- the state of a campaign ---
@@ -290,7 +290,7 @@ def sent_lately(campaign: Campaign, now: datetime) -> Campaign | None:
     """The same words, released to the same list within a day: by a slip, mostly. One that was taken back is none."""
     if campaign.again_id is not None or campaign.is_digest:
         return None
-    rows = Campaign.objects.select_related("organisation").filter(list=campaign.list_id, released__gte=now - LATELY)
+    rows = Campaign.objects.select_related("organization").filter(list=campaign.list_id, released__gte=now - LATELY)
     draft = draft_of(campaign)
     for other in rows.exclude(pk=campaign.pk).exclude(state="cancelled", cancelled=F("frozen")).order_by("-released"):
         if draft_of(other) == draft:
@@ -316,12 +316,12 @@ def status(campaign: Campaign) -> dict[str, Any]:
 
 def _by_route(campaign: Campaign) -> dict[str, dict[str, Any]]:
     totals = {total.route_id: total for total in RouteTotal.objects.filter(edition__campaign=campaign)}
-    found = {}
-    for route in Route.objects.filter(organisation=campaign.organisation_id).order_by("priority", "pk"):
+    by_name = {}
+    for route in Route.objects.filter(organization=campaign.organization_id).order_by("priority", "pk"):
         total = totals.get(route.pk)
         if total is None and route.state == "removed":
             continue
-        found[route.name] = {
+        by_name[route.name] = {
             "accepted": total.accepted if total else 0,
             "refused": total.refused if total else 0,
             "unsure": total.unsure if total else 0,
@@ -329,25 +329,25 @@ def _by_route(campaign: Campaign) -> dict[str, dict[str, Any]]:
             "state": route.state,
             "reason": route.reason,
         }
-    return found
+    return by_name
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CampaignReport:
     """Everything the report page shows. minutes: (minute, route, accepted, refused)."""
 
-    books: Books
+    books: LedgerTotals
     by_route: dict[str, dict[str, Any]]
     minutes: list[tuple[datetime, str, int, int]]
     providers: list[tuple[str, dict[str, int]]]
-    answers: list["Said"]
+    answers: list["ReplyText"]
     timeline: list[Event] = field(default_factory=list)
     next_due: datetime | None = None
     waiting_again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReplyText:
     """A server's own words and how often it said them."""
 
     answer: str
@@ -357,19 +357,19 @@ class Said:
     route: str
 
 
-def report(campaign: Campaign) -> Report:
+def report(campaign: Campaign) -> CampaignReport:
     """Reads totals only, so that it costs the same for ten people and for a million."""
     campaign.refresh_from_db()
     due = next_due(campaign)
-    return Report(
-        books=Books(campaign.frozen, **{name: getattr(campaign, name) for name in STATES}),
+    return CampaignReport(
+        books=LedgerTotals(campaign.frozen, **{name: getattr(campaign, name) for name in STATES}),
         by_route=_by_route(campaign),
         minutes=_minutes(campaign),
         providers=_providers(campaign),
         answers=answers(campaign),
         timeline=list(
             Event.objects.filter(kind__startswith="campaign.", about=campaign.pk)
-            .select_related("by", "organisation")
+            .select_related("by", "organization")
             .order_by("pk")
         ),
         next_due=due,
@@ -378,28 +378,28 @@ def report(campaign: Campaign) -> Report:
 
 
 def _minutes(campaign: Campaign) -> list[tuple[datetime, str, int, int]]:
-    rows = Minute.objects.filter(edition__campaign=campaign).order_by("minute", "route")
+    rows = MinuteTotal.objects.filter(edition__campaign=campaign).order_by("minute", "route")
     return [
         (row[0], row[1], row[2], row[3]) for row in rows.values_list("minute", "route__name", "accepted", "refused")
     ]
 
 
 def _providers(campaign: Campaign) -> list[tuple[str, dict[str, int]]]:
-    found: dict[int, dict[str, int]] = {}
+    by_provider: dict[int, dict[str, int]] = {}
     for row in ProviderTotal.objects.filter(edition__campaign=campaign):
         if row.count > 0:
-            found.setdefault(row.provider, {})[STATES[row.state]] = row.count
+            by_provider.setdefault(row.provider, {})[STATES[row.state]] = row.count
     return sorted(
-        ((PROVIDERS[code], counts) for code, counts in found.items()), key=lambda pair: -sum(pair[1].values())
+        ((PROVIDERS[code], counts) for code, counts in by_provider.items()), key=lambda pair: -sum(pair[1].values())
     )
 
 
-def answers(campaign: Campaign, limit: int = 20) -> list[Said]:
+def answers(campaign: Campaign, limit: int = 20) -> list[ReplyText]:
     """What servers said when they did not take a message, the most frequent first."""
-    keys = house.keys(campaign.organisation)
-    rows = Answer.objects.filter(edition__campaign=campaign).select_related("route").order_by("-count")[:limit]
+    keys = keyring.keys(campaign.organization)
+    rows = SmtpReply.objects.filter(edition__campaign=campaign).select_related("route").order_by("-count")[:limit]
     return [
-        Said(
+        ReplyText(
             ANSWERS[row.answer],
             row.code,
             keys.open(row.text_sealed, "answer", answer_column(row.route_id, row.digest), row.edition_id).decode(),
@@ -415,7 +415,7 @@ def provider_refusals(campaign: Campaign) -> list[RefusalRow]:
     rows = list(ProviderRefusal.objects.filter(edition__campaign=campaign, lifted=None).order_by("pk"))
     if not rows:
         return []
-    keys = house.keys(campaign.organisation)
+    keys = keyring.keys(campaign.organization)
     waiting = Retry.objects.filter(edition__campaign=campaign, chunk=None, due=LATER).count()
     return [
         RefusalRow(
@@ -432,8 +432,8 @@ def provider_refusals(campaign: Campaign) -> list[RefusalRow]:
     ]
 
 
-def provider_of(row: ProviderRefusal, keys: house.OrganisationKeys) -> str:
-    """The word of core/address.mailbox_provider."""
+def provider_of(row: ProviderRefusal, keys: keyring.OrganizationKeys) -> str:
+    """The word of core/mail/address.mailbox_provider."""
     if row.provider:
         return PROVIDERS[row.provider]
     return keys.open(
@@ -468,23 +468,23 @@ class Fate:
     reason: str
 
 
-def deliveries_of(organisation: Any, number: int, limit: int = 20) -> list[Fate]:
+def deliveries_of(organization: Any, number: int, limit: int = 20) -> list[Fate]:
     """The newest letters that there is a delivery of to this subscriber, the newest first."""
-    editions = Edition.objects.filter(organisation=organisation).order_by("-created", "-id")
+    editions = Edition.objects.filter(organization=organization).order_by("-created", "-id")
     order = [*editions.values_list("id", flat=True)[:LETTERS_LOOKED_AT]]
-    found = {row.edition_id: row for row in Delivery.objects.filter(edition__in=order, number=number)}
-    mine = [id for id in order if id in found][:limit]
-    rows = Campaign.objects.select_related("organisation", "edition").filter(edition__in=mine)
+    deliveries = {row.edition_id: row for row in Delivery.objects.filter(edition__in=order, number=number)}
+    mine = [id for id in order if id in deliveries][:limit]
+    rows = Campaign.objects.select_related("organization", "edition").filter(edition__in=mine)
     campaigns = {row.edition.id: row for row in rows}
     return [
-        Fate(campaigns[id].pk, draft_of(campaigns[id]).subject, found[id].day, *_fate(found[id]))
+        Fate(campaigns[id].pk, draft_of(campaigns[id]).subject, deliveries[id].day, *_fate(deliveries[id]))
         for id in mine
         if id in campaigns
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class UnsureMessage:
     """A message whose answer was lost. `again`: it is to be sent once more, or is being sent."""
 
     number: int
@@ -492,14 +492,14 @@ class Doubt:
     again: bool
 
 
-def in_doubt(campaign: Campaign, after: int = 0, limit: int = 50) -> list[Doubt]:
+def in_doubt(campaign: Campaign, after: int = 0, limit: int = 50) -> list[UnsureMessage]:
     """The unsure messages of a campaign by subscriber number, those behind `after`."""
     if not campaign.unsure:
         return []
-    found = dialect.doubtful(campaign.edition.pk, after, limit)
-    tried = Retry.objects.filter(edition__campaign=campaign, number__in=[number for number, _day in found])
+    rows = dialect.doubtful(campaign.edition.pk, after, limit)
+    tried = Retry.objects.filter(edition__campaign=campaign, number__in=[number for number, _day in rows])
     again = set(tried.values_list("number", flat=True))
-    return [Doubt(number, date.fromisoformat(day), number in again) for number, day in found]
+    return [UnsureMessage(number, date.fromisoformat(day), number in again) for number, day in rows]
 
 
 def left_in_doubt(campaign: int) -> int:
@@ -522,9 +522,9 @@ def nobody_got(campaign: Campaign) -> bool:
     return is_untouched(campaign) and not claimed.exists()
 
 
-def was_written_to(organisation: Any, number: int) -> bool:
+def was_written_to(organization: Any, number: int) -> bool:
     """Whether a letter may have reached this subscriber, by what is kept of deliveries."""
-    editions = Edition.objects.filter(organisation=organisation).values_list("id", flat=True)
+    editions = Edition.objects.filter(organization=organization).values_list("id", flat=True)
     reached = [STATES.index("accepted"), STATES.index("unsure")]
     return Delivery.objects.filter(edition__in=list(editions), number=number, state__in=reached).exists()
 
@@ -534,20 +534,20 @@ def _fate(row: Delivery) -> tuple[str, str]:
     return state, ANSWERS[row.answer] if state in ("refused", "deferred", "unsure") else ""
 
 
-def recount(campaign: Campaign) -> Books:
+def recount(campaign: Campaign) -> LedgerTotals:
     """The books counted from chunks, deliveries and what was folded of them; tests and `doctor` compare them with the
     columns."""
-    found = dict(Delivery.objects.filter(edition__campaign=campaign).values_list("number", "state"))
+    states = dict(Delivery.objects.filter(edition__campaign=campaign).values_list("number", "state"))
     owed: list[int] = []
     for blob in Chunk.objects.filter(edition__campaign=campaign, retry=False).values_list("numbers", flat=True):
         owed += unpack_numbers(bytes(blob))
-    folded = Folded.objects.filter(edition__campaign=campaign).values_list("state", "count")
+    folded = DeliveryArchiveTotal.objects.filter(edition__campaign=campaign).values_list("state", "count")
     gone = chain.from_iterable(repeat(State(state), count) for state, count in folded)
-    return books(chain((State(found.get(number, State.PENDING)) for number in owed), gone))
+    return books(chain((State(states.get(number, State.PENDING)) for number in owed), gone))
 
 
 def folded(campaign: Campaign) -> date | None:
     """The day on which its deliveries became totals: nobody knows any more who got it. None: they are still there."""
     if Chunk.objects.filter(edition__campaign=campaign).exists():
         return None
-    return Folded.objects.filter(edition__campaign=campaign).aggregate(day=Max("day"))["day"]
+    return DeliveryArchiveTotal.objects.filter(edition__campaign=campaign).aggregate(day=Max("day"))["day"]

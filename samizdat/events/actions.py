@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat.core import seal
+from samizdat.core.crypto import seal
 from samizdat.events.models import Event
-from samizdat.vault import house
+from samizdat.vault import keyring
 
 _INSTANCE = bytes(16)
 
@@ -23,7 +23,7 @@ _AT = "at"
 
 def record(
     kind: str,
-    organisation: Any = None,
+    organization: Any = None,
     *,
     now: datetime,
     about: int | None = None,
@@ -32,7 +32,7 @@ def record(
 ) -> Event:
     """Records that `kind` happened to row `about`. Call it inside the transaction of the change.
 
-    The detail is sealed to the organisation, or to the instance where there is none: it may name people.
+    The detail is sealed to the organization, or to the instance where there is none: it may name people.
     A fresh nonce is in the blob, so equal details have different digests and the log cannot be guessed at.
     Of events about people `at` is the day alone; moment_of() gives the time.
     """
@@ -40,13 +40,13 @@ def record(
     if is_of_people(kind):
         detail = {**(detail or {}), _AT: now.astimezone(UTC).isoformat()}
     event = Event(kind=kind, about=about, by=by, at=at)
-    event.organisation_id = organisation.id if organisation is not None else None
+    event.organization_id = organization.id if organization is not None else None
     event.digest = digest(event)
     # Nobody may link it into the chain before its detail is there, which is sealed under the number of its row.
     with transaction.atomic(savepoint=False):
         event.save(force_insert=True)
         if detail:
-            event.detail = _seal(organisation, detail, event.pk)
+            event.detail = _seal(organization, detail, event.pk)
             event.digest = digest(event)
             event.save(update_fields=["detail", "digest"])
     return event
@@ -70,15 +70,15 @@ def readable_time(kind: str, moment: datetime) -> datetime:
 def moment_of(event: Event) -> datetime:
     """When it happened, exactly: from the sealed detail where the column tells the day alone. Once the detail was
     erased, nobody knows more than the day."""
-    told = detail_of(event).get(_AT) if is_of_people(event.kind) else None
-    return datetime.fromisoformat(told) if told else event.at
+    timestamp = detail_of(event).get(_AT) if is_of_people(event.kind) else None
+    return datetime.fromisoformat(timestamp) if timestamp else event.at
 
 
 def digest(event: Event) -> bytes:
     """What the chain vouches for: whose, kind, row, by whom, time and the sealed detail's own hash, under a key of the
     instance, so that whoever writes the database makes no event and changes none unseen."""
-    facts = [event.organisation_id, event.kind, event.about, event.by_id, event.at.astimezone(UTC).isoformat()]
-    return seal.keyed_hash(house.derive("log"), json.dumps([*facts, hashlib.sha256(event.detail).hexdigest()]))
+    facts = [event.organization_id, event.kind, event.about, event.by_id, event.at.astimezone(UTC).isoformat()]
+    return seal.keyed_hash(keyring.derive("log"), json.dumps([*facts, hashlib.sha256(event.detail).hexdigest()]))
 
 
 def detail_of(event: Event) -> dict[str, Any]:
@@ -86,21 +86,21 @@ def detail_of(event: Event) -> dict[str, Any]:
     blob = bytes(event.detail)
     if not blob:
         return {}
-    if event.organisation_id is None:
+    if event.organization_id is None:
         return json.loads(_instance_ring().open(blob, seal.where("event", "detail", _INSTANCE, event.pk)))
-    return json.loads(house.keys(event.organisation).open(blob, "event", "detail", event.pk))
+    return json.loads(keyring.keys(event.organization).open(blob, "event", "detail", event.pk))
 
 
-def _seal(organisation: Any, detail: dict[str, Any], number: int) -> bytes:
+def _seal(organization: Any, detail: dict[str, Any], number: int) -> bytes:
     text = json.dumps(detail, ensure_ascii=False, separators=(",", ":")).encode()
-    if organisation is None:
+    if organization is None:
         return _instance_key().seal(text, seal.where("event", "detail", _INSTANCE, number), os.urandom(12))
-    return house.keys(organisation).seal(text, "event", "detail", number)
+    return keyring.keys(organization).seal(text, "event", "detail", number)
 
 
-def _instance_ring() -> seal.Ring:
-    return seal.Ring({1: _instance_key()})
+def _instance_ring() -> seal.KeyRing:
+    return seal.KeyRing({1: _instance_key()})
 
 
 def _instance_key() -> seal.Key:
-    return seal.Key(1, house.derive("events"))
+    return seal.Key(1, keyring.derive("events"))

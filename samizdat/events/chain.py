@@ -1,4 +1,4 @@
-"""One hash chain per organisation over its events and its consent records.
+"""One hash chain per organization over its events and its consent records.
 
 The worker appends, so that writers never wait for each other; it links what is committed, slice by slice, which is
 commit order as far as anybody can see it. The chain vouches for digests, so a blob can be erased and the chain
@@ -18,7 +18,7 @@ from django.db import transaction
 
 from samizdat import dialect
 from samizdat.events.actions import digest
-from samizdat.events.models import Event, Head
+from samizdat.events.models import ChainHead, Event
 
 # The byte stands in every link: append only.
 TABLES = {"events_event": b"E", "audience_consentrecord": b"C"}
@@ -44,28 +44,28 @@ class Verdict:
 
 
 def append(limit: int = SLICE) -> int:
-    """Links at most `limit` rows of each organisation and table; returns how many. Below `limit`: all are linked."""
+    """Links at most `limit` rows of each organization and table; returns how many. Below `limit`: all are linked."""
     done = 0
     for table in TABLES:
-        for organisation in dialect.unchained_organisations(table):
-            done += _append(table, organisation, limit)
+        for organization in dialect.unchained_organizations(table):
+            done += _append(table, organization, limit)
     return done
 
 
-def _append(table: str, organisation: int, limit: int) -> int:
-    Head.objects.get_or_create(organisation_id=organisation)
+def _append(table: str, organization: int, limit: int) -> int:
+    ChainHead.objects.get_or_create(organization_id=organization)
     with transaction.atomic():
         # The head is the lock: a second appender waits here and then finds nothing left to do.
-        head = Head.objects.select_for_update().get(organisation_id=organisation)
+        head = ChainHead.objects.select_for_update().get(organization_id=organization)
         position, link = head.position, bytes(head.link)
         rows = []
-        for number, digest_ in dialect.unchained(table, organisation, limit):
+        for number, digest_ in dialect.unchained(table, organization, limit):
             position += 1
             link = next_link(link, position, table, digest_)
             rows.append((position, link, number))
         if rows:
             dialect.chain_rows(table, rows)
-            Head.objects.filter(organisation_id=organisation).update(position=position, link=link)
+            ChainHead.objects.filter(organization_id=organization).update(position=position, link=link)
     return len(rows)
 
 
@@ -73,14 +73,14 @@ def next_link(link: bytes, position: int, table: str, digest: bytes) -> bytes:
     return hashlib.sha256(link + _position.pack(position) + TABLES[table] + digest).digest()
 
 
-def verify(organisation: Any, contents: Mapping[str, Contents] | None = None) -> Verdict:
+def verify(organization: Any, contents: Mapping[str, Contents] | None = None) -> Verdict:
     """Walks the whole chain again. `contents`: for a table, what tells which rows do not say what their digest says;
     events are always looked at."""
-    head = Head.objects.filter(organisation=organisation).first()
+    head = ChainHead.objects.filter(organization=organization).first()
     length = head.position if head else 0
-    look = _Contents(organisation, {"events_event": changed_events, **(contents or {})})
+    look = _Contents(organization, {"events_event": changed_events, **(contents or {})})
     link, position = bytes(32), 0
-    for at, table, number, digest_, stored in _walk(organisation):
+    for at, table, number, digest_, stored in _walk(organization):
         if position == length:
             break  # Linked by the worker since the head was read.
         position += 1
@@ -98,30 +98,30 @@ def verify(organisation: Any, contents: Mapping[str, Contents] | None = None) ->
     return Verdict(True, length)
 
 
-def link_at(organisation: Any, position: int) -> bytes:
+def link_at(organization: Any, position: int) -> bytes:
     """The link of one position; b"" where there is none. It vouches for everything before."""
-    found = _at(organisation, position)
-    return found[2] if found else b""
+    entry = _at(organization, position)
+    return entry[2] if entry else b""
 
 
-def row_at(organisation: Any, position: int) -> str | None:
+def row_at(organization: Any, position: int) -> str | None:
     """What stands at one position, for whoever has to look: table and row."""
-    found = _at(organisation, position)
-    return f"{found[0]}, row {found[1]}" if found else None
+    entry = _at(organization, position)
+    return f"{entry[0]}, row {entry[1]}" if entry else None
 
 
-def _at(organisation: Any, position: int) -> tuple[str, int, bytes] | None:
+def _at(organization: Any, position: int) -> tuple[str, int, bytes] | None:
     for table in TABLES:
-        if found := dialect.chained_at(table, organisation.id, position):
-            return table, *found
+        if row := dialect.chained_at(table, organization.id, position):
+            return table, *row
     return None
 
 
 class _Contents:
     """Asks a thousand rows at a time whether they say what their digests say. Answers with a position, or None."""
 
-    def __init__(self, organisation: Any, checks: Mapping[str, Contents]) -> None:
-        self._organisation, self._checks = organisation, checks
+    def __init__(self, organization: Any, checks: Mapping[str, Contents]) -> None:
+        self._organization, self._checks = organization, checks
         self._waiting: dict[str, dict[int, int]] = {table: {} for table in checks}
 
     def at(self, table: str, position: int, number: int) -> int | None:
@@ -135,20 +135,20 @@ class _Contents:
 
     def _ask(self, table: str) -> int | None:
         rows = self._waiting[table]
-        changed = self._checks[table](self._organisation, list(rows)) if rows else []
-        found = min((rows[number] for number in changed), default=None)
+        changed = self._checks[table](self._organization, list(rows)) if rows else []
+        position = min((rows[number] for number in changed), default=None)
         rows.clear()
-        return found
+        return position
 
 
-def _walk(organisation: Any) -> Iterator[tuple[int, str, int, bytes, bytes]]:
+def _walk(organization: Any) -> Iterator[tuple[int, str, int, bytes, bytes]]:
     def share(table: str) -> Iterator[tuple[int, str, int, bytes, bytes]]:
-        for position, number, digest_, link in dialect.chained(table, organisation.id):
+        for position, number, digest_, link in dialect.chained(table, organization.id):
             yield position, table, number, digest_, link
 
     return heapq.merge(*(share(table) for table in TABLES))
 
 
-def changed_events(organisation: Any, numbers: list[int]) -> list[int]:
+def changed_events(organization: Any, numbers: list[int]) -> list[int]:
     """Events whose digest is not that of what they say. Nothing here ever empties a detail."""
     return [row.id for row in Event.objects.filter(id__in=numbers) if digest(row) != bytes(row.digest)]

@@ -8,13 +8,13 @@ class Event(models.Model):
 
     `at` is exact, but the day alone where people are spoken of (events.actions.moment_of knows more).
     `digest` is a keyed hash over the sealed detail and the readable columns; the worker appends it to the
-    organisation's hash chain in commit order (`position`, `link`), so writers do not queue. `handled` says
-    whether worker/after.py has done what follows.
+    organization's hash chain in commit order (`position`, `link`), so writers do not queue. `handled` says
+    whether worker/schedule/event_handlers.py has done what follows.
     """
 
     # Found by event_newest, which begins with it.
-    organisation = models.ForeignKey(
-        "accounts.Organisation", models.CASCADE, null=True, related_name="+", db_index=False
+    organization = models.ForeignKey(
+        "accounts.Organization", models.CASCADE, null=True, related_name="+", db_index=False
     )
     kind = models.CharField(max_length=60)
     about = models.BigIntegerField(null=True)  # Number of the row the kind speaks of: campaign, import, route …
@@ -30,16 +30,16 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=models.Q(handled=False), name="event_unhandled"),
             models.Index(fields=["id"], condition=models.Q(position=None), name="event_unchained"),
-            models.Index(fields=["organisation", "-id"], name="event_newest"),
+            models.Index(fields=["organization", "-id"], name="event_newest"),
             # The newest of a rare kind, among hundreds of thousands of readers who left: home asks for it each time.
-            models.Index(fields=["organisation", "kind", "-id"], name="event_kind"),
+            models.Index(fields=["organization", "kind", "-id"], name="event_kind"),
             # `about` first: a report asks for all kinds that begin with "campaign.", and LIKE uses no index on SQLite.
             models.Index(fields=["about", "kind"], name="event_about"),
         ]
 
 
 class FollowUp(models.Model):
-    """What worker/after.py has done for an event; unique, so that it happens once."""
+    """What worker/schedule/event_handlers.py has done for an event; unique, so that it happens once."""
 
     event = models.ForeignKey(Event, models.CASCADE)
     name = models.CharField(max_length=60)
@@ -49,9 +49,9 @@ class FollowUp(models.Model):
         constraints = [models.UniqueConstraint(fields=["event", "name"], name="followup_once")]
 
 
-class Head(models.Model):
-    """The end of an organisation's hash chain, over its events and its consent records alike."""
+class ChainHead(models.Model):
+    """The end of an organization's hash chain, over its events and its consent records alike."""
 
-    organisation = models.OneToOneField("accounts.Organisation", models.CASCADE, primary_key=True)
+    organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True)
     position = models.BigIntegerField(default=0)
     link = models.BinaryField(max_length=32, default=bytes(32))

@@ -9,40 +9,41 @@ from django.db.models import Q
 from samizdat.events.models import Event
 
 
-def newest(organisation: Any, limit: int = 20, kinds: Iterable[str] = (), before: int | None = None) -> list[Event]:
+def newest(organization: Any, limit: int = 20, kinds: Iterable[str] = (), before: int | None = None) -> list[Event]:
     """The newest events, of these kinds or of all; `before` pages on by number.
 
     Each kind is asked for apart: SQLite walks back through the whole log when two kinds are rare (165 ms of 200,000).
     """
-    wanted = Q(organisation=organisation)
+    wanted = Q(organization=organization)
     if before is not None:
         wanted &= Q(id__lt=before)
     apart = [wanted & Q(kind=kind) for kind in kinds] or [wanted]
-    rows = Event.objects.select_related("organisation", "by").order_by("-id")
-    found = [event for one in apart for event in rows.filter(one)[:limit]]
-    return sorted(found, key=lambda event: event.id, reverse=True)[:limit]
+    rows = Event.objects.select_related("organization", "by").order_by("-id")
+    events = [event for condition in apart for event in rows.filter(condition)[:limit]]
+    return sorted(events, key=lambda event: event.id, reverse=True)[:limit]
 
 
-def about(organisation: Any, kind: str, number: int) -> Event | None:
-    """The newest event of one kind about one row: about(organisation, "campaign.tested", 14)."""
-    rows = Event.objects.select_related("organisation", "by").filter(organisation=organisation, kind=kind, about=number)
+def about(organization: Any, kind: str, number: int) -> Event | None:
+    """The newest event of one kind about one row: about(organization, "campaign.tested", 14)."""
+    rows = Event.objects.select_related("organization", "by").filter(organization=organization, kind=kind, about=number)
     return rows.order_by("-id").first()
 
 
-def last(organisation: Any, kind: str) -> Event | None:
+def last(organization: Any, kind: str) -> Event | None:
     """The newest event of one kind."""
-    rows = Event.objects.select_related("organisation", "by").filter(organisation=organisation, kind=kind)
+    rows = Event.objects.select_related("organization", "by").filter(organization=organization, kind=kind)
     return rows.order_by("-id").first()
 
 
 def unhandled(page: int = 200) -> Iterator[Event]:
-    """Events that worker/after.py has not followed up yet, the oldest first; read `page` at a time."""
-    rows, after = Event.objects.select_related("organisation").filter(handled=False).order_by("id"), 0
-    while found := [*rows.filter(id__gt=after)[:page]]:
-        yield from found
-        after = found[-1].id
+    """Events that worker/schedule/event_handlers.py has not followed up yet, the oldest first; read `page` at a
+    time."""
+    rows, after = Event.objects.select_related("organization").filter(handled=False).order_by("id"), 0
+    while events := [*rows.filter(id__gt=after)[:page]]:
+        yield from events
+        after = events[-1].id
 
 
 def happened_since(kind: str, moment: datetime) -> bool:
-    """In any organisation."""
+    """In any organization."""
     return Event.objects.filter(kind=kind, at__gte=moment).exists()

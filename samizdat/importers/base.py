@@ -143,7 +143,7 @@ SENTENCES = {
     "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
     "spreadsheet": "{file} is a spreadsheet of a kind that cannot be read. Save it as “CSV UTF-8” and give that file.",
     "web_page": "{file} is a web page, perhaps a request to sign in. Download the export again.",
-    "own_export": "{file} is an export of Samizdat. Bring it in by itself: it goes into an organisation that never had "
+    "own_export": "{file} is an export of Samizdat. Bring it in by itself: it goes into an organization that never had "
     "a subscriber.",
     "sealed_file": "{file} is sealed with age. Bring it in by itself, with what opens it, or open it first.",
     "not_text": "{file} is not a text file with rows. Give the zip or the CSV files as you got them.",
@@ -199,7 +199,7 @@ class Problem:
         return SENTENCES[self.code].format(**{"file": self.file, **self.values})
 
 
-class Complaint(NamedTuple):
+class RowError(NamedTuple):
     """A rejected line. Holds no content of the line beyond what `values` needs for the sentence."""
 
     line: int
@@ -211,7 +211,7 @@ class Complaint(NamedTuple):
         return SENTENCES[self.code].format(**{"file": self.file, **self.values})
 
 
-class Incoming(NamedTuple):
+class IncomingRow(NamedTuple):
     """One row as it comes in. A named tuple: at a million rows its making costs a third of a dataclass's.
 
     `fields` has one text for each tag of `Plan.layout()`, "" where the file has nothing.
@@ -234,7 +234,7 @@ class Incoming(NamedTuple):
 
 
 @dataclass(slots=True)
-class Column:
+class ImportColumn:
     """A column of a file and what it becomes. `example` is a person's data: shown, never stored."""
 
     index: int
@@ -262,7 +262,7 @@ class Column:
 
 
 @dataclass(slots=True)
-class FileFound:
+class DetectedFile:
     """One file of subscribers. `member` is its place among the members of what was given."""
 
     name: str
@@ -271,7 +271,7 @@ class FileFound:
     status_source: str  # 'name', 'columns', 'asked' or 'assumed'; 'hinted': by a name that may mean something else
     encoding: str
     delimiter: str  # one character, JSON_LINES or ADDRESS_LIST
-    columns: list[Column]
+    columns: list[ImportColumn]
     size: int = 0  # bytes, unpacked
     skip: int = 1  # records before the first row: heading, Excel's "sep=;"
     about_rows: int = 0  # line breaks counted, so an upper bound where cells hold line breaks
@@ -296,7 +296,7 @@ class FileFound:
         """Whether nobody in it can become subscribed, whatever its columns say: Mailchimp's file of who left."""
         return self.status in SUPPRESSING and self.status_source != "assumed"
 
-    def column(self, target: str) -> Column | None:
+    def column(self, target: str) -> ImportColumn | None:
         return next((column for column in self.columns if column.becomes == target), None)
 
 
@@ -311,13 +311,13 @@ START = Position()
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ImportBatch:
     """A slice of one file. After it is stored together with `after`, a killed import goes on there."""
 
     file: int
     name: str
-    incoming: list[Incoming]
-    complaints: list[Complaint]
+    incoming: list[IncomingRow]
+    complaints: list[RowError]
     after: Position
     bytes_read: int
     bytes_total: int
@@ -328,13 +328,13 @@ class Batch:
 
 
 @dataclass(slots=True)
-class Plan:
+class ImportPlan:
     """What each column of each file becomes, and the status of each file. Changed by a person, then read by."""
 
     source: str
-    files: list[FileFound]
+    files: list[DetectedFile]
 
-    def in_order(self) -> list[FileFound]:
+    def in_order(self) -> list[DetectedFile]:
         """The files that are used, the strongest suppression first."""
         used = [file for file in self.files if file.use]
         return sorted(used, key=lambda file: STATUSES.index(file.status or "subscribed"))
@@ -345,21 +345,21 @@ class Plan:
 
     def fields(self) -> dict[str, str]:
         """Field tag -> the label of the column that it comes from, in order of appearance."""
-        found: dict[str, str] = {}
+        labels_by_tag: dict[str, str] = {}
         for column in (column for file in self.files if file.use for column in file.columns):
             for tag in _tags_of(column.becomes):
-                found.setdefault(tag, STANDARD_FIELDS.get(tag, column.label))
-        return found
+                labels_by_tag.setdefault(tag, STANDARD_FIELDS.get(tag, column.label))
+        return labels_by_tag
 
     def left_out(self) -> dict[str, list[str]]:
         """A code of OUT_BECAUSE -> the labels of the columns that stay out for it, each once."""
-        found: dict[str, dict[str, None]] = {}
+        labels_by_reason: dict[str, dict[str, None]] = {}
         for column in (column for file in self.files if file.use for column in file.columns):
             if column.becomes == "out" and column.why:
-                found.setdefault(column.why, {})[column.label] = None
+                labels_by_reason.setdefault(column.why, {})[column.label] = None
             for word in column.stays_out():
-                found.setdefault("donations", {})[f"{column.label}: {word}"] = None
-        return {why: list(found[why]) for why in OUT_BECAUSE if why in found}
+                labels_by_reason.setdefault("donations", {})[f"{column.label}: {word}"] = None
+        return {why: list(labels_by_reason[why]) for why in OUT_BECAUSE if why in labels_by_reason}
 
     def said_out(self) -> list["Problem"]:
         """The same as sentences: what will be dropped is said before."""
@@ -378,7 +378,7 @@ class Plan:
             elif file.status_source == "assumed" and file.says_everything:
                 file.status_source = "columns"
 
-    def with_status(self, status: str) -> "Plan":
+    def with_status(self, status: str) -> "ImportPlan":
         """The same plan, where every file that does not say its status gets this one. Our own guess gives way."""
         files = [
             file
@@ -387,7 +387,7 @@ class Plan:
             else replace(file, status=status, status_source="asked")
             for file in self.files
         ]
-        return Plan(self.source, files)
+        return ImportPlan(self.source, files)
 
     def questions(self) -> list[Problem]:
         """What must be answered before this plan can be read; empty when it is ready."""
@@ -397,11 +397,11 @@ class Plan:
         return [problem for file in used for problem in _questions(file)]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for a form or a sealed column. Labels are the organisation's own words; no examples."""
+        """Plain values for a form or a sealed column. Labels are the organization's own words; no examples."""
         return {"source": self.source, "files": [_file_to_json(file) for file in self.files]}
 
     @classmethod
-    def from_json(cls, plain: Any) -> "Plan":
+    def from_json(cls, plain: Any) -> "ImportPlan":
         """The opposite of `to_json`. Raises BadPlan: the values may have passed through a browser."""
         try:
             return cls(_text(plain["source"]), [_file_from_json(file) for file in plain["files"]])
@@ -410,15 +410,15 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectedFiles:
     """What an importer saw, before anything is written."""
 
     source: str
-    files: list[FileFound]
+    files: list[DetectedFile]
     problems: list[Problem]
 
-    def plan(self) -> Plan:
-        return Plan(self.source, self.files)
+    def plan(self) -> ImportPlan:
+        return ImportPlan(self.source, self.files)
 
     def sentence(self) -> str:
         """Why nothing can come in, when `files` is empty."""
@@ -427,16 +427,18 @@ class Found:
 
 
 class Importer(Protocol):
-    """What a file in this folder offers as its class `Importer`."""
+    """What the class of a file in `services` offers."""
 
     name: str
     title: str
 
     def looks_like(self, name: str, sheet: Any) -> bool: ...
 
-    def inspect(self, given: Any, *, thorough: bool = True) -> Found: ...
+    def inspect(self, given: Any, *, thorough: bool = True) -> DetectedFiles: ...
 
-    def read(self, given: Any, plan: Plan, start: Position = START, size: int = 5_000) -> Iterator[Batch]: ...
+    def read(
+        self, given: Any, plan: ImportPlan, start: Position = START, size: int = 5_000
+    ) -> Iterator[ImportBatch]: ...
 
 
 def choose(given: Any, importers: Iterable[Importer]) -> Importer:
@@ -457,7 +459,7 @@ def _tags_of(target: str) -> tuple[str, ...]:
     return (target.removeprefix("field:"),) if target.startswith("field:") else ()
 
 
-def _questions(file: FileFound) -> Iterator[Problem]:
+def _questions(file: DetectedFile) -> Iterator[Problem]:
     if not file.is_gone:
         yield from _about_columns(file)
     if file.status is None and file.status_source == "hinted":
@@ -473,41 +475,41 @@ def _questions(file: FileFound) -> Iterator[Problem]:
         yield Problem("two_columns", file.name, {"target": target})
 
 
-def _about_columns(file: FileFound) -> Iterator[Problem]:
+def _about_columns(file: DetectedFile) -> Iterator[Problem]:
     if asking := [column.label for column in file.columns if column.asks and column.asks != "givers"]:
         yield Problem("ask_columns", file.name, {"labels": ", ".join(asking)})
     if giving := [column for column in file.columns if column.asks == "givers"]:
         yield Problem("ask_givers", file.name, {"labels": ", ".join(map(_with_words_out, giving))})
     for column in file.columns:
-        said = is_worded(column.becomes)
+        needs_meanings = is_worded(column.becomes)
         words = [word for word, meaning in column.words.items() if meaning == UNSAID]
-        if said and not column.asks and (words or (column.becomes == "status" and not column.words)):
+        if needs_meanings and not column.asks and (words or (column.becomes == "status" and not column.words)):
             shown = ", ".join(column.seen.get(word, (word, 0))[0] for word in words[:10])
             yield Problem("ask_words", file.name, {"label": column.label, "words": shown or OTHERS})
 
 
-def _with_words_out(column: Column) -> str:
+def _with_words_out(column: ImportColumn) -> str:
     words = column.stays_out()[:5]
     return f"{column.label} ({', '.join(words)})" if words else column.label
 
 
-def _file_to_json(file: FileFound) -> dict[str, Any]:
-    plain = {name: getattr(file, name) for name in FileFound.__slots__ if name != "columns"}
+def _file_to_json(file: DetectedFile) -> dict[str, Any]:
+    plain = {name: getattr(file, name) for name in DetectedFile.__slots__ if name != "columns"}
     columns = [
-        {name: getattr(column, name) for name in Column.__slots__ if name not in {"example", "seen"}}
+        {name: getattr(column, name) for name in ImportColumn.__slots__ if name not in {"example", "seen"}}
         for column in file.columns
     ]
     return {**plain, "columns": columns}
 
 
-def _file_from_json(plain: Any) -> FileFound:
+def _file_from_json(plain: Any) -> DetectedFile:
     columns = [_column_from_json(column) for column in plain["columns"]]
     if [column.index for column in columns] != list(range(len(columns))):
         raise BadPlan("The columns of the plan are not those of the file. Read the file again.")
     status = plain["status"] or None
     if status is not None and status not in STATUSES:
         raise BadPlan(f"“{status}” is no status. Choose one of {', '.join(STATUSES)}.")
-    return FileFound(
+    return DetectedFile(
         name=_text(plain["name"]),
         member=_number(plain["member"]),
         status=status,
@@ -523,14 +525,14 @@ def _file_from_json(plain: Any) -> FileFound:
     )
 
 
-def _column_from_json(plain: Any) -> Column:
+def _column_from_json(plain: Any) -> ImportColumn:
     becomes = _text(plain["becomes"])
     if not _is_target(becomes):
         raise BadPlan(f"“{becomes}” is nothing that a column can become. Choose again.")
     words = {_text(word): _text(status) for word, status in plain.get("words", {}).items()}
     if not set(words.values()) <= {*MEANINGS, LEFT_OUT, UNSAID}:
         raise BadPlan("A word of a status column stands for no status we know. Choose again.")
-    return Column(
+    return ImportColumn(
         index=_number(plain["index"]),
         label=_text(plain["label"]),
         becomes=becomes,

@@ -1,32 +1,33 @@
 """What the importers of newsletter services share: a table of a service's columns and the words of its statuses.
 
 A service's file holds tables alone. A column that it does not name is guessed as in any other list (generic.py), so
-that fields of the organisation's own come along.
+that fields of the organization's own come along.
 """
 
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from samizdat.importers import generic, labels, slices
 from samizdat.importers.base import (
     DOCUMENT,
     GUARDED,
     START,
     STATUSES,
     TIMES,
-    Batch,
-    Column,
-    FileFound,
-    Found,
-    Plan,
+    DetectedFile,
+    DetectedFiles,
+    ImportBatch,
+    ImportColumn,
+    ImportPlan,
     Position,
     Problem,
 )
-from samizdat.importers.finding import file_found
-from samizdat.importers.reading import Given
-from samizdat.importers.speaking import word_of
-from samizdat.importers.text import Sheet
+from samizdat.importers.reading import labels, slices
+from samizdat.importers.reading.detect import file_found
+from samizdat.importers.reading.files import GivenFile
+from samizdat.importers.reading.sentences import word_of
+from samizdat.importers.reading.text import TextTable
+from samizdat.importers.services import generic
 
 type Words = Mapping[str, str]
 
@@ -61,7 +62,7 @@ class Service:
     # "dmy" where a service always writes the day first, so that 4-5-2023 is no question.
     order: ClassVar[str] = ""
 
-    def knows(self, labels: set[str], sheet: Sheet) -> bool:
+    def knows(self, labels: set[str], sheet: TextTable) -> bool:
         """Whether a file with these labels (plain) is of this service."""
         raise NotImplementedError
 
@@ -69,43 +70,43 @@ class Service:
         """Whether a file of the same export is about letters or their reading, by its name."""
         return False
 
-    def status_of(self, found: FileFound) -> FileFound:
+    def status_of(self, file: DetectedFile) -> DetectedFile:
         """The status of a file whose columns do not tell it."""
-        return generic.with_status(found)
+        return generic.with_status(file)
 
-    def more(self, files: list[FileFound]) -> list[Problem]:
+    def more(self, files: list[DetectedFile]) -> list[Problem]:
         """What else should be known about these files."""
         return []
 
-    def looks_like(self, name: str, sheet: Sheet) -> bool:
+    def looks_like(self, name: str, sheet: TextTable) -> bool:
         """Its labels are not enough: somebody else's list with them says other things by other words."""
         return self._has_labels(name, sheet) and self._has_words(sheet)
 
     def _known(self) -> frozenset[str]:
-        """Labels that need no explaining. Tags and notes hold the organisation's own words, which may say anything."""
-        told = [label for label, (target, _) in self.columns.items() if target not in {"tags", "notes"}]
-        return frozenset(map(labels.plain, [*told, *self.words]))
+        """Labels that need no explaining. Tags and notes hold the organization's own words, which may say anything."""
+        column_labels = [label for label, (target, _) in self.columns.items() if target not in {"tags", "notes"}]
+        return frozenset(map(labels.plain, [*column_labels, *self.words]))
 
-    def _has_labels(self, name: str, sheet: Sheet) -> bool:
+    def _has_labels(self, name: str, sheet: TextTable) -> bool:
         return not self.passes_over(name) and self.knows({labels.plain(label) for label in sheet.heading}, sheet)
 
-    def _has_words(self, sheet: Sheet) -> bool:
-        told = {labels.plain(label): words for label, words in self.words.items()}
+    def _has_words(self, sheet: TextTable) -> bool:
+        words_by_label = {labels.plain(label): words for label, words in self.words.items()}
         for index, label in enumerate(sheet.heading):
-            words = told.get(labels.plain(label))
+            words = words_by_label.get(labels.plain(label))
             if words is not None and not all(word_of(cell) in words for cell in sheet.cells(index)):
                 return False
         return True
 
-    def inspect(self, given: Given, *, thorough: bool = True) -> Found:
+    def inspect(self, given: GivenFile, *, thorough: bool = True) -> DetectedFiles:
         """The files of this service's people. Its other files are passed over; one given alone is taken as it is."""
         tagger = labels.Tagger()
-        files: list[FileFound] = []
+        files: list[DetectedFile] = []
         problems = list(given.problems)
         reading = [member for member in given.members if self.passes_over(member.name)]
         for index in range(len(given.members)):
             if self._is_ours(given, index):
-                found, more = file_found(
+                detected_file, more = file_found(
                     given,
                     index,
                     lambda sheet: self._columns(sheet, tagger),
@@ -113,9 +114,9 @@ class Service:
                     known=self._known(),
                 )
                 problems += more
-                if found:
-                    self._settle_order(found)
-                    files.append(self.status_of(found))
+                if detected_file:
+                    self._settle_order(detected_file)
+                    files.append(self.status_of(detected_file))
             elif self._has_others(given, index):
                 problems.append(Problem("other_people", given.members[index].name, stops=False))
         problems = generic.without_other_sheets(given, files, problems)
@@ -125,23 +126,25 @@ class Service:
         if not files and not any(problem.stops for problem in problems):
             problems.append(Problem("no_files", ""))
         files.sort(key=lambda file: STATUSES.index(file.status or "subscribed"))
-        return Found(self.name, files, problems)
+        return DetectedFiles(self.name, files, problems)
 
-    def read(self, given: Given, plan: Plan, start: Position = START, size: int = 5_000) -> Iterator[Batch]:
+    def read(
+        self, given: GivenFile, plan: ImportPlan, start: Position = START, size: int = 5_000
+    ) -> Iterator[ImportBatch]:
         """The rows of a plan, in slices; see `slices.read`."""
         return slices.read(given, plan, start, size)
 
-    def _has_others(self, given: Given, index: int) -> bool:
+    def _has_others(self, given: GivenFile, index: int) -> bool:
         """People of another service, who must not be lost without a word."""
         name, sheet = given.members[index].name, given.sheet(index)
-        return isinstance(sheet, Sheet) and not self.passes_over(name) and generic.holds_addresses(sheet)
+        return isinstance(sheet, TextTable) and not self.passes_over(name) and generic.holds_addresses(sheet)
 
-    def _settle_order(self, found: FileFound) -> None:
-        for column in found.columns:
+    def _settle_order(self, file: DetectedFile) -> None:
+        for column in file.columns:
             if self.order and column.becomes in TIMES:
                 column.form = self.order
 
-    def _is_ours(self, given: Given, index: int) -> bool:
+    def _is_ours(self, given: GivenFile, index: int) -> bool:
         """Damaged files are ours when their name says people: half an export would not see who left."""
         name, sheet = given.members[index].name, given.sheet(index)
         if len(given.members) == 1:
@@ -150,22 +153,22 @@ class Service:
             return not self.passes_over(name) and PurePosixPath(name).suffix.lower() == ".csv"
         return self._has_labels(name, sheet)
 
-    def _columns(self, sheet: Sheet, tagger: labels.Tagger) -> list[Column]:
+    def _columns(self, sheet: TextTable, tagger: labels.Tagger) -> list[ImportColumn]:
         known: dict[int, tuple[str, str, Words]] = {}
         taken: set[str] = set()
         for index, label in enumerate(sheet.heading):
             key = labels.plain(label)
             words = next((words for name, words in self.words.items() if labels.plain(name) == key), {})
-            told = next((told for name, told in self.columns.items() if labels.plain(name) == key), None)
+            rule = next((rule for name, rule in self.columns.items() if labels.plain(name) == key), None)
             if words:
                 known[index] = ("status", "", words)
-            elif told and not (told[0] in taken and told[0] not in {"out", "tags", "notes", "left_reason"}):
-                known[index] = (*told, {})
-                taken.add(told[0])
-        found = generic.columns(sheet, tagger, known)
-        for column in found:
+            elif rule and not (rule[0] in taken and rule[0] not in {"out", "tags", "notes", "left_reason"}):
+                known[index] = (*rule, {})
+                taken.add(rule[0])
+        import_columns = generic.columns(sheet, tagger, known)
+        for column in import_columns:
             if self.guarded:
                 column.form = GUARDED
             elif column.label.lower() in self.documents:
                 column.form = DOCUMENT
-        return found
+        return import_columns

@@ -45,7 +45,7 @@ class Public:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        with contextlib.suppress(asgi.Gone):
+        with contextlib.suppress(asgi.ClientGone):
             try:
                 body = await _body(scope, receive)
                 if body is None:
@@ -56,7 +56,7 @@ class Public:
                     await threads.answer(self._wsgi, environ(scope, body), send, receive)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)
-            except asgi.Busy:
+            except asgi.AllThreadsBusy:
                 await asgi.say(send, 503, asgi.BUSY)
 
 
@@ -64,8 +64,8 @@ async def _body(scope: dict[str, Any], receive: Receive) -> bytes | None:
     """The whole body, None when it is too long. Who asked before sending is answered at once. Errors: TooSlow, Gone."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
-    told = int(length) if length.isdigit() else MOST_HEARD + 1
-    if told > (MOST_BODY if b"expect" in headers else MOST_HEARD):
+    declared_length = int(length) if length.isdigit() else MOST_HEARD + 1
+    if declared_length > (MOST_BODY if b"expect" in headers else MOST_HEARD):
         return None
     body, heard = b"", 0
     async for piece in asgi.pieces(receive):
@@ -87,18 +87,18 @@ def make_application() -> Public:
     from django.core.handlers.wsgi import WSGIHandler
     from django.db import connections
 
-    from samizdat.gate import actions
-    from samizdat.public import remembering, tokens
+    from samizdat.public import cache, tokens
+    from samizdat.publicdb import actions
 
-    remembering.begin()
-    if connections["gate"].vendor == "sqlite" and tokens.supervisor():
+    cache.begin()
+    if connections["publicdb"].vendor == "sqlite" and tokens.supervisor():
         actions.hand_in_by(tokens.supervisor().hand_in)
     return Public(WSGIHandler())
 
 
 def closing() -> None:
-    """After the last request: what is still in memory goes into the gate."""
-    from samizdat.public.counting import tally
+    """After the last request: what is still in memory goes into the public database."""
+    from samizdat.public.clicks import tally
 
     tally.flush()
 
@@ -107,5 +107,5 @@ def __getattr__(name: str) -> Any:
     """`application` is made when it is asked for, so that importing this module starts nothing."""
     if name != "application":
         raise AttributeError(name)
-    globals()[name] = made = make_application()
-    return made
+    globals()[name] = application = make_application()
+    return application

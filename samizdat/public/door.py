@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from samizdat.gate.models import Place
 from samizdat.options import confirmations_an_hour
-from samizdat.public import sealing, stamps
+from samizdat.public import envelopes, form_tokens
+from samizdat.publicdb.models import Site
 
-# (a second in the long run, at once) of one link, and of all links of an organisation: an hour after its letter left,
+# (a second in the long run, at once) of one link, and of all links of an organization: an hour after its letter left,
 # a million readers press some twenty times a second.
 ONE, ALL = (0.2, 20.0), (100.0, 5000.0)
 # What ends in a mail, or in work that takes as long as one.
@@ -34,11 +34,11 @@ MOST = 50_000
 # (public/tokens.Reader.glimpse) could make up any.
 ABOUT = 32
 
-purses = stamps.Purses()
+purses = form_tokens.RateBudgets()
 
 
-class Full(Exception):
-    """More than this link may send, or all of its organisation."""
+class PurseEmpty(Exception):
+    """More than this link may send, or all of its organization."""
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class _Last:
     receipt: str
 
 
-class Memory:
+class RateMemory:
     """What each link said last. So the same again while its box waits is no second box, and something else in between
     is not lost: who leaves, comes back and leaves has left."""
 
@@ -60,35 +60,35 @@ class Memory:
         self._last: OrderedDict[tuple[str, str], _Last] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, about: tuple[str, str], said: str) -> _Last:
+    def of(self, about: tuple[str, str], payload: str) -> _Last:
         """The run that this belongs to; a new one where something else was said last."""
         now = self._clock()
         with self._lock:
             last = self._last.get(about)
-            if last is None or last.said != said or now - last.began > RUN:
-                last = self._last[about] = _Last(said, os.urandom(16), now, "")
+            if last is None or last.said != payload or now - last.began > RUN:
+                last = self._last[about] = _Last(payload, os.urandom(16), now, "")
             self._last.move_to_end(about)
             if len(self._last) > MOST:
                 self._last.popitem(last=False)
             return last
 
 
-memory = Memory()
+memory = RateMemory()
 
 
-def drop_in(place: Place, kind: str, receipt: str = "", **words: Any) -> str:
+def drop_in(place: Site, kind: str, receipt: str = "", **words: Any) -> str:
     """Lets in what a link says: `token` is among the words. Returns the receipt of the box that waits: of this one, or
     of an earlier one that says the same. Errors: Full, and then nothing was let in."""
     link = str(words["token"])
-    one, all_ = (ONE_MAIL, ALL_MAILS) if kind in MAILING else (ONE, ALL)
-    if not purses.take((f"{kind} {link[:ABOUT]}", *one), (f"{kind} of {bytes(place.uid).hex()}", *all_)):
-        raise Full
+    per_link, all_ = (ONE_MAIL, ALL_MAILS) if kind in MAILING else (ONE, ALL)
+    if not purses.take((f"{kind} {link[:ABOUT]}", *per_link), (f"{kind} of {bytes(place.uid).hex()}", *all_)):
+        raise PurseEmpty
     last = memory.of((TURNS.get(kind, kind), link), json.dumps([kind, words], sort_keys=True))
-    if sealing.drop_in(place, kind, last.mark, **words, **({"secret": receipt} if receipt else {})):
+    if envelopes.drop_in(place, kind, last.mark, **words, **({"secret": receipt} if receipt else {})):
         last.receipt = receipt
     return last.receipt
 
 
-def sign_up(place: Place, **words: Any) -> bool:
-    """Lets in a sign-up; of an organisation no more wait than it mails in an hour. False: so many wait."""
-    return sealing.drop_into_slot(place, "signup", confirmations_an_hour(), **words)
+def sign_up(place: Site, **words: Any) -> bool:
+    """Lets in a sign-up; of an organization no more wait than it mails in an hour. False: so many wait."""
+    return envelopes.drop_into_slot(place, "signup", confirmations_an_hour(), **words)

@@ -1,8 +1,8 @@
 """The preference centre: one token shows and changes one subscription, without script or cookie.
 
-What stands here about a reader comes from a sheet in the gate (core/sheet) that she asked for by a press: it is sealed
-with her token and with 16 random bytes of that press, lies for an hour or two, and holds no address. A GET never asks
-for one, so a program that follows links makes nothing happen.
+What stands here about a reader comes from a sheet in the public database (core/crypto/sealed_page) that she asked for
+by a press: it is sealed with her token and with 16 random bytes of that press, lies for an hour or two, and holds no
+address. A GET never asks for one, so a program that follows links makes nothing happen.
 
 What cannot be undone, or concerns more than this subscription, takes her mailbox too: the house mails a link whose
 token this process can neither make nor read.
@@ -19,13 +19,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import override
 
-from samizdat import wording
-from samizdat.core import address, link, pages
-from samizdat.core.spoken import base, known, spoken
-from samizdat.gate import queries
-from samizdat.gate.models import Place
+from samizdat import formatting
+from samizdat.core import pagination
+from samizdat.core.content.phrases import base, known, spoken
+from samizdat.core.crypto import tokens as link
+from samizdat.core.mail import address
 from samizdat.public import tokens
-from samizdat.public.answers import (
+from samizdat.public.door import drop_in
+from samizdat.public.responses import (
     fields_of,
     holder_of,
     host_of,
@@ -37,22 +38,25 @@ from samizdat.public.answers import (
     speaks,
     takes,
 )
-from samizdat.public.door import drop_in
+from samizdat.publicdb import queries
+from samizdat.publicdb.models import Site
 
 # A page that waits for the house asks again by itself: after so many seconds, so many times.
 AGAIN, MOST_TIMES = 2, 15
 # More are not shown: the page stays under 14 KB. No page ever has more topics than that.
 MOST_OTHERS, MOST_TOPICS = 5, 64
 # Every language that letters and mails to her can be said in, by its own name.
-LANGUAGES = dict(sorted(((code, spoken(code).name) for code in known()), key=lambda one: one[1].casefold()))
+LANGUAGES = dict(sorted(((code, spoken(code).name) for code in known()), key=lambda entry: entry[1].casefold()))
 OFTEN = ("all", "monthly", "digest", "pause")
 # A field that comes twice says two things; nothing is done then. (Of two addresses the page of moving says so itself.)
 ONCE = ("do", "often", "until", "language", "topics", "text", "discreet", "asking", "asks")
-LONGEST_PAUSE = 400  # days, as in audience/actions/preferring
+LONGEST_PAUSE = 400  # days, as in audience/actions/preferences
 LONGEST_APPEALS = 300  # characters beside the box, as in audience/actions/forms
 
 _SECRET = re.compile(r"[a-z2-7]{26}")
-_LANGUAGE = re.compile(r"[A-Za-z]+(-[A-Za-z]+)*")  # What the worker takes (worker/choosing), of up to 8 letters.
+_LANGUAGE = re.compile(
+    r"[A-Za-z]+(-[A-Za-z]+)*"
+)  # What the worker takes (worker/inbox/preferences), of up to 8 letters.
 _MAILED = {"data": "d", "erase": "e", "move": "n", "allow": "o", "asks": "g"}
 # What the house says of a link that has done its work. (That of her data works as long as the data lies there.)
 _DONE = {"erase": "erased", "move": "moved", "allow": "allowed", "asks": "agreed"}
@@ -82,7 +86,7 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
 # -- showing ----------------------------------------------------------------------------------------------------
 
 
-def _shown(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:
+def _shown(request: HttpRequest, holder: tokens.KeyHolder, place: Site) -> HttpResponse:
     secret = request.GET.get("s", "")
     if holder.purpose == "test":
         return _settings(request, holder, place, _SAMPLE)
@@ -94,7 +98,7 @@ def _shown(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpRes
     return _settings(request, holder, place, json.loads(text))
 
 
-def _waiting(request: HttpRequest, holder: tokens.Holder, place: Place, secret: str) -> HttpResponse:
+def _waiting(request: HttpRequest, holder: tokens.KeyHolder, place: Site, secret: str) -> HttpResponse:
     asked = request.GET.get("n", "")
     times = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
     again = f"/p/{holder.text}?s={secret}&n={times + 1}{_asked(request)}" if times < MOST_TIMES else ""
@@ -109,7 +113,7 @@ _SAMPLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: dict[str, Any]) -> HttpResponse:
+def _settings(request: HttpRequest, holder: tokens.KeyHolder, place: Site, sheet: dict[str, Any]) -> HttpResponse:
     if sheet.get("gone"):
         return page_for(request, holder, place, "preferences_gone", {})
     hers = base(str(sheet["language"]))
@@ -127,7 +131,7 @@ def _settings(request: HttpRequest, holder: tokens.Holder, place: Place, sheet: 
             "languages": _languages(str(sheet["language"]), language),
             "text": "t" in sheet["wishes"],
             "discreet": "d" in sheet["wishes"],
-            "topics": sheet["topics"][: pages.shown([name for _number, name, _chosen in sheet["topics"]], words)],
+            "topics": sheet["topics"][: pagination.shown([name for _number, name, _chosen in sheet["topics"]], words)],
             "appeals": appeals,
             "others": others[:MOST_OTHERS],
         }
@@ -140,7 +144,7 @@ def _days(until: str) -> list[tuple[str, str, bool]]:
     days = {today + timedelta(days=7), today + timedelta(days=14)}
     days |= {_first(today, months) for months in (1, 2, 3, 6, 12)}
     chosen = date.fromisoformat(until) if until else _first(today, 1)
-    return [(day.isoformat(), wording.shaped(day, "day"), day == chosen) for day in sorted(days | {chosen})]
+    return [(day.isoformat(), formatting.shaped(day, "day"), day == chosen) for day in sorted(days | {chosen})]
 
 
 def _first(day: date, months: int) -> date:
@@ -158,13 +162,13 @@ def _languages(own: str, page: str) -> list[tuple[str, str, bool]]:
 def _named(code: str) -> str:
     """Español (es-419): beside it stands the language without its region."""
     known_as = LANGUAGES.get(base(code))
-    return f"{known_as} ({code})" if known_as else wording.own_name(code)
+    return f"{known_as} ({code})" if known_as else formatting.own_name(code)
 
 
 # -- changing ---------------------------------------------------------------------------------------------------
 
 
-def _ask(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
+def _ask(request: HttpRequest, holder: tokens.KeyHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
     """She wants to see her settings: the house lays them out for the secret of this press."""
     secret = base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
     if holder.purpose != "test":
@@ -177,7 +181,7 @@ def _asked(request: HttpRequest) -> str:
     return f"&{asked}" if (asked := speaks(request)) else ""
 
 
-def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
+def _save(request: HttpRequest, holder: tokens.KeyHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
     """Takes what the form has, whole or not at all: half a form would switch things off that nobody touched."""
     often, until = posted.get("often", ""), posted.get("until", "")
     if often not in OFTEN or (often == "pause" and not _may_pause_until(until)):
@@ -209,7 +213,7 @@ def _save(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dic
     hers = base(language)
     _name, language = named(request, holder, place, hers)
     with override(language):
-        day = wording.shaped(date.fromisoformat(until), "day") if often == "pause" else ""
+        day = formatting.shaped(date.fromisoformat(until), "day") if often == "pause" else ""
         values = {"often": often, "day": day, "text": posted.get("text"), "discreet": posted.get("discreet")}
         values["appeals"] = appeals
         return page_for(request, holder, place, "preferences_saved", values, hers=hers)
@@ -219,12 +223,12 @@ def _numbers(texts: list[str]) -> list[str]:
     return [text for text in texts[:MOST_TOPICS] if text.isascii() and text.isdecimal() and len(text) < 20]
 
 
-def _incomplete(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:
+def _incomplete(request: HttpRequest, holder: tokens.KeyHolder, place: Site) -> HttpResponse:
     return page_for(request, holder, place, "preferences_closed", {"again": True}, status=422)
 
 
 def _may_pause_until(text: str) -> bool:
-    """A day that the house takes (audience/actions/preferring); what it would not is not promised."""
+    """A day that the house takes (audience/actions/preferences); what it would not is not promised."""
     try:
         until = date.fromisoformat(text)
     except ValueError:
@@ -233,7 +237,7 @@ def _may_pause_until(text: str) -> bool:
     return len(text) == 10 and today < until <= today + timedelta(days=LONGEST_PAUSE)
 
 
-def _by_mail(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
+def _by_mail(request: HttpRequest, holder: tokens.KeyHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
     """Her data, or its end: a mail goes to her mailbox, and only its link does it."""
     what = posted["do"]
     if holder.purpose != "test":
@@ -241,12 +245,12 @@ def _by_mail(request: HttpRequest, holder: tokens.Holder, place: Place, posted: 
     return page_for(request, holder, place, "preferences_mailed", {"what": what})
 
 
-def _move(request: HttpRequest, holder: tokens.Holder, place: Place, posted: dict[str, str]) -> HttpResponse:
+def _move(request: HttpRequest, holder: tokens.KeyHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
     written = posted.get("email", "")
     try:
         if repeated(request, "email"):
             raise address.BadAddress("two_at")
-        asked = address.normalise(written)
+        asked = address.normalize(written)
     except address.BadAddress:
         return page_for(request, holder, place, "preferences_move", {"written": written[:254]}, status=422)
     if holder.purpose != "test":

@@ -1,4 +1,5 @@
-"""Django settings of the public process: the gate and nothing else. No session, no cookie, no log of requests."""
+"""Django settings of the public process: the public database and nothing else. No session, no cookie, no log of
+requests."""
 
 import secrets
 
@@ -7,16 +8,16 @@ from samizdat.options import data_folder, option
 
 DEBUG = False
 SECRET_KEY = secrets.token_hex(32)  # Nothing here signs; Django wants one.
-ALLOWED_HOSTS = ["*"]  # Which group's pages a name shows is decided by gate/queries.py.
+ALLOWED_HOSTS = ["*"]  # Which group's pages a name shows is decided by publicdb/queries.py.
 
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.dummy"},
-    "gate": databases.gate_for_public(data_folder()),
+    "publicdb": databases.publicdb_for_public(data_folder()),
 }
-DATABASE_ROUTERS = ["samizdat.databases.GateRouter"]
+DATABASE_ROUTERS = ["samizdat.databases.PublicDbRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-INSTALLED_APPS = ["samizdat.gate", "samizdat.public"]
+INSTALLED_APPS = ["samizdat.publicdb", "samizdat.public"]
 MIDDLEWARE = ["samizdat.public.middleware.QuietMiddleware"]
 ROOT_URLCONF = "samizdat.public.urls"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]

@@ -1,8 +1,8 @@
 """Reads the tokens in the links of letters, with reading keys that the supervisor hands out.
 
 The keys read; what they read is proven again by the worker, so a process that is taken can at most make somebody
-leave, and much leaving raises an alarm (worker/intake.py). The key for confirming tells what a token says and proves
-nothing, so a process that is taken cannot say yes for anybody.
+leave, and much leaving raises an alarm (worker/inbox/unsubscribes.py). The key for confirming tells what a token says
+and proves nothing, so a process that is taken cannot say yes for anybody.
 """
 
 import base64
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from samizdat.core import link
+from samizdat.core.crypto import tokens
 
 # Which tokens the public pages may read. Return addresses and Message-IDs are not among them.
 PURPOSES = ("leave", "preferences", "test")
@@ -25,7 +25,7 @@ Ask = Callable[[], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class KeyHolder:
     """Whose token it is and what it says; who holds it may do that one thing."""
 
     uid: bytes
@@ -34,8 +34,8 @@ class Holder:
     text: str
 
 
-class Reader:
-    """Keys of all organisations, asked for when a token names one that is not known."""
+class TokenReader:
+    """Keys of all organizations, asked for when a token names one that is not known."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -43,38 +43,40 @@ class Reader:
         self._asked = float("-inf")
         self._lock = threading.Lock()
 
-    def read(self, text: str, *purposes: str) -> Holder:
+    def read(self, text: str, *purposes: str) -> KeyHolder:
         """The first purpose that the token is for. Errors: link.BadToken."""
-        number = link.key_number(text)
+        number = tokens.key_number(text)
         uid, keys = self._of(number)
         for purpose in purposes:
             try:
-                token = link.read_with({number: keys[purpose]}, text)
-            except link.BadToken:
+                token = tokens.read_with({number: keys[purpose]}, text)
+            except tokens.BadToken:
                 continue
-            return Holder(uid, purpose, token.edition, link.spelled(text))
-        raise link.BadToken("tag")
+            return KeyHolder(uid, purpose, token.edition, tokens.spelled(text))
+        raise tokens.BadToken("tag")
 
-    def glimpse(self, text: str, purpose: str) -> Holder:
+    def glimpse(self, text: str, purpose: str) -> KeyHolder:
         """What a token says that only the house can prove. Errors: link.BadToken, also for what no token says."""
-        number = link.key_number(text)
+        number = tokens.key_number(text)
         uid, keys = self._of(number)
-        token = link.look_with({number: keys[purpose]}, text)
+        token = tokens.look_with({number: keys[purpose]}, text)
         # Of the 128 bits 32 are nought in all that we make (audience/actions/forms.dated): of what was cut or made up
         # next to nothing comes this far.
         if token.number >> 40 or token.edition >> 56:
-            raise link.BadToken("tag")
-        return Holder(uid, purpose, token.edition, link.spelled(text))
+            raise tokens.BadToken("tag")
+        return KeyHolder(uid, purpose, token.edition, tokens.spelled(text))
 
     def owner(self, text: str) -> bytes:
         """Whose key a token names. Nothing is proven: for tokens that only the house can read. Errors: BadToken."""
-        return self._of(link.key_number(text))[0]
+        return self._of(tokens.key_number(text))[0]
 
     def secrets(self, uid: bytes) -> list[bytes]:
-        """Secrets of an organisation for stamps, which all its public processes share: one for each of its link keys,
+        """Secrets of an organization for stamps, which all its public processes share: one for each of its link keys,
         the one with the highest number first. Empty where the supervisor knows none."""
-        found = [(number, keys) for number, (owner, keys) in self._known(uid) if owner == uid]
-        return [hmac.digest(keys["leave"], b"samizdat\0stamp", "sha256") for _, keys in sorted(found, reverse=True)]
+        numbered_keys = [(number, keys) for number, (owner, keys) in self._known(uid) if owner == uid]
+        return [
+            hmac.digest(keys["leave"], b"samizdat\0stamp", "sha256") for _, keys in sorted(numbered_keys, reverse=True)
+        ]
 
     def _known(self, uid: bytes) -> list[tuple[int, tuple[bytes, dict[str, bytes]]]]:
         if not any(owner == uid for owner, _ in self._keys.values()):
@@ -85,7 +87,7 @@ class Reader:
         if number not in self._keys:
             self._fetch()
         if number not in self._keys:
-            raise link.BadToken("unknown_key")
+            raise tokens.BadToken("unknown_key")
         return self._keys[number]
 
     def _fetch(self) -> None:
@@ -95,7 +97,7 @@ class Reader:
             self._asked = time.monotonic()
             self._keys = {
                 row["number"]: (
-                    bytes.fromhex(row["organisation"]),
+                    bytes.fromhex(row["organization"]),
                     {purpose: base64.b64decode(key) for purpose, key in row["keys"].items()},
                 )
                 for row in self._ask()
@@ -107,7 +109,7 @@ _own = secrets.token_bytes(32)
 
 
 def stamp_secrets(uid: bytes) -> list[bytes]:
-    """Secrets for the stamps of an organisation's forms; the first one makes new stamps."""
+    """Secrets for the stamps of an organization's forms; the first one makes new stamps."""
     return reader.secrets(uid) or [_own]
 
 
@@ -135,4 +137,4 @@ def _from_supervisor() -> list[dict[str, Any]]:
 
 
 _source: Any = None
-reader = Reader(_from_supervisor)
+reader = TokenReader(_from_supervisor)

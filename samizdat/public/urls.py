@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from samizdat.public import asking, counting, joining, preferences, staying, views
+from samizdat.public import clicks, poll_answers, preferences, reconsent, signup, views
 
 urlpatterns = [
     path("", views.root),
@@ -14,15 +14,15 @@ urlpatterns = [
     path("n/<str:token>", preferences.by_mail, {"kind": "n"}),
     path("o/<str:token>", preferences.by_mail, {"kind": "o"}),
     path("g/<str:token>", preferences.by_mail, {"kind": "g"}),
-    path("c/<str:token>", joining.confirm),
-    path("y/<str:token>", staying.stay),
-    path("f/<str:slug>", joining.sign_up),
+    path("c/<str:token>", signup.confirm),
+    path("y/<str:token>", reconsent.stay),
+    path("f/<str:slug>", signup.sign_up),
     path("a/", views.archive),
     path("a/feed.xml", views.feed),
     path("a/<str:slug>", views.letter),
-    path("l/<str:code>", counting.follow),
-    path("q/", asking.trial),
-    path("q/<str:code>", asking.answer),
+    path("l/<str:code>", clicks.follow),
+    path("q/", poll_answers.trial),
+    path("q/<str:code>", poll_answers.answer),
     path("m/<str:slug>.<str:kind>", views.picture),
     path("style.css", views.style),
     path("work.js", views.work),

@@ -10,13 +10,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.safestring import mark_safe
 from django.utils.translation import override
 
-from samizdat import wording
-from samizdat.gate import feed as feeds
-from samizdat.gate import plain, queries
-from samizdat.gate.models import Place
+from samizdat import formatting
 from samizdat.public import style as styles
 from samizdat.public import tokens
-from samizdat.public.answers import (
+from samizdat.public.door import drop_in
+from samizdat.public.responses import (
     failed,
     fields_of,
     holder_of,
@@ -27,7 +25,9 @@ from samizdat.public.answers import (
     page_of,
     takes,
 )
-from samizdat.public.door import drop_in
+from samizdat.publicdb import feed as feeds
+from samizdat.publicdb import queries, safe_html
+from samizdat.publicdb.models import Site
 
 __all__ = ["failed", "nothing_here"]  # What Django and the middleware look for here.
 
@@ -58,7 +58,7 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
     return page_for(request, holder, place, "leave", {"appeals": _of_appeal(holder, place)})
 
 
-def _left(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResponse:
+def _left(request: HttpRequest, holder: tokens.KeyHolder, place: Site) -> HttpResponse:
     one_click = is_one_click(request)
     fields = fields_of(request)
     # A mail program that leaves by itself shows her no page, so it leaves all that it may have meant.
@@ -72,10 +72,10 @@ def _left(request: HttpRequest, holder: tokens.Holder, place: Place) -> HttpResp
     return page_for(request, holder, place, "left", {"appeals": appeals})
 
 
-def _of_appeal(holder: tokens.Holder, place: Place) -> bool:
+def _of_appeal(holder: tokens.KeyHolder, place: Site) -> bool:
     """Whether this is the way out of an appeal for money, which leaves appeals and keeps the letters."""
-    found = queries.letter_name(place, holder.edition) if holder.purpose != "preferences" else None
-    return found is not None and found.appeal
+    edition_name = queries.letter_name(place, holder.edition) if holder.purpose != "preferences" else None
+    return edition_name is not None and edition_name.appeal
 
 
 @takes("GET", "HEAD", "POST")
@@ -112,7 +112,7 @@ def archive(request: HttpRequest) -> HttpResponse:
     page = _number(request.GET.get("page", ""))
     letters, older = queries.letters(place, page)
     with override(place.language):
-        shown = [(letter.slug, _short(letter.title), wording.shaped(letter.day, "day")) for letter in letters]
+        shown = [(letter.slug, _short(letter.title), formatting.shaped(letter.day, "day")) for letter in letters]
         forms = queries.forms(place)
         more = len(forms) > FORMS_BELOW
         values = {"letters": shown, "older": page + 1 if older else 0, "forms": forms[:FORMS_BELOW], "more": more}
@@ -125,7 +125,7 @@ def feed(request: HttpRequest) -> HttpResponse:
     if place is None:
         raise Http404
     letters, _older = queries.letters(place, 0)
-    text = feeds.feed(place, [(one.slug, _short(one.title), one.day, one.corrected) for one in letters])
+    text = feeds.feed(place, [(page.slug, _short(page.title), page.day, page.corrected) for page in letters])
     response = HttpResponse(text, content_type="application/atom+xml; charset=utf-8")
     response["Cache-Control"] = "public, max-age=600"
     return response
@@ -133,27 +133,27 @@ def feed(request: HttpRequest) -> HttpResponse:
 
 @takes("GET", "HEAD")
 def letter(request: HttpRequest, slug: str) -> HttpResponse:
-    found = queries.letter(slug, host_of(request))
-    if found is None:
+    page = queries.letter(slug, host_of(request))
+    if page is None:
         raise Http404
-    parts = plain.pages(found.html, LETTER_BYTES)
+    parts = safe_html.pages(page.html, LETTER_BYTES)
     at = min(_number(request.GET.get("page", "")), len(parts) - 1)
-    name = queries.letter_name(found.place, found.edition)
-    language = found.language or (name.language if name else found.place.language)
-    others = [(slug, code, wording.own_name(code)) for slug, code in queries.other_languages(found)]
+    name = queries.letter_name(page.place, page.edition)
+    language = page.language or (name.language if name else page.place.language)
+    others = [(slug, code, formatting.own_name(code)) for slug, code in queries.other_languages(page)]
     with override(language):
-        # gate/plain.py wrote this markup itself, from a list of elements and checked addresses.
+        # publicdb/safe_html.py wrote this markup itself, from a list of elements and checked addresses.
         text = mark_safe(parts[at])  # noqa: S308
         values = {
-            "letter": found,
-            "day": wording.shaped(found.day, "day"),
-            "corrected": wording.shaped(found.corrected, "day"),
-            "title": _short(found.title),
+            "letter": page,
+            "day": formatting.shaped(page.day, "day"),
+            "corrected": formatting.shaped(page.corrected, "day"),
+            "title": _short(page.title),
             "text": text,
             "others": others,
             "next": at + 1 if at + 1 < len(parts) else 0,
         }
-        response = page_of(request, found.place, language, "letter", values)
+        response = page_of(request, page.place, language, "letter", values)
     response["Cache-Control"] = "public, max-age=600"
     return response
 
@@ -168,10 +168,10 @@ def _short(title: str) -> str:
 
 @takes("GET", "HEAD")
 def picture(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
-    found = queries.picture(slug, kind, host_of(request))
-    if found is None or kind not in KINDS:
+    public_picture = queries.picture(slug, kind, host_of(request))
+    if public_picture is None or kind not in KINDS:
         raise Http404
-    response = HttpResponse(bytes(found.data), content_type=KINDS[kind])
+    response = HttpResponse(bytes(public_picture.data), content_type=KINDS[kind])
     # A picture never changes under its name; shown in letters, so other sites' pages (webmail) may load it.
     response["Cache-Control"] = "public, max-age=31536000, immutable"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -1,5 +1,5 @@
 // Proof of work for the sign-up form: finds a number that makes SHA-256(stamp.number) begin with zero bits
-// (samizdat/public/stamps.py). Nothing leaves the page but that number; without script the form works as well.
+// (samizdat/public/form_tokens.py). Nothing leaves the page but that number; without script the form works as well.
 "use strict";
 (function () {
   var K = [], H = [], n = 2, i;

@@ -1,1 +1,1 @@
-"""Ways out: one file each, found by plugs.py. They know core and their own client library, nothing else."""
+"""Ways out: one file each, found by plugins.py. They know core and their own client library, nothing else."""

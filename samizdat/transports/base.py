@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qsl, unquote
 
-from samizdat.core import refusals
-from samizdat.core.inside import Network
-from samizdat.core.outcome import (
+from samizdat.core.mail import refusals
+from samizdat.core.mail.outcome import (
     Deferred,
     Outcome,
     Refused,
@@ -25,6 +24,7 @@ from samizdat.core.outcome import (
     as_route_fault,
     scrub,
 )
+from samizdat.core.private_networks import Network
 
 # Code -> what is wrong with a route as written, then what to do. No hole may hold a credential.
 SENTENCES = {
@@ -92,13 +92,13 @@ class Message:
     recipient: str
     content: bytes
     utf8: bool = False  # headers need SMTPUTF8; for addresses we look ourselves
-    # Made by core/message: it ends in CRLF, no line begins with a dot, and it is ASCII unless `utf8`. Spares the
-    # transport a look at every byte, 7 us for 36 kB.
+    # Made by core/content/message: it ends in CRLF, no line begins with a dot, and it is ASCII unless `utf8`. Spares
+    # the transport a look at every byte, 7 us for 36 kB.
     compiled: bool = False
     key: Any = None  # the engine's own, never read here
 
 
-class Feed(Protocol):
+class MessageFeed(Protocol):
     """Where messages come from and outcomes go: the engine's side. All but `more` must be quick.
 
     It may also have `waits`, whether the answer to each message is waited for before anything of the next is sent, and
@@ -119,7 +119,7 @@ class Feed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class RouteField:
     """One thing a route must know: a field in the settings form and a line in the handbook."""
 
     name: str
@@ -213,15 +213,15 @@ def read_url(
     url = url.strip()
     if any(ord(c) < 32 for c in url):
         raise BadRoute("control")
-    found = SCHEME.fullmatch(url)
-    if not found:
+    match = SCHEME.fullmatch(url)
+    if not match:
         raise BadRoute("no_url")
     if connections is not None and not 1 <= connections <= MOST_CONNECTIONS:
         raise BadRoute("connections", most=str(MOST_CONNECTIONS))
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise BadRoute("no_speed")
-    scheme = found[1].lower()
-    settings = (read_path if scheme in PATHS else read_server)(name, scheme, found[2])
+    scheme = match[1].lower()
+    settings = (read_path if scheme in PATHS else read_server)(name, scheme, match[2])
     if scheme in KEYED:
         settings = replace(settings, user="", password=settings.password or settings.user)
     if password is not None:
@@ -295,7 +295,7 @@ def options(query: str) -> dict[str, str]:
 
 
 class Transport:
-    """The plug. A subclass named `Transport` in a module of its own is found by its schemes.
+    """The plug. A subclass in a module of `providers` is found by its schemes.
 
     `carry` takes messages from the feed until `more` says there will be none, and tells each one's outcome
     exactly once. It raises RouteDown when the route is condemned. When it is cancelled, messages surely not
@@ -305,7 +305,7 @@ class Transport:
 
     name: ClassVar[str] = ""
     schemes: ClassVar[tuple[str, ...]] = ()
-    asks: ClassVar[tuple[Ask, ...]] = ()
+    asks: ClassVar[tuple[RouteField, ...]] = ()
     known_options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, route: RouteSettings) -> None:
@@ -315,7 +315,7 @@ class Transport:
                 code = "unknown_option" if self.known_options else "no_options"
                 raise BadRoute(code, option=option[:40], scheme=route.scheme, known=", ".join(self.known_options))
 
-    async def carry(self, feed: Feed) -> None:
+    async def carry(self, feed: MessageFeed) -> None:
         """Carry everything the feed gives."""
         raise NotImplementedError
 
@@ -331,18 +331,18 @@ class Transport:
         return None
 
 
-class Teller:
+class JournalWriter:
     """Tells outcomes to the feed, and holds refusals back while they may turn out to mean the route.
 
     Rule 2 of route errors: the same refusal for many domains in a row, with no success between, condemns the
     route. Nobody may be marked because of it, so such refusals wait here until a success or another answer
     clears them. One a mailbox provider: each holds a whole message, and of 12,000 readers of one domain all were
-    held, with 430 MB. Whoever takes outcomes keeps the others back (delivery/engine/refusing).
+    held, with 430 MB. Whoever takes outcomes keeps the others back (delivery/engine/route_rejections).
     """
 
     __slots__ = ("accepted", "feed", "held", "same")
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: MessageFeed) -> None:
         self.feed = feed
         self.same = SameRefusal()
         self.held: list[tuple[Message, Deferred | Refused]] = []

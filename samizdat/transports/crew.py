@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
-from samizdat.transports.base import Feed, Message, RouteDown, Teller
+from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
+from samizdat.transports.base import JournalWriter, Message, MessageFeed, RouteDown
 
 # Messages in a row that were lost without any answer, until the route is down.
 FRUITLESS = 3
@@ -23,7 +23,7 @@ CUT = Unsure("stopped before the answer came")
 HandOver = Callable[[Message, Callable[[], None]], Awaitable[tuple[Outcome, RouteVerdict]]]
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """The way broke under a message: unsure once it was handed over, else surely not taken. The verdict says why."""
 
     def __init__(self, why: str, verdict: RouteVerdict) -> None:
@@ -36,16 +36,16 @@ class _GoingDown(Exception):
     """The route went down before this message was handed over."""
 
 
-class Crew:
+class ConnectionCrew:
     """One call of `carry`. `host`: the name for sentences; `most` at a time; `drain`: see the asks of transports."""
 
-    def __init__(self, feed: Feed, host: str, most: int, drain: float, hand_over: HandOver) -> None:
+    def __init__(self, feed: MessageFeed, host: str, most: int, drain: float, hand_over: HandOver) -> None:
         self.feed = feed
         self.host = host
         self.most = most
         self.drain = drain
         self.hand_over = hand_over
-        self.teller = Teller(feed)
+        self.teller = JournalWriter(feed)
         self.loop = asyncio.get_running_loop()
         self.changed = asyncio.Event()
         self.at_work: set[asyncio.Task[None]] = set()
@@ -127,7 +127,7 @@ class Crew:
 
         try:
             outcome, verdict = await self.hand_over(message, finishing)
-        except Lost as lost:
+        except ConnectionLost as lost:
             self.lost(
                 message, Unsure(lost.why) if finished else Deferred(0, lost.why, "route", "network"), lost.verdict
             )

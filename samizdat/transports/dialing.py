@@ -11,7 +11,7 @@ from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 from typing import Any
 
-from samizdat.core.inside import Address, Network, permitted
+from samizdat.core.private_networks import Address, Network, permitted
 from samizdat.own_addresses import is_own
 
 # All routes share one loop, and a relay may be anybody's: it gets 16 kB of attention a turn. At asyncio's 256 kB, 50
@@ -40,7 +40,7 @@ class Narrow(asyncio.BufferedProtocol):
         raise NotImplementedError
 
 
-class Inside(Exception):
+class PrivateAddress(Exception):
     """The name leads to an address inside our own network, and the route may not."""
 
 
@@ -64,10 +64,10 @@ async def dial(
 
 async def _addresses(host: str, port: int, allowed: tuple[Network, ...]) -> list[str]:
     """One that the route may not reach refuses them all."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
-    if not all(_may_reach(ipaddress.ip_address(one.partition("%")[0]), allowed) for one in addresses):
-        raise Inside
+    results = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in results))
+    if not all(_may_reach(ipaddress.ip_address(address.partition("%")[0]), allowed) for address in addresses):
+        raise PrivateAddress
     return addresses
 
 

@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 import h11
 
-from samizdat.core.inside import Network
-from samizdat.core.outcome import RouteVerdict
+from samizdat.core.mail.outcome import RouteVerdict
+from samizdat.core.private_networks import Network
 from samizdat.transports.base import BadRoute
-from samizdat.transports.crew import Lost
-from samizdat.transports.dialing import LONGEST_ANSWER, Inside, Narrow, dial
-from samizdat.transports.smtp_server import make_context
+from samizdat.transports.crew import ConnectionLost
+from samizdat.transports.dialing import LONGEST_ANSWER, Narrow, PrivateAddress, dial
+from samizdat.transports.smtp_client.server import make_context
 
 # Of an answer so much is kept.
 KEPT = 16_000
@@ -44,7 +44,7 @@ TRY_AFTER = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where a provider's interface answers. `context` None: not encrypted, on this machine alone."""
 
     host: str
@@ -59,7 +59,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpReply:
     """What came back: the beginning of the body; `whole` when it came to its end."""
 
     status: int
@@ -77,7 +77,7 @@ class Answer:
         return bool(re.match(rb"\s*<(!doctype|html|head|body|\?xml)", self.body[:200], re.IGNORECASE))
 
 
-def read_endpoint(url: str) -> Place:
+def read_endpoint(url: str) -> Endpoint:
     """An address given instead of the provider's own. Raises BadRoute."""
     try:
         parts = urlsplit(url)
@@ -87,7 +87,7 @@ def read_endpoint(url: str) -> Place:
     plain = parts.scheme == "http" and LOOPBACK.fullmatch(host)
     if not host or not (plain or parts.scheme == "https") or parts.path.strip("/") or parts.query or parts.username:
         raise BadRoute("bad_endpoint")
-    return Place(host, port or (80 if plain else 443), None if plain else make_context("", ""))
+    return Endpoint(host, port or (80 if plain else 443), None if plain else make_context("", ""))
 
 
 class Broken(Exception):
@@ -98,7 +98,7 @@ class Endless(Exception):
     """The answer has no end."""
 
 
-class Connection(Narrow):
+class HttpConnection(Narrow):
     """One connection: a request, its answer, and the next."""
 
     transport: asyncio.Transport
@@ -107,7 +107,7 @@ class Connection(Narrow):
         super().__init__()
         self.loop = asyncio.get_running_loop()
         self.wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
-        self.answer: asyncio.Future[Answer] = self.loop.create_future()
+        self.answer: asyncio.Future[HttpReply] = self.loop.create_future()
         self.room: asyncio.Future[None] | None = None
         self.closed = False
         self.used = False
@@ -174,7 +174,7 @@ class Connection(Narrow):
         """The answer as far as it came."""
         if self.head is not None and not self.answer.done():
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.head.headers}
-            self.answer.set_result(Answer(self.head.status_code, headers, self.body, whole))
+            self.answer.set_result(HttpReply(self.head.status_code, headers, self.body, whole))
 
     def end_it(self) -> None:
         """Whatever its status says, each letter would bring another one."""
@@ -198,7 +198,7 @@ class Connection(Narrow):
         if hasattr(self, "transport"):
             self.transport.abort()
 
-    async def post(self, request: h11.Request, start: bytes, end: bytes, finishing: Callable[[], None]) -> Answer:
+    async def post(self, request: h11.Request, start: bytes, end: bytes, finishing: Callable[[], None]) -> HttpReply:
         """One request. `end` leaves after `finishing`, and only if no answer has come by then. Raises Broken."""
         if self.used:
             # Twice round the loop: a server that has closed while this one rested is heard before anything leaves.
@@ -232,24 +232,26 @@ class Connection(Narrow):
         return False
 
 
-class Pool:
+class HttpPool:
     """Connections to one place. `connect`, `timeout`: the longest wait for a connection and for an answer, seconds."""
 
-    def __init__(self, place: Place, connect: float, timeout: float, inside: tuple[Network, ...] | None = None) -> None:
+    def __init__(
+        self, place: Endpoint, connect: float, timeout: float, inside: tuple[Network, ...] | None = None
+    ) -> None:
         self.place = place
         self.inside = inside
         self.connect = connect
         self.timeout = timeout
-        self.resting: list[Connection] = []
+        self.resting: list[HttpConnection] = []
 
     async def post(
         self, path: str, headers: Mapping[str, str], start: bytes, end: bytes, finishing: Callable[[], None]
-    ) -> Answer:
+    ) -> HttpReply:
         """The body is `start` + `end`. Raises Lost."""
         length = ("Content-Length", str(len(start) + len(end)))
         return await self._ask("POST", path, [length, *headers.items()], start, end, finishing)
 
-    async def get(self, path: str, headers: Mapping[str, str]) -> Answer:
+    async def get(self, path: str, headers: Mapping[str, str]) -> HttpReply:
         """A question beside any letter. Raises Lost."""
         return await self._ask("GET", path, list(headers.items()), b"", b"", no_finishing)
 
@@ -261,7 +263,7 @@ class Pool:
         start: bytes,
         end: bytes,
         finishing: Callable[[], None],
-    ) -> Answer:
+    ) -> HttpReply:
         """One request, one answer. Raises Lost.
 
         A connection that was used before may have been closed by the server meanwhile: if so, and the end has not left,
@@ -304,7 +306,7 @@ class Pool:
                 if connection.rests():
                     self.resting.append(connection)
 
-    async def connection(self) -> Connection:
+    async def connection(self) -> HttpConnection:
         """The one that rested last, else a new one. Raises Lost."""
         now = asyncio.get_running_loop().time()
         while self.resting:
@@ -321,13 +323,13 @@ class Pool:
             }
         try:
             async with asyncio.timeout(self.connect):
-                return await dial(Connection, self.place.host, self.place.port, self.inside, **options)
-        except Inside:
+                return await dial(HttpConnection, self.place.host, self.place.port, self.inside, **options)
+        except PrivateAddress:
             raise self.lost("inside", "", "dead", None) from None
         except (OSError, ssl.SSLError, TimeoutError) as error:
             raise self.not_connected(error) from None
 
-    def not_connected(self, error: BaseException) -> Lost:
+    def not_connected(self, error: BaseException) -> ConnectionLost:
         detail = " ".join(str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error).split())[
             :120
         ]
@@ -341,9 +343,9 @@ class Pool:
             return self.lost("no_such_host", "")
         return self.lost("no_connection", detail or type(error).__name__)
 
-    def lost(self, reason: str, detail: str, state: Any = "throttled", wait: int | None = 60) -> Lost:
+    def lost(self, reason: str, detail: str, state: Any = "throttled", wait: int | None = 60) -> ConnectionLost:
         values = {"host": self.place.name, "detail": detail, "answer": detail}
-        return Lost(detail or reason, RouteVerdict(state, reason, values, wait))
+        return ConnectionLost(detail or reason, RouteVerdict(state, reason, values, wait))
 
     def close(self) -> None:
         while self.resting:
@@ -354,7 +356,7 @@ def no_finishing() -> None:
     """For requests that carry no letter."""
 
 
-def seconds_asked(answer: Answer, text: str) -> int | None:
+def seconds_asked(answer: HttpReply, text: str) -> int | None:
     """The wait that an answer asks for: in its headers, or as a moment in its text. A day at the most.
 
     Moments are measured by the server's own clock, its Date header: ours may be wrong.
@@ -362,8 +364,8 @@ def seconds_asked(answer: Answer, text: str) -> int | None:
     after = answer.headers.get("retry-after", "").strip()
     if after.isascii() and after.isdecimal():
         return min(LONGEST_WAIT, int(after[:9]))
-    told = TRY_AFTER.search(text)
-    moment, now = _moment(after or (told[1] if told else "")), _moment(answer.headers.get("date", ""))
+    match = TRY_AFTER.search(text)
+    moment, now = _moment(after or (match[1] if match else "")), _moment(answer.headers.get("date", ""))
     if moment is None and answer.status == 429:
         reset = answer.headers.get("x-ratelimit-reset", "")[:16]  # seconds since 1970, or milliseconds
         moment = float(reset) / (1000 if len(reset) > 11 else 1) if reset.isascii() and reset.isdecimal() else None

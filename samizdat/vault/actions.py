@@ -1,4 +1,4 @@
-"""Makes keys: the instance's proof and an organisation's own set."""
+"""Makes keys: the instance's proof and an organization's own set."""
 
 import os
 import secrets
@@ -7,20 +7,20 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from samizdat.vault import house
+from samizdat.vault import keyring
 from samizdat.vault.models import Proof, VaultKey
-from samizdat.vault.source import Source
+from samizdat.vault.source import KeySource
 
 
-def prove(source: Source) -> None:
+def prove(source: KeySource) -> None:
     """Leaves a word that only this instance key opens. Done once, when the house is made."""
-    Proof.objects.create(wrapped=source.wrap(house.PROOF_LABEL, house.PROOF_WORD))
+    Proof.objects.create(wrapped=source.wrap(keyring.PROOF_LABEL, keyring.PROOF_WORD))
 
 
-def make_keys(organisation: Any, source: Source, today: date) -> None:
-    """Data, index, link and box key of a new organisation, each random on its own."""
+def make_keys(organization: Any, source: KeySource, today: date) -> None:
+    """Data, index, link and box key of a new organization, each random on its own."""
     box = X25519PrivateKey.generate()
-    uid = bytes(organisation.uid)
+    uid = bytes(organization.uid)
     # Link and box numbers stand in tokens and boxes and go along in a move, so they are random: two houses do not meet.
     for kind, number, secret, public in (
         ("data", 1, os.urandom(32), b""),
@@ -29,10 +29,10 @@ def make_keys(organisation: Any, source: Source, today: date) -> None:
         ("box", secrets.randbits(32), box.private_bytes_raw(), box.public_key().public_bytes_raw()),
     ):
         VaultKey.objects.create(
-            organisation_id=organisation.id,
+            organization_id=organization.id,
             kind=kind,
             number=number,
-            wrapped=source.wrap(house.label(kind, number, uid), secret),
+            wrapped=source.wrap(keyring.label(kind, number, uid), secret),
             public=public,
             created=today,
         )

@@ -18,8 +18,8 @@ from typing import Any
 
 from django.db import connections
 
-from samizdat.gate.actions import take_in
-from samizdat.gate.room import NoRoom, Room
+from samizdat.publicdb.actions import take_in
+from samizdat.publicdb.intake_limits import NoRoom, Room
 from samizdat.vault.errors import KeyRefused, VaultError
 from samizdat.vault.purposes import of_role
 from samizdat.vault.source import InstanceSource
@@ -134,8 +134,8 @@ class KeyServer:
 
     def _hand_in(self, ask: dict[str, Any]) -> bool:
         """On SQLite nobody but us keeps the public process from rewriting what it may write, so it may only read the
-        gate. Errors: NoRoom, and any of what its tables do not take."""
-        if connections["gate"].vendor != "sqlite":
+        public database. Errors: NoRoom, and any of what its tables do not take."""
+        if connections["publicdb"].vendor != "sqlite":
             raise KeyRefused("On PostgreSQL the public process has a role of its own.")
         mark = base64.b64decode(ask["mark"]) if ask["mark"] is not None else None
         place, box, kind = bytes.fromhex(ask["place"]), base64.b64decode(ask["box"]), str(ask["kind"])
@@ -211,7 +211,7 @@ class SocketSource:
         return base64.b64decode(self._ask({"wrap": _pack(secret), "label": label})["wrapped"])
 
     def links(self) -> list[dict[str, Any]]:
-        """For the public process: [{"organisation": hex uid, "number": …, "keys": {purpose: base64}}]."""
+        """For the public process: [{"organization": hex uid, "number": …, "keys": {purpose: base64}}]."""
         return self._ask({"links": True})["links"]
 
     def troubles(self) -> dict[str, str]:
@@ -220,10 +220,10 @@ class SocketSource:
 
     def box_key(self, uid: bytes) -> tuple[int, bytes]:
         """For the public process: (number, X25519 public key) of what it seals to. Errors: KeyRefused."""
-        told = self._ask({"seal_to": uid.hex()})
-        return int(told["number"]), base64.b64decode(told["key"])
+        reply = self._ask({"seal_to": uid.hex()})
+        return int(reply["number"]), base64.b64decode(reply["key"])
 
     def hand_in(self, uid: bytes, box: bytes, kind: str, mark: bytes | None) -> bool:
-        """For the public process: as gate.actions.take_in."""
-        told = {"place": uid.hex(), "kind": kind, "mark": _pack(mark) if mark is not None else None}
-        return bool(self._ask({"box": _pack(box), **told})["in"])
+        """For the public process: as publicdb.actions.take_in."""
+        fields = {"place": uid.hex(), "kind": kind, "mark": _pack(mark) if mark is not None else None}
+        return bool(self._ask({"box": _pack(box), **fields})["in"])

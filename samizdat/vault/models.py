@@ -1,4 +1,4 @@
-"""The keys of every organisation, each wrapped by the instance key."""
+"""The keys of every organization, each wrapped by the instance key."""
 
 from django.db import models
 
@@ -11,7 +11,7 @@ class VaultKey(models.Model):
     data, index: small numbers from 1, in order of rotation. link, box: a random 32-bit number.
     """
 
-    organisation = models.ForeignKey("accounts.Organisation", models.CASCADE, related_name="keys")
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="keys")
     kind = models.CharField(max_length=8)
     number = models.BigIntegerField()
     wrapped = models.BinaryField()
@@ -20,7 +20,7 @@ class VaultKey(models.Model):
     created = models.DateField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "kind", "number"], name="vaultkey_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "kind", "number"], name="vaultkey_once")]
 
 
 class Proof(models.Model):

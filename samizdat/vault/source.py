@@ -10,13 +10,13 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
-from samizdat.core import seal
+from samizdat.core.crypto import seal
 from samizdat.vault.errors import KeyFileBroken, KeyFileMissing, KeyFileOpen, KeyWrong
 
 _HEADING = "samizdat instance key 1"
 
 
-class Source(Protocol):
+class KeySource(Protocol):
     """unwrap(label, wrapped) and derive(purpose), both to 32 bytes; wrap for a new key. VaultError has the sentence."""
 
     def unwrap(self, label: str, wrapped: bytes | memoryview) -> bytes: ...

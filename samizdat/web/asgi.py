@@ -21,7 +21,7 @@ import django
 from samizdat import asgi
 from samizdat.asgi import Receive, Send
 from samizdat.options import data_folder
-from samizdat.web.spool import IN_MEMORY, Allowance, NoRoom, Spool
+from samizdat.web.spool import IN_MEMORY, NoRoom, Spool, UploadAllowance
 from samizdat.web.static_files import StaticFiles
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
@@ -37,7 +37,7 @@ UVICORN = asgi.serving(CONNECTIONS)
 OF_HOST = "__Host-"
 MB = 1024 * 1024
 # A form takes 4 MB (settings): a stranger may send what the page to sign in carries, and no more of it is kept than it
-# needs to be refused by its size. An upload takes 500 MB (web/views/imports.py), and is refused by its size as well.
+# needs to be refused by its size. An upload takes 500 MB (web/imports/views.py), and is refused by its size as well.
 STRANGERS, PEOPLE = (5 * MB, 64 * MB), (502 * MB, 1024 * MB)
 # What nobody keeps is read on, so that a browser shows the answer and no broken line; of a stranger so much of it.
 MOST_PAST = 32 * MB
@@ -55,7 +55,9 @@ def environ(scope: dict[str, Any], body: Any) -> dict[str, Any]:
     if asgi.scheme(scope) == "https" and "COOKIE" in headers:
         headers["COOKIE"] = _of_host(headers["COOKIE"])
     server = scope.get("server") or ("localhost", 80)
-    found = {f"HTTP_{key}": text for key, text in headers.items() if key not in ("CONTENT_TYPE", "CONTENT_LENGTH")}
+    http_headers = {
+        f"HTTP_{key}": text for key, text in headers.items() if key not in ("CONTENT_TYPE", "CONTENT_LENGTH")
+    }
     known = {
         "CONTENT_TYPE": headers.get("CONTENT_TYPE", ""),
         "SERVER_NAME": str(server[0]),
@@ -64,7 +66,7 @@ def environ(scope: dict[str, Any], body: Any) -> dict[str, Any]:
     }
     if "CONTENT_LENGTH" in headers:
         known["CONTENT_LENGTH"] = headers["CONTENT_LENGTH"]
-    return asgi.environ(scope, body, found | known)
+    return asgi.environ(scope, body, http_headers | known)
 
 
 def _of_host(cookies: str) -> str:
@@ -91,10 +93,10 @@ def signed_in(asked: dict[str, Any]) -> bool:
 
 # What the middleware leaves in the environment of a request of somebody who is signed in: true, and the number of the
 # organization whose page it was, where she works.
-PERSON, ORGANISATION = "samizdat.person", "samizdat.organisation"
+PERSON, ORGANIZATION = "samizdat.person", "samizdat.organization"
 
 
-class Seen:
+class ProgressWatch:
     """Sessions of people who were signed in when they last asked, and the organization in which they did. In memory
     alone, by a hash whose key dies with the process: to look a session up takes a thread, which is what strangers may
     be holding."""
@@ -114,7 +116,7 @@ class Seen:
         mark = self._mark(asked)
         before = self._marks.pop(mark, 0)
         if asked.get(PERSON):
-            self._marks[mark] = asked.get(ORGANISATION, before)
+            self._marks[mark] = asked.get(ORGANIZATION, before)
             if len(self._marks) > self.MOST:
                 del self._marks[next(iter(self._marks))]
 
@@ -126,7 +128,7 @@ class Seen:
         return hashlib.blake2b(session.encode(), key=self._key, digest_size=16).digest()
 
 
-class Desk:
+class DeskApplication:
     """An ASGI application around a WSGI one. knows: whether a request may send more than strangers."""
 
     def __init__(
@@ -140,9 +142,9 @@ class Desk:
         self._wsgi, self._knows = wsgi, knows
         self._files = files
         self._folder = data_folder()
-        self._strangers, self._people = Allowance(*STRANGERS), Allowance(*PEOPLE)
+        self._strangers, self._people = UploadAllowance(*STRANGERS), UploadAllowance(*PEOPLE)
         self._threads = asgi.Threads(threads, "desk")
-        self._seen = Seen()
+        self._seen = ProgressWatch()
 
     @property
     def moves(self) -> bool:
@@ -154,7 +156,7 @@ class Desk:
         elif scope["type"] == "http":
             asked = environ(scope, None)
             if not (self._files and await self._files.answer(asked, send)):
-                with contextlib.suppress(asgi.Gone):
+                with contextlib.suppress(asgi.ClientGone):
                     await self._answer(asked, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -178,7 +180,7 @@ class Desk:
                 self._seen.note(asked)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)
-            except (asgi.Busy, NoRoom):
+            except (asgi.AllThreadsBusy, NoRoom):
                 await asgi.say(send, 503, asgi.BUSY)
 
     async def _hear(self, asked: dict[str, Any], receive: Receive, body: Spool) -> bool:
@@ -215,26 +217,26 @@ def _cookie(name: str, value: str, secure: bool) -> str:
     return f"{OF_HOST}{value}; Secure" if secure and name.lower() == "set-cookie" else value
 
 
-def make_application() -> Desk:
+def make_application() -> DeskApplication:
     """Opens the vault, so that SECRET_KEY is there before anything signs, and starts Django. Errors: VaultError."""
     # The static files come from where they are written; nothing has to be collected first.
     warnings.filterwarnings("ignore", "No directory at")
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
 
-    from samizdat import bounded
-    from samizdat.vault import house
-    from samizdat.web import setup
+    from samizdat import limited_process
+    from samizdat.vault import keyring
+    from samizdat.web.settings import first_run
 
-    house.open_for_django()
-    bounded.begin()
-    setup.announce()
-    return Desk(WSGIHandler(), files=StaticFiles())
+    keyring.open_for_django()
+    limited_process.begin()
+    first_run.announce()
+    return DeskApplication(WSGIHandler(), files=StaticFiles())
 
 
 def __getattr__(name: str) -> Any:
     """`application` is made when it is asked for, so that importing this module opens no key."""
     if name != "application":
         raise AttributeError(name)
-    globals()[name] = made = make_application()
-    return made
+    globals()[name] = application = make_application()
+    return application

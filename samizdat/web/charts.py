@@ -13,7 +13,7 @@ CLASSES = ("a", "b", "c")
 
 
 @dataclass(frozen=True, slots=True)
-class Rect:
+class ChartRect:
     x: int
     y: int
     width: int
@@ -27,7 +27,7 @@ class Chart:
 
     routes: list[str]
     span: int
-    rects: list[Rect] = field(default_factory=list)
+    rects: list[ChartRect] = field(default_factory=list)
     lines: list[tuple[int, int, int]] = field(default_factory=list)  # y, y of the text, count
     times: list[tuple[int, datetime]] = field(default_factory=list)
     rows: list[tuple[datetime, list[int], int]] = field(default_factory=list)
@@ -50,17 +50,17 @@ def kind_of(place: int) -> str:
 
 def rate_chart(minutes: Iterable[tuple[datetime, str, int]]) -> Chart | None:
     """Accepted messages as stacked bars over time. `minutes`: (minute, route, accepted). None: nothing yet."""
-    found = sorted(minutes, key=lambda row: row[0])
-    if not found:
+    rows = sorted(minutes, key=lambda row: row[0])
+    if not rows:
         return None
-    first, last = found[0][0], found[-1][0]
+    first, last = rows[0][0], rows[-1][0]
     whole = int((last - first).total_seconds() // 60) + 1
     span = -(-whole // MOST_BARS)
-    routes = sorted({route for _minute, route, _count in found})
+    routes = sorted({route for _minute, route, _count in rows})
     chart = Chart(routes, span)
     bars = -(-whole // span)
     table = [[0] * len(routes) for _ in range(bars)]
-    for minute, route, accepted in found:
+    for minute, route, accepted in rows:
         place = int((minute - first).total_seconds() // 60) // span
         table[place][routes.index(route)] += accepted
     _draw(chart, table, first)
@@ -76,7 +76,7 @@ def _draw(chart: Chart, table: list[list[int]], first: datetime) -> None:
         for route, accepted in enumerate(counts):
             height = accepted * scale
             if height >= 0.5:
-                chart.rects.append(Rect(x, round(ground - height), BAR, max(1, round(height)), kind_of(route)))
+                chart.rects.append(ChartRect(x, round(ground - height), BAR, max(1, round(height)), kind_of(route)))
             ground -= height
         begin = first + timedelta(minutes=place * chart.span)
         chart.rows.append((begin, counts, sum(counts)))
@@ -112,7 +112,7 @@ class GrowthChart:
 
     span: int
     width: int = WIDTH
-    rects: list[Rect] = field(default_factory=list)
+    rects: list[ChartRect] = field(default_factory=list)
     lines: list[tuple[int, int, int]] = field(default_factory=list)  # y, y of the text, count
     times: list[tuple[int, date]] = field(default_factory=list)
     rows: list[tuple[date, int, int, int]] = field(default_factory=list)
@@ -164,12 +164,12 @@ def _hang(chart: GrowthChart, at: tuple[int, int], joined: float, left: float, c
     x, width = at
     if joined:
         height = max(1, round(joined))
-        chart.rects.append(Rect(x, MIDDLE - height, width, height, "a"))
+        chart.rects.append(ChartRect(x, MIDDLE - height, width, height, "a"))
     y = MIDDLE + 1
     for kind, size in (("b", left), ("c", cleaned)):
         if size:
             height = max(1, round(size))
-            chart.rects.append(Rect(x, y, width, height, kind))
+            chart.rects.append(ChartRect(x, y, width, height, kind))
             y += height
 
 
@@ -178,12 +178,12 @@ BARS_LEFT, BARS_LONG, BARS_STEP, BARS_HIGH = 66, 330, 26, 16
 
 
 @dataclass(slots=True)
-class Bars:
+class BarChart:
     """Lying bars, one a letter. `names`: (y, text) before each."""
 
     height: int
     left: int = BARS_LEFT
-    rects: list[Rect] = field(default_factory=list)
+    rects: list[ChartRect] = field(default_factory=list)
     names: list[tuple[int, str]] = field(default_factory=list)
 
     @property
@@ -191,9 +191,9 @@ class Bars:
         return f"0 0 {BARS_LEFT + BARS_LONG} {self.height}"
 
 
-def bars(rows: Sequence[tuple[str, Sequence[float]]]) -> Bars:
+def bars(rows: Sequence[tuple[str, Sequence[float]]]) -> BarChart:
     """`rows`: (name, counts that are laid end to end). The longest bar takes the whole width."""
-    drawn = Bars(height=BARS_STEP * len(rows))
+    drawn = BarChart(height=BARS_STEP * len(rows))
     best = max((sum(counts) for _name, counts in rows), default=0)
     for place, (name, counts) in enumerate(rows):
         y = place * BARS_STEP + (BARS_STEP - BARS_HIGH) // 2
@@ -203,7 +203,7 @@ def bars(rows: Sequence[tuple[str, Sequence[float]]]) -> Bars:
             # What happened at all is seen.
             width = max(1, round(many * (BARS_LONG - len(counts)) / best)) if many else 0
             if width:
-                drawn.rects.append(Rect(x, y, width, BARS_HIGH, kind))
+                drawn.rects.append(ChartRect(x, y, width, BARS_HIGH, kind))
             x += width
     return drawn
 

@@ -7,32 +7,32 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import get_language, get_language_bidi
 
-from samizdat.accounts import people
+from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
-from samizdat.accounts.queries import organisations_of
+from samizdat.accounts.queries import organizations_of
 
 
 @dataclass
 class Desk:
-    """The frame around a page: who looks, in which organisation, and what she may do."""
+    """The frame around a page: who looks, in which organization, and what she may do."""
 
     request: Any
 
     @cached_property
     def person_name(self) -> str:
-        return people.name_of(self.request.person) if self.request.person else ""
+        return sealed_people.name_of(self.request.person) if self.request.person else ""
 
     @property
-    def organisation(self) -> Any:
-        return getattr(self.request, "organisation", None)
+    def organization(self) -> Any:
+        return getattr(self.request, "organization", None)
 
     @cached_property
     def public_url(self) -> str:
-        return leading(self.organisation).public_url
+        return leading(self.organization).public_url
 
     @cached_property
     def has_others(self) -> bool:
-        return len(organisations_of(self.request.person)) > 1
+        return len(organizations_of(self.request.person)) > 1
 
     @property
     def role(self) -> str:
@@ -54,7 +54,7 @@ class Desk:
     def section(self) -> str:
         """The part of the menu that this page belongs to: /o/<slug>/<section>/…"""
         parts = self.request.path.split("/")
-        return (parts[3] or "home") if self.organisation and len(parts) > 3 else ""
+        return (parts[3] or "home") if self.organization and len(parts) > 3 else ""
 
     @property
     def theme(self) -> str:
@@ -77,15 +77,15 @@ class Desk:
     @property
     def fenced(self) -> bool:
         """Does no campaign of it leave, since the installation found itself in another place?"""
-        return bool(self.organisation and self.organisation.fenced)
+        return bool(self.organization and self.organization.fenced)
 
     @cached_property
     def routes_in_need(self) -> int:
         from samizdat.delivery.models import Route
 
-        if not self.organisation or not self.sees_keeping:
+        if not self.organization or not self.sees_keeping:
             return 0
-        return Route.objects.filter(organisation=self.organisation, state="dead").count()
+        return Route.objects.filter(organization=self.organization, state="dead").count()
 
 
 def desk(request: HttpRequest) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Lets people in: finds the person, the organisation of the address and her role, and speaks her language."""
+"""Lets people in: finds the person, the organization of the address and her role, and speaks her language."""
 
 import ipaddress
 import logging
@@ -15,11 +15,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone, translation
 
-from samizdat.accounts import queries, signing_out
-from samizdat.accounts.models import Organisation
+from samizdat.accounts import queries, sign_out
+from samizdat.accounts.models import Organization
 from samizdat.logs import where_it_broke
-from samizdat.web import signed_out, watched
-from samizdat.web.asgi import ORGANISATION, PERSON
+from samizdat.web import read_limits, resume_after_sign_in
+from samizdat.web.asgi import ORGANIZATION, PERSON
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class DeskMiddleware:
     """Every request of the desk goes through here; what a view declares by `door` decides.
 
     - not signed in: on to the sign-in page, and back afterwards, with what was typed (signed_out)
-    - an organisation she has no role in: 404, exactly like one that does not exist
+    - an organization she has no role in: 404, exactly like one that does not exist
     - a role that may not do this: 403
     """
 
@@ -40,7 +40,7 @@ class DeskMiddleware:
         self._names: tuple[float, frozenset[str]] = (0.0, frozenset())
 
     def __call__(self, request: Any) -> HttpResponse:
-        request.person = request.organisation = request.role = None
+        request.person = request.organization = request.role = None
         if not self._knows(request.get_host()):
             raise Http404
         user = request.user
@@ -63,14 +63,14 @@ class DeskMiddleware:
         if door["open"]:
             return None
         if request.person is None:
-            return signed_out.answer(request) or _to_sign_in(request)
-        slug = kwargs.pop("organisation", None)
+            return resume_after_sign_in.answer(request) or _to_sign_in(request)
+        slug = kwargs.pop("organization", None)
         return None if slug is None else self._enter(request, slug, door)
 
     def process_exception(self, request: Any, error: Exception) -> HttpResponse | None:
         """A broken page is logged by file and line alone; Django's own log would carry the address of the page."""
-        if isinstance(error, watched.TooFast):
-            return watched.answer(request, error.seconds)
+        if isinstance(error, read_limits.TooFast):
+            return read_limits.answer(request, error.seconds)
         if not isinstance(error, (Http404, PermissionDenied)):
             log.error("A page broke: %s", where_it_broke(error))
         return None
@@ -79,13 +79,13 @@ class DeskMiddleware:
         membership = queries.membership(request.person, slug)
         if membership is None:
             raise Http404
-        if signing_out.is_over(membership, request.session.began, timezone.now()):
+        if sign_out.is_over(membership, request.session.began, timezone.now()):
             request.person = None
             logout(request)
-            return signed_out.answer(request) or _to_sign_in(request)
-        request.organisation, request.role = membership.organisation, membership.role
-        request.environ[ORGANISATION] = membership.organisation.pk
-        timezone.activate(zoneinfo.ZoneInfo(membership.organisation.timezone))
+            return resume_after_sign_in.answer(request) or _to_sign_in(request)
+        request.organization, request.role = membership.organization, membership.role
+        request.environ[ORGANIZATION] = membership.organization.pk
+        timezone.activate(zoneinfo.ZoneInfo(membership.organization.timezone))
         allowed = door["see"] if request.method in ("GET", "HEAD") else door["do"]
         # A page that takes no such request at all says 405 itself.
         if allowed and request.role not in allowed:
@@ -93,7 +93,7 @@ class DeskMiddleware:
         return None
 
     def _knows(self, host: str) -> bool:
-        """Whether the desk goes by this name. Names are only checked once every organisation has said its own."""
+        """Whether the desk goes by this name. Names are only checked once every organization has said its own."""
         name = urlsplit(f"//{host}").hostname or ""
         names = self._own_names()
         return not names or name in names or _is_here(name)
@@ -101,7 +101,7 @@ class DeskMiddleware:
     def _own_names(self) -> frozenset[str]:
         at, names = self._names
         if time.monotonic() - at > NAMES_KEPT or not at:
-            urls = [*Organisation.objects.values_list("desk_url", flat=True)]
+            urls = [*Organization.objects.values_list("desk_url", flat=True)]
             # One that has not said its own comes in by any: another one's word must not shut it out.
             names = frozenset(urlsplit(url).hostname or "" for url in urls) if all(urls) else frozenset()
             self._names = (time.monotonic(), names)

@@ -22,7 +22,7 @@ class NoRoom(Exception):
 
 
 @dataclass(slots=True)
-class Allowance:
+class UploadAllowance:
     """Bytes of one body that are kept, the rest is forgotten; and of all bodies that share this, in files."""
 
     most: int
@@ -37,7 +37,7 @@ class Spool:
         self._folder = folder
         self._file: IO[bytes] | None = None
         self._held = io.BytesIO()
-        self.allowance: Allowance | None = None  # None: this body is small so far.
+        self.allowance: UploadAllowance | None = None  # None: this body is small so far.
         self.size = self._charged = 0
 
     def write(self, data: bytes) -> None:

@@ -30,10 +30,10 @@ class StaticFiles:
 
     async def answer(self, asked: dict[str, Any], send: Send) -> bool:
         """False: no file is called so."""
-        found = self._files.get(asked["PATH_INFO"])
-        if found is None:
+        static_file = self._files.get(asked["PATH_INFO"])
+        if static_file is None:
             return False
-        answer = found.get_response(asked["REQUEST_METHOD"], asked)
+        answer = static_file.get_response(asked["REQUEST_METHOD"], asked)
         headers = [*asgi.pairs(answer.headers), *SAFE]
         await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
         for piece in _pieces(answer.file):

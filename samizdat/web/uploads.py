@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from samizdat.audience.errors import AudienceError
-from samizdat.web.doors import View
+from samizdat.web.permissions import View
 
 PIECE = 1024 * 1024  # Bytes of a sealed piece: small beside the memory of a desk, large beside its own overhead.
 

@@ -10,18 +10,18 @@ import pytest
 from django.utils import timezone
 
 import samizdat
-from samizdat.accounts import actions, changes, grants, queries
-from samizdat.accounts.changes import ChangeRefused
+from samizdat.accounts import actions, grants, pending_changes, queries
 from samizdat.accounts.errors import AccountError, InvitationGone
-from samizdat.accounts.models import Invitation, Membership, Organisation, PendingChange, Person, Session
+from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange, Person, Session
+from samizdat.accounts.pending_changes import ChangeRefused
 from samizdat.accounts.sessions import SessionStore
-from samizdat.audience.exporting import actions as exporting
-from samizdat.audience.exporting import agreeing
-from samizdat.audience.exporting.errors import ExportRefused
-from samizdat.audience.exporting.leaving import Wish
-from samizdat.audience.exporting.models import Export
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
+from samizdat.portability import actions as exporting
+from samizdat.portability import approval
+from samizdat.portability.errors import ExportRefused
+from samizdat.portability.models import Export
+from samizdat.portability.write import ExportRequest
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def _person(house: Any, name: str, role: str) -> Person:
 
 @pytest.fixture
 def house(lantern: Any) -> Any:
-    Organisation.objects.filter(pk=lantern.pk).update(next_number=5001)
+    Organization.objects.filter(pk=lantern.pk).update(next_number=5001)
     lantern.refresh_from_db()
     return lantern
 
@@ -65,17 +65,17 @@ def test_a_role_that_somebody_wrote_into_the_database_gives_nothing(house: Any, 
     Membership.objects.filter(person=clara).update(role="admin")
     assert (_role(clara, house), _role(vera, house)) == ("", "admin")
     assert [member.name for member in queries.members(house)] == ["Vera"]
-    assert queries.organisations_of(clara) == []
-    assert changes.others(house, vera, NOW) == []
+    assert queries.organizations_of(clara) == []
+    assert pending_changes.others(house, vera, NOW) == []
 
 
-@pytest.mark.parametrize("column", ["person", "organisation", "since"])
+@pytest.mark.parametrize("column", ["person", "organization", "since"])
 def test_a_role_moved_to_another_person_or_group_gives_nothing(
     house: Any, vera: Person, clara: Person, vault: Any, column: str
 ) -> None:
-    bell = actions.found_organisation("Harbour Bell", source=vault, today=TODAY)
+    bell = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
     stranger = actions.add_person("s@bell.example", password=PASSWORD, today=TODAY)
-    there = {"person": stranger, "organisation": bell, "since": NOW - 9 * DAY}
+    there = {"person": stranger, "organization": bell, "since": NOW - 9 * DAY}
     Membership.objects.filter(person=vera).update(**{column: there[column]})
     assert [row.role for row in grants.memberships()] == ["viewer"]
 
@@ -85,7 +85,7 @@ def test_a_forged_role_is_told_once_an_hour_and_the_command_line_gives_a_true_on
 ) -> None:
     Membership.objects.filter(person=clara).update(role="admin")
     assert [grants.watch(NOW + minutes * timedelta(minutes=1)) for minutes in (0, 1, 61)] == [1, 1, 1]
-    assert Event.objects.filter(kind=grants.FORGED, organisation=house).count() == 2
+    assert Event.objects.filter(kind=grants.FORGED, organization=house).count() == 2
     actions.give_role(clara, house, "editor", by=None, now=NOW)
     assert (_role(clara, house), grants.watch(NOW + DAY)) == ("editor", 0)
 
@@ -110,7 +110,7 @@ def test_roles_are_read_and_written_in_one_place_alone() -> None:
     assert named == {"accounts/grants.py", "accounts/queries.py", "accounts/actions.py"}
     text = (folder / "accounts/actions.py").read_text()
     assert text.count("Membership.objects") == text.count(
-        "Membership.objects.filter(person=person, organisation=organisation).delete()"
+        "Membership.objects.filter(person=person, organization=organization).delete()"
     )
 
 
@@ -191,7 +191,7 @@ def test_the_link_of_a_viewer_does_not_take_the_place_of_one_that_waits(house: A
     own.delete()
     Invitation.objects.filter(pk=waits.pk).update(token_hash=own.token_hash)
     with pytest.raises(AccountError):
-        changes.approve(PendingChange.objects.select_related("organisation", "by").get(), now=NOW, by=zoya)
+        pending_changes.approve(PendingChange.objects.select_related("organization", "by").get(), now=NOW, by=zoya)
     with pytest.raises((InvitationGone, AccountError)):
         _accept(token)
 
@@ -211,7 +211,7 @@ def test_a_change_whose_wait_was_shortened_in_the_database_is_dropped(
 ) -> None:
     _asked(house, clara, vera)
     PendingChange.objects.update(**change)
-    changes.wait(NOW + timedelta(minutes=1), timedelta(minutes=1))
+    pending_changes.wait(NOW + timedelta(minutes=1), timedelta(minutes=1))
     assert (_role(clara, house), PendingChange.objects.get().state) == ("viewer", "failed")
 
 
@@ -221,7 +221,9 @@ def test_a_change_that_was_made_another_one_is_not_approved(house: Any, vera: Pe
     row = _asked(house, clara, vera)
     PendingChange.objects.update(about=other.pk)
     with pytest.raises(ChangeRefused):
-        changes.approve(PendingChange.objects.select_related("organisation", "by").get(pk=row.pk), now=NOW, by=zoya)
+        pending_changes.approve(
+            PendingChange.objects.select_related("organization", "by").get(pk=row.pk), now=NOW, by=zoya
+        )
     assert _role(other, house) == ""
 
 
@@ -239,7 +241,7 @@ def settled(house: Any) -> Any:
 
 
 def test_settings_that_somebody_wrote_into_the_database_are_put_back_and_told(settled: Any) -> None:
-    Organisation.objects.filter(pk=settled.pk).update(**ELSEWHERE, accent="#123456")
+    Organization.objects.filter(pk=settled.pk).update(**ELSEWHERE, accent="#123456")
     grants.watch(NOW)
     settled.refresh_from_db()
     found = (settled.return_address, settled.public_url, settled.second_person, settled.accent)
@@ -249,19 +251,19 @@ def test_settings_that_somebody_wrote_into_the_database_are_put_back_and_told(se
 
 
 def test_saving_one_setting_does_not_keep_another_that_somebody_wrote_into_the_database(settled: Any) -> None:
-    Organisation.objects.filter(pk=settled.pk).update(**ELSEWHERE)
-    actions.change_settings(Organisation.objects.get(), by=None, now=NOW, quiet_hours="", desk_url="https://d.example")
+    Organization.objects.filter(pk=settled.pk).update(**ELSEWHERE)
+    actions.change_settings(Organization.objects.get(), by=None, now=NOW, quiet_hours="", desk_url="https://d.example")
     grants.watch(NOW)
     settled.refresh_from_db()
     assert (settled.return_address, settled.desk_url) == ("back@lantern.example", "https://d.example")
 
 
 def test_a_copy_of_the_settings_that_is_gone_is_told_until_somebody_saves(settled: Any) -> None:
-    Organisation.objects.update(settings_sealed=b"")
-    assert grants.kept_settings(Organisation.objects.get()) is None
+    Organization.objects.update(settings_sealed=b"")
+    assert grants.kept_settings(Organization.objects.get()) is None
     grants.watch(NOW)
     assert Event.objects.filter(kind=grants.ALTERED).count() == 1
-    actions.change_settings(Organisation.objects.get(), by=None, now=NOW, return_address="back@lantern.example")
+    actions.change_settings(Organization.objects.get(), by=None, now=NOW, return_address="back@lantern.example")
     grants.watch(NOW + DAY)
     assert Event.objects.filter(kind=grants.ALTERED).count() == 1
 
@@ -271,15 +273,15 @@ def test_an_organization_with_readers_stays_guarded_whatever_its_columns_say(hou
 
     wanted = new_list(house, "Letter", now=NOW)
     add_subscriber(house, "ada@example.org", wanted, consent="at the market", now=NOW)
-    Organisation.objects.update(next_number=1)
-    assert changes.held(house, vera)
+    Organization.objects.update(next_number=1)
+    assert pending_changes.held(house, vera)
 
 
 # Who writes, shows or compares the row itself.
 _ROWS = {
     "accounts/actions.py": "writes it",
     "accounts/grants.py": "compares it with its copy",
-    "accounts/place.py": "where the copy is gone, so that readers can leave",
+    "accounts/public_site.py": "where the copy is gone, so that readers can leave",
     "cli/doctor.py": "has put back the row a moment ago",
     "cli/demo/build.py": "writes it",
     "web/middleware.py": "a name that somebody adds there shows the sign-in page, and no more",
@@ -290,7 +292,7 @@ def test_what_leads_readers_somewhere_is_never_taken_from_the_row() -> None:
     """Somebody who writes the database would have seconds, each time, in which their host is ours."""
     folder = Path(samizdat.__file__).parent
     row = re.compile(
-        rf"\borganisation\.({'|'.join(grants.GUARDED)})\b(?! = )|values_list\([^)]*\"({'|'.join(grants.LEADING)})"
+        rf"\borganization\.({'|'.join(grants.GUARDED)})\b(?! = )|values_list\([^)]*\"({'|'.join(grants.LEADING)})"
     )
     found = {
         str(path.relative_to(folder))
@@ -301,12 +303,12 @@ def test_what_leads_readers_somewhere_is_never_taken_from_the_row() -> None:
 
 
 def test_a_yes_of_a_second_person_is_asked_for_whatever_the_row_says(settled: Any) -> None:
-    Organisation.objects.update(**ELSEWHERE)
-    row = Organisation.objects.get()
+    Organization.objects.update(**ELSEWHERE)
+    row = Organization.objects.get()
     assert grants.leading(row).second_person
     assert grants.leading(row).public_url == "https://lantern.example"
-    Organisation.objects.update(settings_sealed=b"")
-    gone = grants.leading(Organisation.objects.get())
+    Organization.objects.update(settings_sealed=b"")
+    gone = grants.leading(Organization.objects.get())
     assert (gone.second_person, gone.public_url, gone.known) == (True, "", False)
 
 
@@ -314,7 +316,7 @@ def test_a_yes_of_a_second_person_is_asked_for_whatever_the_row_says(settled: An
 
 
 def _held(house: Any, vera: Person) -> Export:
-    row = exporting.ask(house, Wish("csv", (AGE_KEY,)), now=NOW, by=vera)
+    row = exporting.ask(house, ExportRequest("csv", (AGE_KEY,)), now=NOW, by=vera)
     assert row.state == "held"
     return row
 
@@ -334,7 +336,7 @@ def test_an_export_whose_day_was_shortened_in_the_database_is_neither_made_nor_a
     row = _held(house, vera)
     Export.objects.update(waited=90_000.0, created=NOW - 2 * DAY)
     with pytest.raises(ExportRefused):
-        agreeing.agree(Export.objects.select_related("organisation", "by").get(), now=NOW, by=zoya)
-    agreeing.wait(NOW + timedelta(minutes=1), timedelta(minutes=1))
+        approval.agree(Export.objects.select_related("organization", "by").get(), now=NOW, by=zoya)
+    approval.wait(NOW + timedelta(minutes=1), timedelta(minutes=1))
     row.refresh_from_db()
     assert row.state == "failed"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts import actions, changes, grants, locking, queries
+from samizdat.accounts import actions, grants, locking, pending_changes, queries
 from samizdat.accounts.backend import BlindIndexBackend
 from samizdat.accounts.errors import AccountError, AccountLocked, LastAdmin
-from samizdat.accounts.models import Organisation, Person, Session
+from samizdat.accounts.models import Organization, Person, Session
 from samizdat.accounts.sessions import SessionStore
 from samizdat.events.models import Event
 from tests.conftest import NOW, PASSWORD, TODAY
@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def house(lantern: Any) -> Any:
-    Organisation.objects.filter(pk=lantern.pk).update(next_number=5001)
+    Organization.objects.filter(pk=lantern.pk).update(next_number=5001)
     lantern.refresh_from_db()
     return lantern
 
@@ -60,7 +60,7 @@ def test_one_press_ends_every_session_and_nothing_is_accepted_any_more(house: An
     with pytest.raises(AccountLocked):
         BlindIndexBackend().authenticate(None, email="clara@lantern.example", password=PASSWORD)
     assert BlindIndexBackend().authenticate(None, email="clara@lantern.example", password="wrong") is None
-    assert queries.membership(clara, house.slug) is None and queries.organisations_of(clara) == []
+    assert queries.membership(clara, house.slug) is None and queries.organizations_of(clara) == []
     event = Event.objects.get(kind=locking.LOCKED)
     assert (event.about, event.by) == (clara.pk, vera)
 
@@ -108,10 +108,10 @@ def test_a_locked_admin_approves_nothing_and_what_they_asked_for_is_stopped(
     )
     assert row and own
     locking.lock(zoya, house, by=vera, now=NOW)
-    waiting = changes.waiting(house).get(kind="invitation")
-    with pytest.raises(changes.ChangeRefused):
-        changes.approve(waiting, now=NOW, by=zoya)
-    changes.wait(NOW, timedelta(0))
+    waiting = pending_changes.waiting(house).get(kind="invitation")
+    with pytest.raises(pending_changes.ChangeRefused):
+        pending_changes.approve(waiting, now=NOW, by=zoya)
+    pending_changes.wait(NOW, timedelta(0))
     row.refresh_from_db()
     assert row.state == "stopped"
 
@@ -128,12 +128,12 @@ def test_another_role_does_not_unlock_and_a_lock_that_is_taken_out_of_the_databa
 
 
 def test_who_is_locked_in_one_group_still_works_in_another(house: Any, vera: Person, vault: Any) -> None:
-    other = actions.found_organisation("Harbour Bell", source=vault, today=TODAY)
+    other = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
     dmitri = _person(house, "dmitri", "editor")
     actions.give_role(dmitri, other, "editor", by=None, now=NOW)
     locking.lock(dmitri, house, by=vera, now=NOW)
     assert BlindIndexBackend().get_user(dmitri.pk) == dmitri
-    assert queries.organisations_of(dmitri) == [other] and queries.membership(dmitri, house.slug) is None
+    assert queries.organizations_of(dmitri) == [other] and queries.membership(dmitri, house.slug) is None
 
 
 def test_the_only_admin_who_is_not_locked_stays(house: Any, vera: Person, zoya: Person) -> None:

@@ -9,12 +9,12 @@ from django.contrib.auth.hashers import Argon2PasswordHasher, check_password, ma
 from django.db import connections
 from django.utils import timezone
 
-from samizdat.accounts import actions, devices, hashers, people, queues, throttle
+from samizdat.accounts import actions, devices, hashers, password_queues, sealed_people, throttle
 from samizdat.accounts.backend import BlindIndexBackend
 from samizdat.accounts.errors import AlreadyHere
 from samizdat.accounts.models import Attempt, Membership, Person
 from samizdat.accounts.throttle import FREE_TRIES, LONGEST_WAIT, MOST, Throttled
-from samizdat.vault import house
+from samizdat.vault import keyring
 from tests.conftest import NOW, PASSWORD, TODAY
 
 EMAIL = "clara@lantern.example"
@@ -22,7 +22,7 @@ EMAIL = "clara@lantern.example"
 
 @pytest.fixture(autouse=True)
 def full_purse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("samizdat.accounts.backend.queues", queues.Queues())
+    monkeypatch.setattr("samizdat.accounts.backend.queues", password_queues.PasswordQueues())
 
 
 @pytest.fixture
@@ -196,27 +196,27 @@ OTHER = "a quite different pass phrase"
 @pytest.fixture
 def bell(vault: Any) -> Any:
     """Another organization of the installation, whose admin wants to know who has an account elsewhere."""
-    found = actions.found_organisation("Harbour Bell", source=vault, today=TODAY)
+    found = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
     admin = actions.add_person("prober@bell.example", name="Prober", password=PASSWORD, today=TODAY)
     actions.give_role(admin, found, "admin", by=None, now=NOW)
     return found
 
 
-def _accept(organisation: Any, password: str, email: str = EMAIL) -> Person:
+def _accept(organization: Any, password: str, email: str = EMAIL) -> Person:
     now = timezone.now()
-    token = actions.invite(organisation, "viewer", note="", by=None, now=now)
+    token = actions.invite(organization, "viewer", note="", by=None, now=now)
     return actions.accept(token, email=email, name="Probe", password=password, now=now)[0]
 
 
 def _roles() -> set[tuple[int, str]]:
-    return set(Membership.objects.values_list("person", "organisation__name"))
+    return set(Membership.objects.values_list("person", "organization__name"))
 
 
 @pytest.mark.django_db
 def test_an_invitation_gives_a_role_to_the_account_whose_password_is_given(clara: Person, bell: Any) -> None:
     assert _accept(bell, PASSWORD) == clara
     assert _roles() >= {(clara.pk, "Northern Lantern"), (clara.pk, "Harbour Bell")}
-    assert people.name_of(clara) == "Clara"
+    assert sealed_people.name_of(clara) == "Clara"
 
 
 @pytest.mark.django_db
@@ -247,14 +247,17 @@ def test_what_is_counted_at_an_invitation_is_the_same_with_and_without_an_accoun
 
 @pytest.mark.django_db
 def test_passwords_are_guessed_at_an_invitation_no_faster_than_at_the_sign_in(clara: Person, bell: Any) -> None:
-    organisations = [
+    organizations = [
         bell,
-        *(actions.found_organisation(f"Bell {n}", source=house.open_source(), today=TODAY) for n in range(FREE_TRIES)),
+        *(
+            actions.found_organization(f"Bell {n}", source=keyring.open_source(), today=TODAY)
+            for n in range(FREE_TRIES)
+        ),
     ]
-    for number, organisation in enumerate(organisations[:FREE_TRIES]):
-        _accept(organisation, f"a long guess, number {number}")
+    for number, organization in enumerate(organizations[:FREE_TRIES]):
+        _accept(organization, f"a long guess, number {number}")
     with pytest.raises(Throttled):
-        _accept(organisations[-1], PASSWORD)
+        _accept(organizations[-1], PASSWORD)
     with pytest.raises(Throttled):
         _sign_in()
 
@@ -288,8 +291,8 @@ def test_as_many_passwords_are_hashed_for_an_address_without_an_account_as_for_o
     lantern: Any, vault: Any, monkeypatch: pytest.MonkeyPatch, accounts: int, password: str
 ) -> None:
     for number in range(accounts):
-        organisation = actions.found_organisation(f"Bell {number}", source=vault, today=TODAY)
-        _accept(organisation, f"{OTHER} {number}")
+        organization = actions.found_organization(f"Bell {number}", source=vault, today=TODAY)
+        _accept(organization, f"{OTHER} {number}")
     hashed: list[str] = []
     encode = hashers.Argon2.encode
     monkeypatch.setattr(hashers.Argon2, "encode", lambda self, *told: hashed.append("") or encode(self, *told))
@@ -308,7 +311,7 @@ def test_in_one_organization_an_address_is_one_person(clara: Person, lantern: An
     token = actions.invite(lantern, "viewer", note="", by=None, now=NOW)
     with pytest.raises(AlreadyHere):
         actions.join(token, clara, now=NOW)
-    assert Membership.objects.get(person=clara, organisation=lantern).role == "admin"
+    assert Membership.objects.get(person=clara, organization=lantern).role == "admin"
 
 
 # -- what a password costs
@@ -360,7 +363,7 @@ def test_two_passwords_are_looked_at_at_once_and_no_third(monkeypatch: pytest.Mo
 
 
 def test_a_crowd_of_strangers_is_sent_away_and_who_was_here_before_is_not() -> None:
-    crowd = queues.Queues()
+    crowd = password_queues.PasswordQueues()
     inside, go_on = threading.Semaphore(0), threading.Event()
 
     def hold() -> None:
@@ -368,13 +371,13 @@ def test_a_crowd_of_strangers_is_sent_away_and_who_was_here_before_is_not() -> N
             inside.release()
             go_on.wait(60)
 
-    threads = [threading.Thread(target=hold) for _place in range(1 + queues.WAITING["stranger"])]
+    threads = [threading.Thread(target=hold) for _place in range(1 + password_queues.WAITING["stranger"])]
     for thread in threads:
         thread.start()
     assert inside.acquire(timeout=60)
     while crowd._places["stranger"]._value:  # type: ignore[attr-defined]  # Until the other one waits as well.
         threading.Event().wait(0.001)
-    with pytest.raises(queues.Crowded), crowd.turn(known=False):
+    with pytest.raises(password_queues.QueueFull), crowd.turn(known=False):
         pass
     with crowd.turn(known=True):
         go_on.set()
@@ -386,15 +389,15 @@ def test_a_crowd_of_strangers_is_sent_away_and_who_was_here_before_is_not() -> N
 
 def test_strangers_share_one_purse_whatever_addresses_they_try(monkeypatch: pytest.MonkeyPatch) -> None:
     at = [1000.0]
-    monkeypatch.setattr("samizdat.accounts.queues.time.monotonic", lambda: at[0])
-    crowd = queues.Queues()
-    for _stranger in range(queues.AT_ONCE):
+    monkeypatch.setattr("samizdat.accounts.password_queues.time.monotonic", lambda: at[0])
+    crowd = password_queues.PasswordQueues()
+    for _stranger in range(password_queues.AT_ONCE):
         with crowd.turn(known=False):
             pass
-    with pytest.raises(queues.Crowded), crowd.turn(known=False):
+    with pytest.raises(password_queues.QueueFull), crowd.turn(known=False):
         pass
     with crowd.turn(known=True):
         pass
-    at[0] += 1 / queues.A_SECOND
+    at[0] += 1 / password_queues.A_SECOND
     with crowd.turn(known=False):
         pass

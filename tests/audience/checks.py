@@ -5,18 +5,18 @@ from datetime import datetime
 from typing import Any
 
 from samizdat import dialect
-from samizdat.audience import facts, headcount, settling
+from samizdat.audience import consent_records, consent_writer, headcount
 from samizdat.audience.models import ListTotal, Subscriber, SubscriberTag, Subscription, TagTotal
 from samizdat.core import consent
-from samizdat.vault import house
+from samizdat.vault import keyring
 
 
-def assert_projections_hold(organisation: Any, now: datetime) -> None:
+def assert_projections_hold(organization: Any, now: datetime) -> None:
     """Every subscription says what consent.may says of its records; every total is the count of its rows."""
-    keys = house.keys(organisation)
-    for subscriber in Subscriber.objects.filter(organisation=organisation):
-        known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
-        reason = settling.suppressed(organisation.id, settling.blinds_of(keys, subscriber))
+    keys = keyring.keys(organization)
+    for subscriber in Subscriber.objects.filter(organization=organization):
+        known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
+        reason = consent_writer.suppressed(organization.id, consent_writer.blinds_of(keys, subscriber))
         for row in Subscription.objects.filter(subscriber=subscriber):
             own = consent.may(known, row.list_id, "newsletter", now)
             asked = consent.may(known, row.list_id, "newsletter", now, suppressed=reason)
@@ -24,8 +24,8 @@ def assert_projections_hold(organisation: Any, now: datetime) -> None:
             assert row.may == consent.code(asked), subscriber.number
             if own.record:
                 assert row.since == own.record.day, subscriber.number
-    rows = Subscription.objects.filter(list__organisation=organisation)
-    assert headcount.of(organisation.id) == Subscriber.objects.filter(organisation=organisation).count()
+    rows = Subscription.objects.filter(list__organization=organization)
+    assert headcount.of(organization.id) == Subscriber.objects.filter(organization=organization).count()
     totals = {(row.list_id, row.status): row.count for row in ListTotal.objects.all() if row.count}
     assert totals == Counter(rows.values_list("list_id", "status"))
     tags = {(row.list_id, row.tag_id, row.status): row.count for row in TagTotal.objects.all() if row.count}

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from samizdat.audience import actions, checking, queries, settling
+from samizdat.audience import actions, consent_writer, consistency, queries
 from samizdat.audience.errors import AddressErased, ListNameTaken, NoSuchList
 from samizdat.audience.models import ConsentRecord, Subscriber, Suppression
 from samizdat.audience.numbers import one_number
 from samizdat.core import consent
-from samizdat.core.address import BadAddress
+from samizdat.core.mail.address import BadAddress
 from samizdat.events.actions import record
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
@@ -42,7 +42,7 @@ def test_a_yes_that_somebody_wrote_into_the_database_is_found(ada: Any, lantern:
     actions.unsubscribe(ada, letter, now=NOW)
     record("subscriber.forgotten", lantern, about=ada.id, now=NOW)
     row = ConsentRecord.objects.filter(subscriber=ada).earliest("id")
-    assert checking.changed_records(lantern, [row.id]) == []
+    assert consistency.changed_records(lantern, [row.id]) == []
     kind = consent.KINDS.index("returned")
     heading = struct.pack(">QQQBBB", lantern.id, ada.id, letter.id, kind, row.purpose, row.way)
     plain = hashlib.sha256(heading + row.day.isoformat().encode() + bytes(row.blob)).digest()
@@ -52,7 +52,7 @@ def test_a_yes_that_somebody_wrote_into_the_database_is_found(ada: Any, lantern:
         for name, value in forged.items():
             setattr(made, name, value)
         made.save(force_insert=True)
-        assert checking.changed_records(lantern, [row.id, made.id]) == [made.id]
+        assert consistency.changed_records(lantern, [row.id, made.id]) == [made.id]
 
 
 def test_somebody_added_by_hand_is_subscribed_with_the_words_kept(ada: Any, lantern: Any, letter: Any) -> None:
@@ -63,7 +63,7 @@ def test_somebody_added_by_hand_is_subscribed_with_the_words_kept(ada: Any, lant
     ]
     assert card.lists[0].verdict.reason == "given"
     assert queries.subscriber_at(lantern, "ADA@POST.EXAMPLE") == ada
-    events = Event.objects.exclude(kind__startswith="organisation").order_by("id")
+    events = Event.objects.exclude(kind__startswith="organization").order_by("id")
     assert list(events.values_list("kind", flat=True)) == ["list.made", "subscriber.added"]
     assert_projections_hold(lantern, NOW)
 
@@ -174,11 +174,11 @@ def test_lists_are_found_by_name_and_names_are_used_once(lantern: Any, letter: A
     assert [(found.name, found.total) for found in queries.lists(lantern)] == [("The Friday Letter", 0)]
 
 
-def test_another_organisation_s_people_are_not_found(ada: Any, lantern: Any, letter: Any, vault: Any) -> None:
-    from samizdat.accounts.actions import found_organisation
+def test_another_organization_s_people_are_not_found(ada: Any, lantern: Any, letter: Any, vault: Any) -> None:
+    from samizdat.accounts.actions import found_organization
     from tests.conftest import TODAY
 
-    kiosk = found_organisation("Kiosk", source=vault, today=TODAY, public_url="https://kiosk.example")
+    kiosk = found_organization("Kiosk", source=vault, today=TODAY, public_url="https://kiosk.example")
     assert queries.subscriber_at(kiosk, "ada@post.example") is None
     assert queries.subscriber_numbered(kiosk, ada.number) is None
     assert queries.page(kiosk).rows == [] and queries.count(kiosk) == 0
@@ -191,7 +191,7 @@ def test_another_organisation_s_people_are_not_found(ada: Any, lantern: Any, let
 def test_the_nightly_check_finds_and_mends_what_is_not_what_the_records_say(
     ada: Any, lantern: Any, letter: Any
 ) -> None:
-    from samizdat.audience.checking import check_projections
+    from samizdat.audience.consistency import check_projections
     from samizdat.audience.models import ListTotal, Subscription
 
     boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="yes", now=NOW)
@@ -212,13 +212,13 @@ def test_who_is_written_down_by_two_at_once_is_one(
     ada: Any, lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On PostgreSQL neither sees the other's row before it is committed."""
-    look, looks = settling.find, []
+    look, looks = consent_writer.find, []
 
     def find(*args: Any, **more: Any) -> Any:
         looks.append(1)
         return look(*args, **more) if len(looks) > 1 else None
 
-    monkeypatch.setattr(settling, "find", find)
+    monkeypatch.setattr(consent_writer, "find", find)
     values = {"FNAME": "Augusta"}
     again = actions.add_subscriber(lantern, "ada@post.example", letter, consent="Again.", values=values, now=NOW)
     assert again.id == ada.id and queries.values_of(again)["FNAME"] == "Augusta"
@@ -227,12 +227,12 @@ def test_who_is_written_down_by_two_at_once_is_one(
 @pytest.mark.skipif("postgresql" not in os.environ.get("DATABASE_URL", ""), reason="SQLite has one writer")
 @pytest.mark.django_db(transaction=True)
 def test_who_takes_a_number_holds_up_nobody_who_writes_an_event(lantern: Any) -> None:
-    """Each waited for the other: the one had the organisation's row, the other the totals of the list."""
+    """Each waited for the other: the one had the organization's row, the other the totals of the list."""
 
     def share() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '2s'")
-            cursor.execute("SELECT 1 FROM accounts_organisation WHERE id = %s FOR KEY SHARE", [lantern.id])
+            cursor.execute("SELECT 1 FROM accounts_organization WHERE id = %s FOR KEY SHARE", [lantern.id])
             held = cursor.fetchone() is not None
         connection.close()
         return held

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts.actions import found_organisation
+from samizdat.accounts.actions import found_organization
 from samizdat.audience import headcount, queries
 from samizdat.audience.actions import add_subscriber, bulk, new_list, sign_up, suppress, tags_for, unsubscribe
-from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkRefused, Plan
+from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkPlan, BulkRefused
 from samizdat.audience.filters import Filter
-from samizdat.audience.models import BulkPiece, BulkWork, Headcount, Subscriber, SubscriberTag, Suppression
+from samizdat.audience.models import BulkAction, BulkActionPiece, Headcount, Subscriber, SubscriberTag, Suppression
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW, TODAY
@@ -32,16 +32,16 @@ def people(lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch) -> list[A
     ]
 
 
-def do(lantern: Any, plan: Plan, at: Any = NOW) -> BulkWork:
+def do(lantern: Any, plan: BulkPlan, at: Any = NOW) -> BulkAction:
     work = bulk.begin(lantern, plan, now=at)
     assert bulk.run(work.id, lambda: at)
-    return BulkWork.objects.get(id=work.id)
+    return BulkAction.objects.get(id=work.id)
 
 
-def undo(work: BulkWork, at: Any = NOW) -> BulkWork:
+def undo(work: BulkAction, at: Any = NOW) -> BulkAction:
     bulk.undo(work, now=at)
     assert bulk.run(work.id, lambda: at)
-    return BulkWork.objects.get(id=work.id)
+    return BulkAction.objects.get(id=work.id)
 
 
 def carriers(tag: int) -> int:
@@ -54,9 +54,9 @@ def statuses(person: Any) -> dict[str, str]:
 
 def test_a_tag_is_given_to_all_who_fit_and_taken_back(lantern: Any, letter: Any, people: list[Any]) -> None:
     tag = tags_for(lantern, ["spring"])["spring"]
-    plan = Plan(TAG, Filter(language="en"), tag=tag)
+    plan = BulkPlan(TAG, Filter(language="en"), tag=tag)
     assert bulk.count(lantern, plan) == (8, 8)
-    first = do(lantern, Plan(TAG, Filter(numbers=(people[1].number, people[2].number)), tag=tag))
+    first = do(lantern, BulkPlan(TAG, Filter(numbers=(people[1].number, people[2].number)), tag=tag))
     assert (first.wanted, first.changed, carriers(tag)) == (2, 2, 2)
     assert bulk.count(lantern, plan) == (8, 6)
     work = do(lantern, plan)
@@ -64,7 +64,7 @@ def test_a_tag_is_given_to_all_who_fit_and_taken_back(lantern: Any, letter: Any,
     assert_projections_hold(lantern, NOW)
     assert undo(work).undone == 6 and carriers(tag) == 2
     assert_projections_hold(lantern, NOW)
-    assert not BulkPiece.objects.filter(work=work).exists()
+    assert not BulkActionPiece.objects.filter(work=work).exists()
     assert [*Event.objects.filter(about=work.id).order_by("id").values_list("kind", flat=True)] == [
         "bulk.begun", "bulk.finished", "bulk.undoing", "bulk.undone",
     ]  # fmt: skip
@@ -72,8 +72,8 @@ def test_a_tag_is_given_to_all_who_fit_and_taken_back(lantern: Any, letter: Any,
 
 def test_a_tag_is_taken_from_all_who_carry_it(lantern: Any, letter: Any, people: list[Any]) -> None:
     tag = tags_for(lantern, ["spring"])["spring"]
-    do(lantern, Plan(TAG, Filter(), tag=tag))
-    work = do(lantern, Plan(UNTAG, Filter(tag=tag, language="ru"), tag=tag))
+    do(lantern, BulkPlan(TAG, Filter(), tag=tag))
+    work = do(lantern, BulkPlan(UNTAG, Filter(tag=tag, language="ru"), tag=tag))
     assert (work.changed, carriers(tag)) == (4, 8)
     assert undo(work).undone == 4 and carriers(tag) == 12
     assert_projections_hold(lantern, NOW)
@@ -83,7 +83,7 @@ def test_whoever_is_taken_off_a_list_left_it_and_comes_back_by_the_undo(
     lantern: Any, letter: Any, people: list[Any]
 ) -> None:
     unsubscribe(people[0], letter, now=NOW)
-    work = do(lantern, Plan(REMOVE, Filter(list=letter.id), list=letter.id, words="The list is closed."))
+    work = do(lantern, BulkPlan(REMOVE, Filter(list=letter.id), list=letter.id, words="The list is closed."))
     assert work.changed == 11 and {statuses(one)["The Thursday Letter"] for one in people} == {"unsubscribed"}
     assert queries.card(people[1], NOW).timeline[0].reason == "The list is closed."
     assert_projections_hold(lantern, NOW)
@@ -98,7 +98,7 @@ def test_whoever_is_taken_off_a_list_left_it_and_comes_back_by_the_undo(
 
 
 def test_whoever_is_taken_off_by_a_clock_that_was_set_back_is_off(lantern: Any, letter: Any, people: list[Any]) -> None:
-    do(lantern, Plan(REMOVE, Filter(numbers=(people[1].number,)), list=letter.id), NOW - timedelta(days=3))
+    do(lantern, BulkPlan(REMOVE, Filter(numbers=(people[1].number,)), list=letter.id), NOW - timedelta(days=3))
     assert statuses(people[1])["The Thursday Letter"] == "unsubscribed"
     assert_projections_hold(lantern, NOW)
 
@@ -112,7 +112,7 @@ def test_a_move_takes_along_who_agreed_and_nobody_who_left_the_other_list(
     unsubscribe(people[0], other, now=NOW, way="form")
     unsubscribe(people[5], letter, now=NOW)
     sign_up(lantern, queries.address_of(people[6]), other, wording="yes", now=NOW)
-    plan = Plan(MOVE, Filter(), list=letter.id, to=other.id, words=WORDS)
+    plan = BulkPlan(MOVE, Filter(), list=letter.id, to=other.id, words=WORDS)
     assert bulk.count(lantern, plan) == (12, 10)
     work = do(lantern, plan)
     assert work.changed == 10
@@ -137,7 +137,7 @@ def test_a_move_takes_along_who_agreed_and_nobody_who_left_the_other_list(
 
 
 def test_erasing_many_keeps_a_mark_of_each_and_cannot_be_undone(lantern: Any, letter: Any, people: list[Any]) -> None:
-    work = do(lantern, Plan(ERASE, Filter(language="ru")))
+    work = do(lantern, BulkPlan(ERASE, Filter(language="ru")))
     assert (work.changed, Subscriber.objects.count()) == (4, 8)
     assert Suppression.objects.filter(reason="erased").count() == 4
     assert Event.objects.filter(kind="subscriber.erased").count() == 4
@@ -149,10 +149,10 @@ def test_erasing_many_keeps_a_mark_of_each_and_cannot_be_undone(lantern: Any, le
 def test_readers_are_counted_as_they_come_and_go_and_the_sum_stays_small(
     lantern: Any, letter: Any, people: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    do(lantern, Plan(ERASE, Filter(language="ru")))
+    do(lantern, BulkPlan(ERASE, Filter(language="ru")))
     monkeypatch.setattr(headcount, "ROWS", 3)
     headcount.fold(NOW)
-    assert list(Headcount.objects.values_list("organisation", "more")) == [(lantern.id, 8)]
+    assert list(Headcount.objects.values_list("organization", "more")) == [(lantern.id, 8)]
     add_subscriber(lantern, "late@post.example", letter, consent="yes", now=NOW)
     headcount.fold(NOW)
     assert queries.count(lantern) == Subscriber.objects.count() == 9
@@ -160,11 +160,11 @@ def test_readers_are_counted_as_they_come_and_go_and_the_sum_stays_small(
 
 def test_a_killed_work_goes_on_where_it_was(lantern: Any, letter: Any, people: list[Any]) -> None:
     tag = tags_for(lantern, ["spring"])["spring"]
-    work = bulk.begin(lantern, Plan(TAG, Filter(), tag=tag), now=NOW)
+    work = bulk.begin(lantern, BulkPlan(TAG, Filter(), tag=tag), now=NOW)
     assert not bulk.run(work.id, lambda: NOW, seconds=0)
     assert carriers(tag) == 5 and bulk.open_works() == [work.id]
     assert bulk.run(work.id, lambda: NOW) and carriers(tag) == 12
-    bulk.undo(BulkWork.objects.get(id=work.id), now=NOW)
+    bulk.undo(BulkAction.objects.get(id=work.id), now=NOW)
     assert not bulk.run(work.id, lambda: NOW, seconds=0) and carriers(tag) == 10
     assert bulk.run(work.id, lambda: NOW) and carriers(tag) == 0 and bulk.open_works() == []
 
@@ -173,19 +173,19 @@ def test_a_slice_that_another_process_did_is_not_done_again(
     lantern: Any, letter: Any, people: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tag = tags_for(lantern, ["spring"])["spring"]
-    work = bulk.begin(lantern, Plan(TAG, Filter(), tag=tag), now=NOW)
-    late = BulkWork.objects.select_related("organisation").get(id=work.id)
+    work = bulk.begin(lantern, BulkPlan(TAG, Filter(), tag=tag), now=NOW)
+    late = BulkAction.objects.select_related("organization").get(id=work.id)
     bulk.run(work.id, lambda: NOW, seconds=0)
     bulk._slice(late, NOW)
-    assert BulkWork.objects.get(id=work.id).looked == 5
+    assert BulkAction.objects.get(id=work.id).looked == 5
 
 
 def test_a_stopped_work_keeps_what_it_did_and_can_be_undone(lantern: Any, letter: Any, people: list[Any]) -> None:
     tag = tags_for(lantern, ["spring"])["spring"]
-    work = bulk.begin(lantern, Plan(TAG, Filter(), tag=tag), now=NOW)
+    work = bulk.begin(lantern, BulkPlan(TAG, Filter(), tag=tag), now=NOW)
     bulk.run(work.id, lambda: NOW, seconds=0)
     assert bulk.stop(work, now=NOW) and bulk.run(work.id, lambda: NOW) and carriers(tag) == 5
-    undo(BulkWork.objects.get(id=work.id))
+    undo(BulkAction.objects.get(id=work.id))
     assert carriers(tag) == 0
 
 
@@ -193,7 +193,7 @@ def test_after_a_day_nobody_undoes_it_and_nobody_knows_whom_it_changed(
     lantern: Any, letter: Any, people: list[Any]
 ) -> None:
     tag = tags_for(lantern, ["spring"])["spring"]
-    work = do(lantern, Plan(TAG, Filter(), tag=tag))
+    work = do(lantern, BulkPlan(TAG, Filter(), tag=tag))
     late = NOW + timedelta(days=1, minutes=1)
     with pytest.raises(BulkRefused, match=r"\.$"):
         bulk.undo(work, now=late)
@@ -203,30 +203,30 @@ def test_after_a_day_nobody_undoes_it_and_nobody_knows_whom_it_changed(
 def test_what_cannot_be_is_refused_before_anything_is_written(lantern: Any, letter: Any, people: list[Any]) -> None:
     tag = tags_for(lantern, ["spring"])["spring"]
     for plan in (
-        Plan(UNTAG, Filter(), tag=tag),
-        Plan(MOVE, Filter(), list=letter.id, to=letter.id, words=WORDS),
-        Plan(MOVE, Filter(), list=letter.id, to=new_list(lantern, "Other", now=NOW).id, words=" "),
-        Plan(TAG, Filter(numbers=(999_999,)), tag=tag),
+        BulkPlan(UNTAG, Filter(), tag=tag),
+        BulkPlan(MOVE, Filter(), list=letter.id, to=letter.id, words=WORDS),
+        BulkPlan(MOVE, Filter(), list=letter.id, to=new_list(lantern, "Other", now=NOW).id, words=" "),
+        BulkPlan(TAG, Filter(numbers=(999_999,)), tag=tag),
     ):
         with pytest.raises(BulkRefused, match=r"\.$"):
             bulk.begin(lantern, plan, now=NOW)
-    assert not BulkWork.objects.exists()
+    assert not BulkAction.objects.exists()
 
 
-def test_a_list_or_a_tag_of_another_organisation_is_none(
+def test_a_list_or_a_tag_of_another_organization_is_none(
     lantern: Any, letter: Any, people: list[Any], vault: Any
 ) -> None:
-    bell = found_organisation("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
+    bell = found_organization("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
     theirs, tag = new_list(bell, "Theirs", now=NOW), tags_for(bell, ["spring"])["spring"]
     for plan in (
-        Plan(TAG, Filter(), tag=tag),
-        Plan(REMOVE, Filter(), list=theirs.id),
-        Plan(MOVE, Filter(), list=letter.id, to=theirs.id, words=WORDS),
+        BulkPlan(TAG, Filter(), tag=tag),
+        BulkPlan(REMOVE, Filter(), list=theirs.id),
+        BulkPlan(MOVE, Filter(), list=letter.id, to=theirs.id, words=WORDS),
     ):
         with pytest.raises(BulkRefused, match="Nobody"):
             bulk.begin(lantern, plan, now=NOW)
 
 
 def test_the_plan_is_sealed(lantern: Any, letter: Any, people: list[Any]) -> None:
-    do(lantern, Plan(REMOVE, Filter(list=letter.id), list=letter.id, words="A word of hers"))
-    assert "A word" not in repr(BulkWork.objects.values().get())
+    do(lantern, BulkPlan(REMOVE, Filter(list=letter.id), list=letter.id, words="A word of hers"))
+    assert "A word" not in repr(BulkAction.objects.values().get())

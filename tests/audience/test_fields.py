@@ -16,11 +16,11 @@ from samizdat.audience.actions import (
     fields_for,
     remove_field,
 )
+from samizdat.audience.consent_writer import values_of
 from samizdat.audience.errors import FieldRefused
 from samizdat.audience.models import Field, Import, Subscriber
-from samizdat.audience.settling import values_of
 from samizdat.events.models import Event
-from samizdat.vault import house
+from samizdat.vault import keyring
 from tests.conftest import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -71,8 +71,8 @@ def test_a_field_that_is_renamed_keeps_its_values(lantern: Any, letter: Any) -> 
 
 def test_a_tag_that_a_file_brought_may_stay(lantern: Any) -> None:
     number = fields_for(lantern, {"FAVOURITEBOOK": "Book"})["FAVOURITEBOOK"]
-    assert change_field(lantern, number, tag="FAVOURITEBOOK", label="Favourite book", default="", now=NOW)
-    assert queries.fields(lantern)[0].label == "Favourite book"
+    assert change_field(lantern, number, tag="FAVOURITEBOOK", label="Favorite book", default="", now=NOW)
+    assert queries.fields(lantern)[0].label == "Favorite book"
 
 
 def test_how_many_have_a_value_is_counted_in_as_many_looks_as_it_takes(lantern: Any, letter: Any) -> None:
@@ -106,7 +106,7 @@ def test_a_removed_field_is_gone_at_once_and_its_values_leave_the_disk(lantern: 
     remove_field(lantern, number, now=NOW)
     assert tags(lantern) == ["BOOK"] and "CITY" not in queries.values_of(people[0])
     assert clear_removed(NOW, 5.0)
-    keys = house.keys(lantern)
+    keys = keyring.keys(lantern)
     for row in Subscriber.objects.all():
         assert set(values_of(keys, row)) >= {kept} and number not in values_of(keys, row)
     row = Field.objects.get(number=number)
@@ -127,7 +127,7 @@ def test_the_clearing_goes_on_where_it_was_stopped(lantern: Any, letter: Any, mo
     assert Field.objects.get(number=number).cleared > 0
     change_values(people[0], {"BOOK": "Ulysses"}, now=NOW)
     assert not clear_removed(NOW, 0) and clear_removed(NOW, 0)
-    keys = house.keys(lantern)
+    keys = keyring.keys(lantern)
     assert all(number not in values_of(keys, row) for row in Subscriber.objects.all())
     people[0].refresh_from_db()
     assert queries.values_of(people[0])["BOOK"] == "Ulysses"
@@ -145,7 +145,7 @@ def test_the_number_of_a_removed_field_is_never_given_again(lantern: Any, letter
 def test_while_an_import_runs_no_field_is_removed(lantern: Any, letter: Any) -> None:
     number = add_field(lantern, "CITY", "City", now=NOW)
     Import.objects.create(
-        organisation=lantern, list=letter, state="running", source="csv", fingerprint=b"", created=NOW
+        organization=lantern, list=letter, state="running", source="csv", fingerprint=b"", created=NOW
     )
     with pytest.raises(FieldRefused, match="when it is done"):
         remove_field(lantern, number, now=NOW)

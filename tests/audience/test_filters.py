@@ -155,10 +155,10 @@ def test_a_page_of_filtered_readers_is_made_like_any_other(lantern: Any, letter:
     assert queries.filtered(lantern, Filter(list=letter.id), limit=50).rows == queries.page(lantern, letter).rows
 
 
-def test_another_organisation_is_never_in_it(lantern: Any, vault: Any, crowd: list[Any]) -> None:
-    from samizdat.accounts.actions import found_organisation
+def test_another_organization_is_never_in_it(lantern: Any, vault: Any, crowd: list[Any]) -> None:
+    from samizdat.accounts.actions import found_organization
 
-    bell = found_organisation("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
+    bell = found_organization("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
     for asked in (Filter(), Filter(language="ru"), Filter(status="subscribed"), Filter(suppressed=ANY)):
         assert Search(bell, asked).count() == (0, None)
 
@@ -185,7 +185,9 @@ def test_sqlite_walks_each_way_along_an_index_and_sorts_nothing_large(lantern: A
 
     if connection.vendor != "sqlite":
         pytest.skip("a plan of SQLite's")
-    wanted = dialect.Wanted(lists=(5,), statuses=(1,), may=(7, 8), asking=True, tag=3, provider=1, language="ru")
+    wanted = dialect.RecipientQuery(
+        lists=(5,), statuses=(1,), may=(7, 8), asking=True, tag=3, provider=1, language="ru"
+    )
     sql, values = dialect.wanted_sql(wanted, along)
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {sql} ORDER BY 1 DESC LIMIT %s", [*values, 1, 10, 5])

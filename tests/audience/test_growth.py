@@ -63,10 +63,10 @@ def test_an_import_counts_whom_it_really_brought_or_took(
 
 def test_bulk_work_counts_too(lantern: Any, letter: Any) -> None:
     add_subscriber(lantern, "ada@post.example", letter, consent="yes", now=NOW)
-    work = bulk.begin(lantern, bulk.Plan(bulk.REMOVE, Filter(), list=letter.id), now=later(1))
+    work = bulk.begin(lantern, bulk.BulkPlan(bulk.REMOVE, Filter(), list=letter.id), now=later(1))
     bulk.run(work.id, lambda: later(1))
     assert grown(lantern)[1, "desk"] == (0, 1, 0)
-    bulk.undo(bulk.BulkWork.objects.get(id=work.id), now=later(1))
+    bulk.undo(bulk.BulkAction.objects.get(id=work.id), now=later(1))
     bulk.run(work.id, lambda: later(1))
     assert grown(lantern)[1, "undone"] == (1, 0, 0) and grown(lantern)[1, "desk"] == (0, 1, 0)
 
@@ -76,10 +76,10 @@ def test_a_move_between_lists_and_its_undoing_are_a_way_of_their_own(lantern: An
     for name in ("ada", "boris"):
         add_subscriber(lantern, f"{name}@post.example", letter, consent="yes", now=NOW)
     add_subscriber(lantern, "boris@post.example", other, consent="yes", now=NOW)
-    plan = bulk.Plan(bulk.MOVE, Filter(), list=letter.id, to=other.id, words="Asked for it.")
+    plan = bulk.BulkPlan(bulk.MOVE, Filter(), list=letter.id, to=other.id, words="Asked for it.")
     work = bulk.begin(lantern, plan, now=later(1))
     bulk.run(work.id, lambda: later(1))
     assert grown(lantern) == {(0, "desk"): (3, 0, 0), (1, "moved"): (1, 2, 0)}
-    bulk.undo(bulk.BulkWork.objects.get(id=work.id), now=later(1))
+    bulk.undo(bulk.BulkAction.objects.get(id=work.id), now=later(1))
     bulk.run(work.id, lambda: later(1))
     assert grown(lantern) == {(0, "desk"): (3, 0, 0), (1, "moved"): (3, 3, 0)}

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from samizdat.audience import actions
-from samizdat.audience.bringing import breaking, owner, uploads
 from samizdat.audience.errors import ImportRefused
-from samizdat.audience.incoming import process
+from samizdat.audience.imports import failures, ownership, uploads
+from samizdat.audience.imports.reading import subprocess_reader
 from samizdat.audience.models import Import, ImportPiece
-from samizdat.worker import tasks
+from samizdat.worker.queue import tasks
 from tests.audience.test_uploads import upload
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MANY = json.dumps([{"email": f"reader{n}@post.example", "name": f"Reader {n}"} for n in range(6_000)]).encode()
-GONE = owner.myself().rpartition("-")[0] + "-0"  # A process of this number that ended.
+GONE = ownership.myself().rpartition("-")[0] + "-0"  # A process of this number that ended.
 
 
 def clock() -> Any:
@@ -30,7 +30,7 @@ def clock() -> Any:
 def test_a_document_that_takes_more_memory_than_a_list_is_refused_with_a_sentence(
     lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "MOST_MEMORY", 48 << 20)
+    monkeypatch.setattr(subprocess_reader, "MOST_MEMORY", 48 << 20)
     text = json.dumps([{"email": "a@x.org", "notes": "я" * 12_000_000}], ensure_ascii=False).encode()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     row = actions.inspect(upload(lantern, letter, "people.json", text).id, now=clock)
@@ -47,8 +47,8 @@ def test_a_document_that_takes_more_memory_than_a_list_is_refused_with_a_sentenc
 def test_a_document_that_takes_longer_than_a_list_is_refused_with_a_sentence(
     lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "SECONDS", 1)
-    monkeypatch.setattr(process, "SECONDS_A_MEGABYTE", 0)
+    monkeypatch.setattr(subprocess_reader, "SECONDS", 1)
+    monkeypatch.setattr(subprocess_reader, "SECONDS_A_MEGABYTE", 0)
     text = b'[{"email": "a@x.org"}' + b',{"a":{"a":{"a":{}}}}' * 1_400_000 + b"]"
     row = actions.inspect(upload(lantern, letter, "people.json", text).id, now=clock)
     assert (row.state, row.problem) == ("failed", "costs_too_much")
@@ -64,9 +64,9 @@ def test_plain_text_is_read_here_and_what_may_unfold_is_not(
     lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
-        raise process.ReadingBroke
+        raise subprocess_reader.ReadingBroke
 
-    monkeypatch.setattr("samizdat.audience.bringing.opening.found_beside", refuse)
+    monkeypatch.setattr("samizdat.audience.imports.inspect.found_beside", refuse)
 
     def packed(name: str, data: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
         out = io.BytesIO()
@@ -87,22 +87,22 @@ def test_plain_text_is_read_here_and_what_may_unfold_is_not(
         ("people.zip", rows),
     ):
         row = upload(lantern, letter, name, data)
-        with pytest.raises(process.ReadingBroke):
+        with pytest.raises(subprocess_reader.ReadingBroke):
             actions.inspect(row.id, now=clock)
 
 
 def test_a_file_that_kills_its_reader_is_tried_five_times_and_then_says_so(lantern: Any, letter: Any) -> None:
     row = upload(lantern, letter, "people.csv", b"email\nada@post.example\n")
-    for tried in range(1, breaking.TRIES + 1):
+    for tried in range(1, failures.TRIES + 1):
         assert row.id in actions.inspectable(NOW)
         # The worker takes it, and is killed by it.
-        owner.take(row.id, ("reading",), NOW)
+        ownership.take(row.id, ("reading",), NOW)
         Import.objects.filter(pk=row.pk).update(owner=GONE)
         row.refresh_from_db()
         assert (row.state, row.tries) == ("reading", tried)
     tasks.inspect_import.call(row.pk)
     row.refresh_from_db()
-    assert (row.state, row.problem, row.id in actions.inspectable(NOW)) == ("failed", breaking.PROBLEM, False)
+    assert (row.state, row.problem, row.id in actions.inspectable(NOW)) == ("failed", failures.PROBLEM, False)
     assert not ImportPiece.objects.exists()
 
 
@@ -114,19 +114,19 @@ def test_a_reader_that_is_killed_while_it_brings_in_is_not_tried_for_ever(
     plan["files"][0]["status"], plan["files"][0]["status_source"] = "subscribed", "asked"
     actions.change_plan(row, plan)
     actions.start(row, now=NOW, by=None)
-    begin = process.Reading.__enter__
+    begin = subprocess_reader.ReaderProcess.__enter__
 
     def killed(reading: Any) -> Any:
         begin(reading)._process.kill()
         return reading
 
-    monkeypatch.setattr(process.Reading, "__enter__", killed)
+    monkeypatch.setattr(subprocess_reader.ReaderProcess, "__enter__", killed)
     rung = 0
     while row.id in actions.resumable(NOW):
         tasks.run_import.call(row.pk)
         rung += 1
     row.refresh_from_db()
-    assert (row.state, row.problem, rung) == ("stopped", breaking.PROBLEM, breaking.TRIES)
+    assert (row.state, row.problem, rung) == ("stopped", failures.PROBLEM, failures.TRIES)
     monkeypatch.undo()
     actions.start(row, now=NOW, by=None)
     tasks.run_import.call(row.pk)

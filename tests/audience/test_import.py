@@ -59,7 +59,7 @@ def test_a_file_without_times_twice_changes_nothing_either(bring: Any, tmp_path:
 def test_how_far_it_is_grows_slice_by_slice_up_to_the_whole(
     tmp_path: Any, lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("samizdat.audience.actions.imports.SLICE", 10)
+    monkeypatch.setattr("samizdat.audience.imports.actions.SLICE", 10)
     path = tmp_path / "people.csv"
     path.write_text("email\n" + "".join(f"ada{n}@post.example\n" for n in range(50)))
     shares: list[float] = []
@@ -120,7 +120,7 @@ def test_a_file_that_names_her_as_gone_takes_her_off(bring: Any, export: Any, la
     assert_projections_hold(lantern, NOW)
     # She comes back by herself; the same file does not send her away again.
     ada = queries.subscriber_at(lantern, "ada@post.example")
-    assert isinstance(actions.confirm(ada, letter, now=later(1)), consent.No) is False
+    assert isinstance(actions.confirm(ada, letter, now=later(1)), consent.Refusal) is False
     assert split(bring(gone, at=later(2)).counts) == (0, 0, 1, 0)
     assert queries.count(lantern, letter, "subscribed") == 1
     assert_projections_hold(lantern, later(2))
@@ -154,8 +154,8 @@ def test_nonsubscribed_are_known_and_not_mailable(bring: Any, export: Any, lante
     assert queries.reach(letter) == {"subscribed": 0, "suppressed": 0, "may": 0}
 
 
-def card(organisation: Any, address: str = "ada@post.example") -> Any:
-    return queries.card(queries.subscriber_at(organisation, address), NOW)
+def card(organization: Any, address: str = "ada@post.example") -> Any:
+    return queries.card(queries.subscriber_at(organization, address), NOW)
 
 
 def test_times_become_consent_records_with_the_source_named(bring: Any, export: Any, lantern: Any) -> None:
@@ -423,16 +423,16 @@ def test_numbers_of_a_rolled_back_slice_are_forgotten(lantern: Any, vault: Any) 
 def test_somebody_who_signs_up_while_her_slice_is_written_is_found_at_the_second_look(
     bring: Any, export: Any, lantern: Any, letter: Any, monkeypatch: Any
 ) -> None:
-    from samizdat.audience.bringing.known import Known
+    from samizdat.audience.imports.diff import KnownSubscribers
 
     actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
-    find, looks = Known.find, []
+    find, looks = KnownSubscribers.find, []
 
     def blind_at_first(self: Any, rows: Any) -> Any:
         looks.append(1)
         return find(self, rows) if len(looks) > 1 else {}
 
-    monkeypatch.setattr(Known, "find", blind_at_first)
+    monkeypatch.setattr(KnownSubscribers, "find", blind_at_first)
     made = bring(export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris"))
     assert split(made.counts) == (1, 1, 0, 0)
     assert_projections_hold(lantern, NOW)
@@ -460,23 +460,23 @@ def test_somebody_who_is_erased_while_her_row_is_compared_is_looked_for_again(
 def test_into_an_empty_house_nobody_is_looked_up_and_who_signs_up_meanwhile_is_met(
     bring: Any, export: Any, lantern: Any, letter: Any, monkeypatch: Any
 ) -> None:
-    from samizdat.audience.bringing.known import Known
-    from samizdat.audience.bringing.store import Store
+    from samizdat.audience.imports.diff import KnownSubscribers
+    from samizdat.audience.imports.writer import ImportWriter
 
-    find, looks, slice = Known.find, [], Store.slice
+    find, looks, slice = KnownSubscribers.find, [], ImportWriter.slice
 
     def counted(self: Any, rows: Any) -> Any:
         looks.append(1)
         return find(self, rows)
 
     def signing_up(self: Any, made: Any) -> Any:
-        monkeypatch.setattr(Store, "slice", slice)
+        monkeypatch.setattr(ImportWriter, "slice", slice)
         actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
         return slice(self, made)
 
-    monkeypatch.setattr(Known, "find", counted)
+    monkeypatch.setattr(KnownSubscribers, "find", counted)
     file = export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris")
-    monkeypatch.setattr(Store, "slice", signing_up)
+    monkeypatch.setattr(ImportWriter, "slice", signing_up)
     # Her own row of the same transaction goes with the first try, as nothing else of it stays.
     assert split(bring(file).counts) == (2, 0, 0, 0)
     assert looks == [1]
@@ -485,11 +485,13 @@ def test_into_an_empty_house_nobody_is_looked_up_and_who_signs_up_meanwhile_is_m
 
 
 def test_digests_of_many_records_are_those_of_one_each(vault: Any) -> None:
-    from samizdat.audience import facts
+    from samizdat.audience import consent_records
 
-    proof = facts.digester(7, 12, facts.NEWSLETTER, facts.IMPORT, "2026-11-25")
+    proof = consent_records.digester(7, 12, consent_records.NEWSLETTER, consent_records.IMPORT, "2026-11-25")
     for kind in range(len(consent.KINDS)):
-        one = facts.digest(7, 99, 12, kind, facts.NEWSLETTER, facts.IMPORT, "2026-11-25", b"sealed")
+        one = consent_records.digest(
+            7, 99, 12, kind, consent_records.NEWSLETTER, consent_records.IMPORT, "2026-11-25", b"sealed"
+        )
         assert proof(99, kind, b"sealed") == one
 
 
@@ -498,16 +500,16 @@ def test_while_the_index_key_is_changed_both_keys_find_her(
 ) -> None:
     import os
 
-    from samizdat.vault import house
+    from samizdat.vault import keyring
     from samizdat.vault.models import VaultKey
 
     bring(*real)
     actions.suppress(lantern, "manual", address="s1@example.com", now=NOW)
-    VaultKey.objects.filter(organisation=lantern, kind="index").update(current=False)
-    wrapped = vault.wrap(house.label("index", 2, lantern.uid), os.urandom(32))
-    VaultKey.objects.create(organisation=lantern, kind="index", number=2, wrapped=wrapped, created=NOW.date())
-    house.use(vault)
-    assert house.keys(lantern).index_version == 2
+    VaultKey.objects.filter(organization=lantern, kind="index").update(current=False)
+    wrapped = vault.wrap(keyring.label("index", 2, lantern.uid), os.urandom(32))
+    VaultKey.objects.create(organization=lantern, kind="index", number=2, wrapped=wrapped, created=NOW.date())
+    keyring.use(vault)
+    assert keyring.keys(lantern).index_version == 2
     assert split(bring(*real).counts) == (0, 0, 15, 0)
     assert queries.suppression_of(lantern, "S1@example.com") == "manual"
     added = actions.add_subscriber(lantern, "s1@example.com", letter, consent="again", now=NOW)
@@ -518,23 +520,23 @@ def test_while_the_index_key_is_changed_both_keys_find_her(
 def test_while_the_index_key_is_changed_the_stop_list_knows_both(lantern: Any, vault: Any) -> None:
     import os
 
-    from samizdat.audience.actions.suppress import suppress_many
-    from samizdat.vault import house
+    from samizdat.audience.actions.suppressions import suppress_many
+    from samizdat.vault import keyring
     from samizdat.vault.models import VaultKey
 
     assert suppress_many(lantern, "ada@post.example", "manual", now=NOW).added == 1
-    VaultKey.objects.filter(organisation=lantern, kind="index").update(current=False)
-    wrapped = vault.wrap(house.label("index", 2, lantern.uid), os.urandom(32))
-    VaultKey.objects.create(organisation=lantern, kind="index", number=2, wrapped=wrapped, created=NOW.date())
-    house.use(vault)
+    VaultKey.objects.filter(organization=lantern, kind="index").update(current=False)
+    wrapped = vault.wrap(keyring.label("index", 2, lantern.uid), os.urandom(32))
+    VaultKey.objects.create(organization=lantern, kind="index", number=2, wrapped=wrapped, created=NOW.date())
+    keyring.use(vault)
     taken = suppress_many(lantern, "Ada@post.example", "manual", now=NOW)
     assert (taken.added, taken.known) == (0, 1)
 
 
 def test_a_million_tags_are_refused_with_a_sentence(bring: Any, tmp_path: Any, monkeypatch: Any) -> None:
-    from samizdat.audience import tagging
+    from samizdat.audience import tags_and_fields
 
-    monkeypatch.setattr(tagging, "MOST_TAGS", 3)
+    monkeypatch.setattr(tags_and_fields, "MOST_TAGS", 3)
     path = tmp_path / "people.csv"
     path.write_text("email,tags\n" + "".join(f"reader{turn}@post.example,tag {turn}\n" for turn in range(5)))
     with pytest.raises(ImportRefused, match="right column"):

@@ -33,7 +33,7 @@ def files(tmp_path: Path) -> list[Path]:
     return [whole, more]
 
 
-def program(organisation: Any, files: list[Path], **more: str) -> warm.Process:
+def program(organization: Any, files: list[Path], **more: str) -> warm.Process:
     database = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
         where = {"SAMIZDAT_TEST_DATABASE": database}
@@ -48,7 +48,7 @@ def program(organisation: Any, files: list[Path], **more: str) -> warm.Process:
         env=os.environ
         | where
         | {
-            "TEST_ORGANISATION": organisation.slug,
+            "TEST_ORGANIZATION": organization.slug,
             "TEST_NOW": NOW.isoformat(),
             "DJANGO_SETTINGS_MODULE": "tests.audience.settings",
         }

@@ -7,16 +7,16 @@ ROOT = Path(__file__).parents[2] / "samizdat"
 
 # Who asks it, and who reads the verdict that was written with the facts.
 ASKING = {
-    "audience/facts.py",  # Writes the verdict of each subscription.
-    "audience/queries/cards.py",  # Shows it with its reason.
+    "audience/consent_records.py",  # Writes the verdict of each subscription.
+    "audience/queries/subscriber_page.py",  # Shows it with its reason.
     "audience/actions/consent.py",
-    "rights/actions/renewing.py",  # Weighs the yes that it gives.
+    "privacy/actions/reconsent.py",  # Weighs the yes that it gives.
 }
 READING_IN_SQL = {
     "dialect.py",  # Release, and each claim and slice of a sender.
     "audience/segments/sql.py",
-    "audience/segments/audience.py",
-    "audience/emptiness.py",  # Whose empty values are counted: of those who would get the letter.
+    "audience/segments/campaign_audience.py",
+    "audience/missing_values.py",  # Whose empty values are counted: of those who would get the letter.
 }
 
 

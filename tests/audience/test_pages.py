@@ -32,10 +32,10 @@ def people(lantern: Any, letter: Any, export: Any, bring: Any) -> dict[str, tupl
     return made
 
 
-def walk(organisation: Any, size: int, **filters: Any) -> list[Any]:
+def walk(organization: Any, size: int, **filters: Any) -> list[Any]:
     rows, before = [], None
     while True:
-        page = queries.page(organisation, before=before, limit=size, **filters)
+        page = queries.page(organization, before=before, limit=size, **filters)
         rows += page.rows
         if page.next is None:
             return rows

@@ -11,7 +11,7 @@ from django.db import connection
 
 from samizdat import dialect
 from samizdat.audience import actions, queries
-from samizdat.audience.bringing import uploads
+from samizdat.audience.imports import uploads
 from samizdat.audience.models import ConsentRecord, Subscriber
 from tests.conftest import NOW
 
@@ -86,13 +86,13 @@ def test_no_file_names_anybody_after_an_import(lantern: Any, letter: Any, bring:
 def test_a_key_of_another_house_opens_nothing_and_finds_nobody(
     lantern: Any, letter: Any, bring: Any, real: Any
 ) -> None:
-    from samizdat.core import seal
+    from samizdat.core.crypto import seal
 
     bring(*real)
     row = Subscriber.objects.first()
     assert row is not None
     with pytest.raises(seal.SealBroken):
-        seal.Ring({1: seal.Key(1, bytes(32))}).bound("subscriber", "blob", bytes(lantern.uid)).open(
+        seal.KeyRing({1: seal.Key(1, bytes(32))}).bound("subscriber", "blob", bytes(lantern.uid)).open(
             bytes(row.blob), row.number
         )
     assert seal.blind(bytes(32), "s1@example.com") not in [bytes(row.blind) for row in Subscriber.objects.all()]
@@ -117,11 +117,11 @@ def test_who_is_erased_leaves_no_trace_in_the_files(lantern: Any, letter: Any, b
 
 
 def test_pieces_of_an_upload_belong_to_their_place(lantern: Any, letter: Any) -> None:
-    from samizdat.core import seal
-    from samizdat.vault import house
+    from samizdat.core.crypto import seal
+    from samizdat.vault import keyring
 
     row = actions.begin_upload(lantern, letter, now=NOW, by=None)
-    keys = house.keys(lantern)
+    keys = keyring.keys(lantern)
     uploads.put(keys, row, 0, 0, b"first")
     uploads.put(keys, row, 0, 1, b"second")
     row.pieces.filter(number=0).update(blob=row.pieces.get(number=1).blob)

@@ -9,13 +9,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from samizdat import dialect
-from samizdat.audience import facts as records
+from samizdat.audience import consent_records as records
 from samizdat.audience import numbers as numbers_
-from samizdat.audience.actions import Shape, add_field, add_segment, change_segment, new_list, remove_field, tags_for
+from samizdat.audience.actions import (
+    FieldShape,
+    add_field,
+    add_segment,
+    change_segment,
+    new_list,
+    remove_field,
+    tags_for,
+)
 from samizdat.audience.actions.segments import remove_segment
 from samizdat.audience.errors import NoName
+from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import STATUSES, Field, ReadableValue, Segment, Tag, row_id
-from samizdat.audience.segments import counting, names, saved, sql
+from samizdat.audience.segments import counts, describe, lookup, sql
 from samizdat.audience.segments.errors import (
     NoSuchSegment,
     SegmentBroken,
@@ -23,22 +32,35 @@ from samizdat.audience.segments.errors import (
     SegmentOvertaken,
     SegmentRefused,
 )
-from samizdat.audience.segments.who import Reader
-from samizdat.audience.totals import Totals
-from samizdat.core import address, consent, fields, seal, segment
-from samizdat.core.segment import All, Appeals, Campaign, Consent, Day, Facts, Language, Not, OnList, Provider, Share
-from samizdat.vault import house
+from samizdat.audience.segments.members import MemberReader
+from samizdat.core import consent, fields, segment
+from samizdat.core.crypto import seal
+from samizdat.core.mail import address
+from samizdat.core.segment import (
+    All,
+    CampaignCondition,
+    ConsentCondition,
+    DayCondition,
+    FundraisingCondition,
+    LanguageCondition,
+    ListCondition,
+    Not,
+    ProviderCondition,
+    ShareCondition,
+    SubscriberFacts,
+)
+from samizdat.vault import keyring
 from tests.conftest import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
 
 SHAPES = {
-    "CITY": Shape("text"),
-    "AGE": Shape("number", readable=True),
-    "BORN": Shape("date", readable=True),
-    "SIZE": Shape("choice", choices=("small", "Large"), readable=True),
-    "HELPS": Shape("yesno", readable=True),
-    "SUM": Shape("number"),  # sealed
+    "CITY": FieldShape("text"),
+    "AGE": FieldShape("number", readable=True),
+    "BORN": FieldShape("date", readable=True),
+    "SIZE": FieldShape("choice", choices=("small", "Large"), readable=True),
+    "HELPS": FieldShape("yesno", readable=True),
+    "SUM": FieldShape("number"),  # sealed
 }
 VALUES = {
     "CITY": ["", "Riga", "Рига", "Old Riga"],
@@ -53,18 +75,18 @@ VALUES = {
 class World:
     """Thirty invented people of Northern Lantern, as facts and as rows."""
 
-    def __init__(self, organisation: Any) -> None:
-        self.organisation = organisation
-        self.keys = house.keys(organisation)
-        self.lists = [new_list(organisation, name, now=NOW).id for name in ("Letter", "Appeals")]
-        self.tags = sorted(tags_for(organisation, ["Riga", "donors", "Groups: volunteers"]).values())
-        self.fields = {tag: add_field(organisation, tag, "", now=NOW, shape=shape) for tag, shape in SHAPES.items()}
-        Field.objects.filter(organisation=organisation, readable=True).update(filled=None)
-        self.campaigns = [sent_campaign(organisation, self.lists[0]) for _ in range(2)]
+    def __init__(self, organization: Any) -> None:
+        self.organization = organization
+        self.keys = keyring.keys(organization)
+        self.lists = [new_list(organization, name, now=NOW).id for name in ("Letter", "Appeals")]
+        self.tags = sorted(tags_for(organization, ["Riga", "donors", "Groups: volunteers"]).values())
+        self.fields = {tag: add_field(organization, tag, "", now=NOW, shape=shape) for tag, shape in SHAPES.items()}
+        Field.objects.filter(organization=organization, readable=True).update(filled=None)
+        self.campaigns = [sent_campaign(organization, self.lists[0]) for _ in range(2)]
         self.people = [self.person(number) for number in range(1, 31)]
         self.write()
 
-    def person(self, number: int) -> Facts:
+    def person(self, number: int) -> SubscriberFacts:
         """Different ones by arithmetic: no chance, so that a failure is the same again."""
 
         def pick(choices: Any, step: int) -> Any:
@@ -76,7 +98,7 @@ class World:
             if (number + at) % 3:  # Only who is subscribed may be written to or asked, and not each of those.
                 asked, status = number % 4 > 1, pick(STATUSES, 2 + at)
                 lists[one] = ("subscribed" if reason == "yes" or asked else status, reason)
-        return Facts(
+        return SubscriberFacts(
             number=number,
             tags=frozenset(tag for at, tag in enumerate(self.tags) if (number >> at) % 2),
             language=pick(["", "ru", "en"], 1),
@@ -90,10 +112,10 @@ class World:
         )
 
     def write(self) -> None:
-        organisation, at = self.organisation.id, lambda one: row_id(self.organisation.id, one.number)
-        numbers_.Numbers(organisation).take(len(self.people))
+        organization, at = self.organization.id, lambda one: row_id(self.organization.id, one.number)
+        numbers_.Numbers(organization).take(len(self.people))
         dialect.insert_subscribers([
-            (at(one), organisation, self.blob(one), one.number.to_bytes(16), 1, address.PROVIDERS.index(one.provider),
+            (at(one), organization, self.blob(one), one.number.to_bytes(16), 1, address.PROVIDERS.index(one.provider),
              one.language, one.joined.isoformat())
             for one in self.people
         ])  # fmt: skip
@@ -107,14 +129,14 @@ class World:
             for one in self.people for list_ in one.lists if list_ in one.appeals or one.number % 3
         ])  # fmt: skip
         dialect.insert_subscriber_tags([(at(one), tag) for one in self.people for tag in sorted(one.tags)])
-        totals = Totals()
+        totals = ListTotals()
         for one in self.people:
             for list_, (status, _reason) in one.lists.items():
                 totals.enter(list_, STATUSES.index(status), one.tags)
         totals.write()
         kind = consent.KINDS.index("confirmed")
         dialect.insert_consent([
-            (organisation, at(one), self.lists[0], kind, 0, 1, day.isoformat(), b"", b"")
+            (organization, at(one), self.lists[0], kind, 0, 1, day.isoformat(), b"", b"")
             for one in self.people for day in one.confirmed
         ])  # fmt: skip
         self.write_readable()
@@ -122,19 +144,19 @@ class World:
             got = [one.number for one in self.people if number in one.campaigns]
             deliver(number, got, [one.number for one in self.people if one.number not in got][:3])
 
-    def blob(self, one: Facts) -> bytes:
+    def blob(self, one: SubscriberFacts) -> bytes:
         plain = seal.pack({seal.ADDRESS: f"no{one.number}@post.example", **one.fields})
         return self.keys.seal(plain, *records.SUBSCRIBER, one.number)
 
     def write_readable(self) -> None:
-        for row in Field.objects.filter(organisation=self.organisation, readable=True):
+        for row in Field.objects.filter(organization=self.organization, readable=True):
             tag = next(tag for tag, number in self.fields.items() if number == row.number)
             codes = {text: at for at, text in enumerate(SHAPES[tag].choices, start=1)}
             for one in self.people:
                 code = fields.code(SHAPES[tag].kind, one.fields.get(row.number, ""), codes)
                 if code is not None:
                     ReadableValue.objects.create(
-                        subscriber_id=row_id(self.organisation.id, one.number), field=row, value=code
+                        subscriber_id=row_id(self.organization.id, one.number), field=row, value=code
                     )
 
     def inside(self, tree: segment.Tree) -> list[int]:
@@ -144,28 +166,30 @@ class World:
         days = st.sampled_from([TODAY - timedelta(days=days) for days in range(7)])
         numbers = self.fields
         leaves = (
-            st.builds(segment.Tag, st.sampled_from(self.tags))
-            | st.builds(Language, st.sampled_from(["", "ru", "en"]))
-            | st.builds(Provider, st.sampled_from(address.PROVIDERS[:3]))
-            | st.builds(OnList, st.sampled_from([0, *self.lists]), st.sampled_from(["", *STATUSES]))
-            | st.builds(Consent, st.sampled_from([0, *self.lists]), st.sampled_from(consent.REASONS))
-            | st.builds(Appeals, st.sampled_from([0, *self.lists]))
-            | st.builds(Day, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["on", "before", "after"]), days)
+            st.builds(segment.TagCondition, st.sampled_from(self.tags))
+            | st.builds(LanguageCondition, st.sampled_from(["", "ru", "en"]))
+            | st.builds(ProviderCondition, st.sampled_from(address.PROVIDERS[:3]))
+            | st.builds(ListCondition, st.sampled_from([0, *self.lists]), st.sampled_from(["", *STATUSES]))
+            | st.builds(ConsentCondition, st.sampled_from([0, *self.lists]), st.sampled_from(consent.REASONS))
+            | st.builds(FundraisingCondition, st.sampled_from([0, *self.lists]))
             | st.builds(
-                Day,
+                DayCondition, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["on", "before", "after"]), days
+            )
+            | st.builds(
+                DayCondition,
                 st.sampled_from(segment.KINDS_OF_DAYS),
                 st.sampled_from(["last", "earlier"]),
                 days=st.integers(1, 6),
             )
-            | st.builds(Campaign, st.sampled_from(self.campaigns))
-            | st.builds(Share, st.sampled_from([10, 50, 90]), st.integers(0, 2**31 - 1))
+            | st.builds(CampaignCondition, st.sampled_from(self.campaigns))
+            | st.builds(ShareCondition, st.sampled_from([10, 50, 90]), st.integers(0, 2**31 - 1))
         )
         for tag, shape in SHAPES.items():
             number, ops = st.just(numbers[tag]), st.sampled_from(segment.OPS_OF_KIND[shape.kind])
             values = st.sampled_from(
                 [value for value in VALUES[tag] if value[:3] != "not" and value] + ["7"][: tag == "AGE"]
             )
-            leaves |= st.builds(segment.Field, number, ops, values)
+            leaves |= st.builds(segment.FieldCondition, number, ops, values)
         return st.recursive(
             leaves,
             lambda parts: (
@@ -177,15 +201,15 @@ class World:
         )
 
 
-def sent_campaign(organisation: Any, list_id: int) -> int:
+def sent_campaign(organization: Any, list_id: int) -> int:
     from samizdat.campaigns.models import Campaign as Row
     from samizdat.campaigns.models import Edition
 
     row = Row.objects.create(
-        organisation=organisation, list_id=list_id, draft_sealed=b"", state="finished", created=NOW, changed=NOW
+        organization=organization, list_id=list_id, draft_sealed=b"", state="finished", created=NOW, changed=NOW
     )
     Edition.objects.create(
-        campaign=row, organisation=organisation, compiled_sealed=b"", details_sealed=b"", link_key=1, created=NOW
+        campaign=row, organization=organization, compiled_sealed=b"", details_sealed=b"", link_key=1, created=NOW
     )
     return row.pk
 
@@ -203,7 +227,7 @@ def world(lantern: Any) -> World:
     return World(lantern)
 
 
-def numbers(reader: Reader) -> list[int]:
+def numbers(reader: MemberReader) -> list[int]:
     return [row & (2**40 - 1) for page in reader.ids() for row in page]
 
 
@@ -211,7 +235,7 @@ def test_the_database_finds_whom_plain_python_finds(world: World) -> None:
     @settings(max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(world.trees())
     def agrees(tree: segment.Tree) -> None:
-        reader, inside = Reader(world.organisation, tree, TODAY), world.inside(tree)
+        reader, inside = MemberReader(world.organization, tree, TODAY), world.inside(tree)
         assert numbers(reader) == inside
         assert reader.count() == len(inside)
 
@@ -219,9 +243,9 @@ def test_the_database_finds_whom_plain_python_finds(world: World) -> None:
 
 
 def test_a_sealed_segment_is_counted_piece_by_piece_and_shows_its_first_rows(world: World, monkeypatch: Any) -> None:
-    monkeypatch.setattr("samizdat.audience.segments.who.PAGE", 7)
-    tree = All((Not(Language("ru")), segment.Field(world.fields["CITY"], "filled")))
-    reader, inside = Reader(world.organisation, tree, TODAY), world.inside(tree)
+    monkeypatch.setattr("samizdat.audience.segments.members.PAGE", 7)
+    tree = All((Not(LanguageCondition("ru")), segment.FieldCondition(world.fields["CITY"], "filled")))
+    reader, inside = MemberReader(world.organization, tree, TODAY), world.inside(tree)
     assert reader.sealed and len(inside) > 4
     assert [row & (2**40 - 1) for row in reader.sample(4)] == inside[:4]
     pieces, after = [], 0
@@ -235,20 +259,23 @@ def test_a_sealed_segment_is_counted_piece_by_piece_and_shows_its_first_rows(wor
 
 
 def test_a_condition_on_a_readable_field_needs_nothing_opened(world: World) -> None:
-    older = segment.Field(world.fields["AGE"], "more", "10")
-    assert not Reader(world.organisation, older, TODAY).sealed
-    assert Reader(world.organisation, segment.Field(world.fields["SUM"], "more", "10"), TODAY).sealed
+    older = segment.FieldCondition(world.fields["AGE"], "more", "10")
+    assert not MemberReader(world.organization, older, TODAY).sealed
+    assert MemberReader(world.organization, segment.FieldCondition(world.fields["SUM"], "more", "10"), TODAY).sealed
     # While its numbers are still being written it is opened, and says the same.
     Field.objects.filter(number=world.fields["AGE"]).update(filled=0)
-    assert numbers(Reader(world.organisation, older, TODAY)) == world.inside(older)
+    assert numbers(MemberReader(world.organization, older, TODAY)) == world.inside(older)
 
 
 def test_halves_of_the_numbers_are_counted_as_the_whole_is(world: World) -> None:
-    few, many = segment.Tag(world.tags[0]), segment.Tag(world.tags[1])
-    either, asked = segment.Any((few, OnList(world.lists[1]))), All((Appeals(world.lists[1]), Not(Language("ru"))))
-    for tree in (All((few, many, Language("ru"))), Provider("gmail"), either, asked):
-        ours = Reader(world.organisation, tree, TODAY)._counting
-        low, half, high = (row_id(world.organisation.id, number) for number in (0, 15, 31))
+    few, many = segment.TagCondition(world.tags[0]), segment.TagCondition(world.tags[1])
+    either, asked = (
+        segment.Any((few, ListCondition(world.lists[1]))),
+        All((FundraisingCondition(world.lists[1]), Not(LanguageCondition("ru")))),
+    )
+    for tree in (All((few, many, LanguageCondition("ru"))), ProviderCondition("gmail"), either, asked):
+        ours = MemberReader(world.organization, tree, TODAY)._counting
+        low, half, high = (row_id(world.organization.id, number) for number in (0, 15, 31))
         halves = ours._one(tree, (low, half)), ours._one(tree, (half, high))
         assert sum(halves) == len(world.inside(tree)) and 0 not in halves
 
@@ -257,11 +284,21 @@ def test_halves_of_the_numbers_are_counted_as_the_whole_is(world: World) -> None
 def test_who_agreed_to_appeals_is_counted_along_the_lists_that_have_some(
     world: World, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(counting, "FEW", few)
-    first, any_list, on = Appeals(world.lists[0]), Appeals(0), OnList(world.lists[0], "subscribed")
+    monkeypatch.setattr(counts, "FEW", few)
+    first, any_list, on = (
+        FundraisingCondition(world.lists[0]),
+        FundraisingCondition(0),
+        ListCondition(world.lists[0], "subscribed"),
+    )
     pairs = [All((on, one)) for one in (first, any_list, Not(first), Not(any_list))]
-    for tree in (first, any_list, *pairs, All((first, Provider("gmail"))), segment.Any((any_list, Language("ru")))):
-        assert Reader(world.organisation, tree, TODAY).count() == len(world.inside(tree)), tree
+    for tree in (
+        first,
+        any_list,
+        *pairs,
+        All((first, ProviderCondition("gmail"))),
+        segment.Any((any_list, LanguageCondition("ru"))),
+    ):
+        assert MemberReader(world.organization, tree, TODAY).count() == len(world.inside(tree)), tree
     assert 0 < len(world.inside(first)) < len(world.inside(any_list)) < len(world.people)
 
 
@@ -274,35 +311,35 @@ def test_a_count_goes_on_after_the_server_was_begun_anew() -> None:
             raise answer
         return answer
 
-    assert counting._both(lambda: 1, hung_up) == 3
+    assert counts._both(lambda: 1, hung_up) == 3
 
 
 @pytest.mark.parametrize("kind", ["list", "tag", "appeals"])
 def test_the_narrowest_condition_is_walked_along(world: World, kind: str) -> None:
     narrow = {
-        "list": OnList(world.lists[0], "pending"),
-        "tag": segment.Tag(world.tags[0]),
-        "appeals": Appeals(world.lists[0]),
+        "list": ListCondition(world.lists[0], "pending"),
+        "tag": segment.TagCondition(world.tags[0]),
+        "appeals": FundraisingCondition(world.lists[0]),
     }[kind]
     source, rest = sql.narrowed(
-        world.organisation.id, All((Language("ru"), narrow)), lambda _leaf: 3, lambda: 30, person=False
+        world.organization.id, All((LanguageCondition("ru"), narrow)), lambda _leaf: 3, lambda: 30, person=False
     )
     assert source.tables.text.startswith(f"audience_subscri{'bertag' if kind == 'tag' else 'ption'} ")
-    assert rest == All((Language("ru"),))
+    assert rest == All((LanguageCondition("ru"),))
 
 
 # -- saved --
 
 
 def riga(lantern: Any) -> segment.Tree:
-    return segment.Tag(tags_for(lantern, ["Riga"])["Riga"])
+    return segment.TagCondition(tags_for(lantern, ["Riga"])["Riga"])
 
 
 def test_a_segment_is_kept_sealed_and_found_by_its_name_in_any_case(lantern: Any) -> None:
     made = add_segment(lantern, "  Readers  in Riga ", riga(lantern), now=NOW)
-    (one,) = saved.segments(lantern)
+    (one,) = lookup.segments(lantern)
     assert (one.name, one.tree) == ("Readers in Riga", riga(lantern))
-    assert saved.segment_named(lantern, "READERS IN RIGA") == made
+    assert lookup.segment_named(lantern, "READERS IN RIGA") == made
     assert b"Riga" not in bytes(Segment.objects.get().sealed)
 
 
@@ -313,7 +350,7 @@ def test_a_name_is_given_once_and_is_needed(lantern: Any) -> None:
     with pytest.raises(NoName):
         add_segment(lantern, "  ", riga(lantern), now=NOW)
     with pytest.raises(NoSuchSegment, match="Use one of: Riga"):
-        saved.segment_named(lantern, "Minsk")
+        lookup.segment_named(lantern, "Minsk")
 
 
 def test_of_two_who_change_a_segment_the_second_is_told(lantern: Any) -> None:
@@ -321,7 +358,7 @@ def test_of_two_who_change_a_segment_the_second_is_told(lantern: Any) -> None:
     assert change_segment(made, "Not Riga", Not(riga(lantern)), version=1, now=NOW) == 2
     with pytest.raises(SegmentOvertaken):
         change_segment(made, "Riga again", riga(lantern), version=1, now=NOW)
-    (one,) = saved.segments(lantern)
+    (one,) = lookup.segments(lantern)
     assert (one.name, one.tree, one.version) == ("Not Riga", Not(riga(lantern)), 2)
 
 
@@ -329,9 +366,9 @@ def test_a_removed_segment_says_so_to_whoever_still_names_it(lantern: Any) -> No
     made = add_segment(lantern, "Riga", riga(lantern), now=NOW)
     remove_segment(made, now=NOW)
     made.refresh_from_db()
-    assert saved.segments(lantern) == [] and bytes(made.sealed) == b""
+    assert lookup.segments(lantern) == [] and bytes(made.sealed) == b""
     with pytest.raises(SegmentBroken, match="was removed"):
-        saved.tree_of(made)
+        lookup.tree_of(made)
     with pytest.raises(NoSuchSegment):
         remove_segment(made, now=NOW)
     add_segment(lantern, "Riga", riga(lantern), now=NOW)  # the name is free again
@@ -340,40 +377,48 @@ def test_a_removed_segment_says_so_to_whoever_still_names_it(lantern: Any) -> No
 def test_what_a_segment_asks_for_has_to_be_there(lantern: Any) -> None:
     number = add_field(lantern, "CITY", "City", now=NOW)
     broken = {
-        "tag": segment.Tag(4711),
-        "list": OnList(4711),
-        "field": segment.Field(4711, "filled"),
-        "campaign": Campaign(4711),
+        "tag": segment.TagCondition(4711),
+        "list": ListCondition(4711),
+        "field": segment.FieldCondition(4711, "filled"),
+        "campaign": CampaignCondition(4711),
     }
     for kind, tree in broken.items():
         with pytest.raises(SegmentBroken, match=rf"{kind}.*\.$"):
             add_segment(lantern, "Broken", All((tree,)), now=NOW)
-    made = add_segment(lantern, "City", segment.Field(number, "filled"), now=NOW)
+    made = add_segment(lantern, "City", segment.FieldCondition(number, "filled"), now=NOW)
     remove_field(lantern, number, now=NOW)
     with pytest.raises(SegmentBroken, match="field that was removed"):
-        saved.tree_of(made)
+        lookup.tree_of(made)
 
 
 def test_who_got_a_letter_is_not_asked_once_its_deliveries_are_totals(world: World) -> None:
     from samizdat.campaigns.models import Edition
-    from samizdat.delivery.models import Folded
+    from samizdat.delivery.models import DeliveryArchiveTotal
 
-    made = add_segment(world.organisation, "Readers", Campaign(world.campaigns[0]), now=NOW)
-    Folded.objects.create(edition=Edition.objects.get(campaign=world.campaigns[0]), state=2, count=7, day=TODAY)
+    made = add_segment(world.organization, "Readers", CampaignCondition(world.campaigns[0]), now=NOW)
+    DeliveryArchiveTotal.objects.create(
+        edition=Edition.objects.get(campaign=world.campaigns[0]), state=2, count=7, day=TODAY
+    )
     with pytest.raises(SegmentBroken, match="not known any more"):
-        saved.tree_of(made)
+        lookup.tree_of(made)
 
 
 def test_a_segment_says_itself_with_the_names_of_this_house(lantern: Any) -> None:
     number = add_field(lantern, "CITY", "City", now=NOW)
-    tree = All((riga(lantern), segment.Field(number, "is", "Riga"), Day("joined", "before", date(2026, 1, 31))))
-    said = names.Names(lantern, lambda _campaign: "").sentence(tree)
+    tree = All(
+        (
+            riga(lantern),
+            segment.FieldCondition(number, "is", "Riga"),
+            DayCondition("joined", "before", date(2026, 1, 31)),
+        )
+    )
+    said = describe.Names(lantern, lambda _campaign: "").sentence(tree)
     assert said == "Everybody who has the tag “Riga” and whose “City” is “Riga” and who joined before 31 January 2026."
     Tag.objects.all().delete()
-    assert "something that was removed" in names.Names(lantern, lambda _campaign: "").sentence(tree)
+    assert "something that was removed" in describe.Names(lantern, lambda _campaign: "").sentence(tree)
 
 
 @pytest.mark.parametrize("data", ["{", '{"not":' * 100 + '{"tag":1}' + "}" * 100, {"opened": 1}, {"tag": 10**40}])
 def test_what_is_no_segment_is_refused(lantern: Any, data: Any) -> None:
     with pytest.raises(SegmentRefused, match=r"\.$"):
-        names.read(data)
+        describe.read(data)

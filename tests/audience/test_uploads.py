@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from samizdat.audience import actions, queries
-from samizdat.audience.bringing import opening, uploads
 from samizdat.audience.errors import ImportRefused, ImportTaken
+from samizdat.audience.imports import inspect, uploads
 from samizdat.audience.models import Import, ImportPiece, Subscriber
 from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
 from samizdat.events.models import Event
@@ -20,8 +20,8 @@ def clock() -> Any:
     return NOW
 
 
-def upload(organisation: Any, list_: Any, name: str, data: bytes) -> Import:
-    row = actions.begin_upload(organisation, list_, now=NOW, by=None)
+def upload(organization: Any, list_: Any, name: str, data: bytes) -> Import:
+    row = actions.begin_upload(organization, list_, now=NOW, by=None)
     pieces = [data[at : at + uploads.PIECE] for at in range(0, len(data), uploads.PIECE)]
     for number in reversed(range(len(pieces))):
         actions.add_piece(row, 0, number, pieces[number])
@@ -34,7 +34,7 @@ def test_an_upload_is_looked_at_and_brought_in(
     lantern: Any, letter: Any, tmp_path: Any, monkeypatch: Any, own_process: bool
 ) -> None:
     monkeypatch.setattr(uploads, "PIECE", 4096)
-    monkeypatch.setattr(opening, "WORTH_A_PROCESS", 0 if own_process else 1 << 30)
+    monkeypatch.setattr(inspect, "WORTH_A_PROCESS", 0 if own_process else 1 << 30)
     make_mailchimp_export(tmp_path / "export.zip", 600, domains=EXAMPLE)
     data = (tmp_path / "export.zip").read_bytes()
     row = upload(lantern, letter, "export.zip", data)

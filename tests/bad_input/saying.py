@@ -69,11 +69,11 @@ def _all_rows(house: House) -> dict[str, int]:
 
         with psycopg.connect(url) as connection:
             found = connection.execute(
-                "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('public', 'gate')"
+                "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('public', 'publicdb')"
             ).fetchall()
             return {name: _count(connection, name) for (name,) in found}
     counts: dict[str, int] = {}
-    for file in ("samizdat.sqlite3", "gate.sqlite3"):
+    for file in ("samizdat.sqlite3", "public.sqlite3"):
         with contextlib.closing(sqlite3.connect(f"file:{house.data / file}?mode=ro", uri=True)) as connection:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             counts |= {f"{file}:{name}": _count(connection, name) for (name,) in names}
@@ -96,15 +96,17 @@ def rows_of(house: House, table: str) -> int:
 
 
 def change(house: House, place: str, statement: str) -> None:
-    """Changes the database of the house or of the gate behind samizdat's back."""
+    """Changes the database of the house or of the public database behind samizdat's back."""
     url = house.environment["DATABASE_URL"]
     if url:
         import psycopg
 
-        with psycopg.connect(url, options=f"-c search_path={'gate' if place == 'gate' else 'public'}") as connection:
+        with psycopg.connect(
+            url, options=f"-c search_path={'publicdb' if place == 'publicdb' else 'public'}"
+        ) as connection:
             connection.execute(statement)  # type: ignore[call-overload]
         return
-    file = "gate.sqlite3" if place == "gate" else "samizdat.sqlite3"
+    file = "public.sqlite3" if place == "publicdb" else "samizdat.sqlite3"
     with contextlib.closing(sqlite3.connect(house.data / file)) as lite:
         lite.execute(statement)
         lite.commit()

@@ -82,7 +82,7 @@ def test_a_zip_that_says_it_unpacks_to_more_than_eight_gigabytes_is_refused_by_i
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "cp1251"])
-def test_another_encoding_is_recognised_and_names_arrive_whole(lists: House, encoding: str) -> None:
+def test_another_encoding_is_recognized_and_names_arrive_whole(lists: House, encoding: str) -> None:
     address = f"olga-{encoding}@reader.example"
     people = [f"{address};Ольга", *(f"p{n}-{encoding}@reader.example;Пётр Сергеевич" for n in range(20))]
     text = "\r\n".join(["Email Address;First Name", *people, ""])

@@ -90,7 +90,7 @@ def test_without_its_key_nothing_is_done_and_with_it_everything_is_there(
         one_sentence(lived(*NEW), says)
         if harm is lose:
             refuses(lived, *SERVE, says=(says,))
-            founding = ("init", "--organisation", "Other", "--admin", "x@y.example", "--password-file", "password")
+            founding = ("init", "--organization", "Other", "--admin", "x@y.example", "--password-file", "password")
             one_sentence(lived(*founding), "Put back the copy")
             assert not lived.key.exists()
         assert rows(lived) == before
@@ -102,9 +102,9 @@ def test_with_its_key_back_everything_is_there(lived: House) -> None:
     assert count(lived, LIST) == 1
 
 
-@pytest.mark.parametrize("place", ["house", "gate"])
+@pytest.mark.parametrize("place", ["house", "publicdb"])
 def test_a_database_of_a_newer_version_is_left_alone(lived: House, place: str) -> None:
-    app = "audience" if place == "house" else "gate"
+    app = "audience" if place == "house" else "publicdb"
     values = f"('{app}', '9999_tomorrow', CURRENT_TIMESTAMP)"
     change(lived, place, f"INSERT INTO django_migrations (app, name, applied) VALUES {values}")
     before = rows(lived)
@@ -309,9 +309,9 @@ def test_neither_are_they_by_the_processes_of_serve(copied: House, whole: Path, 
 
 # -- init ----------------------------------------------------------------------------------------------------------
 
-INIT = {"--organisation": "Northern Lantern", "--admin": "clara@lantern.example", "--password-file": "password"}
+INIT = {"--organization": "Northern Lantern", "--admin": "clara@lantern.example", "--password-file": "password"}
 WRONG = {
-    "no organisation": ({"--organisation": " "}, "name"),
+    "no organization": ({"--organization": " "}, "name"),
     "an admin without address": ({"--admin": "clara"}, "@"),
     "a short password": ({"--password-file": "short"}, "14 characters"),
     "an empty password file": ({"--password-file": "empty"}, "first line"),

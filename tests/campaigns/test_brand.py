@@ -7,20 +7,20 @@ import pytest
 
 from samizdat.audience.actions import new_list
 from samizdat.campaigns import actions, brand
-from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.content import proof_of
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import BrandRefused
-from samizdat.campaigns.letter import proof_of
+from samizdat.campaigns.media.library import uses
 from samizdat.campaigns.models import Brand as Row
 from samizdat.campaigns.models import Picture
-from samizdat.campaigns.pictures import uses
-from samizdat.campaigns.starters import NAMES, body_of
-from samizdat.core.letter import fill, render
+from samizdat.campaigns.templates.starter_templates import NAMES, body_of
+from samizdat.core.content.render import fill, render
 from tests.conftest import NOW
 from tests.core.blocks import content
 
 pytestmark = pytest.mark.django_db
 
-OURS = brand.Brand(
+OURS = brand.BrandSettings(
     text="#202020",
     paper="#ffffff",
     link="#7a1f5c",
@@ -33,7 +33,7 @@ OURS = brand.Brand(
 
 def test_what_was_chosen_is_sealed_and_stands_in_every_letter(lantern: Any) -> None:
     logo = Picture.objects.create(
-        organisation=lantern, slug="ef" * 12, kind="png", width=400, height=90, sealed=b"", created=NOW
+        organization=lantern, slug="ef" * 12, kind="png", width=400, height=90, sealed=b"", created=NOW
     )
     brand.keep(lantern, replace(OURS, logo=logo.slug, logo_width=120), by=None, now=NOW)
     assert b"Riga" not in bytes(Row.objects.get().sealed)

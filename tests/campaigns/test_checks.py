@@ -12,30 +12,31 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts.models import Organisation
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
-from samizdat.audience import emptiness
+from samizdat.audience import missing_values
 from samizdat.audience.actions import new_list
 from samizdat.audience.models import Subscriber, Tag, row_id
-from samizdat.campaigns import actions, brand, contest, languages
+from samizdat.campaigns import ab_test, actions, brand, translations
+from samizdat.campaigns.ab_test import VersionChange
 from samizdat.campaigns.actions import create
-from samizdat.campaigns.checks import dead, empties, fetching, keeping, rules, spelling
-from samizdat.campaigns.contest import Change
-from samizdat.campaigns.draft import Draft, draft_of
-from samizdat.campaigns.errors import CampaignError, LetterHasFlaws
-from samizdat.campaigns.letter import proof_of
-from samizdat.campaigns.models import Campaign, Checked
-from samizdat.core import seal
-from samizdat.delivery.checking import look
+from samizdat.campaigns.checks import broken_links, fetch, results, rules, spelling
+from samizdat.campaigns.checks import missing_values as empties
+from samizdat.campaigns.content import proof_of
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, ContentHasProblems
+from samizdat.campaigns.models import Campaign, CheckResult
+from samizdat.core.crypto import seal
+from samizdat.delivery.campaign_checks import look
 from tests.conftest import NOW
 from tests.delivery.conftest import House
 
 SENDER = {"subject": "The river", "from_name": "Lantern", "from_email": "news@lantern.example"}
 
 
-def letter(organisation: Any, body: str, **changes: Any) -> Campaign:
-    list_ = changes.pop("list", None) or new_list(organisation, "News", now=NOW)
-    return create(organisation, list_, Draft(**(SENDER | changes | {"body": body})), by=None, now=NOW)
+def letter(organization: Any, body: str, **changes: Any) -> Campaign:
+    list_ = changes.pop("list", None) or new_list(organization, "News", now=NOW)
+    return create(organization, list_, Draft(**(SENDER | changes | {"body": body})), by=None, now=NOW)
 
 
 def codes(campaign: Campaign) -> set[str]:
@@ -78,14 +79,14 @@ def site() -> Iterator[ThreadingHTTPServer]:
 
 
 @pytest.fixture
-def asks(site: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], fetching.Answer]:
+def asks(site: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], fetch.FetchedPage]:
     """Asks for a path of the site, which is public for this once; names are looked up here."""
     port = site.server_address[1]
-    monkeypatch.setattr(fetching, "PORTS", fetching.PORTS | {port})
+    monkeypatch.setattr(fetch, "PORTS", fetch.PORTS | {port})
     names = {"site.example": ["127.0.0.1"], "intranet.example": ["10.0.0.7"]}
 
-    def asked(path: str) -> fetching.Answer:
-        return fetching.ask(
+    def asked(path: str) -> fetch.FetchedPage:
+        return fetch.ask(
             f"http://site.example:{port}{path}",
             resolve=lambda host, _port: names[host],
             permit=lambda address: address == ipaddress.ip_address("127.0.0.1"),
@@ -94,7 +95,7 @@ def asks(site: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> Callable
     return asked
 
 
-def test_links_are_followed_to_their_end(asks: Callable[[str], fetching.Answer], site: ThreadingHTTPServer) -> None:
+def test_links_are_followed_to_their_end(asks: Callable[[str], fetch.FetchedPage], site: ThreadingHTTPServer) -> None:
     told = {path: asks(path) for path in ("/", "/gone", "/moved", "/round", "/inside", "/head", "/shut", "/torn")}
     assert {path: (one.verdict, one.detail.rpartition(":")[2][-4:]) for path, one in told.items()} == {
         "/": ("good", ""), "/gone": ("dead", "404"), "/moved": ("moved", told["/moved"].detail[-4:]),
@@ -117,9 +118,9 @@ def test_no_private_address_is_ever_connected_to(address: str, monkeypatch: pyte
 
     monkeypatch.setattr(socket, "create_connection", connect)
     shown = f"[{address}]" if ":" in address else address
-    assert fetching.ask(f"http://{shown}/").verdict == "inside"
+    assert fetch.ask(f"http://{shown}/").verdict == "inside"
     # A name with a public address as well is not taken for it: the second answer of a name server may be the other.
-    both = fetching.ask("https://site.example/", resolve=lambda *_: ["93.184.216.34", address])
+    both = fetch.ask("https://site.example/", resolve=lambda *_: ["93.184.216.34", address])
     assert both.verdict == "inside"
 
 
@@ -131,15 +132,15 @@ def test_a_silent_name_server_holds_nobody_longer_than_the_link_may_take() -> No
         answered.append(host)
         return []
 
-    answer = fetching.ask("https://site.example/", seconds=0.2, resolve=silent)
+    answer = fetch.ask("https://site.example/", seconds=0.2, resolve=silent)
     assert (answer.verdict, answer.detail, answered) == ("dead", "no_name", [])
     over.set()
-    assert dead.why("no_name") == "its name was not found in time"
+    assert broken_links.why("no_name") == "its name was not found in time"
 
 
 @pytest.mark.parametrize("url", ["http://site.example:22/", "https://site.example:5432/"])
 def test_only_ports_of_the_web_are_asked(url: str) -> None:
-    assert fetching.ask(url, resolve=lambda *_: ["93.184.216.34"]).verdict == "inside"
+    assert fetch.ask(url, resolve=lambda *_: ["93.184.216.34"]).verdict == "inside"
 
 
 def test_answers_are_kept_with_the_draft_for_a_day(lantern: Any) -> None:
@@ -151,14 +152,16 @@ def test_answers_are_kept_with_the_draft_for_a_day(lantern: Any) -> None:
     looked = look(campaign, NOW)
     assert "links" in looked.waits
     answers = {
-        "https://a.example/x": fetching.Answer("dead", "404"),
-        "https://b.example": fetching.Answer("good"),
-        "https://c.example/large.png": fetching.Answer("good", "", 2_400_000),
-        "https://c.example/gone.png": fetching.Answer("dead", "no_host"),
+        "https://a.example/x": fetch.FetchedPage("dead", "404"),
+        "https://b.example": fetch.FetchedPage("good"),
+        "https://c.example/large.png": fetch.FetchedPage("good", "", 2_400_000),
+        "https://c.example/gone.png": fetch.FetchedPage("dead", "no_host"),
     }
-    dead.ask(campaign, looked.reading, NOW, asking=lambda urls: ((url, fetching.Answer("unasked")) for url in urls))
+    broken_links.ask(
+        campaign, looked.reading, NOW, asking=lambda urls: ((url, fetch.FetchedPage("unasked")) for url in urls)
+    )
     assert "links" in look(campaign, NOW).waits, "the time was up before"
-    told = dead.ask(campaign, looked.reading, NOW, asking=lambda urls: ((url, answers[url]) for url in urls))
+    told = broken_links.ask(campaign, looked.reading, NOW, asking=lambda urls: ((url, answers[url]) for url in urls))
     assert {*told} == {*answers}, "our own pages are not asked"
     looked = look(campaign, NOW)
     (found,) = (finding for finding in looked.findings if finding.code == "link_dead")
@@ -290,10 +293,10 @@ def test_addresses_numbers_and_names_in_capitals_are_no_words() -> None:
 
 
 def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emptiness, "PAGE", 2)
+    monkeypatch.setattr(missing_values, "PAGE", 2)
     house = House(lantern)
     addresses = house.people(300)
-    Organisation.objects.update(next_number=house.number(addresses[-1]) + 1)
+    Organization.objects.update(next_number=house.number(addresses[-1]) + 1)
     for address in addresses[:3]:
         number = house.number(address)
         blob = house.keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "blob", number)
@@ -301,7 +304,7 @@ def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch
     house.leave(addresses[0])
     campaign = letter(lantern, 'Dear {{ FNAME | default: "friend" }}', list=house.list)
     proof = proof_of(campaign, NOW)
-    known, pieces = keeping.kept(campaign), 0
+    known, pieces = results.kept(campaign), 0
     while not empties.finished(known, campaign, empties.views_of(campaign, proof.letter), NOW):
         known = empties.count_on(campaign, proof.letter, known, NOW, seconds=0)
         pieces += 1
@@ -312,14 +315,14 @@ def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch
     bare = draft_of(campaign).with_(body="Dear {{ FNAME }}")
     (found,) = (one for one in look(campaign, NOW, bare).findings if one.code == "empty_nothing")
     assert found.severity == "care" and '{{ FNAME | default: "…" }}' in found.sentence
-    russian, marked = languages.add(campaign, "ru", by=None, now=NOW), house.number(addresses[1])
+    russian, marked = translations.add(campaign, "ru", by=None, now=NOW), house.number(addresses[1])
     Subscriber.objects.filter(id=row_id(lantern.id, marked)).update(language="ru-RU")
     for version, told in ((campaign, "1 of 298"), (russian, "1 of 1")):
         assert "empties" in look(version, NOW).waits, "those of another language are counted anew"
-        empties.count_on(version, proof_of(version, NOW).letter, keeping.kept(version), NOW, seconds=None)
+        empties.count_on(version, proof_of(version, NOW).letter, results.kept(version), NOW, seconds=None)
         (found,) = (one for one in look(version, NOW).findings if one.code == "empty_values")
         assert found.sentence.startswith(told)
-    campaign.tag = Tag.objects.create(organisation=lantern, name_sealed=b"", name_index=b"1" * 16)
+    campaign.tag = Tag.objects.create(organization=lantern, name_sealed=b"", name_index=b"1" * 16)
     assert "empties" in look(campaign, NOW).waits, "another audience is counted anew"
 
 
@@ -335,9 +338,9 @@ def test_a_second_letter_on_one_day_and_a_much_larger_one_are_worth_a_look(
     Campaign.objects.filter(pk=earlier.pk).update(
         state="finished", due=NOW - timedelta(hours=3), frozen=200, accepted=200
     )
-    monkeypatch.setattr("samizdat.delivery.checking.quick_count", lambda *_: 5_000)
+    monkeypatch.setattr("samizdat.delivery.campaign_checks.quick_count", lambda *_: 5_000)
     assert {"second_today", "reach_large"} <= codes(campaign)
-    monkeypatch.setattr("samizdat.delivery.checking.quick_count", lambda *_: 450)
+    monkeypatch.setattr("samizdat.delivery.campaign_checks.quick_count", lambda *_: 450)
     assert "reach_large" not in codes(campaign)
     assert "second_today" not in {one.code for one in look(campaign, NOW + timedelta(days=1)).findings}
 
@@ -346,7 +349,7 @@ def test_a_digest_is_no_second_letter_but_to_a_few_of_those_who_get_it(
     lantern: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is one that nobody got by itself, or the letter whose unreached this one goes to."""
-    monkeypatch.setattr("samizdat.delivery.checking.quick_count", lambda *_: 5)
+    monkeypatch.setattr("samizdat.delivery.campaign_checks.quick_count", lambda *_: 5)
     campaign = letter(lantern, "Hello")
     earlier = letter(lantern, "Before", list=campaign.list, subject="Gathered")
     today = Campaign.objects.filter(pk=earlier.pk)
@@ -376,13 +379,13 @@ def test_a_letter_that_asks_for_money_is_told_to_be_an_appeal_where_readers_agre
 def test_what_was_accepted_stays_accepted_wherever_it_moves_and_no_longer_than_it_is_the_same(lantern: Any) -> None:
     campaign = letter(lantern, "[x](https://bit.ly/abc)")
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "link_short")
-    keeping.accept(campaign, found.key, by=None, now=NOW)
+    results.accept(campaign, found.key, by=None, now=NOW)
     assert "link_short" not in codes(campaign)
     moved = draft_of(campaign).with_(body="New first line\n\n[x](https://bit.ly/abc)")
     assert {one.accepted for one in look(campaign, NOW, moved).findings if one.code == "link_short"} == {True}
     other = moved.with_(body="[x](https://is.gd/abc)")
     assert {one.accepted for one in look(campaign, NOW, other).findings if one.code == "link_short"} == {False}
-    keeping.accept(campaign, found.key, by=None, now=NOW, back=True)
+    results.accept(campaign, found.key, by=None, now=NOW, back=True)
     assert "link_short" in codes(campaign)
 
 
@@ -391,8 +394,10 @@ def test_the_engine_refuses_an_appeal_without_its_warning_whatever_was_accepted(
     lantern.save(update_fields=["feared"])
     campaign = letter(lantern, "Help us: [give](https://boosty.to/lantern)")
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "donation_unwarned")
-    keeping.accept(campaign, found.key, by=None, now=NOW)
-    with pytest.raises(LetterHasFlaws, match="The letter cannot go out yet: body, line 1: The letter asks for money"):
+    results.accept(campaign, found.key, by=None, now=NOW)
+    with pytest.raises(
+        ContentHasProblems, match="The letter cannot go out yet: body, line 1: The letter asks for money"
+    ):
         actions.freeze(campaign, NOW)
     assert not hasattr(campaign, "edition")
     warned = draft_of(campaign).body + "\n\nDo not give from a Russian bank card or account."
@@ -400,7 +405,7 @@ def test_the_engine_refuses_an_appeal_without_its_warning_whatever_was_accepted(
     assert actions.freeze(campaign, NOW).pk
 
 
-def test_an_organisation_keeps_its_own_list_of_hosts_that_do_not_open(lantern: Any) -> None:
+def test_an_organization_keeps_its_own_list_of_hosts_that_do_not_open(lantern: Any) -> None:
     campaign = letter(lantern, "[x](https://meduza.io/a) [y](https://blocked.example/b)")
     assert "link_blocked" not in codes(campaign)
     lantern.feared = "ru"
@@ -416,9 +421,9 @@ def test_an_organisation_keeps_its_own_list_of_hosts_that_do_not_open(lantern: A
 
 def test_a_draft_that_is_thrown_away_takes_its_checks_along(lantern: Any) -> None:
     campaign = letter(lantern, "Hello")
-    keeping.accept(campaign, "a" * 18, by=None, now=NOW)
+    results.accept(campaign, "a" * 18, by=None, now=NOW)
     actions.throw_away(campaign, by=None, now=NOW)
-    assert not Checked.objects.exists()
+    assert not CheckResult.objects.exists()
 
 
 def test_a_letter_of_blocks_is_checked_with_the_numbers_of_its_blocks(lantern: Any) -> None:
@@ -441,16 +446,18 @@ def test_every_version_of_a_test_is_refused_without_its_warning(lantern: Any) ->
     lantern.save(update_fields=["feared"])
     campaign = letter(lantern, "Read us.")
     appeal = letter(lantern, "Help us: [give](https://boosty.to/lantern)", list=campaign.list)
-    contest.plan(campaign, [Change(letter=appeal)], share=20, way="hand", at=NOW + timedelta(hours=2), by=None, now=NOW)
+    ab_test.plan(
+        campaign, [VersionChange(letter=appeal)], share=20, way="hand", at=NOW + timedelta(hours=2), by=None, now=NOW
+    )
     edition = actions.freeze(campaign, NOW)
-    with pytest.raises(LetterHasFlaws, match=r"Version B.*asks for money"):
-        contest.freeze(campaign, edition, NOW)
+    with pytest.raises(ContentHasProblems, match=r"Version B.*asks for money"):
+        ab_test.freeze(campaign, edition, NOW)
 
 
-def test_the_organisations_own_warning_counts_as_one(lantern: Any) -> None:
+def test_the_organizations_own_warning_counts_as_one(lantern: Any) -> None:
     lantern.feared = "ru"
     lantern.save(update_fields=["feared"])
     campaign = letter(lantern, "Help: [give](https://boosty.to/lantern)\n\nLook out where you live.")
     assert "donation_unwarned" in codes(campaign)
-    brand.keep(lantern, brand.Brand(warning="Look out where you live."), by=None, now=NOW)
+    brand.keep(lantern, brand.BrandSettings(warning="Look out where you live."), by=None, now=NOW)
     assert "donation_unwarned" not in codes(campaign)

@@ -8,15 +8,21 @@ import pytest
 
 from samizdat.audience.actions import new_list
 from samizdat.campaigns import actions
-from samizdat.campaigns.copying import copy
-from samizdat.campaigns.draft import Draft, draft_of
-from samizdat.campaigns.errors import CampaignError, LetterHasFlaws, NoSuchCampaign, NotADraft, Overtaken
-from samizdat.campaigns.letter import findings, proof_of
+from samizdat.campaigns.content import findings, proof_of
+from samizdat.campaigns.drafts.copy import copy
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.errors import (
+    CampaignError,
+    ContentHasProblems,
+    DraftChangedMeanwhile,
+    NoSuchCampaign,
+    NotADraft,
+)
+from samizdat.campaigns.media.library import uses
 from samizdat.campaigns.models import Campaign, Edition, Picture
-from samizdat.campaigns.pictures import uses
 from samizdat.campaigns.queries import campaign_of, newest
-from samizdat.core.message import loads
-from samizdat.vault import house
+from samizdat.core.content.message import loads
+from samizdat.vault import keyring
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +52,7 @@ def test_a_draft_is_sealed(letter: Campaign) -> None:
 
 def test_whoever_saves_second_is_told_and_overwrites_nothing(letter: Campaign) -> None:
     actions.save(letter, LETTER.with_(subject="Clara's"), version=1, by=None, now=NOW)
-    with pytest.raises(Overtaken):
+    with pytest.raises(DraftChangedMeanwhile):
         actions.save(letter, LETTER.with_(subject="Dmitri's"), version=1, by=None, now=NOW)
     letter.refresh_from_db()
     assert draft_of(letter).subject == "Clara's"
@@ -70,9 +76,9 @@ def test_a_name_may_stand_in_a_letter_before_anybody_with_a_name_came_in(lantern
 
 def test_a_frozen_edition_compiles_once_and_names_its_keys(letter: Campaign, lantern: Any) -> None:
     edition = actions.freeze(letter, NOW)
-    compiled = loads(house.keys(lantern).open(edition.compiled_sealed, "edition", "compiled", edition.id))
+    compiled = loads(keyring.keys(lantern).open(edition.compiled_sealed, "edition", "compiled", edition.id))
     assert "FNAME" in compiled.fields
-    assert edition.link_key == house.keys(lantern).link.number
+    assert edition.link_key == keyring.keys(lantern).link.number
     assert edition.message_id_domain == "lantern.example"
 
 
@@ -85,7 +91,7 @@ def test_a_release_that_was_killed_is_made_anew(letter: Campaign) -> None:
 
 def test_a_flaw_stops_the_letter_and_names_its_line(letter: Campaign) -> None:
     actions.save(letter, LETTER.with_(body="Hello\n\n*|NOSUCH|*"), version=1, by=None, now=NOW)
-    with pytest.raises(LetterHasFlaws) as stopped:
+    with pytest.raises(ContentHasProblems) as stopped:
         actions.freeze(letter, NOW)
     assert "line 3" in str(stopped.value)
     assert not Edition.objects.exists()
@@ -119,15 +125,15 @@ def test_a_button_takes_out_what_does_not_exist_here(letter: Campaign) -> None:
 )
 def test_bad_words_are_flaws_and_never_go_out(letter: Campaign, changes: dict[str, str]) -> None:
     actions.save(letter, LETTER.with_(**changes), version=1, by=None, now=NOW)
-    with pytest.raises(LetterHasFlaws):
+    with pytest.raises(ContentHasProblems):
         actions.freeze(letter, NOW)
 
 
-def test_a_campaign_of_another_organisation_does_not_exist(letter: Campaign, vault: Any) -> None:
-    from samizdat.accounts.actions import found_organisation
+def test_a_campaign_of_another_organization_does_not_exist(letter: Campaign, vault: Any) -> None:
+    from samizdat.accounts.actions import found_organization
     from tests.conftest import TODAY
 
-    other = found_organisation("Southern Lantern", source=vault, today=TODAY)
+    other = found_organization("Southern Lantern", source=vault, today=TODAY)
     with pytest.raises(NoSuchCampaign):
         campaign_of(other, letter.pk)
     assert newest(other) == []
@@ -159,7 +165,7 @@ def test_a_letter_of_blocks_is_kept_in_one_spelling_and_a_wrong_block_is_named(l
 
 def test_a_letter_of_blocks_shows_pictures_of_the_library_and_loses_tags_that_cannot_go(letter: Campaign) -> None:
     shown = Picture.objects.create(
-        organisation=letter.organisation, slug="ab" * 12, kind="png", width=400, height=300, sealed=b"", created=NOW
+        organization=letter.organization, slug="ab" * 12, kind="png", width=400, height=300, sealed=b"", created=NOW
     )
     words = {"type": "text", "text": "Hello *|FORWARD|* {{ FNAME }}"}
     blocks = [
@@ -168,20 +174,20 @@ def test_a_letter_of_blocks_shows_pictures_of_the_library_and_loses_tags_that_ca
     ]
     body = json.dumps({"type": "doc", "content": blocks})
     actions.save(letter, LETTER.with_(body=body, format="blocks"), version=1, by=None, now=NOW)
-    with pytest.raises(LetterHasFlaws, match="block 1"):
+    with pytest.raises(ContentHasProblems, match="block 1"):
         actions.freeze(letter, NOW)
     letter.refresh_from_db()
     actions.remove_flawed(letter, "tag_forward", version=2, by=None, now=NOW)
     assert '"Hello  {{ FNAME }}"' in draft_of(letter).body
     edition = actions.freeze(letter, NOW)
-    sealed = house.keys(letter.organisation).open(bytes(edition.compiled_sealed), "edition", "compiled", edition.id)
+    sealed = keyring.keys(letter.organization).open(bytes(edition.compiled_sealed), "edition", "compiled", edition.id)
     assert f"/m/{shown.slug}.png".encode() in b"".join(loads(sealed).parts).replace(b"=\r\n", b"")
 
 
 def test_a_picture_is_known_to_be_in_use_by_blocks_that_name_it(letter: Campaign) -> None:
     shown = Picture.objects.create(
-        organisation=letter.organisation, slug="cd" * 12, kind="png", width=4, height=3, sealed=b"", created=NOW
+        organization=letter.organization, slug="cd" * 12, kind="png", width=4, height=3, sealed=b"", created=NOW
     )
     body = json.dumps({"type": "doc", "content": [{"type": "picture", "attrs": {"src": shown.slug}}]})
     actions.save(letter, LETTER.with_(body=body, format="blocks"), version=1, by=None, now=NOW)
-    assert [use.number for use in uses(letter.organisation, [shown.slug])[shown.slug]] == [letter.pk]
+    assert [use.number for use in uses(letter.organization, [shown.slug])[shown.slug]] == [letter.pk]

@@ -84,7 +84,7 @@ class House:
 
     def django(self, code: str) -> None:
         """Code inside the house, for what no command can do."""
-        head = "from samizdat.cli.opening import open_house; open_house(); "
+        head = "from samizdat.cli.bootstrap import open_house; open_house(); "
         done = subprocess.run(
             [sys.executable, "-c", head + code], cwd=self.folder, env=self.environment, capture_output=True, text=True
         )
@@ -105,7 +105,7 @@ class House:
 
 
 # What `init` does, but that its tables are there already.
-INIT = "from samizdat.cli import __main__, house; house._needs_key = lambda: True; __main__.main()"
+INIT = "from samizdat.cli import __main__, instance; instance._needs_key = lambda: True; __main__.main()"
 
 
 @functools.cache
@@ -121,7 +121,7 @@ def _mould() -> House:
         house = House(folder, "")
         moulds.files_into(house.data)
     (folder / "password").write_text(PASSWORD)
-    words = ("--organisation", "Northern Lantern", "--admin", "clara@lantern.example", "--password-file", "password")
+    words = ("--organization", "Northern Lantern", "--admin", "clara@lantern.example", "--password-file", "password")
     command = ["-c", INIT, "init", *words, "--url", "https://lantern.example", "--json"]
     done = warm.run(command, cwd=folder, env=house.environment)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from samizdat.cli.archive import write
-from samizdat.gate import actions, queries
+from samizdat.publicdb import actions, queries
 from tests.public.conftest import OTHER_UID, UID, publish
 
 pytestmark = pytest.mark.django_db

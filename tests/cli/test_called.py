@@ -2,7 +2,7 @@
 
 import pytest
 
-from samizdat.cli.house import _about_the_key
+from samizdat.cli.instance import _about_the_key
 from tests.cli.conftest import House
 from tests.conftest import PASSWORD
 

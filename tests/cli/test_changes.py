@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from samizdat.accounts import actions, changes
-from samizdat.accounts.models import Membership, Organisation, PendingChange
+from samizdat.accounts import actions, pending_changes
+from samizdat.accounts.models import Membership, Organization, PendingChange
 from samizdat.cli.__main__ import samizdat
 from tests.conftest import NOW, PASSWORD, TODAY
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def run(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("samizdat.cli.opening.open_house", lambda **_more: None)
+    monkeypatch.setattr("samizdat.cli.bootstrap.open_house", lambda **_more: None)
 
     def call(*words: str) -> Any:
         return CliRunner().invoke(samizdat, [*words], catch_exceptions=False, standalone_mode=False)
@@ -25,7 +25,7 @@ def run(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def asked(lantern: Any) -> PendingChange:
-    Organisation.objects.filter(pk=lantern.pk).update(next_number=5001)
+    Organization.objects.filter(pk=lantern.pk).update(next_number=5001)
     vera, clara = (
         actions.add_person(f"{name}@lantern.example", name=name, password=PASSWORD, today=TODAY)
         for name in ("Vera", "Clara")
@@ -46,6 +46,6 @@ def test_the_host_sees_what_waits_and_approves_it(asked: PendingChange, run: Any
 
 def test_the_host_stops_it_and_what_is_settled_is_settled(asked: PendingChange, run: Any) -> None:
     assert "stopped" in run("change", "stop", str(asked.pk)).output
-    assert not changes.waiting(asked.organisation)
+    assert not pending_changes.waiting(asked.organization)
     run("change", "approve", str(asked.pk), "--yes")
     assert Membership.objects.get(person=asked.about).role == "editor"

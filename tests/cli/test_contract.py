@@ -324,12 +324,12 @@ def test_addresses_come_from_standard_input(brought_in: House) -> None:
 
 def test_a_status_that_its_records_do_not_say_is_told_by_doctor_and_put_right(brought_in: House) -> None:
     brought_in.django(
-        "from samizdat.audience.models import Subscription; from samizdat.audience import checking; "
-        "from samizdat.accounts.models import Organisation; from django.utils import timezone; "
+        "from samizdat.audience.models import Subscription; from samizdat.audience import consistency; "
+        "from samizdat.accounts.models import Organization; from django.utils import timezone; "
         "row = Subscription.objects.filter(status=2).first(); "
         "Subscription.objects.filter(pk=row.pk).update(status=1, may=1); now = timezone.now(); "
-        "found = checking.check_projections(Organisation.objects.get(), now); "
-        "checking.tell(Organisation.objects.get(), found.subscribers, len(found.wrong), 0, now)"
+        "found = consistency.check_projections(Organization.objects.get(), now); "
+        "consistency.tell(Organization.objects.get(), found.subscribers, len(found.wrong), 0, now)"
     )
     told = brought_in("doctor")
     assert told.code == 1 and "samizdat subscribers settle" in told.out
@@ -341,22 +341,22 @@ def test_a_status_that_its_records_do_not_say_is_told_by_doctor_and_put_right(br
 
 def test_a_second_person_is_wanted_and_the_command_line_goes_no_other_way(brought_in: House) -> None:
     number = new_campaign(brought_in)
-    assert brought_in.say("organisation", "set", "--second-person", "on")["second_person"] is True
+    assert brought_in.say("organization", "set", "--second-person", "on")["second_person"] is True
     refused = brought_in("campaign", "send", number, "--json")
     assert (refused.code, refused.json["error"]) == (1, "not_approved")
     checked = brought_in("campaign", "check", number, "--json")
     assert checked.json["second_person"] == {"needed": True, "state": "none"}
-    assert brought_in.say("organisation", "set", "--second-person", "off")["second_person"] is False
+    assert brought_in.say("organization", "set", "--second-person", "off")["second_person"] is False
 
 
-def test_quiet_hours_of_the_organisation_are_set_where_the_desk_sets_them(brought_in: House) -> None:
-    set_ = ("organisation", "set", "--quiet-hours")
+def test_quiet_hours_of_the_organization_are_set_where_the_desk_sets_them(brought_in: House) -> None:
+    set_ = ("organization", "set", "--quiet-hours")
     assert brought_in.say(*set_, "22:00-07:00 Europe/Riga")["quiet_hours"] == "22:00-07:00 Europe/Riga"
-    assert brought_in.say("organisation", "show")["quiet_hours"] == "22:00-07:00 Europe/Riga"
+    assert brought_in.say("organization", "show")["quiet_hours"] == "22:00-07:00 Europe/Riga"
     refused = brought_in(*set_, "22:00-07:00 Atlantis", "--json")
     assert refused.code == 1 and "Atlantis" in refused.json["sentence"]
     assert brought_in.say(*set_, "none")["quiet_hours"] == ""
-    assert "quiet hours: none" in brought_in("organisation", "show").out
+    assert "quiet hours: none" in brought_in("organization", "show").out
 
 
 def test_all_that_the_settings_page_has_is_set_on_the_command_line(house: House) -> None:
@@ -367,14 +367,14 @@ def test_all_that_the_settings_page_has_is_set_on_the_command_line(house: House)
         "--return-address": "bounces@Lantern.Example", "--unsubscribe-mailbox": "leave@lantern.example",
         "--hostile-state": "by", "--second-person": "on", "--color": "#1B6E53",
     }  # fmt: skip
-    house.say("organisation", "set", *[word for pair in words.items() for word in pair])
-    told = house.say("organisation", "show")
+    house.say("organization", "set", *[word for pair in words.items() for word in pair])
+    told = house.say("organization", "show")
     assert (told["postal_address"], told["return_address"]) == ("Box 5\nRiga", "bounces@lantern.example")
     assert (told["unsubscribe_mailbox"], told["hostile_state"]) == ("leave@lantern.example", "by")
     assert (told["color"], told["second_person"], told["language"]) == ("#1b6e53", True, "ru")
     assert told["public_url"] == "https://letters.lantern.example"
     back = [*[word for name in words for word in (name, "none") if name in CLEARED], "--second-person", "off"]
-    cleared = house.say("organisation", "set", *back, "--language", "en", "--timezone", "UTC")
+    cleared = house.say("organization", "set", *back, "--language", "en", "--timezone", "UTC")
     assert not any(cleared[word] for word in ("postal_address", "return_address", "unsubscribe_mailbox", "quiet_hours"))
 
 
@@ -400,7 +400,7 @@ CLEARED = (
 def test_a_setting_that_cannot_be_is_refused_with_a_sentence(
     house: House, option: str, value: str, needle: str
 ) -> None:
-    refused = house("organisation", "set", option, value, "--json")
+    refused = house("organization", "set", option, value, "--json")
     assert refused.code == 1 and needle in refused.json["sentence"]
 
 
@@ -490,7 +490,7 @@ def test_without_its_key_the_house_says_one_sentence(empty_house: House, harm: s
 def test_a_lost_key_is_never_replaced_by_a_new_one(empty_house: House) -> None:
     empty_house.init()
     empty_house.key.unlink()
-    again = empty_house("init", "--organisation", "Other", "--admin", "x@y.example", "--json")
+    again = empty_house("init", "--organization", "Other", "--admin", "x@y.example", "--json")
     assert (again.code, again.json["error"]) == (1, "key_file_missing")
     assert not empty_house.key.exists()
 

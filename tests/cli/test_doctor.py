@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.cli import signs as looks
+from samizdat.cli import doctor_checks as looks
 from tests.cli.conftest import House
 from tests.pooler import needs_pooler, pgbouncer, url_by
 
@@ -26,7 +26,7 @@ def signs(house: House, code: int | None = None) -> dict[str, list[dict[str, Any
 
 
 def act(house: House, code: str) -> str:
-    head = "from samizdat.cli.opening import open_house; open_house()\n"
+    head = "from samizdat.cli.bootstrap import open_house; open_house()\n"
     from tests import warm
 
     done = warm.run(["-c", head + code], cwd=house.folder, env=house.environment)
@@ -38,7 +38,7 @@ def test_a_new_house_is_well_and_the_database_says_what_it_is(house: House) -> N
     found = signs(house, 0)
     assert ("PostgreSQL" if ON_POSTGRESQL else "SQLite") in found["database"][0]["sentence"]
     assert {sign["state"] for sign in found["key file"]} == {"good"}
-    assert found["gate"][0]["state"] == "good"
+    assert found["publicdb"][0]["state"] == "good"
     (spelling,) = found["spelling"]
     assert spelling["state"] == "good" or "apt-get install hunspell" in spelling["sentence"]
     assert "Start `samizdat serve`" in found["clock work"][0]["sentence"]
@@ -105,10 +105,10 @@ def test_a_domain_that_a_provider_does_not_accept_is_named_until_the_route_is_re
     house.say("route", "add", "wire", "smtp+plain://127.0.0.1:9", "--untested")
     act(
         house,
-        "from samizdat.delivery.actions import condemn; from samizdat.core.outcome import RouteVerdict\n"
-        "from samizdat.delivery.models import Route; from samizdat import hours\n"
+        "from samizdat.delivery.actions import condemn; from samizdat.core.mail.outcome import RouteVerdict\n"
+        "from samizdat.delivery.models import Route; from samizdat import dbclock\n"
         "verdict = RouteVerdict('config', 'sender', {'host': 'mx.example', 'answer': '550 not verified'})\n"
-        "condemn(Route.objects.get(name='wire').pk, verdict, hours.now(), ['lantern.example'])",
+        "condemn(Route.objects.get(name='wire').pk, verdict, dbclock.now(), ['lantern.example'])",
     )
     (sign,) = signs(house, 1)["Northern Lantern, route wire"]
     assert sign["state"] == "red" and "from lantern.example: mx.example does not accept" in sign["sentence"]
@@ -152,14 +152,18 @@ def _password(house: House) -> Path:
 def test_a_step_of_the_clock_that_breaks_is_red_with_its_place(house: House) -> None:
     act(
         house,
-        "from samizdat.worker import clock; from samizdat import hours\n"
+        "from samizdat.worker.schedule import scheduler; from samizdat import dbclock\n"
         "def broken(now): raise ValueError('ada@example.org')\n"
-        "clock.tick(hours.now(), {'what follows': broken, 'imports': lambda now: None})",
+        "scheduler.tick(dbclock.now(), {'what follows': broken, 'imports': lambda now: None})",
     )
     (sign,) = signs(house, 1)["clock work"]
     assert '"what follows" has not gone through ever' in sign["sentence"] and "ValueError in" in sign["sentence"]
     assert "ada" not in sign["sentence"]
-    act(house, "from samizdat.delivery.models import Step; Step.objects.filter(name='what follows').delete()")
+    act(
+        house,
+        "from samizdat.delivery.models import SchedulerStep\n"
+        "SchedulerStep.objects.filter(name='what follows').delete()",
+    )
     assert signs(house, 0)["clock work"][0]["state"] == "good"
 
 
@@ -176,8 +180,8 @@ def test_a_journal_that_nobody_holds_is_named(house: House) -> None:
 def test_a_machine_that_is_gone_is_named_with_both_ways_out_and_can_be_forgotten(house: House) -> None:
     number = act(
         house,
-        "from samizdat.delivery.models import Worker; from samizdat import hours; from datetime import timedelta\n"
-        "at = hours.now() - timedelta(seconds=90)\n"
+        "from samizdat.delivery.models import Worker; from samizdat import dbclock; from datetime import timedelta\n"
+        "at = dbclock.now() - timedelta(seconds=90)\n"
         "print(Worker.objects.create(boot=bytes(16), folder=bytes(16), journal='worker-9', host='far', started=at, "
         "beat=at).pk)",
     ).strip()

@@ -19,9 +19,9 @@ SENDER = "'Northern Lantern <letter@lantern.example>'"
 NEW = f"campaign new --list Letter --from {SENDER} --body letter.md --subject"
 # In the order in which they can be called. {name} is what an earlier command printed; a leading ! may end with 1.
 SCENARIO = f"""
-organisation show
-organisation set --quiet-hours 22:00-07:00
-organisation set --quiet-hours none
+organization show
+organization set --quiet-hours 22:00-07:00
+organization set --quiet-hours none
 person add vera@lantern.example --role viewer
 person add dmitri@lantern.example --role viewer --password-file password
 person password dmitri@lantern.example --password-file password

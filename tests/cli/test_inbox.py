@@ -3,17 +3,17 @@
 import zlib
 from email.message import EmailMessage
 
-from samizdat.cli.demo.catcher import Caught
+from samizdat.cli.demo.catcher import CaughtMail
 from samizdat.cli.demo.inbox import _letter_page
 
 
-def caught(html: bool) -> Caught:
+def caught(html: bool) -> CaughtMail:
     letter = EmailMessage()
     letter["Subject"] = "Is it you?"
     letter.set_content("Open this <page>.")
     if html:
         letter.add_alternative("<p>Open this page.</p>", subtype="html")
-    return Caught(7, "clara@lantern.example", "ada@lantern.example", zlib.compress(letter.as_bytes()))
+    return CaughtMail(7, "clara@lantern.example", "ada@lantern.example", zlib.compress(letter.as_bytes()))
 
 
 def test_a_letter_with_markup_is_shown_in_a_frame_with_its_plain_text_below() -> None:
@@ -32,5 +32,7 @@ def test_a_link_in_plain_text_can_be_pressed() -> None:
     letter = EmailMessage()
     letter["Subject"] = "Is it you?"
     letter.set_content("Press:\n\nhttp://127.0.0.1:8001/c/abc\n")
-    page = _letter_page("en", Caught(7, "clara@lantern.example", "ada@lantern.example", zlib.compress(bytes(letter))))
+    page = _letter_page(
+        "en", CaughtMail(7, "clara@lantern.example", "ada@lantern.example", zlib.compress(bytes(letter)))
+    )
     assert '<a href="http://127.0.0.1:8001/c/abc"' in page

@@ -3,9 +3,12 @@
 from tests.cli.conftest import House
 
 CHAIN = "from samizdat.events import chain; chain.append(); "
-MODELS = "from samizdat.audience.models import ConsentRecord; from samizdat.events.models import Event, Head; "
+MODELS = "from samizdat.audience.models import ConsentRecord; from samizdat.events.models import Event, ChainHead; "
 SECOND = MODELS + "row = ConsentRecord.objects.order_by('id')[1]; "
-ANEW = "ConsentRecord.objects.update(position=None); Event.objects.update(position=None); Head.objects.all().delete(); "
+ANEW = (
+    "ConsentRecord.objects.update(position=None); Event.objects.update(position=None); "
+    "ChainHead.objects.all().delete(); "
+)
 
 
 def test_what_was_changed_past_samizdat_is_found_at_its_place(house: House) -> None:
@@ -23,8 +26,8 @@ def test_what_was_changed_past_samizdat_is_found_at_its_place(house: House) -> N
     assert "audience_consentrecord, row " in wrong.json["sentence"]
     house.django(SECOND + "ConsentRecord.objects.filter(pk=row.pk).update(blob=b'')")
     assert house("log", "check", "--json").json["reason"] == "digest", "no event says that words were erased"
-    forgotten = "from samizdat.events.actions import record; from samizdat import hours; "
-    forgotten += "record('subscriber.forgotten', row.organisation, about=row.subscriber_id, now=hours.now()); "
+    forgotten = "from samizdat.events.actions import record; from samizdat import dbclock; "
+    forgotten += "record('subscriber.forgotten', row.organization, about=row.subscriber_id, now=dbclock.now()); "
     house.django(SECOND + forgotten + CHAIN)
     assert house("log", "check", "--json").json["reason"] == "digest", "only the words of sign-ups are forgotten"
     house.django(SECOND + "ConsentRecord.objects.filter(pk=row.pk).update(kind=0)")

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from samizdat.cli.house import read_password
-from samizdat.cli.output import Failed
+from samizdat.cli.instance import read_password
+from samizdat.cli.output import CommandFailed
 from tests.cli.conftest import House
 
 LETTER = "# Hello\n\nThe [whole story](https://lantern.example/story) is on our page.\n"
@@ -16,10 +16,10 @@ def test_nobody_answers_when_asked_for_a_password(monkeypatch: pytest.MonkeyPatc
     def closed(_question: str) -> str:
         raise EOFError
 
-    monkeypatch.setattr("samizdat.cli.house.settings", lambda: SimpleNamespace(json=False))
+    monkeypatch.setattr("samizdat.cli.instance.settings", lambda: SimpleNamespace(json=False))
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr("getpass.getpass", closed)
-    with pytest.raises(Failed, match="--password-file"):
+    with pytest.raises(CommandFailed, match="--password-file"):
         read_password(None, "Password: ")
 
 

@@ -21,8 +21,8 @@ OURS = {"demo/__init__.py", "demo/export.py", "completion.py"}
 
 
 @pytest.fixture
-def context() -> Iterator[output.Settings]:
-    with click.Context(click.Command("x"), obj=output.Settings()) as opened:
+def context() -> Iterator[output.OutputSettings]:
+    with click.Context(click.Command("x"), obj=output.OutputSettings()) as opened:
         yield opened.obj
 
 
@@ -68,7 +68,7 @@ def test_a_question_that_quotes_somebody_is_one_line(monkeypatch: pytest.MonkeyP
 
 
 def test_a_json_document_says_the_same_and_a_terminal_obeys_nothing_in_it(
-    context: output.Settings, capsys: pytest.CaptureFixture[str]
+    context: output.OutputSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     context.json = True
     output.say({"name": HOSTILE, "tag": "\U000e0041 Привет"})

@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from samizdat.core.letter import Content
-from samizdat.core.look import Picture
+from samizdat.core.content.render import Content
+from samizdat.core.content.theme import ThemePicture
 
 
 def text(words: str, *marks: Any) -> dict[str, Any]:
@@ -18,11 +18,11 @@ def link(url: str) -> dict[str, Any]:
     return {"type": "link", "attrs": {"href": url}}
 
 
-def coloured(colour: str) -> dict[str, Any]:
-    return {"type": "colour", "attrs": {"colour": colour}}
+def colored(color: str) -> dict[str, Any]:
+    return {"type": "color", "attrs": {"color": color}}
 
 
-_FULL = {"link": link, "colour": lambda _url: coloured("#cc0000")}
+_FULL = {"link": link, "color": lambda _url: colored("#cc0000")}
 
 
 def paragraph(*inline: Any) -> dict[str, Any]:
@@ -90,9 +90,9 @@ def content(made: Any = EVERY_BLOCK, **more: Any) -> Content:
         from_address="letter@lantern.example",
         format="blocks",
         website="https://lantern.example",
-        organisation="Northern Lantern",
+        organization="Northern Lantern",
         fields={"FNAME": "", "CITY": ""},
-        pictures={PICTURE: Picture(f"https://lantern.example/m/{PICTURE}.jpeg", 800, 500)},
+        pictures={PICTURE: ThemePicture(f"https://lantern.example/m/{PICTURE}.jpeg", 800, 500)},
         answers=tuple(f"https://lantern.example/q/{number}" for number in range(6)),
         **more,
     )
@@ -117,7 +117,7 @@ _URL = st.sampled_from(
 _TEXT = st.builds(
     lambda words, marks, url: text(words, *(_FULL[mark](url) if mark in _FULL else mark for mark in sorted(marks))),
     _WORDS,
-    st.sets(st.sampled_from(["bold", "italic", "link", "colour"])),
+    st.sets(st.sampled_from(["bold", "italic", "link", "color"])),
     _URL,
 )
 _INLINE = st.lists(st.one_of(_TEXT, st.just({"type": "hardBreak"})), max_size=4)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core import address
-from samizdat.core.address import BadAddress, comparable, domain, normalise, provider
+from samizdat.core.mail import address
+from samizdat.core.mail.address import BadAddress, comparable, domain, normalize, provider
 
 # Golden: the blind index of every subscriber is made of these. A change here loses people.
 FORMS = [
@@ -42,8 +42,8 @@ FORMS = [
 
 @pytest.mark.parametrize(("written", "form"), FORMS)
 def test_an_address_has_one_form(written, form):
-    assert normalise(written) == form
-    assert normalise(form) == form
+    assert normalize(written) == form
+    assert normalize(form) == form
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_address_has_one_form(written, form):
 )
 def test_what_is_no_address_is_refused_with_its_reason(written, code):
     with pytest.raises(BadAddress) as refused:
-        normalise(written)
+        normalize(written)
     assert refused.value.code == code
 
 
@@ -114,21 +114,21 @@ def test_a_refusal_is_one_sentence_that_says_what_to_do_and_names_nobody(code):
 
 
 @given(st.text(max_size=80))
-def test_no_text_crashes_normalise(text):
+def test_no_text_crashes_normalize(text):
     try:
-        form = normalise(text)
+        form = normalize(text)
     except BadAddress:
         return
-    assert normalise(form) == form
+    assert normalize(form) == form
 
 
 @given(st.text(min_size=1, max_size=12), st.text(min_size=1, max_size=12))
-def test_a_normalised_address_is_safe_in_a_header_and_stays_as_it_is(local, host):
+def test_a_normalized_address_is_safe_in_a_header_and_stays_as_it_is(local, host):
     try:
-        form = normalise(f"{local}@{host}.example")
+        form = normalize(f"{local}@{host}.example")
     except BadAddress:
         return
-    assert normalise(form) == form
+    assert normalize(form) == form
     assert not set(form) & set('\r\n\0 <>"(),;:\\')
     assert domain(form).isascii() and domain(form) == domain(form).lower()
     assert comparable(comparable(form)) == comparable(form)
@@ -142,14 +142,14 @@ def test_the_fast_way_and_the_careful_way_agree(text):
         except BadAddress as refused:
             return refused.code
 
-    assert answer(normalise) == answer(address._carefully)
+    assert answer(normalize) == answer(address._carefully)
 
 
 @pytest.mark.parametrize("text", ["a" * 4000 + "@", "a." * 2000 + "@b", "a@" + "b-" * 2000, "a@" + "b." * 2000])
 def test_no_input_makes_the_patterns_slow(text):
     # A pattern that backtracks would need hours here; nothing is timed, the test just ends.
     with pytest.raises(BadAddress):
-        normalise(text)
+        normalize(text)
 
 
 @pytest.mark.parametrize(

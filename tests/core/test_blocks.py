@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from samizdat.core.compile import compile_letter
-from samizdat.core.document import dumps, parse
-from samizdat.core.document.marked import marked, spots, unmarked, without, without_comments
-from samizdat.core.letter import Letter, fill, render
+from samizdat.core.content.blocks import dumps, parse
+from samizdat.core.content.blocks.comments import marked, spots, unmarked, without, without_comments
+from samizdat.core.content.compile import compile_letter
+from samizdat.core.content.render import ContentSource, fill, render
 from tests.core.blocks import (
     EVERY_BLOCK,
     PICTURE,
@@ -31,19 +31,19 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 VALUES = {"FNAME": "Ada", "CITY": "Riga", "UNSUB_URL": "https://u.example", "PREFERENCES_URL": "https://p.example"}
 
 
-def made(letter: Any = EVERY_BLOCK, **more: Any) -> Letter:
+def made(letter: Any = EVERY_BLOCK, **more: Any) -> ContentSource:
     return render(content(letter, **more), now=NOW)
 
 
-def page(letter: Letter, **values: str) -> str:
+def page(letter: ContentSource, **values: str) -> str:
     return fill(letter.html, VALUES | values)
 
 
-def plain(letter: Letter, **values: str) -> str:
+def plain(letter: ContentSource, **values: str) -> str:
     return fill(letter.text, VALUES | values)
 
 
-def flaws(letter: Letter) -> list[tuple[str, int, str]]:
+def flaws(letter: ContentSource) -> list[tuple[str, int, str]]:
     return [(flaw.code, flaw.line, flaw.place) for flaw in letter.flaws]
 
 

@@ -10,17 +10,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samizdat.core.checks import Reading, Whereabouts, contrast, dates, donation, links, look, width, words
-from samizdat.core.checks.starting import PLACEHOLDERS
-from samizdat.core.letter import Content, fill, render
-from samizdat.core.spoken import Words
+from samizdat.core.content.checks import (
+    Readability,
+    TextPositions,
+    contrast,
+    dates,
+    donation,
+    links,
+    look,
+    width,
+    words,
+)
+from samizdat.core.content.checks.first_words import PLACEHOLDERS
+from samizdat.core.content.phrases import PhraseTable
+from samizdat.core.content.render import Content, fill, render
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)  # A Wednesday.
 
 
-def reading(text: str = "", html: str = "", **changes: Any) -> Reading:
-    where = changes.pop("where", Whereabouts(text or html, "markdown"))
-    return Reading(subject=changes.pop("subject", "News"), html=html, text=text, links=changes.pop("links", ()),
+def reading(text: str = "", html: str = "", **changes: Any) -> Readability:
+    where = changes.pop("where", TextPositions(text or html, "markdown"))
+    return Readability(subject=changes.pop("subject", "News"), html=html, text=text, links=changes.pop("links", ()),
                    where=where, now=NOW, **changes)  # fmt: skip
 
 
@@ -59,7 +69,7 @@ def test_days_that_cannot_be_right_are_found(text: str, found: str | None) -> No
 
 
 def test_a_wrong_weekday_is_told_in_the_language_it_was_written_in() -> None:
-    where = Whereabouts("Первая строка\n\nЖдём в **субботу**, 26 ноября!", "markdown")
+    where = TextPositions("Первая строка\n\nЖдём в **субботу**, 26 ноября!", "markdown")
     (flaw,) = dates.look(reading("Первая строка\n\nЖдём в субботу, 26 ноября!", where=where))
     assert flaw.line == 3
     assert flaw.values == {"date": "субботу, 26 ноября", "day": "четверг", "whole": "26 ноября 2026"}
@@ -128,7 +138,7 @@ def test_a_letter_that_asks_those_for_money_who_did_not_agree_to_that_is_worth_a
 
 def test_an_appeal_without_a_warning_is_told_the_words_in_its_language() -> None:
     (flaw,) = donation.look(reading("Допоможіть нам.", links=(GIVE,), feared="ru", language="uk"))
-    words = Words("uk")["block.warning"]
+    words = PhraseTable("uk")["block.warning"]
     assert words in flaw.sentence
     assert not [*donation.look(reading(f"Допоможіть. {words}", links=(GIVE,), feared="ru", warnings=(words,)))]
 
@@ -166,7 +176,7 @@ def test_what_a_letter_to_begin_with_asks_its_writer_for_is_found_in_every_one_o
     folder = files("samizdat.core").joinpath("templates/starters")
     written = {one.name: one.read_text(encoding="utf-8") for one in folder.iterdir() if one.name.endswith(".json")}
     for name, body in written.items():
-        found = [flaw for flaw in words.look(reading(where=Whereabouts(body, "blocks"))) if flaw.place == "block"]
+        found = [flaw for flaw in words.look(reading(where=TextPositions(body, "blocks"))) if flaw.place == "block"]
         assert len(found) >= 3, name
     assert [one for one in PLACEHOLDERS if not any(one in " ".join(body.split()) for body in written.values())] == []
 
@@ -183,7 +193,7 @@ def test_our_own_letters_have_nothing_to_find() -> None:
     for language in ("en", "ru"):
         content = Content(subject="The river", body="# Hello\n\nSome **text**, [a page](https://a.example).",
                           from_name="L", from_address="a@l.example", language=language, website="https://l.example",
-                          list_name="News", organisation="Lantern", postal_address="Quay 1")  # fmt: skip
+                          list_name="News", organization="Lantern", postal_address="Quay 1")  # fmt: skip
         letter = render(content, now=NOW)
         values = {"UNSUB_URL": "https://l.example/u/1"}
         seen = reading(fill(letter.text, values), fill(letter.html, values), links=letter.links)
@@ -198,19 +208,19 @@ def test_a_place_in_a_letter_of_blocks_is_the_number_of_its_block() -> None:
             {"type": "text", "text": "26 November", "marks": [{"type": "bold"}]}]}]}]},
         {"type": "button", "attrs": {"text": "Go", "link": "https://bit.ly/x"}},
     ]}  # fmt: skip
-    where = Whereabouts(json.dumps(body), "blocks")
+    where = TextPositions(json.dumps(body), "blocks")
     text = "one\n\nFriday, 26 November\n\nGo <https://bit.ly/x>"
     found = look(reading(text, links=("https://bit.ly/x",), where=where))
     assert [(flaw.code, flaw.place, flaw.line) for flaw in found] == [
         ("date_weekday", "block", 2), ("link_short", "block", 3),
     ]  # fmt: skip
-    assert Whereabouts("{not json", "blocks").place_of("x") == ("letter", 0)
+    assert TextPositions("{not json", "blocks").place_of("x") == ("letter", 0)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300), st.lists(st.text(max_size=60), max_size=3))
 def test_no_letter_breaks_a_check(text: str, html: str, urls: list[str]) -> None:
-    look(reading(text, html, links=tuple(urls), where=Whereabouts(html, "blocks")))
+    look(reading(text, html, links=tuple(urls), where=TextPositions(html, "blocks")))
 
 
 RULE = "<style>@media only screen and (max-width: 480px) { table[class=w], .img { width: 100% !important } }</style>"

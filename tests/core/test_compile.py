@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core.compile import MAX_SUBJECT, Proof, compile_letter, quoted_text
-from samizdat.core.letter import Content, fill
-from samizdat.core.message import Compiled, MessageMaker, dumps, loads, make_out, one_line, slot_values
+from samizdat.core.content.compile import MAX_SUBJECT, CompileProof, compile_letter, quoted_text
+from samizdat.core.content.message import CompiledContent, MessageMaker, dumps, loads, make_out, one_line, slot_values
+from samizdat.core.content.render import Content, fill
 from tests.core.test_message import NASTY, read_phrase
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -53,7 +53,7 @@ def content(**changes: Any) -> Content:
         "body": BODY,
         "from_name": "Northern Lantern",
         "from_address": "news@lantern.example",
-        "organisation": "Northern Lantern",
+        "organization": "Northern Lantern",
         "list_name": "The Thursday Letter",
         "to_name": "*|FNAME|*",
         "fields": {"FNAME": "", "CITY": ""},
@@ -61,7 +61,7 @@ def content(**changes: Any) -> Content:
     return Content(**(given | changes))
 
 
-def compiled(**changes: Any) -> tuple[Compiled, Proof]:
+def compiled(**changes: Any) -> tuple[CompiledContent, CompileProof]:
     proof = compile_letter(content(**changes), now=NOW, boundary="abcdefgh1234")
     assert proof.compiled is not None, [flaw.sentence for flaw in proof.flaws]
     return proof.compiled, proof
@@ -102,7 +102,7 @@ def check_form(raw: bytes) -> None:
 
 
 def relaxed(body: bytes) -> bytes:
-    """DKIM's relaxed body canonicalisation (RFC 6376 section 3.4.4), written straight from the text."""
+    """DKIM's relaxed body canonicalization (RFC 6376 section 3.4.4), written straight from the text."""
     lines = [re.sub(rb"[ \t]+", b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
     while lines and not lines[-1]:
         lines.pop()
@@ -261,7 +261,7 @@ def test_what_must_not_go_out_is_stopped_with_a_sentence(changes: dict[str, Any]
         "from_name",
         "subject",
         "preheader",
-        "organisation",
+        "organization",
         "list_name",
         "postal_address",
         "list_description",

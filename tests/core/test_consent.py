@@ -7,7 +7,7 @@ from itertools import permutations, product
 import pytest
 
 from samizdat.core import consent
-from samizdat.core.consent import MERGES, No, Record, Yes, code, may, merge_status, status, strongest
+from samizdat.core.consent import MERGES, ConsentFact, Permission, Refusal, code, may, merge_status, status, strongest
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 RIGA, PRAGUE = 1, 2
@@ -15,14 +15,14 @@ RIGA, PRAGUE = 1, 2
 
 def fact(
     kind: str, day: int = 1, way: str = "form", order: int = 0, list: int = RIGA, purpose: str = "newsletter"
-) -> Record:
+) -> ConsentFact:
     """A record of that day in November 2026."""
-    return Record(kind, list, purpose, date(2026, 11, day), way, "a test", order)
+    return ConsentFact(kind, list, purpose, date(2026, 11, day), way, "a test", order)
 
 
-def answer(*records: Record, list: int = RIGA, purpose: str = "newsletter", suppressed: str | None = None) -> str:
+def answer(*records: ConsentFact, list: int = RIGA, purpose: str = "newsletter", suppressed: str | None = None) -> str:
     verdict = may(records, list, purpose, NOW, suppressed)
-    return f"yes, {verdict.reason}" if isinstance(verdict, Yes) else verdict.reason
+    return f"yes, {verdict.reason}" if isinstance(verdict, Permission) else verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_log_gives_the_answer(records, expected):
         assert answer(*order) == expected
 
 
-def asks(kind: str, day: int = 1, way: str = "form", **about: int) -> Record:
+def asks(kind: str, day: int = 1, way: str = "form", **about: int) -> ConsentFact:
     return fact(kind, day, way, purpose="fundraising", **about)
 
 
@@ -159,7 +159,7 @@ def asks(kind: str, day: int = 1, way: str = "form", **about: int) -> Record:
         ([fact("given"), asks("given"), fact("withdrawn", 2), fact("confirmed", 3), asks("given", 4)], "yes, given"),
     ],
 )
-def test_an_appeal_takes_a_yes_to_the_letters_and_one_of_its_own(records: list[Record], expected: str) -> None:
+def test_an_appeal_takes_a_yes_to_the_letters_and_one_of_its_own(records: list[ConsentFact], expected: str) -> None:
     for order in permutations(records):
         assert answer(*order, purpose="fundraising") == expected
 
@@ -171,23 +171,23 @@ def test_a_suppressed_address_is_never_written_to(reason):
 
 def test_a_yes_shows_the_fact_behind_it():
     confirmed = fact("confirmed", 2)
-    assert may([fact("asked"), confirmed], RIGA, "newsletter", NOW) == Yes("confirmed", confirmed)
+    assert may([fact("asked"), confirmed], RIGA, "newsletter", NOW) == Permission("confirmed", confirmed)
 
 
 def test_a_no_shows_the_fact_behind_it():
     left = fact("withdrawn", 2)
-    assert may([fact("given"), left], RIGA, "newsletter", NOW) == No("left", left)
-    assert may([], RIGA, "newsletter", NOW) == No("never_agreed", None)
+    assert may([fact("given"), left], RIGA, "newsletter", NOW) == Refusal("left", left)
+    assert may([], RIGA, "newsletter", NOW) == Refusal("never_agreed", None)
 
 
 AGREED = fact("given", 1, "import")
 
 
-def left(order: int, letter: str = "A", way: str = "form", list: int = RIGA) -> Record:
+def left(order: int, letter: str = "A", way: str = "form", list: int = RIGA) -> ConsentFact:
     return replace(fact("withdrawn", 2, way, order, list), letter=letter)
 
 
-def back(order: int) -> Record:
+def back(order: int) -> ConsentFact:
     return fact("returned", 2, "form", order)
 
 
@@ -219,24 +219,24 @@ def back(order: int) -> Record:
         ([AGREED, left(1), fact("cleaned", 2, "bounce", 2), back(3)], "A"),
     ],
 )
-def test_a_letter_counts_who_left_by_its_link(records: list[Record], letters: str) -> None:
+def test_a_letter_counts_who_left_by_its_link(records: list[ConsentFact], letters: str) -> None:
     for log in (records, records[::-1]):
         assert consent.letters_left_by(log, RIGA, "newsletter", NOW) == set(letters)
 
 
 def test_the_day_is_counted_in_utc_whatever_the_zone_of_now():
     early = datetime(2026, 11, 25, 1, tzinfo=timezone(timedelta(hours=14)))  # the 24th in UTC
-    assert isinstance(may([fact("given", 25)], RIGA, "newsletter", early), Yes)
-    assert isinstance(may([fact("given", 26)], RIGA, "newsletter", early), No)
+    assert isinstance(may([fact("given", 25)], RIGA, "newsletter", early), Permission)
+    assert isinstance(may([fact("given", 26)], RIGA, "newsletter", early), Refusal)
 
 
 def test_a_pause_ends_by_itself_and_makes_no_yes_of_a_no():
-    agreed = [Record("confirmed", 3, "newsletter", date(2026, 1, 1), "form")]
+    agreed = [ConsentFact("confirmed", 3, "newsletter", date(2026, 1, 1), "form")]
     now = datetime(2026, 11, 25, 23, 0, tzinfo=UTC)
     paused = may(agreed, 3, "newsletter", now, paused=date(2026, 11, 26))
     assert (paused.reason, paused.record.day) == ("paused", date(2026, 11, 26))
     assert consent.status(paused) == "subscribed"
-    assert isinstance(may(agreed, 3, "newsletter", now, paused=date(2026, 11, 25)), Yes)
+    assert isinstance(may(agreed, 3, "newsletter", now, paused=date(2026, 11, 25)), Permission)
     assert may([], 3, "newsletter", now, paused=date(2027, 1, 1)).reason == "never_agreed"
     assert may(agreed, 3, "newsletter", now, "bounce", date(2027, 1, 1)).reason == "suppressed:bounce"
 
@@ -266,11 +266,11 @@ def test_stored_codes_never_move():
 
 def test_every_standing_has_a_code_and_a_status():
     for standing in set(consent.MOVES.values()) - {"yes"}:
-        assert code(No(standing, None)) > consent.YES
-        assert status(No(standing, None)) in consent.STATUSES
+        assert code(Refusal(standing, None)) > consent.YES
+        assert status(Refusal(standing, None)) in consent.STATUSES
     for reason in consent.REASONS[7:]:
-        assert status(No(reason, None)) == "subscribed" or reason.startswith("suppressed:")
-    assert code(Yes("given", fact("given"))) == consent.YES == 1
+        assert status(Refusal(reason, None)) == "subscribed" or reason.startswith("suppressed:")
+    assert code(Permission("given", fact("given"))) == consent.YES == 1
 
 
 def test_every_kind_in_the_table_exists():

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from samizdat.core import digest
+from samizdat.core.content import digest
 
 RIGA = ZoneInfo("Europe/Riga")
 
@@ -49,6 +49,6 @@ def test_a_choice_counts_from_the_next_round_on() -> None:
         ("sun", "2026-03-27T12:00", "2026-03-29T06:00"),  # The night in which clocks go forward.
     ],
 )
-def test_a_digest_is_due_at_nine_by_the_clock_of_the_organisation(when: str, now: str, due: str | None) -> None:
+def test_a_digest_is_due_at_nine_by_the_clock_of_the_organization(when: str, now: str, due: str | None) -> None:
     found = digest.next_due(when, datetime.fromisoformat(now).replace(tzinfo=UTC), RIGA)
     assert (found.strftime("%Y-%m-%dT%H:%M") if found else None) == due

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, x25
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samizdat.core import dkim
-from samizdat.core.compile import compile_letter
-from samizdat.core.dkim import (
+from samizdat.core.content.compile import compile_letter
+from samizdat.core.content.message import CompiledContent, ConditionalParts, MessageMaker, ValueSlot
+from samizdat.core.mail import dkim
+from samizdat.core.mail.dkim import (
     SIGNED,
     BadKey,
     SigningKey,
@@ -35,7 +36,6 @@ from samizdat.core.dkim import (
     txt_strings,
     zone_line,
 )
-from samizdat.core.message import Choice, Compiled, MessageMaker, Slot
 from tests import dkim_judge
 from tests.core.test_compile import NOW, VALUES, content
 from tests.core.test_message import NASTY
@@ -54,7 +54,7 @@ def records(keys: Sequence[SigningKey] = BOTH) -> dict[str, str]:
     }
 
 
-def compiled(**changes: Any) -> Compiled:
+def compiled(**changes: Any) -> CompiledContent:
     made = compile_letter(content(**changes), now=NOW, boundary="abcdefgh12345678").compiled
     assert made is not None
     return made
@@ -317,9 +317,9 @@ def test_what_a_slot_inserts_keeps_the_body_canonical(name: str, city: str) -> N
 
 
 def test_a_body_that_is_not_canonical_is_hashed_as_a_receiver_would() -> None:
-    odd = Compiled(
+    odd = CompiledContent(
         (b"From: <a@lantern.example>\r\nTo: <", b">\r\n\r\nHi  ", b" \t\r\n\r\n\r\n"),
-        (Slot("address", "EMAIL"), Slot("text", "FNAME")),
+        (ValueSlot("address", "EMAIL"), ValueSlot("text", "FNAME")),
     )
     judged(SigningMaker(odd, BOTH)(values()))
 
@@ -356,7 +356,7 @@ def test_a_body_in_canonical_form(body: bytes, canonical: bytes) -> None:
 
 
 @given(st.lists(st.sampled_from(["a", " ", "\t", "\r\n"]), max_size=40).map("".join))
-def test_both_canonicalisations_agree(text: str) -> None:
+def test_both_canonicalizations_agree(text: str) -> None:
     assert relaxed_body(text.encode()) == dkim_judge.relaxed_body(text.encode())
 
 
@@ -541,4 +541,4 @@ def test_a_signature_costs_little_more_than_its_hash_and_its_key() -> None:
 
 def test_the_list_of_signed_headers_is_lower_case() -> None:
     assert all(name == name.lower() for name in SIGNED)
-    assert isinstance(LETTERS["nothing but conditions"].choices[0], Choice)
+    assert isinstance(LETTERS["nothing but conditions"].choices[0], ConditionalParts)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.core.document import BadDocument, dumps, parse
+from samizdat.core.content.blocks import BadDocument, dumps, parse
 
 
 def text(words: str, *marks: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ COLUMN = {"type": "column", "content": [paragraph("a")]}
         ({"type": "paragraph", "style": "x"}, "doc_attr", "2"),
         (paragraph(text("x", {"type": "blink"})), "doc_mark", "2"),
         ({"type": "heading", "attrs": {"level": 7}}, "doc_value", "2"),
-        (paragraph(text("x", {"type": "colour", "attrs": {"colour": "red;background:url(//x)"}})), "doc_value", "2"),
+        (paragraph(text("x", {"type": "color", "attrs": {"color": "red;background:url(//x)"}})), "doc_value", "2"),
         ({"type": "picture", "attrs": {"decorative": "yes"}}, "doc_value", "2"),
         ({"type": "event", "attrs": {"start": "2026-02-30T10:00"}}, "doc_value", "2"),
         ({"type": "columns", "content": [COLUMN]}, "doc_count", "2"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from samizdat.core.document.merge import Merged, merge, merge_text, numbered
+from samizdat.core.content.blocks.merge_versions import MergedDraft, merge, merge_text, numbered
 
 
 def block(name: str, text: str = "") -> dict[str, Any]:
@@ -19,7 +19,7 @@ def letter(words: str) -> list[dict[str, Any]]:
     return [block(*word.split("=", 1)) for word in words.split()]
 
 
-def together(base: str, mine: str, theirs: str) -> tuple[str, Merged]:
+def together(base: str, mine: str, theirs: str) -> tuple[str, MergedDraft]:
     fresh = itertools.count(1)
     found = merge(letter(base), letter(mine), letter(theirs), lambda: f"new{next(fresh)}")
     return " ".join(_said(one) for one in found.blocks), found

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core.document import words
-from samizdat.core.document.words import (
+from samizdat.core.content.blocks import compare
+from samizdat.core.content.blocks.compare import (
     MOST_PAIRS,
     MOST_TEXT,
     MOST_WORDS,
-    Counted,
-    Part,
+    ComparedPart,
+    ComparedWords,
     counted,
     difference,
     differences,
@@ -25,12 +25,12 @@ from samizdat.core.document.words import (
 def test_a_change_in_the_middle_of_a_line_is_told_by_its_words() -> None:
     parts = difference(["Dear friend,", "the water came at four."], ["Dear friend,", "the water came at noon."])
     assert parts == [
-        Part("same", "Dear friend,\nthe water came at "),
-        Part("gone", "four"),
-        Part("new", "noon"),
-        Part("same", ".\n"),
+        ComparedPart("same", "Dear friend,\nthe water came at "),
+        ComparedPart("gone", "four"),
+        ComparedPart("new", "noon"),
+        ComparedPart("same", ".\n"),
     ]
-    assert counted(parts) == Counted(new=1, gone=1)
+    assert counted(parts) == ComparedWords(new=1, gone=1)
 
 
 def test_everything_a_block_says_is_a_line_and_nothing_that_it_does_not_say() -> None:
@@ -77,7 +77,7 @@ def test_a_long_letter_of_which_much_is_alike_is_not_compared_each_word_with_eac
         pairs.append(len(old) * len(new))
         return SequenceMatcher(None, old[:1], new[:1], autojunk)
 
-    monkeypatch.setattr(words, "SequenceMatcher", matcher)
+    monkeypatch.setattr(compare, "SequenceMatcher", matcher)
     for many in (8, 800):
         difference(["a", "x"] * many, ["a", "y"] * many)
         difference(["a x " * many], ["a y " * many])
@@ -87,17 +87,17 @@ def test_a_long_letter_of_which_much_is_alike_is_not_compared_each_word_with_eac
 def test_one_changed_line_of_a_very_long_letter_is_shown_whole() -> None:
     before = ["a line"] * 50_000
     parts = difference(before, [*before[:25_000], "another line", *before[25_001:]])
-    assert parts[0].kind == "same" and counted(parts) == Counted(1, 1)
+    assert parts[0].kind == "same" and counted(parts) == ComparedWords(1, 1)
     assert sum(len(part.text) for part in parts if part.kind != "gone") == 50_000 * 7 + 6
 
 
 def test_what_is_too_long_to_be_compared_is_said_to_be() -> None:
     long = MOST_TEXT // 2
     parts = difference(["a", "x"] * long, ["a", "y"] * long)
-    assert parts[-1] == Part("rest", "") and len(parts) > 1
+    assert parts[-1] == ComparedPart("rest", "") and len(parts) > 1
     first, second, third = differences([(["a" * long], ["b" * long]), (["a b"], ["a c"]), (["a"], ["a"])], MOST_TEXT)
-    assert first == [Part("rest", "")], "a line that does not fit"
-    assert second[0] == Part("same", "a ") and third == [Part("same", "a\n")]
+    assert first == [ComparedPart("rest", "")], "a line that does not fit"
+    assert second[0] == ComparedPart("same", "a ") and third == [ComparedPart("same", "a\n")]
     used = [(["a" * (long - 1)], ["b" * (long - 1)]), (["a b"], ["a c"]), (["a"], ["a"])]
     assert [[part.kind for part in parts] for parts in differences(used)] == [
         ["gone", "new", "same"],
@@ -109,4 +109,4 @@ def test_what_is_too_long_to_be_compared_is_said_to_be() -> None:
 def test_a_line_that_moved_is_told_once() -> None:
     before = [f"line {number}" for number in range(200)]
     parts = difference(before, [*before[1:], before[0]])
-    assert counted(parts) == Counted(new=2, gone=2)
+    assert counted(parts) == ComparedWords(new=2, gone=2)

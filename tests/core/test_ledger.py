@@ -9,14 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core import ledger
-from samizdat.core.ledger import MOVES, IllegalMove, News, Record, State, step
-from samizdat.core.outcome import Accepted, Deferred, Refused, Unsure
+from samizdat.core.mail import ledger
+from samizdat.core.mail.ledger import MOVES, IllegalMove, JournalNews, JournalRecord, State, step
+from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
 
 HEADER = ledger.Header(bytes(range(16)), 7, bytes(16))
 
 # What servers, crashes and people can tell about one message, in any order.
-HEARD = (News.RETURNED, News.ACCEPTED, News.DEFERRED, News.REFUSED, News.UNSURE, News.SUPPRESSED, News.CANCELLED)
+HEARD = (
+    JournalNews.RETURNED,
+    JournalNews.ACCEPTED,
+    JournalNews.DEFERRED,
+    JournalNews.REFUSED,
+    JournalNews.UNSURE,
+    JournalNews.SUPPRESSED,
+    JournalNews.CANCELLED,
+)
 
 
 # --- moves ---
@@ -25,24 +33,24 @@ HEARD = (News.RETURNED, News.ACCEPTED, News.DEFERRED, News.REFUSED, News.UNSURE,
 @pytest.mark.parametrize(
     ("state", "news", "following"),
     [
-        (State.PENDING, News.ACCEPTED, State.ACCEPTED),
-        (State.PENDING, News.RETURNED, State.PENDING),
-        (State.DEFERRED, News.ACCEPTED, State.ACCEPTED),
-        (State.DEFERRED, News.EXPIRED, State.REFUSED),
-        (State.UNSURE, News.ACCEPTED, State.ACCEPTED),
-        (State.UNSURE, News.DEFERRED, State.UNSURE),
-        (State.UNSURE, News.CANCELLED, State.UNSURE),
-        (State.ACCEPTED, News.REFUSED, State.ACCEPTED),
+        (State.PENDING, JournalNews.ACCEPTED, State.ACCEPTED),
+        (State.PENDING, JournalNews.RETURNED, State.PENDING),
+        (State.DEFERRED, JournalNews.ACCEPTED, State.ACCEPTED),
+        (State.DEFERRED, JournalNews.EXPIRED, State.REFUSED),
+        (State.UNSURE, JournalNews.ACCEPTED, State.ACCEPTED),
+        (State.UNSURE, JournalNews.DEFERRED, State.UNSURE),
+        (State.UNSURE, JournalNews.CANCELLED, State.UNSURE),
+        (State.ACCEPTED, JournalNews.REFUSED, State.ACCEPTED),
     ],
 )
-def test_a_message_moves_by_the_table(state: State, news: News, following: State) -> None:
+def test_a_message_moves_by_the_table(state: State, news: JournalNews, following: State) -> None:
     assert step(state, news) == following
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.ACCEPTED, State.SUPPRESSED, State.CANCELLED])
 def test_nobody_expires_who_is_not_being_tried_again(state: State) -> None:
     with pytest.raises(IllegalMove, match="cannot be expired"):
-        step(state, News.EXPIRED)
+        step(state, JournalNews.EXPIRED)
 
 
 def test_everything_that_can_be_heard_has_a_place_in_the_table() -> None:
@@ -52,10 +60,12 @@ def test_everything_that_can_be_heard_has_a_place_in_the_table() -> None:
 @given(
     st.lists(st.sampled_from(HEARD), max_size=8).flatmap(lambda news: st.tuples(st.just(news), st.permutations(news)))
 )
-def test_the_order_of_news_and_its_repetition_do_not_matter(orders: tuple[list[News], list[News]]) -> None:
+def test_the_order_of_news_and_its_repetition_do_not_matter(
+    orders: tuple[list[JournalNews], list[JournalNews]],
+) -> None:
     first, second = orders
 
-    def after(news: list[News]) -> State:
+    def after(news: list[JournalNews]) -> State:
         state = State.PENDING
         for piece in news:
             state = step(state, piece)
@@ -65,11 +75,11 @@ def test_the_order_of_news_and_its_repetition_do_not_matter(orders: tuple[list[N
 
 
 def test_an_answer_that_blames_the_route_says_nothing_of_her() -> None:
-    assert ledger.news_of(Deferred(451, "later", "recipient")) == News.DEFERRED
-    assert ledger.news_of(Deferred(554, "account suspended", "route")) == News.RETURNED
-    assert ledger.news_of(Accepted()) == News.ACCEPTED
-    assert ledger.news_of(Refused(550, "no", "recipient")) == News.REFUSED
-    assert ledger.news_of(Unsure("hung up")) == News.UNSURE
+    assert ledger.news_of(Deferred(451, "later", "recipient")) == JournalNews.DEFERRED
+    assert ledger.news_of(Deferred(554, "account suspended", "route")) == JournalNews.RETURNED
+    assert ledger.news_of(Accepted()) == JournalNews.ACCEPTED
+    assert ledger.news_of(Refused(550, "no", "recipient")) == JournalNews.REFUSED
+    assert ledger.news_of(Unsure("hung up")) == JournalNews.UNSURE
 
 
 # --- books ---
@@ -109,7 +119,7 @@ def test_the_layout_of_a_chunk_never_changes() -> None:
 # --- the journal ---
 
 
-def journal(records: list[Record], header: ledger.Header = HEADER) -> bytes:
+def journal(records: list[JournalRecord], header: ledger.Header = HEADER) -> bytes:
     head = ledger.pack_header(header)
     start = ledger.seed(head)
     return head + b"".join(
@@ -119,11 +129,13 @@ def journal(records: list[Record], header: ledger.Header = HEADER) -> bytes:
 
 
 RECORDS = st.builds(
-    Record,
+    JournalRecord,
     kind=st.sampled_from([ledger.S, ledger.R]),
     chunk=st.integers(1, 4),
     number=st.integers(1, 6),
-    news=st.sampled_from([News.RETURNED, News.ACCEPTED, News.DEFERRED, News.REFUSED, News.UNSURE]),
+    news=st.sampled_from(
+        [JournalNews.RETURNED, JournalNews.ACCEPTED, JournalNews.DEFERRED, JournalNews.REFUSED, JournalNews.UNSURE]
+    ),
     answer=st.integers(0, 255),
     code=st.integers(0, 999),
     route=st.integers(0, 2**32 - 1),
@@ -132,14 +144,14 @@ RECORDS = st.builds(
 
 
 @given(st.lists(RECORDS, max_size=30))
-def test_a_journal_reads_back_as_it_was_written(records: list[Record]) -> None:
-    written = [Record(ledger.S, r.chunk, r.number, route=r.route) if r.kind == ledger.S else r for r in records]
+def test_a_journal_reads_back_as_it_was_written(records: list[JournalRecord]) -> None:
+    written = [JournalRecord(ledger.S, r.chunk, r.number, route=r.route) if r.kind == ledger.S else r for r in records]
     assert list(ledger.read_journal(journal(records))) == written
     assert ledger.read_header(journal(records)) == HEADER
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=10), st.data())
-def test_a_torn_tail_loses_only_itself(records: list[Record], data: st.DataObject) -> None:
+def test_a_torn_tail_loses_only_itself(records: list[JournalRecord], data: st.DataObject) -> None:
     whole = journal(records)
     cut = data.draw(st.integers(ledger.HEADER_BYTES, len(whole)))
     kept = (cut - ledger.HEADER_BYTES) // ledger.RECORD_BYTES
@@ -153,7 +165,9 @@ def test_a_torn_tail_loses_only_itself(records: list[Record], data: st.DataObjec
 
 
 @given(st.lists(RECORDS, min_size=2, max_size=10), st.data())
-def test_a_damaged_record_is_passed_over_and_the_next_one_read(records: list[Record], data: st.DataObject) -> None:
+def test_a_damaged_record_is_passed_over_and_the_next_one_read(
+    records: list[JournalRecord], data: st.DataObject
+) -> None:
     whole = bytearray(journal(records))
     place = data.draw(st.integers(0, len(records) - 1))
     at = ledger.HEADER_BYTES + place * ledger.RECORD_BYTES + data.draw(st.integers(0, ledger.RECORD_BYTES - 1))
@@ -169,8 +183,8 @@ def test_what_is_no_journal_is_said_to_be_none(data: bytes) -> None:
 
 
 def test_records_of_another_journal_do_not_pass_in_this_one() -> None:
-    mine = journal([Record(ledger.R, 1, 1, News.ACCEPTED)])
-    other = journal([Record(ledger.R, 1, 2, News.ACCEPTED)], ledger.Header(HEADER.boot, 8, HEADER.folder))
+    mine = journal([JournalRecord(ledger.R, 1, 1, JournalNews.ACCEPTED)])
+    other = journal([JournalRecord(ledger.R, 1, 2, JournalNews.ACCEPTED)], ledger.Header(HEADER.boot, 8, HEADER.folder))
     mixed = mine + other[ledger.HEADER_BYTES :]
     assert [record.number for record in ledger.read_journal(mixed)] == [1]
 
@@ -179,7 +193,7 @@ def test_records_of_another_journal_do_not_pass_in_this_one() -> None:
 
 
 @given(st.lists(RECORDS, max_size=40), st.booleans())
-def test_after_a_crash_nobody_is_lost_and_nobody_is_two_things(records: list[Record], exact: bool) -> None:
+def test_after_a_crash_nobody_is_lost_and_nobody_is_two_things(records: list[JournalRecord], exact: bool) -> None:
     folded = ledger.fold(records)
     claims = {chunk: list(range(1, 8)) for chunk in (1, 2)}
     found = ledger.recover(folded, claims, exact)
@@ -193,7 +207,7 @@ def test_after_a_crash_nobody_is_lost_and_nobody_is_two_things(records: list[Rec
 
 
 @given(st.lists(RECORDS, max_size=40))
-def test_a_journal_that_is_read_twice_says_nothing_new(records: list[Record]) -> None:
+def test_a_journal_that_is_read_twice_says_nothing_new(records: list[JournalRecord]) -> None:
     once, twice = ledger.fold(records), ledger.fold(records + records)
     assert {key: record.news for key, record in once.heard.items()} == {
         key: record.news for key, record in twice.heard.items()
@@ -204,11 +218,11 @@ def test_a_journal_that_is_read_twice_says_nothing_new(records: list[Record]) ->
 def test_only_what_was_being_finished_is_in_doubt_after_a_kill() -> None:
     folded = ledger.fold(
         [
-            Record(ledger.S, 1, 10),
-            Record(ledger.R, 1, 10, News.ACCEPTED),
-            Record(ledger.S, 1, 11),
-            Record(ledger.S, 1, 12),
-            Record(ledger.R, 1, 12, News.RETURNED),
+            JournalRecord(ledger.S, 1, 10),
+            JournalRecord(ledger.R, 1, 10, JournalNews.ACCEPTED),
+            JournalRecord(ledger.S, 1, 11),
+            JournalRecord(ledger.S, 1, 12),
+            JournalRecord(ledger.R, 1, 12, JournalNews.RETURNED),
         ]
     )
     found = ledger.recover(folded, {1: [10, 11, 12, 13]}, exact=True)
@@ -217,19 +231,21 @@ def test_only_what_was_being_finished_is_in_doubt_after_a_kill() -> None:
 
 
 def test_after_a_power_cut_the_whole_window_is_in_doubt() -> None:
-    folded = ledger.fold([Record(ledger.S, 1, 10), Record(ledger.R, 1, 10, News.ACCEPTED)])
+    folded = ledger.fold([JournalRecord(ledger.S, 1, 10), JournalRecord(ledger.R, 1, 10, JournalNews.ACCEPTED)])
     found = ledger.recover(folded, {1: [10, 11, 12]}, exact=False)
     assert found.unsure == {1: [11, 12]}
     assert found.ready == {1: []}
 
 
-STRONGEST_FIRST = (News.ACCEPTED, News.REFUSED, News.UNSURE, News.DEFERRED)
+STRONGEST_FIRST = (JournalNews.ACCEPTED, JournalNews.REFUSED, JournalNews.UNSURE, JournalNews.DEFERRED)
 
 
 @pytest.mark.parametrize(("stronger", "weaker"), itertools.combinations(STRONGEST_FIRST, 2))
-def test_of_two_answers_in_a_journal_the_stronger_counts_in_whichever_order(stronger: News, weaker: News) -> None:
+def test_of_two_answers_in_a_journal_the_stronger_counts_in_whichever_order(
+    stronger: JournalNews, weaker: JournalNews
+) -> None:
     for order in ((stronger, weaker), (weaker, stronger)):
-        folded = ledger.fold(Record(ledger.R, 1, 10, news) for news in order)
+        folded = ledger.fold(JournalRecord(ledger.R, 1, 10, news) for news in order)
         assert folded.heard[1, 10].news == stronger
 
 
@@ -252,5 +268,11 @@ def test_a_journal_of_another_version_is_none() -> None:
 
 
 def test_a_second_try_left_open_is_in_doubt_whatever_the_first_one_said() -> None:
-    folded = ledger.fold([Record(ledger.S, 1, 10), Record(ledger.R, 1, 10, News.DEFERRED), Record(ledger.S, 2, 10)])
+    folded = ledger.fold(
+        [
+            JournalRecord(ledger.S, 1, 10),
+            JournalRecord(ledger.R, 1, 10, JournalNews.DEFERRED),
+            JournalRecord(ledger.S, 2, 10),
+        ]
+    )
     assert ledger.recover(folded, {2: [10]}, exact=True).unsure == {2: [10]}

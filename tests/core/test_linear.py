@@ -13,16 +13,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from samizdat.core.checks import Whereabouts
-from samizdat.core.document.markdown import from_markdown
-from samizdat.core.document.merge import merge
-from samizdat.core.document.reading import BadDocument, parse
-from samizdat.core.document.words import difference
-from samizdat.core.letter import Content, render, stylesheet
-from samizdat.core.templating import TemplateRefused, take
-from samizdat.core.templating.blocks import read
-from samizdat.importers import text as texts
+from samizdat.core.content.blocks.compare import difference
+from samizdat.core.content.blocks.markdown import from_markdown
+from samizdat.core.content.blocks.merge_versions import merge
+from samizdat.core.content.blocks.reading import BadDocument, parse
+from samizdat.core.content.checks import TextPositions
+from samizdat.core.content.render import Content, render, stylesheet
+from samizdat.core.content.templates import TemplateRefused, take
+from samizdat.core.content.templates.blocks import read
 from samizdat.importers.base import ImportFailed
+from samizdat.importers.reading import text as texts
 
 Reader = Callable[[str], object]
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -56,7 +56,7 @@ def merged(text: str) -> object:
 
 def placed(text: str) -> object:
     """Each line of a letter is looked for, and one that it doesn't have."""
-    where = Whereabouts(text, "html")
+    where = TextPositions(text, "html")
     return [where.place_of(f"{line}{number}") for number, line in enumerate(text.split("\n"))]
 
 

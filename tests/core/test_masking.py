@@ -2,7 +2,7 @@
 
 import pytest
 
-from samizdat.core.masking import MASK, masked
+from samizdat.core.mail.masking import MASK, masked
 
 
 @pytest.mark.parametrize(

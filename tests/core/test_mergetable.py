@@ -2,8 +2,8 @@
 
 import pytest
 
-from samizdat.core.mergetable import GONE, ROWS, WORDS
-from samizdat.core.mergetags import Condition, Tag, parse, walk
+from samizdat.core.content.merge import Condition, MergeTag, parse, walk
+from samizdat.core.content.mergetable import GONE, ROWS, WORDS
 
 KNOWN = ["FNAME", "BIRTHDAY", "CITY", "AGE", "INTERESTED:Topics", "TAGGED:volunteer"]
 
@@ -16,7 +16,7 @@ def test_both_spellings_of_a_row_mean_one_thing() -> None:
             [
                 item if isinstance(item, Condition) else (item.name, item.url, item.argument)
                 for item in walk(tree.nodes)
-                if isinstance(item, Condition | Tag)
+                if isinstance(item, Condition | MergeTag)
             ]
             for tree in found
         ]

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core.mergetags import Condition
-from samizdat.core.message import (
+from samizdat.core.content.merge import Condition
+from samizdat.core.content.message import (
     ALIKE,
     ENCODERS,
     ESCAPES,
     MARK,
-    Choice,
-    Compiled,
+    CompiledContent,
+    ConditionalParts,
     MessageMaker,
-    Slot,
     Unmakeable,
+    ValueSlot,
     as_link,
     differences,
     dumps,
@@ -84,10 +84,10 @@ def expected(name: str) -> str:
 
 
 def to_header(name: str, address: str = "ada@example.org") -> bytes:
-    compiled = Compiled(
+    compiled = CompiledContent(
         (b"To: ", b"<", b">\r\n\r\nbody\r\n"),
-        (Slot("phrase", "TO_NAME"), Slot("address", "EMAIL")),
-        to_name=(Slot("phrase", "FNAME"),),
+        (ValueSlot("phrase", "TO_NAME"), ValueSlot("address", "EMAIL")),
+        to_name=(ValueSlot("phrase", "FNAME"),),
     )
     return make_out(compiled, {"FNAME": name, "EMAIL": address})
 
@@ -228,9 +228,9 @@ def test_an_empty_name_leaves_the_address_alone() -> None:
     assert to_header("\r\n").startswith(b"To: <ada@example.org>\r\n")
 
 
-PLAIN = Compiled(
+PLAIN = CompiledContent(
     (b"To: <", b">\r\n\r\nDear=20=\r\n", b"=\r\n!\r\nBye=20=\r\n", b"=\r\n.\r\n"),
-    (Slot("address", "EMAIL"), Slot("text", "FNAME", "friend"), Slot("text", "FNAME", "friend")),
+    (ValueSlot("address", "EMAIL"), ValueSlot("text", "FNAME", "friend"), ValueSlot("text", "FNAME", "friend")),
     fields=("FNAME",),
 )
 
@@ -257,12 +257,12 @@ def test_a_message_changed_outside_of_its_slots_is_found_out() -> None:
 
 
 # {% if CITY = Riga %}R{% if FNAME %}n{% endif %}{% else %}other{% endif %}!
-CHOOSING = Compiled(
+CHOOSING = CompiledContent(
     (b"<", b"R=\r\n", b"n=\r\n", b"", b"other=\r\n", b"!\r\n"),
     (MARK, MARK, MARK, MARK, MARK),
     (
-        Choice(((Condition("CITY", "=", "Riga"), 0, 3), (None, 3, 4))),
-        Choice(((Condition("FNAME", "has"), 1, 2),)),
+        ConditionalParts(((Condition("CITY", "=", "Riga"), 0, 3), (None, 3, 4))),
+        ConditionalParts(((Condition("FNAME", "has"), 1, 2),)),
     ),
 )
 
@@ -285,10 +285,10 @@ def test_conditions_choose_between_runs_of_parts(values: dict[str, str], body: b
 
 def test_many_conditions_do_not_fill_the_memory() -> None:
     marks = 2 * 12
-    compiled = Compiled(
+    compiled = CompiledContent(
         (b"",) * (marks + 1),
         (MARK,) * marks,
-        tuple(Choice(((Condition(f"F{i}", "has"), 2 * i, 2 * i + 1),)) for i in range(12)),
+        tuple(ConditionalParts(((Condition(f"F{i}", "has"), 2 * i, 2 * i + 1),)) for i in range(12)),
     )
     maker = MessageMaker(compiled)
     for number in range(4_096):
@@ -319,5 +319,5 @@ def test_damaged_editions_are_refused_with_a_sentence(data: bytes) -> None:
 
 
 def test_the_way_to_the_preferences_is_the_way_out_until_there_is_one() -> None:
-    compiled = Compiled((b"<", b">"), (Slot("attr", "PREFERENCES_URL"),))
+    compiled = CompiledContent((b"<", b">"), (ValueSlot("attr", "PREFERENCES_URL"),))
     assert make_out(compiled, {"UNSUB_URL": "https://x.org/l"}) == b"<https://x.org/l>"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from samizdat.core import address
-from samizdat.core.misspelling import LARGE, REAL, TYPED, canonical, is_one_stroke, likely, meant
+from samizdat.core.mail import address
+from samizdat.core.mail.misspelling import LARGE, REAL, TYPED, canonical, is_one_stroke, likely, meant
 
 
 @pytest.mark.parametrize(

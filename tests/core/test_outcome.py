@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core.outcome import (
+from samizdat.core.mail.outcome import (
     ACTORS,
     ANSWERS,
     REASONS,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from samizdat.core.outcome import Deferred, Refused, classify
-from samizdat.core.refusals import ALIKE, ALIKE_MAILBOXES, MOST_WAITING, REASONS, Refusals, of, reason
+from samizdat.core.mail.outcome import Deferred, Refused, classify
+from samizdat.core.mail.refusals import ALIKE, ALIKE_MAILBOXES, MOST_WAITING, REASONS, Refusals, of, reason
 
 NO = Refused(550, "5.7.1 go away", "message", "content")
 DEAD = Refused(550, "5.1.1 no such user", "recipient", "no_such_mailbox")

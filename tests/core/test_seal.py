@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core import seal
+from samizdat.core.crypto import seal
 
 SECRET = bytes(range(32))
 NONCE = bytes(range(100, 112))
-ORGANISATION = bytes(range(16))
+ORGANIZATION = bytes(range(16))
 PRIVATE = bytes(range(1, 33))
 EPHEMERAL = bytes(range(33, 65))
-WHERE = seal.where("audience_subscriber", "sealed", ORGANISATION, 5)
+WHERE = seal.where("audience_subscriber", "sealed", ORGANIZATION, 5)
 VALUES = {0: "ada@example.org", 17: "Ада"}
 
 
@@ -27,7 +27,7 @@ def blob(number: int = 258, plain: bytes = b"plain") -> bytes:
 
 
 def test_where_is_laid_for_ever():
-    assert WHERE == b"samizdat\0audience_subscriber\0sealed\0" + ORGANISATION + b"\0\0\0\0\0\0\0\x05"
+    assert WHERE == b"samizdat\0audience_subscriber\0sealed\0" + ORGANIZATION + b"\0\0\0\0\0\0\0\x05"
 
 
 def test_packed_values_are_laid_for_ever():
@@ -86,12 +86,12 @@ def test_reserved_field_numbers_never_move():
 @given(st.binary(max_size=300), st.integers(0, 2**64 - 1), st.binary(min_size=12, max_size=12), st.integers(0, 65535))
 def test_what_was_sealed_opens_bound_or_not(plain, number, nonce, key_number):
     key = seal.Key(key_number, SECRET)
-    ring = seal.Ring({key_number: key})
-    where = seal.where("t", "c", ORGANISATION, number)
+    ring = seal.KeyRing({key_number: key})
+    where = seal.where("t", "c", ORGANIZATION, number)
     sealed = key.seal(plain, where, nonce)
-    assert key.bound("t", "c", ORGANISATION).seal(plain, number, nonce) == sealed
+    assert key.bound("t", "c", ORGANIZATION).seal(plain, number, nonce) == sealed
     assert ring.open(sealed, where) == plain
-    assert ring.bound("t", "c", ORGANISATION).open(sealed, number) == plain
+    assert ring.bound("t", "c", ORGANIZATION).open(sealed, number) == plain
     assert len(sealed) == len(seal.padded(plain)) + seal.BLOB_OVERHEAD
 
 
@@ -103,7 +103,7 @@ def test_the_length_of_a_blob_tells_little_of_what_is_in_it(length, filled):
     plain = b"\x80\0" * (length // 2) + b"\0" * (length % 2)
     assert len(seal.padded(plain)) == filled
     sealed = seal.Key(258, SECRET).seal(plain, WHERE, NONCE)
-    assert seal.Ring({258: seal.Key(258, SECRET)}).open(sealed, WHERE) == plain
+    assert seal.KeyRing({258: seal.Key(258, SECRET)}).open(sealed, WHERE) == plain
 
 
 def test_addresses_of_any_usual_length_look_alike():
@@ -115,23 +115,23 @@ def test_addresses_of_any_usual_length_look_alike():
 
 def test_a_ring_opens_blobs_of_old_keys_too():
     old, new = seal.Key(1, SECRET), seal.Key(2, SECRET[::-1])
-    ring = seal.Ring({1: old, 2: new})
-    opener = ring.bound("t", "c", ORGANISATION)
+    ring = seal.KeyRing({1: old, 2: new})
+    opener = ring.bound("t", "c", ORGANIZATION)
     for key in (old, new):
-        assert opener.open(key.bound("t", "c", ORGANISATION).seal(b"x", 9, NONCE), 9) == b"x"
+        assert opener.open(key.bound("t", "c", ORGANIZATION).seal(b"x", 9, NONCE), 9) == b"x"
 
 
 @pytest.mark.parametrize(
     "elsewhere",
     [
-        ("audience_subscriber", "sealed", ORGANISATION, 6),
-        ("audience_subscriber", "notes", ORGANISATION, 5),
-        ("audience_consent", "sealed", ORGANISATION, 5),
-        ("audience_subscriber", "sealed", ORGANISATION[::-1], 5),
+        ("audience_subscriber", "sealed", ORGANIZATION, 6),
+        ("audience_subscriber", "notes", ORGANIZATION, 5),
+        ("audience_consent", "sealed", ORGANIZATION, 5),
+        ("audience_subscriber", "sealed", ORGANIZATION[::-1], 5),
     ],
 )
 def test_a_blob_moved_to_another_place_does_not_open(elsewhere):
-    ring = seal.Ring({258: seal.Key(258, SECRET)})
+    ring = seal.KeyRing({258: seal.Key(258, SECRET)})
     with pytest.raises(seal.SealBroken):
         ring.open(blob(), seal.where(*elsewhere))
     with pytest.raises(seal.SealBroken):
@@ -142,44 +142,44 @@ def test_a_blob_moved_to_another_place_does_not_open(elsewhere):
 def test_one_changed_byte_is_noticed(at, change):
     torn = bytearray(blob())
     torn[at] ^= change
-    ring = seal.Ring({258: seal.Key(258, SECRET)})
+    ring = seal.KeyRing({258: seal.Key(258, SECRET)})
     with pytest.raises((seal.SealBroken, seal.KeyMissing)):
         ring.open(bytes(torn), WHERE)
     with pytest.raises((seal.SealBroken, seal.KeyMissing)):
-        ring.bound("audience_subscriber", "sealed", ORGANISATION).open(bytes(torn), 5)
+        ring.bound("audience_subscriber", "sealed", ORGANIZATION).open(bytes(torn), 5)
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_crash_a_ring(junk):
-    ring = seal.Ring({258: seal.Key(258, SECRET)})
+    ring = seal.KeyRing({258: seal.Key(258, SECRET)})
     with pytest.raises(seal.SealError):
         ring.open(junk, WHERE)
     with pytest.raises(seal.SealError):
-        ring.bound("t", "c", ORGANISATION).open(junk, 5)
+        ring.bound("t", "c", ORGANIZATION).open(junk, 5)
 
 
 @pytest.mark.parametrize("length", range(len(blob())))
 def test_a_cut_blob_does_not_open(length):
     with pytest.raises(seal.SealBroken):
-        seal.Ring({258: seal.Key(258, SECRET)}).open(blob()[:length], WHERE)
+        seal.KeyRing({258: seal.Key(258, SECRET)}).open(blob()[:length], WHERE)
 
 
 def test_a_missing_key_is_named_by_number():
     with pytest.raises(seal.KeyMissing, match="number 258 ") as missing:
-        seal.Ring({}).open(blob(), WHERE)
+        seal.KeyRing({}).open(blob(), WHERE)
     assert missing.value.number == 258
     with pytest.raises(seal.KeyMissing):
-        seal.Ring({}).bound("audience_subscriber", "sealed", ORGANISATION).open(blob(), 5)
+        seal.KeyRing({}).bound("audience_subscriber", "sealed", ORGANIZATION).open(blob(), 5)
 
 
 def test_another_key_of_the_same_number_does_not_open():
     with pytest.raises(seal.SealBroken):
-        seal.Ring({258: seal.Key(258, SECRET[::-1])}).open(blob(), WHERE)
+        seal.KeyRing({258: seal.Key(258, SECRET[::-1])}).open(blob(), WHERE)
 
 
 def test_a_secret_is_in_no_repr():
     assert repr(seal.Key(3, b"s" * 32)) == "Key(3)"
-    assert repr(seal.Ring({3: seal.Key(3, b"s" * 32)})) == "Ring([3])"
+    assert repr(seal.KeyRing({3: seal.Key(3, b"s" * 32)})) == "Ring([3])"
 
 
 @pytest.mark.parametrize(
@@ -189,17 +189,17 @@ def test_a_secret_is_in_no_repr():
         lambda: seal.Key(-1, SECRET),
         lambda: seal.Key(1, SECRET[:31]),
         lambda: seal.Key(1, SECRET).seal(b"", WHERE, NONCE[:11]),
-        lambda: seal.Key(1, SECRET).bound("t", "c", ORGANISATION).seal(b"", 1, NONCE + b"x"),
-        lambda: seal.where("t\0", "c", ORGANISATION, 1),
-        lambda: seal.where("t", "", ORGANISATION, 1),
-        lambda: seal.where("t", "c", ORGANISATION[:15], 1),
-        lambda: seal.where("t", "c", ORGANISATION, -1),
-        lambda: seal.where("t", "c", ORGANISATION, 2**64),
+        lambda: seal.Key(1, SECRET).bound("t", "c", ORGANIZATION).seal(b"", 1, NONCE + b"x"),
+        lambda: seal.where("t\0", "c", ORGANIZATION, 1),
+        lambda: seal.where("t", "", ORGANIZATION, 1),
+        lambda: seal.where("t", "c", ORGANIZATION[:15], 1),
+        lambda: seal.where("t", "c", ORGANIZATION, -1),
+        lambda: seal.where("t", "c", ORGANIZATION, 2**64),
         lambda: seal.wrap(SECRET[:31], b"", "l", NONCE),
         lambda: seal.wrap(SECRET, b"", "l", NONCE[:8]),
         lambda: seal.seal_to(bytes(32), b"", b"", EPHEMERAL, NONCE),
         lambda: seal.seal_to(seal.public_key(PRIVATE), b"", b"", EPHEMERAL, NONCE[:8]),
-        lambda: seal.Packer([1, 1]),
+        lambda: seal.SealPacker([1, 1]),
         lambda: seal.pack({65536: "x"}),
         lambda: seal.pack({-1: "x"}),
         lambda: seal.pack({1: "\ud800"}),
@@ -244,7 +244,7 @@ def test_pick_is_not_misled_by_offsets_that_look_like_numbers(fields, texts):
 
 @given(st.lists(st.tuples(st.integers(0, 65535), st.text(max_size=9)), max_size=20, unique_by=lambda pair: pair[0]))
 def test_a_packer_writes_the_same_bytes(pairs):
-    packer = seal.Packer([field for field, _ in pairs])
+    packer = seal.SealPacker([field for field, _ in pairs])
     assert packer([text for _, text in pairs]) == seal.pack(dict(pairs))
 
 

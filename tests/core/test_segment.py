@@ -8,46 +8,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samizdat.core import segment
-from samizdat.core.address import PROVIDERS
 from samizdat.core.consent import REASONS, STATUSES
+from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.segment import (
     All,
     Any,
-    Appeals,
     BadSegment,
-    Campaign,
-    Consent,
-    Day,
-    Facts,
-    Field,
-    Language,
+    CampaignCondition,
+    ConsentCondition,
+    DayCondition,
+    FieldCondition,
+    FundraisingCondition,
+    LanguageCondition,
+    ListCondition,
     Not,
-    OnList,
-    Provider,
-    Share,
-    Tag,
+    ProviderCondition,
+    ShareCondition,
+    SubscriberFacts,
+    TagCondition,
 )
 
 TODAY = date(2026, 11, 25)
 
 # Golden: saved segments look like this for ever.
 STORED = [
-    ({"tag": 12}, Tag(12)),
-    ({"language": "ru"}, Language("ru")),
-    ({"provider": "gmail"}, Provider("gmail")),
-    ({"list": {"id": 5, "status": "subscribed"}}, OnList(5, "subscribed")),
-    ({"list": {"id": 0, "status": ""}}, OnList(0, "")),
-    ({"consent": {"list": 5, "state": "yes"}}, Consent(5, "yes")),
-    ({"appeals": {"list": 5}}, Appeals(5)),
-    ({"joined": {"op": "before", "day": "2026-01-31"}}, Day("joined", "before", date(2026, 1, 31))),
-    ({"confirmed": {"op": "last", "days": 30}}, Day("confirmed", "last", None, 30)),
-    ({"field": {"number": 17, "op": "contains", "value": "Riga"}}, Field(17, "contains", "Riga")),
-    ({"field": {"number": 17, "op": "filled"}}, Field(17, "filled")),
-    ({"campaign": 7}, Campaign(7)),
-    ({"share": {"percent": 10, "seed": 12345}}, Share(10, 12345)),
+    ({"tag": 12}, TagCondition(12)),
+    ({"language": "ru"}, LanguageCondition("ru")),
+    ({"provider": "gmail"}, ProviderCondition("gmail")),
+    ({"list": {"id": 5, "status": "subscribed"}}, ListCondition(5, "subscribed")),
+    ({"list": {"id": 0, "status": ""}}, ListCondition(0, "")),
+    ({"consent": {"list": 5, "state": "yes"}}, ConsentCondition(5, "yes")),
+    ({"appeals": {"list": 5}}, FundraisingCondition(5)),
+    ({"joined": {"op": "before", "day": "2026-01-31"}}, DayCondition("joined", "before", date(2026, 1, 31))),
+    ({"confirmed": {"op": "last", "days": 30}}, DayCondition("confirmed", "last", None, 30)),
+    ({"field": {"number": 17, "op": "contains", "value": "Riga"}}, FieldCondition(17, "contains", "Riga")),
+    ({"field": {"number": 17, "op": "filled"}}, FieldCondition(17, "filled")),
+    ({"campaign": 7}, CampaignCondition(7)),
+    ({"share": {"percent": 10, "seed": 12345}}, ShareCondition(10, 12345)),
     ({"all": []}, All(())),
-    ({"not": {"tag": 1}}, Not(Tag(1))),
-    ({"any": [{"tag": 1}, {"all": [{"tag": 2}, {"tag": 3}]}]}, Any((Tag(1), All((Tag(2), Tag(3)))))),
+    ({"not": {"tag": 1}}, Not(TagCondition(1))),
+    (
+        {"any": [{"tag": 1}, {"all": [{"tag": 2}, {"tag": 3}]}]},
+        Any((TagCondition(1), All((TagCondition(2), TagCondition(3))))),
+    ),
 ]
 NAMES = {
     ("tag", 1): "Riga",
@@ -60,22 +63,31 @@ NAMES = {
 
 days = st.dates(date(2026, 11, 20), date(2026, 11, 30))
 leaves = (
-    st.builds(Tag, st.integers(1, 5))
-    | st.builds(Language, st.sampled_from(["", "ru", "en"]))
-    | st.builds(Provider, st.sampled_from(PROVIDERS[:4]))
-    | st.builds(OnList, st.integers(0, 2), st.sampled_from(["", *STATUSES]))
-    | st.builds(Consent, st.integers(0, 2), st.sampled_from(REASONS))
-    | st.builds(Appeals, st.integers(0, 2))
-    | st.builds(Day, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["on", "before", "after"]), days)
+    st.builds(TagCondition, st.integers(1, 5))
+    | st.builds(LanguageCondition, st.sampled_from(["", "ru", "en"]))
+    | st.builds(ProviderCondition, st.sampled_from(PROVIDERS[:4]))
+    | st.builds(ListCondition, st.integers(0, 2), st.sampled_from(["", *STATUSES]))
+    | st.builds(ConsentCondition, st.integers(0, 2), st.sampled_from(REASONS))
+    | st.builds(FundraisingCondition, st.integers(0, 2))
+    | st.builds(DayCondition, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["on", "before", "after"]), days)
     | st.builds(
-        Day, st.sampled_from(segment.KINDS_OF_DAYS), st.sampled_from(["last", "earlier"]), days=st.integers(1, 9)
+        DayCondition,
+        st.sampled_from(segment.KINDS_OF_DAYS),
+        st.sampled_from(["last", "earlier"]),
+        days=st.integers(1, 9),
     )
-    | st.builds(Field, st.integers(16, 18), st.sampled_from(["is", "contains", "begins"]), st.sampled_from(["a", "Ы "]))
-    | st.builds(Field, st.integers(16, 18), st.sampled_from(["filled", "yes"]))
-    | st.builds(Field, st.integers(16, 18), st.sampled_from(["equal", "less", "more"]), st.sampled_from(["1", "2,5"]))
-    | st.builds(Field, st.integers(16, 18), st.sampled_from(["on", "before", "after"]), days.map(date.isoformat))
-    | st.builds(Campaign, st.integers(1, 3))
-    | st.builds(Share, st.integers(1, 99), st.integers(0, 2**31 - 1))
+    | st.builds(
+        FieldCondition, st.integers(16, 18), st.sampled_from(["is", "contains", "begins"]), st.sampled_from(["a", "Ы "])
+    )
+    | st.builds(FieldCondition, st.integers(16, 18), st.sampled_from(["filled", "yes"]))
+    | st.builds(
+        FieldCondition, st.integers(16, 18), st.sampled_from(["equal", "less", "more"]), st.sampled_from(["1", "2,5"])
+    )
+    | st.builds(
+        FieldCondition, st.integers(16, 18), st.sampled_from(["on", "before", "after"]), days.map(date.isoformat)
+    )
+    | st.builds(CampaignCondition, st.integers(1, 3))
+    | st.builds(ShareCondition, st.integers(1, 99), st.integers(0, 2**31 - 1))
 )
 trees = st.recursive(
     leaves,
@@ -88,7 +100,7 @@ trees = st.recursive(
 )
 texts = st.sampled_from(["", "a", "A b", "ы", "1", "2.5", "12 000", "2026-11-25", "yes", "нет"])
 people = st.builds(
-    Facts,
+    SubscriberFacts,
     number=st.integers(1, 2**40 - 1),
     tags=st.frozensets(st.integers(1, 5)),
     language=st.sampled_from(["", "ru", "en"]),
@@ -109,7 +121,7 @@ def test_a_saved_segment_is_laid_for_ever(stored, tree):
 
 
 def test_a_yes_to_appeals_without_a_list_is_of_any():
-    assert segment.read({"appeals": {}}) == Appeals(0)
+    assert segment.read({"appeals": {}}) == FundraisingCondition(0)
 
 
 @given(trees.filter(lambda tree: segment.depth(tree) <= segment.DEEPEST))
@@ -117,7 +129,7 @@ def test_what_was_dumped_reads_the_same(tree):
     assert segment.loads(json.dumps(segment.dump(tree))) == tree
 
 
-ADA = Facts(
+ADA = SubscriberFacts(
     number=1,
     tags={1, 2},
     language="ru",
@@ -134,45 +146,45 @@ ADA = Facts(
 @pytest.mark.parametrize(
     ("tree", "inside"),
     [
-        (Tag(1), True),
-        (Tag(3), False),
-        (Language("ru"), True),
-        (Language(""), False),
-        (Provider("gmail"), True),
-        (OnList(5, "subscribed"), True),
-        (OnList(6, "subscribed"), False),
-        (OnList(0, "unsubscribed"), True),
-        (OnList(7), False),
-        (Consent(5), True),
-        (Consent(6, "left"), True),
-        (Consent(0, "yes"), True),
-        (Appeals(5), True),
-        (Appeals(6), False),
-        (Appeals(), True),
-        (Day("joined", "on", date(2026, 11, 20)), True),
-        (Day("joined", "before", date(2026, 11, 20)), False),
-        (Day("joined", "after", date(2026, 11, 19)), True),
-        (Day("joined", "last", days=6), True),  # the sixth day, with today, is the 20th
-        (Day("joined", "last", days=5), False),
-        (Day("joined", "earlier", days=5), True),
-        (Day("confirmed", "earlier", days=5), False),
-        (Field(16, "is", " riga "), True),
-        (Field(16, "begins", "RI"), True),
-        (Field(16, "contains", "x"), False),
-        (Field(17, "equal", "12.5"), True),
-        (Field(17, "less", "12.5"), False),
-        (Field(16, "more", "1"), False),  # what is no number is neither more nor less
-        (Field(18, "on", "2026-11-25"), True),
-        (Field(18, "before", "2026-12-01"), True),
-        (Field(19, "yes"), True),
-        (Field(20, "is", "x"), False),
-        (Field(20, "filled"), False),
-        (Campaign(7), True),
-        (Campaign(8), False),
+        (TagCondition(1), True),
+        (TagCondition(3), False),
+        (LanguageCondition("ru"), True),
+        (LanguageCondition(""), False),
+        (ProviderCondition("gmail"), True),
+        (ListCondition(5, "subscribed"), True),
+        (ListCondition(6, "subscribed"), False),
+        (ListCondition(0, "unsubscribed"), True),
+        (ListCondition(7), False),
+        (ConsentCondition(5), True),
+        (ConsentCondition(6, "left"), True),
+        (ConsentCondition(0, "yes"), True),
+        (FundraisingCondition(5), True),
+        (FundraisingCondition(6), False),
+        (FundraisingCondition(), True),
+        (DayCondition("joined", "on", date(2026, 11, 20)), True),
+        (DayCondition("joined", "before", date(2026, 11, 20)), False),
+        (DayCondition("joined", "after", date(2026, 11, 19)), True),
+        (DayCondition("joined", "last", days=6), True),  # the sixth day, with today, is the 20th
+        (DayCondition("joined", "last", days=5), False),
+        (DayCondition("joined", "earlier", days=5), True),
+        (DayCondition("confirmed", "earlier", days=5), False),
+        (FieldCondition(16, "is", " riga "), True),
+        (FieldCondition(16, "begins", "RI"), True),
+        (FieldCondition(16, "contains", "x"), False),
+        (FieldCondition(17, "equal", "12.5"), True),
+        (FieldCondition(17, "less", "12.5"), False),
+        (FieldCondition(16, "more", "1"), False),  # what is no number is neither more nor less
+        (FieldCondition(18, "on", "2026-11-25"), True),
+        (FieldCondition(18, "before", "2026-12-01"), True),
+        (FieldCondition(19, "yes"), True),
+        (FieldCondition(20, "is", "x"), False),
+        (FieldCondition(20, "filled"), False),
+        (CampaignCondition(7), True),
+        (CampaignCondition(8), False),
         (All(()), True),
         (Any(()), False),
-        (All((Tag(1), Tag(3))), False),
-        (Any((Tag(3), Tag(1))), True),
+        (All((TagCondition(1), TagCondition(3))), False),
+        (Any((TagCondition(3), TagCondition(1))), True),
     ],
 )
 def test_a_subscriber_is_inside_or_not(tree, inside):
@@ -182,11 +194,11 @@ def test_a_subscriber_is_inside_or_not(tree, inside):
 
 @given(st.integers(0, 2**31 - 1), st.integers(1, 99))
 def test_a_random_share_is_a_part_of_its_size_and_the_same_each_time(seed, percent):
-    share = Share(percent, seed)
+    share = ShareCondition(percent, seed)
     chosen = [number for number in range(1, 10_001) if segment.in_share(number, share)]
     assert abs(len(chosen) - 100 * percent) < 400
     assert chosen == [number for number in range(1, 10_001) if segment.in_share(number, share)]
-    larger = Share(min(99, percent + 1), seed)
+    larger = ShareCondition(min(99, percent + 1), seed)
     assert all(segment.in_share(number, larger) for number in chosen)  # whoever is in ten per cent is in eleven
 
 
@@ -269,24 +281,27 @@ def test_a_text_that_is_no_segment_is_refused(text):
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
-        (Tag(1), "Everybody who has the tag Riga."),
-        (Not(Tag(2)), "Everybody who does not have the tag donors {0.x} {a} {b}."),
-        (Not(Language("ru")), "Everybody who does not read ru."),
-        (Language(""), "Everybody whose language is not known."),
-        (OnList(5, "subscribed"), "Everybody who is subscribed to The Thursday Letter."),
-        (Day("joined", "last", days=30), "Everybody who joined in the last 30."),
-        (Field(17, "begins", "Ri"), "Everybody whose City begins with Ri."),
-        (Not(Field(17, "filled")), "Everybody whose City is empty."),
-        (Share(10, 1), "Everybody who is in a random 10 %."),
-        (Not(Campaign(7)), "Everybody who was not sent The winter list."),
-        (All((Tag(1), Consent(0))), "Everybody who has the tag Riga and who may be written to for at least one list."),
-        (Not(Appeals(5)), "Everybody who did not agree to appeals for money from The Thursday Letter."),
+        (TagCondition(1), "Everybody who has the tag Riga."),
+        (Not(TagCondition(2)), "Everybody who does not have the tag donors {0.x} {a} {b}."),
+        (Not(LanguageCondition("ru")), "Everybody who does not read ru."),
+        (LanguageCondition(""), "Everybody whose language is not known."),
+        (ListCondition(5, "subscribed"), "Everybody who is subscribed to The Thursday Letter."),
+        (DayCondition("joined", "last", days=30), "Everybody who joined in the last 30."),
+        (FieldCondition(17, "begins", "Ri"), "Everybody whose City begins with Ri."),
+        (Not(FieldCondition(17, "filled")), "Everybody whose City is empty."),
+        (ShareCondition(10, 1), "Everybody who is in a random 10 %."),
+        (Not(CampaignCondition(7)), "Everybody who was not sent The winter list."),
         (
-            Any((Tag(1), All((Language("ru"), Not(Provider("gmail")))))),
+            All((TagCondition(1), ConsentCondition(0))),
+            "Everybody who has the tag Riga and who may be written to for at least one list.",
+        ),
+        (Not(FundraisingCondition(5)), "Everybody who did not agree to appeals for money from The Thursday Letter."),
+        (
+            Any((TagCondition(1), All((LanguageCondition("ru"), Not(ProviderCondition("gmail")))))),
             "Everybody who has the tag Riga or (who reads ru and whose mailbox is not with gmail).",
         ),
         (
-            Not(Any((Tag(1), Language("ru")))),
+            Not(Any((TagCondition(1), LanguageCondition("ru")))),
             "Everybody for whom this is not so: (who has the tag Riga or who reads ru).",
         ),
         (All(()), "Everybody."),

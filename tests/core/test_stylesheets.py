@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from samizdat.core.letter import Content, inlining, render
-from samizdat.core.letter.inlining import inlined
-from samizdat.core.letter.stylesheet import declarations, read, selectors, specificity, without_fetched
+from samizdat.core.content.render import Content, inlining, render
+from samizdat.core.content.render.inlining import inlined
+from samizdat.core.content.render.stylesheet import declarations, read, selectors, specificity, without_fetched
 
 NOW = datetime(2026, 11, 25, 18, tzinfo=UTC)
 FACTS: dict[str, Any] = {"subject": "x", "from_name": "x", "from_address": "a@example.org"}

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from samizdat.core.document import parse, to_html
-from samizdat.core.templating import take
-from samizdat.core.templating.arranging import Arrangement, Place, parts_of, walk
-from samizdat.core.templating.blocks import dress_of, read
-from samizdat.core.templating.naming import given, where
+from samizdat.core.content.blocks import parse, to_html
+from samizdat.core.content.templates import take
+from samizdat.core.content.templates.blocks import dress_of, read
+from samizdat.core.content.templates.layout import LayoutChanges, Region, parts_of, walk
+from samizdat.core.content.templates.region_names import given, where
 
 pytestmark = pytest.mark.once
 
@@ -61,7 +61,7 @@ def test_what_would_lose_something_is_no_blocks_at_all(source: str) -> None:
     assert read(source) is None
 
 
-def test_a_colour_is_the_innermost_one_and_said_in_one_way() -> None:
+def test_a_color_is_the_innermost_one_and_said_in_one_way() -> None:
     found = read('<p>a <font color="Red">b <a href="//x.example">c</a> <b>d</b></font></p>')
     assert found is not None
     assert to_html(found.document, dress=found.dress) == (
@@ -109,7 +109,7 @@ ARTICLES = """<html><body><table width="600"><tr><td><a href="https://x.example/
 def test_a_page_without_marks_has_its_words_and_pictures_as_places() -> None:
     taken = take(ARTICLES.encode())
     assert taken.sample == "The longest of all the words that stand in this page"
-    places = [part.usual for _key, part in walk(parts_of(taken.source), Arrangement()) if isinstance(part, Place)]
+    places = [part.usual for _key, part in walk(parts_of(taken.source), LayoutChanges()) if isinstance(part, Region)]
     assert [place.split()[0] for place in places] == ["<a", "Short"]
     assert take(b"<body><p>One</p><p>Two</p></body>").sample == "<p>One</p><p>Two</p>"
     footer = "<table><tr><td>%s</td></tr><tr><td>*|LIST:ADDRESS|* and more words than in the letter</td></tr></table>"
@@ -131,4 +131,4 @@ def test_a_page_without_marks_has_its_words_and_pictures_as_places() -> None:
 )
 def test_what_somebody_made_up_is_no_arrangement(made_up: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
-        Arrangement.read(made_up)
+        LayoutChanges.read(made_up)

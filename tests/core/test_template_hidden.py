@@ -2,14 +2,14 @@
 
 import pytest
 
-from samizdat.core.templating import Taken, take
+from samizdat.core.content.templates import ImportedTemplate, take
 
 PADDING = "&zwnj;&nbsp;&#847;&#8199;&shy;" * 200 + "\u200c\u00a0\u034f\u2007" * 200
 SHOWN = "<table width='600'><tr><td><div class='t'><p>Hello, short.</p></div></td></tr><tr><td>Foot</td></tr></table>"
 OLD = "This week the river rose and we spent the night on the dam with all of our neighbors and their dogs"
 
 
-def taken(hidden: str, sheet: str = "", shown: str = SHOWN) -> Taken:
+def taken(hidden: str, sheet: str = "", shown: str = SHOWN) -> ImportedTemplate:
     page = f"<!DOCTYPE html><html><head><style>{sheet}</style></head><body>{hidden}{shown}</body></html>"
     return take(page.encode())
 

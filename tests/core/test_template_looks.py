@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from samizdat.core.document import dumps
-from samizdat.core.document.dress import PLAIN
-from samizdat.core.letter import Content, fill, render
-from samizdat.core.templating import Arrangement, arranged, take
-from samizdat.core.templating.blocks import read
+from samizdat.core.content.blocks import dumps
+from samizdat.core.content.blocks.styles import PLAIN
+from samizdat.core.content.render import Content, fill, render
+from samizdat.core.content.templates import LayoutChanges, arranged, take
+from samizdat.core.content.templates.blocks import read
 from tests.browser import different, opened, pictured, started, texts
 
 pytestmark = pytest.mark.browser
@@ -68,7 +68,7 @@ ODD_ONES = {
         f"{PHONE}{{.col{{padding:5px}}}}"
     ),
     "short after long": page("p{padding-left:90px} .p{padding:3px} div p{background:#eee;background-color:#ddd}"),
-    "a background that loses to its colour": page("#foot{background-color:#fcc} .col{background:#ccf}"),
+    "a background that loses to its color": page("#foot{background-color:#fcc} .col{background:#ccf}"),
     "a style element in the body": page(
         "", f"<style>.big{{color:#c00}} {PHONE}{{.big{{font-size:40px}}}}</style>{BODY}"
     ),
@@ -107,12 +107,12 @@ def letter(came: str, words: str = "", *, in_blocks: bool = False) -> str:
         subject="News",
         from_name="Northern Lantern",
         from_address="letter@lantern.example",
-        organisation="Northern Lantern",
+        organization="Northern Lantern",
         preheader="In the list of mails",
         body=dumps(begun.document) if begun else words or taken.sample,
         format="blocks" if begun else "html",
         dress=begun.dress if begun else PLAIN,
-        template=arranged(taken.source, Arrangement()),
+        template=arranged(taken.source, LayoutChanges()),
     )
     return fill(render(content, now=NOW).html, {"UNSUB_URL": "https://u.example/leave"})
 

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from samizdat.core.templating import TemplateRefused
-from samizdat.core.templating.packed import Packed, is_zip, pictures_in, replaced, unpacked, with_sheets
+from samizdat.core.content.templates import TemplateRefused
+from samizdat.core.content.templates.template_zip import (
+    TemplateArchive,
+    is_zip,
+    pictures_in,
+    replaced,
+    unpacked,
+    with_sheets,
+)
 
 PAGE = """<html><body><img src="images/a.png">
 <td background='./images/b.jpg' style="background:url(images/a.png)"></body></html>"""
@@ -123,7 +130,7 @@ def test_a_page_of_thousands_of_addresses_goes_through_no_file_for_each() -> Non
             return super().__iter__()
 
     files = Files({f"a/p{number}.png": lambda: b"x" for number in range(499)})
-    packed = Packed(b"", "", files)
+    packed = TemplateArchive(b"", "", files)
     page = "".join(f"<img src=x{number}.png><img src=P{number}.PNG>" for number in range(499))
     assert list(pictures_in(page, packed)) == []
     assert [name for _start, _end, name in pictures_in("<img src=p7.png>", packed)] == ["a/p7.png"]

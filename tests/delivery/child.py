@@ -1,6 +1,6 @@
 """A sender in a process of its own, to be killed: python -m tests.delivery.child DATABASE SETTINGS.
 
-SETTINGS is JSON: {"gate": DATABASE}; {"die": [name, calls]} makes it kill itself at that call of a step, see STEPS;
+SETTINGS is JSON: {"publicdb": DATABASE}; {"die": [name, calls]} makes it kill itself at that call of a step, see STEPS;
 {"die": [name, calls, true]} counts only the calls that are about a message for a person to settle.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 # Where a power switch is most unkind: (module, name in it, before or after).
 STEPS = {
-    "before a result is written": ("samizdat.delivery.engine.recorder", "write", "before"),
-    "after a result is written": ("samizdat.delivery.engine.recorder", "write", "after"),
+    "before a result is written": ("samizdat.delivery.engine.result_writer", "write", "before"),
+    "after a result is written": ("samizdat.delivery.engine.result_writer", "write", "after"),
     "in the middle of a transaction": ("samizdat.delivery.engine.results", "_store", "before"),
     "after a claim": ("samizdat.dialect", "claim_chunks", "after"),
     "before a chunk is let go": ("samizdat.dialect", "close_chunks", "before"),
@@ -24,7 +24,7 @@ STEPS = {
     "in recovery, answers folded": ("samizdat.delivery.engine.recovery", "_book_answers", "after"),
     "in recovery, a chunk freed": ("samizdat.delivery.engine.recovery", "_free", "after"),
     "after S": ("samizdat.delivery.engine.journal:Journal", "s", "after"),
-    "after the final dot": ("samizdat.transports.smtp_session:Session", "finish", "after"),
+    "after the final dot": ("samizdat.transports.smtp_client.session:Session", "finish", "after"),
     "before R": ("samizdat.delivery.engine.journal:Journal", "r", "before"),
     "before the journal has a file": ("samizdat.delivery.engine.journal", "_reserve", "before"),
 }
@@ -61,19 +61,19 @@ def main() -> None:
 
     settings.DATABASES["default"]["NAME"] = sys.argv[1]
     told = json.loads(sys.argv[2])
-    settings.DATABASES["gate"]["NAME"] = told["gate"]
+    settings.DATABASES["publicdb"]["NAME"] = told["publicdb"]
     django.setup()
-    from samizdat.vault import house
+    from samizdat.vault import keyring
     from samizdat.vault.source import InstanceSource
     from tests.conftest import INSTANCE_KEY
 
-    house.use(InstanceSource(INSTANCE_KEY))
+    keyring.use(InstanceSource(INSTANCE_KEY))
     from samizdat.delivery.engine import run_sender
 
     if told.get("same_place"):
-        from samizdat.delivery import location
+        from samizdat.delivery import copied_installation
 
-        location._of_server = dict  # type: ignore[assignment]
+        copied_installation._of_server = dict  # type: ignore[assignment]
     if "die" in told:
         arm(*told["die"])
     stop = threading.Event()

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from samizdat.core import seal
+from samizdat.core.crypto import seal
 from tests.conftest import TODAY
 from tests.smtp_server import ScriptedServer
 
@@ -19,17 +19,17 @@ BODY = "Dear {{ FNAME }},\n\nread [our news](https://lantern.example/news).\n"
 
 
 class House:
-    """One organisation with a list, its people by number, and what a test wants to know about them."""
+    """One organization with a list, its people by number, and what a test wants to know about them."""
 
-    def __init__(self, organisation: Any) -> None:
+    def __init__(self, organization: Any) -> None:
         from samizdat.audience.actions import new_list
-        from samizdat.audience.tagging import fields_for
-        from samizdat.vault import house
+        from samizdat.audience.tags_and_fields import fields_for
+        from samizdat.vault import keyring
 
-        self.organisation = organisation
-        self.keys = house.keys(organisation)
-        self.list = new_list(organisation, "News", now=datetime.now(UTC))
-        self.field = fields_for(organisation, self.keys, {"FNAME": "First name"})["FNAME"]
+        self.organization = organization
+        self.keys = keyring.keys(organization)
+        self.list = new_list(organization, "News", now=datetime.now(UTC))
+        self.field = fields_for(organization, self.keys, {"FNAME": "First name"})["FNAME"]
 
     def people(self, count: int, domains: int = 7) -> list[str]:
         """So many more subscribers who agreed; their addresses, in the order of their numbers."""
@@ -43,8 +43,8 @@ class House:
             plain = seal.pack({seal.ADDRESS: address, self.field: f"Reader {number}"})
             rows.append(
                 Subscriber(
-                    id=row_id(self.organisation.id, number),
-                    organisation=self.organisation,
+                    id=row_id(self.organization.id, number),
+                    organization=self.organization,
                     blob=self.keys.seal(plain, "subscriber", "blob", number),
                     blind=self.keys.blind(address),
                     provider=number % 3,
@@ -52,7 +52,7 @@ class House:
                 )
             )
         Subscriber.objects.bulk_create(rows)
-        headcount.add(self.organisation.id, len(rows))
+        headcount.add(self.organization.id, len(rows))
         Subscription.objects.bulk_create(
             Subscription(subscriber=row, list=self.list, status=1, may=1, since=TODAY) for row in rows
         )
@@ -65,15 +65,15 @@ class House:
         """She left the list, as audience.unsubscribe writes it."""
         from samizdat.audience.models import Subscription, row_id
 
-        row = row_id(self.organisation.id, self.number(address))
+        row = row_id(self.organization.id, self.number(address))
         Subscription.objects.filter(subscriber=row, list=self.list).update(status=2, may=3)
 
     def draft(self, body: str = BODY, **more: str) -> Any:
         from samizdat.campaigns.actions import create
-        from samizdat.campaigns.draft import Draft
+        from samizdat.campaigns.drafts.draft import Draft
 
         draft = Draft(subject="News", from_name="Lantern", from_email="news@lantern.example", body=body, **more)
-        return create(self.organisation, self.list, draft, by=None, now=datetime.now(UTC))
+        return create(self.organization, self.list, draft, by=None, now=datetime.now(UTC))
 
     def released(self, **how: Any) -> Any:
         from samizdat.delivery.actions import release
@@ -83,15 +83,15 @@ class House:
     def route(self, server: ScriptedServer, name: str = "main", **how: Any) -> Any:
         from samizdat.delivery.actions import add_route
 
-        return add_route(self.organisation, name, server.url, now=datetime.now(UTC), **how)
+        return add_route(self.organization, name, server.url, now=datetime.now(UTC), **how)
 
 
 @pytest.fixture
 def house(transactional_db: Any, vault: Any) -> House:
     """Northern Lantern with a list; rows are committed, since threads meet in the database."""
-    from samizdat.accounts.actions import found_organisation
+    from samizdat.accounts.actions import found_organization
 
-    made = found_organisation("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
+    made = found_organization("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
     # Where it is about noon: no day ends while a test counts what went out on one.
     made.timezone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
     made.save(update_fields=["timezone"])
@@ -173,7 +173,7 @@ def clean_journals() -> Iterator[None]:
 
 
 def clock_was_set(now: datetime) -> None:
-    """As delivery/jumps.py writes it down when the clock was set a minute ago."""
+    """As delivery/clock_jumps.py writes it down when the clock was set a minute ago."""
     from samizdat.delivery.models import Clock
 
     patient = now + timedelta(minutes=59)

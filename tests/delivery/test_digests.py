@@ -11,19 +11,19 @@ from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.models import List, ListTotal, Subscription
 from samizdat.campaigns.actions import create
-from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.cli import opening
+from samizdat.cli import bootstrap
 from samizdat.cli.campaigns import campaign_check
-from samizdat.core.digest import FREQUENCIES
+from samizdat.core.content.digest import FREQUENCIES
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import digests
 from samizdat.delivery.actions.digests import make_due, waits_for
 from samizdat.delivery.actions.recipients import waits
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.errors import DeliveryError, NobodyToWrite
-from samizdat.delivery.models import Retry, SetAside
-from samizdat.delivery.whom import whom
+from samizdat.delivery.models import DigestRecipients, Retry
+from samizdat.delivery.recipients_breakdown import whom
 from tests.delivery.conftest import House, run_until_still
 from tests.delivery.test_wishes import wish
 from tests.smtp_server import ScriptedServer
@@ -114,7 +114,7 @@ def test_whoever_leaves_the_digest_before_a_frozen_letter_begins_gets_it_by_itse
     close(house, server)
     assert later.frozen == 1
     ended = begin(later)
-    assert (ended["frozen"], ended["accepted"], SetAside.objects.count()) == (2, 2, 0)
+    assert (ended["frozen"], ended["accepted"], DigestRecipients.objects.count()) == (2, 2, 0)
     close(house, server)
     assert got(server) == {always: ["News"], leaves: ["News"], stays: ["digest"]}
 
@@ -166,7 +166,7 @@ def test_a_digest_names_its_letters_and_leads_to_them(house: House, server: Scri
     close(house, server)
     body = "Dear {{ FNAME }},\n\n**bread** costs more, and [so] do eggs\n"
     letter = create(
-        house.organisation,
+        house.organization,
         house.list,
         draft_of(house.draft()).with_(subject="Bread & *prices*", body=body),
         by=None,
@@ -222,9 +222,9 @@ def test_the_command_line_lets_such_a_letter_go(
     house.route(server)
     wish(house, ada, often="digest")
     close(house, server)
-    monkeypatch.setattr(opening, "open_house", lambda: None)
-    monkeypatch.setattr(opening, "organisation", lambda: house.organisation)
-    monkeypatch.setattr("samizdat.campaigns.domain.check_domain", lambda *_, **__: [])
+    monkeypatch.setattr(bootstrap, "open_house", lambda: None)
+    monkeypatch.setattr(bootstrap, "organization", lambda: house.organization)
+    monkeypatch.setattr("samizdat.campaigns.sender_domain_check.check_domain", lambda *_, **__: [])
     told = CliRunner().invoke(campaign_check, [str(house.draft().pk)])
     assert told.exit_code == 0 and "they get it by their digest" in told.output
 
@@ -253,7 +253,7 @@ def test_a_list_whose_readers_have_all_left_reaches_nobody_whatever_they_once_ch
     with pytest.raises(NobodyToWrite):
         house.released()
     Subscription.objects.update(status=1, may=1)
-    change_settings(house.organisation, by=None, now=datetime.now(UTC), public_url="", return_address="a@b.example")
+    change_settings(house.organization, by=None, now=datetime.now(UTC), public_url="", return_address="a@b.example")
     with pytest.raises(NobodyToWrite):
         house.released()  # Without public pages no digest is made.
 
@@ -279,7 +279,7 @@ def test_taken_back_a_digest_keeps_its_readers_and_waits_for_a_person(house: Hou
     assert letter.digest_round == 2
     actions.pause(letter, now=datetime.now(UTC))
     actions.take_back(letter, now=datetime.now(UTC))
-    assert (letter.digest_round, SetAside.objects.count()) == (0, 0), "it is in the round in which it goes out"
+    assert (letter.digest_round, DigestRecipients.objects.count()) == (0, 0), "it is in the round in which it goes out"
     run_campaign(actions.release(letter, now=datetime.now(UTC)).pk, 30)
     List.objects.filter(id=house.list.id).update(digest_due=datetime.now(UTC))
     assert make_due(datetime.now(UTC)) == 1

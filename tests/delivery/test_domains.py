@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from django.db import IntegrityError, transaction
 
-from samizdat.core import dkim
-from samizdat.delivery import signing
+from samizdat.core.mail import dkim
+from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import domains
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, SendingDomain
@@ -26,7 +26,7 @@ def name_server(answers: Answers) -> Callable[[str], list[str] | None]:
 
 def zone(row: SendingDomain) -> Answers:
     """Everything that our page shows, published."""
-    return {key.name: [key.text] for key in signing.domain_row(row).keys}
+    return {key.name: [key.text] for key in dkim_keys.domain_row(row).keys}
 
 
 def states(row: SendingDomain) -> dict[str, str]:
@@ -51,14 +51,14 @@ def signing_domain(domain: SendingDomain) -> SendingDomain:
 def test_a_new_domain_has_a_key_of_each_kind_that_does_not_sign_yet(domain: SendingDomain) -> None:
     assert domain.name == "lantern.example"
     assert states(domain) == {"sz2611e": "new", "sz2611r": "new"}
-    assert signing.signing_keys(domain.organisation, "lantern.example") == []
-    rows = signing.domain_row(domain).keys
+    assert dkim_keys.signing_keys(domain.organization, "lantern.example") == []
+    rows = dkim_keys.domain_row(domain).keys
     assert [row.name for row in rows] == ["sz2611e._domainkey.lantern.example", "sz2611r._domainkey.lantern.example"]
     assert rows[0].text.startswith("v=DKIM1; k=ed25519; p=") and len(rows[1].strings) == 2
 
 
 def test_a_record_that_was_seen_publishes_its_key_and_only_that_one(domain: SendingDomain) -> None:
-    first, second = signing.domain_row(domain).keys
+    first, second = dkim_keys.domain_row(domain).keys
     looks = domains.look(domain, now=NOW, look_up=name_server({first.name: [first.text], second.name: ["v=DKIM1; p="]}))
     assert [look.found for look in looks] == ["right", "revoked"]
     assert states(domain) == {"sz2611e": "published", "sz2611r": "new"}
@@ -81,12 +81,12 @@ def test_a_key_whose_record_nobody_saw_does_not_sign(domain: SendingDomain) -> N
 
 
 def test_active_keys_sign_ed25519_before_rsa(signing_domain: SendingDomain) -> None:
-    keys = signing.signing_keys(signing_domain.organisation, "lantern.example")
+    keys = dkim_keys.signing_keys(signing_domain.organization, "lantern.example")
     assert [(key.domain, key.selector, dkim.algorithm_of(key.private)) for key in keys] == [
         ("lantern.example", "sz2611e", "ed25519"),
         ("lantern.example", "sz2611r", "rsa"),
     ]
-    for key, row in zip(keys, signing.domain_row(signing_domain).active, strict=True):
+    for key, row in zip(keys, dkim_keys.domain_row(signing_domain).active, strict=True):
         assert dkim.public_text(key.private) == row.public
 
 
@@ -94,27 +94,27 @@ def test_active_keys_sign_ed25519_before_rsa(signing_domain: SendingDomain) -> N
 
 
 def test_a_domain_signs_for_those_below_it_and_for_no_other(signing_domain: SendingDomain) -> None:
-    organisation = signing_domain.organisation
-    assert signing.signing_domain(organisation, "news.lantern.example") == "lantern.example"
-    assert signing.signing_domain(organisation, "otherlantern.example") == ""
-    assert signing.signing_domain(organisation, "example") == ""
-    assert signing.signing_domain(organisation, "") == ""
+    organization = signing_domain.organization
+    assert dkim_keys.signing_domain(organization, "news.lantern.example") == "lantern.example"
+    assert dkim_keys.signing_domain(organization, "otherlantern.example") == ""
+    assert dkim_keys.signing_domain(organization, "example") == ""
+    assert dkim_keys.signing_domain(organization, "") == ""
 
 
 def test_the_nearest_domain_signs(signing_domain: SendingDomain) -> None:
-    near = domains.add_domain(signing_domain.organisation, "news.lantern.example", now=NOW)
-    assert signing.signing_domain(near.organisation, "a.news.lantern.example") == "lantern.example"
+    near = domains.add_domain(signing_domain.organization, "news.lantern.example", now=NOW)
+    assert dkim_keys.signing_domain(near.organization, "a.news.lantern.example") == "lantern.example"
     for key in near.keys.all():
         domains.say_published(key, now=NOW)
     domains.activate_published(near, now=NOW)
-    assert signing.signing_domain(near.organisation, "a.news.lantern.example") == "news.lantern.example"
+    assert dkim_keys.signing_domain(near.organization, "a.news.lantern.example") == "news.lantern.example"
 
 
-def test_another_organisation_does_not_sign_with_our_keys(signing_domain: SendingDomain, vault: Any) -> None:
-    from samizdat.accounts.actions import found_organisation
+def test_another_organization_does_not_sign_with_our_keys(signing_domain: SendingDomain, vault: Any) -> None:
+    from samizdat.accounts.actions import found_organization
 
-    other = found_organisation("Southern Lantern", source=vault, today=TODAY)
-    assert signing.signing_keys(other, "lantern.example") == [] and signing.active_keys(other.id) == ()
+    other = found_organization("Southern Lantern", source=vault, today=TODAY)
+    assert dkim_keys.signing_keys(other, "lantern.example") == [] and dkim_keys.active_keys(other.id) == ()
     assert domains.add_domain(other, "lantern.example", now=NOW).pk
 
 
@@ -124,12 +124,12 @@ def test_another_organisation_does_not_sign_with_our_keys(signing_domain: Sendin
 def test_a_rotation_overlaps(signing_domain: SendingDomain) -> None:
     successors = domains.rotate(signing_domain, now=NOW)
     assert [key.selector for key in successors] == ["sz2611e2", "sz2611r2"]
-    organisation = signing_domain.organisation
-    assert [key.selector for key in signing.signing_keys(organisation, "lantern.example")] == ["sz2611e", "sz2611r"]
+    organization = signing_domain.organization
+    assert [key.selector for key in dkim_keys.signing_keys(organization, "lantern.example")] == ["sz2611e", "sz2611r"]
 
     domains.look(signing_domain, now=NOW, look_up=name_server(zone(signing_domain)))
     domains.activate_published(signing_domain, now=NOW)
-    assert [key.selector for key in signing.signing_keys(organisation, "lantern.example")] == ["sz2611e2", "sz2611r2"]
+    assert [key.selector for key in dkim_keys.signing_keys(organization, "lantern.example")] == ["sz2611e2", "sz2611r2"]
     old = signing_domain.keys.get(selector="sz2611r")
     assert (old.state, old.until) == ("retiring", TODAY + timedelta(days=domains.OVERLAP))
 
@@ -166,7 +166,9 @@ def test_a_retired_key_is_forgotten_and_never_comes_back(signing_domain: Sending
     for deed in (domains.activate, domains.retire, domains.say_published):
         with pytest.raises(DomainRefused, match="retired"):
             deed(key, now=NOW)
-    assert [key.selector for key in signing.signing_keys(signing_domain.organisation, "lantern.example")] == ["sz2611r"]
+    assert [key.selector for key in dkim_keys.signing_keys(signing_domain.organization, "lantern.example")] == [
+        "sz2611r"
+    ]
 
 
 def test_the_database_refuses_two_active_keys_of_a_kind(signing_domain: SendingDomain) -> None:
@@ -192,7 +194,7 @@ def test_an_international_domain_is_kept_as_dns_writes_it(lantern: Any) -> None:
 
 def test_a_domain_comes_once(domain: SendingDomain) -> None:
     with pytest.raises(DomainRefused, match="already"):
-        domains.add_domain(domain.organisation, "lantern.example", now=NOW)
+        domains.add_domain(domain.organization, "lantern.example", now=NOW)
 
 
 @pytest.mark.parametrize("selector", ["a b", "a_b", "-a", "a..b", "x" * 64, "a;b"])
@@ -248,11 +250,11 @@ def test_an_unknown_kind_of_key_is_refused(domain: SendingDomain) -> None:
 
 
 def test_the_private_half_is_sealed_to_its_row(domain: SendingDomain) -> None:
-    from samizdat.core.seal import SealBroken
-    from samizdat.vault import house
+    from samizdat.core.crypto.seal import SealBroken
+    from samizdat.vault import keyring
 
     one, other = domain.keys.order_by("pk")
-    keys = house.keys(domain.organisation)
+    keys = keyring.keys(domain.organization)
     plain = keys.open(one.private_sealed, "dkimkey", "private", one.pk)
     assert plain not in bytes(one.private_sealed)
     with pytest.raises(SealBroken):
@@ -284,20 +286,20 @@ def test_the_check_says_who_signs(signing_domain: SendingDomain) -> None:
     from samizdat.delivery.actions import add_route
     from samizdat.delivery.models import Route
 
-    organisation = signing_domain.organisation
-    assert signing.signature_of(organisation, "lantern.example").by == "us"
-    assert signing.signature_of(organisation, "elsewhere.example").by == "nobody"
+    organization = signing_domain.organization
+    assert dkim_keys.signature_of(organization, "lantern.example").by == "us"
+    assert dkim_keys.signature_of(organization, "elsewhere.example").by == "nobody"
     DkimKey.objects.update(state="new")
-    waiting = signing.signature_of(organisation, "news.lantern.example")
+    waiting = dkim_keys.signature_of(organization, "news.lantern.example")
     assert (waiting.by, waiting.domain, waiting.keys) == ("waiting", "lantern.example", ())
     assert waiting.sentence.startswith("lantern.example has keys that do not sign yet.")
     DkimKey.objects.update(state="active")
-    add_route(organisation, "ours", "smtp://relay.example", now=NOW)
-    add_route(organisation, "theirs", "smtp://other.example", now=NOW)
+    add_route(organization, "ours", "smtp://relay.example", now=NOW)
+    add_route(organization, "theirs", "smtp://other.example", now=NOW)
     Route.objects.filter(name="theirs").update(signs=False)
-    both = signing.signature_of(organisation, "news.lantern.example")
+    both = dkim_keys.signature_of(organization, "news.lantern.example")
     assert (both.by, both.domain, both.selectors, both.relays) == (
         "both", "lantern.example", ["sz2611e", "sz2611r"], ("theirs",)
     )  # fmt: skip
     Route.objects.update(signs=False)
-    assert signing.signature_of(organisation, "lantern.example").by == "relay"
+    assert dkim_keys.signature_of(organization, "lantern.example").by == "relay"

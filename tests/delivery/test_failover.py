@@ -17,7 +17,7 @@ from tests.transports.contract import FakeSendmail
 
 def add(house: House, name: str, url: str, priority: int, connections: int = 4) -> Route:
     now = datetime.now(UTC)
-    return add_route(house.organisation, name, url, now=now, priority=priority, connections=connections)
+    return add_route(house.organization, name, url, now=now, priority=priority, connections=connections)
 
 
 def test_a_letter_goes_on_by_the_next_kind_of_route_and_everybody_gets_it_once(
@@ -47,17 +47,17 @@ def test_no_letter_reaches_a_server_that_a_stolen_session_added_or_led_a_route_t
     house: House, server: ScriptedServer
 ) -> None:
     from samizdat.accounts import actions as accounts
-    from samizdat.accounts.models import Organisation
+    from samizdat.accounts.models import Organization
     from samizdat.delivery.actions import change_route
 
     now = datetime.now(UTC)
     addresses = house.people(60)
-    Organisation.objects.update(next_number=5001)
+    Organization.objects.update(next_number=5001)
     vera = accounts.add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
-    accounts.give_role(vera, house.organisation, "admin", by=None, now=now)
+    accounts.give_role(vera, house.organization, "admin", by=None, now=now)
     relay = house.route(server, "relay", priority=5)
     with ScriptedServer() as evil:
-        add_route(house.organisation, "evil", evil.url, now=now, by=vera, priority=1)
+        add_route(house.organization, "evil", evil.url, now=now, by=vera, priority=1)
         change_route(relay, now=now, by=vera, url=evil.url)
         ended = run_campaign(house.released().pk, 60)
         assert (ended["accepted"], evil.connected) == (60, 0)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from samizdat import hours
+from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
-from samizdat.delivery import actions, location
-from samizdat.delivery.actions import fencing
+from samizdat.delivery import actions, copied_installation
+from samizdat.delivery.actions import copied_installation as fencing
 from samizdat.delivery.engine import journal, run_campaign
-from samizdat.delivery.errors import CopiedFolder, Fenced
+from samizdat.delivery.errors import CopiedFolder, SendingLocked
 from samizdat.delivery.models import Location
 from samizdat.events.models import Event
 from tests.delivery.conftest import House
@@ -25,7 +25,7 @@ on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="of
 @pytest.fixture
 def at_home(house: House) -> House:
     """It has run here once."""
-    assert fencing.look(hours.now()) == []
+    assert fencing.look(dbclock.now()) == []
     return house
 
 
@@ -35,30 +35,30 @@ def elsewhere(part: str) -> None:
 
 
 def test_where_it_runs_is_kept_as_hashes_that_name_nothing(at_home: House) -> None:
-    rows = location.known()
+    rows = copied_installation.known()
     assert all(len(digest) == 16 for digest in rows.values())
     parts = {part for _folder, part in rows}
     assert {"path", "file"} <= parts and ("server" in parts) == (connection.vendor == "postgresql")
-    assert not any(str(location.data_folder()).encode() in digest for digest in rows.values())
+    assert not any(str(copied_installation.data_folder()).encode() in digest for digest in rows.values())
 
 
 def test_a_start_in_the_same_place_changes_nothing(at_home: House) -> None:
-    assert fencing.look(hours.now()) == []
-    at_home.organisation.refresh_from_db()
-    assert not at_home.organisation.fenced and not Event.objects.filter(kind="installation.fenced").exists()
+    assert fencing.look(dbclock.now()) == []
+    at_home.organization.refresh_from_db()
+    assert not at_home.organization.fenced and not Event.objects.filter(kind="installation.fenced").exists()
 
 
 def test_a_machine_that_has_got_an_id_of_its_own_meanwhile_is_no_other_one(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(location, "_machine", lambda: "")
-        fencing.look(hours.now())
-    assert fencing.look(hours.now()) == []
+        patch.setattr(copied_installation, "_machine", lambda: "")
+        fencing.look(dbclock.now())
+    assert fencing.look(dbclock.now()) == []
     # It is known from now on.
-    monkeypatch.setattr(location, "_machine", lambda: "another one")
+    monkeypatch.setattr(copied_installation, "_machine", lambda: "another one")
     if connection.vendor == "sqlite":
-        assert fencing.look(hours.now()) == ["machine"]
+        assert fencing.look(dbclock.now()) == ["machine"]
 
 
 @on_sqlite
@@ -69,16 +69,16 @@ def test_a_copy_of_a_data_folder_sends_nothing_until_it_is_released(
     at_home.people(5)
     at_home.route(server)
     campaign = at_home.released()
-    if part == "machine" and not location._machine():
+    if part == "machine" and not copied_installation._machine():
         pytest.skip("this machine has no id")
     elsewhere(part)
     ended = run_campaign(campaign.pk)
     assert (ended["ended"], ended["pending"]) == ("fenced", 5) and not server.messages
     (event,) = Event.objects.filter(kind="installation.fenced")
-    assert event.organisation_id == at_home.organisation.pk
-    (row,) = fencing.would_send(at_home.organisation)
+    assert event.organization_id == at_home.organization.pk
+    (row,) = fencing.would_send(at_home.organization)
     assert (row["id"], row["waiting"], row["released"]) == (campaign.pk, 5, Campaign.objects.get().released)
-    assert actions.lift_fence([at_home.organisation], now=hours.now()) == 1
+    assert actions.lift_fence([at_home.organization], now=dbclock.now()) == 1
     assert run_campaign(campaign.pk)["ended"] == "finished"
     assert len(server.messages) == 5
     assert Event.objects.filter(kind="installation.released").count() == 1
@@ -94,7 +94,7 @@ def test_a_database_that_was_dumped_and_loaded_elsewhere_sends_nothing_until_it_
     campaign = at_home.released()
     elsewhere(part)
     assert run_campaign(campaign.pk)["ended"] == "fenced" and not server.messages
-    actions.lift_fence([at_home.organisation], now=hours.now())
+    actions.lift_fence([at_home.organization], now=dbclock.now())
     assert run_campaign(campaign.pk)["ended"] == "finished"
 
 
@@ -106,28 +106,28 @@ def test_a_second_machine_sends_and_one_with_a_copied_folder_is_refused(
     at_home.route(server)
     campaign = at_home.released()
     with monkeypatch.context() as patch:
-        patch.setattr(location, "_machine", lambda: "another one")
+        patch.setattr(copied_installation, "_machine", lambda: "another one")
         with pytest.raises(CopiedFolder, match="samizdat release"):
             run_campaign(campaign.pk)
         # It stops nobody else: the fence would stand in the database that both use.
-        at_home.organisation.refresh_from_db()
-        assert not at_home.organisation.fenced
+        at_home.organization.refresh_from_db()
+        assert not at_home.organization.fenced
         patch.setattr(journal, "folder_id", lambda: bytes(range(16)))
         assert run_campaign(campaign.pk)["ended"] == "finished"
-    assert fencing.look(hours.now()) == []
+    assert fencing.look(dbclock.now()) == []
     # The copied folder is released, so it is the first one's no more.
     with monkeypatch.context() as patch:
-        patch.setattr(location, "_machine", lambda: "another one")
-        actions.lift_fence([], now=hours.now())
+        patch.setattr(copied_installation, "_machine", lambda: "another one")
+        actions.lift_fence([], now=dbclock.now())
     with pytest.raises(CopiedFolder):
-        fencing.look(hours.now())
+        fencing.look(dbclock.now())
 
 
 def test_a_sender_stops_when_its_database_is_another_one_than_at_its_start(at_home: House) -> None:
-    guard = location.Guard()
+    guard = copied_installation.Guard()
     guard.check()
     elsewhere("path")
-    with pytest.raises(location.Moved):
+    with pytest.raises(copied_installation.MovedInstallation):
         guard.check()
 
 
@@ -135,19 +135,19 @@ def test_a_sender_stops_when_its_database_is_another_one_than_at_its_start(at_ho
 def test_a_database_put_in_place_under_a_running_sender_is_noticed_before_the_next_claim(
     at_home: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    guard = location.Guard()
+    guard = copied_installation.Guard()
     copy = tmp_path / "copy.sqlite3"
     copy.write_bytes(b"")
     monkeypatch.setitem(connection.settings_dict, "NAME", str(copy))
-    with pytest.raises(location.Moved):
+    with pytest.raises(copied_installation.MovedInstallation):
         guard.check()
 
 
 DEEDS: dict[str, Callable[[Campaign], Any]] = {
-    "resume": lambda campaign: actions.resume(campaign, now=hours.now()),
-    "settle": lambda campaign: actions.settle(campaign, "resend", now=hours.now()),
-    "settle some": lambda campaign: actions.settle(campaign, "resend", numbers=[1001], now=hours.now()),
-    "choose": lambda campaign: actions.choose(campaign, 0, now=hours.now()),
+    "resume": lambda campaign: actions.resume(campaign, now=dbclock.now()),
+    "settle": lambda campaign: actions.settle(campaign, "resend", now=dbclock.now()),
+    "settle some": lambda campaign: actions.settle(campaign, "resend", numbers=[1001], now=dbclock.now()),
+    "choose": lambda campaign: actions.choose(campaign, 0, now=dbclock.now()),
 }
 
 
@@ -156,11 +156,11 @@ def test_nobody_is_told_that_a_campaign_of_a_copy_goes_on(at_home: House, deed: 
     at_home.people(5)
     campaign = at_home.released()
     if deed == "resume":
-        actions.pause(campaign, now=hours.now())
-    at_home.organisation.fenced = True
-    at_home.organisation.save(update_fields=["fenced"])
+        actions.pause(campaign, now=dbclock.now())
+    at_home.organization.fenced = True
+    at_home.organization.save(update_fields=["fenced"])
     before = Campaign.objects.values().get()
-    with pytest.raises(Fenced, match="samizdat release"):
+    with pytest.raises(SendingLocked, match="samizdat release"):
         DEEDS[deed](campaign)
     assert Campaign.objects.values().get() == before
-    actions.settle(campaign, "hold", now=hours.now())  # It sends nothing.
+    actions.settle(campaign, "hold", now=dbclock.now())  # It sends nothing.

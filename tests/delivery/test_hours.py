@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from samizdat import hours
+from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
-from samizdat.delivery.models import Delivery, Minute, Retry, Worker
+from samizdat.delivery.models import Delivery, MinuteTotal, Retry, Worker
 from tests.delivery.conftest import House, until
 from tests.smtp_server import ScriptedServer
 
@@ -32,10 +32,10 @@ def wrong(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[timedelta]:
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + request.param
 
-    monkeypatch.setattr(hours, "datetime", Wrong)
-    hours.forget()
+    monkeypatch.setattr(dbclock, "datetime", Wrong)
+    dbclock.forget()
     yield request.param
-    hours.forget()
+    dbclock.forget()
 
 
 def near(moment: datetime, other: datetime) -> bool:
@@ -53,11 +53,11 @@ def test_schedules_retries_and_books_go_by_the_time_of_the_house(
     with running():
         until(lambda: Campaign.objects.get(pk=now.pk).accepted == 4 and Retry.objects.exists())
         assert near(Retry.objects.get().due, true_time() + timedelta(minutes=5))
-        assert near(Minute.objects.latest("minute").minute, true_time())
+        assert near(MinuteTotal.objects.latest("minute").minute, true_time())
         assert {row.day for row in Delivery.objects.all()} == {true_time().astimezone(UTC).date()}
         worker = Worker.objects.get(ended=None)
         assert near(worker.started, true_time()) and worker.beat is not None and near(worker.beat, true_time())
     # Not a day early, and not paused for being late.
     assert Campaign.objects.get(pk=later.pk).state == "scheduled"
-    assert abs(hours.ahead() - wrong.total_seconds()) < 60
+    assert abs(dbclock.ahead() - wrong.total_seconds()) < 60
     assert len(server.messages) == 4

@@ -32,7 +32,7 @@ class Child:
 
     def __init__(self, **told: Any) -> None:
         name = str(connection.settings_dict["NAME"])
-        told["gate"] = str(connections["gate"].settings_dict["NAME"])
+        told["publicdb"] = str(connections["publicdb"].settings_dict["NAME"])
         self.process = warm.Process(
             ["-m", "tests.delivery.child", name, json.dumps(told)],
             stdout=subprocess.PIPE,

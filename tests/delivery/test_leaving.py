@@ -12,13 +12,16 @@ from django.db import OperationalError
 
 from samizdat.audience import actions, queries
 from samizdat.campaigns.models import Campaign
-from samizdat.core import consent, link, pace
+from samizdat.core import consent
+from samizdat.core.crypto import tokens
+from samizdat.core.mail import rate
 from samizdat.delivery.actions import release
 from samizdat.delivery.engine import run_campaign
 from samizdat.events.models import Event
-from samizdat.gate import actions as gate
-from samizdat.gate.models import Intake, Place
-from samizdat.worker import choosing, intake, publish
+from samizdat.publicdb import actions as publicdb
+from samizdat.publicdb.models import Intake, Site
+from samizdat.worker.inbox import preferences, unsubscribes
+from samizdat.worker.publishing import publish
 from tests.delivery.conftest import House, Running, until
 from tests.smtp_server import ScriptedServer
 from tests.worker.conftest import seal_in
@@ -27,8 +30,8 @@ from tests.worker.conftest import seal_in
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with the real numbers, in a moment."""
-    monkeypatch.setattr(pace, "UNTAKEN", 0.0)
-    monkeypatch.setattr(pace, "UNTAKEN_SAID", 0.1)
+    monkeypatch.setattr(rate, "UNTAKEN", 0.0)
+    monkeypatch.setattr(rate, "UNTAKEN_SAID", 0.1)
 
 
 type Sent = Callable[..., tuple[Campaign, list[str]]]
@@ -39,7 +42,7 @@ def to_people(house: House, server: ScriptedServer) -> Sent:
     """Releases a campaign to so many subscribers, whose links the public process knows: it and their addresses."""
 
     def released(count: int, **route: Any) -> tuple[Campaign, list[str]]:
-        publish.publish_place(house.organisation)
+        publish.publish_place(house.organization)
         addresses = house.people(count)
         house.route(server, **route)
         return house.released(), addresses
@@ -53,7 +56,7 @@ def is_waiting(campaign: Campaign) -> bool:
 
 def finish(campaign: Campaign) -> None:
     """The worker takes up what came, and the campaign goes on to its end."""
-    choosing.take_everything(datetime.now(UTC))
+    preferences.take_everything(datetime.now(UTC))
     until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
     campaign.refresh_from_db()
 
@@ -63,14 +66,14 @@ def recipients(server: ScriptedServer) -> set[str]:
 
 
 def drop_in(house: House, words: dict[str, Any]) -> None:
-    seal_in(house.organisation, json.dumps({"at": datetime.now(UTC).isoformat(), **words}).encode())
+    seal_in(house.organization, json.dumps({"at": datetime.now(UTC).isoformat(), **words}).encode())
 
 
 def token_of(house: House, campaign: Campaign, address: str, purpose: str) -> str:
     """Of a link in the email that somebody got."""
     key = house.keys.link
     assert key is not None
-    return link.make(key, purpose, campaign.edition.pk, house.number(address))
+    return tokens.make(key, purpose, campaign.edition.pk, house.number(address))
 
 
 def leave(house: House, campaign: Campaign, address: str) -> None:
@@ -99,12 +102,12 @@ def test_while_unsubscribes_wait_no_slice_is_fed(
     house: House, server: ScriptedServer, to_people: Sent, running: type[Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also before the campaign says that it waits."""
-    monkeypatch.setattr(pace, "UNTAKEN_SAID", 10_000.0)
+    monkeypatch.setattr(rate, "UNTAKEN_SAID", 10_000.0)
     campaign, addresses = to_people(10)
     leave(house, campaign, addresses[0])
     looks: list[dict[bytes, tuple[int, int]]] = []
-    untaken = gate.untaken
-    monkeypatch.setattr(gate, "untaken", lambda: looks.append(untaken()) or looks[-1])
+    untaken = publicdb.untaken
+    monkeypatch.setattr(publicdb, "untaken", lambda: looks.append(untaken()) or looks[-1])
     with running():
         until(lambda: len(looks) >= 4)
         assert not server.messages
@@ -131,10 +134,10 @@ def test_what_subscribers_choose_in_the_preference_center_holds_an_appeal_until_
     house: House, server: ScriptedServer, running: type[Running], choice: dict[str, str]
 ) -> None:
     """Also where whoever takes up leaving alone has looked."""
-    publish.publish_place(house.organisation)
+    publish.publish_place(house.organization)
     addresses = house.people(20)
     for address in addresses:
-        subscriber = queries.subscriber_at(house.organisation, address)
+        subscriber = queries.subscriber_at(house.organization, address)
         assert subscriber is not None
         actions.confirm(subscriber, house.list, now=datetime.now(UTC))
         actions.agree_to_appeals(subscriber, house.list, way="desk", wording="Will give.", now=datetime.now(UTC))
@@ -149,9 +152,9 @@ def test_what_subscribers_choose_in_the_preference_center_holds_an_appeal_until_
         drop_in(house, {"kind": "prefer", "token": token, "purpose": "preferences", "until": until_then, **choice})
     with running():
         until(lambda: is_waiting(campaign))
-        assert intake.take(datetime.now(UTC)) == 0
-        assert gate.untaken() and not server.messages
-        assert choosing.take_everything(datetime.now(UTC)) == 5
+        assert unsubscribes.take(datetime.now(UTC)) == 0
+        assert publicdb.untaken() and not server.messages
+        assert preferences.take_everything(datetime.now(UTC)) == 5
         until(lambda: Campaign.objects.get(pk=campaign.pk).state == "finished")
     campaign.refresh_from_db()
     assert (campaign.accepted, campaign.suppressed) == (15, 5)
@@ -182,12 +185,12 @@ def test_a_database_that_does_not_answer_keeps_what_subscribers_chose_and_the_se
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr("samizdat.audience.actions.preferring.prefer", locked)
+        patch.setattr("samizdat.audience.actions.preferences.prefer", locked)
         with pytest.raises(OperationalError):
-            choosing.take_everything(datetime.now(UTC))
-    assert bytes(house.organisation.uid) in gate.untaken()
-    assert choosing.take_everything(datetime.now(UTC)) == 1
-    assert not gate.untaken()
+            preferences.take_everything(datetime.now(UTC))
+    assert bytes(house.organization.uid) in publicdb.untaken()
+    assert preferences.take_everything(datetime.now(UTC)) == 1
+    assert not publicdb.untaken()
 
 
 def test_rubbish_and_what_waits_for_something_else_hold_no_send(
@@ -195,12 +198,12 @@ def test_rubbish_and_what_waits_for_something_else_hold_no_send(
 ) -> None:
     """Boxes that nobody can open, of unknown kinds, without a key, or breaking whoever takes them up."""
     campaign, _ = to_people(5)
-    place = Place.objects.get(uid=bytes(house.organisation.uid))
-    gate.drop_in(place, b"rubbish")
-    gate.drop_in(place, struct.pack(">I", 77) + os.urandom(80))
+    place = Site.objects.get(uid=bytes(house.organization.uid))
+    publicdb.drop_in(place, b"rubbish")
+    publicdb.drop_in(place, struct.pack(">I", 77) + os.urandom(80))
     for words in ({"kind": "signup", "form": "none"}, {"kind": "future"}, {"kind": "leave", "token": []}):
         drop_in(house, words)
-    choosing.take_everything(datetime.now(UTC))
+    preferences.take_everything(datetime.now(UTC))
     assert Intake.objects.exists()
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert len(server.messages) == 5
@@ -215,8 +218,8 @@ def test_a_box_that_breaks_whoever_opens_it_holds_no_send(
     def broken(*_args: Any) -> None:
         raise ValueError(addresses[0])
 
-    monkeypatch.setattr("samizdat.worker.boxes._wanted", broken)
-    choosing.take_everything(datetime.now(UTC))
+    monkeypatch.setattr("samizdat.worker.inbox.inbox._wanted", broken)
+    preferences.take_everything(datetime.now(UTC))
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
 
 
@@ -225,17 +228,17 @@ def test_a_command_that_waits_for_its_campaign_takes_up_what_readers_sent_where_
 ) -> None:
     campaign, addresses = to_people(5)
     leave(house, campaign, addresses[0])
-    ended = run_campaign(campaign.pk, 120, take_up=choosing.take_everything)
+    ended = run_campaign(campaign.pk, 120, take_up=preferences.take_everything)
     assert (ended["ended"], ended["accepted"], ended["suppressed"]) == ("finished", 4, 1)
 
 
 def test_another_group_of_the_house_sends_on(house: House, server: ScriptedServer, vault: Any) -> None:
-    from samizdat.accounts.actions import found_organisation
+    from samizdat.accounts.actions import found_organization
     from tests.conftest import TODAY
 
-    other = found_organisation("Southern Lantern", source=vault, today=TODAY, public_url="https://south.example")
+    other = found_organization("Southern Lantern", source=vault, today=TODAY, public_url="https://south.example")
     publish.publish_place(other)
-    gate.drop_in(Place.objects.get(uid=bytes(other.uid)), b"anything")
+    publicdb.drop_in(Site.objects.get(uid=bytes(other.uid)), b"anything")
     house.people(5)
     house.route(server)
     assert run_campaign(house.released().pk, 120)["ended"] == "finished"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from samizdat.core import pace
+from samizdat.core.mail import rate
 from samizdat.delivery import queries
-from samizdat.delivery.actions import change_route, pacing
+from samizdat.delivery.actions import change_route, rate_budgets
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Chunk, ConnectionLease, ProviderPace, Retry, Route, RoutePace, Worker
 from tests.delivery.conftest import House, Running, run_until_still, until
@@ -26,7 +26,7 @@ def a_day_later(route: Route) -> None:
     """What was sent by it was sent a day earlier."""
     row = RoutePace.objects.get(route=route)
     at, day, of_day, used = json.loads(row.spent)
-    earlier = {s: [[slot - 90_000 * pace.SLOTS // int(s), n] for slot, n in slots] for s, slots in used.items()}
+    earlier = {s: [[slot - 90_000 * rate.SLOTS // int(s), n] for slot, n in slots] for s, slots in used.items()}
     RoutePace.objects.update(spent=json.dumps([at - 90_000, day - 1, of_day, earlier]))
 
 
@@ -48,8 +48,8 @@ def test_several_limits_hold_at_once_and_a_restart_gives_nothing_back(house: Hou
 def test_what_a_killed_sender_had_drawn_counts_as_used(house: House, server: ScriptedServer) -> None:
     house.people(30)
     route = house.route(server, rate="25/d")
-    allowance = pacing.allowance_of(route)
-    assert [pacing.draw(route.pk, allowance, n, 0, now()).count for n in (10, 5)] == [10, 5]
+    allowance = rate_budgets.allowance_of(route)
+    assert [rate_budgets.draw(route.pk, allowance, n, 0, now()).count for n in (10, 5)] == [10, 5]
     assert run_until_still(house.released().pk)["accepted"] == 10
 
 
@@ -57,7 +57,7 @@ def test_a_sender_that_stops_gives_back_what_it_did_not_use(house: House, server
     house.people(12)
     route = house.route(server, rate="100/d")
     run_campaign(house.released().pk, 120)
-    assert [(one.what, one.used, one.of) for one in pacing.used(route, now())] == [("100/d", 12, 100)]
+    assert [(one.what, one.used, one.of) for one in rate_budgets.used(route, now())] == [("100/d", 12, 100)]
 
 
 def test_a_limit_that_is_raised_lets_the_rest_go_at_once(house: House, server: ScriptedServer) -> None:
@@ -99,16 +99,18 @@ def in_threads(count: int, work: Callable[[int], None]) -> None:
 
 def test_senders_that_draw_at_the_same_time_share_one_limit(house: House, server: ScriptedServer) -> None:
     route = house.route(server, rate="500/h,90/d")
-    allowance = pacing.allowance_of(route)
+    allowance = rate_budgets.allowance_of(route)
     drawn: list[int] = []
 
     def work(place: int) -> None:
         for turn in range(15):
-            drawn.append(pacing.draw(route.pk, allowance, 5, 0, NOON + timedelta(seconds=40 * turn + place)).count)
+            drawn.append(
+                rate_budgets.draw(route.pk, allowance, 5, 0, NOON + timedelta(seconds=40 * turn + place)).count
+            )
 
     in_threads(4, work)
     assert sum(drawn) <= 90
-    used = {one.what: one.used for one in pacing.used(route, NOON + timedelta(minutes=15))}
+    used = {one.what: one.used for one in rate_budgets.used(route, NOON + timedelta(minutes=15))}
     assert used["90/d"] == used["500/h"] == sum(drawn)
 
 
@@ -116,11 +118,11 @@ def test_a_limit_that_was_used_up_under_a_clock_that_was_wrong_is_free_a_day_aft
     house: House, server: ScriptedServer
 ) -> None:
     route = house.route(server, rate="50/d")
-    allowance = pacing.allowance_of(route)
-    while pacing.draw(route.pk, allowance, 500, 0, NOON + timedelta(days=300)).count:
+    allowance = rate_budgets.allowance_of(route)
+    while rate_budgets.draw(route.pk, allowance, 500, 0, NOON + timedelta(days=300)).count:
         pass
     hours = [NOON + timedelta(hours=hour) for hour in range(26)]
-    drawn = [pacing.draw(route.pk, allowance, 5, 0, moment).count for moment in hours]
+    drawn = [rate_budgets.draw(route.pk, allowance, 5, 0, moment).count for moment in hours]
     assert drawn[:24] == [0] * 24 and drawn[25] == 5
 
 
@@ -132,33 +134,33 @@ def worker(**how: Any) -> int:
 def test_two_senders_share_the_connections_of_a_route(house: House, server: ScriptedServer) -> None:
     route = house.route(server, connections=9).pk
     one, two = worker(), worker()
-    assert pacing.lease(route, one, 9, 0, NOON) == (9, 1)
+    assert rate_budgets.lease(route, one, 9, 0, NOON) == (9, 1)
     # The first has to close some before the second may open any.
-    assert pacing.lease(route, two, 9, 0, NOON) == (0, 2)
-    assert pacing.lease(route, one, 9, 9, NOON) == (5, 2)
-    assert pacing.lease(route, two, 9, 0, NOON) == (0, 2)
-    assert pacing.lease(route, one, 9, 5, NOON) == (5, 2)
-    assert pacing.lease(route, two, 9, 0, NOON) == (4, 2)
-    pacing.give_up(route, one)
-    assert pacing.lease(route, two, 9, 4, NOON) == (9, 1)
+    assert rate_budgets.lease(route, two, 9, 0, NOON) == (0, 2)
+    assert rate_budgets.lease(route, one, 9, 9, NOON) == (5, 2)
+    assert rate_budgets.lease(route, two, 9, 0, NOON) == (0, 2)
+    assert rate_budgets.lease(route, one, 9, 5, NOON) == (5, 2)
+    assert rate_budgets.lease(route, two, 9, 0, NOON) == (4, 2)
+    rate_budgets.give_up(route, one)
+    assert rate_budgets.lease(route, two, 9, 4, NOON) == (9, 1)
 
 
 def test_connections_of_a_dead_sender_are_free_again(house: House, server: ScriptedServer) -> None:
     route = house.route(server, connections=4).pk
     silent, ended, living = worker(), worker(), worker()
-    pacing.lease(route, silent, 4, 0, NOON)
-    assert pacing.lease(route, living, 4, 0, NOON)[0] == 0
-    assert pacing.lease(route, living, 4, 0, NOON + timedelta(seconds=31)) == (4, 1)
+    rate_budgets.lease(route, silent, 4, 0, NOON)
+    assert rate_budgets.lease(route, living, 4, 0, NOON)[0] == 0
+    assert rate_budgets.lease(route, living, 4, 0, NOON + timedelta(seconds=31)) == (4, 1)
     ConnectionLease.objects.all().delete()
-    pacing.lease(route, ended, 4, 0, NOON)
+    rate_budgets.lease(route, ended, 4, 0, NOON)
     Worker.objects.filter(pk=ended).update(ended=NOON)
-    assert pacing.lease(route, living, 4, 0, NOON) == (4, 1)
+    assert rate_budgets.lease(route, living, 4, 0, NOON) == (4, 1)
 
 
 def test_a_sender_opens_no_more_connections_than_the_others_leave(house: House, server: ScriptedServer) -> None:
     house.people(300)
     route = house.route(server, connections=6)
-    pacing.lease(route.pk, worker(), 2, 0, now())
+    rate_budgets.lease(route.pk, worker(), 2, 0, now())
     # An old worker of this folder would be recovered; this one belongs to another machine.
     assert run_campaign(house.released().pk, 120)["ended"] == "finished"
     assert server.most_open <= 6
@@ -270,11 +272,11 @@ def test_a_confirmation_counts_and_goes_ahead_of_a_campaign_whose_limit_is_used(
     house: House, server: ScriptedServer
 ) -> None:
     route = house.route(server, rate="2000/s,2000/h")
-    allowance = pacing.allowance_of(route)
+    allowance = rate_budgets.allowance_of(route)
     moment = NOON
-    while pacing.draw(route.pk, allowance, 500, 0, moment).why != "limit":
+    while rate_budgets.draw(route.pk, allowance, 500, 0, moment).why != "limit":
         moment += timedelta(seconds=1)
     # One in a hundred of an hour's limit is kept for those who wait for a confirmation.
-    assert pacing.used(route, moment)[0].used == 1980
-    assert [pacing.send_first(route, moment) for _ in range(21)] == [True] * 20 + [False]
-    assert pacing.used(route, moment)[0].used == 2000
+    assert rate_budgets.used(route, moment)[0].used == 1980
+    assert [rate_budgets.send_first(route, moment) for _ in range(21)] == [True] * 20 + [False]
+    assert rate_budgets.used(route, moment)[0].used == 2000

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from samizdat.delivery.engine import locks, run_campaign
-from samizdat.delivery.errors import Pooled
+from samizdat.delivery.errors import PooledConnection
 from tests.delivery.conftest import House
 from tests.pooler import needs_pooler, pgbouncer
 from tests.smtp_server import ScriptedServer
@@ -42,7 +42,7 @@ def test_a_pooler_in_transaction_mode_is_refused_before_anything_is_sent(
     campaign = house.released()
     with pgbouncer(tmp_path, "transaction", **more) as port:
         by(port)
-        with pytest.raises(Pooled, match="pool_mode=session"):
+        with pytest.raises(PooledConnection, match="pool_mode=session"):
             run_campaign(campaign.pk)
         connection.close()
     assert not server.messages

@@ -14,14 +14,14 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from samizdat import dialect, hours
+from samizdat import dbclock, dialect
 from samizdat.campaigns.models import Campaign
-from samizdat.core import ledger
-from samizdat.core.ledger import News, Record
-from samizdat.delivery import queries, watching
+from samizdat.core.mail import ledger
+from samizdat.core.mail.ledger import JournalNews, JournalRecord
+from samizdat.delivery import monitoring, queries
 from samizdat.delivery.actions import forget, retry_due, settle
-from samizdat.delivery.engine import journal, locks, pulse, recovery, run_campaign
-from samizdat.delivery.engine.feeder import Feeder
+from samizdat.delivery.engine import heartbeat, journal, locks, recovery, run_campaign
+from samizdat.delivery.engine.claimer import Claimer
 from samizdat.delivery.errors import NoSuchWorker, StillRuns
 from samizdat.delivery.models import Chunk, Clock, Delivery, Retry, Worker
 from samizdat.events.actions import detail_of
@@ -55,16 +55,18 @@ class Dead:
         for place in range(finished + finishing):
             self.journal.s(self.chunk, FIRST_NUMBER + place, self.route.pk)
             if place < finished:
-                news = News.REFUSED if place == 0 else News.DEFERRED if place == 1 else News.ACCEPTED
-                code = {News.REFUSED: 550, News.DEFERRED: 450}.get(news, 250)
-                self.journal.r(Record(0, self.chunk, FIRST_NUMBER + place, news, 0, code, self.route.pk))
+                news = (
+                    JournalNews.REFUSED if place == 0 else JournalNews.DEFERRED if place == 1 else JournalNews.ACCEPTED
+                )
+                code = {JournalNews.REFUSED: 550, JournalNews.DEFERRED: 450}.get(news, 250)
+                self.journal.r(JournalRecord(0, self.chunk, FIRST_NUMBER + place, news, 0, code, self.route.pk))
         self.journal.close(keep=True)
 
 
 def _route(house: House) -> Any:
     from samizdat.delivery.actions import add_route
 
-    return add_route(house.organisation, "main", "smtp+plain://127.0.0.1:1", now=NOW)
+    return add_route(house.organization, "main", "smtp+plain://127.0.0.1:1", now=NOW)
 
 
 def counts(campaign: Campaign) -> dict[str, int]:
@@ -104,7 +106,7 @@ def test_a_copy_that_somebody_made_beside_a_journal_keeps_nobody_from_starting(h
 def test_the_time_that_a_server_named_outlives_a_kill(house: House) -> None:
     dead = Dead(house)
     dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
-    dead.journal.r(Record(0, dead.chunk, FIRST_NUMBER, News.DEFERRED, 0, 450, dead.route.pk, wait=120))
+    dead.journal.r(JournalRecord(0, dead.chunk, FIRST_NUMBER, JournalNews.DEFERRED, 0, 450, dead.route.pk, wait=120))
     dead.journal.close(keep=True)
     recovery.recover_dead(NOW)
     assert [retry.due - NOW for retry in Retry.objects.all()] == [timedelta(hours=2)]
@@ -116,7 +118,7 @@ def test_what_a_dead_server_was_given_is_not_sent_again_after_a_kill_though_the_
     dead = Dead(house)
     for place, wait in enumerate((ledger.FOR_PERSON, 0)):
         dead.journal.s(dead.chunk, FIRST_NUMBER + place, dead.route.pk)
-        record = Record(0, dead.chunk, FIRST_NUMBER + place, News.UNSURE, 0, 0, dead.route.pk, wait=wait)
+        record = JournalRecord(0, dead.chunk, FIRST_NUMBER + place, JournalNews.UNSURE, 0, 0, dead.route.pk, wait=wait)
         dead.journal.r(record)
     dead.journal.close(keep=True)
     recovery.recover_dead(NOW)
@@ -127,9 +129,9 @@ def test_what_a_dead_server_was_given_is_not_sent_again_after_a_kill_though_the_
 def test_a_sender_that_ends_while_a_heartbeat_is_due_has_not_failed(
     house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine = Feeder._wind_up
+    genuine = Claimer._wind_up
 
-    def wind_up(self: Feeder) -> None:
+    def wind_up(self: Claimer) -> None:
         stop = self._sender.recorder.stop
 
         def stop_late(patience: float) -> bool:
@@ -140,7 +142,7 @@ def test_a_sender_that_ends_while_a_heartbeat_is_due_has_not_failed(
         self._sender.recorder.stop = stop_late  # type: ignore[method-assign]
         genuine(self)
 
-    monkeypatch.setattr(Feeder, "_wind_up", wind_up)
+    monkeypatch.setattr(Claimer, "_wind_up", wind_up)
     house.people(3)
     house.route(server)
     assert run_campaign(house.released().pk, 60)["ended"] == "finished"
@@ -198,11 +200,11 @@ def test_an_answer_heard_again_about_an_earlier_try_does_not_hide_the_doubt_abou
     dead = Dead(house)
     number = FIRST_NUMBER + 1
     dead.journal.s(dead.chunk, number, dead.route.pk)
-    dead.journal.r(Record(0, dead.chunk, number, News.DEFERRED, 0, 450, dead.route.pk))
+    dead.journal.r(JournalRecord(0, dead.chunk, number, JournalNews.DEFERRED, 0, 450, dead.route.pk))
     # The put-off was booked, came due, was claimed again and was being finished when everything died.
-    from samizdat.delivery.engine.results import Result, write
+    from samizdat.delivery.engine.results import SendResult, write
 
-    write([Result(dead.campaign.edition.pk, dead.chunk, number, News.DEFERRED, 0, 450, dead.route.pk)], NOW)
+    write([SendResult(dead.campaign.edition.pk, dead.chunk, number, JournalNews.DEFERRED, 0, 450, dead.route.pk)], NOW)
     assert retry_due(NOW + timedelta(minutes=6)) == 1
     again = Chunk.objects.get(retry=True)
     Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED, owner=dead.worker)
@@ -362,7 +364,7 @@ def test_what_was_written_is_on_the_disk_a_moment_later(house: House, monkeypatc
 def test_a_journal_is_closed_with_the_last_answer_in_it_and_kept_where_it_is_needed(house: House) -> None:
     dead = Dead(house)
     dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
-    dead.journal.r(Record(0, dead.chunk, FIRST_NUMBER, News.ACCEPTED, 0, 250, dead.route.pk))
+    dead.journal.r(JournalRecord(0, dead.chunk, FIRST_NUMBER, JournalNews.ACCEPTED, 0, 250, dead.route.pk))
     dead.journal.close(keep=True)
     header = ledger.Header(journal.boot_id(), dead.worker.pk, journal.folder_id())
     assert [chr(record.kind) for record in journal.read(dead.worker.journal, header)[0]] == ["S", "R"]
@@ -439,7 +441,7 @@ def test_what_no_slice_took_is_taken_over_at_once_and_the_rest_waits_for_its_mac
     # What it still believes to own, it may feed no more.
     edition = dead.campaign.edition
     assert not dialect.feed(
-        dead.chunk, dead.worker.pk, 10, 0, edition.pk, edition.organisation_id, dead.campaign.list_id, False, -1, []
+        dead.chunk, dead.worker.pk, 10, 0, edition.pk, edition.organization_id, dead.campaign.list_id, False, -1, []
     ).ours
     # It comes back, and its journal says exactly what became of the eight.
     Worker.objects.update(folder=journal.folder_id())
@@ -461,7 +463,7 @@ def test_a_chunk_of_which_nothing_was_fed_is_free_as_a_whole(house: House) -> No
 def test_a_clock_that_was_set_forward_puts_no_window_of_another_machine_in_doubt(house: House) -> None:
     dead = Dead(house)
     _gone(dead, recovery.LOST + 60, 2)
-    now = hours.now()
+    now = dbclock.now()
     clock_was_set(now)
     recovery.recover_dead(NOW)
     assert counts(dead.campaign) == {"pending": 10}
@@ -475,10 +477,13 @@ def test_a_clock_that_was_set_forward_puts_no_window_of_another_machine_in_doubt
 def test_retries_are_taken_over_too(house: House) -> None:
     dead = Dead(house)
     numbers = range(FIRST_NUMBER, FIRST_NUMBER + 10)
-    from samizdat.delivery.engine.results import Result, write
+    from samizdat.delivery.engine.results import SendResult, write
 
     edition = dead.campaign.edition.pk
-    write([Result(edition, dead.chunk, number, News.DEFERRED, 0, 450, dead.route.pk) for number in numbers], NOW)
+    write(
+        [SendResult(edition, dead.chunk, number, JournalNews.DEFERRED, 0, 450, dead.route.pk) for number in numbers],
+        NOW,
+    )
     retry_due(NOW + timedelta(minutes=6))
     again = Chunk.objects.get(retry=True)
     Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED, owner=dead.worker, unfed=3)
@@ -514,12 +519,12 @@ def test_a_session_without_a_heartbeat_is_cut_off_and_a_beating_one_is_not(house
     dead.journal.close(keep=True)
     with psycopg.connect(**_parameters(), autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s, %s)", [locks.WORKERS, dead.worker.pk])
-        _gone(dead, pulse.HUNG - 5, 0)
+        _gone(dead, heartbeat.HUNG - 5, 0)
         recovery.recover_dead(NOW)
         assert locks.is_held(dead.worker.pk)
         with pytest.raises(StillRuns):
             forget(dead.worker.pk, now=NOW)
-        _gone(dead, pulse.HUNG + 1, 0)
+        _gone(dead, heartbeat.HUNG + 1, 0)
         recovery.recover_dead(NOW)
         with pytest.raises(psycopg.OperationalError):
             other.execute("SELECT 1")
@@ -540,9 +545,9 @@ def test_nobody_is_forgotten_who_is_not_there(house: House) -> None:
 def test_the_status_names_the_machine_that_a_campaign_waits_for(house: House) -> None:
     dead = Dead(house)
     dead.journal.close(keep=True)
-    assert watching.waits_for(dead.campaign) == []
+    assert monitoring.waits_for(dead.campaign) == []
     _gone(dead, 100, 4)
     recovery.recover_dead(NOW)
-    (gone,) = watching.waits_for(dead.campaign)
+    (gone,) = monitoring.waits_for(dead.campaign)
     assert (gone["worker"], gone["host"], gone["messages"]) == (dead.worker.pk, "far", 6)
     assert 480 <= gone["in_doubt_in"] <= 500 and gone["minutes"] == 9

@@ -7,11 +7,12 @@ import pytest
 from django.db import connection
 
 from samizdat.campaigns.models import Campaign
-from samizdat.cli.books import books, status_of
-from samizdat.core import pace, seal
-from samizdat.core.outcome import Refused
+from samizdat.cli.campaign_status import books, status_of
+from samizdat.core.crypto import seal
+from samizdat.core.mail import rate
+from samizdat.core.mail.outcome import Refused
 from samizdat.delivery import queries
-from samizdat.delivery.actions import refusing, resume, send_probe
+from samizdat.delivery.actions import resume, route_refusals, send_probe
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Chunk, Delivery, HeldRefusals, ProviderRefusal, Retry, Worker
 from samizdat.events.models import Event
@@ -34,13 +35,13 @@ def now() -> datetime:
 def people_at(house: House, domain: str, count: int) -> list[str]:
     """So many more subscribers with mailboxes at one domain."""
     from samizdat.audience.models import Subscriber, row_id
-    from samizdat.core import address as addresses
+    from samizdat.core.mail import address as addresses
 
     numbers = [house.number(address) for address in house.people(count)]
     found = []
     for number in numbers:
         address = f"reader{number}@{domain}"
-        row = Subscriber.objects.get(pk=row_id(house.organisation.id, number))
+        row = Subscriber.objects.get(pk=row_id(house.organization.id, number))
         plain = seal.pack({seal.ADDRESS: address, house.field: f"Reader {number}"})
         row.blob = house.keys.seal(plain, "subscriber", "blob", number)
         row.blind, row.provider = house.keys.blind(address), addresses.provider(domain)
@@ -188,7 +189,7 @@ def test_who_waits_for_a_provider_for_weeks_is_not_given_up_and_has_not_been_tri
     house.route(server)
     campaign = house.released()
     assert run_campaign(campaign.pk, 120)["ended"] == "provider"
-    assert set(Retry.objects.values_list("tries", "due")) == {(0, pace.LATER)}
+    assert set(Retry.objects.values_list("tries", "due")) == {(0, rate.LATER)}
     Retry.objects.update(first=now() - timedelta(days=30))
     campaign.refresh_from_db()
     resume(campaign, now=now())
@@ -265,7 +266,7 @@ def shared(cut: House, monkeypatch: pytest.MonkeyPatch) -> House:
     """Two senders that share a route's connections at once, and not after the first one's lease."""
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has one sender at a time")
-    monkeypatch.setattr("samizdat.delivery.engine.pacing.RENEW", 0.0)
+    monkeypatch.setattr("samizdat.delivery.engine.rate_limiter.RENEW", 0.0)
     return cut
 
 
@@ -331,11 +332,11 @@ def test_what_one_of_two_senders_held_when_it_was_killed_is_tried_again_and_nobo
     books_balance(campaign)
 
 
-def held(count: int, provider: str = "mail.ru", words: str = "550 no") -> refusing.Held:
-    return refusing.Held(provider, words, count, 20)
+def held(count: int, provider: str = "mail.ru", words: str = "550 no") -> route_refusals.HeldReplies:
+    return route_refusals.HeldReplies(provider, words, count, 20)
 
 
-NOT_YET, DECIDED = refusing.Together([]), refusing.Together([], settles=True)
+NOT_YET, DECIDED = route_refusals.MergedRefusals([]), route_refusals.MergedRefusals([], settles=True)
 
 
 class Senders:
@@ -351,8 +352,10 @@ class Senders:
         for chunk, worker in zip(Chunk.objects.filter(edition=self.edition), self.workers, strict=False):
             Chunk.objects.filter(pk=chunk.pk).update(state=Chunk.CLAIMED, owner=worker)
 
-    def say(self, place: int, *groups: refusing.Held, settles: bool = True) -> refusing.Together:
-        return refusing.count_together(self.edition, self.workers[place], groups, settles=settles)
+    def say(
+        self, place: int, *groups: route_refusals.HeldReplies, settles: bool = True
+    ) -> route_refusals.MergedRefusals:
+        return route_refusals.count_together(self.edition, self.workers[place], groups, settles=settles)
 
 
 def test_the_first_of_two_senders_that_is_done_waits_for_the_other_and_both_find_the_sum(cut: House) -> None:
@@ -360,7 +363,7 @@ def test_the_first_of_two_senders_that_is_done_waits_for_the_other_and_both_find
     assert senders.say(0, held(19)) == NOT_YET
     told = senders.say(1, held(19))
     assert list(told.put_off) == [("mail.ru", "550 no", 38)] and not told.settles
-    refusing.put_off(senders.edition, "mail.ru", Refused(550, "no", "recipient"), 38, now())
+    route_refusals.put_off(senders.edition, "mail.ru", Refused(550, "no", "recipient"), 38, now())
     senders.say(1)
     assert list(senders.say(0, held(19)).put_off) == [
         ("mail.ru", "550 no", 19)
@@ -388,10 +391,10 @@ def test_an_email_that_a_provider_accepts_from_one_sender_makes_the_others_refus
 ) -> None:
     senders = Senders(cut)
     senders.say(0, held(12), held(3, "gmail.com"))
-    [watched] = refusing.held_elsewhere([senders.edition], senders.workers[1]).values()
-    digest = refusing.digest_of(cut.organisation, "mail.ru")
+    [watched] = route_refusals.held_elsewhere([senders.edition], senders.workers[1]).values()
+    digest = route_refusals.digest_of(cut.organization, "mail.ru")
     assert digest in watched and len(watched) == 2
-    refusing.accepted_elsewhere(senders.edition, digest, senders.workers[1])
+    route_refusals.accepted_elsewhere(senders.edition, digest, senders.workers[1])
     assert not senders.say(1, held(12)).put_off
     assert senders.say(0, held(12), held(3, "gmail.com")).accepted == {"mail.ru"}
     assert not senders.say(0, held(1)).accepted  # It was heard once.

@@ -13,16 +13,18 @@ from django.utils import translation
 
 from samizdat.accounts import grants
 from samizdat.accounts.actions import change_settings
-from samizdat.accounts.models import Organisation
-from samizdat.campaigns import commenting, languages, planning, sharing
-from samizdat.campaigns import letter as letters
+from samizdat.accounts.models import Organization
+from samizdat.campaigns import calendar, translations
+from samizdat.campaigns import content as letters
 from samizdat.campaigns.actions import create
-from samizdat.campaigns.counting import Codes
-from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.archive import share_links
+from samizdat.campaigns.counted_links import UrlCodes
+from samizdat.campaigns.drafts import comments
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core.ledger import News, unpack_numbers
-from samizdat.delivery import checking, queries
+from samizdat.core.mail.ledger import JournalNews, unpack_numbers
+from samizdat.delivery import campaign_checks, queries
 from samizdat.delivery.actions import (
     cancel,
     finish_if_done,
@@ -31,15 +33,15 @@ from samizdat.delivery.actions import (
     releasing,
     resume,
     retry_due,
-    returning,
     running,
     start_due,
     take_back,
+    unrelease,
 )
-from samizdat.delivery.actions.releasing import Wave
-from samizdat.delivery.engine.results import Result, write
-from samizdat.delivery.errors import BeingReleased, Fenced, NobodyToWrite, NotReleasable, WrongState
-from samizdat.delivery.models import Chunk, Delivery, SetAside
+from samizdat.delivery.actions.releasing import ReleaseWave
+from samizdat.delivery.engine.results import SendResult, write
+from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, SendingLocked, WrongState
+from samizdat.delivery.models import Chunk, Delivery, DigestRecipients
 from samizdat.events.models import Event
 from tests.delivery.conftest import House, killed
 
@@ -53,7 +55,7 @@ def test_release_freezes_exactly_those_who_may_be_written_to(house: House) -> No
     addresses = house.people(1201)
     house.leave(addresses[0])
     Suppression.objects.create(
-        organisation=house.organisation, blind=house.keys.blind(addresses[1]), reason="manual", day=TODAY
+        organization=house.organization, blind=house.keys.blind(addresses[1]), reason="manual", day=TODAY
     )
     campaign = house.released()
     assert (campaign.frozen, campaign.pending, campaign.state) == (1199, 1199, "sending")
@@ -80,11 +82,11 @@ def test_bounces_come_back_to_an_address_that_admins_set_or_the_letter_does_not_
     house: House, settings: dict[str, str], sender: str, goes: bool
 ) -> None:
     """They name readers, and whoever writes a letter writes its From."""
-    change_settings(house.organisation, by=None, now=NOW, **settings)
+    change_settings(house.organization, by=None, now=NOW, **settings)
     house.people(1)
     draft = replace(draft_of(house.draft()), from_email=sender)
-    campaign = create(house.organisation, house.list, draft, by=None, now=NOW)
-    found = [finding.code for finding in checking.look(campaign, NOW).findings if finding.severity == "stop"]
+    campaign = create(house.organization, house.list, draft, by=None, now=NOW)
+    found = [finding.code for finding in campaign_checks.look(campaign, NOW).findings if finding.severity == "stop"]
     assert ("bounces_elsewhere" in found) is not goes
     if goes:
         assert release(campaign, now=NOW).frozen == 1
@@ -107,7 +109,7 @@ def test_nothing_is_released_while_settings_stand_in_the_database_that_nobody_sa
 ) -> None:
     house.people(1)
     campaign = house.draft()
-    Organisation.objects.update(**written)
+    Organization.objects.update(**written)
     with pytest.raises(CampaignError, match="Have an admin check and save them"):
         release(Campaign.objects.get(pk=campaign.pk), now=NOW)
     assert not Edition.objects.exists()
@@ -118,9 +120,9 @@ def test_nothing_is_released_while_settings_stand_in_the_database_that_nobody_sa
 
 def test_a_letter_leads_to_the_address_that_was_saved_whatever_the_row_says(house: House) -> None:
     draft = house.draft('<p>*|FNAME|* <a href="https://far.example/">news</a></p>', format="html", links="counted")
-    Organisation.objects.update(public_url="https://evil.example")
+    Organization.objects.update(public_url="https://evil.example")
     campaign = Campaign.objects.get(pk=draft.pk)
-    proof = letters.proof_of(campaign, NOW, archive_slug="abc", codes=Codes(campaign.organisation, 1))
+    proof = letters.proof_of(campaign, NOW, archive_slug="abc", codes=UrlCodes(campaign.organization, 1))
     assert proof.compiled is not None and proof.counted
     whole = a2b_qp(b"".join(proof.compiled.parts))
     assert b"evil" not in whole and b"https://lantern.example/l/" in whole and b"https://lantern.example/a/" in whole
@@ -140,9 +142,9 @@ def test_a_tag_narrows_whom_it_goes_to(house: House) -> None:
     from samizdat.audience.models import SubscriberTag, Tag, row_id
 
     addresses = house.people(10)
-    tag = Tag.objects.create(organisation=house.organisation, name_sealed=b"", name_index=bytes(16))
+    tag = Tag.objects.create(organization=house.organization, name_sealed=b"", name_index=bytes(16))
     for address in addresses[:3]:
-        SubscriberTag.objects.create(subscriber_id=row_id(house.organisation.id, house.number(address)), tag=tag)
+        SubscriberTag.objects.create(subscriber_id=row_id(house.organization.id, house.number(address)), tag=tag)
     campaign = house.draft()
     Campaign.objects.filter(pk=campaign.pk).update(tag=tag)
     assert release(campaign, now=NOW).frozen == 3
@@ -166,9 +168,9 @@ def test_nothing_is_released_twice(house: House) -> None:
 
 def test_a_fenced_house_releases_nothing(house: House) -> None:
     house.people(2)
-    house.organisation.fenced = True
-    house.organisation.save()
-    with pytest.raises(Fenced, match="samizdat release"):
+    house.organization.fenced = True
+    house.organization.save()
+    with pytest.raises(SendingLocked, match="samizdat release"):
         release(house.draft(), now=NOW)
 
 
@@ -235,13 +237,13 @@ def test_of_two_who_press_send_at_once_the_second_is_told_so_and_changes_nothing
 def test_while_a_letter_is_taken_back_nobody_releases_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.people(20)
     campaign = release(house.draft(), now=NOW, hold_minutes=5)
-    genuine, told = returning.clear_half_made, []
+    genuine, told = unrelease.clear_half_made, []
 
     def meanwhile(*arguments: Any) -> None:
         told.extend(beside(lambda: release(Campaign.objects.get(pk=campaign.pk), now=NOW)))
         genuine(*arguments)
 
-    monkeypatch.setattr(returning, "clear_half_made", meanwhile)
+    monkeypatch.setattr(unrelease, "clear_half_made", meanwhile)
     take_back(campaign, now=NOW)
     assert [type(error) for error in told] == [BeingReleased]
     assert campaign.state == "draft" and not Chunk.objects.exists()
@@ -262,7 +264,7 @@ def test_a_release_killed_half_way_sets_nobody_aside_for_two_copies(
         with pytest.raises(KeyboardInterrupt):
             release(campaign, now=NOW, hold_minutes=5)
     release(campaign, now=NOW, hold_minutes=5)
-    aside = [number for row in SetAside.objects.all() for number in unpack_numbers(bytes(row.numbers))]
+    aside = [number for row in DigestRecipients.objects.all() for number in unpack_numbers(bytes(row.numbers))]
     assert len(aside) == 1
 
 
@@ -286,14 +288,20 @@ def test_a_campaign_is_not_finished_while_somebody_has_a_chunk_of_it_or_a_try_is
     campaign = house.released()
     edition, chunk = campaign.edition.pk, Chunk.objects.get()
     first, second = unpack_numbers(bytes(chunk.numbers))
-    write([Result(edition, chunk.pk, first, News.ACCEPTED), Result(edition, chunk.pk, second, News.UNSURE)], NOW)
+    write(
+        [
+            SendResult(edition, chunk.pk, first, JournalNews.ACCEPTED),
+            SendResult(edition, chunk.pk, second, JournalNews.UNSURE),
+        ],
+        NOW,
+    )
     campaign.refresh_from_db()
     assert (campaign.pending, campaign.deferred, campaign.unsure) == (0, 0, 1)
     assert not finish_if_done(campaign.pk, NOW), "the doubtful one is to be sent again"
     assert retry_due(NOW) == 1
     again = Chunk.objects.get(retry=True)
     Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED)
-    write([Result(edition, again.pk, second, News.ACCEPTED, retry=True)], NOW)
+    write([SendResult(edition, again.pk, second, JournalNews.ACCEPTED, retry=True)], NOW)
     assert not finish_if_done(campaign.pk, NOW), "a sender still holds a chunk"
     Chunk.objects.filter(pk=again.pk).update(state=Chunk.DONE)
     assert finish_if_done(campaign.pk, NOW)
@@ -343,10 +351,10 @@ def test_a_restored_copy_begins_no_schedule_and_tries_nobody_again(house: House)
     tried = house.released()
     chunk = Chunk.objects.get()
     first = unpack_numbers(bytes(chunk.numbers))[0]
-    write([Result(tried.edition.pk, chunk.pk, first, News.DEFERRED)], NOW)
+    write([SendResult(tried.edition.pk, chunk.pk, first, JournalNews.DEFERRED)], NOW)
     campaign = release(house.draft(), now=NOW, hold_minutes=5)
-    house.organisation.fenced = True
-    house.organisation.save()
+    house.organization.fenced = True
+    house.organization.save()
     assert start_due(NOW + timedelta(minutes=6)) == 0 == retry_due(NOW + timedelta(minutes=6))
     campaign.refresh_from_db()
     assert campaign.state == "held" and not Chunk.objects.filter(retry=True).exists()
@@ -356,8 +364,8 @@ def test_who_is_being_tried_again_is_in_no_second_chunk(house: House) -> None:
     house.people(2)
     edition, chunk = house.released().edition.pk, Chunk.objects.get()
     first, second = unpack_numbers(bytes(chunk.numbers))
-    write([Result(edition, chunk.pk, first, News.DEFERRED)], NOW)
-    write([Result(edition, chunk.pk, second, News.DEFERRED)], NOW + timedelta(minutes=3))
+    write([SendResult(edition, chunk.pk, first, JournalNews.DEFERRED)], NOW)
+    write([SendResult(edition, chunk.pk, second, JournalNews.DEFERRED)], NOW + timedelta(minutes=3))
     assert retry_due(NOW + timedelta(minutes=6)) == 1, "of the other it is too early"
     assert retry_due(NOW + timedelta(minutes=9)) == 1
     chunks = Chunk.objects.filter(retry=True).order_by("pk")
@@ -402,12 +410,16 @@ def test_a_refusal_names_the_state_in_the_language_of_whoever_asks(house: House)
 def test_taken_back_it_is_the_draft_that_it_was(house: House) -> None:
     house.people(3)
     campaign, by = house.draft(), None
-    languages.add(campaign, "ru", by=by, now=NOW)
-    commenting.say(campaign, commenting.Words("Is it *all*?"), by=by, now=NOW)
-    planning.plan(campaign, NOW.date() + timedelta(days=1), by=by, now=NOW)
-    sharing.share(campaign, "For Ada", now=NOW, by=by)
+    translations.add(campaign, "ru", by=by, now=NOW)
+    comments.say(campaign, comments.CommentText("Is it *all*?"), by=by, now=NOW)
+    calendar.plan(campaign, NOW.date() + timedelta(days=1), by=by, now=NOW)
+    share_links.share(campaign, "For Ada", now=NOW, by=by)
     before = {**Campaign.objects.filter(pk=campaign.pk).values().get(), "changed": None}
-    for how in ({"hold_minutes": 5}, {"at": NOW + timedelta(hours=2), "wave": Wave(50), "quiet": "22:00-07:00"}, {}):
+    for how in (
+        {"hold_minutes": 5},
+        {"at": NOW + timedelta(hours=2), "wave": ReleaseWave(50), "quiet": "22:00-07:00"},
+        {},
+    ):
         release(campaign, now=NOW, **how)
         if campaign.state == "sending":
             with pytest.raises(WrongState, match="on its way already"):
@@ -416,13 +428,13 @@ def test_taken_back_it_is_the_draft_that_it_was(house: House) -> None:
             # One who left since is no reason to keep it: nobody got it.
             chunk = Chunk.objects.get()
             gone = unpack_numbers(bytes(chunk.numbers))[0]
-            write([Result(campaign.edition.pk, chunk.pk, gone, News.SUPPRESSED)], NOW)
+            write([SendResult(campaign.edition.pk, chunk.pk, gone, JournalNews.SUPPRESSED)], NOW)
         take_back(campaign, now=NOW)
         assert {**Campaign.objects.filter(pk=campaign.pk).values().get(), "changed": None} == before
         assert not Chunk.objects.exists() and not Edition.objects.exists() and not Delivery.objects.exists()
-    assert [view.words.text for view in commenting.comments(campaign)] == ["Is it *all*?"]
-    assert [link.note for link in sharing.links(campaign, NOW)] == ["For Ada"]
-    assert [one.state for one in languages.versions(campaign)] == ["draft"]
+    assert [view.words.text for view in comments.comments(campaign)] == ["Is it *all*?"]
+    assert [link.note for link in share_links.links(campaign, NOW)] == ["For Ada"]
+    assert [one.state for one in translations.versions(campaign)] == ["draft"]
     assert release(campaign, now=NOW).frozen == 3
 
 
@@ -431,7 +443,7 @@ def test_one_that_anybody_got_is_not_taken_back_and_its_first_answer_is_an_event
     campaign = house.released()
     chunk = Chunk.objects.get()
     for number in unpack_numbers(bytes(chunk.numbers))[:2]:
-        write([Result(campaign.edition.pk, chunk.pk, number, News.ACCEPTED)], NOW)
+        write([SendResult(campaign.edition.pk, chunk.pk, number, JournalNews.ACCEPTED)], NOW)
     assert Event.objects.filter(kind="campaign.began", about=campaign.pk).count() == 1
     pause(campaign, now=NOW)
     with pytest.raises(WrongState, match="on its way already"):

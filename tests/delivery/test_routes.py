@@ -7,7 +7,7 @@ import pytest
 from django.utils import translation
 
 from samizdat.audience.actions import suppress
-from samizdat.core.outcome import RouteVerdict
+from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery import queries
 from samizdat.delivery.actions import (
     add_route,
@@ -30,14 +30,14 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
 def add(house: House, **how: object) -> Route:
-    return add_route(house.organisation, "main", "smtp://ada:secret@relay.example:587", now=NOW, **how)
+    return add_route(house.organization, "main", "smtp://ada:secret@relay.example:587", now=NOW, **how)
 
 
 def test_url_and_password_are_sealed_and_the_list_shows_neither(house: House) -> None:
     add(house, rate="600/m", connections=5)
     row = Route.objects.values().get()
     assert b"secret" not in bytes(row["settings_sealed"]) and "relay" not in repr(row)
-    (shown,) = queries.routes(house.organisation)
+    (shown,) = queries.routes(house.organization)
     assert (shown.host, shown.rate, shown.connections, shown.state) == ("relay.example", 10.0, 5, "live")
     assert "secret" not in repr(shown)
 
@@ -51,12 +51,12 @@ def test_url_and_password_are_sealed_and_the_list_shows_neither(house: House) ->
         ("main", "relay.example", None),
         ("main", f"folder://{__file__}/outbox", None),
         ("main", "smtp://relay.example", "many"),
-        ("main", "smtp://relay.example?colour=red", None),
+        ("main", "smtp://relay.example?color=red", None),
     ],
 )
 def test_a_route_that_cannot_work_is_refused_with_a_sentence(house: House, name: str, url: str, rate: str) -> None:
     with pytest.raises(RouteRefused, match=r".{20,}\."):
-        add_route(house.organisation, name, url, now=NOW, rate=rate)
+        add_route(house.organization, name, url, now=NOW, rate=rate)
     assert not Route.objects.exists()
 
 
@@ -73,11 +73,11 @@ def test_a_turn_that_is_none_is_not_told_as_a_name_that_is_taken(house: House, p
 
 def test_a_password_goes_unencrypted_to_no_foreign_host(house: House) -> None:
     for number, near in enumerate(("127.0.0.1", "[::1]", "10.0.0.7", "localhost", "relay", "relay.internal")):
-        add_route(house.organisation, f"near {number}", f"smtp+plain://ada:secret@{near}:25", now=NOW)
-    foreign = add_route(house.organisation, "foreign", "smtp+plain://relay.example:25", now=NOW)
+        add_route(house.organization, f"near {number}", f"smtp+plain://ada:secret@{near}:25", now=NOW)
+    foreign = add_route(house.organization, "foreign", "smtp+plain://relay.example:25", now=NOW)
     for far in ("relay.example", "8.8.8.8", "134744072", "[2606:4700::1111]"):
         with pytest.raises(RouteRefused, match="unencrypted") as refused:
-            add_route(house.organisation, "far", f"smtp+plain://ada:secret@{far}:25", now=NOW)
+            add_route(house.organization, "far", f"smtp+plain://ada:secret@{far}:25", now=NOW)
         assert "secret" not in str(refused.value)
     with pytest.raises(RouteRefused, match="unencrypted"):
         change_route(foreign, now=NOW, url="smtp+plain://ada@relay.example:25", password="secret")
@@ -89,7 +89,7 @@ def test_a_password_goes_unencrypted_to_no_foreign_host(house: House) -> None:
         ("pigeon://loft", None, "Способа отправки pigeon:// нет."),
         ("relay.example", None, "Маршрут — это адрес вида smtp://"),
         ("smtp://relay.example", "many", "«many» не лимит скорости."),
-        ("smtp://relay.example?colour=red", None, "параметр «colour», которого smtp:// не знает"),
+        ("smtp://relay.example?color=red", None, "параметр «color», которого smtp:// не знает"),
         ("smtp://ada:%ff@relay.example", None, "Знак процента пишите как %25."),
     ],
 )
@@ -97,12 +97,12 @@ def test_what_is_wrong_with_a_route_is_said_in_the_language_of_whoever_asks(
     house: House, url: str, rate: str, said: str
 ) -> None:
     with translation.override("ru"), pytest.raises(RouteRefused) as refused:
-        add_route(house.organisation, "main", url, now=NOW, rate=rate)
+        add_route(house.organization, "main", url, now=NOW, rate=rate)
     assert said in str(refused.value)
 
 
 def test_a_kept_key_stays_when_the_region_changes_and_goes_to_no_other_place(house: House) -> None:
-    route = add_route(house.organisation, "gun", "mailgun://KEY@lantern.example", now=NOW)
+    route = add_route(house.organization, "gun", "mailgun://KEY@lantern.example", now=NOW)
     assert queries.way_of(route).shown == "mailgun://lantern.example"
     (change,) = change_route(route, now=NOW, url="mailgun://lantern.example?region=eu")
     assert (change.word, change.after) == ("url", "mailgun://lantern.example?region=eu")
@@ -179,21 +179,21 @@ def test_a_kept_password_goes_to_no_other_host(house: House) -> None:
 
 def test_a_route_is_called_by_a_name_that_is_free(house: House) -> None:
     route = add(house)
-    add_route(house.organisation, "second", "smtp://relay.example", now=NOW)
+    add_route(house.organization, "second", "smtp://relay.example", now=NOW)
     with pytest.raises(RouteRefused, match="already") as refused:
         change_route(route, now=NOW, name="second")
     assert refused.value.field == "name"
     change_route(route, now=NOW, name=" first ")
-    assert [row.name for row in queries.routes(house.organisation)] == ["first", "second"]
+    assert [row.name for row in queries.routes(house.organization)] == ["first", "second"]
 
 
 def test_a_route_is_found_by_name_and_by_number(house: House) -> None:
     route = add(house)
-    named = add_route(house.organisation, str(route.pk), "smtp://relay.example", now=NOW)
-    assert queries.route_named(house.organisation, "main") == route
-    assert queries.route_named(house.organisation, str(route.pk)) == named
-    assert queries.route_named(house.organisation, str(named.pk)) == named
-    assert queries.route_named(house.organisation, "4711") is None
+    named = add_route(house.organization, str(route.pk), "smtp://relay.example", now=NOW)
+    assert queries.route_named(house.organization, "main") == route
+    assert queries.route_named(house.organization, str(route.pk)) == named
+    assert queries.route_named(house.organization, str(named.pk)) == named
+    assert queries.route_named(house.organization, "4711") is None
 
 
 @pytest.mark.parametrize(("rate", "limit"), [("10/s", "10/s"), ("90/m", "90/m"), ("50000/d", "50000/d"), (None, "")])
@@ -206,7 +206,7 @@ def test_a_closed_account_stays_condemned_until_a_person_acts(house: House) -> N
     condemn(route.pk, RouteVerdict("dead", "suspended", {"host": "relay.example:587", "answer": "550 closed"}), NOW)
     route.refresh_from_db()
     assert (route.state, route.reason, route.until) == ("dead", "suspended", None)
-    assert "suspended or closed" in queries.routes(house.organisation)[0].sentence
+    assert "suspended or closed" in queries.routes(house.organization)[0].sentence
     assert wake_due(NOW + timedelta(days=3)) == 0
     resume_route(route, now=NOW)
     assert (route.state, route.reason) == ("live", "")
@@ -297,7 +297,7 @@ def test_a_test_of_a_server_that_says_nothing_ends_soon_and_names_the_ports(
     monkeypatch.setattr(queries, "LONGEST_TEST", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"smtp+plain://127.0.0.1:{mute.getsockname()[1]}?timeout=300"
-        route = add_route(house.organisation, "mute", url, now=NOW)
+        route = add_route(house.organization, "mute", url, now=NOW)
         tried = send_probe(route, "clara@lantern.example", now=NOW)
         assert not tried.ok and "port 465" in tried.sentence and "0.1 s" in tried.sentence
         assert probe_route(route, now=NOW).reason == "silent"
@@ -329,14 +329,14 @@ def test_a_route_that_has_sent_keeps_its_name_in_reports_and_loses_its_credentia
     campaign = house.released()
     run_campaign(campaign.pk, 120)
     remove_route(route, now=NOW)
-    assert queries.routes(house.organisation) == [] and queries.route_named(house.organisation, "main") is None
+    assert queries.routes(house.organization) == [] and queries.route_named(house.organization, "main") is None
     (name,) = queries.status(campaign)["by_route"]
     assert name.startswith("main (") and bytes(Route.objects.get().settings_sealed) == b""
     assert house.route(server).name == "main"
 
 
 def test_a_test_letter_goes_out_at_once_and_is_booked_nowhere(house: House, server: ScriptedServer) -> None:
-    from samizdat.core.link import read
+    from samizdat.core.crypto.tokens import read
     from samizdat.delivery.models import Delivery
 
     house.route(server)
@@ -359,6 +359,6 @@ def test_without_a_route_a_test_letter_is_refused(house: House) -> None:
 @pytest.mark.parametrize("reason", ["complaint", "erased", "manual", "objected"])
 def test_no_test_goes_to_an_address_that_wants_no_mail(house: House, reason: str) -> None:
     """A test has no way out, and nobody agreed to it."""
-    suppress(house.organisation, reason, address="Ada@example.org", now=NOW)
+    suppress(house.organization, reason, address="Ada@example.org", now=NOW)
     with pytest.raises(WantsNoMail, match="stop list"):
         send_test(house.draft(), ["clara@lantern.example", "ada@example.org"], now=NOW)

@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 
 from samizdat.audience import actions as audience
-from samizdat.audience.actions import Shape, add_field, add_segment, add_subscriber, change_segment, tags
+from samizdat.audience.actions import FieldShape, add_field, add_segment, add_subscriber, change_segment, tags
 from samizdat.audience.models import MONTHLY, Subscription, row_id
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns.audience import Reach, quick_count, reach_of
-from samizdat.campaigns.copying import copy
-from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.audience import AudienceSize, quick_count, reach_of
+from samizdat.campaigns.drafts.copy import copy
+from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import segment
 from samizdat.core.consent import PAUSED
-from samizdat.core.ledger import unpack_numbers
+from samizdat.core.mail.ledger import unpack_numbers
 from samizdat.delivery.actions import release
 from samizdat.delivery.errors import NobodyToWrite, NotReleasable
 from samizdat.delivery.models import Chunk
-from samizdat.delivery.whom import whom
+from samizdat.delivery.recipients_breakdown import whom
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a release holds a lock of its own
@@ -28,14 +28,14 @@ pytestmark = pytest.mark.django_db(transaction=True)  # a release holds a lock o
 class Letter:
     """The Thursday Letter with six readers: half of them of Riga by tag, the others by their sealed city."""
 
-    def __init__(self, organisation: Any) -> None:
-        self.organisation = organisation
-        self.list = audience.new_list(organisation, "The Thursday Letter", now=NOW)
-        self.city = add_field(organisation, "CITY", "City", now=NOW)
-        add_field(organisation, "AGE", "Age", now=NOW, shape=Shape("number"))
+    def __init__(self, organization: Any) -> None:
+        self.organization = organization
+        self.list = audience.new_list(organization, "The Thursday Letter", now=NOW)
+        self.city = add_field(organization, "CITY", "City", now=NOW)
+        add_field(organization, "AGE", "Age", now=NOW, shape=FieldShape("number"))
         self.people = {
             name: add_subscriber(
-                organisation,
+                organization,
                 f"{name}@post.example",
                 self.list,
                 consent="Signed the paper list.",
@@ -55,14 +55,14 @@ class Letter:
             )
         }
         audience.unsubscribe(self.people["boris"], self.list, way="desk", now=NOW + timedelta(days=9))
-        audience.suppress(organisation, "manual", address="fedor@post.example", now=NOW + timedelta(days=9))
-        self.tag = segment.Tag(audience.tags_for(organisation, ["Riga"])["Riga"])
-        self.of_riga = segment.Field(self.city, "is", "riga")
+        audience.suppress(organization, "manual", address="fedor@post.example", now=NOW + timedelta(days=9))
+        self.tag = segment.TagCondition(audience.tags_for(organization, ["Riga"])["Riga"])
+        self.of_riga = segment.FieldCondition(self.city, "is", "riga")
 
     def to(self, tree: segment.Tree, name: str = "Some") -> Campaign:
-        made = add_segment(self.organisation, name, tree, now=NOW)
+        made = add_segment(self.organization, name, tree, now=NOW)
         draft = Draft(subject="News", from_name="L", from_email="letter@lantern.example", body="The water came.\n")
-        return campaigns.create(self.organisation, self.list, draft, by=None, now=NOW, segment=made)
+        return campaigns.create(self.organization, self.list, draft, by=None, now=NOW, segment=made)
 
     def frozen(self) -> list[str]:
         numbers = [
@@ -81,21 +81,21 @@ def letter(transactional_db: Any, lantern: Any) -> Letter:
 
 def test_a_letter_goes_to_those_of_its_list_who_are_in_the_segment(letter: Letter) -> None:
     campaign = letter.to(letter.tag)
-    assert reach_of(campaign, NOW) == Reach(subscribed=5, outside=3, suppressed=0, may=2)
+    assert reach_of(campaign, NOW) == AudienceSize(subscribed=5, outside=3, suppressed=0, may=2)
     assert release(campaign, now=NOW).frozen == 2
     assert sorted(letter.frozen()) == ["ada", "clara"]
 
 
 def test_a_sealed_segment_is_opened_to_count_and_to_freeze(letter: Letter) -> None:
     campaign = letter.to(letter.of_riga)
-    assert reach_of(campaign, NOW) == Reach(subscribed=5, outside=2, suppressed=1, may=2)
+    assert reach_of(campaign, NOW) == AudienceSize(subscribed=5, outside=2, suppressed=1, may=2)
     assert release(campaign, now=NOW).frozen == 2
     assert sorted(letter.frozen()) == ["ada", "eva"]
 
 
 def test_readable_and_sealed_conditions_go_together_with_a_tag_of_the_campaign(letter: Letter) -> None:
-    either = segment.Any((letter.of_riga, segment.Not(segment.Provider("other"))))
-    campaign = letter.to(segment.All((either, segment.Consent(letter.list.id))))
+    either = segment.Any((letter.of_riga, segment.Not(segment.ProviderCondition("other"))))
+    campaign = letter.to(segment.All((either, segment.ConsentCondition(letter.list.id))))
     campaigns.save(campaign, draft_of(campaign), version=1, by=None, now=NOW, tag=riga_tag(letter))
     assert reach_of(campaign, NOW).may == 1
     release(campaign, now=NOW)
@@ -104,11 +104,11 @@ def test_readable_and_sealed_conditions_go_together_with_a_tag_of_the_campaign(l
 
 @pytest.mark.parametrize("kind", ["readable", "sealed"])
 def test_a_condition_on_another_list_asks_about_each_reader_of_this_one(letter: Letter, kind: str) -> None:
-    other = audience.new_list(letter.organisation, "Appeals", now=NOW)
+    other = audience.new_list(letter.organization, "Appeals", now=NOW)
     for name in ("ada", "boris"):
-        audience.add_subscriber(letter.organisation, f"{name}@post.example", other, consent="Signed another.", now=NOW)
-    also = {"readable": segment.Not(letter.tag), "sealed": segment.Field(letter.city, "is", "Minsk")}[kind]
-    campaign = letter.to(segment.Any((segment.OnList(other.id, "subscribed"), also)))
+        audience.add_subscriber(letter.organization, f"{name}@post.example", other, consent="Signed another.", now=NOW)
+    also = {"readable": segment.Not(letter.tag), "sealed": segment.FieldCondition(letter.city, "is", "Minsk")}[kind]
+    campaign = letter.to(segment.Any((segment.ListCondition(other.id, "subscribed"), also)))
     expected = {"readable": ["ada", "dmitri", "eva"], "sealed": ["ada", "clara", "dmitri"]}[kind]
     assert reach_of(campaign, NOW).may == len(expected)
     release(campaign, now=NOW)
@@ -118,23 +118,23 @@ def test_a_condition_on_another_list_asks_about_each_reader_of_this_one(letter: 
 @pytest.mark.parametrize("kind", ["readable", "sealed"])
 def test_whoever_pauses_or_reads_little_is_counted_by_her_reason(letter: Letter, kind: str) -> None:
     rows = Subscription.objects.filter(list=letter.list)
-    rows.filter(subscriber=row_id(letter.organisation.id, letter.people["ada"].number)).update(frequency=MONTHLY)
-    rows.filter(subscriber=row_id(letter.organisation.id, letter.people["eva"].number)).update(may=PAUSED)
-    tree = {"readable": segment.EVERYBODY, "sealed": segment.Field(letter.city, "filled")}[kind]
+    rows.filter(subscriber=row_id(letter.organization.id, letter.people["ada"].number)).update(frequency=MONTHLY)
+    rows.filter(subscriber=row_id(letter.organization.id, letter.people["eva"].number)).update(may=PAUSED)
+    tree = {"readable": segment.EVERYBODY, "sealed": segment.FieldCondition(letter.city, "filled")}[kind]
     campaign = letter.to(tree)
-    assert reach_of(campaign, NOW) == Reach(subscribed=5, outside=0, suppressed=2, may=3, paused=1, monthly=1)
+    assert reach_of(campaign, NOW) == AudienceSize(subscribed=5, outside=0, suppressed=2, may=3, paused=1, monthly=1)
     assert release(campaign, now=NOW).frozen == 2
     assert sorted(letter.frozen()) == ["clara", "dmitri"]
 
 
 def riga_tag(letter: Letter) -> Any:
-    return letter.organisation.tags.get(id=letter.tag.id)
+    return letter.organization.tags.get(id=letter.tag.id)
 
 
 @pytest.mark.parametrize("kind", ["readable", "sealed"])
 def test_who_agreed_last_still_comes_first_for_a_warm_up(letter: Letter, kind: str, monkeypatch: Any) -> None:
     for days, name in enumerate(["ada", "eva", "clara"]):
-        row = row_id(letter.organisation.id, letter.people[name].number)
+        row = row_id(letter.organization.id, letter.people[name].number)
         Subscription.objects.filter(subscriber=row).update(since=(NOW + timedelta(days=days)).date())
     monkeypatch.setattr("samizdat.delivery.actions.releasing.warming", lambda *_: 2)
     tree = {"readable": segment.Not(letter.tag), "sealed": letter.of_riga}[kind]
@@ -152,7 +152,7 @@ def test_a_letter_to_a_tag_that_was_removed_goes_to_nobody_and_not_to_the_whole_
     with pytest.raises(NotReleasable, match="tag that it goes to was removed"):
         release(campaign, now=NOW)
     assert whom(campaign, NOW).may == 0 and quick_count(campaign, NOW) == 0
-    again = audience.tags_for(letter.organisation, ["Riga"])["Riga"]
+    again = audience.tags_for(letter.organization, ["Riga"])["Riga"]
     assert again != tag.pk  # The name is free again, and is another tag.
 
 
@@ -179,7 +179,7 @@ def test_a_letter_to_a_segment_whose_tag_is_gone_goes_to_nobody(letter: Letter) 
 
 def test_a_segment_of_nobody_is_refused(letter: Letter) -> None:
     with pytest.raises(NobodyToWrite, match="Nobody of this segment"):
-        release(letter.to(segment.Field(letter.city, "is", "Oslo")), now=NOW)
+        release(letter.to(segment.FieldCondition(letter.city, "is", "Oslo")), now=NOW)
 
 
 def test_a_segment_that_is_changed_after_the_release_changes_nothing_of_it(letter: Letter) -> None:

@@ -8,7 +8,7 @@ from django.db.models import Sum
 
 from samizdat.accounts.actions import change_settings
 from samizdat.campaigns.models import Campaign
-from samizdat.core.link import read
+from samizdat.core.crypto.tokens import read
 from samizdat.delivery import queries
 from samizdat.delivery.actions import cancel, pause, release, resume, settle
 from samizdat.delivery.engine import run_campaign
@@ -79,7 +79,7 @@ def test_conditions_on_groups_and_tags_are_asked_of_each_reader(house: House, se
 
     both, water, nobody = house.people(3)
     for address, tags in ((both, ["Topics: Law", "Topics: Water", "Volunteer"]), (water, ["Topics: Water"])):
-        found = subscriber_at(house.organisation, address)
+        found = subscriber_at(house.organization, address)
         assert found is not None
         add_tags(found, tags, now=now())
     house.route(server)
@@ -99,7 +99,7 @@ def test_bounces_do_not_go_to_an_address_that_somebody_wrote_into_the_database(
     house.people(1)
     house.route(server)
     campaign = house.released()
-    type(house.organisation).objects.update(return_address="thief@evil.example", public_url="https://evil.example")
+    type(house.organization).objects.update(return_address="thief@evil.example", public_url="https://evil.example")
     run_campaign(campaign.pk, 120)
     [message] = server.messages
     assert "evil" not in message.sender and b"evil" not in message.content
@@ -111,7 +111,7 @@ def test_a_letter_that_was_released_when_from_was_enough_gives_no_reader_away(
     house.people(1)
     house.route(server)
     campaign = house.released()
-    change_settings(house.organisation, by=None, now=NOW, public_url="https://other.example")
+    change_settings(house.organization, by=None, now=NOW, public_url="https://other.example")
     run_campaign(campaign.pk, 120)
     assert [message.sender for message in server.messages] == [""]
 
@@ -122,17 +122,17 @@ def test_a_campaign_stops_where_nobody_knows_any_more_where_its_links_lead(
     house.people(1)
     house.route(server)
     campaign = house.released()
-    type(house.organisation).objects.update(settings_sealed=b"", public_url="https://evil.example")
+    type(house.organization).objects.update(settings_sealed=b"", public_url="https://evil.example")
     assert run_campaign(campaign.pk, 120)["state"] == "paused"
     assert not server.messages
-    change_settings(house.organisation, by=None, now=NOW, public_url="https://lantern.example")
+    change_settings(house.organization, by=None, now=NOW, public_url="https://lantern.example")
     resume(campaign, now=datetime.now(UTC))
     run_campaign(campaign.pk, 120)
     assert len(server.messages) == 1 and b"evil" not in server.messages[0].content
 
 
 def test_bounces_come_back_to_the_return_address_with_her_token(house: House, server: ScriptedServer) -> None:
-    change_settings(house.organisation, by=None, now=NOW, return_address="bounce@lantern.example")
+    change_settings(house.organization, by=None, now=NOW, return_address="bounce@lantern.example")
     address = house.people(1)[0]
     house.route(server)
     campaign = house.released()
@@ -246,7 +246,7 @@ def test_when_the_first_route_is_closed_the_rest_goes_by_the_second_and_nobody_i
     assert ended["by_route"]["first"]["accepted"] == len(server.messages)
     assert ended["by_route"]["second"]["accepted"] == len(second.messages) > 0
     assert server.counts() + second.counts() == dict.fromkeys(addresses, 1)
-    row = queries.routes(house.organisation)[0]
+    row = queries.routes(house.organization)[0]
     assert "suspended" in row.sentence and row.values["answer"]
     books_balance(campaign)
 
@@ -312,9 +312,9 @@ def test_an_erased_or_suppressed_subscriber_gets_no_message(house: House, server
     addresses = house.people(30)
     house.route(server)
     campaign = house.released()
-    Subscriber.objects.filter(pk=row_id(house.organisation.pk, house.number(addresses[1]))).delete()
+    Subscriber.objects.filter(pk=row_id(house.organization.pk, house.number(addresses[1]))).delete()
     Suppression.objects.create(
-        organisation=house.organisation, blind=house.keys.blind(addresses[2]), reason="complaint", day=TODAY
+        organization=house.organization, blind=house.keys.blind(addresses[2]), reason="complaint", day=TODAY
     )
     ended = run_campaign(campaign.pk, 120)
     assert (ended["accepted"], ended["suppressed"]) == (28, 2)
@@ -370,8 +370,8 @@ def test_a_fenced_house_sends_nothing(house: House, server: ScriptedServer) -> N
     house.people(5)
     house.route(server)
     campaign = house.released()
-    house.organisation.fenced = True
-    house.organisation.save()
+    house.organization.fenced = True
+    house.organization.save()
     ended = run_campaign(campaign.pk, 5)
     assert ended["ended"] == "fenced" and ended["pending"] == 5
     assert not server.messages
@@ -402,7 +402,7 @@ def test_a_folder_takes_letters_too(house: House, tmp_path: Any) -> None:
 
     house.people(12)
     (tmp_path / "out").mkdir()
-    add_route(house.organisation, "folder", f"folder://{tmp_path}/out", now=now())
+    add_route(house.organization, "folder", f"folder://{tmp_path}/out", now=now())
     campaign = house.released()
     assert run_campaign(campaign.pk, 120)["accepted"] == 12
     assert len(list((tmp_path / "out").rglob("*.eml"))) == 12

@@ -9,13 +9,13 @@ import pytest
 from django.db import connection, connections
 
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core.message import MessageMaker, Unmakeable
-from samizdat.core.outcome import RouteVerdict
+from samizdat.core.content.message import MessageMaker, Unmakeable
+from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery import queries
 from samizdat.delivery.actions import condemn
 from samizdat.delivery.engine import run_campaign, sender
-from samizdat.delivery.models import Chunk, Minute, Route, Worker
-from samizdat.delivery.watching import waits_for_route
+from samizdat.delivery.models import Chunk, MinuteTotal, Route, Worker
+from samizdat.delivery.monitoring import waits_for_route
 from tests.delivery.conftest import House, Running, until
 from tests.delivery.test_sending import books_balance
 from tests.smtp_server import STALL, ScriptedServer
@@ -107,7 +107,7 @@ def test_who_waits_for_a_patient_route_is_told_until_when(house: House, server: 
     condemn(first.pk, RouteVerdict("throttled", "rate", {}, 300), asked)
     assert waits_for_route(campaign, asked) == ("first", asked + timedelta(seconds=300))
     assert waits_for_route(campaign, asked + timedelta(seconds=301)) is None
-    Minute.objects.create(edition=campaign.edition, route=second, minute=asked + timedelta(minutes=1))
+    MinuteTotal.objects.create(edition=campaign.edition, route=second, minute=asked + timedelta(minutes=1))
     assert waits_for_route(campaign, asked) is None
     condemn(first.pk, RouteVerdict("throttled", "rate", {}, 3600), asked + timedelta(minutes=2))
     assert waits_for_route(campaign, asked + timedelta(minutes=2)) is None
@@ -159,9 +159,9 @@ def test_a_blob_that_does_not_open_holds_nobody_up(house: House, server: Scripte
     addresses = house.people(10)
     house.route(server)
     campaign = house.released()
-    row = row_id(house.organisation.id, house.number(addresses[3]))
+    row = row_id(house.organization.id, house.number(addresses[3]))
     Subscriber.objects.filter(pk=row).update(blob=bytes(80))
-    other = row_id(house.organisation.id, house.number(addresses[4]))
+    other = row_id(house.organization.id, house.number(addresses[4]))
     number = house.number(addresses[4])
     Subscriber.objects.filter(pk=other).update(blob=house.keys.seal(b"\x09", "subscriber", "blob", number))
     ended = run_campaign(campaign.pk, 120)
@@ -183,11 +183,11 @@ def test_a_letter_that_does_not_open_is_paused_and_the_others_go_on(house: House
 def test_two_houses_send_side_by_side_by_their_own_routes(
     house: House, server: ScriptedServer, second: ScriptedServer, vault: Any
 ) -> None:
-    from samizdat.accounts.actions import found_organisation
+    from samizdat.accounts.actions import found_organization
     from tests.conftest import TODAY
 
     settings = {"public_url": "https://south.example", "return_address": "back@south.example"}
-    other = House(found_organisation("Southern Lantern", source=vault, today=TODAY, **settings))
+    other = House(found_organization("Southern Lantern", source=vault, today=TODAY, **settings))
     house.people(120)
     other_people = other.people(130)
     house.route(server)

@@ -187,7 +187,7 @@ def test_all_of_a_campaign_go_out_by_dovecots_submission_server_and_none_twice(
 ) -> None:
     addresses = house.people(40)
     url = f"smtp+plain://ada:secret@127.0.0.1:{dovecot.port}?timeout=20"
-    add_route(house.organisation, "dovecot", url, now=now(), connections=4)
+    add_route(house.organization, "dovecot", url, now=now(), connections=4)
     campaign = house.released()
     ended = run_campaign(campaign.pk, 120)
     assert (ended["ended"], ended["refused"], ended["deferred"]) == ("finished", 0, 0)

@@ -5,8 +5,8 @@ from email import message_from_bytes, policy
 from typing import Any
 
 from samizdat.audience import queries as audience
-from samizdat.audience.actions import confirm, preferring
-from samizdat.audience.actions.preferring import Choice
+from samizdat.audience.actions import confirm, preferences
+from samizdat.audience.actions.preferences import PreferenceChoice
 from samizdat.delivery import queries
 from samizdat.delivery.actions.recipients import who_waits
 from samizdat.delivery.engine import run_campaign
@@ -15,10 +15,10 @@ from tests.smtp_server import ScriptedServer
 
 
 def wish(house: House, address: str, **choice: Any) -> None:
-    found = audience.subscriber_at(house.organisation, address)
+    found = audience.subscriber_at(house.organization, address)
     assert found is not None
     confirm(found, house.list, now=datetime.now(UTC))
-    preferring.prefer(found, house.list, Choice(**choice), now=datetime.now(UTC))
+    preferences.prefer(found, house.list, PreferenceChoice(**choice), now=datetime.now(UTC))
 
 
 def test_every_reader_gets_it_as_she_wants_it_or_not_now(house: House, server: ScriptedServer) -> None:

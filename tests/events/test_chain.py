@@ -12,22 +12,22 @@ from samizdat.accounts.models import Person
 from samizdat.audience.models import ConsentRecord, List
 from samizdat.events import chain, queries
 from samizdat.events.actions import detail_of, moment_of, record
-from samizdat.events.models import Event, Head
+from samizdat.events.models import ChainHead, Event
 from tests.conftest import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
 
 
-def happen(organisation: Any, *kinds: str) -> list[Event]:
+def happen(organization: Any, *kinds: str) -> list[Event]:
     by = Person.objects.get_or_create(email_index=bytes(16), defaults={"created": TODAY})[0]
-    return [record(kind, organisation, now=NOW, about=7, by=by, detail={"say": kind}) for kind in kinds]
+    return [record(kind, organization, now=NOW, about=7, by=by, detail={"say": kind}) for kind in kinds]
 
 
-def consents(organisation: Any, count: int) -> None:
-    wanted = List.objects.create(organisation=organisation, name_sealed=b"x", created=TODAY)
+def consents(organization: Any, count: int) -> None:
+    wanted = List.objects.create(organization=organization, name_sealed=b"x", created=TODAY)
     ConsentRecord.objects.bulk_create(
         ConsentRecord(
-            organisation=organisation,
+            organization=organization,
             subscriber_id=number,
             list=wanted,
             kind=1,
@@ -49,7 +49,7 @@ def test_events_and_consent_records_stand_in_one_chain(lantern: Any) -> None:
     chain.append()
     verdict = chain.verify(lantern)
     assert verdict.whole
-    assert verdict.length == Head.objects.get(organisation=lantern).position
+    assert verdict.length == ChainHead.objects.get(organization=lantern).position
     assert Event.objects.latest("id").position == verdict.length
 
 
@@ -62,8 +62,8 @@ def test_slices_are_appended_one_after_the_other(lantern: Any) -> None:
     consents(lantern, 12)
     while chain.append(limit=3):
         pass
-    assert chain.verify(lantern) == chain.Verdict(True, Head.objects.get(organisation=lantern).position)
-    assert not Event.objects.filter(position=None, organisation=lantern).exists()
+    assert chain.verify(lantern) == chain.Verdict(True, ChainHead.objects.get(organization=lantern).position)
+    assert not Event.objects.filter(position=None, organization=lantern).exists()
 
 
 def test_an_event_committed_late_follows_those_that_were_seen(lantern: Any) -> None:
@@ -139,7 +139,7 @@ def test_a_detail_that_somebody_emptied_is_noticed(lantern: Any) -> None:
 def test_an_event_that_was_made_without_the_key_is_noticed(lantern: Any) -> None:
     heading = f"person.role\0{7}\0{NOW.isoformat()}\0".encode()
     digest = hashlib.sha256(heading + hashlib.sha256(b"").digest()).digest()
-    Event.objects.create(organisation=lantern, kind="person.role", about=7, at=NOW, digest=digest)
+    Event.objects.create(organization=lantern, kind="person.role", about=7, at=NOW, digest=digest)
     chain.append()
     assert chain.verify(lantern).reason == "digest"
 
@@ -148,14 +148,14 @@ def test_what_other_tables_say_is_looked_at_when_told_how(lantern: Any) -> None:
     consents(lantern, 5)
     chain.append()
     changed = ConsentRecord.objects.order_by("id")[2]
-    verdict = chain.verify(lantern, {"audience_consentrecord": lambda _organisation, numbers: [changed.id]})
+    verdict = chain.verify(lantern, {"audience_consentrecord": lambda _organization, numbers: [changed.id]})
     assert verdict == chain.Verdict(False, verdict.length, changed.position, "digest")
 
 
-def test_chains_of_two_organisations_do_not_meet(lantern: Any, vault: Any) -> None:
-    from samizdat.accounts.actions import found_organisation
+def test_chains_of_two_organizations_do_not_meet(lantern: Any, vault: Any) -> None:
+    from samizdat.accounts.actions import found_organization
 
-    other = found_organisation("Harbour", source=vault, today=TODAY)
+    other = found_organization("Harbour", source=vault, today=TODAY)
     happen(lantern, "a")
     happen(other, "a", "b")
     record("upgraded", now=NOW)
@@ -165,11 +165,11 @@ def test_chains_of_two_organisations_do_not_meet(lantern: Any, vault: Any) -> No
 
 
 def test_an_event_that_was_given_to_another_organization_is_noticed_there(lantern: Any, vault: Any) -> None:
-    from samizdat.accounts.actions import found_organisation
+    from samizdat.accounts.actions import found_organization
 
-    other = found_organisation("Harbour", source=vault, today=TODAY)
+    other = found_organization("Harbour", source=vault, today=TODAY)
     (event,) = happen(lantern, "a")
-    Event.objects.filter(id=event.id).update(organisation=other)
+    Event.objects.filter(id=event.id).update(organization=other)
     chain.append()
     assert (chain.verify(other).reason, chain.verify(lantern).whole) == ("digest", True)
 

@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from samizdat import plugs
-from samizdat.importers import mailchimp
-from samizdat.importers.base import START, Complaint, Found, Incoming, Plan, Position, choose
-from samizdat.importers.reading import Given, Limits, Thing, open_given
+from samizdat import plugins
+from samizdat.importers.base import START, DetectedFiles, ImportPlan, IncomingRow, Position, RowError, choose
+from samizdat.importers.reading.files import FileLimits, GivenFile, Thing, open_given
+from samizdat.importers.services import mailchimp
 
 SAMPLES = Path(__file__).parent.parent / "payloads" / "subscribers-csv"
-IMPORTERS = (mailchimp.Importer(), *(plug() for name, plug in plugs.importers().items() if name != "mailchimp"))
+IMPORTERS = (
+    mailchimp.MailchimpImporter(),
+    *(plug() for name, plug in plugins.importers().items() if name != "mailchimp"),
+)
 
 SYSTEM = "MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,LATITUDE,LONGITUDE,GMTOFF,DSTOFF,TIMEZONE,CC,REGION"
 HEADING = f"Email Address,First Name,Last Name,{SYSTEM},LAST_CHANGED,LEID,EUID,NOTES,TAGS"
@@ -52,7 +55,9 @@ def named(name: str, content: bytes) -> tuple[str, io.BytesIO]:
 class Whole:
     """What came of things when everything is read at once."""
 
-    def __init__(self, found: Found, plan: Plan, incoming: list[Incoming], complaints: list[Complaint]) -> None:
+    def __init__(
+        self, found: DetectedFiles, plan: ImportPlan, incoming: list[IncomingRow], complaints: list[RowError]
+    ) -> None:
         self.found = found
         self.plan = plan
         self.incoming = incoming
@@ -79,8 +84,8 @@ class Whole:
         return {tag: value for tag, value in pairs if value}
 
 
-def inspect(*things: Thing, limits: Limits | None = None, thorough: bool = True) -> Found:
-    with open_given(things, limits or Limits()) as given:
+def inspect(*things: Thing, limits: FileLimits | None = None, thorough: bool = True) -> DetectedFiles:
+    with open_given(things, limits or FileLimits()) as given:
         return choose(given, IMPORTERS).inspect(given, thorough=thorough)
 
 
@@ -95,14 +100,16 @@ def read(*things: Thing, status: str = "", start: Position = START, size: int = 
         return read_plan(given, found, plan, start, size)
 
 
-def agree(plan: Plan) -> None:
+def agree(plan: ImportPlan) -> None:
     """Says of every column that it means what was guessed, as the form of the desk does when it is sent as it is."""
     for column in (column for file in plan.files for column in file.columns):
         column.asks = ""
     plan.ask_again()
 
 
-def read_plan(given: Given, found: Found, plan: Plan, start: Position = START, size: int = 5_000) -> Whole:
+def read_plan(
+    given: GivenFile, found: DetectedFiles, plan: ImportPlan, start: Position = START, size: int = 5_000
+) -> Whole:
     batches = list(choose(given, IMPORTERS).read(given, plan, start, size)) if plan.files else []
     incoming = [person for batch in batches for person in batch.incoming]
     complaints = [complaint for batch in batches for complaint in batch.complaints]

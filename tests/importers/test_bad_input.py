@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samizdat.importers.base import ImportFailed
-from samizdat.importers.documents import _Json
-from samizdat.importers.reading import Limits, open_given
-from samizdat.importers.unfolding import Rows
+from samizdat.importers.reading.documents import _Json
+from samizdat.importers.reading.files import FileLimits, open_given
+from samizdat.importers.reading.unfold import Rows
 from tests.importers.helping import HEADING, IMPORTERS, csv_bytes, inspect, named, read, row, zipped
 
 NAME = "subscribed_members_export_0a.csv"
@@ -108,18 +108,18 @@ def test_a_bomb_in_the_inner_zip_is_refused_too():
 
 def test_members_total_size_and_depth_are_limited():
     files = {f"{number}.csv": b"email\na@example.org\n" for number in range(5)}
-    assert inspect(named("a.zip", zipped(files)), limits=Limits(members=4)).problems[0].code == "too_many"
-    assert inspect(named("a.zip", zipped(files)), limits=Limits(total=50)).problems[0].code == "too_large"
+    assert inspect(named("a.zip", zipped(files)), limits=FileLimits(members=4)).problems[0].code == "too_many"
+    assert inspect(named("a.zip", zipped(files)), limits=FileLimits(total=50)).problems[0].code == "too_large"
     deep = zipped({"c.zip": zipped({"b.zip": zipped(files)})})
     assert inspect(named("d.zip", deep)).problems[0].code == "too_deep"
 
 
 def test_a_zip_whose_directory_would_fill_the_memory_is_refused_before_it_is_read():
     large = zipped({f"{number}.png": b"" for number in range(60)})
-    with open_given([("large.zip", io.BytesIO(large))], Limits(directory=3_000)) as given:
+    with open_given([("large.zip", io.BytesIO(large))], FileLimits(directory=3_000)) as given:
         assert [problem.code for problem in given.problems] == ["too_many"]
     lying = large.replace(struct.pack("<HH", 60, 60), struct.pack("<HH", 1, 1))
-    with open_given([("lying.zip", io.BytesIO(lying))], Limits(directory=3_000)) as given:
+    with open_given([("lying.zip", io.BytesIO(lying))], FileLimits(directory=3_000)) as given:
         assert [problem.code for problem in given.problems] == ["too_many"]
     with open_given([("named.zip", io.BytesIO(zipped({"n" * 600 + ".csv": b"a"})))]) as given:
         assert [problem.code for problem in given.problems] == ["long_name"]
@@ -235,7 +235,7 @@ def test_formulas_come_in_as_the_text_they_are():
 def test_an_address_never_runs_over_two_lines():
     content = csv_bytes([row("a@example.org\nBcc: x@example.org"), row("b@example.org\n", "Bo")])
     whole = read(named(NAME, content))
-    # What is left of the second line is no address (core/address.py says so), and nobody below goes under.
+    # What is left of the second line is no address (core/mail/address.py says so), and nobody below goes under.
     assert whole.addresses == ['Bcc: x@example.org"', "b@example.org"]
     assert whole.codes == ["open_quote"]
 
@@ -287,7 +287,7 @@ def test_any_lines_are_counted_once(lines: list[str]):
 def test_a_document_of_a_thousand_columns_and_as_many_people_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each row would have a cell for every value that anybody has."""
     people = [{"email": f"a{n}@x.org", **({f"c{m}": m for m in range(900)} if not n else {})} for n in range(3_000)]
-    monkeypatch.setattr("samizdat.importers.documents.MOST_CELLS", 2_000_000)
+    monkeypatch.setattr("samizdat.importers.reading.documents.MOST_CELLS", 2_000_000)
     found = inspect(named("x.json", json.dumps(people).encode()))
     assert [problem.code for problem in found.problems] == ["wide_document"]
     assert "Give the list as CSV" in found.problems[0].sentence()

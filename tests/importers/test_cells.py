@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.importers import cells, labels
-from samizdat.importers.times import order_of, when
+from samizdat.importers.reading import cells, labels
+from samizdat.importers.reading.times import order_of, when
 
 words = st.text(min_size=1, max_size=20).map(str.strip).filter(bool)
 # A name that ends in a backslash cannot be told from an escaped comma in Mailchimp's own writing.

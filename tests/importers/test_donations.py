@@ -2,10 +2,10 @@
 
 import pytest
 
-from samizdat.importers import answers
-from samizdat.importers.base import Plan, choose
-from samizdat.importers.reading import open_given
-from samizdat.web import plans
+from samizdat.importers.base import ImportPlan, choose
+from samizdat.importers.reading import answers
+from samizdat.importers.reading.files import open_given
+from samizdat.web.imports import plans
 from tests.importers.helping import HEADING, IMPORTERS, csv_bytes, inspect, named, read, read_plan, row
 from tests.importers.test_workbook import book
 
@@ -197,7 +197,7 @@ def test_somebody_may_say_that_a_tag_means_something_else(door: str) -> None:
             for word in [*column.words, *column.others]:
                 assert (word.means, word.can_stay_out) == (("out", True) if not word.plain else ("", False))
                 sent[word.name] = "" if word.word == "donors" else word.means
-            plan = Plan.from_json(plans.read(plan.to_json(), sent))
+            plan = ImportPlan.from_json(plans.read(plan.to_json(), sent))
         whole = read_plan(given, found, plan.with_status("subscribed"))
         assert [person.tags for person in whole.incoming] == [("donors",), ()]
 

@@ -8,12 +8,23 @@ from typing import Any
 
 import pytest
 
-from samizdat.importers import answers
-from samizdat.importers.base import Plan, choose
-from samizdat.importers.reading import open_given
-from samizdat.importers.speaking import word_of
-from samizdat.web import plans
-from tests.importers.helping import IMPORTERS, Found, Given, csv_bytes, inspect, named, read, read_plan, row, zipped
+from samizdat.importers.base import ImportPlan, choose
+from samizdat.importers.reading import answers
+from samizdat.importers.reading.files import open_given
+from samizdat.importers.reading.sentences import word_of
+from samizdat.web.imports import plans
+from tests.importers.helping import (
+    IMPORTERS,
+    DetectedFiles,
+    GivenFile,
+    csv_bytes,
+    inspect,
+    named,
+    read,
+    read_plan,
+    row,
+    zipped,
+)
 from tests.importers.test_workbook import book
 
 SHAPES = Path(__file__).parent.parent / "payloads" / "odd-lists"
@@ -71,7 +82,7 @@ def shape(name: str) -> tuple[str, Any]:
     return named(name, book({"People": WORKBOOK}) if name.endswith(".xlsx") else (SHAPES / name).read_bytes())
 
 
-def subscribed(given: Given, found: Found, plan: Plan) -> set[str]:
+def subscribed(given: GivenFile, found: DetectedFiles, plan: ImportPlan) -> set[str]:
     whole = read_plan(given, found, plan)
     return {
         person.address.partition("@")[0].rpartition("<")[2].strip("'")
@@ -80,7 +91,7 @@ def subscribed(given: Given, found: Found, plan: Plan) -> set[str]:
     }
 
 
-def at_the_desk(given: Given, found: Found, told: dict[str, Any]) -> tuple[Plan, int]:
+def at_the_desk(given: GivenFile, found: DetectedFiles, told: dict[str, Any]) -> tuple[ImportPlan, int]:
     """The form of the desk, sent as it stands but for what nobody can guess; how many looks that took."""
     plan, questions = found.plan(), 0
     while plan.questions():
@@ -100,7 +111,7 @@ def at_the_desk(given: Given, found: Found, told: dict[str, Any]) -> tuple[Plan,
                 for word in [*column.words, *column.others]:
                     own = told.get(column.label, {}).get(word.word) if word.means == "?" else None
                     sent[word.name] = word.means if own is None else own
-        plan = Plan.from_json(plans.read(plan.to_json(), sent))
+        plan = ImportPlan.from_json(plans.read(plan.to_json(), sent))
         plan.ask_again()
         for file in plan.files:
             for column in file.columns:
@@ -108,11 +119,11 @@ def at_the_desk(given: Given, found: Found, told: dict[str, Any]) -> tuple[Plan,
     return plan, questions
 
 
-def file_asks(plan: Plan) -> bool:
+def file_asks(plan: ImportPlan) -> bool:
     return any(question.code in {"ask_columns", "ask_words"} for question in plan.questions())
 
 
-def on_the_command_line(given: Given, found: Found, told: dict[str, Any]) -> tuple[Plan, int]:
+def on_the_command_line(given: GivenFile, found: DetectedFiles, told: dict[str, Any]) -> tuple[ImportPlan, int]:
     """The options that the command prints, typed as they are but for what nobody can guess."""
     plan, questions = found.plan(), 0
     options: list[str] = []
@@ -135,7 +146,7 @@ def _filled_in(option: str, told: dict[str, Any]) -> str:
     return f"{column}: {word}={told[column][word] or 'nothing'}"
 
 
-DOORS: dict[str, Callable[..., tuple[Plan, int]]] = {"desk": at_the_desk, "command": on_the_command_line}
+DOORS: dict[str, Callable[..., tuple[ImportPlan, int]]] = {"desk": at_the_desk, "command": on_the_command_line}
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -262,7 +273,7 @@ def test_a_column_can_be_told_to_say_nothing() -> None:
 @pytest.mark.parametrize(
     ("maps", "means", "sentence"),
     [
-        (["Colour=status"], [], "No column is called “Colour”. There are: email, Status."),
+        (["Color=status"], [], "No column is called “Color”. There are: email, Status."),
         (["Status=president"], [], "“president” is nothing that a column can become."),
         (["Status"], [], "Write it as --map 'Column=status'"),
         ([], ["gold=rich"], "Write it as --means 'word=unsubscribed'"),
@@ -305,7 +316,7 @@ STRANGE = [
 ]  # fmt: skip
 
 
-def of_two(label: str, yes: str, no: str, name: str = "people.csv") -> Found:
+def of_two(label: str, yes: str, no: str, name: str = "people.csv") -> DetectedFiles:
     return inspect(named(name, of_words(label, yes, no)))
 
 

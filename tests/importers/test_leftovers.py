@@ -2,9 +2,9 @@
 
 import pytest
 
-from samizdat.importers import leftovers
-from samizdat.importers.base import Found, choose
-from samizdat.importers.reading import open_given
+from samizdat.importers.base import DetectedFiles, choose
+from samizdat.importers.reading import leftovers
+from samizdat.importers.reading.files import open_given
 from tests.importers.helping import IMPORTERS, csv_bytes, named, row, zipped
 
 OPENED = b"Email,Timestamp\nada@reader.example,2021-05-19 18:00\n"
@@ -28,7 +28,7 @@ ACCOUNT = {
 SUBSTACK = b"email,active_subscription,expiry,email_disabled,created_at\nada@reader.example,false,,false,2021-05-19\n"
 
 
-def look(files: dict[str, bytes]) -> Found:
+def look(files: dict[str, bytes]) -> DetectedFiles:
     with open_given([named("export.zip", zipped(files))]) as given:
         return leftovers.named(given, choose(given, IMPORTERS).inspect(given))
 

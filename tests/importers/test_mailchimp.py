@@ -6,8 +6,8 @@ import json
 import pytest
 
 from samizdat.importers.base import ImportFailed
-from samizdat.importers.mailchimp import status_of
-from samizdat.importers.reading import open_given
+from samizdat.importers.reading.files import open_given
+from samizdat.importers.services.mailchimp import status_of
 from tests.importers.helping import (
     HEADING,
     IMPORTERS,

@@ -5,8 +5,8 @@ import tracemalloc
 import pytest
 
 from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
-from samizdat.importers.base import BadPlan, FileFound, Plan, Position
-from samizdat.importers.reading import open_given
+from samizdat.importers.base import BadPlan, DetectedFile, ImportPlan, Position
+from samizdat.importers.reading.files import open_given
 from tests.importers.helping import IMPORTERS, csv_bytes, named, read, row
 
 MAILCHIMP = IMPORTERS[0]
@@ -84,7 +84,7 @@ def test_a_plan_goes_through_a_form_and_back_without_anybodys_data(export):
         plan = MAILCHIMP.inspect(given).plan()
         plain = plan.to_json()
         assert "example" not in str(plain).replace("'example'", "")
-        back = Plan.from_json(plain)
+        back = ImportPlan.from_json(plain)
         assert [batch.incoming for batch in MAILCHIMP.read(given, back)] == [
             batch.incoming for batch in MAILCHIMP.read(given, plan)
         ]
@@ -111,7 +111,7 @@ def test_a_plan_that_cannot_be_ours_is_refused(export, spoil):
         plain = MAILCHIMP.inspect(given).plan().to_json()
     spoil(plain)
     with pytest.raises(BadPlan):
-        Plan.from_json(plain)
+        ImportPlan.from_json(plain)
 
 
 def test_two_columns_for_one_place_are_a_question(export):
@@ -125,7 +125,7 @@ def test_two_columns_for_one_place_are_a_question(export):
 
 
 def test_leaving_every_file_out_is_a_question():
-    plan = Plan("csv", [FileFound("x", 0, "subscribed", "name", "utf-8", ",", [], use=False)])
+    plan = ImportPlan("csv", [DetectedFile("x", 0, "subscribed", "name", "utf-8", ",", [], use=False)])
     assert [question.code for question in plan.questions()] == ["nothing_used"]
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samizdat import plugs
-from samizdat.importers.base import Plan
-from samizdat.importers.reading import open_given
+from samizdat import plugins
+from samizdat.importers.base import ImportPlan
+from samizdat.importers.reading.files import open_given
 from tests.importers.helping import inspect, named, read, read_plan, zipped
 
 SUBSTACK = """email,active_subscription,expiry,plan,email_disabled,created_at,first_payment_at
@@ -110,11 +110,11 @@ def test_whether_they_agreed_is_asked_where_the_file_does_not_say(source: str):
 def test_a_plan_comes_back_from_a_form_as_it_went(source: str):
     name, content, _ = FILES[source]
     plan = inspect(named(name, content.encode())).plan()
-    assert Plan.from_json(plan.to_json()).to_json() == plan.to_json()
+    assert ImportPlan.from_json(plan.to_json()).to_json() == plan.to_json()
 
 
 def test_every_plug_has_a_sample_here():
-    assert set(plugs.importers()) == {*FILES, "csv", "mailchimp"}
+    assert set(plugins.importers()) == {*FILES, "csv", "mailchimp"}
 
 
 def test_what_tells_of_reading_and_places_stays_out_and_is_named():
@@ -254,7 +254,7 @@ def test_whatever_stands_in_a_file_it_is_rows_and_rejected_lines(source: str, no
     at = place % (len(content) + 1)
     spoilt = (content[:at] + noise + content[at:]).encode("utf-8", "surrogatepass")
     with open_given([named(name, spoilt)]) as opened:
-        found = plugs.importer(source)().inspect(opened)
+        found = plugins.importer(source)().inspect(opened)
         assert all(problem.sentence() for problem in found.problems)
         plan = found.plan().with_status("subscribed")
         if not plan.questions():

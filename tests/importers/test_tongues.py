@@ -2,7 +2,7 @@
 
 import pytest
 
-from samizdat.importers.speaking import holds_leaving_word, may_be_telling, word_of
+from samizdat.importers.reading.sentences import holds_leaving_word, may_be_telling, word_of
 from tests.importers.helping import inspect, named
 
 # Language -> labels under which a yes is a no to email; cells of any column that say that somebody left.

@@ -195,7 +195,7 @@ def test_entities_are_refused_wherever_they_hide_and_however_they_are_written(sp
 
 @pytest.mark.parametrize("one", [b"<si><t/></si>", b"<x:si><x:t/></x:si>", b"<si />"])
 def test_a_table_of_texts_without_end_is_refused_under_any_prefix(one: bytes, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("samizdat.importers.workbook.TEXTS", 1_000)
+    monkeypatch.setattr("samizdat.importers.reading.workbook.TEXTS", 1_000)
     table = b"<x:sst xmlns:x='y'>" + one * 1_001 + b"</x:sst>"
     content = with_parts(book({"People": PEOPLE}), xl__texts_dot_xml=table)
     [problem] = [one for one in inspect(named("people.xlsx", content)).problems if one.stops]

@@ -1,4 +1,4 @@
-"""The public pages in this process: their own settings over the test gate, and keys without a supervisor."""
+"""The public pages in this process: their own settings over the test public database, and keys without a supervisor."""
 
 import base64
 import re
@@ -10,13 +10,13 @@ import pytest
 from django.test import Client, override_settings
 
 import samizdat.public
-from samizdat.core import link, seal
-from samizdat.gate import actions
+from samizdat.core.crypto import seal, tokens
+from samizdat.publicdb import actions
 
 UID = bytes(range(16))
 OTHER_UID = bytes(range(1, 17))
-KEY = link.LinkKey(77, bytes(range(32)))
-OTHER_KEY = link.LinkKey(78, bytes(range(1, 33)))
+KEY = tokens.LinkKey(77, bytes(range(32)))
+OTHER_KEY = tokens.LinkKey(78, bytes(range(1, 33)))
 BOX = bytes(range(2, 34))
 TEMPLATES = Path(samizdat.public.__file__).parent / "templates"
 
@@ -49,17 +49,17 @@ def lantern_place(db: Any) -> bytes:
 def reader() -> Iterator[Client]:
     """A reader's browser without cookies."""
     from samizdat.public import tokens
-    from samizdat.worker import links
+    from samizdat.worker.inbox import link_keys
 
     rows = [
         {
-            "organisation": uid.hex(),
+            "organization": uid.hex(),
             "number": key.number,
-            "keys": {p: base64.b64encode(secret).decode() for p, secret in links.given(key).items()},
+            "keys": {p: base64.b64encode(secret).decode() for p, secret in link_keys.given(key).items()},
         }
         for uid, key in ((UID, KEY), (OTHER_UID, OTHER_KEY))
     ]
-    before, tokens.reader = tokens.reader, tokens.Reader(lambda: rows)
+    before, tokens.reader = tokens.reader, tokens.TokenReader(lambda: rows)
     with override_settings(
         ROOT_URLCONF="samizdat.public.urls",
         MIDDLEWARE=["samizdat.public.middleware.QuietMiddleware"],
@@ -72,14 +72,14 @@ def reader() -> Iterator[Client]:
 @pytest.fixture(autouse=True)
 def _quick_and_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forms may be sent off at once, nothing is left of the test before, and the key of boxes is known."""
-    from samizdat.public import door, joining, sealing, stamps
+    from samizdat.public import door, envelopes, form_tokens, signup
 
-    monkeypatch.setattr(sealing, "boxes", sealing.Boxes(lambda _uid: (5, seal.public_key(BOX))))
-    monkeypatch.setattr(stamps, "YOUNGEST", 0)
-    monkeypatch.setattr(joining, "purses", stamps.Purses())
-    monkeypatch.setattr(door, "purses", stamps.Purses())
-    monkeypatch.setattr(door, "memory", door.Memory())
-    monkeypatch.setattr(joining, "used", stamps.Used())
+    monkeypatch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: (5, seal.public_key(BOX))))
+    monkeypatch.setattr(form_tokens, "YOUNGEST", 0)
+    monkeypatch.setattr(signup, "purses", form_tokens.RateBudgets())
+    monkeypatch.setattr(door, "purses", form_tokens.RateBudgets())
+    monkeypatch.setattr(door, "memory", door.RateMemory())
+    monkeypatch.setattr(signup, "used", form_tokens.UsedTokens())
 
 
 def stamp_of(page: Any) -> str:

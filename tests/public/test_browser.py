@@ -25,8 +25,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     made = make_instance(tmp_path_factory.mktemp("public"), people=True)
     instance = next(made)
     instance.python(
-        "from samizdat.accounts.models import Organisation; from samizdat.gate import actions; "
-        "from datetime import date; uid = bytes(Organisation.objects.get().uid); "
+        "from samizdat.accounts.models import Organization; from samizdat.publicdb import actions; "
+        "from datetime import date; uid = bytes(Organization.objects.get().uid); "
         "words = dict(list_name='the Thursday Letter', language='en', slug='river', title='What the river took'); "
         f"actions.publish_letter(uid, 1, html={LETTER!r}, day=date(2026, 11, 26), **words); print(json.dumps(1))"
     )
@@ -45,9 +45,9 @@ def browser() -> Iterator[Any]:
 def test_no_public_page_violates_anything(browser: Any, house: Instance) -> None:
     token = house.made["token"]
     confirm, stay = house.python(
-        "from samizdat.accounts.models import Organisation; from samizdat.vault import house; "
-        "from samizdat.core import link; key = house.keys(Organisation.objects.get()).link; "
-        f"print(json.dumps([link.make(key, 'confirm', {house.made['list']}, 1), link.make(key, 'stay', 1, 1)]))"
+        "from samizdat.accounts.models import Organization; from samizdat.vault import keyring; "
+        "from samizdat.core.crypto import tokens; key = keyring.keys(Organization.objects.get()).link; "
+        f"print(json.dumps([tokens.make(key, 'confirm', {house.made['list']}, 1), tokens.make(key, 'stay', 1, 1)]))"
     )
     wrong: list[str] = []
     context = browser.new_context(base_url=f"http://127.0.0.1:{house.ports[1]}")

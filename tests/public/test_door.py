@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from samizdat.core import link
-from samizdat.gate.models import Intake
+from samizdat.core.crypto import tokens
 from samizdat.public import door
+from samizdat.publicdb.models import Intake
 from tests.public.conftest import KEY, sign_up
 from tests.public.test_pages import FORM, ONE_CLICK, opened, token
 
@@ -24,11 +24,11 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    from samizdat.public import stamps
+    from samizdat.public import form_tokens
 
     found = Clock()
-    monkeypatch.setattr(door, "purses", stamps.Purses(found))
-    monkeypatch.setattr(door, "memory", door.Memory(found))
+    monkeypatch.setattr(door, "purses", form_tokens.RateBudgets(found))
+    monkeypatch.setattr(door, "memory", door.RateMemory(found))
     return found
 
 
@@ -85,7 +85,7 @@ def test_a_program_with_one_link_empties_its_own_purse_and_nobody_elses(
     assert 503 in answers and 503 not in answers[:5]
     full = reader.post(f"/p/{token('preferences')}", words)
     assert full["Retry-After"] == "60" and "Try again in a minute" in full.content.decode()
-    other = link.make(KEY, "preferences", 4, 8)
+    other = tokens.make(KEY, "preferences", 4, 8)
     assert reader.post(f"/p/{other}", words).status_code in (200, 303)
     assert reader.post(f"/u/{token()}", ONE_CLICK, FORM).status_code == 200
     clock.now += 61
@@ -96,7 +96,7 @@ def test_a_program_with_one_link_empties_its_own_purse_and_nobody_elses(
 def test_leaving_and_coming_back_have_purses_too(lantern_place: bytes, reader: Client, clock: Clock, path: str) -> None:
     answers = [reader.post(f"/u/{token()}{path}").status_code for _ in range(int(door.ONE[1]) + 1)]
     assert answers[-2:] == [200, 503]
-    assert reader.post(f"/u/{link.make(KEY, 'leave', 4, 8)}{path}").status_code == 200
+    assert reader.post(f"/u/{tokens.make(KEY, 'leave', 4, 8)}{path}").status_code == 200
 
 
 def test_a_link_to_confirm_with_made_up_ends_is_one_link(lantern_place: bytes, reader: Client, clock: Clock) -> None:

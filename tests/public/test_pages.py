@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from django.test import Client
 
-from samizdat.core import link, seal
-from samizdat.gate import actions
-from samizdat.gate.models import Form, Intake, LetterName, Page, Picture, Place, TokenState
+from samizdat.core.crypto import seal, tokens
 from samizdat.public import style
-from samizdat.public.sealing import info
+from samizdat.public.envelopes import info
+from samizdat.publicdb import actions
+from samizdat.publicdb.models import EditionName, Form, Intake, Page, PublicPicture, Site, TokenState
 from tests.public.conftest import BOX, KEY, OTHER_KEY, OTHER_UID, UID, publish, sign_up
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 def token(purpose: str = "leave", edition: int = 4, number: int = 9) -> str:
-    return link.make(KEY, purpose, edition, number)
+    return tokens.make(KEY, purpose, edition, number)
 
 
 def opened() -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ def opened() -> list[dict[str, Any]]:
 def everything() -> list[Any]:
     return [
         list(model.objects.order_by("pk").values())
-        for model in (Place, Form, Page, LetterName, Picture, TokenState, Intake)
+        for model in (Site, Form, Page, EditionName, PublicPicture, TokenState, Intake)
     ]
 
 
@@ -135,7 +135,8 @@ class TestLeaving:
         assert not Intake.objects.exists()
 
     @pytest.mark.parametrize(
-        "bad", ["x", "a" * 52, "a" * 60, link.make(KEY, "return", 4, 9), link.make(KEY, "confirm", 4, 9), "%00", "ü"]
+        "bad",
+        ["x", "a" * 52, "a" * 60, tokens.make(KEY, "return", 4, 9), tokens.make(KEY, "confirm", 4, 9), "%00", "ü"],
     )
     def test_what_is_no_leave_token_is_one_sentence(self, reader: Client, bad: str) -> None:
         for answer in (reader.get(f"/u/{bad}"), reader.post(f"/u/{bad}", ONE_CLICK, FORM)):
@@ -231,12 +232,12 @@ class TestHosts:
         publish(OTHER_UID, host="harbour.example", name="Harbour")
         assert reader.get(f"/u/{token()}", headers={"host": "old.example"}).status_code == 200
         assert reader.get(f"/u/{token()}", headers={"host": "harbour.example"}).status_code == 404
-        foreign = link.make(OTHER_KEY, "leave", 4, 9)
+        foreign = tokens.make(OTHER_KEY, "leave", 4, 9)
         assert "Harbour" in reader.get(f"/u/{foreign}", headers={"host": "harbour.example"}).content.decode()
 
     def test_a_foreign_token_never_names_our_list(self, reader: Client) -> None:
         publish(OTHER_UID, name="Harbour")
-        page = reader.get(f"/u/{link.make(OTHER_KEY, 'leave', 4, 9)}").content.decode()
+        page = reader.get(f"/u/{tokens.make(OTHER_KEY, 'leave', 4, 9)}").content.decode()
         assert "Thursday" not in page
         assert "Leave Harbour?" in page
 

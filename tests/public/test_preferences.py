@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from samizdat.core import link
-from samizdat.gate import actions
-from samizdat.gate.models import Intake
+from samizdat.core.crypto import tokens
 from samizdat.public import style
+from samizdat.publicdb import actions
+from samizdat.publicdb.models import Intake
 from tests.public.conftest import KEY, OTHER_KEY, OTHER_UID, UID, publish
 from tests.public.test_pages import FORM, LIMIT, everything, opened, token
 
@@ -39,7 +39,7 @@ def shown(reader: Client, **words: Any) -> Any:
 
 
 def test_no_get_or_head_asks_for_anything(reader: Client) -> None:
-    mailed = link.make(KEY, "erase", 1, 9)
+    mailed = tokens.make(KEY, "erase", 1, 9)
     actions.set_token_state(mailed, "asked-erase")
     before = everything()
     for path in (preferences(), f"{preferences()}?s={'a' * 26}", f"{preferences()}?do=show", f"/e/{mailed}"):
@@ -73,7 +73,7 @@ def test_her_pages_speak_as_the_link_asks_or_as_she_chose(reader: Client) -> Non
     assert '<html lang="ru"' in page and f'action="{preferences()}?ru"' in page
     assert '<html lang="ru"' in reader.post(preferences(), WHOLE | {"language": "ru"}).content.decode()
     assert '<html lang="en"' in reader.post(f"{preferences()}?en", WHOLE | {"language": "ru"}).content.decode()
-    mailed = link.make(KEY, "erase", 1, 9)
+    mailed = tokens.make(KEY, "erase", 1, 9)
     actions.set_token_state(mailed, "asked-erase")
     page = reader.get(f"/e/{mailed}?ru").content.decode()
     assert '<html lang="ru"' in page and f'action="/e/{mailed}?ru"' in page
@@ -229,7 +229,7 @@ def test_a_token_that_is_cut_or_altered_or_for_something_else_is_one_sentence(re
 def test_another_groups_token_never_works_on_this_groups_host(reader: Client) -> None:
     publish(host="lantern.example")
     publish(OTHER_UID, host="harbour.example", name="Harbour")
-    foreign = link.make(OTHER_KEY, "preferences", 4, 9)
+    foreign = tokens.make(OTHER_KEY, "preferences", 4, 9)
     assert reader.post(f"/p/{foreign}", WHOLE, headers={"host": "lantern.example"}).status_code == 404
     assert reader.get(preferences(), headers={"host": "harbour.example"}).status_code == 404
     assert not Intake.objects.exists()
@@ -244,20 +244,23 @@ def test_who_knows_no_token_changes_nothing_from_another_site(reader: Client) ->
 class TestMailedLinks:
     def test_what_the_house_did_not_mail_is_not_here(self, reader: Client) -> None:
         for kind, purpose in (("e", "erase"), ("n", "move"), ("d", "data")):
-            for answer in (reader.get(f"/{kind}/{link.make(KEY, purpose, 1, 9)}"), reader.post(f"/{kind}/{'a' * 52}")):
+            for answer in (
+                reader.get(f"/{kind}/{tokens.make(KEY, purpose, 1, 9)}"),
+                reader.post(f"/{kind}/{'a' * 52}"),
+            ):
                 assert answer.status_code == 404
         assert not Intake.objects.exists()
 
     @pytest.mark.parametrize(("kind", "purpose"), [("e", "erase"), ("n", "move")])
     def test_one_press_sends_it_to_the_house(self, reader: Client, kind: str, purpose: str) -> None:
-        mailed = link.make(KEY, purpose, 1, 9)
+        mailed = tokens.make(KEY, purpose, 1, 9)
         actions.set_token_state(mailed, f"asked-{purpose}")
         assert "<button" in reader.get(f"/{kind}/{mailed}").content.decode()
         assert "<button" not in reader.post(f"/{kind}/{mailed}").content.decode()
         assert (opened()[0]["kind"], opened()[0]["purpose"], opened()[0]["token"]) == ("proven", purpose, mailed)
 
     def test_a_link_for_one_thing_is_none_for_another(self, reader: Client) -> None:
-        mailed = link.make(KEY, "data", 1, 9)
+        mailed = tokens.make(KEY, "data", 1, 9)
         actions.set_token_state(mailed, "asked-data")
         lay_out(mailed)
         assert {reader.post(f"/{kind}/{mailed}").status_code for kind in "eno"} == {404}
@@ -265,7 +268,7 @@ class TestMailedLinks:
         assert not Intake.objects.exists()
 
     def test_her_data_is_one_file_for_who_has_the_mail(self, reader: Client) -> None:
-        mailed = link.make(KEY, "data", 1, 9)
+        mailed = tokens.make(KEY, "data", 1, 9)
         actions.set_token_state(mailed, "asked-data")
         lay_out(mailed, address="ada@example.org")
         page = reader.get(f"/d/{mailed}").content.decode()
@@ -282,7 +285,7 @@ def test_every_page_is_small_and_asks_nobody_else_for_anything(reader: Client) -
     actions.publish_letter(UID, 4, list_name="П" * 200, language="en")
     for number in range(10):
         actions.publish_form(UID, f"{number:040}", list=50 + number, name="Ж" * 200, purpose="", language="en")
-    mailed = link.make(KEY, "erase", 1, 9)
+    mailed = tokens.make(KEY, "erase", 1, 9)
     actions.set_token_state(mailed, "asked-erase")
     pages = {
         "closed": reader.get(preferences()),

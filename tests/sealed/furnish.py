@@ -1,11 +1,11 @@
-"""What people of an organisation set up before a letter goes out; run as a process of its own inside of the house.
+"""What people of an organization set up before a letter goes out; run as a process of its own inside of the house.
 
 python -m tests.sealed.furnish PORT     prints the number of the letter that is ready to be sent
 """
 
 import sys
 
-from samizdat.cli.opening import now, open_house
+from samizdat.cli.bootstrap import now, open_house
 from tests.conftest import PASSWORD
 from tests.sealed import living as words
 
@@ -13,35 +13,35 @@ from tests.sealed import living as words
 def main(port: int) -> int:
     open_house()
     from samizdat.accounts import actions as accounts
-    from samizdat.accounts.models import Organisation
+    from samizdat.accounts.models import Organization
     from samizdat.audience import actions as audience
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
 
-    organisation = Organisation.objects.get()
+    organization = Organization.objects.get()
     admin = accounts.add_person(words.ADMIN_ADDRESS, name=words.ADMIN_NAME, password=PASSWORD, today=now().date())
-    accounts.give_role(admin, organisation, "admin", by=None, now=now())
-    accounts.invite(organisation, "viewer", note=f"{words.GUEST}@{words.GUEST}.example", by=admin, now=now())
-    secret = audience.new_list(organisation, f"{words.LIST} Weekly", now=now(), by=admin)
-    audience.add_subscriber(organisation, words.address(9001), secret, consent=f"{words.NOTE} in person", now=now())
+    accounts.give_role(admin, organization, "admin", by=None, now=now())
+    accounts.invite(organization, "viewer", note=f"{words.GUEST}@{words.GUEST}.example", by=admin, now=now())
+    secret = audience.new_list(organization, f"{words.LIST} Weekly", now=now(), by=admin)
+    audience.add_subscriber(organization, words.address(9001), secret, consent=f"{words.NOTE} in person", now=now())
     url = f"smtp+plain://{words.ROUTE_USER}:{words.ROUTE_PASSWORD}@127.0.0.1:{port}"
-    delivery.add_route(organisation, "main", url, now=now(), by=admin)
+    delivery.add_route(organization, "main", url, now=now(), by=admin)
     url = f"smtps://{words.ROUTE_USER}@{words.ROUTE_HOST}.example"
-    spare = delivery.add_route(organisation, "spare", url, password=words.ROUTE_PASSWORD, priority=90, now=now())
+    spare = delivery.add_route(organization, "spare", url, password=words.ROUTE_PASSWORD, priority=90, now=now())
     delivery.pause_route(spare, now=now(), by=admin)
-    domain = domains.add_domain(organisation, "lantern.example", now=now(), by=admin)
-    for key in domain.keys.select_related("domain__organisation"):
+    domain = domains.add_domain(organization, "lantern.example", now=now(), by=admin)
+    for key in domain.keys.select_related("domain__organization"):
         domains.say_published(key, now=now(), by=admin)
     domains.activate_published(domain, now=now(), by=admin)
-    return write(organisation, secret, admin)
+    return write(organization, secret, admin)
 
 
-def write(organisation: object, secret: object, admin: object) -> int:
+def write(organization: object, secret: object, admin: object) -> int:
     """A draft that stays one, saved twice, and a letter with a reader's name in it on a list that has a form."""
     from samizdat.audience import actions as audience
     from samizdat.campaigns.actions import create, save
-    from samizdat.campaigns.draft import Draft
-    from samizdat.worker.publish import list_as_form
+    from samizdat.campaigns.drafts.draft import Draft
+    from samizdat.worker.publishing.publish import list_as_form
 
     draft = Draft(
         subject=f"{words.SUBJECT} at dawn",
@@ -50,10 +50,10 @@ def write(organisation: object, secret: object, admin: object) -> int:
         from_email=words.ADMIN_ADDRESS,
         body=f"# {words.SUBJECT}\n\n{words.BODY} {words.BODY}, {{{{ FNAME }}}}\n" * 40,
     )
-    campaign = create(organisation, secret, draft, by=admin, now=now())
+    campaign = create(organization, secret, draft, by=admin, now=now())
     save(campaign, draft.with_(subject=f"{words.SUBJECT} at dusk"), version=1, by=admin, now=now())
     details = {"from_email": "letter@lantern.example"}
-    public = audience.new_list(organisation, words.LETTERS, now=now(), by=admin, details=details)
+    public = audience.new_list(organization, words.LETTERS, now=now(), by=admin, details=details)
     audience.give_form(public, "thursday", now=now(), by=admin)
     list_as_form(public)
     letter = Draft(
@@ -62,7 +62,7 @@ def write(organisation: object, secret: object, admin: object) -> int:
         from_email="letter@lantern.example",
         body="Dear {{ FNAME }} {{ LNAME }},\n\n[the river](https://lantern.example/river)\n",
     )
-    return create(organisation, public, letter, by=admin, now=now()).pk
+    return create(organization, public, letter, by=admin, now=now()).pk
 
 
 if __name__ == "__main__":

@@ -87,13 +87,13 @@ def _csv(rows: list[dict[str, str]]) -> bytes:
 
 # As if another admin had agreed already.
 ASKS = f"""
-from samizdat.accounts.models import Organisation
-from samizdat.audience.exporting.actions import ask
-from samizdat.audience.exporting.leaving import Wish
-from samizdat.cli.opening import now
-print(ask(Organisation.objects.get(), Wish("csv", zipped=False), reason="{NOTE}", now=now(), by=None).pk)
+from samizdat.accounts.models import Organization
+from samizdat.portability.actions import ask
+from samizdat.portability.write import ExportRequest
+from samizdat.cli.bootstrap import now
+print(ask(Organization.objects.get(), ExportRequest("csv", zipped=False), reason="{NOTE}", now=now(), by=None).pk)
 """
-MADE = "from samizdat.audience.exporting.models import Export as E; print(json.dumps(E.objects.get().state))"
+MADE = "from samizdat.portability.models import Export as E; print(json.dumps(E.objects.get().state))"
 
 
 class Life:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.core import seal
+from samizdat.core.crypto import seal
 from tests.sealed import living
 from tests.sealed.living import LOCAL, PEOPLE, SHARES, WORDS, Life, address
 from tests.sealed.searching import Searcher, files, postgresql_values, sqlite_values
@@ -58,18 +58,18 @@ def seized(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seized]:
 
 # All secrets that the key file opens, as hexadecimal.
 KEYS = """
-from samizdat.accounts.models import Organisation
+from samizdat.accounts.models import Organization
 from samizdat.delivery.models import DkimKey
-from samizdat.vault import house
+from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 from samizdat.vault.purposes import PURPOSES
-source, organisation = house.open_source(), Organisation.objects.get()
+source, organization = keyring.open_source(), Organization.objects.get()
 held = [
-    source.unwrap(house.label(row.kind, row.number, bytes(organisation.uid)), bytes(row.wrapped))
-    for row in VaultKey.objects.filter(organisation=organisation)
+    source.unwrap(keyring.label(row.kind, row.number, bytes(organization.uid)), bytes(row.wrapped))
+    for row in VaultKey.objects.filter(organization=organization)
 ]
-held += [house.derive(name) for name in PURPOSES]
-keys = house.keys(organisation)
+held += [keyring.derive(name) for name in PURPOSES]
+keys = keyring.keys(organization)
 signing = [keys.open(row.private_sealed, "dkimkey", "private", row.pk) for row in DkimKey.objects.all()]
 # Of an Ed25519 key the last 32 bytes, of an RSA key any piece of its DER would do.
 held += [piece for key in signing for piece in (key[-32:], key[len(key) // 2 :][:48])]

@@ -354,7 +354,7 @@ BAD_ROUTES = (
     ("mailgun://SECRET@lantern.example:99999", "port"),
     ("mailgun://SECRET@lantern.example/v3", "domain"),
     ("mailgun://SECRET@lantern.example?region=asia", "eu or us"),
-    ("mailgun://SECRET@lantern.example?colour=blue", "colour"),
+    ("mailgun://SECRET@lantern.example?color=blue", "color"),
     ("mailgun://SECRET@lantern.example?timeout=0", "timeout"),
     ("mailgun://SECRET@lantern.example?timeout=-3", "timeout"),
     ("mailgun://SECRET@lantern.example?connect=soon", "connect"),

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from samizdat.core.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
-from samizdat.plugs import transport
+from samizdat.core.mail.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
+from samizdat.plugins import transport
 from samizdat.transports.base import Message, RouteDown, read_url
 
 

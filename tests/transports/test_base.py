@@ -4,8 +4,8 @@
 
 import pytest
 
-from samizdat.core.outcome import Accepted, Deferred, Refused, classify
-from samizdat.transports.base import BadRoute, Teller, read_url
+from samizdat.core.mail.outcome import Accepted, Deferred, Refused, classify
+from samizdat.transports.base import BadRoute, JournalWriter, read_url
 from tests.transports.desk import Desk, letter, letters
 
 
@@ -86,7 +86,7 @@ NO = Refused(550, "5.7.1 go away", "recipient", "policy")
 
 def test_refusals_are_held_until_a_success_shows_that_they_were_meant() -> None:
     desk = Desk([])
-    teller = Teller(desk)
+    teller = JournalWriter(desk)
     one, two, three = letters(3)
     assert teller.tell(one, NO) is None
     assert teller.tell(two, NO) is None
@@ -98,7 +98,7 @@ def test_refusals_are_held_until_a_success_shows_that_they_were_meant() -> None:
 
 def test_refusals_are_held_until_another_kind_of_answer_comes() -> None:
     desk = Desk([])
-    teller = Teller(desk)
+    teller = JournalWriter(desk)
     one, two = letters(2)
     teller.tell(one, NO)
     teller.tell(two, Deferred(450, "4.2.0 later", "recipient"))
@@ -107,7 +107,7 @@ def test_refusals_are_held_until_another_kind_of_answer_comes() -> None:
 
 def test_the_one_too_many_turns_all_of_them_into_the_fault_of_the_route() -> None:
     desk = Desk([])
-    teller = Teller(desk)
+    teller = JournalWriter(desk)
     verdicts = [teller.tell(message, NO) for message in letters(5)]
     assert verdicts[:4] == [None] * 4
     assert verdicts[4] is not None
@@ -117,7 +117,7 @@ def test_the_one_too_many_turns_all_of_them_into_the_fault_of_the_route() -> Non
 
 def test_of_many_refusals_by_one_mailbox_provider_one_message_is_held_and_the_route_is_not_blamed() -> None:
     desk = Desk([])
-    teller = Teller(desk)
+    teller = JournalWriter(desk)
     hosts = ("yahoo.com", "aol.com", "yahoo.de", "ymail.com", "yahoo.fr", "rocketmail.com")
     messages = [letter(f"ada{number}@{hosts[number % 6]}") for number in range(600)]
     assert {teller.tell(message, NO) for message in messages} == {None}
@@ -126,7 +126,7 @@ def test_of_many_refusals_by_one_mailbox_provider_one_message_is_held_and_the_ro
 
 def test_a_missing_record_that_every_mailbox_provider_names_bars_the_domain_and_not_the_route() -> None:
     desk = Desk([])
-    teller = Teller(desk)
+    teller = JournalWriter(desk)
     said = classify("final", 550, "5.7.26 Unauthenticated email from lantern.example is not accepted: DMARC")
     assert isinstance(said, Deferred)
     verdict = [teller.tell(message, said) for message in letters(5)][-1]

@@ -1,4 +1,4 @@
-"""What every transport that plugs.py finds must keep to, ours and those that come later."""
+"""What every transport that plugins.py finds must keep to, ours and those that come later."""
 
 # ruff: noqa: E501  (tables are read one row a line)
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from samizdat import plugs
-from samizdat.core.outcome import REASONS, TABLE, Deferred, Refused, Unsure
-from samizdat.transports.base import Ask, BadRoute, Message, RouteDown, read_url
+from samizdat import plugins
+from samizdat.core.mail.outcome import REASONS, TABLE, Deferred, Refused, Unsure
+from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, read_url
 from tests.transports.contract import ANSWERING, BAD_ROUTES, FAKES, ODD, SECRET, TELLING, Fake
 from tests.transports.desk import Desk, add_options, carried, carry, letter, letters, probe, standing
 
-PLUGS = sorted({plug.name: plug for plug in plugs.transports().values()}.items())
+PLUGS = sorted({plug.name: plug for plug in plugins.transports().values()}.items())
 PATHS = ("folder", "sendmail")
 
 ADA, BORIS, CLARA = (letter(f"{name}@north.example", number) for number, name in enumerate(("ada", "boris", "clara")))
@@ -50,7 +50,7 @@ def telling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fake]:
 
 
 def test_all_ways_out_are_found() -> None:
-    assert {"smtp", "smtps", "smtp+plain", "folder", "sendmail", "mailgun"} <= set(plugs.transports())
+    assert {"smtp", "smtps", "smtp+plain", "folder", "sendmail", "mailgun"} <= set(plugins.transports())
 
 
 def test_every_transport_has_a_fake_and_so_all_these_tests() -> None:
@@ -62,7 +62,7 @@ def test_every_transport_has_a_fake_and_so_all_these_tests() -> None:
 def test_a_transport_says_what_it_is_and_what_it_asks(name: str, plug: type) -> None:
     assert plug.schemes
     assert all(scheme == scheme.lower() for scheme in plug.schemes)
-    assert all(isinstance(ask, Ask) and ask.help for ask in plug.asks)
+    assert all(isinstance(ask, RouteField) and ask.help for ask in plug.asks)
     assert set(plug.known_options) <= {ask.name for ask in plug.asks}
     assert all(ask.secret for ask in plug.asks if "password" in ask.name or "key" in ask.name)
 
@@ -70,8 +70,8 @@ def test_a_transport_says_what_it_is_and_what_it_asks(name: str, plug: type) -> 
 @pytest.mark.parametrize(("name", "plug"), PLUGS)
 def test_a_transport_refuses_options_it_does_not_know(name: str, plug: type) -> None:
     scheme = plug.schemes[0]
-    url = f"{scheme}:///srv?colour=blue" if scheme in PATHS else f"{scheme}://host.example?colour=blue"
-    with pytest.raises(BadRoute, match="colour"):
+    url = f"{scheme}:///srv?color=blue" if scheme in PATHS else f"{scheme}://host.example?color=blue"
+    with pytest.raises(BadRoute, match="color"):
         plug(read_url("main", url))
 
 
@@ -92,12 +92,12 @@ def test_every_row_of_the_table_has_its_sentence() -> None:
 
 def built(url: str) -> object:
     route = read_url("main", url)
-    return plugs.transport(route.scheme)(route)
+    return plugins.transport(route.scheme)(route)
 
 
 @pytest.mark.parametrize(("url", "word"), BAD_ROUTES)
 def test_a_route_that_cannot_be_gets_one_sentence_without_its_secret(url: str, word: str) -> None:
-    with pytest.raises((BadRoute, plugs.NoSuchPlug)) as refused:
+    with pytest.raises((BadRoute, plugins.NoSuchPlug)) as refused:
         built(url.replace("SECRET", SECRET))
     assert word in str(refused.value)
     assert str(refused.value).endswith(".")
@@ -342,7 +342,7 @@ def test_a_fault_of_the_engine_comes_back_to_it_and_leaves_nothing_behind(fake: 
         setattr(desk, fails, fail)
         route = read_url("main", fake.url)
         with pytest.raises(KeyError, match="a mistake"):
-            await plugs.transport(route.scheme)(route).carry(desk)
+            await plugins.transport(route.scheme)(route).carry(desk)
         assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(go())
@@ -388,7 +388,7 @@ def test_the_secret_of_a_route_is_in_no_log_no_sentence_and_no_printed_value(
     caplog.set_level(logging.DEBUG)
     fake.suspend()
     route = read_url("main", add_options(fake.url, {}))
-    transport = plugs.transport(route.scheme)(route)
+    transport = plugins.transport(route.scheme)(route)
     desk = Desk(letters(3))
     with pytest.raises(RouteDown) as down:
         asyncio.run(transport.carry(desk))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from samizdat.core import inside
+from samizdat.core import private_networks
 from samizdat.transports.base import read_url
-from samizdat.transports.mailgun import Transport as Mailgun
-from samizdat.transports.smtp import Transport
+from samizdat.transports.providers.mailgun import MailgunTransport as Mailgun
+from samizdat.transports.providers.smtp import SmtpTransport
 from tests.http_server import ScriptedApi
 from tests.smtp_server import ScriptedServer
 
@@ -31,8 +31,8 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def probed(url: str, allowed: str) -> Any:
-    settings = replace(read_url("relay", url), inside=inside.networks(allowed))
-    return asyncio.run(Transport(settings).probe())
+    settings = replace(read_url("relay", url), inside=private_networks.networks(allowed))
+    return asyncio.run(SmtpTransport(settings).probe())
 
 
 def test_a_route_of_an_admin_reaches_nothing_inside() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from samizdat.core.outcome import Deferred
+from samizdat.core.mail.outcome import Deferred
 from samizdat.transports.base import BadRoute, read_url
-from samizdat.transports.folder import Transport
+from samizdat.transports.providers.folder import FolderTransport
 from tests.transports.desk import carry, letters, probe
 
 
@@ -57,7 +57,7 @@ def test_what_cannot_be_written_is_deferred_and_takes_the_route_down(
             raise OSError(number, os.strerror(number))
         return real(path, *more, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("samizdat.transports.folder.os.open", fails_later)
+    monkeypatch.setattr("samizdat.transports.providers.folder.os.open", fails_later)
     desk, verdict = carry(f"folder://{tmp_path}", letters(10))
     assert (verdict.state, verdict.reason) == (state, reason)
     assert len(desk.accepted) == 2
@@ -69,7 +69,7 @@ def test_what_cannot_be_written_is_deferred_and_takes_the_route_down(
 def test_a_folder_needs_a_whole_path() -> None:
     for url in ("folder://srv/outbox", "folder:outbox", "folder://", "folder:///"):
         with pytest.raises(BadRoute):
-            Transport(read_url("main", url))
+            FolderTransport(read_url("main", url))
 
 
 def test_a_path_may_hold_spaces(tmp_path: Path) -> None:

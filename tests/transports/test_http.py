@@ -7,14 +7,14 @@ import h11
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samizdat.core.outcome import Accepted
+from samizdat.core.mail.outcome import Accepted
 from samizdat.transports.base import read_url
-from samizdat.transports.crew import Lost
-from samizdat.transports.http import LONGEST_WAIT, Answer, Broken, Connection, Endless, seconds_asked
-from samizdat.transports.mailgun import Transport
+from samizdat.transports.crew import ConnectionLost
+from samizdat.transports.http import LONGEST_WAIT, Broken, Endless, HttpConnection, HttpReply, seconds_asked
+from samizdat.transports.providers.mailgun import MailgunTransport
 
 REQUEST = h11.Request(method="POST", target="/", headers=[("Host", "x"), ("Content-Length", "9")])
-GUN = Transport(read_url("main", "mailgun://KEY@lantern.example"))
+GUN = MailgunTransport(read_url("main", "mailgun://KEY@lantern.example"))
 
 # Near enough to HTTP that the reading gets somewhere.
 PIECES = (
@@ -54,7 +54,7 @@ class Wire:
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=40)), max_size=12), st.booleans())
 def test_whatever_comes_is_an_answer_or_a_broken_connection(pieces: list[bytes], cut: bool) -> None:
     async def go() -> None:
-        connection = Connection()
+        connection = HttpConnection()
         connection.connection_made(Wire())  # type: ignore[arg-type]
         asked = asyncio.ensure_future(connection.post(REQUEST, b"letter", b"end", lambda: None))
         await asyncio.sleep(0)
@@ -66,7 +66,7 @@ def test_whatever_comes_is_an_answer_or_a_broken_connection(pieces: list[bytes],
         with contextlib.suppress(Broken, Endless):
             answer = await asked
             assert 200 <= answer.status <= 999
-            with contextlib.suppress(Lost):
+            with contextlib.suppress(ConnectionLost):
                 GUN.read(answer, "ada@north.example")
         connection.rests()
 
@@ -88,10 +88,10 @@ def test_whatever_comes_is_an_answer_or_a_broken_connection(pieces: list[bytes],
 def test_no_answer_is_a_surprise_and_only_one_that_names_the_letter_is_a_yes(
     status: int, body: bytes, whole: bool, headers: dict[str, str]
 ) -> None:
-    answer = Answer(status, headers, body, whole)
+    answer = HttpReply(status, headers, body, whole)
     wait = seconds_asked(answer, answer.text)
     assert wait is None or 0 <= wait <= LONGEST_WAIT
-    with contextlib.suppress(Lost):
+    with contextlib.suppress(ConnectionLost):
         outcome, verdict = GUN.read(answer, "ada@north.example")
         assert not isinstance(outcome, Accepted) or (status < 300 and b'"id"' in body)
         assert verdict.sentence

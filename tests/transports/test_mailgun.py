@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from samizdat.core.outcome import Accepted, Deferred, Refused, Unsure
+from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.transports.base import Message, read_url
-from samizdat.transports.http import Answer, seconds_asked
-from samizdat.transports.mailgun import Transport
+from samizdat.transports.http import HttpReply, seconds_asked
+from samizdat.transports.providers.mailgun import MailgunTransport
 from tests.http_server import HANG_UP, RESET, STALL_EARLY, Reply, ScriptedApi
 from tests.smtp_server import Certificates
 from tests.transports.contract import SECRET
@@ -55,7 +55,7 @@ def test_a_letter_is_sent_as_it_is_and_nothing_of_it_is_counted_or_rewritten(api
     ],
 )
 def test_where_it_goes(url: str, host: str) -> None:
-    place = Transport(read_url("main", url)).place
+    place = MailgunTransport(read_url("main", url)).place
     assert place.name == host
     assert (place.context is None) == ("http://" in url)
 
@@ -73,11 +73,11 @@ def test_a_key_may_hold_odd_characters_and_is_kept_as_a_password(url: str, passw
     route = read_url("main", url)
     assert (route.user, route.password) == ("", password)
     assert password not in repr(route)
-    assert Transport(route).headers()["Authorization"]
+    assert MailgunTransport(route).headers()["Authorization"]
 
 
 def test_a_key_beside_the_url_is_taken() -> None:
-    assert Transport(read_url("main", "mailgun://lantern.example", password="KEY")).route.password == "KEY"
+    assert MailgunTransport(read_url("main", "mailgun://lantern.example", password="KEY")).route.password == "KEY"
 
 
 def test_connections_are_kept_and_never_more_than_the_route_allows(api: ScriptedApi) -> None:
@@ -310,7 +310,7 @@ def test_a_probe_of_a_bad_route_says_why(api: ScriptedApi, reply: Reply, reason:
 def test_a_moment_is_measured_by_the_clock_of_whoever_names_it() -> None:
     text = "account has been disabled until Tue, 23 Oct 2018 08:42:36 GMT."
     for date, wait in (("Tue, 23 Oct 2018 08:42:00 GMT", 36), ("", None), ("nonsense", None)):
-        assert seconds_asked(Answer(403, {"date": date}, b"", True), text) == wait
+        assert seconds_asked(HttpReply(403, {"date": date}, b"", True), text) == wait
 
 
 def state(word: Any, status: int = 200) -> Reply:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from samizdat.core.outcome import Accepted, Deferred, Refused, Unsure
-from samizdat.transports.sendmail import LAST_WORDS, MOST
+from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
+from samizdat.transports.providers.sendmail import LAST_WORDS, MOST
 from tests.bad_input.saying import until
 from tests.transports.contract import FakeSendmail
 from tests.transports.desk import Desk, carried, carry, letter, letters, probe

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from samizdat.core.outcome import Accepted, Deferred, Refused, RouteVerdict, Unsure
+from samizdat.core.mail.outcome import Accepted, Deferred, Refused, RouteVerdict, Unsure
 from samizdat.transports.base import BadRoute, Message, read_url
-from samizdat.transports.smtp import Transport
-from samizdat.transports.smtp_server import read_server, shown
-from samizdat.transports.smtp_session import Session
+from samizdat.transports.providers.smtp import SmtpTransport
+from samizdat.transports.smtp_client.server import read_server, shown
+from samizdat.transports.smtp_client.session import SmtpSession
 from tests.smtp_server import (
     HANG_UP,
     HANG_UP_UNTAKEN,
@@ -486,7 +486,7 @@ def test_a_turn_of_the_loop_reads_little_of_one_relay() -> None:
     """All routes share the loop: 256 kB of empty lines from each of 50 connections held it for 1.7 s."""
 
     async def go() -> None:
-        session = Session(read_server(read_url("main", "smtp+plain://127.0.0.1:25")))
+        session = SmtpSession(read_server(read_url("main", "smtp+plain://127.0.0.1:25")))
         assert len(session.get_buffer(-1)) <= 16_384
 
     asyncio.run(go())
@@ -736,7 +736,7 @@ def test_a_fault_of_the_engine_comes_back_to_it_and_leaves_no_connection(server:
         setattr(desk, fails, fail)
         route = read_url("main", server.url)
         with pytest.raises(KeyError, match="a mistake"):
-            await Transport(route).carry(desk)
+            await SmtpTransport(route).carry(desk)
         assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(go())
@@ -900,7 +900,7 @@ def test_a_refused_starttls_is_no_reason_to_send_plainly(certificates: Certifica
 
 def test_older_tls_than_1_2_is_not_spoken() -> None:
     route = read_url("main", "smtps://mail.example.org")
-    context = Transport(route).server.context
+    context = SmtpTransport(route).server.context
     assert context is not None
     assert context.minimum_version.name == "TLSv1_2"
     assert context.check_hostname
@@ -993,7 +993,7 @@ def test_a_probe_of_a_bad_route_says_why(server: ScriptedServer) -> None:
         "smtp://mail.example.org?timeout=soon",
         "smtp://mail.example.org?timeout=0",
         "smtp://mail.example.org?timeout=nan",
-        "smtp://mail.example.org?colour=blue",
+        "smtp://mail.example.org?color=blue",
         "smtp://mail.example.org?fingerprint=abc",
         "smtp://mail.example.org?ca=/nowhere/ca.pem",
         "smtp://mail.example.org?helo=a b",
@@ -1001,14 +1001,14 @@ def test_a_probe_of_a_bad_route_says_why(server: ScriptedServer) -> None:
 )
 def test_a_route_with_nonsense_is_refused_at_the_door(url: str) -> None:
     with pytest.raises(BadRoute) as refused:
-        Transport(read_url("main", url))
+        SmtpTransport(read_url("main", url))
     assert str(refused.value).endswith(".")
     assert ":password@mail" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("scheme", "port"), [("smtp", 587), ("smtps", 465), ("smtp+plain", 25)])
 def test_every_scheme_has_its_port(scheme: str, port: int) -> None:
-    assert Transport(read_url("main", f"{scheme}://mail.example.org")).server.port == port
+    assert SmtpTransport(read_url("main", f"{scheme}://mail.example.org")).server.port == port
 
 
 def test_slow_answers_are_waited_for(server: ScriptedServer) -> None:

@@ -13,24 +13,24 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts.actions import found_organisation
+from samizdat.accounts.actions import found_organization
 from samizdat.audience.actions import new_list
 from samizdat.campaigns.actions import create, freeze
-from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
-from samizdat.core import seal
-from samizdat.public import sealing
+from samizdat.core.crypto import seal
+from samizdat.public import envelopes
 from samizdat.vault import purposes
 from samizdat.vault.errors import KeyFileOpen, KeyRefused
-from samizdat.vault.house import label
+from samizdat.vault.keyring import label
 from samizdat.vault.keyserver import MOST_HANDED_IN, SECRET_NAME, SOCKET_NAME, KeyServer, SocketSource
 from samizdat.vault.models import VaultKey
 from samizdat.vault.source import InstanceSource, new_instance_key, read_key_file
-from samizdat.worker import links
+from samizdat.worker.inbox import link_keys
 from tests.conftest import INSTANCE_KEY, NOW, TODAY
 
 SOURCE = InstanceSource(INSTANCE_KEY)
-LINKS = [{"organisation": "00", "number": 1, "keys": {}}]
+LINKS = [{"organization": "00", "number": 1, "keys": {}}]
 SENDS, RESTS = b"s" * 16, b"r" * 16
 KINDS = ("data", "index", "link", "box", "proof")
 PURPOSES = tuple(purposes.PURPOSES)
@@ -98,7 +98,7 @@ def test_a_sender_is_told_no_key_of_an_organization_that_sends_nothing(
 def test_an_organization_sends_from_its_release_until_an_hour_after_the_last_answer(
     lantern: Any, change: dict[str, Any], sends: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(links.hours, "now", lambda: NOW)
+    monkeypatch.setattr(link_keys.dbclock, "now", lambda: NOW)
     draft = Draft(subject="River", from_email="a@lantern.example", body="[Leave](*|UNSUB|*)")
     made = create(lantern, new_list(lantern, "Letter", now=NOW), draft, by=None, now=NOW)
     if change["state"] != "draft":
@@ -106,8 +106,8 @@ def test_an_organization_sends_from_its_release_until_an_hour_after_the_last_ans
     Campaign.objects.filter(pk=made.pk).update(**{"changed": NOW, **change})
     uid = bytes(lantern.uid)
     with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(links.has_to_send, uid).result() is sends
-        assert not thread.submit(links.has_to_send, bytes(16)).result()
+        assert thread.submit(link_keys.has_to_send, uid).result() is sends
+        assert not thread.submit(link_keys.has_to_send, bytes(16)).result()
 
 
 @pytest.mark.parametrize("role", ["desk", "public"])
@@ -165,17 +165,17 @@ def test_a_key_file_that_others_may_open_is_refused(tmp_path: Path, mode: int) -
 
 @pytest.mark.django_db(transaction=True)
 def test_the_public_pages_seal_to_no_key_that_somebody_wrote_into_the_database(lantern: Any, vault: Any) -> None:
-    other = found_organisation("Harbour Bell", source=vault, today=TODAY)
-    uid, row = bytes(lantern.uid), VaultKey.objects.get(organisation=lantern, kind="box")
+    other = found_organization("Harbour Bell", source=vault, today=TODAY)
+    uid, row = bytes(lantern.uid), VaultKey.objects.get(organization=lantern, kind="box")
     ours = (row.number, seal.public_key(vault.unwrap(label("box", row.number, uid), row.wrapped)))
-    [theirs] = VaultKey.objects.filter(organisation=other, kind="box").values_list("wrapped", flat=True)
+    [theirs] = VaultKey.objects.filter(organization=other, kind="box").values_list("wrapped", flat=True)
     end, near = socket.socketpair()
-    KeyServer(vault, list, partial(links.box_key, vault), bool).serve(end, "public")
+    KeyServer(vault, list, partial(link_keys.box_key, vault), bool).serve(end, "public")
     asked = SocketSource(near)
     assert asked.box_key(uid) == ours
     VaultKey.objects.filter(pk=row.pk).update(public=bytes(range(32)))
     assert asked.box_key(uid) == ours
-    for change in ({"wrapped": theirs}, {"wrapped": b"made up"}, {"organisation": other}, {"current": False}):
+    for change in ({"wrapped": theirs}, {"wrapped": b"made up"}, {"organization": other}, {"current": False}):
         VaultKey.objects.filter(pk=row.pk).update(**change)
         with pytest.raises(KeyRefused):
             asked.box_key(uid)
@@ -185,9 +185,9 @@ def test_the_public_pages_seal_to_no_key_that_somebody_wrote_into_the_database(l
 
 def test_the_key_that_boxes_are_sealed_to_is_asked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
-    boxes = sealing.Boxes(lambda uid: asked.append(uid) or (1, uid))  # type: ignore[func-returns-value]
+    boxes = envelopes.Boxes(lambda uid: asked.append(uid) or (1, uid))  # type: ignore[func-returns-value]
     clock = [1000.0]
-    monkeypatch.setattr(sealing.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(envelopes.time, "monotonic", lambda: clock[0])
     for later in (0.0, 59.0, 2.0):
         clock[0] += later
         assert boxes.of(b"lantern") == (1, b"lantern")
@@ -205,8 +205,8 @@ def test_while_nobody_tells_the_key_anew_readers_leave_with_the_one_that_is_know
             raise answer
         return answer
 
-    boxes, clock = sealing.Boxes(ask), [1000.0]
-    monkeypatch.setattr(sealing.time, "monotonic", lambda: clock[0])
+    boxes, clock = envelopes.Boxes(ask), [1000.0]
+    monkeypatch.setattr(envelopes.time, "monotonic", lambda: clock[0])
     said = []
     for _minute in range(3):
         said.append(boxes.of(b"lantern")[0])

@@ -14,11 +14,11 @@ from samizdat.accounts.sessions import SessionStore
 from samizdat.audience import actions as audience
 from samizdat.audience.actions import bulk
 from samizdat.audience.filters import Filter
-from samizdat.core import seal, sheet
+from samizdat.core.crypto import seal, sealed_page
 from samizdat.events.actions import record
-from samizdat.gate.models import Intake, Place, Sheet
-from samizdat.public import sealing
-from samizdat.vault import house
+from samizdat.public import envelopes
+from samizdat.publicdb.models import Intake, PrivatePage, Site
+from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 from tests.conftest import NOW, PASSWORD, TODAY
 
@@ -29,7 +29,7 @@ SEALED = {seal.BLOB: (1, 15), seal.WRAPPED: (1, 13)}
 
 
 def values() -> Iterator[bytes]:
-    """Every value of bytes in house and gate."""
+    """Every value of bytes in house and public database."""
     for model in apps.get_models():
         for field in (one for one in model._meta.fields if isinstance(one, BinaryField)):
             yield from map(bytes, model._base_manager.exclude(**{field.name: None}).values_list(field.name, flat=True))
@@ -58,7 +58,7 @@ def test_no_two_records_of_bulk_work_share_a_nonce(lantern: Any, letter: Any) ->
     there = audience.new_list(lantern, "Courts", now=NOW)
     for place in range(6):
         audience.add_subscriber(lantern, f"r{place}@post.example", letter, consent="yes", now=NOW)
-    plan = bulk.Plan(bulk.MOVE, Filter(), list=letter.id, to=there.id, words="Asked for it.")
+    plan = bulk.BulkPlan(bulk.MOVE, Filter(), list=letter.id, to=there.id, words="Asked for it.")
     assert bulk.run(bulk.begin(lantern, plan, now=NOW).id, lambda: NOW)
     each_is_used_once(nonces(), 24)
 
@@ -66,12 +66,12 @@ def test_no_two_records_of_bulk_work_share_a_nonce(lantern: Any, letter: Any) ->
 def test_no_two_subscribers_that_moved_here_share_a_nonce(
     lantern: Any, letter: Any, vault: Any, tmp_path: Path
 ) -> None:
-    from samizdat.audience.exporting.leaving import Wish
-    from tests.audience.test_exporting import in_another_house, made
+    from samizdat.portability.write import ExportRequest
+    from tests.portability.test_export import in_another_house, made
 
     for place in range(6):
         audience.add_subscriber(lantern, f"r{place}@post.example", letter, consent="yes", now=NOW)
-    in_another_house(made(lantern, Wish("samizdat")), tmp_path, vault)
+    in_another_house(made(lantern, ExportRequest("samizdat")), tmp_path, vault)
     each_is_used_once(nonces(), 24)
 
 
@@ -86,25 +86,25 @@ def test_no_two_people_sessions_and_events_of_the_instance_share_a_nonce(lantern
 
 
 def test_no_two_keys_share_a_nonce_or_are_the_same(lantern: Any, vault: Any) -> None:
-    other = accounts.found_organisation("Harbour Bell", source=vault, today=TODAY)
+    other = accounts.found_organization("Harbour Bell", source=vault, today=TODAY)
     each_is_used_once(nonces(), 8)
     secrets = [
-        vault.unwrap(house.label(row.kind, row.number, bytes(organisation.uid)), row.wrapped)
-        for organisation in (lantern, other)
-        for row in VaultKey.objects.filter(organisation=organisation)
+        vault.unwrap(keyring.label(row.kind, row.number, bytes(organization.uid)), row.wrapped)
+        for organization in (lantern, other)
+        for row in VaultKey.objects.filter(organization=organization)
     ]
     assert len(set(secrets)) == len(secrets) == 8 and bytes(32) not in secrets
 
 
 def test_no_two_boxes_of_readers_share_a_key(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samizdat.accounts.place import publish
+    from samizdat.accounts.public_site import publish
     from tests.worker.conftest import box_key
 
-    monkeypatch.setattr(sealing, "boxes", sealing.Boxes(lambda _uid: box_key(lantern)))
+    monkeypatch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: box_key(lantern)))
     publish(lantern)
-    place = Place.objects.get(uid=bytes(lantern.uid))
+    place = Site.objects.get(uid=bytes(lantern.uid))
     for _ in range(2):
-        sealing.put(place, {"kind": "leave"})
+        envelopes.put(place, {"kind": "leave"})
     boxes = [bytes(row.box)[struct.calcsize(">I") :] for row in Intake.objects.all()]
     assert len({box[1:33] for box in boxes}) == len({box[33:45] for box in boxes}) == 2
     # A key that everybody knows would be another's, too.
@@ -112,19 +112,19 @@ def test_no_two_boxes_of_readers_share_a_key(lantern: Any, monkeypatch: pytest.M
 
 
 def test_settings_that_are_shown_twice_are_sealed_anew(lantern: Any, letter: Any) -> None:
-    from samizdat.accounts.place import publish
-    from samizdat.core import link
-    from samizdat.worker import choosing
+    from samizdat.accounts.public_site import publish
+    from samizdat.core.crypto import tokens
+    from samizdat.worker.inbox import preferences
     from tests.worker.conftest import say
 
     publish(lantern)
     ada = audience.add_subscriber(lantern, "ada@example.org", letter, consent="said so", now=NOW)
-    key = house.keys(lantern).link
+    key = keyring.keys(lantern).link
     assert key is not None
     found = []
     for secret in ("a" * 26, "b" * 26):
-        token = link.make(key, "preferences", 999, ada.number)
+        token = tokens.make(key, "preferences", 999, ada.number)
         say(lantern, "show", token=token, purpose="preferences", secret=secret)
-        choosing.take(NOW)
-        found.append(bytes(Sheet.objects.get(name=sheet.name(token + secret)).box)[: seal.NONCE_BYTES])
+        preferences.take(NOW)
+        found.append(bytes(PrivatePage.objects.get(name=sealed_page.name(token + secret)).box)[: seal.NONCE_BYTES])
     each_is_used_once(found, 2)

@@ -14,14 +14,14 @@ from django.db.models import BinaryField
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.sessions import SessionStore
 from samizdat.audience import actions as audience
-from samizdat.campaigns import approving, brand, seeds
-from samizdat.core import seal
-from samizdat.core.outcome import Refused, RouteVerdict
+from samizdat.campaigns import approval, brand, seed_list
+from samizdat.core.crypto import seal
+from samizdat.core.mail.outcome import Refused, RouteVerdict
 from samizdat.delivery import actions as delivery
-from samizdat.delivery.actions import questions, refusing
+from samizdat.delivery.actions import remote_checks, route_refusals
 from samizdat.delivery.engine import results
-from samizdat.delivery.engine.results import Result
-from samizdat.vault import house
+from samizdat.delivery.engine.results import SendResult
+from samizdat.vault import keyring
 from tests.conftest import NOW
 from tests.test_schema import OUR_APPS
 from tests.web.conftest import House, furnish
@@ -43,7 +43,7 @@ BOUND = {
     "audience.field.sealed": "the field's number, unique in its organization",
     "audience.importpiece.blob": "import, file and number of the piece",
     "campaigns.seedlist.sealed": "the organization, of which there is one row",
-    "delivery.answer.text_sealed": "edition, route and digest, by which the row is found",
+    "delivery.smtpreply.text_sealed": "edition, route and digest, by which the row is found",
     "delivery.providerrefusal.answer_sealed": "edition and digest, by which the row is found",
     "delivery.providerrefusal.domain_sealed": "edition and digest, by which the row is found",
     "delivery.routedomain.answer_sealed": "route and domain, by which the row is found",
@@ -58,18 +58,18 @@ SHARED = {"audience.consentrecord.blob"}
 READ = {
     "audience.import.plan_sealed",
     "audience.import.report_sealed",
-    "audience.importplace.told_sealed",
+    "audience.importidmap.told_sealed",
     "campaigns.campaign.places_sealed",
     "campaigns.campaign.test_link_sealed",
-    "campaigns.checked.sealed",  # The campaign's, of which there is one row.
+    "campaigns.checkresult.sealed",  # The campaign's, of which there is one row.
     "campaigns.correction.sealed",
     "campaigns.editionvariant.compiled_sealed",  # The edition's number, and the place in the column's name.
     "campaigns.editionvariant.details_sealed",
     "campaigns.picture.whole_sealed",
     "campaigns.variant.sealed",
-    "campaigns.writingrules.sealed",  # The organization's, of which there is one row.
+    "campaigns.checkrules.sealed",  # The organization's, of which there is one row.
     "delivery.route.answer_sealed",
-    "exporting.exportpiece.blob",  # Export and number of the piece.
+    "portability.exportpiece.blob",  # Export and number of the piece.
 }
 
 
@@ -92,38 +92,38 @@ def places(lantern: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     found: dict[bytes, bytes] = {}
     aead = seal._aead
     monkeypatch.setattr(seal, "_aead", lambda secret: _Watched(aead(secret), found))
-    house.use(vault)  # Opens its keys anew.
+    keyring.use(vault)  # Opens its keys anew.
     _more(furnish(lantern, tmp_path, "lantern.example"))
     return found
 
 
 def _more(here: House) -> None:
-    organisation, admin, edition = here.organisation, here.people["admin"], here.sent.edition.pk
+    organization, admin, edition = here.organization, here.people["admin"], here.sent.edition.pk
     for role in ("admin", "editor"):
         store = SessionStore()
         store["_auth_user_id"] = str(here.people[role].pk)
         store.save()
     for _question in range(2):
-        questions.answer(here.question(), NOW)
+        remote_checks.answer(here.question(), NOW)
     for number in range(2):
         audience.add_piece(here.import_run, 0, number, b"address\n")
-    change_settings(organisation, by=None, now=NOW, return_address="back@lantern.example")
-    seeds.keep(organisation, ["seed@lantern.example"], now=NOW, by=admin)
-    brand.keep(organisation, brand.USUAL, by=admin, now=NOW)
-    approving.agree(here.campaign, here.campaign.version, by=admin, now=NOW)
+    change_settings(organization, by=None, now=NOW, return_address="back@lantern.example")
+    seed_list.keep(organization, ["seed@lantern.example"], now=NOW, by=admin)
+    brand.keep(organization, brand.USUAL, by=admin, now=NOW)
+    approval.agree(here.campaign, here.campaign.version, by=admin, now=NOW)
     verdict = RouteVerdict("config", "sender", {"host": "mx.example", "answer": "550 no"})
     delivery.condemn(here.route.pk, verdict, NOW, ["lantern.example", "bell.example"])
-    said = [Result(edition, 1, 1, Refused(550, "no", "recipient"), 0, 550, here.route.pk, text=t) for t in "ab"]
+    said = [SendResult(edition, 1, 1, Refused(550, "no", "recipient"), 0, 550, here.route.pk, text=t) for t in "ab"]
     results._store_answers(edition, said)
     for provider in ("@small.example", "@little.example"):
-        refusing.put_off(edition, provider, said[0].news, 20, NOW)
+        route_refusals.put_off(edition, provider, said[0].news, 20, NOW)
 
 
 def _columns() -> Iterator[tuple[Any, str, str]]:
-    for app in (*OUR_APPS, "exporting"):
+    for app in (*OUR_APPS, "portability"):
         for model in apps.get_app_config(app).get_models():
             for field in model._meta.fields:
-                if isinstance(field, BinaryField) and field.name not in UNSEALED and app != "gate":
+                if isinstance(field, BinaryField) and field.name not in UNSEALED and app != "publicdb":
                     yield model, field.name, f"{model._meta.label_lower}.{field.name}"
 
 

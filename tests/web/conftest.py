@@ -1,4 +1,4 @@
-"""The cast at the desk: Vera keeps, Clara edits, Dmitri may only look. Another organisation is Harbour Bell."""
+"""The cast at the desk: Vera keeps, Clara edits, Dmitri may only look. Another organization is Harbour Bell."""
 
 import copy
 import shutil
@@ -19,19 +19,19 @@ AGE_KEY = "age10fp8tyn65y293cv6j7tyynv9qrag0s9d04a22v7ua02xgzzelv5svc8md6"
 CONSENT = "Signed the paper list at the book fair."
 
 
-def make_person(name: str, email: str, organisation: Any, role: str) -> Any:
+def make_person(name: str, email: str, organization: Any, role: str) -> Any:
     from samizdat.accounts.actions import add_person, give_role
 
     person = add_person(email, name=name, password=PASSWORD, today=TODAY)
-    give_role(person, organisation, role, by=None, now=NOW)
+    give_role(person, organization, role, by=None, now=NOW)
     return person
 
 
 @dataclass
 class House:
-    """An organisation with one of everything that a page can show."""
+    """An organization with one of everything that a page can show."""
 
-    organisation: Any
+    organization: Any
     people: dict[str, Any] = field(default_factory=dict)
     list: Any = None
     ada: Any = None
@@ -60,7 +60,7 @@ class House:
     def ids(self) -> dict[str, Any]:
         """What stands in addresses, by the names of urls.py."""
         return {
-            "organisation": self.organisation.slug,
+            "organization": self.organization.slug,
             "campaign_id": self.campaign.pk,
             "number": self.ada.number,
             "list_id": self.list.pk,
@@ -82,7 +82,7 @@ class House:
             "version_number": 1,
             "comment_id": self.comment,
             "share_id": self.share,
-            "tag_id": self.organisation.tags.filter(removed=False).order_by("pk")[0].pk,
+            "tag_id": self.organization.tags.filter(removed=False).order_by("pk")[0].pk,
             "template_id": self.template,
             "folder_id": self.folder,
             "question_id": self.question(),
@@ -92,10 +92,12 @@ class House:
 
     def question(self) -> int:
         """One that waits for its answer."""
-        from samizdat.delivery.actions import questions
+        from samizdat.delivery.actions import remote_checks
 
-        page = f"/o/{self.organisation.slug}/"
-        return questions.ask(self.organisation, "probe", self.route.pk, now=NOW, by=self.people["admin"], then=page).pk
+        page = f"/o/{self.organization.slug}/"
+        return remote_checks.ask(
+            self.organization, "probe", self.route.pk, now=NOW, by=self.people["admin"], then=page
+        ).pk
 
 
 @dataclass(repr=False)
@@ -107,27 +109,28 @@ class Furnished:
     rows: Rows | None = None
 
 
-def furnish(organisation: Any, folder: Path, domain: str) -> House:
-    """Fills an organisation: people, a list with Ada and Boris, a draft, a letter that was released, a route."""
+def furnish(organization: Any, folder: Path, domain: str) -> House:
+    """Fills an organization: people, a list with Ada and Boris, a draft, a letter that was released, a route."""
     from samizdat.accounts import actions as accounts
     from samizdat.accounts.models import Invitation
     from samizdat.audience import actions as audience
     from samizdat.audience.actions.forms import FormFacts, make_form
-    from samizdat.audience.exporting import actions as exporting
-    from samizdat.audience.exporting import recipients
-    from samizdat.audience.exporting.leaving import Wish
-    from samizdat.campaigns import folders, templating
-    from samizdat.core.segment import OnList
+    from samizdat.campaigns import folders
+    from samizdat.campaigns.templates import import_template
+    from samizdat.core.segment import ListCondition
     from samizdat.delivery import actions as delivery
     from samizdat.delivery.actions import domains
+    from samizdat.portability import actions as exporting
+    from samizdat.portability import recipient_keys
+    from samizdat.portability.write import ExportRequest
 
-    house = House(organisation, letters=folder)
+    house = House(organization, letters=folder)
     for role, (name, local) in PEOPLE.items():
-        house.people[role] = make_person(name, f"{local}@{domain}", organisation, role)
+        house.people[role] = make_person(name, f"{local}@{domain}", organization, role)
     by = house.people["editor"]
-    house.list = audience.new_list(organisation, "The Thursday Letter", now=NOW, by=by)
+    house.list = audience.new_list(organization, "The Thursday Letter", now=NOW, by=by)
     house.ada = audience.add_subscriber(
-        organisation,
+        organization,
         f"ada@{domain}",
         house.list,
         consent=CONSENT,
@@ -136,69 +139,69 @@ def furnish(organisation: Any, folder: Path, domain: str) -> House:
         now=NOW,
         by=by,
     )
-    boris = audience.add_subscriber(organisation, f"boris@{domain}", house.list, consent=CONSENT, now=NOW, by=by)
+    boris = audience.add_subscriber(organization, f"boris@{domain}", house.list, consent=CONSENT, now=NOW, by=by)
     audience.unsubscribe(boris, house.list, now=NOW, by=by)
-    house.route = delivery.add_route(organisation, "own-server", f"folder://{folder}", now=NOW, by=by)
+    house.route = delivery.add_route(organization, "own-server", f"folder://{folder}", now=NOW, by=by)
     house.campaign = make_campaign(house, "What the river took")
     house.sent = delivery.release(make_campaign(house, "The winter list"), now=NOW, by=by)
-    house.import_run = audience.begin_upload(organisation, house.list, now=NOW, by=by)
-    recipients.know(organisation, [AGE_KEY], now=NOW)
-    house.known_key = recipients.known(organisation)[0][0].pk
-    house.export = exporting.ask(organisation, Wish("csv", (AGE_KEY,)), now=NOW, by=house.people["admin"])
-    house.picture = make_picture(organisation)
+    house.import_run = audience.begin_upload(organization, house.list, now=NOW, by=by)
+    recipient_keys.know(organization, [AGE_KEY], now=NOW)
+    house.known_key = recipient_keys.known(organization)[0][0].pk
+    house.export = exporting.ask(organization, ExportRequest("csv", (AGE_KEY,)), now=NOW, by=house.people["admin"])
+    house.picture = make_picture(organization)
     house.share = share_letter(house)
-    accounts.invite(organisation, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
-    house.invitation = Invitation.objects.get(organisation=organisation).pk
+    accounts.invite(organization, "viewer", note="For Pavel", by=house.people["admin"], now=NOW)
+    house.invitation = Invitation.objects.get(organization=organization).pk
     house.change = stopped_change(house)
-    house.field = audience.add_field(organisation, "CITY", "City", now=NOW, by=by)
-    house.form = make_form(organisation, FormFacts("Our letters", "en", (house.list.id,), "I agree."), now=NOW).pk
-    house.segment = audience.add_segment(organisation, "Here", OnList(house.list.pk), now=NOW, by=by).pk
+    house.field = audience.add_field(organization, "CITY", "City", now=NOW, by=by)
+    house.form = make_form(organization, FormFacts("Our letters", "en", (house.list.id,), "I agree."), now=NOW).pk
+    house.segment = audience.add_segment(organization, "Here", ListCondition(house.list.pk), now=NOW, by=by).pk
     house.alarm = raise_alarm(house, 30)
     house.breach = write_down_a_breach(house)
     house.comment = speak_of(house.campaign, by)
     page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body *|FNAME|*</td></tr></table>"
-    house.template = templating.take_in(organisation, "Old one", page, by=by, now=NOW).template.pk
-    house.folder = folders.add(organisation, "Appeals", by=by, now=NOW).pk
+    house.template = import_template.take_in(organization, "Old one", page, by=by, now=NOW).template.pk
+    house.folder = folders.add(organization, "Appeals", by=by, now=NOW).pk
     house.work = tagged(house)
-    house.key = domains.add_domain(organisation, domain, now=NOW, algorithms=("ed25519",)).keys.get()
+    house.key = domains.add_domain(organization, domain, now=NOW, algorithms=("ed25519",)).keys.get()
     return house
 
 
 def stopped_change(house: House) -> int:
     """Somebody wanted another admin and thought better of it. Its number."""
-    from samizdat.accounts import changes
+    from samizdat.accounts import pending_changes
     from samizdat.accounts.actions import give_role
 
     by = house.people["admin"]
-    row = give_role(house.people["editor"], house.organisation, "admin", by=by, now=NOW)
+    row = give_role(house.people["editor"], house.organization, "admin", by=by, now=NOW)
     assert row is not None
-    changes.stop(row, now=NOW, by=by)
+    pending_changes.stop(row, now=NOW, by=by)
     return row.pk
 
 
 def share_letter(house: House) -> int:
     """A link to the draft for somebody outside, who has answered."""
-    from samizdat.campaigns import sharing
+    from samizdat.campaigns.archive import share_links
 
-    link = sharing.opened(sharing.share(house.campaign, "For Pavel", now=NOW, by=house.people["editor"]), NOW)
-    sharing.answer(link, name="Pavel", text="It was five.", yes=False, mark=sharing.mark_of(link), now=NOW)
+    link = share_links.opened(share_links.share(house.campaign, "For Pavel", now=NOW, by=house.people["editor"]), NOW)
+    share_links.answer(link, name="Pavel", text="It was five.", yes=False, mark=share_links.mark_of(link), now=NOW)
     return link.pk
 
 
 def speak_of(campaign: Any, by: Any) -> int:
     """A draft with its first version kept, and a comment on it. The comment's number."""
-    from samizdat.campaigns import commenting, history
-    from samizdat.campaigns.draft import draft_of
+    from samizdat.campaigns.drafts import comments, revisions
+    from samizdat.campaigns.drafts.draft import draft_of
 
-    history.keep(campaign, draft_of(campaign), number=1, by=by, at=NOW)
-    return commenting.say(campaign, commenting.Words("Was it not five?"), by=by, now=NOW).pk
+    revisions.keep(campaign, draft_of(campaign), number=1, by=by, at=NOW)
+    return comments.say(campaign, comments.CommentText("Was it not five?"), by=by, now=NOW).pk
 
 
 def write_down_a_breach(house: House) -> int:
-    from samizdat.rights.actions import note_breach, tell
-    from samizdat.rights.breaches import Asked
+    from samizdat.privacy.actions import note_breach, tell
+    from samizdat.privacy.breach_register import AffectedFilter
 
-    breach = note_breach(house.organisation, Asked("key", NOW), now=NOW, by=house.people["admin"])
+    breach = note_breach(house.organization, AffectedFilter("key", NOW), now=NOW, by=house.people["admin"])
     tell(breach, "authority", now=NOW)  # Otherwise it would need somebody on every first page.
     return breach.pk
 
@@ -209,8 +212,8 @@ def tagged(house: House) -> int:
     from samizdat.audience.filters import Filter
     from samizdat.audience.models import Tag
 
-    tag = tags_for(house.organisation, ["all of them"])["all of them"]
-    work = bulk.begin(house.organisation, bulk.Plan(bulk.TAG, Filter(), tag=tag), now=NOW)
+    tag = tags_for(house.organization, ["all of them"])["all of them"]
+    work = bulk.begin(house.organization, bulk.BulkPlan(bulk.TAG, Filter(), tag=tag), now=NOW)
     bulk.run(work.id, lambda: NOW)
     work.refresh_from_db()
     bulk.undo(work, now=NOW)
@@ -220,22 +223,22 @@ def tagged(house: House) -> int:
 
 
 def raise_alarm(house: House, left: int) -> int:
-    """So many left within an hour, as worker/intake.py writes it down. The number of the alarm's event."""
+    """So many left within an hour, as worker/inbox/unsubscribes.py writes it down. The number of the alarm's event."""
     from samizdat.events.actions import record
 
     group = NOW.strftime("%Y-%m-%dT%H")
     detail = {"group": group, "numbers": [], "count": left}
-    record("subscribers.left", house.organisation, now=NOW, about=house.list.pk, detail=detail)
+    record("subscribers.left", house.organization, now=NOW, about=house.list.pk, detail=detail)
     told = {"groups": [group], "left": left, "of": 1000}
-    return record("subscribers.left_alarm", house.organisation, now=NOW, about=house.list.pk, detail=told).pk
+    return record("subscribers.left_alarm", house.organization, now=NOW, about=house.list.pk, detail=told).pk
 
 
 def make_campaign(house: House, subject: str, body: str = "Dear *|FNAME|*,\n\nthe water came at four.\n") -> Any:
     from samizdat.campaigns.actions import create
-    from samizdat.campaigns.draft import Draft
+    from samizdat.campaigns.drafts.draft import Draft
 
     draft = Draft(subject=subject, from_name="Lantern", from_email="letter@lantern.example", body=body)
-    return create(house.organisation, house.list, draft, by=house.people["editor"], now=NOW)
+    return create(house.organization, house.list, draft, by=house.people["editor"], now=NOW)
 
 
 def png() -> bytes:
@@ -248,10 +251,10 @@ def png() -> bytes:
     return out.getvalue()
 
 
-def make_picture(organisation: Any) -> Any:
-    from samizdat.campaigns.pictures import take_in
+def make_picture(organization: Any) -> Any:
+    from samizdat.campaigns.media.library import take_in
 
-    return take_in(organisation, png(), NOW)
+    return take_in(organization, png(), NOW)
 
 
 @pytest.fixture(scope="session")
@@ -267,9 +270,9 @@ def here(db: Any, vault: Any, furnished: Furnished) -> House:
     if furnished.rows:
         furnished.rows.put_back()
         return copy.deepcopy(furnished.house)
-    from samizdat.accounts.actions import found_organisation
+    from samizdat.accounts.actions import found_organization
 
-    lantern = found_organisation("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
+    lantern = found_organization("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
     lantern.timezone = "Europe/Riga"
     lantern.save(update_fields=["timezone"])
     furnished.house = furnish(lantern, furnished.folder, "lantern.example")
@@ -279,13 +282,13 @@ def here(db: Any, vault: Any, furnished: Furnished) -> House:
 
 @pytest.fixture
 def there(here: House, vault: Any, tmp_path: Path) -> House:
-    """Harbour Bell, a foreign organisation, furnished as well."""
-    from samizdat.accounts.actions import found_organisation
+    """Harbour Bell, a foreign organization, furnished as well."""
+    from samizdat.accounts.actions import found_organization
     from samizdat.audience.actions import add_field
 
     settings = {"public_url": "https://bell.example", "return_address": "back@bell.example"}
-    bell = found_organisation("Harbour Bell", source=vault, today=TODAY, **settings)
-    # Numbers of fields are an organisation's own: one that both have would prove nothing.
+    bell = found_organization("Harbour Bell", source=vault, today=TODAY, **settings)
+    # Numbers of fields are an organization's own: one that both have would prove nothing.
     for tag in ("BELL", "TOWER"):
         add_field(bell, tag, "", now=NOW)
     return furnish(bell, tmp_path, "bell.example")
@@ -302,18 +305,18 @@ def _worker_answers(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
     """The worker looks for what is asked as soon as it is asked, and the page finds the answer."""
     from django.utils import timezone
 
-    from samizdat.delivery.actions import questions
+    from samizdat.delivery.actions import remote_checks
 
     if "no_worker" in request.fixturenames:
         return
-    ask = questions.ask
+    ask = remote_checks.ask
 
     def asked(*args: Any, **words: Any) -> Any:
         found = ask(*args, **words)
-        questions.answer(found.pk, timezone.now())
+        remote_checks.answer(found.pk, timezone.now())
         return found
 
-    monkeypatch.setattr(questions, "ask", asked)
+    monkeypatch.setattr(remote_checks, "ask", asked)
 
 
 @pytest.fixture
@@ -330,7 +333,7 @@ def desk(here: House) -> Callable[[str], Client]:
 @pytest.fixture
 def unguarded(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits for another admin: for tests of what is done afterwards."""
-    monkeypatch.setattr("samizdat.accounts.changes.held", lambda _organisation, _by: False)
+    monkeypatch.setattr("samizdat.accounts.pending_changes.held", lambda _organization, _by: False)
 
 
 @pytest.fixture
@@ -339,14 +342,14 @@ def served(transactional_db: Any, vault: Any) -> Iterator[str]:
     from django.core.handlers.wsgi import WSGIHandler
     from django.db import connections
 
-    from samizdat.web.asgi import Desk
+    from samizdat.web.asgi import DeskApplication
     from samizdat.web.static_files import StaticFiles
 
     # A connection a request: one that outlived the test would keep the database from being dropped.
     kept = {alias: connections.settings[alias]["CONN_MAX_AGE"] for alias in connections}
     for alias in connections:
         connections.settings[alias]["CONN_MAX_AGE"] = 0
-    with listening(Desk(WSGIHandler(), files=StaticFiles())) as port:
+    with listening(DeskApplication(WSGIHandler(), files=StaticFiles())) as port:
         yield f"http://127.0.0.1:{port}"
     for alias, age in kept.items():
         connections.settings[alias]["CONN_MAX_AGE"] = age

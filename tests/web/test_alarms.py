@@ -12,7 +12,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.events.actions import record
 from samizdat.events.models import Event
-from samizdat.worker import intake
+from samizdat.worker.inbox import unsubscribes
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House
 
@@ -20,28 +20,29 @@ Desk = Callable[[str], Client]
 
 
 def _leave(here: House, names: list[str], told: int) -> int:
-    """They leave as worker/intake.py writes it down, the alarm after the first `told`; the alarm's number."""
+    """They leave as worker/inbox/unsubscribes.py writes it down, the alarm after the first `told`; the alarm's
+    number."""
     now, numbers = timezone.now(), []
     for name in names:
         reader = audience.add_subscriber(
-            here.organisation, f"{name}@lantern.example", here.list, consent=CONSENT, now=NOW, by=None
+            here.organization, f"{name}@lantern.example", here.list, consent=CONSENT, now=NOW, by=None
         )
         audience.unsubscribe(reader, here.list, way="one-click", now=now)
         numbers.append(reader.number)
     group = now.strftime("%Y-%m-%dT%H")
     about = here.list.pk
     seen = {"group": group, "numbers": numbers[:told], "count": told}
-    record("subscribers.left", here.organisation, now=now, about=about, detail=seen)
+    record("subscribers.left", here.organization, now=now, about=about, detail=seen)
     words = {"groups": [group], "left": told, "of": 100}
-    alarm = record("subscribers.left_alarm", here.organisation, now=now, about=about, detail=words)
+    alarm = record("subscribers.left_alarm", here.organization, now=now, about=about, detail=words)
     if numbers[told:]:
         late = {"group": group, "numbers": numbers[told:], "count": len(numbers) - told}
-        record("subscribers.left", here.organisation, now=now, about=about, detail=late)
+        record("subscribers.left", here.organization, now=now, about=about, detail=late)
     return alarm.pk
 
 
 def _page(here: House, alarm: int) -> str:
-    return reverse("left-at-once", args=[here.organisation.slug, alarm])
+    return reverse("left-at-once", args=[here.organization.slug, alarm])
 
 
 def _answers() -> Any:
@@ -50,7 +51,7 @@ def _answers() -> Any:
 
 def test_an_alarm_is_shown_in_numbers_that_add_up_and_names_nobody(here: House, desk: Desk) -> None:
     alarm = _leave(here, ["olga", "petr", "rita"], told=2)
-    assert _page(here, alarm) in desk("viewer").get(reverse("home", args=[here.organisation.slug])).content.decode()
+    assert _page(here, alarm) in desk("viewer").get(reverse("home", args=[here.organization.slug])).content.decode()
     page = desk("viewer").get(_page(here, alarm)).content.decode()
     for figure in ("100", "98", "1 more left in the same hour"):
         assert figure in page
@@ -67,11 +68,11 @@ def test_an_admin_brings_them_back_as_one(here: House, desk: Desk) -> None:
         assert "They are being brought back" in page
         assert "bring 3 readers back" not in page
     assert [event.about for event in _answers()] == [alarm]
-    intake.undo(_answers().get(), timezone.now())
+    unsubscribes.undo(_answers().get(), timezone.now())
     assert "3 readers are back on the list" in client.get(_page(here, alarm)).content.decode()
-    left = queries.count(here.organisation, list=here.list, status="unsubscribed")
+    left = queries.count(here.organization, list=here.list, status="unsubscribed")
     assert left == 1, "Boris left for himself, long before"
-    assert _page(here, alarm) not in client.get(reverse("home", args=[here.organisation.slug])).content.decode()
+    assert _page(here, alarm) not in client.get(reverse("home", args=[here.organization.slug])).content.decode()
 
 
 def test_a_leaving_that_was_meant_is_left_so(here: House, desk: Desk) -> None:
@@ -80,12 +81,12 @@ def test_a_leaving_that_was_meant_is_left_so(here: House, desk: Desk) -> None:
     assert "It was left so" in client.post(_page(here, alarm), {"how": "keep"}, follow=True).content.decode()
     client.post(_page(here, alarm), {"how": "back"})
     assert [event.kind for event in _answers()] == ["subscribers.left_kept"]
-    assert _page(here, alarm) not in client.get(reverse("home", args=[here.organisation.slug])).content.decode()
+    assert _page(here, alarm) not in client.get(reverse("home", args=[here.organization.slug])).content.decode()
 
 
 def test_of_who_left_appeals_alone_it_does_not_say_that_nothing_is_written_to_them(here: House, desk: Desk) -> None:
     seen = {"groups": ["2026-11-26T09"], "left": 3, "of": 100, "purpose": "fundraising"}
-    record("subscribers.left_alarm", here.organisation, now=timezone.now(), about=here.list.pk, detail=seen)
+    record("subscribers.left_alarm", here.organization, now=timezone.now(), about=here.list.pk, detail=seen)
     alarm = Event.objects.filter(kind="subscribers.left_alarm").latest("id").pk
     page = desk("admin").post(_page(here, alarm), {"how": "keep"}, follow=True).content.decode()
     assert "they are not asked for money any more" in page and "nothing is written" not in page
@@ -104,17 +105,17 @@ def test_many_who_come_back_or_choose_fewer_emails_are_shown_likewise(
     now, about = timezone.now(), here.list.pk
     group = now.strftime("%Y-%m-%dT%H")
     seen = {"group": group, "numbers": [1, 2, 3], "count": 3}
-    record(f"subscribers.{what}", here.organisation, now=now, about=about, detail=seen)
+    record(f"subscribers.{what}", here.organization, now=now, about=about, detail=seen)
     words = {"what": what, "groups": [group], "left": 3, "of": 9}
-    alarm = record("subscribers.left_alarm", here.organisation, now=now, about=about, detail=words).pk
+    alarm = record("subscribers.left_alarm", here.organization, now=now, about=about, detail=words).pk
     client = desk("admin")
-    assert title in client.get(reverse("home", args=[here.organisation.slug])).content.decode()
+    assert title in client.get(reverse("home", args=[here.organization.slug])).content.decode()
     page = client.get(_page(here, alarm)).content.decode()
     assert title in page and offer in page and "bring" not in page
-    record("subscribers.left_undo", here.organisation, now=now, about=alarm, by=None)
+    record("subscribers.left_undo", here.organization, now=now, about=alarm, by=None)
     assert "It is being undone" in client.get(_page(here, alarm)).content.decode()
     done = {"what": what, "groups": [group], "back": 2, "purpose": "newsletter"}
-    record("subscribers.left_undone", here.organisation, now=now, about=about, detail=done)
+    record("subscribers.left_undone", here.organization, now=now, about=about, detail=done)
     assert "2 subscribers" in client.get(_page(here, alarm)).content.decode()
 
 

@@ -11,8 +11,8 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
-from samizdat.accounts.models import Organisation
-from samizdat.web.asgi import ORGANISATION, PERSON, UVICORN, Desk, Seen, _with_safe_cookies, environ
+from samizdat.accounts.models import Organization
+from samizdat.web.asgi import ORGANIZATION, PERSON, UVICORN, DeskApplication, ProgressWatch, _with_safe_cookies, environ
 from samizdat.web.static_files import PIECES, StaticFiles
 from samizdat.web.uploads import MemoryUploadHandler
 from tests.conftest import PASSWORD
@@ -50,7 +50,7 @@ def _ask(
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(Desk(application, threads=1)(scope, receive, send))
+    asyncio.run(DeskApplication(application, threads=1)(scope, receive, send))
     return sent
 
 
@@ -116,7 +116,7 @@ def test_a_browser_that_goes_away_in_the_middle_has_nobody_work_for_it() -> None
     async def send(message: dict[str, Any]) -> None:
         raise AssertionError("Nobody is there to be answered.")
 
-    asyncio.run(Desk(application, threads=1)(_scope(), receive, send))
+    asyncio.run(DeskApplication(application, threads=1)(_scope(), receive, send))
 
 
 class Browser:
@@ -172,7 +172,7 @@ COOKIES = {"csrftoken", "desk", "device", "django_language", "shortcuts"}
 
 
 def _set_by_every_page(browser: Browser) -> None:
-    make_person("Vera", "vera@lantern.example", Organisation.objects.get(), "admin")
+    make_person("Vera", "vera@lantern.example", Organization.objects.get(), "admin")
     browser("/sign-in")
     browser("/language", language="ru")
     assert browser("/sign-in", email="vera@lantern.example", password=PASSWORD)[0] == "302 Found"
@@ -220,15 +220,15 @@ def test_the_server_is_told_to_keep_no_log_and_say_nothing_of_itself() -> None:
     assert UVICORN["date_header"] is False
 
 
-def test_a_request_counts_for_the_organization_in_which_somebody_works(lantern: Organisation) -> None:
+def test_a_request_counts_for_the_organization_in_which_somebody_works(lantern: Organization) -> None:
     ada = make_person("Ada", "ada@lantern.example", lantern, "viewer")
     client = signed_in(ada)
     asked = client.get(f"/o/{lantern.slug}/").wsgi_request.environ
-    assert asked[PERSON] and asked[ORGANISATION] == lantern.pk
+    assert asked[PERSON] and asked[ORGANIZATION] == lantern.pk
     asked = client.get("/o/another/").wsgi_request.environ
-    assert ORGANISATION not in asked, "whoever asks for a stranger's page takes none of their threads"
-    seen = Seen()
-    seen.note({"HTTP_COOKIE": "", PERSON: True, ORGANISATION: 7})
+    assert ORGANIZATION not in asked, "whoever asks for a stranger's page takes none of their threads"
+    seen = ProgressWatch()
+    seen.note({"HTTP_COOKIE": "", PERSON: True, ORGANIZATION: 7})
     seen.note({"HTTP_COOKIE": "", PERSON: True})
     assert seen.whose({"HTTP_COOKIE": ""}) == 7
 

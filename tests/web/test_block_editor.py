@@ -10,9 +10,9 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from samizdat.campaigns import actions
-from samizdat.campaigns.draft import Draft, draft_of
+from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
-from samizdat.core.document import parse
+from samizdat.core.content.blocks import parse
 from tests.browser import started, violations
 from tests.conftest import NOW
 from tests.web.conftest import House, signed_in
@@ -38,8 +38,8 @@ def paragraph(text: str) -> dict[str, Any]:
 def make(here: House, *blocks: Any) -> tuple[Campaign, str]:
     body = json.dumps({"type": "doc", "content": list(blocks)})
     draft = Draft("River", from_name="Lantern", from_email="letter@lantern.example", body=body, format="blocks")
-    letter = actions.create(here.organisation, here.list, draft, by=here.people["editor"], now=NOW)
-    return letter, reverse("campaign", args=[here.organisation.slug, letter.pk])
+    letter = actions.create(here.organization, here.list, draft, by=here.people["editor"], now=NOW)
+    return letter, reverse("campaign", args=[here.organization.slug, letter.pk])
 
 
 def written(page: Any) -> list[Any]:
@@ -78,7 +78,7 @@ def paste(page: Any, name: str) -> None:
 
 def told(block: Any) -> str:
     """A block in short: what it says, with its marks as signs."""
-    signs = {"bold": "*", "italic": "/", "link": "_", "colour": "~"}
+    signs = {"bold": "*", "italic": "/", "link": "_", "color": "~"}
     if block["type"] == "text":
         around = "".join(signs[mark["type"]] for mark in block.get("marks", ()))
         return f"{around}{block['text']}{around[::-1]}"
@@ -210,7 +210,7 @@ def test_what_is_pasted_is_kept_as_it_was_meant(browser: Any, served: str, here:
         source = page.input_value("#f-body")
         parse(source)  # The server would take it: no attribute came along that no block has.
         assert "javascript:" not in source.replace("\\n", "") and "evil.example" not in source
-        # Two brackets offer the organisation's fields.
+        # Two brackets offer the organization's fields.
         page.keyboard.type(" {{ ci")
         expect(page.locator("#slash")).to_contain_text("City")
         page.keyboard.press("Enter")
@@ -224,7 +224,7 @@ def test_what_is_pasted_is_kept_as_it_was_meant(browser: Any, served: str, here:
 
 RED = {
     "type": "paragraph",
-    "content": [{"type": "text", "text": "Red", "marks": [{"type": "colour", "attrs": {"colour": "#cc0000"}}]}],
+    "content": [{"type": "text", "text": "Red", "marks": [{"type": "color", "attrs": {"color": "#cc0000"}}]}],
 }
 
 
@@ -251,10 +251,10 @@ def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
         expect(other.locator(".ProseMirror")).to_contain_text("Two by Vera!")
         expect(other.locator("#here")).to_contain_text("Clara is writing here too")
         stored(other, letter, "Two by Vera!")
-        assert draft_of(Campaign.objects.get(pk=letter.pk)).body.count('"colour":"#cc0000"') == 1
+        assert draft_of(Campaign.objects.get(pk=letter.pk)).body.count('"color":"#cc0000"') == 1
         expect(other.locator(".ProseMirror > .block:nth-child(3) p span")).to_have_css("color", "rgb(204, 0, 0)")
         other.click(".ProseMirror > .block:nth-child(3) p span")
-        other.click("[data-format='colour']")
+        other.click("[data-format='color']")
         until(lambda: "#cc0000" not in draft_of(Campaign.objects.get(pk=letter.pk)).body)
         # Clara is signed out while she types; she signs in again elsewhere, and what she typed is saved from here.
         Session.objects.filter(person=clara).delete()

@@ -14,16 +14,18 @@ from typing import Any
 
 import pytest
 
-from samizdat import bounded, frames, processes
-from samizdat.campaigns import actions, checks, pictures, pixels, switching, templating
-from samizdat.campaigns.correcting import NoCorrection, correct
-from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.errors import BadPicture, CampaignError, LetterHasFlaws
-from samizdat.campaigns.letter import proof_of
+from samizdat import child_frames, limited_process, processes
+from samizdat.campaigns import actions, checks
+from samizdat.campaigns.archive.web_corrections import NoCorrection, correct
+from samizdat.campaigns.content import proof_of
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.errors import BadPicture, CampaignError, ContentHasProblems
+from samizdat.campaigns.media import image_processing, library
 from samizdat.campaigns.models import Campaign
-from samizdat.core.compile import Proof
-from samizdat.core.letter import Content, Letter, render
-from tests.campaigns.test_pictures import huge, picture
+from samizdat.campaigns.templates import convert_format, import_template
+from samizdat.core.content.compile import CompileProof
+from samizdat.core.content.render import Content, ContentSource, render
+from tests.campaigns.test_library import huge, picture
 from tests.conftest import NOW
 
 FACTS = {"subject": "x", "from_name": "x", "from_address": "ada@post.example"}
@@ -31,9 +33,9 @@ FINE = Content(body="Hello", **FACTS)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[bounded.Pool]:
-    made = bounded.Pool()
-    monkeypatch.setattr(bounded, "_pool", made)
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[limited_process.Pool]:
+    made = limited_process.Pool()
+    monkeypatch.setattr(limited_process, "_pool", made)
     yield made
     made.close()
 
@@ -42,69 +44,77 @@ def nothing(_helper: Any, _until: float) -> None:
     """What there is of an answer that does not come in time."""
 
 
-def test_a_helper_makes_the_same_letter(pool: bounded.Pool) -> None:
-    assert bounded.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
-    assert isinstance(bounded.work("Lantern", render, FINE, now=NOW, images=False), Letter)
+def test_a_helper_makes_the_same_letter(pool: limited_process.Pool) -> None:
+    assert limited_process.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
+    assert isinstance(limited_process.work("Lantern", render, FINE, now=NOW, images=False), ContentSource)
 
 
 def test_a_helper_that_takes_too_long_is_ended_and_the_next_one_works(
-    pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bounded.work("Lantern", render, FINE, now=NOW)
+    limited_process.work("Lantern", render, FINE, now=NOW)
     [pid] = [helper._process.pid for helper in pool._all if helper._process]
     os.kill(pid, signal.SIGSTOP)
     with monkeypatch.context() as slow:
-        slow.setitem(bounded.JOBS, "samizdat.core.letter.render", bounded.Job(0.1))
-        with pytest.raises(bounded.TooMuch):
-            bounded.work("Lantern", render, FINE, now=NOW)
+        slow.setitem(limited_process.JOBS, "samizdat.core.content.render.render", limited_process.Job(0.1))
+        with pytest.raises(limited_process.TooMuch):
+            limited_process.work("Lantern", render, FINE, now=NOW)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert bounded.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
+    assert limited_process.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
 
 
-def test_one_organization_never_takes_the_last_helper(pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_organization_never_takes_the_last_helper(
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pool._changed:
-        pool._at["Lantern"], pool._wait["Lantern"] = 1, bounded.WAITING
-    monkeypatch.setattr(bounded, "ON_TOP", 0.0)
-    with pytest.raises(bounded.TooMuch):
-        bounded.work("Lantern", render, FINE, now=NOW)
-    assert bounded.work("Harbour", render, FINE, now=NOW) == render(FINE, now=NOW)
+        pool._at["Lantern"], pool._wait["Lantern"] = 1, limited_process.WAITING
+    monkeypatch.setattr(limited_process, "ON_TOP", 0.0)
+    with pytest.raises(limited_process.TooMuch):
+        limited_process.work("Lantern", render, FINE, now=NOW)
+    assert limited_process.work("Harbour", render, FINE, now=NOW) == render(FINE, now=NOW)
 
 
-def test_who_comes_on_top_of_many_is_not_kept_waiting(pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded, "ON_TOP", 0.0)
+def test_who_comes_on_top_of_many_is_not_kept_waiting(
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited_process, "ON_TOP", 0.0)
     with pool._changed:
-        pool._at["Lantern"], pool._wait["Lantern"] = bounded.AT_ONCE, bounded.WAITING
-    with pytest.raises(bounded.TooMuch):
-        bounded.work("Lantern", render, FINE, now=NOW)
+        pool._at["Lantern"], pool._wait["Lantern"] = limited_process.AT_ONCE, limited_process.WAITING
+    with pytest.raises(limited_process.TooMuch):
+        limited_process.work("Lantern", render, FINE, now=NOW)
 
 
-def test_errors_of_ours_come_back_and_others_by_name_alone(pool: bounded.Pool) -> None:
-    with pytest.raises(pixels.Unusable) as bad:
-        bounded.work("Lantern", pixels.take, huge())
+def test_errors_of_ours_come_back_and_others_by_name_alone(pool: limited_process.Pool) -> None:
+    with pytest.raises(image_processing.Unusable) as bad:
+        limited_process.work("Lantern", image_processing.take, huge())
     assert bad.value.values == {"limit": 24}
-    with pytest.raises(bounded.HelperBroke, match=r"^AttributeError$"):
-        bounded.work("Lantern", render, None, now=NOW)  # type: ignore[arg-type]
+    with pytest.raises(limited_process.HelperBroke, match=r"^AttributeError$"):
+        limited_process.work("Lantern", render, None, now=NOW)  # type: ignore[arg-type]
 
 
-def answered(pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch, kind: bytes, value: Any, data: bytes = b"") -> None:
+def answered(
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch, kind: bytes, value: Any, data: bytes = b""
+) -> None:
     """From now on helpers answer so, whatever they are asked."""
     text = value if isinstance(value, bytes) else json.dumps(value).encode()
-    monkeypatch.setattr(bounded._Helper, "_answer", lambda _helper, _until: frames.Frame(kind, text, data))
+    monkeypatch.setattr(
+        limited_process._Helper, "_answer", lambda _helper, _until: child_frames.Frame(kind, text, data)
+    )
 
 
-LETTER = ["Letter", [["x"], ["x"], ["x"], [], [], [], []]]
+LETTER = ["Content", [["x"], ["x"], ["x"], [], [], [], []]]
 
 
 @pytest.mark.parametrize(
     "value",
     [
         pickle.dumps((True, 1)),
-        [["Letter", [["x"], ["x"], ["x"], [], [], []]], []],
-        [["Content", LETTER[1]], []],
-        [["Letter", [[["Content", []]], ["x"], ["x"], [], [], [], []]], []],
-        [["Letter", [[1], ["x"], ["x"], [], [], [], []]], []],
-        [["Letter", [[["zipfile.importlib.util.types.CodeType", []]], ["x"], ["x"], [], [], [], []]], []],
+        [["Content", [["x"], ["x"], ["x"], [], [], []]], []],
+        [["ContentSource", LETTER[1]], []],
+        [["Content", [[["ContentSource", []]], ["x"], ["x"], [], [], [], []]], []],
+        [["Content", [[1], ["x"], ["x"], [], [], [], []]], []],
+        [["Content", [[["zipfile.importlib.util.types.CodeType", []]], ["x"], ["x"], [], [], [], []]], []],
         [None, []],
         [LETTER, [1]],
         [LETTER, [0, -1]],
@@ -113,26 +123,26 @@ LETTER = ["Letter", [["x"], ["x"], ["x"], [], [], [], []]]
     ids=lambda value: str(value)[:40],
 )
 def test_a_helper_that_was_taken_over_makes_nothing_here_but_what_it_was_asked_for(
-    pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch, value: Any
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch, value: Any
 ) -> None:
     answered(pool, monkeypatch, b"V", value)
-    with pytest.raises(bounded.HelperBroke):
-        bounded.work("Lantern", render, FINE, now=NOW)
+    with pytest.raises(limited_process.HelperBroke):
+        limited_process.work("Lantern", render, FINE, now=NOW)
     assert not any(helper._process for helper in pool._all)
     answered(pool, monkeypatch, b"V", [LETTER, []])
-    assert bounded.work("Lantern", render, FINE, now=NOW).html == ("x",)
+    assert limited_process.work("Lantern", render, FINE, now=NOW).html == ("x",)
 
 
 @pytest.mark.parametrize("name", ["SystemExit", "Image", "io", "_Odd", "Unusable.__init__"])
 def test_a_helper_raises_nothing_here_but_what_its_work_may(
-    pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch, name: str
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     answered(pool, monkeypatch, b"X", [[name, ["x"]], []])
-    with pytest.raises(bounded.HelperBroke):
-        bounded.work("Lantern", pixels.take, b"x")
+    with pytest.raises(limited_process.HelperBroke):
+        limited_process.work("Lantern", image_processing.take, b"x")
 
 
-def test_a_helper_that_decoded_a_file_answers_no_other_organization(pool: bounded.Pool) -> None:
+def test_a_helper_that_decoded_a_file_answers_no_other_organization(pool: limited_process.Pool) -> None:
     only = pool._idle.pop()
 
     def asked(whose: str, function: Any, *args: Any, **more: Any) -> int:
@@ -142,7 +152,7 @@ def test_a_helper_that_decoded_a_file_answers_no_other_organization(pool: bounde
 
     first = asked("Lantern", render, FINE, now=NOW)
     assert asked("Harbour", render, FINE, now=NOW) == first
-    assert asked("Lantern", pixels.take, picture()) == first
+    assert asked("Lantern", image_processing.take, picture()) == first
     assert asked("Lantern", render, FINE, now=NOW) == first
     assert asked("Harbour", render, FINE, now=NOW) != first
 
@@ -150,7 +160,7 @@ def test_a_helper_that_decoded_a_file_answers_no_other_organization(pool: bounde
 def test_a_helper_has_no_database_and_no_key_in_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
     monkeypatch.setenv("SAMIZDAT_KEY_FILE", "/secret")
-    helper = processes.reader("samizdat.bounded")
+    helper = processes.reader("samizdat.limited_process")
     try:
         assert b"secret" not in Path(f"/proc/{helper.pid}/environ").read_bytes()
     finally:
@@ -160,16 +170,16 @@ def test_a_helper_has_no_database_and_no_key_in_its_surroundings(monkeypatch: py
 
 @pytest.mark.django_db(transaction=True)
 def test_a_letter_that_takes_too_long_says_so_and_cannot_go_out(
-    here: Any, desk: Any, pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
+    here: Any, desk: Any, pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded._Helper, "_answer", nothing)
+    monkeypatch.setattr(limited_process._Helper, "_answer", nothing)
     letter = here.campaign
     client = desk("editor")
     for page in ("", "preview/light", "look/light", "alongside"):
-        shown = client.get(f"/o/{here.organisation.slug}/campaigns/{letter.pk}/{page}")
+        shown = client.get(f"/o/{here.organization.slug}/campaigns/{letter.pk}/{page}")
         assert shown.status_code == 200
         assert "takes too long to prepare" in shown.content.decode(), page
-    with pytest.raises(LetterHasFlaws) as refused:
+    with pytest.raises(ContentHasProblems) as refused:
         actions.freeze(letter, now=NOW)
     assert [flaw.code for flaw in refused.value.flaws if flaw.severity == "stop"] == ["letter_slow"]
 
@@ -177,10 +187,10 @@ def test_a_letter_that_takes_too_long_says_so_and_cannot_go_out(
 @pytest.mark.django_db
 def test_a_release_waits_for_a_helper_that_somebody_else_holds(here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else whoever uploads pictures, or has taken this group's name, keeps it from sending."""
-    monkeypatch.setattr(bounded, "work", busy := _Busy(2))
+    monkeypatch.setattr(limited_process, "work", busy := _Busy(2))
     actions.freeze(here.campaign, now=NOW)
-    assert busy.asked == [here.organisation.pk] * 4, "three times for the letter, once for its checks"
-    monkeypatch.setattr(bounded, "work", busy := _Busy(1))
+    assert busy.asked == [here.organization.pk] * 4, "three times for the letter, once for its checks"
+    monkeypatch.setattr(limited_process, "work", busy := _Busy(1))
     assert [flaw.code for flaw in proof_of(here.campaign, NOW).flaws] == ["letter_slow"], "who looks is told at once"
     assert len(busy.asked) == 1
 
@@ -194,13 +204,13 @@ class _Busy:
     def __call__(self, whose: Any, function: Any, *args: Any, **more: Any) -> Any:
         self.asked.append(whose)
         if len(self.asked) <= self.times:
-            raise bounded.TooMuch
+            raise limited_process.TooMuch
         return function(*args, **more)
 
 
 def test_helpers_are_asked_for_by_the_number_of_an_organization() -> None:
     """A name can be given away and taken: by it one group had both helpers, or used up another one's."""
-    folder = Path(bounded.__file__).parent
+    folder = Path(limited_process.__file__).parent
     asked = {
         f"{path.relative_to(folder)}: {ast.unparse(node.args[0])}"
         for path in folder.rglob("*.py")
@@ -208,18 +218,18 @@ def test_helpers_are_asked_for_by_the_number_of_an_organization() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "bounded.work"
     }
     assert len(asked) >= 2
-    assert not [one for one in asked if not re.search(r"organisation(\.pk|\.id|_id)$", one)]
+    assert not [one for one in asked if not re.search(r"organization(\.pk|\.id|_id)$", one)]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_takes_too_long_says_so_on_each_page_and_changes_nothing(
-    here: Any, desk: Any, pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
+    here: Any, desk: Any, pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded._Helper, "_answer", nothing)
-    letter, client, base = here.campaign, desk("editor"), f"/o/{here.organisation.slug}"
+    monkeypatch.setattr(limited_process._Helper, "_answer", nothing)
+    letter, client, base = here.campaign, desk("editor"), f"/o/{here.organization.slug}"
     before = draft_of(letter)
     with pytest.raises(CampaignError, match="Switching takes too long"):
-        switching.switch(letter, "html", by=None, now=NOW)
+        convert_format.switch(letter, "html", by=None, now=NOW)
     letter.refresh_from_db()
     assert draft_of(letter) == before
     assert "takes too long to prepare" in client.get(f"{base}/settings/letters/light").content.decode()
@@ -228,25 +238,26 @@ def test_what_takes_too_long_says_so_on_each_page_and_changes_nothing(
     with pytest.raises(NoCorrection, match="takes too long"):
         correct(here.sent, "water", "river", by=None, now=NOW)
     with pytest.raises(CampaignError, match="The template takes too long"):
-        templating.take_in(here.organisation, "Frame", b"<table><tr><td>x</td></tr></table>", by=None, now=NOW)
-    found = checks.look(letter, before, Proof(None, (), Letter((), (), (), (), (), (), ())), NOW).findings
+        import_template.take_in(here.organization, "Frame", b"<table><tr><td>x</td></tr></table>", by=None, now=NOW)
+    found = checks.look(letter, before, CompileProof(None, (), ContentSource((), (), (), (), (), (), ())), NOW).findings
     assert [one.severity for one in found if "takes too long" in one.sentence] == ["stop"]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_picture_that_takes_too_long_or_too_much_is_refused_with_a_sentence(
-    lantern: Any, pool: bounded.Pool, monkeypatch: pytest.MonkeyPatch
+    lantern: Any, pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert pictures.take_in(lantern, picture(), NOW).width == 80
-    monkeypatch.setattr(bounded._Helper, "_answer", nothing)
+    assert library.take_in(lantern, picture(), NOW).width == 80
+    monkeypatch.setattr(limited_process._Helper, "_answer", nothing)
     with pytest.raises(BadPicture, match="takes too long to read"):
-        pictures.take_in(lantern, picture(), NOW)
+        library.take_in(lantern, picture(), NOW)
 
 
-def test_many_threads_share_the_helpers(pool: bounded.Pool) -> None:
+def test_many_threads_share_the_helpers(pool: limited_process.Pool) -> None:
     made: list[Any] = []
     threads = [
-        threading.Thread(target=lambda n=n: made.append(bounded.work(n, render, FINE, now=NOW))) for n in range(6)
+        threading.Thread(target=lambda n=n: made.append(limited_process.work(n, render, FINE, now=NOW)))
+        for n in range(6)
     ]
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""The page on which an organisation chooses how its letters look."""
+"""The page on which an organization chooses how its letters look."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,16 +12,16 @@ pytestmark = pytest.mark.django_db
 
 def test_an_editor_looks_first_and_then_saves(here: Any, desk: Any) -> None:
     client = desk("editor")
-    page = f"/o/{here.organisation.slug}/settings/letters"
+    page = f"/o/{here.organization.slug}/settings/letters"
     chosen = asdict(brand.USUAL) | {"button": "#7A1F5C", "footer": "Printed in Riga"}
     looked = client.post(page, chosen | {"look": "1"}).content.decode()
     assert "light?" in looked
-    assert brand.brand_of(here.organisation) == brand.USUAL
+    assert brand.brand_of(here.organization) == brand.USUAL
     shown = client.get(f"{page}/light", chosen).content.decode()
     assert "#7a1f5c" in shown
     assert "Printed in Riga" in shown
     assert client.post(page, chosen).status_code == 302
-    assert brand.brand_of(here.organisation).button == "#7a1f5c"
+    assert brand.brand_of(here.organization).button == "#7a1f5c"
     refused = client.post(page, chosen | {"text": "#fffdf8"})
     assert refused.status_code == 422
     assert "cannot be read" in refused.content.decode()

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from tests.browser import EVERYTHING, OTHERWISE, started, violations
 from tests.conftest import PASSWORD
 from tests.web.conftest import House, make_campaign, signed_in
-from tests.web.test_imports import HEADING, ROW
+from tests.web.test_views import HEADING, ROW
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -22,7 +22,7 @@ PHONE, WIDE = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 # every page is looked at in all four.
 LOOKS = ((PHONE, "light", EVERYTHING), (WIDE, "dark", OTHERWISE))
 ALL_LOOKS = (*LOOKS, (WIDE, "light", EVERYTHING), (PHONE, "dark", EVERYTHING))
-# Words change neither colours nor structure, only how much room they take.
+# Words change neither colors nor structure, only how much room they take.
 ROOM = ((PHONE, "light", None), (WIDE, "light", None))
 
 
@@ -49,13 +49,13 @@ def window(browser: Any, person: Any, base: str, **options: Any) -> Iterator[tup
 
 @pytest.fixture(autouse=True)
 def quiet_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    from samizdat.campaigns import domain
+    from samizdat.campaigns import sender_domain_check
 
     records = [
-        domain.Record("SPF", "stop", "No SPF record."),
-        domain.Record("DKIM", "good", "A key.", "v=DKIM1; p=abc"),
+        sender_domain_check.DnsRecord("SPF", "stop", "No SPF record."),
+        sender_domain_check.DnsRecord("DKIM", "good", "A key.", "v=DKIM1; p=abc"),
     ]
-    monkeypatch.setattr(domain, "check_domain", lambda name, **_: records)
+    monkeypatch.setattr(sender_domain_check, "check_domain", lambda name, **_: records)
 
 
 def _found_import(here: House) -> Any:
@@ -63,7 +63,7 @@ def _found_import(here: House) -> Any:
     from samizdat.audience import actions
     from tests.conftest import NOW
 
-    run = actions.begin_upload(here.organisation, here.list, now=NOW, by=here.people["editor"])
+    run = actions.begin_upload(here.organization, here.list, now=NOW, by=here.people["editor"])
     actions.add_piece(run, 0, 0, (HEADING + ROW.format("olga") + "no address here,,,,,,,,,,\n").encode())
     actions.finish_upload(run, ["subscribed_members_export_1a2b.csv"], now=NOW)
     return actions.inspect(run.pk, now=lambda: NOW)
@@ -81,11 +81,11 @@ def _ready_export(here: House) -> Any:
     """A plain one that another admin is to see, ready to be fetched."""
     from django.utils import timezone
 
-    from samizdat.audience.exporting import actions as exporting
-    from samizdat.audience.exporting.leaving import Wish
+    from samizdat.portability import actions as exporting
+    from samizdat.portability.write import ExportRequest
 
     now = timezone.now()
-    row = exporting.ask(here.organisation, Wish("samizdat"), reason="The auditor.", now=now, by=None)
+    row = exporting.ask(here.organization, ExportRequest("samizdat"), reason="The auditor.", now=now, by=None)
     return exporting.run(row.pk, now=lambda: now)
 
 
@@ -126,13 +126,13 @@ def _keys_in_all_states(here: House) -> int:
 
 def _framed(here: House) -> int:
     """A draft in a template with a part of each kind."""
-    from samizdat.campaigns.arranging import hide
-    from samizdat.campaigns.templating import take_in
-    from tests.campaigns.test_templating import PAGE
+    from samizdat.campaigns.templates.import_template import take_in
+    from samizdat.campaigns.templates.layout import hide
+    from tests.campaigns.test_import_template import PAGE
     from tests.conftest import NOW
 
     letter = make_campaign(here, "In a frame of our own")
-    letter.template = take_in(here.organisation, "Frame", PAGE.encode(), by=None, now=NOW).template
+    letter.template = take_in(here.organization, "Frame", PAGE.encode(), by=None, now=NOW).template
     letter.save(update_fields=["template"])
     hide(letter, "foot", True, now=NOW)
     return int(letter.pk)
@@ -140,13 +140,13 @@ def _framed(here: House) -> int:
 
 def _resting(here: House) -> None:
     """A route that rests, with the longest word that a reason can hold: a fingerprint."""
-    from samizdat.core.outcome import RouteVerdict
+    from samizdat.core.mail.outcome import RouteVerdict
     from samizdat.delivery.actions import add_route, condemn
     from tests.conftest import NOW
 
-    if here.organisation.routes.filter(name="old").exists():
+    if here.organization.routes.filter(name="old").exists():
         return
-    route = add_route(here.organisation, "old", "smtps://relay.example", now=NOW, priority=90)
+    route = add_route(here.organization, "old", "smtps://relay.example", now=NOW, priority=90)
     detail = "self-signed certificate; its fingerprint is sha256:" + ":".join(["AB"] * 32)
     condemn(route.pk, RouteVerdict("dead", "certificate", {"host": "relay.example:465", "detail": detail}), NOW)
 
@@ -157,7 +157,7 @@ def pages(here: House) -> list[str]:
     _resting(here)
 
     def to(name: str, *args: Any) -> str:
-        return reverse(name, args=[here.organisation.slug, *args])
+        return reverse(name, args=[here.organization.slug, *args])
 
     return [
         to("home"),
@@ -230,7 +230,7 @@ def pages(here: House) -> list[str]:
         to("settings"),
         "/profile",
         "/keyboard",
-        "/organisations",
+        "/organizations",
         to("home") + "nowhere",
     ]
 
@@ -279,9 +279,9 @@ def test_pages_for_strangers_violate_nothing_either(browser: Any, served: str, h
     from django.utils import timezone
 
     from samizdat.accounts.actions import invite
-    from samizdat.campaigns.sharing import share
+    from samizdat.campaigns.archive.share_links import share
 
-    token = invite(here.organisation, "viewer", note="", by=here.people["admin"], now=timezone.now())
+    token = invite(here.organization, "viewer", note="", by=here.people["admin"], now=timezone.now())
     letter = share(here.campaign, "", now=timezone.now(), by=here.people["admin"])
     with window(browser, None, served, viewport=PHONE) as (page, complaints):
         paths = ("/sign-in", f"/come-in/{token}", f"/letter/{letter}")
@@ -311,7 +311,7 @@ def test_the_way_to_a_flaw_puts_the_caret_on_its_line(browser: Any, served: str,
     body = "".join(f"Line {number} of a long letter.\n" for number in range(1, 120)) + "Dear *|NOBODY|*,\n"
     letter = make_campaign(here, "Long", body)
     with window(browser, here.people["editor"], served, viewport=PHONE) as (page, complaints):
-        page.goto(reverse("campaign", args=[here.organisation.slug, letter.pk]))
+        page.goto(reverse("campaign", args=[here.organization.slug, letter.pk]))
         page.click("a[data-line='120']")
         assert page.evaluate("document.activeElement.id") == "f-body"
         chosen = "(field) => field.value.slice(field.selectionStart, field.selectionEnd)"
@@ -359,10 +359,10 @@ def test_the_whole_way_to_a_release_without_any_script(browser: Any, served: str
 
 @pytest.mark.once
 def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: str, here: House) -> None:
-    from samizdat.campaigns.draft import draft_of
+    from samizdat.campaigns.drafts.draft import draft_of
 
     with window(browser, here.people["editor"], served) as (page, complaints):
-        page.goto(reverse("campaign", args=[here.organisation.slug, here.campaign.pk]))
+        page.goto(reverse("campaign", args=[here.organization.slug, here.campaign.pk]))
         with page.expect_response("**/save"):
             page.fill("#f-body", "Dear *|NOBODY|*,\n\nthe river.\n")
         page.wait_for_selector("text=Stops it")
@@ -385,7 +385,7 @@ def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: st
 @pytest.mark.once
 def test_the_report_is_live_and_pauses_by_a_key(browser: Any, served: str, here: House) -> None:
     with window(browser, here.people["editor"], served) as (page, complaints):
-        page.goto(reverse("report", args=[here.organisation.slug, here.sent.pk]))
+        page.goto(reverse("report", args=[here.organization.slug, here.sent.pk]))
         page.focus("#b-pause")
         with page.expect_response("**/live"):
             pass
@@ -400,7 +400,7 @@ def test_the_report_is_live_and_pauses_by_a_key(browser: Any, served: str, here:
 @pytest.mark.once
 def test_single_letters_do_nothing_while_somebody_types(browser: Any, served: str, here: House) -> None:
     with window(browser, here.people["editor"], served) as (page, _complaints):
-        page.goto(reverse("subscribers", args=[here.organisation.slug]))
+        page.goto(reverse("subscribers", args=[here.organization.slug]))
         page.keyboard.press("/")
         page.keyboard.type("nggh")
         expect(page.locator("#f-address")).to_have_value("nggh")
@@ -413,7 +413,7 @@ def test_single_letters_do_nothing_while_somebody_types(browser: Any, served: st
 @pytest.mark.once
 def test_a_link_is_copied_by_its_button(browser: Any, served: str, here: House) -> None:
     with window(browser, here.people["admin"], served, permissions=["clipboard-read", "clipboard-write"]) as (page, _c):
-        page.goto(reverse("people", args=[here.organisation.slug]))
+        page.goto(reverse("people", args=[here.organization.slug]))
         page.fill("#f-note", "For Pavel")
         page.click("text=Make a link")
         page.click("text=Copy the link")
@@ -427,7 +427,7 @@ def test_files_are_brought_in_by_hand(browser: Any, served: str, here: House) ->
 
     data = (HEADING + ROW.format("olga")).encode()
     with window(browser, here.people["editor"], served) as (page, complaints):
-        page.goto(reverse("imports", args=[here.organisation.slug]))
+        page.goto(reverse("imports", args=[here.organization.slug]))
         files = [{"name": "subscribed_members_export_1a2b.csv", "mimeType": "text/csv", "buffer": data}]
         page.set_input_files("#files", files)
         page.click("text=Read the files")

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from samizdat.audience import queries
 from samizdat.audience.actions import bulk, new_list
-from samizdat.audience.models import BulkWork, Subscriber, SubscriberTag, Subscription
+from samizdat.audience.models import BulkAction, Subscriber, SubscriberTag, Subscription
 from samizdat.core.consent import STATUSES
 from tests.conftest import NOW
 from tests.web.conftest import House
@@ -16,7 +16,7 @@ Desk = Callable[[str], Client]
 
 
 def _to(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def _status(here: House, person: object) -> str:
@@ -30,17 +30,17 @@ def test_those_ticked_are_asked_about_tagged_and_untagged(here: House, desk: Des
     form = {"whom": "ticked", "n": [str(here.ada.number)], "deed": "tag", "do-name": "spring"}
     asked = client.post(page, form).content.decode()
     assert "Give 1 subscriber the tag “spring”?" in asked and not SubscriberTag.objects.filter(tag__id=0).exists()
-    assert "spring" not in dict(queries.tags(here.organisation)).values()
+    assert "spring" not in dict(queries.tags(here.organization)).values()
     done = client.post(page, form | {"sure": "1", "counted": "1"}, follow=True).content.decode()
     assert "Done" in done and "Can be undone until" in done
     assert queries.card(here.ada, NOW).tags == ["spring", "volunteer"]
-    work = BulkWork.objects.latest("id")
+    work = BulkAction.objects.latest("id")
     assert "Undone" in client.post(_to(here, "undo-bulk-work", work.pk), follow=True).content.decode()
     assert queries.card(here.ada, NOW).tags == ["volunteer"]
 
 
 def test_all_who_fit_are_moved_with_the_words_that_were_said(here: House, desk: Desk) -> None:
-    other = new_list(here.organisation, "Court Diary", now=NOW)
+    other = new_list(here.organization, "Court Diary", now=NOW)
     client, page = desk("editor"), _to(here, "bulk")
     form = {"list": str(here.list.id), "deed": "move", "do-list": str(here.list.id), "do-to": str(other.id)}
     assert client.post(page, form).status_code == 422
@@ -93,12 +93,12 @@ def test_a_forged_form_does_nothing(here: House, desk: Desk) -> None:
     ):
         assert client.post(page, form).status_code in (404, 422), form
     assert desk("viewer").post(page, {"deed": "erase", "sure": "1", "counted": "1", "word": "erase"}).status_code == 403
-    assert BulkWork.objects.get().id == here.work
+    assert BulkAction.objects.get().id == here.work
 
 
-def test_another_organisation_sees_and_undoes_nothing(here: House, there: House, desk: Desk) -> None:
-    plan = bulk.Plan(bulk.REMOVE, bulk.Filter(), list=there.list.id)
-    work = bulk.begin(there.organisation, plan, now=NOW)
+def test_another_organization_sees_and_undoes_nothing(here: House, there: House, desk: Desk) -> None:
+    plan = bulk.BulkPlan(bulk.REMOVE, bulk.Filter(), list=there.list.id)
+    work = bulk.begin(there.organization, plan, now=NOW)
     for name in ("one-bulk-work", "undo-bulk-work", "stop-bulk-work"):
         client = desk("admin")
         ask = client.get if name == "one-bulk-work" else client.post
@@ -108,7 +108,7 @@ def test_another_organisation_sees_and_undoes_nothing(here: House, there: House,
 
 
 def test_long_work_shows_how_far_it_is_and_can_be_stopped(here: House, desk: Desk) -> None:
-    work = bulk.begin(here.organisation, bulk.Plan(bulk.REMOVE, bulk.Filter(), list=here.list.id), now=NOW)
+    work = bulk.begin(here.organization, bulk.BulkPlan(bulk.REMOVE, bulk.Filter(), list=here.list.id), now=NOW)
     client, page = desk("editor"), _to(here, "one-bulk-work", work.pk)
     assert "0 of 1. You may close this page" in client.get(page).content.decode()
     assert "Stopped" in client.post(_to(here, "stop-bulk-work", work.pk), follow=True).content.decode()

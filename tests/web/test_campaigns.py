@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign, Picture
 from samizdat.events.models import Event
 from tests.web.conftest import House, make_campaign, png
@@ -17,7 +17,7 @@ Desk = Callable[[str], Client]
 
 
 def _to(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def _answers(here: House, **changes: Any) -> dict[str, Any]:

@@ -7,18 +7,18 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from samizdat.accounts import actions, changes, locking, signing_out
+from samizdat.accounts import actions, locking, pending_changes, sign_out
 from samizdat.accounts.models import Membership, PendingChange, Person
-from samizdat.audience import oddities, watching
+from samizdat.audience import data_quality, read_limits
 from samizdat.audience.actions import add_subscriber
 from samizdat.delivery.actions import add_route
 from samizdat.events.models import Event
-from samizdat.web.views.oddities import PAGE
+from samizdat.web.audience.views.data_quality import PAGE
 from tests.conftest import NOW, PASSWORD
 from tests.web.conftest import House, make_campaign, signed_in
 from tests.web.controls import Controls
 from tests.web.test_exports import admin_since
-from tests.web.test_sending import Desk, _settings, _to
+from tests.web.test_release import Desk, _settings, _to
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def vera(here: House) -> Client:
 
 
 def _row() -> PendingChange:
-    return PendingChange.objects.select_related("organisation", "by").latest("pk")
+    return PendingChange.objects.select_related("organization", "by").latest("pk")
 
 
 def test_a_stolen_session_of_an_admin_changes_nothing_for_a_day(here: House, vera: Client) -> None:
     admin_since(here, "Zoya", 3)
-    clara, house = here.people["editor"], here.organisation
+    clara, house = here.people["editor"], here.organization
     page = vera.post(_to(here, "colleague", clara.pk), {"role": "admin"}, follow=True).content.decode()
     assert "Waits for another admin: Clara gets the role: admin" in page
     vera.post(_to(here, "settings"), _settings(here, public_url="https://evil.example"))
@@ -43,19 +43,19 @@ def test_a_stolen_session_of_an_admin_changes_nothing_for_a_day(here: House, ver
     assert (came.status_code, "waits for the approval" in came.content.decode()) == (403, True)
     house.refresh_from_db()
     assert house.public_url == "https://lantern.example"
-    assert Membership.objects.filter(organisation=house, role="admin").count() == 2
-    assert [row.kind for row in changes.waiting(house)] == ["role", "setting", "invitation"]
+    assert Membership.objects.filter(organization=house, role="admin").count() == 2
+    assert [row.kind for row in pending_changes.waiting(house)] == ["role", "setting", "invitation"]
 
 
 def test_whose_mailbox_refuses_to_be_told_stands_at_the_change_and_on_the_first_page(here: House, vera: Client) -> None:
     admin_since(here, "Zoya", 3)
     vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
     now = timezone.now()
-    changes.refuse(_row(), changes.others(here.organisation, here.people["admin"], now), now)
+    pending_changes.refuse(_row(), pending_changes.others(here.organization, here.people["admin"], now), now)
     for page in ("changes", "home"):
         text = vera.get(_to(here, page)).content.decode()
         assert "Zoya could not be told: their mailbox refuses mail." in text
-    assert changes.until(_row(), now) >= now + timedelta(days=8)
+    assert pending_changes.until(_row(), now) >= now + timedelta(days=8)
 
 
 def test_everybody_who_keeps_the_house_sees_it_at_once_and_stops_it_with_one_press(here: House, vera: Client) -> None:
@@ -86,8 +86,8 @@ def test_the_only_admin_reads_when_it_is_done(here: House, vera: Client) -> None
     page = vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"}, follow=True).content.decode()
     assert "If nobody approves or stops it, it is done on" in page
     asked = _row().created
-    changes.notice(_row(), here.people["admin"], asked, by_mail=True)
-    changes.wait(asked + timedelta(days=1), timedelta(days=1))
+    pending_changes.notice(_row(), here.people["admin"], asked, by_mail=True)
+    pending_changes.wait(asked + timedelta(days=1), timedelta(days=1))
     assert Membership.objects.get(person=here.people["editor"]).role == "admin"
     assert "nobody: its day had passed" in vera.get(_to(here, "changes")).content.decode()
 
@@ -115,31 +115,31 @@ def test_a_domain_that_signs_is_not_removed_by_one_admin(here: House, vera: Clie
     vera.post(_to(here, "remove-domain", here.key.domain_id))
     vera.post(_to(here, "retire-key", here.key.domain_id, here.key.pk))
     assert DkimKey.objects.get(pk=here.key.pk).state == "active"
-    assert [row.kind for row in changes.waiting(here.organisation)] == ["domain_removed", "key_retired"]
-    changes.approve(changes.waiting(here.organisation)[0], now=timezone.now(), by=None)
+    assert [row.kind for row in pending_changes.waiting(here.organization)] == ["domain_removed", "key_retired"]
+    pending_changes.approve(pending_changes.waiting(here.organization)[0], now=timezone.now(), by=None)
     assert not SendingDomain.objects.filter(pk=here.key.domain_id).exists()
 
 
 def test_settings_of_a_route_that_wait_are_tried_at_once(here: House, vera: Client) -> None:
-    relay = add_route(here.organisation, "relay", "smtp+plain://127.0.0.1:1", now=NOW)
+    relay = add_route(here.organization, "relay", "smtp+plain://127.0.0.1:1", now=NOW)
     answers = {"scheme": "smtp+plain", "name": "relay", "where": "127.0.0.1:2", "priority": "10", "signs": "us"}
     page = vera.post(_to(here, "edit-route", relay.pk), answers, follow=True).content.decode()
     assert "The settings of relay that wait were tested" in page
     relay.refresh_from_db()
-    assert relay.state == "live" and changes.is_waiting(here.organisation, "route_changed", relay.pk)
+    assert relay.state == "live" and pending_changes.is_waiting(here.organization, "route_changed", relay.pk)
 
 
 # -- an admin signs people out of their own organization
 
 
-@pytest.mark.parametrize("verb", [signing_out.sign_out_everywhere, locking.lock, actions.remove_person])
+@pytest.mark.parametrize("verb", [sign_out.sign_out_everywhere, locking.lock, actions.remove_person])
 def test_an_admin_of_another_group_ends_no_session_of_ours(here: House, there: House, verb: Any) -> None:
     dmitri, now = here.people["viewer"], timezone.now()
-    actions.give_role(dmitri, there.organisation, "viewer", by=None, now=now)
+    actions.give_role(dmitri, there.organization, "viewer", by=None, now=now)
     client = signed_in(dmitri)
     ours, theirs = _to(here, "home"), _to(there, "home")
     assert [client.get(page).status_code for page in (ours, theirs)] == [200, 200]
-    verb(dmitri, there.organisation, by=there.people["admin"], now=timezone.now())
+    verb(dmitri, there.organization, by=there.people["admin"], now=timezone.now())
     assert client.get(ours).status_code == 200
     assert client.get(theirs).status_code in (302, 404)
     assert signed_in(dmitri).get(ours).status_code == 200
@@ -147,18 +147,18 @@ def test_an_admin_of_another_group_ends_no_session_of_ours(here: House, there: H
 
 def test_who_was_signed_out_of_one_group_comes_in_again_by_signing_in(here: House, there: House) -> None:
     dmitri, theirs = here.people["viewer"], _to(there, "home")
-    actions.give_role(dmitri, there.organisation, "viewer", by=None, now=timezone.now())
+    actions.give_role(dmitri, there.organization, "viewer", by=None, now=timezone.now())
     old = signed_in(dmitri)
-    signing_out.sign_out_everywhere(dmitri, there.organisation, by=there.people["admin"], now=timezone.now())
+    sign_out.sign_out_everywhere(dmitri, there.organization, by=there.people["admin"], now=timezone.now())
     assert old.get(theirs).headers["Location"].startswith("/sign-in?next=")
     assert signed_in(dmitri).get(theirs).status_code == 200
 
 
 def test_a_thief_who_signs_the_other_admin_out_again_and_again_is_told_to_stop(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
-    number = Membership.objects.exclude(person__in=here.people.values()).get(organisation=here.organisation).person_id
+    number = Membership.objects.exclude(person__in=here.people.values()).get(organization=here.organization).person_id
     vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
-    for _press in range(signing_out.MOST):
+    for _press in range(sign_out.MOST):
         vera.post(_to(here, "sign-out-colleague", number))
     assert zoya.get(_to(here, "home")).status_code == 302
     zoya = signed_in(Person.objects.get(pk=number))
@@ -182,21 +182,21 @@ def test_a_change_that_no_mail_told_of_says_so_until_another_admin_looks(here: H
 
 @pytest.fixture(autouse=True)
 def fresh_counts() -> None:
-    watching.forget()
+    read_limits.forget()
 
 
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The clock by which openings are counted; it goes when told."""
     at = [1000.0]
-    monkeypatch.setattr("samizdat.audience.watching.hours.ticks", lambda: at[0])
+    monkeypatch.setattr("samizdat.audience.read_limits.dbclock.ticks", lambda: at[0])
     return at
 
 
 def test_a_thousand_cards_are_not_opened_in_a_minute(here: House, desk: Desk, still: list[float]) -> None:
     dmitri, cards = desk("viewer"), _cards(here, 60)
     seen = [dmitri.get(card).status_code for card in cards]
-    assert seen == [200] * watching.AT_ONCE + [429] * (60 - watching.AT_ONCE)
+    assert seen == [200] * read_limits.AT_ONCE + [429] * (60 - read_limits.AT_ONCE)
     assert "more subscribers than anybody reads" in dmitri.get(cards[-1]).content.decode()
     assert dmitri.get(cards[0]).status_code == 200, "that one they have seen"
     assert desk("editor").get(cards[-1]).status_code == 200, "nobody else is kept waiting"
@@ -207,12 +207,12 @@ def test_a_thousand_cards_are_not_opened_in_a_minute(here: House, desk: Desk, st
 def test_who_opens_somebody_edits_and_saves_has_opened_one(here: House, desk: Desk, still: list[float]) -> None:
     clara, number = desk("editor"), here.ada.number
     pages = [_to(here, name, number) for name in ("subscriber", "edit-subscriber", "reader-rights", "erase")]
-    for page in pages * watching.AT_ONCE:
+    for page in pages * read_limits.AT_ONCE:
         assert clara.get(page).status_code == 200
     edit = _to(here, "edit-subscriber", number)
     assert clara.post(edit, _sent(clara.get(edit), "notes") | {"notes": "Calls back."}).status_code == 302
     assert Event.objects.filter(kind="subscriber.opened", about=here.ada.pk).count() == 1
-    assert not Event.objects.filter(kind=watching.ALARM).exists()
+    assert not Event.objects.filter(kind=read_limits.ALARM).exists()
 
 
 def test_an_edit_that_is_stopped_for_the_pace_comes_back_as_it_was_typed(
@@ -220,8 +220,8 @@ def test_an_edit_that_is_stopped_for_the_pace_comes_back_as_it_was_typed(
 ) -> None:
     clara, edit = desk("editor"), _to(here, "edit-subscriber", here.ada.number)
     typed = _sent(clara.get(edit), "notes") | {"notes": "Calls back on Monday."}
-    watching.forget()  # As in a desk that was started anew.
-    while not watching.open_some(here.organisation, here.people["editor"], 1, timezone.now()):
+    read_limits.forget()  # As in a desk that was started anew.
+    while not read_limits.open_some(here.organization, here.people["editor"], 1, timezone.now()):
         pass
     stopped = clara.post(edit, typed)
     page = stopped.content.decode()
@@ -238,7 +238,7 @@ def test_a_letter_is_saved_and_not_sent_twice_when_its_preview_is_stopped(
 ) -> None:
     clara, page = desk("editor"), _to(here, "campaign", here.campaign.pk)
     typed = _sent(clara.get(page), "body") | {"body": "Typed just now.", "as": here.ada.number}
-    while not watching.open_some(here.organisation, here.people["editor"], 1, timezone.now()):
+    while not read_limits.open_some(here.organization, here.people["editor"], 1, timezone.now()):
         pass
     said = clara.post(page, typed, follow=True)
     assert said.status_code == 200 and "Typed just now." in said.content.decode()
@@ -253,7 +253,7 @@ def _sent(answer: Any, holds: str) -> dict[str, Any]:
 def _cards(here: House, many: int) -> list[str]:
     """Pages of so many subscribers."""
     made = [
-        add_subscriber(here.organisation, f"card{n}@lantern.example", here.list, consent="yes", now=NOW)
+        add_subscriber(here.organization, f"card{n}@lantern.example", here.list, consent="yes", now=NOW)
         for n in range(many)
     ]
     return [_to(here, "subscriber", one.number) for one in made]
@@ -264,16 +264,16 @@ def test_who_goes_on_all_day_sees_two_hundred_an_hour(here: House, still: list[f
     person, seen = here.people[role], 0
     begun = still[0]
     while still[0] < begun + 3 * 3600:
-        seen += not watching.open_some(here.organisation, person, 1, timezone.now())
+        seen += not read_limits.open_some(here.organization, person, 1, timezone.now())
         still[0] += 9  # Twice as often as they come back.
-    assert watching.IN_A_ROW < seen <= watching.IN_A_ROW + 3 * watching.AN_HOUR + 1
+    assert read_limits.IN_A_ROW < seen <= read_limits.IN_A_ROW + 3 * read_limits.AN_HOUR + 1
 
 
 def test_the_admins_are_told_once_who_it_was(here: House, desk: Desk, still: list[float]) -> None:
     dmitri, cards = desk("viewer"), _cards(here, 40)
     for card in cards:
         dmitri.get(card)
-    assert Event.objects.filter(kind=watching.ALARM).count() == 1
+    assert Event.objects.filter(kind=read_limits.ALARM).count() == 1
     page = desk("admin").get(_to(here, "home")).content.decode()
     assert "Subscribers were opened faster than anybody reads" in page and "Dmitri" in page
     assert "faster than anybody reads" not in dmitri.get(_to(here, "home")).content.decode()
@@ -286,7 +286,7 @@ def test_the_admins_are_told_once_who_it_was(here: House, desk: Desk, still: lis
 def test_whom_somebody_opened_and_when_is_in_no_table(here: House, desk: Desk, still: list[float]) -> None:
     for card in _cards(here, 40):
         desk("viewer").get(card)
-    alarm = Event.objects.get(kind=watching.ALARM)
+    alarm = Event.objects.get(kind=read_limits.ALARM)
     assert (alarm.about, bytes(alarm.detail)) == (here.people["viewer"].pk, b"")
 
 
@@ -302,29 +302,29 @@ def test_a_letter_made_out_for_one_after_the_other_shows_no_more_addresses_than_
 ) -> None:
     here.campaign = make_campaign(here, "For each", "You are *|EMAIL|*.\n")
     others = [
-        add_subscriber(here.organisation, f"one{n}@lantern.example", here.list, consent="yes", now=NOW)
-        for n in range(watching.AT_ONCE + 5)
+        add_subscriber(here.organization, f"one{n}@lantern.example", here.list, consent="yes", now=NOW)
+        for n in range(read_limits.AT_ONCE + 5)
     ]
     clara, frame = desk("editor"), _to(here, "look-frame", here.campaign.pk, "light")
     seen = [clara.get(frame, {"as": one.number}).status_code for one in others]
-    assert seen == [200] * watching.AT_ONCE + [429] * 5
+    assert seen == [200] * read_limits.AT_ONCE + [429] * 5
     opened = Event.objects.filter(kind="subscriber.previewed")
-    assert [event.about for event in opened.order_by("id")] == [one.pk for one in others[: watching.AT_ONCE]]
+    assert [event.about for event in opened.order_by("id")] == [one.pk for one in others[: read_limits.AT_ONCE]]
 
 
 def test_who_writes_all_morning_sees_the_preview_for_one_reader(here: House, desk: Desk, still: list[float]) -> None:
     clara, preview = desk("editor"), _to(here, "preview", here.campaign.pk, "light")
-    for _sentence in range(2 * watching.AT_ONCE):
+    for _sentence in range(2 * read_limits.AT_ONCE):
         assert clara.get(preview, {"as": here.ada.number}).status_code == 200
     assert Event.objects.filter(kind="subscriber.previewed", about=here.ada.pk).count() == 1
-    still[0] += watching.AGAIN
+    still[0] += read_limits.AGAIN
     clara.get(preview, {"as": here.ada.number})
     assert Event.objects.filter(kind="subscriber.previewed", about=here.ada.pk).count() == 2
 
 
 def test_what_was_typed_stays_when_too_many_were_opened(here: House, desk: Desk, still: list[float]) -> None:
     clara = desk("editor")
-    while not watching.open_some(here.organisation, here.people["editor"], 1, timezone.now()):
+    while not read_limits.open_some(here.organization, here.people["editor"], 1, timezone.now()):
         pass
     page = clara.post(_to(here, "campaign", here.campaign.pk), {"body": "Typed just now.", "as": here.ada.number})
     assert page.status_code == 422 and "Typed just now." in page.content.decode()
@@ -336,31 +336,31 @@ def test_a_list_of_strangers_is_not_asked_for_subscribers_one_by_one(
     clara = desk("editor")
     forms = {"subscribers": "address", "stop-list": "look-address"}
     for page, field in forms.items():
-        watching.forget()
-        tried = [{field: f"nobody{n}@reader.example"} for n in range(watching.AT_ONCE + 5)]
+        read_limits.forget()
+        tried = [{field: f"nobody{n}@reader.example"} for n in range(read_limits.AT_ONCE + 5)]
         seen = [clara.post(_to(here, page), one).status_code for one in tried]
-        assert seen == [200] * watching.AT_ONCE + [429] * 5, page
+        assert seen == [200] * read_limits.AT_ONCE + [429] * 5, page
 
 
 def test_typos_and_doubles_cost_what_they_show_and_nothing_the_second_time(
     here: House, desk: Desk, still: list[float]
 ) -> None:
     for n in range(40):
-        add_subscriber(here.organisation, f"one{n}@gmial.com", here.list, consent="yes", now=NOW)
-    assert oddities.scan(NOW, 9)
+        add_subscriber(here.organization, f"one{n}@gmial.com", here.list, consent="yes", now=NOW)
+    assert data_quality.scan(NOW, 9)
     clara, page = desk("editor"), _to(here, "odd")
     first = clara.get(page)
     assert [clara.get(page).status_code for _again in range(5)] == [200] * 5
     seen, before = 1, first.context["before"]
     while (answer := clara.get(page, {"before": before})).status_code == 200:
         seen, before = seen + 1, answer.context["before"]
-    assert seen * PAGE <= watching.AT_ONCE
+    assert seen * PAGE <= read_limits.AT_ONCE
 
 
 def test_counts_of_people_who_do_nothing_are_forgotten() -> None:
-    for number in range(watching.MANY + 5):
-        watching._take((1, number), 1, float(number * 10_000))
-    assert len(watching._held) < 10
+    for number in range(read_limits.MANY + 5):
+        read_limits._take((1, number), 1, float(number * 10_000))
+    assert len(read_limits._held) < 10
 
 
 # -- routes
@@ -394,7 +394,7 @@ def test_another_server_of_a_route_waits_and_its_page_says_so_without_the_passwo
     from samizdat.delivery import actions, queries
     from samizdat.delivery.models import Route
 
-    made = actions.add_route(here.organisation, "relay", "smtp://ada:secret@relay.example:587", now=timezone.now())
+    made = actions.add_route(here.organization, "relay", "smtp://ada:secret@relay.example:587", now=timezone.now())
     page = vera.post(
         _to(here, "edit-route", made.pk), _route_answers("relay", "evil.example:587"), follow=True
     ).content.decode()
@@ -412,7 +412,7 @@ def test_a_colleague_is_locked_and_unlocked_on_their_page_and_every_admin_reads_
     here: House, vera: Client, desk: Desk
 ) -> None:
     from samizdat.accounts import locking
-    from samizdat.worker import after
+    from samizdat.worker.schedule import event_handlers
 
     zoya, clara = admin_since(here, "Zoya", 3), desk("editor")
     person = here.people["editor"]
@@ -424,14 +424,14 @@ def test_a_colleague_is_locked_and_unlocked_on_their_page_and_every_admin_reads_
     assert "Your account is locked. Ask an admin" in refused.content.decode()
     for who in (vera, zoya):
         assert "Clara is locked" in who.get(_to(here, "home")).content.decode()
-    assert after.FOLLOW_UPS[locking.LOCKED]
+    assert event_handlers.FOLLOW_UPS[locking.LOCKED]
     zoya.post(_to(here, "unlock-colleague", person.pk))
     assert signed_in(person).get(_to(here, "home")).status_code == 200
 
 
 def test_of_two_admins_none_locks_the_other_and_reads_what_to_do_instead(here: House, vera: Client) -> None:
     admin_since(here, "Zoya", 3)
-    zoya = Membership.objects.filter(organisation=here.organisation, role="admin").latest("pk").person_id
+    zoya = Membership.objects.filter(organization=here.organization, role="admin").latest("pk").person_id
     page = vera.post(_to(here, "lock-colleague", zoya), follow=True).content.decode()
     assert "Nobody would be left to unlock Zoya" in page and "samizdat person lock" in page
 
@@ -440,14 +440,14 @@ def test_what_a_locked_person_released_is_paused(here: House) -> None:
     from samizdat.accounts import locking
     from samizdat.campaigns.models import Campaign
     from samizdat.events.actions import record
-    from samizdat.worker import after
+    from samizdat.worker.schedule import event_handlers
 
     now, clara = timezone.now(), here.people["editor"]
     Campaign.objects.filter(pk=here.sent.pk).update(state="sending")
-    record("campaign.released", here.organisation, now=now, by=clara, about=here.sent.pk)
-    locking.lock(here.people["viewer"], here.organisation, by=here.people["admin"], now=now)
-    after.follow(now)
+    record("campaign.released", here.organization, now=now, by=clara, about=here.sent.pk)
+    locking.lock(here.people["viewer"], here.organization, by=here.people["admin"], now=now)
+    event_handlers.follow(now)
     assert Campaign.objects.get(pk=here.sent.pk).state == "sending"
-    locking.lock(clara, here.organisation, by=here.people["admin"], now=now)
-    after.follow(now)
+    locking.lock(clara, here.organization, by=here.people["admin"], now=now)
+    event_handlers.follow(now)
     assert Campaign.objects.get(pk=here.sent.pk).state == "paused"

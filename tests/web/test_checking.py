@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience.actions import add_tags
-from samizdat.campaigns.checks import dead, fetching, rules, spelling
-from samizdat.core.mergetags import parse
+from samizdat.campaigns.checks import broken_links, fetch, rules, spelling
+from samizdat.core.content.merge import parse
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 
@@ -19,7 +19,7 @@ Desk = Callable[[str], Client]
 
 
 def _to(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def test_the_editor_is_offered_every_tag_that_the_letter_can_say(here: House, desk: Desk) -> None:
@@ -68,7 +68,9 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
         make_campaign(here, "The river", "A wrod for {{ FNAME }}: [x](https://a.example/1)"),
         desk("editor"),
     )
-    monkeypatch.setattr(dead.fetching, "ask_all", lambda urls: [(url, fetching.Answer("dead", "410")) for url in urls])
+    monkeypatch.setattr(
+        broken_links.fetching, "ask_all", lambda urls: [(url, fetch.FetchedPage("dead", "410")) for url in urls]
+    )
     monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"en": "en_US"}))
     monkeypatch.setattr(
         spelling, "_ask", lambda *args: {word: ("word",) if word == "wrod" else None for word in args[2]}
@@ -78,29 +80,32 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
     page = _do(here, client, campaign, "slow")
     assert "“wrod” is in no dictionary. Perhaps: word." in page and 'value="slow"' not in page
     assert "the page was taken away (410)" in _do(here, client, campaign, "links")
-    nowhere = [("https://a.example/1", fetching.Answer("dead", "no_host")), ("b", fetching.Answer("dead", "no_host"))]
-    monkeypatch.setattr(dead.fetching, "ask_all", lambda _urls: nowhere)
+    nowhere = [
+        ("https://a.example/1", fetch.FetchedPage("dead", "no_host")),
+        ("b", fetch.FetchedPage("dead", "no_host")),
+    ]
+    monkeypatch.setattr(broken_links.fetching, "ask_all", lambda _urls: nowhere)
     page = _do(here, client, campaign, "links")
     assert "has no way out" in page and "(410)" in page, "what was kept before stays"
     assert "“wrod”" not in _do(here, client, campaign, "learn", word="wrod")
-    assert rules.rules_of(here.organisation).words == {"wrod"}
+    assert rules.rules_of(here.organization).words == {"wrod"}
     spelling.forget()
 
 
 def test_the_lists_of_words_and_hosts_are_kept_by_writers(here: House, desk: Desk) -> None:
-    here.organisation.feared = "ru"
-    here.organisation.save(update_fields=["feared"])
+    here.organization.feared = "ru"
+    here.organization.save(update_fields=["feared"])
     client, address = desk("editor"), _to(here, "writing-rules")
     page = client.get(address).content.decode()
     assert "meduza.io" in page and "brings along" in page
     hosts = re.search(r'name="hosts"[^>]*>([^<]*)<', page)
     assert hosts
     client.post(address, {"words": "Zhoplk\nNovaya", "hosts": hosts[1]})
-    assert rules.rules_of(here.organisation) == rules.Rules(frozenset({"zhoplk", "novaya"}), None)
+    assert rules.rules_of(here.organization) == rules.OrganizationCheckRules(frozenset({"zhoplk", "novaya"}), None)
     client.post(address, {"words": "", "hosts": "blocked.example"})
-    assert rules.rules_of(here.organisation).hosts == ("blocked.example",)
+    assert rules.rules_of(here.organization).hosts == ("blocked.example",)
     refused = client.post(address, {"words": "", "hosts": "example.org this?"})
     assert refused.status_code == 422 and "“this?” is no host" in refused.content.decode()
     client.post(address, {"words": "", "hosts": "blocked.example", "hosts_of": "ours"})
-    assert rules.rules_of(here.organisation).hosts is None
+    assert rules.rules_of(here.organization).hosts is None
     assert desk("viewer").get(address).status_code == 403

@@ -14,12 +14,12 @@ Desk = Callable[[str], Client]
 
 
 def _to(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def test_only_routes_that_live_are_said_to_live(here: House, desk: Desk) -> None:
     address = _to(here, "send", here.campaign.pk)
-    second = delivery.add_route(here.organisation, "second", "smtp+plain://127.0.0.1:1", now=NOW)
+    second = delivery.add_route(here.organization, "second", "smtp+plain://127.0.0.1:1", now=NOW)
     assert "In this order: own-server, second." in desk("editor").get(address).content.decode()
     Route.objects.filter(pk=second.pk).update(reason="no_connection")
     tried = desk("editor").get(address).content.decode()

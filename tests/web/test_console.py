@@ -7,9 +7,10 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from samizdat.campaigns import actions, arranging, starters, templating
-from samizdat.campaigns import writing as together
-from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns import actions
+from samizdat.campaigns.drafts import autosave as together
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.templates import import_template, layout, starter_templates
 from tests.browser import started
 from tests.conftest import NOW
 from tests.web.conftest import House
@@ -53,7 +54,7 @@ def test_foreign_things_in_a_letter_and_its_template_leave_no_error(
     by = here.people["editor"]
     letter, path = make(here, paragraph("One"), RED, {"type": "html", "attrs": {"source": FOREIGN}})
     page_of_theirs = f"<table><tr><td mc:edit='body'>Body</td></tr></table>{FOREIGN}".encode()
-    template = templating.take_in(here.organisation, "Theirs", page_of_theirs, by=by, now=NOW).template
+    template = import_template.take_in(here.organization, "Theirs", page_of_theirs, by=by, now=NOW).template
     draft = draft_of(letter) if way == "blocks" else draft_of(letter).with_(format=way, body=f"<p>One</p>\n{FOREIGN}")
     actions.save(letter, draft, version=letter.version, by=by, now=NOW, template=template)
     with window(browser, by, served) as (page, complaints):
@@ -91,17 +92,17 @@ def test_a_box_that_was_made_larger_leaves_no_error_when_an_answer_is_put_in(
 
 def test_parts_of_a_template_and_what_letters_begin_with_leave_no_error(browser: Any, served: str, here: House) -> None:
     letter = here.campaign
-    template = here.organisation.templates.get(pk=here.template)
+    template = here.organization.templates.get(pk=here.template)
     actions.save(letter, draft_of(letter), version=letter.version, by=here.people["editor"], now=NOW, template=template)
     letter.refresh_from_db()
-    key = next(part.key for part in arranging.parts(letter) if part.kind == "place")
-    place = reverse("place", args=[here.organisation.slug, letter.pk])
+    key = next(part.key for part in layout.parts(letter) if part.kind == "place")
+    place = reverse("place", args=[here.organization.slug, letter.pk])
     with window(browser, here.people["editor"], served) as (page, complaints):
         for way in ("blocks", "html"):
             page.goto(f"{place}?key={key}&in={way}")
             page.wait_for_load_state("networkidle")
-        for starter in starters.STARTERS:
-            page.goto(reverse("new-campaign", args=[here.organisation.slug]))
+        for starter in starter_templates.STARTERS:
+            page.goto(reverse("new-campaign", args=[here.organization.slug]))
             page.click(f"button[name='begin'][value='{starter.name}']")
             page.wait_for_load_state("networkidle")
     assert complaints == []

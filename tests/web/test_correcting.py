@@ -2,14 +2,14 @@
 
 import pytest
 
-from samizdat.campaigns.correcting import NoCorrection, correct, corrections, mended
+from samizdat.campaigns.archive.web_corrections import NoCorrection, correct, corrections, mended
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.delivery.actions import release
-from samizdat.gate.models import Page
-from samizdat.worker import after
+from samizdat.publicdb.models import Page
+from samizdat.worker.schedule import event_handlers
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
-from tests.web.test_sending import Desk, _to, leave_to_one
+from tests.web.test_release import Desk, _to, leave_to_one
 
 
 @pytest.mark.parametrize(
@@ -29,18 +29,18 @@ def test_a_piece_is_mended_where_readers_see_it(page: str, wrong: str, right: st
     assert mended(page, wrong, right) == (now, places)
 
 
-@pytest.mark.django_db(databases=["default", "gate"])
+@pytest.mark.django_db(databases=["default", "publicdb"])
 def test_the_web_copy_says_that_it_was_corrected_and_the_edition_stays(here: House, desk: Desk) -> None:
     letter = make_campaign(here, "What the rivr took")
     release(letter, now=NOW, by=here.people["editor"])
     leave_to_one(letter)
     sent = bytes(Edition.objects.get(campaign=letter).compiled_sealed)
-    while after.follow(NOW):
+    while event_handlers.follow(NOW):
         pass
     page = Page.objects.get(edition=letter.edition.pk)
     assert page.title == "What the rivr took" and page.corrected is None
     assert correct(letter, "rivr", "river", by=here.people["editor"], now=NOW) >= 1
-    while after.follow(NOW):
+    while event_handlers.follow(NOW):
         pass
     page.refresh_from_db()
     assert page.title == "What the river took" and page.corrected == NOW.date()

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from samizdat.delivery import signing
+from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import domains as actions
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
 from tests.conftest import NOW
@@ -27,7 +27,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
 
 
 def _to(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def _page(client: Client, address: str, answers: dict[str, str] | None = None) -> str:
@@ -40,7 +40,7 @@ def test_from_a_domain_to_signed_letters_and_its_next_keys(here: House, desk: De
     client = desk("admin")
     page = _page(client, _to(here, "domains"), {"name": "letters.example", "kinds": "both"})
     row = SendingDomain.objects.get(name="letters.example")
-    keys = signing.domain_row(row).keys
+    keys = dkim_keys.domain_row(row).keys
     for key in keys:
         assert key.name in page and key.text in page
         names.records[key.name] = [key.text]
@@ -53,7 +53,7 @@ def test_from_a_domain_to_signed_letters_and_its_next_keys(here: House, desk: De
     assert set(row.keys.values_list("state", flat=True)) == {"active"}
 
     _page(client, _to(here, "rotate-keys", row.pk), {})
-    for key in signing.domain_row(row).keys:
+    for key in dkim_keys.domain_row(row).keys:
         names.records[key.name] = [key.text]
     _page(client, _to(here, "check-records", row.pk), {})
     page = _page(client, _to(here, "activate-keys", row.pk), {})
@@ -63,7 +63,7 @@ def test_from_a_domain_to_signed_letters_and_its_next_keys(here: House, desk: De
 
 def test_a_record_that_is_not_there_is_told_and_nothing_changes(here: House, desk: Desk, names: NameServer) -> None:
     client, key = desk("admin"), here.key
-    names.records[signing.domain_row(key.domain).keys[0].name] = ["v=DKIM1; k=ed25519; p=AAAA"]
+    names.records[dkim_keys.domain_row(key.domain).keys[0].name] = ["v=DKIM1; k=ed25519; p=AAAA"]
     assert "another record stands" in _page(client, _to(here, "check-records", key.domain_id), {})
     assert "Press Check first" in _page(client, _to(here, "activate-keys", key.domain_id), {})
     assert "Publish it and press Check" in _page(client, _to(here, "activate-key", key.domain_id, key.pk), {})
@@ -137,8 +137,8 @@ def test_a_domain_that_cannot_be_or_is_there_is_refused(here: House, desk: Desk,
 
 def test_a_domain_is_warmed_up_at_its_page(here: House, desk: Desk) -> None:
     vera = desk("admin")
-    domain = actions.add_domain(here.organisation, "fresh.example", now=NOW, algorithms=())
-    page = reverse("sending-domain", args=[here.organisation.slug, domain.pk])
+    domain = actions.add_domain(here.organization, "fresh.example", now=NOW, algorithms=())
+    page = reverse("sending-domain", args=[here.organization.slug, domain.pk])
     answer = vera.post(page, {"warm_up": "50, many"})
     assert answer.status_code == 422 and "warm_up" in answer.context["plan"].errors
     assert not answer.context["form"].errors

@@ -12,12 +12,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from samizdat.accounts import changes, locking
+from samizdat.accounts import locking, pending_changes
 from samizdat.accounts.actions import add_person, give_role
 from samizdat.audience import queries
-from samizdat.audience.exporting import actions, agreeing, recipients
-from samizdat.audience.exporting.leaving import Wish
-from samizdat.audience.exporting.models import Export
+from samizdat.portability import actions, approval, recipient_keys
+from samizdat.portability.models import Export
+from samizdat.portability.write import ExportRequest
 from tests.conftest import NOW, PASSWORD, TODAY
 from tests.web.conftest import AGE_KEY, House, make_person, signed_in
 
@@ -27,17 +27,17 @@ SEALED = FILLED | {"sure": "1"}
 
 
 def at(house: House, *words: Any) -> str:
-    return "/".join(["", "o", house.organisation.slug, "exports", *map(str, words), ""])
+    return "/".join(["", "o", house.organization.slug, "exports", *map(str, words), ""])
 
 
 @pytest.fixture
 def vera(here: House) -> Client:
-    recipients.know(here.organisation, [str(KEY.to_public())], now=NOW)
+    recipient_keys.know(here.organization, [str(KEY.to_public())], now=NOW)
     return signed_in(here.people["admin"])
 
 
 def newest() -> Export:
-    return Export.objects.select_related("organisation").latest("pk")
+    return Export.objects.select_related("organization").latest("pk")
 
 
 def test_an_admin_asks_the_worker_makes_it_and_it_is_fetched_once(here: House, vera: Client) -> None:
@@ -51,7 +51,7 @@ def test_an_admin_asks_the_worker_makes_it_and_it_is_fetched_once(here: House, v
     assert vera.get(at(here, row.pk) + "progress").status_code == 200
     actions.run(row.pk, now=lambda: NOW)
     assert vera.get(at(here, row.pk) + "progress").headers["HX-Refresh"] == "true"
-    assert b"Your export is ready" in vera.get(f"/o/{here.organisation.slug}/").content
+    assert b"Your export is ready" in vera.get(f"/o/{here.organization.slug}/").content
     file = vera.post(at(here, row.pk) + "fetch")
     data = b"".join(file.streaming_content)  # type: ignore[attr-defined]
     assert len(data) == int(file.headers["Content-Length"])
@@ -78,7 +78,7 @@ def test_a_wish_that_cannot_be_is_one_sentence_and_makes_nothing(
 ) -> None:
     before = Export.objects.count()
     if change.get("tag"):
-        change = {"tag": str(queries.tags(here.organisation)[0][0])}
+        change = {"tag": str(queries.tags(here.organization)[0][0])}
     answer = vera.post(at(here), {**SEALED, **change})
     assert answer.status_code == 422 and words in answer.content
     assert Export.objects.count() == before
@@ -121,7 +121,7 @@ def test_those_who_were_ticked_leave_and_nobody_else(here: House, vera: Client) 
 
 
 def test_the_form_has_a_tag_and_a_segment(here: House, vera: Client) -> None:
-    tag = {name: id for id, name in queries.tags(here.organisation)}["volunteer"]
+    tag = {name: id for id, name in queries.tags(here.organization)}["volunteer"]
     sure, found = _table(here, vera, "", tag=str(tag), segment=str(here.segment))
     assert "Segment: Here; Tag: volunteer" in sure and "Make a file of 1 subscriber?" in sure
     assert found == ["ada@lantern.example"]
@@ -130,7 +130,7 @@ def test_the_form_has_a_tag_and_a_segment(here: House, vera: Client) -> None:
 def admin_since(here: House, name: str, days: int) -> Client:
     """An admin who became one so many days ago."""
     person = add_person(f"{name}@lantern.example", name=name, password=PASSWORD, today=TODAY)
-    give_role(person, here.organisation, "admin", by=None, now=timezone.now() - timedelta(days=days))
+    give_role(person, here.organization, "admin", by=None, now=timezone.now() - timedelta(days=days))
     return signed_in(person)
 
 
@@ -138,7 +138,7 @@ PLAIN = SEALED | {"format": "xlsx", "seal": "plain", "reason": "The auditor asks
 
 
 def test_a_plain_one_is_made_once_another_admin_agrees(here: House, vera: Client) -> None:
-    zoya, fresh, home = admin_since(here, "Zoya", 3), admin_since(here, "Fresh", 0), f"/o/{here.organisation.slug}/"
+    zoya, fresh, home = admin_since(here, "Zoya", 3), admin_since(here, "Fresh", 0), f"/o/{here.organization.slug}/"
     assert b"Another admin has to agree before" in vera.post(at(here), {**PLAIN, "sure": ""}).content
     vera.post(at(here), PLAIN)
     held = at(here, newest().pk) + "held"
@@ -168,8 +168,10 @@ def test_what_looks_ahead_of_a_person_approves_no_export(here: House, vera: Clie
 def test_whose_mailbox_refuses_to_be_told_of_a_held_export_stands_on_its_page(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), STOLEN)
-    agreeing.refuse(newest(), changes.others(here.organisation, here.people["admin"], timezone.now()), timezone.now())
-    for page in (at(here, newest().pk) + "held", f"/o/{here.organisation.slug}/"):
+    approval.refuse(
+        newest(), pending_changes.others(here.organization, here.people["admin"], timezone.now()), timezone.now()
+    )
+    for page in (at(here, newest().pk) + "held", f"/o/{here.organization.slug}/"):
         assert b"Zoya could not be told: their mailbox refuses mail." in vera.get(page).content
     assert zoya.get(at(here, newest().pk) + "held").status_code == 200
     assert b"could not be told" not in vera.get(at(here, newest().pk) + "held").content, "they have seen it"
@@ -179,41 +181,43 @@ def test_a_plain_one_of_the_only_admin_waits_for_a_day_by_two_clocks(here: House
     assert b"it is made after a day" in vera.post(at(here), {**PLAIN, "sure": ""}).content
     vera.post(at(here), PLAIN)
     asked, day = newest().created, timedelta(days=1)
-    agreeing.notice(newest(), here.people["admin"], asked, by_mail=True)
-    agreeing.wait(asked + day * 30, timedelta(seconds=10))  # Somebody has set the machine's clock.
+    approval.notice(newest(), here.people["admin"], asked, by_mail=True)
+    approval.wait(asked + day * 30, timedelta(seconds=10))  # Somebody has set the machine's clock.
     assert newest().state == "held"
-    agreeing.wait(asked + timedelta(hours=1), day)
+    approval.wait(asked + timedelta(hours=1), day)
     assert newest().state == "held"
-    agreeing.wait(asked + day, timedelta(0))
+    approval.wait(asked + day, timedelta(0))
     assert newest().pk in actions.waiting(asked + day)
 
 
 def test_a_plain_one_that_nobody_agrees_to_is_over_after_a_week(here: House, vera: Client) -> None:
     admin_since(here, "Zoya", 3)
     vera.post(at(here), PLAIN)
-    agreeing.wait(newest().created + timedelta(days=6), timedelta(days=6))
+    approval.wait(newest().created + timedelta(days=6), timedelta(days=6))
     assert newest().state == "held"
-    agreeing.wait(newest().created + timedelta(days=8), timedelta(days=2))
+    approval.wait(newest().created + timedelta(days=8), timedelta(days=2))
     assert newest().state == "over" and list(actions.told_of(newest())["planted"]) == ["address"]
 
 
 def test_whoever_works_here_stops_a_plain_one_before_it_is_made(here: House, vera: Client) -> None:
     vera.post(at(here), PLAIN)
     clara, held = signed_in(here.people["editor"]), at(here, newest().pk) + "held"
-    assert held.encode() in clara.get(f"/o/{here.organisation.slug}/").content
+    assert held.encode() in clara.get(f"/o/{here.organization.slug}/").content
     clara.post(held, {"answer": "stop"})
     assert newest().state == "over" and list(actions.told_of(newest())["planted"]) == ["address"]
 
 
 def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: House, vera: Client) -> None:
-    other = make_person("Zoya", "zoya@lantern.example", here.organisation, "admin")
-    zoya, home = signed_in(other), f"/o/{here.organisation.slug}/"
-    row = actions.ask(here.organisation, Wish("xlsx"), reason="The auditor asks for it.", now=timezone.now(), by=None)
+    other = make_person("Zoya", "zoya@lantern.example", here.organization, "admin")
+    zoya, home = signed_in(other), f"/o/{here.organization.slug}/"
+    row = actions.ask(
+        here.organization, ExportRequest("xlsx"), reason="The auditor asks for it.", now=timezone.now(), by=None
+    )
     assert row.plain
     assert b"The auditor asks for it." in zoya.get(home).content
     assert b"I have seen it" in zoya.get(at(here, row.pk)).content
     # Of the command line nobody can say who it was.
-    actions.direct(here.organisation, Wish("csv"), io.BytesIO(), reason="From the shell.", now=timezone.now)
+    actions.direct(here.organization, ExportRequest("csv"), io.BytesIO(), reason="From the shell.", now=timezone.now)
     assert b"From the shell." in vera.get(home).content
     for export in Export.objects.all():
         zoya.post(at(here, export.pk) + "seen")
@@ -221,7 +225,7 @@ def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: Ho
 
 
 def test_a_sealed_one_is_told_to_the_other_admins_too_with_its_key(here: House, vera: Client) -> None:
-    zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organisation.slug}/"
+    zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organization.slug}/"
     Export.objects.filter(pk=here.export.pk).update(created=timezone.now())
     assert b"sealed file of your subscribers was made" in zoya.get(home).content
     assert AGE_KEY.encode() in zoya.get(home).content
@@ -245,7 +249,7 @@ def test_a_planted_address_leads_to_its_export(here: House, vera: Client) -> Non
     planted = actions.told_of(here.export)["planted"]["address"]
     found = vera.post(at(here, "whose")[:-1], {"whose-address": planted})
     assert found.headers["Location"] == at(here, here.export.pk)
-    zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organisation.slug}/"
+    zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organization.slug}/"
     assert b"planted address of an export turned up" in zoya.get(home).content
     assert b"somebody found it and asked here" in zoya.get(at(here, here.export.pk)).content
     zoya.post(at(here, here.export.pk) + "seen")
@@ -267,7 +271,7 @@ STOLEN = SEALED | {"recipients": f"{THIEF.to_public()}\n"}
 
 
 def test_a_sealed_export_to_a_thiefs_own_key_needs_another_admin(here: House, vera: Client) -> None:
-    zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organisation.slug}/"
+    zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organization.slug}/"
     assert b"Nobody has approved this key yet" in vera.post(at(here), {**STOLEN, "sure": ""}).content
     vera.post(at(here), STOLEN)
     row, held = newest(), at(here, newest().pk) + "held"
@@ -278,7 +282,7 @@ def test_a_sealed_export_to_a_thiefs_own_key_needs_another_admin(here: House, ve
     assert newest().state == "held"
     zoya.post(held, {"answer": "stop"})
     assert newest().state == "over"
-    agreeing.wait(row.created + timedelta(days=2), timedelta(days=2))
+    approval.wait(row.created + timedelta(days=2), timedelta(days=2))
     assert newest().state == "over"
     vera.post(at(here), STOLEN)
     assert newest().state == "held", "a key that was stopped is not known"
@@ -293,7 +297,7 @@ def test_a_key_that_another_admin_approved_needs_nobody_from_then_on(here: House
     assert newest().state == "asked" and newest().agreed_by is None
     page = vera.get(at(here)).content.decode()
     assert "Known keys" in page
-    known = {key: row.pk for row, key in recipients.known(here.organisation)}
+    known = {key: row.pk for row, key in recipient_keys.known(here.organization)}
     vera.post(at(here, "keys", known[str(THIEF.to_public())]) + "forget")
     vera.post(at(here), STOLEN)
     assert newest().state == "held"
@@ -302,14 +306,14 @@ def test_a_key_that_another_admin_approved_needs_nobody_from_then_on(here: House
 def test_the_only_admin_takes_the_list_to_a_new_key_after_a_day_by_two_clocks(here: House, vera: Client) -> None:
     vera.post(at(here), STOLEN)
     asked, day = newest().created, timedelta(days=1)
-    agreeing.notice(newest(), here.people["admin"], asked, by_mail=True)
-    agreeing.wait(asked + day * 30, timedelta(seconds=10))
+    approval.notice(newest(), here.people["admin"], asked, by_mail=True)
+    approval.wait(asked + day * 30, timedelta(seconds=10))
     assert newest().state == "held"
-    agreeing.wait(asked + timedelta(hours=1), day)
+    approval.wait(asked + timedelta(hours=1), day)
     assert newest().state == "held"
-    agreeing.wait(asked + day, timedelta(0))
+    approval.wait(asked + day, timedelta(0))
     assert newest().state == "asked"
-    assert recipients.are_known(here.organisation, [str(THIEF.to_public())])
+    assert recipient_keys.are_known(here.organization, [str(THIEF.to_public())])
 
 
 def test_a_new_key_that_nobody_minds_is_known_after_a_day_also_where_there_are_others(
@@ -317,25 +321,25 @@ def test_a_new_key_that_nobody_minds_is_known_after_a_day_also_where_there_are_o
 ) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), STOLEN)
-    agreeing.wait(newest().created + timedelta(days=9), timedelta(days=9))
+    approval.wait(newest().created + timedelta(days=9), timedelta(days=9))
     assert newest().state == "held", "no mail told another admin, and none of them looked"
-    zoya.get(f"/o/{here.organisation.slug}/")
+    zoya.get(f"/o/{here.organization.slug}/")
     seen = newest().noticed
-    agreeing.wait(seen + timedelta(days=1), timedelta(days=1))
+    approval.wait(seen + timedelta(days=1), timedelta(days=1))
     assert newest().state == "asked"
 
 
 @pytest.mark.parametrize("wanted", [PLAIN, STOLEN])
 def test_the_held_export_of_a_locked_admin_is_over(here: House, vera: Client, wanted: dict[str, Any]) -> None:
     vera.post(at(here), wanted)
-    locking.lock(here.people["admin"], here.organisation, by=None, now=timezone.now())
-    agreeing.wait(timezone.now(), timedelta(0))
+    locking.lock(here.people["admin"], here.organization, by=None, now=timezone.now())
+    approval.wait(timezone.now(), timedelta(0))
     assert newest().state == "over"
 
 
 def test_what_the_command_line_sealed_to_is_known_at_the_desk(here: House, vera: Client) -> None:
-    wish = Wish("csv", (str(THIEF.to_public()),))
-    actions.direct(here.organisation, wish, io.BytesIO(), now=timezone.now)
+    wish = ExportRequest("csv", (str(THIEF.to_public()),))
+    actions.direct(here.organization, wish, io.BytesIO(), now=timezone.now)
     vera.post(at(here), STOLEN)
     assert newest().state == "asked"
 

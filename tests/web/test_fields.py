@@ -16,18 +16,18 @@ Desk = Callable[[str], Client]
 
 
 def _to(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def _tags(here: House) -> list[str]:
-    return [view.tag for view in queries.fields(here.organisation)]
+    return [view.tag for view in queries.fields(here.organization)]
 
 
 def test_an_editor_adds_a_field_and_renames_it(here: House, desk: Desk) -> None:
     client = desk("editor")
     page = client.post(_to(here, "fields"), {"tag": "book", "label": "Book", "default": "a book"}, follow=True)
     assert "The field BOOK is there." in page.content.decode()
-    number = next(view.number for view in queries.fields(here.organisation) if view.tag == "BOOK")
+    number = next(view.number for view in queries.fields(here.organization) if view.tag == "BOOK")
     client.post(_to(here, "field", number), {"tag": "READS", "label": "Reads", "default": ""})
     assert "READS" in _tags(here) and "BOOK" not in _tags(here)
 
@@ -40,7 +40,7 @@ def test_a_tag_that_cannot_be_is_refused_beside_its_field(here: House, desk: Des
 def test_removing_says_how_many_have_a_value_and_which_drafts_say_it(here: House, desk: Desk) -> None:
     actions.change_values(here.ada, {"CITY": "Riga"}, now=NOW)
     draft = make_campaign(here, "Where the river goes", "Dear reader in *|CITY|*,\n\nhello.\n")
-    actions.add_segment(here.organisation, "In Riga", segment.Field(here.field, "is", "Riga"), now=NOW)
+    actions.add_segment(here.organization, "In Riga", segment.FieldCondition(here.field, "is", "Riga"), now=NOW)
     client, page = desk("admin"), _to(here, "remove-field", here.field)
     asked = client.get(page).content.decode()
     assert "They mean nobody until you change them" in asked and "In Riga" in asked
@@ -57,7 +57,7 @@ def test_only_an_admin_removes_a_field(here: House, desk: Desk) -> None:
 
 
 def test_a_field_that_a_letter_on_its_way_says_stays(here: House, desk: Desk) -> None:
-    number = next(view.number for view in queries.fields(here.organisation) if view.tag == "FNAME")
+    number = next(view.number for view in queries.fields(here.organization) if view.tag == "FNAME")
     client = desk("admin")
     told = client.post(_to(here, "remove-field", number), follow=True).content.decode()
     assert "is on its way and says FNAME" in told
@@ -72,7 +72,7 @@ def test_a_long_count_goes_on_in_the_page(here: House, desk: Desk, monkeypatch: 
 
     monkeypatch.setattr(fields, "LOOK", 1)
     monkeypatch.setattr(fields.time, "monotonic", iter(range(0, 10_000, 5)).__next__)
-    actions.add_subscriber(here.organisation, "eve@lantern.example", here.list, consent=CONSENT, now=NOW)
+    actions.add_subscriber(here.organization, "eve@lantern.example", here.list, consent=CONSENT, now=NOW)
     client, page = desk("admin"), _to(here, "remove-field", here.field)
     first = client.get(page)
     assert "looked at so far" in first.content.decode()

@@ -3,11 +3,11 @@
 import pytest
 
 from samizdat.campaigns import folders
-from samizdat.campaigns.copying import copy
+from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.models import Campaign, Folder
 from tests.conftest import NOW
 from tests.web.conftest import House
-from tests.web.test_sending import Desk, _to
+from tests.web.test_release import Desk, _to
 
 
 def test_letters_are_moved_found_in_their_folder_and_stay_when_it_goes(here: House, desk: Desk) -> None:
@@ -24,7 +24,7 @@ def test_letters_are_moved_found_in_their_folder_and_stay_when_it_goes(here: Hou
     assert "What the river took" not in client.get(shelf, {"folder": 0, "q": "river"}).content.decode()
     letter = Campaign.objects.get(pk=here.campaign.pk)
     assert copy(letter, by=None, now=NOW).folder_id == here.folder
-    told = [(one.name, one.letters) for one in folders.folders(here.organisation)]
+    told = [(one.name, one.letters) for one in folders.folders(here.organization)]
     assert told == [("Appeals", 2)]
     client.post(_to(here, "remove-folder", here.folder))
     letter.refresh_from_db()
@@ -52,7 +52,7 @@ def test_a_folder_is_named_once_and_its_name_is_sealed(here: House, desk: Desk) 
     client.post(_to(here, "rename-folder", here.folder), {"name": "The river"})
     assert "There is a folder “The river” already." in client.get(address).content.decode()
     client.post(_to(here, "rename-folder", here.folder), {"name": "appeals"})
-    assert [one.name for one in folders.folders(here.organisation)] == ["appeals", "The river"]
+    assert [one.name for one in folders.folders(here.organization)] == ["appeals", "The river"]
     assert not any(b"river" in bytes(row.sealed) + bytes(row.name_index) for row in Folder.objects.all())
 
 
@@ -66,4 +66,4 @@ def test_nothing_is_moved_where_nothing_is_ticked_or_the_folder_is_anothers(
     client.post(_to(here, "move-campaigns"), {"letter": [there.campaign.pk, "9" * 30], "to": here.folder})
     assert not Campaign.objects.exclude(folder=None).exists()
     with pytest.raises(folders.FolderRefused):
-        folders.folder_of(here.organisation, there.folder)
+        folders.folder_of(here.organization, there.folder)

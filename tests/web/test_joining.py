@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from samizdat.audience import actions, queries
-from samizdat.audience.actions import forms, preferring
-from samizdat.audience.actions.mailed import tell_unmailed
+from samizdat.audience.actions import forms, preferences
+from samizdat.audience.actions.mail_quota import tell_unmailed
 from samizdat.audience.models import SignUpForm
 from samizdat.campaigns.actions import create
-from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from tests.conftest import NOW
 from tests.web.conftest import House, make_person, signed_in
@@ -25,11 +25,11 @@ LATER = (timezone.now() + timedelta(days=30)).date()
 
 
 def _to(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def _made(here: House) -> list[SignUpForm]:
-    return [*SignUpForm.objects.filter(organisation=here.organisation).exclude(id=here.form)]
+    return [*SignUpForm.objects.filter(organization=here.organization).exclude(id=here.form)]
 
 
 def _words(here: House, **more: object) -> dict[str, object]:
@@ -39,7 +39,7 @@ def _words(here: House, **more: object) -> dict[str, object]:
 
 def test_an_editor_makes_a_form_changes_it_and_switches_it_off(here: House, desk: Desk) -> None:
     client = desk("editor")
-    tags = actions.tags_for(here.organisation, ["Books"])
+    tags = actions.tags_for(here.organization, ["Books"])
     words = _words(here, topics=[tags["Books"]], appeals="Ask me for <money>.")
     page = client.post(_to(here, "joining-forms"), words, follow=True).content.decode()
     assert "The form is there." in page
@@ -85,7 +85,7 @@ def test_a_standard_field_is_called_in_the_language_of_the_form(lantern: Any) ->
 def test_the_markup_for_another_site_runs_and_loads_nothing(here: House, desk: Desk) -> None:
     desk("editor").post(_to(here, "joining-forms"), _words(here))
     view = forms.view_of(_made(here)[0])
-    from samizdat.web.views.joining import embedded
+    from samizdat.web.audience.views.signup_forms import embedded
 
     markup = embedded(view, "https://lantern.example/f/x")
     assert 'action="https://lantern.example/f/x" method="post"' in markup
@@ -103,7 +103,7 @@ def test_what_cannot_be_is_said_and_nothing_is_made(here: House, desk: Desk, cha
 
 
 def test_a_viewer_looks_and_changes_nothing(here: House, desk: Desk) -> None:
-    made = forms.make_form(here.organisation, forms.FormFacts("F", "en", (here.list.id,), "I agree."), now=NOW)
+    made = forms.make_form(here.organization, forms.FormFacts("F", "en", (here.list.id,), "I agree."), now=NOW)
     client = desk("viewer")
     assert client.get(_to(here, "joining-form", made.id)).status_code == 200
     assert client.post(_to(here, "joining-form", made.id), _words(here)).status_code == 403
@@ -112,17 +112,20 @@ def test_a_viewer_looks_and_changes_nothing(here: House, desk: Desk) -> None:
 
 def test_the_page_of_a_reader_who_pauses_says_until_when(here: House, desk: Desk) -> None:
     until = (timezone.now() + timedelta(days=30)).date()
-    preferring.prefer(here.ada, here.list, preferring.Choice("pause", until), now=timezone.now())
+    preferences.prefer(here.ada, here.list, preferences.PreferenceChoice("pause", until), now=timezone.now())
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert "asked for no letters until" in page
 
 
 def test_before_a_letter_leaves_the_desk_says_whom_it_spares(here: House, desk: Desk) -> None:
-    for local, choice in (("eva", preferring.Choice("monthly")), ("fedor", preferring.Choice("pause", LATER))):
+    for local, choice in (
+        ("eva", preferences.PreferenceChoice("monthly")),
+        ("fedor", preferences.PreferenceChoice("pause", LATER)),
+    ):
         added = actions.add_subscriber(
-            here.organisation, f"{local}@example.org", here.list, consent="said so", now=timezone.now()
+            here.organization, f"{local}@example.org", here.list, consent="said so", now=timezone.now()
         )
-        preferring.prefer(added, here.list, choice, now=timezone.now())
+        preferences.prefer(added, here.list, choice, now=timezone.now())
     Campaign.objects.filter(pk=here.sent.pk).update(released=timezone.now(), due=timezone.now())
     page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
     assert "asked for a pause" in page
@@ -143,7 +146,7 @@ def test_the_page_of_a_list_takes_the_words_beside_its_box_for_appeals(here: Hou
     client, where = desk("editor"), _to(here, "list-appeals", here.list.id)
     page = client.post(where, {"appeals-words": " Ask me, too. "}, follow=True).content.decode()
     assert "Ask me, too.</textarea>" in page and "asked for</span>" in page
-    [kept] = actions.wordings(queries.list_by_id(here.organisation, here.list.id), "fundraising")
+    [kept] = actions.wordings(queries.list_by_id(here.organization, here.list.id), "fundraising")
     assert (kept.text, kept.version) == ("Ask me, too.", 1)
     assert client.post(where, {"appeals-words": "x" * 301}, follow=True).content.decode().count("300") >= 1
     page = client.post(where, {"appeals-words": ""}, follow=True).content.decode()
@@ -151,16 +154,16 @@ def test_the_page_of_a_list_takes_the_words_beside_its_box_for_appeals(here: Hou
 
 
 def test_the_page_of_a_form_says_which_choices_do_not_fit_on_its_public_page(here: House, desk: Desk) -> None:
-    shape = actions.Shape("choice", choices=tuple(f"{n} {'Ж' * 30}" for n in range(120)))
-    actions.add_field(here.organisation, tag="TOWN", label="Town", default="", shape=shape, now=NOW)
-    number = next(one.number for one in queries.fields(here.organisation) if one.tag == "TOWN")
+    shape = actions.FieldShape("choice", choices=tuple(f"{n} {'Ж' * 30}" for n in range(120)))
+    actions.add_field(here.organization, tag="TOWN", label="Town", default="", shape=shape, now=NOW)
+    number = next(one.number for one in queries.fields(here.organization) if one.tag == "TOWN")
     page = desk("editor").post(_to(here, "joining-forms"), _words(here, asked=[number], required=[]), follow=True)
     assert "“Town” has 120 choices, more than a public page of 14 KB holds" in page.content.decode()
 
 
 def test_her_page_says_how_she_wants_her_letters(here: House, desk: Desk) -> None:
-    choice = preferring.Choice("monthly", wishes="td")
-    preferring.prefer(here.ada, here.list, choice, now=NOW)
+    choice = preferences.PreferenceChoice("monthly", wishes="td")
+    preferences.prefer(here.ada, here.list, choice, now=NOW)
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert "as text only; with a subject and a sender name that tell nothing; " in page
     assert "only the first letter of a month" in page

@@ -4,31 +4,31 @@ import pytest
 
 from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions.lists import tags_for
-from samizdat.campaigns import copying
-from samizdat.campaigns.listing import CannotBeListed, put
+from samizdat.campaigns.archive.listing import CannotBeListed, put
+from samizdat.campaigns.drafts import copy
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.actions import release
-from samizdat.gate.models import Page
-from samizdat.worker import after
+from samizdat.publicdb.models import Page
+from samizdat.worker.schedule import event_handlers
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 from tests.web.test_campaigns import Desk, _answers, _to
-from tests.web.test_sending import leave_to_one
+from tests.web.test_release import leave_to_one
 
 
 def _follow() -> None:
-    while after.follow(NOW):
+    while event_handlers.follow(NOW):
         pass
 
 
-@pytest.mark.django_db(databases=["default", "gate"])
+@pytest.mark.django_db(databases=["default", "publicdb"])
 def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so(here: House, desk: Desk) -> None:
     client, letter = desk("editor"), here.campaign
     client.post(_to(here, "campaign", letter.pk), _answers(here, archive="unlisted"))
     # A page without the question keeps what was chosen, and so does a copy.
     client.post(_to(here, "campaign", letter.pk), _answers(here, version="2", subject="Once more"))
     letter.refresh_from_db()
-    assert letter.unlisted and copying.copy(letter, by=None, now=NOW).unlisted
+    assert letter.unlisted and copy.copy(letter, by=None, now=NOW).unlisted
     release(letter, now=NOW, by=here.people["editor"])
     _follow()
     assert not Page.objects.exists(), "as long as it waits for a route nobody reads it"
@@ -45,13 +45,13 @@ def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so
         page.refresh_from_db()
         assert page.listed is listed
     assert "It was taken out of the archive." in client.get(report).content.decode()
-    change_settings(here.organisation, by=None, now=NOW, public_url="")
+    change_settings(here.organization, by=None, now=NOW, public_url="")
     assert "archive of your public pages" not in client.get(report).content.decode(), "where there are none"
 
 
 def test_for_a_letter_to_few_it_is_decided(here: House, desk: Desk) -> None:
     client, letter = desk("editor"), here.campaign
-    Campaign.objects.filter(pk=letter.pk).update(tag=tags_for(here.organisation, ["crew"])["crew"])
+    Campaign.objects.filter(pk=letter.pk).update(tag=tags_for(here.organization, ["crew"])["crew"])
     page = client.get(_to(here, "campaign", letter.pk)).content.decode()
     assert "Decided: a letter to few stands in no archive." in page
     # Made a letter to all, and left out of the archive, by one press.

@@ -8,8 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from samizdat.campaigns import pictures
-from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.media import library
 from samizdat.campaigns.models import Picture
 from tests.web.conftest import House, make_campaign, make_picture, png
 
@@ -21,11 +21,11 @@ Desk = Callable[[str], Client]
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Letters of another test have the same numbers."""
-    monkeypatch.setattr(pictures, "_known", {})
+    monkeypatch.setattr(library, "_known", {})
 
 
 def _to(here: House, name: str, *args: Any) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def _file(name: str, data: bytes = b"") -> SimpleUploadedFile:
@@ -42,7 +42,7 @@ def test_of_several_files_the_good_ones_come_in_and_each_of_the_others_gets_its_
     assert "2 pictures are here" in page_text
     assert "plan.png: SVG pictures can carry scripts" in page_text
     assert "large.png: The picture is larger than 10 MB" in page_text
-    names = [view.facts.name for view in pictures.library(here.organisation)[0]]
+    names = [view.facts.name for view in library.library(here.organization)[0]]
     assert names[:2] == ["bridge", "River"]
 
 
@@ -94,8 +94,8 @@ def test_a_picture_is_put_into_a_draft_of_any_format_and_removed_only_knowingly_
     from tests.conftest import NOW
 
     client, by = desk("editor"), here.people["editor"]
-    picture = make_picture(here.organisation)
-    pictures.describe(picture, name="R", alt='A [boat] & a "net"', plain=False, now=NOW)
+    picture = make_picture(here.organization)
+    library.describe(picture, name="R", alt='A [boat] & a "net"', plain=False, now=NOW)
     bodies = {"markdown": "Hello", "html": "<html><body><p>Hello</p></body></html>", "blocks": '{"type":"doc"}'}
     for format, body in bodies.items():
         letter = make_campaign(here, format)
@@ -105,7 +105,7 @@ def test_a_picture_is_put_into_a_draft_of_any_format_and_removed_only_knowingly_
         assert picture.slug in draft_of(letter).body
         shown = client.get(_to(here, "preview", letter.pk, "off")).content.decode()
         assert 'aria-label="A [boat] &amp; a &quot;net&quot;"' in shown
-    uses = pictures.uses(here.organisation, [picture.slug])[picture.slug]
+    uses = library.uses(here.organization, [picture.slug])[picture.slug]
     assert [use.name for use in uses] == ["blocks", "html", "markdown"]
     page = client.get(_to(here, "remove-picture", picture.slug)).content.decode()
     assert "These show it and will have a hole" in page

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from tests.browser import started
 from tests.conftest import PASSWORD
 from tests.web.conftest import CONSENT, png
-from tests.web.test_sending import quiet_names  # noqa: F401 - a fixture
+from tests.web.test_release import quiet_names  # noqa: F401 - a fixture
 
 pytestmark = [
     pytest.mark.browser,
@@ -62,19 +62,19 @@ class Hand:
         field.set_input_files(path)
 
 
-def house(organisation: Any, letters: Path, language: str) -> str:
+def house(organization: Any, letters: Path, language: str) -> str:
     """Everything an admin has set up, and no letter yet. The token of the newcomer's invitation."""
     from samizdat.accounts.actions import invite
     from samizdat.audience import actions as audience
     from samizdat.delivery import actions as delivery
 
     now = timezone.now()
-    organisation.language = language
-    organisation.save(update_fields=["language"])
-    readers = audience.new_list(organisation, "Thursday", now=now)
-    audience.add_subscriber(organisation, "ada@lantern.example", readers, consent=CONSENT, now=now)
-    delivery.add_route(organisation, "own-server", f"folder://{letters}", now=now)
-    return invite(organisation, "editor", note="", by=None, now=now)
+    organization.language = language
+    organization.save(update_fields=["language"])
+    readers = audience.new_list(organization, "Thursday", now=now)
+    audience.add_subscriber(organization, "ada@lantern.example", readers, consent=CONSENT, now=now)
+    delivery.add_route(organization, "own-server", f"folder://{letters}", now=now)
+    return invite(organization, "editor", note="", by=None, now=now)
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

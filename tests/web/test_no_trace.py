@@ -23,8 +23,8 @@ def test_no_file_and_no_stream_says_where_somebody_came_from(here: House, served
         ("/sign-in", None),
         ("/sign-in", {"email": "vera@lantern.example", "password": "wrong"}),
         ("/sign-in", {"email": "vera@lantern.example", "password": PASSWORD}),
-        (f"/o/{here.organisation.slug}/", None),
-        (f"/o/{here.organisation.slug}/subscribers/{here.ada.number}/", None),
+        (f"/o/{here.organization.slug}/", None),
+        (f"/o/{here.organization.slug}/subscribers/{here.ada.number}/", None),
         ("/no/such/page", None),
     ):
         answers.append(_ask(served, path, form, _cookies(answers)))

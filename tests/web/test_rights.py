@@ -13,14 +13,14 @@ from samizdat.audience import queries
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns.models import Campaign
 from samizdat.events.models import Event
-from samizdat.rights import actions
-from samizdat.rights.models import Renewal
+from samizdat.privacy import actions
+from samizdat.privacy.models import Renewal
 from tests.conftest import NOW
 from tests.web.conftest import House, signed_in
 
 
 def address(here: House, rest: str) -> str:
-    return f"/o/{here.organisation.slug}/rights/{rest}"
+    return f"/o/{here.organization.slug}/rights/{rest}"
 
 
 def test_what_would_go_is_shown_before_anything_is_switched_on(here: House) -> None:
@@ -28,9 +28,9 @@ def test_what_would_go_is_shown_before_anything_is_switched_on(here: House) -> N
     asked = {"left_days": "30", "delivery_months": ""}
     shown = admin.post(page, asked)
     assert shown.status_code == 200 and b"What would go" in shown.content
-    assert actions.rules_of(here.list) == actions.Rules()
+    assert actions.rules_of(here.list) == actions.RetentionRules()
     assert admin.post(page, asked | {"on": "1"}).status_code == 302
-    assert actions.rules_of(here.list) == actions.Rules(30, None)
+    assert actions.rules_of(here.list) == actions.RetentionRules(30, None)
     assert "erased after 30 days" in admin.get(address(here, "")).content.decode()
 
 
@@ -39,7 +39,7 @@ def test_a_rule_that_is_none_is_refused_beside_its_field(here: House, wrong: str
     admin = signed_in(here.people["admin"])
     refused = admin.post(address(here, f"lists/{here.list.pk}/keeping"), {"left_days": wrong, "on": "1"})
     assert refused.status_code == 422
-    assert actions.rules_of(here.list) == actions.Rules()
+    assert actions.rules_of(here.list) == actions.RetentionRules()
 
 
 def test_an_editor_may_look_at_the_rules_and_not_change_them(here: House) -> None:
@@ -82,14 +82,14 @@ def test_her_objection_ends_every_letter(here: House) -> None:
     assert audience.verdict(here.ada, here.list, NOW).reason == "suppressed:objected"
     assert (
         "objected to all mail"
-        in editor.get(f"/o/{here.organisation.slug}/subscribers/{here.ada.number}/").content.decode()
+        in editor.get(f"/o/{here.organization.slug}/subscribers/{here.ada.number}/").content.decode()
     )
 
 
 def test_a_yes_to_appeals_is_shown_and_withdrawn_apart(here: House) -> None:
-    editor, page = signed_in(here.people["editor"]), f"/o/{here.organisation.slug}/subscribers/{here.ada.number}/"
+    editor, page = signed_in(here.people["editor"]), f"/o/{here.organization.slug}/subscribers/{here.ada.number}/"
     told = {"address": "ada@lantern.example", "list": here.list.pk, "consent": "Will give.", "purpose": "both"}
-    assert editor.post(f"/o/{here.organisation.slug}/subscribers/add", told).status_code == 302
+    assert editor.post(f"/o/{here.organization.slug}/subscribers/add", told).status_code == 302
     assert "For appeals for money" in editor.get(page).content.decode()
     leave = {"list": here.list.pk, "purpose": "fundraising"}
     assert editor.post(f"{page}unsubscribe", leave | {"purpose": "war"}).status_code == 404
@@ -156,7 +156,7 @@ def test_a_breach_is_written_down_counted_and_its_notices_drafted(here: House) -
     assert "Уведомление" in admin.get(made.headers["Location"] + "?language=ru").content.decode()
     assert admin.post(made.headers["Location"], {"notes": "Taken.", "done": "Changed all."}).status_code == 302
     assert admin.post(made.headers["Location"], {"told": "the press"}).status_code == 404
-    home = f"/o/{here.organisation.slug}/"
+    home = f"/o/{here.organization.slug}/"
     assert "A breach runs against the clock" in admin.get(home).content.decode()
     assert admin.post(made.headers["Location"], {"told": "authority"}).status_code == 302
     assert "Changed all." in admin.get(made.headers["Location"]).content.decode()

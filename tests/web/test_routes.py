@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from samizdat.campaigns.models import Campaign
-from samizdat.core.outcome import RouteVerdict
+from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery import actions, queries
 from samizdat.delivery.models import Route
-from samizdat.web.forms.routes import RouteForm
+from samizdat.web.delivery.forms.routes import RouteForm
 from tests.conftest import NOW
 from tests.http_server import Reply, ScriptedApi
 from tests.smtp_server import ScriptedServer
@@ -23,7 +23,7 @@ SECRET = "a very secret pass word"
 
 
 def _to(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, de
     assert SECRET not in page
     assert "second is saved and rests. We ask it again by ourselves" in page
     assert "Once that is mended" not in page
-    assert {route.name: route.state for route in queries.routes(here.organisation)} == {
+    assert {route.name: route.state for route in queries.routes(here.organization)} == {
         "own-server": "live",
         "second": "dead",
     }
@@ -70,7 +70,7 @@ def test_a_route_that_cannot_be_is_refused_with_a_sentence(here: House, desk: De
     answers = {"scheme": "smtp", "name": "bad", "where": "no host at all", "priority": "20", "rate": "fast"}
     answer = desk("admin").post(_to(here, "routes"), answers)
     assert answer.status_code == 422
-    assert Route.objects.filter(organisation=here.organisation).count() == 1
+    assert Route.objects.filter(organization=here.organization).count() == 1
 
 
 def test_a_folder_of_the_server_is_neither_offered_nor_taken(here: House, desk: Desk) -> None:
@@ -80,7 +80,7 @@ def test_a_folder_of_the_server_is_neither_offered_nor_taken(here: House, desk: 
     answer = client.post(_to(here, "routes"), answers)
     assert answer.status_code == 422
     assert "samizdat route add NAME folder:///path" in answer.content.decode()
-    assert Route.objects.filter(organisation=here.organisation).count() == 1
+    assert Route.objects.filter(organization=here.organization).count() == 1
 
 
 @pytest.mark.parametrize("where", ["mail.example:587/?ca=/etc/shadow", "mail.example/etc", "me:secret@mail.example:25"])
@@ -100,7 +100,7 @@ def test_pause_wake_test_and_remove(here: House, desk: Desk) -> None:
     assert here.route.state == "live"
     assert "own-server:" in client.post(_to(here, "test-route", here.route.pk), follow=True).content.decode()
     client.post(_to(here, "remove-route", here.route.pk))
-    assert queries.routes(here.organisation) == []
+    assert queries.routes(here.organization) == []
 
 
 SERVER = {"scheme": "smtp+plain", "name": "relay", "where": "127.0.0.1:1", "user": "lantern", "priority": "20"}
@@ -112,7 +112,7 @@ def relay(here: House) -> Any:
     from tests.conftest import NOW
 
     url = "smtp+plain://lantern@127.0.0.1:1?timeout=9"
-    return add_route(here.organisation, "relay", url, now=NOW, priority=20, rate="300/m", password=SECRET)
+    return add_route(here.organization, "relay", url, now=NOW, priority=20, rate="300/m", password=SECRET)
 
 
 def test_a_route_is_edited_in_the_form_it_was_added_with(here: House, desk: Desk, relay: Any) -> None:
@@ -204,14 +204,14 @@ def test_mailgun_is_added_with_its_key_and_changed_without_it(here: House, desk:
     with ScriptedApi() as api:
         api.on(Reply(400, {"message": "to parameter is missing"}))
         route = actions.add_route(
-            here.organisation, "gun", f"mailgun://KEY@lantern.example?endpoint={api.endpoint}", now=NOW
+            here.organization, "gun", f"mailgun://KEY@lantern.example?endpoint={api.endpoint}", now=NOW
         )
         page = client.post(_to(here, "edit-route", route.pk), answers | {"scheme": "mailgun eu"}, follow=True)
         assert SECRET not in page.content.decode()
-        way = queries.way_of(Route.objects.select_related("organisation").get(pk=route.pk))
+        way = queries.way_of(Route.objects.select_related("organization").get(pk=route.pk))
         assert (way.settings.password, way.settings.options["region"]) == (SECRET, "eu")
         client.post(_to(here, "edit-route", route.pk), answers | {"scheme": "mailgun us", "password": ""})
-        way = queries.way_of(Route.objects.select_related("organisation").get(pk=route.pk))
+        way = queries.way_of(Route.objects.select_related("organization").get(pk=route.pk))
         assert (way.settings.password, way.settings.options["region"]) == (SECRET, "us")
         assert way.settings.options["endpoint"] == api.endpoint
         assert SECRET not in way.shown and "KEY" not in way.shown
@@ -238,7 +238,7 @@ def test_a_command_of_the_server_is_neither_offered_nor_taken(here: House, desk:
     answer = client.post(_to(here, "routes"), answers)
     assert answer.status_code == 422
     assert "samizdat route add NAME" in answer.content.decode()
-    assert Route.objects.filter(organisation=here.organisation).count() == 1
+    assert Route.objects.filter(organization=here.organization).count() == 1
 
 
 def test_a_condemned_route_says_who_has_to_act_and_has_a_test_beside_it(here: House, desk: Desk) -> None:
@@ -252,7 +252,7 @@ def test_a_condemned_route_says_who_has_to_act_and_has_a_test_beside_it(here: Ho
 
 
 def test_a_condemned_route_says_why_in_plain_words(here: House, desk: Desk) -> None:
-    from samizdat.core.outcome import RouteVerdict
+    from samizdat.core.mail.outcome import RouteVerdict
     from samizdat.delivery.actions import condemn
     from tests.conftest import NOW
 
@@ -287,12 +287,12 @@ def test_a_domain_that_is_not_accepted_stands_on_the_pages_and_is_tried_again(he
 def test_a_mailbox_provider_that_refuses_us_stands_on_home_and_report_with_what_is_missing(
     here: House, desk: Desk
 ) -> None:
-    from samizdat.core.outcome import classify
-    from samizdat.delivery.actions import refusing
+    from samizdat.core.mail.outcome import classify
+    from samizdat.delivery.actions import route_refusals
 
     Campaign.objects.filter(pk=here.sent.pk).update(state="sending")
     said = classify("final", 550, "5.7.40 The sender's domain does not have a DMARC record")
-    refusing.put_off(here.sent.edition.pk, "gmail", said, 20, NOW)  # type: ignore[arg-type]
+    route_refusals.put_off(here.sent.edition.pk, "gmail", said, 20, NOW)  # type: ignore[arg-type]
     missing = (
         "Gmail refuses our emails, 20 in the same words (550 5.7.40 The sender&#x27;s domain does not have a DMARC"
     )
@@ -301,7 +301,7 @@ def test_a_mailbox_provider_that_refuses_us_stands_on_home_and_report_with_what_
     page = clara.get(_to(here, "report", here.sent.pk)).content.decode()
     assert missing in page and "An admin publishes the record shown under Sending domains." in page
     assert "Gmail refuses our emails: what is for it waits." in page
-    refusing.put_off(here.sent.edition.pk, "yahoo", said, 21, NOW)  # type: ignore[arg-type]
+    route_refusals.put_off(here.sent.edition.pk, "yahoo", said, 21, NOW)  # type: ignore[arg-type]
     page = clara.get(_to(here, "report", here.sent.pk)).content.decode()
     assert page.count("<p>Gmail refuses our emails, 20") == page.count("<p>Yahoo refuses our emails, 21") == 1
     assert "Yahoo refuses our emails: what is for it waits." in page
@@ -313,7 +313,7 @@ def test_a_mailbox_provider_that_refuses_us_stands_on_home_and_report_with_what_
 
 
 def test_the_checklist_says_that_no_route_takes_the_domain(here: House, desk: Desk) -> None:
-    from samizdat.campaigns.draft import draft_of
+    from samizdat.campaigns.drafts.draft import draft_of
 
     domain = draft_of(here.campaign).from_email.partition("@")[2]
     actions.condemn(here.route.pk, RouteVerdict("config", "sender"), NOW, [domain])
@@ -328,15 +328,15 @@ def test_an_editor_does_not_see_the_routes(here: House, desk: Desk) -> None:
 
 
 def test_limits_warm_up_and_slowed_providers_stand_on_the_page(here: House, desk: Desk) -> None:
-    from samizdat.delivery.actions import add_route, domains, pacing
+    from samizdat.delivery.actions import add_route, domains, rate_budgets
     from samizdat.delivery.models import ProviderPace
 
     url = "smtp+plain://127.0.0.1:1"
-    route = add_route(here.organisation, "fresh", url, now=NOW, rate="10/s,5000/h", warm_up="50,100")
+    route = add_route(here.organization, "fresh", url, now=NOW, rate="10/s,5000/h", warm_up="50,100")
     now = timezone.now()
-    pacing.draw(route.pk, pacing.allowance_of(route), 3, 0, now)
+    rate_budgets.draw(route.pk, rate_budgets.allowance_of(route), 3, 0, now)
     ProviderPace.objects.create(route=route, provider=1, rate=1.0, full=2.0, at=now.timestamp())
-    domain = domains.add_domain(here.organisation, "fresh.example", now=now, algorithms=())
+    domain = domains.add_domain(here.organization, "fresh.example", now=now, algorithms=())
     domains.warm_up(domain, "40,80", now=now)
     page = desk("admin").get(_to(here, "routes")).content.decode()
     assert "10 a second, 5,000 an hour" in page
@@ -366,7 +366,7 @@ def test_an_admin_reaches_nothing_inside_and_whoever_runs_the_server_may_allow_i
         answers = {"scheme": "smtp+plain", "name": "second", "where": where, "priority": "20"}
         told = desk("admin").post(_to(here, "routes"), answers, follow=True).content.decode()
         assert "inside this server" in told and server.connected == 0
-        made = Route.objects.get(organisation=here.organisation, name="second")
+        made = Route.objects.get(organization=here.organization, name="second")
         assert (made.state, made.reason) == ("dead", "inside")
         monkeypatch.setenv("SAMIZDAT_INNER_NETWORKS", "127.0.0.1")
         assert actions.probe_route(made, now=NOW).ok
@@ -378,7 +378,7 @@ def test_a_route_that_was_added_on_the_server_leads_inside_until_an_admin_leads_
 ) -> None:
     monkeypatch.delenv("SAMIZDAT_INNER_NETWORKS")
     with ScriptedServer() as server, ScriptedServer() as other:
-        made = actions.add_route(here.organisation, "second", server.url, now=NOW)
+        made = actions.add_route(here.organization, "second", server.url, now=NOW)
         page = _to(here, "edit-route", made.pk)
         answers = {"scheme": "smtp+plain", "name": "postfix", "where": server.url[13:], "priority": "20"}
         desk("admin").post(page, answers)

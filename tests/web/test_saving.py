@@ -8,9 +8,9 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from samizdat.campaigns import arranging
-from samizdat.campaigns.draft import draft_of
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.templates import layout
 from tests.browser import started
 from tests.conftest import PASSWORD
 from tests.web.conftest import House, signed_in
@@ -64,7 +64,7 @@ def writing(here: House, way: str) -> tuple[Campaign, str, str]:
     if way == "blocks":
         letter, path = make(here, paragraph(""))
         return letter, path, ".ProseMirror p"
-    return here.campaign, reverse("campaign", args=[here.organisation.slug, here.campaign.pk]), BODY
+    return here.campaign, reverse("campaign", args=[here.organization.slug, here.campaign.pk]), BODY
 
 
 def pause(page: Any) -> None:
@@ -109,7 +109,7 @@ def test_a_link_waits_until_what_was_just_typed_is_saved(
         page.keyboard.type(WORDS)
         if how == "a link":
             page.click("nav.side >> text=Home")
-            page.wait_for_url(f"**{reverse('home', args=[here.organisation.slug])}")
+            page.wait_for_url(f"**{reverse('home', args=[here.organization.slug])}")
         elif how == "a form":
             page.click("text=Sign out")
             page.wait_for_url("**/sign-in**")
@@ -128,7 +128,7 @@ def test_what_was_just_typed_is_sent_when_the_page_goes(
     browser: Any, served: str, here: House, way: str, how: str
 ) -> None:
     letter, path, place = writing(here, way)
-    home = reverse("home", args=[here.organisation.slug])
+    home = reverse("home", args=[here.organization.slug])
     with opened(browser, served, here, home) as page:
         page.goto(path)
         page.click(place)
@@ -168,7 +168,7 @@ def test_nothing_is_asked_of_whoever_has_everything_saved(here: House, markdown:
     pause(page)
     expect(page.locator(SAID)).to_contain_text("Saved at ")
     page.locator(BODY).blur()
-    page.goto(reverse("home", args=[here.organisation.slug]))
+    page.goto(reverse("home", args=[here.organization.slug]))
     assert page.asked == []
 
 
@@ -318,7 +318,7 @@ def test_who_may_not_write_any_more_is_told_to_copy_the_text(here: House, markdo
     from tests.conftest import NOW
 
     _letter, page = markdown
-    give_role(here.people["editor"], here.organisation, "viewer", by=None, now=NOW)
+    give_role(here.people["editor"], here.organization, "viewer", by=None, now=NOW)
     page.click(BODY)
     page.keyboard.type(WORDS)
     page.clock.run_for(1000)
@@ -353,7 +353,7 @@ def test_subject_and_preview_text_are_saved_as_they_are_typed(here: House, markd
     page.focus("#f-preheader")
     page.keyboard.type("A week of drying paper")
     page.click("nav.side >> text=Home")
-    page.wait_for_url(f"**{reverse('home', args=[here.organisation.slug])}")
+    page.wait_for_url(f"**{reverse('home', args=[here.organization.slug])}")
     assert draft_of(Campaign.objects.get(pk=letter.pk)).preheader == "A week of drying paper"
 
 
@@ -362,24 +362,24 @@ def test_a_part_of_a_template_is_saved_when_it_is_left(browser: Any, served: str
     from tests.conftest import NOW
 
     letter = here.campaign
-    template = here.organisation.templates.get(pk=here.template)
+    template = here.organization.templates.get(pk=here.template)
     actions.save(letter, draft_of(letter), version=letter.version, by=here.people["editor"], now=NOW, template=template)
     letter.refresh_from_db()
-    key = next(part.key for part in arranging.parts(letter) if part.kind == "place")
-    path = reverse("place", args=[here.organisation.slug, letter.pk])
+    key = next(part.key for part in layout.parts(letter) if part.kind == "place")
+    path = reverse("place", args=[here.organization.slug, letter.pk])
     with opened(browser, served, here, f"{path}?key={key}&in=html") as page:
         page.click("#f-body")
         type_on(page, 3)
-        until(lambda: "2Nobody" in arranging.place(Campaign.objects.get(pk=letter.pk), key).html)
+        until(lambda: "2Nobody" in layout.place(Campaign.objects.get(pk=letter.pk), key).html)
         page.keyboard.type("The end.")
         page.click("text=Back to all parts")
         page.wait_for_url("**/places")
-        assert "The end." in arranging.place(Campaign.objects.get(pk=letter.pk), key).html
+        assert "The end." in layout.place(Campaign.objects.get(pk=letter.pk), key).html
 
 
 def test_a_form_with_typed_text_asks_before_it_is_left(browser: Any, served: str, here: House) -> None:
-    edit = reverse("edit-subscriber", args=[here.organisation.slug, here.ada.number])
-    home = reverse("home", args=[here.organisation.slug])
+    edit = reverse("edit-subscriber", args=[here.organization.slug, here.ada.number])
+    home = reverse("home", args=[here.organization.slug])
     with opened(browser, served, here, edit) as page:
         notes = page.locator("main form textarea").first
         notes.fill("They asked for large print.")
@@ -394,7 +394,7 @@ def test_a_form_with_typed_text_asks_before_it_is_left(browser: Any, served: str
 
 
 def test_a_comment_that_is_being_written_stays_when_a_colleague_saves(browser: Any, served: str, here: House) -> None:
-    from samizdat.campaigns import writing as together
+    from samizdat.campaigns.drafts import autosave as together
     from tests.conftest import NOW
 
     letter, path = make(here, paragraph("One"), paragraph("Two"))
@@ -449,7 +449,7 @@ def test_who_reloads_while_typing_loses_no_word_and_meets_no_colleague(
 
 def save_late(here: House, letter: Campaign, version: int, body: str) -> None:
     """As the browser's own request of a page that is gone."""
-    from samizdat.campaigns import writing as together
+    from samizdat.campaigns.drafts import autosave as together
     from tests.conftest import NOW
 
     draft = draft_of(Campaign.objects.get(pk=letter.pk)).with_(body=body)

@@ -7,21 +7,21 @@ import pytest
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns import approving
-from samizdat.campaigns.approving import NotApproved, agree, standing
-from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.errors import Overtaken
+from samizdat.campaigns import approval
+from samizdat.campaigns.approval import NotApproved, agree, standing
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Campaign
-from samizdat.core.segment import Language, OnList
+from samizdat.core.segment import LanguageCondition, ListCondition
 from samizdat.delivery.actions import release
 from tests.conftest import NOW
 from tests.web.conftest import House
-from tests.web.test_sending import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
+from tests.web.test_release import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
 
 
 @pytest.fixture
 def strict(here: House) -> House:
-    change_settings(here.organisation, by=None, now=NOW, second_person=True)
+    change_settings(here.organization, by=None, now=NOW, second_person=True)
     return here
 
 
@@ -49,13 +49,13 @@ def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> N
 @pytest.mark.parametrize("what", ["text", "audience", "segment"])
 def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what: str) -> None:
     letter, vera, clara = strict.campaign, strict.people["admin"], strict.people["editor"]
-    part = audience.add_segment(strict.organisation, "Some", OnList(strict.list.pk), now=NOW)
+    part = audience.add_segment(strict.organization, "Some", ListCondition(strict.list.pk), now=NOW)
     campaigns.save(letter, draft_of(letter), version=letter.version, by=clara, now=NOW, segment=part)
     agree(letter, letter.version, by=vera, now=NOW)
     with pytest.raises(NotApproved, match="somebody else has to release"):
         release(letter, now=NOW, by=vera)
     if what == "segment":
-        audience.change_segment(part, "Some", Language("ru"), version=part.version, now=NOW)
+        audience.change_segment(part, "Some", LanguageCondition("ru"), version=part.version, now=NOW)
     else:
         changes: Any = {"segment": None} if what == "audience" else {}
         draft = draft_of(letter).with_(subject="Another" if what == "text" else "What the river took")
@@ -88,8 +88,8 @@ def test_a_yes_to_what_somebody_changed_meanwhile_is_none(strict: House, desk: D
     letter, clara = strict.campaign, strict.people["editor"]
     seen = letter.version
     campaigns.save(letter, draft_of(letter).with_(subject="Other"), version=seen, by=clara, now=NOW)
-    with pytest.raises(Overtaken):
+    with pytest.raises(DraftChangedMeanwhile):
         agree(letter, seen, by=strict.people["admin"], now=NOW)
     page = desk("admin").post(_to(strict, "agree", letter.pk), {"version": "x"}, follow=True).content.decode()
     assert "Read it again, then agree." in page
-    assert approving.standing(letter).state == "none"
+    assert approval.standing(letter).state == "none"

@@ -11,11 +11,11 @@ from django.urls import reverse
 
 from samizdat.audience import actions as audience
 from samizdat.audience.models import Segment
-from samizdat.audience.segments import names, saved
+from samizdat.audience.segments import describe, lookup
 from samizdat.campaigns.models import Campaign
 from samizdat.core import segment
-from samizdat.core.segment import Day, Not, OnList, Share
-from samizdat.web import building
+from samizdat.core.segment import DayCondition, ListCondition, Not, ShareCondition
+from samizdat.web.audience import segment_builder
 from tests.conftest import NOW
 from tests.web.conftest import House
 
@@ -23,19 +23,19 @@ Desk = Callable[[str], Client]
 
 
 def at(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 @pytest.fixture
 def volunteers(here: House) -> Segment:
-    tag = segment.Tag(audience.tags_for(here.organisation, ["volunteer"])["volunteer"])
-    return audience.add_segment(here.organisation, "Volunteers", tag, now=NOW)
+    tag = segment.TagCondition(audience.tags_for(here.organization, ["volunteer"])["volunteer"])
+    return audience.add_segment(here.organization, "Volunteers", tag, now=NOW)
 
 
 @pytest.fixture
 def strangers(here: House, volunteers: Segment) -> Segment:
-    tag = segment.Tag(audience.tags_for(here.organisation, ["volunteer"])["volunteer"])
-    return audience.add_segment(here.organisation, "Strangers", segment.Not(tag), now=NOW)
+    tag = segment.TagCondition(audience.tags_for(here.organization, ["volunteer"])["volunteer"])
+    return audience.add_segment(here.organization, "Strangers", segment.Not(tag), now=NOW)
 
 
 def letter(here: House, **more: Any) -> dict[str, Any]:
@@ -79,15 +79,15 @@ def test_a_send_page_that_counts_long_is_there_at_once_and_fills_itself_in(
     client, address = desk("editor"), at(here, "send", here.campaign.pk)
     client.post(at(here, "campaign", here.campaign.pk), letter(here, segment=strangers.pk))
     monkeypatch.setattr("samizdat.campaigns.audience.ASKED_AT_ONCE", 0)
-    monkeypatch.setattr("samizdat.web.views.sending.whom", None)  # Nobody is counted for this one.
+    monkeypatch.setattr("samizdat.web.delivery.views.release.whom", None)  # Nobody is counted for this one.
     page = client.get(address).content.decode()
     assert 'hx-get="?counted=1"' in page and 'href="?counted=1"' in page
     monkeypatch.undo()
     assert "not in the segment" in client.get(address, {"counted": "1"}).content.decode()
 
 
-def test_a_segment_of_another_organisation_cannot_be_chosen(here: House, there: House, desk: Desk) -> None:
-    foreign = audience.add_segment(there.organisation, "Theirs", segment.EVERYBODY, now=NOW)
+def test_a_segment_of_another_organization_cannot_be_chosen(here: House, there: House, desk: Desk) -> None:
+    foreign = audience.add_segment(there.organization, "Theirs", segment.EVERYBODY, now=NOW)
     address = at(here, "campaign", here.campaign.pk)
     page = desk("editor").post(address, letter(here, segment=foreign.pk), follow=True).content.decode()
     assert "Removed meanwhile, and not chosen" in page
@@ -123,14 +123,14 @@ def test_a_new_segment_begins_with_everybody_and_grows_by_buttons(here: House, d
     assert "Everybody. 2 subscribers." in shown(client.get(address).content.decode())
     page = client.post(address, whole(group(), {"0-new": "tag"}, do="add-0")).content.decode()
     assert "Finish this" in shown(page) and 'name="1-b"' in page and 'class="wrong"' not in page
-    tag = str(here.organisation.tags.get().pk)
+    tag = str(here.organization.tags.get().pk)
     page = client.post(address, whole(group(), row(1, "tag", "", tag), do="count")).content.decode()
     assert "Everybody who has the tag “volunteer”. 1 subscriber." in shown(page)
     page = client.post(address, whole(group(), row(1, "tag", "!", tag), do="wrap-1")).content.decode()
     assert 'name="2-in" value="1"' in page and "does not have the tag" in shown(page)
     page = client.post(address, whole(group(), row(1, "tag", "!", tag), do="remove-1")).content.decode()
     assert "Everybody. 2 subscribers." in shown(page)
-    assert not Segment.objects.filter(organisation=here.organisation).exclude(pk=here.segment).exists()
+    assert not Segment.objects.filter(organization=here.organization).exclude(pk=here.segment).exists()
 
 
 def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> None:
@@ -149,12 +149,14 @@ def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> Non
     assert refused.status_code == 422 and 'value="Ri"' in refused.content.decode()
     answer = client.post(at(here, "new-segment"), form | {"name": "Of all kinds", "version": "0", "do": "save"})
     assert answer.headers["Location"] == at(here, "segments")
-    (one,) = [one for one in saved.segments(here.organisation) if one.name == "Of all kinds"]
+    (one,) = [one for one in lookup.segments(here.organization) if one.name == "Of all kinds"]
     assert one.tree == segment.Any((
-        OnList(here.list.pk, "unsubscribed"),
-        Not(segment.Any((segment.Field(here.field, "contains", "Ri"), Not(Day("joined", "last", days=30))))),
-        Share(10, 77),
-        Not(segment.Appeals(here.list.pk)),
+        ListCondition(here.list.pk, "unsubscribed"),
+        Not(segment.Any((
+            segment.FieldCondition(here.field, "contains", "Ri"), Not(DayCondition("joined", "last", days=30)),
+        ))),
+        ShareCondition(10, 77),
+        Not(segment.FundraisingCondition(here.list.pk)),
     ))  # fmt: skip
     page = client.get(at(here, "segment", one.id)).content.decode()
     for kept in (
@@ -177,7 +179,7 @@ def test_a_condition_that_is_none_does_not_make_it_everybody(here: House, desk: 
         form = whole(group(), odd, name="Odd", version="0", do="save")
         shown = client.post(at(here, "new-segment"), form, follow=True).content.decode()
         assert "did not arrive as they were" in shown
-    assert not [one for one in saved.segments(here.organisation) if one.name == "Odd"]
+    assert not [one for one in lookup.segments(here.organization) if one.name == "Odd"]
 
 
 def test_a_form_without_some_of_its_conditions_leaves_the_segment_as_it_was(here: House, desk: Desk) -> None:
@@ -188,38 +190,38 @@ def test_a_form_without_some_of_its_conditions_leaves_the_segment_as_it_was(here
     without += [{name: value for name, value in full.items() if name != lost} | ends for lost in ("1-c", "of")]
     # In another group it would mean something else.
     without += [full | {"2-in": place} | ends for place in ("7", "1", "x", "")]
-    before = saved.segments(here.organisation)
+    before = lookup.segments(here.organization)
     for address in (at(here, "segment", here.segment), at(here, "new-segment")):
         for form in (ends, *without):
             assert "did not arrive as they were" in client.post(address, form, follow=True).content.decode()
-    assert saved.segments(here.organisation) == before
+    assert lookup.segments(here.organization) == before
 
 
 @pytest.mark.parametrize(
     "tree",
     [
         segment.EVERYBODY,
-        Not(segment.All((segment.Language("ru"), segment.Language("")))),
-        Not(Not(segment.Provider("gmail"))),
-        segment.Any((Day("confirmed", "before", NOW.date()), Not(segment.Consent(0, "left")))),
+        Not(segment.All((segment.LanguageCondition("ru"), segment.LanguageCondition("")))),
+        Not(Not(segment.ProviderCondition("gmail"))),
+        segment.Any((DayCondition("confirmed", "before", NOW.date()), Not(segment.ConsentCondition(0, "left")))),
     ],
 )
 def test_every_segment_goes_into_the_form_and_back(tree: segment.Tree, lantern: Any) -> None:
-    root = building.from_tree(tree)
-    laid_out = building.Builder(lantern, names.Names(lantern, str)).laid_out(root)
+    root = segment_builder.from_tree(tree)
+    laid_out = segment_builder.Builder(lantern, describe.Names(lantern, str)).laid_out(root)
     above = {part.number: node.number for node in laid_out.nodes() for part in node.parts}
     form = {}
     for node in laid_out.nodes():
         form |= row(node.number, node.kind, node.a, node.b, node.c, above.get(node.number, 0))
-    again = building.to_tree(building.read(whole(form)))
-    facts = segment.Facts(language="ru", lists={1: ("unsubscribed", "left")}, confirmed=[NOW.date()])
-    for each in (facts, segment.Facts(provider="gmail", joined=NOW.date())):
+    again = segment_builder.to_tree(segment_builder.read(whole(form)))
+    facts = segment.SubscriberFacts(language="ru", lists={1: ("unsubscribed", "left")}, confirmed=[NOW.date()])
+    for each in (facts, segment.SubscriberFacts(provider="gmail", joined=NOW.date())):
         assert segment.test(again, each, NOW.date()) == segment.test(tree, each, NOW.date())
 
 
 def test_a_sealed_segment_is_counted_in_several_looks(here: House, desk: Desk, monkeypatch: Any) -> None:
-    monkeypatch.setattr("samizdat.audience.segments.who.PAGE", 1)
-    monkeypatch.setattr("samizdat.web.views.segments.COUNTING", 0)
+    monkeypatch.setattr("samizdat.audience.segments.members.PAGE", 1)
+    monkeypatch.setattr("samizdat.web.audience.views.segments.COUNTING", 0)
     client, address = desk("editor"), at(here, "new-segment")
     form = whole(group(), row(1, f"field:{here.field}", "!filled"))
     page = client.post(address, form).content.decode()
@@ -259,8 +261,8 @@ def test_no_form_breaks_the_builder(here: House, desk: Desk, form: dict[str, str
 
 
 def test_a_segment_whose_field_was_removed_says_so_and_can_be_mended(here: House, desk: Desk) -> None:
-    made = audience.add_segment(here.organisation, "City", segment.Field(here.field, "filled"), now=NOW)
-    audience.remove_field(here.organisation, here.field, now=NOW)
+    made = audience.add_segment(here.organization, "City", segment.FieldCondition(here.field, "filled"), now=NOW)
+    audience.remove_field(here.organization, here.field, now=NOW)
     client = desk("editor")
     assert "Does not work" in client.get(at(here, "segments")).content.decode()
     page = client.get(at(here, "segment", made.pk)).content.decode()
@@ -284,7 +286,7 @@ def test_a_segment_is_removed_after_the_drafts_were_named(here: House, desk: Des
 def test_a_tag_is_removed_after_who_carries_it_and_what_uses_it_were_named(
     here: House, desk: Desk, volunteers: Segment
 ) -> None:
-    number = audience.tags_for(here.organisation, ["volunteer"])["volunteer"]
+    number = audience.tags_for(here.organization, ["volunteer"])["volunteer"]
     client, address, campaign = desk("editor"), at(here, "remove-tag", number), at(here, "campaign", here.campaign.pk)
     client.post(campaign, letter(here, tag=number))
     page = client.get(address).content.decode()

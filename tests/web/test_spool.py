@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from samizdat.web.spool import IN_MEMORY, Allowance, NoRoom, Spool
+from samizdat.web.spool import IN_MEMORY, NoRoom, Spool, UploadAllowance
 
 ADA = b"ada@lantern.example\n"
 
 
-def filled(folder: Path, text: bytes, allowance: Allowance | None = None) -> Spool:
+def filled(folder: Path, text: bytes, allowance: UploadAllowance | None = None) -> Spool:
     spool = Spool(folder)
     spool.allowance = allowance
     for at in range(0, len(text), 1000):
@@ -51,13 +51,13 @@ def test_two_with_the_same_text_do_not_look_alike(tmp_path: Path) -> None:
 
 
 def test_more_than_one_may_have_is_forgotten(tmp_path: Path) -> None:
-    with filled(tmp_path, ADA * 20_000, Allowance(100_000, 1_000_000)) as spool:
+    with filled(tmp_path, ADA * 20_000, UploadAllowance(100_000, 1_000_000)) as spool:
         assert spool.size == 100_000
         assert spool.read() == (ADA * 20_000)[:100_000]
 
 
 def test_all_together_may_have_so_much_and_who_is_done_gives_back(tmp_path: Path) -> None:
-    shared = Allowance(200_000, 300_000)
+    shared = UploadAllowance(200_000, 300_000)
     with filled(tmp_path, bytes(200_000), shared):
         with pytest.raises(NoRoom):
             filled(tmp_path, bytes(200_000), shared)

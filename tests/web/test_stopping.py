@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import bulk
-from samizdat.audience.actions.suppress import suppress_many
+from samizdat.audience.actions.suppressions import suppress_many
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import Suppression
 from samizdat.events.actions import detail_of
@@ -23,7 +23,7 @@ Desk = Callable[[str], Client]
 
 
 def _to(here: House, name: str) -> str:
-    return reverse(name, args=[here.organisation.slug])
+    return reverse(name, args=[here.organization.slug])
 
 
 def test_pasted_addresses_go_on_the_stop_list_and_whoever_is_here_gets_nothing_more(here: House, desk: Desk) -> None:
@@ -33,7 +33,7 @@ def test_pasted_addresses_go_on_the_stop_list_and_whoever_is_here_gets_nothing_m
     assert "2 addresses were put on the stop list. Subscribers among them: 1." in shown
     assert "1 line holds no address and was left out (line 5)." in shown
     assert queries.card(here.ada, NOW).suppressed == "complaint" and f"/subscribers/{here.ada.number}/" in shown
-    assert_projections_hold(here.organisation, NOW)
+    assert_projections_hold(here.organization, NOW)
     assert detail_of(Event.objects.get(kind="suppressions.added"))["added"] == 2
     again = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
     assert "2 stood there already." in again and Suppression.objects.count() == 2
@@ -44,7 +44,7 @@ def test_a_file_of_another_service_is_taken_in_its_encoding(here: House, desk: D
     page, client = _to(here, "stop-addresses"), desk("editor")
     for raw in ("Почта;Имя\none@post.example;Аня\n".encode("cp1251"), "two@post.example\n".encode("utf-16")):
         client.post(page, {"file": SimpleUploadedFile("out.csv", raw), "reason": "bounce"})
-    assert queries.stopped_by_reason(here.organisation) == {"bounce": 2}
+    assert queries.stopped_by_reason(here.organization) == {"bounce": 2}
 
 
 def test_what_is_no_list_of_addresses_is_refused_with_a_sentence(here: House, desk: Desk) -> None:
@@ -63,7 +63,7 @@ def test_what_is_no_list_of_addresses_is_refused_with_a_sentence(here: House, de
 
 
 def test_an_address_is_looked_up_and_taken_off_with_a_reason(here: House, desk: Desk) -> None:
-    actions.suppress(here.organisation, "manual", subscriber=here.ada, now=NOW)
+    actions.suppress(here.organization, "manual", subscriber=here.ada, now=NOW)
     client, page = desk("editor"), _to(here, "stop-list")
     found = client.post(page, {"look-address": "ada@lantern.example"}).content.decode()
     assert "put there by somebody here" in found and "Take it off" in found
@@ -76,17 +76,17 @@ def test_an_address_is_looked_up_and_taken_off_with_a_reason(here: House, desk: 
 
 
 def test_nobody_at_the_desk_takes_back_that_somebody_was_erased(here: House, desk: Desk) -> None:
-    actions.erase(here.organisation, subscriber=here.ada, now=NOW)
+    actions.erase(here.organization, subscriber=here.ada, now=NOW)
     client = desk("admin")
     found = client.post(_to(here, "stop-list"), {"look-address": "ada@lantern.example"}).content.decode()
     assert "Only she herself comes back" in found and "Take it off" not in found
     form = {"address": "ada@lantern.example", "reason": "erased", "why": "I say so."}
     assert client.post(_to(here, "lift-stop"), form).status_code == 422
-    assert queries.reasons_of(here.organisation, "ada@lantern.example") == ["erased"]
+    assert queries.reasons_of(here.organization, "ada@lantern.example") == ["erased"]
 
 
 def test_the_list_is_paged_and_a_viewer_sees_it_without_buttons(here: House, desk: Desk) -> None:
-    suppress_many(here.organisation, "\n".join(f"r{n}@post.example" for n in range(60)), "bounce", now=NOW)
+    suppress_many(here.organization, "\n".join(f"r{n}@post.example" for n in range(60)), "bounce", now=NOW)
     client, page = desk("viewer"), _to(here, "stop-list")
     shown = client.get(page).content.decode()
     assert shown.count("nobody here") == 50 and "before=" in shown and "<textarea" not in shown
@@ -97,9 +97,9 @@ def test_the_list_is_paged_and_a_viewer_sees_it_without_buttons(here: House, des
 
 def test_the_growth_of_a_list_is_drawn_and_stands_in_a_table(here: House, desk: Desk) -> None:
     page, client = _to(here, "growth"), desk("viewer")
-    other = actions.new_list(here.organisation, "Court Diary", now=timezone.now())
-    plan = bulk.Plan(bulk.MOVE, Filter(list=here.list.id), list=here.list.id, to=other.id, words="Asked for it.")
-    work = bulk.begin(here.organisation, plan, now=timezone.now())
+    other = actions.new_list(here.organization, "Court Diary", now=timezone.now())
+    plan = bulk.BulkPlan(bulk.MOVE, Filter(list=here.list.id), list=here.list.id, to=other.id, words="Asked for it.")
+    work = bulk.begin(here.organization, plan, now=timezone.now())
     bulk.run(work.id, timezone.now)
     work.refresh_from_db()
     bulk.undo(work, now=timezone.now())
@@ -108,7 +108,7 @@ def test_the_growth_of_a_list_is_drawn_and_stands_in_a_table(here: House, desk: 
     assert re.search(r"not in these numbers \((\d+) in, \1 out\)", shown) and "a move between" not in shown
     shown = client.get(f"{page}?days=7&list={other.id}").content.decode()
     assert "a move between lists" in shown and "not in these numbers" not in shown
-    actions.add_subscriber(here.organisation, "new@post.example", here.list, consent="yes", now=timezone.now())
+    actions.add_subscriber(here.organization, "new@post.example", here.list, consent="yes", now=timezone.now())
     shown = client.get(f"{page}?days=90&list={here.list.id}").content.decode()
     assert "<svg" in shown and re.search(r"[1-9] joined, [0-9] left", shown) and "the desk" in shown
     actions.unsubscribe(here.ada, here.list, way="form", now=timezone.now())

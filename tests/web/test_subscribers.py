@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 from samizdat.audience import actions, queries
 from samizdat.audience.models import ConsentRecord, Subscriber
 from samizdat.events.models import Event
-from samizdat.web.plans import field_label
+from samizdat.web.imports.plans import field_label
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House
 
@@ -19,7 +19,7 @@ Desk = Callable[[str], Client]
 
 
 def _to(here: House, name: str, *args: object) -> str:
-    return reverse(name, args=[here.organisation.slug, *args])
+    return reverse(name, args=[here.organization.slug, *args])
 
 
 def test_the_list_shows_a_first_letter_and_no_address(here: House, desk: Desk) -> None:
@@ -96,7 +96,7 @@ def test_adding_by_hand_writes_the_words_down(here: House, desk: Desk) -> None:
         "tags": "monthly, press",
     }
     answer = desk("editor").post(_to(here, "add-subscriber"), answers)
-    eva = queries.subscriber_at(here.organisation, "eva@lantern.example")
+    eva = queries.subscriber_at(here.organization, "eva@lantern.example")
     assert eva is not None
     assert answer.headers["Location"] == _to(here, "subscriber", eva.number)
     page = desk("editor").get(answer.headers["Location"]).content.decode()
@@ -113,7 +113,7 @@ def test_a_typo_is_said_when_somebody_is_added(here: House, desk: Desk) -> None:
 def test_adding_without_words_is_refused(here: House, desk: Desk) -> None:
     answer = desk("editor").post(_to(here, "add-subscriber"), {"address": "eva@lantern.example", "list": here.list.pk})
     assert answer.status_code == 422
-    assert queries.subscriber_at(here.organisation, "eva@lantern.example") is None
+    assert queries.subscriber_at(here.organization, "eva@lantern.example") is None
 
 
 def test_unsubscribing_keeps_the_proof(here: House, desk: Desk) -> None:
@@ -155,10 +155,10 @@ def test_signs_that_turn_the_writing_round_are_shown_and_stay_in_their_place(her
 
 
 def test_whoever_is_on_two_lists_counts_once_in_each_tab(here: House, desk: Desk) -> None:
-    diary = actions.new_list(here.organisation, "Court Diary", now=NOW)
-    for one in Subscriber.objects.filter(organisation=here.organisation):
-        actions.add_subscriber(here.organisation, queries.address_of(one), diary, consent=CONSENT, now=NOW)
-    tag = here.organisation.tags.get().pk
+    diary = actions.new_list(here.organization, "Court Diary", now=NOW)
+    for one in Subscriber.objects.filter(organization=here.organization):
+        actions.add_subscriber(here.organization, queries.address_of(one), diary, consent=CONSENT, now=NOW)
+    tag = here.organization.tags.get().pk
     asked = ("", f"?tag={tag}", f"?list={diary.pk}")
     counts = {"": ["2", "2", "1"], f"?tag={tag}": ["1", "1"], f"?list={diary.pk}": ["2", "2"]}
     for query in asked:
@@ -171,7 +171,7 @@ def test_a_list_is_made_renamed_and_not_made_twice(here: House, desk: Desk) -> N
     client = desk("editor")
     client.post(_to(here, "lists"), {"name": "Court Diary"})
     assert client.post(_to(here, "lists"), {"name": "court diary"}).status_code == 422
-    made = queries.list_named(here.organisation, "Court Diary")
+    made = queries.list_named(here.organization, "Court Diary")
     client.post(_to(here, "list", made.pk), {"name": "Court Letter"})
     assert "Court Letter" in client.get(_to(here, "lists")).content.decode()
 
@@ -243,7 +243,7 @@ def test_who_agreed_to_appeals_is_found_and_something_can_be_done_to_them(here: 
 
 
 def test_a_suppressed_reader_is_found_by_the_reason(here: House, desk: Desk) -> None:
-    actions.suppress(here.organisation, "manual", subscriber=here.ada, now=timezone.now())
+    actions.suppress(here.organization, "manual", subscriber=here.ada, now=timezone.now())
     page, client = _to(here, "subscribers"), desk("viewer")
     link = _to(here, "subscriber", here.ada.number)
     assert link in client.get(f"{page}?suppressed=manual").content.decode()

@@ -8,12 +8,13 @@ import pytest
 from django.template import Context, Template
 from django.utils import translation
 
-from samizdat import wording
+from samizdat import formatting
 from samizdat.audience.models import STATUSES
 from samizdat.campaigns.models import STATES
-from samizdat.core import consent, outcome
-from samizdat.core.address import PROVIDERS
-from samizdat.web import words
+from samizdat.core import consent
+from samizdat.core.mail import outcome
+from samizdat.core.mail.address import PROVIDERS
+from samizdat.web import labels
 from samizdat.web.templatetags import desk
 
 AT = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
@@ -38,7 +39,7 @@ def test_a_number_is_written_as_the_language_writes_it(language: str, number: in
 def test_numbers_in_a_sentence_are_written_as_the_language_writes_them() -> None:
     told = {"size": "4,206", "limit": 998, "name": "1,2 and 3", "has": 12_000, "known": True}
     with translation.override("ru"):
-        found = wording.regrouped(told)
+        found = formatting.regrouped(told)
     assert found == {"size": "4\u00a0206", "limit": "998", "name": "1,2 and 3", "has": "12\u00a0000", "known": True}
 
 
@@ -63,13 +64,13 @@ def test_what_people_wrote_is_never_markup() -> None:
 
 
 def test_every_code_has_a_word() -> None:
-    assert set(words.CAMPAIGN_STATES) == {*STATES, "taken_back", "waits", "provider", "on_hold"}
-    assert set(words.SUBSCRIPTION_STATES) == set(STATUSES)
-    assert set(words.PROVIDERS) >= set(PROVIDERS)
-    assert set(words.VERDICTS) >= set(consent.REASONS) - {"yes"}
-    assert set(words.CONSENT_KINDS) == set(consent.KINDS)
-    assert set(words.CONSENT_WAYS) == set(consent.WAYS)
-    assert set(words.ANSWERS) >= set(outcome.ANSWERS) - {"accepted"}
+    assert set(labels.CAMPAIGN_STATES) == {*STATES, "taken_back", "waits", "provider", "on_hold"}
+    assert set(labels.SUBSCRIPTION_STATES) == set(STATUSES)
+    assert set(labels.PROVIDERS) >= set(PROVIDERS)
+    assert set(labels.VERDICTS) >= set(consent.REASONS) - {"yes"}
+    assert set(labels.CONSENT_KINDS) == set(consent.KINDS)
+    assert set(labels.CONSENT_WAYS) == set(consent.WAYS)
+    assert set(labels.ANSWERS) >= set(outcome.ANSWERS) - {"accepted"}
 
 
 @pytest.mark.parametrize(
@@ -91,10 +92,10 @@ def test_every_event_of_a_campaign_has_its_words() -> None:
     kinds = set()
     for folder in ("campaigns", "delivery", "worker"):
         for path in (source / folder).rglob("*.py"):
-            # Not in brackets: there stand names of what a letter says (core/spoken).
+            # Not in brackets: there stand names of what a letter says (core/content/phrases).
             kinds |= set(re.findall(r'(?<!\[)"((?:campaign|digest|installation)\.[a-z_]+)"', path.read_text()))
     assert kinds
-    assert kinds == set(words.EVENTS)
+    assert kinds == set(labels.EVENTS)
 
 
 def test_an_address_breaks_at_its_signs_and_stays_harmless() -> None:

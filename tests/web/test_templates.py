@@ -46,7 +46,7 @@ def test_every_form_that_changes_something_carries_the_mark_against_forgery(path
     if path.name == "embedded.html":
         return  # Shown as text: it is for pages of others, and leads to the public process.
     if path.name == "shared.html":
-        return  # Its address is the secret; a mark would need a cookie (web/views/shared.py).
+        return  # Its address is the secret; a mark would need a cookie (web/campaigns/views/share_links.py).
     for form in re.findall(r"<form\b.*?</form>", path.read_text(), flags=re.DOTALL):
         if 'method="post"' in form:
             assert "{% csrf_token %}" in form

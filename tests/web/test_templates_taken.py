@@ -15,11 +15,11 @@ PAGE = b"<html><body><script>x</script><table><tr><td mc:edit='head'>Our head</t
 
 
 def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: Any) -> None:
-    client, base = desk("editor"), f"/o/{here.organisation.slug}"
+    client, base = desk("editor"), f"/o/{here.organization.slug}"
     told = client.post(f"{base}/templates/take", {"file": SimpleUploadedFile("Winter.html", PAGE)}).content.decode()
     for words in ("Winter", "&lt;script&gt;", "*|FORWARD|*", "*|FNAME|*", "works", "head"):
         assert words in told
-    template = here.organisation.templates.order_by("-pk").first()
+    template = here.organization.templates.order_by("-pk").first()
     shown = client.get(f"{base}/templates/{template.pk}/light").content.decode()
     assert "Our head" in shown
     assert "<script" not in shown
@@ -55,7 +55,7 @@ def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: A
 
 
 def test_a_template_that_is_refused_keeps_the_name_that_was_typed(here: Any, desk: Any) -> None:
-    client, base = desk("editor"), f"/o/{here.organisation.slug}"
+    client, base = desk("editor"), f"/o/{here.organization.slug}"
     broken = SimpleUploadedFile("w.zip", b"PK\x03\x04 and no zip")
     for sent, why in (({}, "Choose a file first."), ({"file": broken}, "")):
         answer = client.post(f"{base}/templates/take", {"name": "Our winter page"} | sent)
@@ -68,20 +68,20 @@ WIDE = b"<table width='640'><tr><td mc:edit='body'><table><tr><td>All in a table
 
 
 def test_a_template_says_why_its_text_is_html_and_that_it_does_not_adapt_to_phones(here: Any, desk: Any) -> None:
-    client, base = desk("editor"), f"/o/{here.organisation.slug}"
+    client, base = desk("editor"), f"/o/{here.organization.slug}"
     told = client.post(f"{base}/templates/take", {"file": SimpleUploadedFile("Wide.html", WIDE)}).content.decode()
     assert "640 pixels wide on every screen" in told
-    template = here.organisation.templates.order_by("-pk").first()
+    template = here.organization.templates.order_by("-pk").first()
     page = client.post(f"{base}/campaigns/new", {"begin": template.pk}, follow=True).content.decode()
     assert "tables or a look of its own that blocks would lose" in page
     assert "640 pixels wide" in page, "among the checks"
-    letter = here.organisation.campaigns.order_by("-pk").first()
+    letter = here.organization.campaigns.order_by("-pk").first()
     frame = client.get(f"{base}/campaigns/{letter.pk}/preview/light").content.decode()
     assert "@media (max-width:648px){html{zoom:" in frame
 
 
 def test_a_zip_with_pictures_is_brought_in_at_the_desk(here: Any, desk: Any) -> None:
-    client, base = desk("editor"), f"/o/{here.organisation.slug}"
+    client, base = desk("editor"), f"/o/{here.organization.slug}"
     out = BytesIO()
     with zipfile.ZipFile(out, "w") as box:
         box.writestr(
@@ -91,7 +91,7 @@ def test_a_zip_with_pictures_is_brought_in_at_the_desk(here: Any, desk: Any) -> 
     file = SimpleUploadedFile("BEE.zip", out.getvalue())
     told = client.post(f"{base}/templates/take", {"file": file}).content.decode()
     assert "BEE" in told and "Pictures added to Media, without their metadata: 1." in told
-    template = here.organisation.templates.order_by("-pk").first()
+    template = here.organization.templates.order_by("-pk").first()
     shown = client.get(f"{base}/templates/{template.pk}/light").content.decode()
     assert 'alt="A"' in shown and "images/a.png" not in shown
     torn = SimpleUploadedFile("BEE.zip", b"PK\3\4 and no more")

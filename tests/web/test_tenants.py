@@ -1,7 +1,7 @@
 """What another organization has is neither shown nor touched, wherever its numbers are put (threat model, T18).
 
-An address with a foreign number in it is test_doors.py's. Here the numbers stand in everything else that a page reads:
-what pages ask of a request is written down while they answer, so nobody has to name a parameter or a field.
+An address with a foreign number in it is test_permissions.py's. Here the numbers stand in everything else that a page
+reads: what pages ask of a request is written down while they answer, so nobody has to name a parameter or a field.
 """
 
 import re
@@ -23,7 +23,7 @@ from samizdat.cli.__main__ import samizdat
 from tests.test_schema import OUR_APPS
 from tests.web.conftest import House, signed_in
 from tests.web.controls import Controls, Form
-from tests.web.test_doors import INSIDE, _address
+from tests.web.test_permissions import INSIDE, _address
 
 # The number of the first row of every table of the other organization: one word asks for a list, a tag, a person.
 THEIRS = 7_000_001
@@ -40,7 +40,7 @@ def numbered(there: Callable[[], House]) -> House:
             instance.pk = THEIRS
 
     with connection.cursor() as cursor:
-        for name in set(connection.introspection.table_names(cursor)) - {"accounts_organisation"}:
+        for name in set(connection.introspection.table_names(cursor)) - {"accounts_organization"}:
             cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [name])
             cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [name, THEIRS - 1])
     pre_save.connect(number, List)  # The one table whose numbers are drawn and stand on pages as they are.
@@ -50,8 +50,8 @@ def numbered(there: Callable[[], House]) -> House:
         pre_save.disconnect(number, List)
 
 
-# The gate is a database of its own, which the desk's pages do not write.
-OURS = set(OUR_APPS) - {"gate"} | {"exporting"}
+# The public database is a database of its own, which the desk's pages do not write.
+OURS = set(OUR_APPS) - {"publicdb"} | {"portability"}
 MODELS = {model._meta.db_table: model for model in apps.get_models() if model._meta.app_label in OURS}
 
 
@@ -76,7 +76,7 @@ class Watch:
     def __init__(self, before: Rows, theirs: House) -> None:
         self.now = rows()
         self.theirs = {name: held - before[name] for name, held in self.now.items()}
-        self.organisation = theirs.organisation
+        self.organization = theirs.organization
         self.near: list[str] = []
         self.asked: set[str] = set()
         self._written: set[str] = set()
@@ -95,7 +95,7 @@ class Watch:
         return {row[at] for row in self.theirs[name] for at, one in enumerate(columns_of(name)) if one.primary_key}
 
     def loaded(self, instance: Any, **_more: Any) -> None:
-        if instance.__dict__.get("organisation_id") == self.organisation.pk:
+        if instance.__dict__.get("organization_id") == self.organization.pk:
             self.near.append(f"read a row of {type(instance).__name__}")
 
     def execute(self, execute: Any, sql: str, *more: Any) -> Any:
@@ -118,14 +118,14 @@ class Watch:
 
 @contextmanager
 def watched(watch: Watch, patch: pytest.MonkeyPatch) -> Iterator[None]:
-    from samizdat.vault import house
+    from samizdat.vault import keyring
 
-    keys, item, several, has = house.keys, QueryDict.__getitem__, QueryDict.getlist, QueryDict.__contains__
+    keys, item, several, has = keyring.keys, QueryDict.__getitem__, QueryDict.getlist, QueryDict.__contains__
 
-    def opened(organisation: Any) -> Any:
-        if organisation.id == watch.organisation.pk:
+    def opened(organization: Any) -> Any:
+        if organization.id == watch.organization.pk:
             watch.near.append("asked for their keys")
-        return keys(organisation)
+        return keys(organization)
 
     def noted(ask: Any) -> Any:
         def asked(self: Any, name: str, *more: Any) -> Any:
@@ -134,7 +134,7 @@ def watched(watch: Watch, patch: pytest.MonkeyPatch) -> Iterator[None]:
 
         return asked
 
-    patch.setattr(house, "keys", opened)
+    patch.setattr(keyring, "keys", opened)
     patch.setattr(QueryDict, "__getitem__", noted(item))
     patch.setattr(QueryDict, "getlist", noted(several))
     patch.setattr(QueryDict, "__contains__", noted(has))
@@ -226,8 +226,8 @@ def test_no_number_of_another_organization_reaches_it_on_the_command_line(
     """Whoever has the machine may name any organization; a number that was typed wrong must not lead into another."""
     before = rows()
     watch = Watch(before, numbered(lambda: request.getfixturevalue("there")))
-    monkeypatch.setattr("samizdat.cli.opening.open_house", lambda **_more: None)
-    monkeypatch.setattr("samizdat.cli.opening.organisation", lambda: here.organisation)
+    monkeypatch.setattr("samizdat.cli.bootstrap.open_house", lambda **_more: None)
+    monkeypatch.setattr("samizdat.cli.bootstrap.organization", lambda: here.organization)
     wrong, asked = [], 0
     with watched(watch, monkeypatch):
         for names, command in commands(samizdat):

@@ -23,15 +23,16 @@ from django.db.models import CharField, TextField
 from django.test import Client, override_settings
 from django.urls import Resolver404, resolve
 
-from samizdat.core import link, seal
+from samizdat.core.crypto import seal
+from samizdat.core.crypto import tokens as link
 from tests.conftest import NOW
 from tests.public.conftest import TEMPLATES
 from tests.web import test_browser
 from tests.web.conftest import House, signed_in
 from tests.web.controls import Controls, Form
-from tests.web.test_doors import INSIDE, _address
-from tests.web.test_imports import HEADING, ROW
+from tests.web.test_permissions import INSIDE, _address
 from tests.web.test_tenants import MODELS, rows
+from tests.web.test_views import HEADING, ROW
 
 # A formula, and out of any attribute and element that a page puts it into.
 PAYLOAD = "='\"></title></textarea></style></script><xmark onxmark=1>"
@@ -49,7 +50,7 @@ OURS = {
     "dkimkey.private": "a key",
     "event.detail": "numbers and words of ours",
     "importpiece.blob": "part of a file; its cells have it",
-    "organisation.settings": "a copy of columns beside it",
+    "organization.settings": "a copy of columns beside it",
     "pendingchange.told": "numbers and roles",
     "person.email": "an address",
     "picture.data": "a picture",
@@ -59,14 +60,14 @@ OURS = {
 }
 # Readable columns that are long enough for words.
 CODES = {
-    "accounts_organisation.timezone": "one of a list",
-    "accounts_organisation.slug": "letters of the address",
-    "accounts_organisation.public_url": "an address",
-    "accounts_organisation.desk_url": "an address",
-    "accounts_organisation.content_url": "an address",
-    "accounts_organisation.return_address": "an address",
-    "accounts_organisation.leave_mailbox": "an address",
-    "accounts_organisation.quiet_hours": "hours",
+    "accounts_organization.timezone": "one of a list",
+    "accounts_organization.slug": "letters of the address",
+    "accounts_organization.public_url": "an address",
+    "accounts_organization.desk_url": "an address",
+    "accounts_organization.content_url": "an address",
+    "accounts_organization.return_address": "an address",
+    "accounts_organization.leave_mailbox": "an address",
+    "accounts_organization.quiet_hours": "hours",
     "accounts_person.password": "a digest",
     "accounts_person.timezone": "one of a list",
     "campaigns_campaign.quiet": "hours",
@@ -83,7 +84,7 @@ CODES = {
     "delivery_sendingdomain.name": "a host",
     "delivery_sendingdomain.spent": "numbers",
     "delivery_sendingdomain.warm_up": "numbers",
-    "delivery_step.name": "a word of ours",
+    "delivery_schedulerstep.name": "a word of ours",
     "delivery_worker.journal": "a file of ours",
     "events_event.kind": "a word of ours",
     "events_followup.name": "a word of ours",
@@ -163,13 +164,13 @@ class Opened:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
-    found, ring, opener, closed = Opened(), seal.Ring.open, seal.Opener.open, seal.Key.seal
+    found, ring, opener, closed = Opened(), seal.KeyRing.open, seal.SealOpener.open, seal.Key.seal
     monkeypatch.setattr(
         seal.Key, "seal", lambda self, text, *more: (found.sealed.append(text), closed(self, text, *more))[1]
     )
-    monkeypatch.setattr(seal.Ring, "open", lambda self, blob, where: found.infect(ring(self, blob, where), where))
+    monkeypatch.setattr(seal.KeyRing, "open", lambda self, blob, where: found.infect(ring(self, blob, where), where))
     monkeypatch.setattr(
-        seal.Opener, "open", lambda self, blob, number: found.infect(opener(self, blob, number), self._prefix)
+        seal.SealOpener, "open", lambda self, blob, number: found.infect(opener(self, blob, number), self._prefix)
     )
     return found
 
@@ -196,10 +197,10 @@ def wrong_in(kind: str, body: bytes) -> list[str]:
 def full(here: House, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> House:
     """With a campaign that went out, an import that was looked at and one that is done, routes and domains in trouble,
     and what was sent from outside in each."""
-    from samizdat.campaigns import domain
+    from samizdat.campaigns import sender_domain_check
 
-    said = [domain.Record("SPF", "stop", PAYLOAD, PAYLOAD)]
-    monkeypatch.setattr(domain, "check_domain", lambda name, **_: said)
+    said = [sender_domain_check.DnsRecord("SPF", "stop", PAYLOAD, PAYLOAD)]
+    monkeypatch.setattr(sender_domain_check, "check_domain", lambda name, **_: said)
     monkeypatch.setattr(test_browser, "HEADING", HEADING.replace("LEID", PAYLOAD))
     monkeypatch.setattr(test_browser, "ROW", ROW.replace("abc", PAYLOAD))
     test_browser._found_import(here)
@@ -302,19 +303,20 @@ def test_what_was_typed_or_sent_is_text_on_every_page_of_the_app(full: House, op
 @pytest.mark.django_db(transaction=True)
 def test_what_was_typed_or_sent_is_text_in_letters_and_on_public_pages(full: House, vault: Any) -> None:
     from samizdat.campaigns.models import Edition
-    from samizdat.gate.models import Form as PublicForm
-    from samizdat.public import sealing, stamps, tokens
-    from samizdat.vault import house
-    from samizdat.worker import links, publish
+    from samizdat.public import envelopes, form_tokens, tokens
+    from samizdat.publicdb.models import Form as PublicForm
+    from samizdat.vault import keyring
+    from samizdat.worker.inbox import link_keys
+    from samizdat.worker.publishing import publish
     from tests.worker.conftest import box_key
 
     _spoil_columns()
-    full.organisation.refresh_from_db()
-    publish.publish_place(full.organisation)
-    publish.all_forms(full.organisation)
-    for edition in Edition.objects.select_related("campaign__organisation", "organisation"):
+    full.organization.refresh_from_db()
+    publish.publish_place(full.organization)
+    publish.all_forms(full.organization)
+    for edition in Edition.objects.select_related("campaign__organization", "organization"):
         publish._show(edition, NOW)
-    key = house.keys(full.organisation).link
+    key = keyring.keys(full.organization).link
     edition = Edition.objects.latest("pk").pk
     wrong = []
     letters = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in full.letters.rglob("*.eml")]
@@ -332,9 +334,9 @@ def test_what_was_typed_or_sent_is_text_in_letters_and_on_public_pages(full: Hou
         ),
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(tokens, "reader", tokens.Reader(lambda: links.reader_links(vault)))
-        patch.setattr(sealing, "boxes", sealing.Boxes(lambda _uid: box_key(full.organisation)))
-        patch.setattr(stamps, "YOUNGEST", 0)
+        patch.setattr(tokens, "reader", tokens.TokenReader(lambda: link_keys.reader_links(vault)))
+        patch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: box_key(full.organization)))
+        patch.setattr(form_tokens, "YOUNGEST", 0)
         crawl = Crawl(Client(headers={"host": "lantern.example"}), _kind_in_public)
         crawl.all(begin)
         for to, form in crawl.forms():

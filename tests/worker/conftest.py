@@ -26,8 +26,8 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SERVE = (
-    "from samizdat.cli.opening import open_house; open_house(); import sys; "
-    "from samizdat.worker.supervisor import serve; "
+    "from samizdat.cli.bootstrap import open_house; open_house(); import sys; "
+    "from samizdat.worker.processes.supervisor import serve; "
 )
 
 
@@ -70,7 +70,7 @@ class Instance:
 
     def python(self, code: str) -> Any:
         """Runs code inside of the house, as a command would; what it prints is read as JSON."""
-        head = "from samizdat.cli.opening import open_house; open_house(); import json; "
+        head = "from samizdat.cli.bootstrap import open_house; open_house(); import json; "
         return json.loads(self.run("-c", head + code))
 
     def start(self) -> "Instance":
@@ -117,12 +117,12 @@ class Instance:
                 words = folder.joinpath("cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if b"samizdat.worker.child" in words:
+            if b"samizdat.worker.processes.child" in words:
                 children[folder] = words
         for folder, words in children.items():
             parent = parents[int(folder.name)]
             if self.process.pid in (parent, parents.get(parent)):
-                role = words[words.index(b"samizdat.worker.child") + 1].decode()
+                role = words[words.index(b"samizdat.worker.processes.child") + 1].decode()
                 found.setdefault(role, []).append(int(folder.name))
         return found
 
@@ -213,7 +213,7 @@ def peopled(tmp_path: Path) -> Iterator[Instance]:
 def thursday(lantern: Any) -> Any:
     """The Thursday Letter with its form, published."""
     from samizdat.audience import actions as audience
-    from samizdat.worker import publish
+    from samizdat.worker.publishing import publish
 
     list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW, details={"from_email": "letter@lantern.example"})
     audience.give_form(list_, "thursday", now=NOW)
@@ -225,9 +225,9 @@ def thursday(lantern: Any) -> Any:
 @pytest.fixture
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the loop of sign-ups remembers of its mails lasts as long as its process."""
-    from samizdat.worker import signups
+    from samizdat.worker.inbox import signups
 
-    monkeypatch.setattr(signups, "memory", signups.Memory())
+    monkeypatch.setattr(signups, "memory", signups.SignupMemory())
 
 
 @pytest.fixture
@@ -239,29 +239,29 @@ def out(lantern: Any, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def say(organisation: Any, kind: str, **words: Any) -> None:
+def say(organization: Any, kind: str, **words: Any) -> None:
     """Drops in what the public process would."""
-    seal_in(organisation, json.dumps({"kind": kind, "at": NOW.isoformat(), **words}).encode(), kind[:8])
+    seal_in(organization, json.dumps({"kind": kind, "at": NOW.isoformat(), **words}).encode(), kind[:8])
 
 
-def seal_in(organisation: Any, text: bytes, kind: str = "") -> None:
+def seal_in(organization: Any, text: bytes, kind: str = "") -> None:
     """Drops in whatever a public process can seal, and says of it what it likes."""
-    from samizdat.core import seal
-    from samizdat.gate import actions as gate
-    from samizdat.gate.models import Place
+    from samizdat.core.crypto import seal
+    from samizdat.publicdb import actions as publicdb
+    from samizdat.publicdb.models import Site
 
-    place = Place.objects.get(uid=bytes(organisation.uid))
-    number, key = box_key(organisation)
+    place = Site.objects.get(uid=bytes(organization.uid))
+    number, key = box_key(organization)
     box = seal.seal_to(key, text, b"intake\0" + bytes(place.uid), os.urandom(32), os.urandom(12))
-    gate.drop_in(place, struct.pack(">I", number) + box, kind)
+    publicdb.drop_in(place, struct.pack(">I", number) + box, kind)
 
 
-def box_key(organisation: Any) -> tuple[int, bytes]:
+def box_key(organization: Any) -> tuple[int, bytes]:
     """What the supervisor tells the public process."""
-    from samizdat.core import seal
-    from samizdat.vault import house
+    from samizdat.core.crypto import seal
+    from samizdat.vault import keyring
 
-    [(number, secret)] = house.keys(organisation).boxes.items()
+    [(number, secret)] = keyring.keys(organization).boxes.items()
     return number, seal.public_key(secret)
 
 

@@ -16,42 +16,42 @@ def main() -> None:
     import django
 
     django.setup()
-    from samizdat.core import link
+    from samizdat.core.crypto import tokens
     from samizdat.options import data_folder, key_file
-    from samizdat.vault import house
+    from samizdat.vault import keyring
     from samizdat.vault.actions import prove
     from samizdat.vault.source import new_instance_key
 
     data_folder().mkdir(exist_ok=True, mode=0o700)
     new_instance_key(key_file())
-    source = house.open_source()
+    source = keyring.open_source()
     prove(source)
-    house.open_for_django()
+    keyring.open_for_django()
 
-    from samizdat.accounts.actions import found_organisation
-    from samizdat.gate import actions as gate
+    from samizdat.accounts.actions import found_organization
+    from samizdat.publicdb import actions as publicdb
 
-    lantern = found_organisation(
+    lantern = found_organization(
         "Northern Lantern", source=source, today=date(2026, 11, 25), public_url="http://localhost"
     )
-    gate.publish_place(
+    publicdb.publish_place(
         bytes(lantern.uid),
         host="",
         name="Северный фонарь",
         language="ru",
         accent="#b3261e",
     )
-    gate.publish_letter(bytes(lantern.uid), 1, list_name="the Thursday Letter", language="en")
-    keys = house.keys(lantern)
+    publicdb.publish_letter(bytes(lantern.uid), 1, list_name="the Thursday Letter", language="en")
+    keys = keyring.keys(lantern)
     assert keys.link is not None
-    click = link.make(keys.link, "click", 1, 0)
-    answer = link.make(keys.link, "answer", 1, 0)
+    click = tokens.make(keys.link, "click", 1, 0)
+    answer = tokens.make(keys.link, "answer", 1, 0)
     asked = {"question": "Thursdays?", "answer": "Yes", "language": "en"}
-    gate.publish_targets(bytes(lantern.uid), {click: {"to": "https://paper.example/"}, answer: asked})
-    said: dict[str, Any] = {"organisation": lantern.id, "click": click, "answer": answer}
+    publicdb.publish_targets(bytes(lantern.uid), {click: {"to": "https://paper.example/"}, answer: asked})
+    said: dict[str, Any] = {"organization": lantern.id, "click": click, "answer": answer}
     if os.environ.get("MAKE_PEOPLE"):
         said |= people(lantern, datetime.now(UTC))
-    said["token"] = link.make(keys.link, "leave", 1, said.get("number", 1))
+    said["token"] = tokens.make(keys.link, "leave", 1, said.get("number", 1))
     print(json.dumps(said))
 
 
@@ -59,7 +59,7 @@ def people(lantern: object, now: datetime) -> dict[str, object]:
     """Ada on a list that has a form, and a folder as the way out."""
     from samizdat.audience import actions as audience
     from samizdat.delivery.actions import add_route
-    from samizdat.worker import publish
+    from samizdat.worker.publishing import publish
 
     list_ = audience.new_list(
         lantern,

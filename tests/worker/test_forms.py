@@ -17,12 +17,14 @@ from samizdat.audience.actions.forms import FormFacts
 from samizdat.audience.actions.tags import remove_tag
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import SignUpForm, Tag
-from samizdat.core import consent, link
+from samizdat.core import consent
+from samizdat.core.crypto import tokens
 from samizdat.delivery.actions import add_route
-from samizdat.gate.models import Form, Intake
-from samizdat.gate.queries import token_state
-from samizdat.vault import house
-from samizdat.worker import after, intake, signups
+from samizdat.publicdb.models import Form, Intake
+from samizdat.publicdb.queries import token_state
+from samizdat.vault import keyring
+from samizdat.worker.inbox import signups, unsubscribes
+from samizdat.worker.schedule import event_handlers
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
@@ -51,29 +53,29 @@ def form(lantern: Any, thursday: Any, friday: Any, tmp_path: Path) -> SignUpForm
         topics=(tags["Books"],),
     )
     made = forms.make_form(lantern, told, now=NOW)
-    after.follow(NOW)
+    event_handlers.follow(NOW)
     return made
 
 
 def ask(form: SignUpForm, *lists: Any, address: str = "ada@example.org", **words: Any) -> None:
     chosen = {"list": str(form.id), "lists": [one.id for one in lists], "language": "en"}
-    say(form.organisation, "signup", address=address, **(chosen | words))
+    say(form.organization, "signup", address=address, **(chosen | words))
 
 
 def token(form: SignUpForm, *lists: Any, address: str = "ada@example.org", day: date = TODAY) -> str:
     """The link that was mailed when these lists were asked for."""
-    found = queries.subscriber_at(form.organisation, address)
-    keys = house.keys(form.organisation)
+    found = queries.subscriber_at(form.organization, address)
+    keys = keyring.keys(form.organization)
     assert found is not None and keys.link is not None
     chosen = forms.number_of(form.id, forms.facts_of(form), [one.id for one in lists], day)
-    return link.make(keys.link, "confirm", chosen, found.number)
+    return tokens.make(keys.link, "confirm", chosen, found.number)
 
 
 def numbers(form: SignUpForm) -> dict[str, int]:
-    return {one.tag: one.number for one in queries.fields(form.organisation)}
+    return {one.tag: one.number for one in queries.fields(form.organization)}
 
 
-def test_the_gate_gets_what_the_page_asks_for(form: SignUpForm, thursday: Any, friday: Any) -> None:
+def test_the_publicdb_gets_what_the_page_asks_for(form: SignUpForm, thursday: Any, friday: Any) -> None:
     published = Form.objects.get(slug=form.slug)
     details = json.loads(published.details)
     assert published.name == "Our letters" and published.purpose == "I want these letters."
@@ -81,13 +83,13 @@ def test_the_gate_gets_what_the_page_asks_for(form: SignUpForm, thursday: Any, f
     assert [(one["label"], one["required"]) for one in details["fields"]] == [("First name", True), ("City", False)]
     assert [name for _, name in details["topics"]] == ["Books"]
     forms.remove_form(form, now=NOW)
-    after.follow(NOW)
+    event_handlers.follow(NOW)
     assert not Form.objects.filter(slug=form.slug).exists()
 
 
 def test_a_removed_tag_is_offered_no_more(form: SignUpForm, lantern: Any) -> None:
     remove_tag(Tag.objects.get(id=audience.tags_for(lantern, ["Books"])["Books"]), now=NOW)
-    after.follow(NOW)
+    event_handlers.follow(NOW)
     assert json.loads(Form.objects.get(slug=form.slug).details)["topics"] == []
 
 
@@ -100,7 +102,7 @@ def test_what_she_typed_counts_once_she_confirms(form: SignUpForm, lantern: Any,
     assert ada is not None
     assert status(ada, thursday) == "pending" and queries.values_of(ada)["FNAME"] == ""
     say(lantern, "confirm", token=token(form, thursday))
-    intake.take(NOW)
+    unsubscribes.take(NOW)
     ada.refresh_from_db()
     card = queries.card(ada, NOW)
     assert (card.values["FNAME"], card.tags) == ("Ada", ["Books"])
@@ -132,7 +134,7 @@ def test_one_mail_confirms_all_lists_that_she_chose(
     signups.take(NOW)
     assert len([*tmp_path.rglob("*.eml")]) == 1
     say(lantern, "confirm", token=token(form, thursday, friday))
-    intake.take(NOW)
+    unsubscribes.take(NOW)
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "subscribed")
 
@@ -151,7 +153,7 @@ def test_a_link_confirms_what_was_asked_for_when_it_was_mailed_and_nothing_that_
     told = sorted(mail["Subject"] for mail in mails)
     assert told == ["Is it you? the Thursday Letter", "Is it you? the Thursday Letter, Friday"]
     say(lantern, "confirm", token=token(form, thursday, day=tomorrow.date()), at=tomorrow.isoformat())
-    intake.take(tomorrow)
+    unsubscribes.take(tomorrow)
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "pending")
 
@@ -166,7 +168,7 @@ def test_what_a_stranger_types_later_is_not_what_she_confirms(
     ask(form, thursday, values={name: "Mallory"}, at=tomorrow.isoformat())
     signups.take(tomorrow)
     say(lantern, "confirm", token=token(form, thursday), at=tomorrow.isoformat())
-    intake.take(tomorrow)
+    unsubscribes.take(tomorrow)
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert ada is not None
     assert queries.values_of(ada)["FNAME"] == "Ada" and status(ada, thursday) == "subscribed"
@@ -179,7 +181,7 @@ def test_an_old_link_does_not_confirm_a_later_sign_up(form: SignUpForm, lantern:
     ask(form, thursday, at=later.isoformat())
     signups.take(later)
     say(lantern, "confirm", token=token(form, thursday), at=later.isoformat())
-    intake.take(later)
+    unsubscribes.take(later)
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert status(ada, thursday) == "pending"
 
@@ -192,7 +194,7 @@ def test_a_list_that_the_form_has_no_more_is_confirmed_by_a_link_that_asked_for_
     mailed = token(form, thursday, friday)
     forms.change_form(form, replace(forms.facts_of(form), lists=(friday.id,)), now=NOW)
     say(lantern, "confirm", token=mailed)
-    intake.take(NOW)
+    unsubscribes.take(NOW)
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "subscribed")
 
@@ -238,7 +240,7 @@ def test_fields_and_topics_that_the_form_does_not_have_are_passed_over(
     ask(form, thursday, values=odd, topics=[tag.id, "x", -1])
     signups.take(NOW)
     say(lantern, "confirm", token=token(form, thursday))
-    intake.take(NOW)
+    unsubscribes.take(NOW)
     ada = queries.subscriber_at(lantern, "ada@example.org")
     assert ada is not None
     card = queries.card(ada, NOW)
@@ -246,7 +248,7 @@ def test_fields_and_topics_that_the_form_does_not_have_are_passed_over(
 
 
 def test_other_words_are_another_version(form: SignUpForm, thursday: Any) -> None:
-    from samizdat.audience.actions.wordings import wordings
+    from samizdat.audience.actions.consent_texts import wordings
 
     forms.change_form(form, replace(forms.facts_of(form), wording="I want them, once a week."), now=NOW)
     assert [one.version for one in wordings(thursday)] == [1, 2]

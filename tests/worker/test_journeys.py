@@ -13,16 +13,18 @@ import pytest
 from django.test import Client, override_settings
 
 from bench.journeys import Walk, tokens_in
-from samizdat import hours
+from samizdat import dbclock
 from samizdat.audience import queries
-from samizdat.audience.actions import appealing
-from samizdat.audience.models import Mailed, Subscriber
-from samizdat.core import link
+from samizdat.audience.actions import fundraising_consent
+from samizdat.audience.models import MailQuota, Subscriber
+from samizdat.core.crypto import tokens as link
 from samizdat.delivery.actions import add_route
-from samizdat.gate.models import Intake
-from samizdat.public import joining, sealing, stamps, style, tokens
-from samizdat.vault import house
-from samizdat.worker import asking, choosing, intake, links, publish, signups
+from samizdat.public import envelopes, form_tokens, signup, style, tokens
+from samizdat.publicdb.models import Intake
+from samizdat.vault import keyring
+from samizdat.worker.inbox import link_keys, signups, subject_requests, unsubscribes
+from samizdat.worker.inbox import preferences as choosing
+from samizdat.worker.publishing import publish
 from tests.conftest import NOW
 from tests.public.conftest import TEMPLATES
 from tests.worker.conftest import box_key
@@ -53,7 +55,7 @@ class InProcess:
         return found.get((address, path), "")
 
     def preferences(self, addresses: Sequence[str]) -> dict[str, str]:
-        key, found = house.keys(self._lantern).link, {}
+        key, found = keyring.keys(self._lantern).link, {}
         assert key is not None
         for address in addresses:
             row = queries.subscriber_at(self._lantern, address)
@@ -63,23 +65,23 @@ class InProcess:
 
     def work(self) -> None:
         if Intake.objects.exists():
-            for loop in (intake, choosing, signups, asking):
-                loop.take(hours.now())
+            for loop in (unsubscribes, choosing, signups, subject_requests):
+                loop.take(dbclock.now())
 
 
 @pytest.fixture
 def site(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
-    appealing.put_words(thursday, "Ask me.", now=NOW)
+    fundraising_consent.put_words(thursday, "Ask me.", now=NOW)
     publish.list_as_form(thursday)
-    key = house.keys(lantern).link
+    key = keyring.keys(lantern).link
     assert key is not None
-    reading = {name: base64.b64encode(secret).decode() for name, secret in links.given(key).items()}
-    row = {"organisation": bytes(lantern.uid).hex(), "number": key.number, "keys": reading}
-    monkeypatch.setattr(tokens, "reader", tokens.Reader(lambda: [row]))
-    monkeypatch.setattr(sealing, "boxes", sealing.Boxes(lambda _uid: box_key(lantern)))
-    monkeypatch.setattr(joining, "purses", stamps.Purses())
-    monkeypatch.setattr(signups, "memory", signups.Memory())
+    reading = {name: base64.b64encode(secret).decode() for name, secret in link_keys.given(key).items()}
+    row = {"organization": bytes(lantern.uid).hex(), "number": key.number, "keys": reading}
+    monkeypatch.setattr(tokens, "reader", tokens.TokenReader(lambda: [row]))
+    monkeypatch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: box_key(lantern)))
+    monkeypatch.setattr(signup, "purses", form_tokens.RateBudgets())
+    monkeypatch.setattr(signups, "memory", signups.SignupMemory())
     with override_settings(
         ROOT_URLCONF="samizdat.public.urls",
         MIDDLEWARE=["samizdat.public.middleware.QuietMiddleware"],
@@ -95,5 +97,7 @@ def test_twenty_readers_join_confirm_change_pause_leave_and_are_erased(site: InP
     assert not Subscriber.objects.exists()
     assert {queries.suppression_of(lantern, address) for address in addresses} == {"erased"}
     assert not Intake.objects.exists()
-    assert Mailed.objects.count() == 3 * len(addresses), "one mail to confirm, by address and by mailbox, one to erase"
+    assert MailQuota.objects.count() == 3 * len(addresses), (
+        "one mail to confirm, by address and by mailbox, one to erase"
+    )
     assert max(walk.weights.values()) + len(style.sheet("").encode()) <= 14 * 1024

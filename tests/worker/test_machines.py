@@ -25,13 +25,13 @@ CONNECTIONS = 5
 TAKEN_OVER = 90.0
 
 RELEASE = """
-from samizdat.accounts.models import Organisation
+from samizdat.accounts.models import Organization
 from samizdat.delivery.actions import add_route
 from tests.delivery.conftest import House
 from datetime import UTC, datetime
-house = House(Organisation.objects.get())
+house = House(Organization.objects.get())
 house.people({people})
-add_route(house.organisation, "main", {url!r}, now=datetime.now(UTC), connections={connections})
+add_route(house.organization, "main", {url!r}, now=datetime.now(UTC), connections={connections})
 print(json.dumps(house.released().pk))
 """
 RECOUNT = """
@@ -236,9 +236,11 @@ def test_senders_are_placed_by_the_task_engine(pair: Pair) -> None:
 def test_the_slow_round_of_the_clock_runs_as_a_periodic_task_and_on_one_machine_at_a_time(pair: Pair) -> None:
     for machine in pair.machines:
         machine.start()
-    until(lambda: pair.ask("SELECT 1 FROM delivery_step WHERE name = 'the hash chain' AND done IS NOT NULL"))
-    until(lambda: pair.ask("SELECT 1 FROM delivery_step WHERE name = 'mail to new readers' AND done IS NOT NULL"))
-    assert pair.ask("SELECT name FROM delivery_step WHERE why <> ''") == []
+    until(lambda: pair.ask("SELECT 1 FROM delivery_schedulerstep WHERE name = 'the hash chain' AND done IS NOT NULL"))
+    until(
+        lambda: pair.ask("SELECT 1 FROM delivery_schedulerstep WHERE name = 'mail to new readers' AND done IS NOT NULL")
+    )
+    assert pair.ask("SELECT name FROM delivery_schedulerstep WHERE why <> ''") == []
     stamps = pair.ask("SELECT defer_timestamp FROM procrastinate_periodic_defers WHERE task_name = 'samizdat.tick'")
     assert stamps and all(stamp % 10 == 0 for (stamp,) in stamps) and len(set(stamps)) == len(stamps)
     waiting = pair.ask("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'samizdat.tick'")[0][0]

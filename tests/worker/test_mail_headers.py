@@ -6,8 +6,8 @@ import email.policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samizdat.core.address import BadAddress, normalise
-from samizdat.worker import mailing
+from samizdat.core.mail.address import BadAddress, normalize
+from samizdat.worker.mail import service_mail
 from tests.conftest import NOW
 
 ENCODED = [
@@ -31,10 +31,10 @@ _texts = st.text(st.sampled_from("abZ09.=?_-+*'/!#$%&{}~\"(),:;<>@[]\\ \t\r\nÐ¶Ã
 )
 def test_a_mail_to_whatever_is_taken_for_an_address_is_to_that_one_alone(name: str, to: str, subject: str) -> None:
     try:
-        wanted = normalise(to)
+        wanted = normalize(to)
     except BadAddress:
         return
-    mail = mailing.plain_mail((name, "news@lantern.example"), wanted, subject, "Hello\n", NOW)
+    mail = service_mail.plain_mail((name, "news@lantern.example"), wanted, subject, "Hello\n", NOW)
     read = email.message_from_string(mail.decode(), policy=email.policy.default)
     assert [one.addr_spec for one in read["To"].addresses] == [wanted]
     assert [one.addr_spec for one in read["From"].addresses] == ["news@lantern.example"]

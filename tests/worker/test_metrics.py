@@ -11,10 +11,11 @@ import pytest
 
 from samizdat import logs
 from samizdat.audience import actions as audience
-from samizdat.core.outcome import RouteVerdict
+from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery.actions import add_route, condemn
 from samizdat.options import BadOption
-from samizdat.worker import clock, metrics
+from samizdat.worker.processes import metrics
+from samizdat.worker.schedule import scheduler
 from tests.conftest import NOW
 
 LINE = re.compile(r'samizdat_[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[0-9.e+-]+')
@@ -42,10 +43,10 @@ def ask(port: int, path: str = "/metrics", **headers: str) -> tuple[int, str]:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_numbers_name_states_and_routes_and_no_reader(thursday: Any, listening: int) -> None:
-    audience.add_subscriber(thursday.organisation, "ada@example.org", thursday, consent="said so", now=NOW)
-    route = add_route(thursday.organisation, 'main "road"', "smtp+plain://relay.example:2525", now=NOW)
+    audience.add_subscriber(thursday.organization, "ada@example.org", thursday, consent="said so", now=NOW)
+    route = add_route(thursday.organization, 'main "road"', "smtp+plain://relay.example:2525", now=NOW)
     condemn(route.pk, RouteVerdict("config", "sender"), NOW, ["pier.test"])
-    clock.tick(NOW, {"a step": lambda _now: None})
+    scheduler.tick(NOW, {"a step": lambda _now: None})
     status, text = ask(listening)
     assert status == 200
     lines = [line for line in text.splitlines() if not line.startswith("#")]

@@ -6,27 +6,28 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
-from samizdat.delivery.engine.pulse import STUCK
-from samizdat.worker import processes, tasks
+from samizdat.delivery.engine.heartbeat import STUCK
+from samizdat.worker.processes import background
+from samizdat.worker.queue import tasks
 
 
 @pytest.fixture(autouse=True)
 def _moving(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("intake_motion", "signups_motion"):
-        monkeypatch.setattr(processes, name, processes.Motion())
-    processes.watch.pulse.move()
+        monkeypatch.setattr(background, name, background.CampaignWatch())
+    background.watch.pulse.move()
     yield
     tasks.stopping.clear()
 
 
-def _time_passes(motion: processes.Motion) -> None:
+def _time_passes(motion: background.CampaignWatch) -> None:
     motion.moved -= STUCK + 1
 
 
 @pytest.mark.parametrize("loop", ["intake_motion", "signups_motion"])
 def test_a_worker_gives_no_sign_of_life_while_one_of_its_loops_hangs(loop: str) -> None:
     started, go_on, again = threading.Event(), threading.Event(), threading.Event()
-    motion = getattr(processes, loop)
+    motion = getattr(background, loop)
 
     def hangs() -> None:
         if started.is_set():
@@ -35,36 +36,36 @@ def test_a_worker_gives_no_sign_of_life_while_one_of_its_loops_hangs(loop: str) 
         started.set()
         go_on.wait(60)
 
-    thread = threading.Thread(target=processes._every_second, args=("A loop", hangs, motion))
+    thread = threading.Thread(target=background._every_second, args=("A loop", hangs, motion))
     thread.start()
     assert started.wait(60)
-    assert processes.is_moving(), "it may take a while"
+    assert background.is_moving(), "it may take a while"
     _time_passes(motion)
-    assert not processes.is_moving(), "though the clock goes on"
+    assert not background.is_moving(), "though the clock goes on"
     go_on.set()
     assert again.wait(60)
     thread.join()
-    assert processes.is_moving()
+    assert background.is_moving()
 
 
 @pytest.mark.django_db
 def test_a_loop_that_has_much_to_do_is_not_taken_for_one_that_hangs() -> None:
     """A flood takes longer than a round may stand still, in many statements."""
-    motion = processes.intake_motion
+    motion = background.intake_motion
     motion.watch()
     motion.watch()
     assert connection.execute_wrappers.count(motion._did) == 1
     _time_passes(motion)
-    assert not processes.is_moving()
+    assert not background.is_moving()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     connection.execute_wrappers.remove(motion._did)
-    assert processes.is_moving()
+    assert background.is_moving()
 
 
 def test_the_loops_of_the_worker_are_those_that_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[str, object] = {}
-    monkeypatch.setattr(processes, "_every_second", lambda name, _round, motion=None: told.update({name: motion}))
-    processes.run_intake()
-    processes.run_signups()
-    assert list(told.values()) == [processes.intake_motion, processes.signups_motion]
+    monkeypatch.setattr(background, "_every_second", lambda name, _round, motion=None: told.update({name: motion}))
+    background.run_intake()
+    background.run_signups()
+    assert list(told.values()) == [background.intake_motion, background.signups_motion]

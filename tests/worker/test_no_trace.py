@@ -104,7 +104,7 @@ def dumped(url: str) -> bytes:
     rows: list[Any] = []
     with psycopg.connect(url) as connection:
         tables = connection.execute(
-            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'gate')"
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'publicdb')"
         ).fetchall()
         for schema, table in tables:
             for row in connection.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall():

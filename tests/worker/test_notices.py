@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from samizdat.worker import engine
+from samizdat.worker.queue import procrastinate_worker
 
 
 @pytest.mark.parametrize("payload", ["not json", "", "[]", '{"type": "abort_job_requested", "job_id": 7}'])
@@ -26,5 +26,5 @@ def test_a_notice_of_the_public_process_neither_ends_the_task_engine_nor_a_task(
     async def hand_on(*, channel: str, payload: str) -> None:
         heard.append(json.loads(payload)["type"])
 
-    asyncio.run(engine._connector().listen_notify(hand_on, ["c"]))
+    asyncio.run(procrastinate_worker._connector().listen_notify(hand_on, ["c"]))
     assert heard == ["job_inserted"]

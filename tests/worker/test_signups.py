@@ -15,15 +15,16 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms
 from samizdat.audience.models import ConsentRecord
-from samizdat.core import link, seal
-from samizdat.delivery import signing
+from samizdat.core.crypto import seal, tokens
+from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import add_route, domains, pause_route
-from samizdat.gate import actions as gate
-from samizdat.gate.models import Intake, Place
-from samizdat.gate.queries import token_state
-from samizdat.public import sealing
-from samizdat.vault import house
-from samizdat.worker import intake, mailing, signups
+from samizdat.public import envelopes
+from samizdat.publicdb import actions as publicdb
+from samizdat.publicdb.models import Intake, Site
+from samizdat.publicdb.queries import token_state
+from samizdat.vault import keyring
+from samizdat.worker.inbox import signups, unsubscribes
+from samizdat.worker.mail import service_mail
 from tests import dkim_judge
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import box_key, say, status
@@ -54,8 +55,8 @@ def test_a_sign_up_becomes_pending_and_one_plain_mail(lantern: Any, thursday: An
     assert mail.get_content_type() == "text/plain"
     text = mail.get_content()
     token = text.split("https://lantern.example/c/")[1].split()[0]
-    keys = house.keys(lantern)
-    assert link.read(keys.links, "confirm", token).edition == forms.dated(thursday.id, TODAY)
+    keys = keyring.keys(lantern)
+    assert tokens.read(keys.links, "confirm", token).edition == forms.dated(thursday.id, TODAY)
     assert token_state(token) == "pending"
     assert "samizdat" not in mail.as_string().lower()
     assert not Intake.objects.exists()
@@ -85,7 +86,7 @@ def test_a_mail_that_cannot_be_made_is_not_tried_for_two_days(
     def break_(*_: Any) -> bytes:
         raise ValueError("an address holds a line end")
 
-    monkeypatch.setattr(mailing, "plain_mail", break_)
+    monkeypatch.setattr(service_mail, "plain_mail", break_)
     ask(lantern, thursday)
     assert signups.take(NOW) == 1
     assert not Intake.objects.exists()
@@ -95,15 +96,15 @@ def test_sign_ups_whose_mail_waits_keep_no_form_closed(
     lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pause_route(add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW), now=NOW)
-    monkeypatch.setattr(gate, "WAITING", 2)
-    place = Place.objects.get(uid=bytes(lantern.uid))
+    monkeypatch.setattr(publicdb, "WAITING", 2)
+    place = Site.objects.get(uid=bytes(lantern.uid))
 
     def drop(name: str) -> bool:
         words = {"kind": "signup", "address": f"{name}@example.org", "list": str(thursday.id), "language": "en"}
         number, key = box_key(lantern)
         text = json.dumps({**words, "at": NOW.isoformat()}).encode()
-        box = seal.seal_to(key, text, sealing.info(bytes(place.uid)), os.urandom(32), os.urandom(12))
-        return gate.drop_into_slot(place, struct.pack(">I", number) + box, "signup", 3)
+        box = seal.seal_to(key, text, envelopes.info(bytes(place.uid)), os.urandom(32), os.urandom(12))
+        return publicdb.drop_into_slot(place, struct.pack(">I", number) + box, "signup", 3)
 
     assert [drop(f"a{n}") for n in range(4)] == [True, True, True, False]
     assert signups.take(NOW) == 0
@@ -118,7 +119,7 @@ def test_the_mail_is_signed_where_its_sender_has_a_key(lantern: Any, thursday: A
     ask(lantern, thursday)
     signups.take(NOW)
     [path] = out.rglob("*.eml")
-    records = {row.name: row.text for row in signing.domains(lantern)[0].keys}
+    records = {row.name: row.text for row in dkim_keys.domains(lantern)[0].keys}
     assert dkim_judge.verdicts(path.read_bytes(), records) == ["pass"]
 
 
@@ -155,7 +156,7 @@ def test_who_is_gone_is_asked_by_mail_and_comes_back_by_her_own_press_alone(
     assert (audience.verdict(ada, thursday, NOW).reason, status(ada, thursday)) == before
     [mail] = mails(out)
     say(lantern, "confirm", token=mail.get_content().split("https://lantern.example/c/")[1].split()[0])
-    intake.take(NOW)
+    unsubscribes.take(NOW)
     assert audience.verdict(ada, thursday, NOW).reason == "confirmed"
 
 
@@ -175,7 +176,7 @@ def test_without_a_living_route_the_sign_up_waits_and_nobody_is_lost(
     for _ in range(2):
         signups.take(NOW)
     assert queries.unmailed(lantern) == {"route": 1}
-    monkeypatch.setattr(signups, "memory", signups.Memory())  # Another process, which remembers nothing.
+    monkeypatch.setattr(signups, "memory", signups.SignupMemory())  # Another process, which remembers nothing.
     add_route(lantern, "second", f"folder://{tmp_path}", now=NOW)
     assert signups.take(NOW) == 1
     assert len(mails(tmp_path)) == 1
@@ -215,7 +216,7 @@ def test_what_the_public_process_makes_up_is_not_believed(
 
 
 def test_a_list_without_a_form_takes_no_sign_up(lantern: Any, out: Path) -> None:
-    from samizdat.worker import publish
+    from samizdat.worker.publishing import publish
 
     hidden = audience.new_list(lantern, "hidden", now=NOW, details={"from_email": "letter@lantern.example"})
     publish.publish_place(lantern)
@@ -225,7 +226,7 @@ def test_a_list_without_a_form_takes_no_sign_up(lantern: Any, out: Path) -> None
 
 
 def test_a_list_name_with_a_line_break_adds_no_header(lantern: Any, out: Path) -> None:
-    from samizdat.worker import publish
+    from samizdat.worker.publishing import publish
 
     evil = audience.new_list(
         lantern, "Naïve\r\nBcc: boris@example.org", now=NOW, details={"from_email": "l@lantern.example"}
@@ -238,7 +239,7 @@ def test_a_list_name_with_a_line_break_adds_no_header(lantern: Any, out: Path) -
     assert mail["Bcc"] is None
 
 
-def test_an_hour_has_a_limit_for_each_organisation(
+def test_an_hour_has_a_limit_for_each_organization(
     lantern: Any,
     thursday: Any,
     out: Path,
@@ -269,7 +270,7 @@ def test_one_mailbox_under_many_spellings_gets_three_mails_a_day(lantern: Any, t
 
 def test_what_somebody_makes_up_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signups, "MOST", 10)
-    memory = signups.Memory()
+    memory = signups.SignupMemory()
     for row in range(100):
         memory.put_off(row)
         memory.hold(row, 1, "route")

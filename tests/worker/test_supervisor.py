@@ -18,8 +18,8 @@ import pytest
 from samizdat import processes, sandbox
 from samizdat.vault.keyserver import ROLES, SocketSource
 from samizdat.vault.source import InstanceSource
-from samizdat.worker import relaying, supervisor
-from samizdat.worker.supervisor import Child
+from samizdat.worker.processes import output_relay, supervisor
+from samizdat.worker.processes.supervisor import Child
 from tests import warm
 from tests.conftest import INSTANCE_KEY
 from tests.visitors import holding, page
@@ -248,7 +248,7 @@ def as_nobody(*words: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_started_by_root_nobody_stays_root_and_public_pages_read_the_gate_alone(split: Instance) -> None:
+def test_started_by_root_nobody_stays_root_and_public_pages_read_the_publicdb_alone(split: Instance) -> None:
     split.start()
     children = until(lambda: split.children() if set(split.children()) == ROLES_OF_SERVE else None)
     page = f"/u/{split.made['token']}"
@@ -264,7 +264,7 @@ def test_started_by_root_nobody_stays_root_and_public_pages_read_the_gate_alone(
     secret = [split.folder.with_name("data.key"), split.folder / "serve.lock", split.folder / "desk-address"]
     if not split.environment.get("DATABASE_URL"):
         secret += [split.folder / name for name in ("samizdat.sqlite3", "samizdat.sqlite3-wal", "samizdat.sqlite3-shm")]
-        assert as_nobody("cat", split.folder / "gate.sqlite3-shm").returncode == 0
+        assert as_nobody("cat", split.folder / "public.sqlite3-shm").returncode == 0
     for path in secret:
         assert as_nobody("cat", path).returncode != 0, path
     assert as_nobody("ls", split.folder).returncode != 0
@@ -351,7 +351,7 @@ def test_what_the_public_process_has_started_ends_with_it(tmp_path: Path) -> Non
     (package / "child.py").write_text(LEAVES_SOMETHING_BEHIND)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     life, hold = os.pipe()
-    words = processes.command("samizdat.worker.starter", str(theirs.fileno()), str(life), "")
+    words = processes.command("samizdat.worker.processes.public_starter", str(theirs.fileno()), str(life), "")
     with (
         subprocess.Popen(
             words, pass_fds=[theirs.fileno(), life], env=processes.environment(), stdout=subprocess.PIPE, cwd=ROOT
@@ -380,7 +380,7 @@ def test_what_the_public_process_has_started_ends_with_it(tmp_path: Path) -> Non
 @pytest.mark.skipif(not sandbox.keeps_signals(), reason="Landlock of this kernel knows no signals")
 def test_whoever_takes_the_public_process_reaches_no_other_with_a_signal() -> None:
     tries = (
-        "import os; from samizdat.worker import child\n"
+        "import os; from samizdat.worker.processes import child\n"
         "def serve(*_):\n"
         "    try: os.kill(os.getppid(), 0)\n"
         "    except PermissionError: return 7\n"
@@ -436,13 +436,13 @@ def test_the_line_of_a_process_that_ended_gives_no_keys_to_what_it_left_behind(m
 def test_what_the_public_process_says_is_lines_of_text_and_not_without_end() -> None:
     (source, says), (reads, target) = os.pipe(), os.pipe()
     with open(says, "wb") as pipe, open(reads, "rb") as heard:
-        pipe.write(b"one \x1b[2J\n" + b"x\n" * 2 * relaying.AT_ONCE)
+        pipe.write(b"one \x1b[2J\n" + b"x\n" * 2 * output_relay.AT_ONCE)
         pipe.close()
-        relaying.relay(source, target)
+        output_relay.relay(source, target)
         os.close(target)
         lines = heard.read().splitlines()
     assert lines[0] == b"one ?[2J"
-    assert len(lines) <= relaying.AT_ONCE + 10
+    assert len(lines) <= output_relay.AT_ONCE + 10
 
 
 @pytest.mark.parametrize(
@@ -494,19 +494,19 @@ def test_who_takes_the_public_process_can_cut_off_no_file_that_others_have_mappe
     done = as_nobody(sys.executable, "-I", "-c", CUTS, split.folder, names)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     if not split.environment.get("DATABASE_URL"):
-        gate = split.folder / "gate.sqlite3"
-        before = gate.stat().st_ino
-        os.truncate(gate, 4096)  # By a disk that fails.
-        until(lambda: gate.exists() and gate.stat().st_ino != before)
+        publicdb = split.folder / "public.sqlite3"
+        before = publicdb.stat().st_ino
+        os.truncate(publicdb, 4096)  # By a disk that fails.
+        until(lambda: publicdb.exists() and publicdb.stat().st_ino != before)
         until(lambda: split.ask(page, b"List-Unsubscribe=One-Click")[0] == 200)
     assert split.children() == children
 
 
 def test_the_key_server_gives_the_public_process_reading_keys_alone(instance: Instance) -> None:
     rows = instance.python(
-        "from samizdat.worker.links import reader_links; from samizdat.vault import house; "
-        "from samizdat.vault.models import VaultKey; source = house.open_source(); rows = reader_links(source); "
-        "secret = source.unwrap(house.label('link', rows[0]['number'], bytes.fromhex(rows[0]['organisation'])), "
+        "from samizdat.worker.inbox.link_keys import reader_links; from samizdat.vault import keyring; "
+        "from samizdat.vault.models import VaultKey; source = keyring.open_source(); rows = reader_links(source); "
+        "secret = source.unwrap(keyring.label('link', rows[0]['number'], bytes.fromhex(rows[0]['organization'])), "
         "VaultKey.objects.get(kind='link').wrapped); import base64; "
         "given = {purpose: base64.b64decode(key) for purpose, key in rows[0]['keys'].items()}; "
         "print(json.dumps([{purpose: len(key) for purpose, key in given.items()}, secret in given.values()]))"
@@ -515,14 +515,14 @@ def test_the_key_server_gives_the_public_process_reading_keys_alone(instance: In
     assert rows == [{"confirm": 32, "leave": 64, "preferences": 64, "stay": 32, "test": 64}, False]
 
 
-def test_a_role_in_the_gate_url_keeps_the_place_and_drops_who_we_are() -> None:
+def test_a_role_in_the_publicdb_url_keeps_the_place_and_drops_who_we_are() -> None:
     made = supervisor._with_role("postgresql://me:secret@db.example:5433/sam?host=/run/pg&user=me", "r", "p/w")
     assert made == "postgresql://r:p%2Fw@db.example:5433/sam?host=%2Frun%2Fpg"
 
 
 def test_public_pages_whose_role_does_not_work_never_get_that_of_the_house(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has the public process in hand can keep its role from working, and would be let in everywhere."""
-    from samizdat.gate import actions
+    from samizdat.publicdb import actions
 
     monkeypatch.setenv("DATABASE_URL", "postgresql://house@db.example/sam")
     monkeypatch.setattr(actions, "make_public_role", lambda *_asked: True)
@@ -530,7 +530,7 @@ def test_public_pages_whose_role_does_not_work_never_get_that_of_the_house(monke
     monkeypatch.setattr(supervisor, "_lets_in", lambda _enter: False)
     source = InstanceSource(INSTANCE_KEY)
     with pytest.raises(supervisor.CannotServe, match="samizdat_public_"):
-        supervisor._gate_url(source, print)
+        supervisor._publicdb_url(source, print)
     monkeypatch.setenv("SAMIZDAT_GATE_URL", "postgresql://public@db.example/sam")
     with pytest.raises(supervisor.CannotServe, match="RESET ALL"):
         supervisor._public_environment(source, print)

@@ -11,10 +11,11 @@ from samizdat.audience.actions.consent import (
     unsubscribe,
     verdict,
 )
-from samizdat.audience.actions.correcting import AddressTaken, correct_address
+from samizdat.audience.actions.consent_texts import put_wording, wordings
+from samizdat.audience.actions.expire_signups import asked, forget_unconfirmed, waits
 from samizdat.audience.actions.fields import (
-    Counted,
-    Shape,
+    FieldShape,
+    FieldUse,
     add_field,
     change_field,
     clear_removed,
@@ -22,8 +23,22 @@ from samizdat.audience.actions.fields import (
     follow_readable,
     remove_field,
 )
-from samizdat.audience.actions.forgetting import asked, forget_unconfirmed, waits
-from samizdat.audience.actions.imports import (
+from samizdat.audience.actions.lists import change_list, fields_for, give_form, new_list, rename_list, tags_for
+from samizdat.audience.actions.objection import object_to_mail
+from samizdat.audience.actions.rectification import AddressTaken, correct_address
+from samizdat.audience.actions.segments import add_segment, change_segment, new_seed, remove_segment
+from samizdat.audience.actions.subscribers import (
+    add_subscriber,
+    add_tags,
+    change_values,
+    erase,
+    erase_locked,
+    remove_tags,
+    sign_up,
+)
+from samizdat.audience.actions.suppressions import lift, suppress
+from samizdat.audience.actions.tags import clear_removed_tags, remove_tag
+from samizdat.audience.imports.actions import (
     add_piece,
     begin_upload,
     cancel,
@@ -44,26 +59,11 @@ from samizdat.audience.actions.imports import (
     start,
     sweep_uploads,
 )
-from samizdat.audience.actions.lists import change_list, fields_for, give_form, new_list, rename_list, tags_for
-from samizdat.audience.actions.objecting import object_to_mail
-from samizdat.audience.actions.segments import add_segment, change_segment, new_seed, remove_segment
-from samizdat.audience.actions.subscribers import (
-    add_subscriber,
-    add_tags,
-    change_values,
-    erase,
-    erase_locked,
-    remove_tags,
-    sign_up,
-)
-from samizdat.audience.actions.suppress import lift, suppress
-from samizdat.audience.actions.tags import clear_removed_tags, remove_tag
-from samizdat.audience.actions.wordings import put_wording, wordings
 
 __all__ = [
     "AddressTaken",
-    "Counted",
-    "Shape",
+    "FieldShape",
+    "FieldUse",
     "add_field",
     "add_piece",
     "add_segment",

@@ -14,10 +14,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
-from samizdat.audience import crowds
+from samizdat.audience import bulk_consent_writer
 from samizdat.audience.actions.subscribers import erase_locked
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter, Search, read
+from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
     CLEANED,
     MOVED,
@@ -26,20 +27,19 @@ from samizdat.audience.models import (
     SUBSCRIBED,
     UNDONE,
     UNSUBSCRIBED,
-    BulkPiece,
-    BulkWork,
+    BulkAction,
+    BulkActionPiece,
     List,
     Subscriber,
     Subscription,
     Tag,
     row_id,
 )
-from samizdat.audience.totals import Totals
 from samizdat.core import consent
-from samizdat.core.ledger import pack_numbers, unpack_numbers
+from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.events.actions import record
-from samizdat.vault import house
-from samizdat.vault.sealed import open_json, seal_json
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
 
 TAG, UNTAG, MOVE, REMOVE, ERASE = "tag", "untag", "move", "remove", "erase"
 
@@ -60,7 +60,7 @@ class BulkRefused(AudienceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BulkPlan:
     """What is done to whom. `tag`: its row. `list`, `to`: of a move from one to the other, or of a removal. `words`:
     why those who are moved may be written to on the other list; kept in each consent record.
     """
@@ -86,54 +86,54 @@ class Plan:
         return {}
 
 
-def count(organisation: Any, plan: Plan) -> tuple[int, int]:
+def count(organization: Any, plan: BulkPlan) -> tuple[int, int]:
     """How many fit, and how many of them would be changed: exactly, now."""
-    return Search(organisation, plan.whom).count()[0], Search(organisation, plan.whom, **plan.besides()).count()[0]
+    return Search(organization, plan.whom).count()[0], Search(organization, plan.whom, **plan.besides()).count()[0]
 
 
-def begin(organisation: Any, plan: Plan, *, now: datetime, by: Any = None) -> BulkWork:
+def begin(organization: Any, plan: BulkPlan, *, now: datetime, by: Any = None) -> BulkAction:
     """Writes the work down; run() does it. Errors: BulkRefused."""
     if plan.deed == MOVE and plan.list == plan.to:
         raise BulkRefused("same_list", _("These are the same list. Choose another one to move to."))
     if plan.deed == MOVE and not plan.words.strip():
         raise BulkRefused("no_words", _("Say why they may be written to on the other list: it is kept with each."))
-    _check_ours(organisation, plan)
-    wanted = count(organisation, plan)[1]
+    _check_ours(organization, plan)
+    wanted = count(organization, plan)[1]
     if not wanted:
         raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
     with transaction.atomic():
-        work = BulkWork(organisation=organisation, deed=plan.deed, state="running", wanted=wanted, by=by, begun=now)
+        work = BulkAction(organization=organization, deed=plan.deed, state="running", wanted=wanted, by=by, begun=now)
         work.plan_sealed = b""
         work.save(force_insert=True)
-        work.plan_sealed = _sealed(organisation, plan, work.id)
+        work.plan_sealed = _sealed(organization, plan, work.id)
         work.save(update_fields=["plan_sealed"])
         detail = {"deed": plan.deed, "wanted": wanted}
-        record("bulk.begun", organisation, about=work.id, by=by, now=now, detail=detail)
+        record("bulk.begun", organization, about=work.id, by=by, now=now, detail=detail)
     return work
 
 
-def _check_ours(organisation: Any, plan: Plan) -> None:
-    """Doors offer nothing else; a plan that names another organisation's list or tag does nothing all the same."""
+def _check_ours(organization: Any, plan: BulkPlan) -> None:
+    """Doors offer nothing else; a plan that names another organization's list or tag does nothing all the same."""
     lists = [number for number in (plan.list, plan.to) if number]
     tags = [plan.tag] if plan.tag else []
-    ours = List.objects.filter(organisation=organisation, id__in=lists).count() == len(lists)
-    if not ours or Tag.objects.filter(organisation=organisation, id__in=tags).count() != len(tags):
+    ours = List.objects.filter(organization=organization, id__in=lists).count() == len(lists)
+    if not ours or Tag.objects.filter(organization=organization, id__in=tags).count() != len(tags):
         raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
 
 
-def plan_of(work: BulkWork) -> Plan:
-    told = open_json(house.keys(work.organisation), work.plan_sealed, "bulk", "plan", work.id)
-    return Plan(**(told | {"deed": work.deed, "whom": read(told["whom"])}))
+def plan_of(work: BulkAction) -> BulkPlan:
+    payload = open_json(keyring.keys(work.organization), work.plan_sealed, "bulk", "plan", work.id)
+    return BulkPlan(**(payload | {"deed": work.deed, "whom": read(payload["whom"])}))
 
 
-def _sealed(organisation: Any, plan: Plan, number: int) -> bytes:
-    told = {"whom": plan.whom.told(), "tag": plan.tag, "list": plan.list, "to": plan.to, "words": plan.words}
-    return seal_json(house.keys(organisation), told, "bulk", "plan", number)
+def _sealed(organization: Any, plan: BulkPlan, number: int) -> bytes:
+    payload = {"whom": plan.whom.told(), "tag": plan.tag, "list": plan.list, "to": plan.to, "words": plan.words}
+    return seal_json(keyring.keys(organization), payload, "bulk", "plan", number)
 
 
 def open_works() -> list[int]:
     """Those that are not at their end, for the clock."""
-    return [*BulkWork.objects.filter(state__in=("running", "undoing")).order_by("id").values_list("id", flat=True)]
+    return [*BulkAction.objects.filter(state__in=("running", "undoing")).order_by("id").values_list("id", flat=True)]
 
 
 def run(
@@ -148,80 +148,80 @@ def run(
     # Its place and its rows are one transaction, so a power cut takes back both.
     with dialect.not_waiting():
         while True:
-            work = BulkWork.objects.select_related("organisation").get(id=number)
+            work = BulkAction.objects.select_related("organization").get(id=number)
             if work.state not in ("running", "undoing"):
                 return True
             _slice(work, now()) if work.state == "running" else _undo_slice(work, now())
             if stop() or (until is not None and time.monotonic() > until):
-                return BulkWork.objects.values_list("state", flat=True).get(id=number) not in ("running", "undoing")
+                return BulkAction.objects.values_list("state", flat=True).get(id=number) not in ("running", "undoing")
 
 
-def stop(work: BulkWork, *, now: datetime, by: Any = None) -> bool:
+def stop(work: BulkAction, *, now: datetime, by: Any = None) -> bool:
     """What is done stays done, and can be undone. False when it was through already."""
     with transaction.atomic():
-        stopped = BulkWork.objects.filter(id=work.id, state="running").update(state="stopped", finished=now)
+        stopped = BulkAction.objects.filter(id=work.id, state="running").update(state="stopped", finished=now)
         if stopped:
-            record("bulk.stopped", work.organisation, about=work.id, by=by, now=now)
+            record("bulk.stopped", work.organization, about=work.id, by=by, now=now)
     return bool(stopped)
 
 
-def may_undo(work: BulkWork, now: datetime) -> bool:
+def may_undo(work: BulkAction, now: datetime) -> bool:
     return work.deed != ERASE and work.state in ("finished", "stopped") and now < work.begun + UNDO and work.changed > 0
 
 
-def undo(work: BulkWork, *, now: datetime, by: Any = None) -> None:
+def undo(work: BulkAction, *, now: datetime, by: Any = None) -> None:
     """Turns it round; run() does it. Errors: BulkRefused."""
     with transaction.atomic():
-        row = BulkWork.objects.select_for_update().get(id=work.id)
+        row = BulkAction.objects.select_for_update().get(id=work.id)
         if not may_undo(row, now):
             raise BulkRefused("too_late", _("This can be undone for a day, and once. That time is over."))
-        last = BulkPiece.objects.filter(work=row).order_by("-place").values_list("place", flat=True).first()
+        last = BulkActionPiece.objects.filter(work=row).order_by("-place").values_list("place", flat=True).first()
         row.state, row.piece = "undoing", last or 0
         row.save(update_fields=["state", "piece"])
-        record("bulk.undoing", work.organisation, about=work.id, by=by, now=now)
+        record("bulk.undoing", work.organization, about=work.id, by=by, now=now)
 
 
 def forget_pieces(now: datetime) -> int:
     """After a day nobody can undo it, so whom it changed is kept no longer."""
-    old = BulkWork.objects.filter(begun__lt=now - UNDO).exclude(state__in=("running", "undoing"))
-    return BulkPiece.objects.filter(work__in=old).delete()[0]
+    old = BulkAction.objects.filter(begun__lt=now - UNDO).exclude(state__in=("running", "undoing"))
+    return BulkActionPiece.objects.filter(work__in=old).delete()[0]
 
 
 # -- forward ------------------------------------------------------------------------------------------------------
 
 
-def _slice(work: BulkWork, now: datetime) -> None:
+def _slice(work: BulkAction, now: datetime) -> None:
     """The next slice. Two processes at it take turns: whoever finds that the place has moved does nothing."""
     plan = plan_of(work)
     # Looked for before the transaction, which on SQLite holds up everybody else.
-    search = Search(work.organisation, plan.whom, **plan.besides())
-    found = search.look(work.below, SLICES[work.deed], LOOKING)
+    search = Search(work.organization, plan.whom, **plan.besides())
+    page = search.look(work.below, SLICES[work.deed], LOOKING)
     with transaction.atomic():
-        row = BulkWork.objects.select_for_update().get(id=work.id)
+        row = BulkAction.objects.select_for_update().get(id=work.id)
         if row.state != "running" or row.below != work.below:
             return
-        if found.ids:
-            held = dialect.hold_subscribers(work.organisation_id, found.ids)
-            changed, entered, fresh = _do(work.organisation, plan, held, now)
+        if page.ids:
+            held = dialect.hold_subscribers(work.organization_id, page.ids)
+            changed, entered, fresh = _do(work.organization, plan, held, now)
             _keep(row, changed, entered, fresh)
-            row.looked += len(found.ids)
+            row.looked += len(page.ids)
             row.changed += len(changed)
-        row.below = found.below
-        if found.below is None:
+        row.below = page.below
+        if page.below is None:
             row.state, row.finished = "finished", now
             detail = {"deed": row.deed, "changed": row.changed}
-            record("bulk.finished", work.organisation, about=row.id, by=row.by, now=now, detail=detail)
+            record("bulk.finished", work.organization, about=row.id, by=row.by, now=now, detail=detail)
             if row.deed == ERASE:
                 transaction.on_commit(dialect.sweep_after_erasing)
         row.save(update_fields=["state", "looked", "changed", "below", "finished", "piece"])
 
 
-def _keep(row: BulkWork, changed: Sequence[int], entered: Sequence[int], fresh: Sequence[int]) -> None:
+def _keep(row: BulkAction, changed: Sequence[int], entered: Sequence[int], fresh: Sequence[int]) -> None:
     if not changed or row.deed == ERASE:
         return
     row.piece += 1
     packed = [pack_numbers([id & NUMBER_MASK for id in ids]) for ids in (changed, entered, fresh)]
-    piece = BulkPiece(work=row, place=row.piece, changed=packed[0], entered=packed[1], fresh=packed[2])
+    piece = BulkActionPiece(work=row, place=row.piece, changed=packed[0], entered=packed[1], fresh=packed[2])
     piece.save(force_insert=True)
 
 
@@ -229,7 +229,7 @@ def _keep(row: BulkWork, changed: Sequence[int], entered: Sequence[int], fresh: 
 type Changed = tuple[Sequence[int], Sequence[int], Sequence[int]]
 
 
-def _do(organisation: Any, plan: Plan, ids: Sequence[int], now: datetime) -> Changed:
+def _do(organization: Any, plan: BulkPlan, ids: Sequence[int], now: datetime) -> Changed:
     if plan.deed == TAG:
         return _retag(plan.tag or 0, ids, 1), (), ()
     if plan.deed == UNTAG:
@@ -237,24 +237,24 @@ def _do(organisation: Any, plan: Plan, ids: Sequence[int], now: datetime) -> Cha
     if plan.deed == REMOVE:
         list_ = _list(plan.list)
         leaving = _standing(list_, ids, (PENDING, SUBSCRIBED))
-        crowds.write(list_, leaving, "withdrawn", {consent.REASON: plan.words} if plan.words else {}, now)
+        bulk_consent_writer.write(list_, leaving, "withdrawn", {consent.REASON: plan.words} if plan.words else {}, now)
         return leaving, (), ()
     if plan.deed == MOVE:
         return _move(plan, ids, now)
-    rows = Subscriber.objects.select_related("organisation").filter(organisation=organisation, id__in=ids)
-    for one in rows.order_by("id"):
-        erase_locked(one, now)
-        record("subscriber.erased", organisation, about=one.id, now=now)
+    rows = Subscriber.objects.select_related("organization").filter(organization=organization, id__in=ids)
+    for subscriber in rows.order_by("id"):
+        erase_locked(subscriber, now)
+        record("subscriber.erased", organization, about=subscriber.id, now=now)
     return ids, (), ()
 
 
 def _list(number: int | None) -> List:
-    return List.objects.select_related("organisation").get(id=number or 0)
+    return List.objects.select_related("organization").get(id=number or 0)
 
 
 def _retag(tag: int, ids: Sequence[int], more: int) -> Sequence[int]:
     changed = dialect.tag_many(tag, ids) if more > 0 else dialect.untag_many(tag, ids)
-    totals = Totals()
+    totals = ListTotals()
     for list_id, status, many in dialect.standings_of(changed):
         totals.carry(list_id, status, tag, more * many)
     totals.write()
@@ -267,60 +267,62 @@ def _standing(list_: List, ids: Sequence[int], statuses: Iterable[int]) -> Seque
     return [id for id in ids if id in known and known[id][0] in statuses]
 
 
-def _move(plan: Plan, ids: Sequence[int], now: datetime) -> Changed:
+def _move(plan: BulkPlan, ids: Sequence[int], now: datetime) -> Changed:
     here, there = _list(plan.list), _list(plan.to)
     away = set(_standing(there, ids, (UNSUBSCRIBED, CLEANED)))
     moving = [id for id in _standing(here, ids, (SUBSCRIBED,)) if id not in away]
     subscribed = set(_standing(there, moving, (SUBSCRIBED,)))
     entering = [id for id in moving if id not in subscribed]
     known = dialect.pauses_of(entering, there.id)
-    crowds.write(there, entering, "given", {consent.WORDING: plan.words, consent.SOURCE: "desk"}, now, MOVED)
-    crowds.write(here, moving, "withdrawn", {consent.REASON: plan.words}, now, MOVED)
+    bulk_consent_writer.write(
+        there, entering, "given", {consent.WORDING: plan.words, consent.SOURCE: "desk"}, now, MOVED
+    )
+    bulk_consent_writer.write(here, moving, "withdrawn", {consent.REASON: plan.words}, now, MOVED)
     return moving, entering, [id for id in entering if id not in known]
 
 
 # -- back ---------------------------------------------------------------------------------------------------------
 
 
-def _undo_slice(work: BulkWork, now: datetime) -> None:
+def _undo_slice(work: BulkAction, now: datetime) -> None:
     """The last slice first, so that a killed undo goes on where it was."""
     plan = plan_of(work)
     with transaction.atomic():
-        row = BulkWork.objects.select_for_update().get(id=work.id)
+        row = BulkAction.objects.select_for_update().get(id=work.id)
         if row.state != "undoing":
             return
-        piece = BulkPiece.objects.filter(work=row).order_by("-place").first()
+        piece = BulkActionPiece.objects.filter(work=row).order_by("-place").first()
         if piece is not None:
             ids, entered, fresh = (
-                [row_id(work.organisation_id, number) for number in unpack_numbers(bytes(blob))]
+                [row_id(work.organization_id, number) for number in unpack_numbers(bytes(blob))]
                 for blob in (piece.changed, piece.entered, piece.fresh)
             )
-            here = dialect.hold_subscribers(work.organisation_id, ids)
+            here = dialect.hold_subscribers(work.organization_id, ids)
             row.undone += len(_take_back(plan, (here, entered, fresh), now))
-            BulkPiece.objects.filter(work=row, place=piece.place).delete()
-        if not BulkPiece.objects.filter(work=row).exists():
+            BulkActionPiece.objects.filter(work=row, place=piece.place).delete()
+        if not BulkActionPiece.objects.filter(work=row).exists():
             row.state, row.finished = "undone", now
             detail = {"deed": row.deed, "undone": row.undone}
-            record("bulk.undone", work.organisation, about=row.id, by=row.by, now=now, detail=detail)
+            record("bulk.undone", work.organization, about=row.id, by=row.by, now=now, detail=detail)
         row.save(update_fields=["state", "undone", "finished"])
 
 
-def _take_back(plan: Plan, changed: Changed, now: datetime) -> Sequence[int]:
+def _take_back(plan: BulkPlan, changed: Changed, now: datetime) -> Sequence[int]:
     """`changed`: whom of them the slice changed are locked, and still here."""
     ids, entered, fresh = changed
     if plan.deed in (TAG, UNTAG):
         return _retag(plan.tag or 0, ids, -1 if plan.deed == TAG else 1)
     here = _list(plan.list)
-    back = crowds.last_by_desk(here, ids, "withdrawn")
+    back = bulk_consent_writer.last_by_desk(here, ids, "withdrawn")
     if plan.deed == MOVE:
         there = _list(plan.to)
         # Who left the other list since by her own doing wants nothing: she was not to be found there before.
         stands = Subscription.objects.filter(list=there, subscriber__in=back, status__in=(UNSUBSCRIBED, CLEANED))
         gone = {*stands.values_list("subscriber_id", flat=True)}
         back = [id for id in back if id not in gone]
-    crowds.write(here, back, "returned", {}, now, MOVED if plan.deed == MOVE else UNDONE)
+    bulk_consent_writer.write(here, back, "returned", {}, now, MOVED if plan.deed == MOVE else UNDONE)
     if plan.deed == MOVE:
-        out = crowds.last_by_desk(there, sorted({*entered} & {*ids}), "given")
-        crowds.write(there, out, "undone", {consent.REASON: "moved_back"}, now, MOVED)
-        crowds.take_off(there, sorted({*fresh} & {*out}))
+        out = bulk_consent_writer.last_by_desk(there, sorted({*entered} & {*ids}), "given")
+        bulk_consent_writer.write(there, out, "undone", {consent.REASON: "moved_back"}, now, MOVED)
+        bulk_consent_writer.take_off(there, sorted({*fresh} & {*out}))
     return back

@@ -7,8 +7,9 @@ from typing import Any
 from django.db import transaction
 
 from samizdat import dialect
-from samizdat.audience import crowds, facts, settling
-from samizdat.audience.actions.wordings import words_of
+from samizdat.audience import bulk_consent_writer, consent_records, consent_writer
+from samizdat.audience.actions.consent_texts import words_of
+from samizdat.audience.consent_writer import Fact
 from samizdat.audience.models import (
     STATUSES,
     SUBSCRIBED,
@@ -19,13 +20,13 @@ from samizdat.audience.models import (
     Suppression,
     row_id,
 )
-from samizdat.audience.settling import Fact
-from samizdat.core import consent, seal
+from samizdat.core import consent
 from samizdat.core.consent import APPEALS, LETTERS
+from samizdat.core.crypto import seal
 from samizdat.events.actions import record
-from samizdat.vault import house
+from samizdat.vault import keyring
 
-# What her own confirmation lifts: the mailbox answered, and she asked for it. What a person of the organisation
+# What her own confirmation lifts: the mailbox answered, and she asked for it. What a person of the organization
 # decided stays until a person lifts it.
 LIFTED_BY_HER = ("bounce", "complaint", "erased", "objected")
 
@@ -36,7 +37,7 @@ BY_LINK = ("form", "one-click")
 
 _ASKED = consent.KINDS.index("asked")
 
-type Verdict = consent.Yes | consent.No
+type Verdict = consent.Permission | consent.Refusal
 
 
 def confirm(
@@ -48,29 +49,29 @@ def confirm(
     by: Any = None,
     wording: str = "",
     signed_up: date | None = None,
-    said: datetime | None = None,
+    sent_at: datetime | None = None,
 ) -> Verdict:
     """She pressed the link in our letter, or answered it. The verdict afterwards. Errors: NoSuchSubscriber.
 
-    `said`: when, by the clock of the public pages.
+    `sent_at`: when, by the clock of the public pages.
 
     `signed_up`: the day (UTC) of the sign-up that her link is about. Where that one asked for appeals for money as
     well, she confirms both; another day's was perhaps a stranger's, and is forgotten (actions/forgetting).
     `wording`: what she agreed to by it; "" for the words that she had signed up to.
     """
     with transaction.atomic():
-        row = settling.lock(subscriber)
-        blinds = settling.blinds_of(house.keys(row.organisation), row)
+        row = consent_writer.lock(subscriber)
+        blinds = consent_writer.blinds_of(keyring.keys(row.organization), row)
         Suppression.objects.filter(
-            organisation_id=row.organisation_id, blind__in=blinds, reason__in=LIFTED_BY_HER
+            organization_id=row.organization_id, blind__in=blinds, reason__in=LIFTED_BY_HER
         ).delete()
         words = words_of(list, wording) if wording else _asked_in(row, list, day=signed_up)
-        told = [Fact("confirmed", way, list, words)]
+        facts = [Fact("confirmed", way, list, words)]
         if signed_up is not None and asked_for_appeals(row, list, signed_up, now):
             words = _asked_in(row, list, APPEALS, signed_up)
-            told.append(Fact("confirmed", way, list, words, APPEALS))
-        settling.write(row, told, now, said)
-        record("subscriber.confirmed", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
+            facts.append(Fact("confirmed", way, list, words, APPEALS))
+        consent_writer.write(row, facts, now, sent_at)
+        record("subscriber.confirmed", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
         return verdict(row, list, now)
 
 
@@ -84,24 +85,24 @@ def unsubscribe(
     reason: str = "",
     letter: str = "",
     purpose: str = LETTERS,
-    said: datetime | None = None,
+    sent_at: datetime | None = None,
 ) -> bool:
     """She leaves this list, with its appeals; or its appeals alone. False when she had left already: nothing is written
     twice.
 
-    `letter`: which edition's link it was, `reason`: their own words. `said`: when, by the clock of the public pages.
+    `letter`: which edition's link it was, `reason`: their own words. `sent_at`: when, by the clock of the public pages.
     Errors: NoSuchSubscriber.
     """
     with transaction.atomic():
-        row = settling.lock(subscriber)
+        row = consent_writer.lock(subscriber)
         if _gone(row, list, purpose, now):
             if _is_news(row, list, way, purpose, now):
                 words = _words(reason=reason, letter=letter)
-                settling.write(row, [Fact("withdrawn", way, list, words, purpose)], now, said)
+                consent_writer.write(row, [Fact("withdrawn", way, list, words, purpose)], now, sent_at)
             return False
         words = _words(reason=reason, letter=letter)
-        settling.write(row, [Fact("withdrawn", way, list, words, purpose)], now, said)
-        record("subscriber.left", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id, "way": way})
+        consent_writer.write(row, [Fact("withdrawn", way, list, words, purpose)], now, sent_at)
+        record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail={"list": list.id, "way": way})
         return True
 
 
@@ -114,7 +115,7 @@ def agree_to_appeals(
     by: Any = None,
     wording: str = "",
     asked: date | None = None,
-    said: datetime | None = None,
+    sent_at: datetime | None = None,
 ) -> bool:
     """A reader of this list agrees to appeals for money as well, in these words. False when she has already, or does
     not get its letters. Errors: NoSuchSubscriber.
@@ -122,7 +123,7 @@ def agree_to_appeals(
     `asked`: the day (UTC) of the request that her link answers: in its words, and not where nothing of that day waits.
     """
     with transaction.atomic():
-        row = settling.lock(subscriber)
+        row = consent_writer.lock(subscriber)
         held = Subscription.objects.filter(subscriber=row, list=list).first()
         if held is None or held.status != SUBSCRIBED or held.asking == consent.YES:
             return False
@@ -130,9 +131,9 @@ def agree_to_appeals(
             return False
         words = _asked_in(row, list, APPEALS, asked) if asked else words_of(list, wording, APPEALS)
         kind = "confirmed" if way in HER_WAYS else "given"
-        settling.write(row, [Fact(kind, way, list, words, APPEALS)], now, said)
+        consent_writer.write(row, [Fact(kind, way, list, words, APPEALS)], now, sent_at)
         detail = {"list": list.id, "purpose": APPEALS}
-        record("subscriber.agreed", row.organisation, about=row.id, by=by, now=now, detail=detail)
+        record("subscriber.agreed", row.organization, about=row.id, by=by, now=now, detail=detail)
         return True
 
 
@@ -150,48 +151,48 @@ def undo_unsubscribe(
     the leaving that stands is not one by a link, of that day or later.
     """
     with transaction.atomic():
-        row = settling.lock(subscriber)
+        row = consent_writer.lock(subscriber)
         if not has_left(row, list, purpose) or (since and not _left_by_link(row, list, since, purpose, now)):
             return False
-        settling.write(row, [Fact("returned", way, list, purpose=purpose)], now)
-        record("subscriber.returned", row.organisation, about=row.id, by=by, now=now, detail={"list": list.id})
+        consent_writer.write(row, [Fact("returned", way, list, purpose=purpose)], now)
+        record("subscriber.returned", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
         return True
 
 
 def leave_again(subscriber: Subscriber, list: List, *, now: datetime, by: Any = None, purpose: str = LETTERS) -> bool:
     """Takes a return by a link back. False where anything was said since."""
     with transaction.atomic():
-        row = settling.lock(subscriber)
+        row = consent_writer.lock(subscriber)
         about = consent.PURPOSES.index(purpose)
         known = [known for _, known in dialect.consent_of([row.id]) if known[1] in (list.id, None)]
-        spoken = [one for one in known if one[3] == about and one[2] != _ASKED]
+        spoken = [entry for entry in known if entry[3] == about and entry[2] != _ASKED]
         if not spoken or (consent.KINDS[spoken[-1][2]], consent.WAYS[spoken[-1][4]]) != ("returned", "one-click"):
             return False
-        settling.write(row, [Fact("withdrawn", "desk", list, purpose=purpose)], now)
+        consent_writer.write(row, [Fact("withdrawn", "desk", list, purpose=purpose)], now)
         detail = {"list": list.id, "way": "desk"}
-        record("subscriber.left", row.organisation, about=row.id, by=by, now=now, detail=detail)
+        record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail)
         return True
 
 
-def settle_again(organisation: Any, numbers: Iterable[int], *, now: datetime) -> int:
+def settle_again(organization: Any, numbers: Iterable[int], *, now: datetime) -> int:
     """Puts right what checking.check_projections() found wrong; how many were still here."""
     mended = 0
     for number in numbers:
         with transaction.atomic():
-            rows = Subscriber.objects.select_for_update().filter(organisation=organisation)
-            row = rows.filter(id=row_id(organisation.id, number)).first()
+            rows = Subscriber.objects.select_for_update().filter(organization=organization)
+            row = rows.filter(id=row_id(organization.id, number)).first()
             if row is not None:
-                settling.settle(row, now)
-                record("subscriber.settled", organisation, about=row.id, now=now)
+                consent_writer.settle(row, now)
+                record("subscriber.settled", organization, about=row.id, now=now)
                 mended += 1
     return mended
 
 
 def verdict(subscriber: Subscriber, list: List, now: datetime, purpose: str = "newsletter") -> Verdict:
     """May we write to her, with the reason: core/consent over all that is on record."""
-    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
-    blinds = settling.blinds_of(house.keys(subscriber.organisation), subscriber)
-    reason = settling.suppressed(subscriber.organisation_id, blinds)
+    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
+    blinds = consent_writer.blinds_of(keyring.keys(subscriber.organization), subscriber)
+    reason = consent_writer.suppressed(subscriber.organization_id, blinds)
     return consent.may(known, list.id, purpose, now, suppressed=reason)
 
 
@@ -199,7 +200,7 @@ def _gone(subscriber: Subscriber, list: List, purpose: str, now: datetime) -> bo
     """Whether there is nothing left to leave. The status of a subscription speaks of letters alone."""
     if purpose == "newsletter":
         return _status(subscriber, list) in (UNSUBSCRIBED, STATUSES.index("cleaned"))
-    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
     return consent.status(consent.may(known, list.id, purpose, now)) in ("unsubscribed", "cleaned")
 
 
@@ -212,36 +213,36 @@ def has_left(subscriber: Subscriber, list: List, purpose: str = LETTERS) -> bool
 
 def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: datetime) -> bool:
     """Whether her sign-up of that day (UTC) asked for appeals as well, and nothing has answered that since."""
-    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
     return day in consent.asked_on(known, list.id, now, APPEALS)
 
 
 def _is_news(row: Subscriber, list: List, way: str, purpose: str, now: datetime) -> bool:
     """Whether it has to be known that somebody who had left says so in this way as well. Undoing the desk's deed must
     not undo theirs; and undoing what links did not what they told the desk."""
-    if way in HER_WAYS and crowds.last_by_desk(list, [row.id], "withdrawn"):
+    if way in HER_WAYS and bulk_consent_writer.last_by_desk(list, [row.id], "withdrawn"):
         return True
-    known = facts.records(record for _, record in dialect.consent_of([row.id]))
+    known = consent_records.records(record for _, record in dialect.consent_of([row.id]))
     left = consent.leavings(known, list.id, purpose, now)
-    return way not in BY_LINK and bool(left) and all(one.way in BY_LINK for one in left)
+    return way not in BY_LINK and bool(left) and all(withdrawal.way in BY_LINK for withdrawal in left)
 
 
 def _left_by_link(subscriber: Subscriber, list: List, since: date, purpose: str, now: datetime) -> bool:
     """Whether all that was withdrawn since they got it last was withdrawn by a link, on that day or later: what stands,
     which is undone, and what was said again after it. Whoever can forge links lays one over somebody else's no.
     """
-    known = facts.records(record for _, record in dialect.consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
     left = consent.leavings(known, list.id, purpose, now)
-    return bool(left) and all(one.way in BY_LINK and one.day >= since for one in left)
+    return bool(left) and all(withdrawal.way in BY_LINK and withdrawal.day >= since for withdrawal in left)
 
 
 def _asked_in(subscriber: Subscriber, list: List, purpose: str = LETTERS, day: date | None = None) -> dict[int, str]:
     """The words of her last sign-up for this list, or of that day, with their version, and when that was."""
-    keys = house.keys(subscriber.organisation)
+    keys = keyring.keys(subscriber.organization)
     wanted = (list.id, _ASKED, consent.PURPOSES.index(purpose))
     for _, (_number, *about, _way, asked), blob in reversed(dialect.consent_with_words([subscriber.id])):
         if tuple(about) == wanted and blob and (day is None or asked == day.isoformat()):
-            held = seal.unpack(keys.open(blob, *facts.RECORD, subscriber.number))
+            held = seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number))
             kept = {
                 field: held[field] for field in (consent.WORDING, consent.VERSION, consent.LANGUAGE) if field in held
             }

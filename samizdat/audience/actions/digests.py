@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience.errors import WrongDigest
 from samizdat.audience.models import List
-from samizdat.core import digest
+from samizdat.core.content import digest
 from samizdat.events.actions import record
 
 
@@ -22,7 +22,7 @@ def set_digest(list_: List, when: str, *, now: datetime, by: Any = None) -> None
             % {"when": ", ".join(word or "off" for word in digest.WHEN)}
         )
     with transaction.atomic():
-        due = digest.next_due(when, now, ZoneInfo(list_.organisation.timezone))
+        due = digest.next_due(when, now, ZoneInfo(list_.organization.timezone))
         List.objects.filter(id=list_.id).update(digest_when=when, digest_due=due or now)
-        record("list.digest", list_.organisation, about=list_.id, by=by, now=now, detail={"when": when})
+        record("list.digest", list_.organization, about=list_.id, by=by, now=now, detail={"when": when})
     list_.digest_when, list_.digest_due = when, due or now

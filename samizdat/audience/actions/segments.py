@@ -10,30 +10,30 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience.errors import NoName
 from samizdat.audience.models import Segment
-from samizdat.audience.segments import names, saved
+from samizdat.audience.segments import describe, lookup
 from samizdat.audience.segments.errors import NoSuchSegment, SegmentNameTaken, SegmentOvertaken, SegmentRefused
 from samizdat.core import segment
 from samizdat.events.actions import record
-from samizdat.vault import house
-from samizdat.vault.sealed import seal_json
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import seal_json
 
 LONGEST_NAME = 100
 MOST_SEGMENTS = 500  # All of them are opened for a page that offers them.
 
 
-def add_segment(organisation: Any, name: str, tree: segment.Tree, *, now: datetime, by: Any = None) -> Segment:
+def add_segment(organization: Any, name: str, tree: segment.Tree, *, now: datetime, by: Any = None) -> Segment:
     """A new segment. Errors: NoName, SegmentNameTaken, SegmentRefused, SegmentBroken."""
-    keys = house.keys(organisation)
-    name = _checked(organisation, name, tree)
-    if Segment.objects.filter(organisation=organisation, removed=False).count() >= MOST_SEGMENTS:
+    keys = keyring.keys(organization)
+    name = _checked(organization, name, tree)
+    if Segment.objects.filter(organization=organization, removed=False).count() >= MOST_SEGMENTS:
         raise SegmentRefused("too_many", _("There are 500 segments already. Remove one that nobody needs."))
     with _one_of_a_name(), transaction.atomic():
         row = Segment.objects.create(
-            organisation=organisation, name_index=saved.name_indices(keys, name)[0], sealed=b"", changed=now
+            organization=organization, name_index=lookup.name_indices(keys, name)[0], sealed=b"", changed=now
         )
         row.sealed = _sealed(row, name, tree)
         row.save(update_fields=["sealed"])
-        record("segment.made", organisation, about=row.id, by=by, now=now, detail={"name": name})
+        record("segment.made", organization, about=row.id, by=by, now=now, detail={"name": name})
     return row
 
 
@@ -42,18 +42,18 @@ def change_segment(row: Segment, name: str, tree: segment.Tree, *, version: int,
 
     Errors: as add_segment, SegmentOvertaken when somebody saved meanwhile, NoSuchSegment when it was removed.
     """
-    organisation = row.organisation
-    name = _checked(organisation, name, tree, besides=row.id)
-    index = saved.name_indices(house.keys(organisation), name)[0]
+    organization = row.organization
+    name = _checked(organization, name, tree, besides=row.id)
+    index = lookup.name_indices(keyring.keys(organization), name)[0]
     with _one_of_a_name(), transaction.atomic():
         # WHERE is the lock: one of two who save the same version finds nothing to update.
         written = Segment.objects.filter(pk=row.pk, version=version, removed=False).update(
             version=version + 1, changed=now, name_index=index, sealed=_sealed(row, name, tree)
         )
         if written:
-            record("segment.changed", organisation, about=row.id, by=by, now=now, detail={"name": name})
+            record("segment.changed", organization, about=row.id, by=by, now=now, detail={"name": name})
     if not written:
-        saved.segment_by_id(organisation, row.id)
+        lookup.segment_by_id(organization, row.id)
         raise SegmentOvertaken(_("Somebody else has changed this segment since you opened it. Reload and look again."))
     row.refresh_from_db()
     return version + 1
@@ -61,14 +61,14 @@ def change_segment(row: Segment, name: str, tree: segment.Tree, *, version: int,
 
 def remove_segment(row: Segment, *, now: datetime, by: Any = None) -> None:
     """Takes it away. Drafts that went to it go to nobody until somebody chooses anew. Errors: NoSuchSegment."""
-    name = saved.name_of(row)
+    name = lookup.name_of(row)
     with transaction.atomic():
         gone = Segment.objects.filter(pk=row.pk, removed=False).update(
             removed=True, sealed=b"", name_index=os.urandom(16), changed=now
         )
         if not gone:
             raise NoSuchSegment(_("There is no such segment here. Look at the list of segments."))
-        record("segment.removed", row.organisation, about=row.id, by=by, now=now, detail={"name": name})
+        record("segment.removed", row.organization, about=row.id, by=by, now=now, detail={"name": name})
 
 
 def new_seed() -> int:
@@ -76,15 +76,15 @@ def new_seed() -> int:
     return secrets.randbits(31)
 
 
-def _checked(organisation: Any, name: str, tree: segment.Tree, besides: int = 0) -> str:
+def _checked(organization: Any, name: str, tree: segment.Tree, besides: int = 0) -> str:
     """The name as it is kept, of a segment that may be saved."""
     name = " ".join(name.split())[:LONGEST_NAME]
     if not name:
         raise NoName(_("A segment needs a name. Write one."))
-    names.read(segment.dump(tree))  # Whoever built it: what could not be read again is not saved.
-    names.check(organisation, tree)
-    indices = saved.name_indices(house.keys(organisation), name)
-    if Segment.objects.filter(organisation=organisation, name_index__in=indices).exclude(pk=besides).exists():
+    describe.read(segment.dump(tree))  # Whoever built it: what could not be read again is not saved.
+    describe.check(organization, tree)
+    indices = lookup.name_indices(keyring.keys(organization), name)
+    if Segment.objects.filter(organization=organization, name_index__in=indices).exclude(pk=besides).exists():
         raise _taken()
     return name
 
@@ -105,5 +105,5 @@ class _one_of_a_name:
 
 
 def _sealed(row: Segment, name: str, tree: segment.Tree) -> bytes:
-    told = {"name": name, "tree": segment.dump(tree)}
-    return seal_json(house.keys(row.organisation), told, "segment", "sealed", row.id)
+    payload = {"name": name, "tree": segment.dump(tree)}
+    return seal_json(keyring.keys(row.organization), payload, "segment", "sealed", row.id)

@@ -7,22 +7,23 @@ from typing import Any
 from django.db import transaction
 
 from samizdat import dialect
-from samizdat.audience import settling, tagging
-from samizdat.audience.actions.suppress import keep_suppression
-from samizdat.audience.actions.wordings import words_of
+from samizdat.audience import consent_writer, tags_and_fields
+from samizdat.audience.actions.consent_texts import words_of
+from samizdat.audience.actions.suppressions import keep_suppression
+from samizdat.audience.consent_writer import Fact
 from samizdat.audience.errors import AddressErased, NoSuchSubscriber, NotAReader
 from samizdat.audience.models import PENDING, SUBSCRIBED, List, Subscriber, Subscription
-from samizdat.audience.settling import Fact
-from samizdat.core import address as addresses
-from samizdat.core import consent, seal
+from samizdat.core import consent
 from samizdat.core.consent import APPEALS
+from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
-from samizdat.vault import house
-from samizdat.vault.house import OrganisationKeys
+from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 
 def add_subscriber(
-    organisation: Any,
+    organization: Any,
     address: str,
     list: List,
     *,
@@ -40,22 +41,22 @@ def add_subscriber(
 
     Errors: BadAddress, AddressErased, NotAReader.
     """
-    keys = house.keys(organisation)
+    keys = keyring.keys(organization)
     with transaction.atomic():
-        if purpose == APPEALS and not _reads(organisation, keys, address, list):
+        if purpose == APPEALS and not _reads(organization, keys, address, list):
             raise NotAReader
-        row = _there(organisation, keys, address, values or {}, language, now, way, erased_may=False)
-        settling.write(row, [Fact("given", way, list, _wording(list, consent, way, purpose), purpose)], now)
+        row = _there(organization, keys, address, values or {}, language, now, way, erased_may=False)
+        consent_writer.write(row, [Fact("given", way, list, _wording(list, consent, way, purpose), purpose)], now)
         # Afterwards: totals of lists are held before those of tags everywhere, so that two writers never wait for each
         # other.
-        settling.retag(row, add=tagging.tags_for(organisation, keys, tags).values() if tags else ())
-        record("subscriber.added", organisation, about=row.id, by=by, now=now, detail={"list": list.id})
+        consent_writer.retag(row, add=tags_and_fields.tags_for(organization, keys, tags).values() if tags else ())
+        record("subscriber.added", organization, about=row.id, by=by, now=now, detail={"list": list.id})
     return row
 
 
-def _reads(organisation: Any, keys: OrganisationKeys, address: str, list: List) -> bool:
+def _reads(organization: Any, keys: OrganizationKeys, address: str, list: List) -> bool:
     """Whether she gets the letters of a list, or will once she confirms."""
-    known = settling.find(organisation, keys, addresses.normalise(address))
+    known = consent_writer.find(organization, keys, addresses.normalize(address))
     return (
         known is not None
         and Subscription.objects.filter(subscriber=known, list=list, status__in=(SUBSCRIBED, PENDING)).exists()
@@ -63,7 +64,7 @@ def _reads(organisation: Any, keys: OrganisationKeys, address: str, list: List) 
 
 
 def sign_up(
-    organisation: Any,
+    organization: Any,
     address: str,
     list: List,
     *,
@@ -78,14 +79,14 @@ def sign_up(
 
     `appeals`: the words beside the box for appeals for money, where she ticked it.
     """
-    keys = house.keys(organisation)
+    keys = keyring.keys(organization)
     with transaction.atomic():
-        row = _there(organisation, keys, address, values or {}, language, now, way, erased_may=True)
-        told = [Fact("asked", way, list, _wording(list, wording, way))]
+        row = _there(organization, keys, address, values or {}, language, now, way, erased_may=True)
+        facts = [Fact("asked", way, list, _wording(list, wording, way))]
         if appeals is not None:
-            told.append(Fact("asked", way, list, _wording(list, appeals, way, APPEALS), APPEALS))
-        settling.write(row, told, now)
-        record("subscriber.asked", organisation, about=row.id, now=now, detail={"list": list.id})
+            facts.append(Fact("asked", way, list, _wording(list, appeals, way, APPEALS), APPEALS))
+        consent_writer.write(row, facts, now)
+        record("subscriber.asked", organization, about=row.id, now=now, detail={"list": list.id})
     return row
 
 
@@ -99,18 +100,18 @@ def change_values(
     notes: str | None = None,
 ) -> None:
     """Other values for the fields named; an empty one is taken away. Errors: NoSuchSubscriber."""
-    organisation = subscriber.organisation
+    organization = subscriber.organization
     with transaction.atomic():
-        row = settling.lock(subscriber)
-        keys = house.keys(organisation)
-        numbers = tagging.fields_for(organisation, keys, {tag: tag for tag in values})
-        changed = settling.values_of(keys, row) | {numbers[tag]: text for tag, text in values.items()}
+        row = consent_writer.lock(subscriber)
+        keys = keyring.keys(organization)
+        numbers = tags_and_fields.fields_for(organization, keys, {tag: tag for tag in values})
+        changed = consent_writer.values_of(keys, row) | {numbers[tag]: text for tag, text in values.items()}
         if notes is not None:
             changed[seal.NOTES] = notes
-        settling.reseal(row, changed)
+        consent_writer.reseal(row, changed)
         if language is not None:
             Subscriber.objects.filter(id=row.id).update(language=language[:8])
-        record("subscriber.changed", organisation, about=row.id, by=by, now=now, detail={"fields": sorted(values)})
+        record("subscriber.changed", organization, about=row.id, by=by, now=now, detail={"fields": sorted(values)})
 
 
 def add_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, by: Any = None) -> None:
@@ -124,7 +125,7 @@ def remove_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, 
 
 
 def erase(
-    organisation: Any,
+    organization: Any,
     *,
     subscriber: Subscriber | None = None,
     address: str | None = None,
@@ -135,37 +136,37 @@ def erase(
 
     False when the address is not known; the mark is kept all the same. Errors: BadAddress.
     """
-    keys = house.keys(organisation)
+    keys = keyring.keys(organization)
     with transaction.atomic():
         if subscriber is not None:
-            row: Subscriber | None = settling.lock(subscriber)
+            row: Subscriber | None = consent_writer.lock(subscriber)
         else:
             assert address is not None
-            row = settling.find(organisation, keys, addresses.normalise(address), lock=True)
+            row = consent_writer.find(organization, keys, addresses.normalize(address), lock=True)
         if row is not None:
             erase_locked(row, now)
         else:
             assert address is not None
-            blind = keys.blind(addresses.comparable(addresses.normalise(address)))
-            keep_suppression(organisation, keys, blind, "erased", now.astimezone(UTC).date())
-        record("subscriber.erased", organisation, about=row.id if row else None, by=by, now=now)
+            blind = keys.blind(addresses.comparable(addresses.normalize(address)))
+            keep_suppression(organization, keys, blind, "erased", now.astimezone(UTC).date())
+        record("subscriber.erased", organization, about=row.id if row else None, by=by, now=now)
         transaction.on_commit(dialect.sweep_after_erasing)
     return row is not None
 
 
 def erase_locked(row: Subscriber, now: datetime) -> None:
     """Takes a locked subscriber away and keeps the mark. The caller writes the event, which has the disk swept."""
-    keys = house.keys(row.organisation)
-    blind = keys.blind(addresses.comparable(settling.address_of(keys, row)))
+    keys = keyring.keys(row.organization)
+    blind = keys.blind(addresses.comparable(consent_writer.address_of(keys, row)))
     # One record at least outlives her, so that her number is known to have been used.
-    settling.write(row, [Fact("objected", "desk", None)], now)
-    settling.remove(row)
-    keep_suppression(row.organisation, keys, blind, "erased", now.astimezone(UTC).date())
+    consent_writer.write(row, [Fact("objected", "desk", None)], now)
+    consent_writer.remove(row)
+    keep_suppression(row.organization, keys, blind, "erased", now.astimezone(UTC).date())
 
 
 def _there(
-    organisation: Any,
-    keys: OrganisationKeys,
+    organization: Any,
+    keys: OrganizationKeys,
     address: str,
     values: Mapping[str, str],
     language: str,
@@ -175,16 +176,16 @@ def _there(
     erased_may: bool,
 ) -> Subscriber:
     """The locked row of an address, made if it is new; values are added to what she has."""
-    address = addresses.normalise(address)
+    address = addresses.normalize(address)
     blinds = keys.blinds(addresses.comparable(address))
-    if not erased_may and settling.suppressed(organisation.id, blinds) == "erased":
+    if not erased_may and consent_writer.suppressed(organization.id, blinds) == "erased":
         raise AddressErased
-    numbers = tagging.fields_for(organisation, keys, {tag: tag for tag in values})
-    told = {numbers[tag]: text for tag, text in values.items() if text}
+    numbers = tags_and_fields.fields_for(organization, keys, {tag: tag for tag in values})
+    by_number = {numbers[tag]: text for tag, text in values.items() if text}
     today = now.astimezone(UTC).date()
-    row, made = settling.find_or_create(organisation, keys, address, told, language, today, way)
-    if told and not made:
-        settling.reseal(row, settling.values_of(keys, row) | told)
+    row, created = consent_writer.find_or_create(organization, keys, address, by_number, language, today, way)
+    if by_number and not created:
+        consent_writer.reseal(row, consent_writer.values_of(keys, row) | by_number)
     return row
 
 
@@ -193,14 +194,14 @@ def _wording(list: List, text: str, way: str, purpose: str = "newsletter") -> di
 
 
 def _retag(subscriber: Subscriber, add: Iterable[str], remove: Iterable[str], now: datetime, by: Any) -> None:
-    organisation = subscriber.organisation
+    organization = subscriber.organization
     with transaction.atomic():
-        row = settling.lock(subscriber)
-        keys = house.keys(organisation)
-        added = tagging.tags_for(organisation, keys, add)
-        gone = tagging.known_tags(organisation, keys, remove)
-        if settling.retag(row, added.values(), gone.values()):
-            record("subscriber.tagged", organisation, about=row.id, by=by, now=now)
+        row = consent_writer.lock(subscriber)
+        keys = keyring.keys(organization)
+        added = tags_and_fields.tags_for(organization, keys, add)
+        gone = tags_and_fields.known_tags(organization, keys, remove)
+        if consent_writer.retag(row, added.values(), gone.values()):
+            record("subscriber.tagged", organization, about=row.id, by=by, now=now)
 
 
 __all__ = ["NoSuchSubscriber", "add_subscriber", "add_tags", "change_values", "erase", "remove_tags", "sign_up"]

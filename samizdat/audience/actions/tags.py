@@ -11,11 +11,11 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from samizdat import dialect
-from samizdat.audience import tagging
+from samizdat.audience import tags_and_fields
 from samizdat.audience.errors import TagRefused
 from samizdat.audience.models import Import, SubscriberTag, Tag, TagTotal
 from samizdat.events.actions import record
-from samizdat.vault import house
+from samizdat.vault import keyring
 
 # Carriers of one transaction that takes a tag from them: 20 ms.
 SLICE = 5_000
@@ -32,17 +32,17 @@ def remove_tag(tag: Tag, *, now: datetime, by: Any = None) -> None:
     The row stays: a draft that goes to it goes to nobody until somebody chooses anew, never to its whole list. So does
     a segment that asks for it. Errors: TagRefused.
     """
-    organisation = tag.organisation
-    if Import.objects.filter(organisation=organisation, state__in=("waiting", "running")).exists():
+    organization = tag.organization
+    if Import.objects.filter(organization=organization, state__in=("waiting", "running")).exists():
         raise TagRefused(_("An import is under way, and it may give this tag. Remove it when that is done."))
-    name = tagging.tag_name(house.keys(organisation), tag) if not tag.removed else ""
+    name = tags_and_fields.tag_name(keyring.keys(organization), tag) if not tag.removed else ""
     with transaction.atomic():
         gone = Tag.objects.filter(pk=tag.pk, removed=False).update(
             removed=True, name_sealed=b"", name_index=os.urandom(16)
         )
         if not gone:
             raise TagRefused(_("There is no such tag here. Look at the list of tags."))
-        record("tag.removed", organisation, about=tag.pk, by=by, now=now, detail={"name": name})
+        record("tag.removed", organization, about=tag.pk, by=by, now=now, detail={"name": name})
 
 
 def clear_removed_tags(seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:

@@ -1,9 +1,7 @@
 """Named reads of the audience. Names are opened here, and nothing else leaves the seal than what is asked for."""
 
-from samizdat.audience.queries.bringing import import_by_id, imports
-from samizdat.audience.queries.cards import Card, Entry, Standing, Verdict, card, letters_left_by
-from samizdat.audience.queries.counting import (
-    Grown,
+from samizdat.audience.queries.counts import (
+    GrowthCount,
     anybody_asked,
     count,
     count_subscribers,
@@ -12,7 +10,8 @@ from samizdat.audience.queries.counting import (
     reach,
     unmailed,
 )
-from samizdat.audience.queries.listing import (
+from samizdat.audience.queries.imports import import_by_id, imports
+from samizdat.audience.queries.lists import (
     FieldView,
     ListView,
     details_of,
@@ -24,20 +23,34 @@ from samizdat.audience.queries.listing import (
     tag_named,
     tags,
 )
-from samizdat.audience.queries.paging import Page, Row, count_filtered, filtered, page, rows_of
-from samizdat.audience.queries.people import address_of, numbers_at, subscriber_at, subscriber_numbered, values_of
-from samizdat.audience.queries.stopping import Stopped, reasons_of, stopped, stopped_by_reason, suppression_of
+from samizdat.audience.queries.pages import SubscriberPage, SubscriberRow, count_filtered, filtered, page, rows_of
+from samizdat.audience.queries.subscriber_page import (
+    ConsentEntry,
+    SubscriberCard,
+    SubscriptionStatus,
+    Verdict,
+    card,
+    letters_left_by,
+)
+from samizdat.audience.queries.subscribers import address_of, numbers_at, subscriber_at, subscriber_numbered, values_of
+from samizdat.audience.queries.suppressions import (
+    SuppressionRow,
+    reasons_of,
+    stopped,
+    stopped_by_reason,
+    suppression_of,
+)
 
 __all__ = [
-    "Card",
-    "Entry",
+    "ConsentEntry",
     "FieldView",
-    "Grown",
+    "GrowthCount",
     "ListView",
-    "Page",
-    "Row",
-    "Standing",
-    "Stopped",
+    "SubscriberCard",
+    "SubscriberPage",
+    "SubscriberRow",
+    "SubscriptionStatus",
+    "SuppressionRow",
     "Verdict",
     "address_of",
     "anybody_asked",

@@ -14,24 +14,25 @@ from django.db import connection
 
 from samizdat.audience import numbers
 from samizdat.audience.models import NUMBER_MASK, STATUSES, row_id
-from samizdat.audience.readable import Column
-from samizdat.core import consent, ledger, segment
-from samizdat.core.address import PROVIDERS
+from samizdat.audience.plaintext_fields import PlaintextColumn
+from samizdat.core import consent, segment
+from samizdat.core.mail import ledger
+from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.segment import (
     FACTOR,
     PRIME,
     All,
-    Appeals,
-    Campaign,
-    Consent,
-    Day,
-    Field,
-    Language,
+    CampaignCondition,
+    ConsentCondition,
+    DayCondition,
+    FieldCondition,
+    FundraisingCondition,
+    LanguageCondition,
+    ListCondition,
     Not,
-    OnList,
-    Provider,
-    Share,
-    Tag,
+    ProviderCondition,
+    ShareCondition,
+    TagCondition,
 )
 
 NEWSLETTER = consent.PURPOSES.index("newsletter")
@@ -39,7 +40,7 @@ CONFIRMED = consent.KINDS.index("confirmed")
 
 
 @dataclass(frozen=True, slots=True)
-class Sql:
+class SqlCondition:
     """A piece of SQL and its values, in the order of their places."""
 
     text: str
@@ -51,19 +52,19 @@ type Window = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ValueSource:
     """Where a query over a segment's subscribers reads from, and the columns in which it finds them.
 
     `person` is false where the row of the subscriber herself is not in it: then `id` alone may be asked for. `whole`:
     the window that has to be asked for where no smaller one is.
     """
 
-    tables: Sql
+    tables: SqlCondition
     id: str = "s.id"
     person: bool = True
     whole: Window | None = None
 
-    def within(self, window: Window | None) -> Sql:
+    def within(self, window: Window | None) -> SqlCondition:
         """Its tables, as far as the window goes."""
         window = window or self.whole
         if window is None:
@@ -71,10 +72,10 @@ class Source:
         # Of both tables, as in _About.hers; SQLite would begin with the longer one.
         ids = (self.id, "s.id") if self.person and self.id != "s.id" and not _on_sqlite() else (self.id,)
         bounds = "".join(f" AND {id} >= %s AND {id} < %s" for id in ids)
-        return Sql(self.tables.text + bounds, (*self.tables.values, *(window * len(ids))))
+        return SqlCondition(self.tables.text + bounds, (*self.tables.values, *(window * len(ids))))
 
 
-type Columns = Mapping[int, Column]
+type Columns = Mapping[int, PlaintextColumn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +92,15 @@ class _About:
     def hers(self, table: str) -> str:
         """That a row of a table is about her. PostgreSQL does not see that bounds of her row id are bounds of the
         others: it would read each table from its beginning."""
-        told = f"{table}.subscriber_id = {self.id}"
+        condition = f"{table}.subscriber_id = {self.id}"
         if self.window is None or _on_sqlite():
-            return told
-        return f"{told} AND {table}.subscriber_id >= {self.window[0]} AND {table}.subscriber_id < {self.window[1]}"
+            return condition
+        return f"{condition} AND {table}.subscriber_id >= {self.window[0]} AND {table}.subscriber_id < {self.window[1]}"
 
-    def exists(self, table: str, condition: str, *values: Any) -> Sql:
+    def exists(self, table: str, condition: str, *values: Any) -> SqlCondition:
         # PostgreSQL would join the pages of a walk, and read everybody's tags for each of them (dialect.py has more).
         end = " OFFSET 0" if self.apart and not _on_sqlite() else ""
-        return Sql(f"EXISTS (SELECT 1 FROM {table} WHERE {condition}{end})", values)
+        return SqlCondition(f"EXISTS (SELECT 1 FROM {table} WHERE {condition}{end})", values)
 
 
 def where(
@@ -110,7 +111,7 @@ def where(
     *,
     apart: bool = False,
     window: Window | None = None,
-) -> Sql:
+) -> SqlCondition:
     """The condition. Asks `s` for language, provider and joining; whoever is meant stands in the column `id`.
 
     columns: the readable fields by number. apart: for pages of a few thousand rows, not for everybody at once. window:
@@ -119,7 +120,7 @@ def where(
     return _where(tree, _About(id, today, columns, apart, window))
 
 
-def _where(tree: segment.Tree, about: _About) -> Sql:
+def _where(tree: segment.Tree, about: _About) -> SqlCondition:
     match tree:
         case All(parts):
             return _joined(parts, "AND", "1 = 1", about)
@@ -127,54 +128,54 @@ def _where(tree: segment.Tree, about: _About) -> Sql:
             return _joined(parts, "OR", "1 = 0", about)
         case Not(part):
             inner = _where(part, about)
-            return Sql(f"NOT ({inner.text})", inner.values)
+            return SqlCondition(f"NOT ({inner.text})", inner.values)
     return _leaf(tree, about)
 
 
-def _joined(parts: Sequence[segment.Tree], word: str, empty: str, about: _About) -> Sql:
+def _joined(parts: Sequence[segment.Tree], word: str, empty: str, about: _About) -> SqlCondition:
     if not parts:
-        return Sql(empty)
-    said = [_where(part, about) for part in parts]
-    text = f" {word} ".join(one.text for one in said)
-    return Sql(f"({text})", tuple(value for one in said for value in one.values))
+        return SqlCondition(empty)
+    conditions = [_where(part, about) for part in parts]
+    text = f" {word} ".join(condition.text for condition in conditions)
+    return SqlCondition(f"({text})", tuple(value for condition in conditions for value in condition.values))
 
 
-def _leaf(leaf: segment.Leaf, about: _About) -> Sql:
+def _leaf(leaf: segment.Leaf, about: _About) -> SqlCondition:
     # Tables have doubled letters here, which no query around uses: its `u` would be hidden by one of ours, and the
     # question would be about anybody.
     id, today = about.id, about.today
     match leaf:
-        case Tag(tag):
+        case TagCondition(tag):
             return about.exists("audience_subscribertag tt", f"tt.tag_id = %s AND {about.hers('tt')}", tag)
-        case Language(code):
-            return Sql("s.language = %s", (code,))
-        case Provider(name):
-            return Sql("s.provider = %s", (PROVIDERS.index(name),))
-        case OnList() | Consent() | Appeals():
+        case LanguageCondition(code):
+            return SqlCondition("s.language = %s", (code,))
+        case ProviderCondition(name):
+            return SqlCondition("s.provider = %s", (PROVIDERS.index(name),))
+        case ListCondition() | ConsentCondition() | FundraisingCondition():
             wanted = _subscription(leaf)
             table = "audience_subscription uu" + _along(leaf)
             return about.exists(table, f"{about.hers('uu')}{wanted.text}", *wanted.values)
-        case Day("joined"):
+        case DayCondition("joined"):
             return _between("s.joined", leaf, today)
-        case Day():
+        case DayCondition():
             days = _between("cc.day", leaf, today)
             text = f"{about.hers('cc')} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
             return about.exists("audience_consentrecord cc", text, *days.values)
-        case Campaign(campaign):
+        case CampaignCondition(campaign):
             # Looked up by the whole key of a delivery: edition and number.
             edition = "(SELECT ee.id FROM campaigns_edition ee WHERE ee.campaign_id = %s)"
             text = (
                 f"dd.edition_id = {edition} AND dd.number = {_number(id)} AND dd.state = {int(ledger.State.ACCEPTED)}"
             )
             return about.exists("delivery_delivery dd", text, campaign)
-        case Share():
+        case ShareCondition():
             x = f"(({_number(id)} %% {PRIME} + {leaf.seed}) %% {PRIME} * {FACTOR} %% {PRIME})"
-            return Sql(f"({x} * {x} %% {PRIME} * {x} %% {PRIME} < {segment.share_below(leaf)})")
-        case Field():
+            return SqlCondition(f"({x} * {x} %% {PRIME} * {x} %% {PRIME} < {segment.share_below(leaf)})")
+        case FieldCondition():
             return _readable(leaf, about.columns[leaf.number], about)
 
 
-def _readable(leaf: Field, column: Column, about: _About) -> Sql:
+def _readable(leaf: FieldCondition, column: PlaintextColumn, about: _About) -> SqlCondition:
     """A condition on a field whose values stand readable as numbers."""
     table, start = "audience_readablevalue rr", f"{about.hers('rr')} AND rr.field_id = %s"
     if leaf.op == "is":
@@ -190,30 +191,30 @@ def _number(id: str) -> str:
     return f"({id} & {NUMBER_MASK})"
 
 
-def _along(leaf: OnList | Consent | Appeals) -> str:
+def _along(leaf: ListCondition | ConsentCondition | FundraisingCondition) -> str:
     """SQLite would take the key, and look at the row for the status or the answer about appeals."""
     if not _on_sqlite() or not leaf.list:
         return ""
     match leaf:
-        case OnList(_, status) if status:
+        case ListCondition(_, status) if status:
             return " INDEXED BY subscription_by_status"
-        case Appeals():
+        case FundraisingCondition():
             return " INDEXED BY subscription_asking"
     return ""
 
 
-def _subscription(leaf: OnList | Consent | Appeals) -> Sql:
+def _subscription(leaf: ListCondition | ConsentCondition | FundraisingCondition) -> SqlCondition:
     """More of a condition on subscription `uu`."""
     text, values = "", []
     if leaf.list:
         text, values = " AND uu.list_id = %s", [leaf.list]
-    if isinstance(leaf, Appeals):
-        return Sql(f"{text} AND {asking('uu')}", tuple(values))
-    if isinstance(leaf, Consent):
-        return Sql(f"{text} AND uu.may = %s", (*values, consent.REASONS.index(leaf.state)))
+    if isinstance(leaf, FundraisingCondition):
+        return SqlCondition(f"{text} AND {asking('uu')}", tuple(values))
+    if isinstance(leaf, ConsentCondition):
+        return SqlCondition(f"{text} AND uu.may = %s", (*values, consent.REASONS.index(leaf.state)))
     if leaf.status:
-        return Sql(f"{text} AND uu.status = %s", (*values, STATUSES.index(leaf.status)))
-    return Sql(text, tuple(values))
+        return SqlCondition(f"{text} AND uu.status = %s", (*values, STATUSES.index(leaf.status)))
+    return SqlCondition(text, tuple(values))
 
 
 def asking(table: str) -> str:
@@ -221,12 +222,12 @@ def asking(table: str) -> str:
     return f"{table}.asking = {consent.YES}"
 
 
-def _between(column: str, leaf: Day, today: date) -> Sql:
+def _between(column: str, leaf: DayCondition, today: date) -> SqlCondition:
     first, last = segment.span(leaf, today)
     ends = [(f"{column} >= %s", first), (f"{column} <= %s", last)]
-    told = [(text, day(value)) for text, value in ends if value is not None]
-    text = " AND ".join(text for text, _ in told)
-    return Sql(f"({text or '1 = 1'})", tuple(value for _, value in told))
+    bounds = [(text, day(value)) for text, value in ends if value is not None]
+    text = " AND ".join(text for text, _ in bounds)
+    return SqlCondition(f"({text or '1 = 1'})", tuple(value for _, value in bounds))
 
 
 def day(value: date) -> Any:
@@ -237,22 +238,24 @@ def day(value: date) -> Any:
 # -- where to begin ----------------------------------------
 
 
-def everybody(organisation: int, *, person: bool = False) -> Source:
-    """All subscribers of an organisation, along the index subscriber_facets where their blobs are not asked for."""
-    whole = (row_id(organisation, 0), row_id(organisation + 1, 0))
+def everybody(organization: int, *, person: bool = False) -> ValueSource:
+    """All subscribers of an organization, along the index subscriber_facets where their blobs are not asked for."""
+    whole = (row_id(organization, 0), row_id(organization + 1, 0))
     if person:
-        return Source(Sql("audience_subscriber s WHERE s.organisation_id = %s", (organisation,)), whole=whole)
-    return Source(Sql("audience_subscriber s WHERE 1 = 1"), whole=whole)
+        return ValueSource(
+            SqlCondition("audience_subscriber s WHERE s.organization_id = %s", (organization,)), whole=whole
+        )
+    return ValueSource(SqlCondition("audience_subscriber s WHERE 1 = 1"), whole=whole)
 
 
 def narrowed(
-    organisation: int,
+    organization: int,
     tree: segment.Tree,
     size: Callable[[segment.Leaf], int | None],
     total: Callable[[], int],
     *,
     person: bool,
-) -> tuple[Source, segment.Tree]:
+) -> tuple[ValueSource, segment.Tree]:
     """The smallest set of rows that everybody of the segment is in, and what is still to be asked of them.
 
     size(condition): about how many subscribers fulfil it, None where that is not kept; total(): how many there are.
@@ -262,30 +265,30 @@ def narrowed(
     parts = tuple(sorted(tree.parts, key=asks_elsewhere)) if isinstance(tree, All) else (tree,)
     sized = [(count, place) for place, part in enumerate(parts) if (count := sized_by(part, size)) is not None]
     if not sized:
-        return everybody(organisation, person=person), All(parts)
+        return everybody(organization, person=person), All(parts)
     count, place = min(sized)
     rest = All(parts[:place] + parts[place + 1 :])
     # Her row is looked up for each of them then: of more than a quarter, to walk along everybody is quicker.
     if count * (4 if person or _asks_for_person(rest) else 1) >= total():
-        return everybody(organisation, person=person), All(parts)
+        return everybody(organization, person=person), All(parts)
     tables, id = _driver(parts[place])
     joined = ""
     if person or _asks_for_person(rest):
         # Without the blobs between, an index is half as long a way for SQLite as the row.
         along = " INDEXED BY subscriber_facets" if not person and _on_sqlite() else ""
         person, joined = True, f" JOIN audience_subscriber s{along} ON s.id = {id}"
-    return Source(Sql(tables.text.format(joined=joined), tables.values), id, person), rest
+    return ValueSource(SqlCondition(tables.text.format(joined=joined), tables.values), id, person), rest
 
 
-class Walk:
-    """Windows over the numbers of an organisation from behind a row to the end, each with about `size` rows.
+class SqlBuilder:
+    """Windows over the numbers of an organization from behind a row to the end, each with about `size` rows.
 
     By bounds on both sides and not by LIMIT: SQLite would begin at the first number again for each page, and PostgreSQL
     would put all rows together to give a few. Whoever comes in meanwhile is not met.
     """
 
-    def __init__(self, organisation: int, after: int, size: int, first: int = 0) -> None:
-        self.low, self.end = max(after + 1, row_id(organisation, 0)), row_id(organisation, numbers.end_of(organisation))
+    def __init__(self, organization: int, after: int, size: int, first: int = 0) -> None:
+        self.low, self.end = max(after + 1, row_id(organization, 0)), row_id(organization, numbers.end_of(organization))
         self._size, self._width = size, first or size
 
     def __iter__(self) -> Iterator[Window]:
@@ -303,8 +306,11 @@ class Walk:
 def asks_elsewhere(tree: segment.Tree) -> bool:
     """Whether another table than that of the subscribers is asked for each of them."""
     return any(
-        isinstance(leaf, Tag | OnList | Consent | Appeals | Campaign | Field)
-        or (isinstance(leaf, Day) and leaf.what != "joined")
+        isinstance(
+            leaf,
+            TagCondition | ListCondition | ConsentCondition | FundraisingCondition | CampaignCondition | FieldCondition,
+        )
+        or (isinstance(leaf, DayCondition) and leaf.what != "joined")
         for leaf in segment.leaves(tree)
     )
 
@@ -312,25 +318,27 @@ def asks_elsewhere(tree: segment.Tree) -> bool:
 def sized_by(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> int | None:
     """Only of what can be walked through with everybody once."""
     match part:
-        case Tag():
+        case TagCondition():
             return size(part)
-        case OnList(list_id, status) if list_id and status:
+        case ListCondition(list_id, status) if list_id and status:
             return size(part)
-        case Appeals(list_id) if list_id:
+        case FundraisingCondition(list_id) if list_id:
             return size(part)
     return None
 
 
-def _driver(part: segment.Tree) -> tuple[Sql, str]:
+def _driver(part: segment.Tree) -> tuple[SqlCondition, str]:
     # Asked for a window of numbers, SQLite would walk through the key, which has everybody's tags and lists in it.
-    if isinstance(part, Tag):
+    if isinstance(part, TagCondition):
         by_tag = " INDEXED BY subscribertag_by_tag" if _on_sqlite() else ""
-        return Sql(f"audience_subscribertag t0{by_tag}{{joined}} WHERE t0.tag_id = %s", (part.id,)), "t0.subscriber_id"
-    assert isinstance(part, OnList | Appeals)
+        return SqlCondition(
+            f"audience_subscribertag t0{by_tag}{{joined}} WHERE t0.tag_id = %s", (part.id,)
+        ), "t0.subscriber_id"
+    assert isinstance(part, ListCondition | FundraisingCondition)
     start = f"audience_subscription u0{_along(part)}{{joined}} WHERE u0.list_id = %s"
-    if isinstance(part, Appeals):
-        return Sql(f"{start} AND {asking('u0')}", (part.list,)), "u0.subscriber_id"
-    return Sql(f"{start} AND u0.status = %s", (part.list, STATUSES.index(part.status))), "u0.subscriber_id"
+    if isinstance(part, FundraisingCondition):
+        return SqlCondition(f"{start} AND {asking('u0')}", (part.list,)), "u0.subscriber_id"
+    return SqlCondition(f"{start} AND u0.status = %s", (part.list, STATUSES.index(part.status))), "u0.subscriber_id"
 
 
 def _on_sqlite() -> bool:
@@ -339,7 +347,8 @@ def _on_sqlite() -> bool:
 
 def _asks_for_person(tree: segment.Tree) -> bool:
     return any(
-        isinstance(leaf, Language | Provider) or (isinstance(leaf, Day) and leaf.what == "joined")
+        isinstance(leaf, LanguageCondition | ProviderCondition)
+        or (isinstance(leaf, DayCondition) and leaf.what == "joined")
         for leaf in segment.leaves(tree)
     )
 
@@ -356,15 +365,15 @@ def rows(query: str, values: Sequence[Any]) -> list[Any]:
         return cursor.execute(query, values, binary=True).fetchall()
 
 
-def campaigns(organisation: int, ids: Collection[int]) -> set[int]:
+def campaigns(organization: int, ids: Collection[int]) -> set[int]:
     """Those of these campaigns of which it is known who got them; the audience knows them by number alone.
 
-    Old deliveries become totals (delivery/actions/folding): from then on nobody knows who got that letter.
+    Old deliveries become totals (delivery/actions/delivery_retention): from then on nobody knows who got that letter.
     """
     marks = ", ".join(["%s"] * len(ids))
     folded = (
-        "EXISTS (SELECT 1 FROM campaigns_edition e JOIN delivery_folded f ON f.edition_id = e.id "
+        "EXISTS (SELECT 1 FROM campaigns_edition e JOIN delivery_deliveryarchivetotal f ON f.edition_id = e.id "
         "WHERE e.campaign_id = c.id)"
     )
-    query = f"SELECT c.id FROM campaigns_campaign c WHERE c.organisation_id = %s AND c.id IN ({marks}) AND NOT {folded}"
-    return {row[0] for row in rows(query, [organisation, *ids])}
+    query = f"SELECT c.id FROM campaigns_campaign c WHERE c.organization_id = %s AND c.id IN ({marks}) AND NOT {folded}"
+    return {row[0] for row in rows(query, [organization, *ids])}

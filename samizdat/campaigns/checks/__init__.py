@@ -1,8 +1,8 @@
 """Checks of a letter that need the database or the network, and all of them together.
 
-`look` is what runs while somebody writes: the letter itself (core/checks) and what is kept of the slow checks. The slow
-ones run when they are asked for: `dead.ask` (the network), `spelling.check` (a program), `empties.count_on` (sealed
-fields). `stops` is what the engine asks before it freezes a letter, whichever door the release came by.
+`look` is what runs while somebody writes: the letter itself (core/content/checks) and what is kept of the slow checks.
+The slow ones run when they are asked for: `dead.ask` (the network), `spelling.check` (a program), `empties.count_on`
+(sealed fields). `stops` is what the engine asks before it freezes a letter, whichever door the release came by.
 """
 
 import contextlib
@@ -14,26 +14,26 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from samizdat import bounded, saying
+from samizdat import limited_process, phrases_override
 from samizdat.accounts.grants import is_altered, leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns.brand import brand_of
-from samizdat.campaigns.checks import dead, empties, pictures, spelling
-from samizdat.campaigns.checks.keeping import Kept, kept, key_of
-from samizdat.campaigns.checks.rules import Rules, rules_of
-from samizdat.campaigns.draft import Draft
-from samizdat.campaigns.letter import Finding, findings
+from samizdat.campaigns.checks import broken_links, missing_values, pictures, spelling
+from samizdat.campaigns.checks.results import StoredChecks, kept, key_of
+from samizdat.campaigns.checks.rules import OrganizationCheckRules, rules_of
+from samizdat.campaigns.content import ContentFinding, findings
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.rendering import TRIES
-from samizdat.core import checks as core
-from samizdat.core.checks.donation import asks
-from samizdat.core.compile import Proof
-from samizdat.core.flaws import Flaw
-from samizdat.core.letter import fill
-from samizdat.core.letter.counting import direct
-from samizdat.core.spoken import known
+from samizdat.core.content import checks as core
+from samizdat.core.content.checks.donation import asks
+from samizdat.core.content.compile import CompileProof
+from samizdat.core.content.phrases import known
+from samizdat.core.content.problems import ContentProblem
+from samizdat.core.content.render import fill
+from samizdat.core.content.render.counted_links import direct
 
-__all__ = ["Looked", "look", "reading_of", "stops"]
+__all__ = ["CheckedContent", "look", "reading_of", "stops"]
 
 _DONATION = re.compile(r'"type":\s{0,9}"donation"')
 # A reader without any fields; links of one's own lead nowhere.
@@ -41,122 +41,128 @@ _NOBODY = {"EMAIL": "reader@example.org"}
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class CheckedContent:
     """What the checks say of a draft. `waits`: slow checks that have not been asked of this text yet."""
 
-    findings: list[Finding]
-    reading: core.Reading
-    kept: Kept
+    findings: list[ContentFinding]
+    reading: core.Readability
+    kept: StoredChecks
     waits: frozenset[str]
 
 
 def reading_of(
-    campaign: Campaign, draft: Draft, proof: Proof, now: datetime, rules: Rules | None = None
-) -> core.Reading:
-    organisation = campaign.organisation
-    rules = rules or rules_of(organisation)
+    campaign: Campaign, draft: Draft, proof: CompileProof, now: datetime, rules: OrganizationCheckRules | None = None
+) -> core.Readability:
+    organization = campaign.organization
+    rules = rules or rules_of(organization)
     letter = proof.letter
     donation = draft.format == "blocks" and bool(_DONATION.search(draft.body))
     asking = donation or any(map(asks, letter.links))
-    return core.Reading(
+    return core.Readability(
         subject=fill(letter.subject, _NOBODY),
         preheader=draft.preheader,
         html=fill(letter.html, _NOBODY),
         text=fill(letter.text, _NOBODY),
         links=letter.links,
-        where=core.Whereabouts(draft.body, draft.format),
-        now=now.astimezone(ZoneInfo(organisation.timezone)),
+        where=core.TextPositions(draft.body, draft.format),
+        now=now.astimezone(ZoneInfo(organization.timezone)),
         language=campaign.language,
-        feared=organisation.feared,
-        own=_own_hosts(organisation),
-        blocked=rules.blocked(organisation.feared),
+        feared=organization.feared,
+        own=_own_hosts(organization),
+        blocked=rules.blocked(organization.feared),
         donation=donation,
         to_unasked=asking and not campaign.is_appeal and audience.anybody_asked(campaign.list),
-        warnings=_warnings(organisation, campaign.language) if asking else (),
+        warnings=_warnings(organization, campaign.language) if asking else (),
     )
 
 
-def _warnings(organisation: Any, language: str) -> tuple[str, ...]:
-    """What a donation block says, or the organisation's own words instead: in the letter's language, then in others."""
-    own = brand_of(organisation).warning
-    said = (saying.words(one)["block.warning"] for one in (language, *known()))
-    return (*filter(None, [own]), *said)
+def _warnings(organization: Any, language: str) -> tuple[str, ...]:
+    """What a donation block says, or the organization's own words instead: in the letter's language, then in others."""
+    own = brand_of(organization).warning
+    warnings = (phrases_override.words(code)["block.warning"] for code in (language, *known()))
+    return (*filter(None, [own]), *warnings)
 
 
-def _own_hosts(organisation: Any) -> frozenset[str]:
-    kept = leading(organisation)
+def _own_hosts(organization: Any) -> frozenset[str]:
+    kept = leading(organization)
     urls = (kept.public_url, kept.content_url, kept.desk_url)
     return frozenset(filter(None, (urlsplit(url).hostname or "" for url in urls)))
 
 
-def look(campaign: Campaign, draft: Draft, proof: Proof, now: datetime, more: Iterable[Flaw] = ()) -> Looked:
-    """All that is known now; `more` are flaws of whoever knows more than a campaign does (delivery/checking)."""
-    rules = rules_of(campaign.organisation)
+def look(
+    campaign: Campaign, draft: Draft, proof: CompileProof, now: datetime, more: Iterable[ContentProblem] = ()
+) -> CheckedContent:
+    """All that is known now; `more` are flaws of whoever knows more than a campaign does (delivery/campaign_checks)."""
+    rules = rules_of(campaign.organization)
     reading = reading_of(campaign, draft, proof, now, rules)
     known = kept(campaign)
-    views = empties.views_of(campaign, proof.letter)
-    found = [
+    views = missing_values.views_of(campaign, proof.letter)
+    problems = [
         *proof.flaws,
         *_core(campaign, reading, proof),
-        *_altered(campaign.organisation),
-        *pictures.flaws(reading, campaign.organisation),
-        *dead.flaws(reading, known, now),
+        *_altered(campaign.organization),
+        *pictures.flaws(reading, campaign.organization),
+        *broken_links.flaws(reading, known, now),
         *spelling.flaws(reading, rules.words),
-        *empties.flaws(known, campaign, proof.letter, views, reading.where, now),
+        *missing_values.flaws(known, campaign, proof.letter, views, reading.where, now),
         *(_uncounted(campaign, reading, proof) if draft.links == "counted" else ()),
         *more,
     ]
     waits = {
-        "links": bool(dead.unasked(reading, known, now)),
+        "links": bool(broken_links.unasked(reading, known, now)),
         "spelling": bool(spelling.unchecked(spelling.texts(reading))),
-        "empties": not empties.finished(known, campaign, views, now),
+        "empties": not missing_values.finished(known, campaign, views, now),
     }
-    return Looked(_told(found, known), reading, known, frozenset(name for name, true in waits.items() if true))
+    return CheckedContent(
+        _told(problems, known), reading, known, frozenset(name for name, true in waits.items() if true)
+    )
 
 
-SLOW = Flaw(1, "letter_slow", {}, place="letter")
+SLOW = ContentProblem(1, "letter_slow", {}, place="letter")
 
 
-def _core(campaign: Campaign, reading: core.Reading, proof: Proof, tries: int = 1) -> tuple[Flaw, ...]:
+def _core(
+    campaign: Campaign, reading: core.Readability, proof: CompileProof, tries: int = 1
+) -> tuple[ContentProblem, ...]:
     """The pure checks, within bounds. What they would find in a letter that takes longer nobody knows, so it stops."""
     if SLOW in proof.flaws:
         return ()  # It is said, and there is no letter to check.
     for _again in range(tries):
-        with contextlib.suppress(bounded.TooMuch):
-            return bounded.work(campaign.organisation.pk, core.look, reading)
+        with contextlib.suppress(limited_process.TooMuch):
+            return limited_process.work(campaign.organization.pk, core.look, reading)
     return (SLOW,)
 
 
-def _altered(organisation: Any) -> Iterator[Flaw]:
+def _altered(organization: Any) -> Iterator[ContentProblem]:
     """Letters take addresses from the sealed copy alone; what the row says besides somebody wrote there without us."""
-    if is_altered(organisation):
-        yield Flaw(0, "settings_altered", {}, place="letter")
+    if is_altered(organization):
+        yield ContentProblem(0, "settings_altered", {}, place="letter")
 
 
-def _uncounted(campaign: Campaign, reading: core.Reading, proof: Proof) -> Iterator[Flaw]:
+def _uncounted(campaign: Campaign, reading: core.Readability, proof: CompileProof) -> Iterator[ContentProblem]:
     """Links that stay direct in a letter whose links are counted, and why."""
-    for one in direct(proof.letter, leading(campaign.organisation).public_url):
-        place, line = reading.where.place_of(one.url or "{{")
-        url = one.url if len(one.url) <= 80 else one.url[:77] + "..."
-        shown = url + ("…" if one.why == "reader" else "")
-        yield Flaw(line, f"uncounted_{one.why}", {"url": shown}, None, "note", place)
+    for link in direct(proof.letter, leading(campaign.organization).public_url):
+        place, line = reading.where.place_of(link.url or "{{")
+        url = link.url if len(link.url) <= 80 else link.url[:77] + "..."
+        shown = url + ("…" if link.why == "reader" else "")
+        yield ContentProblem(line, f"uncounted_{link.why}", {"url": shown}, None, "note", place)
 
 
-def _told(flaws: list[Flaw], known: Kept) -> list[Finding]:
+def _told(flaws: list[ContentProblem], known: StoredChecks) -> list[ContentFinding]:
     """In words, the worst first, what was accepted last."""
-    told = []
+    results = []
     for flaw in flaws:
         (finding,) = findings((flaw,))
         key = key_of(flaw)
         accepted = flaw.severity == "care" and key in known.accepted
         word = flaw.values.get("word", "") if flaw.code.startswith("spelling") else ""
-        told.append(replace(finding, key=key, accepted=accepted, word=word))
+        results.append(replace(finding, key=key, accepted=accepted, word=word))
     order = {"stop": 0, "care": 1, "note": 2}
-    return sorted(told, key=lambda one: (order[one.severity], one.accepted, one.place, one.line))
+    return sorted(results, key=lambda result: (order[result.severity], result.accepted, result.place, result.line))
 
 
-def stops(campaign: Campaign, draft: Draft, proof: Proof, now: datetime) -> tuple[Flaw, ...]:
+def stops(campaign: Campaign, draft: Draft, proof: CompileProof, now: datetime) -> tuple[ContentProblem, ...]:
     """What keeps a letter from going out besides its compiling: asked by the engine itself, not by a form."""
     checked = _core(campaign, reading_of(campaign, draft, proof, now), proof, TRIES)
-    found = [*checked, *_altered(campaign.organisation)]
-    return tuple(flaw for flaw in found if flaw.severity == "stop")
+    problems = [*checked, *_altered(campaign.organization)]
+    return tuple(flaw for flaw in problems if flaw.severity == "stop")

@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from samizdat.campaigns.models import Picture
-from samizdat.core.checks import Reading
-from samizdat.core.flaws import Flaw
+from samizdat.core.content.checks import Readability
+from samizdat.core.content.problems import ContentProblem
 
 # Bytes of one, and of all together. At 1.5 MB/s, a bad mobile line, three megabytes take two seconds; in a crowd ten.
 HEAVY, HEAVY_TOGETHER = 1_000_000, 3_000_000
 _OURS = re.compile(r"/m/([0-9a-f]{8,40})\.\w{2,5}")
 
 
-def flaws(reading: Reading, organisation: Any) -> Iterator[Flaw]:
+def flaws(reading: Readability, organization: Any) -> Iterator[ContentProblem]:
     slugs = list(dict.fromkeys(_OURS.findall(reading.html)))
     if not slugs:
         return
-    weights = dict(Picture.objects.filter(organisation=organisation, slug__in=slugs).values_list("slug", "weight"))
+    weights = dict(Picture.objects.filter(organization=organization, slug__in=slugs).values_list("slug", "weight"))
     for slug in slugs:
         weight = weights.get(slug, 0)
         if weight > HEAVY:

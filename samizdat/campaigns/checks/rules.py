@@ -1,4 +1,4 @@
-"""What an organisation tells its checks: words that are right, and hosts that its readers cannot reach."""
+"""What an organization tells its checks: words that are right, and hosts that its readers cannot reach."""
 
 import re
 from collections.abc import Iterable
@@ -9,48 +9,50 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Organisation
+from samizdat.accounts.models import Organization
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import WritingRules
-from samizdat.core.checks.links import BLOCKED, clean_hosts
+from samizdat.campaigns.models import CheckRules
+from samizdat.core.content.checks.links import BLOCKED, clean_hosts
 from samizdat.events.actions import record
-from samizdat.vault import house
-from samizdat.vault.sealed import open_json, seal_json
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
 
 MOST_WORDS, MOST_HOSTS = 5_000, 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """words: in small letters. hosts: the organisation's own list, None while it has none and ours counts."""
+class OrganizationCheckRules:
+    """words: in small letters. hosts: the organization's own list, None while it has none and ours counts."""
 
     words: frozenset[str] = frozenset()
     hosts: tuple[str, ...] | None = None
 
     def blocked(self, feared: str) -> frozenset[str]:
-        """Hosts that do not open for readers: of the own list, else of the state that the organisation fears."""
+        """Hosts that do not open for readers: of the own list, else of the state that the organization fears."""
         return frozenset(self.hosts if self.hosts is not None else BLOCKED.get(feared, ()))
 
 
-def rules_of(organisation: Any) -> Rules:
-    row = WritingRules.objects.filter(pk=organisation.pk).first()
-    told = open_json(house.keys(organisation), row.sealed, "writingrules", "sealed", organisation.pk) if row else {}
-    hosts = told.get("hosts")
-    return Rules(frozenset(told.get("words", ())), None if hosts is None else tuple(hosts))
+def rules_of(organization: Any) -> OrganizationCheckRules:
+    row = CheckRules.objects.filter(pk=organization.pk).first()
+    payload = (
+        open_json(keyring.keys(organization), row.sealed, "writingrules", "sealed", organization.pk) if row else {}
+    )
+    hosts = payload.get("hosts")
+    return OrganizationCheckRules(frozenset(payload.get("words", ())), None if hosts is None else tuple(hosts))
 
 
-def learn(organisation: Any, words: Iterable[str], *, by: Any, now: datetime) -> Rules:
+def learn(organization: Any, words: Iterable[str], *, by: Any, now: datetime) -> OrganizationCheckRules:
     """Adds words that no dictionary has and that are right here."""
     with transaction.atomic():
-        # Two may learn at once; the organisation's row is the lock, since the rules may have none yet.
-        Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
-        known = rules_of(organisation)
-        return save(organisation, known.words | {word.strip() for word in words}, known.hosts, by=by, now=now)
+        # Two may learn at once; the organization's row is the lock, since the rules may have none yet.
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        known = rules_of(organization)
+        return save(organization, known.words | {word.strip() for word in words}, known.hosts, by=by, now=now)
 
 
 def save(
-    organisation: Any, words: Iterable[str], hosts: Iterable[str] | str | None, *, by: Any, now: datetime
-) -> Rules:
+    organization: Any, words: Iterable[str], hosts: Iterable[str] | str | None, *, by: Any, now: datetime
+) -> OrganizationCheckRules:
     """Stores both lists. hosts: a pasted text or hosts; None: ours counts again. Errors: CampaignError."""
     kept_words = sorted({word.strip().casefold() for word in words if word.strip()})
     for word in kept_words:
@@ -60,11 +62,11 @@ def save(
     if len(kept_words) > MOST_WORDS or len(kept_hosts or ()) > MOST_HOSTS:
         raise CampaignError(_("That is more than 5,000 words or 2,000 hosts. Leave some out."))
     document = {"words": kept_words, "hosts": kept_hosts}
-    sealed = seal_json(house.keys(organisation), document, "writingrules", "sealed", organisation.pk)
+    sealed = seal_json(keyring.keys(organization), document, "writingrules", "sealed", organization.pk)
     with transaction.atomic():
-        WritingRules.objects.update_or_create(pk=organisation.pk, defaults={"sealed": sealed})
-        record("writing.rules", organisation, now=now, by=by, detail={"words": len(kept_words)})
-    return Rules(frozenset(kept_words), None if kept_hosts is None else tuple(kept_hosts))
+        CheckRules.objects.update_or_create(pk=organization.pk, defaults={"sealed": sealed})
+        record("writing.rules", organization, now=now, by=by, detail={"words": len(kept_words)})
+    return OrganizationCheckRules(frozenset(kept_words), None if kept_hosts is None else tuple(kept_hosts))
 
 
 def _hosts(hosts: Iterable[str] | str) -> list[str]:

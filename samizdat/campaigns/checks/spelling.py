@@ -18,8 +18,8 @@ from itertools import islice
 from pathlib import Path
 
 from samizdat import processes
-from samizdat.core.checks import Reading
-from samizdat.core.flaws import Flaw
+from samizdat.core.content.checks import Readability
+from samizdat.core.content.problems import ContentProblem
 
 # Language -> names of its dictionary, the first that is there counts; and Debian's package with it.
 DICTIONARIES: dict[str, tuple[tuple[str, ...], str]] = {
@@ -81,12 +81,12 @@ def missing() -> str:
 @lru_cache(maxsize=8)  # A look at the checks asks for the same texts three times.
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a text part that a dictionary may know: no addresses, no numbers, no shouting, each once."""
-    found: dict[str, None] = {}
+    words: dict[str, None] = {}
     for match in _WORD.finditer(_NOT_WORDS.sub(" ", text)):
         word = match[0].replace("’", "'").strip("-'")
         if 3 <= len(word) <= 40 and not word.isupper() and (_EN.fullmatch(word) or _RU.fullmatch(word)):
-            found[word] = None
-    return tuple(found)[:MOST]
+            words[word] = None
+    return tuple(words)[:MOST]
 
 
 def unchecked(text: str) -> dict[str, list[str]]:
@@ -102,9 +102,9 @@ def check(text: str) -> None:
     """Asks for the words that nobody asked for before. Without the program nothing is found."""
     for name, words in unchecked(text).items():
         # What it gave no answer for counts as right: else a page would ask for it again and again.
-        said = dict.fromkeys(words) | _ask(tool()[0], name, words)
+        suggestions = dict.fromkeys(words) | _ask(tool()[0], name, words)
         with _lock:
-            _known.update(said)
+            _known.update(suggestions)
             while len(_known) > REMEMBERED:
                 _known.popitem(last=False)
 
@@ -113,23 +113,23 @@ def _ask(program: str, name: str, words: list[str]) -> dict[str, tuple[str, ...]
     """Which words are wrong, in one go (1,500 in 0.05 s); then what is near some of those, each of which may take half
     a second: of a letter in another language nobody asks it. {} where the program gave no answer.
     """
-    said = _run(program, name, "-l", "\n".join(words))
-    if said is None:
+    output = _run(program, name, "-l", "\n".join(words))
+    if output is None:
         return {}
-    unknown = set(said.split("\n"))
+    unknown = set(output.split("\n"))
     wrong = [word for word in words if not unknown.isdisjoint({word, *_PART.split(word)})]
-    found: dict[str, tuple[str, ...] | None] = dict.fromkeys(words) | dict.fromkeys(wrong, ())
+    suggestions: dict[str, tuple[str, ...] | None] = dict.fromkeys(words) | dict.fromkeys(wrong, ())
     if len(wrong) > FEW and len(wrong) > FOREIGN * len(words):
-        return found
-    return found | _near_by(program, name, wrong[:NEAR_OF])
+        return suggestions
+    return suggestions | _near_by(program, name, wrong[:NEAR_OF])
 
 
 def _near_by(program: str, name: str, words: list[str]) -> dict[str, tuple[str, ...]]:
     # One dictionary at a time: of several it takes what is near from the one that knew the word before, so that an
     # English slip behind a Russian word would have nothing near it.
     # "^" keeps a line from being taken for a command; one word a line, so that answers can be told apart.
-    said = _run(program, name, "-a", "".join(f"^{word}\n" for word in words)) if words else None
-    blocks = said.split("\n", 1)[-1].split("\n\n") if said else []
+    output = _run(program, name, "-a", "".join(f"^{word}\n" for word in words)) if words else None
+    blocks = output.split("\n", 1)[-1].split("\n\n") if output else []
     return {word: _read(block) for word, block in zip(words, blocks, strict=False)}
 
 
@@ -157,12 +157,12 @@ def _read(block: str) -> tuple[str, ...]:
     return tuple(near[:SUGGESTED])
 
 
-def flaws(reading: Reading, right: frozenset[str]) -> Iterator[Flaw]:
-    """Words that are wrong as far as they were asked for; `right` are the organisation's own, in small letters."""
+def flaws(reading: Readability, right: frozenset[str]) -> Iterator[ContentProblem]:
+    """Words that are wrong as far as they were asked for; `right` are the organization's own, in small letters."""
     yield from islice(_flaws(reading, right), FOUND)
 
 
-def _flaws(reading: Reading, right: frozenset[str]) -> Iterator[Flaw]:
+def _flaws(reading: Readability, right: frozenset[str]) -> Iterator[ContentProblem]:
     foreign = _foreign(words_of(reading.where.words))
     for place, text in (("subject", reading.subject), ("preheader", reading.preheader), ("", reading.text)):
         for word in words_of(text):
@@ -173,7 +173,7 @@ def _flaws(reading: Reading, right: frozenset[str]) -> Iterator[Flaw]:
             values = {"word": word, "near": ", ".join(near)} if near else {"word": word}
             at, line = (place, 1) if place else reading.where.word(word)
             if at != "letter":  # The frame's own words are ours.
-                yield Flaw(line, code, values, None, "care", at)
+                yield ContentProblem(line, code, values, None, "care", at)
 
 
 def _near(word: str) -> tuple[str, ...] | None:
@@ -183,16 +183,16 @@ def _near(word: str) -> tuple[str, ...] | None:
 
 def _foreign(words: Iterable[str]) -> list[re.Pattern[str]]:
     """Scripts in which the letter speaks a language that no dictionary here has."""
-    found = []
+    scripts = []
     for script in _SCRIPTS.values():
         mine = [word for word in words if script.fullmatch(word)]
         wrong = sum(_near(word) is not None for word in mine)
         if wrong > FEW and wrong > FOREIGN * len(mine):
-            found.append(script)
-    return found
+            scripts.append(script)
+    return scripts
 
 
-def texts(reading: Reading) -> str:
+def texts(reading: Readability) -> str:
     return "\n".join((reading.subject, reading.preheader, reading.text))
 
 

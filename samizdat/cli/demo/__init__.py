@@ -1,4 +1,4 @@
-"""demo: a whole invented organisation on this machine, with a mail catcher that can be read in the browser."""
+"""demo: a whole invented organization on this machine, with a mail catcher that can be read in the browser."""
 
 import os
 import shutil
@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from samizdat import processes
-from samizdat.cli.opening import load_django
-from samizdat.cli.output import Failed, common, note, say
+from samizdat.cli.bootstrap import load_django
+from samizdat.cli.output import CommandFailed, common, note, say
 
 ADMIN = "clara@northern-lantern.example"
 PASSWORD = "a lamp in the north"
@@ -58,19 +58,19 @@ def use_folder(folder: Path) -> None:
 
 def _stay(port: int, language: str) -> None:
     from samizdat.cli.demo.build import build, meet_again
-    from samizdat.cli.demo.catcher import Catcher
+    from samizdat.cli.demo.catcher import MailCatcher
     from samizdat.cli.demo.inbox import Inbox
-    from samizdat.cli.house import bring_up_to_date
+    from samizdat.cli.instance import bring_up_to_date
     from samizdat.options import data_folder
 
-    catcher = Catcher("127.0.0.1", port + SMTP)
+    catcher = MailCatcher("127.0.0.1", port + SMTP)
     catcher.start()
     if (data_folder() / READY).exists():
         bring_up_to_date()  # The program may be newer than the last demo; nobody keeps copies of one.
         meet_again(port)
     else:
         clear_away(data_folder())
-        note(f"Making an invented organisation with {PEOPLE:,} invented subscribers …")
+        note(f"Making an invented organization with {PEOPLE:,} invented subscribers …")
         build(port, language)
         (data_folder() / READY).touch()
     inbox = Inbox("127.0.0.1", port + INBOX, catcher, language)
@@ -105,13 +105,15 @@ def wait_for_port(port: int, tree: subprocess.Popen[bytes], patience: float = 30
     end = time.monotonic() + patience
     while time.monotonic() < end:
         if tree.poll() is not None:
-            raise Failed("The demo could not start. Is another one running? Stop it, or choose another --port.", "demo")
+            raise CommandFailed(
+                "The demo could not start. Is another one running? Stop it, or choose another --port.", "demo"
+            )
         with socket.socket() as probe:
             probe.settimeout(0.2)
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise Failed(f"The desk did not answer on port {port} in {patience:.0f} seconds. Run this again.", "demo")
+    raise CommandFailed(f"The desk did not answer on port {port} in {patience:.0f} seconds. Run this again.", "demo")
 
 
 def stop_serve(tree: subprocess.Popen[bytes]) -> None:
@@ -139,7 +141,7 @@ def _until_stopped(tree: subprocess.Popen[bytes]) -> None:
 
 def _welcome(port: int) -> str:
     return f"""
-Northern Lantern, an invented organisation, is at work on this machine.
+Northern Lantern, an invented organization, is at work on this machine.
 
   The desk         http://127.0.0.1:{port}/
   sign in as       {ADMIN}
@@ -149,5 +151,5 @@ Northern Lantern, an invented organisation, is at work on this machine.
 Open a caught letter, press its unsubscribe link, and look at the report again. Ctrl-C stops the demo; its data is in
 ./{FOLDER} and can be thrown away.
 
-For real:  ./run init --organisation "Your name" --admin you@example.org    and then    ./run serve
+For real:  ./run init --organization "Your name" --admin you@example.org    and then    ./run serve
 """

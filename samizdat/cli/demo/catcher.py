@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 @dataclass(frozen=True, slots=True)
-class Caught:
+class CaughtMail:
     """One caught letter. packed: zlib, since 2,000 letters of 35 kB would take 70 MB as they are."""
 
     number: int
@@ -27,11 +27,11 @@ class Caught:
         return parsed
 
 
-class Catcher:
+class MailCatcher:
     """Listens on host:port. letters() gives what came, the newest first."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._letters: list[Caught] = []
+        self._letters: list[CaughtMail] = []
         self._lock = threading.Lock()
         # No host name of this machine in the banner, and room for the largest letter that is allowed.
         self._controller = Controller(self, hostname=host, port=port, server_hostname="catcher.example")
@@ -49,25 +49,25 @@ class Catcher:
         with self._lock:
             for recipient in envelope.rcpt_tos:
                 number = len(self._letters) + 1
-                self._letters.append(Caught(number, envelope.mail_from or "", recipient, packed))
+                self._letters.append(CaughtMail(number, envelope.mail_from or "", recipient, packed))
         return "250 2.0.0 caught"
 
     def count(self) -> int:
         return len(self._letters)
 
-    def letters(self, limit: int = 100) -> list[Caught]:
+    def letters(self, limit: int = 100) -> list[CaughtMail]:
         with self._lock:
             return list(reversed(self._letters[-limit:]))
 
-    def letter(self, number: int) -> Caught | None:
+    def letter(self, number: int) -> CaughtMail | None:
         with self._lock:
             return self._letters[number - 1] if 0 < number <= len(self._letters) else None
 
 
 def parts_of(message: EmailMessage) -> dict[str, str]:
     """{"html": …, "text": …} of a caught letter, empty where it has none."""
-    found: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for kind, name in (("html", "html"), ("plain", "text")):
         part: Any = message.get_body((kind,))
-        found[name] = part.get_content() if part is not None else ""
-    return found
+        parts[name] = part.get_content() if part is not None else ""
+    return parts

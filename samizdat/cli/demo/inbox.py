@@ -10,8 +10,8 @@ from django.utils.html import escape, urlize
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.cli.demo.catcher import Catcher, Caught, parts_of
-from samizdat.wording import grouped
+from samizdat.cli.demo.catcher import CaughtMail, MailCatcher, parts_of
+from samizdat.formatting import grouped
 
 _STYLE = Path(__file__).with_name("inbox.css")
 
@@ -28,7 +28,7 @@ class Inbox(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, catcher: Catcher, language: str) -> None:
+    def __init__(self, host: str, port: int, catcher: MailCatcher, language: str) -> None:
         super().__init__((host, port), _Door)
         self.catcher, self.language = catcher, language
 
@@ -102,7 +102,7 @@ def _list_page(server: Inbox) -> str:
     return _page(server.language, _("Caught mail"), f"<p>{intro}</p><ol>{rows}</ol>")
 
 
-def _letter_page(language: str, caught: Caught) -> str:
+def _letter_page(language: str, caught: CaughtMail) -> str:
     message = caught.message()
     headers = "".join(
         f"<tr><th scope=row>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in message.items()

@@ -1,6 +1,6 @@
-"""The invented letters of the demo's invented organisation."""
+"""The invented letters of the demo's invented organization."""
 
-from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.drafts.draft import Draft
 
 _SENDER = {"from_name": "Northern Lantern", "from_email": "letter@northern-lantern.example"}
 

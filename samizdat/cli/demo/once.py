@@ -7,8 +7,8 @@ from typing import Any
 
 from samizdat.cli.demo import PEOPLE, PUBLIC, SMTP, start_serve, stop_serve, wait_for_port
 from samizdat.cli.demo.build import LIST, ROUTE, build, set_rate
-from samizdat.cli.demo.catcher import Catcher
-from samizdat.cli.output import Failed
+from samizdat.cli.demo.catcher import MailCatcher
+from samizdat.cli.output import CommandFailed
 
 PATIENCE = 60.0
 
@@ -16,7 +16,7 @@ PATIENCE = 60.0
 def live_once(language: str) -> tuple[dict[str, Any], str]:
     """(document, lines). Failed when anything does not add up."""
     port = _free_ports()
-    catcher = Catcher("127.0.0.1", port + SMTP)
+    catcher = MailCatcher("127.0.0.1", port + SMTP)
     catcher.start()
     try:
         build(port, language)
@@ -31,19 +31,19 @@ def live_once(language: str) -> tuple[dict[str, Any], str]:
         catcher.stop()
 
 
-def _live(catcher: Catcher) -> tuple[dict[str, Any], str]:
-    from samizdat.accounts.models import Organisation
+def _live(catcher: MailCatcher) -> tuple[dict[str, Any], str]:
+    from samizdat.accounts.models import Organization
     from samizdat.audience.queries import count, list_named
     from samizdat.delivery.queries import route_named
 
-    organisation = Organisation.objects.get()
-    list_ = list_named(organisation, LIST)
-    before = count(organisation, list=list_, status="subscribed")
+    organization = Organization.objects.get()
+    list_ = list_named(organization, LIST)
+    before = count(organization, list=list_, status="subscribed")
     _leave(_one_of(catcher.letters(1)))
-    _until(lambda: count(organisation, list=list_, status="subscribed") == before - 1, "she left the list")
-    set_rate(route_named(organisation, ROUTE), None)
-    statuses = [_finished(number) for number in _released(organisation)]
-    everybody = count(organisation, list=list_)
+    _until(lambda: count(organization, list=list_, status="subscribed") == before - 1, "she left the list")
+    set_rate(route_named(organization, ROUTE), None)
+    statuses = [_finished(number) for number in _released(organization)]
+    everybody = count(organization, list=list_)
     _check(statuses, catcher.count(), everybody)
     lines = [_ledger(status) for status in statuses]
     lines.append(f"{everybody:,} subscribers, {before:,} subscribed, 1 left by one click. Everything adds up.")
@@ -52,7 +52,7 @@ def _live(catcher: Catcher) -> tuple[dict[str, Any], str]:
 
 def _one_of(letters: list[Any]) -> Any:
     if not letters:
-        raise Failed("No letter was caught.", "demo")
+        raise CommandFailed("No letter was caught.", "demo")
     return letters[0].message()
 
 
@@ -70,14 +70,14 @@ def _until(true: Any, what: str) -> None:
     end = time.monotonic() + PATIENCE
     while not true():
         if time.monotonic() > end:
-            raise Failed(f"After {PATIENCE:.0f} seconds it was still not so that {what}.", "demo")
+            raise CommandFailed(f"After {PATIENCE:.0f} seconds it was still not so that {what}.", "demo")
         time.sleep(0.1)
 
 
-def _released(organisation: Any) -> list[int]:
+def _released(organization: Any) -> list[int]:
     from samizdat.campaigns.models import Campaign
 
-    rows = Campaign.objects.filter(organisation=organisation).exclude(state="draft").order_by("pk")
+    rows = Campaign.objects.filter(organization=organization).exclude(state="draft").order_by("pk")
     return list(rows.values_list("pk", flat=True))
 
 
@@ -89,22 +89,22 @@ def _finished(number: int) -> dict[str, Any]:
         return Campaign.objects.get(pk=number).state == "finished"
 
     _until(over, f"campaign {number} had finished")
-    return status(Campaign.objects.select_related("organisation").get(pk=number))
+    return status(Campaign.objects.select_related("organization").get(pk=number))
 
 
 def _check(statuses: list[dict[str, Any]], caught: int, everybody: int) -> None:
     for status in statuses:
         kinds = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
         if sum(status[kind] for kind in kinds) != status["frozen"]:
-            raise Failed(f"The books of campaign {status['id']} do not add up: {status}", "demo")
+            raise CommandFailed(f"The books of campaign {status['id']} do not add up: {status}", "demo")
     left = sum(status["left_by_letter"] for status in statuses)
     if left != 1:
-        raise Failed(f"One reader left by her letter, but the reports count {left:,}.", "demo")
+        raise CommandFailed(f"One reader left by her letter, but the reports count {left:,}.", "demo")
     accepted = sum(status["accepted"] for status in statuses)
     if accepted != caught:
-        raise Failed(f"{accepted:,} were accepted, but {caught:,} were caught.", "demo")
+        raise CommandFailed(f"{accepted:,} were accepted, but {caught:,} were caught.", "demo")
     if everybody != PEOPLE:
-        raise Failed(f"{PEOPLE:,} were brought in, but {everybody:,} are here.", "demo")
+        raise CommandFailed(f"{PEOPLE:,} were brought in, but {everybody:,} are here.", "demo")
 
 
 def _ledger(status: dict[str, Any]) -> str:
@@ -120,7 +120,7 @@ def _free_ports() -> int:
     for base in range(18000, 30000, 50):
         if all(_free(base + offset) for offset in (0, PUBLIC, 2, SMTP)):
             return base
-    raise Failed("No free ports were found between 18000 and 30000.", "demo")
+    raise CommandFailed("No free ports were found between 18000 and 30000.", "demo")
 
 
 def _free(port: int) -> bool:

@@ -19,10 +19,11 @@ Tags, lists, fields and campaigns are their numbers, so that a renamed tag stays
 whether somebody opened a letter or followed a link: nothing of the kind is ever known.
 """
 
-from samizdat.core.segment.holding import (
+from samizdat.core.segment.describe import WORDS, clause, explain
+from samizdat.core.segment.evaluate import (
     FACTOR,
     PRIME,
-    Facts,
+    SubscriberFacts,
     code_in,
     coded,
     compares,
@@ -31,9 +32,8 @@ from samizdat.core.segment.holding import (
     span,
     test,
 )
-from samizdat.core.segment.reading import dump, loads, parse, read
-from samizdat.core.segment.saying import WORDS, clause, explain
-from samizdat.core.segment.splitting import bound, is_sealed, split
+from samizdat.core.segment.parse import dump, loads, parse, read
+from samizdat.core.segment.split import bound, is_sealed, split
 from samizdat.core.segment.tree import (
     ABOVE,
     BELOW,
@@ -48,19 +48,19 @@ from samizdat.core.segment.tree import (
     TEXT_OPS,
     All,
     Any,
-    Appeals,
     BadSegment,
-    Campaign,
-    Consent,
-    Day,
-    Field,
-    Language,
+    CampaignCondition,
+    ConsentCondition,
+    DayCondition,
+    FieldCondition,
+    FundraisingCondition,
+    LanguageCondition,
     Leaf,
+    ListCondition,
     Not,
-    OnList,
-    Provider,
-    Share,
-    Tag,
+    ProviderCondition,
+    ShareCondition,
+    TagCondition,
     Tree,
     depth,
     leaves,
@@ -85,20 +85,20 @@ __all__ = [
     "WORDS",
     "All",
     "Any",
-    "Appeals",
     "BadSegment",
-    "Campaign",
-    "Consent",
-    "Day",
-    "Facts",
-    "Field",
-    "Language",
+    "CampaignCondition",
+    "ConsentCondition",
+    "DayCondition",
+    "FieldCondition",
+    "FundraisingCondition",
+    "LanguageCondition",
     "Leaf",
+    "ListCondition",
     "Not",
-    "OnList",
-    "Provider",
-    "Share",
-    "Tag",
+    "ProviderCondition",
+    "ShareCondition",
+    "SubscriberFacts",
+    "TagCondition",
     "Tree",
     "bound",
     "clause",

@@ -36,28 +36,28 @@ class BadSegment(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class TagCondition:
     """She carries this tag."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Language:
+class LanguageCondition:
     """She reads this language; "" where none is known."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
+class ProviderCondition:
     """Her mailbox is with this provider."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class OnList:
+class ListCondition:
     """She stands on this list (0: on one at least) with this status ("": any)."""
 
     list: int
@@ -65,7 +65,7 @@ class OnList:
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class ConsentCondition:
     """This is the verdict of consent.may for this list (0: for one at least)."""
 
     list: int
@@ -73,14 +73,14 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Appeals:
+class FundraisingCondition:
     """She agreed to appeals for money, beside the letters of this list (0: of one at least)."""
 
     list: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayCondition:
     """A day of hers (KINDS_OF_DAYS) lies so to a day, or to today less so many days."""
 
     what: str
@@ -90,7 +90,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldCondition:
     """What a field holds of her compares so (OPERATORS) with this text."""
 
     number: int
@@ -99,14 +99,14 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Campaign:
+class CampaignCondition:
     """Her letter of this campaign was accepted by the next server."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareCondition:
     """She belongs to a random part of everybody: percent of a hundred, chosen by seed (0 to 2**31 - 1)."""
 
     percent: int
@@ -134,7 +134,18 @@ class Not:
     part: Tree
 
 
-type Leaf = Tag | Language | Provider | OnList | Consent | Appeals | Day | Field | Campaign | Share
+type Leaf = (
+    TagCondition
+    | LanguageCondition
+    | ProviderCondition
+    | ListCondition
+    | ConsentCondition
+    | FundraisingCondition
+    | DayCondition
+    | FieldCondition
+    | CampaignCondition
+    | ShareCondition
+)
 type Tree = Leaf | All | Any | Not
 
 EVERYBODY = All(())
@@ -194,15 +205,15 @@ def references(tree: Tree) -> set[tuple[str, int]]:
     """Which ("tag" | "list" | "field" | "campaign", number) the segment asks for: without one of them it does not
     work any more.
     """
-    found: set[tuple[str, int]] = set()
+    result: set[tuple[str, int]] = set()
     for leaf in leaves(tree):
         match leaf:
-            case Tag(id):
-                found.add(("tag", id))
-            case OnList(id, _) | Consent(id, _) | Appeals(id) if id:
-                found.add(("list", id))
-            case Field(number):
-                found.add(("field", number))
-            case Campaign(id):
-                found.add(("campaign", id))
-    return found
+            case TagCondition(id):
+                result.add(("tag", id))
+            case ListCondition(id, _) | ConsentCondition(id, _) | FundraisingCondition(id) if id:
+                result.add(("list", id))
+            case FieldCondition(number):
+                result.add(("field", number))
+            case CampaignCondition(id):
+                result.add(("campaign", id))
+    return result

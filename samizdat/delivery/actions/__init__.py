@@ -1,13 +1,11 @@
 """Verbs that change what is owed and how it goes out."""
 
-from samizdat.delivery.actions.barring import lift as lift_bar
-from samizdat.delivery.actions.clock import finish_if_done, retry_due, start_due
-from samizdat.delivery.actions.contest import choose
-from samizdat.delivery.actions.fencing import lift as lift_fence
-from samizdat.delivery.actions.folding import fold, foldable, rows_of, unsettled
+from samizdat.delivery.actions.ab_test import choose
+from samizdat.delivery.actions.copied_installation import lift as lift_fence
+from samizdat.delivery.actions.delivery_retention import fold, foldable, rows_of, unsettled
+from samizdat.delivery.actions.due import finish_if_done, retry_due, start_due
 from samizdat.delivery.actions.releasing import release
-from samizdat.delivery.actions.resending import resend
-from samizdat.delivery.actions.returning import take_back
+from samizdat.delivery.actions.resend_unreached import resend
 from samizdat.delivery.actions.routes import (
     add_route,
     change_route,
@@ -18,7 +16,9 @@ from samizdat.delivery.actions.routes import (
     resume_route,
 )
 from samizdat.delivery.actions.running import cancel, pause, resume, settle, written_again
+from samizdat.delivery.actions.sender_bans import lift as lift_bar
 from samizdat.delivery.actions.testing import send_probe, send_test
+from samizdat.delivery.actions.unrelease import take_back
 from samizdat.delivery.actions.workers import forget
 
 __all__ = [

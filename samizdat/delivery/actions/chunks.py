@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from django.db.models import Max
 
-from samizdat.campaigns import languages
+from samizdat.campaigns import translations
 from samizdat.campaigns.models import Edition
-from samizdat.core import contest, pace
+from samizdat.core import ab_test
 from samizdat.core.languages import load
-from samizdat.core.ledger import CHUNK, pack_numbers
-from samizdat.delivery.actions.holds import LATER
-from samizdat.delivery.actions.speaking import by_version
+from samizdat.core.mail import rate
+from samizdat.core.mail.ledger import CHUNK, pack_numbers
+from samizdat.delivery.actions.language_choice import by_version
+from samizdat.delivery.actions.wait_reasons import LATER
 from samizdat.delivery.models import Chunk
 
 
@@ -24,7 +25,7 @@ def write_chunks(edition: Edition, position: int, numbers: list[int], first: int
     ]
     Chunk.objects.bulk_create(_chunk(edition, position + i, *part) for i, part in enumerate(cut))
     for variant, _wave, people in cut if edition.languages else ():
-        languages.count_people(edition, variant, len(people))
+        translations.count_people(edition, variant, len(people))
     return len(cut)
 
 
@@ -46,7 +47,7 @@ def _parts(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[i
     spoken = load(edition.languages)
     for variant, wave, people in _waves(edition, numbers, first):
         if spoken:
-            versions = by_version(edition.organisation_id, spoken, people)
+            versions = by_version(edition.organization_id, spoken, people)
             yield from ((place, wave, some) for place, some in sorted(versions.items()))
         else:
             yield variant, wave, people
@@ -55,13 +56,13 @@ def _parts(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[i
 def _waves(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[int, int, list[int]]]:
     """What is of wave 2 waits until the first has passed, or the test is decided."""
     if edition.marks:
-        marks, groups = contest.load(edition.marks), defaultdict(list)
+        marks, groups = ab_test.load(edition.marks), defaultdict(list)
         for number in numbers:
-            groups[contest.group(edition.pk, number, marks)].append(number)
+            groups[ab_test.group(edition.pk, number, marks)].append(number)
         for variant, people in sorted(groups.items()):
-            yield variant, 2 if variant == contest.REST else 1, people
+            yield variant, 2 if variant == ab_test.REST else 1, people
     elif first:
-        now, later = pace.first_wave(numbers, first)
+        now, later = rate.first_wave(numbers, first)
         yield from ((0, 1, now), (0, 2, later))
     else:
         yield 0, 0, numbers

@@ -17,11 +17,11 @@ from samizdat.accounts.grants import leading
 from samizdat.audience.models import List
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.digest import STUCK, digest_draft
-from samizdat.campaigns.draft import Draft
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core import digest
-from samizdat.delivery.actions import rounds
+from samizdat.core.content import digest
+from samizdat.delivery.actions import digest_rounds
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.errors import BeingReleased, DeliveryError, NobodyToWrite
 from samizdat.events.actions import record
@@ -32,24 +32,24 @@ HOLD = 30
 
 def make_due(now: datetime) -> int:
     """Digests whose day has come, and those that a kill left as drafts; how many were released."""
-    rows = List.objects.select_related("organisation").filter(id__in=dialect.lists_with_digest())
+    rows = List.objects.select_related("organization").filter(id__in=dialect.lists_with_digest())
     # Without public pages there is nothing to lead to.
-    for list_ in rows.filter(organisation__fenced=False):
-        if not leading(list_.organisation).public_url:
+    for list_ in rows.filter(organization__fenced=False):
+        if not leading(list_.organization).public_url:
             continue
         if list_.digest_due is None:
             _put_off(list_, now)
         elif list_.digest_due <= now and not waits_for(list_):
             _close(list_, now)
-    return sum(_send(one, now) for one in _drafts().filter(reason="", organisation__fenced=False))
+    return sum(_send(campaign, now) for campaign in _drafts().filter(reason="", organization__fenced=False))
 
 
 def _drafts() -> Any:
-    return Campaign.objects.select_related("organisation", "list").filter(is_digest=True, state="draft")
+    return Campaign.objects.select_related("organization", "list").filter(is_digest=True, state="draft")
 
 
 def _put_off(list_: List, now: datetime) -> None:
-    due = digest.next_due(list_.digest_when, now, ZoneInfo(list_.organisation.timezone))
+    due = digest.next_due(list_.digest_when, now, ZoneInfo(list_.organization.timezone))
     List.objects.filter(id=list_.id).update(digest_due=due or now)
 
 
@@ -82,8 +82,8 @@ def _close(list_: List, now: datetime) -> None:
     is for is written down with its end: nothing is asked about a round that is over.
     """
     round = list_.digest_round
-    rows = _gathered(list_, round).select_related("campaign__organisation", "campaign__list", "campaign__template")
-    wanted = dialect.digest_page(list_.organisation_id, list_.id, round, 0, 1, suppressions=True)
+    rows = _gathered(list_, round).select_related("campaign__organization", "campaign__list", "campaign__template")
+    wanted = dialect.digest_page(list_.organization_id, list_.id, round, 0, 1, suppressions=True)
     editions = [*rows] if wanted else []
     draft = digest_draft(list_, editions, now) if editions else None
     with transaction.atomic():
@@ -100,8 +100,8 @@ def _close(list_: List, now: datetime) -> None:
 
 def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime) -> None:
     newest = editions[-1].campaign
-    made = campaigns.create(
-        list_.organisation,
+    campaign = campaigns.create(
+        list_.organization,
         list_,
         draft,
         by=None,
@@ -111,16 +111,16 @@ def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime
         # It quotes them, so its own web version stands where theirs do.
         unlisted=any(edition.campaign.unlisted for edition in editions),
     )
-    Campaign.objects.filter(pk=made.pk).update(is_digest=True, digest_round=list_.digest_round)
-    _set_readers_aside(made, list_)
-    record("digest.made", list_.organisation, about=made.pk, now=now, detail={"letters": len(editions)})
+    Campaign.objects.filter(pk=campaign.pk).update(is_digest=True, digest_round=list_.digest_round)
+    _set_readers_aside(campaign, list_)
+    record("digest.made", list_.organization, about=campaign.pk, now=now, detail={"letters": len(editions)})
 
 
-def _set_readers_aside(made: Campaign, list_: List) -> None:
+def _set_readers_aside(campaign: Campaign, list_: List) -> None:
     after = 0
-    where = list_.organisation_id, list_.id, list_.digest_round
-    while rows := dialect.digest_page(*where, after, rounds.PAGE, suppressions=True):
-        rounds.set_aside(made, rows)
+    where = list_.organization_id, list_.id, list_.digest_round
+    while rows := dialect.digest_page(*where, after, digest_rounds.PAGE, suppressions=True):
+        digest_rounds.set_aside(campaign, rows)
         after = rows[-1]
 
 
@@ -135,6 +135,6 @@ def _send(campaign: Campaign, now: datetime) -> bool:
     except (CampaignError, DeliveryError):
         with transaction.atomic():
             Campaign.objects.filter(pk=campaign.pk, state="draft").update(reason=STUCK)
-            record("digest.stuck", campaign.organisation, about=campaign.pk, now=now)
+            record("digest.stuck", campaign.organization, about=campaign.pk, now=now)
         return False
     return True

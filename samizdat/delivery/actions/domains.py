@@ -12,15 +12,15 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from samizdat.accounts import changes
+from samizdat.accounts import pending_changes
 from samizdat.accounts.models import PendingChange
-from samizdat.campaigns.domain import Lookup, look_up_txt
-from samizdat.core import dkim, pace
-from samizdat.core.address import BadAddress, domain, normalise
+from samizdat.campaigns.sender_domain_check import Lookup, look_up_txt
+from samizdat.core.mail import dkim, rate
+from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, SendingDomain
 from samizdat.events.actions import record
-from samizdat.vault import house
+from samizdat.vault import keyring
 
 # Days for which the record of a key that no longer signs has to stay: letters signed with it lie in queues for up to
 # five days, and some receivers look again when a letter is opened or forwarded.
@@ -32,29 +32,29 @@ _LETTERS = {"ed25519": "e", "rsa": "r"}
 
 
 def add_domain(
-    organisation: Any, name: str, *, now: datetime, by: Any = None, algorithms: tuple[str, ...] = dkim.ALGORITHMS
+    organization: Any, name: str, *, now: datetime, by: Any = None, algorithms: tuple[str, ...] = dkim.ALGORITHMS
 ) -> SendingDomain:
     """A domain to sign for, with a new key of each algorithm. Of a second one no key becomes active before somebody has
-    approved it (accounts/changes.py). Errors: DomainRefused."""
+    approved it (accounts/pending_changes.py). Errors: DomainRefused."""
     name = _domain_name(name)
     try:
         with transaction.atomic():
-            first = not SendingDomain.objects.filter(organisation=organisation).exists()
-            made = SendingDomain.objects.create(organisation=organisation, name=name, made=_day(now))
-            record("domain.added", organisation, now=now, by=by, about=made.pk, detail={"domain": name})
+            first = not SendingDomain.objects.filter(organization=organization).exists()
+            sending_domain = SendingDomain.objects.create(organization=organization, name=name, made=_day(now))
+            record("domain.added", organization, now=now, by=by, about=sending_domain.pk, detail={"domain": name})
             for algorithm in algorithms:
-                add_key(made, algorithm, now=now, by=by)
-            if not first and changes.held(organisation, by):
-                changes.ask(organisation, "domain", {"domain": name}, about=made.pk, now=now, by=by)
+                add_key(sending_domain, algorithm, now=now, by=by)
+            if not first and pending_changes.held(organization, by):
+                pending_changes.ask(organization, "domain", {"domain": name}, about=sending_domain.pk, now=now, by=by)
     except IntegrityError:
         raise DomainRefused(_("%(domain)s is there already.") % {"domain": name}, code="domain_taken") from None
-    return made
+    return sending_domain
 
 
 def _domain_name(text: str) -> str:
     """Lower case, an international one in its xn-- form."""
     try:
-        name = domain(normalise(f"postmaster@{text.strip().rstrip('.').removeprefix('@')}"))
+        name = domain(normalize(f"postmaster@{text.strip().rstrip('.').removeprefix('@')}"))
     except BadAddress:
         name = ""
     if "." not in name or name.endswith("]"):
@@ -69,15 +69,15 @@ def warm_up(row: SendingDomain, plan: str, *, now: datetime, by: Any = None) -> 
     one is today. "" ends it. Errors: DomainRefused.
     """
     try:
-        text = ",".join(map(str, pace.parse_plan(plan)))
-    except pace.BadRate as bad:
+        text = ",".join(map(str, rate.parse_plan(plan)))
+    except rate.BadRate as bad:
         raise DomainRefused(_(bad.sentence).format(**bad.values), "warm_up", "bad_plan") from bad
     if text != row.warm_up:
-        today = now.astimezone(ZoneInfo(row.organisation.timezone)).date()
+        today = now.astimezone(ZoneInfo(row.organization.timezone)).date()
         with transaction.atomic():
             SendingDomain.objects.filter(pk=row.pk).update(warm_up=text, warm_since=today if text else None)
             detail = {"domain": row.name, "plan": text}
-            record("domain.warm_up", row.organisation, now=now, by=by, about=row.pk, detail=detail)
+            record("domain.warm_up", row.organization, now=now, by=by, about=row.pk, detail=detail)
         row.refresh_from_db()
     return row
 
@@ -99,26 +99,26 @@ def add_key(
         sentence = _("This key is here already, under %(selector)s. A second name for it would protect nothing.")
         raise DomainRefused(sentence % {"selector": twin.selector}, "private", "key_known")
     selector = _selector(selector) if selector else _free_selector(row, algorithm, now)
-    keys = house.keys(row.organisation)
+    keys = keyring.keys(row.organization)
     try:
         with transaction.atomic():
-            made = DkimKey.objects.create(
+            dkim_key = DkimKey.objects.create(
                 domain=row,
                 algorithm=algorithm,
                 selector=selector,
                 public=public,
                 since=_day(now),
             )
-            made.private_sealed = keys.seal(dkim.private_bytes(key), "dkimkey", "private", made.pk)
-            made.save(update_fields=["private_sealed"])
-            _record("domain.key_added", made, now, by)
-            if private is not None and changes.held(row.organisation, by):
-                told = {"domain": row.name, "selector": selector}
-                changes.ask(row.organisation, "key", told, about=made.pk, now=now, by=by)
+            dkim_key.private_sealed = keys.seal(dkim.private_bytes(key), "dkimkey", "private", dkim_key.pk)
+            dkim_key.save(update_fields=["private_sealed"])
+            _record("domain.key_added", dkim_key, now, by)
+            if private is not None and pending_changes.held(row.organization, by):
+                details = {"domain": row.name, "selector": selector}
+                pending_changes.ask(row.organization, "key", details, about=dkim_key.pk, now=now, by=by)
     except IntegrityError:
         sentence = _("There is a key under %(selector)s already. Choose another selector.") % {"selector": selector}
         raise DomainRefused(sentence, "selector", "selector_taken") from None
-    return made
+    return dkim_key
 
 
 def _new(algorithm: str) -> dkim.Private:
@@ -156,25 +156,25 @@ def _free_selector(row: SendingDomain, algorithm: str, now: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class DnsLookup:
     """What was found of one key's record: "right", "other", "revoked", "missing", or "silent" (no server answered)."""
 
     key: DkimKey
     found: str
 
 
-def look(row: SendingDomain, *, now: datetime, by: Any = None, look_up: Lookup = look_up_txt) -> list[Look]:
+def look(row: SendingDomain, *, now: datetime, by: Any = None, look_up: Lookup = look_up_txt) -> list[DnsLookup]:
     """Looks up the records of all keys that are not retired. A new key whose record is there is published then."""
     looks = []
-    for key in row.keys.select_related("domain__organisation").exclude(state="retired").order_by("pk"):
+    for key in row.keys.select_related("domain__organization").exclude(state="retired").order_by("pk"):
         texts = look_up(dkim.record_name(key.selector, row.name))
-        found = "silent" if texts is None else dkim.found_in(texts, key.algorithm, key.public)
-        if found == "right":
+        status = "silent" if texts is None else dkim.found_in(texts, key.algorithm, key.public)
+        if status == "right":
             DkimKey.objects.filter(pk=key.pk).update(seen=_day(now))
             if key.state == "new":
                 _move(key, ("new",), "published", "domain.key_published", now, by)
             key.refresh_from_db()
-        looks.append(Look(key, found))
+        looks.append(DnsLookup(key, status))
     return looks
 
 
@@ -215,9 +215,9 @@ def activate(key: DkimKey, *, now: datetime, by: Any = None) -> None:
 
 def waits(key: DkimKey) -> bool:
     """Whether it, or its domain, has not been approved yet."""
-    organisation = key.domain.organisation
+    organization = key.domain.organization
     asked = (("key", key.pk), ("domain", key.domain_id))
-    return any(changes.is_waiting(organisation, kind, number) for kind, number in asked)
+    return any(pending_changes.is_waiting(organization, kind, number) for kind, number in asked)
 
 
 def activate_published(row: SendingDomain, *, now: datetime, by: Any = None) -> list[DkimKey]:
@@ -236,19 +236,19 @@ def rotate(row: SendingDomain, *, now: datetime, by: Any = None, algorithm: str 
     if not wanted:
         sentence = _("There is no active key without a successor. Publish and activate the one that waits.")
         raise DomainRefused(sentence, "algorithm", "nothing_to_rotate")
-    return [add_key(row, one, now=now, by=by) for one in wanted]
+    return [add_key(row, key_algorithm, now=now, by=by) for key_algorithm in wanted]
 
 
 def retire(key: DkimKey, *, now: datetime, by: Any = None, approved: bool = False) -> PendingChange | None:
     """This key never signs again, and its private half is forgotten. Its record may go once no queue holds its letters.
-    For one that signs one admin is not enough (accounts/changes.py).
+    For one that signs one admin is not enough (accounts/pending_changes.py).
 
     Errors: DomainRefused when it is retired already.
     """
     before = tuple(state for state in DkimKey.STATES if state != "retired")
-    if key.state == "active" and not approved and changes.held(key.domain.organisation, by):
-        told = {"domain": key.domain.name, "selector": key.selector}
-        return changes.ask(key.domain.organisation, "key_retired", told, about=key.pk, now=now, by=by)
+    if key.state == "active" and not approved and pending_changes.held(key.domain.organization, by):
+        details = {"domain": key.domain.name, "selector": key.selector}
+        return pending_changes.ask(key.domain.organization, "key_retired", details, about=key.pk, now=now, by=by)
     if not _move(key, before, "retired", "domain.key_retired", now, by, private_sealed=b""):
         raise _wrong_state(key)
     return None
@@ -256,26 +256,26 @@ def retire(key: DkimKey, *, now: datetime, by: Any = None, approved: bool = Fals
 
 def retire_due(now: datetime) -> int:
     """Keys whose overlap is over."""
-    due = DkimKey.objects.filter(state="retiring", until__lte=_day(now)).select_related("domain__organisation")
+    due = DkimKey.objects.filter(state="retiring", until__lte=_day(now)).select_related("domain__organization")
     moves = [_move(key, ("retiring",), "retired", "domain.key_retired", now, None, private_sealed=b"") for key in due]
     return sum(moves)
 
 
 def remove_domain(row: SendingDomain, *, now: datetime, by: Any = None, approved: bool = False) -> PendingChange | None:
     """Takes a domain away with its keys: letters from it go out unsigned, or signed by the relay. Where one of them
-    signs, one admin is not enough (accounts/changes.py)."""
-    if not approved and row.keys.filter(state="active").exists() and changes.held(row.organisation, by):
-        told = {"domain": row.name}
-        return changes.ask(row.organisation, "domain_removed", told, about=row.pk, now=now, by=by)
+    signs, one admin is not enough (accounts/pending_changes.py)."""
+    if not approved and row.keys.filter(state="active").exists() and pending_changes.held(row.organization, by):
+        details = {"domain": row.name}
+        return pending_changes.ask(row.organization, "domain_removed", details, about=row.pk, now=now, by=by)
     with transaction.atomic():
-        record("domain.removed", row.organisation, now=now, by=by, about=row.pk, detail={"domain": row.name})
-        changes.stop_about(row.organisation, "domain", row.pk, now=now, by=by)
+        record("domain.removed", row.organization, now=now, by=by, about=row.pk, detail={"domain": row.name})
+        pending_changes.stop_about(row.organization, "domain", row.pk, now=now, by=by)
         row.delete()
     return None
 
 
 def _keys(row: SendingDomain) -> Any:
-    return row.keys.select_related("domain__organisation")
+    return row.keys.select_related("domain__organization")
 
 
 def _move(key: DkimKey, before: tuple[str, ...], state: str, kind: str, now: datetime, by: Any, **changes: Any) -> bool:
@@ -292,7 +292,7 @@ def _move(key: DkimKey, before: tuple[str, ...], state: str, kind: str, now: dat
 
 def _record(kind: str, key: DkimKey, now: datetime, by: Any) -> None:
     detail = {"domain": key.domain.name, "selector": key.selector, "algorithm": key.algorithm}
-    record(kind, key.domain.organisation, now=now, by=by, about=key.domain_id, detail=detail)
+    record(kind, key.domain.organization, now=now, by=by, about=key.domain_id, detail=detail)
 
 
 def _wrong_state(key: DkimKey) -> DomainRefused:

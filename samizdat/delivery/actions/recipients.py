@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from samizdat import dialect
 from samizdat.accounts.grants import leading
 from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression, row_id
-from samizdat.audience.segments import audience as segmented
+from samizdat.audience.segments import campaign_audience as segmented
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, is_gathered
-from samizdat.core import digest
-from samizdat.core.ledger import CHUNK
-from samizdat.delivery.actions import rounds
-from samizdat.delivery.actions.pacing import left_of_warm_up
+from samizdat.core.content import digest
+from samizdat.core.mail.ledger import CHUNK
+from samizdat.delivery.actions import digest_rounds
+from samizdat.delivery.actions.rate_budgets import left_of_warm_up
 from samizdat.delivery.models import Route, SendingDomain
 
 # So many of the newest are put first for a warm-up: all of them are in memory for a moment.
@@ -27,7 +27,7 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     """Row ids of readers who get this letter, leaving at `when`, gathered in a digest, or who want one letter a month
     and it is not that one.
 
-    That one is the first of the month, in the organisation's zone, which goes to the whole list: whoever reads little
+    That one is the first of the month, in the organization's zone, which goes to the whole list: whoever reads little
     should not get what was meant for a few.
     """
     seldom = [] if campaign.is_digest or campaign.again_id is not None else dialect.seldom_of(campaign.list_id)
@@ -44,10 +44,10 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
 
 def stands_in_digest(campaign: Campaign) -> bool:
     """Does anybody get this letter in the digest that is gathered now? Without public pages no digest is made."""
-    if not is_gathered(campaign) or not leading(campaign.organisation).public_url:
+    if not is_gathered(campaign) or not leading(campaign.organization).public_url:
         return False
     round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
-    return bool(dialect.digest_page(campaign.organisation_id, campaign.list_id, round, 0, 1, suppressions=True))
+    return bool(dialect.digest_page(campaign.organization_id, campaign.list_id, round, 0, 1, suppressions=True))
 
 
 def waits(campaign: Campaign, often: int, when: datetime) -> str:
@@ -63,19 +63,19 @@ def waits(campaign: Campaign, often: int, when: datetime) -> str:
 
 
 def _first_of_month(campaign: Campaign, when: datetime) -> bool:
-    there = when.astimezone(ZoneInfo(campaign.organisation.timezone))
+    there = when.astimezone(ZoneInfo(campaign.organization.timezone))
     begin = there.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     others = Campaign.objects.filter(list=campaign.list_id, tag=None, segment=None, due__gte=begin, due__lte=when)
     others = others.filter(is_digest=False, again=None, purpose=0)
     return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
 
 
-def warming(organisation: int, domain: str, now: datetime) -> int:
+def warming(organization: int, domain: str, now: datetime) -> int:
     """How many at the most go by routes or from a domain that are being warmed up: so many of the newest come first."""
-    routes = Route.objects.filter(organisation=organisation, state__in=("live", "throttled")).exclude(warm_up="")
-    domains = SendingDomain.objects.filter(organisation=organisation, name=domain).exclude(warm_up="")
-    left = sum(left_of_warm_up(route, now) for route in routes.select_related("organisation"))
-    left += sum(left_of_warm_up(row, now) for row in domains.select_related("organisation"))
+    routes = Route.objects.filter(organization=organization, state__in=("live", "throttled")).exclude(warm_up="")
+    domains = SendingDomain.objects.filter(organization=organization, name=domain).exclude(warm_up="")
+    left = sum(left_of_warm_up(route, now) for route in routes.select_related("organization"))
+    left += sum(left_of_warm_up(row, now) for row in domains.select_related("organization"))
     return min(MOST_NEWEST, left)
 
 
@@ -83,7 +83,7 @@ def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[lis
     """Subscriber numbers by key pages, so that no reading transaction stays open. The `newest` come first: whoever
     agreed last is least likely to be gone, and a new sender is judged by how many of its first letters bounce.
     """
-    suppressions = Suppression.objects.filter(organisation=campaign.organisation_id).exists()
+    suppressions = Suppression.objects.filter(organization=campaign.organization_id).exists()
     if campaign.is_digest:
         yield from _of_digest(campaign, suppressions)
         return
@@ -100,7 +100,7 @@ def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[lis
 
 
 def _of_list(campaign: Campaign, newest: int, suppressions: bool) -> Iterator[list[int]]:
-    where = campaign.organisation_id, campaign.list_id, campaign.tag_id
+    where = campaign.organization_id, campaign.list_id, campaign.tag_id
     first: list[int] = []
     if newest:
         first = dialect.release_newest(*where, newest, suppressions, campaign.is_appeal)
@@ -121,24 +121,24 @@ def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
     """Language -> how many of those who get this letter, leaving at `when`, have it. Errors: SegmentBroken."""
     seldom = who_waits(campaign, when)
     if campaign.segment_id is None and campaign.again_id is None and not campaign.is_digest:
-        where = campaign.organisation_id, campaign.list_id, campaign.tag_id
-        found = Counter(dialect.count_languages(*where, True, None, campaign.is_appeal))
-        found.subtract(dialect.count_languages(*where, True, list(seldom), campaign.is_appeal) if seldom else {})
-        return found
-    found, known = Counter[str](), 0
+        where = campaign.organization_id, campaign.list_id, campaign.tag_id
+        counts = Counter(dialect.count_languages(*where, True, None, campaign.is_appeal))
+        counts.subtract(dialect.count_languages(*where, True, list(seldom), campaign.is_appeal) if seldom else {})
+        return counts
+    counts, known = Counter[str](), 0
     for page in pages(campaign, 0, now):
-        rows = [row for number in page if (row := row_id(campaign.organisation_id, number)) not in seldom]
-        found.update(language for _row, language in dialect.languages_of(rows))
+        rows = [row for number in page if (row := row_id(campaign.organization_id, number)) not in seldom]
+        counts.update(language for _row, language in dialect.languages_of(rows))
         known += len(rows)
-    found[""] = known - found.total()
-    return found
+    counts[""] = known - counts.total()
+    return counts
 
 
 def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
     """Those whom another letter did not reach, as far as they may still be written to."""
     assert campaign.again is not None
     after, edition = 0, campaign.again.edition.pk
-    where = campaign.organisation_id, campaign.list_id, None
+    where = campaign.organization_id, campaign.list_id, None
     while rows := dialect.release_page(*where, after, PAGE, suppressions, edition, campaign.is_appeal):
         yield [row & NUMBER_MASK for row in rows]
         after = rows[-1]
@@ -146,6 +146,6 @@ def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
 
 def _of_digest(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
     """Those for whom letters were gathered, as far as they may still be written to."""
-    where = campaign.organisation_id, campaign.list_id
-    for rows in rounds.aside_of(campaign):
+    where = campaign.organization_id, campaign.list_id
+    for rows in digest_rounds.aside_of(campaign):
         yield [row & NUMBER_MASK for row in dialect.release_among(*where, rows, suppressions)]

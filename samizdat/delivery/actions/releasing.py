@@ -9,21 +9,21 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
+from samizdat.campaigns import ab_test as contests
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns import approving, counting, languages
-from samizdat.campaigns import contest as contests
+from samizdat.campaigns import approval, counted_links, translations
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
-from samizdat.core import contest
+from samizdat.core import ab_test
 from samizdat.delivery import bounces
-from samizdat.delivery.actions import fencing, resending, rounds
+from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached
 from samizdat.delivery.actions.chunks import write_chunks
-from samizdat.delivery.actions.flooring import settle_what_counts
-from samizdat.delivery.actions.holds import read_quiet
+from samizdat.delivery.actions.count_floor import settle_what_counts
 from samizdat.delivery.actions.recipients import pages, stands_in_digest, warming, who_waits
+from samizdat.delivery.actions.wait_reasons import read_quiet
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, WrongPace
-from samizdat.delivery.models import Chunk, SetAside
+from samizdat.delivery.models import Chunk, DigestRecipients
 from samizdat.events.actions import record
 
 # Minutes.
@@ -31,7 +31,7 @@ LONGEST_HOLD = 7 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class Wave:
+class ReleaseWave:
     """A first wave: its per cent of everybody (0: none), how long the rest is held after it, and how many per cent of
     refusals stop it.
     """
@@ -50,21 +50,21 @@ def release(
     hold_minutes: int = 0,
     unsure: str | None = None,
     quiet: str = "",
-    wave: Wave | None = None,
+    wave: ReleaseWave | None = None,
 ) -> Campaign:
     """Freezes the letter and whom it goes to. `at`: not before then; `hold_minutes`: time to think it over;
     `unsure`: "resend" or "hold" those whose answer is lost, else as the campaign has it. `quiet`: hours in which
-    nothing leaves, "22:00-07:00 Europe/Riga"; "" for the organisation's, "none" for none. `wave`: who gets it first.
+    nothing leaves, "22:00-07:00 Europe/Riga"; "" for the organization's, "none" for none. `wave`: who gets it first.
 
     Killed half way nothing is sendable, and the next release begins afresh. Errors: DeliveryError, and what
     campaigns.actions.freeze raises.
     """
-    fencing.refuse_sending(campaign.organisation)
+    copied_installation.refuse_sending(campaign.organization)
     if campaign.version_of_id is not None:
         sentence = _("This is a version in another language. Release the letter that it belongs to, No. %(number)s.")
         raise NotReleasable(sentence % {"number": campaign.version_of_id})
     quiet = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
-    wave = _checked(wave or Wave())
+    wave = _checked(wave or ReleaseWave())
     with only_release(campaign.pk) as ours:
         if not ours:
             raise BeingReleased(_("This campaign is being released at this moment. Reload in a minute."))
@@ -72,21 +72,21 @@ def release(
         if campaign.state != "draft":
             raise NotReleasable(_("This campaign has been released already. Copy it to send it once more."))
         if campaign.again is not None:
-            resending.check(campaign.again, but=campaign)
+            resend_unreached.check(campaign.again, but=campaign)
         _check_test(campaign, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
-        approving.check(campaign, by)  # Before anything is written, and again in the transaction that counts.
+        approval.check(campaign, by)  # Before anything is written, and again in the transaction that counts.
         clear_half_made(campaign)
         try:
             reader_of(campaign, now)  # Before anything is written.
             edition = campaigns.freeze(campaign, now)
             seldom = who_waits(campaign, max(at or now, now))
             _cut_parts(campaign, edition, contests.freeze(campaign, edition, now), seldom, now)
-            written = languages.mark(campaign)
-            languages.freeze(campaign, edition, now)
+            written = translations.mark(campaign)
+            translations.freeze(campaign, edition, now)
             bounces.refuse_elsewhere(edition)
             frozen = owe(campaign, edition, wave.percent, now, seldom)
             if is_gathered(campaign):
-                rounds.set_aside(campaign, seldom)
+                digest_rounds.set_aside(campaign, seldom)
         except SegmentBroken as broken:
             raise NotReleasable(str(broken)) from broken
         # Where everybody wants it gathered nobody is owed it by itself: it is over as soon as it begins, and the digest
@@ -99,14 +99,14 @@ def release(
             )
         settle_what_counts(campaign, edition, now)
         columns = {"quiet": quiet, **_wave_columns(edition, wave), "test_state": "running" if edition.marks else ""}
-        counting.lay_out(edition)  # Before anything can leave, so that the first reader finds her links.
+        counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds her links.
         unsure = unsure or campaign.unsure_policy
         _make_sendable(campaign, frozen, written, now, by, at, hold_minutes, unsure, columns)
     campaign.refresh_from_db()
     return campaign
 
 
-def _check_test(campaign: Campaign, wave: Wave, leaves: datetime) -> None:
+def _check_test(campaign: Campaign, wave: ReleaseWave, leaves: datetime) -> None:
     """Errors: BadTest for one whose time does not go with the letter's."""
     if not campaign.test_share:
         return
@@ -133,28 +133,28 @@ def _cut_parts(campaign: Campaign, edition: Edition, versions: int, seldom: froz
     left_out = {row & NUMBER_MASK for row in seldom}
     for page in pages(campaign, 0, now):
         assert draws is not None
-        draws += [contest.draw(edition.pk, number) for number in page if number not in left_out]
-        if len(draws) > contest.COUNTED:
+        draws += [ab_test.draw(edition.pk, number) for number in page if number not in left_out]
+        if len(draws) > ab_test.COUNTED:
             draws = None
             break
     if draws is not None and len(draws) * campaign.test_share // 100 < versions:
         sentence = _("That is too few people for a test: %(people)s. Make its part larger, or send one version.")
         raise contests.BadTest(sentence % {"people": len(draws)}, "share")
-    edition.marks = contest.dump(contest.marks(draws, campaign.test_share, versions))
+    edition.marks = ab_test.dump(ab_test.marks(draws, campaign.test_share, versions))
     edition.save(update_fields=["marks"])
 
 
 def clear_half_made(campaign: Campaign) -> None:
     """Takes away what a release left that was killed: its chunks in slices, then the edition."""
     if not campaign.is_digest:
-        SetAside.objects.filter(campaign=campaign).delete()
+        DigestRecipients.objects.filter(campaign=campaign).delete()
     for edition in Edition.objects.filter(campaign=campaign).values_list("pk", flat=True):
         while page := list(Chunk.objects.filter(edition=edition).values_list("pk", flat=True)[:100]):
             Chunk.objects.filter(pk__in=page).delete()
         Edition.objects.filter(pk=edition).delete()
 
 
-def _checked(wave: Wave) -> Wave:
+def _checked(wave: ReleaseWave) -> ReleaseWave:
     if not (0 <= wave.percent < 100 and 0 <= wave.hold_minutes <= LONGEST_HOLD and 0 <= wave.stop_above <= 100):
         text = _(
             "A first wave is 1 to 99 per cent, held for at most a week, and stops above 0 to 100 per cent refused."
@@ -163,7 +163,7 @@ def _checked(wave: Wave) -> Wave:
     return wave
 
 
-def _wave_columns(edition: Edition, wave: Wave) -> dict[str, Any]:
+def _wave_columns(edition: Edition, wave: ReleaseWave) -> dict[str, Any]:
     rest = bool(wave.percent) and Chunk.objects.filter(edition=edition, wave=2).exists()
     return {
         "wave_percent": wave.percent,
@@ -185,7 +185,7 @@ def owe(
     first: per cent of each page that go in the first wave; the others may not be claimed before it has passed.
     """
     frozen = position = 0
-    newest = warming(campaign.organisation_id, edition.message_id_domain, now) if now else 0
+    newest = warming(campaign.organization_id, edition.message_id_domain, now) if now else 0
     left_out = {row & NUMBER_MASK for row in seldom}
     for page in pages(campaign, newest, now):
         numbers = [number for number in page if number not in left_out] if left_out else page
@@ -215,10 +215,10 @@ def _make_sendable(
     else:
         state, due = "sending", now
     with transaction.atomic():
-        approving.check(campaign, by)
+        approval.check(campaign, by)
         if campaign.again_id is not None:
             # The first letter, held: nobody settles its doubtful ones, and no other letter goes to them meanwhile.
-            resending.check(Campaign.objects.select_for_update().get(pk=campaign.again_id), but=campaign)
+            resend_unreached.check(Campaign.objects.select_for_update().get(pk=campaign.again_id), but=campaign)
         # The version of the letter, and the plan of its test: what was read before is what goes.
         as_it_was = {"version": campaign.version, "test_plan": campaign.test_plan}
         changed = Campaign.objects.filter(pk=campaign.pk, state="draft", **as_it_was).update(
@@ -232,7 +232,7 @@ def _make_sendable(
             changed=now,
             **columns,
         )
-        if not changed or not languages.close(campaign, written, now):
+        if not changed or not translations.close(campaign, written, now):
             raise NotReleasable(
                 _(
                     "The letter was changed while it was being released, so nothing was sent. "
@@ -240,12 +240,12 @@ def _make_sendable(
                 )
             )
         if campaign.is_digest:
-            SetAside.objects.filter(campaign=campaign).delete()
+            DigestRecipients.objects.filter(campaign=campaign).delete()
         if state == "sending":
-            rounds.enter_round(campaign.pk)
+            digest_rounds.enter_round(campaign.pk)
         record(
             "campaign.released",
-            campaign.organisation,
+            campaign.organization,
             now=now,
             by=by,
             about=campaign.pk,

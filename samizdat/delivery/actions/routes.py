@@ -12,18 +12,18 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from samizdat import plugs
-from samizdat.accounts import changes
-from samizdat.accounts.models import Organisation
-from samizdat.core import pace
-from samizdat.core.outcome import RouteVerdict
-from samizdat.delivery.actions import barring, guarding
+from samizdat import plugins
+from samizdat.accounts import pending_changes
+from samizdat.accounts.models import Organization
+from samizdat.core.mail import rate as pace
+from samizdat.core.mail.outcome import RouteVerdict
+from samizdat.delivery.actions import route_changes, sender_bans
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route, RouteDomain, RouteTotal
-from samizdat.delivery.queries import Way, transport_of, way_of
+from samizdat.delivery.queries import WayOut, transport_of, way_of
 from samizdat.events.actions import record
-from samizdat.vault import house
-from samizdat.vault.sealed import open_json, seal_json
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
 
 LONGEST_NAME = 60
 LAST_TURN = 999
@@ -41,7 +41,7 @@ ALTOGETHER = 50.0
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class RouteTest:
     """What a route said when it was asked. `sentence` is English; the doors have their own by `reason` and `values`."""
 
     ok: bool
@@ -52,7 +52,7 @@ class Tested:
 
 
 def add_route(
-    organisation: Any,
+    organization: Any,
     name: str,
     url: str,
     *,
@@ -68,21 +68,21 @@ def add_route(
     """A new way out; URL and credentials are sealed, and whether it was added on the server itself (by nobody who has
     signed in), for then it may lead anywhere. rate: one limit or several, "10/s,5000/h,20000/d". signs: whether
     we sign what goes by it, or its provider does. warm_up: how many go on its first days, "50,100,200" or "standard".
-    Nothing goes by one that waits for an approval (guarding.py). Errors: RouteRefused.
+    Nothing goes by one that waits for an approval (route_changes.py). Errors: RouteRefused.
     """
     name, turn = _name(name), _place(priority)
     limits, plan = _limits(rate), _plan(warm_up)
     speed = pace.pace_of(limits)
     settings = _settings(name, url, password, connections, speed)
-    keys = house.keys(organisation)
+    keys = keyring.keys(organization)
     try:
         with transaction.atomic():
             # Of two that are added at once, one alone is the first.
-            Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
-            guarded = guarding.guards_new(organisation, by)
-            waits = guarded and not guarding.all_dropped(organisation, now)
+            Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+            guarded = route_changes.guards_new(organization, by)
+            waits = guarded and not route_changes.all_dropped(organization, now)
             route = Route.objects.create(
-                organisation=organisation,
+                organization=organization,
                 name=name,
                 priority=turn,
                 settings_sealed=b"",
@@ -91,7 +91,7 @@ def add_route(
                 rate=speed,
                 limits=pace.limits_text(limits),
                 warm_up=plan,
-                warm_since=_today(organisation, now) if plan else None,
+                warm_since=_today(organization, now) if plan else None,
                 signs=signs,
                 state="waiting" if waits else "live",
                 changed=now,
@@ -100,19 +100,19 @@ def add_route(
                 keys, {"url": url.strip(), "password": password, "ours": by is None}, "route", "settings", route.pk
             )
             route.save(update_fields=["settings_sealed"])
-            record("route.added", organisation, now=now, by=by, about=route.pk, detail={"name": name})
+            record("route.added", organization, now=now, by=by, about=route.pk, detail={"name": name})
             if guarded:
                 _ask_for(route, now, by)
             if guarded and not waits:
-                changes.settle_about(organisation, guarding.ROUTE, route.pk, now=now, by=by)
+                pending_changes.settle_about(organization, route_changes.ROUTE, route.pk, now=now, by=by)
     except IntegrityError:
-        _refuse_taken(organisation, name)
+        _refuse_taken(organization, name)
         raise
     return route
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class RouteChange:
     """One thing about a route that is another now. Of a password both are "", and "" is no limit. signs: SIGNERS."""
 
     word: str  # name, url, password, priority, rate, warm_up, connections, signs
@@ -133,15 +133,15 @@ def change_route(
     connections: int | None = None,
     signs: bool | None = None,
     warm_up: str | None = None,
-) -> list[Changed]:
+) -> list[RouteChange]:
     """Writes what is given, keeps the rest, and tells what is another now; rate "" takes the limits away, warm_up ""
     ends the warm-up, and another plan begins today.
 
     A password that is not given stays, as long as the host does. Another account may accept what this one did not, so
     with another server or password no domain is barred any more. What one admin may not do alone waits, and is none
-    of what is told (guarding.py). Errors: RouteRefused.
+    of what is told (route_changes.py). Errors: RouteRefused.
     """
-    keys = house.keys(route.organisation)
+    keys = keyring.keys(route.organization)
     before = way_of(route)
     name = route.name if name is None else _name(name)
     limits = before.limit if rate is None else pace.limits_text(_limits(rate))
@@ -155,49 +155,49 @@ def change_route(
     wanted["ours"] = ours or (by is None and url is not None)
     settings = _settings(name, wanted["url"], wanted["password"], many, speed)
     turn = route.priority if priority is None else _place(priority)
-    after = Way(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
-    found = _differences(before, after)
-    guarded = _leads_elsewhere(found) and route.state != "waiting" and guarding.guards_change(route, by)
-    told = {"name": route.name, "before": before.shown, "to": after.shown, "wanted": wanted}
-    waits = guarded and not guarding.all_dropped(route.organisation, now)
+    after = WayOut(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
+    changes = _differences(before, after)
+    guarded = _leads_elsewhere(changes) and route.state != "waiting" and route_changes.guards_change(route, by)
+    details = {"name": route.name, "before": before.shown, "to": after.shown, "wanted": wanted}
+    waits = guarded and not route_changes.all_dropped(route.organization, now)
     if waits:
-        changes.ask(route.organisation, guarding.CHANGED, told, about=route.pk, now=now, by=by)
+        pending_changes.ask(route.organization, route_changes.CHANGED, details, about=route.pk, now=now, by=by)
         wanted = known | {"ours": known.get("ours", True)}
         after = replace(after, settings=before.settings)
-        found = [one for one in found if one.word not in LEADING]
-    if found or wanted["ours"] != known.get("ours", True):
-        _write(route, after, wanted, [one.word for one in found], now, by)
+        changes = [change for change in changes if change.word not in LEADING]
+    if changes or wanted["ours"] != known.get("ours", True):
+        _write(route, after, wanted, [change.word for change in changes], now, by)
         route.refresh_from_db()
     if guarded and not waits:
-        changes.ask(route.organisation, guarding.CHANGED, told, about=route.pk, now=now, by=by)
-        changes.settle_about(route.organisation, guarding.CHANGED, route.pk, now=now, by=by)
-    return found
+        pending_changes.ask(route.organization, route_changes.CHANGED, details, about=route.pk, now=now, by=by)
+        pending_changes.settle_about(route.organization, route_changes.CHANGED, route.pk, now=now, by=by)
+    return changes
 
 
 # Of what is changed: whom the addresses are handed to.
 LEADING = ("url", "password")
 
 
-def _leads_elsewhere(found: list[Changed]) -> bool:
-    return any(one.word in LEADING for one in found)
+def _leads_elsewhere(changes: list[RouteChange]) -> bool:
+    return any(change.word in LEADING for change in changes)
 
 
 def _ask_for(route: Route, now: datetime, by: Any) -> None:
-    told = {"name": route.name, "to": way_of(route).shown}
-    changes.ask(route.organisation, guarding.ROUTE, told, about=route.pk, now=now, by=by)
+    details = {"name": route.name, "to": way_of(route).shown}
+    pending_changes.ask(route.organization, route_changes.ROUTE, details, about=route.pk, now=now, by=by)
 
 
 def _ask_anew(route: Route, now: datetime, by: Any) -> None:
     """A route that waits leads elsewhere now: what somebody may be approving at this moment is another one."""
-    for row in list(changes.waiting(route.organisation).filter(kind=guarding.ROUTE, about=route.pk)):
-        changes.stop_about(route.organisation, guarding.ROUTE, route.pk, now=now, by=by)
+    for row in list(pending_changes.waiting(route.organization).filter(kind=route_changes.ROUTE, about=route.pk)):
+        pending_changes.stop_about(route.organization, route_changes.ROUTE, route.pk, now=now, by=by)
         _ask_for(route, now, by or row.by)
 
 
 def use_approved(route: Route, *, now: datetime, by: Any) -> None:
     """A route that waited is used like any other."""
     Route.objects.filter(pk=route.pk, state="waiting").update(state="live", reason="", changed=now)
-    record("route.resumed", route.organisation, now=now, by=by, about=route.pk, detail={"name": route.name})
+    record("route.resumed", route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
 
 
 def lead_as_approved(route: Route, wanted: dict[str, Any], *, now: datetime, by: Any) -> None:
@@ -205,7 +205,7 @@ def lead_as_approved(route: Route, wanted: dict[str, Any], *, now: datetime, by:
     before = way_of(route)
     settings = _settings(route.name, wanted["url"], wanted["password"], before.connections, before.rate)
     after = replace(before, settings=settings)
-    _write(route, after, wanted, [one.word for one in _differences(before, after)], now, by)
+    _write(route, after, wanted, [change.word for change in _differences(before, after)], now, by)
     if route.state in ("dead", "throttled"):
         _turn(route, "live", "", "route.resumed", now, by)
 
@@ -216,13 +216,13 @@ def wait_from_now_on(number: int, now: datetime) -> None:
     """
     with transaction.atomic():
         if Route.objects.filter(pk=number, waits=False).update(waits=True):
-            route = Route.objects.select_related("organisation").get(pk=number)
-            record("route.waits", route.organisation, now=now, about=number, detail={"name": route.name})
+            route = Route.objects.select_related("organization").get(pk=number)
+            record("route.waits", route.organization, now=now, about=number, detail={"name": route.name})
 
 
-def _write(route: Route, way: Way, wanted: dict[str, Any], changed: list[str], now: datetime, by: Any) -> None:
+def _write(route: Route, way: WayOut, wanted: dict[str, Any], changed: list[str], now: datetime, by: Any) -> None:
     """wanted: URL and password. changed: words of what is another now. Errors: RouteRefused for a taken name."""
-    keys = house.keys(route.organisation)
+    keys = keyring.keys(route.organization)
     try:
         with transaction.atomic():
             Route.objects.filter(pk=route.pk).update(
@@ -239,16 +239,16 @@ def _write(route: Route, way: Way, wanted: dict[str, Any], changed: list[str], n
                 changed=now,
             )
             detail = {"name": way.name, "changed": changed}
-            record("route.changed", route.organisation, now=now, by=by, about=route.pk, detail=detail)
+            record("route.changed", route.organization, now=now, by=by, about=route.pk, detail=detail)
             if set(LEADING) & set(changed):
-                barring.lift(route, now=now, by=by)
-                changes.stop_about(route.organisation, guarding.CHANGED, route.pk, now=now, by=by)
+                sender_bans.lift(route, now=now, by=by)
+                pending_changes.stop_about(route.organization, route_changes.CHANGED, route.pk, now=now, by=by)
                 route.refresh_from_db()
                 _ask_anew(route, now, by)
             if "url" in changed:
                 Route.objects.filter(pk=route.pk).update(waits=False)
     except IntegrityError:
-        _refuse_taken(route.organisation, way.name, but=route.pk)
+        _refuse_taken(route.organization, way.name, but=route.pk)
         raise
 
 
@@ -258,12 +258,12 @@ def _wanted(name: str, known: dict[str, Any], url: str | None, password: str | N
     The old one goes along to no other host: whoever got into an admin's desk could have it sent to a server of
     theirs, and it would not open the new one anyway.
     """
-    before = plugs.read_url(name, known["url"], password=known["password"])
+    before = plugins.read_url(name, known["url"], password=known["password"])
     if url is None:
         return {"url": known["url"], "password": password or known["password"]}
     try:
-        after = plugs.read_url(name, url)
-    except plugs.BadRoute as bad:
+        after = plugins.read_url(name, url)
+    except plugins.BadRoute as bad:
         raise _refused(bad) from bad
     kept = password or None
     if not kept and after.has_login and not after.password and before.password:
@@ -276,11 +276,16 @@ def _wanted(name: str, known: dict[str, Any], url: str | None, password: str | N
 
 def _leads_as(name: str, before: str, after: str) -> bool:
     """Whether a URL leads to the same server as another one."""
-    one, other = (plugs.read_url(name, url) for url in (before, after))
-    return (one.scheme, one.host, one.port, one.options) == (other.scheme, other.host, other.port, other.options)
+    first, other = (plugins.read_url(name, url) for url in (before, after))
+    return (first.scheme, first.host, first.port, first.options) == (
+        other.scheme,
+        other.host,
+        other.port,
+        other.options,
+    )
 
 
-def _differences(before: Way, after: Way) -> list[Changed]:
+def _differences(before: WayOut, after: WayOut) -> list[RouteChange]:
     """In the order of the form. Whether a password is another one is all that is told of it."""
     pairs = [
         ("name", before.name, after.name),
@@ -291,10 +296,10 @@ def _differences(before: Way, after: Way) -> list[Changed]:
         ("connections", str(before.connections), str(after.connections)),
         ("signs", SIGNERS[before.signs], SIGNERS[after.signs]),
     ]
-    found = [Changed(word, was, now) for word, was, now in pairs if was != now]
+    changes = [RouteChange(word, was, now) for word, was, now in pairs if was != now]
     if before.settings.password != after.settings.password:
-        found.append(Changed("password", "", ""))
-    return found
+        changes.append(RouteChange("password", "", ""))
+    return changes
 
 
 def _name(text: str) -> str:
@@ -310,9 +315,9 @@ def _place(priority: int) -> int:
     return priority
 
 
-def _refuse_taken(organisation: Any, name: str, but: int = 0) -> None:
+def _refuse_taken(organization: Any, name: str, but: int = 0) -> None:
     """Errors: RouteRefused where another route has this name; else the database complained of something else."""
-    if Route.objects.filter(organisation=organisation, name=name).exclude(pk=but).exists():
+    if Route.objects.filter(organization=organization, name=name).exclude(pk=but).exists():
         sentence = _("There is a route called %(name)s already. Choose another name.")
         raise RouteRefused(sentence % {"name": name}, "name") from None
 
@@ -334,23 +339,23 @@ def _plan(text: str | None) -> str:
 
 def _since(route: Route, plan: str, now: datetime) -> date | None:
     """The first day of a warm-up: a plan that stays goes on where it is."""
-    return route.warm_since if plan == route.warm_up else _today(route.organisation, now) if plan else None
+    return route.warm_since if plan == route.warm_up else _today(route.organization, now) if plan else None
 
 
-def _today(organisation: Any, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(organisation.timezone)).date()
+def _today(organization: Any, now: datetime) -> date:
+    return now.astimezone(ZoneInfo(organization.timezone)).date()
 
 
 def _settings(name: str, url: str, password: str | None, connections: int | None, rate: float | None) -> Any:
     """The route as its transport reads it; built once here, so that a mistake is said now and not at night."""
     try:
-        settings = plugs.read_url(name, url, password=password, connections=connections, rate=rate)
-        plugs.transport(settings.scheme)(settings)
-        if settings.scheme == "smtp+plain" and settings.password and not plugs.is_near(settings.host):
-            raise plugs.BadRoute("in_the_clear", host=settings.host)
+        settings = plugins.read_url(name, url, password=password, connections=connections, rate=rate)
+        plugins.transport(settings.scheme)(settings)
+        if settings.scheme == "smtp+plain" and settings.password and not plugins.is_near(settings.host):
+            raise plugins.BadRoute("in_the_clear", host=settings.host)
         if settings.scheme == "folder":
             _refuse_in_file(Path(settings.path))
-    except (plugs.BadRoute, plugs.NoSuchPlug) as bad:
+    except (plugins.BadRoute, plugins.NoSuchPlug) as bad:
         raise _refused(bad) from bad
     return settings
 
@@ -358,10 +363,10 @@ def _settings(name: str, url: str, password: str | None, connections: int | None
 def _refuse_in_file(folder: Path) -> None:
     """One that is missing can be made later; in a file none ever can. Errors: BadRoute."""
     if file := next((part for part in (folder, *folder.parents) if part.is_file()), None):
-        raise plugs.BadRoute("in_a_file", path=str(folder), file=str(file))
+        raise plugins.BadRoute("in_a_file", path=str(folder), file=str(file))
 
 
-def _refused(bad: pace.BadRate | plugs.BadRoute | plugs.NoSuchPlug) -> RouteRefused:
+def _refused(bad: pace.BadRate | plugins.BadRoute | plugins.NoSuchPlug) -> RouteRefused:
     """The same in the language of whoever asked."""
     sentence = _(bad.sentence)
     field = ("warm_up" if bad.code == "no_plan" else "rate") if isinstance(bad, pace.BadRate) else "where"
@@ -379,15 +384,15 @@ def resume_route(route: Route, *, now: datetime, by: Any = None) -> Route:
     with transaction.atomic():
         if route.state == "waiting":
             return _resume_waiting(route, now, by)
-        barring.lift(route, now=now, by=by)
+        sender_bans.lift(route, now=now, by=by)
         return _turn(route, "live", "", "route.resumed", now, by)
 
 
 def _resume_waiting(route: Route, now: datetime, by: Any) -> Route:
     """On the server itself, or once no provider is left, nobody has to be asked."""
-    if by is not None and not guarding.all_dropped(route.organisation, now):
+    if by is not None and not route_changes.all_dropped(route.organization, now):
         raise RouteRefused(_still_waits(route))
-    changes.settle_about(route.organisation, guarding.ROUTE, route.pk, now=now, by=by)
+    pending_changes.settle_about(route.organization, route_changes.ROUTE, route.pk, now=now, by=by)
     use_approved(route, now=now, by=by)
     route.refresh_from_db()
     return route
@@ -403,7 +408,7 @@ def _turn(route: Route, state: str, reason: str, kind: str, now: datetime, by: A
         mine = Route.objects.filter(pk=route.pk).exclude(state__in=("waiting", "removed"))
         if not mine.update(state=state, reason=reason, answer_sealed=b"", until=None, changed=now):
             raise RouteRefused(_still_waits(route))
-        record(kind, route.organisation, now=now, by=by, about=route.pk, detail={"name": route.name})
+        record(kind, route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
     route.refresh_from_db()
     return route
 
@@ -412,11 +417,11 @@ def remove_route(route: Route, *, now: datetime, by: Any = None) -> None:
     """Takes a route away with its credentials. One that has sent something keeps its name in the reports."""
     with transaction.atomic():
         # One that waited was never used, so nothing is missed of it (guarding.all_dropped).
-        dropped = route.state == "waiting" or guarding.is_dropped(route)
+        dropped = route.state == "waiting" or route_changes.is_dropped(route)
         detail = {"name": route.name, "dropped": dropped}
-        record("route.removed", route.organisation, now=now, by=by, about=route.pk, detail=detail)
-        for kind in (guarding.ROUTE, guarding.CHANGED):
-            changes.stop_about(route.organisation, kind, route.pk, now=now, by=by)
+        record("route.removed", route.organization, now=now, by=by, about=route.pk, detail=detail)
+        for kind in (route_changes.ROUTE, route_changes.CHANGED):
+            pending_changes.stop_about(route.organization, kind, route.pk, now=now, by=by)
         if not RouteTotal.objects.filter(route=route).exists():
             Route.objects.filter(pk=route.pk).delete()
             return
@@ -438,24 +443,24 @@ def name_of_removed(name: str, number: int) -> str:
     return f"{name[: LONGEST_NAME - 12]} ({number})"
 
 
-def probe_route(route: Route, *, now: datetime, by: Any = None) -> Tested:
+def probe_route(route: Route, *, now: datetime, by: Any = None) -> RouteTest:
     """Connects, signs in and leaves again; the route is afterwards what this says of it (believe)."""
     verdict = asyncio.run(_probed(transport_of(route, for_test=True)))
     believe(route, replace(verdict, early=True), now=now, by=by)
-    return Tested(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
+    return RouteTest(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 
 
-def probe_waiting(route: Route) -> Tested:
+def probe_waiting(route: Route) -> RouteTest:
     """The same of the settings that wait for an approval, so that what is wrong with them is known before they are in
     force. The route stays as it is. Errors: RouteRefused."""
-    row = changes.waiting(route.organisation).filter(kind=guarding.CHANGED, about=route.pk).last()
+    row = pending_changes.waiting(route.organization).filter(kind=route_changes.CHANGED, about=route.pk).last()
     if row is None:
         raise RouteRefused(_("These settings don’t wait any more. Look at Changes that wait."))
-    keys, wanted = house.keys(route.organisation), changes.told_of(row)["wanted"]
+    keys, wanted = keyring.keys(route.organization), pending_changes.told_of(row)["wanted"]
     tried = copy(route)
     tried.settings_sealed = seal_json(keys, wanted, "route", "settings", route.pk)
     verdict = asyncio.run(_probed(transport_of(tried, for_test=True)))
-    return Tested(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
+    return RouteTest(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 
 
 async def _probed(transport: Any) -> RouteVerdict:
@@ -487,7 +492,7 @@ def believe(route: Route, verdict: RouteVerdict, *, now: datetime, by: Any = Non
         route.refresh_from_db()
         return
     if domain:
-        barring.lift(route, domain, now=now, by=by)
+        sender_bans.lift(route, domain, now=now, by=by)
     if route.state in ("dead", "throttled"):
         _turn(route, "live", "", "route.resumed", now, by)
     else:
@@ -505,11 +510,11 @@ def condemn(route_id: int, verdict: RouteVerdict, now: datetime, domains: Collec
     password is believed after two tries 10 minutes apart (formats/route-errors.md, rule 4): the first time
     `until` says when to ask once more; `reason` still standing on a live route is the sign of the second time.
     """
-    route = Route.objects.select_related("organisation").filter(pk=route_id).first()
+    route = Route.objects.select_related("organization").filter(pk=route_id).first()
     if route is None or route.state in ("paused", "waiting", "removed"):
         return
     if verdict.state == "config" and domains:
-        barring.bar(route, domains, verdict, now, by)
+        sender_bans.bar(route, domains, verdict, now, by)
         return
     again = route.reason == verdict.reason
     until: datetime | None
@@ -519,14 +524,14 @@ def condemn(route_id: int, verdict: RouteVerdict, now: datetime, domains: Collec
     else:
         state = "dead"
         until = now + timedelta(seconds=verdict.wait) if verdict.wait and not again else None
-    values = dict(verdict.values) | ({guarding.ITSELF: "yes"} if verdict.early else {})
-    answer = seal_json(house.keys(route.organisation), values, "route", "answer", route.pk)
+    values = dict(verdict.values) | ({route_changes.ITSELF: "yes"} if verdict.early else {})
+    answer = seal_json(keyring.keys(route.organization), values, "route", "answer", route.pk)
     with transaction.atomic():
         Route.objects.filter(pk=route_id).update(
             state=state, reason=verdict.reason, answer_sealed=answer, until=until, changed=now
         )
         detail = {"name": route.name, "reason": verdict.reason, "values": dict(verdict.values)}
-        record(f"route.{state}", route.organisation, now=now, by=by, about=route_id, detail=detail)
+        record(f"route.{state}", route.organization, now=now, by=by, about=route_id, detail=detail)
 
 
 def wake_due(now: datetime) -> int:

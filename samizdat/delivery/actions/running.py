@@ -11,18 +11,18 @@ from django.utils.translation import gettext as _
 from samizdat import dialect
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.core import ledger, outcome
-from samizdat.core.ledger import CHUNK, News, State, unpack_numbers
-from samizdat.delivery.actions import fencing
+from samizdat.core.mail import ledger, outcome
+from samizdat.core.mail.ledger import CHUNK, JournalNews, State, unpack_numbers
+from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.actions.chunks import next_position
-from samizdat.delivery.actions.refusing import lift
-from samizdat.delivery.actions.rounds import enter_round
-from samizdat.delivery.actions.speaking import of_one_version
+from samizdat.delivery.actions.digest_rounds import enter_round
+from samizdat.delivery.actions.language_choice import of_one_version
+from samizdat.delivery.actions.route_refusals import lift
 from samizdat.delivery.engine import locks, recovery
-from samizdat.delivery.engine.results import Result, write
+from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.errors import WrongState
-from samizdat.delivery.models import Chunk, Delivery, Retry, SetAside
-from samizdat.delivery.words import what_it_is
+from samizdat.delivery.labels import what_it_is
+from samizdat.delivery.models import Chunk, Delivery, DigestRecipients, Retry
 from samizdat.events.actions import record
 from samizdat.events.models import Event
 
@@ -37,10 +37,10 @@ def pause(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     return _move(campaign, states, "paused", "person", "campaign.paused", now, by, sentence)
 
 
-def pause_released_by(organisation: Any, person: int, *, now: datetime, by: Any = None) -> None:
+def pause_released_by(organization: Any, person: int, *, now: datetime, by: Any = None) -> None:
     """All that this person released and that is on its way."""
-    events = Event.objects.filter(organisation=organisation, kind="campaign.released", by=person)
-    rows = Campaign.objects.select_related("organisation").filter(organisation=organisation)
+    events = Event.objects.filter(organization=organization, kind="campaign.released", by=person)
+    rows = Campaign.objects.select_related("organization").filter(organization=organization)
     rows = rows.filter(pk__in=events.values("about"), state__in=UNFINISHED)
     for campaign in rows.exclude(state="paused").order_by("pk"):
         with contextlib.suppress(WrongState):  # It has ended meanwhile.
@@ -51,7 +51,7 @@ def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     """Goes on where it was: to its schedule if that is still ahead, else sending. Mailbox providers that were put off
     are tried again, whether it is paused or not. Errors: Fenced, WrongState.
     """
-    fencing.refuse_sending(campaign.organisation)
+    copied_installation.refuse_sending(campaign.organization)
     sentence = _("Only a paused campaign can be resumed.")
     campaign.refresh_from_db()
     if lift(campaign, now=now, by=by) and campaign.state != "paused":
@@ -85,7 +85,7 @@ def _move(
         if not changed:
             campaign.refresh_from_db()
             raise WrongState(f"{sentence} {what_it_is(campaign.state)}")
-        record(kind, campaign.organisation, now=now, by=by, about=campaign.pk)
+        record(kind, campaign.organization, now=now, by=by, about=campaign.pk)
     campaign.refresh_from_db()
     return campaign
 
@@ -98,7 +98,7 @@ def cancel(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     sentence = _("Only a released campaign can be cancelled.")
     with transaction.atomic():
         _move(campaign, UNFINISHED, "cancelled", "person", "campaign.cancelled", now, by, sentence)
-        SetAside.objects.filter(campaign=campaign).delete()
+        DigestRecipients.objects.filter(campaign=campaign).delete()
     recover_if_idle(now)
     book_cancelled(campaign.pk, now)
     campaign.refresh_from_db()
@@ -166,16 +166,16 @@ def _cancel_waiting(edition: Edition, now: datetime) -> int:
     return len(numbers)
 
 
-def _cancelled(edition: Edition, numbers: list[int], chunk: int, retry: bool) -> list[Result]:
-    rows = dialect.providers([row_id(edition.organisation_id, number) for number in numbers])
+def _cancelled(edition: Edition, numbers: list[int], chunk: int, retry: bool) -> list[SendResult]:
+    rows = dialect.providers([row_id(edition.organization_id, number) for number in numbers])
     return [
-        Result(
+        SendResult(
             edition.pk,
             chunk,
             number,
-            News.CANCELLED,
+            JournalNews.CANCELLED,
             _CANCELLED,
-            provider=rows.get(row_id(edition.organisation_id, number), 0),
+            provider=rows.get(row_id(edition.organization_id, number), 0),
             retry=retry,
         )
         for number in numbers
@@ -191,7 +191,7 @@ def settle(
     all of them or none. Errors: Fenced for `resend`, WrongState.
     """
     if how == "resend":
-        fencing.refuse_sending(campaign.organisation)
+        copied_installation.refuse_sending(campaign.organization)
     _check_settling(campaign, how)
     if numbers is not None:
         _settle_some(campaign, how, sorted(set(numbers)), now, by)
@@ -205,7 +205,7 @@ def settle(
     with transaction.atomic():
         detail = {"how": how, "count": count}
         kind = "campaign.settled" if doubtful or count else "campaign.unsure_chosen"
-        record(kind, campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
+        record(kind, campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
     campaign.refresh_from_db()
     return campaign
 
@@ -238,7 +238,7 @@ def _settle_some(campaign: Campaign, how: str, numbers: list[int], now: datetime
             raise WrongState(sentence % {"numbers": named})
         count = _settle(campaign, edition, how, numbers, now)
         detail = {"how": how, "count": count, "of": len(numbers)}
-        record("campaign.settled_some", campaign.organisation, now=now, by=by, about=campaign.pk, detail=detail)
+        record("campaign.settled_some", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
 
 
 def _locked(edition: Edition) -> Edition:

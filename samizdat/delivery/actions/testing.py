@@ -10,31 +10,31 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from samizdat import plugs
-from samizdat.accounts import people
+from samizdat import plugins
+from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience
-from samizdat.campaigns import contest
+from samizdat.campaigns import ab_test
 from samizdat.campaigns.actions import flaws_error
-from samizdat.campaigns.draft import draft_of
-from samizdat.campaigns.letter import proof_of, values_of
+from samizdat.campaigns.content import proof_of, values_of
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.senders import SENT
-from samizdat.core import link
-from samizdat.core.address import domain, normalise
-from samizdat.core.dkim import SigningMaker
-from samizdat.core.message import MessageMaker, header_text, mailbox, phrase
-from samizdat.core.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
-from samizdat.delivery import signing
-from samizdat.delivery.actions import barring, refusing
-from samizdat.delivery.actions.pacing import send_first
+from samizdat.core.content.message import MessageMaker, header_text, mailbox, phrase
+from samizdat.core.crypto import tokens
+from samizdat.core.mail.address import domain, normalize
+from samizdat.core.mail.dkim import SigningMaker
+from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
+from samizdat.delivery import dkim_keys
+from samizdat.delivery.actions import route_refusals, sender_bans
+from samizdat.delivery.actions.rate_budgets import send_first
 from samizdat.delivery.actions.routes import believe, limit_of, silent
 from samizdat.delivery.errors import NoRoute, WantsNoMail
+from samizdat.delivery.message_values import date_text
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import barred_at, transport_of
-from samizdat.delivery.values import date_text
 from samizdat.events.actions import record
-from samizdat.vault import house
+from samizdat.vault import keyring
 
 # Whoever is behind such an address said no, or somebody here for her. A test has no way out, so it does not go there
 # either. A dead mailbox may be tried.
@@ -42,7 +42,7 @@ WANTS_NO_MAIL = ("complaint", "erased", "manual", "objected")
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TestResult:
     """What became of one test letter. `sentence` says what to do when it was not taken.
 
     `reason` and `values` as of Tested: the route itself was down, and the doors have their own sentence for it.
@@ -86,44 +86,44 @@ def send_test(
     subscriber: Any = None,
     route: Route | None = None,
     version: int = 0,
-) -> list[Tried]:
+) -> list[TestResult]:
     """Sends the letter as it is now to a few addresses, as `subscriber` would get it. Its leave link says: a test.
     version: another one of a test of versions.
 
     Errors: IndexError for a version that there is not, BadAddress, LetterHasFlaws, NoRoute, WantsNoMail.
     """
-    addresses = [normalise(address) for address in to]
+    addresses = [normalize(address) for address in to]
     for address in addresses:
-        if audience.suppression_of(campaign.organisation, address) in WANTS_NO_MAIL:
+        if audience.suppression_of(campaign.organization, address) in WANTS_NO_MAIL:
             sentence = _("%(address)s is on your stop list: no test goes there. Take it out, or off the list.")
             raise WantsNoMail(sentence % {"address": address})
-    routes = Route.objects.filter(organisation=campaign.organisation, state="live").select_related("organisation")
+    routes = Route.objects.filter(organization=campaign.organization, state="live").select_related("organization")
     if version:
-        proof = contest.proof_of_version(campaign, contest.versions(campaign)[version].change, now)
+        proof = ab_test.proof_of_version(campaign, ab_test.versions(campaign)[version].change, now)
     else:
         proof = proof_of(campaign, now)
-    sender = normalise(contest.draft_of_version(campaign, version).from_email) if proof.compiled is not None else ""
+    sender = normalize(ab_test.draft_of_version(campaign, version).from_email) if proof.compiled is not None else ""
     route = route or _first_for(domain(sender) if sender else "", list(routes.order_by("priority", "pk")))
     if route is None:
         raise NoRoute(_("There is no route that could send it. Add one under Routes, or resume one."))
     if proof.compiled is None:
         raise flaws_error(proof.flaws)
-    own = signing.signing_keys(campaign.organisation, domain(sender)) if route.signs else []
+    own = dkim_keys.signing_keys(campaign.organization, domain(sender)) if route.signs else []
     maker = SigningMaker(proof.compiled, own) if own else MessageMaker(proof.compiled)
     hers = values_of(subscriber, proof) if subscriber is not None else {}
     messages = [
-        plugs.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, hers)))
+        plugins.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, hers)))
         for i, address in enumerate(addresses)
     ]
     for _message in messages:
         send_first(route, now)
     tried, _verdict = asyncio.run(_carry(transport_of(route, for_test=True), messages))
-    if any(one.ok for one in tried):
-        barring.lift(route, domain(sender), now=now, by=by)
-    for one in tried:
-        if one.ok:
-            refusing.accepts_again(campaign.organisation, one.address, now=now, by=by)
-    record("campaign.tested", campaign.organisation, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
+    if any(result.ok for result in tried):
+        sender_bans.lift(route, domain(sender), now=now, by=by)
+    for result in tried:
+        if result.ok:
+            route_refusals.accepts_again(campaign.organization, result.address, now=now, by=by)
+    record("campaign.tested", campaign.organization, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
     return tried
 
 
@@ -133,40 +133,40 @@ def _first_for(domain: str, routes: list[Route]) -> Route | None:
     return next((route for route in routes if domain not in barred.get(route.pk, ())), routes[0] if routes else None)
 
 
-def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> Tried:
+def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> TestResult:
     """One short letter by this way, to see that it really sends; the route is afterwards what it said (believe).
 
     An answer about this address alone changes nothing about the route. Errors: BadAddress.
     """
-    address = normalise(to)
-    sender = _known_sender(route.organisation) or address
+    address = normalize(to)
+    sender = _known_sender(route.organization) or address
     letter = EmailMessage()
     subject = header_text(_("A test of the route %(name)s") % {"name": route.name})
     # Not by email.message, which reads addresses and decodes what looks like an encoded word in them.
-    first = f"From: {phrase(route.organisation.name)}<{mailbox(sender)}>\r\nTo: <{address}>\r\nSubject: {subject}\r\n"
+    first = f"From: {phrase(route.organization.name)}<{mailbox(sender)}>\r\nTo: <{address}>\r\nSubject: {subject}\r\n"
     letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(_("This letter came by the route %(name)s. Nothing else was sent.") % {"name": route.name})
     rest = letter.as_bytes(policy=letter.policy.clone(linesep="\r\n"))
-    content = signing.signed(route, sender, first.encode() + rest)
+    content = dkim_keys.signed(route, sender, first.encode() + rest)
     send_first(route, now)
-    probe = plugs.Message(0, 0, sender, address, content)
+    probe = plugins.Message(0, 0, sender, address, content)
     [tried], verdict = asyncio.run(_carry(transport_of(route, for_test=True), [probe]))
     if tried.ok or verdict.state != "ok":
-        if by is None or address == normalise(people.email_of(by)):
+        if by is None or address == normalize(sealed_people.email_of(by)):
             verdict = replace(verdict, early=True)  # No stranger's server can have said it.
         believe(route, verdict, now=now, by=by, domain=domain(sender))
     if tried.ok:
-        refusing.accepts_again(route.organisation, address, now=now, by=by)
+        route_refusals.accepts_again(route.organization, address, now=now, by=by)
     return tried
 
 
-def _known_sender(organisation: Any) -> str:
+def _known_sender(organization: Any) -> str:
     """An address the relay may know as ours: where bounces go, else From of the newest campaign that went out, else
     of the newest draft."""
-    if kept := leading(organisation).return_address:
+    if kept := leading(organization).return_address:
         return kept
-    rows = Campaign.objects.select_related("organisation").filter(organisation=organisation).order_by("-pk")
+    rows = Campaign.objects.select_related("organization").filter(organization=organization).order_by("-pk")
     newest = rows.filter(state__in=SENT).first() or rows.first()
     return draft_of(newest).from_email if newest else ""
 
@@ -174,13 +174,13 @@ def _known_sender(organisation: Any) -> str:
 def _values(
     campaign: Campaign, address: str, sender: str, place: int, now: datetime, hers: dict[str, str]
 ) -> dict[str, str]:
-    keys = house.keys(campaign.organisation)
+    keys = keyring.keys(campaign.organization)
     assert keys.link is not None
-    base = leading(campaign.organisation).public_url.rstrip("/")
+    base = leading(campaign.organization).public_url.rstrip("/")
     # The time makes each test a message of its own: mailboxes drop what carries an identity they know.
     moment = int(now.timestamp())
-    identity = link.message_id(link.Maker(keys.link, "message-id"), 0, moment * 1000 + place, domain(sender))
-    leave = link.make(keys.link, "test", 0, 0)
+    identity = tokens.message_id(tokens.TokenMaker(keys.link, "message-id"), 0, moment * 1000 + place, domain(sender))
+    leave = tokens.make(keys.link, "test", 0, 0)
     return {
         **hers,
         "EMAIL": address,
@@ -189,30 +189,30 @@ def _values(
         "UNSUB_URL": f"{base}/u/{leave}",
         "STAY_URL": f"{base}/y/{leave}",
         "ARCHIVE_URL": f"{base}/a/",
-        "LEAVE_MAILTO": f"mailto:{leading(campaign.organisation).leave_mailbox or sender}",
+        "LEAVE_MAILTO": f"mailto:{leading(campaign.organization).leave_mailbox or sender}",
     }
 
 
-async def _carry(transport: Any, messages: list[Any]) -> tuple[list[Tried], RouteVerdict]:
+async def _carry(transport: Any, messages: list[Any]) -> tuple[list[TestResult], RouteVerdict]:
     """What became of each, and what that says of the route. The transport is made outside: its keys are in the
     database."""
     feed, verdict = _Few(messages), OK
     try:
         await asyncio.wait_for(transport.carry(feed), limit_of(transport))
-    except plugs.RouteDown as error:
+    except plugins.RouteDown as error:
         verdict = error.verdict
     except TimeoutError:
         verdict = silent(transport)
     return [_tried(message.recipient, feed.told.get(message.recipient), verdict) for message in messages], verdict
 
 
-def _tried(address: str, outcome: Outcome | None, verdict: RouteVerdict) -> Tried:
+def _tried(address: str, outcome: Outcome | None, verdict: RouteVerdict) -> TestResult:
     if isinstance(outcome, Accepted):
-        return Tried(address, True, _("The relay took it."))
+        return TestResult(address, True, _("The relay took it."))
     if verdict.state != "ok":
-        return Tried(address, False, verdict.sentence, verdict.reason, dict(verdict.values))
+        return TestResult(address, False, verdict.sentence, verdict.reason, dict(verdict.values))
     if outcome is None or isinstance(outcome, Unsure):
-        return Tried(
+        return TestResult(
             address, False, _("The relay did not answer. The letter may have gone out; look into the mailbox.")
         )
     sentence = (
@@ -220,4 +220,4 @@ def _tried(address: str, outcome: Outcome | None, verdict: RouteVerdict) -> Trie
         if isinstance(outcome, Deferred)
         else _("The relay refused it: %(said)s")
     )
-    return Tried(address, False, sentence % {"said": f"{outcome.code} {outcome.text}".strip()})
+    return TestResult(address, False, sentence % {"said": f"{outcome.code} {outcome.text}".strip()})

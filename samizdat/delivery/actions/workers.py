@@ -7,10 +7,10 @@ from django.utils.translation import gettext as _
 
 from samizdat import dialect
 from samizdat.delivery.engine import journal, locks, recovery
-from samizdat.delivery.engine.pulse import HUNG
+from samizdat.delivery.engine.heartbeat import HUNG
 from samizdat.delivery.errors import NoSuchWorker, StillRuns
 from samizdat.delivery.models import Chunk, Worker
-from samizdat.delivery.watching import window_of
+from samizdat.delivery.monitoring import window_of
 
 
 def forget(number: int, *, now: datetime) -> int:

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from samizdat.core import ledger
+from samizdat.core.mail import ledger
 from samizdat.options import data_folder
 
 SYNC_SECONDS = 0.2
@@ -46,9 +46,9 @@ def folder_id() -> bytes:
     """16 random bytes that name this data folder's journals, made once."""
     path = folder() / "folder"
     with contextlib.suppress(FileNotFoundError):
-        found = path.read_bytes()
-        if len(found) == 16:
-            return found
+        identifier = path.read_bytes()
+        if len(identifier) == 16:
+            return identifier
         path.unlink()
     draft = path.with_name(f"folder.{os.getpid()}.{threading.get_ident()}")
     draft.write_bytes(os.urandom(16))
@@ -119,8 +119,8 @@ class Journal:
             os.ftruncate(previous, end)
             os.fdatasync(previous)
             os.close(previous)
-            told, self._told = list(self._told.items())[-CARRIED:], {}
-            for chunk, edition in told:
+            entries, self._told = list(self._told.items())[-CARRIED:], {}
+            for chunk, edition in entries:
                 self.about(chunk, edition)
 
     def tend(self) -> None:
@@ -165,7 +165,7 @@ class Journal:
             self._open[self.generation] += 1
         return self.generation
 
-    def r(self, record: ledger.Record) -> None:
+    def r(self, record: ledger.JournalRecord) -> None:
         """What was heard."""
         self._waiting += ledger.pack_r(self._seed, record)
 
@@ -274,9 +274,9 @@ def prune(now: float | None = None, by_age: bool = True) -> None:
     """Lets go of what was put aside a week ago, and of the oldest above MOST_KEPT. by_age: False while the clock may be
     wrong."""
     now = time.time() if now is None else now
-    found = _kept_by_age()
-    size = sum(stat.st_size for _path, stat in found)
-    for path, stat in found:
+    entries = _kept_by_age()
+    size = sum(stat.st_size for _path, stat in entries)
+    for path, stat in entries:
         if size <= MOST_KEPT and (not by_age or stat.st_mtime > now - KEEP_SECONDS):
             continue
         path.unlink(missing_ok=True)
@@ -284,11 +284,11 @@ def prune(now: float | None = None, by_age: bool = True) -> None:
 
 
 def _kept_by_age() -> list[tuple[Path, os.stat_result]]:
-    found = []
+    entries = []
     for path in kept_folder().iterdir():
         with contextlib.suppress(FileNotFoundError):
-            found.append((path, path.stat()))
-    return sorted(found, key=lambda one: one[1].st_mtime)
+            entries.append((path, path.stat()))
+    return sorted(entries, key=lambda entry: entry[1].st_mtime)
 
 
 def discard_oldest() -> None:
@@ -307,9 +307,9 @@ def is_kept(name: str) -> bool:
     return not files(name) and any(kept_folder().glob(f"{name}.*"))
 
 
-def read_whole(name: str) -> list[ledger.Record]:
+def read_whole(name: str) -> list[ledger.JournalRecord]:
     """Every record that lies here, kept ones too."""
-    records: list[ledger.Record] = []
+    records: list[ledger.JournalRecord] = []
     for path in _all_files(name):
         with contextlib.suppress(ledger.NoJournal, FileNotFoundError):
             records += ledger.read_journal(path.read_bytes())
@@ -343,10 +343,10 @@ def in_use(name: str) -> bool:
     return False
 
 
-def read(name: str, header: ledger.Header) -> tuple[list[ledger.Record], bool]:
+def read(name: str, header: ledger.Header) -> tuple[list[ledger.JournalRecord], bool]:
     """Every record of a journal, and whether it is there and whole: header as expected, from this boot."""
-    records: list[ledger.Record] = []
-    found = False
+    records: list[ledger.JournalRecord] = []
+    is_whole = False
     for path in files(name):
         data = path.read_bytes()
         try:
@@ -354,5 +354,5 @@ def read(name: str, header: ledger.Header) -> tuple[list[ledger.Record], bool]:
             records += ledger.read_journal(data)
         except ledger.NoJournal:
             continue  # Killed before the header was written: then nothing was sent by it either.
-        found = found or whole == header
-    return records, found
+        is_whole = is_whole or whole == header
+    return records, is_whole

@@ -10,9 +10,9 @@ from django.db import connection
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import dialect
-from samizdat.delivery.errors import Pooled
-from samizdat.gate.actions import ROLES
+from samizdat.delivery.errors import PooledConnection
 from samizdat.options import data_folder
+from samizdat.publicdb.actions import ROLES
 
 POOLED = lazy(
     "`DATABASE_URL` leads to a connection pooler in transaction mode, where senders lose their locks and subscribers "
@@ -37,7 +37,7 @@ def check_sessions() -> None:
     if address in _own_sessions:
         return
     if dialect.shares_sessions():
-        raise Pooled(POOLED)
+        raise PooledConnection(POOLED)
     _own_sessions.add(address)
 
 

@@ -14,15 +14,15 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from samizdat import dialect, hours
+from samizdat import dbclock, dialect
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign
-from samizdat.core import ledger, outcome
-from samizdat.core.ledger import News
-from samizdat.delivery import jumps
+from samizdat.core.mail import ledger, outcome
+from samizdat.core.mail.ledger import JournalNews
+from samizdat.delivery import clock_jumps
 from samizdat.delivery.engine import journal, locks
-from samizdat.delivery.engine.pulse import BEAT, HUNG
-from samizdat.delivery.engine.results import Result, write
+from samizdat.delivery.engine.heartbeat import BEAT, HUNG
+from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.models import Chunk, Worker
 from samizdat.events.actions import record
 
@@ -60,7 +60,7 @@ def _forget_ended(now: datetime) -> None:
     have gone back in time. A clock that is wrong lets go of none that is needed."""
     old = Worker.objects.filter(ended__lt=now - KEPT_ENDED, chunk=None)
     old = old.filter(Q(folder=journal.folder_id()) | Q(journal=""))
-    if old.exists() and not jumps.patient(now):
+    if old.exists() and not clock_jumps.patient(now):
         old.exclude(journal__in=journal.names()).delete()
 
 
@@ -80,7 +80,9 @@ def _is_here(worker: Worker) -> bool:
 
 def _lost(worker: Worker) -> bool:
     # In the hour after a clock was set nobody has been silent for so long as it seems.
-    return connection.vendor == "sqlite" or (dialect.silence(worker.pk) >= LOST and not jumps.patient(hours.now()))
+    return connection.vendor == "sqlite" or (
+        dialect.silence(worker.pk) >= LOST and not clock_jumps.patient(dbclock.now())
+    )
 
 
 @contextlib.contextmanager
@@ -108,7 +110,7 @@ def _cut_off_hung(worker: Worker) -> None:
     """A session without a heartbeat: the process behind it hangs, or its machine is gone and the server has not seen it
     yet. It loses its session; should it move again, it finds that out before it feeds anything more."""
     # By a clock that was just set forward everybody has been silent for long.
-    silent = dialect.silence(worker.pk) >= HUNG and not jumps.unsettled(hours.now())
+    silent = dialect.silence(worker.pk) >= HUNG and not clock_jumps.unsettled(dbclock.now())
     hangs = worker.beat is not None and (worker.forgotten or silent)
     if hangs and locks.cut_off(worker.pk):
         log.warning("Worker %s on %s hung: it has lost its session, and others do its work.", worker.pk, worker.host)
@@ -168,16 +170,16 @@ def recover_worker(worker: Worker, now: datetime) -> None:
     folded = ledger.fold(records)
     _book_answers(folded, now)
     exact = kept or (whole and bytes(worker.boot) == expected.boot)
-    for chunk in Chunk.objects.filter(owner=worker, state=Chunk.CLAIMED).select_related("edition__organisation"):
+    for chunk in Chunk.objects.filter(owner=worker, state=Chunk.CLAIMED).select_related("edition__organization"):
         _free(chunk, folded, exact, worker, now)
     Worker.objects.filter(pk=worker.pk).update(ended=now)
     if here:
         journal.put_aside(worker.journal)
 
 
-def _book_answers(folded: ledger.Folded, now: datetime) -> None:
+def _book_answers(folded: ledger.ReplayedJournal, now: datetime) -> None:
     """R records become results, chunk by chunk and the oldest first, since a retry chunk comes after its first one."""
-    by_chunk: dict[int, list[ledger.Record]] = {}
+    by_chunk: dict[int, list[ledger.JournalRecord]] = {}
     for heard in folded.heard.values():
         by_chunk.setdefault(heard.chunk, []).append(heard)
     for number in sorted(by_chunk):
@@ -189,13 +191,13 @@ def _book_answers(folded: ledger.Folded, now: datetime) -> None:
 
 
 def _providers(chunk: Chunk, numbers: list[int]) -> dict[int, int]:
-    organisation = chunk.edition.organisation_id
-    rows = dialect.providers([row_id(organisation, number) for number in numbers])
-    return {number: rows.get(row_id(organisation, number), 0) for number in numbers}
+    organization = chunk.edition.organization_id
+    rows = dialect.providers([row_id(organization, number) for number in numbers])
+    return {number: rows.get(row_id(organization, number), 0) for number in numbers}
 
 
-def _as_result(chunk: Chunk, heard: ledger.Record, known: dict[int, int]) -> Result:
-    return Result(
+def _as_result(chunk: Chunk, heard: ledger.JournalRecord, known: dict[int, int]) -> SendResult:
+    return SendResult(
         edition=chunk.edition_id,
         chunk=chunk.pk,
         number=heard.number,
@@ -205,12 +207,12 @@ def _as_result(chunk: Chunk, heard: ledger.Record, known: dict[int, int]) -> Res
         route=heard.route or None,
         provider=known[heard.number],
         retry=chunk.retry,
-        wait=0 if heard.news == News.UNSURE else heard.wait * 60,
-        held=heard.news == News.UNSURE and heard.wait == ledger.FOR_PERSON,
+        wait=0 if heard.news == JournalNews.UNSURE else heard.wait * 60,
+        held=heard.news == JournalNews.UNSURE and heard.wait == ledger.FOR_PERSON,
     )
 
 
-def _free(chunk: Chunk, folded: ledger.Folded, exact: bool, worker: Worker, now: datetime) -> None:
+def _free(chunk: Chunk, folded: ledger.ReplayedJournal, exact: bool, worker: Worker, now: datetime) -> None:
     left = dialect.unanswered(chunk.edition_id, chunk.pk, chunk.retry, ledger.unpack_numbers(bytes(chunk.numbers)))
     if not exact and chunk.unfed:
         # The end of the chunk was in no slice: that is in the database, whatever became of the journal.
@@ -220,11 +222,11 @@ def _free(chunk: Chunk, folded: ledger.Folded, exact: bool, worker: Worker, now:
     unsure = verdict.unsure[chunk.pk]
     known = _providers(chunk, unsure)
     results = [
-        Result(
+        SendResult(
             chunk.edition_id,
             chunk.pk,
             number,
-            News.UNSURE,
+            JournalNews.UNSURE,
             outcome.NUMBERS["unsure"],
             provider=known[number],
             retry=chunk.retry,
@@ -239,7 +241,7 @@ def _free(chunk: Chunk, folded: ledger.Folded, exact: bool, worker: Worker, now:
         if unsure:
             record(
                 "campaign.unsure" if exact else "campaign.unsure_held",
-                chunk.edition.organisation,
+                chunk.edition.organization,
                 now=now,
                 about=chunk.edition.campaign_id,
                 detail={"count": len(unsure)},

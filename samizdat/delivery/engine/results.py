@@ -9,28 +9,30 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 
 from samizdat import dialect
-from samizdat.campaigns.contest import marks_of
-from samizdat.campaigns.languages import frozen_in
+from samizdat.campaigns.ab_test import marks_of
 from samizdat.campaigns.models import Campaign, Edition, is_untouched
-from samizdat.core import contest, outcome, pace, seal
-from samizdat.core.ledger import STATES, IllegalMove, News, State, changes, step
-from samizdat.delivery import jumps
+from samizdat.campaigns.translations import frozen_in
+from samizdat.core import ab_test
+from samizdat.core.crypto import seal
+from samizdat.core.mail import outcome, rate
+from samizdat.core.mail.ledger import STATES, IllegalMove, JournalNews, State, changes, step
+from samizdat.delivery import clock_jumps
 from samizdat.delivery.models import Chunk, Retry, Worker
 from samizdat.delivery.queries import answer_column
 from samizdat.events.actions import record
-from samizdat.vault import house
+from samizdat.vault import keyring
 
 # As `wait` of what is put off: its mailbox provider refuses us, so it waits until a person lifts that.
 HELD = -1
 
 
-class Result(NamedTuple):
+class SendResult(NamedTuple):
     """What was heard of one message. `route` None: no server was asked. `wait`: seconds the server named."""
 
     edition: int
     chunk: int
     number: int
-    news: News
+    news: JournalNews
     answer: int = 0
     code: int = 0
     route: int | None = None
@@ -61,11 +63,11 @@ class _Account:
     spoken: Mapping[int, int] = field(default_factory=dict)
     variants: Counter[tuple[int, int]] = field(default_factory=Counter)
 
-    def vary(self, result: Result, old: State, new: State) -> None:
+    def vary(self, result: SendResult, old: State, new: State) -> None:
         if old == new or not (self.marks or self.spoken):
             return
         number, marks = result.number, self.marks
-        variant = contest.group(self.edition, number, marks) if marks else self.spoken.get(result.chunk, 0)
+        variant = ab_test.group(self.edition, number, marks) if marks else self.spoken.get(result.chunk, 0)
         self.variants[variant, int(new)] += 1
         if old != State.PENDING:
             self.variants[variant, int(old)] -= 1
@@ -79,7 +81,7 @@ class _Account:
             self.routes.setdefault(route, [0, 0, 0, 0])[0] += count
             self.minutes.setdefault(route, [0, 0])[0] += count
 
-    def move(self, result: Result, old: State, new: State, old_route: int | None = None) -> None:
+    def move(self, result: SendResult, old: State, new: State, old_route: int | None = None) -> None:
         self.moves[old, new] += 1
         self.vary(result, old, new)
         if old == State.PENDING:
@@ -94,13 +96,13 @@ class _Account:
         key = provider, int(state)
         self.providers[key] = self.providers.get(key, 0) + count
 
-    def _route(self, result: Result, old: State, new: State, old_route: int | None) -> None:
+    def _route(self, result: SendResult, old: State, new: State, old_route: int | None) -> None:
         if old_route is not None and old != new and old in _ROUTE_COLUMN:
             self.routes.setdefault(old_route, [0, 0, 0, 0])[_ROUTE_COLUMN[old]] -= 1
         if result.route is None:
             return
         totals = self.routes.setdefault(result.route, [0, 0, 0, 0])
-        if result.news == News.DEFERRED:
+        if result.news == JournalNews.DEFERRED:
             totals[2] += 1
         if old != new and new in _ROUTE_COLUMN:
             totals[_ROUTE_COLUMN[new]] += 1
@@ -114,22 +116,22 @@ _ROUTE_COLUMN = {State.ACCEPTED: 0, State.REFUSED: 1, State.UNSURE: 3}
 _UNTOUCHED = (State.PENDING, State.SUPPRESSED, State.CANCELLED)
 
 # By plain numbers: an enumeration's own hash is a Python function.
-_FIRST_STATE = {int(news): int(step(State.PENDING, news)) for news in News if news != News.EXPIRED}
+_FIRST_STATE = {int(news): int(step(State.PENDING, news)) for news in JournalNews if news != JournalNews.EXPIRED}
 _EXPIRED = outcome.NUMBERS["expired"]
 
 
-class WentBack(RuntimeError):
+class ClockWentBack(RuntimeError):
     """The database knows less of this sender than it did: it was restored, or another server has taken over."""
 
 
-def write(results: Sequence[Result], now: datetime, counted: tuple[int, int] | None = None) -> None:
+def write(results: Sequence[SendResult], now: datetime, counted: tuple[int, int] | None = None) -> None:
     """Book results. One result a number; repeats of old ones change nothing. counted: a worker, and which of its groups
     this is, counted in the same transaction. Errors: WentBack.
 
     First as if nothing had been heard before of those who are tried for the first time, as nearly always; when that
     turns out wrong, all of it once more with a look at what is known.
     """
-    by_edition: dict[int, list[Result]] = {}
+    by_edition: dict[int, list[SendResult]] = {}
     for result in results:
         by_edition.setdefault(result.edition, []).append(result)
     try:
@@ -138,23 +140,25 @@ def write(results: Sequence[Result], now: datetime, counted: tuple[int, int] | N
         _write(by_edition, now, counted, trusting=False)
 
 
-def _write(by_edition: dict[int, list[Result]], now: datetime, counted: tuple[int, int] | None, trusting: bool) -> None:
+def _write(
+    by_edition: dict[int, list[SendResult]], now: datetime, counted: tuple[int, int] | None, trusting: bool
+) -> None:
     with transaction.atomic():
         if counted is not None:
             worker, number = counted
             # Twice the same one, where the answer to its commit was lost.
             row = Worker.objects.filter(pk=worker, written__in=(number - 1, number))
             if not row.update(written=number):
-                raise WentBack("The database has forgotten what it was told.")
+                raise ClockWentBack("The database has forgotten what it was told.")
         for edition, group in by_edition.items():
             _write_edition(edition, group, now, trusting)
 
 
-def _write_edition(edition: int, results: list[Result], now: datetime, trusting: bool) -> None:
+def _write_edition(edition: int, results: list[SendResult], now: datetime, trusting: bool) -> None:
     account = _Account(edition=edition, marks=marks_of(edition), spoken=_spoken(edition, results))
     fresh = [result for result in results if trusting and not result.retry]
     known = [result for result in results if not trusting or result.retry]
-    resend = _resends(edition) if any(result.news == News.UNSURE for result in results) else False
+    resend = _resends(edition) if any(result.news == JournalNews.UNSURE for result in results) else False
     if fresh:
         _insert(edition, fresh, now)
         _begin_all(account, fresh, now, resend)
@@ -174,14 +178,14 @@ def _begin_letter(edition: int, account: _Account, now: datetime) -> None:
     if edition in _begun or all(new in _UNTOUCHED for _old, new in account.moves):
         return
     # Held, so that of two senders the second sees what the first has written.
-    campaign = Campaign.objects.select_for_update(of=("self",)).select_related("organisation").get(edition=edition)
+    campaign = Campaign.objects.select_for_update(of=("self",)).select_related("organization").get(edition=edition)
     if is_untouched(campaign):
-        record("campaign.began", campaign.organisation, now=now, about=campaign.pk)
+        record("campaign.began", campaign.organization, now=now, about=campaign.pk)
     else:
         _begun.add(edition)
 
 
-def _spoken(edition: int, results: list[Result]) -> dict[int, int]:
+def _spoken(edition: int, results: list[SendResult]) -> dict[int, int]:
     """Chunk -> its version, for a letter in several languages; else nothing."""
     if not frozen_in(edition):
         return {}
@@ -194,7 +198,7 @@ def _resends(edition: int) -> bool:
     return Campaign.objects.values_list("unsure_policy", flat=True).get(edition=edition) == "resend"
 
 
-def _insert(edition: int, results: list[Result], now: datetime) -> None:
+def _insert(edition: int, results: list[SendResult], now: datetime) -> None:
     """Errors: IntegrityError when one has a delivery."""
     fates: dict[dialect.Fate, list[int]] = {}
     for result in results:
@@ -203,11 +207,11 @@ def _insert(edition: int, results: list[Result], now: datetime) -> None:
     dialect.insert_deliveries(edition, fates, now.date())
 
 
-def _begin_all(account: _Account, results: list[Result], now: datetime, resend: bool) -> None:
+def _begin_all(account: _Account, results: list[SendResult], now: datetime, resend: bool) -> None:
     """The first thing heard of many. Accepted ones, nearly all there are, are counted in groups."""
     taken: dict[tuple[int, int | None, int], int] = {}
     for result in results:
-        if result.news == News.ACCEPTED:
+        if result.news == JournalNews.ACCEPTED:
             key = result.chunk, result.route, result.provider
             taken[key] = taken.get(key, 0) + 1
             account.vary(result, State.PENDING, State.ACCEPTED)
@@ -217,7 +221,7 @@ def _begin_all(account: _Account, results: list[Result], now: datetime, resend: 
         account.accept(chunk, route, provider, count)
 
 
-def _begin(account: _Account, result: Result, now: datetime, resend: bool) -> None:
+def _begin(account: _Account, result: SendResult, now: datetime, resend: bool) -> None:
     """The first thing heard of this message."""
     new = State(_FIRST_STATE[result.news])
     account.move(result, State.PENDING, new)
@@ -228,18 +232,18 @@ def _begin(account: _Account, result: Result, now: datetime, resend: bool) -> No
         account.again.append((result.number, 1, now, now))
 
 
-def _next(result: Result, tries: int, now: datetime) -> datetime:
+def _next(result: SendResult, tries: int, now: datetime) -> datetime:
     if result.put_off:
-        return pace.LATER if result.wait == HELD else now + timedelta(seconds=result.wait)
+        return rate.LATER if result.wait == HELD else now + timedelta(seconds=result.wait)
     return due(tries, now, result.wait)
 
 
 def due(tries: int, now: datetime, wait: int) -> datetime:
     """When to try again: by our own table, or later where the server named a time."""
-    return max(pace.next_try(tries, now), now + timedelta(seconds=wait))
+    return max(rate.next_try(tries, now), now + timedelta(seconds=wait))
 
 
-def _move_known(edition: int, results: list[Result], account: _Account, now: datetime, resend: bool) -> None:
+def _move_known(edition: int, results: list[SendResult], account: _Account, now: datetime, resend: bool) -> None:
     """The careful way: some have a delivery, so each move is looked up in the one table."""
     numbers = [result.number for result in results]
     known = dialect.known_deliveries(edition, numbers)
@@ -266,11 +270,11 @@ def _move_known(edition: int, results: list[Result], account: _Account, now: dat
 
 # What a message is told by an earlier chunk changes nothing once it is in another one or settled. These are facts
 # about the message itself and count whenever they are heard.
-_FACTS = (News.ACCEPTED, News.REFUSED)
+_FACTS = (JournalNews.ACCEPTED, JournalNews.REFUSED)
 
 
 def _move_one(
-    result: Result,
+    result: SendResult,
     old: State,
     old_route: int | None,
     tried: Any,
@@ -282,14 +286,14 @@ def _move_one(
     if result.news not in _FACTS and not here and not result.held:
         return None
     news, answer = result.news, result.answer
-    old_enough = tried and not result.put_off and pace.expired(tried["first"], now)
-    if news == News.DEFERRED and old_enough and not jumps.patient(now):
-        news, answer = News.EXPIRED, _EXPIRED
+    old_enough = tried and not result.put_off and rate.expired(tried["first"], now)
+    if news == JournalNews.DEFERRED and old_enough and not clock_jumps.patient(now):
+        news, answer = JournalNews.EXPIRED, _EXPIRED
     try:
         new = step(old, news)
     except IllegalMove:
         return None
-    repeated = new == old and news != News.DEFERRED
+    repeated = new == old and news != JournalNews.DEFERRED
     if not repeated:
         account.move(result._replace(news=news), old, new, old_route)
     _settle_try(result, news, old, new, tried, account, now, resend)
@@ -300,8 +304,8 @@ def _move_one(
 
 
 def _settle_try(
-    result: Result,
-    news: News,
+    result: SendResult,
+    news: JournalNews,
     old: State,
     new: State,
     tried: Any,
@@ -310,11 +314,17 @@ def _settle_try(
     resend: bool,
 ) -> None:
     """Is it to be tried again, and when?"""
-    if news == News.DEFERRED and new in (State.DEFERRED, State.UNSURE):
+    if news == JournalNews.DEFERRED and new in (State.DEFERRED, State.UNSURE):
         assert tried is not None
         number = tried["tries"] + (0 if result.put_off else 1)
         account.again.append((result.number, number, tried["first"], _next(result, number, now)))
-    elif news == News.UNSURE and new == State.UNSURE and resend and not result.held and (result.crashed or old != new):
+    elif (
+        news == JournalNews.UNSURE
+        and new == State.UNSURE
+        and resend
+        and not result.held
+        and (result.crashed or old != new)
+    ):
         # A second silence in a row is not answered by a third copy: it stays in doubt until a person settles it.
         first = tried["first"] if tried else now
         account.again.append((result.number, (tried["tries"] if tried else 0) + 1, first, now))
@@ -329,7 +339,7 @@ def _store(edition: int, account: _Account, now: datetime) -> None:
     dialect.drop_retries(edition, account.settled)
     dialect.add_totals(
         edition,
-        dialect.Totals(
+        dialect.DeliveryTotals(
             books={STATES[state]: count for state, count in changes(account.moves).items()},
             left=dict(sorted(account.left.items())),
             routes=[(route, *totals) for route, totals in sorted(account.routes.items())],
@@ -344,19 +354,19 @@ def _store(edition: int, account: _Account, now: datetime) -> None:
 MOST_TEXTS = 20
 
 
-def _store_answers(edition: int, results: Iterable[Result]) -> None:
-    said: dict[tuple[int, int, str], list] = {}
+def _store_answers(edition: int, results: Iterable[SendResult]) -> None:
+    by_text: dict[tuple[int, int, str], list] = {}
     for result in results:
         if result.text and result.route is not None:
             key = result.route, result.code, outcome.DIGITS.sub("", result.text)
-            said.setdefault(key, [result, 0])[1] += 1
-    if not said:
+            by_text.setdefault(key, [result, 0])[1] += 1
+    if not by_text:
         return
-    keys = house.keys(Edition.objects.select_related("organisation").get(pk=edition).organisation)
+    keys = keyring.keys(Edition.objects.select_related("organization").get(pk=edition).organization)
     assert keys.link is not None
     secret = seal.derive(keys.link.secret, "answers")
     rows = []
-    for (route, code, like), (result, count) in list(said.items())[:MOST_TEXTS]:
+    for (route, code, like), (result, count) in list(by_text.items())[:MOST_TEXTS]:
         digest = seal.blind(secret, f"{code} {like}")
         sealed = keys.seal(result.text.encode(), "answer", answer_column(route, digest), edition)
         rows.append((edition, route, digest, result.answer, code, sealed, count))

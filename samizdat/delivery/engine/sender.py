@@ -12,16 +12,16 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, connections
 
-from samizdat import hours
+from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
-from samizdat.core import ledger
-from samizdat.delivery.actions import clock as clocks
-from samizdat.delivery.actions import fencing
-from samizdat.delivery.engine.feeder import Feeder
+from samizdat.core.mail import ledger
+from samizdat.delivery.actions import copied_installation
+from samizdat.delivery.actions import due as clocks
+from samizdat.delivery.engine.claimer import Claimer
 from samizdat.delivery.engine.journal import Journal
-from samizdat.delivery.engine.lane import Lane
 from samizdat.delivery.engine.locks import FileLock, check_sessions, sender_lock
-from samizdat.delivery.engine.recorder import Recorder
+from samizdat.delivery.engine.organization_queue import OrganizationQueue
+from samizdat.delivery.engine.result_writer import ResultWriter
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import status
 from samizdat.logs import where_it_broke
@@ -66,12 +66,12 @@ class Sender:
     """Sends everything that is due until `stop` is set. Made and run in one thread."""
 
     journal: Journal
-    recorder: Recorder
+    recorder: ResultWriter
 
     def __init__(
         self,
         stop: threading.Event,
-        clock: Callable[[], datetime] = hours.now,
+        clock: Callable[[], datetime] = dbclock.now,
         placed: Callable[[int], bool] = everywhere,
         alive: Callable[[int | None], None] = unwatched,
     ) -> None:
@@ -82,8 +82,8 @@ class Sender:
         self._alive = alive
         self._turned = time.monotonic()
         self.closing = False
-        self.lanes: list[Lane] = []
-        self.feeder = Feeder(self)
+        self.lanes: list[OrganizationQueue] = []
+        self.feeder = Claimer(self)
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -110,7 +110,7 @@ class Sender:
     def begin_records(self, name: str, header: ledger.Header) -> None:
         self.journal = Journal(name, header)
         assert self.feeder.worker is not None
-        self.recorder = Recorder(self.journal, self.clock, self.feeder.worker.pk)
+        self.recorder = ResultWriter(self.journal, self.clock, self.feeder.worker.pk)
 
     def fail(self, error: BaseException) -> None:
         self._error = error
@@ -225,7 +225,7 @@ def run_campaign(
     CopiedFolder, Pooled.
     """
     check_sessions()
-    fencing.look(hours.now())
+    copied_installation.look(dbclock.now())
     stop = stop or threading.Event()
     until = time.monotonic() + wait_limit if wait_limit is not None else None
     watched = _Watched(campaign_id, until)
@@ -269,7 +269,7 @@ class _Watched:
     """A campaign that somebody waits for."""
 
     def __init__(self, campaign_id: int, until: float | None) -> None:
-        self.campaign = Campaign.objects.select_related("organisation", "edition").get(pk=campaign_id)
+        self.campaign = Campaign.objects.select_related("organization", "edition").get(pk=campaign_id)
         self._until = until
         self._stuck_since: float | None = None
 
@@ -277,10 +277,10 @@ class _Watched:
         """Why there is no point in waiting any longer; empty while there is one."""
         campaign = self.campaign
         campaign.refresh_from_db(fields=["state", "reason"])
-        campaign.organisation.refresh_from_db(fields=["fenced"])
+        campaign.organization.refresh_from_db(fields=["fenced"])
         if campaign.state == "finished":
             return "finished"
-        if campaign.organisation.fenced:
+        if campaign.organization.fenced:
             return "fenced"
         if campaign.state == "waiting" and campaign.reason in ("", "no_route", "barred"):
             return self._no_route()
@@ -294,7 +294,7 @@ class _Watched:
     def _no_route(self) -> str:
         """A route may have come back since: the sender takes it up within a second, so that one is waited for."""
         ended = self.campaign.reason or "no_route"
-        routes = Route.objects.filter(organisation=self.campaign.organisation_id, state__in=("live", "throttled"))
+        routes = Route.objects.filter(organization=self.campaign.organization_id, state__in=("live", "throttled"))
         if not routes.exclude(bars__domain=self.campaign.edition.message_id_domain).exists():
             return ended
         self._stuck_since = self._stuck_since or time.monotonic()
@@ -317,14 +317,14 @@ def _send_until(watched: _Watched, stop: threading.Event, take_up: _TakeUp) -> N
     def look_after_readers() -> None:
         try:
             while take_up is not None and not inner.wait(TAKE_UP):
-                take_up(hours.now())
+                take_up(dbclock.now())
         except Exception as error:
             log.error("What readers sent could not be taken up: %s", where_it_broke(error))
         finally:
             connections.close_all()
 
-    hours.sync()
-    clocks.start_due(hours.now())
+    dbclock.sync()
+    clocks.start_due(dbclock.now())
     beside = [threading.Thread(target=work, daemon=True) for work in (watch, look_after_readers)]
     for thread in beside:
         thread.start()

@@ -6,8 +6,8 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
-from samizdat.core.consent import Yes
-from samizdat.web import words
+from samizdat.core.consent import Permission
+from samizdat.web import labels
 from samizdat.web.templatetags.desk import count, day
 
 register = template.Library()
@@ -27,39 +27,39 @@ def consent_of(context: dict[str, Any], card: Any) -> dict[str, Any]:
 @register.filter
 def allows(verdict: Any) -> bool:
     """Whether this answer of core/consent.may is a yes."""
-    return isinstance(verdict, Yes)
+    return isinstance(verdict, Permission)
 
 
 def answer(verdict: Any) -> tuple[bool, str]:
     """Whether we may write to her, and the sentence that says why."""
-    sentence = str(words.VERDICTS.get(verdict.reason, ""))
+    sentence = str(labels.VERDICTS.get(verdict.reason, ""))
     fact = getattr(verdict, "record", None)
-    return isinstance(verdict, Yes), sentence % {"day": day(fact.day) if fact else ""}
+    return isinstance(verdict, Permission), sentence % {"day": day(fact.day) if fact else ""}
 
 
 def entry_of(entry: Any) -> dict[str, Any]:
     """One record in words: which wording in which version, when, by which way."""
-    title = str(words.CONSENT_KINDS.get(entry.kind, entry.kind)) % {"list": entry.list_name or _("every list")}
+    title = str(labels.CONSENT_KINDS.get(entry.kind, entry.kind)) % {"list": entry.list_name or _("every list")}
     if entry.kind == "objected" and not entry.list_name:
         title = _("Objected to all mail")
     return {
         "day": entry.day,
         "title": title,
-        "purpose": str(words.PURPOSES[entry.purpose]) if entry.purpose != "newsletter" else "",
-        "way": words.LEAVE_PAGE_WAYS.get((entry.kind, entry.way)) or words.CONSENT_WAYS.get(entry.way, entry.way),
+        "purpose": str(labels.PURPOSES[entry.purpose]) if entry.purpose != "newsletter" else "",
+        "way": labels.LEAVE_PAGE_WAYS.get((entry.kind, entry.way)) or labels.CONSENT_WAYS.get(entry.way, entry.way),
         "source": source_of(entry),
         "wording": entry.wording,
         "version": entry.version,
         "language": entry.language,
-        "reason": str(words.LEAVING_REASONS.get(entry.reason, entry.reason)),
+        "reason": str(labels.LEAVING_REASONS.get(entry.reason, entry.reason)),
         "shape": "stop" if entry.kind in ("withdrawn", "objected", "cleaned") else "",
     }
 
 
 def source_of(entry: Any) -> str:
     """Where a record came from, in the reader's language: an import writes "mailchimp, FILE, line 646"."""
-    found = re.fullmatch(r"(\w+), (.*), line (\d+)", entry.source or "") if entry.way == "import" else None
-    if found is None:
+    match = re.fullmatch(r"(\w+), (.*), line (\d+)", entry.source or "") if entry.way == "import" else None
+    if match is None:
         # Where the way has said it, the source would only repeat a word of the house.
         return "" if entry.source == entry.way else str(entry.source or "")
-    return _("%(file)s, line %(n)s") % {"file": found[2], "n": count(found[3])}
+    return _("%(file)s, line %(n)s") % {"file": match[2], "n": count(match[3])}

@@ -13,11 +13,13 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from samizdat import labels, wording
-from samizdat.core import pace
-from samizdat.core.masking import masked
-from samizdat.core.shown import marked
-from samizdat.web import previews, signed_out, words
+from samizdat import formatting, labels
+from samizdat.core.mail import rate
+from samizdat.core.mail.masking import masked
+from samizdat.core.unsafe_text import marked
+from samizdat.web import labels as words
+from samizdat.web import resume_after_sign_in
+from samizdat.web.campaigns import previews
 
 register = template.Library()
 
@@ -25,12 +27,12 @@ register = template.Library()
 @register.filter
 def count(number: Any) -> str:
     """17,938 in English, 17 938 in Russian (wording.grouped)."""
-    return "" if number is None or number == "" else wording.grouped(int(number))
+    return "" if number is None or number == "" else formatting.grouped(int(number))
 
 
 @register.filter
 def hers(text: Any) -> SafeString | str:
-    """What somebody outside wrote, apart from the words around it (core/shown)."""
+    """What somebody outside wrote, apart from the words around it (core/unsafe_text)."""
     return format_html("<bdi>{}</bdi>", marked(str(text))) if text else ""
 
 
@@ -56,38 +58,38 @@ def open_to(text: Any, sees: bool) -> str:
 
 @register.filter
 def day(value: date | datetime | None) -> str:
-    return wording.shaped(value, "day")
+    return formatting.shaped(value, "day")
 
 
 @register.filter
 def shortday(value: date | datetime | None) -> str:
-    return wording.shaped(value, "short")
+    return formatting.shaped(value, "short")
 
 
 @register.filter
 def clock(value: datetime | None) -> str:
-    return wording.shaped(value, "time")
+    return formatting.shaped(value, "time")
 
 
 @register.filter
 def moment(value: datetime | None) -> str:
-    return wording.shaped(value, "moment")
+    return formatting.shaped(value, "moment")
 
 
 @register.filter
 def today(value: datetime) -> str:
-    return wording.shaped(value, "today")
+    return formatting.shaped(value, "today")
 
 
 @register.filter
 def zone_city(name: str) -> str:
-    return wording.city(name)
+    return formatting.city(name)
 
 
 @register.simple_tag(takes_context=True)
 def to(context: dict[str, Any], name: str, *args: Any) -> str:
-    """The address of a page of this organisation."""
-    return reverse(name, args=[context["request"].organisation.slug, *args])
+    """The address of a page of this organization."""
+    return reverse(name, args=[context["request"].organization.slug, *args])
 
 
 @register.simple_tag(takes_context=True)
@@ -96,9 +98,9 @@ def keep_typed(context: dict[str, Any], name: str = "", *args: Any, to: str = ""
     in `to`; or to: its address; else this page. back: the page that it stands on.
     """
     request = context["request"]
-    to = to or (reverse(name, args=[request.organisation.slug, *args]) if name else request.path)
-    mark = signed_out.mark(request.person, to, back or _page_of(request))
-    return format_html('<input type="hidden" name="{}" value="{}">', signed_out.MARK, mark)
+    to = to or (reverse(name, args=[request.organization.slug, *args]) if name else request.path)
+    mark = resume_after_sign_in.mark(request.person, to, back or _page_of(request))
+    return format_html('<input type="hidden" name="{}" value="{}">', resume_after_sign_in.MARK, mark)
 
 
 def _page_of(request: Any) -> str:
@@ -106,12 +108,12 @@ def _page_of(request: Any) -> str:
     if request.method == "GET":
         return str(request.get_full_path())
     has_page = request.resolver_match.func.door["see"]
-    return str(request.path if has_page else reverse("home", args=[request.organisation.slug]))
+    return str(request.path if has_page else reverse("home", args=[request.organization.slug]))
 
 
 @register.simple_tag
 def state(shape: str, word: str) -> SafeString:
-    """A shape and a word; colour comes third."""
+    """A shape and a word; color comes third."""
     return format_html('<span class="state {}">{}</span>', shape, word)
 
 
@@ -198,14 +200,14 @@ def field(bound: Any, kind: str = "", **extra: Any) -> dict[str, Any]:
 @register.inclusion_tag("web/parts/errors.html")
 def errors(form: Any) -> dict[str, Any]:
     """The summary above a refused form, focused, with a link to each field."""
-    found = []
+    problems = []
     if form is not None and form.is_bound:
-        found = [
+        problems = [
             (form[name].id_for_label if name != "__all__" else "", text)
             for name, texts in form.errors.items()
             for text in texts
         ]
-    return {"found": found}
+    return {"found": problems}
 
 
 @register.inclusion_tag("web/parts/sum.html")
@@ -246,8 +248,8 @@ def limit_words(limits: str) -> list[str]:
     """Limits as they are typed, each in words."""
     units = {1: _("%(n)s a second"), 60: _("%(n)s a minute"), 3600: _("%(n)s an hour"), 86400: _("%(n)s a day")}
     return [
-        units[one.seconds] % {"n": count(int(one.count)) if one.count == int(one.count) else f"{one.count:g}"}
-        for one in pace.parse_limits(limits)
+        units[limit.seconds] % {"n": count(int(limit.count)) if limit.count == int(limit.count) else f"{limit.count:g}"}
+        for limit in rate.parse_limits(limits)
     ]
 
 
@@ -267,9 +269,9 @@ def shown(bound: Any) -> str:
 
 
 @register.simple_tag
-def field_label(found: Any) -> str:
+def field_label(field: Any) -> str:
     """What a merge field is called at the desk."""
-    return labels.field_label(found.tag, found.label)
+    return labels.field_label(field.tag, field.label)
 
 
 @register.filter

@@ -6,7 +6,7 @@ from django import template
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from samizdat.web.kinds import DELIVERIES, KINDS, SOURCES, STOPPED, WORK_STATES
+from samizdat.web.audience.field_types import DELIVERIES, KINDS, SOURCES, STOPPED, WORK_STATES
 from samizdat.web.templatetags.desk import state
 
 register = template.Library()

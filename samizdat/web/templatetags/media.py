@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
-from samizdat import wording
+from samizdat import formatting
 
 register = template.Library()
 
@@ -15,7 +15,7 @@ KB = 1024
 @register.filter
 def kilobytes(number: int) -> str:
     """1,536 bytes are 2 kB; below one it says 1."""
-    return _("%(n)s kB") % {"n": wording.grouped(max(1, round(number / KB)))}
+    return _("%(n)s kB") % {"n": formatting.grouped(max(1, round(number / KB)))}
 
 
 @register.filter

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from samizdat.campaigns import sharing
+from samizdat.campaigns.archive import share_links
 
 register = template.Library()
 
@@ -15,6 +15,6 @@ NEWEST = 3
 @register.inclusion_tag("web/campaigns/parts/outside.html", takes_context=True)
 def said_outside(context: dict[str, Any], campaign: Any, most: int = NEWEST) -> dict[str, Any]:
     """The newest answers; 0 for all of them."""
-    answers = sharing.answers(campaign)
+    answers = share_links.answers(campaign)
     shown = answers[:most] if most else answers
     return {"answers": shown, "more": len(answers) - len(shown), "campaign": campaign, "request": context["request"]}

@@ -149,7 +149,7 @@ export function move(editor, pos, way) {
     tell(say(way < 0 ? "is-first" : "is-last", { kind: naming(node) }));
     return false;
   }
-  // The neighbour is carried over the block: so the block keeps caret and focus.
+  // The neighbor is carried over the block: so the block keeps caret and focus.
   const start = way < 0 ? pos - other.nodeSize : pos + node.nodeSize;
   const transaction = closeHistory(state.tr).delete(start, start + other.nodeSize);
   transaction.insert(way < 0 ? pos - other.nodeSize + node.nodeSize : pos, other);

@@ -45,7 +45,7 @@ const FORMATS = [
   ["bold", "B", (chain) => chain.toggleMark("bold"), (editor) => editor.isActive("bold")],
   ["italic", "I", (chain) => chain.toggleMark("italic"), (editor) => editor.isActive("italic")],
   ["link", null, null, (editor) => editor.isActive("link")],
-  ["colour", null, (chain) => chain.extendMarkRange("colour").unsetMark("colour"), (editor) => editor.isActive("colour")],
+  ["color", null, (chain) => chain.extendMarkRange("color").unsetMark("color"), (editor) => editor.isActive("color")],
   ["list", null, (chain) => chain.toggleList("bulletList", "listItem"), (editor) => editor.isActive("bulletList")],
   ["numbers", null, (chain) => chain.toggleList("orderedList", "listItem"), (editor) => editor.isActive("orderedList")],
   ["deeper", null, (chain) => chain.sinkListItem("listItem"), null],
@@ -88,8 +88,8 @@ export function toolbar(editor, page) {
   const show = () => {
     shape.show();
     for (const [button, active] of buttons) if (active) button.setAttribute("aria-pressed", String(active(editor)));
-    const colour = row.querySelector("[data-format='colour']");
-    colour.hidden = !editor.isActive("colour");
+    const color = row.querySelector("[data-format='color']");
+    color.hidden = !editor.isActive("color");
   };
   editor.on("transaction", show);
   show();

@@ -1,4 +1,4 @@
-// What a letter may hold, for TipTap: the same schema as samizdat/core/document/schema.py (docs/letter-format.md).
+// What a letter may hold, for TipTap: the same schema as samizdat/core/content/blocks/schema.py (docs/letter-format.md).
 // An atom is a block without text of its own: its words stand in attributes and are filled in by a small form (atoms.js).
 import {
   Bold,
@@ -249,20 +249,20 @@ const link = Mark.create({
 
 // Of imported letters: nobody gives one here, and whatever is pasted loses its own. It can be taken off. Set as a property,
 // since the page allows no style in its markup.
-const colour = Mark.create({
-  name: "colour",
+const color = Mark.create({
+  name: "color",
   priority: 40,
-  addAttributes: () => ({ colour: { default: "#000000" } }),
+  addAttributes: () => ({ color: { default: "#000000" } }),
   parseHTML: () => [
     {
-      tag: "span[data-colour]",
-      getAttrs: (element) => (/^#[0-9a-f]{6}$/.test(element.dataset.colour) ? { colour: element.dataset.colour } : false),
+      tag: "span[data-color]",
+      getAttrs: (element) => (/^#[0-9a-f]{6}$/.test(element.dataset.color) ? { color: element.dataset.color } : false),
     },
   ],
   renderHTML: ({ mark }) => {
     const dom = document.createElement("span");
-    dom.dataset.colour = mark.attrs.colour;
-    dom.style.color = mark.attrs.colour;
+    dom.dataset.color = mark.attrs.color;
+    dom.style.color = mark.attrs.color;
     return { dom, contentDOM: dom };
   },
 });
@@ -297,5 +297,5 @@ export function schema(view) {
     node.extend({ addNodeView: view(node.name) }),
   );
   const atoms = Object.entries(ATOMS).map(([name, defaults]) => atom(name, defaults, view));
-  return [doc, Text, lineBreak, ...viewed, listItem, column, ...atoms, Bold, Italic, link, colour, ids, UndoRedo, Gapcursor];
+  return [doc, Text, lineBreak, ...viewed, listItem, column, ...atoms, Bold, Italic, link, color, ids, UndoRedo, Gapcursor];
 }

@@ -1,4 +1,4 @@
-// What the editor says. The sentences come from the page, in the language of whoever writes (web/editing.py).
+// What the editor says. The sentences come from the page, in the language of whoever writes (web/campaigns/editor_strings.py).
 let words = {};
 
 export function learn(element) {

@@ -1,0 +1,88 @@
+"""Changes of accounts that wait (changes.py): roles, removals, invitations and settings; what they are in words."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.accounts import actions, grants, sealed_people
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import Invitation, Organization, PendingChange, Person
+from samizdat.accounts.pending_changes import ChangeKind
+
+ROLES = {"admin": lazy("admin"), "editor": lazy("editor"), "viewer": lazy("viewer")}
+SETTINGS = {
+    "public_url": lazy("Address of the public pages"),
+    "desk_url": lazy("Address of the desk"),
+    "content_url": lazy("Address of previews and pictures"),
+    "return_address": lazy("Where bounces go"),
+    "leave_mailbox": lazy("Mailbox for leaving by mail"),
+}
+
+
+def _person(row: PendingChange) -> Person:
+    person = Person.objects.filter(pk=row.about or 0).first()
+    if person is None:
+        raise AccountError(_("This person is not here any more."))
+    return person
+
+
+def _named(organization: Organization, number: Any) -> str:
+    person = Person.objects.filter(pk=number, memberships__organization=organization).first()
+    return sealed_people.name_of(person) if person else _("Somebody")
+
+
+def _say_role(row: PendingChange, details: dict[str, Any]) -> str:
+    facts = {"name": _named(row.organization, row.about), "role": ROLES[details["role"]]}
+    return _("%(name)s gets the role: %(role)s") % facts
+
+
+def _do_role(row: PendingChange, details: dict[str, Any], now: datetime) -> None:
+    actions.give_role(_person(row), row.organization, details["role"], by=row.by, now=now, approved=True)
+
+
+def _say_removal(row: PendingChange, _told: dict[str, Any]) -> str:
+    return _("%(name)s is removed and signed out everywhere") % {"name": _named(row.organization, row.about)}
+
+
+def _do_removal(row: PendingChange, _told: dict[str, Any], now: datetime) -> None:
+    actions.remove_person(_person(row), row.organization, by=row.by, now=now, approved=True)
+
+
+def _say_invitation(_row: PendingChange, details: dict[str, Any]) -> str:
+    return _("Somebody new comes in as %(role)s: %(note)s") % {"role": ROLES[details["role"]], "note": details["note"]}
+
+
+def _do_invitation(row: PendingChange, details: dict[str, Any], _now: datetime) -> None:
+    invitation = Invitation.objects.filter(pk=row.about or 0, organization=row.organization, used=False).first()
+    if invitation is None or (invitation.role, bytes(invitation.token_hash).hex()) != (
+        details["role"],
+        details["token"],
+    ):
+        raise AccountError(_("This invitation is not here any more. Invite them again."))
+    grants.open_invitation(invitation)
+
+
+def _undo_invitation(row: PendingChange, _now: datetime) -> None:
+    Invitation.objects.filter(pk=row.about or 0, organization=row.organization, used=False).update(used=True)
+
+
+def _say_setting(row: PendingChange, details: dict[str, Any]) -> str:
+    name = details["name"]
+    if name == "second_person":
+        return _("Campaigns are sent without the approval of a second person")
+    facts = {"setting": SETTINGS[name], "before": getattr(row.organization, name) or "–", "after": details["to"] or "–"}
+    return _("%(setting)s: %(after)s instead of %(before)s") % facts
+
+
+def _do_setting(row: PendingChange, details: dict[str, Any], now: datetime) -> None:
+    actions.change_settings(row.organization, by=row.by, now=now, approved=True, **{details["name"]: details["to"]})
+
+
+KINDS = {
+    "role": ChangeKind(_say_role, _do_role),
+    "removal": ChangeKind(_say_removal, _do_removal),
+    "invitation": ChangeKind(_say_invitation, _do_invitation, _undo_invitation),
+    "setting": ChangeKind(_say_setting, _do_setting),
+}

@@ -1,0 +1,347 @@
+"""What one stolen session must not do alone (threat model, T19): a change waits for another admin, or for a day.
+
+Whatever it is, a role, an address, a domain, it is one row here: what, who asked, since when, who settled it. All
+admins are told at once, at the desk and by mail. Another admin approves it with one press, or stops it with one; where
+nobody does either, it is done after a day by two clocks, so that an organization of one person is never stuck. The day
+begins when another admin knows of it: a mail to them was accepted, or they saw it at the desk. Until then it waits;
+where there is no other admin and no mail goes out, it waits three days. The verb itself asks (`held`), so no door goes
+around it. Where the mailboxes of all other admins refuse mail for a week, it waits its day as if they had been told:
+one who is gone must not keep a change for ever. The command line is of whoever has the machine, and asks nobody.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat import dialect
+from samizdat.accounts import grants
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import Organization, PendingChange, Person
+from samizdat.events.actions import record
+from samizdat.logs import where_it_broke
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+log = logging.getLogger("samizdat.worker")
+
+WAIT = timedelta(hours=24)
+# Of an admin who is alone and whom no mail reaches: long enough to look in at the desk meanwhile.
+UNTOLD = timedelta(hours=72)
+# How long mails to every other admin have to be refused, until it waits its day as if they had been told.
+UNREACHED = timedelta(days=7)
+# An attempt speaks for so long. Where none reaches their server, as without a route, that time stands still.
+SPEAKS = timedelta(days=1)
+# How long somebody has to be an admin before their approval counts: who became one since may be whoever asked.
+SEASONED = timedelta(hours=24)
+
+# Row, and what is known of who was told -> seconds that one process has counted of it.
+Seen = dict[tuple[int, datetime | None, datetime | None], float]
+
+ASKED = "change.asked"
+DONE, STOPPED, FAILED = "change.done", "change.stopped", "change.failed"
+
+
+class ChangeRefused(AccountError):
+    code = "change_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeKind:
+    """says: the change in words. do: what is done once it may be. undo: what is taken away where it is stopped.
+    secret: words of what is told that are forgotten once it is settled."""
+
+    says: Callable[[PendingChange, dict[str, Any]], str]
+    do: Callable[[PendingChange, dict[str, Any], datetime], None] | None = None
+    undo: Callable[[PendingChange, datetime], None] | None = None
+    secret: tuple[str, ...] = ()
+
+
+_loaders: list[Callable[[], Mapping[str, ChangeKind]]] = []
+
+
+def register(load: Callable[[], Mapping[str, ChangeKind]]) -> None:
+    """By an app that has such verbs, when Django starts; they are loaded when somebody asks."""
+    _loaders.append(load)
+
+
+def _kind(name: str) -> ChangeKind:
+    return next(kinds[name] for load in _loaders if name in (kinds := load()))
+
+
+def held(organization: Any, by: Any) -> bool:
+    """Whether a change that this person asks for has to wait. Nothing is guarded before there was anybody on a list."""
+    if by is None:
+        return False
+    if Organization.objects.filter(pk=organization.pk, next_number__gt=1).exists():
+        return True
+    # Who writes the database could have set that number back.
+    return dialect.has_subscribers(organization.pk)
+
+
+def ask(
+    organization: Organization,
+    kind: str,
+    details: dict[str, Any],
+    *,
+    about: int | None = None,
+    now: datetime,
+    by: Person,
+) -> PendingChange:
+    """The same asked again is the one that waits already: its day does not begin anew."""
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        for row in waiting(organization).filter(kind=kind, about=about):
+            if told_of(row) == details:
+                return row
+        row = PendingChange.objects.create(
+            organization=organization, kind=kind, about=about, by=by, created=now, told_sealed=b""
+        )
+        _tell(row, details)
+        record(ASKED, organization, now=now, by=by, about=row.pk, detail={"change": kind})
+    return row
+
+
+def _tell(row: PendingChange, details: dict[str, Any]) -> None:
+    row.told_sealed = seal_json(keyring.keys(row.organization), details, "pendingchange", "told", row.pk)
+    row.mac = grants.mac(*grants.of_change(row))
+    row.save(update_fields=["told_sealed", "mac"])
+
+
+def told_of(row: PendingChange) -> dict[str, Any]:
+    return open_json(keyring.keys(row.organization), row.told_sealed, "pendingchange", "told", row.pk) or {}
+
+
+def sentence_of(row: PendingChange) -> str:
+    """What it is, for people."""
+    return _kind(row.kind).says(row, told_of(row))
+
+
+def others(organization: Any, asker: Any, now: datetime) -> list[Person]:
+    """Admins whose approval counts."""
+    rows = grants.memberships(organization=organization, role="admin", person__is_active=True, locked=None)
+    return [row.person for row in rows if row.person != asker and row.since and row.since <= now - SEASONED]
+
+
+def waiting(organization: Any) -> Any:
+    """Rows, the oldest first."""
+    rows = PendingChange.objects.select_related("organization", "by").filter(organization=organization, state="waiting")
+    return rows.order_by("id")
+
+
+def is_waiting(organization: Any, kind: str, about: int) -> bool:
+    return bool(waiting(organization).filter(kind=kind, about=about).exists())
+
+
+def until(row: Any, now: datetime) -> datetime:
+    """When it is done by itself at the earliest, of anything with `created`, `noticed`, `refused` and `waited`."""
+    waited = timedelta(seconds=row.waited)
+    span, since = (UNREACHED + WAIT, row.refused) if is_refused(row, now) else (WAIT, row.noticed or now)
+    return max(since + span, now + span - waited)
+
+
+def counts(row: Any, now: datetime) -> bool:
+    """Whether its time runs: somebody else knows of it, or there is nobody else."""
+    return row.noticed is not None or is_refused(row, now) or not others(row.organization, row.by, now)
+
+
+def is_refused(row: Any, now: datetime) -> bool:
+    """Whether mails to every other admin were refused when they were last tried, of late, and none of them knows."""
+    return row.noticed is None and row.tried is not None and abs(now - row.tried) < SPEAKS
+
+
+def has_waited(row: Any, waited: float, now: datetime) -> bool:
+    """A day by both clocks: so none of them shortens it, and a house that is off only lengthens it."""
+    span, since = UNTOLD, row.created
+    if row.noticed:
+        span, since = WAIT, row.noticed
+    elif row.refused:
+        span, since = UNREACHED + WAIT, row.refused
+    return waited >= span.total_seconds() and now >= since + span
+
+
+def is_news_to(row: Any, person: Any, now: datetime, *, by_mail: bool) -> bool:
+    """Whether its day begins now that this admin knows of it. By mail the only admin tells themself: whoever has stolen
+    their session does not have their mailbox."""
+    if row.noticed is not None:
+        return False
+    known = others(row.organization, row.by, now)
+    return person in known or (by_mail and not known)
+
+
+def notice(row: PendingChange, person: Any, now: datetime, *, by_mail: bool = False) -> None:
+    """This admin was shown it, or a mail to them was accepted."""
+    if not is_news_to(row, person, now, by_mail=by_mail):
+        return
+    with transaction.atomic():
+        mine = PendingChange.objects.select_related("organization").select_for_update(of=("self",))
+        fresh = mine.filter(pk=row.pk, state="waiting", noticed=None).first()
+        if fresh is not None and _is_ours(fresh):
+            row.noticed, row.waited = fresh.noticed, fresh.waited = now, 0.0
+            _save(fresh)
+
+
+def refuse(row: PendingChange, refused: Collection[Any], now: datetime) -> None:
+    """Mails to these admins were refused or put off by the servers of their mailboxes."""
+    if not are_out_of_reach(row, refused, now):
+        return
+    with transaction.atomic():
+        mine = PendingChange.objects.select_related("organization").select_for_update(of=("self",))
+        fresh = mine.filter(pk=row.pk, state="waiting", noticed=None).first()
+        if fresh is not None and _is_ours(fresh):
+            note_refused(fresh, now)
+            _save(fresh)
+
+
+def are_out_of_reach(row: Any, refused: Collection[Any], now: datetime) -> bool:
+    """Whether these are all other admins, and none of them was told."""
+    known = others(row.organization, row.by, now)
+    return row.noticed is None and bool(known) and all(person in refused for person in known)
+
+
+def note_refused(row: Any, now: datetime) -> None:
+    """In anything with `refused`, `tried` and `waited`: its time begins with the first, and goes on while some are."""
+    if row.refused is None:
+        row.refused, row.waited = now, 0.0
+    row.tried = now
+
+
+def _save(row: PendingChange) -> None:
+    """What is known of who was told."""
+    row.mac = grants.mac(*grants.of_change(row))
+    row.save(update_fields=["noticed", "refused", "tried", "waited", "mac"])
+
+
+def approve(row: PendingChange, *, now: datetime, by: Person | None) -> None:
+    """Errors: ChangeRefused, and whatever the change itself meets."""
+    if by is not None and by == row.by:
+        raise ChangeRefused(_("You asked for it yourself: another admin has to approve it."))
+    if by is not None and by not in others(row.organization, row.by, now):
+        raise ChangeRefused(_("Only somebody who has been an admin for a day can approve it."))
+    if not _settle(row, "done", now, by):
+        raise ChangeRefused(_("This change doesn't wait any more. Look at what became of it."))
+
+
+def stop(row: PendingChange, *, now: datetime, by: Person | None) -> None:
+    """By any admin, also by whoever asked. Errors: ChangeRefused where it is too late."""
+    if not _settle(row, "stopped", now, by):
+        raise ChangeRefused(_("This change doesn't wait any more. Look at what became of it."))
+
+
+def stop_about(organization: Any, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
+    """What it is about is gone, or is about to go: nothing is left to be taken away."""
+    for row in waiting(organization).filter(kind=kind, about=about):
+        _settle(row, "stopped", now, by, act=False)
+
+
+def settle_about(organization: Any, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
+    """What it is about was done without it, by somebody who need not wait."""
+    for row in waiting(organization).filter(kind=kind, about=about):
+        _settle(row, "done", now, by, act=False)
+
+
+def wait(now: datetime, passed: timedelta, seen: Seen | None = None) -> None:
+    """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
+    done. seen: as in `count`."""
+    rows = PendingChange.objects.select_related("organization", "by").filter(state="waiting")
+    for row in rows.order_by("id"):
+        if not is_admin(row.by, row.organization):
+            _settle(row, "stopped", now, None)  # Whoever asked is no admin any more, or is locked.
+        elif not _is_ours(row):
+            log.error("A change that waited was written by somebody who has no keys; it was dropped.")
+            _fail(row, now)
+        elif counts(row, now):
+            _wait_on(row, now, count(row, passed, seen))
+
+
+def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:
+    late = has_waited(row, waited, now)
+    # A clock that was ahead when it was asked for would keep it for ever.
+    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited__lte=waited, **told(row))
+    row.waited, row.created = waited, min(row.created, now)
+    row.noticed = min(row.noticed, now) if row.noticed else None
+    row.refused = min(row.refused, now) if row.refused else None
+    row.mac = grants.mac(*grants.of_change(row))
+    mine.update(waited=row.waited, created=row.created, noticed=row.noticed, refused=row.refused, mac=row.mac)
+    if late:
+        _do_late(row, now)
+
+
+def told(row: Any) -> dict[str, Any]:
+    """What WHERE has to find unchanged, so that no time counted before a notice is written after it."""
+    return {"noticed": row.noticed, "refused": row.refused, "tried": row.tried}
+
+
+def _is_ours(row: PendingChange) -> bool:
+    return grants.fits(row.mac, *grants.of_change(row))
+
+
+def count(row: Any, passed: timedelta, seen: Seen | None) -> float:
+    """How long it has waited at least, of anything with `waited`, when one process looks again.
+
+    Each of several processes counts the same hours, so none adds its own to the sum of all. seen: what had been
+    counted of each row when this process looked last; since then so much has passed. Of a row that it sees for the
+    first time it counts nothing. Without it the caller is the only one that counts.
+    """
+    if seen is None:
+        return float(row.waited + passed.total_seconds())
+    key = row.pk, row.noticed, row.refused  # With each of these it begins anew.
+    before = seen.get(key)
+    seen[key] = max(row.waited, before + passed.total_seconds()) if before is not None else row.waited
+    return seen[key]
+
+
+def _do_late(row: PendingChange, now: datetime) -> None:
+    """What cannot be done any more, such as a name that is taken by now, waits no longer."""
+    try:
+        _settle(row, "done", now, None)
+    except AccountError as refused:
+        log.error("A change that had waited for its day could not be made: %s", refused.code)
+        _fail(row, now)
+    except Exception as error:
+        log.error("A change that had waited for its day could not be made: %s", where_it_broke(error))
+        _fail(row, now)
+
+
+def _fail(row: PendingChange, now: datetime) -> None:
+    with transaction.atomic():
+        if PendingChange.objects.filter(pk=row.pk, state="waiting").update(state="failed", settled=now):
+            record(FAILED, row.organization, now=now, about=row.pk)
+            _forget_secrets(row)
+
+
+def is_admin(person: Person | None, organization: Organization) -> bool:
+    """Who may sign in, and is one here."""
+    if person is None:
+        return False
+    wanted = {"role": "admin", "person__is_active": True, "locked": None}
+    return bool(grants.memberships(person=person, organization=organization, **wanted))
+
+
+def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, act: bool = True) -> bool:
+    """WHERE is the lock: of two who press, the second changes nothing. act: what follows from it is done."""
+    kind = _kind(row.kind)
+    if state == "done" and not _is_ours(row):
+        raise ChangeRefused(_("This change was altered in the database by other means. Stop it and ask for it again."))
+    with transaction.atomic():
+        mine = PendingChange.objects.filter(pk=row.pk, state="waiting")
+        if not mine.update(state=state, settled=now, settled_by=by):
+            return False
+        record(DONE if state == "done" else STOPPED, row.organization, now=now, by=by, about=row.pk)
+        if act and state == "done" and kind.do is not None:
+            kind.do(row, told_of(row), now)
+        if act and state == "stopped" and kind.undo is not None:
+            kind.undo(row, now)
+        _forget_secrets(row)
+    row.refresh_from_db()
+    return True
+
+
+def _forget_secrets(row: PendingChange) -> None:
+    secret = _kind(row.kind).secret
+    if secret and _is_ours(row):
+        _tell(row, {word: value for word, value in told_of(row).items() if word not in secret})

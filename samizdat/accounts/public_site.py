@@ -1,0 +1,25 @@
+"""An organization as the public pages know it: carried to the public database when it is founded, changed or missing
+there."""
+
+from urllib.parse import urlsplit
+
+from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
+from samizdat.publicdb.actions import publish_place
+
+
+def publish(organization: Organization) -> None:
+    """May be repeated at any time. Call it after the commit: the public database is a database of its own."""
+    kept = leading(organization)
+    # Where the copy is gone its pages stay where the row says, or nobody could leave: they are the same under any host.
+    public_url = kept.public_url if kept.known else organization.public_url
+    publish_place(
+        bytes(organization.uid),
+        host=urlsplit(public_url).hostname or "",
+        name=organization.name,
+        language=organization.language,
+        accent=organization.accent,
+        leave_mailbox=kept.leave_mailbox,
+        feared=organization.feared,
+        zone=organization.timezone,
+    )

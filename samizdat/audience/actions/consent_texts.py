@@ -1,0 +1,79 @@
+"""What readers agree to, word for word, kept in versions: an agreement can be shown with the words it was given to."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.audience.models import ConsentText, List
+from samizdat.core import consent
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentTextView:
+    """One version, opened."""
+
+    purpose: str
+    language: str
+    version: int
+    text: str
+    since: date
+
+
+def put_wording(
+    list: List, text: str, *, language: str, now: datetime, purpose: str = "newsletter", by: Any = None
+) -> ConsentTextView:
+    """The words that readers of this list agree to from now on. The newest version said again makes no other."""
+    code, text = consent.PURPOSES.index(purpose), text.strip()
+    with transaction.atomic():
+        # Two people who save at once wait for each other here.
+        List.objects.select_for_update(no_key=True).get(id=list.id)
+        versions = [wording for wording in wordings(list, purpose) if wording.language == language]
+        if versions and versions[-1].text == text:
+            return versions[-1]
+        row = ConsentText.objects.create(
+            organization_id=list.organization_id,
+            list=list,
+            purpose=code,
+            language=language[:8],
+            version=versions[-1].version + 1 if versions else 1,
+            text_sealed=b"",
+            since=now.astimezone(UTC).date(),
+        )
+        row.text_sealed = keyring.keys(list.organization).seal(text.encode(), "wording", "text", row.pk)
+        row.save(update_fields=["text_sealed"])
+        detail = {"purpose": purpose, "language": row.language, "version": row.version}
+        record("list.worded", list.organization, about=list.id, by=by, now=now, detail=detail)
+    return ConsentTextView(purpose, row.language, row.version, text, row.since)
+
+
+def wordings(list: List, purpose: str | None = None) -> list[ConsentTextView]:
+    """Every version, by purpose and language, the oldest first."""
+    keys = keyring.keys(list.organization)
+    rows = ConsentText.objects.filter(list=list).order_by("purpose", "language", "version")
+    if purpose is not None:
+        rows = rows.filter(purpose=consent.PURPOSES.index(purpose))
+    return [
+        ConsentTextView(
+            consent.PURPOSES[row.purpose],
+            row.language,
+            row.version,
+            keys.open(row.text_sealed, "wording", "text", row.pk).decode(),
+            row.since,
+        )
+        for row in rows
+    ]
+
+
+def words_of(list: List, text: str, purpose: str = "newsletter") -> dict[int, str]:
+    """What a consent record says of the words it was given: the text and, where it is one that the house keeps, the
+    newest version that says so."""
+    trimmed_text = text.strip()
+    known = [wording for wording in wordings(list, purpose) if wording.text == trimmed_text]
+    if not known:
+        return {consent.WORDING: text}
+    newest = max(known, key=lambda wording: (wording.since, wording.version))
+    return {consent.WORDING: text, consent.VERSION: str(newest.version), consent.LANGUAGE: newest.language}

@@ -1,0 +1,176 @@
+"""Sign-ups that nobody confirmed are forgotten: somebody typed an address in, and its owner never said yes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.audience import consent_records, consent_writer
+from samizdat.audience.actions import forms
+from samizdat.audience.actions.consent import verdict
+from samizdat.audience.list_totals import ListTotals
+from samizdat.audience.models import ConsentRecord, List, SignUp, Subscriber, Subscription
+from samizdat.audience.open_signups import ASKED, FORM
+from samizdat.core import consent
+from samizdat.core.crypto import seal
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+
+# Days a sign-up waits for its confirmation; the page says seven, a day more for time zones and slow mail.
+CONFIRM_DAYS = 8
+
+# Sign-ups of one look.
+PAGE = 100
+
+_BY_FORM, _CONFIRMED = (ASKED, FORM), consent.KINDS.index("confirmed")
+
+# ((list, kind, way, day, purpose), record, what is sealed of it), in the order of writing
+type Held = tuple[tuple[int | None, int, int, str, int], int, bytes]
+
+
+def last_day(now: datetime) -> date:
+    """Sign-ups of earlier days have had their time."""
+    return (now.astimezone(UTC) - timedelta(days=CONFIRM_DAYS)).date()
+
+
+def forget_unconfirmed(now: datetime) -> int | None:
+    """One page of sign-ups by a form that have had their week: how many were forgotten, None when there are no more.
+
+    Only what came by a form: pending ones of an import were asked by somebody else, and stay. Who is known by nothing
+    else goes whole, and may sign up again. Of everybody else, on the list or not, the sign-up alone is forgotten.
+    """
+    due = SignUp.objects.filter(day__lt=last_day(now)).order_by("day", "record")[:PAGE]
+    by_list: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for id, subscriber, list_id in due.values_list("record_id", "record__subscriber", "record__list"):
+        by_list[list_id].append((id, subscriber))
+    if not by_list:
+        return None
+    rows = List.objects.select_related("organization").in_bulk(by_list)
+    return sum(_forget_of(rows[list_id], entries, now) for list_id, entries in sorted(by_list.items()))
+
+
+def _forget_of(list: List, due: Sequence[tuple[int, int]], now: datetime) -> int:
+    """`due`: (record, subscriber) each. They are looked for no more, whatever becomes of them."""
+    ids, records = sorted({subscriber for _record, subscriber in due}), {record for record, _subscriber in due}
+    forgotten = 0
+    with transaction.atomic():
+        ids = dialect.hold_subscribers(list.organization_id, ids)
+        held = _held(ids)
+        standing, known = _standing(list, held, now), _known_otherwise(list, held)
+        for row in Subscriber.objects.select_related("organization").filter(id__in=ids).order_by("id"):
+            if row.id in standing and row.id in known:
+                forgotten += _forget(list, row, standing[row.id], held, now)
+            elif row.id in standing and row.source == FORM:
+                forgotten += _forget(list, row, None, held, now)
+            else:  # Also who was brought in as somebody who never agreed: of that nothing is on record.
+                forgotten += _forget_words(
+                    list, row, [entry for entry in held[row.id] if entry[1] in records], held, now
+                )
+        SignUp.objects.filter(record__in=records).delete()
+    return forgotten
+
+
+def waits(list: List, subscriber: Subscriber, day: date, now: datetime, sent_at: datetime) -> bool:
+    """Whether their sign-up of that day may still be confirmed: nothing has answered it, it is of the last days, and
+    they are not written to anyway. Who left, or whose mail came back, stays that until then. `sent_at`: when they
+    confirmed, by the clock of the public pages: a worker that stood still for days takes nobody's week away."""
+    asks = day >= last_day(sent_at) and asked(list, subscriber, day, now)
+    return asks and not isinstance(verdict(subscriber, list, now), consent.Permission)
+
+
+def asked(list: List, subscriber: Subscriber, day: date, now: datetime) -> bool:
+    """Whether a sign-up of that day is on record, and nothing has answered it since."""
+    records = consent_records.records(known for _id, known in dialect.consent_of([subscriber.id]))
+    return day in consent.asked_on(records, list.id, now)
+
+
+def _held(ids: Sequence[int]) -> Mapping[int, Sequence[Held]]:
+    """What is on record about these subscribers."""
+    by_subscriber: dict[int, Any] = {id: [] for id in ids}
+    for id, (number, list_id, kind, purpose, way, day), blob in dialect.consent_with_words(ids):
+        by_subscriber[id].append(((list_id, kind, way, day, purpose), number, blob))
+    return by_subscriber
+
+
+def _standing(list: List, held: Mapping[int, Sequence[Held]], now: datetime) -> dict[int, int]:
+    """Who is on this list by nothing but sign-ups by a form, none of them fresh -> her status there: pending, or what
+    she had said about every list.
+    """
+    first = last_day(now).isoformat()
+    here = Subscription.objects.filter(list=list, subscriber__in=[*held]).values_list("subscriber_id", "status")
+    return {
+        id: status
+        for id, status in here
+        if all(what[1:3] == _BY_FORM and what[3] < first for what, _record, _blob in held[id] if what[0] == list.id)
+    }
+
+
+def _known_otherwise(list: List, held: Mapping[int, Sequence[Held]]) -> set[int]:
+    """Those who are on another list, or of whom anything else is on record than sign-ups by a form."""
+    elsewhere = Subscription.objects.filter(subscriber__in=[*held]).exclude(list=list)
+    subscriber_ids = {
+        id for id, entries in held.items() if any(what[1:3] != _BY_FORM for what, _record, _blob in entries)
+    }
+    return subscriber_ids | {*elsewhere.values_list("subscriber_id", flat=True)}
+
+
+def _forget(list: List, row: Subscriber, status: int | None, held: Mapping[int, Sequence[Held]], now: datetime) -> int:
+    """Her place on this list; without a `status` all that is known of her."""
+    lost = [entry for entry in held[row.id] if entry[0][0] == list.id and entry[2]]
+    numbers = [_number(list, row, entry) for entry in lost]
+    if status is None:
+        consent_writer.remove(row)
+    else:
+        tags = consent_writer.tags_of(row)
+        totals = ListTotals()
+        totals.move({list.id: status}, tags, {}, tags)
+        totals.write()
+        Subscription.objects.filter(subscriber=row, list=list).delete()
+        _empty(lost)
+    _say(list, row, numbers, now)
+    return 1
+
+
+def _forget_words(
+    list: List, row: Subscriber, due: Iterable[Held], held: Mapping[int, Sequence[Held]], now: datetime
+) -> int:
+    """Of one who stands as she stood: what was typed about her, and is not what she confirmed."""
+    mine = [entry for entry in due if entry[2]]
+    answered = _answered(list, row, held[row.id]) if mine else frozenset()
+    lost = [entry for entry in mine if (entry[0][4], _words(row, entry).get(consent.AT)) not in answered]
+    if lost:
+        numbers = [_number(list, row, entry) for entry in lost]
+        _empty(lost)
+        _say(list, row, numbers, now)
+    return bool(lost)
+
+
+def _empty(records: Iterable[Held]) -> None:
+    """A record keeps its place in the chain and loses its words."""
+    ConsentRecord.objects.filter(id__in=[entry[1] for entry in records]).update(blob=b"")
+
+
+def _answered(list: List, row: Subscriber, held: Iterable[Held]) -> frozenset[tuple[int, str | None]]:
+    """(purpose, when) of the sign-ups that she confirmed, as her confirmations say it."""
+    confirmed = (entry for entry in held if entry[0][:2] == (list.id, _CONFIRMED) and entry[2])
+    return frozenset((entry[0][4], _words(row, entry).get(consent.ASKED_AT, "")) for entry in confirmed)
+
+
+def _words(row: Subscriber, entry: Held) -> dict[int, str]:
+    return seal.unpack(keyring.keys(row.organization).open(entry[2], *consent_records.RECORD, row.number))
+
+
+def _number(list: List, row: Subscriber, entry: Held) -> int:
+    """What the link in the mail about a sign-up names."""
+    asked = forms.told_in(_words(row, entry)).get("asked")
+    return int(asked) if asked else forms.dated(list.id, date.fromisoformat(entry[0][3]))
+
+
+def _say(list: List, row: Subscriber, numbers: Sequence[int], now: datetime) -> None:
+    """`numbers`: in the links that were mailed, which say from then on that it is forgotten
+    (worker/schedule/expire_signups)."""
+    detail = {"list": list.id, "links": sorted({*numbers})}
+    record("subscriber.forgotten", row.organization, about=row.id, now=now, detail=detail)

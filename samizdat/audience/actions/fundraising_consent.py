@@ -1,0 +1,69 @@
+"""Appeals for money: with which words a list asks for a yes to them, and asking one reader, whose mailbox answers."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.audience import consent_writer
+from samizdat.audience.actions import forms
+from samizdat.audience.actions.consent import asked_for_appeals
+from samizdat.audience.actions.lists import change_list
+from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscriber, Subscription
+from samizdat.audience.queries import details_of
+from samizdat.core import consent
+from samizdat.core.consent import APPEALS
+from samizdat.events.actions import record
+
+
+def put_words(list: List, words: str, *, now: datetime, by: Any = None) -> None:
+    """Readers of this list are asked for a yes to appeals with these words; with none they are not asked."""
+    change_list(list, {**details_of(list), "appeals": words.strip()}, now=now, by=by)
+
+
+def words_for(list: List, language: str = "") -> str:
+    """The words beside the box for appeals of this list, in that language where there are such; "" where the house asks
+    for none. They stand in the settings of the list, or in a form that has it."""
+    own = list.organization.language
+    by_language = {own: str(details_of(list).get("appeals") or "").strip()}
+    for form in SignUpForm.objects.select_related("organization").filter(organization=list.organization, removed=None):
+        facts = forms.facts_of(form)
+        if list.id in facts.lists:
+            by_language[facts.language] = by_language.get(facts.language) or facts.appeals
+    return by_language.get(language[:2].lower()) or by_language[own] or next(filter(None, by_language.values()), "")
+
+
+def concern(subscriber: Subscriber, list: List) -> bool:
+    """Whether she is asked for a yes to appeals of this list: she gets its letters, and the house asks for it, or
+    anything of that is on record about her, as where somebody at the desk noted it."""
+    if not Subscription.objects.filter(subscriber=subscriber, list=list, status=SUBSCRIBED).exists():
+        return False
+    about = list.id, consent.PURPOSES.index(APPEALS)
+    spoke = any((known[1], known[3]) == about for _id, known in dialect.consent_of([subscriber.id]))
+    return spoke or bool(words_for(list))
+
+
+def agreed(subscriber: Subscriber, list: List) -> bool:
+    return Subscription.objects.filter(subscriber=subscriber, list=list, asking=consent.YES).exists()
+
+
+def without(subscriber: Subscriber, lists: Iterable[List]) -> list[List]:
+    """Of these, those whose letters she gets and not their appeals."""
+    mine = Subscription.objects.filter(subscriber=subscriber, list__in=lists, status=SUBSCRIBED)
+    ids = {*mine.exclude(asking=consent.YES).values_list("list_id", flat=True)}
+    return [list_ for list_ in lists if list_.id in ids]
+
+
+def ask(subscriber: Subscriber, lists: Iterable[List], words: str, number: int, *, now: datetime) -> None:
+    """Somebody ticked the box for her: asked, until her mailbox says yes by the link with this number. Told once,
+    however often its mail is tried. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row, lists, today = consent_writer.lock(subscriber), [*lists], now.astimezone(UTC).date()
+        if all(asked_for_appeals(row, list_, today, now) for list_ in lists):
+            return
+        consent_writer.write(row, forms.asking(lists, words, number), now)
+        for list_ in lists:
+            detail: dict[str, Any] = {"list": list_.id, "purpose": APPEALS}
+            record("subscriber.asked", row.organization, about=row.id, now=now, detail=detail)

@@ -1,0 +1,51 @@
+"""At most one mail a day of each kind to one mailbox, whoever asks for it and however often; and how many cannot go."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.audience.models import MailQuota, UnsentMailCount
+from samizdat.core.mail import address
+from samizdat.vault import keyring
+
+# Mails of a kind in a day to one mailbox under several spellings: some people do use them.
+A_DAY = 3
+
+
+def once_a_day(organization: Any, what: str, box: int, now: datetime) -> bool:
+    """Whether the mail `what` ("confirm ada@example.org", "erase 17") may go today (UTC). Told before it goes, so a
+    crash costs the mail of that day and never a second one.
+
+    `box`: the row of the public database that asks. The same one asking again is a second try of the same mail, and
+    may.
+    """
+    keys = keyring.keys(organization)
+    row, _made = MailQuota.objects.get_or_create(
+        organization=organization,
+        mark=keys.blind(f"mailed\0{what}"),
+        day=now.astimezone(UTC).date(),
+        defaults={"box": box},
+    )
+    return row.box == box
+
+
+def few_a_day(organization: Any, what: str, to: str, box: int, now: datetime) -> bool:
+    """Whether one more mail of a kind may go today to the mailbox behind this address, whichever of its spellings it
+    is: a program that puts +1, +2, +3 behind a name means one person."""
+    kept = f"{what} behind {address.root(to)}"
+    return any(once_a_day(organization, f"{kept} {number}", box, now) for number in range(A_DAY))
+
+
+def forget_mailed(now: datetime) -> None:
+    """What was mailed on days that are over."""
+    MailQuota.objects.filter(day__lt=now.astimezone(UTC).date() - timedelta(days=1)).delete()
+
+
+def tell_unmailed(waiting: Mapping[tuple[int, str], int]) -> None:
+    """(organization, why) -> how many sign-ups wait for their mail; of whom nothing is told, none do."""
+    rows = [UnsentMailCount(organization_id=whose, why=why, count=many) for (whose, why), many in waiting.items()]
+    with transaction.atomic():
+        UnsentMailCount.objects.all().delete()
+        UnsentMailCount.objects.bulk_create(rows)

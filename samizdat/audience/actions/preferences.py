@@ -1,0 +1,371 @@
+"""What a reader decides about her own letters: how often, how they look, until when nothing, and to which mailbox."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.audience import consent_writer
+from samizdat.audience.actions import forms, fundraising_consent
+from samizdat.audience.actions.suppressions import keep_suppression
+from samizdat.audience.consent_writer import Fact
+from samizdat.audience.list_names import list_name
+from samizdat.audience.models import (
+    FREQUENCIES,
+    STATUSES,
+    SUBSCRIBED,
+    List,
+    SignUpForm,
+    Subscriber,
+    Subscription,
+)
+from samizdat.core import consent, pagination
+from samizdat.core.content import digest, reader_formats
+from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+
+# Days. Longer is leaving; and a process that is taken must not silence a list for good.
+LONGEST_PAUSE = 400
+# Subscriptions of one transaction when pauses end.
+PAGE = 50
+
+# Wishes for another mailbox that are kept: one is mailed about in a day, and its links work for a week.
+MOST_WISHES = 9
+
+PAUSE, OFTEN = "pause", ("all", "monthly", "digest")
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderPreferences:
+    """What the preference centre shows of one subscription. topics: (tag number, name, whether she has it). gathers:
+    does the list make digests? appeals: whether she agreed to appeals for money; None where she is not asked.
+    """
+
+    list_name: str
+    status: str
+    often: str
+    until: date | None
+    language: str
+    wishes: str
+    topics: list[tuple[int, str, bool]]
+    gathers: bool = False
+    appeals: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceChoice:
+    """What she chose. often: of OFTEN or PAUSE; "" leaves it. wishes: core/content/reader_formats. topics: tag numbers;
+    offered: those that the page showed her, and none of the others is taken from her.
+    """
+
+    often: str = ""
+    until: date | None = None
+    language: str = ""
+    wishes: str | None = None
+    topics: frozenset[int] | None = None
+    offered: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Fewer:
+    """A choice after which fewer letters come: how often and until when nothing, as it was and as it is, and the topics
+    that were taken away."""
+
+    before: tuple[str, date | None]
+    after: tuple[str, date | None]
+    topics: frozenset[int]
+
+
+def settings_of(subscriber: Subscriber, list: List) -> ReaderPreferences | None:
+    """None where she has nothing to do with this list."""
+    keys = keyring.keys(subscriber.organization)
+    row = Subscription.objects.filter(subscriber=subscriber, list=list).first()
+    if row is None:
+        return None
+    held = {*consent_writer.tags_of(subscriber)}
+    return ReaderPreferences(
+        list_name=list_name(keys, list),
+        status=STATUSES[row.status],
+        often=_often(row.frequency),
+        until=row.paused,
+        language=subscriber.language,
+        wishes=reader_formats.known(consent_writer.values_of(keys, subscriber).get(seal.WISHES, "")),
+        topics=[(number, name, number in held) for number, name in topics_of(list).items()],
+        gathers=bool(list.digest_when),
+        appeals=row.asking == consent.YES if fundraising_consent.concern(subscriber, list) else None,
+    )
+
+
+def _often(frequency: int) -> str:
+    return digest.CHOSEN.get(FREQUENCIES[frequency], FREQUENCIES[frequency])
+
+
+def often_of(subscriber: Subscriber, list_id: int) -> tuple[str, date | None]:
+    """(how often she wants the letters of a list, of OFTEN; until which day nothing)."""
+    row = Subscription.objects.get(subscriber=subscriber, list=list_id)
+    return _often(row.frequency), row.paused
+
+
+@dataclass(frozen=True, slots=True)
+class FormatChoice:
+    """wishes: how her letters look (core/content/reader_formats). mailboxes: where she wants them, and has not said yes
+    yet."""
+
+    wishes: str
+    mailboxes: list[str]
+
+
+def looks_of(subscriber: Subscriber) -> FormatChoice:
+    held = consent_writer.values_of(keyring.keys(subscriber.organization), subscriber)
+    return FormatChoice(reader_formats.known(held.get(seal.WISHES, "")), _wishes(held))
+
+
+def topics_of(list: List) -> dict[int, str]:
+    """Tag number -> name of those that readers of a list choose themselves: the topics of its sign-up forms."""
+    offered: dict[int, str] = {}
+    for form in SignUpForm.objects.select_related("organization").filter(organization=list.organization, removed=None):
+        view = forms.view_of(form)
+        offered |= view.topics if list.id in view.lists else {}
+    return offered
+
+
+def remarks(organization: Any, view: forms.FormView) -> list[str]:
+    """What of a form does not fit on the public pages, as sentences; they show the rest."""
+    sentences = []
+    written = forms.written(view)
+    for field in view.fields:
+        if field.number in written:
+            text = _(
+                "“%(field)s” has %(count)s choices, more than a public page of 14 KB holds: readers write one instead, "
+                "and only what is one of them is taken. Fewer or shorter choices can be picked."
+            )
+            sentences.append(text % {"field": field.label or field.tag, "count": len(field.choices)})
+    for list_ in List.objects.select_related("organization").filter(organization=organization, id__in=view.lists):
+        topics = [*topics_of(list_).values()]
+        shown = pagination.shown(topics, fundraising_consent.words_for(list_))
+        if shown < len(topics):
+            text = _(
+                "The settings of readers of “%(list)s” show %(shown)s of its %(count)s topics, and their page holds no "
+                "more. Whoever has one of the others keeps it."
+            )
+            sentences.append(text % {"list": view.lists[list_.id], "shown": shown, "count": len(topics)})
+    return sentences
+
+
+def prefer(subscriber: Subscriber, list: List, choice: PreferenceChoice, *, now: datetime) -> Fewer | None:
+    """Writes what they chose, if they have anything to do with this list. Where fewer letters come after it: what
+    they had before. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row = consent_writer.lock(subscriber)
+        subscription = Subscription.objects.filter(subscriber=row, list=list).first()
+        if subscription is None:
+            return None
+        before, held = (_often(subscription.frequency), subscription.paused), {*consent_writer.tags_of(row)}
+        changed = [
+            *_how_often(row, subscription, choice, now),
+            *_looks(row, choice),
+            *_topics(row, list, choice),
+        ]
+        if changed:
+            consent_writer.settle(row, now)
+            record(
+                "subscriber.preferred",
+                row.organization,
+                about=row.id,
+                now=now,
+                detail={"list": list.id, "changed": changed},
+            )
+        after, topics = often_of(row, list.id), frozenset(held - {*consent_writer.tags_of(row)})
+    return Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None
+
+
+def _rank(often: tuple[str, date | None]) -> tuple[bool, date, bool]:
+    """The more, the fewer letters come."""
+    return often[1] is not None, often[1] or date.min, often[0] != "all"
+
+
+def put_back(subscriber: Subscriber, list: List, fewer: Fewer, *, now: datetime, by: Any = None) -> bool:
+    """Undoes such a choice, as far as nothing else was chosen since. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row = consent_writer.lock(subscriber)
+        subscription = Subscription.objects.filter(subscriber=row, list=list).first()
+        if subscription is None:
+            return False
+        changed = consent_writer.retag(row, fewer.topics & {*topics_of(list)})
+        if (_often(subscription.frequency), subscription.paused) == fewer.after:
+            often, until = fewer.before
+            for choice in (PreferenceChoice(often), PreferenceChoice(PAUSE, until)):
+                subscription.refresh_from_db()
+                changed |= bool([*_how_often(row, subscription, choice, now)])
+        if changed:
+            consent_writer.settle(row, now)
+            detail = {"list": list.id, "changed": ["often"]}
+            record("subscriber.preferred", row.organization, about=row.id, by=by, now=now, detail=detail)
+    return bool(changed)
+
+
+def _how_often(row: Subscriber, subscription: Subscription, choice: PreferenceChoice, now: datetime) -> Iterable[str]:
+    today = now.astimezone(UTC).date()
+    paused, frequency, turn = before = subscription.paused, subscription.frequency, subscription.digest_turn
+    if choice.often == PAUSE and choice.until and today < choice.until <= today + timedelta(days=LONGEST_PAUSE):
+        paused = choice.until
+    elif choice.often in OFTEN:
+        paused = None
+        # Held, so that no letter begins and no round ends between this look and what is written.
+        list_ = List.objects.select_for_update(no_key=True).get(id=subscription.list_id)
+        if choice.often != "digest" or list_.digest_when:
+            frequency, turn = digest.chosen(frequency, turn, list_.digest_round, choice.often)
+    if (paused, frequency, turn) != before:
+        mine = Subscription.objects.filter(subscriber=row, list=subscription.list_id)
+        mine.update(paused=paused, frequency=frequency, digest_turn=turn)
+        yield "often"
+
+
+def _looks(row: Subscriber, choice: PreferenceChoice) -> Iterable[str]:
+    if choice.language and choice.language != row.language:
+        Subscriber.objects.filter(id=row.id).update(language=choice.language[:8])
+        yield "language"
+    if choice.wishes is None:
+        return
+    held = consent_writer.values_of(keyring.keys(row.organization), row)
+    wishes = reader_formats.known(choice.wishes)
+    if held.get(seal.WISHES, "") != wishes:
+        consent_writer.reseal(row, held | {seal.WISHES: wishes})
+        yield "looks"
+
+
+def _topics(row: Subscriber, list: List, choice: PreferenceChoice) -> Iterable[str]:
+    """Only tags that the list offers: the others are the organization's own notes."""
+    if choice.topics is None:
+        return
+    offered = {*topics_of(list)}
+    if consent_writer.retag(row, offered & choice.topics, (offered & choice.offered) - choice.topics):
+        yield "topics"
+
+
+def end_pauses(now: datetime) -> int:
+    """Whose pause is over is written to again; how many, at most PAGE."""
+    today = now.astimezone(UTC).date()
+    ids = [*Subscription.objects.filter(paused__lte=today).values_list("subscriber_id", flat=True)[:PAGE]]
+    for row in Subscriber.objects.select_related("organization").filter(id__in=ids):
+        with transaction.atomic():
+            locked = consent_writer.lock(row)
+            Subscription.objects.filter(subscriber=locked, paused__lte=today).update(paused=None)
+            consent_writer.settle(locked, now)
+    return len(ids)
+
+
+# -- another mailbox --------------------------------------------------------------------------------------------
+
+
+def ask_to_move(subscriber: Subscriber, address: str) -> None:
+    """Remembers, sealed beside her address, where she wants her letters; she is written to there once her mailbox has
+    allowed it and that one has said yes. Whoever holds a forwarded letter can ask, so a wish ends none of those
+    before it. Errors: BadAddress, NoSuchSubscriber.
+    """
+    address = addresses.normalize(address)
+    with transaction.atomic():
+        row = consent_writer.lock(subscriber)
+        held = consent_writer.values_of(keyring.keys(row.organization), row)
+        others = [wish for wish in _wishes(held) if wish != address]
+        _wish_for(row, held, [*others, address][-MOST_WISHES:])
+
+
+def allow(subscriber: Subscriber, mark: int) -> list[str]:
+    """Her own mailbox has said yes to this wish: it is the only one from now on. The others, which are not hers or not
+    any more. Errors: NoSuchSubscriber."""
+    with transaction.atomic():
+        row = consent_writer.lock(subscriber)
+        held = consent_writer.values_of(keyring.keys(row.organization), row)
+        mine = [wish for wish in _wishes(held) if mark_of(row.organization, wish) == mark]
+        others = [wish for wish in _wishes(held) if wish not in mine]
+        if mine and others:
+            _wish_for(row, held, mine)
+    return others if mine else []
+
+
+def wish_of(subscriber: Subscriber, mark: int) -> str:
+    """Where she wanted her letters when a link with this mark was mailed; "" when that is over by now."""
+    return _wish(subscriber, consent_writer.values_of(keyring.keys(subscriber.organization), subscriber), mark)
+
+
+def _wish(subscriber: Subscriber, held: dict[int, str], mark: int) -> str:
+    return next((wish for wish in _wishes(held) if mark_of(subscriber.organization, wish) == mark), "")
+
+
+def _wishes(held: dict[int, str]) -> list[str]:
+    return held.get(seal.MOVING, "").split()
+
+
+def _wish_for(row: Subscriber, held: dict[int, str], wishes: list[str]) -> None:
+    others = {number: text for number, text in held.items() if number != seal.MOVING}
+    consent_writer.reseal(row, others | ({seal.MOVING: " ".join(wishes)} if wishes else {}))
+
+
+def mark_of(organization: Any, address: str) -> int:
+    """32 bits of an address, keyed: which one a link for moving is about."""
+    keys = keyring.keys(organization)
+    return int.from_bytes(keys.blind(addresses.comparable(address))[:4])
+
+
+def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
+    """Her mailbox is the one she asked for, which has said yes. False when her mailbox allowed another one since.
+
+    The old address is marked as an erased one: a file that has it must not write to a mailbox that she has left.
+    Where somebody has the new one already, it is she: her lists go over to that entry, and this one leaves them.
+    Errors: NoSuchSubscriber.
+    """
+    with transaction.atomic():
+        row = consent_writer.lock(subscriber)
+        organization, keys = row.organization, keyring.keys(row.organization)
+        held = consent_writer.values_of(keys, row)
+        address, before = _wish(row, held, mark), held[seal.ADDRESS]
+        if not address:
+            return False
+        other = consent_writer.find(organization, keys, address, lock=True)
+        if other is not None and other.id != row.id:
+            _wish_for(row, held, [])
+            _hand_over(row, other, now)
+        elif other is None:
+            _readdress(row, held, address, now)
+        if addresses.comparable(before) != addresses.comparable(address):
+            blind = keys.blind(addresses.comparable(before))
+            keep_suppression(organization, keys, blind, "erased", now.astimezone(UTC).date())
+            if other is not None:
+                consent_writer.settle(row, now)
+        record("subscriber.moved", organization, about=row.id, now=now)
+    return True
+
+
+def _readdress(row: Subscriber, held: dict[int, str], address: str, now: datetime) -> None:
+    keys = keyring.keys(row.organization)
+    values = {number: text for number, text in held.items() if number != seal.MOVING} | {seal.ADDRESS: address}
+    consent_writer.reseal(row, values)
+    Subscriber.objects.filter(id=row.id).update(
+        blind=keys.blind(addresses.comparable(address)),
+        index_version=keys.index_version,
+        provider=addresses.provider(addresses.domain(address)),
+    )
+    row.refresh_from_db()
+    # The new mailbox asked for what the old one had agreed to: a fact of its own.
+    consent_writer.write(row, [_confirmed(list_) for list_ in lists_of(row)], now)
+
+
+def _hand_over(row: Subscriber, other: Subscriber, now: datetime) -> None:
+    lists = lists_of(row)
+    consent_writer.write(other, [_confirmed(list_) for list_ in lists], now)
+    consent_writer.write(row, [Fact("withdrawn", "form", list_, {consent.REASON: "moved"}) for list_ in lists], now)
+
+
+def _confirmed(list: List) -> Fact:
+    return Fact("confirmed", "form", list, {consent.SOURCE: "moved"})
+
+
+def lists_of(row: Subscriber) -> list[List]:
+    mine = Subscription.objects.filter(subscriber=row, status=SUBSCRIBED).values("list_id")
+    return [*List.objects.filter(id__in=mine).order_by("id")]

@@ -1,0 +1,64 @@
+"""Another address for the same reader: she moved, or it was mistyped (GDPR, article 16)."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from samizdat.audience import consent_writer
+from samizdat.audience.actions.suppressions import keep_suppression
+from samizdat.audience.errors import AddressErased, AudienceError
+from samizdat.audience.models import Subscriber, Suppression
+from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+
+# What she or somebody for her decided goes along; that the old mailbox was dead does not.
+_HER_WILL = ("complaint", "manual", "objected")
+
+
+class AddressTaken(AudienceError):
+    code = "address_taken"
+
+    def __init__(self) -> None:
+        super().__init__(_("Another subscriber has this address. Look her up, and decide which of the two to keep."))
+
+
+def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: Any = None) -> bool:
+    """Their address from now on. False when it is hers already.
+
+    Consent, tags and history stay hers. Errors: BadAddress, AddressTaken, AddressErased, NoSuchSubscriber.
+    """
+    wanted = addresses.normalize(address)
+    organization = subscriber.organization
+    keys = keyring.keys(organization)
+    try:
+        with transaction.atomic():
+            row = consent_writer.lock(subscriber)
+            held = consent_writer.values_of(keys, row)
+            if held[seal.ADDRESS] == wanted:
+                return False
+            blinds = keys.blinds(addresses.comparable(wanted))
+            if Subscriber.objects.filter(organization=organization, blind__in=blinds).exclude(id=row.id).exists():
+                raise AddressTaken
+            if consent_writer.suppressed(organization.id, blinds) == "erased":
+                raise AddressErased
+            before = keys.blinds(addresses.comparable(held[seal.ADDRESS]))
+            _keep_her_will(organization, keys, before, blinds[0])
+            row.blind, row.index_version = blinds[0], keys.index_version
+            row.provider = addresses.provider(addresses.domain(wanted))
+            row.save(update_fields=["blind", "index_version", "provider"])
+            consent_writer.reseal(row, held | {seal.ADDRESS: wanted})
+            consent_writer.settle(row, now)
+            record("subscriber.moved", organization, about=row.id, by=by, now=now)
+    except IntegrityError as taken:  # Somebody took it between the look and the write.
+        raise AddressTaken from taken
+    return True
+
+
+def _keep_her_will(organization: Any, keys: Any, before: list[bytes], blind: bytes) -> None:
+    rows = Suppression.objects.filter(organization=organization, blind__in=before, reason__in=_HER_WILL)
+    for reason, day in rows.values_list("reason", "day"):
+        keep_suppression(organization, keys, blind, reason, day)

@@ -1,0 +1,174 @@
+"""Addresses the organization never writes to, by blind index alone."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.audience import bulk_consent_writer, consent_writer
+from samizdat.audience.errors import TooManyAddresses
+from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression
+from samizdat.core.mail import address as addresses
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
+
+
+def suppress(
+    organization: Any,
+    reason: str,
+    *,
+    subscriber: Subscriber | None = None,
+    address: str | None = None,
+    now: datetime,
+    by: Any = None,
+) -> bool:
+    """Never write to this address again. `reason` of SUPPRESSION_REASONS. False when it was suppressed for it already.
+
+    The address need not be a subscriber's. Errors: BadAddress, NoSuchSubscriber.
+    """
+    assert reason in SUPPRESSION_REASONS
+    keys = keyring.keys(organization)
+    with transaction.atomic():
+        row = _row(organization, keys, subscriber, address)
+        blinds = _blinds(keys, row, address)
+        if Suppression.objects.filter(organization=organization, blind__in=blinds, reason=reason).exists():
+            return False
+        keep_suppression(organization, keys, blinds[0], reason, now.astimezone(UTC).date())
+        if row is not None:
+            consent_writer.settle(row, now)
+        about = row.id if row else None
+        record("subscriber.suppressed", organization, about=about, by=by, now=now, detail={"reason": reason})
+    return True
+
+
+def lift(
+    organization: Any,
+    reason: str,
+    *,
+    subscriber: Subscriber | None = None,
+    address: str | None = None,
+    now: datetime,
+    by: Any = None,
+    words: str = "",
+) -> bool:
+    """Takes a suppression back; `words` say why, sealed in the log. False when there was none.
+
+    Errors: BadAddress, NoSuchSubscriber.
+    """
+    keys = keyring.keys(organization)
+    with transaction.atomic():
+        row = _row(organization, keys, subscriber, address)
+        blinds = _blinds(keys, row, address)
+        gone, _ = Suppression.objects.filter(organization=organization, blind__in=blinds, reason=reason).delete()
+        if not gone:
+            return False
+        if row is not None:
+            consent_writer.settle(row, now)
+        about = row.id if row else None
+        detail = {"reason": reason} | ({"why": words} if words else {})
+        record("subscriber.unsuppressed", organization, about=about, by=by, now=now, detail=detail)
+    return True
+
+
+# Reasons that somebody at the desk may write down and take back. Who was erased, or objected to all mail, comes back by
+# her own sign-up alone.
+GIVEN = ("manual", "bounce", "complaint")
+
+# Addresses of one text or file, and of one transaction.
+MOST, SLICE = 50_000, 1_000
+_ADDRESS = re.compile(r"(?<![^\s,;|<>\"'()\[\]])[^\s,;|<>\"'()\[\]]+@[^\s,;|<>\"'()\[\]]+")
+
+
+@dataclass(slots=True)
+class SuppressionResult:
+    """What became of a text with addresses: how many are new on the stop list, how many stood there for this reason
+    before, and (line, code) of each line that holds no address. `subscribers`: those of the new ones who are here.
+    """
+
+    added: int = 0
+    known: int = 0
+    subscribers: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+def suppress_many(organization: Any, text: str, reason: str, *, now: datetime, by: Any = None) -> SuppressionResult:
+    """Puts every address of a text on the stop list: one a line, alone or in a table. A heading is passed over.
+
+    Errors: AudienceError for more than MOST lines.
+    """
+    assert reason in GIVEN
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if len(lines) > MOST:
+        raise TooManyAddresses
+    taken, known = SuppressionResult(), {}
+    for number, line in lines:
+        try:
+            known[addresses.comparable(_address_in(line))] = number
+        except addresses.BadAddress as bad:
+            if number > 1 or "@" in line:
+                taken.refused.append((number, bad.code))
+    wanted = sorted(known)
+    for at in range(0, len(wanted), SLICE):
+        _suppress_slice(organization, wanted[at : at + SLICE], reason, now, taken)
+    if taken.added:
+        with transaction.atomic():
+            detail = {"reason": reason, "added": taken.added, "subscribers": taken.subscribers}
+            record("suppressions.added", organization, by=by, now=now, detail=detail)
+    return taken
+
+
+def _address_in(line: str) -> str:
+    match = _ADDRESS.search(line)
+    return addresses.normalize(match[0] if match else line)
+
+
+def _suppress_slice(
+    organization: Any, wanted: Sequence[str], reason: str, now: datetime, taken: SuppressionResult
+) -> None:
+    keys = keyring.keys(organization)
+    with transaction.atomic():
+        blinds = {blind: address for address in wanted for blind in keys.blinds(address)}
+        stopped = {
+            blinds[bytes(known_blind)] for known_blind, why in _known(organization, list(blinds)) if why == reason
+        }
+        new = [address for address in wanted if address not in stopped]
+        today = now.astimezone(UTC).date().isoformat()
+        rows = [(organization.id, keys.blind(address), keys.index_version, reason, today) for address in new]
+        dialect.insert_suppressions(rows)
+        fresh = [blind for address in new for blind in keys.blinds(address)]
+        people = sorted({row[1] for row in dialect.subscribers_by_blind(organization.id, fresh)}) if fresh else []
+        dialect.lock_subscribers(people)
+        bulk_consent_writer.settle_all(organization, people, now)
+        taken.added += len(new)
+        taken.known += len(stopped)
+        taken.subscribers += len(people)
+
+
+def _known(organization: Any, blinds: Sequence[bytes]) -> Sequence[tuple[bytes, str]]:
+    return dialect.suppressions_by_blind(organization.id, blinds)
+
+
+def keep_suppression(organization: Any, keys: OrganizationKeys, blind: bytes, reason: str, day: date) -> None:
+    dialect.insert_suppressions([(organization.id, blind, keys.index_version, reason, day.isoformat())])
+
+
+def _row(
+    organization: Any, keys: OrganizationKeys, subscriber: Subscriber | None, address: str | None
+) -> Subscriber | None:
+    if subscriber is not None:
+        return consent_writer.lock(subscriber)
+    assert address is not None
+    return consent_writer.find(organization, keys, addresses.normalize(address), lock=True)
+
+
+def _blinds(keys: OrganizationKeys, row: Subscriber | None, address: str | None) -> list[bytes]:
+    """Under every index key, the current one first."""
+    if row is not None:
+        return keys.blinds(addresses.comparable(consent_writer.address_of(keys, row)))
+    assert address is not None
+    return keys.blinds(addresses.comparable(addresses.normalize(address)))

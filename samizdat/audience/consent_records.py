@@ -1,0 +1,114 @@
+"""Facts of consent as rows, and the verdict they come to.
+
+A consent record's readable columns say list, kind, purpose, way and day; exact time, source and words are sealed
+beside them. Subscription.status, .may and .asking are what core/consent makes of all of them, written in their
+transaction.
+"""
+
+import hmac
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from samizdat.core import consent
+from samizdat.vault import keyring
+
+# Tables and columns as the seal knows them: part of every blob's associated data, for ever.
+SUBSCRIBER = ("subscriber", "blob")
+RECORD = ("consent", "blob")
+
+NEWSLETTER = consent.PURPOSES.index(consent.LETTERS)
+APPEALS = consent.PURPOSES.index(consent.APPEALS)
+IMPORT = consent.WAYS.index("import")
+
+# Which reason speaks for an address that has several.
+_REASONS = ("erased", "objected", "complaint", "manual", "bounce")
+
+_heading = struct.Struct(">QQQBBB")
+_u64, _tail = struct.Struct(">Q"), struct.Struct(">QBBB")
+
+# (order, list or None, kind, purpose, way, day)
+type Known = tuple[int, int | None, int, int, int, str]
+
+
+def digest(
+    organization: int, subscriber: int, list_id: int | None, kind: int, purpose: int, way: int, day: str, blob: bytes
+) -> bytes:
+    """A keyed hash over the readable columns and the sealed ones: what the organization's hash chain vouches for. So
+    whoever writes the database makes no yes unseen, and turns no no into one."""
+    heading = _heading.pack(organization, subscriber, list_id or 0, kind, purpose, way)
+    return hmac.digest(_key(), heading + day.encode() + blob, "sha256")
+
+
+def _key() -> bytes:
+    return keyring.derive("consent records")
+
+
+def digester(
+    organization: int, list_id: int | None, purpose: int, way: int, day: str
+) -> Callable[[int, int, bytes], bytes]:
+    """digest() for many records of one list and day: (subscriber, kind, blob) -> the same 32 bytes, in two thirds."""
+    head, key, hashed, number = _u64.pack(organization), _key(), hmac.digest, _u64.pack
+    tails = [_tail.pack(list_id or 0, kind, purpose, way) + day.encode() for kind in range(len(consent.KINDS))]
+
+    def digest_of(subscriber: int, kind: int, blob: bytes) -> bytes:
+        return hashed(key, head + number(subscriber) + tails[kind] + blob, "sha256")
+
+    return digest_of
+
+
+def records(known: Iterable[Known]) -> list[consent.ConsentFact]:
+    """Rows as core/consent reads them."""
+    return [
+        consent.ConsentFact(
+            kind=consent.KINDS[kind],
+            list=list_id or consent.ALL_LISTS,
+            purpose=consent.PURPOSES[purpose],
+            day=date.fromisoformat(day),
+            way=consent.WAYS[way],
+            order=order,
+        )
+        for order, list_id, kind, purpose, way, day in known
+    ]
+
+
+def verdict_of(
+    known: Sequence[consent.ConsentFact], list_id: int, now: datetime, reason: str | None, paused: date | None = None
+) -> tuple[int, int, date | None]:
+    """(status, may, day of the fact behind it) of a subscription, as they are stored."""
+    own = consent.may(known, list_id, "newsletter", now)
+    asked = own
+    if reason is not None or paused is not None:
+        asked = consent.may(known, list_id, "newsletter", now, suppressed=reason, paused=paused)
+    status = consent.STATUSES.index(consent.status(own))
+    return status, consent.code(asked), own.record.day if own.record else None
+
+
+def asking_of(known: Sequence[consent.ConsentFact], list_id: int, now: datetime) -> int:
+    """May she be asked for money, as it is stored: 0 where nothing was ever said of it. Without suppression and pause,
+    which `may` has."""
+    if not any(record.purpose == consent.APPEALS and record.list in (list_id, consent.ALL_LISTS) for record in known):
+        return 0
+    return consent.code(consent.may(known, list_id, consent.APPEALS, now))
+
+
+# What many readers may do at once -> the events that say who did. Alarms of older versions tell of leaving alone.
+LEFT, RETURNED, FEWER = "left", "returned", "fewer"
+CROWDS = {what: f"subscribers.{what}" for what in (LEFT, RETURNED, FEWER)}
+
+
+def what_in(detail: Mapping[str, Any]) -> str:
+    """What many did at once, of an alarm."""
+    return str(detail.get("what", LEFT))
+
+
+def purpose_in(detail: Mapping[str, Any]) -> str:
+    """What was left, of an event. Those of older versions do not say it, and there were letters alone."""
+    return str(detail.get("purpose", consent.LETTERS))
+
+
+def foremost(reasons: Iterable[str]) -> str | None:
+    """The reason that is named when an address is suppressed for several."""
+    known_reasons = set(reasons)
+    return next((reason for reason in _REASONS if reason in known_reasons), None)

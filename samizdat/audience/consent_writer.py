@@ -1,0 +1,248 @@
+"""One subscriber at a time: find her, write facts about her, and bring her projections up to them."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from samizdat import dbclock, dialect
+from samizdat.audience import consent_records, headcount, open_signups, plaintext_fields
+from samizdat.audience.errors import NoSuchSubscriber
+from samizdat.audience.list_totals import ListTotals
+from samizdat.audience.models import (
+    UNDONE,
+    ConsentRecord,
+    DataQualityIssue,
+    List,
+    ReadableValue,
+    Subscriber,
+    SubscriberTag,
+    Subscription,
+    Suppression,
+    row_id,
+)
+from samizdat.audience.numbers import one_number
+from samizdat.core import consent
+from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
+from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
+
+
+@dataclass(slots=True)
+class Fact:
+    """Something that happened, before it is a record. `words` are sealed: field numbers of core/consent -> text."""
+
+    kind: str
+    way: str
+    list: List | None
+    words: dict[int, str] = field(default_factory=dict)
+    purpose: str = "newsletter"
+
+
+def find(organization: Any, keys: OrganizationKeys, address: str, lock: bool = False) -> Subscriber | None:
+    """Who has this (normalized) address, under any index key."""
+    rows = Subscriber.objects.select_for_update() if lock else Subscriber.objects
+    blinds = keys.blinds(addresses.comparable(address))
+    return rows.filter(organization=organization, blind__in=blinds).first()
+
+
+def lock(subscriber: Subscriber) -> Subscriber:
+    """Her row, held until the transaction ends. Errors: NoSuchSubscriber when she was erased meanwhile."""
+    row = Subscriber.objects.select_for_update().filter(id=subscriber.id).first()
+    if row is None:
+        raise NoSuchSubscriber("This subscriber is not here any more. Look the address up again.")
+    return row
+
+
+def find_or_create(
+    organization: Any,
+    keys: OrganizationKeys,
+    address: str,
+    values: Mapping[int, str],
+    language: str,
+    today: date,
+    way: str = "desk",
+) -> tuple[Subscriber, bool]:
+    """(her locked row, whether it was made now). On PostgreSQL somebody else may make it in this moment: a form is
+    confirmed while a colleague writes her down; then that one is hers."""
+    row = find(organization, keys, address, lock=True)
+    if row is not None:
+        return row, False
+    try:
+        with transaction.atomic():
+            return create(organization, keys, address, values, language, today, way), True
+    except IntegrityError:
+        row = find(organization, keys, address, lock=True)
+        if row is None:
+            raise
+        return row, False
+
+
+def create(
+    organization: Any,
+    keys: OrganizationKeys,
+    address: str,
+    values: Mapping[int, str],
+    language: str,
+    today: date,
+    way: str = "desk",
+) -> Subscriber:
+    """A new row for a normalized address. `way`: by which she comes, of consent.WAYS."""
+    number = one_number(organization.id)
+    row = Subscriber(
+        id=row_id(organization.id, number),
+        organization=organization,
+        blind=keys.blind(addresses.comparable(address)),
+        index_version=keys.index_version,
+        provider=addresses.provider(addresses.domain(address)),
+        language=language[:8],
+        joined=today,
+        source=consent.WAYS.index(way),
+    )
+    row.blob = keys.seal(seal.pack({**values, seal.ADDRESS: address}), *consent_records.SUBSCRIBER, number)
+    row.save(force_insert=True)
+    headcount.add(organization.id, 1)
+    plaintext_fields.write(row.id, values, plaintext_fields.columns(organization.id, keys))
+    return row
+
+
+def values_of(keys: OrganizationKeys, subscriber: Subscriber) -> dict[int, str]:
+    """All that is sealed about her, by field number; seal.ADDRESS is the address."""
+    return seal.unpack(keys.open(bytes(subscriber.blob), *consent_records.SUBSCRIBER, subscriber.number))
+
+
+def address_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
+    return seal.pick(keys.open(bytes(subscriber.blob), *consent_records.SUBSCRIBER, subscriber.number), seal.ADDRESS)
+
+
+def blinds_of(keys: OrganizationKeys, subscriber: Subscriber) -> list[bytes]:
+    """Her blind index under every key. With one key there is nothing to open."""
+    if len(keys.index) == 1:
+        return [bytes(subscriber.blind)]
+    return keys.blinds(addresses.comparable(address_of(keys, subscriber)))
+
+
+def suppressed(organization_id: int, blinds: Sequence[bytes]) -> str | None:
+    """The foremost reason for which an address is suppressed."""
+    rows = Suppression.objects.filter(organization_id=organization_id, blind__in=list(blinds))
+    return consent_records.foremost(rows.values_list("reason", flat=True))
+
+
+def write(subscriber: Subscriber, facts: Iterable[Fact], now: datetime, sent_at: datetime | None = None) -> None:
+    """Writes facts about a locked subscriber and settles what follows from them, as of `now`.
+
+    `sent_at`: when that was by the clock of the public pages, which may be wrong, or in the hands of somebody who lies.
+    """
+    keys = keyring.keys(subscriber.organization)
+    facts = list(facts)
+    moment = (sent_at or now).astimezone(UTC)
+    agrees = any(fact.kind in consent.AGREEING for fact in facts)
+    today = day_of([subscriber.id], moment.date(), agrees)[subscriber.id]
+    day = today.isoformat()
+    at = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows = []
+    for fact in facts:
+        kind, way = consent.KINDS.index(fact.kind), consent.WAYS.index(fact.way)
+        purpose = consent.PURPOSES.index(fact.purpose)
+        list_id = fact.list.id if fact.list else None
+        blob = keys.seal(seal.pack({consent.AT: at, **fact.words}), *consent_records.RECORD, subscriber.number)
+        columns = (subscriber.organization_id, subscriber.id, list_id, kind, purpose, way, day, blob)
+        rows.append((*columns, consent_records.digest(*columns)))
+    dialect.insert_consent(rows)
+    if any((fact.kind, fact.way) == ("asked", "form") for fact in facts):
+        open_signups.keep([subscriber.id], today)
+    way = consent.WAYS.index(facts[-1].way) if facts else 0
+    if facts and (facts[-1].kind, facts[-1].way) == ("returned", "desk"):
+        way = UNDONE  # Nobody came: a leaving is taken back.
+    settle(subscriber, now, [fact.list for fact in facts if fact.list], way)
+
+
+def day_of(subscribers: Sequence[int], day: date, agrees: bool) -> dict[int, date]:
+    """The day under which something that happens now is recorded about each of them: consent is read in the order of
+    days, so a leaving must not come before the yes that it takes back, whichever clock was wrong. `agrees`: a yes
+    is moved only where the house's own clock was ahead, since it must not come behind a no that it did not know of."""
+    today = max(day, dbclock.now().astimezone(UTC).date()) if agrees else day
+    days = dict.fromkeys(subscribers, day)
+    for subscriber, known in dialect.consent_of(subscribers):
+        known_day = date.fromisoformat(known[5])
+        if known_day > today:
+            days[subscriber] = max(days[subscriber], known_day)
+    return days
+
+
+def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), way: int | None = None) -> None:
+    """Status and verdict on every list she is on, and on those given, from all that is on record about her.
+
+    `way`: of the fact that was written, by which a list grows or shrinks; None where nothing new is known.
+    """
+    keys = keyring.keys(subscriber.organization)
+    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
+    reason = suppressed(subscriber.organization_id, blinds_of(keys, subscriber))
+    rows = {row.list_id: row for row in Subscription.objects.filter(subscriber=subscriber)}
+    before = {list_id: row.status for list_id, row in rows.items()}
+    after = {}
+    for list_id in {*rows, *(list.id for list in lists)}:
+        paused = rows[list_id].paused if list_id in rows else None
+        status, may, day = consent_records.verdict_of(known, list_id, now, reason, paused)
+        since = day or (rows[list_id].since if list_id in rows else now.astimezone(UTC).date())
+        asking = consent_records.asking_of(known, list_id, now)
+        after[list_id] = status
+        if list_id not in rows:
+            dialect.insert_subscriptions([(subscriber.id, list_id, status, may, since.isoformat())])
+        elif (rows[list_id].status, rows[list_id].may, rows[list_id].since) != (status, may, since):
+            dialect.update_subscriptions([(status, may, since.isoformat(), subscriber.id, list_id)])
+        if asking != (rows[list_id].asking if list_id in rows else 0):
+            dialect.update_asking([(asking, subscriber.id, list_id)])
+    tags = tags_of(subscriber)
+    totals = ListTotals() if way is None else ListTotals(now.astimezone(UTC).date().isoformat(), way)
+    totals.move(before, tags, after, tags)
+    totals.write()
+
+
+def tags_of(subscriber: Subscriber) -> list[int]:
+    return [tag for _, tag in dialect.tags_of([subscriber.id])]
+
+
+def retag(subscriber: Subscriber, add: Iterable[int] = (), remove: Iterable[int] = ()) -> bool:
+    """Other tags for a locked subscriber, with their totals. Whether anything changed."""
+    before = set(tags_of(subscriber))
+    after = (before | set(add)) - set(remove)
+    if before == after:
+        return False
+    dialect.insert_subscriber_tags([(subscriber.id, tag) for tag in sorted(after - before)])
+    SubscriberTag.objects.filter(subscriber=subscriber, tag__in=before - after).delete()
+    lists = dict(Subscription.objects.filter(subscriber=subscriber).values_list("list_id", "status"))
+    totals = ListTotals()
+    totals.move(lists, before, lists, after)
+    totals.write()
+    return True
+
+
+def reseal(subscriber: Subscriber, values: Mapping[int, str]) -> None:
+    keys = keyring.keys(subscriber.organization)
+    subscriber.blob = keys.seal(seal.pack(values), *consent_records.SUBSCRIBER, subscriber.number)
+    subscriber.save(update_fields=["blob"])
+
+    plaintext_fields.write(subscriber.id, values, plaintext_fields.columns(subscriber.organization_id, keys))
+
+
+def remove(subscriber: Subscriber) -> None:
+    """Takes a locked subscriber's rows away. What is on record of her consent keeps its place and loses its words."""
+    lists = dict(Subscription.objects.filter(subscriber=subscriber).values_list("list_id", "status"))
+    totals = ListTotals()
+    totals.move(lists, tags_of(subscriber), {}, ())
+    totals.write()
+    SubscriberTag.objects.filter(subscriber=subscriber).delete()
+    Subscription.objects.filter(subscriber=subscriber).delete()
+    ReadableValue.objects.filter(subscriber=subscriber).delete()
+    DataQualityIssue.objects.filter(subscriber=subscriber).delete()
+    DataQualityIssue.objects.filter(other=subscriber.id).update(other=None)
+    ConsentRecord.objects.filter(subscriber=subscriber).update(blob=b"")
+    # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
+    Subscriber.objects.filter(id=subscriber.id).update(blob=b"", blind=os.urandom(16))
+    Subscriber.objects.filter(id=subscriber.id).delete()
+    headcount.add(subscriber.organization_id, -1)

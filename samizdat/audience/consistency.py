@@ -1,0 +1,183 @@
+"""The nightly comparison: what a subscription says of itself, and what its records say.
+
+The worker writes CHECKED once a day, and DIFFER before it where something was wrong. MEND is a person's answer: the
+next comparison begins at once and puts right what it finds, by the records. Events tell counts, never who.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.audience import consent_records, consent_writer
+from samizdat.audience.actions.consent import settle_again
+from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
+from samizdat.audience.open_signups import ASKED
+from samizdat.events import queries as events
+from samizdat.events.actions import detail_of, digest, record
+from samizdat.events.models import Event
+from samizdat.vault import keyring
+
+PAGE = 2_000
+
+CHECKED = "subscribers.checked"
+DIFFER = "subscribers.differ"
+MEND = "subscribers.mend"
+FORGOTTEN = "subscriber.forgotten"
+
+
+@dataclass(slots=True)
+class ConsistencyResult:
+    """How many subscribers were looked at, and the numbers of those whose status or verdict was not what it is."""
+
+    subscribers: int = 0
+    wrong: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSubscriptions:
+    """What the newest comparison found. `asked`: somebody wants it put right, and the worker has not done so yet."""
+
+    at: datetime
+    subscribers: int
+    wrong: int  # Still wrong: what was put right is not among them.
+    asked: bool
+
+
+def compared(organization: Any) -> ComparedSubscriptions | None:
+    """None before the first comparison."""
+    last, wish = events.last(organization, CHECKED), events.last(organization, MEND)
+    if last is None:
+        return None
+    detail = detail_of(last)
+    wrong = int(detail.get("wrong", 0)) - int(detail.get("mended", 0))
+    return ComparedSubscriptions(
+        last.at, int(detail.get("subscribers", 0)), wrong, wish is not None and wish.id > last.id
+    )
+
+
+def mend_all(organization: Any, now: datetime, by: Any = None) -> tuple[ConsistencyResult, int]:
+    """Compares at once and puts right what is wrong, by the records: what was found, and how many are right now."""
+    checked, mended, after = ConsistencyResult(), 0, 0
+    more: int | None = after
+    while more is not None:
+        page, more = check_page(organization, after, now)
+        checked.subscribers += page.subscribers
+        checked.wrong += page.wrong
+        mended += settle_again(organization, page.wrong, now=now)
+        after = more or after
+    tell(organization, checked.subscribers, len(checked.wrong), mended, now, by)
+    return checked, mended
+
+
+def tell(organization: Any, subscribers: int, wrong: int, mended: int, now: datetime, by: Any = None) -> None:
+    """Writes down what a comparison found."""
+    detail = {"subscribers": subscribers, "wrong": wrong} | ({"mended": mended} if mended else {})
+    with transaction.atomic():
+        if wrong:
+            record(DIFFER, organization, now=now, by=by, detail=detail)
+        record(CHECKED, organization, now=now, by=by, detail=detail)
+
+
+def check_projections(organization: Any, now: datetime) -> ConsistencyResult:
+    """Compares every subscription with its records, in key pages. Reads only; settle_again() puts right."""
+    checked, after = ConsistencyResult(), 0
+    more: int | None = after
+    while more is not None:
+        page, more = check_page(organization, after, now)
+        checked.subscribers += page.subscribers
+        checked.wrong += page.wrong
+        after = more or after
+    return checked
+
+
+def check_page(organization: Any, after: int, now: datetime) -> tuple[ConsistencyResult, int | None]:
+    """One page of the comparison: subscribers whose number follows `after`, and the number to go on from; None at the
+    end."""
+    ids = dialect.subscribers_after(
+        organization.id, row_id(organization.id, after), row_id(organization.id + 1, 0), PAGE
+    )
+    wrong = _wrong(organization, ids, now)
+    if wrong:
+        # Somebody may have left between two of the queries; who is wrong is so at a second look.
+        wrong = _wrong(organization, wrong, now)
+    checked = ConsistencyResult(len(ids), [id & NUMBER_MASK for id in wrong])
+    return checked, ids[-1] & NUMBER_MASK if len(ids) == PAGE else None
+
+
+def _wrong(organization: Any, ids: list[int], now: datetime) -> list[int]:
+    known: dict[int, list[consent_records.Known]] = {id: [] for id in ids}
+    for id, entry in dialect.consent_of(ids):
+        known[id].append(entry)
+    reasons = _suppressed(organization, ids)
+    logs = {id: consent_records.records(held) for id, held in known.items()}
+    resting = Subscription.objects.filter(subscriber__in=ids, paused__isnull=False)
+    paused = {(id, list_id): day for id, list_id, day in resting.values_list("subscriber_id", "list_id", "paused")}
+    asking = dialect.asking_of(ids)
+    return sorted(
+        {
+            id
+            for id, list_id, status, may in dialect.subscriptions_of(ids)
+            if consent_records.verdict_of(logs[id], list_id, now, reasons.get(id), paused.get((id, list_id)))[:2]
+            != (status, may)
+            or consent_records.asking_of(logs[id], list_id, now) != asking.get((id, list_id), 0)
+        }
+    )
+
+
+def _suppressed(organization: Any, ids: list[int]) -> dict[int, str | None]:
+    keys = keyring.keys(organization)
+    rows = Subscriber.objects.filter(organization=organization, id__in=ids)
+    whose = {blind: row.id for row in rows for blind in consent_writer.blinds_of(keys, row)}
+    by_subscriber: dict[int, list[str]] = {}
+    for blind, reason in dialect.suppressions_by_blind(organization.id, list(whose)):
+        by_subscriber.setdefault(whose[bytes(blind)], []).append(reason)
+    return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
+
+
+def changed_records(_organization: Any, ids: list[int]) -> list[int]:
+    """Of these records of consent, those that do not say what their digest says, or that somebody copied beside
+    themselves: for the check of the chain. One whose words were erased has no say any more; its reader is gone as
+    well, or it is a sign-up and an event tells that they were forgotten."""
+    names = ("id", "organization_id", "subscriber_id", "list_id", "kind", "purpose", "way", "day", "blob", "digest")
+    rows = list(ConsentRecord.objects.filter(id__in=ids).values_list(*names))
+    unlike = [
+        (id, columns[1], columns[3], columns[-1]) for id, *columns, digest in rows if _digest(*columns) != bytes(digest)
+    ]
+    emptied = {whose for _id, whose, _kind, blob in unlike if not blob}
+    gone, forgotten = _gone(emptied), _forgotten(emptied)
+    erased = {
+        id for id, whose, kind, blob in unlike if not blob and (whose in gone or (whose in forgotten and kind == ASKED))
+    }
+    copied = _copied({row[2] for row in rows}) & {row[0] for row in rows}
+    return sorted(copied | {id for id, *_told in unlike} - erased)
+
+
+def _gone(numbers: set[int]) -> set[int]:
+    """Of these readers, those who are not here any more."""
+    return numbers - set(Subscriber.objects.filter(id__in=numbers).values_list("id", flat=True))
+
+
+def _forgotten(numbers: set[int]) -> set[int]:
+    """Of these readers, those of whom an event of ours says that words were erased."""
+    rows = Event.objects.filter(kind=FORGOTTEN, about__in=numbers)
+    return {event.about for event in rows if event.about and digest(event) == bytes(event.digest)}
+
+
+def _copied(subscribers: set[int]) -> set[int]:
+    """The records of these readers that are another one over again, which no two with words are."""
+    marks, copies = set(), set()
+    rows = ConsentRecord.objects.filter(subscriber__in=subscribers).exclude(blob=b"").order_by("id")
+    for id, mark in rows.values_list("id", "digest"):
+        if bytes(mark) in marks:
+            copies.add(id)
+        marks.add(bytes(mark))
+    return copies
+
+
+def _digest(
+    organization: int, subscriber: int, list_id: int | None, kind: int, purpose: int, way: int, day: date, blob: bytes
+) -> bytes:
+    return consent_records.digest(organization, subscriber, list_id, kind, purpose, way, day.isoformat(), bytes(blob))

@@ -1,0 +1,179 @@
+"""Likely typos and doubles: found by the worker in the background, looked at by a person.
+
+Everybody is looked through once a day, a slice at a time; how far it is stands in the database. What somebody has
+settled stays settled.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.accounts.models import Organization
+from samizdat.audience import consent_records, consent_writer
+from samizdat.audience.models import (
+    DOUBLE,
+    NUMBER_MASK,
+    ODDITIES,
+    TYPO,
+    DataQualityIssue,
+    DataQualityScan,
+    Subscriber,
+    is_number,
+    row_id,
+)
+from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
+from samizdat.core.mail import misspelling
+from samizdat.vault import keyring
+
+SLICE = 2_000
+
+
+def scan(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Looks on where it was left, for so many seconds. Whether everybody was looked through today (UTC)."""
+    until, today = time.monotonic() + seconds, now.astimezone(UTC).date()
+    for organization in Organization.objects.order_by("id"):
+        while not _slice(organization, today):
+            if stop() or time.monotonic() > until:
+                return False
+    return True
+
+
+def _slice(organization: Any, today: Any) -> bool:
+    """The next SLICE subscribers. True when the organization is through for the day."""
+    place, _made = DataQualityScan.objects.get_or_create(organization=organization)
+    if place.day == today:
+        return True
+    start = max(place.looked, row_id(organization.id, 0))
+    rows = Subscriber.objects.filter(organization=organization, id__gt=start, id__lt=row_id(organization.id + 1, 0))
+    page = list(rows.order_by("id").values_list("id", "blob", "blind")[:SLICE])
+    if not page and not start & NUMBER_MASK:
+        return True  # Nobody is there yet: whoever comes today is looked at today.
+    with transaction.atomic():
+        _look(organization, page)
+        done = len(page) < SLICE
+        DataQualityScan.objects.filter(organization=organization).update(
+            looked=0 if done else page[-1][0], **({"day": today} if done else {})
+        )
+    return done
+
+
+def look_again(organization: Any) -> None:
+    """Today as well, from the beginning: many came at once."""
+    DataQualityScan.objects.filter(organization=organization).update(day=None, looked=0)
+
+
+def _look(organization: Any, rows: Sequence[tuple[int, Any, Any]]) -> None:
+    keys = keyring.keys(organization)
+    assert keys.ring is not None
+    opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+    typos, marks, blinds = [], {}, {}
+    for id, blob, blind in rows:
+        address = seal.pick(opened(bytes(blob), id & NUMBER_MASK), seal.ADDRESS)
+        blinds[bytes(blind)] = id
+        if misspelling.likely(addresses.domain(address)):
+            typos.append(id)
+        common = misspelling.canonical(address)
+        if common != addresses.comparable(address):
+            marks[id] = keys.blind(common)
+    ids = [row[0] for row in rows]
+    _keep(organization, TYPO, ids, dict.fromkeys(typos, b""))
+    _keep(organization, DOUBLE, ids, marks)
+    _pair(organization, marks, blinds)
+
+
+def _keep(organization: Any, kind: int, ids: Sequence[int], marks: dict[int, bytes]) -> None:
+    """Rows for those of a slice that are odd, and none for those that are not any more."""
+    there = {
+        row.subscriber_id: bytes(row.mark) for row in DataQualityIssue.objects.filter(kind=kind, subscriber__in=ids)
+    }
+    gone = [id for id, mark in there.items() if marks.get(id) != mark]
+    if gone:
+        DataQualityIssue.objects.filter(kind=kind, subscriber__in=gone).delete()
+    DataQualityIssue.objects.bulk_create(
+        DataQualityIssue(organization=organization, subscriber_id=id, kind=kind, mark=mark)
+        for id, mark in marks.items()
+        if there.get(id) != mark
+    )
+
+
+def _pair(organization: Any, marks: dict[int, bytes], blinds: dict[bytes, int]) -> None:
+    """Who has the form that several addresses have in common, or another address of that form."""
+    rows = DataQualityIssue.objects.filter(organization=organization, kind=DOUBLE)
+    base = {bytes(blind): id for blind, id, _b, _l in dialect.subscribers_by_blind(organization.id, [*marks.values()])}
+    # Those of this slice, and earlier ones whose common form is an address of this slice.
+    base |= {blind: id for blind, id in blinds.items() if blind not in base}
+    alike: dict[bytes, list[tuple[int, int | None]]] = defaultdict(list)
+    wanted = sorted({*marks.values(), *blinds})
+    for at in range(0, len(wanted), 500):  # SQLite takes so many values in one query everywhere.
+        matches = rows.filter(mark__in=wanted[at : at + 500]).values_list("mark", "subscriber_id", "other")
+        for mark, id, other in matches:
+            alike[bytes(mark)].append((id, other))
+    for mark, held in alike.items():
+        for id, other in held:
+            now = base.get(mark) or next((other_id for other_id, _other in held if other_id != id), None)
+            if now != other:
+                rows.filter(subscriber=id).update(other=now)
+
+
+@dataclass(frozen=True, slots=True)
+class OddAddress:
+    """One to look at. `better`: of a typo, the address that was probably meant. `other`: of a double, the other one."""
+
+    number: int
+    address: str
+    better: str = ""
+    other: int | None = None
+    other_address: str = ""
+
+
+def newest(organization: Any, kind: str, before: int | None = None, limit: int = 50) -> list[OddAddress]:
+    """Those that nobody has settled, by falling number."""
+    rows = DataQualityIssue.objects.filter(organization=organization, kind=ODDITIES.index(kind), settled=False)
+    if kind == "double":
+        rows = rows.filter(other__isnull=False)
+    if before is not None:
+        rows = rows.filter(subscriber__lt=row_id(organization.id, before))
+    issues = list(rows.order_by("-subscriber_id")[:limit])
+    ids = {id for row in issues for id in (row.subscriber_id, row.other) if id}
+    keys = keyring.keys(organization)
+    people = Subscriber.objects.filter(organization=organization, id__in=ids)
+    texts = {row.id: consent_writer.address_of(keys, row) for row in people}
+    return [
+        OddAddress(
+            number=row.subscriber_id & NUMBER_MASK,
+            address=texts[row.subscriber_id],
+            better=misspelling.meant(texts[row.subscriber_id]) or "",
+            other=row.other & NUMBER_MASK if row.other else None,
+            other_address=texts.get(row.other or 0, ""),
+        )
+        for row in issues
+        if row.subscriber_id in texts and (row.other is None or row.other in texts)
+    ]
+
+
+def count(organization: Any) -> dict[str, int]:
+    """How many of each kind nobody has settled."""
+    rows = DataQualityIssue.objects.filter(organization=organization, settled=False)
+    return {"typo": rows.filter(kind=TYPO).count(), "double": rows.filter(kind=DOUBLE).exclude(other=None).count()}
+
+
+def settle(organization: Any, number: int, kind: str) -> bool:
+    """It is right as it is: not shown again."""
+    if not is_number(number):
+        return False
+    rows = DataQualityIssue.objects.filter(
+        organization=organization, subscriber=row_id(organization.id, number), kind=ODDITIES.index(kind)
+    )
+    return bool(rows.update(settled=True))
+
+
+def looked_through(organization: Any) -> Any:
+    """The day of the last look through everybody; None before the first."""
+    return DataQualityScan.objects.filter(organization=organization).values_list("day", flat=True).first()

@@ -1,0 +1,572 @@
+"""Imports: upload, look, start, run, stop; and the direct way of the command line."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.utils.translation import gettext as _
+
+from samizdat import dialect, plugins
+from samizdat.audience import tags_and_fields
+from samizdat.audience.errors import ImportRefused, ImportTaken
+from samizdat.audience.imports import column_memory, ownership, run, uploads
+from samizdat.audience.imports import inspect as opening
+from samizdat.audience.imports.preview import NONE_TAKEN, ImportPreview, look_at, make_order, refused
+from samizdat.audience.imports.reading.parse import SLICE, STRETCH, AskPiece
+from samizdat.audience.imports.reading.subprocess_reader import BadFiles, NoAddresses, ReadingBroke
+from samizdat.audience.imports.row_errors import sentence_of
+from samizdat.audience.imports.run import COUNTS, Clock, ImportProgress, Tell
+from samizdat.audience.imports.writer import ImportWriter, Rejected
+from samizdat.audience.models import Import, List, Reject
+from samizdat.events.actions import record
+from samizdat.portability import canary_alarms
+from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
+from samizdat.vault.sealed_json import open_json, seal_json
+
+__all__ = [
+    "COUNTS", "ImportPreview", "ImportProgress", "add_piece", "begin_upload", "cancel", "change_plan", "direct",
+    "finish_upload", "inspect", "left_out", "left_out_of", "look", "read_plan", "read_report", "reject_rows",
+    "resumable", "run_import", "start", "sweep_uploads",
+]  # fmt: skip
+
+type RejectTold = Callable[[str, int, str], None]
+
+# What was said of columns and of words on the command line, as it was written there (importers/reading/answers.py).
+type Answers = tuple[Sequence[str], Sequence[str]]
+NO_ANSWERS: Answers = ((), ())
+
+RUNNABLE = ("waiting", "running", "stopped")
+REJECTS = 500  # that are read at once, to be shown
+
+
+# -- from the command line --------------------------------------------------------------------------------------
+
+
+def look(
+    organization: Any,
+    list: List,
+    import_files: Sequence[opening.Thing],
+    *,
+    source: str | None = None,
+    status: str | None = None,
+    answers: Answers = NO_ANSWERS,
+    now: datetime,
+    progress: Tell | None = None,
+) -> ImportPreview:
+    """What `direct` would do with these files. `status`: for files that do not say one. Errors: ImportRefused."""
+    keys, handed, piece = keyring.keys(organization), opening.handed(import_files), opening.pieces_of(import_files)
+    plan, problems = _found(organization, keys, handed, piece, source, status, answers)
+    return look_at(organization, list.id, keys, handed, plan, problems, now=now, piece=piece, tell=progress)
+
+
+def direct(
+    organization: Any,
+    list: List,
+    import_files: Sequence[opening.Thing],
+    *,
+    now: Clock,
+    source: str | None = None,
+    status: str | None = None,
+    answers: Answers = NO_ANSWERS,
+    basis: str = "",
+    by: Any = None,
+    progress: Tell | None = None,
+    stop: Callable[[], bool] | None = None,
+    rejected: RejectTold | None = None,
+    warned: Callable[[str], None] | None = None,
+) -> Import:
+    """Brings files in. The same files again after a kill: goes on where it was.
+
+    `basis`: why one may write to these people, kept in the words of each consent record. `rejected` is called with
+    (file, line, sentence), `warned` with what was assumed about a file, such as its encoding, before anything is
+    written. Errors: ImportRefused with nothing written, ImportTaken.
+    """
+    handed, piece = opening.handed(import_files), opening.pieces_of(import_files)
+    plan, problems = _found(organization, keyring.keys(organization), handed, piece, source, status, answers)
+    if warned:
+        for problem in problems:
+            warned(problem.sentence())
+    row = _begun_before(organization, list, import_files, now()) or _new(
+        organization, list, plan, import_files, basis=basis, by=by, now=now(), left_out=_left_out(problems)
+    )
+    return _run(row, handed, piece, now=now, progress=progress, stop=stop, rejected=rejected)
+
+
+def _found(
+    organization: Any, keys: OrganizationKeys, handed: Sequence[Any], piece: AskPiece | None, source: str | None,
+    status: str | None, answers: Answers,
+) -> tuple[Any, list[Any]]:  # fmt: skip
+    """The plan for what was given, and all that should be said before it is followed. Errors: ImportRefused."""
+    detection = opening.found_in(handed, source, piece, thorough=True)
+    plan = detection.plan()
+    remembered = column_memory.recall(organization, keys, plan)
+    opening.answer(plan, *answers)
+    if status:
+        plan = plan.with_status(status)
+    try:
+        opening.insist(plan, detection.problems)
+        opening.insist_on_status(plan)  # Nobody looks before it is written, so what we would only guess is asked.
+    except ImportRefused as refusal:
+        refusal.plan = plan
+        raise
+    return plan, [*detection.problems, *remembered, *plan.said_out()]
+
+
+def _begun_before(organization: Any, list: List, import_files: Sequence[Any], now: datetime) -> Import | None:
+    """An import of the same files that was killed or stopped. Errors: ImportTaken when it is still going on."""
+    mark = _fingerprint(organization, list, import_files)
+    rows = Import.objects.filter(organization=organization, list=list, fingerprint=mark, state__in=RUNNABLE)
+    for row in rows.order_by("-id"):
+        if ownership.is_alive(row, now):
+            raise ImportTaken
+        return row
+    return None
+
+
+def _fingerprint(organization: Any, list: List, import_files: Sequence[Any]) -> bytes:
+    keys = keyring.keys(organization)
+    return opening.fingerprint(keys.index[keys.index_version], list.id, import_files)
+
+
+def _new(
+    organization: Any, list: List, plan: Any, import_files: Sequence[Any], *, basis: str, by: Any, now: datetime,
+    left_out: list[dict[str, Any]],
+) -> Import:  # fmt: skip
+    with transaction.atomic():
+        row = Import.objects.create(
+            organization=organization,
+            list=list,
+            state="running",
+            source=plan.source,
+            fingerprint=_fingerprint(organization, list, import_files),
+            counts=dict.fromkeys(COUNTS, 0),
+            rows_total=sum(file.about_rows for file in plan.in_order()),
+            by=by,
+            created=now,
+        )
+        names = [
+            import_file.name if isinstance(import_file, opening.HeldUpload) else Path(import_file).name
+            for import_file in import_files
+        ]
+        _keep_plan(row, plan, basis=basis, names=names, left_out=left_out)
+    return row
+
+
+# -- from the browser -------------------------------------------------------------------------------------------
+
+
+def begin_upload(organization: Any, list: List | None, *, now: datetime, by: Any) -> Import:
+    """A place for the pieces of files. Without a list it can only be an export of our own format. Errors:
+    ImportRefused, where too much waits already."""
+    if uploads.is_full(organization):
+        raise _too_much_waits()
+    return Import.objects.create(
+        organization=organization,
+        list=list,
+        state="uploading",
+        source="",
+        fingerprint=os.urandom(32),
+        counts=dict.fromkeys(COUNTS, 0),
+        by=by,
+        created=now,
+    )
+
+
+def _too_much_waits() -> ImportRefused:
+    return ImportRefused(
+        "uploads_full",
+        _("Too many uploads of your organization wait. Bring them in or cancel them, then upload this one again."),
+    )
+
+
+# Asked for so many pieces: counting all of them takes a millisecond.
+ROOM_ASKED_EVERY = 16
+
+
+def add_piece(row: Import, file: int, number: int, data: bytes) -> None:
+    """Piece `number` (from 0) of file `file` (from 0): uploads.PIECE bytes, the last one what is left. Errors:
+    ImportRefused, where too much waits already."""
+    if number % ROOM_ASKED_EVERY == 0 and not uploads.has_room(row.organization):
+        raise _too_much_waits()
+    if not 0 < len(data) <= uploads.PIECE:
+        raise ImportRefused("bad_piece", _("A piece of an upload has at most 1 MB. Choose the file again."))
+    if Import.objects.filter(id=row.id, state="uploading").exists():
+        uploads.put(keyring.keys(row.organization), row, file, number, data)
+
+
+def finish_upload(row: Import, names: Sequence[str], *, now: datetime) -> Import:
+    """All pieces are here: the import may be inspected. Errors: ImportRefused when one is missing."""
+    if not names or not uploads.complete(row, len(names)):
+        sentence = _("A file is empty, or a part of the upload did not arrive. Choose the files again.")
+        raise ImportRefused("upload_torn", sentence)
+    moved = Import.objects.filter(id=row.id, state="uploading").update(state="reading")
+    if moved:
+        with transaction.atomic():
+            _keep(row, "plan_sealed", {"names": [Path(name).name for name in names], "plan": None, "basis": ""})
+            record("subscribers.import.uploaded", row.organization, about=row.id, by=row.by, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Import:
+    """Looks at an upload: what it is, what each column becomes, what bringing it in would do. Writes only that.
+
+    After change_plan() it looks again by the changed plan. What cannot be read becomes state 'failed' and `problem`.
+    """
+    row = ownership.take(import_id, ("reading", "found"), now())
+    keys = keyring.keys(row.organization)
+    piece = partial(uploads.get, keys, row)
+    try:
+        import_files = _things(row)
+        payload = open_json(keys, row.plan_sealed, "import", "plan", row.id)
+        detection = opening.found_in(import_files, payload.get("source"), piece, thorough=True)
+        plan, problems = detection.plan(), detection.problems
+        if payload["plan"]:
+            plan = opening.plan_from(payload["plan"])
+            opening.show_again(plan, detection.files)
+        else:
+            problems = [*problems, *column_memory.recall(row.organization, keys, plan)]
+        seen = _seen(row, keys, import_files, plan, problems, now(), piece, progress)
+    except ImportRefused as refusal:
+        return _failed(row, refusal)
+    except BaseException:
+        _let_go(row)
+        raise
+    with transaction.atomic():
+        _keep(row, "plan_sealed", {**payload, "plan": plan.to_json(), "left_out": _left_out(detection.problems)})
+        turned_up = canary_alarms.turned_up_in(row, seen.planted, now())
+        _keep(row, "report_sealed", _report(seen) | {"planted": turned_up})
+        total = sum(file.about_rows for file in plan.in_order())
+        Import.objects.filter(id=row.id, owner=row.owner).update(
+            state="found", owner="", source=plan.source, rows_total=total, tries=0
+        )
+    row.refresh_from_db()
+    return row
+
+
+def _seen(
+    row: Import, keys: OrganizationKeys, import_files: list[Any], plan: Any, problems: list[Any], now: datetime,
+    piece: AskPiece, progress: Tell | None,
+) -> ImportPreview:  # fmt: skip
+    """What bringing it in would do. Where no row could come in, the reason, and the columns to say otherwise."""
+    assert row.list_id is not None
+    try:
+        return look_at(
+            row.organization, row.list_id, keys, import_files, plan, problems, now=now, piece=piece, tell=progress
+        )
+    except ImportRefused as refusal:
+        if refusal.plan is None:
+            raise
+        return ImportPreview(plan.source, plan, problems, plan.questions(), refusal=refusal)
+
+
+def read_report(row: Import) -> dict[str, Any]:
+    """What inspect() found: source, counts, samples, problems, questions, rejects, files. Empty before and after."""
+    keys = keyring.keys(row.organization)
+    return open_json(keys, row.report_sealed, "import", "report", row.id) or {}
+
+
+def read_plan(row: Import) -> dict[str, Any]:
+    """{"names": of the files, "plan": Plan.to_json() or None, "basis": why one may write to them, "left_out": what of
+    the export is not subscribers, as in `read_report` (none where it was read before this was said)}."""
+    keys = keyring.keys(row.organization)
+    return open_json(keys, row.plan_sealed, "import", "plan", row.id) or {"names": [], "plan": None, "basis": ""}
+
+
+def change_plan(row: Import, plan: dict[str, Any], *, basis: str = "", list: List | None = None) -> None:
+    """Other columns, statuses or list than were found; inspect() again shows what that does. Errors: ImportRefused."""
+    try:
+        changed = opening.plan_from(plan)
+        changed.ask_again()
+    except ValueError as wrong:
+        raise ImportRefused("bad_plan", str(wrong)) from wrong
+    with transaction.atomic():
+        _keep(row, "plan_sealed", {**read_plan(row), "plan": changed.to_json(), "basis": basis})
+        if list is not None:
+            Import.objects.filter(id=row.id, state__in=("reading", "found")).update(list=list)
+            row.list = list
+
+
+def look_again(row: Import, *, now: datetime, by: Any) -> Import:
+    """The plan was changed: the worker shall inspect once more."""
+    with transaction.atomic():
+        if Import.objects.filter(id=row.id, state="found").update(state="reading", tries=0):
+            record("subscribers.import.uploaded", row.organization, about=row.id, by=by, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def start(row: Import, *, now: datetime, by: Any) -> Import:
+    """What was found shall be brought in; the worker does it. Errors: ImportRefused while a question is open."""
+    payload = read_plan(row)
+    if not payload["plan"]:
+        raise ImportRefused("not_read", _("The files were not read yet. Wait a moment."))
+    plan = opening.plan_from(payload["plan"])
+    opening.insist(plan)
+    opening.insist_on_status(plan)
+    with transaction.atomic():
+        if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state="waiting", by=by, tries=0):
+            record("subscribers.import.started", row.organization, about=row.id, by=by, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def cancel(row: Import, *, now: datetime, by: Any) -> Import:
+    """Before it runs: as if it had never been uploaded. While it runs: it stops after its slice, what is in stays."""
+    with transaction.atomic():
+        if Import.objects.filter(id=row.id, state__in=("uploading", "reading", "found", "waiting")).update(
+            state="failed", problem="cancelled", report_sealed=b""
+        ):
+            uploads.drop(row)
+        else:
+            Import.objects.filter(id=row.id, state="running").update(problem="stop_asked")
+        record("subscribers.import.cancelled", row.organization, about=row.id, by=by, now=now)
+    row.refresh_from_db()
+    return row
+
+
+def run_import(
+    import_id: int, *, now: Clock, stop: Callable[[], bool] | None = None, progress: Tell | None = None
+) -> Import:
+    """Brings an upload in, or goes on with one. Errors: ImportTaken; what is wrong with the files becomes `problem`."""
+    row = Import.objects.get(id=import_id)
+    piece = partial(uploads.get, keyring.keys(row.organization), row)
+
+    def stopped() -> bool:
+        return bool(stop and stop()) or Import.objects.filter(id=import_id, problem="stop_asked").exists()
+
+    try:
+        return _run(row, None, piece, now=now, progress=progress, stop=stopped)
+    except ImportRefused:
+        row.refresh_from_db()
+        return row
+
+
+def resumable(now: datetime) -> list[int]:
+    """Uploads that nobody is at: to be run. The command line's own imports wait for the same command."""
+    rows = Import.objects.filter(state__in=("waiting", "running"), pieces__isnull=False).distinct()
+    return [row.id for row in rows if not ownership.is_alive(row, now)]
+
+
+def inspectable(now: datetime) -> list[int]:
+    """Uploads that are complete and that nobody looks at: to be inspected."""
+    return [row.id for row in Import.objects.filter(state="reading") if not ownership.is_alive(row, now)]
+
+
+def sweep_uploads(now: datetime) -> int:
+    """Removes uploads older than 24 hours; how many there were."""
+    return uploads.drop_old(now)
+
+
+def reject_rows(row: Import) -> Iterator[tuple[str, int, str]]:
+    """(file, line, sentence) of every rejected row, in the order of reading."""
+    plan = read_plan(row)["plan"]
+    names = [file.name for file in opening.plan_from(plan).in_order()] if plan else []
+    # Some at a time, each by a question of its own: what is asked for next may come in another thread.
+    last = 0
+    while some := [*Reject.objects.filter(import_run=row, id__gt=last).order_by("id")[:REJECTS]]:
+        for reject in some:
+            name = names[reject.member] if reject.member < len(names) else ""
+            yield name, reject.line, sentence_of(reject.code, reject.values)
+        last = some[-1].pk
+
+
+# -- both -------------------------------------------------------------------------------------------------------
+
+
+def _run(
+    row: Import,
+    paths: list[Any] | None,
+    piece: AskPiece | None,
+    *,
+    now: Clock,
+    progress: Tell | None,
+    stop: Callable[[], bool] | None,
+    rejected: RejectTold | None = None,
+) -> Import:
+    row = ownership.take(row.id, RUNNABLE, now())
+    try:
+        Import.objects.filter(id=row.id, state__in=("waiting", "stopped")).update(state="running", problem="")
+        if row.started is None:
+            row.started = now()
+            Import.objects.filter(id=row.id).update(started=row.started)
+        if _bring(row, paths, piece, now, progress, stop, rejected):
+            _finish(row, now())
+            dialect.learn_sizes()
+        else:
+            Import.objects.filter(id=row.id, owner=row.owner).update(state="stopped", owner="", problem="")
+    except (NoAddresses, BadFiles) as wrong:
+        refusal = refused(wrong)
+        _failed(row, refusal)
+        raise refusal from wrong
+    except ReadingBroke as broke:
+        _let_go(row)
+        raise ImportRefused(
+            "reading_broke",
+            "The process that reads the files ended by itself. Free some memory, then import the same files again: "
+            "it goes on where it was.",
+        ) from broke
+    except BaseException:
+        _let_go(row)
+        raise
+    row.refresh_from_db()
+    return row
+
+
+def _cut(row: Import, payload: dict[str, Any]) -> tuple[int, int]:
+    """How this import is cut into slices. It keeps that for good: its place is told in slices, and an upgrade between
+    a kill and the going on may cut differently."""
+    if "cut" not in payload:
+        payload["cut"] = [SLICE, STRETCH]
+        _keep(row, "plan_sealed", payload)
+    size, stretch = payload["cut"]
+    return size, stretch
+
+
+def _bring(
+    row: Import,
+    paths: list[Any] | None,
+    piece: AskPiece | None,
+    now: Clock,
+    progress: Tell | None,
+    stop: Callable[[], bool] | None,
+    rejected: RejectTold | None,
+) -> bool:
+    keys = keyring.keys(row.organization)
+    payload = read_plan(row)
+    plan = opening.plan_from(payload["plan"])
+    with transaction.atomic():
+        fields = tags_and_fields.fields_for(row.organization, keys, plan.fields())
+    # The day of the import is that of its beginning, so that one gone on with after midnight says the same.
+    assert row.started is not None and row.list_id is not None
+    begun = row.started
+    today = begun.astimezone(UTC).date().isoformat()
+    import_files = paths if paths is not None else _things(row)
+    order = make_order(plan, import_files, keys, fields, today, payload["basis"], (row.member, row.row, row.part))
+    order.size, order.stretch = _cut(row, payload)
+    store = ImportWriter(row.organization, row.list_id, keys, begun)
+    with run.slices(order, piece, own_process=opening.needs_a_process(plan, import_files, piece)) as slices:
+        whole = run.bring(
+            row,
+            store,
+            slices,
+            now=now,
+            about=row.rows_total or 0,
+            stop=stop,
+            tell=progress,
+            tell_reject=partial(_tell_reject, rejected) if rejected else None,
+        )
+    canary_alarms.turned_up_in(row, store.planted, now())
+    return whole
+
+
+def _tell_reject(rejected: RejectTold, file: str, reject: Rejected) -> None:
+    line, code, values = reject
+    rejected(file, line, sentence_of(code, values))
+
+
+def _things(row: Import) -> list[Any]:
+    names = read_plan(row)["names"]
+    return [
+        [names[file], uploads.PIECE, size] for file, size in uploads.sizes(keyring.keys(row.organization), row).items()
+    ]
+
+
+def _finish(row: Import, now: datetime) -> None:
+    with transaction.atomic():
+        mine = Import.objects.filter(id=row.id, owner=row.owner).update(
+            state="finished", owner="", problem="", finished=now, report_sealed=b""
+        )
+        if not mine:
+            raise ImportTaken
+        uploads.drop(row)
+        row.refresh_from_db()
+        detail = {"counts": row.counts, "source": row.source, "list": row.list_id}
+        record("subscribers.imported", row.organization, about=row.id, by=row.by, now=now, detail=detail)
+
+
+def _failed(row: Import, refusal: ImportRefused) -> Import:
+    """Nothing was begun: only the reason stays. What was brought in before a file turned out torn stays as well."""
+    if refusal.code == NONE_TAKEN and row.pieces.exists():
+        # Perhaps a column means something else: it is looked at once more, and its columns can be changed.
+        Import.objects.filter(id=row.id, owner=row.owner).update(state="reading", owner="")
+        row.refresh_from_db()
+        return row
+    with transaction.atomic():
+        fresh = Import.objects.filter(id=row.id, owner=row.owner, row=0, member=0)
+        if not row.pieces.exists() and fresh.delete()[0]:
+            return row
+        uploads.drop(row)
+        Import.objects.filter(id=row.id, owner=row.owner).update(
+            state="failed", owner="", problem=refusal.code[:40], report_sealed=b""
+        )
+        values = {name: str(value) for name, value in refusal.values.items()}
+        report = {"sentence": str(refusal), "code": refusal.code, "file": values.get("file", ""), "values": values}
+        _keep(row, "report_sealed", report)
+    row.refresh_from_db()
+    return row
+
+
+def _let_go(row: Import) -> None:
+    # Whatever ended the run may keep us from writing this too; a dead owner is noticed all the same.
+    with suppress(DatabaseError):
+        Import.objects.filter(id=row.id, owner=row.owner).update(owner="")
+
+
+def _keep_plan(row: Import, plan: Any, *, basis: str, names: list[str], left_out: list[dict[str, Any]]) -> None:
+    payload = {"names": names, "plan": plan.to_json(), "basis": basis, "source": plan.source, "left_out": left_out}
+    _keep(row, "plan_sealed", payload)
+
+
+def _keep(row: Import, column: str, value: Any) -> None:
+    blob = seal_json(keyring.keys(row.organization), value, "import", column.removesuffix("_sealed"), row.id)
+    Import.objects.filter(id=row.id).update(**{column: blob})
+    setattr(row, column, blob)
+
+
+def _report(seen: ImportPreview) -> dict[str, Any]:
+    return {
+        "source": seen.source,
+        "counts": seen.counts,
+        "samples": [asdict(sample) for sample in seen.samples],
+        "problems": [_problem(problem) for problem in seen.problems],
+        "questions": [*map(_problem, seen.questions), *map(_refusal, filter(None, [seen.refusal]))],
+        "rejects": [
+            {"file": file, "line": line, "code": code, "sentence": sentence_of(code, values)}
+            for file, line, code, values in seen.rejects
+        ],
+        "examples": [[column.example for column in file.columns] for file in seen.plan.files],
+        "seen": [[column.seen for column in file.columns] for file in seen.plan.files],
+    }
+
+
+def _left_out(problems: Sequence[Any]) -> list[dict[str, Any]]:
+    """What of an export is not subscribers, to be said once more beside the result."""
+    return [_problem(problem) for problem in problems if left_out([problem])]
+
+
+def left_out(problems: Sequence[Any]) -> dict[str, int]:
+    """How many past campaigns, templates, images and other files stay out: kind -> number."""
+    return dict(plugins.part("importers.reading.leftovers").of_problems(problems))
+
+
+def left_out_of(row: Import) -> dict[str, int]:
+    """The same of an import that was read."""
+    problem = plugins.part("importers.base").Problem
+    return left_out([problem(entry["code"], "", entry["values"]) for entry in read_plan(row).get("left_out", [])])
+
+
+def _refusal(refusal: ImportRefused) -> dict[str, Any]:
+    return {"code": refusal.code, "file": "", "values": {}, "sentence": str(refusal)}
+
+
+def _problem(problem: Any) -> dict[str, Any]:
+    values = {name: str(value) for name, value in problem.values.items()}
+    return {"code": problem.code, "file": problem.file, "values": values, "sentence": problem.sentence()}

@@ -1,0 +1,214 @@
+"""What is known of people who come in again, and what a row of a file changes about them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience import consent_records
+from samizdat.audience.imports.reading.parse import NEW, Fact, ParsedRow
+from samizdat.audience.models import NUMBER_MASK, STATUSES
+from samizdat.core import consent
+from samizdat.core.crypto import seal
+from samizdat.vault.keyring import OrganizationKeys
+
+_MERGE = [[STATUSES.index(consent.merge_status(known, new)) for new in STATUSES] for known in STATUSES]
+_LEAVING = frozenset(map(consent.KINDS.index, ("withdrawn", "cleaned")))
+_LEFT = frozenset({STATUSES.index("unsubscribed"), STATUSES.index("cleaned")})
+_CLEANED = STATUSES.index("cleaned")
+
+
+@dataclass(slots=True)
+class KnownSubscriber:
+    """A subscriber as the database has her."""
+
+    id: int
+    blind: bytes
+    blob: bytes
+    language: str
+    tags: set[int] = field(default_factory=set)
+    lists: dict[int, tuple[int, int]] = field(default_factory=dict)  # list -> (status, may)
+    records: list[consent_records.Known] = field(default_factory=list)
+    words: dict[int, bytes] = field(default_factory=dict)  # what is sealed of each record, by its number
+
+    @property
+    def number(self) -> int:
+        return self.id & NUMBER_MASK
+
+    def statuses(self) -> dict[int, int]:
+        return {list_id: status for list_id, (status, _) in self.lists.items()}
+
+    def status_on(self, list_id: int) -> int | None:
+        return self.lists[list_id][0] if list_id in self.lists else None
+
+
+@dataclass(slots=True)
+class SubscriberChange:
+    """What a row changes. Empty where everything was known."""
+
+    row: ParsedRow
+    person: KnownSubscriber
+    status: int  # on the list of the import, afterwards
+    language: str
+    plain: bytes | None = None  # her values, where they or the language change
+    tags: set[int] = field(default_factory=set)
+    facts: list[Fact] = field(default_factory=list)
+    entered: list[tuple[int, int, int, int, str]] = field(default_factory=list)  # dialect.SubscriptionRow
+    moved: list[tuple[int, int, str, int, int]] = field(default_factory=list)  # (status, may, since, subscriber, list)
+    asked: list[tuple[int, int, int]] = field(default_factory=list)  # (asking, subscriber, list)
+    suppress: bool = False
+    stays_left: bool = False  # the file says she may be written to, and she has left
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.plain is not None or self.tags or self.facts or self.entered or self.moved)
+
+    def statuses(self) -> dict[int, int]:
+        after = self.person.statuses()
+        after |= {list_id: status for _, list_id, status, _, _ in self.entered}
+        return after | {list_id: status for status, _, _, _, list_id in self.moved}
+
+
+class KnownSubscribers:
+    """Looks people up by slices and compares rows with them."""
+
+    def __init__(self, organization: Any, list_id: int, keys: OrganizationKeys, now: datetime) -> None:
+        assert keys.ring is not None
+        self._organization = organization.id
+        self._list = list_id
+        self._now = now
+        self._today = now.astimezone(UTC).date().isoformat()
+        self._open = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+        self._open_record = keys.ring.bound(*consent_records.RECORD, keys.uid).open
+
+    def find(self, rows: Iterable[ParsedRow]) -> dict[bytes, KnownSubscriber]:
+        """Blind index of a row -> who it is, for those that are here."""
+        where: dict[bytes, bytes] = {}
+        for row in rows:
+            where[row[0]] = row[0]
+            for older in row[10]:
+                where[older] = row[0]
+        return {
+            where[bytes(blind)]: KnownSubscriber(id, bytes(blind), bytes(blob), language)
+            for blind, id, blob, language in dialect.subscribers_by_blind(self._organization, list(where))
+        }
+
+    def read(self, people: Iterable[KnownSubscriber]) -> None:
+        """Fills in tags, lists and consent records, in three queries."""
+        by_id = {person.id: person for person in people}
+        for person in by_id.values():
+            person.tags, person.lists, person.records, person.words = set(), {}, [], {}
+        ids = list(by_id)
+        for id, tag in dialect.tags_of(ids):
+            by_id[id].tags.add(tag)
+        for id, list_id, status, may in dialect.subscriptions_of(ids):
+            by_id[id].lists[list_id] = (status, may)
+        for id, record, words in dialect.consent_with_words(ids):
+            by_id[id].records.append(record)
+            by_id[id].words[record[0]] = words
+
+    def change(
+        self, row: ParsedRow, person: KnownSubscriber, reason: str | None, tags: dict[str, int]
+    ) -> SubscriberChange:
+        """What a row changes about her. A row that repeats an address of this import only fills gaps."""
+        change = SubscriberChange(row, person, row.status, person.language)
+        self._compare_values(change)
+        change.tags = {tags[name] for name in row.tags} - person.tags
+        change.facts = [fact for fact in row.facts if not self._is_known(fact, row.status, person)]
+        before = person.status_on(self._list)
+        if before is not None and not change.facts:
+            change.status = before
+        else:
+            self._settle(change, before, reason)
+        change.stays_left = before in _LEFT and row.status not in _LEFT
+        return change
+
+    def _compare_values(self, change: SubscriberChange) -> None:
+        row, person, again = change.row, change.person, change.row.again != NEW
+        if row.language and (not again or not person.language):
+            change.language = row.language
+        plain = self._open(person.blob, person.number)
+        merged = plain if plain == row.plain else _merged(plain, row.plain, again)
+        if merged != plain or change.language != person.language:
+            change.plain = merged
+
+    def _is_known(self, fact: Fact, incoming: int, person: KnownSubscriber) -> bool:
+        """A fact that was told before tells nothing new, whatever has become of her since: whoever came back after
+        an import is not sent away again by the same file.
+
+        Compared is the day that the file told, which is sealed: the readable one is that of the import.
+        """
+        kind, _, ours, words = fact
+        if ours and kind not in _LEAVING:  # The file names no time, so only a change is news.
+            before = person.status_on(self._list)
+            return before is not None and _MERGE[before][incoming] == before
+        like, day = (
+            (self._list, kind, consent_records.NEWSLETTER, consent_records.IMPORT),
+            seal.pick(words, consent.AT)[:10],
+        )
+        return any(record[1:5] == like and self._told(record[0], person) == day for record in person.records)
+
+    def _told(self, record: int, person: KnownSubscriber) -> str:
+        """The day that was told with a record; "" where none was."""
+        blob = person.words[record]
+        return seal.pick(self._open_record(blob, person.number), consent.AT)[:10] if blob else ""
+
+    def _settle(self, change: SubscriberChange, before: int | None, reason: str | None) -> None:
+        """The projections after the new facts: on this list, and on her others when her address turns out dead."""
+        person = change.person
+        status, may, since = self._verdict(change, self._list, reason)
+        dead = any(fact[0] in _LEAVING for fact in change.facts) and status == _CLEANED
+        if dead and reason is None:
+            change.suppress, reason = True, "bounce"
+            status, may, since = self._verdict(change, self._list, reason)
+        change.status = status
+        if before is None:
+            change.entered = [(person.id, self._list, status, may, since)]
+        else:  # Even where only the day moves on, with the fact that it is of.
+            change.moved = [(status, may, since, person.id, self._list)]
+        if change.suppress:
+            change.moved += [
+                (*self._verdict(change, other, reason), person.id, other)
+                for other in person.lists
+                if other != self._list
+            ]
+        change.asked = self._asking(change)
+
+    def _verdict(self, change: SubscriberChange, list_id: int, reason: str | None) -> tuple[int, int, str]:
+        """With the new facts as they will be stored: a file's no counts from the day we learn of it."""
+        known = self._records(change)
+        status, may, day = consent_records.verdict_of(known, list_id, self._now, reason)
+        if may == consent.YES and change.person.lists.get(list_id, (0, 0))[1] == consent.PAUSED:
+            may = consent.PAUSED  # A file that agrees with them does not end their pause.
+        return status, may, day.isoformat() if day else self._today
+
+    def _records(self, change: SubscriberChange) -> list[consent.ConsentFact]:
+        order = max((record[0] for record in change.person.records), default=0)
+        added = [
+            (order + place, self._list, kind, consent_records.NEWSLETTER, consent_records.IMPORT, self._today)
+            for place, (kind, _, _, _) in enumerate(change.facts, start=1)
+        ]
+        return consent_records.records([*change.person.records, *added])
+
+    def _asking(self, change: SubscriberChange) -> list[tuple[int, int, int]]:
+        """What follows for appeals on each list of somebody who ever spoke of them."""
+        person = change.person
+        if not any(record[3] == consent_records.APPEALS for record in person.records):
+            return []
+        known = self._records(change)
+        return [
+            (consent_records.asking_of(known, list_id, self._now), person.id, list_id)
+            for list_id in {*person.lists, self._list}
+        ]
+
+
+def _merged(plain: bytes, incoming: bytes, fill: bool) -> bytes:
+    """Her values with the row's: it overrides with what it has; filling, it only adds what is missing.
+
+    The address stays as it is: it differs in case at most.
+    """
+    known, new_values = seal.unpack(plain), seal.unpack(incoming)
+    merged = {**new_values, **known} if fill else {**known, **new_values}
+    merged[seal.ADDRESS] = known[seal.ADDRESS]
+    return plain if merged == known else seal.pack(merged)

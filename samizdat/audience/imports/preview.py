@@ -1,0 +1,162 @@
+"""What an import would do, before anything is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from samizdat.audience import tags_and_fields
+from samizdat.audience.errors import ImportRefused
+from samizdat.audience.imports import inspect, run
+from samizdat.audience.imports.reading.parse import AskPiece, ImportSlice, ParsedRow
+from samizdat.audience.imports.reading.subprocess_reader import BadFiles, NoAddresses, ReaderOrder
+from samizdat.audience.imports.row_errors import sentence_of
+from samizdat.audience.imports.writer import ImportWriter
+from samizdat.audience.models import STATUSES
+from samizdat.core.crypto import seal
+from samizdat.vault.keyring import OrganizationKeys
+
+SAMPLES = 10
+SAMPLES_A_FILE = 4
+REJECTS_SHOWN = 20
+
+NONE_TAKEN = "no_address_rows"
+NO_ADDRESSES = (
+    "No row of these files holds an e-mail address, so nothing was brought in. "
+    "Check that they are lists of subscribers, or say which column is the address."
+)
+
+
+@dataclass(slots=True)
+class Sample:
+    """A row as it will be. Its values are a person's data: shown to who brings them in, stored sealed if at all."""
+
+    initial: str
+    status: str
+    since: str
+    language: str
+    tags: tuple[str, ...]
+    values: dict[str, str]
+
+
+@dataclass(slots=True)
+class ImportPreview:
+    """What was found. `counts` as run.COUNTS; None while `questions` are open, because nothing can be read yet."""
+
+    source: str
+    plan: Any
+    problems: list[Any]
+    questions: list[Any]
+    counts: dict[str, int] | None = None
+    samples: list[Sample] = field(default_factory=list)
+    rejects: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)  # (file, line, code, values)
+    refusal: ImportRefused | None = None  # why not one row could come in
+    planted: set[bytes] = field(default_factory=set)  # blind indices of addresses that this house had planted
+
+
+def make_order(
+    plan: Any,
+    import_files: Sequence[Any],
+    keys: OrganizationKeys,
+    fields: dict[str, int],
+    today: str,
+    basis: str = "",
+    start: tuple[int, int, int] = (0, 0, 0),
+) -> ReaderOrder:
+    versions = sorted(keys.index, key=lambda version: version != keys.index_version)
+    return ReaderOrder(
+        source=plan.source,
+        things=list(import_files),
+        plan=plan.to_json(),
+        index=[keys.index[version] for version in versions],
+        fields=fields,
+        today=today,
+        basis=basis,
+        start=start,
+    )
+
+
+def look_at(
+    organization: Any,
+    list_id: int,
+    keys: OrganizationKeys,
+    import_files: Sequence[Any],
+    plan: Any,
+    problems: list[Any],
+    *,
+    now: datetime,
+    piece: AskPiece | None = None,
+    tell: run.Tell | None = None,
+) -> ImportPreview:
+    """Reads everything, writes nothing. Errors: ImportRefused."""
+    look = ImportPreview(plan.source, plan, problems, plan.questions())
+    if look.questions:
+        return look
+    fields = _numbers(organization, keys, plan)
+    order = make_order(plan, import_files, keys, fields, now.astimezone(UTC).date().isoformat())
+    store = ImportWriter(organization, list_id, keys, now, writes=False)
+    about = sum(file.about_rows for file in plan.in_order())
+    shown = _Samples(fields)
+    try:
+        with run.slices(order, piece, own_process=inspect.needs_a_process(plan, import_files, piece)) as slices:
+            for slice, (counts, rejects) in run.dry(store, slices, about, tell):
+                look.counts = counts
+                shown.take(slice)
+                room = max(0, REJECTS_SHOWN - len(look.rejects))
+                look.rejects += [(slice.name, *reject) for reject in rejects[:room]]
+    except (NoAddresses, BadFiles) as wrong:
+        refusal = refused(wrong)
+        refusal.plan = plan  # The columns can still be said otherwise.
+        raise refusal from wrong
+    look.samples, look.planted = shown.chosen(), store.planted
+    return look
+
+
+def refused(wrong: NoAddresses | BadFiles) -> ImportRefused:
+    if isinstance(wrong, BadFiles):
+        return ImportRefused(wrong.code, str(wrong), wrong.values)
+    if wrong.first is None:
+        return ImportRefused(NONE_TAKEN, NO_ADDRESSES)
+    file, line, code, values = wrong.first
+    details = {"file": file, "line": line, "reason": sentence_of(code, {"file": file, **values})}
+    sentence = _("{file}, line {line}: {reason} No row could be brought in, so nothing was changed.")
+    return ImportRefused(NONE_TAKEN, sentence.format(**details), details)
+
+
+def _numbers(organization: Any, keys: OrganizationKeys, plan: Any) -> dict[str, int]:
+    """Field numbers for a look: those that are there, and invented ones for those that would be made."""
+    known = {tag: number for tag, (number, *_rest) in tags_and_fields.all_fields(organization, keys).items()}
+    free = max([seal.FIRST_FIELD - 1, *known.values()]) + 1
+    missing = [tag for tag in plan.layout() if tag not in known]
+    known |= {tag: number for number, tag in enumerate(missing, start=free)}
+    return {tag: known[tag] for tag in plan.layout()}
+
+
+class _Samples:
+    """Ten rows to show: some of every file, the first of each."""
+
+    def __init__(self, fields: dict[str, int]) -> None:
+        self._tags = {number: tag for tag, number in fields.items()}
+        self._files: dict[int, list[Sample]] = {}
+
+    def take(self, import_slice: ImportSlice) -> None:
+        held = self._files.setdefault(import_slice.file, [])
+        held += [self._sample(ParsedRow._make(row)) for row in import_slice.rows[: SAMPLES - len(held)]]
+
+    def chosen(self) -> list[Sample]:
+        first = [sample for held in self._files.values() for sample in held[:SAMPLES_A_FILE]]
+        rest = [sample for held in self._files.values() for sample in held[SAMPLES_A_FILE:]]
+        return (first + rest)[:SAMPLES]
+
+    def _sample(self, row: ParsedRow) -> Sample:
+        values = seal.unpack(row.plain)
+        return Sample(
+            initial=values[seal.ADDRESS][:1],
+            status=STATUSES[row.status],
+            since=row.facts[-1][1] if row.facts else row.joined,
+            language=row.language,
+            tags=row.tags,
+            values={self._tags[number]: text for number, text in values.items() if number in self._tags},
+        )

@@ -1,0 +1,64 @@
+"""What files are: which importer knows them, and what their columns become. For this process or the reading one."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from samizdat import plugins
+from samizdat.audience.imports.reading.parse import AskPiece
+from samizdat.audience.imports.reading.upload_file import PieceFile
+
+
+def opened(import_files: Sequence[Any], piece: AskPiece | None) -> list[Any]:
+    """Paths as they are; [name, piece size, size] of an upload as a file over its pieces."""
+    return [
+        os.fspath(import_file)
+        if isinstance(import_file, str | os.PathLike)
+        else (import_file[0], PieceFile(place, import_file[1], import_file[2], piece))
+        for place, import_file in enumerate(import_files)
+    ]
+
+
+def found_in(import_files: Sequence[Any], source: str | None, piece: AskPiece | None, *, thorough: bool) -> Any:
+    """importers.base.DetectedFiles. `source`: an importer's name, None: whoever knows the files."""
+    base = plugins.part("importers.base")
+    with plugins.part("importers.reading.files").open_given(opened(import_files, piece)) as given:
+        if source is None:
+            importer = base.choose(given, [plug() for plug in plugins.importers().values()])
+        else:
+            importer = plugins.importer(source)()
+        return plugins.part("importers.reading.leftovers").named(given, importer.inspect(given, thorough=thorough))
+
+
+def packed(detection: Any) -> list[Any]:
+    """What was found as plain values for a pipe, with the examples that Plan.to_json() leaves out."""
+    files = [_values(file) | {"columns": list(map(_values, file.columns))} for file in detection.files]
+    return [
+        detection.source,
+        files,
+        [_values(problem) | {"values": _plain(problem.values)} for problem in detection.problems],
+    ]
+
+
+def unpacked(plain: Sequence[Any]) -> Any:
+    base = plugins.part("importers.base")
+    source, files, problems = plain
+    return base.DetectedFiles(
+        source,
+        [base.DetectedFile(**file | {"columns": list(map(_column, file["columns"]))}) for file in files],
+        [base.Problem(**problem) for problem in problems],
+    )
+
+
+def _column(plain: dict[str, Any]) -> Any:
+    seen = {word: tuple(entry) for word, entry in plain["seen"].items()}
+    return plugins.part("importers.base").ImportColumn(**plain | {"seen": seen})
+
+
+def _values(instance: Any) -> dict[str, Any]:
+    return {field.name: getattr(instance, field.name) for field in fields(instance)}
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    return {name: value if isinstance(value, str | int | float) else str(value) for name, value in values.items()}

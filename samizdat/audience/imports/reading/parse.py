@@ -1,0 +1,360 @@
+"""Rows of an export to slices: addresses in form, blind indices, packed values, facts of consent.
+
+Nothing is sealed here, because the place of a blob (her number) is not known yet.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from samizdat import plugins
+from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
+from samizdat.core import consent
+from samizdat.core.crypto import canary, seal
+from samizdat.core.mail import address
+
+# 5,000 a slice: a transaction of about 100 ms, and as many rows as a block of numbers has (design.md, 6.14 and 4).
+SLICE = 5_000
+
+# So many rows are put in the order of their blind indices before they are cut into slices. Each slice then goes to
+# a seventh of that index: a million rows in the order of the file write every page of it two hundred times, which
+# was half of the time on SQLite. It also mixes the rows, so that their order is lost. Twice as many write a fifth less
+# to the disk than 25,000 (2.5 GB of 3.1 for a million), and hold 56 MB more.
+STRETCH = 35_000
+
+# A line may be rejected with a word from it; kept is the number alone.
+_KEPT_VALUES = frozenset({"has", "wants", "limit", "encoding"})
+
+_STATUS = {name: number for number, name in enumerate(consent.STATUSES)}
+# Importers know one status more: whoever complained has left, and her address is suppressed besides.
+_COMPLAINED = "complained"
+_STATUS[_COMPLAINED] = _STATUS["unsubscribed"]
+_PENDING, _SUBSCRIBED = _STATUS["pending"], _STATUS["subscribed"]
+_NONSUBSCRIBED = _STATUS["nonsubscribed"]
+_ASKED, _GIVEN, _CONFIRMED, _WITHDRAWN, _CLEANED = map(
+    consent.KINDS.index, ("asked", "given", "confirmed", "withdrawn", "cleaned")
+)
+_LEAVING = {_STATUS["unsubscribed"]: _WITHDRAWN, _STATUS["cleaned"]: _CLEANED}
+# Whose strength counts when an address comes twice: index by status.
+_MERGE = [[_STATUS[consent.merge_status(known, new)] for new in consent.STATUSES] for known in consent.STATUSES]
+
+# An address after the apostrophe that exports put before what a spreadsheet would take for a formula.
+_GUARDED = frozenset({"'+", "'-", "'="})
+
+# (kind, day, day is ours because the file names none, packed words of the record). The day is for the preview: stored
+# readable is that of the import.
+type Fact = tuple[int, str, bool, bytes]
+
+# (file, number of a piece of an upload) -> the piece in plain.
+type AskPiece = Callable[[int, int], bytes]
+
+
+class NoAddresses(ValueError):
+    """Not one row can come in, so nothing is begun. `first`: the file, line, code and values of the first refusal."""
+
+    def __init__(self, first: tuple[str, int, str, dict[str, Any]] | None = None) -> None:
+        self.first = first
+        super().__init__("no_address_rows")
+
+
+@dataclass(slots=True)
+class ReaderOrder:
+    """What to read and how. Only plain values: it goes through a pipe."""
+
+    source: str  # name of the importer
+    things: list[Any]  # paths, or [name, size of a piece, number of pieces] of an upload
+    plan: dict[str, Any]
+    index: list[bytes]  # index keys, the current one first
+    fields: dict[str, int]  # tag -> field number
+    today: str
+    basis: str = ""  # why one may write to them, in the words of who brings them
+    start: tuple[int, int, int] = (0, 0, 0)  # file, row, slices of the stretch there that are done
+    size: int = SLICE
+    stretch: int = STRETCH
+
+
+class ParsedRow(NamedTuple):
+    """One row. Slices hold these as plain tuples, as they come through the pipe: Row._make() where names are wanted."""
+
+    blind: bytes
+    plain: bytes  # her values, seal.pack
+    status: int
+    provider: int
+    language: str
+    joined: str  # the day she is known since
+    tags: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    line: int
+    again: int  # the address came before: strongest status until here; NEW for the first time
+    older: tuple[bytes, ...]  # her index under earlier keys; empty outside a rotation
+
+
+NEW = -1
+
+
+@dataclass(slots=True)
+class ImportSlice:
+    """Rows of one file, in the order of their blind indices, and those that cannot come in."""
+
+    file: int
+    name: str
+    after: tuple[int, int, int]  # as Order.start
+    bytes_read: int
+    bytes_total: int
+    rows: list[ParsedRow] = field(default_factory=list)
+    rejects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    complained: list[tuple[bytes, ...]] = field(default_factory=list)  # her index, the current key's first
+    planted: list[tuple[bytes, ...]] = field(default_factory=list)  # the same, of whom a file says so: in no count
+
+    @property
+    def size(self) -> int:
+        return len(self.rows) + len(self.rejects)
+
+
+def prepare(order: ReaderOrder, given: Any) -> Iterator[ImportSlice]:
+    """Slices from `order.start` on. Errors: NoAddresses, and ImportFailed of the importers."""
+    contract = plugins.part("importers.base")
+    importer = plugins.importer(order.source)()
+    plan = contract.ImportPlan.from_json(order.plan)
+    file, row, done = order.start
+    start = contract.Position(file, row)
+    maker = _Maker(order, plan)
+    if order.start == (0, 0, 0):
+        _insist_on_an_address(importer.read(given, plan, size=100))
+    else:
+        for batch in _before(importer.read(given, plan, size=order.size), start):
+            maker.remember(batch)
+    read = 0
+    for stretch in _stretches(maker, importer.read(given, plan, start, order.size), order.stretch):
+        yield from _cut(stretch, (file, row), order.size, done, read)
+        file, row, done = stretch.after
+        read = stretch.bytes_read
+
+
+def _stretches(maker: "_Maker", batches: Iterator[Any], most: int) -> Iterator[ImportSlice]:
+    """Batches of one file put together, up to `most` rows."""
+    held: ImportSlice | None = None
+    for batch in batches:
+        if held is not None and (held.file != batch.file or held.size + batch.rows > most):
+            yield held
+            held = None
+        held = maker.add(held, batch)
+    if held is not None:
+        yield held
+
+
+def _cut(stretch: ImportSlice, begin: tuple[int, int], size: int, done: int, before: int) -> Iterator[ImportSlice]:
+    """A stretch in the order of its blind indices, in slices; `done` of them were stored before. before: bytes that
+    earlier stretches have. This one was read whole, but how far an import is tells what is stored.
+
+    Repeated addresses stay in the order of the file, because sorting keeps what is equal as it was.
+    """
+    stretch.rows.sort(key=itemgetter(0))
+    parts = [stretch.rows[at : at + size] for at in range(0, len(stretch.rows), size)] or [[]]
+    for turn, rows in enumerate(parts, start=1):
+        if turn > done:
+            after = stretch.after if turn == len(parts) else (*begin, turn)
+            rejects, complained = (stretch.rejects, stretch.complained) if turn == 1 else ([], [])
+            read, total = before + (stretch.bytes_read - before) * turn // len(parts), stretch.bytes_total
+            yield ImportSlice(
+                stretch.file, stretch.name, after, read, total, rows, rejects, complained, stretch.planted
+            )
+
+
+def _insist_on_an_address(batches: Iterator[Any]) -> None:
+    first: tuple[str, int, str, dict[str, Any]] | None = None
+    for batch in batches:
+        for incoming in batch.incoming:
+            try:
+                _address(incoming.address)
+            except address.BadAddress as bad:
+                if first is None and incoming.address:
+                    first = (batch.name, incoming.line, bad.code, {})
+                continue
+            return
+        if batch.complaints and (first is None or batch.complaints[0].line < first[1]):
+            complaint = batch.complaints[0]
+            first = (batch.name, complaint.line, complaint.code, _harmless(complaint.values))
+    raise NoAddresses(first)
+
+
+# A name before the address, which holds no @ unless it is the address once more. Without brackets it is none: of
+# `ada boris@example.org` nobody knows what was meant.
+_NAMED = re.compile(r"([^<>\r\n]{0,1000})<\s*([^<>\s]{1,500})\s*>[\s;,.]*")
+_AROUND = " \t'\"`\u2018\u2019\u201c\u201d\u00ab\u00bb;,"
+
+
+def _address(text: str) -> str:
+    """The address of a cell in its one form. Errors: BadAddress.
+
+    Cells also hold `Ada <ada@example.org>`, `'ada@example.org'` and `ada@example.org;`.
+    """
+    try:
+        return address.normalize(text)
+    except address.BadAddress:
+        named = _NAMED.fullmatch(text.strip())
+        if named is None:
+            return address.normalize(text.strip(_AROUND))
+        name, inner = named[1].strip(_AROUND), named[2].strip(_AROUND)
+        if "@" in name and name.lower() != inner.lower():
+            raise
+        return address.normalize(inner)
+
+
+def _before(batches: Iterator[Any], start: Any) -> Iterator[Any]:
+    """What a killed import had read: who came twice must be known as before."""
+    for batch in batches:
+        if batch.file > start.file or (batch.file == start.file and batch.after.row > start.row):
+            return
+        yield batch
+
+
+class _Maker:
+    """Makes slices; holds what stays the same from row to row."""
+
+    def __init__(self, order: ReaderOrder, plan: Any) -> None:
+        self._blind = seal.blinder(order.index[0])
+        self._older = [seal.blinder(key) for key in order.index[1:]]
+        self._pack = seal.SealPacker((seal.ADDRESS, seal.NOTES, *(order.fields[tag] for tag in plan.layout())))
+        self._facts = _Facts(order)
+        self._seen = SeenAddresses()
+        self._tags = _Tags()
+
+    def remember(self, batch: Any) -> None:
+        for incoming in batch.incoming:
+            try:
+                blind = self._blind(address.comparable(_address(incoming.address)))
+            except address.BadAddress:
+                continue
+            self._meet(blind, _STATUS[incoming.status])
+
+    def add(self, import_slice: ImportSlice | None, batch: Any) -> ImportSlice:
+        """The batch's rows, added to the stretch of the same file that is being made."""
+        after = (*batch.after, 0)
+        if import_slice is None:
+            import_slice = ImportSlice(batch.file, batch.name, after, 0, 0)
+        import_slice.after, import_slice.bytes_read, import_slice.bytes_total = (
+            after,
+            batch.bytes_read,
+            batch.bytes_total,
+        )
+        import_slice.rejects += [(row.line, row.code, _harmless(row.values)) for row in batch.complaints]
+        facts = self._facts.of(batch.name)
+        left_out = canary.code_in(batch.name)
+        normalize, comparable, provider = address.normalize, address.comparable, address.provider
+        pack, blinded, known_tags = self._pack, self._blind, self._tags
+        add: Callable[[Any], None] = import_slice.rows.append
+        for row in batch.incoming:
+            try:
+                try:
+                    mail = normalize(row.address)
+                except address.BadAddress:
+                    mail = _address(row.address)
+                if mail[:2] in _GUARDED:
+                    mail = mail[1:]
+                plain = pack((mail, row.notes, *row.fields))
+            except (address.BadAddress, seal.NotSealable) as bad:
+                import_slice.rejects.append((row.line, bad.code, {}))
+                continue
+            compared = comparable(mail)
+            if left_out and canary.mark(compared).startswith(left_out):
+                import_slice.planted.append((blinded(compared), *[older(compared) for older in self._older]))
+                continue  # Made up for that export: she is in nobody's count.
+            blind, status = blinded(compared), _STATUS[row.status]
+            if row.status == _COMPLAINED:
+                import_slice.complained.append((blind, *[older(compared) for older in self._older]))
+            before = self._meet(blind, status)
+            row_facts, joined = facts(row, status)
+            tags = row.tags if not row.groups else known_tags[row.tags, row.groups]
+            add(
+                (blind, plain, status, provider(mail[mail.rfind("@") + 1 :]), row.language[:8], joined, tags, row_facts,
+                 row.line, NEW if before is None else _MERGE[before][status],
+                 tuple([older(compared) for older in self._older]) if self._older else ())
+            )  # fmt: skip
+        import_slice.rejects.sort(key=itemgetter(0))
+        return import_slice
+
+    def _meet(self, blind: bytes, status: int) -> int | None:
+        before = self._seen.meet(blind, status)
+        if before is not None and _MERGE[before][status] != before:
+            self._seen.strengthen(blind, _MERGE[before][status])
+        return before
+
+
+def _harmless(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in _KEPT_VALUES}
+
+
+class _Tags(dict[tuple[Any, Any], tuple[str, ...]]):
+    """(tags, groups) -> tags, her groups being tags that name their category. The same few come again and again."""
+
+    def __missing__(self, key: tuple[Any, Any]) -> tuple[str, ...]:
+        tags, groups = key
+        if len(self) > 10_000:
+            self.clear()
+        names = self[key] = (*tags, *(f"{category}: {name}" for category, name in groups))
+        return names
+
+
+class _Facts:
+    """What a row says about consent, as records (core/consent): kind, day, and the words to be sealed.
+
+    Signed up and confirmed on one day is one record (at one moment: with one time). Nonsubscribed people never agreed,
+    so there is none.
+    A time in the future is a wrong clock: the day of the import counts instead, the words keep what was written.
+    """
+
+    def __init__(self, order: ReaderOrder) -> None:
+        self._today = order.today
+        self._source = order.source
+        self._basis = order.basis
+        self._pack = seal.SealPacker((consent.AT, consent.SOURCE, consent.WORDING, consent.REASON, consent.ASKED_AT))
+        self._heads: dict[tuple[int, int, int], bytes] = {}
+
+    def of(self, file: str) -> Callable[[Any, int], tuple[tuple[Fact, ...], str]]:
+        """For the rows of one file: (row, status) -> its facts, and the day she is known since."""
+        where = f"{self._source}, {file}, line "
+        today = self._today
+        self._heads.clear()
+
+        def facts(row: Any, status: int) -> tuple[tuple[Fact, ...], str]:
+            if status == _NONSUBSCRIBED:
+                return (), today
+            source = f"{where}{row.line}"
+            agreed = self._agreed(row, status, source)
+            if status not in _LEAVING:
+                return agreed, agreed[0][1]
+            left = row.left_time or row.changed_time
+            words = self._pack((left, source, "", row.left_reason, ""))
+            # Signed up again elsewhere after she had left? The file says gone, so that is the last word.
+            day = max([left[:10] or today, *[fact[1] for fact in agreed]])
+            return (*agreed, (_LEAVING[status], day, not left, words)), agreed[0][1] if agreed else day
+
+        return facts
+
+    def _agreed(self, row: Any, status: int, source: str) -> tuple[Fact, ...]:
+        asked, confirmed = row.opt_in_time, row.confirm_time
+        if status == _PENDING or not confirmed:
+            if not asked and status in _LEAVING:
+                return ()
+            kind = _ASKED if status == _PENDING else _GIVEN
+            return (self._fact(kind, asked, source, ""),)
+        if not asked or asked[:10] == confirmed[:10]:
+            return (self._fact(_CONFIRMED, confirmed, source, asked if asked != confirmed else ""),)
+        return (self._fact(_GIVEN, asked, source, ""), self._fact(_CONFIRMED, confirmed, source, ""))
+
+    def _fact(self, kind: int, at: str, source: str, asked: str) -> Fact:
+        ours = not at or at[:10] > self._today
+        day = self._today if ours else at[:10]
+        return kind, day, ours, self._words(at, source, asked)
+
+    def _words(self, at: str, source: str, asked: str) -> bytes:
+        """pack() for the records of one file: their index depends on lengths alone, and there are a dozen of those."""
+        shape = (len(at), len(source), len(asked))
+        texts = f"{at}{source}{self._basis}{asked}".encode()
+        if shape not in self._heads:
+            packed = self._pack((at, source, self._basis, "", asked))
+            self._heads[shape] = packed.removesuffix(texts)
+        return self._heads[shape] + texts

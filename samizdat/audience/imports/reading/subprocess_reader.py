@@ -1,0 +1,380 @@
+"""The reading process: an order comes in on standard input, slices or what was found go out on standard output.
+
+It may use as much memory and time as a list of that size needs and no more: a workbook of 200 KB can be made to unfold
+to gigabytes, and then this process ends with a sentence and the worker goes on.
+
+It starts as a fresh interpreter, not as a fork, because a fork would bring Django, its connections and every key of
+the parent along. A dead parent is noticed as a closed pipe. What it answers is JSON with bytes beside it
+(child_frames.py): a file may have taken it over.
+"""
+
+import contextlib
+import gc
+import itertools
+import marshal
+import os
+import queue
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Self
+
+from samizdat import child_frames, plugins, processes
+from samizdat.audience.imports.reading import detect
+from samizdat.audience.imports.reading.parse import (
+    SLICE,
+    STRETCH,
+    AskPiece,
+    ImportSlice,
+    NoAddresses,
+    ReaderOrder,
+    prepare,
+)
+
+# Slices that may wait for the writer on his side, and on the reader's: a stretch of them comes at once, and the
+# reader goes on with the next stretch meanwhile.
+AHEAD = 2
+SENDING = STRETCH // SLICE
+
+_ORDER = tuple(field.name for field in fields(ReaderOrder))
+_SLICE = tuple(field.name for field in fields(ImportSlice) if field.name not in ("rows", "complained", "planted"))
+
+# Bytes of data, stacks included. A list of a million people takes 150 MB as CSV and 230 MB as a workbook.
+MOST_MEMORY = 288 << 20
+# Seconds of work for any file, and for each megabyte of it as it was given. A megabyte of a workbook is ten of its
+# XML and takes about two seconds.
+SECONDS, SECONDS_A_MEGABYTE = 30, 10
+
+
+class ReaderLimits(NamedTuple):
+    """What the reading process may use: bytes of memory, seconds of work."""
+
+    memory: int
+    seconds: int
+
+
+class ReadingBroke(RuntimeError):
+    """The reading process ended without a word: killed, or out of memory."""
+
+
+class BadFiles(ValueError):
+    """The files cannot be read: `code`, `values` and the importers' own sentence."""
+
+    def __init__(self, code: str, values: dict[str, Any], sentence: str) -> None:
+        self.code = code
+        self.values = values
+        super().__init__(sentence)
+
+
+# -- the parent's side ------------------------------------------------------------------------------------------
+
+
+class _Child:
+    """A reading process. Use as a context manager. `piece(file, number)` gives a piece of an upload in plain; it is
+    called on a thread of its own, or where `here` on that of whoever goes through the slices.
+    """
+
+    def __init__(
+        self, kind: bytes, order: Any, import_files: Sequence[Any], piece: AskPiece | None, *, here: bool = False
+    ) -> None:
+        self._first = kind, [*limits_for(import_files), order]
+        self._things = import_files
+        self._piece = piece
+        self._here = here
+        self._waiting: queue.Queue[child_frames.Frame | None] = queue.Queue(AHEAD)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def __enter__(self) -> Self:
+        self._process = processes.reader("samizdat.audience.imports.reading.subprocess_reader")
+        self._send(*self._first)
+        threading.Thread(target=self._receive, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        self._stopped = True
+        self._process.kill()
+        while self._waiting.get() is not None:
+            pass  # Lets the thread go that wants to put one more.
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def _told(self) -> Iterator[tuple[bytes, Any]]:
+        """Frames up to the last one. Errors: NoAddresses, BadFiles, ReadingBroke."""
+        while (frame := self._waiting.get()) is not None:
+            if frame.kind == b"P":
+                self._answer(frame)
+                continue
+            if frame.kind == b"E":
+                self._waiting.put(None)
+                return
+            yield frame.kind, _value_or_raise(frame)
+        self._waiting.put(None)
+        assert self._process is not None
+        self._process.kill()  # Where it is only the pieces that could not be had.
+        if self._process.wait() == -signal.SIGXCPU:
+            raise _costs_too_much(self._things)
+        raise ReadingBroke
+
+    def _receive(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        try:
+            while (frame := child_frames.receive(self._process.stdout)) is not None and not self._stopped:
+                if frame.kind == b"P" and not self._here:
+                    self._answer(frame)
+                else:
+                    self._waiting.put(frame)
+        except (OSError, ValueError):
+            pass  # The process is gone: the end of the queue tells.
+        finally:
+            self._waiting.put(None)
+
+    def _answer(self, asked: child_frames.Frame) -> None:
+        assert self._piece is not None
+        file, number = asked.value()
+        self._send(b"P", self._piece(file, number))
+
+    def _send(self, kind: bytes, value: Any) -> None:
+        """Marshalled: it is the fastest that Python has, and the reading process trusts us."""
+        assert self._process is not None
+        child_frames.send(self._process.stdin, kind, None, marshal.dumps(value))
+
+
+class ReaderProcess(_Child):
+    """Slices from a process of their own; iterate once."""
+
+    def __init__(self, order: ReaderOrder, piece: AskPiece | None = None, *, here: bool = False) -> None:
+        super().__init__(b"O", [getattr(order, name) for name in _ORDER], order.things, piece, here=here)
+
+    def __iter__(self) -> Iterator[ImportSlice]:
+        return (value for _kind, value in self._told())
+
+
+def found_beside(import_files: Sequence[Any], source: str | None, piece: AskPiece | None, *, thorough: bool) -> Any:
+    """As finding.found_in, from a process of its own: for files that may be made to break whoever opens them."""
+    with _Child(b"L", [list(import_files), source, thorough], import_files, piece, here=True) as child:
+        _kind, detection = next(child._told())
+    return detection
+
+
+def limits_for(import_files: Sequence[Any]) -> ReaderLimits:
+    """By the size of what was given, which whoever made it has to bring along."""
+    size = sum(_size(import_file) for import_file in import_files)
+    return ReaderLimits(MOST_MEMORY, SECONDS + SECONDS_A_MEGABYTE * (size >> 20))
+
+
+def _size(import_file: Any) -> int:
+    if not isinstance(import_file, str | os.PathLike):
+        return int(import_file[2])
+    path = Path(import_file)
+    files = (
+        (entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path] if path.exists() else []
+    )
+    return sum(file.stat().st_size for file in files)
+
+
+def _costs_too_much(import_files: Sequence[Any]) -> BadFiles:
+    names = (
+        import_file if isinstance(import_file, str | os.PathLike) else import_file[0] for import_file in import_files
+    )
+    file = ", ".join(Path(name).name for name in names)[:200]
+    return BadFiles(
+        "costs_too_much", {"file": file}, plugins.part("importers.base").SENTENCES["costs_too_much"].format(file=file)
+    )
+
+
+def read_here(order: ReaderOrder, piece: AskPiece | None = None) -> Iterator[ImportSlice]:
+    """The same slices from this process: for files so small that starting another one takes longer."""
+    failed = plugins.part("importers.base").ImportFailed
+    with plugins.part("importers.reading.files").open_given(detect.opened(order.things, piece)) as given:
+        try:
+            yield from prepare(order, given)
+        except failed as wrong:
+            raise BadFiles(wrong.code, wrong.values, str(wrong)) from wrong
+
+
+def _value_or_raise(frame: child_frames.Frame) -> Any:
+    try:
+        value = frame.value()
+        if frame.kind == b"S":
+            return _slice(value, frame.data)
+        if frame.kind == b"L":
+            return detect.unpacked(value)
+    except (TypeError, ValueError, LookupError, AttributeError) as odd:
+        raise ReadingBroke("an answer that no file has") from odd
+    if frame.kind == b"N":
+        raise NoAddresses(tuple(value) if value else None)
+    if frame.kind == b"F":
+        raise BadFiles(*value)
+    raise ReadingBroke(value)
+
+
+# Slices go column by column, numbers as eight bytes each and texts that come again by their place among the different
+# ones: read row by row from JSON, a slice would take the writer a fifth longer.
+
+
+def _columns(import_slice: ImportSlice) -> tuple[Any, bytes]:
+    blinds, plains, statuses, providers, *texts, facts, lines, again, older = _turned(import_slice.rows, 11)
+    each = [fact for row_facts in facts for fact in row_facts]
+    kinds, days, ours, words = _turned(each, 4)
+    (languages, joined, tags, days), names = zip(*map(_numbered, (*texts, days)), strict=True)
+    numbers = (
+        statuses, providers, languages, joined, tags, map(len, facts), lines, again, map(len, plains),
+        kinds, days, ours, map(len, words),
+    )  # fmt: skip
+    data = b"".join((*(array("q", column).tobytes() for column in numbers), *blinds, *plains, *words))
+    few = [[list(map(bytes.hex, keys)) for keys in group] for group in (import_slice.complained, import_slice.planted)]
+    rotated = [list(map(bytes.hex, keys)) for keys in older] if any(older) else None
+    sizes = [len(lines), len(each), len(blinds[0]) if blinds else 0]
+    return [[getattr(import_slice, name) for name in _SLICE], sizes, names, few, rotated], data
+
+
+def _turned(rows: Sequence[Any], width: int) -> Sequence[Any]:
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+def _numbered(column: Sequence[Any]) -> tuple[list[int], list[Any]]:
+    """A column as places among its different cells, and these."""
+    places = {cell: place for place, cell in enumerate(dict.fromkeys(column))}
+    return [places[cell] for cell in column], list(places)
+
+
+def _slice(payload: Any, data: bytes) -> ImportSlice:
+    """Errors: ValueError, TypeError, LookupError."""
+    named, (many, each, blind), (languages, joined, tags, days), few, rotated = payload
+    at = 8 * (9 * many + 4 * each)
+    if min(many, each, blind) < 0 or at + blind * many > len(data):
+        raise ValueError("a slice is shorter than it says")
+    numbers = array("q", data[:at])
+    column = [numbers[place * many : (place + 1) * many] for place in range(9)]
+    fact = [numbers[9 * many + place * each : 9 * many + (place + 1) * each] for place in range(4)]
+    ends = list(itertools.accumulate([blind] * many + column[8].tolist() + fact[3].tolist(), initial=at))
+    cells = [data[start:end] for start, end in itertools.pairwise(ends)]
+    words = cells[2 * many :]
+    facts = zip(fact[0], map(days.__getitem__, fact[1]), map((False, True).__getitem__, fact[2]), words, strict=True)
+    rows: Any = zip(
+        cells[:many], cells[many : 2 * many], column[0], column[1],
+        map(languages.__getitem__, column[2]), map(joined.__getitem__, column[3]),
+        map([tuple(combination) for combination in tags].__getitem__, column[4]),
+        [tuple(itertools.islice(facts, count)) for count in column[5]], column[6], column[7],
+        map(_keys, rotated) if rotated else itertools.repeat((), many), strict=True,
+    )  # fmt: skip
+    import_slice = ImportSlice(**dict(zip(_SLICE, named, strict=True)))
+    import_slice.rows = list(rows)
+    file, row, done = import_slice.after
+    import_slice.after, import_slice.rejects = (
+        (file, row, done),
+        [(at, code, values) for at, code, values in import_slice.rejects],
+    )
+    import_slice.complained, import_slice.planted = ([_keys(keys) for keys in group] for group in few)
+    return import_slice
+
+
+def _keys(hex_keys: Any) -> tuple[bytes, ...]:
+    return tuple(map(bytes.fromhex, hex_keys))
+
+
+# -- the process's side -----------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    first = child_frames.receive(sys.stdin.buffer)
+    if first is None:
+        return 1
+    # Rows are tuples of texts, in which there are no circles to look for.
+    gc.disable()
+    memory, seconds, payload = marshal.loads(first.data)  # noqa: S302  written by the process that began us
+    import_files = _things(first.kind, payload)
+    out = processes.begin_reading(Path(import_file) for import_file in import_files if isinstance(import_file, str))
+    keep_to(ReaderLimits(memory, seconds))
+    _work(first.kind, payload, _Sender(out))
+    return 0
+
+
+def _things(kind: bytes, payload: Any) -> list[Any]:
+    return list(payload[0] if kind == b"L" else payload[_ORDER.index("things")])
+
+
+def keep_to(limits: ReaderLimits) -> None:
+    """Where the system knows no such limits (macOS has none for memory) only those it knows hold."""
+    for kind, most in ((resource.RLIMIT_DATA, limits.memory), (resource.RLIMIT_CPU, limits.seconds)):
+        with contextlib.suppress(ValueError, OSError):
+            # One second more for the hard limit: at the soft one the kernel says why, at the hard one it kills.
+            resource.setrlimit(kind, (most, most + (kind == resource.RLIMIT_CPU)))
+
+
+class _Sender:
+    """Sends from a thread, so that reading goes on while the writer is busy."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(SENDING)
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def put(self, kind: bytes, value: Any, data: bytes = b"") -> None:
+        self._waiting.put(child_frames.framed(kind, value, data))
+
+    def end(self) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _send(self) -> None:
+        try:
+            while (frame := self._waiting.get()) is not None:
+                self._out.write(frame)
+                self._out.flush()
+        except BrokenPipeError:
+            # The parent is gone: nothing is left to do, and nobody to tell.
+            os._exit(1)
+
+
+def _work(kind: bytes, payload: Any, sender: _Sender) -> None:
+    def piece(file: int, number: int) -> bytes:
+        sender.put(b"P", [file, number])
+        answer = child_frames.receive(sys.stdin.buffer)
+        if answer is None:
+            os._exit(1)
+        return bytes(marshal.loads(answer.data))  # noqa: S302
+
+    import_files = _things(kind, payload)
+    try:
+        if kind == b"L":
+            sender.put(b"L", detect.packed(detect.found_in(import_files, payload[1], piece, thorough=payload[2])))
+        else:
+            for import_slice in read_here(ReaderOrder(**dict(zip(_ORDER, payload, strict=True))), piece):
+                sender.put(b"S", *_columns(import_slice))
+        sender.put(b"E", None)
+    except NoAddresses as none:
+        sender.put(b"N", none.first)
+    except BadFiles as bad:
+        sender.put(b"F", [bad.code, {name: str(value) for name, value in bad.values.items()}, str(bad)])
+    except MemoryError:
+        much = _costs_too_much(import_files)
+        sender.put(b"F", [much.code, much.values, str(much)])
+    except Exception as wrong:
+        # The class and the line, never the text: it may quote a row.
+        frame = wrong.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        at = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else ""
+        sender.put(b"X", f"{type(wrong).__name__} in {at}")
+    sender.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

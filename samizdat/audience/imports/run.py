@@ -1,0 +1,164 @@
+"""The run itself: slice after slice, each with its counts and its place in one transaction."""
+
+import contextlib
+import gc
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+
+from samizdat import dialect
+from samizdat.audience.errors import ImportTaken
+from samizdat.audience.imports.reading.parse import AskPiece, ImportSlice
+from samizdat.audience.imports.reading.subprocess_reader import ReaderOrder, ReaderProcess, read_here
+from samizdat.audience.imports.writer import ImportWriter, Rejected
+from samizdat.audience.models import STATUSES, Import, Reject
+
+# The first split of the rows, and the second one; both add up (design.md, section 8).
+SPLIT = ("added", "updated", "unchanged", "rejected")
+COUNTS = ("rows", *SPLIT, "duplicates", *STATUSES, "here", "kept_left")
+TRIES = 5
+
+type Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProgress:
+    """How far an import or a look at one is. `about` is an upper bound of the rows, 0 where nobody knows."""
+
+    rows: int
+    about: int
+    bytes_read: int
+    bytes_total: int
+    counts: dict[str, int]
+    seconds: float = 0.0  # of the last transaction
+
+
+type Tell = Callable[[ImportProgress], None]
+type TellReject = Callable[[str, Rejected], None]
+
+
+@contextlib.contextmanager
+def slices(order: ReaderOrder, piece: AskPiece | None, *, own_process: bool) -> Iterator[Iterator[ImportSlice]]:
+    """The slices of an order, read beside us or, for small files, here."""
+    if own_process:
+        # Rows of a transaction that is still open are seen on its own connection alone.
+        with ReaderProcess(order, piece, here=connection.in_atomic_block) as reading:
+            yield iter(reading)
+    else:
+        yield read_here(order, piece)
+
+
+def bring(
+    row: Import,
+    store: ImportWriter,
+    import_slices: Iterator[ImportSlice],
+    *,
+    now: Clock,
+    about: int,
+    stop: Callable[[], bool] | None = None,
+    tell: Tell | None = None,
+    tell_reject: TellReject | None = None,
+) -> bool:
+    """Brings in all slices. True at the end, False when stopped before. Errors: ImportTaken."""
+    counts = Counter({name: row.counts.get(name, 0) for name in COUNTS})
+    with dialect.bulk_writing(), _collecting_seldom() as collect:
+        for slice in import_slices:
+            collect()
+            begun = time.perf_counter()
+            more, rejects = _commit(row, store, slice, counts, now)
+            counts.update(more)
+            if tell_reject:
+                for reject in rejects:
+                    tell_reject(slice.name, reject)
+            if tell:
+                seconds = time.perf_counter() - begun
+                tell(ImportProgress(counts["rows"], about, slice.bytes_read, slice.bytes_total, dict(counts), seconds))
+            if stop and stop():
+                return False
+    return True
+
+
+# Slices between two looks for garbage: what a slice leaves in circles is a few hundred kilobytes.
+COLLECT_EVERY = 20
+
+
+@contextlib.contextmanager
+def _collecting_seldom() -> Iterator[Callable[[], None]]:
+    """Python looks for circles after so many new objects; a slice is a hundred thousand of them and has none.
+
+    Those looks were 3 in 100 of the time. Gives what is to be called before each slice.
+    """
+    before, met = gc.isenabled(), itertools.count(1)
+    gc.disable()
+
+    def collect() -> None:
+        if next(met) % COLLECT_EVERY == 0:
+            gc.collect()
+
+    try:
+        yield collect
+    finally:
+        if before:
+            gc.enable()
+
+
+def _commit(
+    row: Import, store: ImportWriter, import_slice: ImportSlice, counts: Counter[str], now: Clock
+) -> tuple[Counter[str], list[Rejected]]:
+    """One slice: rows, counts and place together, so that a kill loses a slice whole or not at all."""
+    for tries in range(1, TRIES + 1):
+        try:
+            with transaction.atomic():
+                more, rejects = store.slice(import_slice)
+                _keep_rejects(row, import_slice, rejects)
+                _move_on(row, import_slice, counts + more, now())
+            return more, rejects
+        except IntegrityError:
+            # On PostgreSQL somebody signed up with an address of this slice in the same moment: look again.
+            store.forget()
+            if tries == TRIES:
+                raise
+    raise AssertionError
+
+
+def _keep_rejects(row: Import, import_slice: ImportSlice, rejects: list[Rejected]) -> None:
+    Reject.objects.bulk_create(
+        [
+            Reject(import_run=row, member=import_slice.file, line=line, code=code, values=values)
+            for line, code, values in rejects
+        ]
+    )
+
+
+def _move_on(row: Import, import_slice: ImportSlice, counts: Counter[str], now: datetime) -> None:
+    mine = Import.objects.filter(id=row.id, owner=row.owner).update(
+        counts={name: counts[name] for name in COUNTS},
+        member=import_slice.after[0],
+        row=import_slice.after[1],
+        part=import_slice.after[2],
+        bytes_read=import_slice.bytes_read,
+        bytes_total=import_slice.bytes_total,
+        beat=now,
+        tries=0,
+    )
+    if not mine:
+        raise ImportTaken
+
+
+def dry(
+    store: ImportWriter, import_slices: Iterator[ImportSlice], about: int, tell: Tell | None = None
+) -> Iterator[tuple[ImportSlice, Any]]:
+    """Goes through all slices without writing: each with the counts until here."""
+    counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
+    for slice in import_slices:
+        more, rejects = store.slice(slice)
+        counts.update(more)
+        if tell:
+            tell(ImportProgress(counts["rows"], about, slice.bytes_read, slice.bytes_total, dict(counts)))
+        yield slice, (dict(counts), rejects)

@@ -1,0 +1,133 @@
+"""Lists, tags and fields."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from samizdat.audience import tags_and_fields
+from samizdat.audience.errors import NoSuchList
+from samizdat.audience.list_names import list_name
+from samizdat.audience.models import STATUSES, Field, List, ListTotal, Tag
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json
+
+
+@dataclass(frozen=True, slots=True)
+class ListView:
+    id: int
+    name: str
+    form_slug: str
+    created: date
+    totals: dict[str, int]  # by status, all five
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """`choices`: of a choice, its texts in their order. `ready`: readable, and all values are there for segments."""
+
+    number: int
+    tag: str
+    label: str
+    default: str
+    kind: str = "text"
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    readable: bool = False
+    ready: bool = False
+    id: int = 0  # Of its row, as ReadableValue names it.
+    codes: dict[str, int] = field(default_factory=dict)  # Text of a choice -> its readable value.
+
+
+def lists(organization: Any) -> list[ListView]:
+    """All lists with their totals, in the order of their making."""
+    keys = keyring.keys(organization)
+    totals: dict[int, dict[str, int]] = {}
+    for row in ListTotal.objects.filter(list__organization=organization):
+        totals.setdefault(row.list_id, dict.fromkeys(STATUSES, 0))[STATUSES[row.status]] = row.count
+    return [
+        ListView(
+            id=row.id,
+            name=list_name(keys, row),
+            form_slug=row.form_slug,
+            created=row.created,
+            totals=(counts := totals.get(row.id, dict.fromkeys(STATUSES, 0))),
+            total=sum(counts.values()),
+        )
+        for row in List.objects.filter(organization=organization).order_by("created", "id")
+    ]
+
+
+def list_named(organization: Any, name: str) -> List:
+    """Upper and lower case alike. Errors: NoSuchList, whose sentence tells the names that there are."""
+    keys = keyring.keys(organization)
+    rows = {
+        list_name(keys, row): row for row in List.objects.filter(organization=organization).order_by("created", "id")
+    }
+    for known, row in rows.items():
+        if known.casefold() == name.strip().casefold():
+            return row
+    raise NoSuchList(_no_list(name, rows))
+
+
+def _no_list(name: str, known: Iterable[str]) -> str:
+    names = ", ".join(known)
+    if not names:
+        return _("There is no list called %(name)s. Make it first.") % {"name": name}
+    return _("There is no list called %(name)s. Use one of: %(names)s.") % {"name": name, "names": names}
+
+
+def list_by_id(organization: Any, number: int) -> List:
+    """Errors: NoSuchList, also for another organization's."""
+    row = List.objects.filter(organization=organization, id=number).first()
+    if row is None:
+        raise NoSuchList(_("There is no such list here. Go back and choose one."))
+    return row
+
+
+def name_of(list: List) -> str:
+    return list_name(keyring.keys(list.organization), list)
+
+
+def details_of(list: List) -> dict[str, Any]:
+    """From, permission reminder, purpose, appeals: what new_list and change_list were given."""
+    return open_json(keyring.keys(list.organization), list.details_sealed, "list", "details", list.id) or {}
+
+
+def tags(organization: Any) -> list[tuple[int, str]]:
+    """(id, name), by name."""
+    return sorted(
+        tags_and_fields.all_tags(organization, keyring.keys(organization)).items(), key=lambda tag: tag[1].casefold()
+    )
+
+
+def tag_named(organization: Any, name: str) -> Tag | None:
+    indices = tags_and_fields.tag_indices(keyring.keys(organization), name.strip())
+    return Tag.objects.filter(organization=organization, name_index__in=indices).first()
+
+
+def fields(organization: Any) -> list[FieldView]:
+    """In the order of their making."""
+    keys = keyring.keys(organization)
+    rows = Field.objects.filter(organization=organization, removed=None).order_by("number")
+    return [_field_view(row, open_json(keys, row.sealed, "field", "sealed", row.number)) for row in rows]
+
+
+def _field_view(row: Field, definition: dict[str, Any]) -> FieldView:
+    codes = definition.get("choices", {})
+    return FieldView(
+        number=row.number,
+        tag=definition["tag"],
+        label=definition["label"],
+        default=definition.get("default", ""),
+        kind=definition.get("kind", "text"),
+        required=definition.get("required", False),
+        choices=tuple(codes),
+        readable=row.readable,
+        ready=row.readable and row.filled is None,
+        id=row.id,
+        codes=codes,
+    )

@@ -1,0 +1,55 @@
+"""One subscriber: by address or number, and what is sealed of her."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience import consent_writer, tags_and_fields
+from samizdat.audience.models import NUMBER_MASK, Subscriber, Tag, is_number, row_id
+from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
+from samizdat.vault import keyring
+
+
+def subscriber_at(organization: Any, address: str) -> Subscriber | None:
+    """Who has this address: the whole of it, in any case. Errors: BadAddress."""
+    return consent_writer.find(organization, keyring.keys(organization), addresses.normalize(address))
+
+
+def numbers_at(organization: Any, comparable: Iterable[str]) -> list[int]:
+    """The numbers of those who have one of these addresses (address.comparable); at most 500 at a time."""
+    keys = keyring.keys(organization)
+    blinds = [blind for address in comparable for blind in keys.blinds(address)]
+    return [id & NUMBER_MASK for _blind, id, _b, _l in dialect.subscribers_by_blind(organization.id, blinds)]
+
+
+def subscriber_numbered(organization: Any, number: int) -> Subscriber | None:
+    if not is_number(number):
+        return None
+    return Subscriber.objects.filter(organization=organization, id=row_id(organization.id, number)).first()
+
+
+def address_of(subscriber: Subscriber) -> str:
+    return consent_writer.address_of(keyring.keys(subscriber.organization), subscriber)
+
+
+def values_of(subscriber: Subscriber) -> dict[str, str]:
+    """Field tag -> text for every field of the organization, "" where she has none; EMAIL is her address."""
+    keys = keyring.keys(subscriber.organization)
+    held = consent_writer.values_of(keys, subscriber)
+    values = {"EMAIL": held[seal.ADDRESS]}
+    for tag, (number, _label, _default) in tags_and_fields.all_fields(subscriber.organization, keys).items():
+        values[tag] = held.get(number, "")
+    return values
+
+
+def tag_names(organization: Any, ids: list[int]) -> dict[int, list[str]]:
+    keys = keyring.keys(organization)
+    pairs = dialect.tags_of(ids)
+    rows = Tag.objects.filter(organization=organization, id__in={tag for _, tag in pairs}, removed=False)
+    names = {tag.id: tags_and_fields.tag_name(keys, tag) for tag in rows}
+    by_subscriber: dict[int, list[str]] = {}
+    for subscriber, tag in pairs:
+        if tag in names:
+            by_subscriber.setdefault(subscriber, []).append(names[tag])
+    return {subscriber: sorted(held, key=str.casefold) for subscriber, held in by_subscriber.items()}

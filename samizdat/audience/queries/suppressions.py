@@ -1,0 +1,57 @@
+"""The stop list."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.models import Count
+
+from samizdat import dialect
+from samizdat.audience import consent_writer
+from samizdat.audience.models import NUMBER_MASK, SUPPRESSION_REASONS, Suppression
+from samizdat.core.mail import address as addresses
+from samizdat.vault import keyring
+
+
+def suppression_of(organization: Any, address: str) -> str | None:
+    """The foremost reason for which an address is suppressed, whoever has it. Errors: BadAddress."""
+    blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
+    return consent_writer.suppressed(organization.id, blinds)
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionRow:
+    """A line of the stop list: the address itself is not known, only whether a subscriber has it."""
+
+    id: int
+    reason: str
+    day: date
+    number: int | None
+
+
+def stopped_by_reason(organization: Any) -> dict[str, int]:
+    """How many addresses are on the stop list, by reason; one may have several."""
+    rows = Suppression.objects.filter(organization=organization).values("reason").annotate(many=Count("id"))
+    counts = {row["reason"]: row["many"] for row in rows}
+    return {reason: counts[reason] for reason in SUPPRESSION_REASONS if reason in counts}
+
+
+def stopped(organization: Any, reason: str = "", before: int | None = None, limit: int = 50) -> list[SuppressionRow]:
+    """The newest lines; `before` pages on by their number."""
+    rows = Suppression.objects.filter(organization=organization).order_by("-id")
+    if reason:
+        rows = rows.filter(reason=reason)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    suppressions = list(rows[:limit])
+    here = dialect.subscribers_by_blind(organization.id, [bytes(row.blind) for row in suppressions])
+    whose = {bytes(blind): id & NUMBER_MASK for blind, id, _blob, _language in here}
+    return [SuppressionRow(row.id, row.reason, row.day, whose.get(bytes(row.blind))) for row in suppressions]
+
+
+def reasons_of(organization: Any, address: str) -> list[str]:
+    """All reasons for which an address is on the stop list. Errors: BadAddress."""
+    blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
+    rows = Suppression.objects.filter(organization=organization, blind__in=blinds)
+    reasons = set(rows.values_list("reason", flat=True))
+    return [reason for reason in SUPPRESSION_REASONS if reason in reasons]

@@ -1,0 +1,119 @@
+"""Subscribers opened one after the other, faster than anybody reads: stopped, and told to all admins.
+
+Whoever is signed in with somebody's stolen session may see what that person may see. This makes the list of thousands
+a matter of weeks, with an alarm on the first day. What is counted is how many somebody opens, and it stands in the
+memory of this process alone: when somebody worked is nobody's business. So do, for an hour, the numbers of those whose
+letter or line was shown last, since a preview is made anew with every sentence that is written.
+"""
+
+import math
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from samizdat import dbclock
+from samizdat.core.mail.token_bucket import Bucket
+from samizdat.events.actions import record
+from samizdat.events.models import Event
+
+ALARM = "subscribers.read_fast"
+
+# So many at once, then one every two seconds: who looks for somebody leafs so fast, and for no more than a minute.
+AT_ONCE, A_SECOND = 30, 0.5
+# And so many in a row, then as many an hour: who works through a list by hand needs longer for each.
+IN_A_ROW, AN_HOUR = 200, 200
+# One alarm a day for each person is enough.
+TOLD = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What one person has opened. `shown`: number -> when it was paid for, the oldest first."""
+
+    quick: Bucket = field(default_factory=lambda: Bucket(AT_ONCE, A_SECOND))
+    slow: Bucket = field(default_factory=lambda: Bucket(IN_A_ROW, AN_HOUR / 3600))
+    shown: dict[int, float] = field(default_factory=dict)
+
+    def take(self, many: int, at: float) -> float:
+        wait = max(self.quick.wait(at, many), self.slow.wait(at, many))
+        if not wait and many:
+            self.quick.take(at, many)
+            self.slow.take(at, many)
+        return wait
+
+    def is_over(self, at: float) -> bool:
+        return self.quick.is_full(at) and self.slow.is_full(at)
+
+
+_lock = threading.Lock()
+# By (organization, person).
+_held: dict[tuple[int, int], _Reading] = {}
+# Those that are full are forgotten beyond this.
+MANY = 1000
+# Who was shown is shown again for nothing for so long, in seconds; of each person so many are remembered.
+AGAIN, REMEMBERED = 3600, IN_A_ROW
+
+
+def open_some(organization: Any, person: Any, many: int, now: datetime) -> int:
+    """Somebody opens so many. 0: they may. Otherwise they have to wait so many seconds, and the admins are told."""
+    seconds = _take((organization.pk, person.pk), many, dbclock.ticks())
+    if seconds:
+        _tell(organization, person, now)
+    return seconds
+
+
+def show(organization: Any, person: Any, numbers: Iterable[int], now: datetime) -> tuple[int, set[int]]:
+    """The same of these subscribers, of whom those are counted that this person was not shown in the last hour: they
+    are the second that is returned."""
+    seconds, anew = _show((organization.pk, person.pk), numbers, dbclock.ticks())
+    if seconds:
+        _tell(organization, person, now)
+    return seconds, anew
+
+
+def _tell(organization: Any, person: Any, now: datetime) -> None:
+    if not _is_told(organization, person, now):
+        record(ALARM, organization, now=now, about=person.pk, by=person)
+
+
+def forget() -> None:
+    """As in a process that begins: for tests."""
+    with _lock:
+        _held.clear()
+
+
+def alarms(organization: Any, now: datetime) -> list[Event]:
+    """Of the last day, the newest first."""
+    rows = Event.objects.select_related("organization", "by").filter(organization=organization, kind=ALARM)
+    return list(rows.filter(at__gt=now - TOLD).order_by("-id")[:10])
+
+
+def _take(who: tuple[int, int], many: int, at: float) -> int:
+    with _lock:
+        return math.ceil(_of(who, at).take(many, at))
+
+
+def _show(who: tuple[int, int], numbers: Iterable[int], at: float) -> tuple[int, set[int]]:
+    with _lock:
+        reading = _of(who, at)
+        shown = {number: since for number, since in reading.shown.items() if at - since < AGAIN}
+        anew = set(numbers) - shown.keys()
+        wait = reading.take(len(anew), at)
+        if not wait:
+            shown |= dict.fromkeys(anew, at)
+            reading.shown = dict([*shown.items()][-REMEMBERED:])
+        return math.ceil(wait), anew
+
+
+def _of(who: tuple[int, int], at: float) -> _Reading:
+    if len(_held) > MANY:
+        for other in [key for key, reading in _held.items() if reading.is_over(at)]:
+            del _held[other]
+    return _held.setdefault(who, _Reading())
+
+
+def _is_told(organization: Any, person: Any, now: datetime) -> bool:
+    rows = Event.objects.filter(organization=organization, kind=ALARM, about=person.pk)
+    return rows.filter(at__gt=now - TOLD).exists()

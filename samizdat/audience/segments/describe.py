@@ -1,0 +1,125 @@
+"""How a segment is said, what it needs, and whether that is still there."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat import formatting
+from samizdat.audience import tags_and_fields
+from samizdat.audience.list_names import list_name
+from samizdat.audience.models import List, Tag
+from samizdat.audience.segments import sql
+from samizdat.audience.segments.errors import SegmentBroken, SegmentRefused
+from samizdat.core import segment
+from samizdat.labels import field_label
+from samizdat.vault import keyring
+
+
+def read(data: Any) -> segment.Tree:
+    """The tree of a JSON text or value. Errors: SegmentRefused."""
+    try:
+        return segment.loads(data) if isinstance(data, str) else segment.read(data)
+    except segment.BadSegment as bad:
+        raise refused(bad) from None
+
+
+def refused(bad: segment.BadSegment) -> SegmentRefused:
+    """What core says, in the language of this moment."""
+    return SegmentRefused(bad.code, _(segment.SENTENCES[bad.code]))
+
+
+class Names:
+    """What tags, lists, fields and campaigns are called, opened once. `subject`: of a campaign; `words`: a code of
+    language, provider or verdict as the door says it.
+    """
+
+    def __init__(
+        self, organization: Any, subject: Callable[[int], str], words: Callable[[str, str], str] | None = None
+    ) -> None:
+        self.organization = organization
+        self._keys = keyring.keys(organization)
+        self._subject = subject
+        self._words = words or (lambda _kind, code: code)
+
+    @cached_property
+    def tags(self) -> dict[int, str]:
+        return tags_and_fields.all_tags(self.organization, self._keys)
+
+    @cached_property
+    def lists(self) -> dict[int, str]:
+        rows = List.objects.filter(organization=self.organization).order_by("created", "id")
+        return {row.id: list_name(self._keys, row) for row in rows}
+
+    @cached_property
+    def fields(self) -> dict[int, str]:
+        """Number of a field -> its label, or its merge tag."""
+        known = tags_and_fields.all_fields(self.organization, self._keys)
+        return {number: field_label(tag, label) for tag, (number, label, *_more) in known.items()}
+
+    def __call__(self, kind: str, value: Any) -> str:
+        """As core/segment.explain wants it: quoted what has a name of its own."""
+        match kind:
+            case "tag" | "list" | "field" | "campaign":
+                return self._quoted(kind, value)
+            case "day":
+                return formatting.shaped(value, "day")
+            case "days":
+                return ngettext("%(n)s day", "%(n)s days", value) % {"n": formatting.grouped(value)}
+            case "text":
+                return _("“%(name)s”") % {"name": value}
+        return self._words(kind, value)
+
+    def _quoted(self, kind: str, number: int) -> str:
+        if kind == "list" and number == 0:
+            return _("at least one list")
+        known: Mapping[int, str] = {"tag": self.tags, "list": self.lists, "field": self.fields}.get(kind, {})
+        name = self._subject(number) if kind == "campaign" else known.get(number, "")
+        return _("“%(name)s”") % {"name": name} if name else _("something that was removed")
+
+    def sentence(self, tree: segment.Tree) -> str:
+        """The whole segment in one sentence, in the language of this moment."""
+        return segment.explain(tree, self, {key: _(text) for key, text in segment.WORDS.items()})
+
+    def clause(self, leaf: segment.Tree, *, no: bool = False) -> str:
+        return segment.clause(leaf, self, {key: _(text) for key, text in segment.WORDS.items()}, no=no)
+
+
+def missing(organization: Any, tree: segment.Tree) -> set[str]:
+    """Kinds of what the segment asks for and is not here any more: tag, list, field, campaign."""
+    wanted: dict[str, set[int]] = {}
+    for kind, number in segment.references(tree):
+        wanted.setdefault(kind, set()).add(number)
+    known: dict[str, Callable[[set[int]], set[int]]] = {
+        "tag": lambda ids: {
+            *Tag.objects.filter(organization=organization, id__in=ids, removed=False).values_list("id", flat=True)
+        },
+        "list": lambda ids: {*List.objects.filter(organization=organization, id__in=ids).values_list("id", flat=True)},
+        "field": lambda numbers: {
+            *organization.fields.filter(number__in=numbers, removed=None).values_list("number", flat=True)
+        },
+        "campaign": lambda ids: sql.campaigns(organization.id, ids),
+    }
+    return {kind for kind, numbers in wanted.items() if known[kind](numbers) < numbers}
+
+
+def broken(organization: Any, tree: segment.Tree) -> str:
+    """Why the segment does not work any more, as a sentence; "" when it does."""
+    gone = missing(organization, tree)
+    sentences = {
+        "tag": _("The segment asks for a tag that is not here any more. Change that condition or take it out."),
+        "list": _("The segment asks for a list that is not here any more. Change that condition or take it out."),
+        "field": _("The segment asks for a field that was removed. Change that condition or take it out."),
+        "campaign": _(
+            "The segment asks who got a campaign, and that is not known any more. Change that condition or take it out."
+        ),
+    }
+    return next((sentence for kind, sentence in sentences.items() if kind in gone), "")
+
+
+def check(organization: Any, tree: segment.Tree) -> None:
+    """Errors: SegmentBroken."""
+    if sentence := broken(organization, tree):
+        raise SegmentBroken(sentence)

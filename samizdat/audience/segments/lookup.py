@@ -1,0 +1,82 @@
+"""Saved segments: found by name or number, opened."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from samizdat.audience.models import Segment
+from samizdat.audience.segments import describe
+from samizdat.audience.segments.errors import NoSuchSegment, SegmentBroken
+from samizdat.core import segment
+from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
+from samizdat.vault.sealed_json import open_json
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSegment:
+    """A segment, opened."""
+
+    id: int
+    name: str
+    tree: segment.Tree
+    version: int
+    changed: datetime
+
+
+def opened(keys: OrganizationKeys, row: Segment) -> SavedSegment:
+    payload = open_json(keys, row.sealed, "segment", "sealed", row.id) or {"name": "", "tree": {"any": []}}
+    return SavedSegment(row.id, payload["name"], segment.read(payload["tree"]), row.version, row.changed)
+
+
+def segments(organization: Any) -> list[SavedSegment]:
+    """All of them, by name."""
+    keys = keyring.keys(organization)
+    rows = Segment.objects.filter(organization=organization, removed=False)
+    return sorted((opened(keys, row) for row in rows), key=lambda saved_segment: saved_segment.name.casefold())
+
+
+def segment_by_id(organization: Any, number: int) -> Segment:
+    """Errors: NoSuchSegment, also for another organization's and for one that was removed."""
+    row = Segment.objects.select_related("organization").filter(organization=organization, id=number).first()
+    if row is None or row.removed:
+        raise NoSuchSegment(_("There is no such segment here. Look at the list of segments."))
+    return row
+
+
+def segment_named(organization: Any, name: str) -> Segment:
+    """Upper and lower case alike. Errors: NoSuchSegment, whose sentence tells the names that there are."""
+    indices = name_indices(keyring.keys(organization), name)
+    row = (
+        Segment.objects.select_related("organization").filter(organization=organization, name_index__in=indices).first()
+    )
+    if row is None:
+        known = ", ".join(saved_segment.name for saved_segment in segments(organization))
+        text = (
+            _("There is no segment called %(name)s. Use one of: %(names)s.")
+            if known
+            else _("There is no segment called %(name)s. Make it first.")
+        )
+        raise NoSuchSegment(text % {"name": name, "names": known})
+    return row
+
+
+def name_indices(keys: OrganizationKeys, name: str) -> list[bytes]:
+    """Blind indices of a segment's name, the current key's first."""
+    return keys.blinds(f"segment:{name.strip().casefold()}")
+
+
+def tree_of(row: Segment) -> segment.Tree:
+    """Its condition, if it works. Errors: SegmentBroken."""
+    if row.removed:
+        raise SegmentBroken(_("The segment was removed. Choose another one, or none."))
+    tree = opened(keyring.keys(row.organization), row).tree
+    describe.check(row.organization, tree)
+    return tree
+
+
+def name_of(row: Segment) -> str:
+    """ "" for one that was removed."""
+    return opened(keyring.keys(row.organization), row).name

@@ -1,0 +1,100 @@
+"""Tags and fields by their names: found by blind index or opened, made when missing."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from samizdat.audience.errors import ImportRefused
+from samizdat.audience.models import Field, Tag
+from samizdat.core.crypto import seal
+from samizdat.vault.keyring import OrganizationKeys
+from samizdat.vault.sealed_json import open_json, seal_json
+
+# A column of unique values taken for tags would make a million of them.
+MOST_TAGS = 10_000
+LONGEST_TAG = 100
+
+
+def tag_indices(keys: OrganizationKeys, name: str) -> list[bytes]:
+    """Blind indices of a tag's name, the current key's first. Upper and lower case are one tag."""
+    return keys.blinds(f"tag:{name.casefold()}")
+
+
+def tags_for(organization: Any, keys: OrganizationKeys, names: Iterable[str]) -> dict[str, int]:
+    """Name -> id; missing ones are made. Errors: ImportRefused when there would be too many."""
+    names = list(names)
+    by_name = known_tags(organization, keys, names)
+    missing = {tag_indices(keys, name)[0]: name for name in names if name not in by_name}
+    if not missing:
+        return by_name
+    if Tag.objects.filter(organization=organization, removed=False).count() + len(missing) > MOST_TAGS:
+        raise ImportRefused(
+            "too_many_tags",
+            "There would be more than 10,000 tags. Is the right column taken for tags? Make it a field instead.",
+        )
+    with transaction.atomic():
+        _make(organization, keys, missing)
+    return known_tags(organization, keys, names)
+
+
+def _make(organization: Any, keys: OrganizationKeys, names: Mapping[bytes, str]) -> None:
+    """A name is sealed under its row's number, which is known once the row is there. Somebody else may make the same
+    tag at this moment: theirs is sealed by then."""
+    rows = [Tag(organization=organization, name_index=index, name_sealed=b"") for index in names]
+    Tag.objects.bulk_create(rows, ignore_conflicts=True)
+    tags = list(Tag.objects.filter(organization=organization, removed=False, name_sealed=b""))
+    for tag in tags:
+        tag.name_sealed = _sealed(keys, names[bytes(tag.name_index)], tag.pk)
+    Tag.objects.bulk_update(tags, ["name_sealed"], batch_size=200)
+
+
+def known_tags(organization: Any, keys: OrganizationKeys, names: Iterable[str]) -> dict[str, int]:
+    """Name -> id of those that are there."""
+    wanted = {name: tag_indices(keys, name) for name in names}
+    indices = [index for held in wanted.values() for index in held]
+    ids: dict[bytes, int] = {}
+    for at in range(0, len(indices), 500):  # SQLite takes so many values in one query everywhere.
+        rows = Tag.objects.filter(organization=organization, name_index__in=indices[at : at + 500])
+        ids |= {bytes(index): id for index, id in rows.values_list("name_index", "id")}
+    return {name: ids[index] for name, held in wanted.items() for index in reversed(held) if index in ids}
+
+
+def _sealed(keys: OrganizationKeys, name: str, number: int) -> bytes:
+    return keys.seal(name[:LONGEST_TAG].encode(), "tag", "name", number)
+
+
+def tag_name(keys: OrganizationKeys, tag: Tag) -> str:
+    return keys.open(bytes(tag.name_sealed), "tag", "name", tag.pk).decode()
+
+
+def all_tags(organization: Any, keys: OrganizationKeys) -> dict[int, str]:
+    """Id -> name."""
+    return {tag.id: tag_name(keys, tag) for tag in Tag.objects.filter(organization=organization, removed=False)}
+
+
+def all_fields(organization: Any, keys: OrganizationKeys) -> dict[str, tuple[int, str, str]]:
+    """Tag -> (number, label, default), in the order of their making."""
+    by_tag: dict[str, tuple[int, str, str]] = {}
+    for field in Field.objects.filter(organization=organization, removed=None).order_by("number"):
+        definition = open_json(keys, field.sealed, "field", "sealed", field.number)
+        by_tag[definition["tag"]] = (field.number, definition["label"], definition.get("default", ""))
+    return by_tag
+
+
+def fields_for(organization: Any, keys: OrganizationKeys, labels: Mapping[str, str]) -> dict[str, int]:
+    """Tag -> number of its field; those that are missing are made with the label given. In a transaction."""
+    known = {tag: number for tag, (number, _, _) in all_fields(organization, keys).items()}
+    missing = [tag for tag in labels if tag not in known]
+    for number, tag in enumerate(missing, start=following_number(organization) if missing else 0):
+        sealed = seal_json(keys, {"tag": tag, "label": labels[tag], "default": ""}, "field", "sealed", number)
+        Field.objects.create(organization=organization, number=number, sealed=sealed)
+        known[tag] = number
+    return {tag: known[tag] for tag in labels}
+
+
+def following_number(organization: Any) -> int:
+    """For a new field: above all there ever were."""
+    highest = Field.objects.filter(organization=organization).aggregate(highest=Max("number"))["highest"]
+    return max(highest or 0, seal.FIRST_FIELD - 1) + 1

@@ -1,0 +1,312 @@
+"""A test of several versions: what is different in them, who gets them, how one wins. Planned while it is a draft."""
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns import actions, checks, counted_links
+from samizdat.campaigns.content import content_of, proof_of
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, ContentHasProblems, NotADraft
+from samizdat.campaigns.models import Campaign, Edition, Variant
+from samizdat.campaigns.templates.layout_store import source_for
+from samizdat.core import ab_test
+from samizdat.core.content.compile import CompileProof
+from samizdat.core.content.render import Content
+from samizdat.core.mail.address import BadAddress, domain, normalize
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+# The winner is looked for at least so long after the letter leaves, and at most: a reader has to have had the time.
+SOONEST, LATEST = timedelta(minutes=30), timedelta(days=14)
+
+
+class BadTest(CampaignError):
+    """`field`: what of it is wrong, for a form."""
+
+    code = "bad_test"
+
+    def __init__(self, sentence: str, field: str = "") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class VersionChange:
+    """What is different in a version; "" is as in the letter. letter: another draft, whose text it has."""
+
+    subject: str = ""
+    from_name: str = ""
+    from_email: str = ""
+    letter: Any = None
+    title: str = ""  # Of that draft, for the report: the draft itself may be gone by then.
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version as it stands. name: A, B …"""
+
+    place: int
+    change: VersionChange
+    left: int = 0
+    replies: int = 0
+    presses: int = 0  # When it was decided.
+
+    @property
+    def name(self) -> str:
+        return ab_test.NAMES[self.place]
+
+
+def ways(campaign: Campaign) -> tuple[str, ...]:
+    """How a winner of this letter can be found. By clicks only where totals of its links are kept."""
+    counts = draft_of(campaign).links == "counted"
+    return tuple(way for way in ab_test.WAYS if way != "clicks" or counts)
+
+
+def link_of(campaign: Campaign) -> str:
+    """The link whose clicks decide; "" for all of them together."""
+    keys = keyring.keys(campaign.organization)
+    payload = open_json(keys, bytes(campaign.test_link_sealed), "campaign", "test link", campaign.pk)
+    return (payload or {}).get("url", "")
+
+
+def presses_of(campaign: Campaign) -> dict[int, int]:
+    """place of a version -> clicks that the test goes by, as they stand."""
+    return counted_links.presses(campaign.edition, link_of(campaign)) if campaign.test_by == "clicks" else {}
+
+
+def versions(campaign: Campaign) -> list[Version]:
+    """All versions of a test, the letter itself first; none where there is no test."""
+    keys = keyring.keys(campaign.organization)
+    rows = Variant.objects.select_related("letter__organization", "letter__template").filter(campaign=campaign)
+    return [
+        Version(
+            row.place,
+            VersionChange(**(open_json(keys, bytes(row.sealed), "variant", "sealed", row.pk) or {}), letter=row.letter),
+            row.left,
+            row.replies,
+            row.presses,
+        )
+        for row in rows.order_by("place")
+    ]
+
+
+def plan(
+    campaign: Campaign,
+    changes: Sequence[VersionChange],
+    *,
+    share: int,
+    way: str,
+    at: datetime,
+    by: Any,
+    now: datetime,
+    link: str = "",
+) -> None:
+    """So many per cent get one of the versions each; the rest gets the one that has won at `at`. link: the one whose
+    clicks decide, where the way is by clicks; "" for all together. Errors: BadTest, NotADraft.
+    """
+    _check(campaign, changes, share, way, at, now)
+    keys = keyring.keys(campaign.organization)
+    payload = {"url": link} if way == "clicks" and link else None
+    sealed = seal_json(keys, payload, "campaign", "test link", campaign.pk) if payload else b""
+    with transaction.atomic():
+        _plan(campaign, test_share=share, test_by=way, test_at=at, test_link_sealed=sealed)
+        Variant.objects.filter(campaign=campaign).delete()
+        for place, change in enumerate([VersionChange(), *changes]):
+            row = Variant.objects.create(campaign=campaign, place=place, letter=change.letter)
+            payload = {name: value for name, value in words_of(change).items() if value}
+            if change.letter is not None:
+                payload["title"] = draft_of(change.letter).subject
+            row.sealed = seal_json(keys, payload, "variant", "sealed", row.pk)
+            row.save(update_fields=["sealed"])
+        record("campaign.test_planned", campaign.organization, now=now, by=by, about=campaign.pk)
+
+
+def words_of(change: VersionChange) -> dict[str, str]:
+    """Its own words, without the text of another draft."""
+    return {"subject": change.subject, "from_name": change.from_name, "from_email": change.from_email}
+
+
+def give_up(campaign: Campaign, *, by: Any, now: datetime) -> None:
+    """Everybody gets the letter itself. Errors: NotADraft."""
+    with transaction.atomic():
+        _plan(campaign, test_share=0, test_by="", test_at=None, test_link_sealed=b"")
+        if Variant.objects.filter(campaign=campaign).delete()[0]:
+            record("campaign.test_given_up", campaign.organization, now=now, by=by, about=campaign.pk)
+
+
+def _plan(campaign: Campaign, **columns: Any) -> None:
+    columns["test_plan"] = secrets.token_hex(8)
+    if not Campaign.objects.filter(pk=campaign.pk, state="draft").update(**columns):
+        raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
+    for name, value in columns.items():
+        setattr(campaign, name, value)
+
+
+def _check(
+    campaign: Campaign, changes: Sequence[VersionChange], share: int, way: str, at: datetime, now: datetime
+) -> None:
+    if campaign.version_of_id is not None or campaign.languages.exists():
+        raise BadTest(_("A letter has either a test of versions or versions by language. Remove the languages first."))
+    if not 1 <= len(changes) < ab_test.MOST:
+        raise BadTest(_("A test has two to %(most)s versions.") % {"most": ab_test.MOST}, "subject")
+    if not ab_test.LEAST_SHARE <= share <= ab_test.MOST_SHARE:
+        values = {"least": ab_test.LEAST_SHARE, "most": ab_test.MOST_SHARE}
+        raise BadTest(_("Between %(least)s and %(most)s per cent get one of the versions.") % values, "share")
+    if way not in ways(campaign):
+        raise BadTest(_("Choose one of the ways in which a version can win."), "way")
+    if at <= now:
+        raise BadTest(_("That time has passed. Choose a later one."), "time")
+    draft = draft_of(campaign)
+    for change in changes:
+        _check_change(campaign, draft, change)
+
+
+def _check_change(campaign: Campaign, draft: Draft, change: VersionChange) -> None:
+    letter = change.letter
+    if letter is not None and (letter.organization_id != campaign.organization_id or letter.state != "draft"):
+        raise BadTest(_("The other text has to be a draft of yours. Copy the letter and change the copy."), "letter")
+    if letter is not None and letter.version_of_id is not None:
+        raise BadTest(_("That draft is a version in another language. Choose a letter of its own."), "letter")
+    if letter is not None and letter.pk == campaign.pk:
+        raise BadTest(_("The other text is this letter itself. Choose another draft."), "letter")
+    if draft_in(draft, change) == draft and letter is None:
+        raise BadTest(_("This version is the same as the letter. Change its subject, sender or text."), "subject")
+    if change.from_email and _domain(change.from_email) != _domain(draft.from_email):
+        raise BadTest(_("All versions come from the same domain. Change what stands before the @."), "from_email")
+
+
+def _domain(address: str) -> str:
+    try:
+        return domain(normalize(address))
+    except BadAddress:
+        raise BadTest(_("“%(address)s” is no mail address.") % {"address": address}, "from_email") from None
+
+
+def draft_in(draft: Draft, change: VersionChange) -> Draft:
+    """The letter as this version has it: the text of another draft, the envelope of the letter, and its own words."""
+    if change.letter is not None:
+        envelope = {name: getattr(draft, name) for name in ("subject", "from_name", "from_email", "reply_to", "links")}
+        draft = draft_of(change.letter).with_(**envelope)
+    return draft.with_(**{name: value for name, value in words_of(change).items() if value})
+
+
+def draft_of_version(campaign: Campaign, place: int) -> Draft:
+    """Errors: IndexError where there is no such version."""
+    draft = draft_of(campaign)
+    return draft_in(draft, versions(campaign)[place].change) if place else draft
+
+
+def proof_of_version(
+    campaign: Campaign,
+    change: VersionChange,
+    now: datetime,
+    archive_slug: str = "",
+    codes: counted_links.UrlCodes | None = None,
+) -> CompileProof:
+    """Compiled as the letter itself is, in the template of the draft whose text it has, with its places."""
+    return proof_of(campaign, now, draft_in(draft_of(campaign), change), archive_slug, codes, change.letter)
+
+
+def contents(campaign: Campaign) -> list[Content]:
+    """What the versions that have the text of another draft are made of, as that draft is now."""
+    changes = [version.change for version in versions(campaign) if version.change.letter is not None]
+    draft = draft_of(campaign) if changes else None
+    return [content_of(campaign, draft_in(draft, change), frame=change.letter) for change in changes if draft]
+
+
+def bound(campaign: Campaign) -> Any:
+    """What a second person's yes binds to besides the letter."""
+    if not campaign.test_share:
+        return None
+    draft = draft_of(campaign)
+    drafts = [
+        [
+            version.place,
+            asdict(draft_in(draft, version.change)),
+            source_for(version.change.letter) if version.change.letter else "",
+        ]
+        for version in versions(campaign)
+    ]
+    return [campaign.test_share, campaign.test_by, campaign.test_at, drafts, link_of(campaign)]
+
+
+# --- at release ------------------------------------------------------------------------------------------------------
+
+
+def freeze(campaign: Campaign, edition: Edition, now: datetime) -> int:
+    """Compiles the other versions beside an edition that was just frozen; how many versions there are. 0: no test.
+
+    Errors: LetterHasFlaws, which says in which version.
+    """
+    test_versions = versions(campaign) if campaign.test_share else []
+    for version in test_versions[1:]:
+        codes = counted_links.UrlCodes(campaign.organization, edition.pk, version.place)
+        proof = proof_of_version(campaign, version.change, now, edition.archive_slug, codes)
+        draft = draft_in(draft_of(campaign), version.change)
+        stopping = checks.stops(campaign, draft, proof, now)
+        if proof.compiled is None or stopping:
+            flawed = actions.flaws_error((*proof.flaws, *stopping))
+            sentence = _("Version %(name)s: %(sentence)s") % {"name": version.name, "sentence": flawed}
+            raise ContentHasProblems(sentence, flawed.flaws)
+        actions.freeze_variant(edition, version.place, draft, proof)
+    return len(test_versions)
+
+
+# --- while it goes ---------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=512)
+def marks_of(edition: int) -> tuple[int, ...]:
+    """Where the parts of an edition's versions end; () where it is no test. They never change after the release."""
+    return ab_test.load(Edition.objects.values_list("marks", flat=True).get(pk=edition))
+
+
+def count_replies(campaign: Campaign, place: int | None, replies: int, *, by: Any, now: datetime) -> None:
+    """What a person has counted in the mailbox: to this version, or to a letter that has no test. Errors: BadTest."""
+    with transaction.atomic():
+        if place is not None:
+            if not Variant.objects.filter(campaign=campaign, place=place).update(replies=replies):
+                raise BadTest(_("There is no such version."))
+        elif campaign.test_share:
+            raise BadTest(_("This letter has versions. Say to which one they replied."))
+        else:
+            sent = Campaign.objects.filter(pk=campaign.pk).exclude(state="draft")
+            if not sent.update(replies=replies):
+                raise BadTest(_("This letter has not been released, so nobody can have replied."))
+        record("campaign.replies_counted", campaign.organization, now=now, by=by, about=campaign.pk)
+
+
+def replies_of(campaign: Campaign) -> int | None:
+    """All that was counted, of a test the versions together; None where nobody has counted."""
+    if not campaign.test_share:
+        return campaign.replies
+    return sum(Variant.objects.filter(campaign=campaign).values_list("replies", flat=True)) or None
+
+
+def count_leaving(organization: Any, moved: Mapping[tuple[int, int], int]) -> None:
+    """Adds to the sums of the letters, and of their versions, who left by their link: (edition, reader's number) -> by
+    how many. Last in its transaction.
+    """
+    actions.count_leaving(organization, moved)
+    editions = {edition for edition, _reader in moved}
+    rows = Edition.objects.filter(pk__in=editions, organization=organization).exclude(marks="")
+    for row in rows.order_by("pk"):
+        marks = ab_test.load(row.marks)
+        versions = Counter[int]()
+        for (edition, number), many in moved.items():
+            if edition == row.pk:
+                versions[ab_test.group(edition, number, marks)] += many
+        for place, many in sorted(versions.items()):
+            after = Greatest(F("left") + many, 0)
+            Variant.objects.filter(campaign=row.campaign_id, place=place).update(left=after)

@@ -1,0 +1,156 @@
+"""A second person's yes. It binds to the text and the audience as they were; whatever is changed, it is asked again.
+
+Who releases and who agreed are two people, so nothing leaves on the word of one. The release itself looks
+(`check`), so no door goes around it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import sealed_people
+from samizdat.accounts.grants import leading
+from samizdat.audience.segments import lookup
+from samizdat.campaigns import ab_test, translations
+from samizdat.campaigns.brand import look_of
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
+from samizdat.campaigns.models import Approval, Campaign
+from samizdat.campaigns.queries import CampaignRow
+from samizdat.campaigns.templates.layout_store import source_for
+from samizdat.core import segment
+from samizdat.core.content.problems import SENTENCES
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+
+class NotApproved(CampaignError):
+    code = "not_approved"
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalStatus:
+    """state: none (nobody was asked), asked, given, or changed (something was, since it was given)."""
+
+    state: str
+    asked: datetime | None = None
+    asked_by: Any = None
+    given: datetime | None = None
+    by: Any = None
+
+    @property
+    def name(self) -> str:
+        """Of whoever agreed; "" where she is here no more."""
+        return sealed_people.name_of(self.by) if self.by else ""
+
+
+def bond_of(campaign: Campaign) -> str:
+    """A digest of all that a yes is given to: what is written, its frame, and whom it goes to.
+
+    Not the number of people: readers come and go, and consent is looked at for each of them anyhow.
+    """
+    payload = {
+        "draft": asdict(draft_of(campaign)),
+        "template": source_for(campaign),
+        "look": asdict(look_of(campaign.organization)),
+        "language": campaign.language,
+        "list": campaign.list_id,
+        "tag": campaign.tag_id,
+        "segment": _segment(campaign),
+        "test": ab_test.bound(campaign),
+        "again": campaign.again_id,
+    }
+    if campaign.is_appeal:  # Beside those that were bound before there were any.
+        payload["purpose"] = campaign.purpose
+    if versions := translations.bound(campaign):
+        payload["languages"] = versions
+    return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+
+
+def _segment(campaign: Campaign) -> Any:
+    """Its condition, not its number: a segment that is changed is another audience."""
+    if campaign.segment is None:
+        return None
+    tree = lookup.opened(keyring.keys(campaign.organization), campaign.segment).tree
+    return [campaign.segment_id, campaign.segment.removed, segment.dump(tree)]
+
+
+def standing(campaign: Campaign) -> ApprovalStatus:
+    row = Approval.objects.select_related("by", "asked_by").filter(campaign=campaign).first()
+    if row is None:
+        return ApprovalStatus("none")
+    details = (row.asked, row.asked_by, row.given, row.by)
+    if row.given is None:
+        return ApprovalStatus("asked", *details)
+    return ApprovalStatus("given" if _bond(campaign, row) == bond_of(campaign) else "changed", *details)
+
+
+def _bond(campaign: Campaign, row: Approval) -> str:
+    keys = keyring.keys(campaign.organization)
+    return str(open_json(keys, bytes(row.bond_sealed), "approval", "bond", campaign.pk) or "")
+
+
+def ask(campaign: Campaign, *, by: Any, now: datetime) -> None:
+    """Her colleagues see on their first page that it waits for them. Errors: NotADraft."""
+    _is_draft(campaign)
+    with transaction.atomic():
+        Approval.objects.update_or_create(campaign=campaign, defaults={"asked": now, "asked_by": by})
+        record("campaign.approval_asked", campaign.organization, now=now, by=by, about=campaign.pk)
+
+
+def agree(campaign: Campaign, version: int, *, by: Any, now: datetime, mark: str = "") -> None:
+    """Yes to the version that she has looked at; mark: of its other languages (languages.mark). Errors: NotADraft,
+    Overtaken.
+    """
+    with transaction.atomic():
+        # The row is held, so that nobody saves between the look and the yes.
+        held = Campaign.objects.select_for_update(of=("self",)).select_related("organization", "segment", "template")
+        campaign = held.get(pk=campaign.pk)
+        _is_draft(campaign)
+        if campaign.version != version or translations.mark(campaign) != mark:
+            raise DraftChangedMeanwhile(
+                _("The letter was changed since you opened this page. Read it again, then agree.")
+            )
+        bond = seal_json(keyring.keys(campaign.organization), bond_of(campaign), "approval", "bond", campaign.pk)
+        Approval.objects.update_or_create(campaign=campaign, defaults={"given": now, "by": by, "bond_sealed": bond})
+        record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
+
+
+def _is_draft(campaign: Campaign) -> None:
+    if campaign.state != "draft":
+        raise NotADraft(_("This campaign has been released already."))
+
+
+def check(campaign: Campaign, by: Any) -> None:
+    """May it be released by this person? None: from the command line, whose user is the house itself, and the yes of
+    anybody is enough. Errors: NotApproved.
+    """
+    kept = leading(campaign.organization)
+    if campaign.is_digest or not kept.second_person:
+        return  # A digest gathers letters that were agreed to, one by one.
+    if not kept.known:
+        raise NotApproved(_(SENTENCES["settings_altered"]))
+    status = standing(campaign)
+    if status.state == "changed":
+        raise NotApproved(_("The letter or its audience was changed since the second person agreed. Ask again."))
+    if status.state != "given":
+        raise NotApproved(_("A second person has to agree before it goes. Ask for it on the send page."))
+    if by is not None and status.by is not None and status.by.pk == by.pk:
+        raise NotApproved(_("You agreed to it, so somebody else has to release it."))
+
+
+def waiting_for(organization: Any, person: Any) -> Iterable[CampaignRow]:
+    """Drafts that somebody else asked a second yes for, the oldest first; also those changed since it was given."""
+    rows = Campaign.objects.select_related("organization", "segment", "template").filter(
+        organization=organization, state="draft", approval__asked__isnull=False
+    )
+    for campaign in rows.exclude(approval__asked_by=person).order_by("approval__asked")[:20]:
+        if standing(campaign).state != "given":
+            yield CampaignRow(campaign, draft_of(campaign).subject)

@@ -1,0 +1,32 @@
+"""Whether a released letter stands in the archive, or is read by its address alone. A draft is saved with that."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign, goes_to_all
+from samizdat.events.actions import record
+
+
+class CannotBeListed(CampaignError):
+    code = "cannot_be_listed"
+
+
+def put(campaign: Campaign, listed: bool, *, by: Any, now: datetime) -> None:
+    """Into the archive, or out of it; the worker shows it so. Said once more, it changes nothing.
+
+    Errors: CannotBeListed for a draft, and for a letter to a few.
+    """
+    if not goes_to_all(campaign):
+        raise CannotBeListed(_("It goes to few, so it is read by its address alone."))
+    with transaction.atomic():
+        rows = Campaign.objects.filter(pk=campaign.pk, version_of=None).exclude(state="draft")
+        if rows.filter(unlisted=listed).update(unlisted=not listed):
+            kind = "campaign.listed" if listed else "campaign.unlisted"
+            record(kind, campaign.organization, now=now, by=by, about=campaign.pk)
+        elif not rows.exists():
+            raise CannotBeListed(_("It is not released yet. Choose on the page of the letter, in its envelope."))
+    campaign.unlisted = not listed

@@ -1,0 +1,184 @@
+"""A letter shown to somebody without an account, by a link that ends; and what she answers.
+
+The desk serves it: drafts are sealed, and the public process must not be able to read one (threat model, T4). Of the
+token only a keyed hash is kept, of whoever opens it nothing. Only words and the time of an answer are written down.
+A MAC binds the row to its letter: whoever writes the database and has one link would read every draft by it.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import grants
+from samizdat.campaigns.approval import bond_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign, ShareAnswer, ShareLink
+from samizdat.core.crypto import seal
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+DAYS = 7
+LONGEST_NOTE, LONGEST_NAME, LONGEST_TEXT = 120, 80, 4000
+# Of one link: it is for one person or a few, who read once or twice.
+MOST_LINKS, MOST_ANSWERS, MOST_A_MINUTE = 20, 50, 5
+# A letter that left, or that nobody will send any more, needs no yes.
+OPEN_STATES = ("draft", "scheduled", "held")
+
+
+class LinkGone(CampaignError):
+    """The link ended, was withdrawn, or never was one: nobody can tell which."""
+
+    code = "link_gone"
+
+
+class TooMany(CampaignError):
+    """More links or answers than anybody needs; `code` for the status."""
+
+    code = "too_many"
+
+
+class LinkChanged(CampaignError):
+    """The letter is another one than was read; nothing was written down."""
+
+    code = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    number: int
+    note: str
+    until: datetime
+    by: Any
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """`yes`: she agreed, else she only said something. `stands`: to the letter as it is now."""
+
+    at: datetime
+    note: str
+    name: str
+    text: str
+    yes: bool
+    stands: bool
+
+
+def share(campaign: Campaign, note: str, *, now: datetime, by: Any) -> str:
+    """The token of a new link. Shown once: only its hash is kept. Errors: LinkGone once it left, TooMany."""
+    if campaign.state not in OPEN_STATES:
+        raise LinkGone(_("This letter is on its way. It needs nobody's yes any more."))
+    if len(links(campaign, now)) >= MOST_LINKS:
+        raise TooMany(_("There are %(n)s links to this letter. Withdraw one first.") % {"n": MOST_LINKS})
+    token = secrets.token_urlsafe(24)
+    with transaction.atomic():
+        row = ShareLink(campaign=campaign, token_hash=_hash(token), until=now + timedelta(days=DAYS), by=by)
+        row.mac = _mac(row)
+        row.save()
+        keys = keyring.keys(campaign.organization)
+        note = " ".join(note.split())[:LONGEST_NOTE]
+        ShareLink.objects.filter(pk=row.pk).update(note_sealed=seal_json(keys, note, "sharelink", "note", row.pk))
+        record("campaign.shared", campaign.organization, now=now, by=by, about=campaign.pk)
+    return token
+
+
+def withdraw(campaign: Campaign, number: int, *, now: datetime, by: Any) -> bool:
+    """Whether there was such a link. Its answers stay."""
+    with transaction.atomic():
+        row = ShareLink.objects.select_for_update().filter(campaign=campaign, pk=number, ended=False).first()
+        if row is None:
+            return False
+        row.ended = True
+        row.mac = _mac(row)
+        row.save(update_fields=["ended", "mac"])
+        record("campaign.share_withdrawn", campaign.organization, now=now, by=by, about=campaign.pk)
+    return True
+
+
+def opened(token: str, now: datetime) -> ShareLink:
+    """The link of a token, with its campaign. Errors: LinkGone."""
+    rows = ShareLink.objects.select_related("campaign__organization", "campaign__list", "campaign__template")
+    link = rows.filter(token_hash=_hash(token), ended=False, until__gt=now).first()
+    if link is None or link.campaign.state not in OPEN_STATES or not _holds(link):
+        raise LinkGone(_("This link has ended. Ask whoever gave it to you for a new one."))
+    return link
+
+
+def mark_of(link: ShareLink) -> str:
+    """Tells one state of the letter from another, to whoever has the link; of what it is made nobody outside knows."""
+    return seal.keyed_hash(keyring.derive("shared letters"), bond_of(link.campaign)).hex()[:32]
+
+
+def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: datetime) -> None:
+    """What somebody says by a link, sealed. `mark` of the letter that she read.
+
+    Errors: Changed when it is another one by now, TooMany, CampaignError for an answer that says nothing.
+    """
+    text = text.strip()[:LONGEST_TEXT]
+    if not yes and not text:
+        raise CampaignError(_("Write what should be different, or agree to it."))
+    if mark != mark_of(link):
+        raise LinkChanged(_("The letter was changed while you read it. Look at it again, then answer."))
+    with transaction.atomic():
+        # Held so that two answers at once are counted one after the other.
+        ShareLink.objects.select_for_update().get(pk=link.pk)
+        given = ShareAnswer.objects.filter(link=link)
+        if given.count() >= MOST_ANSWERS or given.filter(at__gt=now - timedelta(minutes=1)).count() >= MOST_A_MINUTE:
+            raise TooMany(_("This link has taken many answers. Wait a minute, or write to whoever gave it to you."))
+        row = ShareAnswer.objects.create(link=link, sealed=b"", at=now)
+        payload = {
+            "name": " ".join(name.split())[:LONGEST_NAME],
+            "text": text,
+            "yes": yes,
+            "bond": bond_of(link.campaign),
+        }
+        keys = keyring.keys(link.campaign.organization)
+        ShareAnswer.objects.filter(pk=row.pk).update(sealed=seal_json(keys, payload, "shareanswer", "words", row.pk))
+        record("campaign.share_answered", link.campaign.organization, now=now, about=link.campaign_id)
+
+
+def links(campaign: Campaign, now: datetime) -> list[LinkView]:
+    """Those that still open."""
+    rows = ShareLink.objects.select_related("by", "campaign__organization")
+    rows = rows.filter(campaign=campaign, ended=False, until__gt=now).order_by("pk")
+    return [LinkView(row.pk, _note(campaign, row), row.until, row.by) for row in rows if _holds(row)]
+
+
+def answers(campaign: Campaign) -> list[AnswerView]:
+    """The newest first."""
+    keys = keyring.keys(campaign.organization)
+    rows = list(ShareAnswer.objects.select_related("link").filter(link__campaign=campaign).order_by("-pk"))
+    bond = bond_of(campaign) if rows else ""
+    views = []
+    for row in rows:
+        payload = open_json(keys, row.sealed, "shareanswer", "words", row.pk)
+        note = _note(campaign, row.link)
+        views.append(
+            AnswerView(row.at, note, payload["name"], payload["text"], payload["yes"], payload["bond"] == bond)
+        )
+    return views
+
+
+def _note(campaign: Campaign, row: ShareLink) -> str:
+    return str(open_json(keyring.keys(campaign.organization), row.note_sealed, "sharelink", "note", row.pk) or "")
+
+
+def _of(row: ShareLink) -> tuple[Any, ...]:
+    facts = row.campaign_id, row.token_hash, row.until, row.ended
+    return "share link", bytes(row.campaign.organization.uid), *facts
+
+
+def _mac(row: ShareLink) -> bytes:
+    return grants.mac(*_of(row))
+
+
+def _holds(row: ShareLink) -> bool:
+    return grants.fits(row.mac, *_of(row))
+
+
+def _hash(token: str) -> bytes:
+    return seal.keyed_hash(keyring.derive("share links"), token)

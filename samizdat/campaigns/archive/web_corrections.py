@@ -1,0 +1,161 @@
+"""A slip mended on the web copy of a letter that is out. What was sent never changes: the edition stays as it was
+compiled, and each correction is a row of its own, so the page can say when it was mended.
+
+A correction is a piece of text, or the address of a link, as it stands on the page and as it should. It is looked for
+in the rendered page, so it works alike for Markdown, HTML and blocks; a piece that spans two styles is not found.
+"""
+
+import html as escaping
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat import limited_process
+from samizdat.campaigns import translations
+from samizdat.campaigns.content import content_of
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign, Correction, Edition
+from samizdat.campaigns.queries import is_public
+from samizdat.campaigns.rendering import render
+from samizdat.core.content.render import archive_html, fill
+from samizdat.events.actions import record
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+# Characters of a piece, and corrections of one letter: more is another letter.
+LONGEST, MOST = 2000, 50
+
+# What is not closed goes on to the end: no input makes a search go back and forth.
+_TAG = re.compile(
+    r"(<!--.*?(?:-->|\Z)|<(?:style|script)\b.*?(?:</(?:style|script)>|\Z)|<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>)",
+    re.DOTALL | re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"(\s(?:href|alt|title)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+_SPACES = re.compile(r"\s+")
+
+
+class NoCorrection(CampaignError):
+    """`field`: what of it is wrong, for a form."""
+
+    code = "bad_correction"
+
+    def __init__(self, sentence: str, field: str = "wrong") -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class WebCorrection:
+    wrong: str
+    right: str
+    at: datetime
+    by: Any = None
+
+
+def corrections(edition: Edition) -> list[WebCorrection]:
+    """In the order in which they were made."""
+    keys = keyring.keys(edition.organization)
+    rows = Correction.objects.select_related("by").filter(edition=edition).order_by("pk")
+    return [
+        WebCorrection(**open_json(keys, bytes(row.sealed), "correction", "sealed", row.pk), at=row.at, by=row.by)
+        for row in rows
+    ]
+
+
+def web_copy(campaign: Campaign, edition: Edition, now: datetime, slug: str = "") -> tuple[str, str, datetime | None]:
+    """(title, HTML, when it was last corrected) of the page that everybody may read, with all corrections. Errors:
+    bounded.TooMuch.
+
+    campaign: the letter, or one of its other languages with the slug that is read under.
+    """
+    content = content_of(campaign, draft_of(campaign), slug or edition.archive_slug)
+    # Like the text: a reader's name in the subject is what it is for somebody without a name.
+    title = fill(render(campaign.organization, content, now=now, archive=True).subject, {})
+    page = limited_process.work(campaign.organization.pk, archive_html, content, now=now)
+    slips = corrections(edition)
+    for slip in slips:
+        title, _count = replaced(title, slip.wrong, slip.right)
+        page, _count = mended(page, slip.wrong, slip.right)
+    return title, page, slips[-1].at if slips else None
+
+
+def correct(campaign: Campaign, wrong: str, right: str, *, by: Any, now: datetime) -> int:
+    """Mends it on the web copy; how many places. Errors: NoCorrection."""
+    if not is_public(campaign):
+        raise NoCorrection(_("A letter has a web version once it is on its way. Until then, change the letter itself."))
+    wrong, right = _SPACES.sub(" ", wrong).strip(), _SPACES.sub(" ", right).strip()
+    if not wrong or wrong == right:
+        raise NoCorrection(_("Say what stands there, and what should stand there instead."))
+    if max(len(wrong), len(right)) > LONGEST:
+        raise NoCorrection(_("That is too long for a correction. Mend it in smaller pieces."))
+    if is_bad_address(right):
+        raise NoCorrection(_("That is no address for a link. Begin with https://."), "right")
+    edition = campaign.edition
+    there = now.astimezone(ZoneInfo(campaign.organization.timezone))
+    places = 0
+    for version in (campaign, *translations.versions(campaign)):
+        try:
+            title, page, _last = web_copy(version, edition, there)
+        except limited_process.TooMuch:
+            raise NoCorrection(_("The web version takes too long to prepare. Try again in a minute.")) from None
+        places += replaced(title, wrong, right)[1] + mended(page, wrong, right)[1]
+    if not places:
+        sentence = _(
+            "“%(wrong)s” does not stand on the web version. Take a shorter piece, within one line and one style."
+        )
+        raise NoCorrection(sentence % {"wrong": wrong[:100]})
+    with transaction.atomic():
+        Edition.objects.select_for_update().get(pk=edition.pk)
+        if Correction.objects.filter(edition=edition).count() >= MOST:
+            raise NoCorrection(_("This letter was corrected %(most)s times. Send a new one.") % {"most": MOST})
+        row = Correction.objects.create(edition=edition, at=now, by=by, sealed=b"")
+        payload = {"wrong": wrong, "right": right}
+        row.sealed = seal_json(keyring.keys(campaign.organization), payload, "correction", "sealed", row.pk)
+        row.save(update_fields=["sealed"])
+        record("campaign.corrected", campaign.organization, now=now, by=by, about=campaign.pk)
+    return places
+
+
+def is_bad_address(text: str) -> bool:
+    """Whether a page would run it, or show what nobody looked at, where a link leads to it."""
+    return text.lower().startswith(("javascript:", "data:", "vbscript:"))
+
+
+def replaced(text: str, wrong: str, right: str) -> tuple[str, int]:
+    """Plain text, and how many places. White space counts as one blank, as it does on a page."""
+    pattern = re.compile(r"\s+".join(re.escape(word) for word in wrong.split(" ")))
+    return pattern.subn(lambda _match: right, text)
+
+
+def mended(page: str, wrong: str, right: str) -> tuple[str, int]:
+    """HTML: in its text, in addresses of links and descriptions of pictures; never in its markup."""
+    count, parts = 0, []
+    for place, part in enumerate(_TAG.split(page)):
+        if place % 2 == 0:
+            new, replacements = replaced(escaping.unescape(part), wrong, right)
+            part = escaping.escape(new, quote=False) if replacements else part
+        else:
+            part, replacements = _in_tag(part, wrong, right)
+        count += replacements
+        parts.append(part)
+    return "".join(parts), count
+
+
+def _in_tag(tag: str, wrong: str, right: str) -> tuple[str, int]:
+    if tag.startswith("<!") or not _ADDRESS.search(tag):
+        return tag, 0
+    count = 0
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal count
+        new, replacements = replaced(escaping.unescape(match[2][1:-1]), wrong, right)
+        count += replacements
+        return f'{match[1]}"{escaping.escape(new)}"' if replacements else match[0]
+
+    return _ADDRESS.sub(value, tag), count

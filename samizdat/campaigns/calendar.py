@@ -1,0 +1,46 @@
+"""The day on which a draft is meant to go: a note of colleagues to each other, shown in the calendar.
+
+Nothing is sent by it, and no release looks at it: when a letter leaves is said on its send page.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.errors import CampaignError, NotADraft
+from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.queries import CampaignRow
+from samizdat.dbclock import YEARS
+from samizdat.events.actions import record
+
+
+class BadDay(CampaignError):
+    """A day that has passed, or one that no calendar here has."""
+
+    code = "bad_day"
+
+
+def plan(campaign: Campaign, day: date | None, *, by: Any, now: datetime) -> None:
+    """Gives a draft a day, another one, or none. Errors: BadDay, NotADraft."""
+    if day is not None and day.year not in YEARS:
+        raise BadDay(_("Look at the year: it is from %(first)s to %(last)s.") % {"first": YEARS[0], "last": YEARS[-1]})
+    if day is not None and day < now.astimezone(ZoneInfo(campaign.organization.timezone)).date():
+        raise BadDay(_("That day has passed. Choose today or a later one."))
+    with transaction.atomic():
+        rows = Campaign.objects.filter(pk=campaign.pk, state="draft", version_of=None)
+        if not rows.update(planned=day):
+            raise NotADraft(_("Only a draft can be planned for a day. What was released stands on the day it goes."))
+        record("campaign.day_planned", campaign.organization, now=now, by=by, about=campaign.pk)
+    campaign.planned = day
+
+
+def planned(organization: Any, first: date, last: date) -> list[CampaignRow]:
+    """Drafts that are planned for a day from `first` to `last`, by day."""
+    rows = Campaign.objects.select_related("organization").filter(
+        organization=organization, state="draft", version_of=None, planned__range=(first, last)
+    )
+    return [CampaignRow(row, draft_of(row).subject) for row in rows.order_by("planned", "pk")]

@@ -1,0 +1,119 @@
+"""How many of those who get a letter, or this version of it, have no value for a field that it says: counted off the
+page, in pieces.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from samizdat.audience import missing_values
+from samizdat.audience import queries as audience
+from samizdat.audience.queries import FieldView
+from samizdat.audience.segments.errors import SegmentBroken
+from samizdat.campaigns.audience import reader_of, speaks, spoken_in
+from samizdat.campaigns.checks.results import StoredChecks, change
+from samizdat.campaigns.models import Campaign
+from samizdat.core.content.checks import TextPositions
+from samizdat.core.content.message import ValueSlot
+from samizdat.core.content.problems import ContentProblem
+from samizdat.core.content.render import ContentSource
+
+# Seconds of one piece: short beside a page, long enough that a million is through in twenty.
+PIECE = 0.4
+# A count says how it was at its time; a list moves by a few a day.
+GOOD_FOR = 6 * 3600
+
+
+def said(letter: ContentSource) -> dict[str, str]:
+    """Field -> what stands there for whoever has none, for each field that the letter itself says."""
+    defaults: dict[str, str] = {}
+    for piece in (*letter.subject, *letter.html):
+        if isinstance(piece, ValueSlot) and piece.kind != "mark":
+            field = piece.name.partition("|")[0]
+            if field not in defaults or not piece.default:
+                defaults[field] = piece.default
+    return {field: default for field, default in defaults.items() if field in letter.fields}
+
+
+def state(known: StoredChecks, campaign: Campaign, fields: Mapping[str, int], now: datetime) -> dict[str, Any]:
+    """The count that is kept, when it is of this audience and these fields and not old; else a new one that begins."""
+    mark = [
+        campaign.list_id,
+        campaign.tag_id,
+        campaign.segment_id,
+        [[tag, number] for tag, number in sorted(fields.items())],
+        *spoken_in(campaign),
+    ]
+    tally = known.empties
+    if tally.get("mark") == mark and now.timestamp() - tally.get("begun", 0) < GOOD_FOR:
+        return tally
+    return {"mark": mark, "begun": now.timestamp(), "after": 0, "of": 0, "counts": {}, "done": not fields}
+
+
+def views_of(campaign: Campaign, letter: ContentSource) -> list[FieldView]:
+    """The organization's fields that the letter says."""
+    tags = said(letter)
+    return [view for view in audience.fields(campaign.organization) if view.tag in tags] if tags else []
+
+
+def _numbers(views: Iterable[FieldView]) -> dict[str, int]:
+    return {view.tag: view.number for view in views}
+
+
+def count_on(
+    campaign: Campaign, letter: ContentSource, known: StoredChecks, now: datetime, seconds: float | None = PIECE
+) -> StoredChecks:
+    """One piece of the count, kept with the draft; None of seconds: to the end."""
+    fields = _numbers(views_of(campaign, letter))
+    tally = state(known, campaign, fields, now)
+    if tally["done"]:
+        return known
+    try:
+        reader = reader_of(campaign, now)
+    except SegmentBroken:
+        return known
+    numbers = list(fields.values())
+    page = missing_values.look(
+        campaign.list,
+        campaign.tag,
+        reader,
+        numbers,
+        after=tally["after"],
+        seconds=seconds,
+        speaks=speaks(*spoken_in(campaign)),
+    )
+    counts = {tag: tally["counts"].get(tag, 0) + page.empty[number] for tag, number in fields.items()}
+    tally = tally | {
+        "of": tally["of"] + page.of, "counts": counts, "after": page.following or 0, "done": page.following is None,
+    }  # fmt: skip
+    return change(campaign, lambda known: setattr(known, "empties", tally), now)
+
+
+def finished(known: StoredChecks, campaign: Campaign, views: Iterable[FieldView], now: datetime) -> bool:
+    return bool(state(known, campaign, _numbers(views), now)["done"])
+
+
+def flaws(
+    known: StoredChecks,
+    campaign: Campaign,
+    letter: ContentSource,
+    views: Iterable[FieldView],
+    where: TextPositions,
+    now: datetime,
+) -> Iterator[ContentProblem]:
+    """One line a field that somebody has no value for, once the count is through. views: of views_of."""
+    labels = {view.tag: view.label or view.tag for view in views}
+    tally = state(known, campaign, _numbers(views), now)
+    if not tally["done"]:
+        return
+    for tag, default in said(letter).items():
+        empty = tally["counts"].get(tag, 0)
+        if not empty:
+            continue
+        place, line = where.place_of(f"{{{{ {tag}", f"{{{{{tag}", f"*|{tag}|", tag)
+        values = {"count": f"{empty:,}", "of": f"{tally['of']:,}", "field": labels.get(tag, tag)}
+        if default:
+            yield ContentProblem(line, "empty_values", values | {"default": default}, None, "note", place)
+        else:
+            hint = f'{{{{ {tag} | default: "…" }}}}'
+            yield ContentProblem(line, "empty_nothing", values | {"hint": hint}, None, "care", place)

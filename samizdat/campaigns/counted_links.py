@@ -1,0 +1,210 @@
+"""Presses of links and answers to questions as totals: the addresses, what the public database has to know of them, and
+the sums.
+
+A code names an edition, a version, and a link or answer of it (core/crypto/tokens, purposes "click" and "answer"), so
+it is the same for all readers and made anew at any time. Nothing of a press is kept but one more in a sum.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Sum
+
+from samizdat.accounts.grants import leading
+from samizdat.accounts.public_site import publish as publish_place
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch
+from samizdat.core import totals
+from samizdat.core.content.blocks.markup import answers_of
+from samizdat.core.content.blocks.schema import MAX_ANSWERS
+from samizdat.core.content.render.counted_links import location
+from samizdat.core.crypto import tokens
+from samizdat.publicdb import actions as publicdb
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json
+
+# Characters of a question and of an answer as the public page and the report say them.
+LONGEST_QUESTION, LONGEST_ANSWER = 300, 200
+
+
+class UrlCodes:
+    """What stands in the addresses of one version of an edition. place: the version; 0 is the edition itself."""
+
+    def __init__(self, organization: Any, edition: int, place: int = 0, key: tokens.LinkKey | None = None) -> None:
+        key = key or keyring.keys(organization).link
+        assert key is not None
+        self._base, self._edition, self._place = leading(organization).public_url, edition, place
+        self._click, self._answer = tokens.TokenMaker(key, "click"), tokens.TokenMaker(key, "answer")
+
+    def click(self, number: int) -> str:
+        return self._click(self._edition, self._place << 16 | number)
+
+    def answer(self, number: int) -> str:
+        return self._answer(self._edition, self._place << 16 | number)
+
+    def through(self, urls: Sequence[str]) -> Mapping[str, str]:
+        """core/content/render/counted_links.Through: by which address each counted link is reached."""
+        return {url: f"{self._base}/l/{self.click(at)}" for at, url in enumerate(urls)}
+
+    def answers(self) -> tuple[str, ...]:
+        """By which address each answer to a question is given."""
+        return tuple(f"{self._base}/q/{self.answer(at)}" for at in range(MAX_ANSWERS))
+
+
+# --- what was frozen -------------------------------------------------------------------------------------------------
+
+
+def question_in(draft: Draft) -> dict[str, Any] | None:
+    """{"question", "answers"} of the one that a letter asks; None where it asks none."""
+    if draft.format != "blocks" or '"question"' not in draft.body:
+        return None
+    question_node = next((node for node in _nodes(json.loads(draft.body)) if node["type"] == "question"), None)
+    if question_node is None:
+        return None
+    answers = [answer[:LONGEST_ANSWER] for answer in answers_of(question_node["attrs"])]
+    return {"question": question_node["attrs"]["question"][:LONGEST_QUESTION], "answers": answers}
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    for child in node.get("content", ()):
+        yield child
+        yield from _nodes(child)
+
+
+def _frozen(edition: Edition) -> dict[int, dict[str, Any]]:
+    """place of a version -> what was kept beside it at the release."""
+    keys = keyring.keys(edition.organization)
+    by_place = {0: open_json(keys, bytes(edition.details_sealed), "edition", "details", edition.pk) or {}}
+    for row in EditionVariant.objects.filter(edition=edition).order_by("place"):
+        label = f"details {row.place}"
+        by_place[row.place] = open_json(keys, bytes(row.details_sealed), "edition", label, edition.pk) or {}
+    return by_place
+
+
+def lay_out(edition: Edition) -> None:
+    """Lets the public process know where counted links lead and what answers say, and of which it counts nothing. May
+    be repeated; before anything of the letter leaves. One that came from another house without its keys has none: its
+    links lead to that house.
+    """
+    targets: dict[str, dict[str, Any]] = {}
+    key = keyring.keys(edition.organization).links.get(edition.link_key)
+    if key is None:
+        return
+    counted = totals.load(edition.counted_places)
+    for place, details in _frozen(edition).items():
+        codes = UrlCodes(edition.organization, edition.pk, place, key)
+        uncounted = {} if place in counted else {"uncounted": True}
+        for at, url in enumerate(details.get("counted", ())):
+            targets[codes.click(at)] = {"to": location(url)} | uncounted
+        asked = details.get("question") or {"answers": ()}
+        for at, answer in enumerate(asked["answers"]):
+            targets[codes.answer(at)] = {
+                "question": asked["question"],
+                "answer": answer,
+                "language": asked["language"],
+            } | uncounted
+    if targets:
+        publish_place(edition.organization)  # A public database that was lost may not know it yet.
+        publicdb.publish_targets(bytes(edition.organization.uid), targets)
+
+
+# --- sums ------------------------------------------------------------------------------------------------------------
+
+
+def add_up(organization: Any, box: bytes, day: date, counts: Mapping[str, int]) -> None:
+    """Adds what a box of the public database says: code -> presses. Once for each box; codes that are not ours, and
+    those of versions that too few people got, are passed over.
+    """
+    keys = keyring.keys(organization)
+    pressed: Counter[tuple[str, int, int]] = Counter()
+    for code, count in counts.items():
+        for purpose in ("click", "answer"):
+            try:
+                token = tokens.read(keys.links, purpose, code)
+            except tokens.BadToken:
+                continue
+            pressed[purpose, token.edition, token.number] += count
+    asked = {edition for _purpose, edition, _number in pressed}
+    editions = Edition.objects.filter(organization=organization, pk__in=asked).values_list("pk", "counted_places")
+    counted = {edition: totals.load(places) for edition, places in editions}
+    with transaction.atomic():
+        if not ProcessedClickBatch.objects.get_or_create(name=hashlib.sha256(box).digest())[1]:
+            return
+        for (purpose, edition, number), count in sorted(pressed.items()):
+            if number >> 16 in counted.get(edition, ()):
+                _add(purpose, edition, number, day, count)
+
+
+def _add(purpose: str, edition: int, number: int, day: date, count: int) -> None:
+    place, at = number >> 16, number & 0xFFFF
+    if purpose == "click":
+        link_row, _new = LinkTotal.objects.get_or_create(edition_id=edition, place=place, link=at, day=day)
+        LinkTotal.objects.filter(pk=link_row.pk).update(count=F("count") + count)
+    else:
+        row, _new = AnswerTotal.objects.get_or_create(edition_id=edition, place=place, answer=at)
+        AnswerTotal.objects.filter(pk=row.pk).update(count=F("count") + count)
+
+
+def forget_boxes(boxes: Sequence[bytes]) -> None:
+    """These are gone from the public database."""
+    ProcessedClickBatch.objects.filter(name__in=[hashlib.sha256(box).digest() for box in boxes]).delete()
+
+
+@dataclass(frozen=True, slots=True)
+class CountedPress:
+    """A counted link of a version (its place), with its presses by day."""
+
+    place: int
+    url: str
+    days: Mapping[date, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.days.values())
+
+
+@dataclass(frozen=True, slots=True)
+class CountedUrls:
+    """The question of a version (its place), and each answer with how often it was given."""
+
+    place: int
+    question: str
+    answers: Sequence[tuple[str, int]]
+
+
+def pressed(edition: Edition) -> list[CountedPress]:
+    """Every counted link of every version, in the order of the letter, also those that nobody pressed."""
+    sums: dict[tuple[int, int], dict[date, int]] = {}
+    for row in LinkTotal.objects.filter(edition=edition).order_by("day"):
+        sums.setdefault((row.place, row.link), {})[row.day] = row.count
+    return [
+        CountedPress(place, url, sums.get((place, at), {}))
+        for place, details in _frozen(edition).items()
+        for at, url in enumerate(details.get("counted", ()))
+    ]
+
+
+def presses(edition: Edition, url: str = "") -> dict[int, int]:
+    """place of a version -> presses of all its links, or of this one alone."""
+    if url:
+        return {press.place: press.total for press in pressed(edition) if press.url == url}
+    rows = LinkTotal.objects.filter(edition=edition).values_list("place").annotate(sum=Sum("count"))
+    return dict(rows)
+
+
+def answers(edition: Edition) -> list[CountedUrls]:
+    """What was asked in each version, with the answers; [] where nothing was."""
+    sums = {(row.place, row.answer): row.count for row in AnswerTotal.objects.filter(edition=edition)}
+    return [
+        CountedUrls(
+            place, asked["question"], [(answer, sums.get((place, at), 0)) for at, answer in enumerate(asked["answers"])]
+        )
+        for place, details in _frozen(edition).items()
+        if (asked := details.get("question"))
+    ]

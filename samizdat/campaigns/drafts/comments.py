@@ -1,0 +1,78 @@
+"""What colleagues say of a draft, beside a block or of the whole letter. Sealed; readers never see it."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign, Comment
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+LONGEST = 4_000
+MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CommentText:
+    """`block`: its id; empty for the whole letter. `quote`: how it began when this was said.
+
+    `other`: of a block that two people changed at once, the id of the second version; then there is no text.
+    """
+
+    text: str
+    block: str = ""
+    quote: str = ""
+    other: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommentView:
+    """A comment opened."""
+
+    number: int
+    by_id: int | None
+    at: datetime
+    words: CommentText
+    resolved: bool
+
+
+def say(campaign: Campaign, words: CommentText, *, by: Any, now: datetime) -> Comment:
+    """Errors: CampaignError for nothing said, too much, or too many."""
+    if not words.text.strip() and not words.other:
+        raise CampaignError(_("Write what you want to say first."))
+    if len(words.text) > LONGEST:
+        raise CampaignError(_("A comment has %(count)s characters at most. Say it in two.") % {"count": LONGEST})
+    with transaction.atomic():
+        if Comment.objects.filter(campaign=campaign).count() >= MOST:
+            raise CampaignError(_("This letter has 500 comments. There is no room for more."))
+        row = Comment.objects.create(campaign=campaign, by=by, at=now, sealed=b"")
+        row.sealed = seal_json(keyring.keys(campaign.organization), asdict(words), "comment", "sealed", row.pk)
+        row.save(update_fields=["sealed"])
+    return row
+
+
+def resolve(campaign: Campaign, number: int, *, by: Any, now: datetime, done: bool = True) -> None:
+    """Marks as settled, or opens again. One that is not there any more is no matter."""
+    changes = {"resolved": now, "resolved_by": by} if done else {"resolved": None, "resolved_by": None}
+    Comment.objects.filter(campaign=campaign, pk=number).update(**changes)
+
+
+def comments(campaign: Campaign) -> list[CommentView]:
+    """The open ones first, each kind in the order in which it was said."""
+    keys = keyring.keys(campaign.organization)
+    rows = Comment.objects.filter(campaign=campaign).order_by("pk")
+    views = [
+        CommentView(
+            row.pk,
+            row.by_id,
+            row.at,
+            CommentText(**open_json(keys, row.sealed, "comment", "sealed", row.pk)),
+            row.resolved is not None,
+        )
+        for row in rows
+    ]
+    return sorted(views, key=lambda view: view.resolved)

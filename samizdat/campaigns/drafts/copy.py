@@ -1,0 +1,35 @@
+"""A letter once more, as a draft."""
+
+from datetime import datetime
+from typing import Any
+
+from samizdat.campaigns import translations
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.templates.layout_store import copy_arrangement
+from samizdat.core import consent
+
+
+def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
+    """A new draft with the same words, in all its languages, beside it in its folder."""
+    duplicate = create(
+        campaign.organization,
+        campaign.list,
+        draft_of(campaign),
+        by=by,
+        now=now,
+        tag=campaign.tag,
+        segment=campaign.segment,
+        template=campaign.template,
+        language=campaign.language,
+        again=campaign.again,
+        unlisted=campaign.unlisted,
+        purpose=consent.PURPOSES[campaign.purpose],
+    )
+    copy_arrangement(campaign, duplicate)
+    if campaign.folder_id is not None:
+        Campaign.objects.filter(pk=duplicate.pk).update(folder=campaign.folder_id)
+        duplicate.folder_id = campaign.folder_id
+    translations.copy_to(campaign, duplicate, by=by, now=now)
+    return duplicate

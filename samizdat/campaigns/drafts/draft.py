@@ -1,0 +1,57 @@
+"""What is being written, as one value; sealed in the campaign's row."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from samizdat.campaigns.models import Campaign
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+FORMATS = ("markdown", "html", "blocks")
+# Whether readers' programs fetch the pictures, or the message carries them.
+PICTURES = ("linked", "inside")
+# Whether links lead where they say, or through the public host, which counts how often (counting.py).
+LINKS = ("direct", "counted")
+# What all versions of a letter have in common.
+ENVELOPE = ("from_name", "from_email", "reply_to", "links")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A letter as typed. from_email and reply_to are bare addresses; reply_to empty means From.
+
+    body: Markdown, HTML, or in the format "blocks" the JSON of core/content/blocks, in its canonical spelling.
+    """
+
+    subject: str = ""
+    preheader: str = ""
+    from_name: str = ""
+    from_email: str = ""
+    reply_to: str = ""
+    body: str = ""
+    format: str = "markdown"
+    pictures: str = "linked"
+    links: str = "direct"
+
+    def with_(self, **changes: str) -> "Draft":
+        return replace(self, **changes)
+
+
+def draft_of(campaign: Campaign) -> Draft:
+    keys = keyring.keys(campaign.organization)
+    stored: dict[str, Any] = open_json(keys, campaign.draft_sealed, "campaign", "draft", campaign.id) or {}
+    return addressed(campaign, Draft(**stored))
+
+
+def addressed(campaign: Campaign, draft: Draft) -> Draft:
+    """A version in another language comes from the sender of its letter, and counts as it does, whatever was stored
+    with it.
+    """
+    if campaign.version_of is None:
+        return draft
+    letter = draft_of(campaign.version_of)
+    return draft.with_(**{name: getattr(letter, name) for name in ENVELOPE})
+
+
+def sealed(campaign: Campaign, draft: Draft) -> bytes:
+    return seal_json(keyring.keys(campaign.organization), asdict(draft), "campaign", "draft", campaign.id)

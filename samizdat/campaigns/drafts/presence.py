@@ -1,0 +1,23 @@
+"""Who has a draft open at this moment. Nothing but the name is told, and a minute later nothing is left of it."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from samizdat.campaigns.models import Campaign, EditorPresence
+
+STAYS = timedelta(minutes=1)
+
+
+def here(campaign: Campaign, person: Any, now: datetime) -> None:
+    EditorPresence.objects.update_or_create(campaign=campaign, person=person, defaults={"until": now + STAYS})
+
+
+def others(campaign: Campaign, person: Any, now: datetime) -> list[Any]:
+    """Everybody else who has it open, by number."""
+    rows = EditorPresence.objects.filter(campaign=campaign, until__gt=now).exclude(person=person)
+    return [row.person for row in rows.select_related("person").order_by("person")]
+
+
+def forget(now: datetime) -> None:
+    """For the clock: minutes that are over."""
+    EditorPresence.objects.filter(until__lte=now).delete()

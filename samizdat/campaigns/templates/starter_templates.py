@@ -1,0 +1,87 @@
+"""Five letters to begin with, in the words of the letter's language."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.models import Template
+from samizdat.campaigns.templates.import_template import sample_of
+from samizdat.core.content.blocks import Node, dumps, parse
+from samizdat.core.content.phrases import base
+from samizdat.core.content.templates.blocks import read
+
+
+@dataclass(frozen=True, slots=True)
+class StarterTemplate:
+    """`name` is what the command line calls it."""
+
+    name: str
+    title: str | Promise
+    about: str | Promise
+
+
+STARTERS = (
+    StarterTemplate("letter", lazy("Plain letter"), lazy("One story, one picture, one thing to do.")),
+    StarterTemplate("digest", lazy("Digest"), lazy("Several short stories, two of them side by side.")),
+    StarterTemplate(
+        "appeal", lazy("Appeal"), lazy("A story, what is missing, and how to give, with the warning to donors.")
+    ),
+    StarterTemplate("event", lazy("Event"), lazy("When, where, and a programme.")),
+    StarterTemplate("alert", lazy("Urgent alert"), lazy("What happened and what to do now, readable in ten seconds.")),
+)
+NAMES = tuple(starter.name for starter in STARTERS)
+_LANGUAGES = ("en", "ru")
+
+
+def document_of(name: str, language: str) -> Node:
+    """Errors: KeyError for a name that is none of NAMES."""
+    if name not in NAMES:
+        raise KeyError(name)
+    return parse(_stored(name, base(language) if base(language) in _LANGUAGES else "en"))
+
+
+def body_of(name: str, language: str) -> str:
+    """The draft's body, in the format "blocks"."""
+    return dumps(document_of(name, language))
+
+
+def begun(organization: Any, asked: str, language: str, draft: Draft) -> tuple[Draft, Template | None]:
+    """The draft with a letter to begin with, by its name; or with the sample of an own template, by its number: in
+    blocks where something of it can be, else as HTML.
+
+    What stands in the former speaks to the writer: in a language that it does not have, in that of the organization.
+    """
+    if asked in NAMES:
+        hers = language if base(language) in _LANGUAGES else organization.language
+        return draft.with_(body=body_of(asked, hers), format="blocks"), None
+    if asked.isascii() and asked.isdigit() and len(asked) < 15:
+        template = organization.templates.filter(pk=int(asked)).first()
+        if template is not None:
+            return _with_sample(draft, sample_of(template)), template
+    return draft, None
+
+
+def _with_sample(draft: Draft, sample: str) -> Draft:
+    if not sample:
+        return draft
+    parsed = read(sample)
+    if parsed is None:
+        return draft.with_(body=sample, format="html")
+    return draft.with_(body=dumps(parsed.document), format="blocks")
+
+
+def has_html(draft: Draft) -> bool:
+    """Whether a block of it is HTML."""
+    if draft.format != "blocks":
+        return False
+    return any(block["type"] == "html" for block in parse(draft.body).get("content", ()))
+
+
+@lru_cache(maxsize=len(NAMES) * len(_LANGUAGES))
+def _stored(name: str, language: str) -> str:
+    return files("samizdat.core").joinpath(f"templates/starters/{name}.{language}.json").read_text(encoding="utf-8")

@@ -1,0 +1,201 @@
+"""Versions of a letter by the reader's language.
+
+A version is a draft of its own that belongs to a letter: it has its text, template, history, comments and checks, and
+from the letter its sender and its audience. The letter itself is the fallback: it goes to everybody in whose language
+there is no version. Who gets which is settled at the release, by core/languages, for later tries as well.
+
+A letter has either versions by language or a test of versions: with both, most parts of a test would be too small to
+say anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from samizdat import formatting
+from samizdat.campaigns import actions, checks, counted_links
+from samizdat.campaigns.content import proof_of
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.errors import CampaignError, ContentHasProblems, NotADraft
+from samizdat.campaigns.models import Campaign, Edition, EditionVariant
+from samizdat.campaigns.templates.layout_store import copy_arrangement, source_for
+from samizdat.core import consent, languages
+from samizdat.events.actions import record
+
+
+class BadLanguage(CampaignError):
+    code = "bad_language"
+
+
+def versions(campaign: Campaign) -> list[Campaign]:
+    """The versions in other languages, the first one first; of a version none."""
+    rows = Campaign.objects.select_related("list", "tag", "segment", "template").filter(version_of=campaign)
+    results = list(rows.order_by("pk"))
+    for row in results:
+        row.organization, row.version_of = campaign.organization, campaign
+    return results
+
+
+def whole(campaign: Campaign) -> Campaign:
+    """The letter that a version belongs to; the letter itself otherwise."""
+    return campaign.version_of or campaign
+
+
+def add(campaign: Campaign, language: str, *, by: Any, now: datetime, like: Campaign | None = None) -> Campaign:
+    """A version in this language, which begins with the text of the letter as it is now, or of the version `like`.
+
+    Errors: BadLanguage, NotADraft.
+    """
+    like = like or campaign
+    code = languages.normal(language)
+    if not languages.CODE.fullmatch(code):
+        raise BadLanguage(_("Choose a language."))
+    with transaction.atomic():
+        _held(campaign)
+        _may_have(campaign, code)
+        return _made(campaign, like, code, by=by, now=now)
+
+
+def _made(campaign: Campaign, like: Campaign, code: str, *, by: Any, now: datetime) -> Campaign:
+    """A version of a letter that begins with the text and the places of another one."""
+    version = actions.create(
+        campaign.organization,
+        campaign.list,
+        draft_of(like),
+        by=by,
+        now=now,
+        tag=campaign.tag,
+        segment=campaign.segment,
+        template=like.template,
+        language=code,
+        version_of=campaign,
+        purpose=consent.PURPOSES[campaign.purpose],
+    )
+    copy_arrangement(like, version)
+    return version
+
+
+def _may_have(campaign: Campaign, code: str) -> None:
+    if campaign.version_of_id is not None or campaign.is_digest:
+        raise BadLanguage(_("Add a language to the letter itself."))
+    if campaign.test_share:
+        raise BadLanguage(
+            _("A letter has either a test of versions or versions by language. Give up the test, then add a language.")
+        )
+    there = [languages.normal(campaign.language), *campaign.languages.values_list("language", flat=True)]
+    if code in there:
+        raise BadLanguage(
+            _("There is a version in this language already: %(name)s.") % {"name": formatting.language(code)}
+        )
+    if len(there) >= languages.MOST:
+        raise BadLanguage(_("A letter has at most %(most)s languages.") % {"most": languages.MOST})
+
+
+def remove(version: Campaign, *, by: Any, now: datetime) -> None:
+    """Its readers get the fallback. Errors: NotADraft."""
+    campaign = whole(version)
+    with transaction.atomic():
+        _held(campaign)
+        if Campaign.objects.filter(pk=version.pk, version_of=campaign, state="draft").delete()[0]:
+            detail = {"language": version.language}
+            record("campaign.language_removed", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
+
+
+def _held(campaign: Campaign) -> None:
+    """The letter's row is the lock between whoever changes its languages and its release."""
+    if not Campaign.objects.select_for_update().filter(pk=campaign.pk, state="draft").exists():
+        raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
+
+
+def mark(campaign: Campaign) -> str:
+    """Tells one state of the versions from another; "" where there are none."""
+    rows = Campaign.objects.filter(version_of=campaign).order_by("pk").values_list("pk", "version")
+    return " ".join(f"{pk}.{version}" for pk, version in rows)
+
+
+def bound(campaign: Campaign) -> Any:
+    """What a second person's yes binds to besides the letter; None where there are no versions."""
+    rows = [[version.language, asdict(draft_of(version)), source_for(version)] for version in versions(campaign)]
+    return rows or None
+
+
+# --- at release ------------------------------------------------------------------------------------------------------
+
+
+def slug_of(edition: Edition, language: str) -> str:
+    """Where a version is read on the web; language "": the fallback."""
+    return f"{edition.archive_slug}-{language}" if language and edition.archive_slug else edition.archive_slug
+
+
+def freeze(campaign: Campaign, edition: Edition, now: datetime) -> None:
+    """Compiles the versions beside an edition that was just frozen. Errors: LetterHasFlaws, which says in which."""
+    language_versions = versions(campaign)
+    if language_versions and campaign.test_share:
+        raise BadLanguage(
+            _("A letter has either a test of versions or versions by language. Give up the test, then add a language.")
+        )
+    for place, version in enumerate(language_versions, start=1):
+        codes = counted_links.UrlCodes(campaign.organization, edition.pk, place)
+        draft, proof = draft_of(version), proof_of(version, now, None, slug_of(edition, version.language), codes)
+        stopping = checks.stops(version, draft, proof, now)
+        if proof.compiled is None or stopping:
+            flawed = actions.flaws_error((*proof.flaws, *stopping))
+            values = {"language": formatting.language(version.language), "sentence": flawed}
+            raise ContentHasProblems(_("%(language)s: %(sentence)s") % values, flawed.flaws)
+        actions.freeze_variant(edition, place, draft, proof, version.language)
+    if language_versions:
+        spoken = [languages.normal(campaign.language), *(version.language for version in language_versions)]
+        edition.languages = languages.dump(spoken)
+        edition.save(update_fields=["languages"])
+
+
+def close(campaign: Campaign, frozen: str, now: datetime) -> bool:
+    """In the last transaction of a release: nobody writes in the versions any more. False: since they were frozen with
+    the mark `frozen`, somebody did.
+    """
+    rows = Campaign.objects.select_for_update().filter(version_of=campaign)
+    list(rows.values_list("pk", flat=True))
+    if mark(campaign) != frozen:
+        return False
+    rows.update(state="finished", changed=now)
+    return True
+
+
+def reopen(campaign: Campaign, now: datetime) -> None:
+    """In the transaction that takes a release back: the versions are written in again."""
+    Campaign.objects.filter(version_of=campaign).update(state="draft", changed=now)
+
+
+@lru_cache(maxsize=512)
+def frozen_in(edition: int) -> tuple[str, ...]:
+    """The languages of an edition by place, the fallback first; () where it has one version. They never change."""
+    return languages.load(Edition.objects.values_list("languages", flat=True).get(pk=edition))
+
+
+def people_by_place(edition: Edition, frozen: int) -> dict[int, int]:
+    """Place of a version -> for how many it was frozen, of `frozen` in all."""
+    others = dict(EditionVariant.objects.filter(edition=edition).values_list("place", "people"))
+    return {0: frozen - sum(others.values())} | others
+
+
+def count_people(edition: Edition, place: int, more: int) -> None:
+    """So many more get this version; of the fallback it is what the campaign's books leave."""
+    if place:
+        EditionVariant.objects.filter(edition=edition, place=place).update(people=F("people") + more)
+
+
+def copy_to(campaign: Campaign, duplicate: Campaign, *, by: Any, now: datetime) -> None:
+    """The versions of a letter beside its copy."""
+    for version in versions(campaign):
+        _made(duplicate, version, version.language, by=by, now=now)
+
+
+def in_order(campaigns: Sequence[Campaign]) -> list[Campaign]:
+    """For a person to choose from: by what the languages are called."""
+    return sorted(campaigns, key=lambda campaign: formatting.language(campaign.language))

@@ -1,0 +1,115 @@
+"""Django is loaded inside commands, not at import: `samizdat --help` answers at once."""
+
+import importlib.util
+import logging
+import os
+import pkgutil
+from datetime import datetime
+from typing import Any
+
+import click
+
+from samizdat.cli.output import CommandFailed, settings
+
+
+def load_django(logs: bool = False) -> None:
+    """logs: for what runs on and on. A command that ends says one sentence; its logs are for --debug."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
+    import django
+
+    django.setup()
+    context = click.get_current_context(silent=True)
+    if context and not (logs or settings().debug or os.environ.get("SAMIZDAT_DEBUG")):
+        logging.getLogger("samizdat").setLevel(logging.CRITICAL)
+
+
+def open_house(logs: bool = False) -> None:
+    """Django, a data folder with a schema that is ours, and the keys. Failed, VaultError with a sentence."""
+    from samizdat.options import data_folder, option
+
+    folder = data_folder()
+    if not option("DATABASE_URL") and not (folder / "samizdat.sqlite3").exists():
+        raise CommandFailed(
+            f"There is nothing in {folder} yet. Run `samizdat init --organization NAME --admin -`, "
+            "or name the data folder with SAMIZDAT_DATA.",
+            "no_data",
+        )
+    load_django(logs)
+    if option("DATABASE_URL"):
+        _refuse_pooler()
+    check_schema()
+    from samizdat.vault import keyring
+
+    keyring.open_for_django()
+
+
+def check_schema() -> None:
+    """Refuses a database that is older or newer than the code."""
+    for alias in aliases():
+        applied, ours = migrations(alias)
+        if alias == "publicdb" and not applied:
+            continue
+        if not applied:
+            raise CommandFailed("The database has no tables yet. Run `samizdat init` or `samizdat upgrade`.", "no_data")
+        if ours - applied:
+            raise CommandFailed("This database is older than the program. Run `samizdat upgrade`.", "database_older")
+
+
+def aliases() -> list[str]:
+    """Databases whose tables can be looked at. A public database that is lost or broken is made anew by the worker, and
+    `doctor` says so."""
+    from samizdat.publicdb import sqlite_file
+
+    place = sqlite_file.path()
+    return ["default", *([] if place and sqlite_file.fault(place, tables=False) else ["publicdb"])]
+
+
+def _refuse_pooler() -> None:
+    """Something between us and the server drops what we ask for at the start of a session. A pooler that lends sessions
+    by the transaction mixes up our two schemas then, and tables seem to be missing. Errors: Pooled."""
+    from samizdat import dialect
+    from samizdat.delivery.engine.locks import check_sessions
+
+    if not dialect.is_as_asked():
+        check_sessions()
+
+
+def migrations(alias: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """(app, name) of those that the database of this alias has, and of those that the program has for it.
+
+    By the names of their files: Django's loader would import a hundred modules at the start of every command. Errors:
+    Failed, of a database that is newer than the program.
+    """
+    from django.apps import apps
+
+    from samizdat import dialect
+
+    ours = set()
+    for app in apps.get_app_configs():
+        folder = importlib.util.find_spec(f"{app.name}.migrations")
+        files = pkgutil.iter_modules(folder.submodule_search_locations) if folder else ()
+        ours |= {(app.label, file.name) for file in files if file.name[0] not in "_~"}
+    applied, there = ({key for key in keys if _belongs(alias, key[0])} for keys in (dialect.migrated(alias), ours))
+    if applied - there:
+        raise CommandFailed(
+            "This database was made by a newer samizdat. Install that version or a newer one; nothing was changed.",
+            "database_newer",
+        )
+    return applied, there
+
+
+def _belongs(alias: str, app: str) -> bool:
+    return (app == "publicdb") == (alias == "publicdb")
+
+
+def organization() -> Any:
+    from samizdat.accounts.queries import organization_named
+
+    return organization_named(settings().organization)
+
+
+def now() -> datetime:
+    """The time of the house: on PostgreSQL the database's, for this machine's clock may be wrong."""
+    from samizdat import dbclock
+
+    return dbclock.asked()

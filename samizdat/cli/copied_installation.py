@@ -1,0 +1,97 @@
+"""release: a copy, or an installation that was moved, sends again once a person has said that this one lives."""
+
+from functools import partial
+from typing import Any
+
+import click
+
+from samizdat.cli import bootstrap
+from samizdat.cli.labels import PLACES
+from samizdat.cli.output import common, confirm, say, settings, table
+
+SURE = "Send from here, and from nowhere else? Whatever it was copied from must have stopped for good."
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only show what would be sent.")
+@partial(common)
+def release(dry_run: bool) -> None:
+    """Let a copied, restored or moved installation send, after showing what would be sent.
+
+    A script has to say --yes, with --json too.
+    """
+    bootstrap.open_house()
+    from samizdat.delivery import database_progress
+    from samizdat.delivery.actions import copied_installation
+
+    changed, gone = copied_installation.differs(), database_progress.missing()
+    organizations = _organizations()
+    fenced = [organization for organization in organizations if organization.fenced] if not changed else organizations
+    campaigns = [
+        _document(organization, row)
+        for organization in organizations
+        for row in copied_installation.would_send(organization)
+    ]
+    document: dict[str, Any] = {"changed": changed, "would_send": campaigns}
+    document["missing"] = gone._asdict() if gone else None
+    if not fenced:
+        say({**document, "fenced": False, "released": False}, "Nothing is held back: this installation sends.")
+        return
+    lines = [*_lines(changed, campaigns), *_missing(gone)]
+    if dry_run:
+        say({**document, "fenced": True, "released": False}, *lines, "Let it send: samizdat release")
+        return
+    if not settings().json:
+        say({}, *lines)
+    confirm(
+        SURE if not settings().json else f"{_last(campaigns)} {SURE}", {**document, "fenced": True, "released": False}
+    )
+    copied_installation.lift(organizations, now=bootstrap.now())
+    say({**document, "fenced": False, "released": True}, "Released. Start `samizdat serve`, or `worker`, if none runs.")
+
+
+def _organizations() -> list[Any]:
+    """All of them, or the one that --organization names."""
+    from samizdat.accounts.models import Organization
+
+    return [bootstrap.organization()] if settings().organization else list(Organization.objects.order_by("pk"))
+
+
+def _document(organization: Any, row: dict[str, Any]) -> dict[str, Any]:
+    times = {name: row[name].isoformat() if row[name] else None for name in ("released", "due")}
+    return {"organization": organization.slug, **row, **times}
+
+
+def _lines(changed: list[str], campaigns: list[dict[str, Any]]) -> list[str]:
+    where = ", ".join(PLACES[part] for part in changed)
+    lines = [f"It last ran elsewhere: {where}." if changed else "It is held back, as it was found to be a copy."]
+    if not campaigns:
+        return [*lines, _last(campaigns)]
+    heading = ("campaign", "organization", "state", "waiting", "accepted", "time")
+    rows = [
+        (str(row["id"]), row["organization"], row["state"], row["waiting"], row["accepted"], _since(row))
+        for row in campaigns
+    ]
+    return [*lines, *table(heading, rows), _last(campaigns)]
+
+
+def _missing(gone: Any) -> list[str]:
+    if gone is None:
+        return []
+    return [
+        f"Forgotten: up to {gone.records:,} records of consent and {gone.events:,} entries of the log, and with them "
+        "everybody who left, objected or was erased since the backup. Take them out by hand first."
+    ]
+
+
+def _last(campaigns: list[dict[str, Any]]) -> str:
+    if not campaigns:
+        return "No campaign is being sent or scheduled."
+    goes = sum(row["waiting"] for row in campaigns if row["state"] != "paused")
+    return f"{goes:,} emails would be sent. Whoever got theirs from the original since it was copied gets it twice."
+
+
+def _since(row: dict[str, Any]) -> str:
+    is_ahead = row["state"] in ("scheduled", "held")
+    at = row["due"] if is_ahead else row["released"]
+    return f"{'due' if is_ahead else 'since'} {at[:16].replace('T', ' ')} UTC" if at else "-"

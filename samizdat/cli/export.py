@@ -1,0 +1,252 @@
+"""export: everything about subscribers as one file."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, note, progress, say
+from samizdat.cli.secret_arguments import ADDRESS
+
+FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
+
+
+@click.command()
+@click.option("--to", metavar="FILE", help="Where it goes; `-` is standard output.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="samizdat",
+    show_default=True,
+    help="samizdat comes back into any Samizdat, mailchimp is what Mailchimp's own importers read, csv and xlsx have a "
+    "row for each subscriber.",
+)
+@click.option("--list", "names", multiple=True, metavar="NAME", help="mailchimp, csv, xlsx: of this list alone.")
+@click.option("--segment", "segment", metavar="NAME", help="mailchimp, csv, xlsx: of this segment alone.")
+@click.option("--tag", "tag", metavar="NAME", help="mailchimp, csv, xlsx: of those who have this tag alone.")
+@click.option(
+    "--recipient",
+    "recipients",
+    multiple=True,
+    metavar="AGE-KEY",
+    help="Whose age key opens it, age1… or an SSH public key, or a file of them. May be given several times.",
+)
+@click.option("--plain", is_flag=True, help="Sealed to nobody. Every admin is told, with the reason.")
+@click.option("--reason", default="", metavar="TEXT", help="Why it has to be plain; it is recorded.")
+@click.option(
+    "--keys/--no-keys",
+    default=None,
+    help="samizdat: take the keys of the links in letters along, so that old links work elsewhere. "
+    "A sealed export does, a plain one does not.",
+)
+@click.option("--whose", type=ADDRESS, metavar="ADDRESS", help="Instead: say in which export this address was planted.")
+@common
+def export(
+    to: str | None,
+    form: str,
+    names: tuple[str, ...],
+    segment: str | None,
+    tag: str | None,
+    recipients: tuple[str, ...],
+    plain: bool,
+    reason: str,
+    keys: bool | None,
+    whose: str | None,
+) -> None:
+    """Take everything about subscribers along: fields, tags, lists, consent records, suppressions. Sealed to an age
+    key, unless a plain file is asked for with a reason."""
+    if whose is not None:
+        _say_whose(whose)
+        return
+    _insist(to, recipients, plain, reason)
+    bootstrap.open_house()
+    from samizdat.portability import actions
+    from samizdat.portability.write import ExportRequest
+
+    assert to is not None
+    zipped = form != "csv" or to.removesuffix(".age").endswith(".zip")
+    wish = ExportRequest(
+        form,
+        tuple(_keys_of(recipients)),
+        tuple(_lists(names)),
+        form == "samizdat" and (not plain if keys is None else keys),
+        zipped,
+        _segment(segment),
+        _tagged(tag),
+    )
+    actions.check(wish, plain=plain, reason=reason)
+    with progress("Writing", "rows") as shown, _into(to) as out:
+        row = actions.direct(
+            bootstrap.organization(),
+            wish,
+            out,
+            reason=reason,
+            now=bootstrap.now,
+            tell=lambda done, whole: shown.show(done, whole, done),
+        )
+    document = {
+        "file": to, "format": form, "sealed": not plain, "recipients": len(wish.recipients), "keys": wish.keys,
+        "bytes": row.bytes, "counts": row.counts, "planted": bool(row.planted),
+    }  # fmt: skip
+    if to == "-":
+        return
+    say(document, *_lines(document))
+
+
+def _insist(to: str | None, recipients: tuple[str, ...], plain: bool, reason: str) -> None:
+    if not to:
+        raise click.UsageError("Missing option '--to'.")
+    if plain == bool(recipients):
+        raise click.UsageError("Give --recipient AGE-KEY, or --plain with --reason TEXT: one of the two.")
+    if plain and not reason.strip():
+        raise click.UsageError("A plain export needs --reason TEXT: everybody who keeps this house will read it.")
+    if reason and not plain:
+        raise click.UsageError("--reason goes with --plain.")
+
+
+def _keys_of(recipients: tuple[str, ...]) -> Iterator[str]:
+    """Keys as given, or the lines of a file of them."""
+    for text in recipients:
+        if text.startswith(("age1", "ssh-", "AGE-")) or not Path(text).is_file():
+            yield text
+            continue
+        lines = Path(text).read_text("utf-8-sig").splitlines()
+        yield from (line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _segment(name: str | None) -> int | None:
+    """Errors: NoSuchSegment; SegmentBroken before anything is written."""
+    from samizdat.audience.segments import lookup
+
+    if name is None:
+        return None
+    segment = lookup.segment_named(bootstrap.organization(), name)
+    lookup.tree_of(segment)
+    return segment.id
+
+
+def _tagged(name: str | None) -> Any:
+    from samizdat.audience.filters import Filter
+    from samizdat.audience.queries import tag_named
+
+    if name is None:
+        return None
+    tag = tag_named(bootstrap.organization(), name)
+    if tag is None:
+        raise CommandFailed(f"There is no tag called {name}. Look at the spelling.", "no_such_tag")
+    return Filter(tag=tag.id)
+
+
+def _lists(names: tuple[str, ...]) -> Iterator[int]:
+    from samizdat.audience.queries import list_named
+
+    for name in names:
+        yield list_named(bootstrap.organization(), name).id
+
+
+@contextlib.contextmanager
+def _into(to: str) -> Iterator[BinaryIO]:
+    """The file, for its owner alone; under its name once it is whole, so that a torn one never stands for it."""
+    if to == "-":
+        with contextlib.suppress(AttributeError):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        return
+    path = Path(to)
+    if path.is_dir():
+        raise CommandFailed(f"{to} is a folder. Name a file in it.", "is_a_folder")
+    if path.exists() and not path.is_file():
+        # A pipe or a device: straight in.
+        with path.open("wb") as out:
+            yield out
+        return
+    half = path.with_name(f".{path.name}.part")
+    half.unlink(missing_ok=True)
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        half.replace(path)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    counts = document["counts"]
+    lines = [f"{document['file']}: {document['bytes']:,} bytes."]
+    if "subscribers" in counts:
+        lines.append(f"{counts['subscribers']:>12,}  subscribers")
+    if "consent" in counts:
+        lines.append(f"{counts['consent']:>12,}  consent records")
+    if document["format"] == "mailchimp":
+        for by_status in counts["lists"].values():
+            lines += [f"{many:>12,}  {status}" for status, many in by_status.items() if many]
+    behind = counts.get("suppressions", {}).get("left_behind", 0)
+    if behind:
+        lines.append(f"{behind:,} suppressed addresses that no subscriber has stayed here: they go with --keys alone.")
+    lines.append(
+        "Sealed: only the holder of the key can open it." if document["sealed"] else "Plain: every admin is told."
+    )
+    if document["planted"]:
+        lines.append("One address in it belongs to nobody and tells this file from every other.")
+    return lines
+
+
+def _say_whose(address: str) -> None:
+    bootstrap.open_house()
+    from samizdat.portability import actions
+
+    row = actions.whose(bootstrap.organization(), address, now=bootstrap.now())
+    if row is None:
+        raise CommandFailed(f"{address} was planted in no export of this house.", "not_planted")
+    from samizdat.accounts import sealed_people
+
+    who = sealed_people.name_of(row.by) if row.by else "somebody on the command line"
+    if row.state == "elsewhere":
+        who = "the house that this organization was in before"
+    document = {
+        "export": row.pk, "made": row.created, "by": who, "format": row.format, "plain": row.plain,
+        "reason": actions.told_of(row)["reason"],
+    }  # fmt: skip
+    kind, when = "plain" if row.plain else "sealed", f"{row.created:%Y-%m-%d %H:%M}"
+    say(
+        document,
+        f"It was in the {kind} export {row.pk} ({row.format}), made by {who} on {when} UTC.",
+    )
+
+
+def bring_back(path: Path, name: str | None, identity: str | None, dry_run: bool) -> None:
+    """`samizdat import` of our own format."""
+    from samizdat.portability.restore import COUNTS, bring_back
+
+    if identity:
+        identity = Path(identity).read_text("utf-8-sig")
+    with progress("Bringing in") as shown:
+        counts = bring_back(
+            bootstrap.organization(),
+            path,
+            now=bootstrap.now,
+            identity=identity or "",
+            list_named=name or "",
+            dry=dry_run,
+            tell=lambda done, whole: shown.show(done, whole, done),
+        )
+    if name:
+        note("An export of Samizdat brings its own lists along; one with a single list goes into the list named.")
+    document: dict[str, Any] = {word: counts.get(word, 0) for word in COUNTS}
+    document |= {"warnings": [], "dry_run": dry_run, "rejects_file": None}
+    lines = [f"{document[word]:>12,}  {word}" for word in COUNTS if document[word]]
+    if dry_run:
+        lines.append("This was a look: nothing was written.")
+    elif document["rows"] and document["unchanged"] == document["rows"]:
+        lines.append("Everything was here already: nothing was changed.")
+    say(document, *lines)

@@ -1,0 +1,170 @@
+"""form: what readers fill in to sign up."""
+
+from typing import Any
+
+import click
+
+from samizdat.cli import bootstrap
+from samizdat.cli.output import CommandFailed, common, confirm, say, table
+
+
+@click.group("form")
+def forms() -> None:
+    """Sign-up forms, for one list or several, on a page of their own."""
+
+
+@forms.command("new")
+@click.argument("title")
+@click.option("--list", "lists", multiple=True, required=True, metavar="NAME", help="Once for each; readers choose.")
+@click.option("--words", required=True, metavar="TEXT", help="What readers agree to; goes into their consent records.")
+@click.option("--appeals", default="", metavar="TEXT", help="Words beside a box for appeals for money; no box without.")
+@click.option("--field", "fields", multiple=True, metavar="TAG", help="A field to ask for.")
+@click.option("--required", multiple=True, metavar="TAG", help="A field that must be filled in.")
+@click.option("--topic", "topics", multiple=True, metavar="TAG", help="A tag that readers may give themselves.")
+@click.option("--language", type=click.Choice(["en", "ru"]), help="The organization's without it.")
+@click.option("--intro", default="", metavar="TEXT", help="One or two sentences above the form.")
+@click.option("--thanks", default="", metavar="TEXT", help="What whoever has confirmed reads.")
+@common
+def form_new(title: str, lists: tuple[str, ...], words: str, **more: Any) -> None:
+    """Make a form."""
+    bootstrap.open_house()
+    from samizdat.audience.actions import forms
+    from samizdat.audience.queries import list_named
+
+    organization = bootstrap.organization()
+    language = more["language"] or (organization.language if organization.language in forms.LANGUAGES else "en")
+    asked = dict.fromkeys((*more["fields"], *more["required"]))
+    facts = forms.FormFacts(
+        title=title,
+        language=language,
+        lists=tuple(dict.fromkeys(list_named(organization, name).id for name in lists)),
+        wording=words,
+        intro=more["intro"],
+        thanks=more["thanks"],
+        fields=_fields(organization, asked),
+        required=_fields(organization, more["required"]),
+        topics=tuple(_topic(organization, name) for name in more["topics"]),
+        appeals=more["appeals"].strip(),
+    )
+    form = forms.make_form(organization, facts, now=bootstrap.now())
+    _say(organization, forms.view_of(form))
+
+
+@forms.command("ls")
+@common
+def form_ls() -> None:
+    """All forms, the newest first."""
+    bootstrap.open_house()
+    from samizdat.audience.actions import forms
+
+    organization = bootstrap.organization()
+    documents = [_document(organization, view) for view in forms.forms_of(organization)]
+    say(
+        {"forms": documents},
+        *table(
+            ("form", "lists", "address"),
+            [(document["title"], ", ".join(document["lists"]), document["address"]) for document in documents],
+        ),
+    )
+
+
+@forms.command("show")
+@click.argument("name", metavar="TITLE|SLUG")
+@common
+def form_show(name: str) -> None:
+    """What a form says and asks, and its address."""
+    bootstrap.open_house()
+    _say(bootstrap.organization(), _found(name))
+
+
+@forms.command("remove")
+@click.argument("name", metavar="TITLE|SLUG")
+@common
+def form_remove(name: str) -> None:
+    """Switch a form off. Sign-ups that wait may still be confirmed."""
+    bootstrap.open_house()
+    from samizdat.audience.actions import forms
+    from samizdat.audience.models import SignUpForm
+
+    view = _found(name)
+    confirm(f"Switch the form {view.facts.title} off?")
+    row = SignUpForm.objects.select_related("organization").get(id=view.id)
+    forms.remove_form(row, now=bootstrap.now())
+    say({"removed": True}, "It is off.")
+
+
+def _found(name: str) -> Any:
+    from samizdat.audience.actions import forms
+
+    wanted = name.strip().casefold()
+    views = forms.forms_of(bootstrap.organization())
+    matches = [view for view in views if wanted in (view.slug, view.facts.title.casefold())]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise CommandFailed(
+            f"{len(matches)} forms are called {name}. Say the end of its address: `form ls` shows it.", "two_forms"
+        )
+    raise CommandFailed(f"There is no form {name}. Look at `samizdat form ls`.", "no_such_form")
+
+
+def _fields(organization: Any, tags: Any) -> tuple[int, ...]:
+    """A misspelt one must not be left out in silence."""
+    from samizdat.audience.queries import fields
+
+    known = {field.tag.casefold(): field.number for field in fields(organization)}
+    for tag in tags:
+        if tag.casefold() not in known:
+            there = f"There are: {', '.join(sorted(known)).upper()}." if known else "Make it at the desk, under Fields."
+            raise CommandFailed(f"There is no field {tag}. {there}", "no_such_field")
+    return tuple(dict.fromkeys(known[tag.casefold()] for tag in tags))
+
+
+def _topic(organization: Any, name: str) -> int:
+    from samizdat.audience.queries import tag_named
+
+    tag = tag_named(organization, name)
+    if tag is None:
+        raise CommandFailed(f"There is no tag {name}. Look at its spelling.", "no_such_tag")
+    return int(tag.id)
+
+
+def _document(organization: Any, view: Any) -> dict[str, Any]:
+    from samizdat.accounts.grants import leading
+
+    base, facts = leading(organization).public_url, view.facts
+    return {
+        "id": view.id,
+        "slug": view.slug,
+        "address": f"{base}/f/{view.slug}" if base else "",
+        "title": facts.title,
+        "language": facts.language,
+        "lists": [*view.lists.values()],
+        "fields": [
+            {"tag": field.tag, "label": field.label, "kind": field.kind, "required": field.number in facts.required}
+            for field in view.fields
+        ],
+        "topics": [*view.topics.values()],
+        "words": facts.wording,
+        "appeals": facts.appeals,
+        "intro": facts.intro,
+        "thanks": facts.thanks,
+    }
+
+
+def _say(organization: Any, view: Any) -> None:
+    from samizdat.audience.actions.preferences import remarks
+
+    document = _document(organization, view)
+    remark_lines = remarks(organization, view)
+    fields = ", ".join(field["tag"] + (" (required)" if field["required"] else "") for field in document["fields"])
+    say(
+        document | {"remarks": remark_lines},
+        f"{document['title']}  {document['address'] or 'no address yet: set the address of the public pages'}",
+        f"  lists: {', '.join(document['lists'])}",
+        *([f"  fields: {fields}"] if fields else []),
+        *([f"  topics: {', '.join(document['topics'])}"] if document["topics"] else []),
+        f"  readers agree to: {document['words']}",
+        *([f"  a box asks for appeals: {document['appeals']}"] if document["appeals"] else []),
+        *remark_lines,
+    )

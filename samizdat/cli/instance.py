@@ -1,0 +1,561 @@
+"""init, upgrade, person, serve, worker: the house itself."""
+
+import getpass
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from samizdat import modes
+from samizdat.cli import bootstrap
+from samizdat.cli.labels import QUIET
+from samizdat.cli.output import CommandFailed, common, confirm, first_line, note, say, settings, table
+from samizdat.cli.secret_arguments import ADDRESS, NAME
+from samizdat.core.mail.address import normalize
+
+PORT = click.IntRange(0, 65535)  # 0: any that is free
+
+
+@click.command()
+@click.option("--organization", "name", required=True, help="Name of the organization.")
+@click.option(
+    "--admin", "email", type=ADDRESS, required=True, metavar="EMAIL", help="Address of the first admin; - asks."
+)
+@click.option("--password-file", type=click.Path(), help="File with her password; asked for otherwise.")
+@click.option("--url", "public_url", default="", help="https://… of the public pages.")
+@click.option("--desk-url", default="", help="https://… of the desk.")
+@click.option("--content-url", default="", help="https://… of letter previews and pictures.")
+@click.option("--language", default="en", type=click.Choice(["en", "ru"]))
+@click.option("--timezone", default="UTC", help="Like Europe/Riga.")
+@click.option("--key-copy", type=click.Path(), help="Where to save the second copy of the key file; `none` declines.")
+@partial(common, chooses=False)
+def init(name: str, email: str, password_file: str | None, key_copy: str | None, **options: str) -> None:
+    """Make the data folder, the key file, the organization and its first admin."""
+    from samizdat.options import data_folder, key_file
+
+    normalize(email)
+    copy_to = _copy_to(key_copy) if key_copy not in (None, "none") else None
+    password = partial(read_password, password_file, f"Password for {email}: ")
+    organization, person_is_new, key_is_new = _make(name, email, password, options)
+    asked = key_copy is None and _can_ask()
+    copy = _second_copy(copy_to, ask=asked) if key_is_new else None
+
+    say(
+        {"organization": organization.slug, "data": str(data_folder()), "key_file": str(key_file()), "copy": copy},
+        f"{organization.name} is ready in {data_folder()}.",
+        *_about_the_key(key_is_new, copy, declined=asked or key_copy == "none"),
+        "" if person_is_new else f"{email} keeps her password.",
+        "Go on with: samizdat serve",
+    )
+
+
+def make_house(name: str, email: str, password: str, **settings: str) -> Any:
+    """What init does, without asking: folder, key, tables, organization, admin. For the demo."""
+    return _make(name, email, lambda: password, settings)[0]
+
+
+def _make(name: str, email: str, password: Callable[[], str], options: dict[str, str]) -> tuple[Any, bool, bool]:
+    """The organization, and whether the admin and the key are new. What fails leaves nothing behind: the next try is a
+    first one again, with the words about the second copy of the key."""
+    from samizdat.options import data_folder, key_file
+
+    bootstrap.load_django()
+    from samizdat.accounts import actions, public_site
+    from samizdat.vault.source import new_instance_key
+
+    actions.check_settings({**options, "name": name})
+    new = _needs_key()
+    if new:  # Then nobody is known yet, so the password is looked at before anything is made.
+        secret = password()
+        actions.check_password(secret)
+        password = partial(str, secret)
+    folder_is_new = not data_folder().exists()
+    data_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    if new:
+        new_instance_key(key_file())
+    try:
+        migrate()
+        modes.close(data_folder())
+        organization, person_is_new = _found(name, email, password, options)
+    except BaseException:
+        if new:
+            key_file().unlink()
+            if folder_is_new:
+                shutil.rmtree(data_folder())
+        raise
+    public_site.publish(organization)  # So that its pages answer before the first worker runs.
+    return organization, person_is_new, new
+
+
+def _needs_key() -> bool:
+    """True when a key has to be made. A folder with data but without its key file is never given another one."""
+    from samizdat.options import data_folder, key_file, option
+    from samizdat.vault.source import read_key_file
+
+    folder, key = data_folder(), key_file()
+    if folder in key.parents:
+        raise CommandFailed(
+            f"The key file {key} lies inside the data folder. Name a place outside with SAMIZDAT_KEY_FILE.",
+            "key_inside",
+        )
+    if key.exists():
+        read_key_file(key)
+        return False
+    if (folder / "samizdat.sqlite3").exists() or (option("DATABASE_URL") and _has_proof()):
+        raise CommandFailed(
+            f"There is a database here already, but its key file {key} is not there. Put back the copy you saved.",
+            "key_file_missing",
+        )
+    return True
+
+
+def _has_proof() -> bool:
+    from django.db import DatabaseError
+
+    from samizdat.vault.models import Proof
+
+    try:
+        return Proof.objects.exists()
+    except DatabaseError:
+        return False
+
+
+def migrate() -> None:
+    """The tables of this version, in both databases."""
+    from django.core.management import call_command
+
+    from samizdat.publicdb import sqlite_file
+
+    if place := sqlite_file.path():
+        sqlite_file.make_empty(place)
+    # The public database's app alone: without its name Django goes through the migrations of every app, which have
+    # nothing to do there, and takes as long as for the house.
+    if "publicdb" in bootstrap.aliases():
+        call_command("migrate", "publicdb", database="publicdb", verbosity=0, interactive=False)
+    call_command("migrate", database="default", verbosity=0, interactive=False)
+
+
+def _found(name: str, email: str, password: Callable[[], str], options: dict[str, str]) -> tuple[Any, bool]:
+    from django.db import transaction
+
+    from samizdat.accounts import actions
+    from samizdat.vault import keyring
+    from samizdat.vault.actions import prove
+    from samizdat.vault.models import Proof
+
+    keyring.open_for_django()
+    now = bootstrap.now()
+    source = keyring.open_source()
+    with transaction.atomic():
+        if not Proof.objects.exists():
+            prove(source)
+        known = _at_address(email)
+        wanted = None if known else password()
+        organization = actions.found_organization(name, source=source, today=now.date(), now=now, **options)
+        person = known or actions.add_person(email, password=wanted, language=options["language"], today=now.date())
+        actions.give_role(person, organization, "admin", by=None, now=now)
+    return organization, known is None
+
+
+def read_password(file: str | None, question: str) -> str:
+    """From the file's first line, or asked for twice. Failed where nobody can be asked."""
+    if file:
+        return first_line(file)
+    if not _can_ask():
+        raise CommandFailed("Give the password with --password-file.", "no_password")
+    try:
+        first, again = getpass.getpass(question), getpass.getpass("Once more: ")
+    except EOFError as gone:
+        raise CommandFailed("No password was given. Run this again, or use --password-file.", "no_password") from gone
+    if again != first:
+        raise CommandFailed("The two were not the same. Run this again.", "password_differs")
+    return first
+
+
+def _can_ask() -> bool:
+    return not settings().json and sys.stdin.isatty()
+
+
+def _second_copy(target: Path | None, ask: bool) -> str | None:
+    """Copies the key file; where it went. Asks for a place where somebody can be asked, until one will do."""
+    from samizdat.options import key_file
+
+    if target is None and not ask:
+        return None
+    if target is None:
+        note("The key file opens everything. Save a second copy now, away from this machine: a USB stick, a safe.")
+    while target is None:
+        answer = click.prompt("Copy it to (a path, or `none`)", default="none", err=True)
+        if answer == "none":
+            return None
+        try:
+            target = _copy_to(answer)
+        except CommandFailed as failed:
+            note(str(failed))
+    shutil.copy(key_file(), target)
+    os.chmod(target, 0o600)
+    return str(target)
+
+
+def _copy_to(path: str | None) -> Path:
+    """The file that the copy becomes. Looked at before anything is made. Failed when nothing can be written there."""
+    from samizdat.options import key_file
+
+    target = Path(str(path)).absolute()
+    target = target / key_file().name if target.is_dir() else target
+    if target == key_file():
+        raise CommandFailed(f"{target} is the key file itself. Name a place away from this machine.", "bad_copy")
+    if not os.access(target.parent, os.W_OK):
+        raise CommandFailed(
+            f"There is no folder {target.parent} to write to. Name another place for the copy.", "bad_copy"
+        )
+    return target
+
+
+def _about_the_key(key_is_new: bool, copy: str | None, declined: bool) -> list[str]:
+    from samizdat.options import key_file
+
+    if not key_is_new:
+        return []
+    if copy:
+        saved = f"A copy is in {copy}."
+    elif declined:
+        saved = "You have declined a second copy: without this file all is lost."
+    else:
+        saved = "Save a second copy now, away from this machine: without this file all is lost."
+    return [
+        f"The key file is {key_file()}. {saved}",
+        "A copied database or backup without the key file names nobody. A thief of the whole disk has both.",
+    ]
+
+
+@click.command()
+@common
+def upgrade() -> None:
+    """Bring the database to this version. Stop `serve` first; make a copy of the data folder before."""
+    bootstrap.load_django()
+    bring_up_to_date()
+    say({"upgraded": True}, "The database is up to date.")
+
+
+def bring_up_to_date() -> None:
+    """Errors: Failed, of a database that is newer than the program."""
+    for alias in bootstrap.aliases():
+        bootstrap.migrations(alias)
+    migrate()
+    from samizdat.campaigns.queries import editions_to_a_few
+    from samizdat.publicdb.actions import unlist_letters
+
+    # Whatever was published before the public database knew of them stands in the archive.
+    if "publicdb" in bootstrap.aliases():
+        unlist_letters(editions_to_a_few())
+
+
+@click.group()
+def organization() -> None:
+    """The organization itself."""
+
+
+# Where a column is called otherwise than what is set.
+_CALLED = {"leave_mailbox": "unsubscribe_mailbox", "feared": "hostile_state", "accent": "color"}
+
+
+@organization.command("show")
+@common
+def organization_show() -> None:
+    """What is set for it."""
+    bootstrap.open_house()
+    organization_row = bootstrap.organization()
+    document = _organization(organization_row)
+    say(document, *_lines(document))
+
+
+@organization.command("set")
+@click.option("--name", help="Subscribers see it in every email.")
+@click.option("--language", type=click.Choice(["en", "ru"]), help="Of emails and public pages.")
+@click.option("--timezone", help="Like Europe/Riga.")
+@click.option("--quiet-hours", metavar=QUIET, help="No letter leaves in them; none for none.")
+@click.option("--url", "public_url", help="https://… of the public pages; none for none.")
+@click.option("--desk-url", help="https://… of the desk; none: any name.")
+@click.option("--content-url", help="https://… of letter previews and pictures; none for none.")
+@click.option("--postal-address", metavar="TEXT", help="At the foot of every email; none for none.")
+@click.option(
+    "--return-address", metavar="EMAIL", help="Where bounces go; none: to the sender, if it is at a domain of yours."
+)
+@click.option("--unsubscribe-mailbox", "leave_mailbox", metavar="EMAIL", help="Read by you; none: by the link alone.")
+@click.option(
+    "--hostile-state", "feared", type=click.Choice(["ru", "by", "kz", "none"]), help="Sign-up forms warn of it."
+)
+@click.option("--second-person", type=click.Choice(["on", "off"]), help="Whether a letter needs another person's yes.")
+@click.option("--color", "accent", metavar="#RRGGBB", help="Of the public pages.")
+@common
+def organization_set(**given: str | None) -> None:
+    """Change what is named. A campaign may have quiet hours of its own: campaign send --quiet-hours."""
+    wanted: dict[str, Any] = {name: _setting(name, value) for name, value in given.items() if value is not None}
+    if not wanted:
+        raise click.UsageError("Name what to change, such as --postal-address or --quiet-hours.")
+    bootstrap.open_house()
+    from samizdat.accounts.actions import change_settings
+
+    organization_row = bootstrap.organization()
+    change_settings(organization_row, by=None, now=bootstrap.now(), **wanted)
+    document = _organization(organization_row)
+    say(document, *_lines({word: document[word] for word in (_CALLED.get(name, name) for name in wanted)}))
+
+
+def _setting(name: str, value: str) -> str | bool:
+    if name == "second_person":
+        return value == "on"
+    return "" if value == "none" and name != "name" else value
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    return [f"{word.replace('_', ' ')}: {value or 'none'}" for word, value in document.items()]
+
+
+def _organization(organization: Any) -> dict[str, Any]:
+    from samizdat.accounts.actions import SETTINGS
+
+    settings = {_CALLED.get(word, word): getattr(organization, word) for word in SETTINGS}
+    return {"name": organization.name, "slug": organization.slug, **settings}
+
+
+@click.group()
+def person() -> None:
+    """People who sign in."""
+
+
+@person.command("add")
+@click.argument("email", type=ADDRESS)
+@click.option("--role", required=True, type=click.Choice(["admin", "editor", "viewer"]))
+@click.option("--name", type=NAME, default="")
+@click.option("--password-file", type=click.Path(), help="Her password. Without it an invitation link is printed.")
+@common
+def person_add(email: str, role: str, name: str, password_file: str | None) -> None:
+    """Let somebody in: at once with a password, or by an invitation link."""
+    bootstrap.open_house()
+    from samizdat.accounts import actions
+    from samizdat.accounts.grants import leading
+
+    organization, now = bootstrap.organization(), bootstrap.now()
+    known = _at_address(email)
+    if known is None and not password_file:
+        token = actions.invite(organization, role, note=email, by=None, now=now)
+        desk = leading(organization).desk_url
+        link = f"{desk or _served_at()}/come-in/{token}"
+        if not desk:
+            note(
+                "The desk has no address yet, so the link opens on this machine alone. Set it: "
+                "samizdat organization set --desk-url https://…"
+            )
+        say({"invitation": link}, f"Give this link to {email}; it works once, for seven days:", link)
+        return
+    someone = known or actions.add_person(
+        email, name=name, password=read_password(password_file, ""), language=organization.language, today=now.date()
+    )
+    actions.give_role(someone, organization, role, by=None, now=now)
+    say({"person": someone.pk, "role": role}, f"{email} is {role} of {organization.name}.")
+
+
+def _at_address(email: str) -> Any:
+    """Whoever signs in by this address; None for nobody. Errors: Failed, where an address has several accounts."""
+    from samizdat.accounts import sealed_people
+    from samizdat.accounts.models import Person
+
+    people = list(Person.objects.filter(email_index=sealed_people.index_of(email))[:2])
+    if len(people) > 1:
+        raise CommandFailed(
+            f"There are several accounts at {email}. Invite them under People; they open the link while signed in.",
+            "several_accounts",
+        )
+    return people[0] if people else None
+
+
+def _served_at() -> str:
+    """Where `serve` was last started on this machine, else where it is by itself."""
+    try:
+        return _desk_file().read_text("utf-8").strip()
+    except OSError:
+        return "http://127.0.0.1:8000"
+
+
+def _desk_file() -> Path:
+    from samizdat.options import data_folder
+
+    return data_folder() / "desk-address"
+
+
+def _member(organization: Any, email: str) -> Any:
+    """Who signs in by this address. Errors: Failed."""
+    from samizdat.accounts import grants, sealed_people
+
+    membership = next(
+        iter(grants.memberships(organization=organization, person__email_index=sealed_people.index_of(email))), None
+    )
+    if membership is None:
+        raise CommandFailed(
+            f"Nobody of {organization.name} signs in as {email}. Look with: samizdat person ls", "no_person"
+        )
+    return membership.person
+
+
+@person.command("password")
+@click.argument("email", type=ADDRESS)
+@click.option("--password-file", type=click.Path(), help="File with the new one; asked for otherwise.")
+@common
+def person_password(email: str, password_file: str | None) -> None:
+    """Give somebody a new password, such as the only admin who has lost hers. Her sessions end."""
+    bootstrap.open_house()
+    from samizdat.accounts import actions
+    from samizdat.events.actions import record
+
+    organization = bootstrap.organization()
+    known = _member(organization, email)
+    actions.reset_password(known, read_password(password_file, f"New password for {email}: "))
+    record("person.password", organization, now=bootstrap.now(), by=None, about=known.pk)
+    say({"person": known.pk}, f"{email} signs in with the new password from now on; her sessions have ended.")
+
+
+@person.command("lock")
+@click.argument("email", type=ADDRESS)
+@common
+def person_lock(email: str) -> None:
+    """End all sessions of somebody at once and accept nothing from their account until it is unlocked."""
+    _turn_lock(email, "lock", "is locked and signed out everywhere. Undo it: samizdat person unlock")
+
+
+@person.command("unlock")
+@click.argument("email", type=ADDRESS)
+@common
+def person_unlock(email: str) -> None:
+    """Let somebody sign in again. Where others may know the password, give a new one first: person password."""
+    _turn_lock(email, "unlock", "can sign in again.")
+
+
+def _turn_lock(email: str, verb: str, done: str) -> None:
+    bootstrap.open_house()
+    from samizdat.accounts import locking
+
+    organization = bootstrap.organization()
+    known = _member(organization, email)
+    getattr(locking, verb)(known, organization, by=None, now=bootstrap.now())
+    say({"person": known.pk, "locked": verb == "lock"}, f"{email} {done}")
+
+
+@person.command("sign-in-link")
+@click.argument("email", type=ADDRESS)
+@common
+def person_sign_in_link(email: str) -> None:
+    """A link to the sign-in page for somebody who is kept waiting there, because others try passwords for their
+    address. They still need their own password."""
+    bootstrap.open_house()
+    from samizdat.accounts import devices
+    from samizdat.accounts.grants import leading
+
+    organization = bootstrap.organization()
+    known = _member(organization, email)
+    link = f"{leading(organization).desk_url or _served_at()}/sign-in?device={devices.new(known, bootstrap.now())}"
+    say({"link": link}, f"Give this link to {email}; it asks for the password as always:", link)
+
+
+@person.command("ls")
+@common
+def person_ls() -> None:
+    """Who may sign in, and as what."""
+    bootstrap.open_house()
+    from samizdat.accounts.queries import members
+
+    member_rows = members(bootstrap.organization())
+    say(
+        {
+            "people": [
+                {
+                    "id": member.person.pk,
+                    "name": member.name,
+                    "email": member.email,
+                    "role": member.role,
+                    "locked": member.locked,
+                }
+                for member in member_rows
+            ]
+        },
+        *table(
+            ("name", "address", "role"),
+            [(row.name, row.email, f"{row.role}, locked" if row.locked else row.role) for row in member_rows],
+        ),
+    )
+
+
+@click.command()
+@click.option("--port", type=PORT, default=8000, show_default=True, help="Of the desk.")
+@click.option("--public-port", type=PORT, default=8001, show_default=True, help="Of the public pages.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where both listen; Caddy stands in front.")
+@common
+def serve(port: int, public_port: int, host: str) -> None:
+    """Run everything: desk, public pages, worker and sender in one tree. Ctrl-C stops it."""
+    bootstrap.load_django(logs=True)
+    from samizdat.worker.processes.supervisor import serve as run
+
+    def ready(desk: str, public: str) -> None:
+        _desk_file().write_text(desk, "utf-8")
+        say({"desk": desk, "public": public}, f"The desk is at {desk}", f"Public pages are at {public}")
+
+    click.get_current_context().exit(run(port, public_port, host, ready=ready, note=note, opened=_open))
+
+
+@click.group(invoke_without_command=True)
+@click.option("--senders", type=click.IntRange(0, 256), help="Sender processes; one a core otherwise.")
+@common
+def worker(senders: int | None) -> None:
+    """Run background work and senders without the pages. On PostgreSQL, on as many machines as wanted."""
+    if click.get_current_context().invoked_subcommand:
+        return
+    bootstrap.load_django(logs=True)
+    from samizdat.worker.processes.supervisor import work
+
+    click.get_current_context().exit(work(senders=senders, opened=_open))
+
+
+def _open() -> None:
+    bootstrap.open_house(logs=True)
+
+
+@worker.command("ls")
+@common
+def worker_ls() -> None:
+    """The processes that run, hang or are gone, on all machines."""
+    bootstrap.open_house()
+    from samizdat.delivery.monitoring import workers
+
+    rows = workers()
+    say(
+        {"workers": [row.document() for row in rows]},
+        *table(
+            ("id", "role", "host", "state", "silent", "chunks", "on the way"),
+            [
+                (str(row.number), row.role, row.host or "-", row.state, round(row.silent), row.chunks, row.window)
+                for row in rows
+            ],
+        ),
+    )
+
+
+@worker.command("forget")
+@click.argument("number", metavar="ID", type=int)
+@common
+def worker_forget(number: int) -> None:
+    """Say that a process will not come back. What it had on its way is in doubt then, and held."""
+    bootstrap.open_house()
+    from samizdat.delivery.actions import forget
+
+    confirm(f"Is worker {number} gone for good? Its journal is never read then.")
+    held = forget(number, now=bootstrap.now())
+    say(
+        {"worker": number, "in_doubt": held},
+        f"Worker {number} is forgotten. {held:,} messages may be in doubt; see: samizdat doctor",
+    )

@@ -1,0 +1,148 @@
+"""The tree of a text with merge tags: its nodes, what a condition asks, and settling what is known."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from samizdat.core.content.problems import ContentProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MergeTag:
+    """A value to be put in. `name` is canonical: a field "FNAME", a built-in "UNSUB_URL" or a known value "list"."""
+
+    name: str
+    default: str | None = None
+    url: bool = False  # percent-encode, as *|URL:EMAIL|* asks
+    argument: str = ""  # PHP letters: of DATE:, or of a field that is a day
+    line: int = 1
+    start: int = 0
+    end: int = 0
+    written: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`name` compared with `value`. Operators: has, lacks, =, !=, <, >, <=, >=, any and none (of a comma list)."""
+
+    name: str
+    operator: str
+    value: str = ""
+
+    def holds(self, value: str) -> bool:
+        """Whether the condition is true for one subscriber's value (empty when she has none)."""
+        return OPERATORS[self.operator](value.strip(), self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    condition: Condition | None  # None: else
+    nodes: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class IfBlock:
+    branches: tuple[Branch, ...]
+    line: int = 1
+
+
+type Node = Text | MergeTag | IfBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    nodes: tuple[Node, ...]
+    flaws: tuple[ContentProblem, ...]
+
+
+def _ordered(compare: Callable[[float, float], bool]) -> Callable[[str, str], bool]:
+    """Mailchimp orders number fields only; what is no number is never before or after anything."""
+
+    def test(left: str, right: str) -> bool:
+        try:
+            return compare(float(left.replace(",", ".")), float(right.replace(",", ".")))
+        except ValueError:
+            return False
+
+    return test
+
+
+def _any(value: str, wanted: str) -> bool:
+    """Upper and lower case alike, as tags are."""
+    return bool(split_groups(value.casefold()) & split_groups(wanted.casefold()))
+
+
+def split_groups(text: str) -> set[str]:
+    r"""Names of a comma list; a comma inside a name is written `\,` (Mailchimp's way)."""
+    return {part.replace("\\,", ",").strip() for part in re.split(r"(?<!\\),", text) if part.strip()}
+
+
+OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "has": lambda value, _: value != "",
+    "lacks": lambda value, _: value == "",
+    "=": lambda value, wanted: value == wanted,
+    "!=": lambda value, wanted: value != wanted,
+    "<": _ordered(lambda a, b: a < b),
+    ">": _ordered(lambda a, b: a > b),
+    "<=": _ordered(lambda a, b: a <= b),
+    ">=": _ordered(lambda a, b: a >= b),
+    "any": _any,
+    "none": lambda value, wanted: not _any(value, wanted),
+}
+
+# A reader's groups, as conditions ask for them: INTERESTED:Category; with no category all her tags.
+GROUPS = "INTERESTED:"
+# Among the fields that are known: a tag by its name, in small letters.
+TAGGED = "TAGGED:"
+
+
+def escaped_group(name: str) -> str:
+    """A name as it stands in a comma list."""
+    return name.replace(",", "\\,")
+
+
+def walk(nodes: Iterable[Node]) -> Iterator[MergeTag | Condition]:
+    """Every tag and condition of a tree, in order."""
+    for node in nodes:
+        if isinstance(node, MergeTag):
+            yield node
+        elif isinstance(node, IfBlock):
+            for branch in node.branches:
+                if branch.condition is not None:
+                    yield branch.condition
+                yield from walk(branch.nodes)
+
+
+def resolve(nodes: Iterable[Node], known: Mapping[str, str]) -> tuple[Node, ...]:
+    """The tree with every condition settled that asks for a known value (archive_page, rewards, list …)."""
+    settled: list[Node] = []
+    for node in nodes:
+        if isinstance(node, IfBlock):
+            settled.extend(_settle(node, known))
+        else:
+            settled.append(node)
+    return tuple(settled)
+
+
+def _settle(choice: IfBlock, known: Mapping[str, str]) -> tuple[Node, ...]:
+    open_branches: list[Branch] = []
+    for branch in choice.branches:
+        condition = branch.condition
+        inner = resolve(branch.nodes, known)
+        if condition is not None and condition.name not in known:
+            open_branches.append(Branch(condition, inner))
+            continue
+        if condition is not None and not condition.holds(known[condition.name]):
+            continue
+        # A branch that is surely taken ends the choice; what comes after it can never be read.
+        if not open_branches:
+            return inner
+        open_branches.append(Branch(None, inner))
+        break
+    return (IfBlock(tuple(open_branches), choice.line),) if open_branches else ()

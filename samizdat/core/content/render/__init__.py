@@ -1,0 +1,118 @@
+"""From what somebody wrote to the two bodies of a letter: HTML with inline styles, and plain text.
+
+    Markdown or HTML -> the frame (MJML, or the pasted document itself) -> styles inlined -> cleaned -> pieces
+
+Merge tags travel through that chain as tokens of plain lower-case letters and digits ("zq0x12q"), which no step
+changes, and become pieces at the end, when it is plain whether each stands in text, in an attribute or in an address.
+(Private-use characters would be the obvious choice; the MJML engine writes them in attributes as `\\u{e000}`.)
+Conditions between tags travel as comments, since a parser moves stray text out of a table.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Literal
+
+from samizdat.core.content.merge import Condition
+from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, said
+from samizdat.core.content.render.content import Content, ContentSource, Piece, TemplateEdge, php_date, tidy
+from samizdat.core.content.render.renderer import ContentRenderer
+
+__all__ = [
+    "Content",
+    "ContentSource",
+    "Piece",
+    "TemplateEdge",
+    "archive_html",
+    "conditions_of",
+    "fill",
+    "php_date",
+    "render",
+    "settle",
+    "tidy",
+]
+
+
+def render(
+    content: Content, *, now: datetime, images: bool = True, archive: bool = False, text: bool = True
+) -> ContentSource:
+    """Run the whole chain. `now` is aware, in the organization's zone; it fills dates and the year.
+
+    `images=False` puts each picture's description in its place, as a mail program does that does not load them.
+    `archive=True` gives the copy for the web: ARCHIVE_PAGE is true, the way out of the list is left out.
+    `text=False` leaves the plain part empty, for a preview after each keystroke: it is a third of the work.
+    """
+    return ContentRenderer(tidy(content), now, images, archive, text).run()
+
+
+def fill(pieces: Iterable[Piece], values: Mapping[str, str]) -> str:
+    """The text of pieces for one set of values: what a preview shows. Missing values use their defaults."""
+    written: list[str] = []
+    # For each open condition: whether its present branch is left out, and whether one was taken already.
+    skipping, taken = [False], [False]
+    for piece in pieces:
+        if isinstance(piece, TemplateEdge):
+            if piece.kind == "end":
+                skipping.pop()
+                taken.pop()
+                continue
+            if piece.kind == "if":
+                taken.append(skipping[-1])  # inside of what is left out nothing is taken any more
+                skipping.append(True)
+            condition = piece.condition
+            takes = not taken[-1] and (condition is None or condition.holds(values.get(condition.name, "")))
+            skipping[-1] = not takes
+            taken[-1] = taken[-1] or takes
+        elif not skipping[-1]:
+            written.append(piece if isinstance(piece, str) else _filled(piece, values))
+    return "".join(written)
+
+
+def _filled(slot: ValueSlot, values: Mapping[str, str]) -> str:
+    value = values.get(slot.name) or values.get(FALL_BACK.get(slot.name, "")) or said(slot.name, values)
+    return ESCAPES[slot.kind](value or slot.default)
+
+
+def conditions_of(letter: ContentSource) -> list[Condition]:
+    """All that the letter asks of a reader."""
+    pieces = (*letter.subject, *letter.html, *letter.text)
+    return [piece.condition for piece in pieces if isinstance(piece, TemplateEdge) and piece.condition]
+
+
+def archive_html(content: Content, *, now: datetime) -> str:
+    """The web copy: nothing about any reader, names by their defaults, her own links lead to `neutral_url`."""
+    letter = render(content, now=now, archive=True)
+    neutral = dict.fromkeys(("UNSUB_URL", "PREFERENCES_URL", "STAY_URL"), content.neutral_url)
+    return fill(letter.html, {**neutral, "ARCHIVE_URL": content.archive_url or content.neutral_url})
+
+
+_SCHEME_META = re.compile(r'(<meta name="(?:supported-)?color-schemes?" content=")[^"]*"')
+_MEDIA = re.compile(r"@media([^{}<@]*)\{")
+_DARK = re.compile(r"prefers-color-scheme:\s*dark")
+
+
+def settle(page: str, scheme: Literal["light", "dark"]) -> str:
+    """Decide light or dark here instead of in the browser, so that a preview looks the same on every desk."""
+    page = _SCHEME_META.sub(rf'\g<1>{scheme}"', page)
+    page = re.sub(r"color-schemes?:\s*light dark", lambda words: words[0].replace("light dark", scheme), page)
+    kept, position = [], 0
+    for start, inner, end in _dark_rules(page):
+        kept.append(page[position:start])
+        if scheme == "dark":
+            kept.append(page[inner : end - 1])
+        position = end
+    return "".join([*kept, page[position:]])
+
+
+def _dark_rules(page: str) -> Iterator[tuple[int, int, int]]:
+    """(start, first inside, after the closing bracket) of each dark block in the page's styles."""
+    position = 0
+    for match in _MEDIA.finditer(page):
+        if match.start() < position or not _DARK.search(match[1]):
+            continue
+        depth, at = 1, match.end()
+        while depth and at < len(page):
+            depth += {"{": 1, "}": -1}.get(page[at], 0)
+            at += 1
+        yield match.start(), match.end(), at
+        position = at

@@ -1,0 +1,271 @@
+"""What a letter makes of its template: words of its own in places, parts repeated, moved, removed or left out.
+
+A part inside of a repeated one has a key for each copy: `story/2/title` is the place `title` in copy 2 of `story`.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+MAX_COPIES = 50  # of one part; a letter is cut off by Gmail long before
+_MARK = re.compile(r"<!--(place|repeat|hide|more):([^<>]{1,200}?)-->|<!--/(place|repeat|hide|more)-->")
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRegion:
+    """A letter's own HTML for a place, and the document of blocks that it was made from; "" where it was HTML."""
+
+    html: str
+    blocks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedCopy:
+    """One copy of a part that can be repeated. `model`: which of the template's variants it is, from 0."""
+
+    id: str
+    model: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutChanges:
+    """What one letter made of its template. `copies` and `texts` hold what differs from the template alone."""
+
+    texts: Mapping[str, WrittenRegion] = field(default_factory=dict)
+    copies: Mapping[str, tuple[RepeatedCopy, ...]] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "texts": {key: [region.html, region.blocks] for key, region in self.texts.items()},
+            "copies": {name: [[copy.id, copy.model] for copy in copies] for name, copies in self.copies.items()},
+            "hidden": sorted(self.hidden),
+        }
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "LayoutChanges":
+        """What `document` gave. Errors: KeyError, TypeError, ValueError or AttributeError for anything else, as of an
+        export that somebody made up.
+        """
+        changes = cls(
+            {key: WrittenRegion(*values) for key, values in document["texts"].items()},
+            {name: tuple(RepeatedCopy(*values) for values in copies) for name, copies in document["copies"].items()},
+            frozenset(document["hidden"]),
+        )
+        copies = [copy for some in changes.copies.values() for copy in some]
+        words = [word for key, region in changes.texts.items() for word in (key, region.html, region.blocks)]
+        words += [*changes.copies, *(copy.id for copy in copies), *changes.hidden]
+        if not all(isinstance(word, str) for word in words) or not all(
+            type(copy.model) is int and copy.model >= 0 for copy in copies
+        ):
+            raise ValueError
+        return changes
+
+    def written(self, key: str, words: WrittenRegion | None) -> "LayoutChanges":
+        """None: as the template has it."""
+        texts = {other: region for other, region in self.texts.items() if other != key}
+        return replace(self, texts=texts if words is None else texts | {key: words})
+
+    def hiding(self, key: str, hidden: bool) -> "LayoutChanges":
+        return replace(self, hidden=self.hidden | {key} if hidden else self.hidden - {key})
+
+    def copied(self, part: "RepeatableRegion", id_: str) -> "LayoutChanges":
+        """A copy behind the one with that id, with all that was written into it."""
+        copies = self.of(part)
+        place = _place(copies, id_)
+        new = RepeatedCopy(_unused(copies), copies[place].model)
+        old, fresh = f"{part.name}/{id_}/", f"{part.name}/{new.id}/"
+        texts = {fresh + key.removeprefix(old): region for key, region in self.texts.items() if key.startswith(old)}
+        hidden = {fresh + key.removeprefix(old) for key in self.hidden if key.startswith(old)}
+        changes = self._with(part, (*copies[: place + 1], new, *copies[place + 1 :]))
+        return replace(changes, texts={**self.texts, **texts}, hidden=self.hidden | hidden)
+
+    def added(self, part: "RepeatableRegion", model: int) -> "LayoutChanges":
+        """As the template has it, behind the others."""
+        copies = self.of(part)
+        if not 0 <= model < len(part.models):
+            raise KeyError(model)
+        return self._with(part, (*copies, RepeatedCopy(_unused(copies), model)))
+
+    def moved(self, part: "RepeatableRegion", id_: str, way: int) -> "LayoutChanges":
+        """One up (-1) or down (1); where it cannot go further it stays."""
+        copies = [*self.of(part)]
+        place = _place(copies, id_)
+        other = min(max(place + way, 0), len(copies) - 1)
+        copies[place], copies[other] = copies[other], copies[place]
+        return self._with(part, tuple(copies))
+
+    def removed(self, part: "RepeatableRegion", id_: str) -> "LayoutChanges":
+        """Also the last one: it can be added again. What was written into it goes along."""
+        copies = self.of(part)
+        gone = copies[_place(copies, id_)]
+        prefix = f"{part.name}/{id_}/"
+        changes = self._with(part, tuple(copy for copy in copies if copy is not gone))
+        texts = {key: region for key, region in self.texts.items() if not key.startswith(prefix)}
+        return replace(changes, texts=texts, hidden=frozenset(key for key in self.hidden if not key.startswith(prefix)))
+
+    def of(self, part: "RepeatableRegion") -> tuple[RepeatedCopy, ...]:
+        """Copies in their order. What the template has: one of each, or the first of its variants."""
+        usual = part.models[:1] if part.models[0].variant else part.models
+        there = (RepeatedCopy(str(number), number) for number, model in enumerate(usual) if model.begins)
+        return self.copies.get(part.name, tuple(there))
+
+    def _with(self, part: "RepeatableRegion", copies: tuple[RepeatedCopy, ...]) -> "LayoutChanges":
+        if len(copies) > MAX_COPIES:
+            raise ValueError("too many copies")
+        return replace(self, copies={**self.copies, part.name: copies})
+
+
+def _place(copies: Iterable[RepeatedCopy], id_: str) -> int:
+    """Errors: KeyError."""
+    for place, copy in enumerate(copies):
+        if copy.id == id_:
+            return place
+    raise KeyError(id_)
+
+
+def _unused(copies: Iterable[RepeatedCopy]) -> str:
+    return str(max((int(copy.id) for copy in copies), default=-1) + 1)
+
+
+# --- a template as a tree of its parts ---
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """`usual`: HTML of the template; `holder`: the tag of the element around it, "" where that is not told."""
+
+    name: str
+    usual: str
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hideable:
+    name: str
+    inner: "Parts"
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateLayout:
+    """`begins`: it stands in the template; otherwise it can only be added."""
+
+    variant: str
+    inner: "Parts"
+    begins: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatableRegion:
+    name: str
+    models: tuple[TemplateLayout, ...]
+
+
+type Part = str | Region | Hideable | RepeatableRegion
+type Parts = tuple[Part, ...]
+
+
+def parts_of(source: str) -> Parts:
+    """The parts of a template as `take` stores it."""
+    tokens = [*_MARK.finditer(source)]
+
+    def read(position: int, index: int, closing: str) -> tuple[list[Part], int, int]:
+        """Parts from a position up to the mark that closes; then the position behind it, and the next mark."""
+        parts: list[Part] = []
+        while index < len(tokens):
+            token = tokens[index]
+            _text(parts, source[position : token.start()])
+            position, index = token.end(), index + 1
+            if token[3]:
+                if token[3] == closing:
+                    return parts, position, index
+                continue
+            start = position
+            inner, position, index = read(position, index, token[1])
+            name = html.unescape(token[2])
+            if token[1] == "place":
+                usual = source[start : source.rfind("<!--/place-->", start, position)]
+                parts.append(Region(name, usual, _holder(source, token.start())))
+            elif token[1] == "hide":
+                parts.append(Hideable(name, tuple(inner)))
+            else:
+                _repeat(parts, name, tuple(inner), token[1] == "repeat")
+        _text(parts, source[position:])
+        return parts, len(source), index
+
+    return tuple(read(0, 0, "")[0])
+
+
+_HOLDER = re.compile(r"<([A-Za-z][A-Za-z0-9]{0,10})\b[^<>]*>\s*")
+
+
+def _holder(source: str, start: int) -> str:
+    """The tag that opens right before this point."""
+    match = _HOLDER.fullmatch(source, max(source.rfind("<", 0, start), 0), start)
+    return match[1].lower() if match else ""
+
+
+def _text(parts: list[Part], text: str) -> None:
+    if text:
+        parts.append(text)
+
+
+def _repeat(parts: list[Part], name: str, inner: Parts, begins: bool) -> None:
+    """Neighbors of one name are models of one part; the blank between them goes along."""
+    name, _bar, variant = name.partition("|")
+    before = parts[-2] if len(parts) > 1 and isinstance(parts[-1], str) else (parts[-1] if parts else None)
+    if isinstance(before, RepeatableRegion) and before.name == name:
+        blank = parts.pop() if isinstance(parts[-1], str) else ""
+        parts[-1] = RepeatableRegion(
+            name, (*before.models, TemplateLayout(variant, (*([blank] if blank else []), *inner), begins))
+        )
+    else:
+        parts.append(RepeatableRegion(name, (TemplateLayout(variant, inner, begins),)))
+
+
+def arranged(source: str, own: LayoutChanges) -> str:
+    """The template as one letter has it, without our comments."""
+    return arranged_parts(parts_of(source), own)
+
+
+def arranged_parts(parts: Parts, own: LayoutChanges, prefix: str = "") -> str:
+    """These parts and all that is inside of them. prefix: of their keys, in a copy of a repeated part."""
+    out: list[str] = []
+    for part in parts:
+        match part:
+            case str():
+                out.append(part)
+            case Region():
+                words = own.texts.get(prefix + part.name)
+                out.append(part.usual if words is None else words.html)
+            case Hideable():
+                if prefix + part.name not in own.hidden:
+                    out.append(arranged_parts(part.inner, own, prefix))
+            case RepeatableRegion():
+                for copy in own.of(part):
+                    if copy.model < len(part.models):
+                        out.append(arranged_parts(part.models[copy.model].inner, own, f"{part.name}/{copy.id}/"))
+    return "".join(out)
+
+
+def find(parts: Parts, own: LayoutChanges, key: str) -> Region | Hideable | RepeatableRegion | None:
+    """The part with that key, in the template as the letter has it."""
+    return next((part for other, part in walk(parts, own) if other == key), None)
+
+
+def walk(
+    parts: Parts, own: LayoutChanges, prefix: str = ""
+) -> Iterable[tuple[str, Region | Hideable | RepeatableRegion]]:
+    """Every part with its key, inside of each copy as well."""
+    for part in parts:
+        if isinstance(part, str):
+            continue
+        yield prefix + part.name, part
+        if isinstance(part, Hideable):
+            yield from walk(part.inner, own, prefix)
+        elif isinstance(part, RepeatableRegion):
+            for copy in own.of(part):
+                if copy.model < len(part.models):
+                    yield from walk(part.models[copy.model].inner, own, f"{part.name}/{copy.id}/")

@@ -1,0 +1,120 @@
+"""A test of versions on its way: running -> decided -> done. The rest is chunks that may not be claimed before it is
+decided, as after a first wave; who decides is the clock at its time, or a person before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from samizdat.campaigns import ab_test as campaigns
+from samizdat.campaigns.ab_test import Version
+from samizdat.campaigns.models import Campaign, Variant
+from samizdat.core import ab_test
+from samizdat.core.mail.ledger import STATES, State
+from samizdat.delivery import clock_jumps
+from samizdat.delivery.actions import copied_installation
+from samizdat.delivery.errors import WrongState
+from samizdat.delivery.models import Chunk, Retry, VariantTotal
+from samizdat.events.actions import record
+
+
+@dataclass(frozen=True, slots=True)
+class TestGroup:
+    """What became of one version, or of the rest (version None): frozen is the sum of the counts by state."""
+
+    version: Version | None
+    frozen: int
+    counts: dict[str, int]
+
+
+def parts(campaign: Campaign) -> list[TestGroup]:
+    """Every version with its books, and the rest; together they are the books of the campaign. [] for no test."""
+    if not campaign.test_state:
+        return []
+    totals = totals_by_version(campaign)
+    groups: list[TestGroup] = []
+    for version in campaigns.versions(campaign):
+        counts = totals.get(version.place, {})
+        groups.append(TestGroup(version, sum(counts.values()), counts))
+    rest = totals.get(ab_test.REST, {})
+    return [*groups, TestGroup(None, sum(rest.values()), rest)]
+
+
+def totals_by_version(campaign: Campaign) -> dict[int, dict[str, int]]:
+    """Version (or core/ab_test.REST) -> state -> how many, of those that are not nought."""
+    totals: dict[int, dict[str, int]] = {}
+    for row in VariantTotal.objects.filter(edition__campaign=campaign, count__gt=0):
+        totals.setdefault(row.variant, {})[STATES[row.state]] = row.count
+    chunks = Chunk.objects.filter(edition__campaign=campaign, retry=False, left__gt=0)
+    for variant, left in chunks.values_list("variant").annotate(sum=Sum("left")):
+        totals.setdefault(variant, {})[STATES[State.PENDING]] = left
+    return totals
+
+
+def winner_of(campaign: Campaign) -> int:
+    """The version that wins by the numbers as they stand."""
+    presses = campaigns.presses_of(campaign)
+    scores = {
+        version.place: ab_test.VersionScore(
+            part.counts.get("accepted", 0), version.replies, version.left, presses.get(version.place, 0)
+        )
+        for part in parts(campaign)
+        if (version := part.version) is not None
+    }
+    return ab_test.winner(scores, campaign.test_by)
+
+
+def choose(campaign: Campaign, place: int, *, now: datetime, by: Any = None) -> Campaign:
+    """A person has seen enough: the rest gets this version at once. Errors: Fenced, WrongState."""
+    copied_installation.refuse_sending(campaign.organization)
+    if not Variant.objects.filter(campaign=campaign, place=place).exists():
+        raise WrongState(_("There is no such version."))
+    if not _decide(campaign, place, now, by):
+        raise WrongState(_("It is decided already, or the letter is not on its way."))
+    campaign.refresh_from_db()
+    return campaign
+
+
+def _decide(campaign: Campaign, place: int, now: datetime, by: Any = None) -> bool:
+    """The winner is on record before the first of the rest may be claimed; a kill after that changes nothing of it."""
+    with transaction.atomic():
+        mine = Campaign.objects.filter(
+            pk=campaign.pk, test_state="running", state__in=("sending", "waiting", "paused")
+        ).update(test_state="decided", test_winner=place, changed=now)
+        if mine:
+            for variant_place, presses in campaigns.presses_of(campaign).items():
+                Variant.objects.filter(campaign=campaign, place=variant_place).update(presses=presses)
+            detail = {"version": ab_test.NAMES[place], "by": campaign.test_by if by is None else "hand"}
+            record("campaign.test_decided", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
+    return bool(mine)
+
+
+def waits_for(row: Mapping[str, Any], now: datetime) -> tuple[bool, datetime | None, bool]:
+    """(does the test hold the rest, and nothing else is left to do; until when; may the rest be opened).
+
+    row: holds.FIELDS. At its time the winner is taken from the numbers, whatever is still being tried again.
+    """
+    if row["test_state"] == "decided":
+        return False, None, True
+    if row["test_state"] != "running":
+        return False, None, False
+    ready = Chunk.objects.filter(edition=row["edition__id"], state__in=(Chunk.READY, Chunk.CLAIMED))
+    if ready.exclude(variant=ab_test.REST, retry=False).exists():
+        return False, None, False
+    by_hand = row["test_by"] == "hand"
+    over = not by_hand and now >= row["test_at"]
+    # A winner is for good, and a clock that was set forward by mistake would take it from the first few answers.
+    settled = clock_jumps.patient_until(now) if over else None
+    if over and settled is None:
+        campaign = Campaign.objects.select_related("organization").get(pk=row["id"])
+        _decide(campaign, winner_of(campaign), now)
+        return False, None, Campaign.objects.filter(pk=row["id"], test_state="decided").exists()
+    if Retry.objects.filter(edition=row["edition__id"]).exists():
+        return False, None, False
+    # Decided by hand nothing goes on by itself, at whatever time: a page must not promise it.
+    return True, None if by_hand else settled or row["test_at"], False

@@ -1,0 +1,115 @@
+"""The fence: an installation that finds itself in another place sends no campaign until a person has released it.
+
+The fence stands in the database that was copied, so the original, still in its place, goes on sending.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.models import Organization
+from samizdat.campaigns.models import Campaign
+from samizdat.delivery import copied_installation, database_progress
+from samizdat.delivery.errors import CopiedFolder, SendingLocked
+from samizdat.delivery.models import Retry
+from samizdat.events.actions import record
+from samizdat.vault.errors import KeyRefused
+
+log = logging.getLogger("samizdat.worker")
+
+
+def look(now: datetime) -> list[str]:
+    """Compares the place with where the installation last ran; the first look remembers it. What differs, and then
+    everything is fenced. Errors: CopiedFolder, of a machine that uses another one's folder on the same database."""
+    here, known = copied_installation.here(), copied_installation.known()
+    changed = copied_installation.differing(here, known)
+    if not known:
+        database_progress.note()  # A new database in a folder that another one had.
+    back = _gone_back()
+    if not changed and not back:
+        if here.keys() - known.keys():
+            copied_installation.remember(here)
+        return []
+    parts = sorted({part for _folder, part in changed}, key=copied_installation.PARTS.index) + back
+    if changed and all(folder for folder, _part in changed):
+        raise CopiedFolder(
+            _(
+                "This data folder last ran on another machine or under another path. If that one is gone for good, "
+                "run: samizdat release. If it still runs, give this machine an empty data folder of its own."
+            )
+        )
+    _fence(parts, now)
+    return parts
+
+
+def _gone_back() -> list[str]:
+    return [database_progress.REWOUND] if database_progress.missing() else []
+
+
+def _fence(parts: list[str], now: datetime) -> None:
+    for organization in Organization.objects.filter(fenced=False):
+        try:
+            _fence_one(organization, parts, now, {"changed": parts})
+        except KeyRefused:  # A sender is told no keys of one that has nothing to send.
+            _fence_one(organization, parts, now, None)
+
+
+def _fence_one(organization: Organization, parts: list[str], now: datetime, detail: dict[str, Any] | None) -> None:
+    with transaction.atomic():
+        if Organization.objects.filter(pk=organization.pk, fenced=False).update(fenced=True):
+            record("installation.fenced", organization, now=now, detail=detail)
+            log.warning(
+                "This installation last ran in another place (%s): it may be a copy, so it sends no campaign. "
+                "See what would be sent: samizdat release",
+                ", ".join(parts),
+            )
+
+
+def refuse_sending(organization: Organization) -> None:
+    """Whatever lets a campaign send asks here first. Errors: Fenced."""
+    if Organization.objects.filter(pk=organization.pk, fenced=True).exists():
+        raise SendingLocked(
+            _(
+                "This installation was copied, restored or moved, and sends no campaign. "
+                "See what would be sent and decide: samizdat release"
+            )
+        )
+
+
+def differs() -> list[str]:
+    """Parts of the place that differ from where it last ran, without any consequence."""
+    changed = copied_installation.differing(copied_installation.here(), copied_installation.known())
+    back = _gone_back()
+    return sorted({part for _folder, part in changed}, key=copied_installation.PARTS.index) + back
+
+
+def would_send(organization: Organization) -> list[dict[str, Any]]:
+    """Campaigns that go on, or go out in time, once the fence is lifted: how many emails, and since when."""
+    states = ("sending", "waiting", "held", "scheduled", "paused")
+    rows = Campaign.objects.filter(organization=organization, state__in=states, edition__isnull=False)
+    results = []
+    for row in rows.order_by("released", "pk"):
+        again = Retry.objects.filter(edition__campaign=row).count()
+        waiting = row.pending + max(row.deferred, again)
+        facts = {"id": row.pk, "state": row.state, "waiting": waiting, "accepted": row.accepted, "unsure": row.unsure}
+        results.append({**facts, "released": row.released, "due": row.due})
+    return results
+
+
+def lift(organizations: Iterable[Organization], *, now: datetime, by: Any = None) -> int:
+    """This is the place from now on, and these organizations send again. How many of them were fenced."""
+    lifted = 0
+    with transaction.atomic():
+        copied_installation.remember(copied_installation.here())
+        database_progress.release()
+        for organization in organizations:
+            waiting = sum(row["waiting"] for row in would_send(organization) if row["state"] != "paused")
+            if Organization.objects.filter(pk=organization.pk, fenced=True).update(fenced=False):
+                record("installation.released", organization, now=now, by=by, detail={"waiting": waiting})
+                organization.fenced = False
+                lifted += 1
+    return lifted

@@ -1,0 +1,52 @@
+"""In which round of its list's digest a letter begins to go out (core/content/digest), and who is set aside meanwhile.
+
+Whether somebody gets a letter by itself or gathered stands when it begins. A release leaves out who would get it
+gathered now; she is set aside, and asked once more when it begins, which may be days and a digest later.
+"""
+
+from collections.abc import Collection
+
+from django.db.models import F
+
+from samizdat import dialect
+from samizdat.audience.models import NUMBER_MASK, List, row_id
+from samizdat.campaigns.models import Campaign, is_gathered
+from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
+from samizdat.delivery.actions.chunks import next_position, write_chunks
+from samizdat.delivery.models import DigestRecipients
+
+PAGE = 5_000
+
+
+def set_aside(campaign: Campaign, rows: Collection[int]) -> None:
+    """Remembers subscriber rows with a campaign (SetAside)."""
+    numbers = sorted(row & NUMBER_MASK for row in rows)
+    for at in range(0, len(numbers), PAGE):
+        DigestRecipients.objects.create(campaign=campaign, numbers=pack_numbers(numbers[at : at + PAGE]))
+
+
+def aside_of(campaign: Campaign) -> list[list[int]]:
+    """The rows that are set aside, by pages."""
+    pages = DigestRecipients.objects.filter(campaign=campaign).order_by("pk").values_list("numbers", flat=True)
+    return [[row_id(campaign.organization_id, number) for number in unpack_numbers(bytes(page))] for page in pages]
+
+
+def enter_round(number: int) -> None:
+    """A campaign begins to send: whether she gets it by itself or gathered stands from here on. In the transaction that
+    makes it sendable; the list is held, so that no round ends and nobody changes her mind meanwhile."""
+    campaign = Campaign.objects.select_related("edition").get(pk=number)
+    if is_gathered(campaign) and not campaign.digest_round:
+        list_ = List.objects.select_for_update(no_key=True).get(id=campaign.list_id)
+        Campaign.objects.filter(pk=number, digest_round=0).update(digest_round=list_.digest_round)
+        _owe_who_changed(campaign, list_.digest_round)
+
+
+def _owe_who_changed(campaign: Campaign, round: int) -> None:
+    """Whoever was set aside and is in no digest of this round gets the letter by itself."""
+    for rows in aside_of(campaign):
+        numbers = [row & NUMBER_MASK for row in dialect.singly_among(campaign.list_id, round, rows)]
+        if numbers:
+            write_chunks(campaign.edition, next_position(campaign.edition.pk), numbers)
+            more = {"frozen": F("frozen") + len(numbers), "pending": F("pending") + len(numbers)}
+            Campaign.objects.filter(pk=campaign.pk).update(**more)
+    DigestRecipients.objects.filter(campaign=campaign).delete()

@@ -1,0 +1,150 @@
+"""What time does: schedules begin, retries come due, campaigns end. Guarded, so it may be called at any time."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.campaigns.ab_test import marks_of
+from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.translations import frozen_in
+from samizdat.core.mail.ledger import CHUNK, pack_numbers
+from samizdat.delivery import clock_jumps
+from samizdat.delivery.actions.chunks import next_position
+from samizdat.delivery.actions.digest_rounds import enter_round
+from samizdat.delivery.actions.language_choice import of_one_version
+from samizdat.delivery.actions.wait_reasons import WaitReason
+from samizdat.delivery.models import Chunk, Retry
+from samizdat.events.actions import record
+
+# A schedule that comes due while the machine was off for longer than this asks a person first (design.md, 6.13).
+LATE = timedelta(minutes=60)
+
+
+def start_due(now: datetime) -> int:
+    """Scheduled and held campaigns whose time has come begin to send; one that is too late is paused instead."""
+    begun = 0
+    rows = Campaign.objects.filter(state__in=("scheduled", "held"), due__lte=now, organization__fenced=False)
+    for campaign in rows.select_related("organization"):
+        if clock_jumps.unsettled(now):
+            break  # Set forward by mistake and back at once it would have gone out too early, or been too late.
+        late = campaign.due is not None and now - campaign.due > LATE
+        new, reason = ("paused", "late") if late else ("sending", "")
+        with transaction.atomic():
+            changed = Campaign.objects.filter(pk=campaign.pk, state=campaign.state, due=campaign.due).update(
+                state=new, reason=reason, changed=now
+            )
+            if changed:
+                kind = "campaign.late" if late else "campaign.started"
+                record(kind, campaign.organization, now=now, about=campaign.pk)
+                begun += not late
+            if changed and not late:
+                enter_round(campaign.pk)
+    return begun
+
+
+def finish_cancelled(now: datetime) -> None:
+    """Books what senders have given back since a campaign was cancelled."""
+    from samizdat.delivery.actions.running import book_cancelled
+
+    for campaign in (
+        Campaign.objects.filter(state="cancelled").exclude(pending=0, deferred=0).values_list("pk", flat=True)
+    ):
+        book_cancelled(campaign, now)
+
+
+def retry_due(now: datetime) -> int:
+    """Retries whose time has come go into chunks of their own. How many messages."""
+    count = 0
+    editions = (
+        Retry.objects.filter(
+            due__lte=now, chunk=None, edition__campaign__state="sending", edition__organization__fenced=False
+        )
+        .values_list("edition", flat=True)
+        .distinct()
+    )
+    for edition in list(editions):
+        while moved := _chunk_retries(edition, now):
+            count += moved
+            if moved < CHUNK and not marks_of(edition) and not frozen_in(edition):
+                break
+    return count
+
+
+def _chunk_retries(edition: int, now: datetime) -> int:
+    with transaction.atomic():
+        # Two senders look at the clock at once: the campaign's row is the lock between them.
+        if not Campaign.objects.select_for_update().filter(edition=edition, state="sending").exists():
+            return 0
+        numbers = list(
+            Retry.objects.filter(edition=edition, due__lte=now, chunk=None)
+            .order_by("due")
+            .values_list("number", flat=True)[:CHUNK]
+        )
+        if not numbers:
+            return 0
+        variant, numbers = of_one_version(edition, numbers)
+        chunk = Chunk.objects.create(
+            edition_id=edition,
+            position=next_position(edition),
+            size=len(numbers),
+            left=0,
+            numbers=pack_numbers(numbers),
+            retry=True,
+            variant=variant,
+        )
+        dialect.retries_into_chunk(edition, chunk.pk, numbers)
+    return len(numbers)
+
+
+def finish_if_done(campaign_id: int, now: datetime) -> bool:
+    """Finished, when nobody is owed anything: no number without a result, no try ahead, no chunk in anybody's hands.
+    One that nobody is owed by itself, since all of its readers want the digest, is finished at once.
+    """
+    with transaction.atomic():
+        changed = (
+            Campaign.objects.filter(
+                pk=campaign_id, state__in=("sending", "waiting"), pending=0, deferred=0, edition__isnull=False
+            )
+            .exclude(edition__in=Retry.objects.filter(edition__campaign=campaign_id).values("edition"))
+            .exclude(
+                edition__in=Chunk.objects.filter(
+                    edition__campaign=campaign_id, state__in=(Chunk.READY, Chunk.CLAIMED)
+                ).values("edition")
+            )
+            .update(state="finished", reason="", finished=now, changed=now)
+        )
+        if changed:
+            campaign = Campaign.objects.select_related("organization").get(pk=campaign_id)
+            record("campaign.finished", campaign.organization, now=now, about=campaign_id)
+    return bool(changed)
+
+
+def wait_or_go_on(row: Mapping[str, Any], hold: WaitReason | None, now: datetime) -> bool:
+    """A campaign (holds.FIELDS) waits while something holds it and goes on when nothing does. True: it may send."""
+    state, reason, until = ("waiting", hold.reason, hold.until) if hold else ("sending", "", None)
+    if (row["state"], row["reason"], row["waits_until"]) == (state, reason, until) or reason == "refusals":
+        return hold is None
+    with transaction.atomic():
+        changed = Campaign.objects.filter(pk=row["id"], state=row["state"]).update(
+            state=state, reason=reason, waits_until=until, changed=now
+        )
+        # Another reason to wait is no news; that it waits at all is.
+        if changed and row["state"] != state:
+            campaign = Campaign.objects.select_related("organization").get(pk=row["id"])
+            kind, detail = ("campaign.waits", {"reason": reason}) if hold else ("campaign.went_on", {})
+            record(kind, campaign.organization, now=now, about=campaign.pk, detail=detail)
+    return hold is None and bool(changed)
+
+
+def pause_unreadable(edition: int, now: datetime) -> None:
+    """Its keys are missing, or another version wrote it: a person has to look before anything more is sent."""
+    with transaction.atomic():
+        campaign = Campaign.objects.select_related("organization").get(edition=edition)
+        changed = Campaign.objects.filter(pk=campaign.pk, state__in=("sending", "waiting")).update(
+            state="paused", reason="unreadable", changed=now
+        )
+        if changed:
+            record("campaign.unreadable", campaign.organization, now=now, about=campaign.pk)

@@ -1,0 +1,181 @@
+"""Questions to other people's servers: whether a route takes mail, a record is published, a link leads anywhere.
+
+Somebody at the desk asks, the worker goes and sees, and the page says what came of it. A server that answers nothing
+holds a lane of the worker for a minute, and no page of anybody.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.audience import queries as audience
+from samizdat.campaigns.checks import broken_links
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign
+from samizdat.core.mail.address import BadAddress
+from samizdat.delivery.actions import domains
+from samizdat.delivery.actions.routes import probe_route, probe_waiting
+from samizdat.delivery.actions.testing import send_probe, send_test
+from samizdat.delivery.campaign_checks import look
+from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.models import RemoteCheck, Route, SendingDomain
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+# Of one organization at a time.
+MOST = 10
+# After that nobody answers any more: the worker that began has ended, or none runs.
+PATIENCE = timedelta(minutes=4)
+KEPT = timedelta(hours=1)
+
+
+class TooMuchAsked(DeliveryError):
+    """So much is being asked already."""
+
+    code = "too_much_asked"
+
+
+def ask(organization: Any, kind: str, about: int, *, now: datetime, by: Any, **words: Any) -> RemoteCheck:
+    """words: what the answer needs to know, and the page that shows it. Errors: TooMuchAsked."""
+    open_ = RemoteCheck.objects.filter(organization=organization, done=None, asked__gt=now - PATIENCE)
+    if open_.count() >= MOST:
+        raise TooMuchAsked(_("Several servers are being asked already. Wait until they have answered, then try again."))
+    with transaction.atomic():
+        question = RemoteCheck.objects.create(
+            organization=organization, by=by, kind=kind, about=about, asked_sealed=b"", asked=now
+        )
+        question.asked_sealed = seal_json(keyring.keys(organization), words, "question", "asked", question.pk)
+        question.save(update_fields=["asked_sealed"])
+    return question
+
+
+def words_of(question: RemoteCheck) -> dict[str, Any]:
+    words = open_json(
+        keyring.keys(question.organization), bytes(question.asked_sealed), "question", "asked", question.pk
+    )
+    return dict(words)
+
+
+def answer_of(question: RemoteCheck) -> dict[str, Any]:
+    """What came of it; only of one that is done."""
+    keys, sealed = keyring.keys(question.organization), bytes(question.answer_sealed)
+    return dict(open_json(keys, sealed, "question", "answer", question.pk))
+
+
+def about_links(campaign: Campaign, now: datetime) -> tuple[bool, str]:
+    """Whether the links of a campaign are being asked now; else why they could not be, which is told once."""
+    rows = RemoteCheck.objects.select_related("organization").filter(kind="links", about=campaign.pk)
+    newest = rows.filter(organization=campaign.organization).order_by("pk").last()
+    if newest is None or is_lost(newest, now):
+        return False, ""
+    if newest.done is None:
+        return True, ""
+    refused = str(answer_of(newest).get("refused", ""))
+    newest.delete()
+    return False, refused
+
+
+def is_lost(question: RemoteCheck, now: datetime) -> bool:
+    """Whether no answer will come."""
+    return question.done is None and now - question.asked > PATIENCE
+
+
+def waiting() -> set[int]:
+    """Organizations that wait for an answer which nobody looks for yet."""
+    return set(RemoteCheck.objects.filter(began=None).values_list("organization", flat=True))
+
+
+def answer_all(organization: int, now: Callable[[], datetime]) -> int:
+    """Answers what this organization asks, one after the other; how many."""
+    done = 0
+    while question := RemoteCheck.objects.filter(organization=organization, began=None).order_by("pk").first():
+        done += answer(question.pk, now())
+    return done
+
+
+def answer(number: int, now: datetime) -> bool:
+    """Goes and sees. False where somebody else does."""
+    if not RemoteCheck.objects.filter(pk=number, began=None).update(began=now):
+        return False
+    question = RemoteCheck.objects.select_related("organization", "by").get(pk=number)
+    if now - question.asked > PATIENCE:
+        return False  # Whoever asked has been told that no answer came.
+    with override(question.by.language or question.organization.language):
+        try:
+            result = KINDS[question.kind](question, words_of(question), now)
+        except (DeliveryError, CampaignError, BadAddress) as refused:
+            result = {"refused": _(str(refused))}
+    sealed = seal_json(keyring.keys(question.organization), result, "question", "answer", number)
+    return bool(RemoteCheck.objects.filter(pk=number).update(answer_sealed=sealed, done=now))
+
+
+def forget(now: datetime) -> None:
+    """What nobody came back for."""
+    RemoteCheck.objects.filter(asked__lt=now - KEPT).delete()
+
+
+# --- what is asked ---
+
+
+def _route_of(question: RemoteCheck) -> Route:
+    rows = Route.objects.select_related("organization").filter(organization=question.organization)
+    route = rows.filter(pk=question.about).exclude(state="removed").first()
+    if route is None:
+        raise DeliveryError(_("This route was removed meanwhile."))
+    return route
+
+
+def _probe(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Of the settings that are in force, or of those that wait for an approval."""
+    route = _route_of(question)
+    return asdict(probe_waiting(route) if words.get("waiting") else probe_route(route, now=now, by=question.by))
+
+
+def _letter(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    return asdict(send_probe(_route_of(question), words["to"], now=now, by=question.by))
+
+
+def _records(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    rows = SendingDomain.objects.select_related("organization").filter(organization=question.organization)
+    row = rows.filter(pk=question.about).first()
+    looks = domains.look(row, now=now, by=question.by) if row is not None else []
+    return {"records": [[lookup.key.selector, lookup.found] for lookup in looks]}
+
+
+def _campaign_of(question: RemoteCheck, number: int) -> Campaign:
+    rows = Campaign.objects.select_related("organization").filter(organization=question.organization, pk=number)
+    campaign = rows.first()
+    if campaign is None:
+        raise CampaignError(_("This campaign is not here any more."))
+    return campaign
+
+
+def _links(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    campaign = _campaign_of(question, question.about)
+    if campaign.state == "draft":
+        broken_links.ask(campaign, look(campaign, now).reading, now)
+    return {}
+
+
+def _test(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Of each letter that is named, as its versions are, with the values of a subscriber where one was chosen."""
+    reader = audience.subscriber_numbered(question.organization, words["reader"]) if words.get("reader") else None
+    tried = []
+    for number, version in words["letters"]:
+        letter = _campaign_of(question, number)
+        tried += send_test(letter, words["to"], now=now, by=question.by, subscriber=reader, version=version)
+    return {"tried": [asdict(result) for result in tried]}
+
+
+KINDS: dict[str, Callable[[RemoteCheck, dict[str, Any], datetime], dict[str, Any]]] = {
+    "probe": _probe,
+    "letter": _letter,
+    "records": _records,
+    "links": _links,
+    "test": _test,
+}

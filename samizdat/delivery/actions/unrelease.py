@@ -1,0 +1,77 @@
+"""Taking back: a release of which nobody got anything is undone, and the letter is the draft that it was."""
+
+from datetime import datetime
+from itertools import batched
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.audience.models import row_id
+from samizdat.campaigns import translations
+from samizdat.campaigns.digest import STUCK
+from samizdat.campaigns.models import COUNTERS, Campaign, Edition
+from samizdat.core.mail.ledger import CHUNK, unpack_numbers
+from samizdat.delivery.actions import digest_rounds
+from samizdat.delivery.actions.releasing import clear_half_made
+from samizdat.delivery.engine.locks import only_release
+from samizdat.delivery.errors import BeingReleased, WrongState
+from samizdat.delivery.models import Chunk
+from samizdat.delivery.queries import can_be_taken_back
+from samizdat.events.actions import record
+
+
+def take_back(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
+    """A draft again, with all that belongs to it: history, comments, links, answers, its test and its planned day.
+
+    Killed half way it is a draft already, and the next release clears away what is left. Errors: WrongState once it
+    has begun to go out, BeingReleased.
+    """
+    with only_release(campaign.pk) as ours:
+        if not ours:
+            raise BeingReleased(_("This campaign is being released at this moment. Reload in a minute."))
+        with transaction.atomic():
+            held = Campaign.objects.select_for_update(of=("self",)).select_related("organization").get(pk=campaign.pk)
+            if not can_be_taken_back(held):
+                raise WrongState(_("It is on its way already. Pause it, or stop it for good."))
+            edition = Edition.objects.values_list("pk", flat=True).get(campaign=held)
+            if held.is_digest:
+                _set_readers_aside(held, edition)
+            _undo(held, now)
+            translations.reopen(held, now)
+            detail = {"edition": edition}
+            record("campaign.taken_back", held.organization, now=now, by=by, about=held.pk, detail=detail)
+        clear_half_made(campaign)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def _undo(campaign: Campaign, now: datetime) -> None:
+    """All that a release wrote into the row. A digest gets a reason: without one the clock would release it again."""
+    Campaign.objects.filter(pk=campaign.pk).update(
+        state="draft",
+        reason=STUCK if campaign.is_digest else "",
+        changed=now,
+        due=None,
+        released=None,
+        waits_until=None,
+        quiet="",
+        wave_percent=0,
+        wave_hold=0,
+        wave_stop=100,
+        wave_state="",
+        wave_until=None,
+        test_state="",
+        test_winner=None,
+        digest_round=campaign.digest_round if campaign.is_digest else 0,
+        frozen=0,
+        **dict.fromkeys(COUNTERS, 0),
+    )
+
+
+def _set_readers_aside(campaign: Campaign, edition: int) -> None:
+    """Whom a digest gathers for stood in its chunks since the release, and its round is over: nothing else says it."""
+    blobs = Chunk.objects.filter(edition=edition, retry=False).order_by("pk").values_list("numbers", flat=True)
+    for some in batched(blobs.iterator(chunk_size=100), digest_rounds.PAGE // CHUNK):
+        numbers = [number for blob in some for number in unpack_numbers(bytes(blob))]
+        digest_rounds.set_aside(campaign, [row_id(campaign.organization_id, number) for number in numbers])

@@ -1,0 +1,116 @@
+"""How far the database had come, noted beside it: one that was put back from a copy is behind the note.
+
+Journals know what was sent; who left, objected or was erased since the copy was made stood in the database alone. The
+newest row of the log and of the consent records, which nobody deletes, is noted once a second after its commit, so the
+note is never ahead of the database. A database that does not know that row, by number and keyed hash, has gone back.
+"""
+
+import json
+import os
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from samizdat.audience.models import ConsentRecord
+from samizdat.delivery.models import Location
+from samizdat.events.models import Event
+from samizdat.options import data_folder
+
+# Said among the parts of a place (location.PARTS) that differ.
+REWOUND = "rewound"
+# Counts releases in the database, so that those on one machine count for the notes of the others.
+RELEASES = "releases"
+TABLES: dict[str, Any] = {"records": ConsentRecord, "events": Event}
+
+
+class Missing(NamedTuple):
+    """At most so many rows; 0 where others have taken their numbers since."""
+
+    records: int
+    events: int
+
+
+def _path() -> Path:
+    return data_folder() / "newest"
+
+
+def _noted() -> dict[str, Any]:
+    try:
+        payload = json.loads(_path().read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return payload if isinstance(payload, dict) else {}
+
+
+def _releases() -> int:
+    row = Location.objects.filter(folder=b"", part=RELEASES).first()
+    return int.from_bytes(row.digest) if row else 0
+
+
+def _newest() -> dict[str, Any]:
+    newest: dict[str, Any] = {"releases": _releases()}
+    for name, table in TABLES.items():
+        row = table.objects.order_by("-id").values_list("id", "digest").first()
+        newest[name] = [row[0], bytes(row[1]).hex()] if row else None
+    return newest
+
+
+# One statement: a sender asks before each claim.
+_KNOWN = """
+SELECT (SELECT digest FROM delivery_location WHERE folder = %s AND part = %s),
+(SELECT digest FROM audience_consentrecord WHERE id = %s), (SELECT digest FROM events_event WHERE id = %s)
+"""
+
+
+def missing() -> Missing | None:
+    """What a database that has gone back has forgotten; None: it has not, or was released since."""
+    noted = _noted()
+    if not noted:
+        return None
+    rows = {name: noted[name] or (0, "") for name in TABLES}
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN, [b"", RELEASES, *(number for number, _digest in rows.values())])
+        released, *digests = (bytes(value or b"") for value in cursor.fetchone())
+    releases = int.from_bytes(released)
+    same = all(bytes.fromhex(row[1]) == digest for row, digest in zip(rows.values(), digests, strict=True))
+    if releases > noted["releases"] or (same and releases == noted["releases"]):
+        return None
+    counts = {}
+    for name, table in TABLES.items():
+        newest = table.objects.order_by("-id").values_list("id", flat=True).first() or 0
+        counts[name] = max(0, rows[name][0] - newest)
+    return Missing(**counts)
+
+
+def note() -> None:
+    """This is how far it has come."""
+    newest = _newest()
+    if newest == _noted():
+        return
+    # A sender and the guard beside it are threads of one process.
+    draft = _path().with_name(f"newest.{os.getpid()}.{threading.get_ident()}")
+    with draft.open("w") as file:
+        json.dump(newest, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(_path())
+
+
+def release() -> None:
+    """A person has decided: the database is taken as it is, on every machine."""
+    count = max(_releases(), _noted().get("releases", 0)) + 1
+    Location.objects.update_or_create(folder=b"", part=RELEASES, defaults={"digest": count.to_bytes(16)})
+    transaction.on_commit(note)
+
+
+def keep(now: datetime) -> None:
+    """Each second, on every machine: fences what has gone back, and notes how far it has come otherwise."""
+    from samizdat.delivery.actions import copied_installation
+
+    if missing():
+        copied_installation.look(now)
+    else:
+        note()

@@ -1,0 +1,210 @@
+"""Who signs for a sender: named reads of sending domains and their keys."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from samizdat.core.mail import dkim
+from samizdat.core.mail.address import BadAddress, domain, normalize
+from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from samizdat.vault import keyring
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key for people: its state and the record to publish, never its private half."""
+
+    id: int
+    domain: str
+    algorithm: str
+    selector: str
+    public: str
+    state: str
+    since: date
+    until: date | None
+    seen: date | None
+
+    @property
+    def name(self) -> str:
+        """Where its TXT record stands."""
+        return dkim.record_name(self.selector, self.domain)
+
+    @property
+    def text(self) -> str:
+        """What its TXT record says."""
+        return dkim.record_text(self.algorithm, self.public)
+
+    @property
+    def strings(self) -> list[str]:
+        return dkim.txt_strings(self.text)
+
+    @property
+    def zone_line(self) -> str:
+        return dkim.zone_line(self.name, self.text)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "selector": self.selector,
+            "algorithm": self.algorithm,
+            "state": self.state,
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat() if self.until else None,
+            "seen": self.seen.isoformat() if self.seen else None,
+            "record": {"name": self.name, "type": "TXT", "value": self.text, "strings": self.strings},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRow:
+    """A sending domain with its keys: those that matter now first, retired ones last."""
+
+    id: int
+    name: str
+    keys: tuple[KeyRow, ...]
+
+    @property
+    def active(self) -> tuple[KeyRow, ...]:
+        return tuple(key for key in self.keys if key.state == "active")
+
+    def document(self) -> dict[str, Any]:
+        return {"domain": self.name, "signs": bool(self.active), "keys": [key.document() for key in self.keys]}
+
+
+_ORDER = {state: place for place, state in enumerate(("active", "new", "published", "retiring", "retired"))}
+
+
+def domains(organization: Any) -> list[DomainRow]:
+    """All sending domains of an organization by name."""
+    rows = SendingDomain.objects.filter(organization=organization).order_by("name").prefetch_related("keys")
+    return [_row(row) for row in rows]
+
+
+def domain_row(row: SendingDomain) -> DomainRow:
+    return _row(row)
+
+
+def _row(row: SendingDomain) -> DomainRow:
+    keys = [
+        KeyRow(key.pk, row.name, key.algorithm, key.selector, key.public, key.state, key.since, key.until, key.seen)
+        for key in row.keys.all()
+    ]
+    keys.sort(key=lambda key: (_ORDER[key.state], key.algorithm, -key.id))
+    return DomainRow(row.pk, row.name, tuple(keys))
+
+
+def domain_named(organization: Any, name: str) -> SendingDomain | None:
+    rows = SendingDomain.objects.select_related("organization")
+    return rows.filter(organization=organization, name=name.strip().rstrip(".").lower()).first()
+
+
+# --- signing ---
+
+
+def _over(name: str) -> list[str]:
+    """The domain and those above it that are not a top-level one, the nearest first."""
+    labels = name.split(".")
+    return [".".join(labels[at:]) for at in range(len(labels) - 1)]
+
+
+def signing_domain(organization: Any, name: str) -> str:
+    """Which of our domains signs for a sender at `name`; "" for none. A domain signs for those below it as well:
+    DMARC asks for the same organizational domain (RFC 7489, 3.1.1)."""
+    return _domain_with(organization, name, "active")
+
+
+def _domain_with(organization: Any, name: str, *states: str) -> str:
+    """The nearest domain at or above `name` that has a key in one of these states; "" for none."""
+    rows = DkimKey.objects.filter(domain__organization=organization, domain__name__in=_over(name), state__in=states)
+    names = set(rows.values_list("domain__name", flat=True))
+    return next((candidate for candidate in _over(name) if candidate in names), "")
+
+
+def signing_keys(organization: Any, name: str) -> list[dkim.SigningKey]:
+    """The active keys for a sender at `name`, Ed25519 before RSA; none when nobody here signs for it.
+
+    Errors: VaultError, SealError when they cannot be opened.
+    """
+    domain_name = signing_domain(organization, name)
+    if not domain_name:
+        return []
+    keys = keyring.keys(organization)
+    rows = DkimKey.objects.filter(domain__organization=organization, domain__name=domain_name, state="active")
+    return [
+        dkim.SigningKey(
+            domain_name, row.selector, dkim.read_private(keys.open(row.private_sealed, "dkimkey", "private", row.pk))
+        )
+        for row in rows.order_by("algorithm")
+    ]
+
+
+def active_keys(organization: int) -> tuple[int, ...]:
+    """Numbers of the keys that sign now: another answer than before means that makers have to be made anew."""
+    rows = DkimKey.objects.filter(domain__organization=organization, state="active")
+    return tuple(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def signed(route: Route, sender: str, content: bytes) -> bytes:
+    """A single mail of ours (a confirmation, a test) as it goes by this route."""
+    if not route.signs:
+        return content
+    try:
+        name = domain(normalize(sender))
+    except BadAddress:
+        return content
+    return dkim.sign(content, signing_keys(route.organization, name))
+
+
+# --- what the check says ---
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who signs the letters of a sender. by: "us", "relay" (every route's provider), "both", "nobody", or "waiting": we
+    will, when the keys that are there are published and active."""
+
+    by: str
+    domain: str  # Whose keys; "" where there are none of ours.
+    keys: tuple[KeyRow, ...]
+    relays: tuple[str, ...]  # Names of the routes whose provider has to sign.
+
+    @property
+    def selectors(self) -> list[str]:
+        return [key.selector for key in self.keys]
+
+    @property
+    def sentence(self) -> str:
+        values = {"domain": self.domain, "selectors": ", ".join(self.selectors), "names": ", ".join(self.relays)}
+        return _SENTENCES[self.by]() % values
+
+
+_SENTENCES: dict[str, Callable[[], str]] = {
+    "us": lambda: _("We sign for %(domain)s with %(selectors)s."),
+    "both": lambda: _("We sign for %(domain)s with %(selectors)s; by %(names)s its provider has to."),
+    "relay": lambda: _("The provider has to: %(names)s. Its own pages say whether it does for this domain."),
+    "waiting": lambda: _(
+        "%(domain)s has keys that do not sign yet. Publish their records at your DNS provider, then press Check and "
+        "Activate at the domain."
+    ),
+    "nobody": lambda: _(
+        "Large mailboxes ask for a DKIM signature of the sender’s domain. An admin adds it under Sending domains, or "
+        "says at the route that its provider signs."
+    ),
+}
+
+
+def signature_of(organization: Any, name: str) -> Signature:
+    """For a sender at this domain, by the routes that may carry the letter."""
+    routes = list(Route.objects.filter(organization=organization, state__in=("live", "throttled")).order_by("priority"))
+    ours = signing_domain(organization, name) if name else ""
+    relays = tuple(route.name for route in routes if not route.signs)
+    if routes and len(relays) == len(routes):
+        return Signature("relay", "", (), relays)
+    if not ours:
+        waits = _domain_with(organization, name, "new", "published") if name else ""
+        return Signature("waiting" if waits else "nobody", waits, (), relays)
+    row = domain_named(organization, ours)
+    keys = _row(row).active if row else ()
+    return Signature("both" if relays else "us", ours, keys, relays)

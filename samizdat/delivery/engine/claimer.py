@@ -1,0 +1,592 @@
+"""The feeder: claims chunks, asks consent for every slice, keeps an eye on campaigns and routes. A thread of its own.
+
+Its database connection is the one that holds this sender's lock on PostgreSQL, and every slice is read over it: when
+the connection is gone, nothing more is fed (design.md, 6.3).
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError, connections
+
+from samizdat import dbclock, dialect
+from samizdat.accounts.models import Organization
+from samizdat.audience import condition_values
+from samizdat.audience.models import NUMBER_MASK, row_id
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core.crypto import seal
+from samizdat.core.mail import ledger, outcome, rate
+from samizdat.core.mail.ledger import JournalNews
+from samizdat.core.mail.outcome import RouteVerdict
+from samizdat.delivery import clock_jumps, copied_installation
+from samizdat.delivery.actions import copied_installation as fencing
+from samizdat.delivery.actions import due, rate_budgets, route_refusals, routes, wait_reasons
+from samizdat.delivery.engine import locks, recovery, rewound_database
+from samizdat.delivery.engine.batches import SLICE, Claim, MessageBatch
+from samizdat.delivery.engine.edition_loader import LoadedEdition, open_edition, route_infos
+from samizdat.delivery.engine.heartbeat import Heartbeat
+from samizdat.delivery.engine.organization_queue import OrganizationQueue
+from samizdat.delivery.engine.rate_limiter import RateLimiter
+from samizdat.delivery.engine.results import SendResult
+from samizdat.delivery.engine.route_rejections import DeferredReplies, ReplyQuestion, WatchedReplies
+from samizdat.delivery.models import Worker
+from samizdat.publicdb import actions as publicdb
+from samizdat.vault import keyring
+from samizdat.vault.errors import VaultError
+
+if TYPE_CHECKING:
+    from samizdat.delivery.engine.sender import Sender
+
+log = logging.getLogger("samizdat.sender")
+
+# Seconds between two looks at campaigns, routes and the clock.
+TICK = 0.5
+# Results that are not in the database yet; above this nothing new is fed.
+MOST_BACKLOG = 6000
+# Where a chunk is gone in a tenth of a second, two are claimed at a time: what a power cut leaves in doubt is still no
+# more than what goes out in a quarter of one (design.md, 6.2 and 6.8).
+AT_SPEED, CHUNKS_AT_SPEED = 5000.0, 2
+# Seconds without a route that takes messages after which claimed chunks are given back: a power cut would leave
+# all of them in doubt.
+HOLD_CLAIMS = 30.0
+# Seconds; an edition and its keys are dropped when nothing of it was sent for so long (design.md, section 7).
+IDLE = 60.0
+
+_SUPPRESSED = outcome.NUMBERS["suppressed"]
+_UNMAKEABLE = outcome.NUMBERS["unmakeable"]
+
+
+class Claimer:
+    """Runs in its own thread; `want`, `condemn`, `returned` and `wake` are for the event loop."""
+
+    def __init__(self, sender: "Sender") -> None:
+        self._sender = sender
+        self.wake = threading.Event()
+        self.ready = threading.Event()
+        self.finish = threading.Event()
+        self.returned: deque[tuple[Claim, int]] = deque()
+        self.recovered: deque[int] = deque()
+        self.must_wait: deque[int] = deque()
+        self.worker: Worker | None = None
+        self.pacer = RateLimiter(sender)
+        self.pulse = Heartbeat("sender", sender.turns)
+        self._wanted: deque[OrganizationQueue] = deque()
+        self._wanting: dict[int, OrganizationQueue] = {}
+        self._condemned: deque[tuple[OrganizationQueue, int, RouteVerdict, frozenset[str]]] = deque()
+        self._lanes: dict[int, OrganizationQueue] = {}
+        self._claims: dict[int, list[Claim]] = {}
+        self._editions: dict[int, list[int]] = {}
+        self._domain_of: dict[int, str] = {}  # By edition: that of its sender.
+        self._opened: dict[tuple[int, int], tuple[LoadedEdition, float]] = {}  # By edition and version.
+        self._known_routes: dict[int, object] = {}
+        self._lively: dict[int, float] = {}
+        self._next_tick = 0.0
+        self._domains: dict[tuple[int, str], rate_budgets.WarmUp] = {}
+        self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
+        self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
+        self._put_off: deque[tuple[OrganizationQueue, DeferredReplies]] = deque()
+        self._asked: deque[tuple[OrganizationQueue, ReplyQuestion]] = deque()
+        self._accepted: deque[tuple[int, bytes]] = deque()
+        self._watched: dict[int, dict[int, frozenset[bytes]]] = {}  # By organization, as its lane has them.
+        self._known_refusing: dict[int, object] = {}
+        self._fresh: set[tuple[int, tuple[int, ...]]] = set()  # Keys that were looked at since the last look around.
+        self._untaken = rate.UnusedRate[int]()
+        self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+    # -- from the event loop ----------------------------------------------------------------------------------------
+
+    def want(self, lane: OrganizationQueue) -> None:
+        """This lane has room for a slice."""
+        self._wanted.append(lane)
+        self.wake.set()
+
+    def condemn(
+        self, lane: OrganizationQueue, route: int, verdict: RouteVerdict, domains: frozenset[str] = frozenset()
+    ) -> None:
+        """domains: the verdict means letters from these alone."""
+        self._condemned.append((lane, route, verdict, domains))
+        self.wake.set()
+
+    def put_off(self, lane: OrganizationQueue, what: DeferredReplies) -> None:
+        """A mailbox provider refuses us."""
+        self._put_off.append((lane, what))
+        self.wake.set()
+
+    def ask_others(self, lane: OrganizationQueue, what: ReplyQuestion) -> None:
+        """Refusals wait: whose are they, when nobody else is to be sent anything, or with those of other senders?"""
+        self._asked.append((lane, what))
+
+    def accepted_elsewhere(self, edition: int, provider: bytes) -> None:
+        """A mailbox provider accepted an email that refused others of other senders."""
+        self._accepted.append((edition, provider))
+        self.wake.set()
+
+    # -- the thread -------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._begin()
+            while not self.finish.is_set():
+                self._work()
+                self.wake.wait(max(0.0, self._next_tick - time.monotonic()))
+                self.wake.clear()
+            self._wind_up()
+        except Exception as error:
+            log.exception("The sender stops feeding (%s).", type(error).__name__)
+            self._sender.fail(error)
+            self._abandon()
+        finally:
+            self.ready.set()
+            self.pulse.end()
+            connections.close_all()
+
+    def _begin(self) -> None:
+        """A worker row, its lock, and whatever the one before left behind. In this order: the row comes first."""
+        locks.check_sessions()
+        fencing.look(self._sender.clock())
+        self._guard = copied_installation.Guard()
+        self.worker = worker = self.pulse.begin("worker")
+        self._look_at_clock()
+        rewound_database.catch_up(self._sender.clock())
+        recovery.recover_dead(self._sender.clock(), mine=worker.pk)
+        rewound_database.wait_for_others(self._sender.stop.is_set)
+        self._sender.begin_records(worker.journal, ledger.Header(bytes(worker.boot), worker.pk, bytes(worker.folder)))
+        self.ready.set()
+
+    def _work(self) -> None:
+        self.pulse.move()
+        self._take_back()
+        self.pacer.work()
+        self._write_condemned()
+        self._write_put_off()
+        if time.monotonic() >= self._next_tick:
+            self._next_tick = time.monotonic() + TICK
+            self._tick()
+        while self._wanted:
+            lane = self._wanted.popleft()
+            self._wanting[lane.organization] = lane
+        for lane in list(self._wanting.values()):
+            self._serve(lane)
+        self._close_claims()
+
+    # -- slices -----------------------------------------------------------------------------------------------------
+
+    def _serve(self, lane: OrganizationQueue) -> None:
+        sender = self._sender
+        # A full disk: what may not be written in the journal may not be sent.
+        if lane.active is None or sender.closing or sender.journal.full or sender.recorder.backlog > MOST_BACKLOG:
+            return
+        if self._untaken.age(lane.organization, time.monotonic()) > rate.UNTAKEN:
+            return  # Somebody may have left whose leaving is not known here.
+        piece = self._next_slice(lane)
+        if piece is not None:
+            del self._wanting[lane.organization]
+            self._sender.call(lane.receive, piece)
+
+    def _next_slice(self, lane: OrganizationQueue) -> MessageBatch | None:
+        claims = self._claims.setdefault(lane.organization, [])
+        while True:
+            claim = self._turn(lane, claims)
+            if claim is None:
+                return None
+            most = self._of_its_domain(claim, lane.appetite)
+            if not most:
+                self._let_go(lane, claim.opened.edition)
+                self._editions[lane.organization].remove(claim.opened.edition)  # Until the next look around.
+                continue
+            piece = self._slice(claim, most)
+            if piece is None:
+                self._not_sent(claim, most)
+                self._let_go(lane, claim.opened.edition)
+            elif piece.rows:
+                if not any(claim.rest for claim in claims):
+                    self._turn(lane, claims)  # One chunk ahead, so that the route does not wait for it.
+                return piece
+
+    def _of_its_domain(self, claim: Claim, most: int) -> int:
+        """How many of a slice may go today from the domain of its sender, when that is being warmed up."""
+        domain = self._domains.get((claim.opened.organization, claim.opened.domain))
+        if domain is None:
+            return most
+        back = self._domain_back.pop(domain.id, 0)
+        return rate_budgets.draw_for_domain(domain, min(most, SLICE, len(claim.rest)), back, self._sender.clock())
+
+    def _not_sent(self, claim: Claim, count: int) -> None:
+        """So many of what was drawn for its domain go back to that domain's day."""
+        domain = self._domains.get((claim.opened.organization, claim.opened.domain))
+        if domain is not None:
+            self._domain_back[domain.id] = self._domain_back.get(domain.id, 0) + count
+
+    def _turn(self, lane: OrganizationQueue, claims: list[Claim]) -> Claim | None:
+        """Campaigns take turns, slice by slice: the one that waited longest and has something to send."""
+        turns = self._editions.get(lane.organization, [])
+        claims = [claim for claim in claims if lane.wants(claim.opened.domain)]
+        mine = {claim.opened.edition for claim in claims if claim.rest}
+        for edition in list(turns):
+            if not lane.wants(self._domain_of[edition]):
+                continue
+            claim = next((claim for claim in claims if claim.rest and claim.opened.edition == edition), None)
+            if claim is None and (edition not in self._idle or not mine):
+                claim = self._claim(lane, edition)
+                if claim is None:
+                    self._idle.add(edition)
+            if claim is not None:
+                if edition in turns:
+                    turns.remove(edition)
+                    turns.append(edition)
+                return claim
+        return next((claim for claim in claims if claim.rest), None)
+
+    def _slice(self, claim: Claim, most: int) -> MessageBatch | None:
+        """The next few of a chunk whom we may write to at this moment. Whoever may not be is booked as suppressed.
+
+        None: the campaign does not go on, and they are owed by the chunk as before.
+        """
+        numbers = [claim.rest.popleft() for _ in range(min(most, len(claim.rest)))]
+        claim.untouched -= min(len(numbers), claim.untouched)
+        opened = claim.opened
+        checked = time.monotonic()
+        assert self.worker is not None
+        rows = [row_id(opened.organization, number) for number in numbers]
+        mark = claim.chunk, self.worker.pk, claim.size, claim.untouched
+        # A second try is hers by itself, as the first one was, whatever she chose since.
+        round = -1 if claim.retry else opened.round
+        fed = dialect.feed(*mark, opened.edition, opened.organization, opened.list_id, opened.appeal, round, rows)
+        if not fed.ours:
+            # Taken from us, since the others took us for dead: nothing of it goes out here.
+            claim.closing = True
+            claim.rest.clear()
+            return MessageBatch(claim, [], checked)
+        if not fed.goes_on:
+            return None
+        allowed = {row & NUMBER_MASK: (row & NUMBER_MASK, blob, provider) for row, blob, provider in fed.people}
+        for number in numbers:
+            if number not in allowed:
+                self._book(claim, number, JournalNews.SUPPRESSED, _SUPPRESSED, 0)
+        claim.sliced += len(allowed)
+        # In the order of the chunk: in a warm-up the newest come first.
+        people = [allowed[number] for number in numbers if number in allowed]
+        return MessageBatch(claim, people, checked, groups=self._groups(opened, people))
+
+    def _groups(self, opened: LoadedEdition, people: list[tuple[int, bytes, int]]) -> dict[int, dict[str, str]]:
+        """Number -> the groups that the letter's conditions ask for; a query only where they ask for any."""
+        rows = [row_id(opened.organization, number) for number, _, _ in people] if opened.groups else []
+        return {row & NUMBER_MASK: groups for row, groups in condition_values.values(rows, opened.groups).items()}
+
+    def _book(self, claim: Claim, number: int, news: JournalNews, answer: int, provider: int) -> None:
+        self._sender.recorder.tell(
+            SendResult(claim.opened.edition, claim.chunk, number, news, answer, provider=provider, retry=claim.retry)
+        )
+
+    # -- claims -----------------------------------------------------------------------------------------------------
+
+    def _claim(self, lane: OrganizationQueue, edition: int) -> Claim | None:
+        """A chunk of one campaign; None when it has none that is ready, or others are placed at it."""
+        assert self.worker is not None
+        if not self._sender.placed(edition):
+            return None
+        self._guard.check()
+        if self._open(edition) is None:
+            self._editions[lane.organization].remove(edition)
+            return None
+        most = CHUNKS_AT_SPEED if lane.rate > AT_SPEED else 1
+        rows = dialect.claim_chunks(edition, self.worker.pk, self._sender.clock(), most)
+        claims = [self._open_claim(lane, edition, *row) for row in rows]
+        return next((claim for claim in claims if claim is not None), None)
+
+    def _open_claim(
+        self, lane: OrganizationQueue, edition: int, chunk: int, blob: bytes, retry: bool, reported: int, variant: int
+    ) -> Claim | None:
+        opened = self._open(edition, variant)
+        if opened is None:  # Paused: the chunk is given back.
+            assert self.worker is not None
+            dialect.close_chunks([chunk], self.worker.pk)
+            return None
+        numbers = list(ledger.unpack_numbers(blob))
+        if retry or reported:
+            numbers = dialect.unanswered(edition, chunk, retry, numbers)
+        claim = Claim(chunk, retry, opened, deque(numbers), len(blob) // 8, len(numbers))
+        self._claims[lane.organization].append(claim)
+        return claim
+
+    def _open(self, edition: int, variant: int = 0) -> LoadedEdition | None:
+        """An edition is opened once for its signing keys. One that does not open is paused, and the others go on."""
+        entry = self._opened.get((edition, variant))
+        try:
+            opened = entry[0] if entry and self._is_fresh(entry[0]) else open_edition(edition, variant)
+        except Edition.DoesNotExist:
+            return None  # Paused and taken back since the last look around.
+        except (VaultError, seal.SealError, ValueError, LookupError) as error:
+            log.error("An edition cannot be opened (%s). Its campaign is paused.", type(error).__name__)
+            due.pause_unreadable(edition, self._sender.clock())
+            return None
+        self._opened[edition, variant] = opened, time.monotonic()
+        return opened
+
+    def _is_fresh(self, opened: LoadedEdition) -> bool:
+        """Asked once between two looks around: chunks are claimed many times a second."""
+        key = opened.edition, opened.signers
+        if key not in self._fresh and opened.is_fresh():
+            self._fresh.add(key)
+        return key in self._fresh
+
+    def _take_back(self) -> None:
+        while self.returned:
+            claim, number = self.returned.popleft()
+            claim.sliced -= 1
+            self._not_sent(claim, 1)
+            if not claim.closing:
+                claim.rest.append(number)
+
+    def _let_go(self, lane: OrganizationQueue, edition: int | None = None) -> None:
+        """Give chunks back: of one edition, or all of them. What is in flight is finished first."""
+        for claim in self._claims.get(lane.organization, []):
+            if edition is None or claim.opened.edition == edition:
+                claim.closing = True
+                claim.rest.clear()
+        if edition is not None:
+            self._sender.call(lane.drop, edition)
+        else:
+            self._sender.call(lane.give_all_back)
+
+    def _close_claims(self) -> None:
+        for claims in self._claims.values():
+            for claim in [claim for claim in claims if not claim.rest and claim.resolved == claim.sliced]:
+                claims.remove(claim)
+                self._sender.recorder.close_chunk(claim.chunk)
+
+    # -- the look around --------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._look_at_clock()
+        now = self._sender.clock()
+        self._idle.clear()
+        self._fresh.clear()
+        due.start_due(now)
+        due.retry_due(now)
+        due.finish_cancelled(now)
+        routes.wake_due(now)
+        recovery.recover_dead(now, mine=self.worker.pk if self.worker else None)
+        self._settle(now)
+        self._look_at_intake()
+        self._look_at_campaigns(now)
+        self._drop_idle()
+        if not self._sender.recorder.alive:
+            raise RuntimeError("The recorder has stopped.")
+
+    def _look_at_clock(self) -> None:
+        """Was it set? What routes remember of it is read anew."""
+        dbclock.sync()
+        if clock_jumps.look(self._sender.clock(), dbclock.ticks()):
+            self.pacer.forget()
+            for lane in self._lanes.values():
+                self._sender.call(lane.forget_slowed)
+
+    def _look_at_intake(self) -> None:
+        """Has what readers sent been taken up? Where it has not, what was fed goes back as well."""
+        now = time.monotonic()
+        try:
+            by_uid = publicdb.untaken()
+        except DatabaseError:
+            if connections["publicdb"].vendor == "sqlite":
+                return  # The worker makes its file anew. Meanwhile the last look grows old, and nothing is fed.
+            raise
+        rows = Organization.objects.values_list("uid", "pk") if by_uid else ()
+        self._untaken.look({pk: by_uid[bytes(uid)] for uid, pk in rows if bytes(uid) in by_uid}, now)
+        for organization, lane in self._lanes.items():
+            if self._untaken.age(organization, now) > rate.UNTAKEN:
+                self._sender.call(lane.take_back)
+
+    def _look_at_campaigns(self, now: datetime) -> None:
+        rows = Campaign.objects.filter(
+            state__in=("sending", "waiting"), organization__fenced=False, edition__isnull=False
+        ).values(*wait_reasons.FIELDS)
+        by_organization: dict[int, list[dict[str, Any]]] = {}
+        for row in rows:
+            by_organization.setdefault(row["organization_id"], []).append(row)
+        for organization in by_organization.keys() - self._lanes.keys():
+            self._lanes[organization] = OrganizationQueue(organization, self._sender)
+            self._sender.call(self._sender.lanes.append, self._lanes[organization])
+        for organization, lane in self._lanes.items():
+            self._look_at_lane(organization, lane, by_organization.get(organization, []), now)
+
+    def _look_at_lane(
+        self, organization: int, lane: OrganizationQueue, campaigns: list[dict[str, Any]], now: datetime
+    ) -> None:
+        infos = route_infos(organization)
+        if self._known_routes.get(organization) != infos:
+            self._known_routes[organization] = infos
+            self._sender.call(lane.set_routes, infos)
+        living = [info for info in infos if info.state in ("live", "throttled")]
+        domains = rate_budgets.warming(organization, now)
+        self._domains = {key: domain for key, domain in self._domains.items() if key[0] != organization}
+        self._domains |= {(organization, name): domain for name, domain in domains.items()}
+        editions = [row["edition__id"] for row in campaigns]
+        held_back = self._look_at_refusing(organization, lane, editions, now)
+        sending = []
+        for row in campaigns:
+            if due.finish_if_done(row["id"], now):
+                continue
+
+            name = row["edition__message_id_domain"]
+            self._domain_of[row["edition__id"]] = name
+            no_way = "" if any(name not in info.barred for info in living) else "barred" if living else "no_route"
+
+            def spent(row: dict[str, Any] = row, name: str = name) -> wait_reasons.WaitReason | None:
+                domain = domains.get(name)
+                if domain is not None and domain.until is not None and not self._domain_back.get(domain.id):
+                    return wait_reasons.WaitReason("warm_up", domain.until)
+                asks = lane.way_for(name) is None or row["reason"] in ("limit", "warm_up")
+                return wait_reasons.all_spent(organization, now, name) if asks else None
+
+            untaken = not no_way and self._untaken.age(organization, time.monotonic()) > rate.UNTAKEN_SAID
+            hold = wait_reasons.WaitReason("untaken") if untaken else wait_reasons.hold_of(row, no_way, spent, now)
+            if hold is None and row["edition__id"] in held_back and route_refusals.nobody_else(row["edition__id"]):
+                hold = wait_reasons.WaitReason("provider")
+            if due.wait_or_go_on(row, hold, now):
+                sending.append(row["edition__id"])
+        turns = [edition for edition in self._editions.get(organization, []) if edition in sending]
+        self._editions[organization] = turns + [edition for edition in sending if edition not in turns]
+        held = {claim.opened.edition: claim.opened.domain for claim in self._claims.get(organization, [])}
+        for edition, name in held.items():
+            if edition not in sending or (lane.barring and lane.way_for(name) is None):
+                self._let_go(lane, edition)
+        self.pacer.tick(organization, lane, bool(sending), now)
+        self._mind_standstill(organization, lane)
+
+    def _mind_standstill(self, organization: int, lane: OrganizationQueue) -> None:
+        """No route takes anything for a while: give the chunks back."""
+        if lane.active is not None or not self._claims.get(organization):
+            self._lively[organization] = time.monotonic()
+        patience = HOLD_CLAIMS if lane.alive else TICK
+        if time.monotonic() - self._lively.get(organization, 0.0) > patience:
+            self._let_go(lane)
+
+    def _write_condemned(self) -> None:
+        while self._condemned:
+            lane, route, verdict, domains = self._condemned.popleft()
+            routes.condemn(route, verdict, self._sender.clock(), domains)
+            self._known_routes.pop(lane.organization, None)
+            self._sender.call(lane.confirmed, route, domains)
+            self._next_tick = 0.0
+        while self.recovered:
+            routes.clear_reason(self.recovered.popleft())
+        while self.must_wait:
+            routes.wait_from_now_on(self.must_wait.popleft(), self._sender.clock())
+
+    def _write_put_off(self) -> None:
+        while self._put_off:
+            lane, what = self._put_off.popleft()
+            route_refusals.put_off(what.edition, what.provider, what.said, what.alike, self._sender.clock())
+            self._sender.call(lane.refusing.written, what.edition, what.provider)
+            self._next_tick = 0.0
+
+    def _settle(self, now: datetime) -> None:
+        """Where nobody else of a campaign is to be sent anything, what waits to be understood is decided."""
+        assert self.worker is not None
+        others = bool(self._asked or self._accepted) and route_refusals.others_of(self.worker.pk)
+        while self._accepted:
+            route_refusals.accepted_elsewhere(*self._accepted.popleft(), self.worker.pk)
+        while self._asked:
+            lane, what = self._asked.popleft()
+            self._write_put_off()  # Before our rows go: whoever misses them has to find what came of them.
+            settles = what.settles and self._has_nothing_else(lane, what, now)
+            if not others:
+                together = route_refusals.MergedRefusals(settles=settles)
+            else:
+                together = route_refusals.count_together(what.edition, self.worker.pk, what.held, settles=settles)
+            for provider in together.accepted:
+                self._sender.call(lane.refusing.believe, what.edition, provider)
+            for provider, words, count in together.put_off:
+                self._sender.call(lane.refusing.put_off_together, what.edition, provider, words, count)
+            if together.settles and what.waiting:
+                self._sender.call(lane.refusing.settle, what.edition)
+
+    def _has_nothing_else(self, lane: OrganizationQueue, what: ReplyQuestion, now: datetime) -> bool:
+        claims = [claim for claim in self._claims.get(lane.organization, []) if claim.opened.edition == what.edition]
+        unanswered = sum(claim.sliced - claim.resolved + len(claim.rest) for claim in claims)
+        return unanswered == what.waiting and not self.returned and not route_refusals.anybody_else(what.edition, now)
+
+    def _look_at_refusing(
+        self, organization: int, lane: OrganizationQueue, editions: list[int], now: datetime
+    ) -> set[int]:
+        """Editions of which some mailbox provider is put off."""
+        seen = route_refusals.of_editions(organization, editions)
+        if self._known_refusing.get(organization, route_refusals.NOBODY) != seen:
+            self._known_refusing[organization] = seen
+            self._sender.call(lane.refusing.set_put_off, dict(seen.put_off), seen.believed)
+        route_refusals.let_go(editions, seen, now)
+        self._watch_others(organization, lane, editions)
+        return set(seen.put_off)
+
+    def _watch_others(self, organization: int, lane: OrganizationQueue, editions: list[int]) -> None:
+        """Whose refusals do other senders hold? What such a provider accepts from here is news to them."""
+        assert self.worker is not None
+        by_edition = (
+            route_refusals.held_elsewhere(editions, self.worker.pk) if route_refusals.others_of(self.worker.pk) else {}
+        )
+        if self._watched.get(organization, {}) != by_edition:
+            self._watched[organization] = by_edition
+            digest = route_refusals.digests(Organization.objects.get(pk=organization)) if by_edition else None
+            self._sender.call(lane.refusing.watch, WatchedReplies(dict(by_edition), digest) if digest else None)
+
+    def _drop_idle(self) -> None:
+        now = time.monotonic()
+        used = {claim.opened.edition for claims in self._claims.values() for claim in claims}
+        for key, (opened, last) in list(self._opened.items()):
+            if opened.edition in used:
+                self._opened[key] = opened, now
+            elif now - last > IDLE:
+                del self._opened[key]
+        keyring.forget_idle(IDLE)
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def _wind_up(self) -> None:
+        """Everything in flight has been told. Give back what is ours, write down what came, and say goodbye."""
+        self._take_back()
+        self._write_condemned()
+        self._write_put_off()
+        self.pacer.end()
+        for domain in self._domains.values():
+            if back := self._domain_back.pop(domain.id, 0):
+                rate_budgets.draw_for_domain(domain, 0, back, self._sender.clock())
+        for claims in self._claims.values():
+            for claim in claims:
+                self._sender.recorder.close_chunk(claim.chunk)
+        clean = self._sender.recorder.stop(patience=2.0)
+        if clean and self.worker is not None:
+            now = self._sender.clock()
+            self.pulse.end()  # A heartbeat that was due now would find itself taken for dead.
+            Worker.objects.filter(pk=self.worker.pk).update(ended=now)
+            self._finish_campaigns(now)
+        self._sender.journal.close(keep=not clean)
+
+    def _abandon(self) -> None:
+        """Something is wrong, mostly the database. What is in flight is finished; the journal has what it became of.
+
+        The worker stays as if it had died: whoever comes next recovers it.
+        """
+        self.ready.set()
+        if hasattr(self._sender, "recorder"):
+            self.finish.wait()
+            self._sender.recorder.stop(patience=2.0)
+            self._sender.journal.close(keep=True)
+
+    def _finish_campaigns(self, now: datetime) -> None:
+        for campaign in Campaign.objects.filter(state="sending", pending=0, deferred=0).values_list("id", flat=True):
+            due.finish_if_done(campaign, now)

@@ -1,0 +1,199 @@
+"""Opens an edition once: its maker, its keys and where its links lead. What the hot loop holds instead of rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from samizdat import phrases_override, plugins
+from samizdat.accounts import grants
+from samizdat.audience import condition_values
+from samizdat.audience import queries as audience
+from samizdat.campaigns.models import Edition, EditionVariant, is_gathered
+from samizdat.campaigns.translations import slug_of
+from samizdat.core.ab_test import REST
+from samizdat.core.content import reader_formats
+from samizdat.core.content.merge import Condition
+from samizdat.core.content.message import CompiledContent, MessageMaker, loads
+from samizdat.core.crypto import seal
+from samizdat.core.mail import address
+from samizdat.core.mail.dkim import SigningKey, SigningMaker
+from samizdat.delivery import bounces, dkim_keys
+from samizdat.delivery.actions.rate_budgets import RateAllowance, allowance_of
+from samizdat.delivery.message_values import EditionUrls, ValueBuilder
+from samizdat.delivery.models import Route
+from samizdat.delivery.queries import barred_at, transport_builder
+from samizdat.vault import keyring
+from samizdat.vault.errors import VaultError
+from samizdat.vault.keyring import OrganizationKeys
+from samizdat.vault.sealed_json import open_json
+
+
+@dataclass(slots=True)
+class LoadedEdition:
+    """An edition ready to be made out: by `signing` for a route of which we sign, by `maker` where its provider does.
+
+    Both are the same one while no key is active for its sender.
+    """
+
+    edition: int
+    campaign: int
+    organization: int
+    domain: str
+    list_id: int
+    appeal: bool  # For money: to those alone who agreed to appeals too.
+    round: int  # Of the list's digest; -1: nobody gets this letter gathered.
+    maker: MessageMaker
+    signing: MessageMaker
+    signers: tuple[int, ...]
+    letterer: ValueBuilder
+    opener: seal.SealOpener
+    compiled: CompiledContent
+    own: list[SigningKey]
+    neutral: str  # The subject of discreet letters.
+    groups: condition_values.Asked  # Tags that its conditions ask for.
+    variants: dict[tuple[str, bool], MessageMaker] = field(default_factory=dict)
+
+    def maker_for(self, wishes: str, signs: bool) -> MessageMaker:
+        """For a reader who wants the letter another way than most; made when the first of them comes, in 1 ms."""
+        maker = self.variants.get((wishes, signs))
+        if maker is None:
+            compiled = reader_formats.variant(self.compiled, wishes, self.neutral)
+            maker = SigningMaker(compiled, self.own) if signs and self.own else MessageMaker(compiled)
+            self.variants[wishes, signs] = maker
+        return maker
+
+    def is_fresh(self) -> bool:
+        """False once a key was activated or retired: what is claimed from then on is signed by those that count."""
+        return self.signers == dkim_keys.active_keys(self.organization)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInfo:
+    """A route as its row says. `version` changes with its settings; `build` makes its transport."""
+
+    id: int
+    name: str
+    priority: int
+    state: str
+    reason: str
+    until: datetime | None
+    rate: float | None
+    signs: bool
+    version: object
+    build: Callable[[], Any] | None = field(default=None, compare=False)
+    connections: int = 1
+    allowance: RateAllowance = field(default_factory=RateAllowance)
+    barred: frozenset[str] = frozenset()  # Sending domains that its provider does not accept.
+    waits: bool = False  # For the answer to each message, before anything of the next is sent.
+
+
+def open_edition(number: int, variant: int = 0) -> LoadedEdition:
+    """variant: of its chunk. Errors: LookupError for the rest of a test that has no winner; VaultError when the
+    keys cannot be had, ValueError for a letter of another version."""
+    edition = Edition.objects.select_related("organization", "campaign").get(pk=number)
+    keys = keyring.keys(edition.organization)
+    signers = dkim_keys.active_keys(edition.organization_id)  # Before the keys: what changes in between is seen.
+    own = dkim_keys.signing_keys(edition.organization, edition.message_id_domain)
+    compiled, details, language = _version(edition, keys, variant)
+    maker = MessageMaker(compiled)
+    neutral = phrases_override.words(language or edition.campaign.language)["frame.neutral"]
+    assert keys.ring is not None
+    fields = {view.tag: view.number for view in audience.fields(edition.organization)}
+    place = place_of(edition, details, language)
+    return LoadedEdition(
+        edition=edition.pk,
+        campaign=edition.campaign_id,
+        organization=edition.organization_id,
+        domain=edition.message_id_domain,
+        list_id=edition.campaign.list_id,
+        appeal=edition.campaign.is_appeal,
+        round=edition.campaign.digest_round if is_gathered(edition.campaign) else -1,
+        maker=maker,
+        signing=SigningMaker(compiled, own) if own else maker,
+        signers=signers,
+        letterer=ValueBuilder(edition.pk, place, keys.links[edition.link_key], fields, maker.needs),
+        opener=keys.ring.bound("subscriber", "blob", keys.uid),
+        compiled=compiled,
+        own=own,
+        neutral=neutral,
+        groups=condition_values.asked(edition.organization, _conditions(compiled)),
+    )
+
+
+def _conditions(compiled: CompiledContent) -> list[Condition]:
+    return [condition for choice in compiled.choices for condition, _, _ in choice.branches if condition]
+
+
+def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[CompiledContent, Any, str]:
+    """(compiled, details, language) of one version of a letter; of the rest of a test that is the one that won. "": the
+    campaign's language.
+    """
+    place = edition.campaign.test_winner if variant == REST else variant
+    if place is None:
+        raise LookupError("The test of this letter has no winner yet.")
+    if place == 0:
+        compiled, details = edition.compiled_sealed, edition.details_sealed
+        of = language = ""
+    else:
+        row = EditionVariant.objects.filter(edition=edition, place=place).first()
+        if row is None:
+            raise LookupError("There is no such version of this letter.")
+        compiled, details, of = row.compiled_sealed, row.details_sealed, f" {place}"
+        language = row.language
+    return (
+        loads(keys.open(compiled, "edition", f"compiled{of}", edition.pk)),
+        open_json(keys, details, "edition", f"details{of}", edition.pk),
+        language,
+    )
+
+
+def place_of(edition: Edition, details: Any, language: str = "") -> EditionUrls:
+    """details and language: of one of its versions. Errors: VaultError where it is unknown where links lead."""
+    organization = edition.organization
+    kept = grants.leading(organization)
+    if not kept.known:
+        raise VaultError("The sealed copy of the settings is gone. Save the settings, then resume.")
+    return EditionUrls(
+        public_url=kept.public_url.rstrip("/"),
+        message_id_domain=edition.message_id_domain,
+        envelope_sender=bounces.envelope_sender(organization, address.normalize(details["from_email"])),
+        return_address=kept.return_address,
+        leave_mailbox=kept.leave_mailbox,
+        archive_slug=slug_of(edition, language),
+        language=language.partition("-")[0],
+    )
+
+
+def route_infos(organization: int) -> list[RouteInfo]:
+    """The organization's routes, the first to be used first. One that cannot be read counts as dead."""
+    rows = Route.objects.filter(organization=organization).exclude(state="removed").select_related("organization")
+    routes = list(rows.order_by("priority", "pk"))
+    barred = barred_at([row.pk for row in routes])
+    return [_info(row, barred.get(row.pk, frozenset())) for row in routes]
+
+
+def _info(row: Route, barred: frozenset[str]) -> RouteInfo:
+    allowance = allowance_of(row)
+    version = bytes(row.settings_sealed), row.rate, row.connections, allowance
+    state, build = row.state, None
+    try:
+        build = transport_builder(row)
+    except (plugins.BadRoute, plugins.NoSuchPlug):
+        state = "dead"
+    return RouteInfo(
+        row.pk,
+        row.name,
+        row.priority,
+        state,
+        row.reason,
+        row.until,
+        row.rate,
+        row.signs,
+        version,
+        build,
+        row.connections,
+        allowance,
+        barred,
+        row.waits,
+    )

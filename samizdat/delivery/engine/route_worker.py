@@ -1,0 +1,407 @@
+"""A route at work, on the event loop: the feed that its transport takes messages from, with its pace and its verdicts.
+
+Nothing here touches the database (engine/lane.py says who does).
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from samizdat.core.content.message import Unmakeable
+from samizdat.core.mail import ledger, rate
+from samizdat.core.mail import outcome as outcomes
+from samizdat.core.mail.ledger import JournalNews, JournalRecord, news_of
+from samizdat.core.mail.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
+from samizdat.delivery.engine.batches import UNMAKEABLE, BatchItem
+from samizdat.delivery.engine.edition_loader import RouteInfo
+from samizdat.plugins import Message, RouteDown
+
+if TYPE_CHECKING:
+    from samizdat.delivery.engine.organization_queue import OrganizationQueue
+
+log = logging.getLogger("samizdat.sender")
+
+# Seconds without anything to send after which connections say goodbye.
+IDLE = 5.0
+# So often a route that asks for patience may do so without taking anything in between.
+MOST_STRIKES = 2
+# Seconds; a route that may not send for longer than this lets the next one take over.
+SPENT = 60.0
+# Seconds over which complaints of mailbox providers are compared: one of them, or all?
+LATELY = 60.0
+
+_ACCEPTED = outcomes.NUMBERS["accepted"]
+
+
+class RouteRun:
+    """A route at work: the feed that its transport takes messages from."""
+
+    def __init__(self, lane: "OrganizationQueue", info: RouteInfo) -> None:
+        self.lane = lane
+        self.info = info
+        self.id = info.id
+        self.open = info.state == "live"
+        self.unconfirmed = False  # Condemned here, and the feeder has not written it down yet.
+        self.barred = info.barred  # Sending domains that its provider does not accept.
+        self.unwritten: frozenset[str] = frozenset()  # Of those: barred here, and not written down yet.
+        self.refused: set[str] = set()  # Domains that an answer was about since it began to carry.
+        self.own: deque[BatchItem] = deque()  # Sent here by a route of higher priority that could not take them.
+        self.out: set[BatchItem] = set()
+        self.task: asyncio.Task[None] | None = None
+        self.event = asyncio.Event()
+        self.faults = 0
+        self.strikes = 0  # Verdicts in a row without an accepted message in between.
+        self.accepted = 0
+        self.thanked = False  # It works again, and that has been said.
+        self.rested_until = 0.0
+        self.busy = False
+        self.connections = 0  # Of the route's, leased to this sender. Transports hold to it.
+        self.starved = False  # Other senders hold all of them.
+        self.learned_to_wait = False
+        self.spent_until = 0.0  # Monotonic: its limit or its share of the day is used up.
+        self.slowed: dict[int, rate.RateTurns] = {}  # Mailbox providers that asked for patience.
+        self._senders = 1
+        self._complaints: deque[tuple[float, int]] = deque()
+        self._connecting = False
+        self._meter = None if info.allowance.endless else rate.RateMeter()
+        self._journal = lane.sender.journal
+        self._recorder = lane.sender.recorder
+
+    @property
+    def active(self) -> bool:
+        return self.lane.active is self
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.own) or self.lane.has_slices_for(self)
+
+    @property
+    def spent(self) -> bool:
+        return self.spent_until > 0.0
+
+    @property
+    def able(self) -> bool:
+        """May messages be given to it?"""
+        return self.open and not self.spent and not self.starved
+
+    def takes(self, item: BatchItem) -> bool:
+        """May this message be given to it?"""
+        return self.able and item.claim.opened.domain not in self.barred
+
+    @property
+    def waits(self) -> bool:
+        """Is the answer to each message waited for before anything of the next is sent?"""
+        return self.learned_to_wait or self.info.waits
+
+    def must_wait(self) -> None:
+        """Its server dies when more follows: from now on, and for other senders and the next ones too."""
+        self.learned_to_wait = True
+        self.lane.sender.feeder.must_wait.append(self.id)
+        self.lane.sender.feeder.wake.set()
+
+    # -- the feed ---------------------------------------------------------------------------------------------------
+
+    def take(self) -> Any:
+        """The next message, made out at this moment; None when there is none or no token is left."""
+        meter = self._meter
+        while self.open:
+            if meter is not None and not meter.ready(time.monotonic()):
+                self._dry(meter)
+                return None
+            item = self.lane.next_item(self)
+            if item is None:
+                return None
+            if self.slowed and item.provider in self.slowed and self._put_off(item):
+                continue
+            if self.lane.refusing.holds and self.lane.refusing.holds_back(item):
+                continue
+            message = self._make(item)
+            if message is not None:
+                self.out.add(item)
+                if meter is not None:
+                    meter.use()
+                    if not meter.asked and meter.left < meter.size / 2:
+                        self._draw(meter)
+                return message
+        return None
+
+    def _make(self, item: BatchItem) -> Any:
+        addressed, opened = item.addressed, item.claim.opened
+        addressed.values["DATE"] = self.lane.date
+        try:
+            if addressed.wishes:
+                maker = opened.maker_for(addressed.wishes, self.info.signs)
+            else:
+                maker = opened.signing if self.info.signs else opened.maker
+            content = maker(addressed.values)
+        except Unmakeable:
+            self.lane.book(item, JournalNews.REFUSED, UNMAKEABLE)
+            return None
+        return Message(
+            addressed.number,
+            item.claim.chunk,
+            addressed.sender,
+            addressed.recipient,
+            content,
+            utf8=not addressed.recipient.isascii(),
+            compiled=True,
+            key=item,
+        )
+
+    async def more(self) -> bool:
+        """Waits for something to take. False: the route is closed, or there has been nothing for a while."""
+        quiet_since = time.monotonic()
+        while self.open and not self.spent:
+            wait = IDLE
+            now = time.monotonic()
+            if self.has_work:
+                wait = self._wait(now)
+                if wait <= 0:
+                    return True
+                quiet_since = now
+            elif now - quiet_since >= IDLE:
+                return False
+            self.event.clear()
+            await _wait(self.event, min(wait, IDLE))
+        return False
+
+    # -- pace -------------------------------------------------------------------------------------------------------
+
+    def _wait(self, now: float) -> float:
+        """Seconds until the next message may go."""
+        meter = self._meter
+        if meter is None:
+            return 0.0
+        wait = meter.wait(now)
+        if wait is None:
+            self._dry(meter)
+            wait = max(0.01, meter.not_before - now) if not meter.asked else IDLE
+        return wait
+
+    def _dry(self, meter: rate.RateMeter) -> None:
+        """Nothing may go at this moment. Is more to be had, or is it used up for long?"""
+        if meter.asked or meter.left:
+            return
+        if meter.lost:
+            meter.not_before = 0.0
+        elif meter.not_before - time.monotonic() > SPENT:
+            self.spent_until = meter.not_before
+            asyncio.get_running_loop().call_soon(self.lane.changed)
+            return
+        self._draw(meter)
+
+    def _draw(self, meter: rate.RateMeter) -> None:
+        if not meter.asked and time.monotonic() >= meter.not_before:
+            meter.asked = True
+            back, meter.lost = meter.lost, 0
+            self.lane.sender.feeder.pacer.want(self, back)
+
+    def granted(self, drawn: rate.DrawnRate, offset: float) -> None:
+        """What the feeder has drawn. offset: the time of the house minus our monotonic clock."""
+        meter = self._meter
+        assert meter is not None
+        if drawn.count:
+            meter.grant(drawn.count, drawn.begin - offset, drawn.gap)
+            if self.task is None and not self.has_work:
+                self._hand_back()
+        else:
+            meter.asked = False
+            meter.not_before = drawn.until - offset
+            self._dry(meter)
+        self.event.set()
+        self.pump()
+
+    def _hand_back(self) -> None:
+        """What was drawn and not used is free for other senders, and for tomorrow."""
+        if self._meter is not None and (unused := self._meter.empty()):
+            self.lane.sender.feeder.pacer.back(self, unused)
+
+    def leased(self, connections: int | None, senders: int) -> None:
+        """So many connections are ours. None: they were given up, because nothing went out for a while."""
+        self._connecting = False
+        if connections is None and self.task is not None:
+            self._connect()
+            return
+        was, self.starved = self.starved, connections == 0
+        self.connections, self._senders = connections or 0, senders
+        for turns in self.slowed.values():
+            turns.share = 1 / senders
+        if was != self.starved:
+            self.lane.changed()
+        elif connections:
+            self.pump()
+
+    def _connect(self) -> None:
+        if not self._connecting:
+            self._connecting = True
+            self.lane.sender.feeder.pacer.connect(self)
+
+    def _put_off(self, item: BatchItem) -> bool:
+        """Is it not her provider's turn? Then she is tried again later, and nobody behind her waits."""
+        turns = self.slowed[item.provider]
+        seconds = turns.turn(self.lane.sender.clock().timestamp())
+        if seconds is None:
+            del self.slowed[item.provider]
+        if not seconds:
+            return False
+        self.lane.put_off(item, seconds)
+        return True
+
+    def _complained(self, item: BatchItem, outcome: Deferred) -> bool:
+        """Her mailbox provider, and not the relay, asks for patience: it gets half of what it got."""
+        if outcome.scope != "throttle" or not (outcome.code == 421 or outcome.text.startswith("4.7.")):
+            return False
+        if outcomes.judge("rcpt", outcome.code, outcome.text)[1].state != "ok":
+            return False  # It speaks of the relay, in words.
+        now, provider = time.monotonic(), item.provider
+        self._complaints.append((now, provider))
+        while now - self._complaints[0][0] > LATELY:
+            self._complaints.popleft()
+        counts: dict[int, int] = {}
+        for _, mailbox_provider in self._complaints:
+            counts[mailbox_provider] = counts.get(mailbox_provider, 0) + 1
+        if not rate.to_blame(counts, provider):
+            return False
+        moment = self.lane.sender.clock().timestamp()
+        known = self.slowed.get(provider)
+        state = rate.slow_down(known.state if known else None, self._seen(provider), moment, outcome.wait or 0)
+        if known is None or state != known.state:
+            self.set_slowed(provider, state)
+            self.lane.sender.feeder.pacer.complain(self, provider, state)
+        return True
+
+    def _seen(self, provider: int) -> float:
+        """Messages a second to a provider: its part of those at hand, of all that go out."""
+        at_hand = [item.provider for item in self.out]
+        for piece in self.lane.slices:
+            at_hand += [item.provider for item in piece.items]
+        part = at_hand.count(provider) / len(at_hand) if at_hand else 1.0
+        return self.lane.rate * part
+
+    def set_slowed(self, provider: int, state: rate.SlowedRate) -> None:
+        known = self.slowed.get(provider)
+        if known is None:
+            self.slowed[provider] = rate.RateTurns(state, 1 / self._senders)
+        elif state.at >= known.state.at:
+            known.state = state
+
+    def _forgive(self) -> None:
+        """The relay itself wants less: what was taken for complaints of providers just now was none."""
+        late = self.lane.sender.clock().timestamp() - rate.ONE_COMPLAINT
+        if wronged := [provider for provider, turns in self.slowed.items() if turns.state.at >= late]:
+            for provider in wronged:
+                del self.slowed[provider]
+            self.lane.sender.feeder.pacer.forgive(self, wronged)
+        self._complaints.clear()
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def finishing(self, message: Any) -> None:
+        item = message.key
+        item.generation = self._journal.s(message.chunk, message.number, self.id)
+
+    def tell(self, message: Any, outcome: Outcome) -> None:
+        item = message.key
+        self.out.discard(item)
+        if type(outcome) is Accepted:
+            self.accepted += 1
+            self._note(item, JournalNews.ACCEPTED, _ACCEPTED, outcome.code, 0)
+            self.lane.book(item, JournalNews.ACCEPTED, _ACCEPTED, outcome.code, self.id)
+            if self.lane.refusing.any_waits:
+                self.lane.refusing.accepted(item)
+            return
+        if type(outcome) is Deferred and outcome.scope == "config":
+            self.refused.add(item.claim.opened.domain)
+        news = news_of(outcome)
+        answer = outcomes.answer_class(outcome)
+        code = getattr(outcome, "code", 0)
+        wait = getattr(outcome, "wait", None) or 0
+        elsewhere = isinstance(outcome, Refused) and outcome.answer == "utf8" and self.lane.another(item, self)
+        if news == JournalNews.RETURNED or elsewhere:
+            self._note(item, JournalNews.RETURNED, answer, code, wait)
+            if type(outcome) is Deferred and self._complained(item, outcome) and self.open:
+                self.lane.forget_s(item)
+                self.lane.put_off(item, self.slowed[item.provider].wait(self.lane.sender.clock().timestamp(), wait))
+                return
+            self.lane.came_back(self, item, outcome)
+            return
+        if isinstance(outcome, Refused):
+            # Whose it is will be seen. Killed before that, the journal knows that it was not taken: it is tried again.
+            self._note(item, JournalNews.RETURNED, answer, code, wait)
+            self.lane.forget_s(item)
+            self.lane.refusing.refused(item, outcome, self.id)
+            return
+        if isinstance(outcome, Unsure):
+            self._note(item, news, answer, code, ledger.FOR_PERSON * 60 if outcome.for_person else 0)
+            if outcome.for_person:
+                self._journal.flush()  # At once: killed before the turn ends, it would be sent again.
+            self.lane.book(item, news, answer, code, self.id, held=outcome.for_person)
+            return
+        self._note(item, news, answer, code, wait)
+        self.lane.book(item, news, answer, code, self.id, wait, outcome.text)
+
+    def _note(self, item: BatchItem, news: JournalNews, answer: int, code: int, wait: int) -> None:
+        # Without an S only an answer about her is worth keeping; the rest is simply sent again.
+        if item.generation >= 0 or news in (JournalNews.DEFERRED, JournalNews.REFUSED):
+            number = item.addressed.number
+            self._journal.r(JournalRecord(0, item.claim.chunk, number, news, answer, code, self.id, -(-wait // 60)))
+
+    # -- coming and going -------------------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Begin to carry when there is something to carry."""
+        self.event.set()
+        if self.task is None and self.able and self.has_work and time.monotonic() >= self.rested_until:
+            if not self.connections:
+                self._connect()
+                return
+            self.task = asyncio.create_task(self._carry(), name=f"route {self.id}")
+            self.task.add_done_callback(self._carried)
+
+    async def _carry(self) -> None:
+        try:
+            assert self.info.build is not None
+            self.refused.clear()
+            await self.info.build().carry(self)
+            self.faults = 0
+        except RouteDown as down:
+            if down.verdict.state == "throttled":
+                self._forgive()
+            self.lane.condemn(self, down.verdict)
+        except Exception as error:
+            # A fault of ours in a transport. Rest, try again, and in the end let another route do it.
+            log.exception("Route %s stopped by a fault (%s).", self.id, type(error).__name__)
+            self.faults += 1
+            self.rested_until = time.monotonic() + 2.0**self.faults
+            if self.faults >= 5:
+                self.lane.condemn(self, RouteVerdict("dead", "bad_answer", {"answer": type(error).__name__}))
+
+    def _carried(self, task: asyncio.Task[None]) -> None:
+        self.task = None
+        self._account_for_all()
+        self._hand_back()
+        self.lane.changed()
+
+    def _account_for_all(self) -> None:
+        """A transport tells all outcomes before it ends. One that does not has a fault, and nobody is lost."""
+        for item in list(self.out):
+            message = Message(item.addressed.number, item.claim.chunk, "", "", b"", key=item)
+            if item.generation >= 0:
+                self.tell(message, Unsure("the transport stopped"))
+            else:
+                self.tell(message, Deferred(0, "the transport stopped", "route", "route"))
+
+    def close(self) -> None:
+        """Take nothing more; what is in flight is finished."""
+        self.open = False
+        self.event.set()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

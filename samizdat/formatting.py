@@ -1,0 +1,100 @@
+"""Numbers and days as each language writes them, for every page and sentence alike."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.formats import get_format, number_format
+from django.utils.translation import get_language, get_language_info
+from django.utils.translation import gettext_lazy as lazy
+
+# Day and time by language. Others go by what Django knows of them.
+FORMATS = {
+    "en": {"day": "j F Y", "short": "j M Y", "time": "H:i", "moment": "D j M, H:i", "today": "l, j F"},
+    "ru": {"day": "j E Y", "short": "d.m.Y", "time": "H:i", "moment": "D j E, H:i", "today": "l, j E"},
+}
+# Languages for which Django has no name, or none in Russian: what they are called, and what they call themselves.
+_LANGUAGES = {
+    "zh": (lazy("Chinese"), "中文"),
+    "no": (lazy("Norwegian"), "Norsk"),
+    "nb": (lazy("Norwegian Bokmål"), "Norsk bokmål"),
+}
+_ENGLISH = re.compile(r"\d{1,3}(?:,\d{3})+")
+
+
+def grouped(number: int) -> str:
+    """17,938 in English; 17 938 in Russian, with a space that does not break."""
+    return number_format(number, force_grouping=True)
+
+
+def regrouped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for the holes of a sentence, with their numbers as this language writes them. Core writes 4,206."""
+    return {name: _regrouped(value) for name, value in values.items()}
+
+
+def _regrouped(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return grouped(value)
+    if isinstance(value, str) and _ENGLISH.fullmatch(value):
+        return grouped(int(value.replace(",", "")))
+    return value
+
+
+def language(code: str) -> str:
+    """What a language is called in the words of whoever looks; the code itself of one that Django does not know."""
+    return _named(code, 0, "name_translated")
+
+
+def languages(codes: Iterable[str]) -> str:
+    """Several of them in one phrase: Persian, Georgian; Персидский, грузинский."""
+    names = [language(code) for code in codes]
+    small = (get_language() or "en").startswith("ru")
+    return ", ".join(name.lower() if small and at else name for at, name in enumerate(names))
+
+
+def own_name(code: str) -> str:
+    """What a language calls itself; the code of one that Django does not know."""
+    return _named(code, 1, "name_local")
+
+
+def city(zone: str) -> str:
+    """The city of a time zone as whoever looks calls it: Europe/Riga is Riga, or Рига."""
+    spoken = (get_language() or "en").split("-")[0]
+    return _cities(spoken).get(zone) or zone.rsplit("/", 1)[-1].replace("_", " ")
+
+
+@lru_cache(maxsize=8)
+def _cities(language: str) -> Mapping[str, str]:
+    """Zone -> city, as CLDR has them (babel's `Locale(language).time_zones`; its license lies beside them, with the
+    catalogue of the language).
+    """
+    path = Path(__file__).parent / "locale" / language / "cities.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
+    return dict(line.split(" ", 1) for line in lines)
+
+
+def _named(code: str, place: int, key: str) -> str:
+    try:
+        name = str(_LANGUAGES[code][place] if code in _LANGUAGES else get_language_info(code)[key])
+    except KeyError:
+        return code
+    return name[:1].upper() + name[1:]  # Not the rest in small letters: it is "Haitian Creole".
+
+
+def shaped(value: date | datetime | None, shape: str) -> str:
+    """A day or moment in one of the shapes of FORMATS; "" for none."""
+    if not value:
+        return ""
+    local = timezone.localtime(value) if isinstance(value, datetime) else value
+    language = (get_language() or "en").split("-")[0]
+    formats = FORMATS.get(language)
+    if formats is None and shape == "day":
+        return date_format(local, get_format("DATE_FORMAT", language))
+    return date_format(local, (formats or FORMATS["en"])[shape])

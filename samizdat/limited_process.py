@@ -1,0 +1,240 @@
+"""Work on what somebody wrote or uploaded, in a process of its own that may take so long, so much memory, and no more.
+
+An input that a pattern or a decoder takes minutes or gigabytes for costs that process its life and whoever asked a
+sentence; the threads of the desk go on. A process that was not told to `begin` (the command line, the worker) does the
+work itself: nobody else waits for it there.
+
+A helper gets plain values, no key and no database, and hands values back. It decodes what strangers made, so whoever
+made it may have taken it over: what it answers is JSON, of which the values that the function says it returns are made
+and nothing else (core/json_values.py), and it works for no other organization after it decoded a file.
+"""
+
+import contextlib
+import importlib
+import pickle
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple, get_type_hints
+
+from samizdat import child_frames, processes
+from samizdat.core import json_values
+
+# Bytes of data of a helper: 16 MB of it is there before any work begins, a picture of the largest size takes 200.
+MEMORY = 256 << 20
+HELPERS = 2
+# One organization's work never takes the last helper. So many of its threads wait for one as long as they may, and
+# those that come on top for a second: eight threads are all that the desk has.
+AT_ONCE, WAITING, ON_TOP = 1, 3, 1.0
+
+
+class Job(NamedTuple):
+    """What a helper may do: the seconds that somebody waits at most, for a helper and its answer; what it may raise;
+    whether a decoder written in C does it, which a file may take over."""
+
+    seconds: float
+    errors: tuple[str, ...] = ()
+    decodes: bool = False
+
+
+# The largest real letters take 0.2 s; a photograph that becomes two PNGs takes four. By module and name.
+JOBS = {
+    "samizdat.core.content.render.render": Job(4.0),
+    "samizdat.core.content.blocks.compare.differences": Job(4.0),
+    "samizdat.core.content.render.archive_html": Job(4.0),
+    "samizdat.core.content.checks.look": Job(4.0),
+    "samizdat.core.content.templates.convert_format.as_blocks": Job(6.0),
+    "samizdat.core.content.templates.convert_format.as_markdown": Job(4.0),
+    "samizdat.core.content.templates.convert_format.as_html": Job(4.0),
+    "samizdat.core.content.templates.template_zip.unpack": Job(10.0, ("TemplateRefused",), decodes=True),
+    "samizdat.core.content.templates.import_template.take": Job(10.0, ("TemplateRefused",)),
+    "samizdat.campaigns.media.image_processing.take": Job(20.0, ("Unusable",), decodes=True),
+    "samizdat.campaigns.media.image_processing.remake": Job(20.0, ("Unusable",), decodes=True),
+}
+
+
+class TooMuch(RuntimeError):
+    """It took longer or more memory than it may, or too much of it was asked for at once."""
+
+
+class HelperBroke(RuntimeError):
+    """The work broke for a reason that nobody foresaw; the text is the name of the error."""
+
+
+class Pool:
+    """Helpers of this process. `work(whose, function, ...)` is called from any thread."""
+
+    def __init__(self, helpers: int = HELPERS) -> None:
+        self._idle = [_Helper() for _ in range(helpers)]
+        self._all = tuple(self._idle)
+        self._changed = threading.Condition()
+        self._at: Counter[Any] = Counter()
+        self._wait: Counter[Any] = Counter()
+
+    def work(self, whose: Any, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        """Errors: TooMuch, and what the work itself raises."""
+        until = time.monotonic() + JOBS[_name(function)].seconds
+        helper = self._taken(whose, until)
+        try:
+            return helper.work(whose, function, args, more, until)
+        finally:
+            with self._changed:
+                self._at[whose] -= 1
+                self._idle.append(helper)
+                self._changed.notify_all()
+
+    def _taken(self, whose: Any, until: float) -> "_Helper":
+        with self._changed:
+            left = until - time.monotonic()
+            patience = left if self._wait[whose] < WAITING else min(left, ON_TOP)
+            self._wait[whose] += 1
+            try:
+                free = self._changed.wait_for(lambda: self._idle and self._at[whose] < AT_ONCE, patience)
+            finally:
+                self._wait[whose] -= 1
+            if not free:
+                raise TooMuch
+            self._at[whose] += 1
+            return self._idle.pop()
+
+    def close(self) -> None:
+        for helper in self._all:
+            helper.end()
+
+
+class _Helper:
+    """One process, begun with its first work and begun anew after it was ended, or where it decoded a file of another
+    organization."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._decoded: Any = None  # whose files
+
+    def work(self, whose: Any, function: Callable[..., Any], args: Any, more: Any, until: float) -> Any:
+        if self._decoded not in (None, whose):
+            self.end()
+        if self._process is None:
+            self._process, self._decoded = processes.reader("samizdat.limited_process"), None
+        if JOBS[_name(function)].decodes:
+            self._decoded = whose
+        try:
+            asked = pickle.dumps((until - time.monotonic(), _name(function), args, more))
+            child_frames.send(self._process.stdin, b"W", None, asked)
+            answer = self._answer(until)
+        except OSError:
+            answer = None
+        if answer is None:
+            self.end()
+            raise TooMuch
+        try:
+            return _value(function, answer)
+        except _Odd:
+            self.end()
+            raise HelperBroke("ValueError") from None
+
+    def _answer(self, until: float) -> child_frames.Frame | None:
+        """None where it is too late, or the helper is gone."""
+        assert self._process is not None and self._process.stdout is not None
+        return child_frames.receive_until(self._process.stdout.fileno(), until)
+
+    def end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+class _Odd(Exception):
+    """An answer that the function never gives."""
+
+
+def _value(function: Callable[..., Any], answer: child_frames.Frame) -> Any:
+    """Errors: what the work raised; _Odd."""
+    try:
+        payload, sizes = answer.value()
+        data = answer.parts(json_values.unpacked(tuple[int, ...], sizes, ()))
+        if answer.kind == b"V":
+            return json_values.unpacked(_hints(function)["return"], payload, data)
+        name, args = json_values.unpacked(tuple[str, tuple[str | int | dict[str, str | int], ...]], payload, ())
+    except (TypeError, ValueError) as odd:
+        raise _Odd from odd
+    if name in JOBS[_name(function)].errors:
+        raise getattr(sys.modules[function.__module__], name)(*args)
+    raise HelperBroke(name[:80])
+
+
+@cache
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    return get_type_hints(function)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__name__}"
+
+
+_pool: Pool | None = None
+
+
+def begin() -> None:
+    """From now on this process has its helpers."""
+    global _pool
+    _pool = _pool or Pool()
+
+
+def work[T](whose: Any, function: Callable[..., T], *args: Any, **more: Any) -> T:
+    """`function(*args, **more)`, one of JOBS, by a helper if this process has any. `whose`: the organization that asks.
+    Errors: TooMuch, and its own."""
+    if _pool is None:
+        return function(*args, **more)
+    result: T = _pool.work(whose, function, *args, **more)
+    return result
+
+
+# -- the helper's side ------------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    out = processes.begin_reading()
+    _limit(resource.RLIMIT_DATA, MEMORY)
+    while (frame := child_frames.receive(sys.stdin.buffer)) is not None:
+        seconds, name, args, more = pickle.loads(frame.data)  # noqa: S301  written by the process that began us
+        # Also where nobody is left to end it.
+        _limit(resource.RLIMIT_CPU, int(time.process_time() + seconds) + 2)
+        module, _, called = name.rpartition(".")
+        data: list[bytes] = []
+        try:
+            payload = json_values.packed(getattr(importlib.import_module(module), called)(*args, **more), data)
+            kind = b"V"
+        except MemoryError:
+            return 1
+        except Exception as error:
+            kind, payload, data = b"X", _told(error, JOBS[name].errors), []
+        child_frames.send_parts(out, kind, [payload, [len(part) for part in data]], data)
+    return 0
+
+
+def _told(error: Exception, errors: tuple[str, ...]) -> Any:
+    """An error of ours as it is; of any other its name, since its text may quote what was worked on."""
+    name = type(error).__name__
+    return [name, json_values.packed(error.args, []) if name in errors else []]
+
+
+def _limit(kind: int, most: int) -> None:
+    """The hard limit stays, so that the soft one of the next work may be higher. Where the system knows none, none
+    holds."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

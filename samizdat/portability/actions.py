@@ -1,0 +1,351 @@
+"""Exports: asked for at the desk and made by the worker, or made at once by the command line."""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO
+
+from django.db import DatabaseError, transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import pending_changes
+from samizdat.audience import filters
+from samizdat.audience.imports import ownership
+from samizdat.core.mail import address as addresses
+from samizdat.events.actions import record
+from samizdat.portability import (
+    age_encryption,
+    canary,
+    canary_alarms,
+    canary_queries,
+    permits,
+    recipient_keys,
+    stored_file,
+    subscribers,
+    write,
+)
+from samizdat.portability.errors import ExportRefused, ExportTaken
+from samizdat.portability.models import Export
+from samizdat.portability.write import FORMATS, ExportRequest
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+log = logging.getLogger("samizdat.worker")
+
+# A file that nobody fetches is gone after a day.
+LIFETIME = timedelta(hours=24)
+# Seconds between two looks at whether somebody else has taken over, and two notes of how far it is.
+NOTED = timedelta(seconds=1)
+# Whoever has taken no piece of a file for so long keeps nobody else from it.
+FETCHED_ALONE = timedelta(minutes=1)
+
+EXPORTED = "subscribers.exported"
+SEEN = "subscribers.exported.seen"
+FETCHED = "subscribers.export.fetched"
+
+type Clock = Callable[[], datetime]
+
+
+def check(wish: ExportRequest, *, plain: bool, reason: str) -> None:
+    """Errors: ExportRefused, with what to put right."""
+    if wish.format not in FORMATS:
+        sentence = _("There is no format %(name)s. Choose one of: %(names)s.")
+        raise ExportRefused("bad_format", sentence % {"name": wish.format, "names": ", ".join(FORMATS)})
+    if plain and not reason.strip():
+        sentence = _("Say why it has to be a plain file: everybody who keeps this house will read it.")
+        raise ExportRefused("no_reason", sentence)
+    if not plain:
+        age_encryption.recipients(wish.recipients)
+    if wish.keys and wish.format != "samizdat":
+        raise ExportRefused("keys_elsewhere", _("Only our own format takes the keys of the links along."))
+    if wish.lists and wish.format == "samizdat":
+        sentence = _("Our own format always takes every list along. Choose another format for one of them.")
+        raise ExportRefused("lists_elsewhere", sentence)
+    if (wish.segment is not None or wish.fit is not None) and wish.format == "samizdat":
+        sentence = _("Our own format always takes everybody along. Choose another format for some of them.")
+        raise ExportRefused("some_elsewhere", sentence)
+    if len(wish.lists) > 1 and wish.format in ("csv", "xlsx"):
+        raise ExportRefused("one_list", _("A table is of one list or of all. Name one list, or none."))
+
+
+def ask(organization: Any, wish: ExportRequest, *, reason: str = "", now: datetime, by: Any) -> Export:
+    """The worker shall make a file that waits here to be fetched. A plain one has no recipients; one that a person asks
+    for is held before, and one sealed to a key that is not known as well (approval.py). Errors: ExportRefused."""
+    state = "held" if by is not None and is_held(organization, wish, by) else "asked"
+    return _new(organization, wish, state, reason=reason, now=now, by=by)
+
+
+def is_held(organization: Any, wish: ExportRequest, by: Any) -> bool:
+    """Whether what this person wants has to wait for another one, or for a day."""
+    if not wish.recipients:
+        return True
+    return pending_changes.held(organization, by) and not recipient_keys.are_known(organization, wish.recipients)
+
+
+def _new(organization: Any, wish: ExportRequest, state: str, *, reason: str, now: datetime, by: Any) -> Export:
+    plain = not wish.recipients
+    check(wish, plain=plain, reason=reason)
+    keys = keyring.keys(organization)
+    with transaction.atomic():
+        row = Export.objects.create(
+            organization=organization, format=wish.format, state=state, plain=plain, by=by, created=now,
+            owner=ownership.myself() if state == "writing" else "", beat=now,
+        )  # fmt: skip
+        planted = canary.plant(subscribers.ExportContext(organization), by, wish.wanted, now)
+        payload: dict[str, Any] = {
+            "recipients": list(wish.recipients),
+            "lists": list(wish.lists),
+            "keys": wish.keys,
+            "zipped": wish.zipped,
+            "segment": wish.segment,
+            "fit": wish.fit.told() if wish.fit else None,
+            "reason": reason.strip()[:1000],
+            "planted": _plain(planted.person) if planted else None,
+        }
+        row.told_sealed = seal_json(keys, payload, "export", "told", row.pk)
+        row.planted = planted.blind if planted else b""
+        row.index_version = keys.index_version
+        row.mac = permits.permit(row)
+        row.save(update_fields=["told_sealed", "planted", "index_version", "mac"])
+        # Before the first byte: what was begun is on record, whatever becomes of it.
+        detail = {
+            "format": wish.format,
+            "plain": plain,
+            "reason": payload["reason"],
+            "recipients": payload["recipients"],
+        }
+        record(EXPORTED, organization, about=row.pk, by=by, now=now, detail=detail)
+    return row
+
+
+def _plain(person: subscribers.ExportedSubscriber) -> dict[str, Any]:
+    return {
+        "number": person.number, "address": person.address, "values": person.values, "language": person.language,
+        "joined": person.joined, "tags": person.tags, "lists": person.lists, "records": person.records,
+    }  # fmt: skip
+
+
+def told_of(row: Export) -> dict[str, Any]:
+    """Recipients, lists, reason and the planted one, as they were asked for."""
+    details: dict[str, Any] = open_json(keyring.keys(row.organization), row.told_sealed, "export", "told", row.pk)
+    return details
+
+
+def wish_of(row: Export) -> ExportRequest:
+    details = told_of(row)
+    fit = filters.read(details["fit"]) if details.get("fit") else None
+    return ExportRequest(
+        row.format,
+        tuple(details["recipients"]),
+        tuple(details["lists"]),
+        details["keys"],
+        details["zipped"],
+        details.get("segment"),
+        fit,
+    )
+
+
+def planted_of(row: Export) -> canary.Canary | None:
+    payload = told_of(row)["planted"]
+    if not payload:
+        return None
+    person = subscribers.ExportedSubscriber(
+        **payload | {"values": _numbered(payload["values"]), "lists": [tuple(of) for of in payload["lists"]]}
+    )
+    person.records = [(*of[:5], _numbered(of[5])) for of in payload["records"]]
+    return canary.Canary(person, bytes(row.planted))
+
+
+def _numbered(held: dict[str, str]) -> dict[int, str]:
+    """JSON has no numbers as names."""
+    return {int(number): text for number, text in held.items()}
+
+
+def direct(
+    organization: Any,
+    wish: ExportRequest,
+    out: BinaryIO,
+    *,
+    reason: str = "",
+    now: Clock,
+    by: Any = None,
+    tell: subscribers.Tell | None = None,
+) -> Export:
+    """Makes a file at once, straight into `out`: nothing of it is kept here. Errors: ExportRefused."""
+    row = _new(organization, wish, "writing", reason=reason, now=now(), by=by)
+    try:
+        counts, size = write.write(organization, wish, planted_of(row), out, now=now(), tell=tell)
+    except BaseException:
+        with suppress(DatabaseError):
+            Export.objects.filter(pk=row.pk).update(state="failed", problem="broke", owner="")
+        raise
+    _done(row, "fetched", counts, size, now())
+    recipient_keys.know(organization, wish.recipients, now=now())
+    return row
+
+
+def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datetime) -> None:
+    """Whole."""
+    done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now}
+    Export.objects.filter(pk=row.pk, owner=row.owner).update(**done, told_sealed=_told_without_her_like(row))
+    row.refresh_from_db()
+
+
+def _told_without_her_like(row: Export) -> bytes:
+    """Of the planted one her address is all that is needed now: the rest of her was taken after somebody."""
+    details = told_of(row)
+    if details["planted"]:
+        details["planted"] = {"address": details["planted"]["address"]}
+    return seal_json(keyring.keys(row.organization), details, "export", "told", row.pk)
+
+
+def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:
+    """The worker makes what was asked for; what a killed one had begun is made anew. Errors: ExportTaken."""
+    row = _take(export_id, now())
+    if not permits.is_ours(row):
+        log.error("An export was asked for by somebody who has no keys; it was not made.")
+        _failed(row, "not_permitted")
+        row.refresh_from_db()
+        return row
+    stored_file.drop(row)
+    keys = keyring.keys(row.organization)
+    out = stored_file.StoredFile(keys, row)
+    noted = now()
+
+    def tell(done: int, whole: int) -> None:
+        nonlocal noted
+        if now() - noted >= NOTED:
+            noted = now()
+            if not Export.objects.filter(pk=row.pk, owner=row.owner).update(done=done, whole=whole, beat=noted):
+                raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
+
+    try:
+        counts, size = write.write(
+            row.organization, wish_of(row), planted_of(row), out, now=row.begun or row.created, tell=tell, stop=stop
+        )
+        out.close()
+    except subscribers.ExportedSuppression:
+        Export.objects.filter(pk=row.pk, owner=row.owner).update(state="asked", owner="")
+    except ExportTaken:
+        raise
+    except ExportRefused as refused:
+        _failed(row, refused.code)
+    except BaseException:
+        _failed(row, "broke")
+        raise
+    else:
+        _done(row, "ready", counts, size, now())
+    row.refresh_from_db()
+    return row
+
+
+def _take(export_id: int, now: datetime) -> Export:
+    row = Export.objects.select_related("organization", "by").get(pk=export_id)
+    mine = ownership.myself()
+    if row.owner and row.owner != mine and is_alive(row, now):
+        raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
+    free = Q(owner="") | Q(owner=row.owner)
+    taken = Export.objects.filter(free, pk=export_id, state__in=("asked", "running"))
+    if not taken.update(owner=mine, state="running", beat=now):
+        raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
+    row.owner, row.state = mine, "running"
+    return row
+
+
+def _failed(row: Export, problem: str) -> None:
+    with suppress(DatabaseError):
+        stored_file.drop(row)
+        Export.objects.filter(pk=row.pk, owner=row.owner).update(state="failed", problem=problem[:40], owner="")
+
+
+def is_alive(row: Export, now: datetime) -> bool:
+    return ownership.is_alive(row, now)  # type: ignore[arg-type]  # It asks for owner and beat alone.
+
+
+def waiting(now: datetime) -> list[int]:
+    """Asked for, or begun by a process that is gone. The command line's own are nobody's to go on with."""
+    rows = Export.objects.filter(state__in=("asked", "running"))
+    return [row.pk for row in rows if row.state == "asked" or not is_alive(row, now)]
+
+
+def cancel(row: Export, *, now: datetime, by: Any) -> None:
+    """Not wanted any more: nothing of the file stays. Whoever makes it notices."""
+    moved = Export.objects.filter(pk=row.pk, state__in=("held", "asked", "running", "ready"))
+    with transaction.atomic():
+        if moved.update(state="over", owner="", told_sealed=_told_without_her_like(row)):
+            stored_file.drop(row)
+            record("subscribers.export.dropped", row.organization, about=row.pk, by=by, now=now)
+
+
+def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
+    """The file of a ready export, for one at a time: who breaks off may begin again. Once its last piece is on its way
+    it is dropped here. Errors: ExportRefused when it is not there any more, or somebody else is at it."""
+    mine, at = secrets.token_hex(8), now()
+    with transaction.atomic():
+        # WHERE is the lock: of three who press at once two are told so. A process that was killed gives nothing back.
+        free = Q(owner="") | Q(beat__lt=at - FETCHED_ALONE)
+        if not Export.objects.filter(free, pk=row.pk, state="ready").update(owner=mine, beat=at):
+            if Export.objects.filter(pk=row.pk, state="ready").exists():
+                raise ExportRefused("taken", _("This file is being downloaded. Wait a minute, then try again."))
+            raise ExportRefused("gone", _("This file is not here any more. Ask for a new one."))
+        record(FETCHED, row.organization, about=row.pk, by=by, now=at)
+    return _fetched(row, Export.objects.filter(pk=row.pk, state="ready", owner=mine), now)
+
+
+def _fetched(row: Export, mine: QuerySet[Export], now: Clock) -> Iterator[bytes]:
+    try:
+        for piece in stored_file.read(keyring.keys(row.organization), row):
+            if not mine.update(beat=now()):
+                return  # Dropped meanwhile, or so slow that somebody else has begun.
+            yield piece
+        if mine.update(state="fetched", owner=""):
+            stored_file.drop(row)
+    finally:
+        mine.update(owner="")
+
+
+def sweep(now: datetime) -> int:
+    """Drops what has lain here for a day, and pieces that a cancelled making left; how many files there were."""
+    begun = Q(begun=None, created__lt=now - LIFETIME) | Q(begun__lt=now - LIFETIME)
+    old = Export.objects.filter(begun, state__in=("asked", "running", "ready", "writing"))
+    rows = [row for row in old if row.state == "ready" or not is_alive(row, now)]
+    for row in rows:
+        Export.objects.filter(pk=row.pk, owner=row.owner).update(state="over", owner="")
+    left = Export.objects.filter(state__in=("over", "failed", "fetched"), pieces__isnull=False).distinct()
+    for row in left:
+        stored_file.drop(row)
+    return len(rows)
+
+
+def name_of(row: Export) -> str:
+    """Of the file, for whoever saves it."""
+    return f"{row.organization.slug}-{row.format}-{row.created.date().isoformat()}.{write.ending(wish_of(row))}"
+
+
+# -- where an address came from ----------------------------------------------------------------------------------
+
+
+def whose(organization: Any, address: str, *, now: datetime, by: Any = None) -> Export | None:
+    """Which export a planted address was in, on record as an alarm; None for any other address. Errors: BadAddress."""
+    blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
+    export = canary_queries.planted_in(organization, blinds)
+    if export is not None:
+        canary_alarms.raise_alarm(export, "asked", now=now, by=by)
+    return export
+
+
+# -- plain files are told to everybody who keeps the house ------------------------------------------------------
+
+
+def say_seen(row: Export, *, now: datetime, by: Any) -> None:
+    """She has read that a plain file was made. Said twice it changes nothing."""
+    from samizdat.events.models import Event
+
+    seen = Event.objects.filter(organization=row.organization, kind=SEEN, about=row.pk, by=by)
+    with transaction.atomic():
+        Export.objects.select_for_update().get(pk=row.pk)  # Of two presses the second finds what the first one wrote.
+        if not seen.exists():
+            record(SEEN, row.organization, about=row.pk, by=by, now=now)

@@ -1,0 +1,120 @@
+"""A file takes two people, or a day (threat model, T19): one stolen password shall not carry the list away.
+
+Asked for at the desk, a plain file, and one that is sealed to a key that is not known here, is held until another admin
+says yes. A sealed one is made after a day in which anybody who works here can stop it; a plain one is only where there
+is no other admin. That day begins as that of any change that waits; what was asked for by somebody who is no admin any
+more, or is locked, is over. Who became an admin since yesterday is no other: they may be whoever asked
+(accounts/pending_changes.py).
+"""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import pending_changes
+from samizdat.accounts.pending_changes import others
+from samizdat.events.actions import record
+from samizdat.portability import actions, permits, recipient_keys
+from samizdat.portability.errors import ExportRefused
+from samizdat.portability.models import Export
+
+log = logging.getLogger("samizdat.worker")
+
+# What nobody said yes to in this time is over.
+LAPSE = timedelta(days=7)
+
+AGREED = "subscribers.export.agreed"
+
+
+def agree(row: Export, *, now: datetime, by: Any) -> None:
+    """Another admin says yes: the worker makes it. Errors: ExportRefused."""
+    if by == row.by:
+        raise ExportRefused("own", _("You asked for it yourself: another admin has to agree."))
+    if by not in others(row.organization, row.by, now):
+        raise ExportRefused("new_admin", _("Only somebody who has been an admin for a day can agree."))
+    if not permits.is_ours(row):
+        raise ExportRefused(
+            "not_permitted", _("This export was altered in the database by other means. Ask for it anew.")
+        )
+    with transaction.atomic():
+        if _begin(row, now, agreed_by=by):
+            record(AGREED, row.organization, about=row.pk, by=by, now=now)
+            recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)
+    row.refresh_from_db()
+
+
+def _begin(row: Export, now: datetime, **settled: Any) -> bool:
+    """The worker shall make it."""
+    row.state = "asked"
+    mine = Export.objects.filter(pk=row.pk, state="held")
+    return bool(mine.update(state="asked", begun=now, mac=permits.permit(row), **settled))
+
+
+def notice(row: Export, person: Any, now: datetime, *, by_mail: bool = False) -> None:
+    """This admin was shown it, or a mail to them was accepted (accounts/pending_changes.py)."""
+    if not pending_changes.is_news_to(row, person, now, by_mail=by_mail):
+        return
+    with transaction.atomic():
+        mine = Export.objects.select_related("organization").select_for_update(of=("self",))
+        fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
+        if fresh is not None and permits.is_ours(fresh):
+            row.noticed, row.waited = fresh.noticed, fresh.waited = now, 0.0
+            _save(fresh)
+
+
+def refuse(row: Export, refused: Collection[Any], now: datetime) -> None:
+    """Mails to these admins were refused or put off by the servers of their mailboxes (accounts/pending_changes.py)."""
+    if not pending_changes.are_out_of_reach(row, refused, now):
+        return
+    with transaction.atomic():
+        mine = Export.objects.select_related("organization").select_for_update(of=("self",))
+        fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
+        if fresh is not None and permits.is_ours(fresh):
+            pending_changes.note_refused(fresh, now)
+            _save(fresh)
+
+
+def _save(row: Export) -> None:
+    """What is known of who was told."""
+    row.mac = permits.permit(row)
+    row.save(update_fields=["noticed", "refused", "tried", "waited", "mac"])
+
+
+def held(organization: Any) -> list[Export]:
+    """Those that wait for a yes or for their day to pass, the oldest first."""
+    rows = Export.objects.select_related("organization", "by").filter(organization=organization, state="held")
+    return list(rows.order_by("id"))
+
+
+def is_made_alone(row: Export, now: datetime) -> bool:
+    """Whether it is made once its day has passed, without anybody's yes."""
+    return not row.plain or not others(row.organization, row.by, now)
+
+
+def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = None) -> None:
+    """Counts the time that passed, by a clock that nobody can set, since the last call; what has waited long enough is
+    made. seen: as in changes.count."""
+    for row in Export.objects.select_related("organization", "by").filter(state="held"):
+        if not pending_changes.is_admin(row.by, row.organization):
+            actions.cancel(row, now=now, by=None)
+            continue
+        if not is_made_alone(row, now):
+            if row.created < now - LAPSE:
+                actions.cancel(row, now=now, by=None)
+            continue
+        if not permits.is_ours(row):
+            log.error("An export that waited was written by somebody who has no keys; it was dropped.")
+            Export.objects.filter(pk=row.pk, state="held").update(state="failed", problem="not_permitted")
+            continue
+        if not pending_changes.counts(row, now):
+            continue
+        row.waited = pending_changes.count(row, passed, seen)
+        if not pending_changes.has_waited(row, row.waited, now):
+            mine = Export.objects.filter(pk=row.pk, state="held", waited__lte=row.waited, **pending_changes.told(row))
+            mine.update(waited=row.waited, mac=permits.permit(row))
+        elif _begin(row, now, waited=row.waited):
+            recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)

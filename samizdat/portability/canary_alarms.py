@@ -1,0 +1,74 @@
+"""A planted address turned up outside (threat model, T22): on record with the export it was in, and told to admins."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.events import queries as events
+from samizdat.events.actions import detail_of, moment_of, record
+from samizdat.events.models import Event
+from samizdat.portability.models import Export
+
+TURNED_UP = "subscribers.export.turned_up"
+SEEN = "subscribers.export.turned_up.seen"
+
+# What nobody has minded for so long is no news any more; the log keeps it.
+TOLD_FOR = timedelta(days=90)
+MANY = 50
+
+
+def exports_of(organization: Any, blinds: Iterable[bytes]) -> list[Export]:
+    """Those that addresses with these blind indices were planted in, the oldest first."""
+    rows = Export.objects.select_related("by", "organization").filter(organization=organization)
+    return list(rows.filter(planted__in=list(blinds)).order_by("id"))
+
+
+def raise_alarm(row: Export, where: str, *, now: datetime, by: Any, since: datetime | None = None) -> None:
+    """`where` it turned up: "asked" by somebody who had found the address, or in a file of an "import". Nothing where
+    it was raised `since` already: a file is looked at before it comes in, and sometimes twice."""
+    alarms = Event.objects.filter(organization=row.organization, kind=TURNED_UP, about=row.pk)
+    with transaction.atomic():
+        Export.objects.select_for_update().get(pk=row.pk)  # As in say_seen: one after the other.
+        if since is None or not alarms.filter(at__gte=since).exists():
+            record(TURNED_UP, row.organization, about=row.pk, by=by, now=now, detail={"where": where})
+
+
+def turned_up_in(run: Any, blinds: Iterable[bytes], now: datetime) -> list[int]:
+    """The same for all that an import met; the exports' numbers. Our own file, given again by ourselves, looks alike:
+    who brought it in knows which it is."""
+    rows = exports_of(run.organization, blinds) if blinds else []
+    for row in rows:
+        raise_alarm(row, "import", now=now, by=run.by, since=run.created)
+    return [row.pk for row in rows]
+
+
+def raised(row: Export) -> list[tuple[datetime, str, Any]]:
+    """(when, where, by whom), the newest first."""
+    alarms = Event.objects.select_related("by", "organization").filter(
+        organization=row.organization, kind=TURNED_UP, about=row.pk
+    )
+    return [(moment_of(event), detail_of(event)["where"], event.by) for event in alarms.order_by("-id")[:MANY]]
+
+
+def unseen(organization: Any, person: Any, now: datetime) -> list[Export]:
+    """Exports that turned up and of which this person has not said since that she saw it; not what she found out
+    herself."""
+    seen = Event.objects.filter(organization=organization, kind=SEEN, by=person).values_list("about", "id")
+    last: dict[int | None, int] = {}
+    for about, number in seen:
+        last[about] = max(number, last.get(about, 0))
+    news = [
+        event.about or 0
+        for event in events.newest(organization, MANY, (TURNED_UP,))
+        if event.at > now - TOLD_FOR and event.id > last.get(event.about, 0) and event.by_id != person.pk
+    ]
+    return list(Export.objects.select_related("organization", "by").filter(pk__in=news).order_by("-id"))
+
+
+def say_seen(row: Export, *, now: datetime, by: Any) -> None:
+    with transaction.atomic():
+        Export.objects.select_for_update().get(pk=row.pk)
+        if row in unseen(row.organization, by, now):
+            record(SEEN, row.organization, about=row.pk, by=by, now=now)

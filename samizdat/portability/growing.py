@@ -1,0 +1,65 @@
+"""How the lists grew, in an export of our own format: sums of a day, and of nobody.
+
+Row by row on both ways, and in many transactions: a hundred lists have some millions of rows in twenty years.
+"""
+
+from collections.abc import Iterator
+from itertools import batched
+
+from django.db import transaction
+
+from samizdat import dialect
+from samizdat.audience.models import GROWN_BY, GROWTH, Growth
+from samizdat.portability import native, value_limits
+from samizdat.portability.parts import base
+from samizdat.portability.read import OpenedExport, altered, flawed
+from samizdat.portability.subscribers import ExportContext
+from samizdat.portability.zip_stream import Zip
+
+FILE, HEAD = "growth.csv", ("list", "day", "what", "way", "count")
+BEFORE = "growth.json"  # As until the third version of the format, of few rows.
+SLICE = 20_000  # rows of a transaction: half a second on PostgreSQL
+
+type Row = tuple[int, str, int, int, int]
+
+
+class Growing:
+    name = "growth"
+
+    def give(self, home: ExportContext, box: Zip) -> int:
+        rows = Growth.objects.filter(list__in=list(home.lists)).order_by(*HEAD[:-1]).values_list(*HEAD)
+        told = ((list_id, day, GROWTH[what], GROWN_BY[way], many) for list_id, day, what, way, many in rows.iterator())
+        return native.write_rows(box, FILE, HEAD, told)
+
+    def check(self, opened: OpenedExport) -> int:
+        return sum(1 for _row in _rows(opened))
+
+    def take(self, opened: OpenedExport, places: base.Places) -> int:
+        for number, rows in enumerate(batched(_rows(opened), SLICE)):
+            if places.here(self.name, number) is None:
+                with transaction.atomic():
+                    dialect.add_growth([(places.lists[row[0]], *row[1:]) for row in rows])
+                    places.put(self.name, number, len(rows))
+        return sum(places.all(self.name).values())
+
+
+def _rows(opened: OpenedExport) -> Iterator[Row]:
+    """With the list's number in the file. Errors: ExportRefused."""
+    lists, ways = {row["number"] for row in opened.lists}, {name: way for way, name in GROWN_BY.items()}
+    for line, told in opened.rows(FILE) if opened.has(FILE) else _before(opened):
+        try:
+            number, day = value_limits.digits(told["list"]), value_limits.day(told["day"]).isoformat()
+            if number not in lists:
+                raise ValueError
+            row = number, day, GROWTH.index(told["what"]), ways[told["way"]], value_limits.digits(told["count"])
+        except (KeyError, TypeError, ValueError) as wrong:
+            raise flawed(FILE, line) from wrong
+        yield row
+
+
+def _before(opened: OpenedExport) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        for told in opened.table(BEFORE) or ():
+            yield 1, {name: str(value) for name, value in told.items()}
+    except (TypeError, AttributeError) as wrong:
+        raise altered(BEFORE) from wrong

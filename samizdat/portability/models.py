@@ -1,0 +1,66 @@
+"""What left, and the pieces that wait to be fetched.
+
+An app of its own inside the audience: none of its rows is about a reader, and what is fetched can be dropped whole.
+"""
+
+from django.db import models
+
+# In order: plain and held for another admin or for a day (approval.py), asked for, being made by the worker, lies
+# ready, was fetched, is over (a day has passed), could not be made; and being written by the command line, whose file
+# nobody else can go on with; and made by another house, of which only the planted address came along.
+EXPORT_STATES = ("held", "asked", "running", "ready", "fetched", "over", "failed", "writing", "elsewhere")
+
+
+class Export(models.Model):
+    """A leaving: who took what along, when, and the planted address by which its file is known again.
+
+    What the desk asked for lies in sealed pieces until it was fetched or a day has passed; of the command line's only
+    this row is kept. It stays as long as the organization: a leak may show years later.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="exports")
+    format = models.CharField(max_length=10)
+    state = models.CharField(max_length=10)
+    plain = models.BooleanField()  # Not sealed to anybody: asked for with a reason, told to all admins.
+    told_sealed = models.BinaryField(default=b"")  # JSON: recipients, reason, planted address …
+    planted = models.BinaryField(max_length=16, default=b"")  # Blind index of the planted address; empty: none.
+    index_version = models.PositiveSmallIntegerField(default=1)
+    counts = models.JSONField(default=dict)
+    done = models.BigIntegerField(default=0)
+    whole = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
+    problem = models.CharField(max_length=40, blank=True)
+    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True)
+    owner = models.CharField(max_length=40, blank=True)
+    beat = models.DateTimeField(null=True)
+    created = models.DateTimeField()
+    noticed = models.DateTimeField(null=True)  # Held: since when another admin knows of it; its day begins.
+    # Held: since when mails to every other admin are refused, and when one was last.
+    refused = models.DateTimeField(null=True)
+    tried = models.DateTimeField(null=True)
+    waited = models.FloatField(default=0, db_default=0)  # Held: seconds that have passed.
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # permits.py: nothing is made without it.
+    begun = models.DateTimeField(null=True)  # Was held: when it no longer was.
+    agreed_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
+    finished = models.DateTimeField(null=True)
+
+
+class ExportPiece(models.Model):
+    """A piece of a file that waits to be fetched, sealed with the organization's key whatever is in it."""
+
+    pk = models.CompositePrimaryKey("export_id", "number")
+    export = models.ForeignKey(Export, models.CASCADE, related_name="pieces", db_index=False)
+    number = models.PositiveIntegerField()
+    blob = models.BinaryField()
+
+
+class RecipientKey(models.Model):
+    """A public key that exports may be sealed to without another approval (recipients.py)."""
+
+    organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
+    mark = models.BinaryField(max_length=16)  # Keyed hash of the key.
+    key_sealed = models.BinaryField()  # Who keeps the key of a list is nobody's business either.
+    since = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "mark"], name="recipient_key_once")]

@@ -1,0 +1,82 @@
+"""What apps above the audience take along in an export of our own format (registry.py knows of them).
+
+An export belongs to the audience, which knows neither letters nor rules; so a part is handed the zip, the file, and
+what is where, and does the rest itself. It may be killed at any place and is then taken again: what it did stands in
+`Places`, written in the transaction of the deed.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from samizdat.audience.models import Import, ImportIdMap
+from samizdat.portability.read import OpenedExport
+from samizdat.portability.subscribers import ExportContext
+from samizdat.portability.zip_stream import Zip
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+
+class ExportPart(Protocol):
+    name: str  # What the counts call it.
+
+    def give(self, home: ExportContext, box: Zip) -> int:
+        """Writes its files; how many things are in them."""
+
+    def check(self, opened: OpenedExport) -> int:
+        """How many things a file holds, each looked at. Errors: ExportRefused."""
+
+    def take(self, opened: OpenedExport, places: "Places") -> int:
+        """Brings in what is not in yet, each in a transaction that `places` knows of; how many things are in now."""
+
+
+@dataclass(slots=True)
+class Places:
+    """Where things of a file went: (part, its number or name there) -> here. lists, tags: number -> row here."""
+
+    row: Import
+    now: datetime
+    by: Any
+    lists: dict[int, int]
+    tags: dict[int, int]
+    _done: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def organization(self) -> Any:
+        return self.row.organization
+
+    def load(self) -> "Places":
+        for part, there, here in _told(self.row):
+            self._done.setdefault(part, {})[there] = here
+        return self
+
+    def here(self, part: str, there: Any) -> Any:
+        """None for what is not in yet."""
+        return self._done.get(part, {}).get(str(there))
+
+    def all(self, part: str) -> dict[str, Any]:
+        """What of a part is in: there -> here."""
+        return dict(self._done.get(part, {}))
+
+    def put(self, part: str, there: Any, here: Any) -> None:
+        """In the transaction that made it. A row each: one record of all would be sealed anew with every letter."""
+        self._done.setdefault(part, {})[str(there)] = here
+        ImportIdMap.objects.create(bringing=self.row, told_sealed=_sealed(self.row, [part, str(there), here]))
+        Import.objects.filter(pk=self.row.pk).update(beat=self.now, tries=0)
+
+
+def take_over(begun: Import, row: Import) -> None:
+    """What was brought in by one import counts as brought in by another, which goes on."""
+    for entry in _told(begun):
+        ImportIdMap.objects.create(bringing=row, told_sealed=_sealed(row, entry))
+    begun.places.all().delete()
+
+
+def _told(row: Import) -> list[list[Any]]:
+    keys = keyring.keys(row.organization)
+    rows = ImportIdMap.objects.filter(bringing=row).order_by("pk").values_list("told_sealed", flat=True)
+    return [open_json(keys, blob, "importplace", "told", row.pk) for blob in rows]
+
+
+def _sealed(row: Import, entry: list[Any]) -> bytes:
+    return seal_json(keyring.keys(row.organization), entry, "importplace", "told", row.pk)

@@ -1,0 +1,149 @@
+"""The library of pictures: each as readers load it, and what it can be cut from."""
+
+import json
+import re
+import secrets
+from dataclasses import asdict
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.campaigns.media import library
+from samizdat.campaigns.models import Picture
+from samizdat.core.content.templates import LayoutChanges
+from samizdat.portability.parts import base
+from samizdat.portability.read import OpenedExport, altered
+from samizdat.portability.subscribers import ExportContext
+from samizdat.portability.value_limits import moment, whole
+from samizdat.portability.zip_stream import Zip
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import seal_json
+
+FILE, FOLDER = "pictures.json", "pictures/"
+# How a file of each kind begins: what a forged export calls a picture is shown to everybody under that name.
+BEGINS = {"jpeg": rb"\xff\xd8\xff", "png": rb"\x89PNG\r\n", "gif": rb"GIF8", "webp": rb"RIFF....WEBP"}
+LARGEST = 64 << 20
+SIDE = 100_000
+_SLUG = re.compile(r"[0-9a-f]{8,40}")
+
+
+class Pictures:
+    """pictures.json tells of each; its bytes stand in pictures/SLUG.KIND, what cuts are made from in SLUG.whole, what
+    the desk shows in SLUG.thumb."""
+
+    name = "pictures"
+
+    def give(self, home: ExportContext, box: Zip) -> int:
+        entries = []
+        rows = Picture.objects.filter(organization=home.organization).order_by("pk")
+        for number in rows.values_list("pk", flat=True):
+            picture = Picture.objects.select_related("organization", "parent").filter(pk=number).first()
+            if picture is None:
+                continue  # Removed meanwhile.
+            path = FOLDER + picture.slug
+            box.add(f"{path}.{picture.kind}", library.open_picture(picture))
+            if picture.whole_sealed:
+                box.add(f"{path}.whole", library.open_whole(picture))
+            if picture.thumb_sealed:
+                box.add(f"{path}.thumb", library.open_thumb(picture)[0])
+            entries.append(_told(picture))
+        box.add_json(FILE, entries)
+        return len(entries)
+
+    def check(self, opened: OpenedExport) -> int:
+        pictures = _pictures(opened)
+        names = set(opened.members(FOLDER))
+        for slug, details in pictures.items():
+            name = f"{FOLDER}{slug}.{details['kind']}"
+            if name not in names or not re.match(BEGINS[details["kind"]], opened.member(name, LARGEST), re.DOTALL):
+                raise altered(name)
+        return len(pictures)
+
+    def take(self, opened: OpenedExport, places: base.Places) -> int:
+        for slug, details in _pictures(opened).items():
+            if places.here(self.name, slug) is None:
+                with transaction.atomic():
+                    places.put(self.name, slug, _make(opened, places, slug, details).slug)
+        return len(places.all(self.name))
+
+
+def _told(picture: Picture) -> dict[str, Any]:
+    return {
+        "slug": picture.slug,
+        "kind": picture.kind,
+        "width": picture.width,
+        "height": picture.height,
+        "cut_from": picture.parent.slug if picture.parent else None,
+        "created": picture.created.isoformat(),
+        **asdict(library.facts_of(picture)),
+    }
+
+
+def _pictures(opened: OpenedExport) -> dict[str, Any]:
+    """By slug, in the order of their making. Errors: ExportRefused."""
+    try:
+        by_slug = {}
+        for details in opened.table(FILE) or ():
+            slug, size = str(details["slug"]), (whole(details["width"]), whole(details["height"]))
+            facts, created_at = _facts(details), moment(details["created"])
+            fits = _SLUG.fullmatch(slug) and details["kind"] in BEGINS and all(0 < side <= SIDE for side in size)
+            if not fits or slug in by_slug:
+                raise ValueError
+            by_slug[slug] = details | {"facts": facts, "created": created_at}
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        raise altered(FILE) from wrong
+    return by_slug
+
+
+def _facts(details: dict[str, Any]) -> library.PictureFacts:
+    size = details.get("whole")
+    return library.PictureFacts(
+        str(details.get("name", ""))[: library.LONGEST_NAME],
+        str(details.get("alt", ""))[: library.LONGEST_ALT],
+        bool(details.get("plain")),
+        (whole(size[0], SIDE), whole(size[1], SIDE)) if size else None,
+    )
+
+
+def _make(opened: OpenedExport, places: base.Places, slug: str, details: dict[str, Any]) -> Picture:
+    """Under the name that letters in mailboxes know it by; under another where somebody of this house has that one."""
+    organization, keys = places.organization, keyring.keys(places.organization)
+    name = secrets.token_hex(12) if Picture.objects.filter(slug=slug).exists() else slug
+    parent = places.here(Pictures.name, details.get("cut_from"))
+    picture = Picture.objects.create(
+        organization=organization,
+        slug=name,
+        kind=details["kind"],
+        width=int(details["width"]),
+        height=int(details["height"]),
+        sealed=b"",
+        parent=Picture.objects.filter(organization=organization, slug=parent).first() if parent else None,
+        created=details["created"],
+    )
+    names = set(opened.members(FOLDER))
+    for column, part, ending in (
+        ("sealed", "data", details["kind"]),
+        ("whole_sealed", "whole", "whole"),
+        ("thumb_sealed", "thumb", "thumb"),
+    ):
+        member = f"{FOLDER}{slug}.{ending}"
+        if member in names:
+            data = opened.member(member, LARGEST)
+            setattr(picture, column, keys.seal(data, "picture", part, picture.pk))
+            picture.weight = len(data) if column == "sealed" else picture.weight
+    picture.facts_sealed = seal_json(keys, asdict(details["facts"]), "picture", "facts", picture.pk)
+    picture.save()
+    return picture
+
+
+def renamed(text: str, places: base.Places) -> str:
+    """A text that shows pictures, with the names that they have here."""
+    for there, here in places.all(Pictures.name).items():
+        if there != here:
+            text = text.replace(there, here)
+    return text
+
+
+def renamed_in(own: LayoutChanges, places: base.Places) -> LayoutChanges:
+    """The same of what a letter made of its template."""
+    return LayoutChanges.read(json.loads(renamed(json.dumps(own.document()), places)))

@@ -1,0 +1,253 @@
+"""What became of letters, as totals: by route and minute, by mailbox provider, by version of a test, and what servers
+said. And for whom a digest that waits was gathered.
+
+Who got a letter stays behind. A route is here a name that was removed: nothing of how it was reached goes along.
+"""
+
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience.models import row_id
+from samizdat.audience.numbers import HIGHEST
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core.mail.address import PROVIDERS
+from samizdat.core.mail.ledger import STATES, State, unpack_numbers
+from samizdat.core.mail.outcome import ANSWERS, NUMBERS
+from samizdat.delivery.actions import digest_rounds
+from samizdat.delivery.actions.ab_test import totals_by_version
+from samizdat.delivery.actions.routes import name_of_removed
+from samizdat.delivery.models import (
+    Chunk,
+    DigestRecipients,
+    MinuteTotal,
+    ProviderTotal,
+    Route,
+    RouteTotal,
+    SmtpReply,
+    VariantTotal,
+)
+from samizdat.delivery.queries import answer_column
+from samizdat.portability.parts import base
+from samizdat.portability.parts.campaigns.campaigns import GOING, OVER, edition_of
+from samizdat.portability.parts.campaigns.extras import CampaignExtrasPart
+from samizdat.portability.subscribers import ExportContext
+from samizdat.portability.value_limits import moment, whole
+from samizdat.vault import keyring
+
+ROUTES = "routes"  # The part of besides.Places that knows them by their names there.
+TOTALS = ("accepted", "refused", "deferred", "unsure")
+LONGEST = 4_000  # characters of a server's own words
+_SAID = ("accepted", "refused")
+
+
+class DeliveryPart(CampaignExtrasPart):
+    """One a letter that went out: `routes`, `minutes`, `providers`, `versions`, `answers`. One a digest that waits:
+    `readers`, by number."""
+
+    name = "results"
+
+    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, Any]]:
+        edition = edition_of(letter)
+        if edition is not None and letter.state in OVER + GOING:
+            yield {
+                "routes": _routes(edition),
+                "minutes": _minutes(edition),
+                "providers": _providers(edition),
+                "versions": _versions(letter, edition),
+                "answers": _answers(home, edition),
+            }
+        elif letter.is_digest:
+            yield {"readers": _readers(letter, edition)}
+
+    def read(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if "readers" in payload:
+            return {"readers": [whole(number, HIGHEST, 1) for number in payload["readers"]]}
+        return {
+            "routes": _once([_route(row) for row in payload["routes"]], "route"),
+            "minutes": _once([_minute(row) for row in payload["minutes"]], "route", "minute"),
+            "providers": [_total(row, "provider") for row in payload["providers"]],
+            "versions": [_total(row, "version") for row in payload["versions"]],
+            "answers": [_answer(row) for row in payload["answers"]],
+        }
+
+    def make(self, letter: Campaign, rows: list[dict[str, Any]], places: base.Places) -> None:
+        edition = edition_of(letter)
+        for row in rows:
+            if "readers" in row and letter.is_digest and letter.state == "draft":
+                _set_aside(letter, row["readers"])
+            elif "routes" in row and edition is not None:
+                _make(edition, row, places)
+
+
+# -- going out ------------------------------------------------------------------------------------------------------
+
+
+def _routes(edition: Edition) -> list[dict[str, Any]]:
+    rows = RouteTotal.objects.filter(edition=edition).select_related("route").order_by("route")
+    return [
+        {"route": row.route.name, "scheme": row.route.scheme, **{name: max(0, getattr(row, name)) for name in TOTALS}}
+        for row in rows
+    ]
+
+
+def _minutes(edition: Edition) -> list[dict[str, Any]]:
+    rows = MinuteTotal.objects.filter(edition=edition).order_by("minute", "route")
+    values = rows.values_list("minute", "route__name", *_SAID)
+    return [{"minute": row[0].isoformat(), "route": row[1], **dict(zip(_SAID, row[2:], strict=True))} for row in values]
+
+
+def _providers(edition: Edition) -> list[dict[str, Any]]:
+    rows = ProviderTotal.objects.filter(edition=edition, count__gt=0).order_by("provider", "state")
+    return [
+        {"provider": PROVIDERS[provider], "state": STATES[state], "count": count}
+        for provider, state, count in rows.values_list("provider", "state", "count")
+    ]
+
+
+def _versions(letter: Campaign, edition: Edition) -> list[dict[str, Any]]:
+    """By version of a test or by language, with what is still owed. Nothing where there is one version alone."""
+    if not edition.marks and not edition.languages:
+        return []
+    totals = totals_by_version(letter)
+    return [
+        {"version": version, "state": state, "count": count}
+        for version, counts in sorted(totals.items())
+        for state, count in counts.items()
+    ]
+
+
+def _answers(home: ExportContext, edition: Edition) -> list[dict[str, Any]]:
+    return [
+        {
+            "route": row.route.name,
+            "answer": ANSWERS[row.answer],
+            "code": row.code,
+            "text": home.keys.open(
+                row.text_sealed, "answer", answer_column(row.route_id, row.digest), edition.pk
+            ).decode()[:LONGEST],
+            "count": row.count,
+        }
+        for row in SmtpReply.objects.filter(edition=edition).select_related("route").order_by("pk")
+    ]
+
+
+def _readers(letter: Campaign, edition: Edition | None) -> list[int]:
+    """For whom a digest was gathered: set aside while it is a draft, in its chunks once it is released."""
+    blobs = [*DigestRecipients.objects.filter(campaign=letter).values_list("numbers", flat=True)]
+    if edition is not None:
+        blobs += Chunk.objects.filter(edition=edition).values_list("numbers", flat=True)
+    return sorted({number for blob in blobs for number in unpack_numbers(bytes(blob))})
+
+
+# -- coming in ------------------------------------------------------------------------------------------------------
+
+
+def _once(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
+    if len({tuple(row[name] for name in columns) for row in rows}) < len(rows):
+        raise ValueError
+    return rows
+
+
+def _name(value: Any) -> str:
+    name = str(value)
+    if not name or len(name) > 60:
+        raise ValueError
+    return name
+
+
+def _route(row: dict[str, Any]) -> dict[str, Any]:
+    sums = {name: whole(row[name]) for name in TOTALS}
+    return {"route": _name(row["route"]), "scheme": str(row["scheme"])[:20], **sums}
+
+
+def _minute(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "route": _name(row["route"]),
+        "minute": moment(row["minute"]),
+        **{name: whole(row[name]) for name in _SAID},
+    }
+
+
+def _total(row: dict[str, Any], of: str) -> tuple[int, int, int]:
+    """(provider or version, state, count). What was owed there is called off here."""
+    state = STATES.index(row["state"])
+    # A provider that this house does not know is one of the others.
+    known = PROVIDERS.index(row[of]) if of == "provider" and row[of] in PROVIDERS else 0
+    place = known if of == "provider" else whole(row[of], 255)
+    return place, State.CANCELLED if state in (State.PENDING, State.DEFERRED) else state, whole(row["count"])
+
+
+def _answer(row: dict[str, Any]) -> dict[str, Any]:
+    text = str(row["text"])
+    if len(text) > LONGEST:
+        raise ValueError
+    return {
+        "route": _name(row["route"]),
+        "answer": NUMBERS[row["answer"]],
+        "code": whole(row["code"], (1 << 15) - 1),
+        "text": text,
+        "count": whole(row["count"]),
+    }
+
+
+def _make(edition: Edition, payload: dict[str, Any], places: base.Places) -> None:
+    schemes = {row["route"]: row["scheme"] for row in payload["routes"]}
+    names = sorted({row["route"] for kind in ("routes", "minutes", "answers") for row in payload[kind]})
+    here = {name: _route_here(name, schemes.get(name, ""), places) for name in names}
+    keys = keyring.keys(edition.organization)
+    for row in payload["routes"]:
+        sums = {name: row[name] for name in TOTALS}
+        RouteTotal.objects.create(edition=edition, route_id=here[row["route"]], **sums)
+    MinuteTotal.objects.bulk_create(
+        MinuteTotal(
+            edition=edition, route_id=here[row["route"]], minute=row["minute"], **{name: row[name] for name in _SAID}
+        )
+        for row in payload["minutes"]
+    )
+    for provider, state, count in _summed(payload["providers"]):
+        ProviderTotal.objects.create(edition=edition, provider=provider, state=state, count=count)
+    for variant, state, count in _summed(payload["versions"]):
+        VariantTotal.objects.create(edition=edition, variant=variant, state=state, count=count)
+    for row in payload["answers"]:
+        # Told apart by chance: no server will say it of this letter again.
+        route, digest = here[row["route"]], secrets.token_bytes(16)
+        place = {"edition": edition, "route_id": route, "digest": digest}
+        sealed = keys.seal(row["text"].encode(), "answer", answer_column(route, digest), edition.pk)
+        values = {name: row[name] for name in ("answer", "code", "count")}
+        SmtpReply.objects.create(**place, **values, text_sealed=sealed)
+
+
+def _summed(rows: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    sums: Counter[tuple[int, int]] = Counter()
+    for of, state, count in rows:
+        sums[of, state] += count
+    return [(*key, count) for key, count in sorted(sums.items())]
+
+
+def _route_here(name: str, scheme: str, places: base.Places) -> int:
+    """A removed route under its name, made with the first letter that went by it."""
+    known = places.here(ROUTES, name)
+    if known is None:
+        row = Route(organization=places.organization, name=secrets.token_hex(16), scheme=scheme, changed=places.now)
+        row.state, row.settings_sealed = "removed", b""
+        row.save(force_insert=True)
+        Route.objects.filter(pk=row.pk).update(name=name_of_removed(_bare(name), row.pk))
+        places.put(ROUTES, name, row.pk)
+        known = row.pk
+    return int(known)
+
+
+def _bare(name: str) -> str:
+    """Without the number that a removed route has in the house that it comes from."""
+    return re.sub(r" \(\d+\)$", "", name)
+
+
+def _set_aside(letter: Campaign, numbers: list[int]) -> None:
+    """Those of them who came along."""
+    for at in range(0, len(numbers), digest_rounds.PAGE):
+        ids = [row_id(letter.organization_id, number) for number in numbers[at : at + digest_rounds.PAGE]]
+        digest_rounds.set_aside(letter, dialect.there(letter.organization_id, ids))

@@ -1,0 +1,513 @@
+"""An export of our own format, opened: proven before a row of it is believed.
+
+Whatever is wrong with a file becomes one sentence, and nothing was written by then.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import islice
+from typing import Any, BinaryIO
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
+from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
+from samizdat.audience.numbers import HIGHEST
+from samizdat.audience.tags_and_fields import MOST_TAGS
+from samizdat.core import bounded_json, consent, zip_limits
+from samizdat.core.crypto import canary, seal
+from samizdat.core.mail import address as addresses
+from samizdat.portability import native, subscribers, unpack, value_limits
+from samizdat.portability.errors import ExportRefused
+from samizdat.portability.spreadsheet_cells import unescaped
+
+TABLE = 64 << 20  # bytes of a JSON file: ten thousand tags are two
+NAMES = 300_000  # values of each of those that are held to the end: ten thousand tags are 60,000
+VALUES = 1_500_000  # of a JSON file: 110 MB of memory, and the pictures of 60,000 files
+# Bytes of the manifest, which says a line of each file: more only where there are so many.
+SAYS, SAYS_OF_ONE = 1 << 20, 400
+CELL = 1 << 20
+DIRECTORY = 8 << 20  # bytes of a zip's directory: an entry has a hundred, a picture three of them
+ROW, COLUMNS = 8 << 20, 5_000  # characters of a row of a CSV file, of whose cells one has a million at most
+FIRST_MEMBER = b"lists.json"
+
+# The highest numbers of lists (above them are those of forms, models.new_form_number; 0 is all lists), of fields, with
+# room for as many new ones, and of tags and keys.
+LIST, FIELD, TAG, KEY = (1 << 32) - 1, 1 << 15, 1 << 62, (1 << 32) - 1
+ROUND = 1 << 30
+
+_SUBSCRIBER_ROW = ("number", "address", "language", "joined", "tags", "notes", "more")
+
+
+def is_ours(head: bytes) -> bool:
+    """Whether a file begins as our own exports do, also when the rest of it is missing."""
+    return head[:4] == b"PK\3\4" and head[30 : 30 + len(FIRST_MEMBER)] == FIRST_MEMBER
+
+
+def has_our_names(file: BinaryIO) -> bool:
+    """Whether a zip holds what ours hold."""
+    wanted = {native.MANIFEST, native.SUBSCRIBERS, native.CONSENT}
+    try:
+        return wanted <= {name for name in zip_limits.names(_directory(file)) if name in wanted}
+    except ExportRefused:
+        return False
+
+
+def _directory(file: BinaryIO) -> bytes:
+    """One that would fill the memory is none of ours. Errors: ExportRefused."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - zip_limits.TAIL))
+    directory_size = zip_limits.directory_bytes(file.read())
+    if directory_size is None:
+        raise torn()
+    if directory_size > DIRECTORY:
+        raise foreign()
+    file.seek(max(0, size - zip_limits.TAIL - directory_size))
+    directory = zip_limits.directory(file.read())
+    file.seek(0)
+    return directory
+
+
+@dataclass(slots=True)
+class IncomingSubscriber:
+    """One subscriber as the file has her. Field values by the file's field number."""
+
+    number: int
+    address: str
+    language: str
+    joined: str
+    tags: list[int]
+    values: dict[int, str]
+    lists: list[tuple[int, str, dict[str, str], str]] = field(default_factory=list)  # (list, since, wishes, status)
+    records: list[tuple[int | None, int, int, int, str, dict[int, str]]] = field(default_factory=list)
+    suppressed: list[tuple[str, str]] = field(default_factory=list)
+
+
+class OpenedExport:
+    """An export. Use as a context manager; prove() first, people() as often as wanted."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._stack = ExitStack()
+        _directory(file)
+        try:
+            self._box = self._stack.enter_context(unpack.Zip(file))
+            self._infos = self._box.entries
+            self._read_tables()
+        except BaseException as wrong:
+            self._stack.close()
+            if isinstance(wrong, unpack.Broken):
+                raise refused(wrong) from wrong
+            raise
+
+    def _read_tables(self) -> None:
+        if native.MANIFEST not in self._infos:
+            raise foreign()
+        self.manifest = self._manifest()
+        self._sha = {name: str(entry["sha256"]) for name, entry in self.manifest["files"].items()}
+        self._insist_on_sizes()
+        self.lists: list[dict[str, Any]] = self.table("lists.json", NAMES)
+        self.tags: list[dict[str, Any]] = self.table("tags.json", NAMES)
+        self.fields: list[dict[str, Any]] = self.table("fields.json", NAMES)
+        self._check_tables()
+
+    def __enter__(self) -> "OpenedExport":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    # -- whole, and as it was written ---------------------------------------------------------------------------
+
+    def _manifest(self) -> dict[str, Any]:
+        most = max(SAYS, SAYS_OF_ONE * len(self._infos))
+        if self._infos[native.MANIFEST].size > most:
+            raise foreign()
+        try:
+            manifest = bounded_json.read(self._bytes(native.MANIFEST), VALUES)
+            ours = manifest["format"] == native.FORMAT
+            version, files, counts = value_limits.whole(manifest["version"]), manifest["files"], manifest["counts"]
+            shaped = isinstance(files, dict) and isinstance(counts, dict)
+            shaped = shaped and all(
+                isinstance(of["sha256"], str) and value_limits.whole(of["bytes"]) >= 0 for of in files.values()
+            )
+            shaped = shaped and value_limits.whole(counts["subscribers"]) >= 0
+        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
+            raise foreign() from wrong
+        if not ours or not shaped:
+            raise foreign()
+        if version > native.VERSION:
+            sentence = _("This export was written by a newer Samizdat. Bring this one up to date, then bring it in.")
+            raise ExportRefused("newer_format", sentence)
+        return manifest
+
+    def _insist_on_sizes(self) -> None:
+        if set(self._sha) != set(self._infos) - {native.MANIFEST}:
+            raise altered(next(iter(set(self._sha) ^ (set(self._infos) - {native.MANIFEST}))))
+        needed = {native.SUBSCRIBERS, native.SUBSCRIPTIONS, native.CONSENT, native.SUPPRESSIONS}
+        needed |= {"lists.json", "tags.json", "fields.json"}
+        if not needed <= set(self._infos):
+            raise foreign()
+        for name, entry in self.manifest["files"].items():
+            if self._infos[name].size != entry["bytes"]:
+                raise altered(name)
+
+    def prove(self) -> Iterator[int]:
+        """Reads every file to its end and compares its checksum; yields bytes as they are read. Errors:
+        ExportRefused."""
+        for name, checksum in self._sha.items():
+            digest = hashlib.sha256()
+            with self._sound(name), self._box.open(name) as file:
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
+                    yield len(piece)
+            if digest.hexdigest() != checksum:
+                raise altered(name)
+
+    def _sound(self, name: str) -> "_Sound":
+        return _Sound(name)
+
+    def _bytes(self, name: str) -> bytes:
+        if self._infos[name].size > TABLE:
+            raise altered(name)
+        with self._sound(name), self._box.open(name) as file:
+            return file.read()
+
+    def members(self, folder: str) -> list[str]:
+        """The names of the files in a folder."""
+        return [name for name in self._infos if name.startswith(folder)]
+
+    def member(self, name: str, most: int = TABLE) -> bytes:
+        """A file whole, as it was written. Errors: ExportRefused."""
+        data = self._bytes(name) if self._infos[name].size <= most else b""
+        if hashlib.sha256(data).hexdigest() != self._sha[name]:
+            raise altered(name)
+        return data
+
+    def table(self, name: str, most: int = VALUES) -> Any:
+        """A JSON file of at most so many values; None where there is none. Its checksum is looked at here, since it is
+        used at once."""
+        if name not in self._infos:
+            return None
+        data = self.member(name)
+        try:
+            value = bounded_json.read(data, most)
+            json.dumps(value, ensure_ascii=False).encode()  # Half a character cannot be stored.
+        except ValueError as wrong:
+            raise altered(name) from wrong
+        return value_limits.without_nul(value) if rb"\u0000" in data else value
+
+    def _check_tables(self) -> None:
+        try:
+            for row in self.lists:
+                assert value_limits.whole(row["number"], LIST, 1) and str(row["name"]).strip()
+                assert isinstance(row.get("details") or {}, dict)
+            for row in self.tags:
+                assert value_limits.whole(row["number"], TAG, 1) and str(row["name"]).strip()
+            for row in self.fields:
+                assert value_limits.whole(row["number"], FIELD, seal.FIRST_FIELD) and isinstance(row["label"], str)
+                assert isinstance(row["tag"], str) and row["tag"].strip()
+            for rows in (self.lists, self.tags, self.fields):
+                assert len({row["number"] for row in rows}) == len(rows)
+            assert len(self.tags) <= MOST_TAGS
+            assert len({row["tag"] for row in self.fields}) == len(self.fields)
+            assert len({row["name"].strip().casefold() for row in self.lists}) == len(self.lists)
+        except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as wrong:
+            raise altered("lists.json, tags.json, fields.json") from wrong
+
+    # -- rows ---------------------------------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        return name in self._infos
+
+    def rows(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line, cells by their headings) of a CSV file. Errors: ExportRefused."""
+        with self._box.open(name) as file:
+            yield from self._rows(name, file)
+
+    def people(self) -> Iterator[IncomingSubscriber]:
+        """Everybody but the planted one, in the order of the file. Errors: ExportRefused with file and line."""
+        with self._box.open(native.SUBSCRIBERS) as first:
+            subscribers = self._rows(native.SUBSCRIBERS, first)
+            lists = _Group(self._opened(native.SUBSCRIPTIONS), native.SUBSCRIPTIONS)
+            records = _Group(self._opened(native.CONSENT), native.CONSENT)
+            suppressed = self._suppressed()
+            known = {row["number"] for row in self.lists}
+            tags, last, met = {row["number"] for row in self.tags}, -1, SeenAddresses()
+            for line, row in subscribers:
+                with _line(native.SUBSCRIBERS, line):
+                    subscriber = _coming(row, self.fields, tags)
+                    assert subscriber.number > last
+                    assert met.meet(_mark(subscriber.address), 0) is None
+                    last = subscriber.number
+                for line, row in lists.of(subscriber.number):
+                    with _line(native.SUBSCRIPTIONS, line):
+                        subscriber.lists.append(_subscription(row, known))
+                for line, row in records.of(subscriber.number):
+                    with _line(native.CONSENT, line):
+                        subscriber.records.append(_record(row, known))
+                with _line(native.SUBSCRIPTIONS, line):
+                    assert len({of[0] for of in subscriber.lists}) == len(subscriber.lists)
+                subscriber.suppressed = suppressed.get(subscriber.number, [])
+                if not self._is_planted(subscriber.address):
+                    yield subscriber
+            lists.insist_on_end()
+            records.insist_on_end()
+
+    def _is_planted(self, address: str) -> bool:
+        salted_mark = self.manifest.get("left_out")
+        if not isinstance(salted_mark, dict):
+            return False
+        return canary.mark(addresses.comparable(address), str(salted_mark.get("salt", ""))) == salted_mark.get("sha256")
+
+    def _opened(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+        return self._rows(name, self._stack.enter_context(self._box.open(name)))
+
+    def _rows(self, name: str, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
+        csv.field_size_limit(CELL)
+        lines = _Lines(file, name)
+        reader = csv.reader(lines, strict=True)
+        with self._sound(name):
+            head = next(reader, [])
+        if len(head) > COLUMNS:
+            raise altered(name)
+        while True:
+            lines.left = ROW
+            with self._sound(name):
+                row = next(reader, None)
+            if row is None:
+                return
+            with _line(name, reader.line_num):
+                assert len(row) == len(head)
+            yield reader.line_num, dict(zip(head, row, strict=True))
+
+    def _suppressed(self) -> dict[int, list[tuple[str, str]]]:
+        """Number -> (reason, day). Suppressed are few beside subscribed: 50,000 are 10 MB."""
+        by_number: dict[int, list[tuple[str, str]]] = {}
+        for line, row in self._opened(native.SUPPRESSIONS):
+            with _line(native.SUPPRESSIONS, line):
+                reason, day = _suppression(row)
+                if row["number"]:
+                    by_number.setdefault(value_limits.digits(row["number"], HIGHEST), []).append((reason, day))
+        return by_number
+
+    def others_suppressed(self) -> Iterator[tuple[bytes, int, str, str]]:
+        """(blind index, number of its key, reason, day) of addresses that no subscriber has."""
+        for line, row in self._opened(native.SUPPRESSIONS):
+            with _line(native.SUPPRESSIONS, line):
+                reason, day = _suppression(row)
+                if not row["number"]:
+                    blind = bytes.fromhex(row["blind"])
+                    assert len(blind) == 16
+                    yield blind, value_limits.digits(row["key"], KEY), reason, day
+
+    def in_pages(self, size: int, after: int = -1) -> Iterator[list[IncomingSubscriber]]:
+        rows = (subscriber for subscriber in self.people() if subscriber.number > after)
+        while page := list(islice(rows, size)):
+            yield page
+
+
+class _Group:
+    """Rows of a file that is in the order of subscribers' numbers, taken by number."""
+
+    def __init__(self, rows: Iterator[tuple[int, dict[str, str]]], name: str) -> None:
+        self._rows, self._name = rows, name
+        self._next: tuple[int, int, dict[str, str]] | None = None
+        self._on()
+
+    def of(self, number: int) -> Iterator[tuple[int, dict[str, str]]]:
+        while self._next is not None and self._next[0] == number:
+            yield self._next[1], self._next[2]
+            self._on()
+        if self._next is not None and self._next[0] < number:
+            raise flawed(self._name, self._next[1])
+
+    def _on(self) -> None:
+        entry = next(self._rows, None)
+        self._next = None
+        if entry is not None:
+            line, row = entry
+            with _line(self._name, line):
+                self._next = (value_limits.digits(row["number"], HIGHEST), line, row)
+
+    def insist_on_end(self) -> None:
+        if self._next is not None:
+            raise flawed(self._name, self._next[1])
+
+
+class _Lines:
+    """The lines of a CSV file, as long as a row may be: a row goes on over line breaks between quotes, and is held
+    whole."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self._name, self.left = io.TextIOWrapper(file, "utf-8", newline=""), name, ROW
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(self.left + 1)
+        self.left -= len(line)
+        if self.left < 0:
+            raise altered(self._name)
+        if not line:
+            raise StopIteration
+        return line
+
+
+class _Sound:
+    """Turns what a damaged zip or text raises into one sentence about the file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _: object) -> None:
+        if isinstance(wrong, ExportRefused):
+            return
+        if isinstance(wrong, unpack.Broken):
+            raise refused(wrong) from wrong
+        if isinstance(wrong, UnicodeDecodeError | csv.Error | KeyError):
+            raise altered(self._name) from wrong
+
+
+class _line:
+    """Turns what a cell that cannot be ours raises into a sentence with file and line."""
+
+    def __init__(self, name: str, line: int) -> None:
+        self._name, self._at = name, line
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _: object) -> None:
+        # The last two: of JSON in a cell that nests too deep, and has a number that is none.
+        odd = AssertionError | ValueError | KeyError | TypeError | AttributeError | RecursionError | OverflowError
+        if isinstance(wrong, odd):
+            raise flawed(self._name, self._at) from wrong
+
+
+def _coming(row: dict[str, str], fields: Sequence[dict[str, Any]], tags: set[int]) -> IncomingSubscriber:
+    number, address = value_limits.digits(row["number"], HIGHEST, 1), addresses.normalize(_back(row["address"]))
+    columns = {column["number"]: _back(row[column["tag"]]) for column in fields}
+    held = _numbered(row["more"]) | {seal.NOTES: _back(row["notes"])}
+    assert seal.ADDRESS not in held
+    carried = [value_limits.digits(tag, TAG) for tag in row["tags"].split()]
+    assert tags.issuperset(carried) and "\0" not in row["language"]
+    day = value_limits.day(row["joined"]).isoformat()
+    filled = {place: text for place, text in {**columns, **held}.items() if text}
+    return IncomingSubscriber(number, address, row["language"][:8], day, carried, filled)
+
+
+def _back(cell: str) -> str:
+    return unescaped([cell])[0].replace("\0", "")
+
+
+def _numbered(cell: str) -> dict[int, str]:
+    pairs = json.loads(cell).items() if cell else ()
+    held = {value_limits.digits(number, 0xFFFF): str(text).replace("\0", "") for number, text in pairs}
+    "".join(held.values()).encode()  # A ValueError for half a character, which JSON can write and nobody can store.
+    return held
+
+
+def _mark(address: str) -> bytes:
+    return hashlib.sha256(addresses.comparable(address).encode()).digest()[:16]
+
+
+def _subscription(row: dict[str, str], known: set[int]) -> tuple[int, str, dict[str, str], str]:
+    number = value_limits.digits(row["list"], LIST)
+    assert number in known and row["status"] in STATUSES
+    wishes = {name: cell for name, cell in row.items() if name not in native.SUBSCRIPTION_HEAD}
+    for name, cell in wishes.items():
+        if cell and name in subscribers.WISHES:
+            _insist_on_wish(name, cell)
+    return number, value_limits.day(row["since"]).isoformat(), wishes, row["status"]
+
+
+def _insist_on_wish(name: str, cell: str) -> None:
+    try:
+        wish = Subscription._meta.get_field(name).clean(cell, None)  # type: ignore[union-attr]
+    except ValidationError as wrong:
+        raise ValueError from wrong
+    if isinstance(wish, date):
+        value_limits.day(wish.isoformat())
+    else:
+        value_limits.whole(wish, len(FREQUENCIES) - 1 if name == "frequency" else ROUND)
+
+
+def _record(row: dict[str, str], known: set[int]) -> tuple[int | None, int, int, int, str, dict[int, str]]:
+    number = value_limits.digits(row["list"], LIST) if row["list"] else None
+    assert number is None or number in known
+    names = ("at", "asked_at", "source", "wording", "reason", "letter")
+    words = {word: _back(row[name]) for word, name in zip(native.WORDS, names, strict=True) if row[name]}
+    kind, purpose = consent.KINDS.index(row["kind"]), consent.PURPOSES.index(row["purpose"])
+    for word in (consent.AT, consent.ASKED_AT):
+        if word in words:
+            date.fromisoformat(words[word][:10])  # Of lists that are older than this program, of whatever year.
+    day = value_limits.day(row["day"]).isoformat()
+    return number, kind, purpose, consent.WAYS.index(row["way"]), day, words | _numbered(row["more"])
+
+
+def _suppression(row: dict[str, str]) -> tuple[str, str]:
+    assert row["reason"] in SUPPRESSION_REASONS
+    return row["reason"], value_limits.day(row["day"]).isoformat()
+
+
+def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None:
+    """As unpacking.unseal. Errors: ExportRefused."""
+    try:
+        unpack.unseal(source, secret, take)
+    except unpack.Broken as broken:
+        raise refused(broken) from broken
+
+
+def refused(broken: unpack.Broken) -> ExportRefused:
+    match broken.code:
+        case "other_key":
+            sentence = _("This file is sealed to another key. Give the key file of the one it was made for.")
+        case "other_passphrase":
+            sentence = _("This passphrase does not open the file, or the file is damaged. Type it again.")
+            return ExportRefused("other_key", sentence)
+        case "bad_identity":
+            sentence = _("This is no age key file. Give the file that `age-keygen` wrote.")
+        case "too_large":
+            sentence = _("More than 16 MB are sealed by a passphrase. Open the file with `age -d`, then bring it in.")
+        case "costly_passphrase":
+            sentence = _(
+                "Its passphrase was made to take more memory than `age` asks for. Open the file with `age -d`, then "
+                "bring it in."
+            )
+        case "costs_too_much":
+            sentence = _("This file takes more time or memory to open than an export should. Export it again.")
+        case "busy":
+            sentence = _("Another file is being opened by its passphrase. Try again in a minute.")
+        case "foreign_file":
+            return foreign()
+        case _:
+            return torn()
+    return ExportRefused(broken.code, sentence)
+
+
+def torn() -> ExportRefused:
+    return ExportRefused("torn_file", _("This export is damaged or cut short. Copy it again from where it was made."))
+
+
+def foreign() -> ExportRefused:
+    sentence = _("This is no export of Samizdat's own format. Bring it in as a file of another service, with a list.")
+    return ExportRefused("foreign_file", sentence)
+
+
+def altered(name: str) -> ExportRefused:
+    sentence = _("%(file)s in this export is not what was written there. Take the file as it was exported.")
+    return ExportRefused("altered_file", sentence % {"file": name})
+
+
+def flawed(name: str, line: int) -> ExportRefused:
+    sentence = _("Line %(line)s of %(file)s in this export cannot be right. Take the file as it was exported.")
+    return ExportRefused("altered_file", sentence % {"file": name, "line": line})

@@ -1,0 +1,50 @@
+"""Keys that exports may be sealed to without anybody's approval: another admin has approved them, they waited for a
+day with everybody told, or the command line used them. A key that one stolen session brings along is none of these."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.core.crypto import seal
+from samizdat.events.actions import record
+from samizdat.portability.models import RecipientKey
+from samizdat.vault import keyring
+
+
+def are_known(organization: Any, keys: Iterable[str]) -> bool:
+    marks = {_mark(organization, key) for key in keys}
+    return RecipientKey.objects.filter(organization=organization, mark__in=list(marks)).count() == len(marks)
+
+
+def know(organization: Any, keys: Iterable[str], *, now: datetime) -> None:
+    for key in keys:
+        mark = _mark(organization, key)
+        with transaction.atomic():
+            row, created = RecipientKey.objects.get_or_create(
+                organization=organization, mark=mark, defaults={"since": now.date(), "key_sealed": b""}
+            )
+            if created:
+                row.key_sealed = keyring.keys(organization).seal(key.strip().encode(), "recipientkey", "key", row.pk)
+                row.save(update_fields=["key_sealed"])
+
+
+def known(organization: Any) -> list[tuple[RecipientKey, str]]:
+    """Each with its text, the oldest first."""
+    keys = keyring.keys(organization)
+    rows = RecipientKey.objects.select_related("organization").filter(organization=organization).order_by("id")
+    return [(row, keys.open(bytes(row.key_sealed), "recipientkey", "key", row.pk).decode()) for row in rows]
+
+
+def forget(row: RecipientKey, *, now: datetime, by: Any) -> None:
+    """The next export to it needs an approval again."""
+    with transaction.atomic():
+        record("subscribers.export.key_forgotten", row.organization, about=row.pk, by=by, now=now)
+        row.delete()
+
+
+def _mark(organization: Any, key: str) -> bytes:
+    """Of the key alone: what stands behind an SSH key is a remark."""
+    text = " ".join(key.split()[:2]) if key.strip().startswith("ssh-") else key.strip().lower()
+    return seal.keyed_hash(keyring.derive("recipient keys"), f"{organization.pk} {text}")[:16]

@@ -1,0 +1,71 @@
+"""Keys of links and of the index that come along, as former ones of this house."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from samizdat.portability import read, value_limits
+from samizdat.vault import keyring
+from samizdat.vault.models import VaultKey
+
+# One each time that somebody changed keys; those of the index are counted on from here in 15 bits.
+MOST_KEYS = 10_000
+
+
+def take_keys(organization: Any, opened: read.OpenedExport, now: datetime, wrapped: dict[str, str]) -> dict[int, int]:
+    """Takes the keys of links and of the index over, as former ones: index number in the file -> number here.
+    `wrapped`: by wrap_keys(), for a process that may not wrap."""
+    new, versions = _new_keys(organization, opened)
+    for kind, number, secret in new:
+        wrapped_key = wrapped.get(f"{kind}:{number}")
+        VaultKey.objects.create(
+            organization=organization, kind=kind, number=number, current=False, created=now.astimezone(UTC).date(),
+            wrapped=bytes.fromhex(wrapped_key) if wrapped_key else _wrap(organization, kind, number, secret),
+        )  # fmt: skip
+    return versions
+
+
+def wrap_keys(organization: Any, opened: read.OpenedExport) -> dict[str, str]:
+    """The keys that an export brings, wrapped for this house: "kind:number" -> hex. Only the desk and commands may have
+    a key wrapped (vault/keyserver.py); the worker, which brings it in, writes down what it is given here.
+    Errors: ExportRefused."""
+    new, _versions = _new_keys(organization, opened)
+    return {f"{kind}:{number}": _wrap(organization, kind, number, secret).hex() for kind, number, secret in new}
+
+
+def _wrap(organization: Any, kind: str, number: int, secret: bytes) -> bytes:
+    return keyring.open_source().wrap(keyring.label(kind, number, bytes(organization.uid)), secret)
+
+
+def _is_anothers(organization: Any, number: int, secret: bytes) -> bool:
+    """Whether another organization of the house has a key of this number and another secret. Its number stands in each
+    of its letters, and with two of one number its readers could not leave: nobody meets it by chance."""
+    rows = VaultKey.objects.select_related("organization").filter(kind="link", number=number)
+    others = (keyring.keys(row.organization).links[number] for row in rows.exclude(organization=organization))
+    return any(other.secret != secret for other in others)
+
+
+def _new_keys(organization: Any, opened: read.OpenedExport) -> tuple[list[tuple[str, int, bytes]], dict[int, int]]:
+    """(kind, number here, secret) of keys that are not here yet, and index number in the file -> number here."""
+    payload = opened.table("keys.json")
+    if not payload:
+        return [], {}
+    try:
+        links = {value_limits.whole(row["number"], read.KEY): bytes.fromhex(row["secret"]) for row in payload["links"]}
+        index = {value_limits.whole(row["number"], read.KEY): bytes.fromhex(row["secret"]) for row in payload["index"]}
+        assert all(len(secret) == 32 for secret in (*links.values(), *index.values()))
+        assert len(links) + len(index) <= MOST_KEYS
+    except (AssertionError, KeyError, TypeError, ValueError) as wrong:
+        raise read.altered("keys.json") from wrong
+    if any(_is_anothers(organization, number, secret) for number, secret in links.items()):
+        raise read.altered("keys.json")
+    mine = keyring.keys(organization)
+    new = [("link", number, secret) for number, secret in links.items() if number not in mine.links]
+    versions: dict[int, int] = {}
+    free = max(mine.index) + 1
+    for version, secret in sorted(index.items()):
+        known = next((here for here, held in mine.index.items() if held == secret), None)
+        versions[version] = free if known is None else known
+        if known is None:
+            new.append(("index", free, secret))
+            free += 1
+    return new, versions

@@ -1,0 +1,94 @@
+"""Whether the same export came in before, or had begun to; and whether anybody is in its place."""
+
+import os
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from samizdat.audience.errors import ImportTaken
+from samizdat.audience.imports import ownership, uploads
+from samizdat.audience.models import ConsentRecord, Import, Subscriber
+from samizdat.core.crypto import seal
+from samizdat.portability import read
+from samizdat.portability.errors import ExportRefused
+from samizdat.portability.parts import base
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+SOURCE = "samizdat"
+
+
+def fingerprint(organization: Any, opened: read.OpenedExport) -> bytes:
+    """Keyed, because a hash of a known export would prove that this house has it."""
+    keys = keyring.keys(organization)
+    checksums = ",".join(f"{name}:{of['sha256']}" for name, of in sorted(opened.manifest["files"].items()))
+    return seal.keyed_hash(keys.index[keys.index_version], f"returned:{checksums}")
+
+
+def done_before(organization: Any, mark: bytes) -> dict[str, int] | None:
+    row = Import.objects.filter(organization=organization, source=SOURCE, fingerprint=mark, state="finished").first()
+    if row is None:
+        return None
+    return {**row.counts, "added": 0, "unchanged": row.counts["rows"]}
+
+
+def begun_before(organization: Any, mark: bytes, now: datetime) -> Import | None:
+    """One of the same export that was killed or stopped. Of the desk's own the file may be gone after a day, and what
+    came in by then waits for the same file to be given again. Errors: ImportTaken."""
+    rows = Import.objects.filter(organization=organization, source=SOURCE, fingerprint=mark)
+    rows = rows.filter(Q(state="running") | Q(state__in=("waiting", "stopped", "failed"), row__gt=0))
+    for row in rows.order_by("-id"):
+        if ownership.is_alive(row, now):
+            raise ImportTaken
+        return row
+    return None
+
+
+def take_over(begun: Import, row: Import) -> None:
+    """What was begun goes on under the number of a new upload."""
+    keys = keyring.keys(row.organization)
+    plan = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
+    plan["places"] = places_of(begun)
+    done = {
+        "plan_sealed": seal_json(keys, plan, "import", "plan", row.pk), "counts": begun.counts, "row": begun.row,
+        "fingerprint": bytes(begun.fingerprint), "list": begun.list_id, "rows_total": begun.rows_total,
+    }  # fmt: skip
+    with transaction.atomic():
+        left = Import.objects.filter(pk=begun.pk, owner=begun.owner)
+        if not left.update(state="failed", problem="gone_on", fingerprint=os.urandom(32), row=0):
+            raise ImportTaken
+        if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done):
+            raise ImportTaken
+        base.take_over(begun, row)
+
+
+def places_of(row: Import) -> dict[str, Any] | None:
+    """Number in the file -> number here, of lists, fields, tags and keys; None where it has not begun."""
+    plan = open_json(keyring.keys(row.organization), row.plan_sealed, "import", "plan", row.pk) or {}
+    places: dict[str, Any] | None = plan.get("places")
+    return places
+
+
+def finish_unchanged(row: Import, counts: dict[str, int], now: datetime) -> None:
+    """The same export came in before: nothing is left to do."""
+    done = {"state": "finished", "owner": "", "problem": "", "finished": now, "counts": counts}
+    with transaction.atomic():
+        if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done):
+            raise ImportTaken
+        uploads.drop(row)
+
+
+def insist_on_nobody(organization: Any) -> None:
+    """Numbers of the file must not meet those of anybody, nor of somebody whose consent is still on record."""
+    if (
+        Subscriber.objects.filter(organization=organization).exists()
+        or ConsentRecord.objects.filter(organization=organization).exists()
+    ):
+        sentence = _(
+            "An export comes back into an organization that never had a subscriber. Found a new one, or export there "
+            "in Mailchimp’s layout and bring that into a list."
+        )
+        raise ExportRefused("not_empty", sentence)

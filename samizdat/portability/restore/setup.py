@@ -1,0 +1,158 @@
+"""The beginning of a return, in one transaction: lists, tags, fields, keys, what stands beside the people, and the row
+by which a killed one goes on.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from samizdat import dialect
+from samizdat.accounts.models import Organization
+from samizdat.audience import tags_and_fields
+from samizdat.audience.actions.forms import is_free
+from samizdat.audience.imports import ownership
+from samizdat.audience.list_names import list_name
+from samizdat.audience.models import STATUSES, Field, Import, List, new_list_number
+from samizdat.core.content import digest
+from samizdat.events.actions import record
+from samizdat.portability import read, tables
+from samizdat.portability.errors import ExportRefused
+from samizdat.portability.restore.keys import take_keys
+from samizdat.portability.restore.resume import SOURCE, insist_on_nobody
+from samizdat.portability.restore.verify import COUNTS
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+
+def begin(
+    organization: Any, opened: read.OpenedExport, mark: bytes, named: str, highest: int, now: datetime, by: Any,
+    row: Import | None = None,
+) -> Import:  # fmt: skip
+    """Lists, tags, fields and keys, and the row that a killed one goes on by: together or not at all. Numbers given
+    out from now on lie above `highest`. `row`: of an upload, that of the command line is made here."""
+    keys = keyring.keys(organization)
+    before = {} if row is None else open_json(keys, row.plan_sealed, "import", "plan", row.pk)
+    with transaction.atomic():
+        # One after the other: of two who begin at once the second finds the first one's rows.
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        insist_on_nobody(organization)
+        places = _make_places(organization, opened, named, before.get("wrapped", {}), now, by)
+        row = _begun(row or Import(organization=organization, by=by, created=now, owner=ownership.myself()), now)
+        row.list_id, row.fingerprint = next(iter(places["lists"].values())), mark
+        row.rows_total = opened.manifest["counts"]["subscribers"]
+        row.save(update_fields=_BEGUN if row.pk else None)  # Somebody may ask an upload to stop meanwhile.
+        names = before.get("names", [_("An export of Samizdat")])
+        plan = {"names": names, "plan": None, "basis": "", "places": {of: _texts(held) for of, held in places.items()}}
+        row.plan_sealed = seal_json(keys, plan, "import", "plan", row.pk)
+        row.counts |= _take_tables(organization, opened, places, now, by)
+        row.save(update_fields=["plan_sealed", "counts"])
+        rows = Organization.objects.filter(pk=organization.pk, next_number__lte=highest)
+        rows.update(next_number=highest + 1)
+    keyring.forget_idle(-1)
+    return row
+
+
+_BEGUN = ("list", "source", "state", "fingerprint", "counts", "rows_total", "started", "beat")
+
+
+def _begun(row: Import, now: datetime) -> Import:
+    row.source, row.state, row.counts = SOURCE, "running", dict.fromkeys(COUNTS, 0)
+    row.started, row.beat = row.started or now, now
+    return row
+
+
+def _make_places(
+    organization: Any, opened: read.OpenedExport, named: str, wrapped: dict[str, str], now: datetime, by: Any
+) -> dict[str, dict[int, int]]:
+    """Number in the file -> number here, of lists, fields, tags and index keys. Errors: ExportRefused."""
+    lists = _lists(organization, opened, named, now, by)
+    if not lists:
+        raise ExportRefused("no_list", _("This export has no list. Make one first: `samizdat list new NAME`."))
+    fields = _fields(organization, opened)
+    names = {row["number"]: str(row["name"]) for row in opened.tags}
+    ids = tags_and_fields.tags_for(organization, keyring.keys(organization), names.values())
+    tags = {number: ids[name] for number, name in names.items()}
+    return {"lists": lists, "fields": fields, "tags": tags, "keys": take_keys(organization, opened, now, wrapped)}
+
+
+def _take_tables(
+    organization: Any, opened: read.OpenedExport, places: dict[str, dict[int, int]], now: datetime, by: Any
+) -> dict[str, int]:
+    """What stands beside the people; how many segments and forms came. Errors: ExportRefused."""
+    lists, fields, tags = places["lists"], places["fields"], places["tags"]
+    tables.take_settings(organization, opened, now, by)
+    tables.take_planted(organization, opened, places["keys"])
+    tables.take_wordings(organization, opened, lists)
+    segments = tables.take_segments(organization, opened, now, by)
+    return {"segments": segments, "forms": tables.take_forms(organization, opened, lists, fields, tags, now, by)}
+
+
+def _texts(held: dict[int, int]) -> dict[str, int]:
+    return {str(number): here for number, here in held.items()}
+
+
+def _lists(organization: Any, opened: read.OpenedExport, named: str, now: datetime, by: Any) -> dict[int, int]:
+    """Number in the file -> number here: a list of that name, or a new one with the number it had."""
+    keys = keyring.keys(organization)
+    here = {list_name(keys, row).casefold(): row for row in List.objects.filter(organization=organization)}
+    numbers: dict[int, int] = {}
+    for entry in opened.lists:
+        name = named if named and len(opened.lists) == 1 else str(entry["name"])
+        row = here.get(name.strip().casefold()) or _new_list(organization, entry, name, now, by)
+        numbers[entry["number"]] = row.id
+        _keep_digest(row.id, entry.get("digest"))
+    return numbers
+
+
+def _keep_digest(list_id: int, digest_settings: Any) -> None:
+    """When letters are gathered, and in which round: what a reader chose counts from a round on."""
+    if not isinstance(digest_settings, dict):
+        return
+    when, round = digest_settings.get("when"), digest_settings.get("round")
+    if when in digest.WHEN and type(round) is int and 0 < round <= read.ROUND:
+        List.objects.filter(id=list_id).update(digest_when=when, digest_round=round, digest_due=None)
+
+
+def _new_list(organization: Any, entry: dict[str, Any], name: str, now: datetime, by: Any) -> List:
+    """Its number is part of List-Id and of confirmation links, so it goes along where nobody has it."""
+    keys = keyring.keys(organization)
+    number, slug = entry["number"], str(entry.get("form") or "")
+    if List.objects.filter(id=number).exists():
+        number = new_list_number()
+    if not is_free(slug):
+        slug = ""
+    row = List(id=number, organization=organization, form_slug=slug, created=now.astimezone(UTC).date())
+    row.name_sealed = keys.seal(name.strip().encode(), "list", "name", number)
+    row.details_sealed = seal_json(keys, dict(entry.get("details") or {}), "list", "details", number)
+    row.save(force_insert=True)
+    dialect.add_list_totals([(number, status, 0) for status in range(len(STATUSES))])
+    record("list.made", organization, about=number, by=by, now=now, detail={"name": name})
+    if slug:
+        record("list.form", organization, about=number, by=by, now=now, detail={"slug": slug})
+    return row
+
+
+def _fields(organization: Any, opened: read.OpenedExport) -> dict[int, int]:
+    """Number in the file -> number here: a field of that merge tag, or a new one, with the number it had if that is
+    free: what a form asked for may name it."""
+    keys = keyring.keys(organization)
+    used = set(Field.objects.filter(organization=organization).values_list("number", flat=True))
+    known = {tag: number for tag, (number, *_rest) in tags_and_fields.all_fields(organization, keys).items()}
+    numbers: dict[int, int] = {}
+    for field in opened.fields:
+        tag, held = str(field["tag"]), {name: of for name, of in field.items() if name not in ("number", "readable")}
+        if tag not in known:
+            number = field["number"]
+            if number in used:
+                number = tags_and_fields.following_number(organization)
+            used.add(number)
+            row = Field(organization=organization, number=number)
+            row.sealed = seal_json(keys, {"default": "", **held}, "field", "sealed", number)
+            if field.get("readable") and hasattr(row, "readable"):
+                row.readable, row.filled = True, 0  # The worker fills it in from the sealed values.
+            row.save()
+            known[tag] = number
+        numbers[field["number"]] = known[tag]
+    return numbers

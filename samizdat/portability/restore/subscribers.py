@@ -1,0 +1,225 @@
+"""The people of an export, slice after slice, and what comes behind them."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from samizdat import dialect
+from samizdat.audience import consent_records, open_signups
+from samizdat.audience.actions import forms
+from samizdat.audience.errors import ImportTaken
+from samizdat.audience.imports import ownership, uploads
+from samizdat.audience.list_totals import ListTotals
+from samizdat.audience.models import STATUSES, Import, Subscriber, Subscription, row_id
+from samizdat.core import consent
+from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
+from samizdat.events.actions import record
+from samizdat.portability import read, subscribers
+from samizdat.portability.parts import base, registry
+from samizdat.portability.restore.resume import SOURCE
+from samizdat.portability.restore.verify import SLICE, RestoreSteps
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json
+
+type Clock = Callable[[], datetime]
+type Stop = Callable[[], bool]
+
+
+class RestoredSubscriber:
+    """Writes slice after slice, each with its counts and its place in one transaction."""
+
+    def __init__(self, organization: Any, opened: read.OpenedExport, row: Import, now: Clock) -> None:
+        self.organization, self.opened, self.now = organization, opened, now
+        self.row = self._taken(row)
+        keys = self._keys = keyring.keys(organization)
+        assert keys.data is not None
+        self._seal = keys.data.bound(*consent_records.SUBSCRIBER, keys.uid).seal
+        self._seal_record = keys.data.bound(*consent_records.RECORD, keys.uid).seal
+        places = open_json(keys, self.row.plan_sealed, "import", "plan", self.row.pk)["places"]
+        self._lists, self._fields, self._tags, self._versions = (
+            {int(number): here for number, here in places[name].items()} for name in ("lists", "fields", "tags", "keys")
+        )
+        self._totals = ListTotals()
+        self._verdicts: dict[Any, Any] = {}
+
+    def _taken(self, row: Import) -> Import:
+        free = Q(owner="") | Q(owner=row.owner)
+        states = ("running", "waiting", "stopped", "failed")
+        taken = {"owner": ownership.myself(), "beat": self.now(), "state": "running", "problem": ""}
+        if not Import.objects.filter(free, pk=row.pk, state__in=states).update(**taken):
+            raise ImportTaken
+        row.refresh_from_db()
+        return row
+
+    def take(self, steps: RestoreSteps, by: Any, stop: Stop | None = None) -> None:
+        """Errors: people.Stopped, between two slices."""
+        with dialect.bulk_writing():
+            self._people(steps, stop)
+            self._others_suppressed()
+            self._besides(by, stop)
+        dialect.learn_sizes()
+
+    def _people(self, steps: RestoreSteps, stop: Stop | None) -> None:
+        for page in self.opened.in_pages(SLICE, after=self.row.row - 1 if self.row.row else -1):
+            with transaction.atomic():
+                self._slice(page)
+            steps.on(len(page))
+            if stop and stop():
+                raise subscribers.ExportedSuppression
+
+    def _others_suppressed(self) -> None:
+        counts = self.row.counts
+        counts["others_suppressed"] = 0  # Those that a killed one had written are met again.
+        for others in _cut(self.opened.others_suppressed(), SLICE):
+            rows = [
+                (self.organization.id, blind, self._versions[version], reason, day)
+                for blind, version, reason, day in others
+                if version in self._versions
+            ]
+            with transaction.atomic():
+                dialect.insert_suppressions(rows)
+            counts["others_suppressed"] += len(rows)
+
+    def _besides(self, by: Any, stop: Stop | None) -> None:
+        places = base.Places(self.row, self.now(), by, self._lists, self._tags).load()
+        for part in registry.parts():
+            if stop and stop():
+                raise subscribers.ExportedSuppression
+            self.row.counts[part.name] = part.take(self.opened, places)
+
+    def _slice(self, page: list[read.IncomingSubscriber]) -> None:
+        keys, organization = self._keys, self.organization.id
+        subscribers, subscriptions, asked, wishes, tagged, records, suppressed = [], [], [], [], [], [], []
+        waiting: list[int] = []
+        sources: dict[int, list[int]] = {}  # By which way they first came; an import is what a new row says.
+        for person in page:
+            id = row_id(organization, person.number)
+            blind = keys.blind(addresses.comparable(person.address))
+            blob = self._seal(self._packed(person), person.number, os.urandom(seal.NONCE_BYTES))
+            provider = addresses.provider(addresses.domain(person.address))
+            subscribers.append(
+                (id, organization, blob, blind, keys.index_version, provider, person.language, person.joined)
+            )
+            tags = sorted({self._tags[tag] for tag in person.tags})
+            tagged += [(id, tag) for tag in tags]
+            rows = [self._record(id, person.number, record) for record in person.records]
+            records += rows
+            if any(_waits(record) for record in person.records):
+                waiting.append(id)
+            suppressed += [(organization, blind, keys.index_version, *of) for of in person.suppressed]
+            if rows and rows[0][5]:
+                sources.setdefault(rows[0][5], []).append(id)
+            reason = consent_records.foremost(of[0] for of in person.suppressed)
+            for list_id, since, wish, _status in person.lists:
+                here = self._lists[list_id]
+                status, may, day = self._verdict(rows, here, reason, wish)
+                subscriptions.append((id, here, status, may, day or since))
+                if asking := self._asking(rows, here):
+                    asked.append((asking, id, here))
+                self._totals.enter(here, status, tags)
+                if any(cell not in ("", "0") for cell in wish.values()):
+                    wishes.append((id, here, wish))
+        dialect.insert_subscribers(subscribers)
+        dialect.insert_subscriptions(subscriptions)
+        dialect.update_asking(asked)
+        dialect.insert_subscriber_tags(tagged)
+        dialect.insert_consent(records)
+        open_signups.keep(waiting)
+        dialect.insert_suppressions(suppressed)
+        for way, ids in sources.items():
+            Subscriber.objects.filter(organization=organization, id__in=ids).update(source=way)
+        _wish(wishes)
+        self._totals.write()
+        self._move_on(page, subscriptions, len(records), len(suppressed))
+
+    def _packed(self, person: read.IncomingSubscriber) -> bytes:
+        values = {self._fields.get(number, number): text for number, text in person.values.items()}
+        return seal.pack({**values, seal.ADDRESS: person.address})
+
+    def _record(self, id: int, number: int, consent_row: tuple[Any, ...]) -> dialect.ConsentRow:
+        list_id, kind, purpose, way, day, words = consent_row
+        if consent.TOLD in words:
+            typed = forms.carried(words[consent.TOLD], self._lists, self._fields, self._tags)
+            words = {**words, consent.TOLD: typed}
+        blob = self._seal_record(seal.pack(words), number, os.urandom(seal.NONCE_BYTES))
+        here = self._lists[list_id] if list_id is not None else None
+        columns = (self.organization.id, id, here, kind, purpose, way, day, blob)
+        return (*columns, consent_records.digest(*columns))
+
+    def _verdict(
+        self, rows: list[dialect.ConsentRow], list_id: int, reason: str | None, wish: dict[str, str]
+    ) -> tuple[int, int, str | None]:
+        """By the records, as everywhere: the file's own word for the status is not taken."""
+        known = tuple((place, row[2], *row[3:7]) for place, row in enumerate(rows))
+        key = (known, list_id, reason, wish.get("paused", ""))
+        if key not in self._verdicts:
+            if len(self._verdicts) > 10_000:
+                self._verdicts.clear()
+            paused = {"paused": date.fromisoformat(wish["paused"])} if wish.get("paused") else {}
+            status, may, day = consent_records.verdict_of(
+                consent_records.records(known), list_id, self.now(), reason, **paused
+            )
+            self._verdicts[key] = (status, may, day.isoformat() if day else None)
+        verdict: tuple[int, int, str | None] = self._verdicts[key]
+        return verdict
+
+    def _asking(self, rows: list[dialect.ConsentRow], list_id: int) -> int:
+        if not any(row[4] == consent_records.APPEALS for row in rows):
+            return 0
+        known = consent_records.records((place, row[2], *row[3:7]) for place, row in enumerate(rows))
+        return consent_records.asking_of(known, list_id, self.now())
+
+    def _move_on(
+        self, page: list[read.IncomingSubscriber], subscriptions: list[Any], records: int, suppressed: int
+    ) -> None:
+        counts = self.row.counts
+        for name, many in (("rows", len(page)), ("added", len(page)), ("consent", records), ("suppressed", suppressed)):
+            counts[name] += many
+        for _id, _list, status, *_rest in subscriptions:
+            counts[STATUSES[status]] += 1
+        mine = Import.objects.filter(pk=self.row.pk, owner=self.row.owner)
+        if not mine.update(counts=counts, row=page[-1].number + 1, beat=self.now(), tries=0):
+            raise ImportTaken
+
+    def finish(self, by: Any) -> dict[str, int]:
+        with transaction.atomic():
+            done = {"state": "finished", "owner": "", "finished": self.now(), "counts": self.row.counts}
+            if not Import.objects.filter(pk=self.row.pk, owner=self.row.owner).update(**done):
+                raise ImportTaken
+            self.row.places.all().delete()
+            uploads.drop(self.row)
+            detail = {"counts": self.row.counts, "source": SOURCE, "list": self.row.list_id}
+            record("subscribers.imported", self.organization, about=self.row.pk, by=by, now=self.now(), detail=detail)
+            # The public database reads links by the keys that came along.
+            record("keys.rotated", self.organization, now=self.now(), by=by)
+        counts: dict[str, int] = self.row.counts
+        return counts
+
+
+def _waits(record: tuple[Any, ...]) -> bool:
+    """Whether it is a sign-up by a form. One without words is forgotten already."""
+    return (record[1], record[3]) == (open_signups.ASKED, open_signups.FORM) and bool(record[5])
+
+
+def _wish(wishes: list[tuple[int, int, dict[str, str]]]) -> None:
+    """What people chose about their letters; few did. Columns that this house does not know are passed over."""
+    for id, list_id, wish in wishes:
+        held = {name: cell for name, cell in wish.items() if cell and name in subscribers.WISHES}
+        if held:
+            Subscription.objects.filter(subscriber=id, list=list_id).update(**held)
+
+
+def _cut(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    held: list[Any] = []
+    for row in rows:
+        held.append(row)
+        if len(held) == size:
+            yield held
+            held = []
+    if held:
+        yield held

@@ -1,0 +1,55 @@
+"""A file that waits to be fetched: pieces in the database, sealed with the organization's key, whatever is in them.
+
+In the database and not in a folder, so that the worker that makes it and the desk that hands it out may be two
+machines, and so that a copied disk shows nothing.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import transaction
+
+from samizdat.portability.models import Export, ExportPiece
+from samizdat.vault.keyring import OrganizationKeys
+
+PIECE = 1 << 20
+
+
+class StoredFile:
+    """Something to write to."""
+
+    def __init__(self, keys: OrganizationKeys, row: Export) -> None:
+        self._keys, self._row = keys, row
+        self._held = bytearray()
+        self._number = 0
+
+    def write(self, data: bytes) -> None:
+        self._held += data
+        while len(self._held) >= PIECE:
+            self._put(bytes(self._held[:PIECE]))
+            del self._held[:PIECE]
+
+    def close(self) -> None:
+        if self._held:
+            self._put(bytes(self._held))
+            self._held.clear()
+
+    def _put(self, data: bytes) -> None:
+        blob = self._keys.seal(data, "exportpiece", f"blob{self._row.pk}", self._number)
+        ExportPiece.objects.create(export=self._row, number=self._number, blob=blob)
+        self._number += 1
+
+
+def read(keys: OrganizationKeys, row: Export) -> Iterator[bytes]:
+    """The file, piece by piece: each is fetched when the one before is on its way."""
+    number = 0
+    while blob := ExportPiece.objects.filter(export=row, number=number).values_list("blob", flat=True).first():
+        yield keys.open(bytes(blob), "exportpiece", f"blob{row.pk}", number)
+        number += 1
+
+
+def drop(row: Any) -> None:
+    """In slices: one write of all pieces would keep everybody else waiting."""
+    while numbers := list(ExportPiece.objects.filter(export=row).values_list("number", flat=True)[:50]):
+        with transaction.atomic():
+            ExportPiece.objects.filter(export=row, number__in=numbers).delete()

@@ -1,0 +1,214 @@
+"""What goes along beside the people: saved segments, sign-up forms, the words that they agreed to in all versions."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
+from datetime import UTC, datetime
+from typing import Any
+
+from samizdat.accounts.actions import change_settings
+from samizdat.accounts.errors import AccountError
+from samizdat.audience.actions import forms
+from samizdat.audience.actions.consent_texts import wordings
+from samizdat.audience.actions.forms import FormFacts
+from samizdat.audience.actions.segments import add_segment
+from samizdat.audience.errors import AudienceError, FormRefused
+from samizdat.audience.models import ConsentText, List
+from samizdat.audience.segments import lookup, portable_json
+from samizdat.core import consent
+from samizdat.portability import value_limits
+from samizdat.portability.models import Export
+from samizdat.portability.native import PLANTED
+from samizdat.portability.read import OpenedExport, altered
+from samizdat.portability.subscribers import ExportContext
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import seal_json
+
+SEGMENTS, WORDINGS, FORMS = "segments.json", "wordings.json", "forms.json"
+SETTINGS = "settings.json"
+# Settings that are about readers and people, not about the machine that serves them.
+KEPT = ("quiet_hours", "postal_address", "feared", "second_person", "accent")
+# The highest version of the words of a list: the next ones need numbers too.
+VERSION = 1 << 20
+FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
+
+# What is told of an export that another house made.
+ELSEWHERE: dict[str, Any] = {
+    "recipients": [], "lists": [], "keys": False, "zipped": True, "segment": None, "fit": None, "reason": "",
+    "planted": None,
+}  # fmt: skip
+
+
+def extras(home: ExportContext) -> dict[str, Any]:
+    """Name of a file -> what stands in it."""
+    return {
+        SEGMENTS: _segments(home),
+        WORDINGS: _wordings(home),
+        FORMS: list(_forms(home)),
+        SETTINGS: {name: getattr(home.organization, name) for name in KEPT},
+    }
+
+
+def _segments(home: ExportContext) -> list[dict[str, Any]]:
+    """With names instead of numbers. One that asks for what was removed says nothing any more, and stays here."""
+    entries = []
+    for row in lookup.segments(home.organization):
+        try:
+            entries.append({"name": row.name, "tree": portable_json.dump(home.organization, row.tree)})
+        except AudienceError:
+            continue
+    return entries
+
+
+def _wordings(home: ExportContext) -> list[dict[str, Any]]:
+    return [
+        {
+            "list": row.id,
+            "purpose": wording.purpose,
+            "language": wording.language,
+            "version": wording.version,
+            "text": wording.text,
+            "since": wording.since,
+        }
+        for row in home.lists.values()
+        for wording in wordings(row)
+    ]
+
+
+def _forms(home: ExportContext) -> Iterator[dict[str, Any]]:
+    """Fields by their merge tags, lists and tags by their numbers; what was removed since is left out."""
+    for view in forms.forms_of(home.organization):
+        tags = {field.number: field.tag for field in view.fields}
+        yield {
+            "number": view.id,
+            "slug": view.slug,
+            **asdict(view.facts),
+            "lists": list(view.lists),
+            "fields": list(tags.values()),
+            "required": [tags[number] for number in view.facts.required if number in tags],
+            "topics": list(view.topics),
+        }
+
+
+def many(opened: OpenedExport) -> dict[str, int]:
+    """How much of it an export holds, by the name of the file without its ending. Errors: ExportRefused."""
+    counts = {}
+    for name in (SEGMENTS, WORDINGS, FORMS):
+        rows = opened.table(name) or []
+        if not isinstance(rows, list):
+            raise altered(name)
+        counts[name.removesuffix(".json")] = len(rows)
+    return counts
+
+
+def take_wordings(organization: Any, opened: OpenedExport, lists: dict[int, int]) -> None:
+    """Version by version, since consent records name them. Errors: ExportRefused."""
+    keys = keyring.keys(organization)
+    try:
+        for entry in opened.table(WORDINGS) or ():
+            here = List.objects.get(id=lists[value_limits.whole(entry["list"])])
+            purpose = consent.PURPOSES.index(entry["purpose"])
+            place = {"list": here, "purpose": purpose, "language": str(entry["language"])[:8]}
+            version = value_limits.whole(entry["version"], VERSION, 1)
+            if ConsentText.objects.filter(**place, version=version).exists():
+                continue
+            row = ConsentText.objects.create(
+                organization=organization,
+                **place,
+                version=version,
+                text_sealed=b"",
+                since=value_limits.day(entry["since"]),
+            )
+            row.text_sealed = keys.seal(str(entry["text"]).encode(), "wording", "text", row.pk)
+            row.save(update_fields=["text_sealed"])
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        raise altered(WORDINGS) from wrong
+
+
+def take_segments(organization: Any, opened: OpenedExport, now: datetime, by: Any) -> int:
+    """How many came. One that asks for a campaign has nothing to ask for here and stays out."""
+    came = 0
+    entries = opened.table(SEGMENTS) or []
+    if not isinstance(entries, list):
+        raise altered(SEGMENTS)
+    for entry in entries:
+        try:
+            tree = portable_json.read(organization, entry["tree"])
+            add_segment(organization, str(entry["name"]), tree, now=now.astimezone(UTC), by=by)
+        except (KeyError, TypeError):
+            raise altered(SEGMENTS) from None
+        except AudienceError:
+            continue
+        came += 1
+    return came
+
+
+def take_forms(
+    organization: Any,
+    opened: OpenedExport,
+    lists: dict[int, int],
+    fields: dict[int, int],
+    tags: dict[int, int],
+    now: datetime,
+    by: Any,
+) -> int:
+    """How many came; lists, fields and tags by number in the file -> number here. One that cannot stand here stays out.
+    Errors: ExportRefused."""
+    came, numbers = 0, {str(entry["tag"]): fields[entry["number"]] for entry in opened.fields}
+    known = {field.name for field in dataclass_fields(FormFacts)}
+    try:
+        for entry in opened.table(FORMS) or ():
+            places: dict[str, Any] = {
+                "lists": tuple(lists[value_limits.whole(number)] for number in entry["lists"]),
+                "fields": tuple(numbers[str(tag)] for tag in entry["fields"]),
+                "required": tuple(numbers[str(tag)] for tag in entry["required"]),
+                "topics": tuple(tags[value_limits.whole(number)] for number in entry["topics"]),
+            }
+            words: dict[str, Any] = {name: str(text) for name, text in entry.items() if name in known - places.keys()}
+            before = value_limits.whole(entry["number"]), str(entry["slug"])
+            try:
+                forms.make_form(organization, FormFacts(**words, **places), now=now, by=by, before=before)
+            except FormRefused:
+                continue
+            came += 1
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        raise altered(FORMS) from wrong
+    return came
+
+
+def take_settings(organization: Any, opened: OpenedExport, now: datetime, by: Any) -> None:
+    """Those that nobody has changed here yet. Errors: ExportRefused."""
+    payload = opened.table(SETTINGS) or {}
+    try:
+        usual = {name: organization._meta.get_field(name).get_default() for name in KEPT}
+        mine = {name: type(usual[name])(payload[name]) for name in KEPT if name in payload}
+        fresh = {name: value for name, value in mine.items() if getattr(organization, name) == usual[name] != value}
+        if fresh:
+            change_settings(organization, by=by, now=now, **fresh)
+    except (KeyError, TypeError, ValueError, AttributeError, AccountError) as wrong:
+        raise altered(SETTINGS) from wrong
+
+
+def take_planted(organization: Any, opened: OpenedExport, versions: dict[int, int]) -> None:
+    """Which addresses the house before this one had planted, so that this one knows them too. `versions`: number of an
+    index key in the file -> number here. Errors: ExportRefused."""
+    keys = keyring.keys(organization)
+    try:
+        for entry in opened.table(PLANTED) or ():
+            blind, moment = bytes.fromhex(entry["blind"]), value_limits.moment(entry["made"])
+            if len(blind) != 16 or entry["format"] not in FORMATS:
+                raise ValueError
+            version = versions[value_limits.whole(entry["key"])]
+            row, new = Export.objects.get_or_create(
+                organization=organization,
+                planted=blind,
+                defaults={
+                    "format": entry["format"], "state": "elsewhere", "plain": bool(entry["plain"]), "created": moment,
+                    "index_version": version,
+                },
+            )  # fmt: skip
+            if new:
+                row.told_sealed = seal_json(keys, ELSEWHERE, "export", "told", row.pk)
+                row.save(update_fields=["told_sealed"])
+    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        raise altered(PLANTED) from wrong

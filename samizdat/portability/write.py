@@ -1,0 +1,120 @@
+"""A whole export from its first byte to its last, to wherever it goes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from samizdat import dialect
+from samizdat.audience import headcount
+from samizdat.audience.filters import Filter
+from samizdat.audience.numbers import one_number
+from samizdat.portability import age_encryption, canary, flat_table, mailchimp, native, subscribers, tables
+from samizdat.portability.parts import registry
+from samizdat.portability.selection import SelectionFilter, SelectionLimit
+from samizdat.portability.zip_stream import PlainWriter, Zip, ZipOutput
+
+FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
+VERSION = "0.1.0"
+
+# How often everybody is gone through, for the progress.
+ROUNDS = {"samizdat": 3, "mailchimp": 1, "csv": 1, "xlsx": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What is to leave. `lists`: numbers, empty for all; `keys`: those of the links in letters go along (our own
+    format alone); `zipped`: a CSV in a zip; `segment`: its row number, None for everybody; `fit`: those alone who fit
+    these filters or were ticked."""
+
+    format: str
+    recipients: tuple[str, ...] = ()
+    lists: tuple[int, ...] = ()
+    keys: bool = False
+    zipped: bool = True
+    segment: int | None = None
+    fit: Filter | None = None
+
+    @property
+    def wanted(self) -> SelectionFilter:
+        return SelectionFilter(self.lists[0] if len(self.lists) == 1 else None, self.segment, self.fit)
+
+
+class CountingWriter:
+    """Counts what goes through."""
+
+    def __init__(self, out: ZipOutput) -> None:
+        self._out = out
+        self.bytes = 0
+
+    def write(self, data: bytes) -> None:
+        self._out.write(data)
+        self.bytes += len(data)
+
+
+def write(
+    organization: Any,
+    wish: ExportRequest,
+    planted: canary.Canary | None,
+    out: ZipOutput,
+    *,
+    now: datetime,
+    tell: subscribers.Tell | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> tuple[dict[str, Any], int]:
+    """(counts, bytes written). Errors: ExportRefused, people.Stopped."""
+    home = subscribers.ExportContext(organization)
+    if planted is not None and not canary.is_free(home, planted):
+        planted.person.number = one_number(organization.id)
+    whole = headcount.of(organization.id) * ROUNDS[wish.format]
+    progress = subscribers.ExportProgress(whole, tell, stop)
+    counted = CountingWriter(out)
+    sealed = age_encryption.SealedOut(counted, age_encryption.recipients(wish.recipients)) if wish.recipients else None
+    into: ZipOutput = sealed or counted
+    box: Zip | PlainWriter = Zip(into, now) if wish.zipped or wish.format != "csv" else PlainWriter(into)
+    try:
+        with dialect.bulk_reading():
+            counts = _write(box, home, wish, planted, progress, now)
+        box.close()
+        if sealed is not None:
+            sealed.close()
+    except BaseException:
+        box.stop()
+        if sealed is not None:
+            sealed.stop()
+        raise
+    return counts, counted.bytes
+
+
+def _write(
+    box: Zip | PlainWriter,
+    home: subscribers.ExportContext,
+    wish: ExportRequest,
+    planted: canary.Canary | None,
+    progress: subscribers.ExportProgress,
+    now: datetime,
+) -> dict[str, Any]:
+    only = None
+    if wish.segment is not None or wish.fit is not None:
+        only = SelectionLimit(wish.wanted.ids(home.organization, now))
+    one_list = wish.lists[0] if wish.lists else None
+    if wish.format == "csv":
+        return flat_table.write(flat_table.CsvTable(box, "subscribers.csv"), home, planted, progress, one_list, only)
+    assert isinstance(box, Zip)
+    if wish.format == "xlsx":
+        return flat_table.write(flat_table.XlsxTable(box), home, planted, progress, one_list, only)
+    if wish.format == "mailchimp":
+        lists = list(wish.lists) or list(home.lists)
+        return {"lists": mailchimp.write(box, home, planted, progress, lists, only)}
+    besides_them: dict[str, Any] = {"extras": tables.extras, "parts": registry.parts()}
+    return native.write(box, home, planted, progress, now=now, version=VERSION, keys=wish.keys, **besides_them)
+
+
+def ending(wish: ExportRequest) -> str:
+    """Of the file's name."""
+    plain = "xlsx" if wish.format == "xlsx" else "csv" if wish.format == "csv" and not wish.zipped else "zip"
+    return f"{plain}.age" if wish.recipients else plain
+
+
+def names(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text.strip() for text in texts if text.strip())

@@ -1,0 +1,456 @@
+"""Asking again: a list whose consent is weak or old is counted, some are asked, and who does not answer is moved out.
+
+    counting → counted → choosing → ready → asking → moving → moved → closing → closed
+                                                        ↑        ↘ undoing ↗
+The states that end in -ing but `asking` are work of a slice at a time: each slice and its place are one transaction, so
+a kill loses nothing and a second worker finds the row taken. Whoever was asked carries the renewal's tag until she
+answers; nothing else is kept about her. She is moved out as anybody who leaves, with her reason in the record, and
+never because she was not reached: only somebody whose letter was accepted can fail to answer it. Whoever said
+otherwise that she wants the list, as by taking a leaving back by mail, has answered; by a link, which can be forged,
+nobody has.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat import dialect, formatting
+from samizdat.audience import actions as audience
+from samizdat.audience import consent_records, consent_writer, queries
+from samizdat.audience.actions.consent import HER_WAYS
+from samizdat.audience.list_totals import ListTotals
+from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, List, Subscriber, SubscriberTag, Subscription, row_id
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.models import Campaign
+from samizdat.core import consent
+from samizdat.core.crypto import seal
+from samizdat.core.mail.ledger import State
+from samizdat.delivery.models import Delivery
+from samizdat.events.actions import record
+from samizdat.privacy import retention_rules
+from samizdat.privacy.errors import PrivacyError
+from samizdat.privacy.models import Renewal
+from samizdat.vault import keyring
+
+# Subscribers of one transaction: counting only reads; tagging writes two rows each; leaving takes some milliseconds.
+COUNT, TAG, MOVE = 2000, 500, 25
+
+# Days to answer.
+SHORTEST, LONGEST = 7, 90
+
+_WORKING = ("counting", "choosing", "moving", "undoing", "closing")
+
+
+# -- what people press ------------------------------------------------------------------------------------------
+
+
+def count_consent(list: List, *, now: datetime, by: Any = None) -> Renewal:
+    """Begins with counting how strong and how old the consent of a list is. Errors: RightsError."""
+    with transaction.atomic():
+        List.objects.select_for_update(no_key=True).get(id=list.id)
+        if Renewal.objects.filter(list=list).exclude(state="closed").exists():
+            raise PrivacyError(_("This list is being asked already. Close that first."), "renewal_open")
+        renewal = Renewal.objects.create(organization=list.organization, list=list, created=_day(now), by=by)
+        record("renewal.begun", list.organization, about=renewal.pk, by=by, now=now)
+    return renewal
+
+
+def choose(renewal: Renewal, pairs: Sequence[tuple[str, str]], *, now: datetime, by: Any = None) -> None:
+    """Which strengths and ages are asked; the worker gives their people the tag. Errors: RightsError."""
+    pairs = [pair for pair in pairs if renewal.counts.get(pair[0], {}).get(pair[1])]
+    if not pairs:
+        raise PrivacyError(_("Choose at least one group with somebody in it."), "nobody")
+    organization = renewal.organization
+    with override(organization.language):
+        name = _("asked again %(day)s, no. %(n)s") % {"day": now.date().isoformat(), "n": renewal.pk}
+    with transaction.atomic():
+        tag = audience.tags_for(organization, [name])[name]
+        columns = {"tag": tag, "chosen": [[*pair] for pair in pairs], "after": 0, "asked": 0}
+        _step(renewal, ("counted",), "choosing", **columns)
+        record("renewal.chosen", organization, about=renewal.pk, by=by, now=now)
+
+
+def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Any = None) -> Campaign:
+    """Drafts the letter with its button; a person reads it and releases it like any other. Errors: RightsError."""
+    days = (deadline - _day(now)).days
+    if not SHORTEST <= days <= LONGEST:
+        raise PrivacyError(
+            _("Give them %(least)s to %(most)s days to answer.") % {"least": SHORTEST, "most": LONGEST}, "deadline"
+        )
+    _has_tag(renewal)
+    with transaction.atomic():
+        letter = _draft(renewal, deadline, now, by, again=False)
+        _step(renewal, ("ready",), "asking", letter=letter, deadline=deadline)
+        record("renewal.asking", renewal.organization, about=renewal.pk, by=by, now=now)
+    return letter
+
+
+def remind(renewal: Renewal, *, now: datetime, by: Any = None) -> Campaign:
+    """Drafts a second letter to those who have not answered. Errors: RightsError."""
+    _has_tag(renewal)
+    if renewal.state != "asking" or renewal.letter is None or renewal.letter.state != "finished":
+        raise PrivacyError(_("The first letter has not gone out whole yet. Remind them after that."), "letter")
+    if renewal.reminder is not None:
+        return renewal.reminder
+    assert renewal.deadline is not None
+    if is_over(renewal, now):
+        sentence = _("The last day to answer has passed. To give them more time, end this and ask them again.")
+        raise PrivacyError(sentence, "deadline")
+    with transaction.atomic():
+        reminder = _draft(renewal, renewal.deadline, now, by, again=True)
+        _step(renewal, ("asking",), "asking", reminder=reminder)
+    return reminder
+
+
+def move_out(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
+    """The deadline has passed: who did not answer leaves the list, and can be brought back for a week as one.
+
+    Errors: RightsError, while there is time left, or too little was given since the letter went out.
+    """
+    _has_tag(renewal)
+    if problem := why_not_yet(renewal, now):
+        raise PrivacyError(problem, "too_early")
+    with transaction.atomic():
+        until = _day(now) + timedelta(days=retention_rules.UNDO_DAYS)
+        _step(renewal, ("asking",), "moving", after=0, moved=0, undo_until=until)
+        record("renewal.moving", renewal.organization, about=renewal.pk, by=by, now=now)
+
+
+def take_back(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
+    """Everybody who was moved out is on the list again. Errors: RightsError after the week."""
+    if renewal.undo_until is None or _day(now) > renewal.undo_until:
+        raise PrivacyError(_("The week to take it back is over."), "too_late")
+    with transaction.atomic():
+        _step(renewal, ("moving", "moved"), "undoing", after=0, returned=0)
+        record("renewal.undone", renewal.organization, about=renewal.pk, by=by, now=now)
+
+
+def close(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
+    """Ends it: nobody is moved out any more, and the tag goes. Errors: RightsError."""
+    with transaction.atomic():
+        _step(renewal, ("counted", "ready", "asking", "moved"), "closing", after=0)
+        record("renewal.closed", renewal.organization, about=renewal.pk, by=by, now=now)
+
+
+def is_over(renewal: Renewal, now: datetime) -> bool:
+    """Whether the last day to answer has passed."""
+    return renewal.deadline is not None and _day(now) > renewal.deadline
+
+
+def why_not_yet(renewal: Renewal, now: datetime) -> str:
+    """Why nobody may be moved out yet; "" when they may."""
+    if renewal.letter is None or renewal.letter.state != "finished" or renewal.letter.finished is None:
+        return _("The letter has not gone out whole yet.")
+    if not is_over(renewal, now):
+        return _("There is time to answer until %(day)s.") % {"day": formatting.shaped(renewal.deadline, "day")}
+    if now < (enough := renewal.letter.finished + timedelta(days=SHORTEST)):
+        facts = {"n": SHORTEST, "day": formatting.shaped(enough + timedelta(days=1), "day")}
+        return _("They have had less than %(n)s days since the letter went out. Come back on %(day)s.") % facts
+    return ""
+
+
+def silent(renewal: Renewal) -> int:
+    """How many were asked and have not answered: the tag's total on this list."""
+    if renewal.tag is None:
+        return 0
+    name = next((name for id, name in queries.tags(renewal.organization) if id == renewal.tag_id), None)
+    return queries.count(renewal.organization, list=renewal.list, status="subscribed", tag=name) if name else 0
+
+
+def _step(renewal: Renewal, before: Sequence[str], state: str, **columns: Any) -> None:
+    """WHERE is the lock: of two who press at once one finds nothing to change."""
+    changed = Renewal.objects.filter(pk=renewal.pk, state__in=before).update(
+        state=state, **{f"{name}_id" if name == "tag" else name: value for name, value in columns.items()}
+    )
+    if not changed:
+        raise PrivacyError(_("Somebody was quicker, or this step is over. Load the page again."), "state")
+    renewal.refresh_from_db()
+
+
+def _has_tag(renewal: Renewal) -> None:
+    # Without it a letter would go to the whole list.
+    if renewal.tag_id is None:
+        raise PrivacyError(_("The tag of those who are asked is gone. Close this and begin anew."), "tag_gone")
+
+
+def _day(now: datetime) -> date:
+    return now.astimezone(UTC).date()
+
+
+# -- the letter -------------------------------------------------------------------------------------------------
+
+
+def _draft(renewal: Renewal, deadline: date, now: datetime, by: Any, *, again: bool) -> Campaign:
+    organization = renewal.organization
+    name = queries.name_of(renewal.list)
+    sender = _sender(renewal)
+    with override(organization.language):
+        values = {"list": name, "day": formatting.shaped(deadline, "day"), "organization": organization.name}
+        subject = (
+            _("Last question: do you want to go on getting “%(list)s”?")
+            if again
+            else _("Do you want to go on getting “%(list)s”?")
+        )
+        body = _(
+            "Some time ago you came to the list “%(list)s” of %(organization)s. We want to write to those only who "
+            "want it, so we ask you.\n\n"
+            "**[Yes, write to me]({{ stay }})**\n\n"
+            "The link opens a page with one button. If we hear nothing until %(day)s, we write to you no more.\n\n"
+            "If you want to leave at once: [unsubscribe]({{ unsubscribe }}).\n"
+        )
+        draft = Draft(subject=subject % values, body=_filled(body, values), **sender)
+    return campaigns.create(organization, renewal.list, draft, by=by, now=now, tag=renewal.tag)
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    """Merge tags keep their braces, so a plain % would do; what is filled in must not become a tag of its own."""
+    return text % {name: value.replace("{{", "{ {").replace("*|", "* |") for name, value in values.items()}
+
+
+def _sender(renewal: Renewal) -> dict[str, str]:
+    """Who letters to this list come from: its own sender, else that of its newest campaign."""
+    details = queries.details_of(renewal.list)
+    if details.get("from_email"):
+        return {"from_name": str(details.get("from_name") or ""), "from_email": str(details["from_email"])}
+    for campaign in Campaign.objects.filter(list=renewal.list).select_related("organization").order_by("-pk")[:20]:
+        draft = draft_of(campaign)
+        if draft.from_email:
+            return {"from_name": draft.from_name, "from_email": draft.from_email}
+    return {}
+
+
+# -- her answer -------------------------------------------------------------------------------------------------
+
+
+def stay(organization: Any, campaign: Campaign | None, subscriber: Subscriber, *, now: datetime) -> bool:
+    """She pressed the button. False when the question is not open, was not put to her, or she left by herself since:
+    an old link brings nobody back."""
+    if campaign is None:
+        return False
+    rows = Renewal.objects.select_related("list", "organization").filter(organization=organization, list=campaign.list)
+    renewal = rows.filter(state__in=("asking", "moving", "moved")).first()
+    if renewal is None or renewal.tag_id is None or campaign.pk not in (renewal.letter_id, renewal.reminder_id):
+        return False
+    with transaction.atomic():
+        row = consent_writer.lock(subscriber)
+        if not SubscriberTag.objects.filter(subscriber=row, tag=renewal.tag_id).exists():
+            return False
+        status = Subscription.objects.filter(subscriber=row, list=renewal.list).values_list("status", flat=True).first()
+        if status != SUBSCRIBED and not (status == UNSUBSCRIBED and _moved_out(row, renewal.list)):
+            return False
+        with override(campaign.language):
+            words = _("Yes, I want to go on getting “%(list)s”.") % {"list": queries.name_of(renewal.list)}
+        audience.confirm(row, renewal.list, now=now, way="form", wording=words)
+        consent_writer.retag(row, remove=[renewal.tag_id])
+    return True
+
+
+def heard(list: int, subscriber: int) -> None:
+    """They took a leaving back: where this list asks them and they did it by mail, that is their answer, and they are
+    not reminded any more."""
+    renewal = Renewal.objects.select_related("letter").filter(list=list, state="asking").first()
+    if renewal is None or not _heard(renewal, [subscriber]):
+        return
+    with transaction.atomic():
+        for row in Subscriber.objects.select_for_update().filter(id=subscriber):
+            consent_writer.retag(row, remove=[renewal.tag_id or 0])
+
+
+def _moved_out(row: Subscriber, list: List) -> bool:
+    """Whether her last word about this list is that she did not answer: ours, and not hers."""
+    keys = keyring.keys(row.organization)
+    for _id, known, blob in reversed(dialect.consent_with_words([row.id])):
+        if known[1] in (list.id, None):
+            details = seal.unpack(keys.open(blob, *consent_records.RECORD, row.number)) if blob else {}
+            return details.get(consent.REASON) == consent.NO_ANSWER
+    return False
+
+
+# -- the worker's part ------------------------------------------------------------------------------------------
+
+
+def working(now: datetime) -> list[int]:
+    """Renewals with work to do; those whose week of undoing is over are closed."""
+    Renewal.objects.filter(state="moved", undo_until__lt=_day(now)).update(state="closing", after=0)
+    return [*Renewal.objects.filter(state__in=_WORKING).order_by("pk").values_list("pk", flat=True)]
+
+
+def work(number: int, now: Callable[[], datetime], stop: Callable[[], bool]) -> None:
+    """Goes on with one renewal until its step is done or `stop()`."""
+    while not stop():
+        with transaction.atomic():
+            row = Renewal.objects.select_for_update(of=("self",)).select_related("organization", "list", "letter")
+            renewal = row.filter(pk=number, state__in=_WORKING).first()
+            if renewal is None:
+                return
+            _SLICES[renewal.state](renewal, now())
+            renewal.save(update_fields=["state", "after", "counts", "asked", "moved", "returned"])
+
+
+def _count(renewal: Renewal, now: datetime) -> None:
+    ids = _next(renewal, COUNT)
+    counts = {strength: Counter(renewal.counts.get(strength, {})) for strength in consent.STRENGTHS}
+    for _id, (strength, age) in _weighed(renewal, ids, now):
+        counts[strength][age] += 1
+    renewal.counts = {strength: dict(by_age) for strength, by_age in counts.items() if by_age}
+    _went_on(renewal, ids, COUNT, "counted")
+
+
+def _choose(renewal: Renewal, now: datetime) -> None:
+    ids = _next(renewal, TAG)
+    chosen = {tuple(pair) for pair in renewal.chosen}
+    if renewal.tag_id is None:
+        renewal.state = "closing"
+        return
+    held = dialect.hold_subscribers(renewal.organization_id, ids)
+    mine = [id for id, pair in _weighed(renewal, held, now) if pair in chosen]
+    renewal.asked += _tagged(mine, renewal.tag_id)
+    _went_on(renewal, ids, TAG, "ready")
+
+
+def _tagged(ids: Sequence[int], tag: int) -> int:
+    """Gives the tag to those who have not got it, with their totals."""
+    held: dict[int, set[int]] = {id: set() for id in ids}
+    for id, other in dialect.tags_of(ids):
+        held[id].add(other)
+    fresh = [id for id in ids if tag not in held[id]]
+    lists: dict[int, dict[int, int]] = {id: {} for id in fresh}
+    for id, list_id, status, _may in dialect.subscriptions_of(fresh):
+        lists[id][list_id] = status
+    dialect.insert_subscriber_tags([(id, tag) for id in fresh])
+    totals = ListTotals()
+    for id in fresh:
+        totals.move(lists[id], held[id], lists[id], held[id] | {tag})
+    totals.write()
+    return len(fresh)
+
+
+def _move(renewal: Renewal, now: datetime) -> None:
+    ids = _carriers(renewal, MOVE)
+    here = _standing(renewal, ids, SUBSCRIBED)
+    heard = _heard(renewal, here)
+    for row in _people(renewal, heard).select_for_update().order_by("id"):
+        consent_writer.retag(row, remove=[renewal.tag_id or 0])
+    for row in _reached(renewal, [id for id in here if id not in heard]):
+        if audience.unsubscribe(row, renewal.list, now=now, way="desk", reason=consent.NO_ANSWER):
+            renewal.moved += 1
+    _went_on(renewal, ids, MOVE, "moved")
+
+
+# Facts that answer the question without its button: they signed up again, took a leaving back by mail, or told
+# somebody. Leaving and coming back by a link is none: whoever holds the public process can make both for everybody.
+_YES_OTHERWISE = frozenset(
+    (consent.KINDS.index(kind), consent.WAYS.index(way))
+    for kind, ways in (("confirmed", HER_WAYS), ("returned", ("mail",)), ("given", ("desk",)))
+    for way in ways
+)
+
+
+def _heard(renewal: Renewal, ids: Sequence[int]) -> set[int]:
+    """Of these, those who said since the letter went out that they want this list, by another way than its button."""
+    if renewal.letter is None or renewal.letter.released is None:
+        return set()
+    since = _day(renewal.letter.released).isoformat()
+    return {
+        id
+        for id, (_order, list_id, kind, purpose, way, day) in dialect.consent_of(ids)
+        if list_id == renewal.list_id
+        and purpose == consent_records.NEWSLETTER
+        and day >= since
+        and (kind, way) in _YES_OTHERWISE
+    }
+
+
+def _reached(renewal: Renewal, ids: Sequence[int]) -> list[Subscriber]:
+    """Of these, those whose letter the next server took."""
+    numbers = [id - row_id(renewal.organization_id, 0) for id in ids]
+    deliveries = Delivery.objects.filter(edition__campaign=renewal.letter, number__in=numbers, state=State.ACCEPTED)
+    rows = [row_id(renewal.organization_id, number) for number in deliveries.values_list("number", flat=True)]
+    return [*_people(renewal, rows).select_related("organization").order_by("id")]
+
+
+def _undo(renewal: Renewal, now: datetime) -> None:
+    ids = _carriers(renewal, MOVE)
+    left = _standing(renewal, ids, UNSUBSCRIBED)
+    for row in _people(renewal, left).select_related("organization").order_by("id"):
+        # Who left by herself, before or since, stays away.
+        if _moved_out(row, renewal.list) and audience.undo_unsubscribe(row, renewal.list, now=now, way="desk"):
+            renewal.returned += 1
+    _went_on(renewal, ids, MOVE, "closing")
+
+
+def _close(renewal: Renewal, now: datetime) -> None:
+    ids = _carriers(renewal, MOVE)
+    for row in _people(renewal, ids).select_for_update().order_by("id"):
+        consent_writer.retag(row, remove=[renewal.tag_id or 0])
+    _went_on(renewal, ids, MOVE, "closed")
+
+
+_SLICES = {"counting": _count, "choosing": _choose, "moving": _move, "undoing": _undo, "closing": _close}
+
+
+def _next(renewal: Renewal, limit: int) -> list[int]:
+    """The next who get this list, along the index of its statuses."""
+    beyond = max(renewal.after, row_id(renewal.organization_id, 0))
+    rows = Subscription.objects.filter(list=renewal.list, status=SUBSCRIBED, subscriber__gt=beyond)
+    subscriber_ids = rows.order_by("subscriber_id").values_list("subscriber_id", flat=True)
+    return [*subscriber_ids[:limit]]
+
+
+def _carriers(renewal: Renewal, limit: int) -> list[int]:
+    """The next who carry the tag, along its index; nobody where it is gone."""
+    rows = SubscriberTag.objects.filter(tag=renewal.tag_id, subscriber__gt=renewal.after)
+    subscriber_ids = rows.order_by("subscriber_id").values_list("subscriber_id", flat=True)
+    return [*subscriber_ids[:limit]] if renewal.tag_id is not None else []
+
+
+def _people(renewal: Renewal, ids: Iterable[int]) -> Any:
+    return Subscriber.objects.filter(organization=renewal.organization_id, id__in=ids)
+
+
+def _standing(renewal: Renewal, ids: Sequence[int], status: int) -> list[int]:
+    rows = Subscription.objects.filter(list=renewal.list, status=status, subscriber__in=ids)
+    return [*rows.values_list("subscriber_id", flat=True)]
+
+
+def _went_on(renewal: Renewal, ids: Sequence[int], limit: int, then: str) -> None:
+    if len(ids) < limit:
+        renewal.state, renewal.after = then, 0
+    else:
+        renewal.after = ids[-1]
+
+
+def _weighed(renewal: Renewal, ids: Sequence[int], now: datetime) -> list[tuple[int, tuple[str, str]]]:
+    """(subscriber, (strength, age)) of those who agreed, as core/consent reads their records."""
+    keys = keyring.keys(renewal.organization)
+    # Who may not be written to for another reason (stop list, a pause of her own) is not asked, either.
+    may = [
+        id for id, list_id, _s, may in dialect.subscriptions_of(ids) if (list_id, may) == (renewal.list_id, consent.YES)
+    ]
+    log: dict[int, list[tuple[consent_records.Known, bytes]]] = {id: [] for id in may}
+    for id, known, blob in dialect.consent_with_words(may):
+        log[id].append((known, blob))
+    results = []
+    for id, records in log.items():
+        yes = consent.may(
+            consent_records.records(known for known, _blob in records), renewal.list_id, "newsletter", now
+        )
+        if isinstance(yes, consent.Permission):
+            blob = next(blob for known, blob in records if known[0] == yes.record.order)
+            consent_day = _told(keys, blob, id - row_id(renewal.organization_id, 0), yes.record)
+            results.append((id, (consent.strength(yes), consent.age(consent_day, _day(now)))))
+    return results
+
+
+def _told(keys: Any, blob: bytes, number: int, fact: consent.ConsentFact) -> date | None:
+    """When she agreed, as far as anybody told: of an import the readable day is that of the import."""
+    at = seal.pick(keys.open(blob, *consent_records.RECORD, number), consent.AT) if blob else ""
+    if at:
+        return min(date.fromisoformat(at[:10]), fact.day)
+    return None if fact.way == "import" else fact.day

@@ -1,0 +1,160 @@
+"""All that the house knows of one reader, for herself: GDPR, articles 15 and 20.
+
+One document of plain values; as JSON for machines (article 20), as one HTML file without script for people.
+"""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.accounts.models import Organization
+from samizdat.audience import queries as audience
+from samizdat.audience.actions import preferences
+from samizdat.audience.models import Subscriber
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Edition
+from samizdat.core.consent import WAYS, Permission, Refusal
+from samizdat.core.content import reader_formats
+from samizdat.core.mail.ledger import STATES
+from samizdat.core.mail.outcome import ANSWERS
+from samizdat.delivery.models import Delivery
+from samizdat.events.actions import record
+from samizdat.events.models import Event
+from samizdat.privacy import labels, legal_documents, retention_rules
+from samizdat.privacy.settings import PrivacyFacts, facts_of
+
+LANGUAGES = legal_documents.LANGUAGES
+
+
+def access_file(subscriber: Subscriber, *, now: datetime, by: Any = None) -> dict[str, Any]:
+    """The document. That it was made is written to the log, without what is in it."""
+    subscriber.refresh_from_db()
+    organization = subscriber.organization
+    card = audience.card(subscriber, now)
+    facts = facts_of(organization)
+    appeals = {subscription.list_id: verdict for subscription, verdict in card.fundraising}
+    labels = {field.tag: field.label for field in audience.fields(organization)}
+    record("subscriber.access", organization, about=subscriber.id, by=by, now=now)
+    return {
+        "format": "samizdat access file 1",
+        "organization": organization.name,
+        "made": now.date().isoformat(),
+        "about": {
+            "number": card.number,
+            "address": card.address,
+            "fields": [
+                {"tag": tag, "label": labels.get(tag, ""), "value": value}
+                for tag, value in card.values.items()
+                if tag != "EMAIL" and value
+            ],
+            "language": card.language,
+            "mailbox": card.provider,
+            "since": card.joined.isoformat(),
+            "came_by": WAYS[subscriber.source],
+            "tags": card.tags,
+            "notes": card.notes,
+            "suppressed": card.suppressed or "",
+            **_chosen(subscriber),
+        },
+        "lists": [_list(subscriber, subscription, appeals.get(subscription.list_id)) for subscription in card.lists],
+        "consent": [
+            {name: str(value) for name, value in asdict(entry).items() if name not in ("list_id", "letter") and value}
+            for entry in card.timeline
+        ],
+        "letters": _letters(organization, subscriber),
+        "log": _log(organization, subscriber),
+        # Article 15(1)(a) to (h): what for, who else sees it, how long, and what she may ask.
+        "notice": {language: _notice(facts, now, language) for language in legal_documents.LANGUAGES},
+        "backups": {"days": retention_rules.BACKUP_DAYS},
+    }
+
+
+def _chosen(subscriber: Subscriber) -> dict[str, Any]:
+    """What she chose for all of her lists, and where she asked to be written to without having said yes there yet."""
+    chosen = preferences.looks_of(subscriber)
+    return {
+        "text_only": reader_formats.TEXT in chosen.wishes,
+        "discreet": reader_formats.DISCREET in chosen.wishes,
+        "other_mailboxes": chosen.mailboxes,
+    }
+
+
+def _list(
+    subscriber: Subscriber, subscription: audience.SubscriptionStatus, appeals: Permission | Refusal | None
+) -> dict[str, Any]:
+    """appeals: whether she may be asked for money; None where she has said nothing of it, which is no yes."""
+    often, until = preferences.often_of(subscriber, subscription.list_id)
+    return {
+        "list": subscription.name,
+        "status": subscription.status,
+        "since": subscription.since.isoformat(),
+        "may": isinstance(subscription.verdict, Permission),
+        "reason": subscription.verdict.reason,
+        "often": often,
+        "paused_until": until.isoformat() if until else "",
+        "appeals": isinstance(appeals, Permission),
+        "appeals_reason": appeals.reason if appeals else "",
+    }
+
+
+def _notice(facts: PrivacyFacts, now: datetime, language: str) -> list[dict[str, Any]]:
+    paper = legal_documents.privacy_notice(facts, now.date(), language)
+    return [{"heading": section.heading, "lines": list(section.lines)} for section in paper.sections]
+
+
+def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[str, Any]]:
+    """What was owed to her and became of it, the newest first. Older ones are totals in which she is not."""
+    editions = {
+        edition.id: draft_of(edition.campaign).subject
+        for edition in Edition.objects.select_related("campaign__organization").filter(organization=organization)
+    }
+    # By edition and number, which is the key: there is no index by number alone.
+    rows = [
+        row
+        for ids in _few(list(editions), 500)
+        for row in Delivery.objects.filter(edition_id__in=ids, number=subscriber.number)
+    ]
+    return [
+        {
+            "subject": editions[row.edition_id],
+            "day": row.day.isoformat(),
+            "state": STATES[row.state],
+            "answer": ANSWERS[row.answer],
+            "code": row.code,
+        }
+        for row in sorted(rows, key=lambda row: (row.day, row.edition_id), reverse=True)
+    ]
+
+
+def _few(all_: list[int], many: int) -> list[list[int]]:
+    return [all_[at : at + many] for at in range(0, len(all_), many)]
+
+
+def _log(organization: Organization, subscriber: Subscriber) -> list[dict[str, str]]:
+    """What people of the house did with her entry: kinds and days, without who."""
+    rows = Event.objects.filter(organization=organization, about=subscriber.id, kind__startswith="subscriber.")
+    return [{"day": row.at.date().isoformat(), "kind": row.kind} for row in rows.order_by("id")]
+
+
+def as_json(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def as_html(document: dict[str, Any], language: str) -> str:
+    """One file that any browser shows, in `language`, one of LANGUAGES."""
+    with override(language):
+        named = labels.named(document)
+        title, notice = _("What we know of you"), document["notice"][language]
+        values = {"file": document, "named": named, "language": language, "title": title, "notice": notice}
+        return render_to_string("privacy/access.html", values)
+
+
+def language_for(subscriber: Subscriber) -> str:
+    """Hers where we speak it, else the organization's."""
+    spoken = [subscriber.language[:2].lower(), subscriber.organization.language[:2]]
+    return next((language for language in spoken if language in LANGUAGES), "en")

@@ -1,0 +1,95 @@
+"""What a reader sends is sealed to her group's public key before it touches anything; this process cannot open it."""
+
+import json
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.utils import timezone
+
+from samizdat.core.crypto import seal
+from samizdat.public import tokens
+from samizdat.publicdb import actions
+from samizdat.publicdb.models import Site
+from samizdat.vault.errors import VaultError
+
+# Every box is a multiple of this long, so that its length tells nothing of the address in it.
+STEP = 512
+# Seconds until the supervisor is asked again for a key that is known.
+ASK_AGAIN = 60.0
+
+
+class Boxes:
+    """The key that each organization's boxes are sealed to, as the supervisor tells it. Never out of the public
+    database: whoever writes that database, by a trigger of their own even as they please, would put theirs there and
+    read every sign-up.
+    """
+
+    def __init__(self, ask: Callable[[bytes], tuple[int, bytes]]) -> None:
+        self._ask = ask
+        self._known: dict[bytes, tuple[float, tuple[int, bytes]]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, uid: bytes) -> tuple[int, bytes]:
+        """(number, public key). Errors: VaultError where nobody knows one."""
+        at, known = self._known.get(uid, (0.0, None))
+        if known is None:
+            return self._asked(uid)
+        # While somebody asks, or nobody answers, the one that is known is good: whoever leaves does not wait for it.
+        if time.monotonic() - at > ASK_AGAIN and self._lock.acquire(blocking=False):
+            try:
+                self._known[uid] = time.monotonic(), known
+                return self._asked(uid)
+            except VaultError:
+                return known
+            finally:
+                self._lock.release()
+        return known
+
+    def _asked(self, uid: bytes) -> tuple[int, bytes]:
+        known = self._ask(uid)
+        self._known[uid] = time.monotonic(), known
+        return known
+
+
+def _from_supervisor(uid: bytes) -> tuple[int, bytes]:
+    return tokens.asked().box_key(uid)
+
+
+boxes = Boxes(_from_supervisor)
+
+
+def drop_in(place: Site, kind: str, mark: bytes | None = None, **words: Any) -> bool:
+    """Puts {"kind", "at", ...} into the intake. False: a box of this kind and mark waits there."""
+    return actions.drop_in(place, _sealed(place, _said(kind, words)), kind, mark)
+
+
+def drop_into_slot(place: Site, kind: str, slots: int, **words: Any) -> bool:
+    """The same, where no more than so many of a kind may wait. False: so many wait."""
+    return actions.drop_into_slot(place, _sealed(place, _said(kind, words)), kind, slots)
+
+
+def put(place: Site, payload: dict[str, Any]) -> None:
+    """Puts it in as it is, sealed."""
+    actions.drop_in(place, _sealed(place, payload), payload["kind"])
+
+
+def _said(kind: str, words: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": kind, "at": timezone.now().isoformat(timespec="seconds"), **words}
+
+
+def _sealed(place: Site, payload: dict[str, Any]) -> bytes:
+    """Layout: number of the box key (u32), then the box of core/crypto/seal."""
+    text = json.dumps(payload, ensure_ascii=False).encode()
+    padded = text.ljust(-(-len(text) // STEP) * STEP)
+    number, key = boxes.of(bytes(place.uid))
+    box = seal.seal_to(key, padded, info(bytes(place.uid)), os.urandom(32), os.urandom(12))
+    return struct.pack(">I", number) + box
+
+
+def info(uid: bytes) -> bytes:
+    """What a box of the intake is for: see core/crypto/seal.seal_to."""
+    return b"intake\0" + uid

@@ -1,0 +1,208 @@
+"""Signing up: a form, a mail that asks, and the page that confirms.
+
+No answer tells whether an address is known. What it depends on is what was typed alone.
+"""
+
+import json
+import secrets
+import time
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.core import fields, jurisdictions
+from samizdat.core.mail import address
+from samizdat.public import cache, door, form_tokens, tokens
+from samizdat.public.middleware import HEADERS
+from samizdat.public.responses import glimpsed_of, host_of, page_of, posted_of, takes
+from samizdat.publicdb import queries
+from samizdat.publicdb.models import Form, Site
+
+# (a second in the long run, at once) of sign-ups: with work and without, of one form and of one organization.
+WORKED, WORKED_ALL = (5.0, 200.0), (10.0, 400.0)
+UNWORKED, UNWORKED_ALL = (2.0, 100.0), (4.0, 200.0)
+
+LONGEST = 1000  # of a field; core/fields keeps no more
+_SCRIPT = "; script-src 'self'"
+
+purses = form_tokens.RateBudgets()
+used = form_tokens.UsedTokens()
+
+
+class FormProblem(Exception):
+    """A sentence beside the input that it speaks of."""
+
+    def __init__(self, where: str, sentence: str) -> None:
+        self.where, self.sentence = where, sentence
+
+
+@takes("GET", "HEAD", "POST")
+def sign_up(request: HttpRequest, slug: str) -> HttpResponse:
+    form = cache.form(slug, host_of(request))
+    if form is None:
+        raise Http404
+    with override(form.language):
+        if request.method != "POST":
+            return _form_page(request, form, QueryDict())
+        posted = posted_of(request)
+        if posted.get("website"):  # Nobody sees this field; only a program fills it in. It gets the same answer.
+            appeals = _appeals(posted, details_of(form))
+            return page_of(request, form.place, form.language, "asked", {"form": form, "appeals": appeals})
+        return _posted(request, form, posted)
+
+
+def _posted(request: HttpRequest, form: Form, posted: QueryDict) -> HttpResponse:
+    details = details_of(form)
+    try:
+        asked = _address(posted)
+        answers = _told(posted, details)
+    except FormProblem as wrong:
+        return _form_page(request, form, posted, {"errors": {wrong.where: wrong.sentence}}, 422)
+    if jurisdictions.within(form.place.feared, address.domain(asked)) and posted.get("sure") != asked:
+        return _form_page(request, form, posted, {"warned": asked, "providers": jurisdictions.named(form.place.feared)})
+    stamp = posted.get("stamp", "")
+    old = form_tokens.age(_secrets(form.place), form.slug, stamp, time.time())
+    if old is None or not form_tokens.YOUNGEST <= old <= form_tokens.OLDEST:
+        # From another site's page, from a page of yesterday, or faster than anybody types: one press more.
+        return _form_page(request, form, posted, {"again": True})
+    if not _room(form, form_tokens.worked(stamp, posted.get("work", ""))):
+        return _form_page(request, form, posted, {"full": True}, 503)
+    if not used.first(stamp):
+        return _form_page(request, form, posted, {"again": True})
+    words = {"address": asked, "list": str(form.list), "language": form.language, "wording": form.purpose}
+    if appeals := _appeals(posted, details):
+        words["appeals"] = appeals
+    if not door.sign_up(form.place, **words, **answers):
+        return _form_page(request, form, posted, {"full": True}, 503)
+    return page_of(request, form.place, form.language, "asked", {"form": form, "appeals": appeals})
+
+
+def _appeals(posted: QueryDict, details: dict[str, Any]) -> str:
+    """The words beside the box for appeals for money, where the form has one and it was ticked."""
+    return str(details.get("appeals", "")) if posted.get("appeals") else ""
+
+
+def _address(posted: QueryDict) -> str:
+    written = posted.getlist("email")
+    try:
+        if len(written) != 1:
+            raise address.BadAddress("two_at" if written else "empty")
+        return address.normalize(written[0])
+    except address.BadAddress:
+        raise FormProblem("email", _("This is not an e-mail address. Look for a typing mistake.")) from None
+
+
+def _told(posted: QueryDict, details: dict[str, Any]) -> dict[str, Any]:
+    """What was typed into a form with fields of its own. Errors: Wrong."""
+    if not details.get("lists"):
+        return {}
+    known = [number for number, _name in details["lists"]]
+    lists = [number for number in known if str(number) in posted.getlist("list")]
+    if len(known) == 1:
+        lists = known
+    if not lists:
+        raise FormProblem("list", _("Choose at least one."))
+    values = {str(field["number"]): _value(posted, field) for field in details["fields"]}
+    topics = [number for number, _name in details["topics"] if str(number) in posted.getlist("topic")]
+    return {"lists": lists, "values": {n: text for n, text in values.items() if text}, "topics": topics}
+
+
+def _value(posted: QueryDict, field: dict[str, Any]) -> str:
+    text = posted.get(f"v{field['number']}", "")
+    try:
+        if len(posted.getlist(f"v{field['number']}")) > 1:
+            raise fields.BadValue("too_long")
+        kept = fields.read(field["kind"], text, dict.fromkeys(field["choices"], 0))
+    except fields.BadValue:
+        raise FormProblem(str(field["number"]), _("This does not fit here. Write it another way.")) from None
+    if field["required"] and not kept:
+        raise FormProblem(str(field["number"]), _("Fill this in."))
+    return kept
+
+
+def _room(form: Form, worked: bool) -> bool:
+    per_form, every = (WORKED, WORKED_ALL) if worked else (UNWORKED, UNWORKED_ALL)
+    kind, uid = "worked" if worked else "plain", bytes(form.place.uid).hex()
+    return purses.take((f"{kind} {form.slug}", *per_form), (f"{kind} of {uid}", *every))
+
+
+def _secrets(place: Site) -> list[bytes]:
+    return tokens.stamp_secrets(bytes(place.uid))
+
+
+def details_of(form: Form) -> dict[str, Any]:
+    details: dict[str, Any] = json.loads(form.details) if form.details else {}
+    return details
+
+
+def _form_page(
+    request: HttpRequest, form: Form, posted: QueryDict, more: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """The form, with what was typed before. Whoever is asked to press again need not wait before she does."""
+    more = more or {}
+    wrong: dict[str, str] = more.get("errors", {})
+    details = details_of(form)
+    issued_at = time.time() - (form_tokens.YOUNGEST if more else 0)
+    values = {
+        "form": form,
+        "own": bool(details.get("lists")),
+        "appeals": details.get("appeals", ""),
+        "ticked": bool(posted.get("appeals")),
+        "intro": details.get("intro", ""),
+        "lists": [(*entry, str(entry[0]) in posted.getlist("list")) for entry in details.get("lists", [])],
+        "topics": [(*entry, str(entry[0]) in posted.getlist("topic")) for entry in details.get("topics", [])],
+        "fields": [
+            entry
+            | {"was": posted.get(f"v{entry['number']}", "")[:LONGEST], "wrong": wrong.get(str(entry["number"]), "")}
+            for entry in details.get("fields", [])
+        ],
+        # Besides the address.
+        "asks_for_nothing": not any(entry["required"] for entry in details.get("fields", [])),
+        "written": posted.get("email", "")[:254],
+        "wrong": wrong.get("email", ""),
+        "wrong_list": wrong.get("list", ""),
+        "stamp": form_tokens.make(_secrets(form.place)[0], form.slug, issued_at, secrets.token_bytes(8)),
+        "feared": jurisdictions.named(form.place.feared),
+    }
+    response = page_of(request, form.place, form.language, "sign_up", values | more, status=status)
+    response["Content-Security-Policy"] = HEADERS["Content-Security-Policy"] + _SCRIPT
+    return response
+
+
+@takes("GET", "HEAD", "POST")
+def confirm(request: HttpRequest, token: str) -> HttpResponse:
+    """The link in the confirmation mail. Its token names the list or form where others name an edition."""
+    # The house proves it; one that it mailed is known here by its state, and of one that came along from another house
+    # nothing is known.
+    holder, place = glimpsed_of(request, token, "confirm")
+    # Below the day the number of a list, or of a form with its choice in the last four bits (audience/actions/forms).
+    number = holder.edition & (1 << 40) - 1
+    form = queries.form_of_list(place, number & ~15 if number >> 32 else number)
+    language = form.language if form else place.language
+    # Of a link that was pressed before nobody here knows whether its letters still come: she may have left since.
+    state = queries.token_state(holder.text)
+    page = {"confirmed": "confirmed_before", "forgotten": "forgotten"}.get(state, "confirm")
+    if request.method == "POST" and page != "forgotten":
+        door.drop_in(place, "confirm", token=holder.text)
+        page = "confirmed" if page == "confirm" else page
+    with override(language):
+        details = details_of(form) if form else {}
+        name = _chosen(details, number) or (form.name if form else place.name)
+        values = {
+            "list": name,
+            "token": holder.text,
+            "form": form,
+            "thanks": details.get("thanks", ""),
+            "known": state in ("pending", "pending-asks"),
+            "appeals": state == "pending-asks",
+        }
+        return page_of(request, place, language, page, values)
+
+
+def _chosen(details: dict[str, Any], number: int) -> str:
+    """The names of the lists that a link confirms, where its form speaks for several."""
+    order, named = details.get("order", []), details.get("lists", [])
+    chosen = {list_number for place, list_number in enumerate(order) if number >> place & 1}
+    return ", ".join(name for list_number, name in named if list_number in chosen) if len(named) > 1 else ""

@@ -1,0 +1,468 @@
+"""Puts things where the public process sees them. Every verb may be repeated: the last word stands.
+
+Called after the commit of the change it follows, since the public database is a database of its own;
+worker/schedule/event_handlers.py calls again for whatever was missed. Nothing that names a reader comes here.
+"""
+
+import hashlib
+import ipaddress
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from itertools import batched
+from typing import Any
+
+from django.db import ProgrammingError, connections, transaction
+from django.db.models import Max, Min, Model
+
+from samizdat import phrases_override
+from samizdat.core.crypto import sealed_page, tokens
+from samizdat.publicdb import safe_html
+from samizdat.publicdb.models import (
+    EditionName,
+    Form,
+    Intake,
+    LinkTarget,
+    Page,
+    PrivatePage,
+    PublicPicture,
+    Site,
+    TokenState,
+)
+
+# A link that was mailed is asked for one purpose (worker/inbox/preferences.MAILED): on the page of another it is none.
+ASKED = ("asked-data", "asked-erase", "asked-move", "asked-allow", "asked-asks")
+# Links to confirm: of a sign-up, and of one that asked for appeals for money as well.
+PENDING = ("pending", "pending-asks")
+DONE = ("erased", "moved", "allowed", "agreed")
+STATES = ("left", "left-appeals", "back", *PENDING, "confirmed", "forgotten", *ASKED, *DONE)
+
+# What the public role may read; into the intake it may only write, and only these columns.
+READABLE = ("site", "form", "page", "editionname", "publicpicture", "tokenstate", "privatepage", "linktarget")
+ROLE_LOCK = 0x5A4D495A0003
+# How the names of such roles begin.
+ROLES = "samizdat_public_"
+INTAKE_COLUMNS = "place_id, kind, mark, box"
+# What changes who gets a campaign. "": nobody knows yet what it is.
+HOLDING = ("", "leave", "back", "confirm", "prefer", "proven")
+# Tries to find a free slot. Of half full ones eight in a row are all taken once in 256 times.
+SLOT_TRIES = 8
+# Sign-ups of a place that were put off and take no slot any more. What waits beyond keeps its own.
+WAITING = 1000
+_random = secrets.SystemRandom()
+
+
+def publish_place(
+    uid: bytes,
+    *,
+    host: str,
+    name: str,
+    language: str,
+    accent: str,
+    leave_mailbox: str = "",
+    feared: str = "",
+    zone: str = "UTC",
+) -> None:
+    """An organization as the public knows it. `host`: a bare host name, "" when it has none of its own.
+
+    This machine's own name and bare addresses are nobody's: a demo is looked at under either.
+    """
+    Site.objects.update_or_create(
+        uid=uid,
+        defaults={
+            "host": "" if is_here(host) else host.lower(),
+            "name": name,
+            "language": language,
+            "accent": accent,
+            "leave_mailbox": leave_mailbox,
+            "feared": feared,
+            "zone": zone,
+        },
+    )
+
+
+def is_here(host: str) -> bool:
+    """This machine's own name, or a bare address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith(".localhost")
+    return True
+
+
+def publish_form(
+    uid: bytes, slug: str, *, list: int, name: str, purpose: str, language: str, details: str = ""
+) -> None:
+    """The sign-up form of a list, or one of its own; an earlier one of the same number goes."""
+    with transaction.atomic(using="publicdb"):
+        Form.objects.filter(place_id=uid, list=list).exclude(slug=slug).delete()
+        values = {"list": list, "name": name[:200], "purpose": purpose, "language": language, "details": details}
+        _put(Form, uid, {"slug": slug}, values)
+
+
+def _put(model: type[Model], uid: bytes, key: dict[str, Any], values: dict[str, Any]) -> None:
+    """A row of this place, new or written over. One of another place that has the same name stays as it is: names come
+    along with exports, and somebody may have made one up."""
+    _row, created = model._default_manager.get_or_create(**key, defaults={"place_id": uid, **values})
+    if not created:
+        model._default_manager.filter(**key, place_id=uid).update(**values)
+
+
+def withdraw_form(uid: bytes, list: int) -> None:
+    Form.objects.filter(place_id=uid, list=list).delete()
+
+
+def publish_letter(
+    uid: bytes,
+    edition: int,
+    *,
+    list_name: str,
+    language: str,
+    slug: str = "",
+    title: str = "",
+    html: str = "",
+    day: date | None = None,
+    corrected: date | None = None,
+    spoken: str = "",
+    version: int = 0,
+    listed: bool = True,
+    appeal: bool = False,
+) -> None:
+    """Names the list of an edition for its leave page, and says whether it is an appeal for money; with a slug also
+    shows the letter in the archive, or by its `version` above 0 the same letter in another language, `spoken`. Not
+    `listed`: to whoever has its address alone.
+
+    `html` may be a whole document: it is reduced to plain markup (publicdb/safe_html.py). A slug needs a day.
+    """
+    text = safe_html.reduce(html, phrases_override.words(spoken or language)["frame.picture"])
+    with transaction.atomic(using="publicdb"):
+        named = {"list_name": list_name, "language": language, "appeal": appeal}
+        _put(EditionName, uid, {"edition": edition}, named)
+        if slug and day:
+            values = {
+                "edition": edition,
+                "title": title,
+                "html": text,
+                "day": day,
+                "corrected": corrected,
+                "language": spoken,
+                "version": version,
+                "listed": listed,
+            }
+            _put(Page, uid, {"slug": slug}, values)
+
+
+def list_letter(edition: int, listed: bool) -> None:
+    """Puts the web copies of a letter into the archive, or leaves them to whoever has their address."""
+    Page.objects.filter(edition=edition).update(listed=listed)
+
+
+def withdraw_letter(edition: int) -> None:
+    """Takes the web copies of a letter away, in all languages. The leave page goes on knowing its list."""
+    Page.objects.filter(edition=edition).delete()
+
+
+def unlist_letters(editions: Iterable[int]) -> None:
+    """Takes the web copies of these letters out of the archive and its feed; by their addresses they are read on."""
+    for some in batched(editions, 500):
+        Page.objects.filter(edition__in=some, listed=True).update(listed=False)
+
+
+def publish_targets(uid: bytes, targets: Mapping[str, dict[str, Any]]) -> None:
+    """code in a letter's address -> what it leads to: {"to": web address}.
+
+    Each is sealed with its code, so what a letter links to can lie here before anybody has the letter.
+    """
+    with transaction.atomic(using="publicdb"):
+        for code, target in targets.items():
+            box = sealed_page.close(code, json.dumps(target, ensure_ascii=False), os.urandom(12))
+            LinkTarget.objects.update_or_create(name=sealed_page.name(code), defaults={"place_id": uid, "box": box})
+
+
+def publish_picture(uid: bytes, slug: str, kind: str, data: bytes) -> None:
+    _put(PublicPicture, uid, {"slug": slug}, {"kind": kind, "data": data})
+
+
+def withdraw_picture(uid: bytes, slug: str) -> None:
+    PublicPicture.objects.filter(place_id=uid, slug=slug).delete()
+
+
+def set_token_state(token: str, state: str) -> None:
+    """What the page of this token offers from now on. Errors: BadToken."""
+    TokenState.objects.update_or_create(token_hash=token_hash(token), defaults={"state": state})
+
+
+def forget_tokens(tokens: Iterable[str]) -> None:
+    """Those of them that wait say from now on that what they were mailed for is forgotten. Errors: BadToken."""
+    hashes = [token_hash(token) for token in tokens]
+    TokenState.objects.filter(token_hash__in=hashes, state__in=(*PENDING, *ASKED)).update(state="forgotten")
+
+
+def lay_out(uid: bytes, secret: str, text: str, *, hours: int, now: datetime, nonce: bytes) -> None:
+    """Something for the one who holds this secret, for so many hours. The same secret again: the newer text stands."""
+    until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=hours + 1)
+    PrivatePage.objects.update_or_create(
+        name=sealed_page.name(secret),
+        defaults={"place_id": uid, "box": sealed_page.close(secret, text, nonce), "until": until},
+    )
+
+
+def drop_sheets(secrets: Iterable[str]) -> int:
+    """What lies there for those who hold these secrets goes, from the disk too; how many."""
+    names = [sealed_page.name(secret) for secret in secrets]
+    gone = sum(
+        PrivatePage.objects.filter(name__in=names[at : at + 1000]).delete()[0] for at in range(0, len(names), 1000)
+    )
+    connection = connections["publicdb"]
+    if gone and not connection.in_atomic_block:
+        on_sqlite = connection.vendor == "sqlite"
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)" if on_sqlite else "VACUUM publicdb_privatepage")
+    return gone
+
+
+def sweep_sheets(now: datetime) -> int:
+    """Takes away what has lain out its time; how many."""
+    return PrivatePage.objects.filter(until__lte=now).delete()[0]
+
+
+def token_hash(token: str) -> bytes:
+    """A token has 96 bits of tag, so a plain hash gives nobody a list to try. Errors: BadToken."""
+    return hashlib.sha256(tokens.spelled(token).encode()).digest()
+
+
+def drop_in(place: Site, box: bytes, kind: str = "", mark: bytes | None = None) -> bool:
+    """What a reader sent, sealed. False: one of this kind and mark waits already."""
+    return _door(bytes(place.uid), box, kind, mark)
+
+
+def take_in(uid: bytes, box: bytes, kind: str, mark: bytes | None) -> bool:
+    """Written by hand: the public role may insert, and not read back a number."""
+    with connections["publicdb"].cursor() as cursor:
+        # Both names are constants of this file. To name the index that may say no takes the right to read.
+        cursor.execute(
+            f"INSERT INTO publicdb_intake ({INTAKE_COLUMNS}) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [uid, kind, mark, box],
+        )
+        return bool(cursor.rowcount)
+
+
+Door = Callable[[bytes, bytes, str, bytes | None], bool]
+_door: Door = take_in
+
+
+def hand_in_by(door: Door) -> None:
+    """From now on this process, which may not write the public database's file, hands over what readers send."""
+    global _door
+    _door = door
+
+
+def drop_into_slot(place: Site, box: bytes, kind: str, slots: int) -> bool:
+    """The same where at most so many of a kind may wait. False: no free slot was found."""
+    drawn = _random.sample(range(slots), min(slots, SLOT_TRIES))
+    return any(drop_in(place, box, kind, slot.to_bytes(4)) for slot in drawn)
+
+
+def places_of(kinds: Sequence[str]) -> set[bytes]:
+    """Those that something of these kinds was sent to which nobody has looked at."""
+    rows = Intake.objects.filter(kind__in=kinds, put_off=0).values_list("place_id", flat=True)
+    return {bytes(uid) for uid in rows.distinct()}
+
+
+def places_of_rows(rows: Iterable[int]) -> set[bytes]:
+    return {bytes(uid) for uid in Intake.objects.filter(id__in=list(rows)).values_list("place_id", flat=True)}
+
+
+def next_rows(kinds: Sequence[str], limit: int, place: bytes | None = None) -> list[int]:
+    """The oldest of what nobody has looked at, in the order they came: the same share of every place, so that who
+    fills one keeps no other waiting; or of one place alone."""
+    fresh = Intake.objects.filter(put_off=0)
+    places = [place] if place else [*places_of(kinds)]
+    if len(places) > limit:
+        places = _random.sample(places, limit)
+    share = limit // max(1, len(places))
+    row_ids: list[int] = []
+    for place in places:
+        here = fresh.filter(place=place).order_by("id").values_list("id", flat=True)
+        row_ids += sorted(row for kind in kinds for row in here.filter(kind=kind)[:share])[:share]
+    return sorted(row_ids)
+
+
+def rows_put_off(kinds: Sequence[str], after: int, limit: int, place: bytes | None = None) -> list[int]:
+    """Of what was put off, those beyond row `after`; of all places, or of one."""
+    rows = Intake.objects.filter(kind__in=kinds, put_off=1, id__gt=after).order_by("id")
+    rows = rows.filter(place=place) if place else rows
+    return [*rows.values_list("id", flat=True)[:limit]]
+
+
+def rows_unlike(kinds: Sequence[str], limit: int) -> list[int]:
+    """The oldest that are of none of these kinds."""
+    return [*Intake.objects.exclude(kind__in=kinds).order_by("id").values_list("id", flat=True)[:limit]]
+
+
+def take_up(rows: Iterable[int]) -> list[Intake]:
+    """What readers sent. It stays until done_with()."""
+    return list(Intake.objects.filter(id__in=list(rows)).order_by("id"))
+
+
+def say_kind(row: int, kind: str) -> None:
+    """Of a box whose kind nobody had said."""
+    Intake.objects.filter(id=row).update(kind=kind, mark=None)
+
+
+def put_off(rows: Iterable[int]) -> set[int]:
+    """They were looked at, and who left by them has left. Returns those that are still there: something keeps them."""
+    with transaction.atomic(using="publicdb"):
+        here = Intake.objects.filter(id__in=list(rows))
+        stay = set(here.values_list("id", flat=True))
+        if stay:
+            _free_slots(here.filter(put_off=0, kind="signup"))
+            here.filter(put_off=0).update(put_off=1)
+    return stay
+
+
+def _free_slots(rows: Any) -> None:
+    """What keeps a sign-up waiting must not close the form to others: beside the slots so many more may wait."""
+    for place in set(rows.values_list("place_id", flat=True)):
+        waiting = Intake.objects.filter(kind="signup", place_id=place, put_off=1, mark=None)[:WAITING].count()
+        free = rows.filter(place_id=place).order_by("id").values_list("id", flat=True)[: WAITING - waiting]
+        Intake.objects.filter(id__in=list(free)).update(mark=None)
+
+
+def done_with(rows: Iterable[int]) -> None:
+    """Throws the taken-up rows away, once what they asked for is committed."""
+    Intake.objects.filter(id__in=list(rows)).delete()
+
+
+def untaken() -> dict[bytes, tuple[int, int]]:
+    """Of each place that something was sent to which may change who gets a campaign, and which nobody has looked at
+    yet: the first and the last row of it."""
+    rows = Intake.objects.filter(kind__in=HOLDING, put_off=0).values_list("place_id")
+    return {bytes(uid): (first, last) for uid, first, last in rows.annotate(Min("id"), Max("id")).order_by()}
+
+
+def make_public_role(connection: Any, password: str, role: str) -> bool:
+    """The PostgreSQL role of the public process: reads what is published, drops into the intake, nothing else.
+
+    False when our own role may not make roles: the public process then has to use ours, and `serve` says so.
+    """
+    from psycopg import errors, sql
+
+    raw = connection.cursor().connection  # The public database connection: its search path is the schema `publicdb`.
+    verifier = raw.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    name = sql.Identifier(role)
+    attributes, here = sql.SQL("LOGIN NOINHERIT CONNECTION LIMIT 40 PASSWORD {}"), sql.Identifier(raw.info.dbname)
+    # At later starts too: a role that may make others may not even say NOSUPERUSER of one that is there.
+    word = "ALTER ROLE {} " if _role_exists(raw, role) else "CREATE ROLE {} NOSUPERUSER NOCREATEDB NOCREATEROLE "
+    try:
+        with transaction.atomic(using=connection.alias), raw.cursor() as cursor:
+            # Two supervisors that grant at once would trip over each other's rows.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ROLE_LOCK])
+            # A verifier, never the password: statements may be logged.
+            cursor.execute(sql.SQL(word).format(name) + attributes.format(sql.Literal(verifier)))
+            for statement in _grants():
+                cursor.execute(sql.SQL(statement).format(role=name, database=here))
+            with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
+                # Whoever belongs to a role may end its sessions: publicdb/role_guard.py.
+                cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+            # Large objects and locks by who owns PostgreSQL alone; where it is somebody else: drop_large_objects() and
+            # publicdb/role_guard.py. The others by who owns the database or its schema.
+            for statements in (_KEEP_LARGE_OBJECTS_AWAY, _KEEP_LOCKS_AWAY, _KEEP_TABLES_AWAY, _KEEP_SCHEMA_AWAY):
+                with suppress(errors.InsufficientPrivilege), transaction.atomic(using=connection.alias):
+                    for statement in statements:
+                        cursor.execute(sql.SQL(statement).format(database=here))
+    except errors.InsufficientPrivilege:
+        return False
+    return True
+
+
+def may_drop_in(raw: Any) -> bool:
+    """Whether who this connection belongs to may put something into the intake. Nothing is put in."""
+    from psycopg import Error
+
+    try:
+        # No place has no number; that is looked at when it is kept, and it isn't.
+        raw.execute(f"INSERT INTO publicdb.publicdb_intake ({INTAKE_COLUMNS}) VALUES ('', '', NULL, '')")
+    except Error:
+        return False
+    finally:
+        raw.rollback()
+    return True
+
+
+def end_sessions(connection: Any, role: str) -> None:
+    """All that somebody left of a role: it may have 40, and none is free for the process that starts now."""
+    with suppress(ProgrammingError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role])
+
+
+# Nobody sees them in a table, no sweep finds them, and they go along in every dump.
+_LARGE_OBJECTS = """
+SELECT count(lo_unlink(oid)) FROM (
+    SELECT large.oid FROM pg_largeobject_metadata AS large JOIN pg_roles ON pg_roles.oid = lomowner
+    WHERE rolname LIKE %s AND rolname <> current_user LIMIT 1000
+) AS theirs
+"""
+_KEEP_LARGE_OBJECTS_AWAY = [
+    f"REVOKE EXECUTE ON FUNCTION pg_catalog.{name} FROM PUBLIC"
+    for name in ("lo_creat(integer)", "lo_create(oid)", "lo_from_bytea(oid, bytea)")
+]
+
+# The house's own role, and who owns the database or a table of ours, may be another user than makes the role.
+_KEEP_LOCKS_AWAY = [
+    """
+DO $$ DECLARE lock regprocedure; house regrole; BEGIN
+FOR lock IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$' AND pg_has_role(proowner, 'USAGE') LOOP
+    FOR house IN SELECT current_user::regrole
+    UNION SELECT datdba FROM pg_database WHERE datname = current_database()
+    UNION SELECT relowner FROM pg_class WHERE relname IN ('publicdb_intake', 'delivery_worker') LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', lock, house);
+    END LOOP;
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock);
+END LOOP; END $$
+"""
+]
+
+# Everybody may make tables for a session, and in `public` before PostgreSQL 15: a disk is soon full of them. What is
+# taken from everybody is left to us.
+_KEEP_TABLES_AWAY = [
+    "GRANT TEMPORARY ON DATABASE {database} TO CURRENT_USER",
+    "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC",
+]
+_KEEP_SCHEMA_AWAY = ["GRANT CREATE ON SCHEMA public TO CURRENT_USER", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"]
+
+
+def drop_large_objects(connection: Any) -> int:
+    """PostgreSQL: of the public role, which has no use for any; how many. 0 where we may drop none."""
+    from psycopg import errors
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_LARGE_OBJECTS, [ROLES.replace("_", r"\_") + "%"])
+            return int(cursor.fetchone()[0])
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, errors.InsufficientPrivilege):
+            return 0
+        raise
+
+
+def _role_exists(raw: Any, role: str) -> bool:
+    return raw.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is not None
+
+
+def _grants() -> list[str]:
+    tables = ", ".join(f"publicdb.publicdb_{name}" for name in READABLE)
+    return [
+        "REVOKE ALL ON ALL TABLES IN SCHEMA publicdb FROM {role}",
+        "GRANT USAGE ON SCHEMA publicdb TO {role}",
+        f"GRANT SELECT ON {tables} TO {{role}}",
+        f"GRANT INSERT ({INTAKE_COLUMNS}) ON publicdb.publicdb_intake TO {{role}}",
+        # Every role may write settings of its own: one that only reads from now on would keep readers from leaving.
+        "ALTER ROLE {role} RESET ALL",
+        "ALTER ROLE {role} IN DATABASE {database} RESET ALL",
+        "ALTER ROLE {role} SET statement_timeout = '10s'",
+    ]

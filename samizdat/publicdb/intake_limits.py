@@ -1,0 +1,97 @@
+"""How much of what readers send may wait, where the supervisor inserts it: whoever takes the public process can hand in
+without end, and would fill the disk that the house writes to.
+
+Each kind of each organization has room of its own, and leaving as much again as everything else together: a flood of
+anything else keeps nobody from leaving.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce, Length
+
+from samizdat.core.mail.token_bucket import Bucket
+from samizdat.publicdb.models import Intake, Site
+
+# What readers send; each kind is taken up by one of the worker's loops.
+KINDS = (
+    *("leave", "back", "confirm", "signup", "show", "prefer", "proven", "ask", "move", "allowed", "stay"),
+    "pressed",
+)
+LEAVE = "leave"
+
+
+class Most(NamedTuple):
+    """What may wait, and how fast it may come: boxes, their bytes, boxes at once and a second in the long run."""
+
+    boxes: int
+    size: int
+    at_once: float = float("inf")
+    a_second: float = 0.0
+
+
+# Of one organization and kind. The public process itself lets in 5,000 at once and 100 a second (public/door.ALL). A
+# box has 1 KB, a sign-up up to 40. Half a million people may leave while the worker is away.
+OF_ONE = {LEAVE: Most(500_000, 512 << 20, 10_000, 200), "": Most(50_000, 64 << 20, 5_000, 100)}
+# Of all organizations together.
+OF_ALL = {LEAVE: Most(1_000_000, 1 << 30), "": Most(500_000, 512 << 20)}
+# Seconds between two counts of the same: until then what was handed in is added up.
+COUNTED = 10.0
+
+
+class NoRoom(Exception):
+    """The text is for the log of the public process."""
+
+
+@dataclass(slots=True)
+class _Counted:
+    most: Most
+    bucket: Bucket
+    boxes: int = 0
+    size: int = 0
+    at: float = -1.0  # When that was counted; before that never.
+
+
+class Room:
+    """`take(...)` before each insert, from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counted: dict[tuple[bytes, str], _Counted] = {}
+        self._lock = threading.Lock()
+
+    def take(self, place: bytes, kind: str, size: int) -> None:
+        """Errors: NoRoom."""
+        if kind not in KINDS:
+            raise NoRoom("Nothing of this kind is taken.")
+        share = LEAVE if kind == LEAVE else ""
+        with self._lock:
+            if (place, kind) not in self._counted and not Site.objects.filter(uid=place).exists():
+                raise NoRoom("Nothing is taken for an organization that is not here.")
+            place_count = self._of(place, kind, OF_ONE[share])
+            everybody = self._of(b"", share, OF_ALL[share])
+            self._fits(place_count, size, place=place, kind=kind)
+            self._fits(everybody, size, **({"kind": LEAVE} if share else {}))
+            if place_count.bucket.take(self._clock()):
+                raise NoRoom("So many came at once that this one is not taken.")
+            for counted in (place_count, everybody):
+                counted.boxes += 1
+                counted.size += size
+
+    def _of(self, place: bytes, kind: str, most: Most) -> _Counted:
+        return self._counted.setdefault((place, kind), _Counted(most, Bucket(most.at_once, most.a_second)))
+
+    def _fits(self, counted: _Counted, size: int, **which: bytes | str) -> None:
+        """Counts anew where it seems full: the worker takes things up meanwhile."""
+        full = counted.boxes >= counted.most.boxes or counted.size + size > counted.most.size
+        if counted.at < 0 or (full and self._clock() - counted.at >= COUNTED):
+            rows = Intake.objects.filter(**which) if which else Intake.objects.exclude(kind=LEAVE)
+            totals = rows.aggregate(boxes=Count("id"), size=Coalesce(Sum(Length("box")), 0))
+            counted.boxes, counted.size, counted.at = totals["boxes"], totals["size"], self._clock()
+            full = counted.boxes >= counted.most.boxes or counted.size + size > counted.most.size
+        if full:
+            raise NoRoom("So much waits already that this is not taken.")

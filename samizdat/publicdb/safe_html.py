@@ -1,0 +1,189 @@
+"""A letter as its web copy shows it: headings, paragraphs, lists, links. No style, no picture, no table.
+
+The public pages stay under 14 KB and under a policy that allows no inline style, so the letter's own markup is read
+and written anew from a short list of elements. Nothing of the source is copied but text and checked addresses.
+"""
+
+import re
+from html import escape
+from html.parser import HTMLParser
+
+# Between two blocks in the stored text. A form feed cannot come from the letter: white space is folded.
+BREAK = "\f"
+
+# Characters of one block. A public page holds about 7 KB of letter and a Cyrillic letter takes two bytes, so longer
+# paragraphs and lists are cut where a word or an item ends.
+LONGEST = 2500
+PIECE = 400
+
+_SILENT = frozenset({"head", "style", "script", "title", "template", "noscript", "svg", "object", "iframe"})
+_BLOCKS = {"h1": "h2", "h2": "h2", "h3": "h3", "h4": "h3", "h5": "h3", "h6": "h3", "pre": "pre", "li": "li"}
+_PARAGRAPHS = frozenset(
+    (
+        *("p", "div", "td", "th", "tr", "table", "tbody", "section", "article", "header", "footer", "main"),
+        *("aside", "center", "figure", "figcaption", "dl", "dt", "dd", "address"),
+    )
+)
+_INLINE = {"strong": "strong", "b": "strong", "em": "em", "i": "em", "code": "code", "bdi": "bdi"}
+_GROUPS = frozenset({"ul", "ol", "blockquote"})
+_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s<>\"]+", re.IGNORECASE)
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+# The empty text with which mail hides what follows the preheader.
+_INVISIBLE = re.compile("[\u034f\u00ad\u200b-\u200d\u2007\u2060\ufeff]+")
+_HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+
+
+def reduce(html: str, picture: str = "Picture") -> str:
+    """Blocks of plain markup joined by BREAK. `picture` is the word before a picture's description, in the
+    language of the letter."""
+    reader = _Reader(picture)
+    reader.feed(html)
+    reader.close()
+    reader.end_block()
+    reader.leave_groups(0)
+    return BREAK.join(reader.blocks)
+
+
+def pages(text: str, limit: int) -> list[str]:
+    """The blocks in pages of at most `limit` bytes; a single block beyond that has a page of its own."""
+    blocks_by_page: list[list[str]] = [[]]
+    size = 0
+    for block in text.split(BREAK):
+        length = len(block.encode()) + 1
+        if blocks_by_page[-1] and size + length > limit:
+            blocks_by_page.append([])
+            size = 0
+        blocks_by_page[-1].append(block)
+        size += length
+    return ["\n".join(blocks) for blocks in blocks_by_page]
+
+
+class _Reader(HTMLParser):
+    """Collects one block at a time. Groups (lists, quotes) are blocks that hold blocks."""
+
+    def __init__(self, picture: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.blocks: list[str] = []
+        self._picture = picture
+        self._silent = 0
+        self._hidden: list[str] = []
+        self._block = "p"
+        self._text: list[str] = []
+        self._open: list[str] = []
+        self._groups: list[tuple[str, list[str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if self._hides(tag, values):
+            return
+        if tag in _SILENT:
+            self._silent += 1
+        elif tag == "br":
+            self._text.append("<br>")
+        elif tag == "hr":
+            self.end_block()
+        elif tag == "img":
+            self._picture_link(values)
+        elif tag in _GROUPS:
+            self.end_block()
+            self._groups.append((tag, []))
+        elif tag in _BLOCKS or tag in _PARAGRAPHS:
+            self.end_block(_BLOCKS.get(tag, "p"))
+        else:
+            self._start_inline(tag, values)
+
+    def _hides(self, tag: str, values: dict[str, str]) -> bool:
+        """Preheaders are hidden by style; what is inside is not for the page."""
+        if self._hidden:
+            if tag == self._hidden[0]:
+                self._hidden.append(tag)
+            return True
+        if _HIDDEN.search(values.get("style", "")) and tag not in ("img", "br", "hr"):
+            self._hidden = [tag]
+            return True
+        return False
+
+    def _start_inline(self, tag: str, values: dict[str, str]) -> None:
+        if tag == "a" and _ADDRESS.fullmatch(values.get("href", "").strip()) and "</a>" not in self._open:
+            self._text.append(f'<a href="{escape(values["href"].strip())}">')
+            self._open.append("</a>")
+        elif tag in _INLINE:
+            self._text.append(f"<{_INLINE[tag]}>")
+            self._open.append(f"</{_INLINE[tag]}>")
+
+    def _picture_link(self, values: dict[str, str]) -> None:
+        description, source = _SPACE.sub(" ", values.get("alt", "")).strip(), values.get("src", "").strip()
+        if not description:
+            return
+        label = escape(f"{self._picture}: {description}")
+        linked = _ADDRESS.fullmatch(source) and "</a>" not in self._open
+        self._text.append(f'<a href="{escape(source)}">{label}</a>' if linked else label)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._hidden:
+            if tag == self._hidden[-1]:
+                self._hidden.pop()
+        elif tag in _SILENT:
+            self._silent = max(0, self._silent - 1)
+        elif tag in _GROUPS:
+            self.end_block()
+            depth = max((at for at, (name, _) in enumerate(self._groups) if name == tag), default=None)
+            if depth is not None:
+                self.leave_groups(depth)
+        elif tag in _BLOCKS or tag in _PARAGRAPHS:
+            self.end_block()
+        else:
+            self._end_inline("</a>" if tag == "a" else f"</{_INLINE.get(tag, '')}>")
+
+    def _end_inline(self, closing: str) -> None:
+        """Crossed tags are closed in the order they were opened."""
+        if closing in self._open:
+            while True:
+                last = self._open.pop()
+                self._text.append(last)
+                if last == closing:
+                    return
+
+    def handle_data(self, data: str) -> None:
+        if self._silent or self._hidden:
+            return
+        text = _INVISIBLE.sub("", data)
+        text = text.replace("\f", " ") if self._block == "pre" else _SPACE.sub(" ", text)
+        while text:
+            cut = len(text) if len(text) <= PIECE else text.rfind(" ", 1, PIECE) + 1 or PIECE
+            self._text.append(escape(text[:cut], quote=False))
+            text = text[cut:]
+            if not self._open and sum(map(len, self._text)) > LONGEST:
+                self.end_block(self._block)
+
+    def end_block(self, following: str = "p") -> None:
+        """Closes the block at hand; an empty one leaves nothing behind."""
+        self._text += reversed(self._open)
+        self._open.clear()
+        inside = "".join(self._text).strip()
+        if re.sub(r"<[^<>]*>|&nbsp;|\s", "", inside):
+            if self._block == "li" and not (self._groups and self._groups[-1][0] in ("ul", "ol")):
+                self._block = "p"
+            elif self._block == "p" and self._groups and self._groups[-1][0] in ("ul", "ol"):
+                self._block = "li"
+            self._put(f"<{self._block}>{inside}</{self._block}>")
+        self._text.clear()
+        self._block = following
+
+    def leave_groups(self, depth: int) -> None:
+        while len(self._groups) > depth:
+            tag, inside = self._groups.pop()
+            if inside:
+                nested = bool(self._groups) and self._groups[-1][0] in ("ul", "ol")
+                whole = f"<{tag}>{''.join(inside)}</{tag}>"
+                self._put(f"<li>{whole}</li>" if nested else whole)
+
+    def _put(self, block: str) -> None:
+        if not self._groups:
+            self.blocks.append(block)
+            return
+        tag, inside = self._groups[-1]
+        inside.append(block)
+        if len(self._groups) == 1 and sum(map(len, inside)) > LONGEST:
+            self.blocks.append(f"<{tag}>{''.join(inside)}</{tag}>")
+            inside.clear()

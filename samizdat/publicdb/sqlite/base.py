@@ -1,0 +1,35 @@
+"""A connection that follows the public database's file: the worker puts a new one in the place of one that broke."""
+
+import os
+from typing import Any
+from urllib.parse import quote
+
+from django.db.backends.sqlite3 import base
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """OPTIONS["mode"]: `rw`, or `ro` for the public process. It makes no file: one made by chance in the place of the
+    public database's would be empty."""
+
+    _opened: tuple[int, int] | None = None
+
+    def get_connection_params(self) -> dict[str, Any]:
+        given = super().get_connection_params()
+        place = f"file:{quote(str(self.settings_dict['NAME']))}?mode={given.pop('mode', 'rw')}"
+        return given | {"database": place}
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        self._opened = self._there()
+        return super().get_new_connection(conn_params)
+
+    def ensure_connection(self) -> None:
+        if self.connection is not None and not self.in_atomic_block and self._there() != self._opened:
+            self.close()
+        super().ensure_connection()
+
+    def _there(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self.settings_dict["NAME"])
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino

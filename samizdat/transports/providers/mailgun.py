@@ -1,0 +1,196 @@
+"""The way out by Mailgun's interface: the letter as we made it, over HTTPS. For networks that let no mail out.
+
+    mailgun://KEY@example.org?region=eu     POST https://api.eu.mailgun.net/v3/example.org/messages.mime
+
+The domain is the sending domain as Mailgun knows it. Mailgun is told to leave our links alone and to count no openings.
+Bounces go to Mailgun and not to the return address: it writes an envelope of its own.
+"""
+
+import base64
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure, judge, scrub
+from samizdat.transports import base
+from samizdat.transports.base import (
+    HOST,
+    BadRoute,
+    Message,
+    MessageFeed,
+    RouteField,
+    RouteSettings,
+    is_one_address,
+    said,
+)
+from samizdat.transports.crew import ConnectionCrew, ConnectionLost, unmakeable
+from samizdat.transports.http import Endpoint, HttpPool, HttpReply, no_finishing, read_endpoint, seconds_asked
+from samizdat.transports.smtp_client.server import make_context
+
+HOSTS = {"us": "api.mailgun.net", "eu": "api.eu.mailgun.net"}
+ACCEPTED = Accepted(200)
+
+# Seconds that a route rests whose answers cannot be read.
+UNREADABLE = 300
+
+
+class MailgunTransport(base.Transport):
+    """Mailgun's raw-MIME interface."""
+
+    name = "mailgun"
+    schemes = ("mailgun",)
+    asks = (
+        RouteField("host", "The sending domain as Mailgun knows it"),
+        RouteField("key", "The key for sending", secret=True),
+        RouteField("region", "Where the domain is kept: us or eu", default="us"),
+        RouteField("timeout", "The longest wait for an answer, in seconds", default="60"),
+        RouteField("connect", "The longest wait for a connection, in seconds", default="30"),
+        RouteField("drain", "Seconds that messages under way get when the route goes down", default="5"),
+        RouteField("endpoint", "Another https:// address to send to instead of Mailgun's own"),
+    )
+    known_options = ("region", "timeout", "connect", "drain", "endpoint")
+
+    def __init__(self, route: RouteSettings) -> None:
+        super().__init__(route)
+        region = route.options.get("region", "us").lower()
+        if region not in HOSTS:
+            raise BadRoute("bad_region")
+        if not HOST.fullmatch(route.host) or "." not in route.host or route.port or route.path not in ("", "/"):
+            raise BadRoute("bad_domain", scheme=route.scheme)
+        if not route.password:
+            raise BadRoute("no_key", scheme=route.scheme)
+        endpoint = route.options.get("endpoint", "")
+        self.place = read_endpoint(endpoint) if endpoint else Endpoint(HOSTS[region], 443, make_context("", ""))
+        self.connect = route.number("connect", 30.0)
+        self.timeout = route.number("timeout", 60.0)
+        self.drain = route.number("drain", 5.0)
+        self.path = f"/v3/{route.host}/messages.mime"
+        # Nobody can know it, so no letter can hold it.
+        self.boundary = secrets.token_hex(24)
+
+    async def carry(self, feed: MessageFeed) -> None:
+        """Carry everything the feed gives. Raises RouteDown."""
+        pool = HttpPool(self.place, self.connect, self.timeout, self.route.inside)
+
+        async def hand_over(message: Message, finishing: Callable[[], None]) -> tuple[Outcome, RouteVerdict]:
+            if not is_one_address(message.recipient):
+                return unmakeable()
+            start, end = self.form(message.recipient, message.content)
+            return self.read(await pool.post(self.path, self.headers(), start, end, finishing), message.recipient)
+
+        try:
+            await ConnectionCrew(feed, self.place.name, self.route.connections, self.drain, hand_over).run()
+        finally:
+            pool.close()
+
+    async def probe(self) -> RouteVerdict:
+        """A letter to nobody: whoever may send is told that the recipient is missing, and nothing is sent.
+
+        Looking at the domain would say more, but a key that may only send is not allowed to.
+        """
+        pool = HttpPool(self.place, self.connect, self.timeout, self.route.inside)
+        start, end = self.form("", b"Subject: test\r\n\r\n")
+        try:
+            answer = await pool.post(self.path, self.headers(), start, end, no_finishing)
+        except ConnectionLost as lost:
+            return lost.verdict
+        finally:
+            pool.close()
+        values = {"host": self.place.name}
+        if answer.status in (400, 422) and isinstance(document(answer), dict):
+            return replace(OK, values=values)
+        _, verdict = self.read(answer, "")
+        return replace(verdict, values={**values, **verdict.values})
+
+    async def standing(self) -> RouteVerdict | None:
+        """The state of the sending domain. A key that may only send is not told; then nobody knows more than before."""
+        pool = HttpPool(self.place, self.connect, self.timeout, self.route.inside)
+        try:
+            for version in ("v4", "v3"):
+                answer = await pool.get(f"/{version}/domains/{self.route.host}", self.authorization())
+                if answer.status != 404:
+                    return self.read_state(answer)
+        except ConnectionLost:
+            return None
+        finally:
+            pool.close()
+        return None
+
+    def read_state(self, answer: HttpReply) -> RouteVerdict | None:
+        """What `state` says: active, unverified or disabled. None for any other answer."""
+        payload = document(answer)
+        domain = payload.get("domain") if answer.status == 200 and isinstance(payload, dict) else None
+        state = domain.get("state") if isinstance(domain, dict) else None
+        values = {"host": self.place.name, "answer": f"{self.route.host}: {state}"}
+        if state == "active":
+            return replace(OK, values=values)
+        if state == "disabled":
+            return RouteVerdict("dead", "suspended", values, early=True)
+        return RouteVerdict("config", "sender", values) if state == "unverified" else None
+
+    def authorization(self) -> dict[str, str]:
+        secret = base64.b64encode(f"api:{self.route.password}".encode()).decode()
+        return {"Authorization": f"Basic {secret}"}
+
+    def headers(self) -> dict[str, str]:
+        return self.authorization() | {"Content-Type": f"multipart/form-data; boundary={self.boundary}"}
+
+    def form(self, recipient: str, content: bytes) -> tuple[bytes, bytes]:
+        """The body in two parts; without the second it is no letter yet."""
+        field = f"--{self.boundary}\r\nContent-Disposition: form-data; name="
+        to = f'{field}"to"\r\n\r\n{recipient}\r\n' if recipient else ""
+        head = (
+            f'{to}{field}"o:tracking"\r\n\r\nno\r\n'
+            f'{field}"message"; filename="letter.eml"\r\nContent-Type: application/octet-stream\r\n\r\n'
+        )
+        return head.encode() + content, f"\r\n--{self.boundary}--\r\n".encode()
+
+    def read(self, answer: HttpReply, recipient: str) -> tuple[Outcome, RouteVerdict]:
+        """What an answer means. Raises Lost for a yes that was cut off."""
+        payload = document(answer)
+        text = self.clean(words_of(payload, answer), recipient)
+        if 200 <= answer.status < 300:
+            return self.read_yes(answer, payload, text)
+        outcome, verdict = judge("http", answer.status, text)
+        if verdict.reason == "bad_answer":  # 3xx: the key goes to nobody else
+            verdict = RouteVerdict("throttled", "bad_answer", {}, UNREADABLE)
+        wait = seconds_asked(answer, text)
+        if wait is not None and isinstance(outcome, Deferred):
+            outcome = replace(outcome, wait=wait)
+            verdict = replace(verdict, wait=wait) if verdict.state == "throttled" else verdict
+        if isinstance(outcome, Refused) and outcome.scope == "recipient" and not recipient.isascii():
+            outcome = replace(outcome, scope="message", answer="utf8")
+        return outcome, replace(verdict, values={"host": self.place.name, "answer": said(answer.status, text)})
+
+    def read_yes(self, answer: HttpReply, payload: Any, text: str) -> tuple[Outcome, RouteVerdict]:
+        """A yes names the letter. What begins like one and does not may be one all the same: unsure, the route rests.
+
+        Deferred would be a guess: if it is their new way of saying yes, everybody would get each letter many times.
+        """
+        if isinstance(payload, dict) and isinstance(payload.get("id"), str) and payload["id"]:
+            return ACCEPTED, OK
+        values = {"host": self.place.name, "answer": said(answer.status, text)}
+        if not answer.whole and not answer.is_page:
+            raise ConnectionLost("its answer was cut off", RouteVerdict("throttled", "bad_answer", values, UNREADABLE))
+        reason = "web_page" if answer.is_page else "bad_answer"
+        return Unsure("an answer that makes no sense"), RouteVerdict("throttled", reason, values, UNREADABLE)
+
+    def clean(self, text: str, recipient: str) -> str:
+        """For books and sentences: without the key, should somebody send it back, and without her address."""
+        return scrub(text.replace(self.route.password, "…"), recipient)
+
+
+def document(answer: HttpReply) -> Any:
+    """The body as JSON; None when it is none."""
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def words_of(payload: Any, answer: HttpReply) -> str:
+    """What the answer says: its `message`, or all of it when that stands elsewhere in this version."""
+    said_so = payload.get("message") if isinstance(payload, dict) else None
+    return said_so if isinstance(said_so, str) and said_so else answer.text

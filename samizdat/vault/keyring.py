@@ -1,0 +1,199 @@
+"""This process's way to the keys: opened once, then asked by organization.
+
+keys = house.keys(organization)
+keys.ring / keys.data      open and seal
+keys.blind("a@b")          blind index under the current index key
+keys.link                  makes tokens; keys.links reads old ones
+"""
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, ProgrammingError
+
+from samizdat.core.crypto import seal
+from samizdat.core.crypto.tokens import LinkKey
+from samizdat.options import data_folder, key_file
+from samizdat.vault.errors import VaultError
+from samizdat.vault.keyserver import SocketSource
+from samizdat.vault.models import Proof, VaultKey
+from samizdat.vault.source import InstanceSource, KeySource, read_key_file
+
+# Seconds; a sender asks again after this long without use (design.md, section 7, and T7).
+IDLE = 60
+# Seconds; keys that came with an export are met at the latest by then, whichever process took them in.
+LOOK = 5.0
+
+PROOF_LABEL = "proof:1"
+PROOF_WORD = b"samizdat: this key belongs here."
+
+_lock = threading.RLock()
+_source: KeySource | None = None
+_keys: dict[int, "OrganizationKeys"] = {}
+_derived: dict[str, bytes] = {}
+
+
+def label(kind: str, number: int, uid: bytes) -> str:
+    return f"{kind}:{number}:{bytes(uid).hex()}"
+
+
+@dataclass(slots=True)
+class OrganizationKeys:
+    """What one organization's rows are sealed, found and linked with. Numbers as in vault.models."""
+
+    uid: bytes
+    data: seal.Key | None = None
+    ring: seal.KeyRing | None = None
+    index: dict[int, bytes] = field(default_factory=dict)
+    index_version: int = 0
+    links: dict[int, LinkKey] = field(default_factory=dict)
+    link: LinkKey | None = None
+    boxes: dict[int, bytes] = field(default_factory=dict)
+    used: float = 0.0
+    # (kind, number, current) of what stood in the database, and when it was looked at.
+    stood: frozenset[tuple[str, int, bool]] = frozenset()
+    looked: float = 0.0
+
+    def blind(self, comparable: str) -> bytes:
+        return seal.blind(self.index[self.index_version], comparable)
+
+    def blinds(self, comparable: str) -> list[bytes]:
+        """Under every index key, the current one first: during a rotation both are tried."""
+        versions = sorted(self.index, key=lambda version: version != self.index_version)
+        return [seal.blind(self.index[version], comparable) for version in versions]
+
+    def seal(self, text: bytes, table: str, column: str, number: int) -> bytes:
+        assert self.data is not None
+        return self.data.seal(text, seal.where(table, column, self.uid, number), os.urandom(12))
+
+    def open(self, blob: bytes | memoryview, table: str, column: str, number: int) -> bytes:
+        assert self.ring is not None
+        return self.ring.open(bytes(blob), seal.where(table, column, self.uid, number))
+
+
+def open_source() -> KeySource:
+    """The supervisor where one runs, else the key file; checked against the database once."""
+    global _source
+    with _lock:
+        if _source is None:
+            folder = data_folder()
+            source = (
+                SocketSource.inherited() or SocketSource.running(folder) or InstanceSource(read_key_file(key_file()))
+            )
+            _check(source)
+            _source = source
+        return _source
+
+
+def use(source: KeySource | None) -> None:
+    """Puts a source in place: the supervisor's own, a test's, or none, which forgets all keys."""
+    global _source
+    with _lock:
+        _source = source
+        _keys.clear()
+        _derived.clear()
+
+
+def _check(source: KeySource) -> None:
+    try:
+        proof = Proof.objects.first()
+    except (OperationalError, ProgrammingError):
+        return  # No tables yet: `init` is about to make them.
+    if proof is not None:
+        source.unwrap(PROOF_LABEL, proof.wrapped)
+
+
+def derive(purpose: str) -> bytes:
+    """A key of the instance, for one purpose (purposes.py)."""
+    with _lock:
+        if purpose not in _derived:
+            _derived[purpose] = open_source().derive(purpose)
+        return _derived[purpose]
+
+
+def open_for_django() -> None:
+    """Gives Django its SECRET_KEY; before this nothing signs."""
+    settings.SECRET_KEY = derive("django secret").hex()
+
+
+def keys(organization: Any) -> OrganizationKeys:
+    """The keys of an organization (a row, or anything with id and uid)."""
+    now = time.monotonic()
+    with _lock:
+        organization_keys = _keys.get(organization.id)
+        if organization_keys is None:
+            organization_keys = _keys[organization.id] = _load(organization.id, bytes(organization.uid))
+        elif now - organization_keys.looked > LOOK:
+            look_again(organization)
+            organization_keys = _keys[organization.id]
+        organization_keys.used = now
+        return organization_keys
+
+
+def look_again(organization: Any) -> bool:
+    """Loads the keys anew where others stand in the database than this process knows; whether it did.
+
+    An export that comes in brings keys, and another process may have taken it in. What uses a key by its number looks
+    again before it says that there is none.
+    """
+    with _lock:
+        held = _keys.get(organization.id)
+        if held is not None:
+            held.looked = time.monotonic()
+            if held.stood == _standing(organization.id):
+                return False
+        _keys[organization.id] = _load(organization.id, bytes(organization.uid))
+        return True
+
+
+def forget_idle(idle: float = IDLE) -> None:
+    """Drops keys that were not asked for in `idle` seconds."""
+    now = time.monotonic()
+    with _lock:
+        for number in [number for number, held in _keys.items() if now - held.used > idle]:
+            del _keys[number]
+
+
+def _load(organization_id: int, uid: bytes) -> OrganizationKeys:
+    source = open_source()
+    rows = list(VaultKey.objects.filter(organization_id=organization_id))
+    held = OrganizationKeys(uid, looked=time.monotonic())
+    held.stood = frozenset((row.kind, row.number, row.current) for row in rows)
+    data: dict[int, seal.Key] = {}
+    for row in rows:
+        try:
+            secret = source.unwrap(label(row.kind, row.number, uid), row.wrapped)
+        except VaultError:
+            if row.kind in ("index", "box"):
+                continue  # A role that may not have this kind goes without; what needs it will say so.
+            raise
+        if row.kind == "data":
+            data[row.number] = seal.Key(row.number, secret)
+        elif row.kind == "index":
+            held.index[row.number] = secret
+        elif row.kind == "link":
+            held.links[row.number] = LinkKey(row.number, secret)
+        else:
+            held.boxes[row.number] = secret
+        if row.current:
+            _mark_current(held, row.kind, row.number, data)
+    held.ring = seal.KeyRing(data)
+    return held
+
+
+def _standing(organization_id: int) -> frozenset[tuple[str, int, bool]]:
+    rows = VaultKey.objects.filter(organization_id=organization_id)
+    return frozenset(rows.values_list("kind", "number", "current"))
+
+
+def _mark_current(held: OrganizationKeys, kind: str, number: int, data: dict[int, seal.Key]) -> None:
+    if kind == "data":
+        held.data = data[number]
+    elif kind == "index":
+        held.index_version = number
+    elif kind == "link":
+        held.link = held.links[number]

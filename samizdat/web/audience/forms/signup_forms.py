@@ -1,0 +1,110 @@
+"""Making a sign-up form."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.audience.actions.forms import (
+    LONGEST_APPEALS,
+    LONGEST_INTRO,
+    LONGEST_TITLE,
+    LONGEST_WORDING,
+    FormFacts,
+)
+from samizdat.labels import field_label
+from samizdat.web.base_form import DeskForm, offer
+from samizdat.web.settings.forms.team import LANGUAGES
+
+
+def _many(label: Any, help_text: Any = "") -> forms.TypedMultipleChoiceField:
+    return forms.TypedMultipleChoiceField(
+        label=label, help_text=help_text, coerce=int, required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+
+class SignUpFormForm(DeskForm):
+    """What a sign-up form says and asks. Lists, fields and tags are those of the organization."""
+
+    title = forms.CharField(label=lazy("Heading"), max_length=LONGEST_TITLE)
+    language = forms.ChoiceField(label=lazy("Language"), choices=LANGUAGES)
+    intro = forms.CharField(
+        label=lazy("What is it?"),
+        required=False,
+        max_length=LONGEST_INTRO,
+        help_text=lazy("One or two sentences above the form."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    wording = forms.CharField(
+        label=lazy("What do readers agree to?"),
+        max_length=LONGEST_WORDING,
+        help_text=lazy("They read it above the button, and it goes into each consent record in these words."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    thanks = forms.CharField(
+        label=lazy("Thanks"),
+        required=False,
+        max_length=LONGEST_WORDING,
+        help_text=lazy("Whoever has confirmed reads it. Empty: the usual words."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    appeals = forms.CharField(
+        label=lazy("Words beside a box for appeals for money"),
+        required=False,
+        max_length=LONGEST_APPEALS,
+        help_text=lazy(
+            "Who ticks it agrees to letters that ask for money, too; it is never ticked beforehand. Empty: no box, and "
+            "the form asks for letters alone."
+        ),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    lists = _many(lazy("Lists"), lazy("With several, readers choose among them, and one mail confirms all."))
+    asked = _many(lazy("Fields to ask for"))
+    required = _many(lazy("Of those, must be filled in"))
+    topics = _many(
+        lazy("Topics to choose"), lazy("Tags that readers give themselves, here and in their settings, by their names.")
+    )
+
+    def __init__(self, *args: Any, lists: Any, fields: Any, tags: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        labels = [(view.number, field_label(view.tag, view.label)) for view in fields]
+        offer(self, "lists", [(view.id, view.name) for view in lists])
+        offer(self, "asked", labels)
+        offer(self, "required", labels)
+        offer(self, "topics", list(tags))
+
+    @property
+    def groups(self) -> list[Any]:
+        """The boxes to tick, group by group."""
+        return [self[name] for name in ("lists", "asked", "required", "topics")]
+
+    def facts(self) -> FormFacts:
+        answers = self.cleaned_data
+        return FormFacts(
+            title=answers["title"].strip(),
+            language=answers["language"],
+            lists=tuple(answers["lists"]),
+            wording=answers["wording"].strip(),
+            intro=answers["intro"].strip(),
+            thanks=answers["thanks"].strip(),
+            fields=tuple(answers["asked"]),
+            required=tuple(number for number in answers["required"] if number in answers["asked"]),
+            topics=tuple(answers["topics"]),
+            appeals=answers["appeals"].strip(),
+        )
+
+
+def told_by(facts: FormFacts) -> dict[str, Any]:
+    """The initial values of a form that is there."""
+    return {
+        "title": facts.title,
+        "language": facts.language,
+        "intro": facts.intro,
+        "wording": facts.wording,
+        "thanks": facts.thanks,
+        "lists": list(facts.lists),
+        "asked": list(facts.fields),
+        "required": list(facts.required),
+        "topics": list(facts.topics),
+        "appeals": facts.appeals,
+    }

@@ -1,0 +1,80 @@
+"""Likely typos and doubles: looked at by a person, one by one."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.audience import data_quality, queries
+from samizdat.audience.actions import correct_address
+from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import ODDITIES
+from samizdat.core.mail import misspelling
+from samizdat.core.mail.address import BadAddress
+from samizdat.delivery import queries as delivery
+from samizdat.events.actions import record
+from samizdat.web import read_limits
+from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+
+# A double shows two addresses, and no more may be opened at once (audience/read_limits.py).
+PAGE = 15
+
+
+@door(see=EVERYONE)
+def odd(request: Any) -> HttpResponse:
+    """Typos first, or doubles. Their addresses are opened, so that is written to the log."""
+    organization = request.organization
+    kind = request.GET.get("kind", "") if request.GET.get("kind", "") in ODDITIES else ODDITIES[0]
+    before = request.GET.get("before", "")
+    page = int(before) if before.isascii() and before.isdigit() and len(before) < 13 else None
+    oddities = data_quality.newest(organization, kind, page, PAGE + 1)
+    shown = read_limits.show(
+        request, [number for row in oddities[:PAGE] for number in (row.number, row.other) if number]
+    )
+    if shown:
+        record("oddities.opened", organization, now=timezone.now(), by=request.person, detail={"kind": kind})
+    facts = {
+        "kind": kind,
+        "rows": [(row, delivery.was_written_to(organization, row.number)) for row in oddities[:PAGE]],
+        "before": oddities[PAGE - 1].number if len(oddities) > PAGE else None,
+        "counts": data_quality.count(organization),
+        "day": data_quality.looked_through(organization),
+    }
+    return render(request, "web/audience/odd.html", facts)
+
+
+@deed(WRITERS)
+def settle_oddity(request: Any, number: int) -> HttpResponse:
+    """It is right as it is."""
+    kind = request.POST.get("kind", "")
+    if kind not in ODDITIES or not data_quality.settle(request.organization, number, kind):
+        raise Http404
+    messages.success(request, _("Left as it is; it is not shown again."))
+    return go(request, "odd")
+
+
+@deed(WRITERS)
+def correct_typo(request: Any, number: int) -> HttpResponse:
+    """Puts the address right that was probably meant, for somebody who was never written to: nobody else can have
+    agreed by it. Whoever was written to already is asked, not guessed about."""
+    subscriber = queries.subscriber_numbered(request.organization, number)
+    if subscriber is None:
+        raise Http404
+    better = misspelling.meant(queries.address_of(subscriber))
+    if better is None:
+        messages.warning(request, _("Her address looks right by now. Nothing was changed."))
+    elif delivery.was_written_to(request.organization, number):
+        messages.error(request, _("She was written to under this address already. Ask her before you change it."))
+    else:
+        try:
+            correct_address(subscriber, better, now=timezone.now(), by=request.person)
+        except (AudienceError, BadAddress) as refused:
+            messages.error(request, str(refused))
+        else:
+            data_quality.settle(request.organization, number, "typo")
+            messages.success(request, _("Her address is corrected."))
+            return go(request, "subscriber", number)
+    return go(request, "odd")

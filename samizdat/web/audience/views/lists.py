@@ -1,0 +1,156 @@
+"""Lists and their sign-up forms."""
+
+import secrets
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.grants import leading
+from samizdat.audience import actions, queries
+from samizdat.audience.actions.digests import set_digest
+from samizdat.audience.actions.fundraising_consent import put_words, words_for
+from samizdat.audience.errors import AudienceError
+from samizdat.campaigns import senders
+from samizdat.delivery.actions import digests
+from samizdat.web.audience.forms.audience import AppealsForm, DigestForm, FormForm, ListForm
+from samizdat.web.base_form import refuse, sentences
+from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.settings.reminders import NO_SENDER, of_forms
+
+
+@door(see=EVERYONE, do=WRITERS)
+def lists(request: Any) -> HttpResponse:
+    """Every list with its numbers; POST makes one."""
+    form = ListForm(request.POST or None)
+    if form.is_valid():
+        try:
+            actions.new_list(request.organization, form.cleaned_data["name"], now=timezone.now(), by=request.person)
+        except AudienceError as refused:
+            refuse(form, "name", refused)
+        else:
+            messages.success(request, _("The list is there."))
+            return go(request, "imports") if request.POST.get("then") == "import" else go(request, "lists")
+    waiting = of_forms(request) if request.role in WRITERS else []
+    facts = {"lists": queries.lists(request.organization), "form": form, "waiting": waiting}
+    return render(request, "web/audience/lists.html", facts, status=422 if form.errors else 200)
+
+
+def _list(request: Any, list_id: int) -> Any:
+    try:
+        return queries.list_by_id(request.organization, list_id)
+    except AudienceError:
+        raise Http404 from None
+
+
+@door(see=EVERYONE, do=WRITERS)
+def one_list(request: Any, list_id: int) -> HttpResponse:
+    """Its name, and its sign-up form."""
+    mailing_list = _list(request, list_id)
+    form = ListForm(request.POST or None, initial={"name": queries.name_of(mailing_list)})
+    if form.is_valid():
+        try:
+            actions.rename_list(mailing_list, form.cleaned_data["name"], now=timezone.now(), by=request.person)
+        except AudienceError as refused:
+            refuse(form, "name", refused)
+        else:
+            messages.success(request, _("Saved."))
+            return go(request, "list", list_id)
+    return _list_page(request, mailing_list, form, FormForm(prefix="form", initial={"wording": _wording(mailing_list)}))
+
+
+@deed(WRITERS)
+def sign_up_form(request: Any, list_id: int) -> HttpResponse:
+    """Switches the public form on with the words readers agree to, or off."""
+    mailing_list = _list(request, list_id)
+    if request.POST.get("off"):
+        _set_form(request, mailing_list, slug="", wording=None)
+        messages.success(request, _("The form is off. Whoever has its address sees that it is closed."))
+        return go(request, "list", list_id)
+    form = FormForm(request.POST, prefix="form")
+    if not form.is_valid():
+        return _list_page(request, mailing_list, ListForm(initial={"name": queries.name_of(mailing_list)}), form)
+    was_on = bool(mailing_list.form_slug)
+    # The address stays: it stands on other people's pages by now.
+    slug = mailing_list.form_slug or secrets.token_hex(5)
+    _set_form(request, mailing_list, slug=slug, wording=form.cleaned_data["wording"])
+    messages.success(request, _("Saved.") if was_on else _("The form is on."))
+    return go(request, "list", list_id)
+
+
+@deed(WRITERS)
+def digest(request: Any, list_id: int) -> HttpResponse:
+    """On which days letters are gathered for those who want a digest."""
+    mailing_list = _list(request, list_id)
+    form = DigestForm(request.POST, prefix="digest")
+    if not form.is_valid():
+        messages.error(request, sentences(form))
+        return go(request, "list", list_id)
+    set_digest(mailing_list, form.cleaned_data["when"], now=timezone.now(), by=request.person)
+    messages.success(request, _("Saved."))
+    return go(request, "list", list_id)
+
+
+@deed(WRITERS)
+def appeals(request: Any, list_id: int) -> HttpResponse:
+    """With which words readers are asked for a yes to appeals for money, on its sign-up form and in their settings."""
+    mailing_list = _list(request, list_id)
+    form = AppealsForm(request.POST, prefix="appeals")
+    if not form.is_valid():
+        messages.error(request, sentences(form))
+        return go(request, "list", list_id)
+    put_words(mailing_list, form.cleaned_data["words"], now=timezone.now(), by=request.person)
+    messages.success(request, _("Saved."))
+    return go(request, "list", list_id)
+
+
+def _wording(mailing_list: Any) -> str:
+    """What readers agree to; for a form that was never on, words to begin with."""
+    name = queries.name_of(mailing_list)
+    offered = _("I want to get “%(list)s” by mail. I can leave at any time.") % {"list": name}
+    return str(queries.details_of(mailing_list).get("purpose") or offered)
+
+
+def _set_form(request: Any, mailing_list: Any, *, slug: str, wording: str | None) -> None:
+    """The form's address and its words; the change of the words comes last, for the public database follows that
+    event."""
+    now, details = timezone.now(), queries.details_of(mailing_list)
+    with transaction.atomic():
+        actions.give_form(mailing_list, slug, now=now, by=request.person)
+        words = {"purpose": wording} if wording is not None else {}
+        actions.change_list(mailing_list, {**details, **words}, now=now, by=request.person)
+
+
+def _list_page(request: Any, mailing_list: Any, form: ListForm, sign_up: FormForm) -> HttpResponse:
+    view = next(view for view in queries.lists(request.organization) if view.id == mailing_list.id)
+    base = leading(request.organization).public_url
+    address = f"{base}/f/{mailing_list.form_slug}" if base and mailing_list.form_slug else ""
+    facts = {
+        "list": mailing_list,
+        "view": view,
+        "form": form,
+        "sign_up": sign_up,
+        "address": address,
+        **_gathering(mailing_list),
+    }
+    facts["appeals"] = AppealsForm(
+        prefix="appeals", initial={"words": queries.details_of(mailing_list).get("appeals", "")}
+    )
+    facts["asks"] = bool(words_for(mailing_list))
+    facts["remark"] = NO_SENDER if mailing_list.form_slug and senders.sender_of(mailing_list) is None else ""
+    return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
+
+
+def _gathering(mailing_list: Any) -> dict[str, Any]:
+    """What the page says of its digest: for how many, and when the next one is made."""
+    waits = digests.waits_for(mailing_list)
+    return {
+        "digest": DigestForm(initial={"when": mailing_list.digest_when}, prefix="digest"),
+        "gatherers": digests.how_many(mailing_list),
+        "next_digest": None if waits else mailing_list.digest_due,
+        "digest_waits": waits,
+    }

@@ -1,0 +1,185 @@
+"""Segments: the list, the builder, taking one away."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat import dbclock
+from samizdat.audience import actions, queries
+from samizdat.audience.errors import AudienceError
+from samizdat.audience.segments import describe, lookup
+from samizdat.audience.segments.errors import SegmentRefused
+from samizdat.audience.segments.members import MemberReader, today_of
+from samizdat.campaigns.audience import drafts_to
+from samizdat.campaigns.audience import names as naming
+from samizdat.core import segment
+from samizdat.vault import keyring
+from samizdat.web.audience import segment_builder
+from samizdat.web.audience.forms.audience import SegmentForm
+from samizdat.web.audience.segment_labels import segment_word
+from samizdat.web.base_form import refuse
+from samizdat.web.permissions import EVERYONE, WRITERS, door, go
+
+# Seconds of one look of a count that opens blobs; the page goes on counting by itself.
+COUNTING = 0.3
+SHOWN = 10
+
+
+@door(see=EVERYONE)
+def segments(request: Any) -> HttpResponse:
+    """Every segment as a sentence."""
+    segment_names = naming(request.organization, segment_word)
+    rows = [
+        (view, segment_names.sentence(view.tree), describe.broken(request.organization, view.tree))
+        for view in lookup.segments(request.organization)
+    ]
+    return render(request, "web/audience/segments.html", {"rows": rows})
+
+
+@door(see=WRITERS, do=WRITERS)
+def new_segment(request: Any) -> HttpResponse:
+    return _builder(request, None)
+
+
+@door(see=WRITERS, do=WRITERS)
+def one_segment(request: Any, segment_id: int) -> HttpResponse:
+    return _builder(request, _row(request, segment_id))
+
+
+def _row(request: Any, segment_id: int) -> Any:
+    try:
+        return lookup.segment_by_id(request.organization, segment_id)
+    except AudienceError:
+        raise Http404 from None
+
+
+def _builder(request: Any, row: Any) -> HttpResponse:
+    """The conditions as a form. Every button sends the whole form; only Save writes something."""
+    known = lookup.opened(keyring.keys(row.organization), row) if row else None
+    posted = request.method == "POST"
+    button = request.POST.get("do", "") if posted else ""
+    try:
+        root = (
+            segment_builder.read(request.POST)
+            if posted
+            else segment_builder.from_tree(known.tree if known else segment.EVERYBODY)
+        )
+    except segment_builder.UnsupportedCondition:
+        messages.error(request, _("These conditions did not arrive as they were. Open the segment anew."))
+        return go(request, "segments")
+    initial = {"name": known.name, "version": known.version} if known else {"version": 0}
+    form = SegmentForm(request.POST if button == "save" else None, initial=initial | _typed(request))
+    segment_builder.press(root, button, request.POST)
+    segment_match = _found(request, root)
+    if button == "save" and form.is_valid():
+        if segment_match.problem:
+            refuse(form, None, segment_match.problem)
+        elif _save(request, row, form, segment_match.tree):
+            return go(request, "segments")
+    segment_names = naming(request.organization, segment_word)
+    builder = segment_builder.Builder(request.organization, segment_names)
+    laid_out = builder.laid_out(root)
+    segment_match.unfinished = [(node.title, node.error) for node in root.nodes() if node.error]
+    facts = {
+        "segment": row,
+        "name": known.name if known else "",
+        "form": form,
+        "root": laid_out,
+        "of": sum(1 for _node in laid_out.nodes()),
+        "told": button in ("save", "count"),  # A condition that was just added is not scolded for being empty.
+        "groups": [(kind, str(word)) for kind, word in segment_builder.GROUPS.items()],
+        "offered": builder.offered,
+        "found": segment_match,
+        "sentence": segment_names.sentence(segment_match.tree) if segment_match.tree is not None else "",
+    }
+    return render(request, "web/audience/segment.html", facts, status=422 if form.errors else 200)
+
+
+def _typed(request: Any) -> dict[str, str]:
+    """Name and version as they stand in a form of which another button than Save was pressed."""
+    return {word: request.POST[word][:200] for word in ("name", "version") if word in request.POST}
+
+
+def _save(request: Any, row: Any, form: SegmentForm, tree: segment.Tree | None) -> bool:
+    assert tree is not None
+    name, version, now = form.cleaned_data["name"], form.cleaned_data["version"] or 0, timezone.now()
+    try:
+        if row is None:
+            actions.add_segment(request.organization, name, tree, now=now, by=request.person)
+        else:
+            actions.change_segment(row, name, tree, version=version, now=now, by=request.person)
+    except AudienceError as refused:
+        refuse(form, "name" if refused.code in ("segment_name_taken", "no_name") else None, refused)
+        return False
+    messages.success(request, _("The segment “%(name)s” is saved.") % {"name": name})
+    return True
+
+
+@dataclass(slots=True)
+class SegmentMatch:
+    """Who is in it, as far as it was counted. `on`: what the next look begins with, "" when all are counted."""
+
+    tree: segment.Tree | None = None
+    problem: str = ""
+    count: int = 0
+    seen: int = 0
+    on: str = ""
+    rows: list[Any] = field(default_factory=list)
+    unfinished: list[tuple[str, str]] = field(default_factory=list)  # (condition, what is missing)
+
+
+def _found(request: Any, root: segment_builder.BuilderNode) -> SegmentMatch:
+    organization = request.organization
+    try:
+        tree = segment_builder.to_tree(root)
+    except segment_builder.UnfinishedCondition:
+        return SegmentMatch(problem=_("Finish this, and it is counted:"))
+    except SegmentRefused as refused:
+        return SegmentMatch(problem=str(refused))
+    if broken := describe.broken(organization, tree):
+        return SegmentMatch(tree, broken)
+    reader = MemberReader(organization, tree, today_of(organization, dbclock.asked()))
+    after, count, seen = _so_far(request.POST.get("on", ""), tree)
+    look = reader.look(after=after, seconds=COUNTING)
+    segment_match = SegmentMatch(tree, count=count + look.count, seen=seen + look.seen)
+    if look.following is not None:
+        segment_match.on = f"{look.following}:{segment_match.count}:{segment_match.seen}:{_mark(tree)}"
+    segment_match.rows = queries.rows_of(organization, reader.sample(SHOWN))
+    return segment_match
+
+
+def _so_far(text: str, tree: segment.Tree) -> tuple[int, int, int]:
+    """Where the look before this one ended: (row, in it, opened). Another tree is counted from the beginning."""
+    parts = text.split(":")
+    if len(parts) != 4 or parts[3] != _mark(tree) or not all(part.isascii() and part.isdigit() for part in parts[:3]):
+        return 0, 0, 0
+    after, count, seen = (min(int(part[:19]), segment.HIGHEST) for part in parts[:3])
+    return after, count, seen
+
+
+def _mark(tree: segment.Tree) -> str:
+    return hashlib.sha256(json.dumps(segment.dump(tree)).encode()).hexdigest()[:12]
+
+
+@door(see=WRITERS, do=WRITERS)
+def remove_segment(request: Any, segment_id: int) -> HttpResponse:
+    """Asks first, with the drafts that would go to nobody."""
+    row = _row(request, segment_id)
+    name = lookup.name_of(row)
+    if request.method == "POST":
+        try:
+            actions.remove_segment(row, now=timezone.now(), by=request.person)
+        except AudienceError as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, _("The segment “%(name)s” is removed.") % {"name": name})
+        return go(request, "segments")
+    facts = {"segment": row, "name": name, "drafts": drafts_to(row)}
+    return render(request, "web/audience/segment_remove.html", facts)

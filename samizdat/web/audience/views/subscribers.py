@@ -1,0 +1,286 @@
+"""Readers: find one, look at one, add one by hand, let one go, erase one."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import sealed_people
+from samizdat.audience import actions, consistency, queries
+from samizdat.audience.actions import preferences
+from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import NUMBER_MASK
+from samizdat.core.consent import LETTERS, PURPOSES, STATUSES
+from samizdat.core.content import reader_formats
+from samizdat.core.mail import misspelling
+from samizdat.core.mail.address import BadAddress, normalize
+from samizdat.delivery import queries as delivery
+from samizdat.events.actions import record
+from samizdat.labels import field_label
+from samizdat.privacy.labels import OFTEN
+from samizdat.privacy.retention_rules import gone_from_backups
+from samizdat.web import labels, params, read_limits
+from samizdat.web.audience import field_types, subscriber_filters
+from samizdat.web.audience.forms.audience import AddForm, EraseForm, FindForm
+from samizdat.web.base_form import refuse
+from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
+from samizdat.web.settings import alarms
+from samizdat.web.templatetags.desk import day
+
+PAGE = 50
+# Tags that are offered while one types.
+MOST_SUGGESTIONS = 300
+
+
+@door(see=EVERYONE, do=WRITERS)
+def subscribers(request: Any) -> HttpResponse:
+    """The audience by pages. POST looks one address up and goes on to her number: no address ever stands in a URL."""
+    form = FindForm(request.POST or None)
+    nobody = False
+    if form.is_valid():
+        read_limits.count(request)  # A list of strangers' addresses is not asked through here.
+        subscriber = queries.subscriber_at(request.organization, form.cleaned_data["address"])
+        if subscriber is not None:
+            return go(request, "subscriber", subscriber.number)
+        nobody = True
+    facts = {"form": form, "nobody": nobody, **_chosen(request)}
+    return render(request, "web/audience/subscribers.html", facts, status=422 if form.errors else 200)
+
+
+def _chosen(request: Any) -> dict[str, Any]:
+    """The part of the audience that the filters ask for, and what else can be asked for."""
+    organization = request.organization
+    lists, tags = queries.lists(organization), queries.tags(organization)
+    asked = subscriber_filters.read(request.GET, lists, tags)
+    page = queries.filtered(organization, asked.filter, before=_number(request.GET.get("before", "")), limit=PAGE)
+    tabs = _tabs(organization, asked, lists, tags) if asked.filter.plain else _tabs_uncounted(asked)
+    everybody, *parts = (tab["count"] or 0 for tab in tabs)
+    return {
+        "asked": asked,
+        "offers": subscriber_filters.offers(lists, tags, asked),
+        "chosen": next((list_view for list_view in lists if list_view.id == asked.filter.list), None),
+        "page": page,
+        "tabs": tabs,
+        "counted": next(tab["count"] for tab in tabs if tab["on"]) is not None,
+        "overlap": sum(parts) > everybody,
+        "following": asked.query(before=str(page.next)) if page.next else "",
+        "total": sum(list_view.total for list_view in lists),
+    }
+
+
+def _number(text: str) -> int | None:
+    """A subscriber's number; what is too large for one would lead into another organization's rows."""
+    number = params.number(text)
+    return number if number is not None and number <= NUMBER_MASK else None
+
+
+def _tabs(organization: Any, asked: Any, lists: Any, tags: Any) -> list[dict[str, Any]]:
+    """The statuses with how many people have each, as far as that is known at once."""
+    among = queries.list_by_id(organization, asked.filter.list) if asked.filter.list else None
+    name = dict(tags).get(asked.filter.tag)
+    tabs = _tabs_uncounted(asked)
+    if among is not None or len(lists) < 2:
+        # Of one list the sum of the parts, not a count of rows: that would walk through a million of them.
+        counts = {other: queries.count(organization, list=among, status=other, tag=name) for other in STATUSES}
+        tabs[0]["count"] = sum(counts.values())
+    else:
+        counts = queries.people_by_status(organization, name) or {}
+        tabs[0]["count"] = queries.count_subscribers(organization, tag=name)
+    for tab in tabs[1:]:
+        tab["count"] = counts.get(tab["status"])
+    return [tab for tab in tabs if tab["count"] != 0 or tab["on"] or not tab["status"]]
+
+
+def _tabs_uncounted(asked: Any) -> list[dict[str, Any]]:
+    status = asked.values.get("status", "")
+    tabs = [{"name": _("All"), "status": "", "on": not status, "query": asked.query(status=""), "count": None}]
+    for other in STATUSES:
+        word, query = labels.subscription_state(other)[1], asked.query(status=other)
+        tabs.append({"name": word, "status": other, "on": other == status, "query": query, "count": None})
+    return tabs
+
+
+# Seconds of one look of a count.
+COUNTING = 0.3
+
+
+@door(see=EVERYONE)
+def count_subscribers(request: Any) -> HttpResponse:
+    """How many fit the filters, exactly; where there are millions, in several looks."""
+    organization = request.organization
+    asked = subscriber_filters.read(request.GET, queries.lists(organization), queries.tags(organization))
+    so_far = _number(request.GET.get("found", "")) or 0
+    match_count, following = queries.count_filtered(
+        organization, asked.filter, _number(request.GET.get("before", "")), COUNTING
+    )
+    facts = {
+        "asked": asked,
+        "found": so_far + match_count,
+        "following": asked.query(before=str(following), found=str(so_far + match_count))
+        if following is not None
+        else "",
+    }
+    name = "web/audience/parts/count.html" if request.htmx else "web/audience/count.html"
+    return render(request, name, facts)
+
+
+def _numbered(request: Any, number: int) -> Any:
+    subscriber = queries.subscriber_numbered(request.organization, number)
+    if subscriber is None:
+        raise Http404
+    return subscriber
+
+
+@door(see=EVERYONE)
+def subscriber(request: Any, number: int) -> HttpResponse:
+    """One reader. Opening her is written to the log."""
+    subscriber = read_limits.subscriber(request, number)
+    card = queries.card(subscriber, timezone.now())
+    known = queries.tags(request.organization)
+    facts = {
+        "card": card,
+        "sealed": [_shown(field, card.values.get(field.tag, "")) for field in queries.fields(request.organization)],
+        "deliveries": delivery.deliveries_of(request.organization, number),
+        "tags": [tag for tag in known if tag[1] in card.tags],
+        "known_tags": known[:MOST_SUGGESTIONS],
+        "standings": card.lists,
+        "chosen": _preferred(subscriber, card),
+    }
+    return render(request, "web/audience/subscriber.html", facts)
+
+
+def _shown(field: Any, value: str) -> tuple[str, str, bool, bool]:
+    """A field's name, its value, whether that is one of its kind, and whether it stands readable on the disk."""
+    open_ = field.readable and bool(value)
+    return field_label(field.tag, field.label), field_types.shown(field, value), field_types.fits(field, value), open_
+
+
+def _preferred(subscriber: Any, card: Any) -> list[str]:
+    """What she chose about her letters, where that is not what everybody gets."""
+    wishes = preferences.looks_of(subscriber).wishes
+    texts = [_("as text only")] if reader_formats.TEXT in wishes else []
+    if reader_formats.DISCREET in wishes:
+        texts.append(_("with a subject and a sender name that tell nothing"))
+    for standing in card.lists:
+        often, _until = preferences.often_of(subscriber, standing.list_id)
+        if often in OFTEN:
+            texts.append(f"{standing.name}: {OFTEN[often]}")
+    return texts
+
+
+def _added(request: Any, form: AddForm) -> Any:
+    """Her row, with what she agreed to. Errors: AudienceError, BadAddress."""
+    answers, organization = form.cleaned_data, request.organization
+    choice = answers["purpose"] or LETTERS
+    for purpose in PURPOSES if choice == "both" else (choice,):
+        added = actions.add_subscriber(
+            organization,
+            answers["address"],
+            queries.list_by_id(organization, answers["list"]),
+            consent=answers["consent"],
+            purpose=purpose,
+            values=form.values(),
+            tags=form.tag_names(),
+            now=timezone.now(),
+            by=request.person,
+        )
+    return added
+
+
+@door(see=WRITERS, do=WRITERS)
+def add_subscriber(request: Any) -> HttpResponse:
+    organization = request.organization
+    lists = queries.lists(organization)
+    form = AddForm(request.POST or None, lists=lists, fields=queries.fields(organization))
+    if form.is_valid():
+        answers = form.cleaned_data
+        try:
+            added = _added(request, form)
+        except (AudienceError, BadAddress) as refused:
+            refuse(form, "address", refused)
+        else:
+            messages.success(request, _("She is on the list."))
+            if better := misspelling.meant(normalize(answers["address"])):
+                text = _("Look at her address: was %(address)s meant? Correct it before anybody writes to her.")
+                messages.warning(request, text % {"address": better})
+            return go(request, "subscriber", added.number)
+    facts = {"form": form, "lists": lists}
+    return render(request, "web/audience/add.html", facts, status=422 if form.errors else 200)
+
+
+@deed(WRITERS)
+def unsubscribe(request: Any, number: int) -> HttpResponse:
+    """Takes her off one list; the list's number comes in the form."""
+    subscriber = _numbered(request, number)
+    try:
+        chosen = queries.list_by_id(request.organization, params.number(request.POST.get("list", "")) or 0)
+    except AudienceError:
+        raise Http404 from None
+    purpose = request.POST.get("purpose", "newsletter")
+    if purpose not in PURPOSES:
+        raise Http404
+    actions.unsubscribe(subscriber, chosen, purpose=purpose, now=timezone.now(), by=request.person)
+    if purpose == "fundraising":
+        messages.success(request, _("She is not asked for money any more. Letters go on as they are."))
+    else:
+        messages.success(request, _("She gets nothing more from this list."))
+    return go(request, "subscriber", number)
+
+
+@deed(WRITERS)
+def suppress(request: Any, number: int) -> HttpResponse:
+    """Puts her on the stop list, or takes her off it again."""
+    subscriber, now = _numbered(request, number), timezone.now()
+    if request.POST.get("lift"):
+        actions.lift(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)
+        messages.success(request, _("She is off the stop list."))
+    else:
+        actions.suppress(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)
+        messages.success(request, _("Nothing is written to her any more."))
+    return go(request, "subscriber", number)
+
+
+@door(see=WRITERS, do=WRITERS)
+def erase(request: Any, number: int) -> HttpResponse:
+    """A page of its own: what goes, the smaller step first, a typed word."""
+    subscriber = read_limits.subscriber(request, number)
+    form = EraseForm(request.POST or None)
+    if form.is_valid():
+        actions.erase(request.organization, subscriber=subscriber, now=timezone.now(), by=request.person)
+        until = day(gone_from_backups(timezone.localdate()))
+        text = _("Her data is erased. Backups made before still hold it, sealed: throw them away by %(day)s.")
+        messages.success(request, text % {"day": until})
+        return go(request, "subscribers")
+    card = queries.card(subscriber, timezone.now())
+    facts = {"form": form, "card": card, "fields": len(card.values), "records": len(card.timeline)}
+    return render(request, "web/audience/erase.html", facts, status=422 if form.errors else 200)
+
+
+@door(see=EVERYONE, do=ADMINS)
+def left_at_once(request: Any, alarm_id: int) -> HttpResponse:
+    """Unusually many left at once: the numbers, and an admin's decision about them as one."""
+    leaving_alarm = alarms.leaving_at(request.organization, alarm_id)
+    if request.method == "POST":
+        kind = alarms.KEPT if request.POST.get("how") == "keep" else alarms.UNDO
+        alarms.answer(leaving_alarm.alarm, kind, now=timezone.now(), by=request.person)
+        return go(request, "left-at-once", alarm_id)
+    by = sealed_people.name_of(leaving_alarm.answer.by) if leaving_alarm.answer and leaving_alarm.answer.by else ""
+    before, did, rest = alarms.figures(leaving_alarm.what, leaving_alarm.appeals)
+    rows = [labels.LabelRow(before, leaving_alarm.before), labels.LabelRow(did, leaving_alarm.left, minus=True)]
+    facts = {"leaving": leaving_alarm, "rows": rows, "rest": rest, "by": by}
+    facts["title"] = alarms.title(leaving_alarm.what, leaving_alarm.appeals, leaving_alarm.span)
+    return render(request, "web/audience/left_at_once.html", facts)
+
+
+@door(see=EVERYONE, do=ADMINS)
+def differ(request: Any) -> HttpResponse:
+    """What the nightly comparison found; POST has it put right by the worker."""
+    if request.method == "POST":
+        with transaction.atomic():
+            record(consistency.MEND, request.organization, now=timezone.now(), by=request.person)
+        return go(request, "differ")
+    return render(request, "web/audience/differ.html", {"seen": consistency.compared(request.organization)})

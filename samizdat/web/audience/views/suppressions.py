@@ -1,0 +1,134 @@
+"""The stop list: addresses that are never written to, why, put there and taken off by hand or from a file."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.audience import actions, queries
+from samizdat.audience.actions.suppressions import GIVEN, SuppressionResult, suppress_many
+from samizdat.audience.errors import AudienceError
+from samizdat.web import read_limits
+from samizdat.web.audience.field_types import STOPPED
+from samizdat.web.audience.forms.suppressions import LARGEST, LiftForm, StopLookForm, SuppressForm
+from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.templatetags.desk import count
+from samizdat.web.uploads import MemoryUploadHandler, takes_files
+
+PAGE = 50
+# Lines that a message names, of those that hold no address.
+NAMED = 10
+
+
+@door(see=EVERYONE, do=WRITERS)
+def stop_list(request: Any) -> HttpResponse:
+    """Counts and the newest lines. POST looks one whole address up: it stands in no URL."""
+    form, result = StopLookForm(request.POST or None, prefix="look"), None
+    if form.is_valid():
+        result = _reasons(request, form.cleaned_data["address"])
+    return _page(request, form, result, SuppressForm(), LiftForm())
+
+
+def _reasons(request: Any, address: str) -> dict[str, Any]:
+    """Why nothing is written to it. Errors: TooFast."""
+    read_limits.count(request)
+    reasons = queries.reasons_of(request.organization, address)
+    return {"address": address, "reasons": [(reason, reason in GIVEN) for reason in reasons]}
+
+
+def _page(request: Any, look: Any, result: Any, add: Any, lift: Any) -> HttpResponse:
+    organization = request.organization
+    reason = request.GET.get("reason", "") if request.GET.get("reason", "") in STOPPED else ""
+    before = request.GET.get("before", "")
+    page = int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None
+    rows = queries.stopped(organization, reason, page, PAGE + 1)
+    counts = queries.stopped_by_reason(organization)
+    facts = {
+        "look": look,
+        "found": result,
+        "add": add,
+        "lift": lift,
+        "rows": rows[:PAGE],
+        "before": rows[PAGE - 1].id if len(rows) > PAGE else None,
+        "reason": reason,
+        "counts": counts,
+        "total": sum(counts.values()),
+    }
+    bad = any(form.is_bound and form.errors for form in (look, add, lift))
+    return render(request, "web/audience/stop_list.html", facts, status=422 if bad else 200)
+
+
+@deed(WRITERS)
+@takes_files(lambda request: MemoryUploadHandler(request, limit=LARGEST))
+def stop_addresses(request: Any) -> HttpResponse:
+    """Puts pasted addresses, and those of a file, on the stop list."""
+    form = SuppressForm(request.POST, request.FILES)
+    if request.upload_handlers[0].too_large:
+        form.add_error("file", _("The file is larger than 8 MB. Give it in several parts."))
+    if form.is_valid():
+        try:
+            taken = suppress_many(
+                request.organization,
+                form.text(),
+                form.cleaned_data["reason"],
+                now=timezone.now(),
+                by=request.person,
+            )
+        except AudienceError as refused:
+            form.add_error("addresses", str(refused))
+        else:
+            _say(request, taken)
+            return go(request, "stop-list")
+    return _page(request, StopLookForm(prefix="look"), None, form, LiftForm())
+
+
+def _say(request: Any, taken: SuppressionResult) -> None:
+    added = ngettext(
+        "%(n)s address was put on the stop list. Subscribers among them: %(here)s.",
+        "%(n)s addresses were put on the stop list. Subscribers among them: %(here)s.",
+        taken.added,
+    )
+    text = added % {"n": count(taken.added), "here": count(taken.subscribers)}
+    if taken.known:
+        stood = ngettext("%(n)s stood there already.", "%(n)s stood there already.", taken.known)
+        text += " " + stood % {"n": count(taken.known)}
+    messages.success(request, text)
+    if taken.refused:
+        lines = ", ".join(count(line) for line, _code in taken.refused[:NAMED])
+        wrong = ngettext(
+            "%(n)s line holds no address and was left out (line %(lines)s).",
+            "%(n)s lines hold no address and were left out (lines %(lines)s).",
+            len(taken.refused),
+        )
+        more = lines + (" …" if len(taken.refused) > NAMED else "")
+        messages.warning(request, wrong % {"n": count(len(taken.refused)), "lines": more})
+
+
+@deed(WRITERS)
+def lift_stop(request: Any) -> HttpResponse:
+    """Takes one address off, for one reason, and keeps why."""
+    form = LiftForm(request.POST)
+    if not form.is_valid():
+        answers = form.data
+        result = {"address": answers.get("address", ""), "reasons": []}
+        if "address" not in form.errors:
+            result = _reasons(request, form.cleaned_data["address"])
+        return _page(request, StopLookForm(prefix="look"), result, SuppressForm(), form)
+    answers = form.cleaned_data
+    lifted = actions.lift(
+        request.organization,
+        answers["reason"],
+        address=answers["address"],
+        now=timezone.now(),
+        by=request.person,
+        words=answers["why"],
+    )
+    if lifted:
+        messages.success(request, _("The address is off the stop list."))
+    else:
+        messages.warning(request, _("The address was not on the stop list for that reason. Look it up again."))
+    return go(request, "stop-list")

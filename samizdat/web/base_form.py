@@ -1,0 +1,53 @@
+"""The form all others are made of."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+
+from samizdat.dbclock import YEARS
+
+
+class DeskForm(forms.Form):
+    """Inputs carry the class of the stylesheet; errors and hints are tied by Django's aria-describedby."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        kwargs.setdefault("auto_id", "f-%s")
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            kind = getattr(field.widget, "input_type", "")
+            if kind not in ("checkbox", "radio", "file", "hidden"):
+                field.widget.attrs["class"] = f"input {field.widget.attrs.get('class', '')}".strip()
+
+
+class DayField(forms.DateField):
+    """A day that can be planned: computers know no moment before the year 1 or after 9999, and a slip of the hand
+    may say either.
+    """
+
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value is not None and value.year not in YEARS:
+            years = {"first": str(YEARS[0]), "last": str(YEARS[-1])}
+            raise forms.ValidationError(_("Look at the year: it is from %(first)s to %(last)s.") % years)
+
+
+def offer(form: forms.Form, name: str, choices: Iterable[tuple[Any, Any]]) -> None:
+    """What a field of choices offers, when only the view knows."""
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = [*choices]
+
+
+def sentences(form: forms.Form) -> str:
+    """All that is wrong with a form, in one line."""
+    return " ".join(str(text) for texts in form.errors.values() for text in texts)
+
+
+def refuse(form: forms.Form, field: str | None, error: Exception | str) -> None:
+    """Puts an action's refusal beside the field it speaks of; None: above the form."""
+    form.add_error(field if field in form.fields else None, str(error))

@@ -1,0 +1,64 @@
+"""How letters look."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.campaigns.brand import COLORS, LONGEST_WORDS, WIDEST_LOGO, BrandSettings
+from samizdat.web.base_form import DeskForm, offer
+
+FONTS = [
+    ("georgia", "Georgia"),
+    ("times", "Times New Roman"),
+    ("arial", "Arial, Helvetica"),
+    ("verdana", "Verdana"),
+    ("tahoma", "Tahoma"),
+    ("trebuchet", "Trebuchet"),
+    ("courier", "Courier New"),
+]
+
+
+def _color(name: str) -> forms.CharField:
+    return forms.CharField(label=COLORS[name], max_length=7, widget=forms.TextInput(attrs={"type": "color"}))
+
+
+class BrandForm(DeskForm):
+    text, paper, ground, link, button = (_color(name) for name in COLORS)
+    text_font = forms.ChoiceField(label=lazy("Font of the text"), choices=FONTS)
+    heading_font = forms.ChoiceField(label=lazy("Font of headings and buttons"), choices=FONTS)
+    logo = forms.ChoiceField(
+        label=lazy("Logo"), required=False, help_text=lazy("A picture of the library. None: your name in words.")
+    )
+    logo_width = forms.IntegerField(label=lazy("Width of the logo, points"), min_value=20, max_value=WIDEST_LOGO)
+    logo_alt = forms.CharField(
+        label=lazy("What the logo says"), required=False, max_length=120, help_text=lazy("Empty: your name.")
+    )
+    footer = forms.CharField(
+        label=lazy("Words at the foot of every letter"),
+        required=False,
+        max_length=LONGEST_WORDS,
+        widget=forms.Textarea({"rows": 3}),
+    )
+    warning = forms.CharField(
+        label=lazy("Warning to donors"),
+        required=False,
+        max_length=LONGEST_WORDS,
+        widget=forms.Textarea({"rows": 3}),
+        help_text=lazy("It stands above the amounts of every donation block. Empty: our words."),
+    )
+
+    def __init__(self, *args: Any, pictures: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(self, "logo", [("", _("no logo")), *pictures])
+
+    def brand(self) -> BrandSettings:
+        answers = {name: self.cleaned_data[name] for name in BrandSettings.__dataclass_fields__}
+        colors = {name: str(answers[name]).lower() for name in COLORS}
+        return BrandSettings(**{**answers, **colors})
+
+    @staticmethod
+    def initial_of(brand: BrandSettings) -> dict[str, Any]:
+        return asdict(brand)

@@ -1,0 +1,22 @@
+"""What stands on the outside of a letter, in every form that asks for it."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.web.base_form import DeskForm
+
+
+def loose_address(label: Any, help_text: Any = "") -> forms.CharField:
+    """A mail address that may be half written: what is wrong with it is a flaw of the letter."""
+    widget = forms.TextInput(attrs={"inputmode": "email", "spellcheck": "false", "autocapitalize": "none"})
+    return forms.CharField(label=label, required=False, max_length=400, help_text=help_text, widget=widget)
+
+
+class EnvelopeForm(DeskForm):
+    """Subject and sender. Nothing of it has to be there yet."""
+
+    subject = forms.CharField(label=lazy("Subject"), required=False, max_length=5000)
+    from_name = forms.CharField(label=lazy("From, name"), required=False, max_length=1000)
+    from_email = loose_address(lazy("From, address"))

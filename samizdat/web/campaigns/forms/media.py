@@ -1,0 +1,115 @@
+"""Pictures: what they show, how they are cut."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import pgettext_lazy
+
+from samizdat.campaigns.media.image_processing import NARROWEST, WIDEST, Box, CropBox, box_of
+from samizdat.campaigns.media.library import LONGEST_ALT, LONGEST_NAME
+from samizdat.web.base_form import DeskForm, offer
+
+SHAPES = {
+    "whole": lazy("The whole picture"),
+    "photo": lazy("Photograph, 3:2"),
+    "wide": lazy("Wide, 16:9"),
+    "banner": lazy("Banner, 3:1"),
+    "square": lazy("Square"),
+    "tall": lazy("Upright, 3:4"),
+    "numbers": lazy("By the numbers below"),
+}
+FOCUSES = {
+    "top-left": pgettext_lazy("side", "top left"),
+    "top": pgettext_lazy("side", "top"),
+    "top-right": pgettext_lazy("side", "top right"),
+    "left": pgettext_lazy("side", "left"),
+    "middle": pgettext_lazy("side", "the middle"),
+    "right": pgettext_lazy("side", "right"),
+    "bottom-left": pgettext_lazy("side", "bottom left"),
+    "bottom": pgettext_lazy("side", "bottom"),
+    "bottom-right": pgettext_lazy("side", "bottom right"),
+}
+QUALITIES = {
+    85: lazy("good: no difference to be seen"),
+    70: lazy("smaller: a difference on close look"),
+    50: lazy("small: for slow lines"),
+}
+
+
+class FactsForm(DeskForm):
+    name = forms.CharField(label=lazy("Name at the desk"), max_length=LONGEST_NAME, required=False)
+    alt = forms.CharField(
+        label=lazy("What it shows"),
+        max_length=LONGEST_ALT,
+        required=False,
+        widget=forms.Textarea({"rows": 2}),
+        help_text=lazy(
+            "Read out to whoever does not see it, and shown while pictures are off. "
+            "As you would say it on the telephone."
+        ),
+    )
+    plain = forms.BooleanField(label=lazy("Decoration: it says nothing"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        answers = super().clean() or {}
+        if not answers.get("alt", "").strip() and not answers.get("plain"):
+            self.add_error("alt", _("Say what it shows, or that it is decoration."))
+        return answers
+
+
+class CutForm(DeskForm):
+    """Which part, how large, in which format. The four numbers count where `shape` says so."""
+
+    shape = forms.ChoiceField(label=lazy("Part"), initial="whole", widget=forms.RadioSelect)
+    focus = forms.ChoiceField(
+        label=lazy("What has to stay in it"),
+        initial="middle",
+        help_text=lazy("Of a shape that is narrower or lower than the picture, the side that is kept."),
+    )
+    left = forms.IntegerField(label=lazy("From the left"), min_value=0, required=False)
+    top = forms.IntegerField(label=lazy("From the top"), min_value=0, required=False)
+    across = forms.IntegerField(label=lazy("Width of the part"), min_value=1, required=False)
+    down = forms.IntegerField(label=lazy("Height of the part"), min_value=1, required=False)
+    width = forms.IntegerField(
+        label=lazy("At most so wide, in points"),
+        min_value=NARROWEST,
+        max_value=WIDEST,
+        initial=WIDEST,
+        help_text=lazy("1,200 is sharp on every screen; 600 is the letter’s width with a third of the bytes."),
+    )
+    kind = forms.ChoiceField(
+        label=lazy("Format"),
+        required=False,
+        help_text=lazy("JPEG for photographs. Outlook on Windows does not show WebP."),
+    )
+    quality = forms.TypedChoiceField(label=lazy("Quality of JPEG and WebP"), coerce=int, initial=85)
+
+    def __init__(self, *args: Any, size: tuple[int, int], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.size = size
+        offer(self, "shape", SHAPES.items())
+        offer(self, "focus", FOCUSES.items())
+        offer(self, "quality", QUALITIES.items())
+        offer(self, "kind", [("", _("as it is")), ("jpeg", "JPEG"), ("webp", "WebP"), ("png", "PNG")])
+
+    def clean(self) -> dict[str, Any]:
+        answers = super().clean() or {}
+        if answers.get("shape") == "numbers":
+            missing = [name for name in ("left", "top", "across", "down") if answers.get(name) is None]
+            for name in missing:
+                if name not in self.errors:
+                    self.add_error(name, _("Give a number of points."))
+        return answers
+
+    def cut(self) -> CropBox:
+        answers = self.cleaned_data
+        return CropBox(self._box(), answers["width"], answers["kind"], answers["quality"])
+
+    def _box(self) -> Box | None:
+        answers = self.cleaned_data
+        if answers["shape"] != "numbers":
+            return box_of(self.size, answers["shape"], answers["focus"])
+        left, top = answers["left"], answers["top"]
+        return left, top, left + answers["across"], top + answers["down"]

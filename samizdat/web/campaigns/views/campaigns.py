@@ -1,0 +1,216 @@
+"""Campaigns: the list, beginning one, copying, throwing away."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat import formatting
+from samizdat.accounts import queries as accounts
+from samizdat.audience import queries as audience
+from samizdat.campaigns import actions, folders, queries, translations
+from samizdat.campaigns.drafts import copy as copying
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, NoSuchCampaign
+from samizdat.campaigns.models import STATES
+from samizdat.campaigns.templates import starter_templates
+from samizdat.web import params
+from samizdat.web.campaigns.forms.campaigns import EMPTY, FORMATS, BeginForm
+from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "": (),
+    "drafts": ("draft",),
+    "scheduled": ("scheduled", "held"),
+    "going": ("sending", "paused", "waiting"),
+    "finished": ("finished", "cancelled"),
+}
+# Characters of a search.
+LONGEST_SOUGHT = 100
+
+
+def campaign_at(request: Any, campaign_id: int) -> Any:
+    try:
+        return queries.campaign_of(request.organization, campaign_id)
+    except NoSuchCampaign:
+        raise Http404 from None
+
+
+def letter_at(request: Any, campaign_id: int) -> Any:
+    """The letter; by the number of one of its versions as well."""
+    return translations.whole(campaign_at(request, campaign_id))
+
+
+def subject_of(draft: Draft) -> str:
+    """What a page calls a letter. A link or a heading must not be empty."""
+    return draft.subject or _("without a subject")
+
+
+@door(see=EVERYONE)
+def campaigns(request: Any) -> HttpResponse:
+    group = request.GET.get("show", "")
+    group = group if group in GROUPS else ""
+    before = params.number(request.GET.get("before", ""))
+    sought = request.GET.get("q", "").strip()[:LONGEST_SOUGHT]
+    shelf = {view.number: view for view in folders.folders(request.organization)}
+    folder = params.number(request.GET.get("folder", ""))
+    folder = folder if folder in shelf or (folder == 0 and shelf) else None
+    if sought:
+        rows, further = queries.searched(request.organization, sought, GROUPS[group], before, folder)
+    else:
+        rows = queries.newest(request.organization, GROUPS[group], before, folder=folder)
+        further = rows[-1].campaign.pk if len(rows) == queries.PAGE else None
+    asked = {"show": group, "q": sought, "folder": folder}
+    words = {
+        "": _("All"),
+        "drafts": _("Drafts"),
+        "scheduled": _("Scheduled"),
+        "going": _("Going out"),
+        "finished": _("Finished"),
+    }
+    facts = {
+        "sought": sought,
+        "rows": with_names(request.organization, rows, shelf),
+        "tabs": [(word, _query(asked, show=name), name == group) for name, word in words.items()],
+        "group": group,
+        "folder": folder,
+        "folders": list(shelf.values()),
+        "shelves": _shelves(shelf, asked),
+        "everything": _query(asked, q=""),
+        "next": _query(asked, before=further) if further else "",
+    }
+    return render(request, "web/campaigns/campaigns.html", facts)
+
+
+def _query(asked: dict[str, Any], **changed: Any) -> str:
+    """The address of the list with all that was asked for, and something else."""
+    kept = {name: value for name, value in (asked | changed).items() if value not in ("", None)}
+    return f"?{urlencode(kept)}"
+
+
+def _shelves(shelf: dict[int, folders.FolderView], asked: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """(name, address, is it shown) of each folder to look into; [] where there are none."""
+    if not shelf:
+        return []
+    every = [(None, _("All folders")), *((view.number, view.name) for view in shelf.values()), (0, _("In no folder"))]
+    return [(name, _query(asked, folder=number), number == asked["folder"]) for number, name in every]
+
+
+def with_names(
+    organization: Any, rows: list[Any], shelf: Mapping[int, folders.FolderView] | None = None
+) -> list[tuple[Any, dict[str, str]]]:
+    """Each row with the names of its list, of its folder, of its other languages and of who began it; opened once for
+    the page, not once a row.
+    """
+    shelf = shelf or {}
+    others = queries.other_languages(row.campaign.pk for row in rows)
+    lists = {list_view.id: list_view.name for list_view in audience.lists(organization)}
+    members = {member.person.pk: member.name for member in accounts.members(organization)}
+    return [
+        (
+            row,
+            {
+                "list": lists.get(row.campaign.list_id, ""),
+                "by": members.get(row.campaign.created_by_id, ""),
+                "languages": ", ".join(sorted(formatting.language(code) for code in others.get(row.campaign.pk, ()))),
+                "folder": shelf[row.campaign.folder_id].name if row.campaign.folder_id in shelf else "",
+            },
+        )
+        for row in rows
+    ]
+
+
+@door(see=WRITERS, do=WRITERS)
+def new_campaign(request: Any) -> HttpResponse:
+    """What a letter begins with. It is a draft from then on, so that everything that is typed in it is saved."""
+    organization = request.organization
+    lists, last = audience.lists(organization), _last(organization)
+    folder = _folder_asked(request)
+    initial = {"list": last.list_id, "language": last.language} if last else {"language": organization.language}
+    form = BeginForm(request.POST if request.method == "POST" else None, initial=initial, lists=lists)
+    if lists and form.is_valid():
+        campaign = _begun(request, form, last)
+        if folder is not None:
+            folders.move(organization, [campaign.pk], folder, by=request.person, now=timezone.now())
+        return go(request, "campaign", campaign.pk)
+    facts = {"form": form, "lists": lists, "formats": FORMATS, "folder": folder}
+    facts["folder_name"] = folders.name_of(organization, folder) if folder is not None else ""
+    facts |= {"starters": starter_templates.STARTERS, "own": queries.templates(organization)}
+    return render(request, "web/campaigns/new.html", facts, status=422 if form.errors else 200)
+
+
+def _folder_asked(request: Any) -> Any:
+    """The folder that was looked at when the letter was begun; None for none, or for one that is gone."""
+    number = params.number(request.POST.get("folder") or request.GET.get("folder", ""))
+    try:
+        return folders.folder_of(request.organization, number) if number else None
+    except CampaignError:
+        return None
+
+
+def _last(organization: Any) -> Any:
+    rows = queries.newest(organization, limit=1)
+    return rows[0].campaign if rows else None
+
+
+def _begun(request: Any, form: BeginForm, last: Any) -> Any:
+    """The new draft, from the sender of the last letter, so that nobody types it again."""
+    organization, answers = request.organization, form.cleaned_data
+    draft = Draft(from_name=organization.name, format=answers["format"])
+    if last:
+        old = draft_of(last)
+        draft = draft.with_(from_name=old.from_name, from_email=old.from_email, reply_to=old.reply_to)
+    draft, template = starter_templates.begun(organization, answers["begin"], answers["language"], draft)
+    if template is not None:
+        _say_why_html(request, draft)
+    return actions.create(
+        organization,
+        audience.list_by_id(organization, answers["list"]),
+        draft if draft.body else draft.with_(body=EMPTY[draft.format]),
+        by=request.person,
+        now=timezone.now(),
+        template=template,
+        language=answers["language"],
+    )
+
+
+def _say_why_html(request: Any, draft: Draft) -> None:
+    """Why the text of a template, or a part of it, is not blocks."""
+    if draft.format == "html":
+        why = _("The text of the template has tables or a look of its own that blocks would lose. So it is HTML here.")
+        messages.warning(request, why)
+    elif starter_templates.has_html(draft):
+        kept = _("What has tables or a look of its own stays HTML, in a block of its own, so that nothing is lost.")
+        messages.warning(request, kept)
+
+
+@deed(WRITERS)
+def copy(request: Any, campaign_id: int) -> HttpResponse:
+    campaign = letter_at(request, campaign_id)
+    duplicate = copying.copy(campaign, by=request.person, now=timezone.now())
+    messages.success(request, _("This is the copy."))
+    return go(request, "campaign", duplicate.pk)
+
+
+@door(see=WRITERS, do=WRITERS)
+def throw_away(request: Any, campaign_id: int) -> HttpResponse:
+    campaign = letter_at(request, campaign_id)
+    if request.method == "POST":
+        try:
+            actions.throw_away(campaign, by=request.person, now=timezone.now())
+        except CampaignError as refused:
+            messages.error(request, str(refused))
+            return go(request, "campaign", campaign_id)
+        messages.success(request, _("The draft is gone."))
+        return go(request, "campaigns")
+    return render(
+        request, "web/campaigns/throw_away.html", {"campaign": campaign, "subject": subject_of(draft_of(campaign))}
+    )
+
+
+assert set().union(*map(set, GROUPS.values())) == set(STATES), "every state of a campaign is under some tab"

@@ -1,0 +1,419 @@
+"""The page on which a letter is written: its form, saving while somebody types, previews, a test."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.html import escape
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat import formatting
+from samizdat.accounts import sealed_people
+from samizdat.audience import queries as audience
+from samizdat.audience.segments import lookup
+from samizdat.campaigns import actions, queries, translations
+from samizdat.campaigns.audience import quick_count
+from samizdat.campaigns.content import findings, proof_of, values_of
+from samizdat.campaigns.drafts import autosave as together
+from samizdat.campaigns.drafts.autosave import SaveResult
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile
+from samizdat.campaigns.merge_tag_menu import offered
+from samizdat.campaigns.models import goes_to_all
+from samizdat.campaigns.templates import convert_format, layout
+from samizdat.core.consent import PURPOSES
+from samizdat.core.content.blocks import BadDocument
+from samizdat.core.content.blocks.merge_versions import numbered_body
+from samizdat.core.languages import direction
+from samizdat.delivery import campaign_checks
+from samizdat.delivery.actions import remote_checks
+from samizdat.delivery.actions.testing import TestResult
+from samizdat.web import params, read_limits
+from samizdat.web.base_form import refuse, sentences
+from samizdat.web.campaigns import comments_panel, editor_strings, previews
+from samizdat.web.campaigns import translations as spoken
+from samizdat.web.campaigns.forms.campaigns import FORMATS, LONGEST_BODY, ROWS, ComposeForm
+from samizdat.web.campaigns.views.campaigns import campaign_at, subject_of
+from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.remote_checks import ask
+
+# What a preview of a letter that is being typed is made of.
+LOOKED_AT = ("subject", "preheader", "from_name", "from_email", "reply_to", "format", "body")
+# Ways of looking at a letter while it is written; the first is shown first.
+VIEWS = ("phone", "desk", "dark", "text", "off")
+
+
+def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
+    organization = request.organization
+    initial: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+    if draft.format == "blocks":  # What two people save is brought together by these names.
+        initial["body"] = numbered_body(draft.body)
+    initial |= {
+        "version": campaign.version,
+        "list": campaign.list_id,
+        "tag": campaign.tag_id or "",
+        "segment": campaign.segment_id or "",
+        "purpose": PURPOSES[campaign.purpose],
+        "template": campaign.template_id or "",
+        "language": campaign.language,
+        "archive": "unlisted" if campaign.unlisted else "listed",
+    }
+    return ComposeForm(
+        request.POST if request.method == "POST" else None,
+        initial=initial,
+        lists=audience.lists(organization),
+        tags=_tags(organization, campaign),
+        segments=_segments(organization, campaign),
+        templates=queries.templates(organization),
+        is_version=campaign.version_of_id is not None,
+        is_again=campaign.again_id is not None,
+        is_to_few=not goes_to_all(campaign),
+    )
+
+
+def _tags(organization: Any, campaign: Any) -> list[tuple[int, str]]:
+    """As _segments."""
+    offered = audience.tags(organization)
+    if campaign.tag and campaign.tag.removed:
+        offered.append((campaign.tag_id, _("a tag that was removed")))
+    return offered
+
+
+def _segments(organization: Any, campaign: Any) -> list[tuple[int, str]]:
+    """Those that a letter can go to. A removed one stays chosen until somebody chooses anew, or it would go to all."""
+    offered = [(view.id, view.name) for view in lookup.segments(organization)]
+    if campaign.segment and campaign.segment.removed:
+        offered.append((campaign.segment_id, _("a segment that was removed")))
+    return offered
+
+
+def _choices(organization: Any, form: ComposeForm) -> dict[str, Any]:
+    """The rows behind the numbers that were chosen; the form offers those of this organization alone."""
+    answers = form.cleaned_data
+    chosen = {name: _row(organization, name, answers[name]) for name in ROWS if name in answers}
+    if form.is_version:
+        return chosen
+    if form.is_again:
+        return chosen | {"language": answers["language"]}
+    # A page that does not ask keeps what was chosen.
+    archive = answers["archive"] or form.initial["archive"]
+    return chosen | {
+        "purpose": answers["purpose"] or form.initial["purpose"],
+        "language": answers["language"],
+        "unlisted": archive == "unlisted",
+    }
+
+
+def _row(organization: Any, name: str, number: int | None) -> Any:
+    return getattr(organization, f"{name}s").filter(pk=number).first() if number else None
+
+
+def _tell_gone(form: ComposeForm) -> str:
+    """What is said where something that was chosen had been removed; "" else."""
+    if not form.gone:
+        return ""
+    names = ", ".join(str(form.fields[name].label) for name in form.gone)
+    return _("Removed meanwhile, and not chosen: %(names)s. Load the page again and choose anew.") % {"names": names}
+
+
+@door(see=EVERYONE, do=WRITERS)
+def campaign(request: Any, campaign_id: int) -> HttpResponse:
+    """Writing: the letter, what is wrong with it, and how readers will see it."""
+    campaign = campaign_at(request, campaign_id)
+    if campaign.state != "draft":
+        report = address(request.organization, "report", translations.whole(campaign).pk)
+        return comments_panel.unsaved(request, report) if request.method == "POST" else redirect(report)
+    form = _form(request, draft_of(campaign), campaign)
+    theirs, is_own = None, False
+    if form.is_valid():
+        try:
+            _tell_merged(request, _save(request, campaign, form))
+        except DraftChangedMeanwhile as overtaken:
+            refuse(form, None, overtaken)
+            campaign = campaign_at(request, campaign_id)
+            theirs, is_own = draft_of(campaign), overtaken.is_own
+        except CampaignError as refused:
+            refuse(form, None, refused)
+        else:
+            if gone := _tell_gone(form):  # Nothing is sent to others than those who were chosen.
+                messages.warning(request, gone)
+                return go(request, "campaign", campaign.pk)
+            return _then(request, campaign)
+    facts = _compose_facts(request, campaign) | {"form": form, "theirs": theirs, "is_own": is_own}
+    facts |= _writing_facts(request, form, campaign.language) | comments_panel.comment_facts(
+        request.organization, campaign
+    )
+    facts |= _language_facts(campaign) | {"parts": layout.parts(campaign)}
+    return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
+
+
+def _then(request: Any, campaign: Any) -> HttpResponse:
+    """What the pressed button wants of the letter, now that it is saved: nothing that was typed may get lost."""
+    if request.POST.get("then") == "send":
+        return go(request, "send", translations.whole(campaign).pk)
+    if request.POST.get("then") == "look":
+        return go(request, "look", campaign.pk)
+    if request.POST.get("then") == "language":
+        return _add_language(request, campaign)
+    mails = request.POST.get("then") == "test"
+    try:
+        reader = read_limits.reader_numbered(request, _asked(request), mailed=mails)
+    except read_limits.TooFast as fast:  # What was typed is saved by now, and is not sent a second time.
+        messages.error(request, _("Saved.") + " " + read_limits.sentence(fast.seconds))
+        return go(request, "campaign", campaign.pk)
+    there = address(request.organization, "campaign", campaign.pk) + (f"?as={reader.number}" if reader else "")
+    if mails:
+        return send_test(request, campaign, sealed_people.email_of(request.person), there, reader=reader)
+    if request.POST.get("then") in dict(FORMATS):
+        _switch(request, campaign, request.POST["then"])
+    elif code := request.POST.get("remove"):
+        _remove_flaw(request, campaign, code)
+    return redirect(there)
+
+
+def _add_language(request: Any, campaign: Any) -> HttpResponse:
+    """Begins a version with what was just saved, of whichever version it was."""
+    whole = translations.whole(campaign)
+    try:
+        asked = request.POST.get("language_new", "")
+        version = translations.add(whole, asked, by=request.person, now=timezone.now(), like=campaign)
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+        return go(request, "campaign", campaign.pk)
+    messages.success(request, _("Here is the text to translate. It stays a draft until the letter is released."))
+    return go(request, "campaign", version.pk)
+
+
+def _remove_flaw(request: Any, campaign: Any, code: str) -> None:
+    """Takes out tags that work only inside Mailchimp, by the button beside the flaw."""
+    try:
+        actions.remove_flawed(campaign, code, version=campaign.version, by=request.person, now=timezone.now())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Taken out and saved."))
+
+
+def send_test(
+    request: Any, campaign: Any, to: str, then: str, others: Iterable[Any] = (), reader: Any = None
+) -> HttpResponse:
+    """One test letter of each version, and of `others`, and then a page. reader: whose values it has, which only
+    somebody who writes may be sent.
+    """
+    letters = [
+        (letter.pk, version) for letter in (campaign, *others) for version in range(letter.variants.count() or 1)
+    ]
+    return ask(request, "test", campaign.pk, then, to=[to], letters=letters, reader=reader.number if reader else 0)
+
+
+def tell_test(request: Any, question: Any, answer: dict[str, Any]) -> None:
+    """What became of test letters, of one address or of several."""
+    asked = remote_checks.words_of(question)
+    tried = [TestResult(**result) for result in answer["tried"]]
+    if asked.get("several"):
+        taken = sum(result.ok for result in tried)
+        if taken:
+            text = ngettext("%(n)s test is with the next server.", "%(n)s tests are with the next server.", taken)
+            messages.success(request, text % {"n": taken})
+        for result in tried:
+            if not result.ok:
+                messages.error(request, f"{result.address}: {result.sentence}")
+        return
+    for result in tried:
+        if result.ok:
+            sentence = _("A test for %(address)s is with the next server.") % {"address": result.address}
+            if asked["reader"]:
+                sentence += " " + _("It has the values of No. %(number)s.") % {
+                    "number": formatting.grouped(asked["reader"])
+                }
+            messages.success(request, sentence)
+        else:
+            messages.error(request, result.sentence)
+
+
+def _save(request: Any, campaign: Any, form: ComposeForm) -> SaveResult:
+    """Over the version that was opened; "over" is pressed by whoever has seen the other one."""
+    version = params.number(request.POST.get("over", "")) or form.cleaned_data["version"] or 0
+    return together.save(
+        campaign,
+        form.draft(),
+        version=version,
+        by=request.person,
+        now=timezone.now(),
+        page=form.cleaned_data["page"],
+        **_choices(request.organization, form),
+    )
+
+
+def _tell_merged(request: Any, saved: SaveResult) -> None:
+    if saved.overruled:
+        messages.warning(
+            request, _("A line of the envelope was changed twice at once. Yours stands; the other is a comment.")
+        )
+    if saved.doubled:
+        messages.warning(request, _("A block was changed twice at once. Both versions are in the letter: keep one."))
+    elif saved.merged and saved.writers:
+        messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
+
+
+def _switch(request: Any, campaign: Any, to: str) -> None:
+    try:
+        convert_format.switch(campaign, to, by=request.person, now=timezone.now())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+
+
+def _writing_facts(request: Any, form: ComposeForm, language: str) -> dict[str, Any]:
+    """What the letter's part of the form needs: the editor's words, and the text for whoever has no script."""
+    body, format_ = form["body"].value() or "", form["format"].value()
+    return {
+        "formats": [(name, label, name == format_) for name, label in FORMATS],
+        "still": comments_panel.still(format_, body),
+        "editor": editor_strings.facts(offered(request.organization, language)) if request.role in WRITERS else {},
+    }
+
+
+def _compose_facts(request: Any, campaign: Any) -> dict[str, Any]:
+    organization, now = request.organization, timezone.now()
+    proof = proof_of(campaign, now)
+    try:
+        values, seen = _values(request, campaign, proof)
+    except read_limits.TooFast:
+        if request.method != "POST":
+            raise
+        values, seen = previews.sample(), None  # What was typed and refused must stay on the page.
+    asking, failed = remote_checks.about_links(campaign, now)
+    return {
+        "campaign": campaign,
+        "subject": draft_of(campaign).subject,
+        "checks": previews.checks(proof, draft_of(campaign), campaign_checks.look(campaign, now, proof=proof)),
+        "asking": asking,
+        "refused": failed,
+        "text": previews.text(proof, values),
+        "seen": seen,
+        "asked": _asked(request),
+        "view": request.POST.get("view") if request.POST.get("view") in VIEWS else VIEWS[0],
+        "fields": audience.fields(organization),
+        "pictures": [
+            (picture, previews.picture_url(organization, picture)) for picture in queries.pictures(organization, 12)
+        ],
+        "count": quick_count(campaign, now),
+    }
+
+
+def _language_facts(campaign: Any) -> dict[str, Any]:
+    """Of the page around a draft; what is saved while somebody writes asks for none of it."""
+    return {
+        "languages": spoken.tabs(campaign, timezone.now()),
+        "languages_offered": spoken.offered(campaign),
+        "language_name": formatting.language(campaign.language),
+        "fallback_name": formatting.language(translations.whole(campaign).language),
+        "direction": direction(campaign.language),
+        "whole_subject": subject_of(draft_of(translations.whole(campaign))),
+    }
+
+
+def _asked(request: Any) -> str:
+    """The number of the reader that the preview is for: from the address, or from the page that saves itself."""
+    return str(request.POST.get("as") or request.GET.get("as", ""))[:20]
+
+
+def _values(request: Any, letter: Any, proof: Any = None) -> tuple[dict[str, str], int | None]:
+    """What a letter is made out with: a chosen reader's own values, or invented ones."""
+    reader = read_limits.reader_numbered(request, _asked(request))
+    if reader is None:
+        return previews.sample(), None
+    return previews.sample() | values_of(reader, proof or proof_of(letter, timezone.now())), reader.number
+
+
+@deed(WRITERS)
+def autosave(request: Any, campaign_id: int) -> HttpResponse:
+    """Saves while somebody writes. What depends on the text is asked for afterwards, so that a save is quick."""
+    campaign = campaign_at(request, campaign_id)
+    form = _form(request, draft_of(campaign), campaign)
+    problem, stored = "", None
+    if campaign.state != "draft":
+        problem = _("Not saved: this campaign is no longer a draft. Copy your text and paste it into a duplicate.")
+    elif form.is_valid():
+        try:
+            stored = _save(request, campaign, form)
+        except DraftChangedMeanwhile as overtaken:
+            problem = _("Not saved: a colleague changed the text too. Press Save to see both versions.")
+            if overtaken.is_own:
+                problem = _("Not saved: you changed the text in another tab too. Press Save to see both versions.")
+        except CampaignError as refused:
+            problem = _("Not saved: %(why)s") % {"why": refused}
+    else:
+        problem = _("Not saved: %(why)s") % {"why": sentences(form)}
+    facts: dict[str, Any] = {
+        "campaign": campaign,
+        "problem": problem,
+        "version": campaign.version,
+        "gone": _tell_gone(form),
+    }
+    if problem:
+        facts["version"] = form.cleaned_data.get("version") or campaign.version
+    elif stored and stored.merged:
+        facts |= {
+            "merged": stored.draft.body,
+            "stored": stored,
+            "envelope": _envelope(campaign, stored),
+        } | comments_panel.comment_facts(request.organization, campaign)
+    return render(request, "web/campaigns/parts/saved.html", facts)
+
+
+def _envelope(campaign: Any, stored: SaveResult) -> str:
+    """What the other fields of the form say now, for the page that is typed in."""
+    chosen = {
+        "list": campaign.list_id,
+        "tag": campaign.tag_id,
+        "segment": campaign.segment_id,
+        "template": campaign.template_id,
+    }
+    archive = "unlisted" if campaign.unlisted else "listed"
+    values = asdict(stored.draft) | chosen | {"language": campaign.language, "archive": archive}
+    values["purpose"] = PURPOSES[campaign.purpose]
+    fields = {
+        name: "" if value is None else str(value) for name, value in values.items() if name not in ("body", "format")
+    }
+    return json.dumps(fields, ensure_ascii=False)
+
+
+@door(see=WRITERS)
+def alongside(request: Any, campaign_id: int) -> HttpResponse:
+    """What stands beside a letter and depends on its text: checks, and the plain part."""
+    return render(
+        request, "web/campaigns/parts/alongside.html", _compose_facts(request, campaign_at(request, campaign_id))
+    )
+
+
+@door(see=EVERYONE)
+def preview(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+    """The letter by itself, for a frame: `light`, `dark` or `off` (pictures off). It has a policy of its own."""
+    campaign = campaign_at(request, campaign_id)
+    values, _seen = _values(request, campaign)
+    return previews.framed(previews.page(campaign, timezone.now(), kind, values))
+
+
+@deed(WRITERS)
+def typed(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+    """The same of what is being typed. Nothing is saved by looking."""
+    campaign = campaign_at(request, campaign_id)
+    draft = Draft(**{name: request.POST.get(name, "") for name in LOOKED_AT})
+    if len(draft.body) > LONGEST_BODY or draft.format not in dict(FORMATS):
+        raise Http404
+    at = request.POST.get("at", "")
+    values, _seen = _values(request, campaign)
+    try:
+        page = previews.page(
+            campaign, timezone.now(), kind, values, draft, int(at) if at.isdecimal() and len(at) < 5 else 0
+        )
+    except BadDocument as bad:
+        page = escape(findings((bad.flaw,))[0].sentence)
+    return previews.framed(page)

@@ -1,0 +1,189 @@
+"""Seeing a letter before it goes: every view, its weight, tests to several, and a link for somebody outside."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.accounts import queries as accounts
+from samizdat.accounts import sealed_people
+from samizdat.accounts.grants import leading
+from samizdat.campaigns import seed_list, translations
+from samizdat.campaigns.archive import share_links
+from samizdat.campaigns.content import proof_of
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.core.content.render import fill
+from samizdat.web import read_limits
+from samizdat.web.campaigns import preview_modes, previews
+from samizdat.web.campaigns import translations as spoken
+from samizdat.web.campaigns.views.campaigns import campaign_at, letter_at
+from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.remote_checks import ask
+
+
+@door(see=EVERYONE)
+def look(request: Any, campaign_id: int) -> HttpResponse:
+    return _page(request, campaign_at(request, campaign_id))
+
+
+def _page(request: Any, campaign: Any, link: str = "", status: int = 200) -> HttpResponse:
+    """`link`: one that was made just now, and is shown this once. What was refused stands in its form again."""
+    now = timezone.now()
+    proof = proof_of(campaign, now)
+    reader, asked = _reader(request, proof)
+    view = request.GET.get("view", "") if request.GET.get("view", "") in preview_modes.LOOKS else "phone"
+    spoken_lines = preview_modes.lines(proof, reader.values)
+    draft = draft_of(campaign)
+    facts = {
+        "campaign": campaign,
+        "whole": translations.whole(campaign),
+        "languages": spoken.tabs(campaign, now),
+        "draft": draft,
+        "view": view,
+        "look": preview_modes.LOOKS[view],
+        "looks": preview_modes.LOOKS.items(),
+        "reader": reader,
+        "asked": asked,
+        "text": previews.text(proof, reader.values) if view == "text" else "",
+        "said": spoken_lines if view == "aloud" else (),
+        "nameless": preview_modes.nameless(spoken_lines),
+        "weights": preview_modes.weights(proof, reader.values),
+        "wide": previews.too_wide(fill(proof.letter.html, reader.values))
+        if "narrow" in preview_modes.LOOKS[view].classes
+        else "",
+        "gmail": preview_modes.GMAIL,
+        "stopped": proof.compiled is None,
+        "link": link,
+        "typed": request.POST,
+        "ticked": request.POST.getlist("to") or ["me"],
+        **(_to_whom(request, campaign) if request.role in WRITERS else {}),
+    }
+    return render(request, "web/campaigns/look.html", facts, status=status)
+
+
+def _reader(request: Any, proof: Any) -> tuple[preview_modes.PreviewReader, str]:
+    asked = request.GET.get("as", "").strip()[:20]
+    return preview_modes.reader_for(request, asked, proof), asked
+
+
+def _to_whom(request: Any, campaign: Any) -> dict[str, Any]:
+    campaign = translations.whole(campaign)  # Somebody outside is shown all languages, and agrees to all of them.
+    members = accounts.members(request.organization)
+    return {
+        "colleagues": [member for member in members if member.person != request.person],
+        "seeds": seed_list.seeds(request.organization),
+        "most_seeds": seed_list.MOST,
+        "shares": share_links.links(campaign, timezone.now()),
+        "can_share": campaign.state in share_links.OPEN_STATES,
+        "days": share_links.DAYS,
+    }
+
+
+@door(see=EVERYONE)
+def look_frame(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+    """The letter by itself, for the frame of that page."""
+    campaign, now = campaign_at(request, campaign_id), timezone.now()
+    reader, _asked = _reader(request, proof_of(campaign, now))
+    return previews.framed(preview_modes.frame(campaign, now, kind, reader.values))
+
+
+# -- tests --
+
+
+@deed(WRITERS)
+def send_tests(request: Any, campaign_id: int) -> HttpResponse:
+    """One letter to each of the ticked: oneself, colleagues by their numbers, the seed list, and any others.
+
+    With the values of a chosen reader it goes to people who may see them at the desk, and to nobody else.
+    """
+    campaign = campaign_at(request, campaign_id)
+    addresses, reader = _addresses(request), None
+    if not addresses:
+        messages.error(request, _("Tick somebody first."))
+        return _page(request, campaign, status=422)
+    if request.POST.get("as"):
+        reader = _whose(request, addresses)
+        if reader is None:
+            messages.error(
+                request, _("A test with a reader’s own values goes to you and to colleagues who write alone.")
+            )
+            return _page(request, campaign, status=422)
+    then = f"{address(request.organization, 'look', campaign_id)}#tests"
+    number = reader.number if reader is not None else 0
+    return ask(
+        request, "test", campaign.pk, then, to=addresses, letters=[(campaign.pk, 0)], reader=number, several=True
+    )
+
+
+def _whose(request: Any, addresses: list[str]) -> Any:
+    """The reader whose values the tests shall have; None where somebody is among the addresses who may not see them."""
+    members = accounts.members(request.organization)
+    may = {member.email.casefold() for member in members if member.role in WRITERS}
+    if {email.casefold() for email in addresses} - may:
+        return None
+    return read_limits.reader_numbered(request, request.POST["as"], mailed=True)
+
+
+def _addresses(request: Any) -> list[str]:
+    """Each once, in the order of the page."""
+    ticked = set(request.POST.getlist("to"))
+    addresses = [sealed_people.email_of(request.person)] if "me" in ticked else []
+    for member in accounts.members(request.organization):
+        if str(member.person.pk) in ticked and member.person != request.person:
+            addresses.append(member.email)
+    if "seeds" in ticked:
+        addresses += seed_list.seeds(request.organization)
+    addresses += [line.strip() for line in request.POST.get("others", "")[:4000].splitlines() if line.strip()][
+        : seed_list.MOST
+    ]
+    return list({address.casefold(): address for address in addresses}.values())
+
+
+@deed(WRITERS)
+def keep_seeds(request: Any, campaign_id: int) -> HttpResponse:
+    campaign = campaign_at(request, campaign_id)
+    lines = request.POST.get("seeds", "")[:20_000].splitlines()
+    try:
+        kept = seed_list.keep(request.organization, lines, now=timezone.now(), by=request.person)
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+        return _page(request, campaign, status=422)
+    else:
+        text = ngettext("The seed list has %(n)s address.", "The seed list has %(n)s addresses.", len(kept))
+        messages.success(request, text % {"n": len(kept)})
+    return go(request, "look", campaign_id, anchor="tests")
+
+
+# -- somebody outside --
+
+
+@door(see=WRITERS, do=WRITERS)
+def share(request: Any, campaign_id: int) -> HttpResponse:
+    """Makes a link and shows it, once: there is nothing to look it up in."""
+    campaign = letter_at(request, campaign_id)
+    if request.method != "POST":
+        return go(request, "look", campaign_id, anchor="share")
+    try:
+        token = share_links.share(campaign, request.POST.get("note", ""), now=timezone.now(), by=request.person)
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+        return go(request, "look", campaign_id, anchor="share")
+    path = reverse("shared-letter", args=[token])
+    # Whoever works on the machine itself has another name for the desk than the rest of the world.
+    desk = leading(request.organization).desk_url.rstrip("/")
+    return _page(request, campaign, f"{desk}{path}" if desk else request.build_absolute_uri(path))
+
+
+@deed(WRITERS)
+def end_share(request: Any, campaign_id: int, share_id: int) -> HttpResponse:
+    campaign = letter_at(request, campaign_id)
+    if not share_links.withdraw(campaign, share_id, now=timezone.now(), by=request.person):
+        raise Http404
+    messages.success(request, _("The link no longer works."))
+    return go(request, "look", campaign_id, anchor="share")

@@ -1,0 +1,123 @@
+"""Templates of the organization's own: the list, taking one in, and one with its preview."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.grants import leading
+from samizdat.campaigns import brand, queries
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.rendering import render as compiled
+from samizdat.campaigns.templates import import_template, layout, starter_templates
+from samizdat.core.content.render import Content
+from samizdat.core.content.templates import MAX_ZIP, LayoutChanges, arranged
+from samizdat.web.campaigns import previews
+from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.uploads import MemoryUploadHandler, takes_files
+
+
+@door(see=EVERYONE)
+def templates(request: Any) -> HttpResponse:
+    return render(request, "web/templates.html", _facts(request))
+
+
+def _facts(request: Any) -> dict[str, Any]:
+    return {"own": queries.templates(request.organization), "starters": starter_templates.STARTERS}
+
+
+@deed(WRITERS)
+@takes_files(lambda request: MemoryUploadHandler(request, limit=MAX_ZIP + 1))
+def take_in(request: Any) -> HttpResponse:
+    """Answers with what became of the file, which is told once."""
+    file = request.FILES.get("file")
+    if request.upload_handlers[0].too_large:
+        return _refused(request, _("The file is larger than 20 MB. Make its pictures smaller and import it again."))
+    if file is None:
+        return _refused(request, _("Choose a file first."))
+    name = request.POST.get("name", "").strip() or file.name.rpartition(".")[0][: import_template.LONGEST_NAME]
+    try:
+        report = import_template.take_in(
+            request.organization, name, file.read(), by=request.person, now=timezone.now(), file=file.name
+        )
+    except CampaignError as refused:
+        return _refused(request, str(refused))
+    facts = {"report": report, "name": name, "parts": layout.outline(report.template)}
+    facts["wide"] = previews.too_wide(_seen(report.template))
+    return render(request, "web/template_taken.html", facts)
+
+
+def _refused(request: Any, why: str) -> HttpResponse:
+    """The same page with the name that was typed: a file cannot be kept in a form, a name can."""
+    messages.error(request, why)
+    typed = request.POST.get("name", "")
+    return render(request, "web/templates.html", _facts(request) | {"typed": typed}, status=422)
+
+
+def _template_at(request: Any, template_id: int) -> Any:
+    template = request.organization.templates.filter(pk=template_id).first()
+    if template is None:
+        raise Http404
+    return template
+
+
+@door(see=EVERYONE)
+def template_preview(request: Any, template_id: int, kind: str) -> HttpResponse:
+    """The template with what stood where the letter goes; for a frame."""
+    template = _template_at(request, template_id)
+    if kind not in previews.KINDS:
+        raise Http404
+    return previews.framed(previews.shown_at_desk(request.organization, _seen(template, kind)))
+
+
+def _seen(template: Any, kind: str = "light") -> str:
+    organization = template.organization
+    content = Content(
+        subject=organization.name,
+        body=import_template.sample_of(template) or "<p>…</p>",
+        format="html",
+        from_name=organization.name,
+        from_address="",
+        template=arranged(import_template.source_of(template), LayoutChanges()),
+        language=organization.language,
+        organization=organization.name,
+        postal_address=organization.postal_address,
+        website=leading(organization).public_url,
+        look=brand.look_of(organization),
+        fields=dict.fromkeys(import_template.ALWAYS, ""),
+    )
+    there = timezone.now().astimezone(ZoneInfo(organization.timezone))
+    letter = compiled(organization, content, now=there, images=kind != "off")
+    return previews.settled(letter, previews.sample(), kind)
+
+
+@door(see=EVERYONE, do=WRITERS)
+def one_template(request: Any, template_id: int) -> HttpResponse:
+    """How it looks, its name, and what would become of drafts without it."""
+    template = _template_at(request, template_id)
+    if request.method == "POST":
+        try:
+            import_template.rename(template, request.POST.get("name", ""), by=request.person, now=timezone.now())
+        except CampaignError as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, _("Saved."))
+        return go(request, "one-template", template_id)
+    facts = {
+        "template": template,
+        "name": import_template.name_of(template),
+        "drafts": import_template.drafts_in(template),
+        "wide": previews.too_wide(_seen(template)),
+    }
+    return render(request, "web/template.html", facts)
+
+
+@deed(WRITERS)
+def remove_template(request: Any, template_id: int) -> HttpResponse:
+    import_template.remove(_template_at(request, template_id), by=request.person, now=timezone.now())
+    messages.success(request, _("The template is gone. Drafts that were in it stand in our own frame now."))
+    return go(request, "templates")

@@ -1,0 +1,215 @@
+"""What must be right before a letter goes, what is worth a look, what is fine: one line each, the worst first."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat import formatting
+from samizdat.accounts import sealed_people
+from samizdat.accounts.grants import leading
+from samizdat.campaigns import approval, translations
+from samizdat.campaigns.content import proof_of
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.core.content.problems import SENTENCES
+from samizdat.core.mail.address import BadAddress, domain, normalize
+from samizdat.delivery import bounces, campaign_checks, dkim_keys, queries
+from samizdat.delivery.actions.recipients import stands_in_digest
+from samizdat.delivery.recipients_breakdown import RecipientsBreakdown
+from samizdat.events import queries as events
+from samizdat.web import labels
+from samizdat.web.campaigns import previews
+from samizdat.web.permissions import address
+from samizdat.web.templatetags.desk import count, moment
+
+
+def domain_in(email: str) -> str:
+    """The domain of an address; "" where it is none yet."""
+    try:
+        return domain(normalize(email))
+    except BadAddress:
+        return ""
+
+
+def checklist(
+    request: Any, campaign: Any, draft: Any, reach: RecipientsBreakdown, now: datetime
+) -> list[dict[str, str]]:
+    """What must be right before it goes, what is worth a look, what is fine; the worst first."""
+    organization = request.organization
+    items = [
+        *_every_flaw(request, campaign, now),
+        *_house(request, organization),
+        _routes(request, organization, domain_in(draft.from_email)),
+        _people(request, campaign, reach),
+        *_second_person(request, campaign),
+        _test(organization, campaign),
+        _bounces(request, organization, draft),
+        _signed(request, organization, draft),
+    ]
+    order = {"stop": 0, "care": 1, "good": 2}
+    return sorted(items, key=lambda item: order[item["kind"]])
+
+
+def _item(kind: str, title: str, text: str, href: str = "", link: str = "") -> dict[str, str]:
+    return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
+
+
+def _every_flaw(request: Any, campaign: Any, now: datetime) -> list[dict[str, str]]:
+    """What the checks say of each version, with the name of its language where there are several."""
+    others = translations.in_order(translations.versions(campaign))
+    if not others:
+        return [_flaws(request, campaign, now)]
+    named_items = [
+        (formatting.language(version.language), _flaws(request, version, now)) for version in (campaign, *others)
+    ]
+    return [item | {"title": f"{name}: {item['title']}"} for name, item in named_items]
+
+
+def _flaws(request: Any, campaign: Any, now: datetime) -> dict[str, str]:
+    proof = proof_of(campaign, now)
+    checks = previews.checks(proof, draft_of(campaign), campaign_checks.look(campaign, now, proof=proof))
+    href = address(request.organization, "campaign", campaign.pk)
+    if checks.stops:
+        title = ngettext("%(n)s flaw stops it", "%(n)s flaws stop it", len(checks.stops)) % {"n": len(checks.stops)}
+        return _item("stop", title, checks.stops[0].finding.sentence, href, _("Fix it"))
+    if checks.cares:
+        title = ngettext("%(n)s thing is worth a look", "%(n)s things are worth a look", len(checks.cares))
+        return _item("care", title % {"n": len(checks.cares)}, checks.cares[0].finding.sentence, href, _("Look"))
+    return _item("good", _("No flaw stops it"), _("Way out, text part, headers and merge tags are in order."))
+
+
+def _house(request: Any, organization: Any) -> list[dict[str, str]]:
+    items, href = [], address(organization, "settings") if request.role == "admin" else ""
+    if organization.fenced:
+        text = labels.campaign_reason("fenced")
+        see = address(organization, "fence")
+        items.append(_item("stop", _("Sending is on hold"), text, see, _("See what waits")))
+    if not leading(organization).public_url:
+        text = _("Without an address of the public pages nobody can leave. An admin sets it under Settings.")
+        items.append(_item("stop", _("The way out leads nowhere"), text, href, _("Settings")))
+    if not organization.postal_address:
+        text = _("Many countries want it at the foot of a letter. An admin sets it under Settings.")
+        items.append(_item("care", _("No postal address"), text, href, _("Settings")))
+    return items
+
+
+def _routes(request: Any, organization: Any, domain: str) -> dict[str, str]:
+    routes = queries.routes(organization)
+    living = [route for route in routes if route.state in ("live", "throttled")]
+    usable = [route for route in living if domain not in (bar.domain for bar in route.barred)]
+    # Live again after it was condemned, and nothing taken since: nobody knows yet whether it lives.
+    live = [route for route in usable if route.state == "live" and not route.reason]
+    href = address(organization, "routes") if request.role == "admin" else ""
+    if living and not usable:
+        text = _("%(names)s: the provider does not accept this domain. An admin sees under Routes what it said.")
+        title = _("No route takes letters from %(domain)s") % {"domain": domain}
+        names = ", ".join(route.name for route in living)
+        return _item("stop", title, text % {"names": names}, href, _("Routes"))
+    if not usable:
+        text = _("Without one nothing can leave. An admin adds or mends one under Routes.")
+        return _item("stop", _("No route lives"), text, href, _("Routes"))
+    if not live:
+        text = _("Tried again: %(names)s. As long as none of them takes it, the letter waits.")
+        names = ", ".join(route.name for route in usable)
+        return _item("care", _("No route is known to live"), text % {"names": names}, href, _("Routes"))
+    names = ", ".join(route.name for route in live)
+    if len(live) < len(routes):
+        text = _("Living: %(names)s. The others rest or are tried again; mail goes by those that live.")
+        return _item("care", _("Not every route lives"), text % {"names": names}, href, _("Routes"))
+    return _item("good", _("The routes live"), _("In this order: %(names)s.") % {"names": names})
+
+
+def _people(request: Any, campaign: Any, reach: RecipientsBreakdown) -> dict[str, str]:
+    if reach.broken:
+        href = address(request.organization, "campaign", campaign.pk)
+        return _item("stop", _("Whom it goes to is gone"), reach.broken, href, _("Choose"))
+    if reach.may:
+        return _item(
+            "good", _("Everybody on it agreed"), _("We look again, for each of them, just before her letter goes.")
+        )
+    if stands_in_digest(campaign):
+        return _item("care", _("It goes by the digest alone"), _gathered(campaign, reach))
+    href = address(request.organization, "imports")
+    return _item(
+        "stop",
+        _("It reaches nobody"),
+        _("Nobody on this list may be written to. Choose another list or tag."),
+        href,
+        _("Import"),
+    )
+
+
+def _gathered(campaign: Any, reach: RecipientsBreakdown) -> str:
+    many = reach.without.get("digest", 0)
+    who = ngettext(
+        "%(number)s reader wants the letters of this list gathered, and nobody wants them by themselves.",
+        "%(number)s readers want the letters of this list gathered, and nobody wants them by themselves.",
+        many,
+    )
+    due = campaign.list.digest_due
+    then = (
+        _("Once released it stands in the next digest: %(when)s.")
+        if due
+        else _("Once released it stands in the next digest.")
+    )
+    return f"{who} {then}" % {"number": count(many), "when": moment(due)}
+
+
+def _second_person(request: Any, campaign: Any) -> list[dict[str, str]]:
+    """What a second person has said. It stops the release where the organization wants her yes."""
+    standing, stops = approval.standing(campaign), leading(request.organization).second_person
+    kind = "stop" if stops else "care"
+    if standing.state == "given":
+        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
+        text = _("%(name)s agreed to this text for this audience: %(when)s. If you change either, it is asked again.")
+        if stops and standing.by == request.person:
+            return [_item("stop", _("Somebody else has to release it"), _("You agreed to it; two people are needed."))]
+        return [_item("good", _("A second person agrees"), text % facts)]
+    if standing.state == "changed":
+        text = _("%(name)s agreed: %(when)s. Since then the letter or its audience was changed.")
+        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
+        return [_item(kind, _("The yes was for another version"), text % facts, "#second", _("Ask again"))]
+    if standing.state == "asked":
+        name = sealed_people.name_of(standing.asked_by) if standing.asked_by else _("Somebody")
+        text = _("%(name)s asked for it: %(when)s. Colleagues see it on their first page.")
+        facts = {"name": name, "when": moment(standing.asked)}
+        return [_item(kind, _("It waits for the yes of a second person"), text % facts, "#second", _("Agree"))]
+    if not stops:
+        return []
+    text = _("Here no letter leaves before somebody else than whoever releases it agrees to it.")
+    return [_item("stop", _("A second person has not agreed yet"), text, "#second", _("Ask"))]
+
+
+def _test(organization: Any, campaign: Any) -> dict[str, str]:
+    tested = events.about(organization, "campaign.tested", campaign.pk)
+    if tested:
+        text = _("%(when)s. Look at it on a phone; we do not know who opened it.") % {"when": moment(tested.at)}
+        return _item("good", _("A test was sent"), text)
+    return _item("care", _("No test was sent"), _("Send one to yourself and read it on a phone."), "#test", _("Test"))
+
+
+def _bounces(request: Any, organization: Any, draft: Any) -> dict[str, str]:
+    if kept := leading(organization).return_address:
+        text = _("Mail that cannot be handed over comes back to %(address)s.") % {"address": kept}
+        return _item("good", _("Bounces have a place"), text)
+    href = address(organization, "settings") if request.role == "admin" else ""
+    if bounces.elsewhere(organization, draft.from_email):
+        text = _(SENTENCES["bounces_elsewhere"]) % {"address": draft.from_email}
+        return _item("stop", _("Bounces have no place"), text, href, _("Settings"))
+    text = _("Bounces come back to the sender, %(address)s. A mailbox of their own keeps answers findable.")
+    return _item("care", _("Bounces go to the sender"), text % {"address": draft.from_email}, href, _("Settings"))
+
+
+def _signed(request: Any, organization: Any, draft: Any) -> dict[str, str]:
+    """Whether we sign, or the provider of a route has to, or nobody does."""
+    signature = dkim_keys.signature_of(organization, domain_in(draft.from_email))
+    if signature.by == "waiting":
+        row = dkim_keys.domain_named(organization, signature.domain)
+        href = address(organization, "sending-domain", row.pk) if row and request.role == "admin" else ""
+        return _item("care", _("Nobody signs it yet"), signature.sentence, href, signature.domain)
+    if signature.by == "nobody":
+        href = address(organization, "domains") if request.role == "admin" else ""
+        return _item("care", _("Nobody signs it"), signature.sentence, href, _("Sending domains"))
+    title = _("The provider signs it") if signature.by == "relay" else _("It is signed")
+    return _item("good", title, signature.sentence)

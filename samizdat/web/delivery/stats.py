@@ -1,0 +1,122 @@
+"""What letters came to, as totals: a letter as a file, and letters side by side. Nothing here knows a reader."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from samizdat.campaigns import ab_test
+from samizdat.delivery import click_stats
+from samizdat.delivery.click_stats import FEWEST, shown
+from samizdat.formatting import grouped
+from samizdat.portability.spreadsheet_cells import escaped
+from samizdat.web import charts, labels
+from samizdat.web.campaigns import ab_tests
+from samizdat.web.delivery import click_stats as clicks
+
+# Columns of a comparison, by their names in the books. Frozen is not one: with it a small number could be worked out.
+COLUMNS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "left")
+# Those of the page: the others are zero nearly always, and a subject needs its room.
+ON_PAGE = ("accepted", "refused", "left")
+
+
+def of_letter(campaign: Any) -> dict[str, int]:
+    return {name: getattr(campaign, name) for name in COLUMNS[:-1]} | {"left": campaign.left_by_letter}
+
+
+def heads(names: Sequence[str] = COLUMNS) -> list[str]:
+    """Columns as people read them."""
+    named = {name: str(word) for name, word, _note in labels.BOOKS}
+    named["left"] = pgettext("column", "left by the letter")
+    return [named[name] for name in names]
+
+
+def heard(campaign: Any) -> dict[str, Any]:
+    """What readers said of a letter, as far as anybody here knows."""
+    poll_counts = click_stats.heard(campaign)
+    return {
+        "replies": poll_counts.replies,
+        "few_replies": poll_counts.few_replies,
+        "complaints": poll_counts.complaints,
+        "few_complaints": poll_counts.few_complaints,
+        "fewest": FEWEST,
+    }
+
+
+class _Echo:
+    def write(self, text: str) -> str:
+        return text
+
+
+def file_of(rows: Iterable[list[str]]) -> str:
+    """CSV in UTF-8 with the mark that tells spreadsheets so; no cell begins a formula (threat model, T24)."""
+    writer = csv.writer(_Echo())
+    return "\ufeff" + "".join(writer.writerow(escaped(row)) for row in rows)
+
+
+def letter_rows(campaign: Any, report: Any) -> list[list[str]]:
+    """Part, name, people: the totals, then by route, by mailbox provider and by version."""
+    counted = of_letter(campaign)
+    rows = [[_("Part"), _("Name"), _("People")]]
+    rows += [[_("letter"), head, shown(counted[name])] for head, name in zip(heads(), COLUMNS, strict=True)]
+    named = {name: str(word) for name, word, _note in labels.BOOKS}
+    for route, row in report.by_route.items():
+        cells = [(state, row[state]) for state in ("accepted", "refused", "unsure") if row[state]]
+        rows += [[_("route"), f"{route}: {named[state]}", shown(many)] for state, many in cells]
+    for provider, counts in report.providers:
+        cells = [(state, counts[state]) for state in COLUMNS if counts.get(state)]
+        rows += [[_("provider"), f"{labels.provider(provider)}: {named[state]}", shown(n)] for state, n in cells]
+    tested = ab_tests.table(campaign) or {"rows": (), "counts": False}
+    for version in tested["rows"]:
+        cells = [(head, many) for head, many in version["counts"] if many]
+        cells += [(heads()[-1], version["left"])] if version["left"] is not None and not version["few_left"] else []
+        cells += (
+            [(_("clicks"), version["presses"])]
+            if tested["counts"] and version["presses"] and not version["few_presses"]
+            else []
+        )
+        rows += [[_("version"), f"{version['name']}: {head}", shown(many)] for head, many in cells]
+    for spoken in click_stats.groups(campaign):
+        cells = [(named[state], spoken.counts[state]) for state in COLUMNS[:-1] if spoken.counts.get(state)]
+        rows += [[_("language"), f"{spoken.name}: {head}", shown(many)] for head, many in cells]
+    replies = ab_test.replies_of(campaign)
+    rows += [[_("letter"), _("replies"), shown(replies)]] if replies is not None else []
+    rows += clicks.rows(campaign) + clicks.answer_rows(campaign)
+    return rows
+
+
+def compared_rows(letters: list[Any], lists: dict[int, str], days: Any) -> list[list[str]]:
+    """A line a letter, and after it one for each of its languages. letters: campaigns/queries.Row; days: released ->
+    ISO day in the organization's zone.
+    """
+    rows = [[_("Number"), _("Subject"), _("List"), _("Released"), _("Language"), *heads(), _("replies")]]
+    for row in letters:
+        campaign, counted = row.campaign, of_letter(row.campaign)
+        facts = [str(campaign.pk), row.subject, lists.get(campaign.list_id, ""), days(campaign.released)]
+        replies = ab_test.replies_of(campaign)
+        cells = [shown(counted[name]) for name in COLUMNS]
+        rows.append([*facts, "", *cells, "" if replies is None else shown(replies)])
+        for spoken in click_stats.groups(campaign):
+            cells = [shown(spoken.counts.get(name, 0)) if spoken.counts else "" for name in COLUMNS[:-1]]
+            rows.append([*facts, spoken.name, *cells, "", ""])
+    return rows
+
+
+def drawings(letters: list[Any]) -> list[charts.BarChart]:
+    """Two pictures: how many each letter reached and was refused, and of how many in a thousand it cost the list."""
+    reached, left = [], []
+    for row in letters:
+        campaign, name = row.campaign, _("No. %(number)s") % {"number": grouped(row.campaign.pk)}
+        refused = campaign.refused if campaign.refused >= FEWEST else 0
+        reached.append((name, (float(campaign.accepted), float(refused))))
+        left.append((name, (per_thousand(campaign) or 0.0,)))
+    return [charts.bars(reached), charts.bars(left)]
+
+
+def per_thousand(campaign: Any) -> float | None:
+    """Left by the letter, of a thousand that accepted it; None where too few left to say."""
+    if 0 < campaign.left_by_letter < FEWEST or not campaign.accepted:
+        return None
+    return round(1000 * campaign.left_by_letter / campaign.accepted, 1)

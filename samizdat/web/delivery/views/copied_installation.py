@@ -1,0 +1,39 @@
+"""The page of an installation that was copied or moved: what would be sent, and an admin's word that this one lives."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from samizdat import dbclock
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
+from samizdat.delivery import actions, database_progress
+from samizdat.delivery.actions import copied_installation
+from samizdat.web.permissions import ADMINS, EVERYONE, door, go
+
+
+@door(see=EVERYONE, do=ADMINS)
+def fence(request: Any) -> HttpResponse:
+    """What would be sent; POST lets it go."""
+    organization = request.organization
+    if not organization.fenced:
+        return go(request, "home")
+    if request.method == "POST":
+        actions.lift_fence([organization], now=dbclock.asked(), by=request.person)
+        messages.success(request, _("Released. This installation sends again."))
+        return go(request, "home")
+    rows = copied_installation.would_send(organization)
+    campaigns_by_id = {row.pk: row for row in Campaign.objects.filter(pk__in=[row["id"] for row in rows])}
+    facts = {
+        "rows": [
+            {**row, "campaign": campaigns_by_id[row["id"]], "subject": draft_of(campaigns_by_id[row["id"]]).subject}
+            for row in rows
+        ],
+        "waiting": sum(row["waiting"] for row in rows if row["state"] != "paused"),
+        "missing": database_progress.missing(),
+        "may_release": request.role in ADMINS,
+    }
+    return render(request, "web/fence.html", facts)

@@ -1,0 +1,229 @@
+"""Sending domains: their keys, the records to publish, and which key signs."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.delivery import dkim_keys
+from samizdat.delivery.actions import domains as actions
+from samizdat.delivery.actions import rate_budgets
+from samizdat.delivery.errors import DomainRefused
+from samizdat.web import labels
+from samizdat.web.base_form import refuse
+from samizdat.web.delivery.forms.domains import DomainForm, KeyForm, WarmUpForm
+from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
+from samizdat.web.remote_checks import ask
+from samizdat.web.settings.views.pending_changes import tell_waiting, waits
+
+
+@door(see=KEEPERS, do=ADMINS)
+def domains(request: Any) -> HttpResponse:
+    """All sending domains; POST adds one with its keys."""
+    form = DomainForm(request.POST or None)
+    if form.is_valid():
+        try:
+            domain = actions.add_domain(
+                request.organization,
+                form.cleaned_data["name"],
+                now=timezone.now(),
+                by=request.person,
+                algorithms=form.algorithms(),
+            )
+        except DomainRefused as refused:
+            refuse(form, refused.field, refused)
+        else:
+            tell_waiting(request, "domain", domain.pk)
+            return go(request, "sending-domain", domain.pk)
+    facts = {"domains": dkim_keys.domains(request.organization), "form": form}
+    return render(request, "web/domains/domains.html", facts, status=422 if form.errors else 200)
+
+
+def _domain(request: Any, domain_id: int) -> Any:
+    domain = request.organization.sending_domains.select_related("organization").filter(pk=domain_id).first()
+    if domain is None:
+        raise Http404
+    return domain
+
+
+def _key(request: Any, domain_id: int, key_id: int) -> Any:
+    keys = _domain(request, domain_id).keys.select_related("domain__organization")
+    key = keys.filter(pk=key_id).first()
+    if key is None:
+        raise Http404
+    return key
+
+
+@door(see=KEEPERS, do=ADMINS)
+def sending_domain(request: Any, domain_id: int) -> HttpResponse:
+    """Its keys and their records, those that wait first; POST adds one more key, or sets its warm-up."""
+    domain = _domain(request, domain_id)
+    warms = "warm_up" in request.POST
+    plan = WarmUpForm(request.POST if warms else None, initial={"warm_up": domain.warm_up.replace(",", ", ")})
+    if warms and _warmed(request, domain, plan):
+        return go(request, "sending-domain", domain.pk)
+    form = KeyForm(None if warms else request.POST or None)
+    if form.is_valid():
+        answers = form.cleaned_data
+        private = answers["private"].encode() if answers["private"].strip() else None
+        try:
+            key = actions.add_key(
+                domain,
+                answers["algorithm"],
+                now=timezone.now(),
+                by=request.person,
+                selector=answers["selector"],
+                private=private,
+            )
+        except DomainRefused as refused:
+            refuse(form, refused.field, refused)
+        else:
+            messages.success(request, _("%(selector)s is made. Publish its record.") % {"selector": key.selector})
+            tell_waiting(request, "key", key.pk)
+            return go(request, "sending-domain", domain.pk)
+    row = dkim_keys.domain_row(domain)
+    today = dict(rate_budgets.used_of_domains(request.organization.pk, timezone.now())).get(domain.name)
+    facts = {
+        "row": row,
+        "form": form,
+        "plan": plan,
+        "warming": labels.used(today) if today else "",
+        **_groups(row),
+    }
+    return render(request, "web/domains/domain.html", facts, status=422 if form.errors or plan.errors else 200)
+
+
+def _warmed(request: Any, domain: Any, form: WarmUpForm) -> bool:
+    """Writes the plan; False where it is none, which then stands at its field."""
+    if not form.is_valid():
+        return False
+    try:
+        kept = actions.warm_up(domain, form.cleaned_data["warm_up"], now=timezone.now(), by=request.person)
+    except DomainRefused as refused:
+        refuse(form, refused.field, refused)
+        return False
+    sentence = (
+        _("From %(domain)s go so many letters a day: %(plan)s. The first is the day on which it was set.")
+        if kept.warm_up
+        else _("%(domain)s has no warm-up: its letters go as the routes let them.")
+    )
+    messages.success(request, sentence % {"domain": kept.name, "plan": kept.warm_up.replace(",", ", ")})
+    return True
+
+
+def _groups(row: dkim_keys.DomainRow) -> dict[str, Any]:
+    """Missing first, then what signs, then what gives way; retired ones are a line each."""
+    by_state: dict[str, list[dkim_keys.KeyRow]] = {}
+    for key in row.keys:
+        by_state.setdefault(key.state, []).append(key)
+    waiting = [*by_state.get("new", ()), *by_state.get("published", ())]
+    covered = {key.algorithm for key in waiting}
+    return {
+        "shown": [*waiting, *by_state.get("active", ()), *by_state.get("retiring", ())],
+        "retired": by_state.get("retired", []),
+        "unseen": bool(by_state.get("new")),
+        "ready": bool(by_state.get("published")),
+        "may_rotate": any(key.algorithm not in covered for key in row.active),
+    }
+
+
+@deed(ADMINS)
+def check_records(request: Any, domain_id: int) -> HttpResponse:
+    """Asks the name servers; a new key whose record is there is published then."""
+    domain = _domain(request, domain_id)
+    return ask(request, "records", domain.pk, address(request.organization, "sending-domain", domain.pk))
+
+
+def tell_records(request: Any, _question: Any, answer: dict[str, Any]) -> None:
+    for selector, state in answer["records"]:
+        tell = messages.success if state == "right" else messages.warning
+        tell(request, labels.record_found(selector, state))
+
+
+@deed(ADMINS)
+def activate_keys(request: Any, domain_id: int) -> HttpResponse:
+    """Every key that waits with its record published signs from now on."""
+    domain = _domain(request, domain_id)
+    try:
+        active = actions.activate_published(domain, now=timezone.now(), by=request.person)
+    except DomainRefused as refused:
+        messages.error(request, str(refused))
+    else:
+        _tell_active(request, [key.selector for key in active])
+    return go(request, "sending-domain", domain.pk)
+
+
+def _tell_active(request: Any, selectors: list[str]) -> None:
+    if selectors:
+        sentence = _("Letters are signed with %(selectors)s from now on.")
+        messages.success(request, sentence % {"selectors": ", ".join(selectors)})
+    else:
+        messages.error(request, _("No key waits with its record published. Press Check first."))
+
+
+@deed(ADMINS)
+def rotate_keys(request: Any, domain_id: int) -> HttpResponse:
+    domain = _domain(request, domain_id)
+    try:
+        actions.rotate(domain, now=timezone.now(), by=request.person)
+    except DomainRefused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("The new keys are made. Publish their records; until then the old ones sign."))
+    return go(request, "sending-domain", domain.pk)
+
+
+@deed(ADMINS)
+def say_published(request: Any, domain_id: int, key_id: int) -> HttpResponse:
+    key = _key(request, domain_id, key_id)
+    try:
+        actions.say_published(key, now=timezone.now(), by=request.person)
+    except DomainRefused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("%(selector)s counts as published.") % {"selector": key.selector})
+    return go(request, "sending-domain", domain_id)
+
+
+@deed(ADMINS)
+def activate_key(request: Any, domain_id: int, key_id: int) -> HttpResponse:
+    key = _key(request, domain_id, key_id)
+    try:
+        actions.activate(key, now=timezone.now(), by=request.person)
+    except DomainRefused as refused:
+        messages.error(request, str(refused))
+    else:
+        _tell_active(request, [key.selector])
+    return go(request, "sending-domain", domain_id)
+
+
+@door(see=ADMINS, do=ADMINS)
+def retire_key(request: Any, domain_id: int, key_id: int) -> HttpResponse:
+    key = _key(request, domain_id, key_id)
+    if request.method == "POST":
+        try:
+            waiting = actions.retire(key, now=timezone.now(), by=request.person)
+        except DomainRefused as refused:
+            messages.error(request, str(refused))
+        else:
+            if waiting:
+                waits(request, waiting)
+            else:
+                messages.success(request, _("%(selector)s never signs again.") % {"selector": key.selector})
+        return go(request, "sending-domain", domain_id)
+    return render(request, "web/domains/retire.html", {"key": key, "overlap": actions.OVERLAP})
+
+
+@door(see=ADMINS, do=ADMINS)
+def remove_domain(request: Any, domain_id: int) -> HttpResponse:
+    domain = _domain(request, domain_id)
+    if request.method == "POST":
+        if waiting := actions.remove_domain(domain, now=timezone.now(), by=request.person):
+            waits(request, waiting)
+            return go(request, "sending-domain", domain.pk)
+        messages.success(request, _("%(domain)s is removed and its keys forgotten.") % {"domain": domain.name})
+        return go(request, "domains")
+    return render(request, "web/domains/remove.html", {"domain": domain})

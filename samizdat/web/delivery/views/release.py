@@ -1,0 +1,207 @@
+"""From the letter to its release: checklist, test, when, and the one red button."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from samizdat import dbclock
+from samizdat.accounts import sealed_people
+from samizdat.audience import queries as audience
+from samizdat.audience.segments import lookup
+from samizdat.campaigns import approval, sender_domain_check, translations
+from samizdat.campaigns.audience import counts_long, names
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.delivery import actions, dkim_keys, queries
+from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.recipients_breakdown import RecipientsBreakdown, whom
+from samizdat.vault import keyring
+from samizdat.web.audience.segment_labels import segment_word
+from samizdat.web.base_form import refuse, sentences
+from samizdat.web.campaigns import ab_tests
+from samizdat.web.campaigns import translations as spoken
+from samizdat.web.campaigns.forms.campaigns import ReleaseForm, TestForm
+from samizdat.web.campaigns.views.campaigns import letter_at, subject_of
+from samizdat.web.campaigns.views.compose import send_test
+from samizdat.web.delivery import recipients_panel as saying
+from samizdat.web.delivery.checklist import checklist, domain_in
+from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.templatetags.desk import count, moment
+
+# Minutes that a letter waits after Release at the desk: time enough to see a slip and take it back.
+HOLD = 5
+
+
+@door(see=EVERYONE, do=WRITERS)
+def send(request: Any, campaign_id: int) -> HttpResponse:
+    campaign = letter_at(request, campaign_id)
+    if campaign.state != "draft":
+        return go(request, "report", campaign_id)
+    now = dbclock.asked()
+    if request.method == "GET" and "counted" not in request.GET and counts_long(campaign, now):
+        # Seconds at a million: the page is there at once and asks for itself again, with the numbers.
+        return render(
+            request, "web/campaigns/counting.html", {"campaign": campaign, "subject": subject_of(draft_of(campaign))}
+        )
+    reach = whom(campaign, now)
+    form = _form(request, campaign, reach, now)
+    at = form.cleaned_data.get("at") if form.is_bound and not form.errors else None
+    facts = _send_facts(request, campaign, reach, now) | {"form": form, **_times(request, at, now)}
+    if form.is_valid() and facts["blocked"]:
+        refuse(form, None, _("Something in the checklist stops it. Mend that first."))
+    elif form.is_valid() and _released(request, campaign, form, now):
+        return go(request, "report", campaign_id)
+    return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
+
+
+def _form(request: Any, campaign: Any, reach: RecipientsBreakdown, now: datetime) -> ReleaseForm:
+    organization = request.organization
+    form = ReleaseForm(
+        request.POST or None,
+        people=reach.may,
+        zone=ZoneInfo(organization.timezone),
+        now=now,
+        initial={"quiet": organization.quiet_hours},
+        people_at=lambda at: whom(campaign, now, at).may,
+    )
+    lately = queries.sent_lately(campaign, now)
+    if lately is not None:
+        facts = {"when": moment(lately.released), "n": count(lately.frozen)}
+        form.ask_whether_meant(_("The same letter went to this list: %(when)s, to %(n)s people.") % facts)
+    return form
+
+
+def _released(request: Any, campaign: Any, form: ReleaseForm, now: datetime) -> bool:
+    """Whether the engine has taken it; else its refusal stands in the form."""
+    answers = form.cleaned_data
+    try:
+        actions.release(
+            campaign,
+            now=now,
+            by=request.person,
+            at=answers["at"],
+            hold_minutes=0 if answers["at"] else HOLD,
+            unsure=answers["unsure"],
+            quiet=answers["quiet"],
+            wave=form.first_wave(),
+        )
+    except (DeliveryError, CampaignError) as refused:
+        refuse(form, None, refused)
+        return False
+    return True
+
+
+def _times(request: Any, at: datetime | None, now: datetime) -> dict[str, Any]:
+    """When it would go: at a time that was chosen, or after the hold."""
+    leaves = at or now + timedelta(minutes=HOLD)
+    return {"leaves": saying.times(request.person, leaves), "twice": bool(at and saying.twice(at))}
+
+
+@door(see=EVERYONE)
+def when(request: Any, campaign_id: int) -> HttpResponse:
+    """The time that is being chosen, as the readers and the writer have it."""
+    letter_at(request, campaign_id)
+    now = dbclock.asked()
+    form = ReleaseForm(request.GET, people=0, zone=ZoneInfo(request.organization.timezone), now=now)
+    at = form.cleaned_data["at"] if form.is_valid() else None
+    wrong = [str(text) for name in ("when", "time", "day") for text in form.errors.get(name, [])]
+    facts = {**_times(request, at, now), "wrong": " ".join(wrong)}
+    return render(request, "web/campaigns/parts/when.html", facts)
+
+
+def _send_facts(request: Any, campaign: Any, reach: RecipientsBreakdown, now: datetime) -> dict[str, Any]:
+    draft = draft_of(campaign)
+    items = checklist(request, campaign, draft, reach, now)
+    return {
+        "campaign": campaign,
+        "subject": subject_of(draft),
+        "draft": draft,
+        "items": items,
+        "blocked": any(item["kind"] == "stop" for item in items),
+        "reach": reach,
+        "approval": (standing := approval.standing(campaign)),
+        "agreed_by_her": standing.by == request.person,
+        "contest_planned": ab_tests.planned(campaign),
+        "mark": translations.mark(campaign),
+        "languages": spoken.who_gets_which(campaign, now),
+        "rows": saying.rows(reach),
+        "list_name": audience.name_of(campaign.list),
+        "segment": _segment(campaign),
+        "test": TestForm(initial={"to": sealed_people.email_of(request.person)}, prefix="test"),
+        "domain": domain_in(draft.from_email),
+        **(_look(organization=request.organization, email=draft.from_email) if request.GET.get("look") else {}),
+        "hold": HOLD,
+        "now": now,
+    }
+
+
+def _segment(campaign: Any) -> dict[str, str] | None:
+    """Name and sentence of the segment it goes to; None where it has none."""
+    if campaign.segment is None:
+        return None
+    opened = lookup.opened(keyring.keys(campaign.organization), campaign.segment)
+    if campaign.segment.removed:
+        return {"name": "", "sentence": ""}
+    sentence = names(campaign.organization, segment_word).sentence(opened.tree)
+    return {"name": opened.name, "sentence": sentence}
+
+
+def _look(organization: Any, email: str) -> dict[str, Any]:
+    """What name servers say of the sender, and who signs for it."""
+    name = domain_in(email)
+    signature = dkim_keys.signature_of(organization, name)
+    waiting = signature.domain if signature.by == "waiting" else ""
+    records = sender_domain_check.check_domain(name, ours=signature.keys, waiting=waiting) if name else []
+    return {"records": records, "signature": signature}
+
+
+@door(see=EVERYONE)
+def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
+    """What the sender's domain says; asked for by itself, so that the page does not wait for name servers."""
+    draft = draft_of(letter_at(request, campaign_id))
+    facts = {"domain": domain_in(draft.from_email), **_look(request.organization, draft.from_email)}
+    return render(request, "web/campaigns/parts/domain.html", facts)
+
+
+@deed(WRITERS)
+def ask(request: Any, campaign_id: int) -> HttpResponse:
+    """Asks for a second person's yes."""
+    campaign = letter_at(request, campaign_id)
+    try:
+        approval.ask(campaign, by=request.person, now=dbclock.asked())
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Asked. Your colleagues see it on their first page."))
+    return go(request, "send", campaign_id)
+
+
+@deed(WRITERS)
+def agree(request: Any, campaign_id: int) -> HttpResponse:
+    """The second person's yes, to the version that her page showed."""
+    campaign, version = letter_at(request, campaign_id), request.POST.get("version", "")
+    try:
+        number, mark = int(version) if version.isdecimal() else 0, request.POST.get("mark", "")
+        approval.agree(campaign, number, by=request.person, now=dbclock.asked(), mark=mark)
+    except CampaignError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("You agreed to this text for this audience."))
+    return go(request, "send", campaign_id)
+
+
+@deed(WRITERS)
+def test(request: Any, campaign_id: int) -> HttpResponse:
+    """One letter to the address in the form."""
+    campaign = letter_at(request, campaign_id)
+    form = TestForm(request.POST, prefix="test")
+    if form.is_valid():
+        then = address(request.organization, "send", campaign_id)
+        return send_test(request, campaign, form.cleaned_data["to"], then, translations.versions(campaign))
+    messages.error(request, sentences(form))
+    return go(request, "send", campaign_id)

@@ -1,0 +1,228 @@
+"""Ways out: their order, how they are, changing and trying one."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from samizdat import dbclock
+from samizdat.accounts import pending_changes, sealed_people
+from samizdat.delivery import actions, queries
+from samizdat.delivery.actions import rate_budgets, remote_checks, route_changes
+from samizdat.delivery.actions.routes import RouteTest
+from samizdat.delivery.actions.testing import TestResult
+from samizdat.delivery.errors import DeliveryError
+from samizdat.web import labels
+from samizdat.web.base_form import refuse
+from samizdat.web.delivery.forms.routes import ProbeForm, RouteForm
+from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
+from samizdat.web.remote_checks import ask
+from samizdat.web.settings.views.pending_changes import tell_waiting
+from samizdat.web.templatetags.desk import moment
+
+
+@door(see=KEEPERS, do=ADMINS)
+def routes(request: Any) -> HttpResponse:
+    """The ways out in the order they are tried; POST adds one and tries it."""
+    form = RouteForm(request.POST or None)
+    if form.is_valid():
+        answers, now = form.cleaned_data, dbclock.asked()
+        try:
+            route = actions.add_route(
+                request.organization,
+                answers["name"],
+                form.url() or "",
+                priority=answers["priority"],
+                rate=answers["rate"],
+                warm_up=answers["warm_up"],
+                password=answers["password"] or None,
+                signs=answers["signs"] is not False,
+                now=now,
+                by=request.person,
+            )
+        except (DeliveryError, ValueError) as refused:
+            refuse(form, getattr(refused, "field", "where"), refused)
+        else:
+            tell_waiting(request, route_changes.ROUTE, route.pk)
+            return _try_saved(request, route)
+    facts = {
+        "waiting": _waiting(request.organization, dbclock.asked()),
+        "needs_nobody": route_changes.all_dropped(request.organization, dbclock.asked()),
+        "routes": queries.routes(request.organization),
+        "form": form,
+        "paces": _paces(request.organization, dbclock.asked()),
+        "warming": [
+            (name, labels.used(usage))
+            for name, usage in rate_budgets.used_of_domains(request.organization.pk, dbclock.asked())
+        ],
+        "probe": ProbeForm(initial={"to": sealed_people.email_of(request.person)}, prefix="probe"),
+    }
+    return render(request, "web/routes/routes.html", facts, status=422 if form.errors else 200)
+
+
+def _waiting(organization: Any, now: datetime) -> list[dict[str, str]]:
+    rows = pending_changes.waiting(organization).filter(kind__in=(route_changes.ROUTE, route_changes.CHANGED))
+    return [
+        {"what": pending_changes.sentence_of(row), "until": moment(pending_changes.until(row, now))} for row in rows
+    ]
+
+
+def _paces(organization: Any, now: datetime) -> dict[int, list[str]]:
+    """By route: what of its limits and of its warm-up is used, and which mailbox providers want less of it."""
+    rows = list(organization.routes.exclude(state="removed").select_related("organization"))
+    slowed = rate_budgets.slowed([row.pk for row in rows], now)
+    return {
+        row.pk: [labels.used(usage) for usage in rate_budgets.used(row, now)]
+        + [labels.slowed(provider) for provider in sorted(slowed.get(row.pk, {}))]
+        for row in rows
+    }
+
+
+@door(see=ADMINS, do=ADMINS)
+def edit_route(request: Any, route_id: int) -> HttpResponse:
+    """The same form with what is kept of one route; POST writes what is another now, and tries it."""
+    route, now = _route(request, route_id), dbclock.asked()
+    way = queries.way_of(route)
+    form = RouteForm(request.POST or None, way=way)
+    if form.is_valid():
+        answers = form.cleaned_data
+        try:
+            changes = actions.change_route(
+                route,
+                name=answers["name"],
+                url=form.url(),
+                priority=answers["priority"],
+                rate=answers["rate"] or "",
+                warm_up=answers["warm_up"],
+                password=answers.get("password") or None,
+                signs=answers["signs"],
+                now=now,
+                by=request.person,
+            )
+        except (DeliveryError, ValueError) as refused:
+            refuse(form, getattr(refused, "field", "where"), refused)
+        else:
+            waits = pending_changes.is_waiting(request.organization, route_changes.CHANGED, route.pk)
+            if changes or not waits:
+                _tell_changes(request, route, changes)
+            for kind in (route_changes.ROUTE, route_changes.CHANGED):
+                tell_waiting(request, kind, route.pk)
+            if waits:
+                return ask(request, "probe", route.pk, address(request.organization, "routes"), waiting=True)
+            return _try_saved(request, route) if changes else go(request, "routes")
+    rows = pending_changes.waiting(request.organization).filter(kind=route_changes.CHANGED, about=route.pk)
+    facts = {"route": route, "way": way, "form": form, "waiting": [pending_changes.sentence_of(row) for row in rows]}
+    return render(request, "web/routes/edit.html", facts, status=422 if form.errors else 200)
+
+
+def _tell_changes(request: Any, route: Any, changes: Any) -> None:
+    if not changes:
+        messages.success(request, _("%(name)s was so already; nothing was changed.") % {"name": route.name})
+        return
+    text = "; ".join(labels.route_change(change) for change in changes)
+    messages.success(request, _("%(name)s is changed. %(changes)s.") % {"name": route.name, "changes": text})
+
+
+def _try_saved(request: Any, route: Any) -> HttpResponse:
+    return ask(request, "probe", route.pk, address(request.organization, "routes"), saved=True)
+
+
+def tell_probe(request: Any, question: Any, answer: dict[str, Any]) -> None:
+    """One that was just saved and does not answer rests from the beginning: it must not slow a letter down."""
+    route, found_out = _route(request, question.about), RouteTest(**answer)
+    if remote_checks.words_of(question).get("waiting"):
+        sentence = _("The settings of %(name)s that wait were tested: %(sentence)s")
+        facts = {"name": route.name, "sentence": labels.tested(found_out, route.name)}
+        (messages.success if found_out.ok else messages.error)(request, sentence % facts)
+        return
+    _tell(request, found_out, route)
+    if remote_checks.words_of(question).get("saved") and not found_out.ok and route.state != "waiting":
+        if route.until:
+            sentence = _("%(name)s is saved and rests. We ask it again by ourselves; Test asks at once.")
+        else:
+            sentence = _("%(name)s is saved, and nothing goes by it until it answers. Once that is mended, press Test.")
+        messages.warning(request, sentence % {"name": route.name})
+
+
+def tell_letter(request: Any, question: Any, answer: dict[str, Any]) -> None:
+    _tell(request, TestResult(**answer), _route(request, question.about))
+
+
+def _route(request: Any, route_id: int) -> Any:
+    route = request.organization.routes.filter(pk=route_id).exclude(state="removed").first()
+    if route is None:
+        raise Http404
+    return route
+
+
+def _tell(request: Any, found_out: Any, route: Any) -> None:
+    """What a test found out, Tested or Tried."""
+    sentence = _("%(name)s: %(sentence)s") % {"name": route.name, "sentence": labels.tested(found_out, route.name)}
+    (messages.success if found_out.ok else messages.error)(request, sentence)
+    if found_out.ok and route.state == "paused":
+        messages.warning(request, _("%(name)s is still paused. Wake it to use it.") % {"name": route.name})
+
+
+@deed(ADMINS)
+def test_route(request: Any, route_id: int) -> HttpResponse:
+    """Connects and signs in; with an address it sends one short letter there."""
+    route = _route(request, route_id)
+    form = ProbeForm(request.POST, prefix="probe")
+    page = ("edit-route", route.pk) if request.POST.get("then") == "edit" else ("routes",)
+    then = address(request.organization, *page)
+    if form.is_valid():
+        return ask(request, "letter", route.pk, then, to=form.cleaned_data["to"])
+    return ask(request, "probe", route.pk, then)
+
+
+@deed(ADMINS)
+def pause_route(request: Any, route_id: int) -> HttpResponse:
+    route = _route(request, route_id)
+    try:
+        actions.pause_route(route, now=dbclock.asked(), by=request.person)
+    except DeliveryError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("%(name)s carries nothing until you resume it.") % {"name": route.name})
+    return go(request, "routes")
+
+
+@deed(ADMINS)
+def resume_route(request: Any, route_id: int) -> HttpResponse:
+    route = _route(request, route_id)
+    try:
+        actions.resume_route(route, now=dbclock.asked(), by=request.person)
+    except DeliveryError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("%(name)s is tried again.") % {"name": route.name})
+    return go(request, "routes")
+
+
+@deed(ADMINS)
+def try_again(request: Any, route_id: int) -> HttpResponse:
+    """A domain that its provider did not accept: letters from it go by this route again."""
+    route, domain = _route(request, route_id), request.POST.get("domain", "")
+    facts = {"name": route.name, "domain": domain}
+    if domain and actions.lift_bar(route, domain, now=dbclock.asked(), by=request.person):
+        messages.success(request, _("Letters from %(domain)s are tried by %(name)s again.") % facts)
+    else:
+        messages.success(request, _("%(name)s takes letters from that domain already.") % facts)
+    return go(request, "routes")
+
+
+@door(see=ADMINS, do=ADMINS)
+def remove_route(request: Any, route_id: int) -> HttpResponse:
+    route = _route(request, route_id)
+    if request.method == "POST":
+        try:
+            actions.remove_route(route, now=dbclock.asked(), by=request.person)
+        except DeliveryError as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, _("%(name)s is removed and its password forgotten.") % {"name": route.name})
+        return go(request, "routes")
+    return render(request, "web/routes/remove.html", {"route": route})

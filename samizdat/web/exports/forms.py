@@ -1,0 +1,124 @@
+"""What is to leave, and to whom it is sealed."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.audience.filters import Filter
+from samizdat.portability.write import ExportRequest
+from samizdat.web.base_form import DeskForm, offer
+from samizdat.web.settings.forms.team import AddressField
+
+FORMATS = {
+    "samizdat": lazy("Samizdat: everything, comes back whole into another house"),
+    "mailchimp": lazy("Mailchimp’s layout: what other services read"),
+    "csv": lazy("CSV: a row for each subscriber"),
+    "xlsx": lazy("Workbook (XLSX): a row for each subscriber"),
+}
+SEALS = {
+    "sealed": lazy("Sealed to a key: whoever finds the file cannot read it"),
+    "plain": lazy("Plain: every admin is told, with your reason"),
+}
+
+
+class ExportForm(DeskForm):
+    """A wish. `keys` counts for our own format alone; `list`, `tag` and `segment` for all others."""
+
+    format = forms.ChoiceField(label=lazy("Format"), widget=forms.RadioSelect, choices=[*FORMATS.items()])
+    list = forms.TypedChoiceField(label=lazy("Which list"), coerce=int, required=False, empty_value=None)
+    tag = forms.TypedChoiceField(label=lazy("Which tag"), coerce=int, required=False, empty_value=None)
+    segment = forms.TypedChoiceField(label=lazy("Which segment"), coerce=int, required=False, empty_value=None)
+    seal = forms.ChoiceField(label=lazy("Who can open it"), widget=forms.RadioSelect, choices=[*SEALS.items()])
+    recipients = forms.CharField(
+        label=lazy("Public keys"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
+        help_text=lazy("One on each line. They begin with age1: `age-keygen -o key.txt` makes one and shows it."),
+    )
+    keys = forms.BooleanField(
+        label=lazy("Take the keys of the links along"),
+        required=False,
+        help_text=lazy(
+            "So that leave links in old letters work in the new house. Samizdat’s own format, sealed, alone."
+        ),
+    )
+    reason = forms.CharField(
+        label=lazy("Why it has to be plain"),
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=lazy("It is recorded, and every admin sees it on their first page."),
+    )
+
+    def __init__(
+        self, *args: Any, lists: Any, tags: Any = (), segments: Any = (), fit: Filter | None = None, **kwargs: Any
+    ) -> None:
+        """`fit`: it is of those who fit filters or were ticked, and of nobody else."""
+        own = "samizdat" if fit is None else "csv"
+        kwargs.setdefault("initial", {"format": own, "seal": "sealed", "keys": True, "list": 0, "tag": 0, "segment": 0})
+        super().__init__(*args, **kwargs)
+        self._fit = fit
+        if fit is not None:
+            for name in ("list", "tag", "segment", "keys"):
+                del self.fields[name]
+            offer(self, "format", [(name, word) for name, word in FORMATS.items() if name != "samizdat"])
+            return
+        offer(self, "list", [(0, lazy("All lists")), *((row.id, row.name) for row in lists)])
+        offer(self, "tag", [(0, lazy("With and without tags")), *tags])
+        offer(self, "segment", [(0, lazy("Everybody")), *((row.id, row.name) for row in segments)])
+
+    @property
+    def reason_told(self) -> str:
+        return "" if self.cleaned_data["seal"] == "sealed" else str(self.cleaned_data["reason"])
+
+    def wish(self) -> ExportRequest:
+        answers = self.cleaned_data
+        sealed, own = answers["seal"] == "sealed", answers["format"] == "samizdat"
+        recipients = tuple(line.strip() for line in answers["recipients"].splitlines() if line.strip())
+        tag, fit = answers.get("tag"), self._fit
+        listed = fit.list if fit is not None and not fit.numbers else answers.get("list")
+        return ExportRequest(
+            format=answers["format"],
+            recipients=recipients if sealed else (),
+            lists=(listed,) if listed else (),
+            keys=bool(answers.get("keys") and sealed and own),
+            segment=answers.get("segment") or None,
+            fit=Filter(tag=tag) if tag else fit,
+        )
+
+
+class WhoseForm(DeskForm):
+    """An address that turned up somewhere."""
+
+    address = AddressField(
+        label=lazy("An address that turned up somewhere"),
+        help_text=lazy("Each export has one address of its own. We say which export this one was in."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, prefix="whose", **kwargs)
+        self.fields["address"].widget.attrs["autocomplete"] = "off"
+
+
+class _NeverShown(forms.Textarea):
+    """What was typed is not sent back, not even into a form that was refused."""
+
+    def format_value(self, value: Any) -> str | None:
+        return None
+
+
+class SecretForm(DeskForm):
+    """What opens a sealed export. A box of several lines, since a key file has them."""
+
+    secret = forms.CharField(
+        label=lazy("Key or passphrase"),
+        max_length=20_000,
+        strip=False,
+        widget=_NeverShown(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
+        help_text=lazy(
+            "The text of the key file, with the line that begins with `AGE-SECRET-KEY`, or the passphrase. It opens "
+            "the file once, and is not kept."
+        ),
+    )

@@ -1,0 +1,420 @@
+"""Leaving whole: asking for a file, watching it being made, fetching it; and who else has been told."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat import dbclock
+from samizdat.accounts import pending_changes, sealed_people
+from samizdat.audience import queries as audience
+from samizdat.audience.errors import AudienceError
+from samizdat.audience.filters import Filter
+from samizdat.audience.segments import lookup
+from samizdat.core.mail.address import PROVIDERS, BadAddress
+from samizdat.portability import actions, approval, canary_alarms, queries, recipient_keys
+from samizdat.portability.errors import ExportRefused
+from samizdat.portability.models import RecipientKey
+from samizdat.portability.write import ExportRequest
+from samizdat.web import labels
+from samizdat.web.audience import subscriber_filters
+from samizdat.web.audience.views.bulk import filter_of, whom_of
+from samizdat.web.base_form import refuse
+from samizdat.web.exports.forms import FORMATS, ExportForm, WhoseForm
+from samizdat.web.permissions import ADMINS, EVERYONE, KEEPERS, WRITERS, address, deed, door, go
+from samizdat.web.settings.views.pending_changes import untold
+from samizdat.web.templatetags.desk import moment
+
+GOING = ("asked", "running")
+# Where a planted address turned up.
+WHERE = {"asked": lazy("somebody found it and asked here"), "import": lazy("it stood in a file that was brought in")}
+# What of the form a refusal speaks of.
+FIELDS = {
+    "bad_recipient": "recipients", "secret_key": "recipients", "no_recipient": "recipients",
+    "many_recipients": "recipients", "no_reason": "reason", "lists_elsewhere": "format", "some_elsewhere": "format",
+}  # fmt: skip
+
+
+@door(see=KEEPERS, do=ADMINS)
+def exports(request: Any) -> HttpResponse:
+    """The form, and what left before; an address with filters makes it a form of those who fit. POST says how many
+    would leave and asks; POST with `sure` has the worker make the file."""
+    data = request.POST if request.method == "POST" else request.GET
+    asked, numbers = whom_of(request, data) if "whom" in data else (None, [])
+    if asked is not None and asked.unknown:
+        messages.error(request, _("One of these filters means nothing any more. Look at who fits, and choose anew."))
+        return go(request, "subscribers")
+    chosen = _Chosen(asked, numbers, data.get("whom") == "ticked", filter_of(data, asked, numbers)) if asked else None
+    form = _form(request, request.POST or None, chosen)
+    if form.is_valid():
+        wish, reason = form.wish(), form.reason_told
+        try:
+            # One who was asked for a key must not get a plain file for having none.
+            actions.check(wish, plain=form.cleaned_data["seal"] == "plain", reason=reason)
+            if not request.POST.get("sure"):
+                return _ask(request, wish, reason)
+            row = actions.ask(request.organization, wish, reason=reason, now=dbclock.asked(), by=request.person)
+        except ExportRefused as refused:
+            refuse(form, FIELDS.get(refused.code), refused)
+        except AudienceError as refused:
+            refuse(form, "segment", refused)
+        else:
+            return go(request, "export", row.pk)
+    return _page(request, form, WhoseForm(), chosen=chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Whom the filters of an address mean, or who was ticked."""
+
+    asked: subscriber_filters.RequestedFilter
+    numbers: list[int]
+    ticked: bool
+    fit: Filter
+
+
+def _form(request: Any, data: Any = None, chosen: _Chosen | None = None) -> ExportForm:
+    organization = request.organization
+    return ExportForm(
+        data,
+        lists=audience.lists(organization),
+        tags=audience.tags(organization),
+        segments=lookup.segments(organization),
+        fit=None if chosen is None else chosen.fit,
+    )
+
+
+def _ask(request: Any, wish: ExportRequest, reason: str) -> HttpResponse:
+    """How many leave, and the last yes."""
+    facts = {
+        "found": wish.wanted.count(request.organization, timezone.now()),
+        "whom": _whom(request.organization, wish),
+        "format": _format(wish.format),
+        "keys": wish.recipients,
+        "with_keys": wish.keys,
+        "plain": not wish.recipients,
+        "held": actions.is_held(request.organization, wish, request.person),
+        "others": pending_changes.others(request.organization, request.person, dbclock.asked()),
+        "reason": reason,
+        "again": [
+            (name, value)
+            for name, values in request.POST.lists()
+            for value in values
+            if name not in ("csrfmiddlewaretoken", "sure")
+        ],
+    }
+    return render(request, "web/exports/sure.html", facts)
+
+
+def _whom(organization: Any, wish: ExportRequest) -> str:
+    """Of whom an export is, in words; "" for everybody."""
+    parts = []
+    if wish.segment is not None:
+        with suppress(AudienceError):
+            parts.append(
+                _("Segment: %(name)s") % {"name": lookup.name_of(lookup.segment_by_id(organization, wish.segment))}
+            )
+    if wish.fit is not None and wish.fit.numbers:
+        parts.append(_("those who were ticked"))
+    elif wish.fit is not None or wish.lists:
+        values = {name: str(value) for name, value in (wish.fit.told() if wish.fit else {}).items()}
+        if "provider" in values:
+            values["provider"] = PROVIDERS[int(values["provider"])]
+        if wish.lists:
+            values["list"] = str(wish.lists[0])
+        parts.append(
+            subscriber_filters.read(values, audience.lists(organization), audience.tags(organization)).sentence
+        )
+    return "; ".join(filter(None, parts))
+
+
+def _page(
+    request: Any, form: ExportForm, whose: WhoseForm, result: Any = None, chosen: _Chosen | None = None
+) -> HttpResponse:
+    facts = {
+        "form": form,
+        "whose": whose,
+        "found": result,
+        "chosen": chosen,
+        # The names that audience/parts/whom.html carries along.
+        "asked": chosen and chosen.asked,
+        "numbers": chosen and chosen.numbers,
+        "ticked": chosen and chosen.ticked,
+        "known": recipient_keys.known(request.organization) if request.role == "admin" else [],
+        "earlier": [(row, _name(row), _format(row.format)) for row in queries.exports(request.organization)],
+    }
+    wrong = form.errors or whose.errors
+    return render(request, "web/exports/exports.html", facts, status=422 if wrong else 200)
+
+
+def _name(row: Any) -> str:
+    if row.state == "elsewhere":
+        return _("the house before this one")
+    return sealed_people.name_of(row.by) if row.by else _("the command line")
+
+
+def _format(name: str) -> str:
+    return str(FORMATS.get(name, name)).partition(":")[0]
+
+
+@deed(ADMINS)
+def whose(request: Any) -> HttpResponse:
+    """Which export an address was planted in. Posted, so that it stands in no address of a page."""
+    form = WhoseForm(request.POST)
+    if form.is_valid():
+        try:
+            row = actions.whose(
+                request.organization, form.cleaned_data["address"], now=timezone.now(), by=request.person
+            )
+        except BadAddress as wrong:
+            refuse(form, "address", wrong)
+        else:
+            if row is not None:
+                return go(request, "export", row.pk)
+            refuse(form, "address", _("This address was planted in none of your exports."))
+    return _page(request, _form(request), form)
+
+
+def _export(request: Any, export_id: int) -> Any:
+    row = queries.export_by_id(request.organization, export_id)
+    if row is None:
+        raise Http404
+    return row
+
+
+def _held_facts(request: Any, row: Any) -> dict[str, Any]:
+    now = dbclock.asked()
+    approval.notice(row, request.person, now)
+    agreeing_ones = pending_changes.others(request.organization, row.by, now)
+    return {
+        "row": row,
+        "by": _name(row),
+        "reason": actions.told_of(row)["reason"],
+        "agree": request.person in agreeing_ones,
+        "alone": approval.is_made_alone(row, now),
+        "keys": actions.told_of(row)["recipients"],
+        "made": pending_changes.until(row, now),
+        "untold": untold(row, now),
+        "lapses": row.created + approval.LAPSE,
+    }
+
+
+@door(see=EVERYONE, do=WRITERS)
+def held(request: Any, export_id: int) -> HttpResponse:
+    """One that is held before it is made: another admin says yes, or whoever works here stops it."""
+    row = _export(request, export_id)
+    if row.state != "held":
+        return go(request, "export", row.pk) if request.role in KEEPERS else go(request, "home")
+    if request.method != "POST":  # HEAD as well: what looks ahead of a person agrees to nothing.
+        facts = _held_facts(request, row) | {"whom": _whom(request.organization, actions.wish_of(row))}
+        return render(request, "web/exports/held.html", facts | {"format": _format(row.format)})
+    if request.POST.get("answer") == "stop":
+        actions.cancel(row, now=timezone.now(), by=request.person)
+        messages.success(request, _("Stopped: no file was made."))
+        return go(request, "home")
+    try:
+        approval.agree(row, now=dbclock.asked(), by=request.person)
+    except ExportRefused as refused:
+        messages.error(request, str(refused))
+        return go(request, "held-export", row.pk)
+    return go(request, "export", row.pk)
+
+
+@door(see=KEEPERS)
+def export(request: Any, export_id: int) -> HttpResponse:
+    """One export, by how far it is."""
+    row = _export(request, export_id)
+    if row.state == "held":
+        return go(request, "held-export", row.pk)
+    return render(request, "web/exports/export.html", _facts(request, row))
+
+
+def _facts(request: Any, row: Any) -> dict[str, Any]:
+    details = actions.told_of(row)
+    now = timezone.now()
+    unseen = request.role == "admin" and row in queries.unseen(request.organization, request.person, now)
+    return {
+        "row": row,
+        "by": _name(row),
+        "told": details,
+        "keys": details["recipients"],
+        "whom": _whom(request.organization, actions.wish_of(row)),
+        "format": _format(row.format),
+        "sums": _counts(row),
+        "per_mille": round(1000 * row.done / row.whole) if row.whole else 0,
+        "going": row.state in GOING,
+        "unseen": unseen,
+        "alarms": [
+            (when, WHERE[where], sealed_people.name_of(by) if by else "")
+            for when, where, by in canary_alarms.raised(row)
+        ],
+        "alarm_unseen": request.role == "admin"
+        and row in canary_alarms.unseen(request.organization, request.person, now),
+        "agreed": sealed_people.name_of(row.agreed_by) if row.agreed_by else "",
+        "until": (row.begun or row.created) + actions.LIFETIME,
+        "file": actions.name_of(row),
+    }
+
+
+def _counts(row: Any) -> list[labels.LabelRow]:
+    """How many people are in it."""
+    counts = row.counts or {}
+    if "subscribers" in counts:
+        return [labels.LabelRow(_("Subscribers"), counts["subscribers"])]
+    totals: dict[str, int] = {}
+    for by_status in counts.get("lists", {}).values() if isinstance(counts.get("lists"), dict) else []:
+        for status, many in by_status.items():
+            totals[status] = totals.get(status, 0) + many
+    return [labels.LabelRow(labels.subscription_state(status)[1], many) for status, many in totals.items() if many]
+
+
+@door(see=KEEPERS)
+def progress(request: Any, export_id: int) -> HttpResponse:
+    """The live part; once there is something else to see it has the page loaded again."""
+    row = _export(request, export_id)
+    if row.state not in GOING:
+        response = HttpResponse()
+        response.headers["HX-Refresh"] = "true"
+        return response
+    return render(request, "web/exports/progress.html", _facts(request, row))
+
+
+@deed(ADMINS)
+def fetch(request: Any, export_id: int) -> HttpResponseBase:
+    """The file. A button and no link: what looks ahead of a person must not fetch it, for it is there once."""
+    row = _export(request, export_id)
+    try:
+        pieces = actions.fetch(row, now=timezone.now, by=request.person)
+    except ExportRefused as refused:
+        messages.error(request, str(refused))
+        return go(request, "export", row.pk)
+    response = StreamingHttpResponse(pieces, content_type="application/octet-stream")
+    response.headers["Content-Disposition"] = f'attachment; filename="{actions.name_of(row)}"'
+    response.headers["Content-Length"] = str(row.bytes)
+    return response
+
+
+@deed(ADMINS)
+def drop(request: Any, export_id: int) -> HttpResponse:
+    """Not wanted any more."""
+    actions.cancel(_export(request, export_id), now=timezone.now(), by=request.person)
+    messages.success(request, _("Forgotten: nothing of the file is left here."))
+    return go(request, "exports")
+
+
+@deed(ADMINS)
+def forget_key(request: Any, known_key_id: int) -> HttpResponse:
+    """The next export to this key needs an approval again."""
+    rows = RecipientKey.objects.select_related("organization").filter(
+        organization=request.organization, pk=known_key_id
+    )
+    row = rows.first()
+    if row is None:
+        raise Http404
+    recipient_keys.forget(row, now=timezone.now(), by=request.person)
+    messages.success(request, _("The key is forgotten: an export to it needs approval again."))
+    return go(request, "exports")
+
+
+@deed(ADMINS)
+def seen(request: Any, export_id: int) -> HttpResponse:
+    """An admin has read that a plain file was made, or that its planted address turned up."""
+    row, now = _export(request, export_id), timezone.now()
+    if row in queries.unseen(request.organization, request.person, now):
+        actions.say_seen(row, now=now, by=request.person)
+    canary_alarms.say_seen(row, now=now, by=request.person)
+    return go(request, "home")
+
+
+def needs(request: Any) -> list[dict[str, str]]:
+    """For the first page: files that are held, for everybody; for an admin also those that others made, and files
+    of her own that wait."""
+    organization, now = request.organization, timezone.now()
+    items = [_held_need(request, row) for row in approval.held(organization)[:3]]
+    if request.role != "admin":
+        return items
+    for row in canary_alarms.unseen(organization, request.person, now)[:3]:
+        details = {"when": moment(row.created), "who": _name(row), "format": _format(row.format)}
+        items.append(
+            {
+                "kind": "stop",
+                "title": _("The planted address of an export turned up"),
+                "text": _("The file of %(when)s (%(format)s, by %(who)s) was passed on, or brought in here.") % details,
+                "href": address(organization, "export", row.pk),
+                "link": _("Look"),
+            }
+        )
+    for row in queries.unseen(organization, request.person, now)[:3]:
+        details = actions.told_of(row)
+        facts = {"who": _name(row), "why": details["reason"][:200], "key": ", ".join(details["recipients"])[:80]}
+        items.append(
+            {
+                "kind": "care",
+                "title": _("A plain file of your subscribers was made")
+                if row.plain
+                else _("A sealed file of your subscribers was made"),
+                "text": (
+                    _("By %(who)s. The reason given: %(why)s") if row.plain else _("By %(who)s, for the key %(key)s.")
+                )
+                % facts,
+                "href": address(organization, "export", row.pk),
+                "link": _("Look"),
+            }
+        )
+    for row in queries.exports(organization, 5):
+        if row.state == "ready" and row.by_id == request.person.pk:
+            items.append(
+                {
+                    "kind": "care",
+                    "title": _("Your export is ready"),
+                    "text": _("It waits for a day and is forgotten then."),
+                    "href": address(organization, "export", row.pk),
+                    "link": _("Fetch it"),
+                }
+            )
+    return items
+
+
+def _held_need(request: Any, row: Any) -> dict[str, str]:
+    facts = _held_facts(request, row)
+    why = facts["reason"][:200] if row.plain else ", ".join(facts["keys"])[:80]
+    values = {"who": facts["by"], "why": why, "when": moment(facts["made"])}
+    return {
+        "kind": "stop" if facts["agree"] else "care",
+        "title": _held_title(row.plain, facts["agree"]),
+        "text": " ".join(
+            filter(None, (_held_text(row.plain, facts["agree"], facts["alone"]) % values, facts["untold"]))
+        ),
+        "href": address(request.organization, "held-export", row.pk),
+        "link": _("Look"),
+    }
+
+
+def _held_title(plain: bool, agree: bool) -> str:
+    if plain:
+        return (
+            _("A plain file of your subscribers waits for your yes")
+            if agree
+            else _("Somebody wants a plain file of your subscribers")
+        )
+    return (
+        _("An export to a new key waits for your approval")
+        if agree
+        else _("Somebody wants an export of your subscribers to a new key")
+    )
+
+
+def _held_text(plain: bool, agree: bool, alone: bool) -> str:
+    if not plain:
+        return _("%(who)s asks. It is made on %(when)s unless somebody stops it. The key: %(why)s")
+    if agree:
+        return _("%(who)s asks. The reason: %(why)s")
+    if alone:
+        return _("%(who)s asks. It is made on %(when)s unless somebody stops it. The reason: %(why)s")
+    return _("%(who)s asks, and another admin has to agree. The reason: %(why)s")

@@ -1,0 +1,169 @@
+"""An export of our own format at the desk: what is in it, the key that opens it, bringing it in, and what became of it.
+
+Its address is that of an import; views/imports.py hands it over.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.audience import actions
+from samizdat.audience.models import STATUSES
+from samizdat.portability import upload
+from samizdat.portability.errors import ExportRefused
+from samizdat.web import labels
+from samizdat.web.base_form import refuse
+from samizdat.web.exports.forms import SecretForm
+from samizdat.web.permissions import go
+from samizdat.web.templatetags.desk import count
+
+
+def page(request: Any, row: Any) -> HttpResponse:
+    """What is in it, or what became of it."""
+    if row.state == "found":
+        return _found(request, row, SecretForm())
+    return render(request, "web/imports/returned.html", _result(row))
+
+
+def decide(request: Any, row: Any) -> HttpResponse:
+    """The secret that opens it, or that it shall come in."""
+    if request.role != "admin":
+        messages.error(
+            request, _("An admin brings this in: it may hold keys of links, and everything about everybody.")
+        )
+    elif row.state == "found" and upload.read_report(row).get("sealed"):
+        form = SecretForm(request.POST)
+        if not form.is_valid():
+            return _found(request, row, form)
+        try:
+            upload.unseal(row, form.cleaned_data["secret"], now=timezone.now(), by=request.person)
+        except ExportRefused as refused:
+            refuse(form, "secret", refused)
+            return _found(request, row, form)
+    else:
+        return go_on(request, row)
+    return go(request, "import", row.pk)
+
+
+def go_on(request: Any, row: Any) -> HttpResponse:
+    """It begins, or a stopped one goes on where it was."""
+    if request.role == "admin":
+        try:
+            upload.start(row, now=timezone.now(), by=request.person)
+        except ExportRefused as refused:
+            messages.error(request, str(refused))
+    return go(request, "import", row.pk)
+
+
+def _names(row: Any) -> str:
+    return ", ".join(actions.read_plan(row)["names"])
+
+
+def _found(request: Any, row: Any, form: SecretForm) -> HttpResponse:
+    report = upload.read_report(row)
+    facts = {"row": row, "names": _names(row), "report": report, "form": form, "may": request.role == "admin"}
+    if "counts" in report:
+        facts |= {
+            "made": _moment(report["made"]),
+            "counts": report["counts"],
+            "lists": [(of["name"], _statuses(of["statuses"])) for of in report["lists"]],
+            "also": _also(report),
+        }
+    return render(request, "web/imports/returning.html", facts, status=422 if form.errors else 200)
+
+
+def _moment(text: str) -> datetime | None:
+    """When it was made, as far as the file can be understood: a stranger may have written it."""
+    try:
+        timestamp = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return timestamp if timestamp.tzinfo else None
+
+
+def _statuses(held: dict[str, int]) -> list[labels.LabelRow]:
+    return [labels.LabelRow(labels.subscription_state(name)[1], held[name]) for name in STATUSES if held.get(name)]
+
+
+def _also(report: dict[str, Any]) -> list[str]:
+    """What comes along beside the people, in words."""
+    also, counts = report["also"], report["counts"]
+    entries = (
+        (counts["consent"], ngettext("%(n)s consent record", "%(n)s consent records", counts["consent"])),
+        (also["fields"], ngettext("%(n)s field", "%(n)s fields", also["fields"])),
+        (also["tags"], ngettext("%(n)s tag", "%(n)s tags", also["tags"])),
+        (also["segments"], ngettext("%(n)s segment", "%(n)s segments", also["segments"])),
+        (also.get("forms", 0), ngettext("%(n)s sign-up form", "%(n)s sign-up forms", also.get("forms", 0))),
+        (counts.get("letters", 0), ngettext("%(n)s letter", "%(n)s letters", counts.get("letters", 0))),
+        (
+            counts.get("history", 0),
+            ngettext("%(n)s earlier version of a draft", "%(n)s earlier versions of drafts", counts.get("history", 0)),
+        ),
+        (counts.get("comments", 0), ngettext("%(n)s comment", "%(n)s comments", counts.get("comments", 0))),
+        (counts.get("corrections", 0), ngettext("%(n)s correction", "%(n)s corrections", counts.get("corrections", 0))),
+        (
+            counts.get("tests", 0),
+            ngettext("%(n)s test of versions", "%(n)s tests of versions", counts.get("tests", 0)),
+        ),
+        (
+            counts.get("results", 0),
+            ngettext("results of %(n)s letter", "results of %(n)s letters", counts.get("results", 0)),
+        ),
+        (counts.get("pictures", 0), ngettext("%(n)s picture", "%(n)s pictures", counts.get("pictures", 0))),
+        (counts.get("templates", 0), ngettext("%(n)s template", "%(n)s templates", counts.get("templates", 0))),
+        (counts.get("keeping", 0), ngettext("%(n)s retention rule", "%(n)s retention rules", counts.get("keeping", 0))),
+        (also["wordings"], ngettext("%(n)s wording of an agreement", "%(n)s wordings of agreements", also["wordings"])),
+        (
+            counts["suppressed"],
+            ngettext("%(n)s suppressed subscriber", "%(n)s suppressed subscribers", counts["suppressed"]),
+        ),
+        (
+            counts["others_suppressed"],
+            ngettext(
+                "%(n)s suppressed address that is nobody’s",
+                "%(n)s suppressed addresses that are nobody’s",
+                counts["others_suppressed"],
+            ),
+        ),
+    )
+    return [sentence % {"n": count(many)} for many, sentence in entries if many]
+
+
+def _result(row: Any) -> dict[str, Any]:
+    counts, report = row.counts or {}, upload.read_report(row)
+    rows = counts.get("rows", 0)
+    whole = row.rows_total or rows
+    sums = [
+        labels.LabelRow(_("added"), counts.get("added", 0)),
+        labels.LabelRow(_("unchanged"), counts.get("unchanged", 0)),
+    ]
+    if whole > rows:
+        sums.append(labels.LabelRow(_("still outside"), whole - rows))
+    statuses = _statuses(counts)
+    report_counts = report.get("counts") or {}
+    seconds = (row.finished - row.started).total_seconds() if row.finished and row.started else None
+    return {
+        "row": row,
+        "names": _names(row),
+        "counts": counts,
+        "sums": sums,
+        "whole": whole,
+        "statuses": statuses,
+        "standings": sum(status.count for status in statuses),
+        "others": [name for name in STATUSES if report_counts and report_counts.get(name, 0) != counts.get(name, 0)],
+        "stayed": max(0, (report.get("also") or {}).get("segments", 0) - counts.get("segments", 0))
+        if row.state == "finished"
+        else 0,
+        "forms_stayed": max(0, (report.get("also") or {}).get("forms", 0) - counts.get("forms", 0))
+        if row.state == "finished"
+        else 0,
+        "seconds": max(1, round(seconds)) if seconds is not None else None,
+        "problem": report.get("sentence", "") if row.state == "failed" else "",
+        "nothing_new": bool(rows) and counts.get("unchanged") == rows,
+    }

@@ -1,0 +1,256 @@
+"""The plan of an import as a form: each file with its status, each column with what it becomes; and back."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat import plugins
+from samizdat.core.consent import STATUSES
+from samizdat.importers.base import EMPTY, OTHERS, PRIVATE, UNSAID, ImportPlan, Problem, holds_several, is_worded
+from samizdat.importers.reading.sentences import word_of
+from samizdat.labels import STANDARD, field_label
+from samizdat.web import labels as words
+
+TARGETS: tuple[tuple[str, Any], ...] = (
+    ("out", lazy("leave out")),
+    ("address", lazy("E-mail address")),
+    ("name", lazy("Whole name")),
+    ("language", lazy("Language")),
+    ("tags", lazy("Tags")),
+    ("notes", lazy("Notes")),
+    ("status", lazy("Status")),
+    ("opt_in_time", lazy("Time of sign-up")),
+    ("confirm_time", lazy("Time of confirmation")),
+    ("left_time", lazy("Time of leaving")),
+    ("left_reason", lazy("Reason for leaving")),
+    ("clean_time", lazy("Time the address died")),
+    ("last_changed", lazy("Time of the last change")),
+)
+OUT_BECAUSE = {
+    "ip": lazy("It was derived from an IP address. We do not keep where somebody was."),
+    "reading": lazy("It says how or where somebody read. We do not keep that."),
+    "provider": lazy("It only means something inside the service it comes from."),
+    "donations": lazy("It says who gave money. That can put people in court, so it stays out."),
+    "members": lazy("It says who is a member. That can put people in court, so it stays out."),
+    "elsewhere": lazy("It is about another channel, such as phone or SMS, not about email."),
+    "watched": lazy("It is about tracking who reads, which Samizdat does not do."),
+    "posting": lazy("It is about writing to a discussion list, not about getting email."),
+}
+ASKS = {
+    "label": lazy("It may say who must not get email. Say what it means."),
+    "cells": lazy("Some of its cells say that people left. Say what each word means."),
+    "givers": lazy("Some of its words say who gives money or pays. They stay out unless you choose otherwise."),
+}
+
+# Words of a status column that the form can be told at one look.
+BLANKS = 3
+
+
+@dataclass(slots=True)
+class ColumnRow:
+    name: str
+    label: str
+    example: str
+    becomes: str
+    why: str
+    choices: list[tuple[str, str]]
+    asks: str = ""  # Why somebody has to say what it means.
+    # Where it tells a status: the words that are in the file, those first that nobody explained, then all others.
+    words: list["WordRow"] = field(default_factory=list)
+    others: list["WordRow"] = field(default_factory=list)
+    blanks: list[str] = field(default_factory=list)  # Endings of the inputs for words that are not known yet.
+    unknown: bool = False  # The file has words that nobody has explained.
+
+
+@dataclass(slots=True)
+class WordRow:
+    name: str  # of the input
+    word: str
+    means: str  # a status, "" for nothing, "out", UNSAID
+    rows: int | None = None
+    plain: bool = False  # Nothing of the file: its empty cells, or all other texts.
+    can_stay_out: bool = False  # A tag or a group, one of several in a cell.
+
+
+@dataclass(slots=True)
+class FileRow:
+    number: int
+    name: str
+    rows: int
+    use: bool
+    status: str
+    asks_status: bool
+    columns: list[ColumnRow]
+
+
+def statuses() -> list[tuple[str, str]]:
+    return [(name, words.subscription_state(name)[1]) for name in STATUSES]
+
+
+def meanings() -> list[tuple[str, str]]:
+    """What a word of a status column may stand for."""
+    own = [("complained", _("complained, suppressed for every list")), ("", _("says nothing about email"))]
+    return [*statuses(), *own]
+
+
+def source_words(source: str) -> str:
+    """What was found, as a sentence."""
+    if source == "csv":
+        return _("A list of people.")
+    if source == "addresses":
+        return _("Addresses, with or without names.")
+    try:
+        title = plugins.importer(source).title
+    except plugins.NoSuchPlug:
+        return ""
+    return _("An export of %(service)s.") % {"service": title}
+
+
+def labels(plan: dict[str, Any]) -> dict[str, str]:
+    """Field tag -> what its column is called, of fields that will be made as well."""
+    return ImportPlan.from_json(plan).fields()
+
+
+def dropped(plan: dict[str, Any], report: dict[str, Any]) -> list[Problem]:
+    """Which columns and words stay out, and why: said before anything is written, words as the file writes them."""
+    import_plan = ImportPlan.from_json(plan)
+    for number, file in enumerate(import_plan.files):
+        for column, seen in zip(file.columns, _of(report, "seen", number), strict=False):
+            column.seen = seen
+    return import_plan.said_out()
+
+
+def rows(plan: dict[str, Any], report: dict[str, Any], known: list[Any]) -> list[FileRow]:
+    """What the form shows. `known`: the organization's merge fields."""
+    unknown = {reject["file"] for reject in report.get("rejects") or [] if reject["code"] == "unknown_status"}
+    file_rows = []
+    for number, file in enumerate(plan["files"]):
+        shown, seen = _of(report, "examples", number), _of(report, "seen", number)
+        columns = [_column(number, file, column, shown, seen, known) for column in file["columns"]]
+        for column in columns:
+            column.unknown = bool(column.blanks) and file["name"] in unknown
+        # Those that somebody has to explain stand first.
+        columns.sort(key=lambda column: not (column.asks or any(word.means == UNSAID for word in column.words)))
+        asks = file["status_source"] != "columns"
+        # What was only assumed is asked: whether somebody agreed is not for us to guess.
+        status = "" if file["status_source"] == "assumed" else file["status"] or ""
+        file_rows.append(FileRow(number, file["name"], file["about_rows"], file["use"], status, asks, columns))
+    return file_rows
+
+
+def _of(report: dict[str, Any], name: str, number: int) -> list[Any]:
+    entries = report.get(name) or []
+    return list(entries[number]) if number < len(entries) else []
+
+
+def _column(
+    number: int, file: dict[str, Any], column: dict[str, Any], shown: list[str], seen: list[Any], known: list[Any]
+) -> ColumnRow:
+    place = column["index"]
+    example = shown[place] if place < len(shown) else ""
+    held = seen[place] if place < len(seen) else {}
+    word_rows = _words(f"w-{number}-{place}", column, held) if is_worded(column["becomes"]) else []
+    return ColumnRow(
+        name=f"c-{number}-{place}",
+        label=column["label"] or _("column %(n)s") % {"n": place + 1},
+        example=_example(column, example),
+        becomes=column["becomes"],
+        why=str(OUT_BECAUSE.get(column["why"], "")),
+        choices=_choices(column, known),
+        asks=str(ASKS.get(column.get("asks", ""), "")) if file["status_source"] == "assumed" or not _gone(file) else "",
+        words=[row for word, row in word_rows if word in held or word == OTHERS],
+        others=[row for word, row in word_rows if word not in held and word != OTHERS],
+        blanks=[f"{number}-{place}-{at}" for at in range(BLANKS)] if word_rows else [],
+    )
+
+
+def _gone(file: dict[str, Any]) -> bool:
+    """Nobody in it can become subscribed, so nothing is asked."""
+    return file["status"] in {"unsubscribed", "cleaned"} and file["status_source"] != "assumed"
+
+
+def _words(prefix: str, column: dict[str, Any], held: dict[str, Any]) -> list[tuple[str, WordRow]]:
+    word_rows = []
+    for at, (word, means) in enumerate(sorted(column["words"].items())):
+        written, number = held.get(word, (word, None))
+        shown = {EMPTY: _("Empty cells"), OTHERS: _("All other texts")}.get(word, written)
+        plain = word in {EMPTY, OTHERS}
+        several = holds_several(column["becomes"]) and not plain
+        word_rows.append((word, WordRow(f"{prefix}-{at}", shown, means, number, plain=plain, can_stay_out=several)))
+    return sorted(word_rows, key=lambda pair: (pair[1].means != UNSAID, -(pair[1].rows or 0)))
+
+
+def _example(column: dict[str, Any], example: str) -> str:
+    """What tells the column and no person: addresses of both kinds stay out of the page."""
+    if column["why"] == "ip":
+        return _("not shown") if example else ""
+    return _("an address") if column["becomes"] == "address" or "@" in example else example[:60]
+
+
+def _choices(column: dict[str, Any], known: list[Any]) -> list[tuple[str, str]]:
+    if column["why"] in PRIVATE:
+        return [("out", str(dict(TARGETS)["out"]))]  # Nobody brings in by accident what can put people in court.
+    fields = {
+        f"field:{tag}": _("%(label)s (%(tag)s)") % {"label": label, "tag": tag} for tag, label in STANDARD.items()
+    }
+    for merge_field in known:
+        label = field_label(merge_field.tag, merge_field.label)
+        fields[f"field:{merge_field.tag}"] = _("%(label)s (%(tag)s)") % {"label": label, "tag": merge_field.tag}
+    chosen = column["becomes"]
+    own = chosen if chosen.startswith("field:") else f"field:{tag_for(column['label'], column['index'])}"
+    if own not in fields:
+        new_field = {"tag": own[6:], "label": column["label"][:40]}
+        same = tag_for(new_field["label"], 0) == new_field["tag"] == new_field["label"].upper()
+        fields[own] = (
+            _("a new sealed field, %(tag)s") if same else _("a new sealed field, %(label)s (%(tag)s)")
+        ) % new_field
+    plain = [(name, str(word)) for name, word in TARGETS]
+    if chosen not in fields and chosen not in dict(plain):
+        fields[chosen] = chosen.partition(":")[2] or chosen
+    return [*plain, *fields.items()]
+
+
+def tag_for(label: str, place: int) -> str:
+    """A field tag made from a heading: `Favorite book` is FAVOURITEB; one without Latin letters is named by place."""
+    tag = re.sub(r"[^A-Z0-9]", "", label.upper())[:10]
+    return tag if re.fullmatch(r"[A-Z][A-Z0-9_]{0,9}", tag) else f"FIELD{place + 1}"
+
+
+def read(plan: dict[str, Any], asked: Mapping[str, str]) -> dict[str, Any]:
+    """The plan with what was chosen in the form; the rest stays. What no plan can be is refused by change_plan."""
+    files = []
+    for number, file in enumerate(plan["files"]):
+        columns = [_read_column(number, column, asked) for column in file["columns"]]
+        status = asked.get(f"s-{number}", file["status"] or "")
+        source = "asked" if f"s-{number}" in asked else file["status_source"]
+        use = f"u-{number}" in asked
+        files.append({**file, "columns": columns, "status": status or None, "status_source": source, "use": use})
+    return {**plan, "files": files}
+
+
+def has_unseen_words(plan: dict[str, Any]) -> bool:
+    """Whether a column was made the status of which nobody has seen the words yet."""
+    return any(
+        column["becomes"] == "status" and not column["words"] for file in plan["files"] for column in file["columns"]
+    )
+
+
+def _read_column(number: int, column: dict[str, Any], asked: Mapping[str, str]) -> dict[str, Any]:
+    place = column["index"]
+    word_statuses = {
+        word: asked.get(f"w-{number}-{place}-{at}", status)
+        for at, (word, status) in enumerate(sorted(column["words"].items()))
+    }
+    for at in range(BLANKS):
+        word, status = word_of(asked.get(f"n-{number}-{place}-{at}", "")), asked.get(f"m-{number}-{place}-{at}", "")
+        if word and status:
+            word_statuses[word] = status
+    name = f"c-{number}-{place}"
+    becomes = asked.get(name, column["becomes"]) if column["why"] not in PRIVATE else "out"
+    # Whoever sends the form has seen what each column would mean, and says so.
+    asks = "" if name in asked else column.get("asks", "")
+    return {**column, "becomes": becomes, "asks": asks, "words": word_statuses if is_worded(becomes) else {}}

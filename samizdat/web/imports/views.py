@@ -1,0 +1,359 @@
+"""Bringing readers in: choose files, look at what was found, bring in, result."""
+
+import csv
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from samizdat.audience import actions, queries
+from samizdat.audience.errors import AudienceError
+from samizdat.audience.imports.row_errors import sentence_of
+from samizdat.labels import field_label
+from samizdat.portability import upload as arriving
+from samizdat.web import labels, params
+from samizdat.web.audience.forms.audience import ListForm
+from samizdat.web.exports.views import restores
+from samizdat.web.imports import plans
+from samizdat.web.permissions import EVERYONE, WRITERS, View, deed, door, go
+from samizdat.web.uploads import PIECE, PieceUploadHandler
+
+LARGEST = 500 * 1024 * 1024
+MOST_FILES = 20
+GOING = ("uploading", "reading", "waiting", "running")
+
+
+@door(see=EVERYONE)
+def imports(request: Any) -> HttpResponse:
+    """The first step, and what was brought in before."""
+    facts = {
+        "lists": queries.lists(request.organization),
+        "form": ListForm(),
+        "earlier": [(row, ", ".join(actions.read_plan(row)["names"])) for row in queries.imports(request.organization)],
+    }
+    return render(request, "web/imports/choose.html", facts)
+
+
+def _takes_pieces(view: View) -> View:
+    """Seals each piece the moment it comes in. The check against forgery reads the form, so it comes after."""
+    checked = csrf_protect(view)
+
+    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        lists = queries.lists(request.organization)
+        # Which list it goes into is asked on the next page. An export of our own format brings its lists along.
+        first = _likely(request.organization, lists) if lists else None
+        try:
+            started = actions.begin_upload(request.organization, first, now=timezone.now(), by=request.person)
+        except AudienceError as refused:
+            return _refused(request, str(refused))
+
+        def take(file: int, piece: int, data: bytes) -> None:
+            actions.add_piece(started, file, piece, data)
+
+        handler = PieceUploadHandler(request, take=take, limit=LARGEST)
+        request.upload_handlers = [handler]
+        response = checked(request, *args, started=started, handler=handler, **kwargs)
+        if not getattr(response, "upload_taken", False):
+            actions.cancel(started, now=timezone.now(), by=request.person)
+        return response
+
+    return csrf_exempt(taking)
+
+
+def _refused(request: Any, sentence: str) -> HttpResponse:
+    messages.error(request, sentence)
+    return go(request, "imports")
+
+
+def _likely(organization: Any, lists: Any) -> Any:
+    """Where the last ones were brought in, else the first."""
+    before = queries.imports(organization).filter(state="finished").values_list("list_id", flat=True).first()
+    here = {list_view.id for list_view in lists}
+    return queries.list_by_id(organization, before if before is not None and before in here else lists[0].id)
+
+
+@deed(WRITERS)
+@_takes_pieces
+def upload(request: Any, started: Any, handler: PieceUploadHandler) -> HttpResponse:
+    files = request.FILES.getlist("files")
+    refusal = ""
+    if handler.refusal:
+        refusal = handler.refusal
+    elif handler.too_large:
+        refusal = _("The files are larger than 500 MB together. Use `samizdat import` on the server for them.")
+    elif not files:
+        refusal = _("Choose a file first.")
+    elif len(files) > MOST_FILES:
+        refusal = _("These are too many files at once. Put them into one zip.")
+    elif not arriving.claim(started, len(files)) and started.list_id is None:
+        refusal = _("This is no export of Samizdat’s own format. Make a list first, then bring it into that.")
+    else:
+        try:
+            actions.finish_upload(started, [file.name for file in files], now=timezone.now())
+        except AudienceError as refused:
+            refusal = str(refused)
+    if refusal:
+        return _refused(request, refusal)
+    response = go(request, "import", started.pk)
+    response.upload_taken = True  # type: ignore[attr-defined]
+    return response
+
+
+@deed(WRITERS)
+def paste(request: Any) -> HttpResponse:
+    """Addresses out of a box: sealed like a file, and looked at like one."""
+    text, lists = request.POST.get("pasted", "").strip(), queries.lists(request.organization)
+    if not text or not lists:
+        messages.error(request, _("Paste some addresses first."))
+        return go(request, "imports")
+    first = _likely(request.organization, lists)
+    data = text.encode("utf-8", "replace")
+    try:
+        started = actions.begin_upload(request.organization, first, now=timezone.now(), by=request.person)
+        for number, at in enumerate(range(0, len(data), PIECE)):
+            actions.add_piece(started, 0, number, data[at : at + PIECE])
+        actions.finish_upload(started, [_("pasted.txt")], now=timezone.now())
+    except AudienceError as refused:
+        return _refused(request, str(refused))
+    return go(request, "import", started.pk)
+
+
+def _import(request: Any, import_id: int) -> Any:
+    row = queries.import_by_id(request.organization, import_id)
+    if row is None:
+        raise Http404
+    return row
+
+
+@door(see=EVERYONE, do=WRITERS)
+def one_import(request: Any, import_id: int) -> HttpResponse:
+    """The page of an import, by how far it is. POST: the changed plan, to look again or to bring in."""
+    row = _import(request, import_id)
+    ours = row.source == arriving.SOURCE
+    if request.method == "POST":
+        return restores.decide(request, row) if ours else _decide(request, row)
+    if row.state in GOING:
+        return render(request, "web/imports/running.html", _progress_facts(row))
+    if ours:
+        return restores.page(request, row)
+    if row.state == "found":
+        return render(request, "web/imports/found.html", _found_facts(request, row))
+    return render(request, "web/imports/result.html", _result_facts(request, row))
+
+
+def _decide(request: Any, row: Any) -> HttpResponse:
+    plan = actions.read_plan(row)["plan"]
+    if row.state != "found" or not plan:
+        return go(request, "import", row.pk)
+    try:
+        chosen = queries.list_by_id(request.organization, params.number(request.POST.get("list", "")) or 0)
+    except AudienceError:
+        chosen = None
+    try:
+        changed = plans.read(plan, request.POST)
+        unseen = plans.has_unseen_words(changed)
+        other = chosen is not None and chosen.id != row.list_id
+        actions.change_plan(row, changed, list=chosen, basis=request.POST.get("basis", "").strip()[:1000])
+        is_sure = request.POST.get("then") == "start"
+        if not is_sure or other or unseen:
+            actions.look_again(row, now=timezone.now(), by=request.person)
+            if is_sure and other:
+                # Who has left, or is new, is another number there than the one that stood on the button.
+                sentence = _("You chose another list, so it is counted anew. Look at the numbers, then bring them in.")
+                messages.warning(request, sentence)
+        else:
+            actions.start(row, now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    return go(request, "import", row.pk)
+
+
+def _found_facts(request: Any, row: Any) -> dict[str, Any]:
+    report, details = actions.read_report(row), actions.read_plan(row)
+    counts, fields = report.get("counts") or {}, queries.fields(request.organization)
+    labels = plans.labels(details["plan"]) | {entry.tag: entry.label for entry in fields}
+    files = plans.rows(details["plan"], report, fields)
+    lists = queries.lists(request.organization)
+    guessed = any(file.use and file.asks_status and not file.status for file in files)
+    return {
+        "row": row,
+        "names": ", ".join(details["names"]),
+        "report": report,
+        "samples": [_sample(entry, labels) for entry in report.get("samples") or []],
+        "counts": counts,
+        "sums": _found_rows(counts, guessed),
+        "files": files,
+        "statuses": plans.statuses(),
+        "meanings": plans.meanings(),
+        "source": plans.source_words(row.source),
+        "lists": lists,
+        "list_name": next((list_view.name for list_view in lists if list_view.id == row.list_id), ""),
+        "basis": details.get("basis", ""),
+        "planted": report.get("planted") or [],
+        "questions": [_said(entry) for entry in report.get("questions", [])],
+        "problems": [_said(entry) for entry in report.get("problems", [])],
+        "dropped": _dropped(details, report),
+        "rejects": [{**entry, "sentence": _said(entry)} for entry in report.get("rejects", [])],
+        "coming": counts.get("rows", 0) - counts.get("rejected", 0),
+        "more_rejects": counts.get("rejected", 0) - len(report.get("rejects") or []),
+    }
+
+
+def _dropped(details: dict[str, Any], report: dict[str, Any]) -> list[str]:
+    """Which columns stay out, and why: before it is brought in, and beside the result."""
+    if not details["plan"]:
+        return []
+    return [sentence_of(problem.code, dict(problem.values)) for problem in plans.dropped(details["plan"], report)]
+
+
+def _said(problem: dict[str, Any]) -> str:
+    """A sentence of the report in the language of whoever looks; it was written in the worker's."""
+    try:
+        return sentence_of(problem["code"], {"file": problem["file"], **problem.get("values", {})})
+    except KeyError:  # What it would need was not kept: the line's own content never is.
+        return str(problem.get("sentence", ""))
+
+
+def _sample(sample: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    """A row as it will be, with its day as a day and its fields by their names."""
+    values = sample["values"].items()
+    fields = [(field_label(tag, labels.get(tag, "")), value) for tag, value in values if tag != "EMAIL" and value]
+    try:
+        since = date.fromisoformat(sample["since"])
+    except ValueError:
+        since = None
+    return {**sample, "since": since, "fields": fields}
+
+
+def _found_rows(counts: dict[str, int], guessed: bool) -> list[labels.LabelRow]:
+    """`guessed`: somebody still has to choose the status of a file; it is counted as subscribed until then."""
+    notes = {
+        "subscribed": _("only if you choose so below") if guessed else _("will get your letters"),
+        "pending": _("have not confirmed, not written to"),
+        "unsubscribed": _("kept, never written to"),
+        "cleaned": _("address was dead, kept as suppressed"),
+        "nonsubscribed": _("never agreed: brought in without consent, not written to"),
+    }
+    rows = [
+        labels.LabelRow(labels.subscription_state(name)[1], counts.get(name, 0), note)
+        for name, note in notes.items()
+        if counts.get(name) or name == "subscribed"
+    ]
+    if counts.get("rejected"):
+        rows.append(labels.LabelRow(_("rejected"), counts["rejected"], _("we could not read an address"), red=True))
+    return rows
+
+
+def _progress_facts(row: Any) -> dict[str, Any]:
+    done = row.counts.get("rows", 0)
+    whole = max(row.rows_total or 0, done)
+    seconds = (timezone.now() - row.started).total_seconds() if row.started else 0.0
+    # By rows where their number is known: the reading is ahead of what is committed.
+    share = done / whole if whole else row.bytes_read / row.bytes_total if row.bytes_total else 0.0
+    left = round(seconds / share - seconds) if 0.01 < share <= 1 and seconds else None
+    return {
+        "row": row,
+        "names": ", ".join(actions.read_plan(row)["names"]),
+        "done": done,
+        "whole": whole,
+        "speed": round(done / seconds) if seconds >= 1 else None,
+        "left": max(left, 1) if left is not None else None,
+        "per_mille": round(share * 1000),
+        "stopping": row.problem == "stop_asked",
+    }
+
+
+@door(see=EVERYONE)
+def progress(request: Any, import_id: int) -> HttpResponse:
+    """The live part of the page; once there is something else to see it has the page loaded again."""
+    row = _import(request, import_id)
+    if row.state not in GOING:
+        response = HttpResponse()
+        response.headers["HX-Refresh"] = "true"
+        return response
+    return render(request, "web/imports/progress.html", _progress_facts(row))
+
+
+def _result_facts(request: Any, row: Any) -> dict[str, Any]:
+    counts = row.counts or {}
+    rows = [labels.LabelRow(word, counts.get(name, 0)) for name, word in (
+        ("added", _("added")), ("updated", _("updated")), ("unchanged", _("unchanged")), ("rejected", _("rejected"))
+    )]  # fmt: skip
+    seconds = (row.finished - row.started).total_seconds() if row.finished and row.started else None
+    sentence = _said(actions.read_report(row)) if row.state == "failed" else ""
+    statuses = [
+        labels.LabelRow(labels.subscription_state(name)[1], counts.get(name, 0))
+        for name in ("subscribed", "pending", "unsubscribed", "cleaned", "nonsubscribed")
+        if counts.get(name)
+    ]
+    return {
+        "row": row,
+        "names": ", ".join(actions.read_plan(row)["names"]),
+        "sums": rows,
+        "statuses": statuses,
+        "rows": counts.get("rows", 0),
+        "came": counts.get("rows", 0) - counts.get("rejected", 0),
+        "counts": counts,
+        "seconds": max(1, round(seconds)) if seconds is not None else None,
+        "problem": sentence,
+        "dropped": _dropped(actions.read_plan(row), {}),
+        "left_out": [_said(problem) for problem in actions.read_plan(row).get("left_out", [])],
+        "list_name": queries.name_of(row.list) if row.list else "",
+    }
+
+
+@deed(WRITERS)
+def cancel_import(request: Any, import_id: int) -> HttpResponse:
+    """Before it runs: as if it had never been uploaded. While it runs: it stops, and what is in stays."""
+    row = actions.cancel(_import(request, import_id), now=timezone.now(), by=request.person)
+    if row.state in GOING:
+        messages.success(request, _("It stops after the rows it is at."))
+        return go(request, "import", import_id)
+    messages.success(request, _("Forgotten. Nothing was changed."))
+    return go(request, "imports")
+
+
+@deed(WRITERS)
+def go_on(request: Any, import_id: int) -> HttpResponse:
+    """A stopped import goes on where it was."""
+    row = _import(request, import_id)
+    if row.source == arriving.SOURCE:
+        return restores.go_on(request, row)
+    try:
+        actions.start(row, now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    return go(request, "import", import_id)
+
+
+@door(see=WRITERS)
+def rejected(request: Any, import_id: int) -> StreamingHttpResponse:
+    """The lines that were not taken, as CSV: file, line, reason."""
+    row = _import(request, import_id)
+    response = StreamingHttpResponse(_rejected_lines(row), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="rejected-{row.pk}.csv"'
+    return response
+
+
+class _Echo:
+    def write(self, text: str) -> str:
+        return text
+
+
+def _rejected_lines(row: Any) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    # The mark tells spreadsheets that it is UTF-8.
+    yield "\ufeff" + writer.writerow([_("File"), _("Line"), _("Reason")])
+    for file, line, sentence in actions.reject_rows(row):
+        yield writer.writerow([harmless(file), line, harmless(sentence)])
+
+
+def harmless(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula (threat model, T24)."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text

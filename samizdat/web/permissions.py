@@ -1,0 +1,73 @@
+"""Who may come in by which page, said beside the page itself.
+
+    @door(see=EVERYONE, do=WRITERS)
+    def campaigns(request): ...
+
+`see` are the roles that a GET answers, `do` those that a POST answers. DeskMiddleware reads it; a view without
+`door` does not answer anybody, and a test looks that every address has one.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from samizdat.accounts.models import Organization
+
+EVERYONE = ("admin", "editor", "viewer")
+WRITERS = ("admin", "editor")
+ADMINS = ("admin",)
+# The pages that keep things alive: an admin's, and a viewer may look (shared interface, section 5).
+KEEPERS = ("admin", "viewer")
+NOBODY: tuple[str, ...] = ()
+
+View = Callable[..., HttpResponseBase]
+
+
+def door(see: tuple[str, ...], do: tuple[str, ...] = NOBODY) -> Callable[[View], View]:
+    """A page of an organization: needs a sign-in and one of these roles. Without `do` it takes no POST at all."""
+
+    def mark(view: View) -> View:
+        guarded = require_http_methods(["GET", "HEAD", "POST"] if do else ["GET", "HEAD"])(view)
+        guarded.door = {"see": see, "do": do, "open": False}  # type: ignore[attr-defined]
+        return guarded
+
+    return mark
+
+
+def deed(do: tuple[str, ...] = WRITERS) -> Callable[[View], View]:
+    """A button: POST only, answers with a redirect."""
+
+    def mark(view: View) -> View:
+        guarded = require_http_methods(["POST"])(view)
+        guarded.door = {"see": NOBODY, "do": do, "open": False}  # type: ignore[attr-defined]
+        return guarded
+
+    return mark
+
+
+def open_door(view: View) -> View:
+    """A page for people who have not signed in."""
+    guarded = require_http_methods(["GET", "HEAD", "POST"])(view)
+    guarded.door = {"see": EVERYONE, "do": EVERYONE, "open": True}  # type: ignore[attr-defined]
+    return guarded
+
+
+def personal(view: View) -> View:
+    """A page of the person herself, with no organization in its address."""
+    guarded = require_http_methods(["GET", "HEAD", "POST"])(view)
+    guarded.door = {"see": EVERYONE, "do": EVERYONE, "open": False}  # type: ignore[attr-defined]
+    return guarded
+
+
+def address(organization: Organization, name: str, *args: Any) -> str:
+    """Where a page of an organization is."""
+    return reverse(name, args=[organization.slug, *args])
+
+
+def go(request: Any, name: str, *args: Any, anchor: str = "") -> HttpResponse:
+    """On to another page of the same organization."""
+    return redirect(address(request.organization, name, *args) + (f"#{anchor}" if anchor else ""))

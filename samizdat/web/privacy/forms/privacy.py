@@ -1,0 +1,70 @@
+"""How long a list keeps things; correcting a reader; her objection."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as lazy
+
+from samizdat.privacy.retention_rules import DELIVERY_MONTHS, LEFT_DAYS
+from samizdat.web.base_form import DeskForm
+from samizdat.web.settings.forms.team import AddressField
+
+
+class RetentionForm(DeskForm):
+    """The rules of one list. Empty: no rule."""
+
+    left_days = forms.IntegerField(
+        label=lazy("Erase who left after so many days"),
+        required=False,
+        min_value=LEFT_DAYS[0],
+        max_value=LEFT_DAYS[1],
+        help_text=lazy(
+            "Who left this list or whose address is dead, and is on no other list. A keyed mark stays. Empty: never."
+        ),
+    )
+    delivery_months = forms.IntegerField(
+        label=lazy("Fold deliveries into totals after so many months"),
+        required=False,
+        min_value=DELIVERY_MONTHS[0],
+        max_value=DELIVERY_MONTHS[1],
+        help_text=lazy(
+            "Who got which letter is forgotten then; the sums of each report stay. No segment can ask for it any more. "
+            "Empty: never."
+        ),
+    )
+
+
+class CorrectForm(DeskForm):
+    """Her address; fields are corrected where they are edited."""
+
+    address = AddressField(label=lazy("Her e-mail address"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["address"].widget.attrs["autocomplete"] = "off"
+
+
+class DeadlineForm(DeskForm):
+    """Until when they may answer."""
+
+    deadline = forms.DateField(
+        label=lazy("Last day to answer"),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=lazy("7 to 90 days from today. It stands in the letter."),
+    )
+
+    def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
+        # Three weeks: long enough for somebody on holiday.
+        kwargs.setdefault("initial", {"deadline": (now + timedelta(days=21)).date()})
+        super().__init__(*args, **kwargs)
+
+
+class ObjectForm(DeskForm):
+    reason = forms.CharField(
+        label=lazy("In her words"),
+        required=False,
+        max_length=1000,
+        help_text=lazy("She need not give a reason. What you write here is sealed with her record."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )

@@ -1,0 +1,170 @@
+"""Rights of readers and duties of the house: keeping, papers, one reader's file, correction and objection."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.audience.errors import AudienceError
+from samizdat.core.mail.address import BadAddress
+from samizdat.privacy import actions, legal_documents, retention_rules, subject_access
+from samizdat.privacy.errors import PrivacyError
+from samizdat.privacy.settings import facts_of
+from samizdat.web import read_limits
+from samizdat.web.base_form import refuse
+from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
+from samizdat.web.privacy.forms.privacy import CorrectForm, ObjectForm, RetentionForm
+
+PAPERS = {"record": legal_documents.record_of_processing, "notice": legal_documents.privacy_notice}
+
+
+@door(see=EVERYONE)
+def overview(request: Any) -> HttpResponse:
+    """What the house keeps for how long, list by list, and the ways on from there."""
+    rules = [*zip(queries.lists(request.organization), facts_of(request.organization).lists, strict=True)]
+    return render(request, "web/rights/overview.html", {"rules": rules, **_fixed()})
+
+
+def _fixed() -> dict[str, Any]:
+    return {
+        "backup_days": retention_rules.BACKUP_DAYS,
+        "unconfirmed_days": retention_rules.UNCONFIRMED_DAYS,
+        "upload_hours": retention_rules.UPLOAD_HOURS,
+    }
+
+
+def _list(request: Any, list_id: int) -> Any:
+    try:
+        return queries.list_by_id(request.organization, list_id)
+    except AudienceError:
+        raise Http404 from None
+
+
+# -- keeping ----------------------------------------------------------------------------------------------------
+
+
+@door(see=EVERYONE, do=ADMINS)
+def list_keeping(request: Any, list_id: int) -> HttpResponse:
+    """How long a list keeps things. The first POST shows what would go; the second, with `on`, switches it on."""
+    mailing_list, now = _list(request, list_id), timezone.now()
+    standing = actions.rules_of(mailing_list)
+    asked = {"left_days": standing.left_days, "delivery_months": standing.delivery_months}
+    form = RetentionForm(request.POST or None, initial=asked)
+    going = None
+    if form.is_valid():
+        rules = actions.RetentionRules(form.cleaned_data["left_days"], form.cleaned_data["delivery_months"])
+        if request.POST.get("on"):
+            try:
+                actions.retain(mailing_list, rules, now=now, by=request.person)
+            except PrivacyError as refused:
+                refuse(form, None, refused)
+            else:
+                messages.success(request, _("Saved. It is carried out each night, beginning with the next."))
+                return go(request, "list-keeping", list_id)
+        else:
+            going = actions.preview(mailing_list, rules, now)
+    page = {
+        "list": mailing_list,
+        "name": queries.name_of(mailing_list),
+        "form": form,
+        "going": going,
+        "rules": standing,
+        **_fixed(),
+    }
+    return render(request, "web/rights/keeping.html", page, status=422 if form.errors else 200)
+
+
+# -- papers -----------------------------------------------------------------------------------------------------
+
+
+@door(see=EVERYONE)
+def paper(request: Any, which: str) -> HttpResponse:
+    """One paper in one language: to read, to copy, to keep."""
+    language = _language(request)
+    drafted = PAPERS[which](facts_of(request.organization), timezone.localdate(), language)
+    page = {"paper": drafted, "file": f"{which}-file", "language": language, "text": legal_documents.as_text(drafted)}
+    return render(request, "web/rights/paper.html", page)
+
+
+@door(see=EVERYONE)
+def paper_file(request: Any, which: str) -> HttpResponse:
+    """The same as a Markdown file."""
+    language = _language(request)
+    drafted = PAPERS[which](facts_of(request.organization), timezone.localdate(), language)
+    return _file(legal_documents.as_text(drafted), f"{which}-{language}.md", "text/markdown")
+
+
+def _language(request: Any) -> str:
+    asked = request.GET.get("language") or (get_language() or "en")[:2]
+    return asked if asked in legal_documents.LANGUAGES else "en"
+
+
+def _file(text: str, name: str, kind: str) -> HttpResponse:
+    response = HttpResponse(text, content_type=f"{kind}; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+# -- one reader -------------------------------------------------------------------------------------------------
+
+
+def _numbered(request: Any, number: int) -> Any:
+    subscriber = queries.subscriber_numbered(request.organization, number)
+    if subscriber is None:
+        raise Http404
+    return subscriber
+
+
+@door(see=WRITERS, do=WRITERS)
+def reader(request: Any, number: int) -> HttpResponse:
+    """What one reader may ask for. POST corrects her address."""
+    subscriber, now = read_limits.subscriber(request, number), timezone.now()
+    card = queries.card(subscriber, now)
+    form = CorrectForm(request.POST or None, initial={"address": card.address})
+    if form.is_valid():
+        try:
+            audience.correct_address(subscriber, form.cleaned_data["address"], now=now, by=request.person)
+        except (AudienceError, BadAddress) as refused:
+            refuse(form, "address", refused)
+        else:
+            messages.success(request, _("Corrected."))
+            return go(request, "reader-rights", number)
+    page = {
+        "card": card,
+        "form": form,
+        "objection": ObjectForm(prefix="o"),
+        "gone": retention_rules.gone_from_backups(timezone.localdate()),
+        **_fixed(),
+    }
+    return render(request, "web/rights/reader.html", page, status=422 if form.errors else 200)
+
+
+@deed(WRITERS)
+def reader_file(request: Any, number: int) -> HttpResponse:
+    """Her file, as JSON or as a page; by POST, since it is written to the log."""
+    subscriber = _numbered(request, number)
+    read_limits.show(request, [number])
+    document = subject_access.access_file(subscriber, now=timezone.now(), by=request.person)
+    name = f"subscriber-{number}"
+    if request.POST.get("form") == "html":
+        return _file(
+            subject_access.as_html(document, subject_access.language_for(subscriber)), f"{name}.html", "text/html"
+        )
+    return _file(subject_access.as_json(document), f"{name}.json", "application/json")
+
+
+@deed(WRITERS)
+def reader_objects(request: Any, number: int) -> HttpResponse:
+    """She wants no mail at all."""
+    subscriber, now = _numbered(request, number), timezone.now()
+    form = ObjectForm(request.POST, prefix="o")
+    reason = form.cleaned_data["reason"] if form.is_valid() else ""
+    audience.object_to_mail(request.organization, subscriber=subscriber, reason=reason, now=now, by=request.person)
+    messages.success(request, _("Nothing is written to her any more."))
+    return go(request, "subscriber", number)

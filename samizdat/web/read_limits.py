@@ -1,0 +1,110 @@
+"""Subscribers' addresses at the desk: opened faster than anybody reads, pages say no (audience/read_limits.py).
+
+Each page that opens a subscriber does it by one of these. `TooFast` becomes a page of its own in the middleware; what
+was typed into a form travels inside of it, to be sent again.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import sealed_people
+from samizdat.audience import queries, read_limits
+from samizdat.events.actions import record
+from samizdat.web import params, resume_after_sign_in
+from samizdat.web.permissions import WRITERS, address
+from samizdat.web.templatetags.desk import moment
+
+
+class TooFast(Exception):
+    """More than anybody reads; `seconds` to wait."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Subscribers are opened too fast. Wait {seconds} seconds.")
+        self.seconds = seconds
+
+
+def count(request: Any, many: int = 1) -> None:
+    """Somebody opens so many, or learns of so many addresses whether they are here. Errors: TooFast."""
+    if seconds := read_limits.open_some(request.organization, request.person, many, timezone.now()):
+        raise TooFast(seconds)
+
+
+def subscriber(request: Any, number: int) -> Any:
+    """The subscriber whose page is opened: counted and recorded once an hour, on however many pages somebody works at
+    them. Errors: Http404, TooFast."""
+    subscriber = queries.subscriber_numbered(request.organization, number)
+    if subscriber is None:
+        raise Http404
+    if show(request, [number]):
+        record("subscriber.opened", request.organization, now=timezone.now(), by=request.person, about=subscriber.id)
+    return subscriber
+
+
+def show(request: Any, numbers: Iterable[int]) -> set[int]:
+    """Somebody is shown these; whom they were not shown in the last hour. Errors: TooFast."""
+    seconds, anew = read_limits.show(request.organization, request.person, numbers, timezone.now())
+    if seconds:
+        raise TooFast(seconds)
+    return anew
+
+
+def reader_numbered(request: Any, asked: str, *, mailed: bool = False) -> Any:
+    """The subscriber for whom a letter is made out, by the number as the desk writes it; None for nobody, and for
+    whoever may not see a reader's values. Recorded once an hour, and each time where it is mailed. Errors: TooFast."""
+    number = params.number("".join(sign for sign in asked.removeprefix("No.").removeprefix("№") if sign not in _GAPS))
+    if number is None or request.role not in WRITERS:
+        return None
+    subscriber = queries.subscriber_numbered(request.organization, number)
+    if subscriber is not None and (show(request, [number]) or mailed):
+        record("subscriber.previewed", request.organization, now=timezone.now(), by=request.person, about=subscriber.id)
+    return subscriber
+
+
+_GAPS = " \xa0\u202f,"
+
+
+def answer(request: Any, seconds: int) -> HttpResponse:
+    from samizdat.web.settings.views.auth import says
+
+    title, home = _("Too many subscribers at once"), address(request.organization, "home")
+    if request.method != "POST":
+        return says(request, title, sentence(seconds), 429, home, _("Home"))
+    facts = {
+        "title": title,
+        "sentence": sentence(seconds),
+        "typed": resume_after_sign_in.typed_into(request),
+        "home": home,
+    }
+    return render(request, "web/too_fast.html", facts, status=429)
+
+
+def sentence(seconds: int) -> str:
+    said = _(
+        "You opened more subscribers than anybody reads in that time, and the admins were told. "
+        "Wait %(n)s min, then go on."
+    )
+    return said % {"n": -(-seconds // 60)}
+
+
+def needs(request: Any) -> list[dict[str, str]]:
+    """For the first page of admins: who it was."""
+    if request.role != "admin":
+        return []
+    return [
+        {
+            "kind": "stop",
+            "title": _("Subscribers were opened faster than anybody reads"),
+            "text": _("By %(who)s, on %(when)s. Ask them. If it was not they, sign them out everywhere.")
+            % {"who": sealed_people.name_of(event.by) if event.by else _("Somebody"), "when": moment(event.at)},
+            "href": address(request.organization, "colleague", event.by_id)
+            if event.by
+            else address(request.organization, "people"),
+            "link": _("Look"),
+        }
+        for event in read_limits.alarms(request.organization, timezone.now())[:2]
+    ]

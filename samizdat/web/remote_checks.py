@@ -1,0 +1,23 @@
+"""Has the worker ask other people's servers, and leads to the page that waits for what they say."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+
+from samizdat import dbclock
+from samizdat.delivery.actions import remote_checks
+from samizdat.web.permissions import go
+
+
+def ask(request: Any, kind: str, about: int, then: str, **words: Any) -> HttpResponse:
+    """kind: of delivery.actions.questions. then: the address of the page that is shown with the answer."""
+    try:
+        asked = remote_checks.ask(
+            request.organization, kind, about, now=dbclock.asked(), by=request.person, then=then, **words
+        )
+    except remote_checks.TooMuchAsked as refused:
+        messages.error(request, str(refused))
+        return redirect(then)
+    return go(request, "question", asked.pk)

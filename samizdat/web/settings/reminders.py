@@ -1,0 +1,100 @@
+"""What the law or a deadline asks of somebody, for the first page: breaches that run out, renewals that wait."""
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext
+
+from samizdat.audience import queries
+from samizdat.campaigns import approval, senders
+from samizdat.privacy import breach_register
+from samizdat.privacy.actions import silent, why_not_yet
+from samizdat.privacy.models import Breach, Renewal
+from samizdat.web.permissions import WRITERS, address
+from samizdat.web.templatetags.desk import count, moment
+
+
+def needs(request: Any) -> list[dict[str, str]]:
+    """In the shape of home's own: kind, title, text, href, link."""
+    items = []
+    if request.role == "admin":
+        items += [_of_breach(request, row) for row in _untold(request.organization)]
+    if request.role in WRITERS:
+        items += of_forms(request)
+        items += _of_renewals(request)
+        items += _of_approvals(request)
+    return items
+
+
+# A sign-up that could not be mailed for two days is given up (worker/inbox/signups).
+NO_SENDER = lazy(
+    "Whoever fills in a form gets a mail from the sender of your newest letter, and there is none yet. Begin a letter "
+    "and give it a sender: until then nobody who signs up hears from you, and after two days it is too late for her."
+)
+
+
+NO_ROUTE = lazy(
+    "No route takes the mails that ask them to confirm. See what stops your routes, or add one: after two days a "
+    "sign-up is given up."
+)
+
+
+def of_forms(request: Any) -> list[dict[str, str]]:
+    """Sign-ups whose mail cannot leave: with how many there are, where the worker has counted some."""
+    organization, items = request.organization, []
+    waiting = queries.unmailed(organization)
+    if (many := waiting.get("sender", 0)) or senders.sign_ups_wait(organization):
+        title = ngettext("%(n)s sign-up waits for a sender", "%(n)s sign-ups wait for a sender", many)
+        title = title % {"n": count(many)} if many else _("Sign-ups wait for a sender")
+        href = address(organization, "new-campaign")
+        items.append(_need("stop", title, str(NO_SENDER), href) | {"link": _("Write a campaign")})
+    if many := waiting.get("route", 0):
+        title = ngettext("%(n)s sign-up waits for a route", "%(n)s sign-ups wait for a route", many)
+        href = address(organization, "routes")
+        items.append(_need("stop", title % {"n": count(many)}, str(NO_ROUTE), href) | {"link": _("See the routes")})
+    return items
+
+
+def _untold(organization: Any) -> list[Breach]:
+    rows = Breach.objects.select_related("organization").filter(organization=organization, told_authority=None)
+    return [row for row in rows.order_by("noticed")[:20] if not breach_register.told_of(row).no_risk][:2]
+
+
+def _of_breach(request: Any, row: Breach) -> dict[str, str]:
+    text = _("%(what)s. The authority has to be told until %(until)s, or it is written down why not.")
+    values = {"what": breach_register.KINDS[row.kind], "until": moment(breach_register.deadline(row))}
+    return _need(
+        "stop", _("A breach runs against the clock"), text % values, address(request.organization, "breach", row.pk)
+    )
+
+
+def _of_renewals(request: Any) -> list[dict[str, str]]:
+    now, items = timezone.now(), []
+    rows = Renewal.objects.select_related("organization", "list", "letter", "tag").filter(state="asking")
+    for row in rows.filter(organization=request.organization, deadline__lt=now.date()):
+        if why_not_yet(row, now):
+            continue
+        values = {"list": queries.name_of(row.list), "n": count(silent(row))}
+        text = _("%(n)s have not answered. Take them off the list, or end it.")
+        title = _("The time to answer for “%(list)s” is over")
+        items.append(
+            _need("care", title % values, text % values, address(request.organization, "renewal", row.list_id))
+        )
+    return items
+
+
+def _of_approvals(request: Any) -> list[dict[str, str]]:
+    """Letters that wait for the yes of a second person, who is anybody but the one who asked."""
+    items = []
+    for row in approval.waiting_for(request.organization, request.person):
+        title = _("“%(subject)s” waits for a second person") % {"subject": row.subject[:80]}
+        text = _("Read it, look at whom it goes to, and agree, or tell your colleague what is wrong.")
+        href = address(request.organization, "send", row.campaign.pk) + "#second"
+        items.append(_need("care", title, text, href))
+    return items
+
+
+def _need(kind: str, title: str, text: str, href: str) -> dict[str, str]:
+    return {"kind": kind, "title": title, "text": text, "href": href, "link": _("Look")}

@@ -1,0 +1,292 @@
+"""Coming in: sign in and out, the first set-up, an invitation; and the pages that say no."""
+
+import hmac
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import authenticate, login, logout
+from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.accounts import actions, devices, queries, sealed_people
+from samizdat.accounts.errors import (
+    AccountError,
+    AccountLocked,
+    AlreadyHere,
+    InvitationGone,
+    InvitationWaits,
+    PasswordWeak,
+)
+from samizdat.accounts.password_queues import QueueFull
+from samizdat.accounts.throttle import Throttled
+from samizdat.vault import keyring
+from samizdat.web import resume_after_sign_in
+from samizdat.web.base_form import DeskForm, refuse
+from samizdat.web.permissions import address, open_door, personal
+from samizdat.web.settings import first_run
+from samizdat.web.settings.forms.team import AcceptForm, SetUpForm, SignInForm
+
+# The cookie of a browser that somebody has signed in with, and the field and parameter that stand in for it.
+DEVICE = "device"
+
+
+@personal
+def start(request: Any) -> HttpResponse:
+    """/ : to the only organization, or to the choice."""
+    organizations = queries.organizations_of(request.person)
+    if len(organizations) == 1:
+        return redirect(address(organizations[0], "home"))
+    return redirect("organizations")
+
+
+@personal
+def organizations(request: Any) -> HttpResponse:
+    return render(request, "web/organizations.html", {"organizations": queries.organizations_of(request.person)})
+
+
+@open_door
+def sign_in(request: Any) -> HttpResponse:
+    if first_run.is_new():
+        return redirect("set-up")
+    form = SignInForm(request.POST or None)
+    onward = request.POST.get("next", request.GET.get("next", ""))
+    held = request.POST.get(resume_after_sign_in.HELD, "")
+    # By cookie, or by a link that an admin made on the machine.
+    device = request.POST.get(DEVICE) or request.GET.get(DEVICE) or request.COOKIES.get(DEVICE, "")
+    if form.is_valid():
+        try:
+            person = authenticate(request, **form.cleaned_data, device=device)
+        except Throttled as throttled:
+            refuse(form, None, wait(throttled.seconds))
+        except QueueFull as crowded:
+            refuse(form, None, crowded_for(crowded.seconds))
+        except AccountLocked as locked:
+            refuse(form, None, locked)
+        else:
+            if person is not None:
+                login(request, person)
+                onto = _typed_before(request, person, held) or redirect(_safe(request, onward))
+                return _remembered(onto, person)
+            refuse(form, None, _("Address and password do not belong together. Look at both, then try again."))
+    facts = {
+        "form": form,
+        "next": onward,
+        "held": held,
+        "device": request.GET.get(DEVICE, request.POST.get(DEVICE, "")),
+    }
+    return render(request, "web/sign_in.html", facts, status=200 if not form.errors else 422)
+
+
+def _remembered(response: HttpResponse, person: Any) -> HttpResponse:
+    """In this browser a person is not kept waiting by what others try elsewhere (accounts/devices.py)."""
+    cookie = devices.new(person, timezone.now())
+    age = int(devices.LASTS.total_seconds())
+    response.set_cookie(DEVICE, cookie, max_age=age, httponly=True, samesite="Lax")
+    return response
+
+
+def _typed_before(request: Any, person: Any, held: str) -> HttpResponse | None:
+    """What she typed while she was signed out, if anything came along with the sign-in and it is hers."""
+    if not held:
+        return None
+    request.person = person
+    translation.activate(person.language)
+    offered = resume_after_sign_in.after_sign_in(request, person, held)
+    if offered is None:
+        sentence = _("What was typed before belongs to another account, or is older than a day. It is not shown here.")
+        messages.warning(request, sentence)
+    return offered
+
+
+def crowded_for(seconds: int) -> str:
+    return ngettext(
+        "Too many people are signing in right now. Wait %(n)s second, then try again.",
+        "Too many people are signing in right now. Wait %(n)s seconds, then try again.",
+        seconds,
+    ) % {"n": seconds}
+
+
+def wait(seconds: int) -> str:
+    """How long exactly, never less than it is: who comes back too early meets the same sentence again."""
+    if seconds < 60:
+        return ngettext(
+            "Too many wrong passwords for this address. Wait %(n)s second, then try again.",
+            "Too many wrong passwords for this address. Wait %(n)s seconds, then try again.",
+            seconds,
+        ) % {"n": seconds}
+    minutes = -(-seconds // 60)
+    return ngettext(
+        "Too many wrong passwords for this address. Wait %(n)s minute, then try again.",
+        "Too many wrong passwords for this address. Wait %(n)s minutes, then try again.",
+        minutes,
+    ) % {"n": minutes}
+
+
+def _safe(request: Any, onward: str) -> str:
+    allowed = url_has_allowed_host_and_scheme(onward, {request.get_host()}, require_https=request.is_secure())
+    return onward if onward and allowed else "/"
+
+
+@open_door
+def sign_out(request: Any) -> HttpResponse:
+    """By POST alone: a picture in a letter must not sign anybody out."""
+    if request.method == "POST":
+        logout(request)
+    return redirect("sign-in")
+
+
+@open_door
+def language(request: Any) -> HttpResponse:
+    """For somebody who has not signed in; a person's own language stands in her profile."""
+    response = redirect(_safe(request, request.POST.get("next", "")))
+    chosen = request.POST.get("language", "")
+    if request.method == "POST" and chosen in dict(settings.LANGUAGES):
+        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, chosen, httponly=True, samesite="Lax")
+    return response
+
+
+@open_door
+def set_up(request: Any) -> HttpResponse:
+    if not first_run.is_new():
+        return redirect("sign-in")
+    form = SetUpForm(request.POST or None, initial={"language": translation.get_language()})
+    if form.is_valid():
+        person = _begin(form)
+        if person is not None:
+            login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
+            return _remembered(redirect("/"), person)
+    return render(request, "web/set_up.html", {"form": form}, status=422 if form.errors else 200)
+
+
+def _begin(form: SetUpForm) -> Any:
+    """The organization and its first admin; None when the form was refused."""
+    answers, now = form.cleaned_data, timezone.now()
+    if not hmac.compare_digest(answers["code"].strip().lower().encode(), first_run.code().encode()):
+        refuse(form, "code", _("This is not the code of this house. Copy it from the terminal."))
+        return None
+    try:
+        with transaction.atomic():
+            organization = actions.found_organization(
+                answers["organization"],
+                source=keyring.open_source(),
+                today=now.date(),
+                language=answers["language"],
+            )
+            person = actions.add_person(
+                answers["email"],
+                name=answers["name"],
+                password=answers["password"],
+                language=answers["language"],
+                today=now.date(),
+            )
+            actions.give_role(person, organization, "admin", by=None, now=now)
+    except AccountError as refused:
+        refuse(form, "password" if isinstance(refused, PasswordWeak) else "organization", refused)
+        return None
+    return person
+
+
+@open_door
+def invitation(request: Any, token: str) -> HttpResponse:
+    now = timezone.now()
+    try:
+        invitation = actions.invitation_of(token, now)
+    except InvitationWaits as waits:
+        return says(request, _("This invitation waits"), str(waits), 403, reverse("sign-in"), _("Sign in"))
+    except InvitationGone as gone:
+        return says(request, _("This link no longer works"), str(gone), 404, reverse("sign-in"), _("Sign in"))
+    form, come_in = (_form_to_join, _join) if request.person else (_form_to_accept, _accept)
+    invited = form(request)
+    if invited.is_valid():
+        try:
+            return come_in(request, token, invited.cleaned_data, now)
+        except Throttled as throttled:
+            refuse(invited, None, wait(throttled.seconds))
+        except QueueFull as crowded:
+            refuse(invited, None, crowded_for(crowded.seconds))
+        except AccountError as refused:
+            at = {PasswordWeak: "password", AlreadyHere: "email"}.get(type(refused))
+            refuse(invited, at if at in invited.fields else None, refused)
+    by = sealed_people.name_of(invitation.by) if invitation.by else ""
+    facts = {
+        "form": invited,
+        "organization": invitation.organization,
+        "role": invitation.role,
+        "by": by,
+        "token": token,
+    }
+    if request.person:
+        facts["email"] = sealed_people.email_of(request.person)
+    return render(request, "web/invitation.html", facts, status=422 if invited.errors else 200)
+
+
+def _form_to_join(request: Any) -> DeskForm:
+    return DeskForm({} if request.method == "POST" else None)
+
+
+def _form_to_accept(request: Any) -> DeskForm:
+    return AcceptForm(request.POST or None, initial={"language": translation.get_language()})
+
+
+def _join(request: Any, token: str, _answers: dict[str, Any], now: datetime) -> HttpResponse:
+    return redirect(address(actions.join(token, request.person, now=now), "home"))
+
+
+def _accept(request: Any, token: str, answers: dict[str, Any], now: datetime) -> HttpResponse:
+    person, organization = actions.accept(token, **answers, now=now)
+    login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
+    return _remembered(redirect(address(organization, "home")), person)
+
+
+def says(request: Any, title: str, sentence: str, status: int, href: str = "/", link: str = "") -> HttpResponse:
+    """A page with one sentence and the way on."""
+    if getattr(request, "person", None) is None:
+        href, link = reverse("sign-in"), _("Sign in")
+    facts = {"title": title, "sentence": sentence, "href": href, "link": link or _("To the first page")}
+    return render(request, "web/message.html", facts, status=status)
+
+
+def not_found(request: Any, exception: Any = None) -> HttpResponse:
+    return says(request, _("There is no such page"), _("It was removed, or the address has a slip in it."), 404)
+
+
+def forbidden(request: Any, exception: Any = None) -> HttpResponse:
+    sentence = _("Your role does not allow this. Ask an admin of your organization.")
+    if getattr(request, "person", None) is None:
+        sentence = _("You are not signed in any more. Sign in and do it again; nothing was changed.")
+    return says(request, _("Not for you"), sentence, 403)
+
+
+def bad_request(request: Any, exception: Any = None) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        sentence = _(
+            "A page takes 4 MB of text. Go back in your browser: what you wrote still stands there. "
+            "Take out what is so large, mostly a picture inside the text, and save again."
+        )
+        return says(request, _("That is too much at once"), sentence, 413)
+    return says(request, _("We could not read that"), _("Go back, load the page again and repeat it."), 400)
+
+
+def broken(request: Any) -> HttpResponse:
+    sentence = _("Something broke on our side and nothing was changed. Try again; if it happens twice, ask your admin.")
+    try:
+        return says(request, _("This did not work"), sentence, 500)
+    except Exception:  # The page itself asks the database for the session; it may be what is broken.
+        return HttpResponse(f"<!doctype html><title>Samizdat</title><h1>{sentence}</h1>", status=500)
+
+
+def csrf_failure(request: Any, reason: str = "") -> HttpResponse:
+    """Also what a page gets that stood open while somebody signed in in another tab: she is offered what she typed."""
+    if offered := resume_after_sign_in.answer(request):
+        return offered
+    sentence = _("The page was open for too long. Load it again and repeat what you did; nothing was changed.")
+    return says(request, _("This page is out of date"), sentence, 403)

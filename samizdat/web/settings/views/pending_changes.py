@@ -1,0 +1,138 @@
+"""Changes that wait for another admin, or for a day: approved or stopped with one press."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat import dbclock
+from samizdat.accounts import pending_changes, sealed_people
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import PendingChange
+from samizdat.delivery.errors import DeliveryError
+from samizdat.web import labels
+from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
+from samizdat.web.templatetags.desk import moment
+
+# Of those that are settled.
+SHOWN = 20
+
+
+@door(see=KEEPERS)
+def waiting_changes(request: Any) -> HttpResponse:
+    organization, now = request.organization, dbclock.asked()
+    may = request.role == "admin"
+    settled = PendingChange.objects.select_related("organization", "by", "settled_by").filter(organization=organization)
+    rows = list(pending_changes.waiting(organization))
+    _notice(request, rows, now)
+    facts = {
+        "waiting": [_facts(request, row, now, may) for row in rows],
+        "settled": [_settled(row) for row in settled.exclude(state="waiting").order_by("-id")[:SHOWN]],
+    }
+    return render(request, "web/changes.html", facts)
+
+
+def _facts(request: Any, row: PendingChange, now: Any, may: bool) -> dict[str, Any]:
+    return {
+        "row": row,
+        "what": pending_changes.sentence_of(row),
+        "by": _name(row.by),
+        "until": pending_changes.until(row, now),
+        "approve": may and request.person in pending_changes.others(row.organization, row.by, now),
+        "is_own": row.by_id == request.person.pk,
+        "told": pending_changes.counts(row, now),
+        "untold": untold(row, now),
+    }
+
+
+def untold(row: Any, now: Any) -> str:
+    """Whose mailboxes refuse to be told of a change, or of an export that is held; "" where it is not known so."""
+    if not pending_changes.is_refused(row, now):
+        return ""
+    people_ = pending_changes.others(row.organization, row.by, now)
+    said = ngettext(
+        "%(who)s could not be told: their mailbox refuses mail.",
+        "%(who)s could not be told: their mailboxes refuse mail.",
+        len(people_),
+    )
+    return said % {"who": ", ".join(map(sealed_people.name_of, people_))}
+
+
+def _notice(request: Any, rows: list[PendingChange], now: Any) -> None:
+    """Where no mail told another admin, this page does."""
+    for row in rows:
+        pending_changes.notice(row, request.person, now)
+
+
+def _settled(row: PendingChange) -> dict[str, Any]:
+    by = _name(row.settled_by) if row.settled_by else _("nobody: its day had passed")
+    return {
+        "row": row,
+        "what": pending_changes.sentence_of(row),
+        "asked_by": _name(row.by),
+        "by": by,
+        "state": labels.change(row),
+    }
+
+
+def _name(person: Any) -> str:
+    return sealed_people.name_of(person) if person else _("Somebody")
+
+
+@deed(ADMINS)
+def settle_change(request: Any, change_id: int) -> HttpResponse:
+    """One press: `answer` says which."""
+    rows = PendingChange.objects.select_related("organization", "by").filter(organization=request.organization)
+    row = rows.filter(pk=change_id).first()
+    if row is None:
+        raise Http404
+    approves = request.POST.get("answer") == "approve"
+    try:
+        (pending_changes.approve if approves else pending_changes.stop)(row, now=dbclock.asked(), by=request.person)
+    except (AccountError, DeliveryError) as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Approved and done.") if approves else _("Stopped: nothing was changed."))
+    return go(request, "changes")
+
+
+def waits(request: Any, row: PendingChange) -> None:
+    """Said to whoever asked for it."""
+    facts = {"what": pending_changes.sentence_of(row), "when": moment(pending_changes.until(row, dbclock.asked()))}
+    sentence = _(
+        "Waits for another admin: %(what)s. Every admin is told. "
+        "If nobody approves or stops it, it is done on %(when)s."
+    )
+    messages.warning(request, sentence % facts)
+
+
+def tell_waiting(request: Any, kind: str, about: int) -> None:
+    """The same of something that was made and does nothing before it is approved."""
+    for row in pending_changes.waiting(request.organization).filter(kind=kind, about=about):
+        waits(request, row)
+
+
+def needs(request: Any) -> list[dict[str, str]]:
+    """For the first page of those who keep things alive."""
+    if request.role not in KEEPERS:
+        return []
+    rows, now = list(pending_changes.waiting(request.organization)), dbclock.asked()
+    if not rows:
+        return []
+    _notice(request, rows, now)
+    yes = [row for row in rows if request.person in pending_changes.others(row.organization, row.by, now)]
+    title = ngettext("%(n)s change waits for approval", "%(n)s changes wait for approval", len(rows)) % {"n": len(rows)}
+    first = (yes or rows)[0]
+    facts = {
+        "who": _name(first.by),
+        "what": pending_changes.sentence_of(first),
+        "when": moment(pending_changes.until(first, now)),
+    }
+    text = _("%(who)s asks: %(what)s. It is done on %(when)s unless an admin stops it.") % facts
+    text = " ".join(filter(None, (text, untold(first, now))))
+    kind = "stop" if yes and request.role == "admin" else "care"
+    href = address(request.organization, "changes")
+    return [{"kind": kind, "title": title, "text": text, "href": href, "link": _("Approve or stop")}]

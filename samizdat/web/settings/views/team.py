@@ -1,0 +1,271 @@
+"""The people of an organization, its settings, and a person's own profile."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.contrib import messages
+from django.contrib.auth import login
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.accounts import actions, locking, pending_changes, queries, sealed_people, sign_out
+from samizdat.accounts.backend import is_her_password
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.password_queues import QueueFull
+from samizdat.accounts.throttle import Throttled
+from samizdat.vault import keyring
+from samizdat.web import labels
+from samizdat.web.base_form import refuse
+from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go, personal
+from samizdat.web.settings.forms.team import ChangePasswordForm, InviteForm, ProfileForm, RoleForm, SettingsForm
+from samizdat.web.settings.views.auth import crowded_for, wait
+from samizdat.web.settings.views.pending_changes import waits
+from samizdat.web.templatetags.desk import moment
+
+
+@door(see=KEEPERS, do=ADMINS)
+def colleagues(request: Any) -> HttpResponse:
+    """Who works here; POST invites somebody and shows her link once."""
+    form, link, held = InviteForm(request.POST or None), "", False
+    if form.is_valid():
+        token = actions.invite(request.organization, **form.cleaned_data, by=request.person, now=timezone.now())
+        held = actions.is_held(token)
+        link = request.build_absolute_uri(reverse("invitation", args=[token]))
+        form = InviteForm()
+    facts = {
+        "members": queries.members(request.organization),
+        "invitations": _open_invitations(request.organization),
+        "form": form,
+        "link": link,
+        "held": held,
+        "changes": pending_changes.waiting(request.organization).count(),
+    }
+    return render(request, "web/people.html", facts, status=422 if form.errors else 200)
+
+
+def _open_invitations(organization: Any) -> list[dict[str, Any]]:
+    keys = keyring.keys(organization)
+    return [
+        {
+            "id": row.id,
+            "role": labels.role(row.role),
+            "note": keys.open(bytes(row.note_sealed), "invitation", "note", row.pk).decode() if row.note_sealed else "",
+            "expires": row.expires,
+            "waits": pending_changes.is_waiting(organization, "invitation", row.id),
+        }
+        for row in queries.invitations(organization, timezone.now())
+    ]
+
+
+@deed(ADMINS)
+def withdraw_invitation(request: Any, invitation_id: int) -> HttpResponse:
+    invitation = queries.invitations(request.organization, timezone.now()).filter(id=invitation_id).first()
+    if invitation is None:
+        raise Http404
+    actions.withdraw_invitation(invitation, by=request.person, now=timezone.now())
+    messages.success(request, _("The link no longer works."))
+    return go(request, "people")
+
+
+def _member(request: Any, person_id: int) -> queries.TeamMember:
+    for member in queries.members(request.organization):
+        if member.person.id == person_id:
+            return member
+    raise Http404
+
+
+@door(see=ADMINS, do=ADMINS)
+def colleague(request: Any, person_id: int) -> HttpResponse:
+    """Her role, and the way to remove her."""
+    member = _member(request, person_id)
+    form = RoleForm(request.POST or None, initial={"role": member.role})
+    if form.is_valid():
+        try:
+            waiting = actions.give_role(
+                member.person, request.organization, form.cleaned_data["role"], by=request.person, now=timezone.now()
+            )
+        except AccountError as refused:
+            refuse(form, "role", refused)
+        else:
+            _say(request, waiting, _("Her role is changed."))
+            return go(request, "people")
+    return render(request, "web/colleague.html", {"member": member, "form": form}, status=422 if form.errors else 200)
+
+
+@deed(ADMINS)
+def remove_colleague(request: Any, person_id: int) -> HttpResponse:
+    member = _member(request, person_id)
+    try:
+        waiting = actions.remove_person(member.person, request.organization, by=request.person, now=timezone.now())
+    except AccountError as refused:
+        messages.error(request, str(refused))
+        return go(request, "colleague", person_id)
+    _say(request, waiting, _("She was removed, and signed out everywhere."))
+    return redirect("/") if member.person.id == request.person.id else go(request, "people")
+
+
+@deed(ADMINS)
+def sign_out_colleague(request: Any, person_id: int) -> HttpResponse:
+    """Ends all sessions of a person: a stolen one is of no use any more, and their password still is."""
+    member = _member(request, person_id)
+    try:
+        sign_out.sign_out_everywhere(member.person, request.organization, by=request.person, now=timezone.now())
+    except AccountError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("%(name)s is signed out everywhere.") % {"name": member.name})
+    return redirect("/") if member.person.id == request.person.id else go(request, "colleague", person_id)
+
+
+@deed(ADMINS)
+def lock_colleague(request: Any, person_id: int) -> HttpResponse:
+    """At once, and told to all admins; another one undoes it."""
+    return _locked(request, person_id, locking.lock, _("%(name)s is locked and signed out everywhere."))
+
+
+@deed(ADMINS)
+def unlock_colleague(request: Any, person_id: int) -> HttpResponse:
+    return _locked(request, person_id, locking.unlock, _("%(name)s can sign in again."))
+
+
+def _locked(request: Any, person_id: int, verb: Any, done: str) -> HttpResponse:
+    member = _member(request, person_id)
+    try:
+        verb(member.person, request.organization, by=request.person, now=timezone.now())
+    except AccountError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, done % {"name": member.name})
+    return go(request, "colleague", person_id)
+
+
+def needs(request: Any) -> list[dict[str, str]]:
+    """For the first page of admins: who is locked, so that nobody is locked in silence."""
+    if request.role != "admin":
+        return []
+    title, text = (
+        _("%(name)s is locked"),
+        _("Since %(when)s nothing is accepted from this account. Any admin can unlock it."),
+    )
+    return [
+        {
+            "kind": "care",
+            "title": title % {"name": member.name},
+            "text": text % {"when": moment(member.locked)},
+            "href": address(request.organization, "colleague", member.person.pk),
+            "link": _("Look"),
+        }
+        for member in queries.members(request.organization)
+        if member.locked
+    ]
+
+
+def _say(request: Any, waiting: Any, done: str) -> None:
+    if waiting:
+        waits(request, waiting)
+    else:
+        messages.success(request, done)
+
+
+@door(see=KEEPERS, do=ADMINS)
+def organization_settings(request: Any) -> HttpResponse:
+    organization = request.organization
+    initial = {name: getattr(organization, name) for name in SettingsForm.base_fields}
+    form = SettingsForm(request.POST or None, initial=initial)
+    if form.is_valid():
+        try:
+            held = actions.change_settings(organization, **form.cleaned_data, by=request.person, now=timezone.now())
+        except AccountError as refused:
+            refuse(form, None, refused)
+        else:
+            messages.success(request, _("Saved."))
+            for waiting in held:
+                waits(request, waiting)
+            return go(request, "settings")
+    facts = {"form": form, "zones": sorted(available_timezones())}
+    return render(request, "web/settings.html", facts, status=422 if form.errors else 200)
+
+
+@personal
+def profile(request: Any) -> HttpResponse:
+    person = request.person
+    form = ProfileForm(request.POST or None, initial=_as_it_is(request))
+    if form.is_valid():
+        answers = form.cleaned_data
+        person.language, person.theme = answers["language"], answers["theme"]
+        person.timezone = answers["timezone"]
+        person.name_sealed = sealed_people.seal_text(answers["name"].strip(), "name", person.pk)
+        person.save(update_fields=["language", "theme", "timezone", "name_sealed"])
+        with override(person.language):
+            messages.success(request, _("Saved."))
+        response = redirect("profile")
+        value = "on" if answers["shortcuts"] else "off"
+        response.set_cookie("shortcuts", value, max_age=365 * 86400, httponly=True, samesite="Lax")
+        return response
+    return _profile_page(request, form, ChangePasswordForm(prefix="p"))
+
+
+@personal
+def password(request: Any) -> HttpResponse:
+    """Every other session of hers ends with the old password."""
+    form = ChangePasswordForm(request.POST or None, prefix="p")
+    if form.is_valid():
+        person, answers = request.person, form.cleaned_data
+        if _is_hers(request, form, answers["old"]):
+            try:
+                actions.set_password(person, answers["password"])
+            except AccountError as refused:
+                refuse(form, "password", refused)
+            else:
+                request.session.flush()
+                login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
+                messages.success(request, _("Your password is changed. Everywhere else you are signed out."))
+                return redirect("profile")
+    if request.method == "GET":
+        return redirect("profile")
+    return _profile_page(request, ProfileForm(initial=_as_it_is(request)), form)
+
+
+def _is_hers(request: Any, form: ChangePasswordForm, current_password: str) -> bool:
+    """Whether they gave their present password; what is wrong stands at its field."""
+    try:
+        right = is_her_password(request.person, current_password, str(request.session.session_key))
+    except Throttled as throttled:
+        refuse(form, "old", wait(throttled.seconds))
+        return False
+    except QueueFull as crowded:
+        refuse(form, "old", crowded_for(crowded.seconds))
+        return False
+    if not right:
+        refuse(form, "old", _("This is not your password."))
+    return right
+
+
+def _as_it_is(request: Any) -> dict[str, Any]:
+    person, kept = request.person, request.COOKIES.get("shortcuts") != "off"
+    return {
+        "name": sealed_people.name_of(person),
+        "language": person.language,
+        "timezone": person.timezone,
+        "theme": person.theme,
+        "shortcuts": kept,
+    }
+
+
+def _profile_page(request: Any, form: ProfileForm, change: ChangePasswordForm) -> HttpResponse:
+    facts = {
+        "form": form,
+        "change": change,
+        "email": sealed_people.email_of(request.person),
+        "zones": sorted(available_timezones()),
+    }
+    return render(request, "web/profile.html", facts, status=422 if form.errors or change.errors else 200)
+
+
+@personal
+def keyboard(request: Any) -> HttpResponse:
+    return render(request, "web/keyboard.html")

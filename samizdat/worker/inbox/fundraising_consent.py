@@ -1,0 +1,124 @@
+"""A yes to appeals for money of somebody who gets the letters already: one mail asks, and only its link says yes.
+
+The box may have been ticked by whoever knows her address or was forwarded a letter, and a public process that was
+taken could tick it for everybody. So its token has a purpose of its own, which that process can neither read nor make.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from samizdat import phrases_override
+from samizdat.accounts.grants import leading
+from samizdat.audience import actions as audience
+from samizdat.audience import queries as audience_queries
+from samizdat.audience.actions import forms, fundraising_consent
+from samizdat.audience.actions.expire_signups import last_day
+from samizdat.audience.actions.mail_quota import once_a_day
+from samizdat.audience.models import List
+from samizdat.campaigns import senders
+from samizdat.core.consent import APPEALS
+from samizdat.core.content.phrases import language_for
+from samizdat.core.crypto import tokens
+from samizdat.core.mail.outcome import Accepted, Outcome, Refused, Unsure
+from samizdat.publicdb import actions as publicdb
+from samizdat.vault import keyring
+from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up
+from samizdat.worker.mail import service_mail
+
+PURPOSE = "asks"
+
+
+def number_for(list_: Any, at: datetime) -> int:
+    """What the link says that asks for the appeals of one list."""
+    return forms.dated(list_.id, at.astimezone(UTC).date())
+
+
+def words_to(subscriber: Any, list_: Any) -> str:
+    """What stands beside the box in her settings: the words of the house, else ours."""
+    words = phrases_override.words_to(subscriber.language, subscriber.organization.language)
+    return fundraising_consent.words_for(list_, words.language) or words["asks.words"]
+
+
+def tick(envelope: OpenedEnvelope, her: Any, lists: Sequence[Any], memory: Any, now: datetime) -> bool:
+    """By the link of a letter, which others may have: so her mailbox is asked. True when the box may go."""
+    for list_ in lists:
+        if fundraising_consent.concern(her, list_):  # The one that her settings show.
+            asked = ConsentQuestion(her, (list_,), number_for(list_, envelope.at), words_to(her, list_))
+            return ask(envelope, asked, memory, now)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentQuestion:
+    """One mail that asks. lists: whose letters she gets; number: of the link; words: beside the box; language: of its
+    page, for who has told none."""
+
+    subscriber: Any
+    lists: Sequence[Any]
+    number: int
+    words: str
+    language: str = ""
+
+
+def ask(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: Any, now: datetime) -> bool:
+    """True when the box may go. memory: of worker/inbox/signups, whose loop and limits these mails share."""
+    organization, hers = envelope.organization, asked.subscriber
+    asked = replace(asked, lists=fundraising_consent.without(hers, asked.lists))
+    if not asked.lists:
+        return True  # She agreed to all of it already, or gets no letters of it.
+    if not once_a_day(organization, f"{PURPOSE} {hers.number} {asked.lists[0].id}", envelope.row, now):
+        return True
+    fundraising_consent.ask(hers, asked.lists, asked.words, asked.number, now=envelope.at)
+    if not memory.may_send(organization.id):
+        return False
+    outcome = _mail(organization, asked, now)
+    if isinstance(outcome, Accepted | Unsure):
+        memory.wrote(organization.id)
+    return isinstance(outcome, Accepted | Unsure | Refused) or given_up(envelope, now)
+
+
+def _mail(organization: Any, asked: ConsentQuestion, now: datetime) -> Outcome | None:
+    """None where the list has no sender yet, or nobody knows where the link would lead."""
+    subscriber, lists = asked.subscriber, asked.lists
+    sender = senders.sender_of(lists[0])
+    base = leading(organization).public_url
+    if sender is None or not base:
+        return None
+    key = keyring.keys(organization).link
+    assert key is not None
+    token = tokens.make(key, PURPOSE, asked.number, subscriber.number)
+    words = phrases_override.words_to(subscriber.language or asked.language, organization.language)
+    tongue = language_for(words.language)
+    # The page behind the link speaks as the mail does, where it can.
+    url = f"{base}/g/{token}" + (f"?{tongue}" if tongue != organization.language else "")
+    name = ", ".join(audience_queries.name_of(list_) for list_ in lists)
+    why = words["asks.asked"] % {"list": name, "words": asked.words}
+    text = "\n\n".join((why, words["asks.press"], url, words["asks.otherwise"]))
+    to, subject = audience_queries.address_of(subscriber), words["asks.subject"] % {"list": service_mail.one_line(name)}
+    # Before the mail: whoever opens it at once must not find a page that is not here yet.
+    publicdb.set_token_state(token, f"asked-{PURPOSE}")
+    return service_mail.send(organization, sender, to, subject, f"{text}\n", now)
+
+
+def proven(envelope: OpenedEnvelope, now: datetime) -> None:
+    """She pressed the link of that mail. An old one, or one that was answered since, says yes to nothing."""
+    text = str(envelope.words.get("token", ""))
+    try:
+        token = tokens.read(keyring.keys(envelope.organization).links, PURPOSE, text)
+    except tokens.BadToken:
+        return
+    subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
+    if subscriber is not None and agree(envelope.organization, subscriber, token.edition, now, envelope.at):
+        publicdb.set_token_state(text, "agreed")
+
+
+def agree(organization: Any, subscriber: Any, number: int, now: datetime, sent_at: datetime) -> bool:
+    """Whether anything that the link with this number asked for is agreed to now: of those whose letters she gets."""
+    about, day = forms.without_day(number), forms.day_in(number)
+    if day < last_day(sent_at):
+        return False
+    numbers = forms.lists_asked(subscriber, number, APPEALS) if about >> 32 else [about]
+    lists = List.objects.filter(id__in=numbers, organization=organization).order_by("id")
+    return sum(audience.agree_to_appeals(subscriber, list_, now=now, sent_at=sent_at, asked=day) for list_ in lists) > 0

@@ -1,0 +1,79 @@
+"""What the key server tells the public process: keys that read the tokens in letters' links, and those that it seals
+to, no other. And of which organizations it tells a sender keys."""
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+from django.db import connections
+from django.db.models import Q
+
+from samizdat import dbclock
+from samizdat.campaigns.models import Campaign
+from samizdat.core.crypto import seal, tokens
+from samizdat.vault import keyring
+from samizdat.vault.errors import KeyRefused
+from samizdat.vault.models import VaultKey
+from samizdat.vault.source import KeySource
+
+# Who holds a leave token may leave; "test" is in the links of test letters. Return addresses and Message-IDs are
+# none of the public process's business.
+PURPOSES = ("leave", "preferences", "test")
+# What can be read proves, and what proves makes: a public process that was taken would sign up whom it likes and press
+# the links of their mails itself, or answer for everybody who is asked again. So of these it is told what they say, and
+# no more.
+LOOKED_AT = ("confirm", "stay")
+JUST_OVER = timedelta(hours=1)
+
+
+def reader_links(source: KeySource) -> list[dict[str, Any]]:
+    """[{"organization": hex uid, "number": of the link key, "keys": {purpose: base64 of given()}}]."""
+    try:
+        # Of one number the last counts: that of whoever signs by it, else of whoever has had it here for longest.
+        rows = list(VaultKey.objects.filter(kind="link").select_related("organization").order_by("current", "-id"))
+    finally:
+        connections.close_all()  # Called from the key server's threads, which live as long as their child.
+    return [_reading(source, row) for row in rows]
+
+
+def box_key(source: KeySource, uid: bytes) -> tuple[int, bytes]:
+    """(number, X25519 public key) that an organization's readers' words are sealed to. Errors: VaultError.
+
+    Made from the private key, which opens under the name of this organization alone: whoever writes the database could
+    put a public key of their own into its column, or into the public database, and read every later sign-up.
+    """
+    try:
+        row = VaultKey.objects.filter(organization__uid=uid, kind="box", current=True).order_by("id").first()
+    finally:
+        connections.close_all()  # As above.
+    if row is None:
+        raise KeyRefused("No organization here has this key.")
+    return row.number, seal.public_key(source.unwrap(keyring.label("box", row.number, uid), bytes(row.wrapped)))
+
+
+def has_to_send(uid: bytes) -> bool:
+    """Whether an organization has a campaign that was released and isn't over, or wasn't an hour ago: its last answers,
+    and what a sender that was killed left, are still to be written down.
+
+    By what stands in the database, which a sender may write: one that was taken can make a campaign look so, and be
+    seen there. It keeps a sender that writes nothing, and every fault of ours, from what nobody sends.
+    """
+    over = Q(state__in=("finished", "cancelled"), pending=0, deferred=0, changed__lt=dbclock.now() - JUST_OVER)
+    released = Campaign.objects.filter(organization__uid=uid, edition__isnull=False)
+    try:
+        return released.exclude(over).exists()
+    finally:
+        connections.close_all()  # As above.
+
+
+def _reading(source: KeySource, row: VaultKey) -> dict[str, Any]:
+    uid = bytes(row.organization.uid)
+    key = tokens.LinkKey(row.number, source.unwrap(keyring.label("link", row.number, uid), bytes(row.wrapped)))
+    keys = {purpose: base64.b64encode(secret).decode() for purpose, secret in given(key).items()}
+    return {"organization": uid.hex(), "number": row.number, "keys": keys}
+
+
+def given(key: tokens.LinkKey) -> dict[str, bytes]:
+    """What the public process holds of a link key, by purpose."""
+    reading = {purpose: tokens.reading_key(key, purpose) for purpose in PURPOSES}
+    return reading | {purpose: tokens.looking_key(key, purpose) for purpose in LOOKED_AT}

@@ -1,0 +1,324 @@
+"""Sign-ups: each becomes a pending subscription and one plain mail that asks whether it was she.
+
+The box stays in the public database until the mail was accepted by a server or can never be, so a dead relay or a
+killed worker loses nobody. What is remembered here in memory only slows down what fails; one mail a day to an address
+is a row.
+"""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from samizdat import phrases_override
+from samizdat.accounts.grants import leading
+from samizdat.audience import actions as audience
+from samizdat.audience import queries as audience_queries
+from samizdat.audience.actions import forms
+from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, tell_unmailed
+from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscription
+from samizdat.campaigns import senders
+from samizdat.core import consent
+from samizdat.core.consent import APPEALS, LETTERS
+from samizdat.core.content.phrases import PhraseTable
+from samizdat.core.crypto import tokens
+from samizdat.core.mail import address
+from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
+from samizdat.logs import where_it_broke
+from samizdat.options import confirmations_an_hour
+from samizdat.publicdb import actions as publicdb
+from samizdat.vault import keyring
+from samizdat.worker.inbox import fundraising_consent
+from samizdat.worker.inbox.inbox import MOST, OpenedEnvelope, given_up, in_batches
+from samizdat.worker.mail import service_mail
+
+log = logging.getLogger("samizdat.worker")
+
+# Where the settings of a list have the words of each purpose.
+_DETAILS = {LETTERS: "purpose", APPEALS: "appeals"}
+
+KINDS = ("signup",)
+# Seconds between two tries of one mail.
+WAITS = (5, 30, 120, 600)
+# Tries of a mail that is stuck: half a minute.
+STUCK = 3
+
+
+@dataclass(slots=True)
+class SignupMemory:
+    """What this process remembers of mails: tries by box, times by organization; what holds up a box (organization,
+    why), and what was told of that last."""
+
+    tries: dict[int, tuple[int, float]] = field(default_factory=dict)
+    sent: dict[int, deque[float]] = field(default_factory=dict)
+    held: dict[int, tuple[int, str]] = field(default_factory=dict)
+    told: Mapping[tuple[int, str], int] | None = None
+
+    def due(self, row: int) -> bool:
+        return time.monotonic() >= self.tries.get(row, (0, 0.0))[1]
+
+    def put_off(self, row: int) -> None:
+        tries = self.tries.get(row, (0, 0.0))[0]
+        if len(self.tries) > MOST:  # Of what somebody made up: who forgets tries again.
+            self.tries.clear()
+        self.tries[row] = (tries + 1, time.monotonic() + WAITS[min(tries, len(WAITS) - 1)])
+
+    def forget(self, row: int) -> None:
+        self.tries.pop(row, None)
+
+    def hold(self, row: int, organization: int, why: str) -> None:
+        if len(self.held) > MOST:
+            self.held.clear()
+        self.held[row] = organization, why
+
+    @property
+    def stuck(self) -> int:
+        """Mails that were tried several times, for half a minute or longer."""
+        return sum(tries >= STUCK for tries, _until in [*self.tries.values()])
+
+    def waiting(self) -> Mapping[tuple[int, str], int]:
+        """How many are held up, by organization and why. A route may be back at the next try; a sender is not."""
+        held = self.held.copy()  # Other lanes go on meanwhile.
+        tried = {row: self.tries.get(row, (0, 0.0))[0] for row in held}
+        return Counter(of for row, of in held.items() if of[1] == "sender" or tried[row] >= STUCK)
+
+    def may_send(self, organization: int) -> bool:
+        times = self.sent.setdefault(organization, deque())
+        while times and time.monotonic() - times[0] > 3600:
+            times.popleft()
+        return len(times) < confirmations_an_hour()
+
+    def wrote(self, organization: int) -> None:
+        self.sent.setdefault(organization, deque()).append(time.monotonic())
+
+
+memory = SignupMemory()
+
+
+def take(now: datetime, place: bytes | None = None) -> int:
+    """Takes up the sign-ups that wait and are due, of all organizations or of one; returns how many are done with."""
+    done = in_batches(now, KINDS, _take_up, memory, place)
+    if place is None:
+        tell_waiting()
+    return done
+
+
+def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
+    done = 0
+    for envelope in envelopes:
+        memory.held.pop(envelope.row, None)
+        try:
+            finished = _take(envelope, now)
+        except Exception as error:  # One that cannot be taken up must not keep the others waiting.
+            log.error("A sign-up could not be taken up and is tried again: %s", where_it_broke(error))
+            finished = given_up(envelope, now)
+        if finished:
+            publicdb.done_with([envelope.row])
+            memory.held.pop(envelope.row, None)
+            done += 1
+    return done
+
+
+def tell_waiting() -> None:
+    """For the desk, whenever it is another number."""
+    waiting = memory.waiting()
+    if waiting != memory.told:
+        tell_unmailed(waiting)
+        memory.told = waiting
+
+
+@dataclass(frozen=True, slots=True)
+class SignupTarget:
+    """What somebody asks for: a list by its own form, or the lists of a form that she chose.
+
+    number: of that list, or of the form and what was chosen, with the day; it stands in the link that confirms.
+    appeals: the words beside the box for appeals for money, where it was ticked.
+    """
+
+    number: int
+    name: str
+    lists: tuple[Any, ...]
+    view: forms.FormView | None = None
+    typed: forms.FormChoices | None = None
+    appeals: str = ""
+
+
+def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
+    """True when the box may go. Nothing that somebody typed into a form is believed before it was checked again."""
+    target = _target(envelope)
+    if target is None:
+        return True
+    try:
+        wanted = address.normalize(str(envelope.words.get("address", "")))
+        if (known := _has_all(envelope.organization, wanted, target)) is not None:
+            # She gets it already; whoever typed her address in learns nothing, and no mail is spent on it.
+            return not target.appeals or fundraising_consent.ask(envelope, _about(envelope, known, target), memory, now)
+        # Before anything is written: whoever types an address in a thousand times leaves one trace of it.
+        if not once_a_day(envelope.organization, f"confirm {address.comparable(wanted)}", envelope.row, now):
+            return True
+        if not few_a_day(envelope.organization, "confirm", wanted, envelope.row, now):
+            return True
+        subscriber = _asked(envelope, wanted, target)
+    except (address.BadAddress, AudienceError):
+        return True
+    if not any(audience.waits(list_, subscriber, _day(envelope), now, now) for list_ in target.lists):
+        return True  # She gets it already; whoever typed her address in learns nothing.
+    if audience_queries.suppression_of(envelope.organization, wanted) == "manual":
+        return True  # Somebody of the organization decided that; a form does not undo it.
+    if not memory.may_send(envelope.organization.id):
+        return False
+    return _write(envelope, wanted, subscriber, target, now)
+
+
+def _has_all(organization: Any, wanted: str, target: SignupTarget) -> Any:
+    """Who she is, where she gets all that was asked for but appeals."""
+    known = audience_queries.subscriber_at(organization, wanted)
+    # Whose mail came back for good is subscribed and gets nothing: her confirmation is what lifts that.
+    hers = Subscription.objects.filter(
+        subscriber=known, list__in=target.lists, status=SUBSCRIBED, may__in=(consent.YES, consent.PAUSED)
+    )
+    return known if known is not None and hers.count() == len(target.lists) else None
+
+
+def _about(envelope: OpenedEnvelope, known: Any, target: SignupTarget) -> fundraising_consent.ConsentQuestion:
+    return fundraising_consent.ConsentQuestion(
+        known, target.lists, target.number, target.appeals, str(envelope.words.get("language", ""))[:8]
+    )
+
+
+def _target(envelope: OpenedEnvelope) -> SignupTarget | None:
+    text = str(envelope.words.get("list", ""))
+    if not text.isdecimal() or len(text) > 18:
+        return None
+    if int(text) >> 32:
+        return _form_target(envelope, int(text))
+    rows = List.objects.select_related("organization").filter(organization=envelope.organization).exclude(form_slug="")
+    list_ = rows.filter(id=int(text)).first()
+    if list_ is None:
+        return None
+    name, words = audience_queries.name_of(list_), _appeals_read(list_, envelope)
+    return SignupTarget(forms.dated(list_.id, _day(envelope)), name, (list_,), appeals=words)
+
+
+def _day(envelope: OpenedEnvelope) -> date:
+    return envelope.at.astimezone(UTC).date()
+
+
+def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
+    rows = SignUpForm.objects.select_related("organization").filter(organization=envelope.organization, removed=None)
+    form = rows.filter(id=number).first()
+    if form is None:
+        return None
+    view, values = forms.view_of(form), envelope.words.get("values") or {}
+    typed = forms.typed(
+        view,
+        _numbers(envelope.words.get("lists")),
+        {int(n): str(v) for n, v in values.items() if str(n).isdecimal()} if isinstance(values, dict) else {},
+        _numbers(envelope.words.get("topics")),
+        bool(envelope.words.get("appeals")),
+    )
+    here = List.objects.select_related("organization").filter(organization=envelope.organization).in_bulk(typed.lists)
+    lists = [here[list_id] for list_id in typed.lists if list_id in here]  # In the order of the form.
+    if not lists:
+        return None
+    # Of several lists the mail names those that were chosen: she agrees to them and to no other.
+    names = [view.lists[list_id] for list_id in typed.lists]
+    name = ", ".join(names) if len(view.lists) > 1 else view.facts.title
+    words = view.facts.appeals if typed.appeals else ""
+    return SignupTarget(
+        forms.number_of(form.id, view.facts, typed.lists, _day(envelope)), name, tuple(lists), view, typed, words
+    )
+
+
+def _numbers(value: Any) -> list[int]:
+    return [number for number in value if isinstance(number, int)] if isinstance(value, list) else []
+
+
+def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Any:
+    """Her row, with the sign-up on record once however often its mail is tried, and by how many processes."""
+    known = audience_queries.subscriber_at(envelope.organization, wanted)
+    if known is not None and _on_record(envelope, known, target):
+        return known
+    language, list_ = str(envelope.words.get("language", ""))[:8], target.lists[0]
+    if target.view is not None and target.typed is not None:
+        return forms.sign_up_by_form(
+            envelope.organization, wanted, target.view, target.typed, now=envelope.at, language=language
+        )
+    return audience.sign_up(
+        envelope.organization,
+        wanted,
+        list_,
+        wording=_read_by_her(
+            list_, audience_queries.details_of(list_), LETTERS, str(envelope.words.get("wording", ""))
+        ),
+        now=envelope.at,
+        language=language,
+        appeals=target.appeals or None,
+    )
+
+
+def _on_record(envelope: OpenedEnvelope, known: Any, target: SignupTarget) -> bool:
+    if target.view is not None and not forms.lists_asked(known, target.number):
+        return False
+    return all(audience.asked(list_, known, _day(envelope), envelope.at) for list_ in target.lists)
+
+
+def _read_by_her(list_: Any, details: dict[str, Any], purpose: str, read: str) -> str:
+    """The words of the form that she read: one of the list's versions, and no text that a public process makes up."""
+    known = {wording.text for wording in audience.wordings(list_, purpose)}
+    return read if read.strip() in known else str(details.get(_DETAILS[purpose], ""))
+
+
+def _appeals_read(list_: Any, envelope: OpenedEnvelope) -> str:
+    """Those beside the box that she ticked; "" where she did not, or the form has none."""
+    details, read = audience_queries.details_of(list_), str(envelope.words.get("appeals") or "")
+    return _read_by_her(list_, details, APPEALS, read) if read and details.get(_DETAILS[APPEALS]) else ""
+
+
+# -- the mail ---------------------------------------------------------------------------------------------------
+
+
+def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Any, target: SignupTarget, now: datetime) -> bool:
+    sender = senders.sender_of(target.lists[0])
+    if not leading(envelope.organization).public_url:
+        return given_up(envelope, now)  # Nobody knows where their link would lead.
+    if sender is None:
+        log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
+        memory.hold(envelope.row, envelope.organization.id, "sender")
+        return given_up(envelope, now)
+    keys = keyring.keys(envelope.organization)
+    assert keys.link is not None
+    token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
+    words = phrases_override.words_to(str(envelope.words.get("language", "")), envelope.organization.language)
+    # What is on record for this day, which a box ticked later does not change.
+    asks = any(audience.asked_for_appeals(subscriber, list_, _day(envelope), now) for list_ in target.lists)
+    appeal_words = target.appeals if asks else ""
+    subject, text = composed(envelope.organization, target.name, token, words, appeal_words)
+    # Before the mail: by it the page knows that the link is ours.
+    publicdb.set_token_state(token, "pending-asks" if appeal_words else "pending")
+    outcome = service_mail.send(envelope.organization, sender, wanted, subject, text, now)
+    match outcome:
+        case Accepted() | Unsure():
+            memory.wrote(envelope.organization.id)
+            return True
+        case Refused():
+            return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.
+        case Deferred(scope=scope) if scope in service_mail.NOT_HERS:
+            memory.hold(envelope.row, envelope.organization.id, "route")
+    return given_up(envelope, now)
+
+
+def composed(organization: Any, name: str, token: str, words: PhraseTable, appeals: str = "") -> tuple[str, str]:
+    """(subject, text) of the mail. appeals: the words of the box that was ticked."""
+    asked = [
+        words["confirm.asked"] % {"list": name},
+        *([words["confirm.appeals"] % {"words": appeals}] * bool(appeals)),
+    ]
+    link_ = f"{leading(organization).public_url}/c/{token}"
+    text = "\n\n".join((*asked, words["confirm.press"], link_, words["confirm.otherwise"]))
+    subject = words["confirm.subject"] % {"list": service_mail.one_line(name)}
+    return subject, f"{text}\n"

@@ -1,0 +1,185 @@
+"""Mails to one reader about herself: links to her data, to her erasing, and for moving one to each of both mailboxes.
+
+A link of a letter may be in other hands, since letters are forwarded. So all of these go to the mailbox that gets her
+letters; only when that one has allowed it the new one is asked.
+
+Its loop is that of the sign-ups, and so is what keeps a flood away: one such mail a subscriber and kind in a day.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from samizdat import phrases_override
+from samizdat.accounts.grants import leading
+from samizdat.audience import queries as audience_queries
+from samizdat.audience.actions import preferences
+from samizdat.audience.actions.mail_quota import few_a_day, once_a_day
+from samizdat.audience.errors import AudienceError
+from samizdat.campaigns import senders
+from samizdat.core.content.phrases import PhraseTable, language_for
+from samizdat.core.mail import address
+from samizdat.core.mail.outcome import Accepted, Refused, Unsure
+from samizdat.logs import where_it_broke
+from samizdat.privacy.subject_access import access_file
+from samizdat.publicdb import actions as publicdb
+from samizdat.worker.inbox import fundraising_consent, signups
+from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up, in_batches
+from samizdat.worker.inbox.preferences import MAILED_DAYS, mailed_token, read_mailed
+from samizdat.worker.inbox.unsubscribes import all_proven
+from samizdat.worker.mail import service_mail
+
+log = logging.getLogger("samizdat.worker")
+
+KINDS = ("ask", "move", "allowed")
+# Hours that a copy of her data lies in the public database, sealed with the token of the mail.
+DATA_HOURS = 7 * 24
+_PATHS = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
+
+
+def take(now: datetime, place: bytes | None = None) -> int:
+    """Takes up what waits and is due, of all organizations or of one; returns how many are done with."""
+    return in_batches(now, KINDS, _take_up, signups.memory, place)
+
+
+def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
+    done = 0
+    for envelope in envelopes:
+        try:
+            finished = _take(envelope, now)
+        except AudienceError:
+            finished = True
+        except Exception as error:
+            log.error("A mail to a reader could not be made and is tried again: %s", where_it_broke(error))
+            finished = given_up(envelope, now)
+        if finished:
+            publicdb.done_with([envelope.row])
+            done += 1
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRequest:
+    """One mail about one reader. mark: of the mailbox she wants, where it is about moving; wish: itself, where it is
+    asked for."""
+
+    subscriber: Any
+    list: Any
+    what: str
+    to: str
+    mark: int = 0
+    wish: str = ""
+
+
+def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
+    """True when the box may go."""
+    if envelope.words.get("what") == fundraising_consent.PURPOSE:
+        proven = next(iter(all_proven([envelope])), None)
+        return proven is None or fundraising_consent.tick(
+            envelope, proven.subscriber, proven.lists, signups.memory, now
+        )
+    wanted = _allowed(envelope, now) if envelope.kind == "allowed" else _asked(envelope)
+    if wanted is None:
+        return True
+    # Both mailboxes are asked for one wish, and a newer wish is another mail to another mailbox.
+    about = f" {wanted.mark}" if wanted.what == "move" else ""
+    if not once_a_day(envelope.organization, f"{wanted.what} {wanted.subscriber.number}{about}", envelope.row, now):
+        return True
+    # Whoever moves to ada+1@, ada+2@ and so on has somebody else mailed by us.
+    if wanted.what == "move" and not few_a_day(envelope.organization, "move", wanted.to, envelope.row, now):
+        return True
+    if wanted.wish:
+        # What the mail speaks of is what she wants, so it is written only where a mail goes.
+        preferences.ask_to_move(wanted.subscriber, wanted.wish)
+    if not signups.memory.may_send(envelope.organization.id):
+        return False
+    return _mail(envelope, wanted, now)
+
+
+def _asked(envelope: OpenedEnvelope) -> SubjectRequest | None:
+    """By a link that anybody may have who was forwarded a letter: so it goes to her own mailbox, whatever it is."""
+    proven = next(iter(all_proven([envelope])), None)
+    what = "allow" if envelope.kind == "move" else str(envelope.words.get("what", ""))
+    if proven is None or not proven.lists or what not in ("data", "erase", "allow"):
+        return None
+    subscriber, mark, wish = proven.subscriber, 0, ""
+    if what == "allow":
+        if not preferences.lists_of(subscriber):
+            return None  # She has left all of them: no letter is there to move, and the page said so.
+        try:
+            wish = address.normalize(str(envelope.words.get("address", "")))
+        except address.BadAddress:
+            return None
+        mark = preferences.mark_of(envelope.organization, wish)
+    return SubjectRequest(subscriber, proven.lists[0], what, audience_queries.address_of(subscriber), mark, wish)
+
+
+def _allowed(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
+    """Her own mailbox has said yes; now the new one is asked whether it is hers."""
+    text = str(envelope.words.get("token", ""))
+    result = read_mailed(envelope.organization, "allow", text, now)
+    if result is None:
+        return None
+    subscriber, mark = result
+    lists, to = preferences.lists_of(subscriber), preferences.wish_of(subscriber, mark)
+    if not lists or not to or audience_queries.suppression_of(envelope.organization, to) in ("manual", "objected"):
+        return None  # Its owner or the organization decided that; a form does not undo it.
+    _forget(envelope.organization, subscriber.number, preferences.allow(subscriber, mark), now)
+    publicdb.set_token_state(text, "allowed")
+    return SubjectRequest(subscriber, lists[0], "move", to, mark)
+
+
+def _forget(organization: Any, number: int, wishes: Iterable[str], now: datetime) -> None:
+    """Links that were mailed about other mailboxes lead nowhere from now on, and their pages say so."""
+    days = [now - timedelta(days=back) for back in range(MAILED_DAYS + 1)]
+    for mark in [preferences.mark_of(organization, wish) for wish in wishes]:
+        publicdb.forget_tokens(
+            mailed_token(organization, what, number, day, mark) for what in ("allow", "move") for day in days
+        )
+
+
+def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bool:
+    organization, subscriber, what = envelope.organization, wanted.subscriber, wanted.what
+    sender = senders.sender_of(wanted.list)
+    base = leading(organization).public_url
+    if sender is None or not base:
+        return given_up(envelope, now)
+    token = mailed_token(organization, what, subscriber.number, now, wanted.mark)
+    if what == "data":
+        text = json.dumps(access_file(subscriber, now=now), ensure_ascii=False, indent=1)
+        publicdb.lay_out(bytes(organization.uid), token, text, hours=DATA_HOURS, now=now, nonce=os.urandom(12))
+    words = phrases_override.words_to(subscriber.language, organization.language)
+    # The page behind the link speaks as the mail does, where it can.
+    tongue = language_for(words.language)
+    url = f"{base}/{_PATHS[what]}/{token}" + (f"?{tongue}" if tongue != organization.language else "")
+    subject, lines = _mail_of(words, what, organization.name, url, _hinted(wanted.wish))
+    # Before the mail: whoever opens it at once must not find a page that is not here yet.
+    publicdb.set_token_state(token, f"asked-{what}")
+    return _carried(organization, sender, wanted.to, subject, lines, now) or given_up(envelope, now)
+
+
+def _mail_of(words: PhraseTable, what: str, name: str, url: str, new: str) -> tuple[str, Iterable[str]]:
+    """(subject, paragraphs). new: enough of another mailbox to know one's own by; others may read the old one."""
+    subject = words[f"{what}.subject"] % {"name": name}
+    asked = words[f"{what}.asked"] % ({"new": new} if what == "allow" else {})
+    return subject, (asked, words[f"{what}.press"], url, words[f"{what}.otherwise"])
+
+
+def _hinted(address: str) -> str:
+    """The first letter and the domain."""
+    local, _at, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}"
+
+
+def _carried(
+    organization: Any, sender: tuple[str, str], to: str, subject: str, lines: Iterable[str], now: datetime
+) -> bool:
+    """Whether it may be forgotten: taken, or refused for good."""
+    outcome = service_mail.send(organization, sender, to, subject, "\n\n".join(lines) + "\n", now)
+    if isinstance(outcome, Accepted | Unsure):
+        signups.memory.wrote(organization.id)
+    return isinstance(outcome, Accepted | Unsure | Refused)

@@ -1,0 +1,593 @@
+"""Takes up what readers sent in: proves every token again, and does what they asked for.
+
+The public process is not believed. It may drop in what it likes: a token that our own keys do not prove does nothing,
+and whoever holds real tokens can at most make people leave, come back within a week, or get fewer letters. Where many
+do it raises an alarm, and is undone as one.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from samizdat import dialect
+from samizdat.audience import actions as audience
+from samizdat.audience import queries as audience_queries
+from samizdat.audience.actions import forms, fundraising_consent, preferences
+from samizdat.audience.actions.consent import BY_LINK
+from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
+from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
+from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
+from samizdat.campaigns.ab_test import count_leaving
+from samizdat.campaigns.models import Edition
+from samizdat.core import consent
+from samizdat.core.crypto import tokens
+from samizdat.events.actions import detail_of, moment_of, record, whole_day
+from samizdat.events.models import Event
+from samizdat.publicdb import actions as publicdb
+from samizdat.vault import keyring
+from samizdat.worker.inbox import fundraising_consent as appeals
+from samizdat.worker.inbox.inbox import CLOCK_SLACK, LEAVING, OpenedEnvelope, each, in_batches, sort_in
+
+# People of one transaction: about 100 ms on SQLite, where nobody else writes meanwhile.
+SLICE = 25
+
+# (edition, number of a reader) -> by how many the sum of its leavings moves.
+type Moved = Counter[tuple[int, int]]
+# Changes what a subscriber has on a list; whether there was anything to change.
+type Change = Callable[[Any, Any], bool]
+
+# An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
+ALARM_SHARE = 0.02
+ALARM_LEAST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """More than `share` of a list, and at least `least` people, within `span` are an alarm."""
+
+    name: str
+    span: timedelta
+    share: float
+    least: int
+
+
+# Whoever goes slowly stays below the first of them, and would have half of a list in a day. A letter makes 0.1 to 1 %
+# leave, a bad one to a list that was long silent 3 %.
+WINDOWS = (
+    Window("hour", timedelta(hours=1), ALARM_SHARE, ALARM_LEAST),
+    Window("day", timedelta(days=1), 0.1, 6),
+    Window("week", timedelta(days=7), 0.2, 10),
+)
+# Where so many leave as a rule, an alarm takes this many times what is usual; but what is usual can be forged as well,
+# by going slowly for a month, so it takes no more than twice the share.
+ALARM_TIMES, ALARM_SHARE_MOST = 2, 2
+USUAL = timedelta(days=28)
+# Who comes back by a link has mostly left by mistake. More than this share of those who left within TAKES_BACK, and
+# somebody else may press for them: by the hour they would be few. Whoever makes people leave as well would make that
+# share small, so more than the second share of the whole list are an alarm however many left.
+ALARM_RETURNED = 0.2
+ALARM_RETURNED_OF_LIST = 0.01
+
+KINDS = (*LEAVING, "confirm")
+LEAVING_PURPOSES = ("leave", "preferences")
+# So long the link by which she left takes her back. It lies in her mailbox and in those it was forwarded to for ever,
+# and a public process that was taken can make one for everybody who ever left. The pages say a week.
+TAKES_BACK = timedelta(days=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Whose token it was, proven. appeal: of an edition that was one, for money. released: when, if that is known."""
+
+    said: OpenedEnvelope
+    subscriber: Any
+    lists: tuple[Any, ...]
+    edition: int
+    appeal: bool = False
+    released: datetime | None = None
+
+    @property
+    def purpose(self) -> str:
+        """What she leaves: of an appeal by its page the appeals alone, if that is what she pressed; else the list."""
+        return consent.APPEALS if self.appeal and self.said.words.get("only") == "appeals" else consent.LETTERS
+
+    @property
+    def at(self) -> datetime:
+        """When they pressed it, as far as that can be believed: nobody does before the letter is released."""
+        return max(self.said.at, self.released) if self.released else self.said.at
+
+
+def take(now: datetime) -> int:
+    """Takes up leaving, coming back and confirming alone; returns how many. The worker takes these up together with
+    what subscribers choose (worker/inbox/preferences.take_everything). Signing up sends mail and has its own loop
+    (worker/inbox/signups.py)."""
+    sort_in(now)
+    return in_batches(now, LEAVING, take_up) + in_batches(now, ("confirm",), take_up)
+
+
+def take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
+    """Does what boxes of KINDS ask for; returns how many there were."""
+    for organization_id in dict.fromkeys(envelope.organization.id for envelope in envelopes):
+        mine = [envelope for envelope in envelopes if envelope.organization.id == organization_id]
+        # In the order they came: who left and came back is back. Runs of one kind are taken together.
+        for kind, run in _runs(mine):
+            for slice_ in _slices(_once(run)):
+                each({"leave": _leave, "back": _back, "confirm": _confirm}[kind], slice_, now)
+    return len(envelopes)
+
+
+def _once(run: list[OpenedEnvelope]) -> list[OpenedEnvelope]:
+    """The first of each that says the same: somebody who presses one link a thousand times keeps nobody waiting."""
+    first: dict[tuple[Any, ...], OpenedEnvelope] = {}
+    for envelope in run:
+        first.setdefault(
+            tuple(str(envelope.words.get(word, "")) for word in ("token", "purpose", "way", "only")), envelope
+        )
+    kept = list(first.values())
+    if len(kept) < len(run):
+        rows = {envelope.row for envelope in kept}
+        publicdb.done_with(envelope.row for envelope in run if envelope.row not in rows)
+    return kept
+
+
+def _runs(envelopes: list[OpenedEnvelope]) -> Iterator[tuple[str, list[OpenedEnvelope]]]:
+    run: list[OpenedEnvelope] = []
+    for envelope in envelopes:
+        if run and run[-1].kind != envelope.kind:
+            yield run[0].kind, run
+            run = []
+        run.append(envelope)
+    if run:
+        yield run[0].kind, run
+
+
+def _slices(envelopes: list[OpenedEnvelope]) -> Iterator[list[OpenedEnvelope]]:
+    for start in range(0, len(envelopes), SLICE):
+        yield envelopes[start : start + SLICE]
+
+
+# -- leaving and coming back ------------------------------------------------------------------------------------
+
+
+def all_proven(envelopes: list[OpenedEnvelope], purposes: tuple[str, ...] = LEAVING_PURPOSES) -> list[Unsubscribe]:
+    """Before the transaction of what they ask for: proving only reads, and nobody should wait for it."""
+    editions: dict[int, Any] = {}
+    return [
+        unsubscribe
+        for unsubscribe in (_proven(sent, editions, purposes) for sent in envelopes)
+        if unsubscribe is not None
+    ]
+
+
+def _proven(envelope: OpenedEnvelope, editions: dict[int, Any], purposes: tuple[str, ...]) -> Unsubscribe | None:
+    """The subscriber and lists of a token; None when our keys do not prove it or she is not here any more."""
+    purpose = envelope.words.get("purpose", "leave")
+    if purpose not in purposes:
+        return None
+    try:
+        token = tokens.read(keyring.keys(envelope.organization).links, purpose, str(envelope.words.get("token", "")))
+    except tokens.BadToken:
+        return None
+    subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
+    if subscriber is None:
+        return None
+    edition = _edition(envelope.organization, token.edition, editions)
+    if edition is not None:
+        campaign = edition.campaign
+        return Unsubscribe(envelope, subscriber, (campaign.list,), token.edition, campaign.is_appeal, edition.created)
+    # An edition that is not known, since it was moved without its campaigns: a way out must still lead out, of every
+    # list of hers.
+    hers = Subscription.objects.filter(subscriber=subscriber).values("list_id")
+    return Unsubscribe(envelope, subscriber, tuple(List.objects.filter(id__in=hers)), token.edition)
+
+
+def _edition(organization: Any, number: int, editions: dict[int, Any]) -> Any:
+    """An edition with its letter and list; `editions` remembers."""
+    if number not in editions:
+        rows = Edition.objects.select_related("campaign__list").filter(campaign__organization=organization)
+        editions[number] = rows.filter(id=number).first()
+    return editions[number]
+
+
+def _leave(envelopes: list[OpenedEnvelope], now: datetime) -> None:
+    left: dict[tuple[int, str], list[int]] = defaultdict(list)
+    moved: Moved = Counter()
+    organization = envelopes[0].organization
+    proven = all_proven(envelopes)
+    with transaction.atomic():
+        _hold(proven)
+        for unsubscribe in proven:
+            way = "one-click" if unsubscribe.said.words.get("way") == "one-click" else "form"
+            for list_ in unsubscribe.lists:
+                leave = partial(
+                    audience.unsubscribe, way=way, now=now, sent_at=unsubscribe.at, letter=_letter(unsubscribe.edition)
+                )
+                leave = partial(leave, purpose=unsubscribe.purpose)
+                if _counted(unsubscribe.subscriber, list_, leave, moved, now):
+                    left[list_.id, unsubscribe.purpose].append(unsubscribe.subscriber.number)
+        _tell(organization, LEFT, left, now)
+        count_leaving(organization, moved)
+    states = {consent.LETTERS: "left", consent.APPEALS: "left-appeals"}
+    _settle(envelopes, ((unsubscribe.said, states[unsubscribe.purpose]) for unsubscribe in proven))
+
+
+def leave_appeals(proven: Unsubscribe, now: datetime) -> None:
+    """She took her yes to appeals back in her settings. By no letter: it is none that she answers there."""
+    left: dict[tuple[int, str], list[int]] = {}
+    with transaction.atomic():
+        _hold([proven])
+        for list_ in proven.lists:
+            leave = partial(audience.unsubscribe, way="form", now=now, sent_at=proven.at, purpose=consent.APPEALS)
+            if fundraising_consent.agreed(proven.subscriber, list_) and leave(proven.subscriber, list_):
+                left[list_.id, consent.APPEALS] = [proven.subscriber.number]
+        _tell(proven.said.organization, LEFT, left, now)
+
+
+def prefer(proven: Unsubscribe, choice: PreferenceChoice, now: datetime) -> None:
+    """They chose how often, or which topics. Of fewer letters it is told who: a pause is no better than leaving, for a
+    group that has to reach its readers."""
+    for list_ in proven.lists:
+        with transaction.atomic():
+            fewer = preferences.prefer(proven.subscriber, list_, choice, now=now)
+            if fewer is not None:
+                chosen = {(list_.id, consent.LETTERS): [proven.subscriber.number]}
+                _tell(proven.said.organization, FEWER, chosen, now, {"fewer": _written(fewer)})
+
+
+def _tell(
+    organization: Any,
+    what: str,
+    who: Mapping[tuple[int, str], list[int]],
+    now: datetime,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """(list, purpose) -> numbers of those who did it: who they were, so that it can be undone, and the alarm."""
+    group = group_of(now)
+    for (list_id, purpose), numbers in who.items():
+        detail = {"group": group, "numbers": numbers, "count": len(numbers), "purpose": purpose, **more}
+        record(CROWDS[what], organization, now=now, about=list_id, detail=detail)
+        _alarm(organization, what, list_id, purpose, group, now)
+
+
+def _written(fewer: Fewer) -> list[Any]:
+    days = [[often, until.isoformat() if until else ""] for often, until in (fewer.before, fewer.after)]
+    return [*days, sorted(fewer.topics)]
+
+
+def _read(before: list[str], after: list[str], topics: list[int]) -> Fewer:
+    days = [(often, date.fromisoformat(until) if until else None) for often, until in (before, after)]
+    return Fewer(days[0], days[1], frozenset(topics))
+
+
+def _hold(proven: list[Unsubscribe]) -> None:
+    """All of a slice before the first: else it holds a list's totals, and waits for her whom somebody at the desk
+    holds, who waits for these totals."""
+    dialect.lock_subscribers(sorted({unsubscribe.subscriber.id for unsubscribe in proven}))
+
+
+def _letter(edition: int) -> str:
+    return str(edition) if edition else ""
+
+
+def _back(envelopes: list[OpenedEnvelope], now: datetime) -> None:
+    proven = all_proven(envelopes)
+    moved: Moved = Counter()
+    back = []
+    returned: dict[tuple[int, str], list[int]] = defaultdict(list)
+    with transaction.atomic():
+        _hold(proven)
+        for unsubscribe in proven:
+            # Who left before a letter was released did not leave by it, and never had its link.
+            since = max(now - TAKES_BACK, unsubscribe.released or now - TAKES_BACK).astimezone(UTC).date()
+            change = partial(audience.undo_unsubscribe, way="one-click", now=now, since=since)
+            # By the way out of an appeal they may have left either.
+            purposes = consent.PURPOSES if unsubscribe.appeal else (consent.LETTERS,)
+            left = [(list_, purpose) for list_ in unsubscribe.lists for purpose in purposes]
+            left = [
+                (list_, purpose) for list_, purpose in left if audience.has_left(unsubscribe.subscriber, list_, purpose)
+            ]
+            changed = [
+                of for of in left if _counted(unsubscribe.subscriber, of[0], partial(change, purpose=of[1]), moved, now)
+            ]
+            # Done already, where the worker was killed before it could say so.
+            if changed or not left:
+                back.append(unsubscribe)
+            for list_, purpose in changed:
+                returned[list_.id, purpose].append(unsubscribe.subscriber.number)
+        _tell(envelopes[0].organization, RETURNED, returned, now)
+        count_leaving(envelopes[0].organization, moved)
+    _settle(envelopes, ((unsubscribe.said, "back") for unsubscribe in back))
+
+
+def _counted(subscriber: Any, list_: Any, change: Change, moved: Moved, now: datetime) -> bool:
+    """Does the change; what it makes of the letters she left by goes into `moved`: (edition, she) -> by how many.
+
+    Her consent records alone tell it, so nobody's click is kept, and what is done twice is counted once.
+    """
+    before = audience_queries.letters_left_by(subscriber, list_, now)
+    if not change(subscriber, list_):
+        return False
+    after = audience_queries.letters_left_by(subscriber, list_, now)
+    moved.update((int(letter), subscriber.number) for letter in after - before)
+    moved.subtract((int(letter), subscriber.number) for letter in before - after)
+    return True
+
+
+def _settle(envelopes: list[OpenedEnvelope], proven: Iterable[tuple[OpenedEnvelope, str]]) -> None:
+    """After the commit: the pages of the proven tokens say what they are now, and all the boxes go."""
+    with transaction.atomic(using="publicdb"):  # One write to the disk for all.
+        for envelope, state in proven:
+            publicdb.set_token_state(str(envelope.words["token"]), state)
+        publicdb.done_with(envelope.row for envelope in envelopes)
+
+
+# -- the alarm --------------------------------------------------------------------------------------------------
+
+
+def group_of(now: datetime) -> str:
+    """Those who leave in one clock hour are one group: what an alarm names and what is undone together."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H")
+
+
+def _alarm(organization: Any, what: str, list_id: int, purpose: str, group: str, now: datetime) -> None:
+    """Says that unusually many leave a list, or its appeals, come back, or choose fewer letters: of each hour once."""
+    if what == RETURNED:
+        detail = _too_many_returned(organization, list_id, purpose, group, now)
+    else:
+        detail = _too_many(organization, what, list_id, purpose, group, now)
+    if detail:
+        record("subscribers.left_alarm", organization, now=now, about=list_id, detail=detail)
+
+
+def _too_many(
+    organization: Any, what: str, list_id: int, purpose: str, group: str, now: datetime
+) -> dict[str, Any] | None:
+    """What an alarm says, of the shortest window in which there are too many. Groups that were told are not counted
+    again: they have an alarm, by which they are undone."""
+    still = _still(list_id, purpose)
+    for window in WINDOWS:
+        since = now - window.span
+        # Each event tells of a slice at most, of fewer letters of one: on most days none has to be opened.
+        most = _events(organization, what, list_id, since).count() * (1 if what == FEWER else SLICE)
+        if most < window.least or most <= window.share * still:
+            continue
+        known_groups = _told(organization, what, list_id, purpose, since)
+        if group in known_groups:
+            return None
+        did = _since(organization, what, list_id, purpose, since)
+        did = {other_group: numbers for other_group, numbers in did.items() if other_group not in known_groups}
+        count = _people(did)
+        of = still if what == FEWER else still + count
+        if count >= window.least and count > _limit(window, of, _usual(organization, what, list_id, purpose, since)):
+            groups = sorted({*did, group})
+            return _raised(what, groups, count, of, purpose) | {"window": window.name}
+    return None
+
+
+def _told(organization: Any, what: str, list_id: int, purpose: str, since: datetime) -> set[str]:
+    """Groups that alarms named."""
+    alarms = _alarms_of(organization, what, list_id, purpose, since - timedelta(hours=1))
+    return {group for _alarm, detail in alarms for group in detail["groups"]}
+
+
+def _limit(window: Window, of: int, usual: Mapping[int, int]) -> float:
+    """How many may do it in a window without an alarm. usual: days back -> people."""
+    days = window.span.days
+    share = window.share * of
+    if not days:
+        return share
+    stretches: Counter[int] = Counter()
+    for back, many in usual.items():
+        stretches[back // days] += many
+    fullest = sum(many for _stretch, many in stretches.most_common(3)) / 3
+    return max(share, min(ALARM_TIMES * fullest, ALARM_SHARE_MOST * share))
+
+
+def _usual(organization: Any, what: str, list_id: int, purpose: str, until: datetime) -> dict[int, int]:
+    """Days before `until` -> how many left the list by a link. Nothing else is counted by the day."""
+    if (what, purpose) != (LEFT, consent.LETTERS):
+        return {}
+    last = until.astimezone(UTC).date() - timedelta(days=1)
+    grown = audience_queries.growth(organization, last - USUAL, last, List.objects.get(id=list_id))
+    left: Counter[int] = Counter()
+    for row in grown:
+        if row.way in BY_LINK:
+            left[(last - row.day).days] += row.left
+    return left
+
+
+def _too_many_returned(
+    organization: Any, list_id: int, purpose: str, group: str, now: datetime
+) -> dict[str, Any] | None:
+    since = now - TAKES_BACK
+    for alarm, detail in _alarms_of(organization, RETURNED, list_id, purpose, since - timedelta(hours=1)):
+        if group in detail["groups"]:
+            return None
+        since = max(since, alarm.at)  # Those before it were told.
+    did = _since(organization, RETURNED, list_id, purpose, since)
+    count = _people(did)
+    if count < ALARM_LEAST:
+        return None
+    many = count >= WINDOWS[1].least and count > ALARM_RETURNED_OF_LIST * _still(list_id, purpose)
+    enough = count / ALARM_RETURNED
+    of = max(count, _people(_since(organization, LEFT, list_id, purpose, now - TAKES_BACK, enough)))
+    if many or count > ALARM_RETURNED * of:
+        return _raised(RETURNED, sorted({*did, group}), count, of, purpose)
+    return None
+
+
+def _raised(what: str, groups: list[str], count: int, of: int, purpose: str) -> dict[str, Any]:
+    return {"what": what, "groups": groups, "left": count, "of": of, "purpose": purpose}
+
+
+def _alarms_of(
+    organization: Any, what: str, list_id: int, purpose: str, since: datetime
+) -> Iterator[tuple[Event, dict[str, Any]]]:
+    rows = Event.objects.select_related("organization").filter(
+        organization=organization, kind="subscribers.left_alarm", about=list_id, at__gte=since
+    )
+    for alarm in rows:
+        detail = detail_of(alarm)
+        if (what_in(detail), purpose_in(detail)) == (what, purpose):
+            yield alarm, detail
+
+
+def _people(groups: Mapping[str, list[int]]) -> int:
+    """One who left, came back and left again is no crowd."""
+    return len({number for numbers in groups.values() for number in numbers})
+
+
+def _still(list_id: int, purpose: str) -> int:
+    """How many have not left."""
+    if purpose == consent.APPEALS:
+        return dialect.count_asking(list_id, None)
+    return ListTotal.objects.filter(list_id=list_id, status=SUBSCRIBED).values_list("count", flat=True).first() or 0
+
+
+def _since(
+    organization: Any, what: str, list_id: int, purpose: str, since: datetime, enough: float = math.inf
+) -> dict[str, list[int]]:
+    """Numbers of those who did it since then, by group; of `enough` of them."""
+    by_group: dict[str, list[int]] = defaultdict(list)
+    people: set[int] = set()
+    for detail in _details(organization, what, list_id, since):
+        if purpose_in(detail) == purpose:
+            by_group[str(detail["group"])] += detail["numbers"]
+            people |= {*detail["numbers"]}
+            if len(people) >= enough:
+                break
+    return by_group
+
+
+def _details(organization: Any, what: str, list_id: int, since: datetime) -> Iterator[dict[str, Any]]:
+    """What the events of those who did it since then say. The newest first, so that a busy day is not opened whole for
+    each hour of it."""
+    for event in _events(organization, what, list_id, since).order_by("-id").iterator(chunk_size=100):
+        moment = moment_of(event)
+        if moment < since - CLOCK_SLACK:
+            break
+        if moment >= since:
+            yield detail_of(event)
+
+
+def _events(organization: Any, what: str, list_id: int, since: datetime) -> QuerySet[Event]:
+    # The column tells the day alone.
+    return Event.objects.select_related("organization").filter(
+        organization=organization, kind=CROWDS[what], about=list_id, at__gte=whole_day(since)
+    )
+
+
+def undo(event: Event, now: datetime) -> None:
+    """Somebody at the desk asked for what an alarm told of to be undone."""
+    alarm = Event.objects.select_related("organization").filter(
+        id=event.about or 0, organization=event.organization, kind="subscribers.left_alarm"
+    )
+    for row in alarm:
+        undo_alarm(row, by=event.by, now=now)
+
+
+def undo_alarm(alarm: Event, *, by: Any, now: datetime) -> int:
+    """Undoes for everybody what was done in the groups of an alarm; returns for how many. May be repeated: it is said
+    once, and again only where it was undone for somebody more, as after a kill half way.
+    """
+    alarm_detail = detail_of(alarm)
+    what, groups, purpose = what_in(alarm_detail), set(alarm_detail["groups"]), purpose_in(alarm_detail)
+    list_ = List.objects.get(id=alarm.about or 0, organization=alarm.organization)
+    begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
+    changes = _changes(alarm, list_, begin, by, now)
+    back = 0
+    for start in range(0, len(changes), SLICE):
+        moved: Moved = Counter()
+        with transaction.atomic():
+            for number, change in changes[start : start + SLICE]:
+                subscriber = audience_queries.subscriber_numbered(alarm.organization, number)
+                if subscriber is not None:
+                    back += _counted(subscriber, list_, change, moved, now)
+            count_leaving(alarm.organization, moved)
+    if back or not _was_undone(alarm, sorted(groups), alarm_detail):
+        detail = {"what": what, "groups": sorted(groups), "back": back, "purpose": purpose}
+        record("subscribers.left_undone", alarm.organization, now=now, about=list_.id, by=by, detail=detail)
+    return back
+
+
+def _changes(alarm: Event, list_: List, begin: datetime, by: Any, now: datetime) -> list[tuple[int, Change]]:
+    """(number, what undoes it) of everybody in the groups of an alarm."""
+    detail = detail_of(alarm)
+    what, groups, purpose = what_in(detail), detail["groups"], purpose_in(detail)
+    if what == FEWER:  # The newest first: each is undone to what it changed.
+        entries = [entry for entry in _details(alarm.organization, what, list_.id, begin) if entry["group"] in groups]
+        back = partial(preferences.put_back, now=now, by=by)
+        return [
+            (number, partial(back, fewer=_read(*entry["fewer"]))) for entry in entries for number in entry["numbers"]
+        ]
+    change: Change = partial(audience.leave_again, now=now, by=by, purpose=purpose)
+    if what == LEFT:
+        # Whoever told the desk as well that they leave was heard by somebody: that no was not made by a link.
+        change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by, purpose=purpose, since=date.min)
+    did = _since(alarm.organization, what, list_.id, purpose, begin)
+    numbers = dict.fromkeys(number for group in sorted(groups) for number in did.get(group, []))
+    return [(number, change) for number in numbers]
+
+
+def _was_undone(alarm: Event, groups: list[str], raised: dict[str, Any]) -> bool:
+    rows = Event.objects.select_related("organization").filter(
+        organization=alarm.organization, kind="subscribers.left_undone", about=alarm.about, id__gt=alarm.id
+    )
+    meant = groups, purpose_in(raised), what_in(raised)
+    return any((detail["groups"], purpose_in(detail), what_in(detail)) == meant for detail in map(detail_of, rows))
+
+
+# -- confirming -------------------------------------------------------------------------------------------------
+
+
+def _confirm(envelopes: list[OpenedEnvelope], now: datetime) -> None:
+    confirmed = []
+    with transaction.atomic():
+        for envelope in envelopes:
+            pending = _pending(envelope, now)
+            for subscriber, list_, number in pending:
+                day = forms.day_in(number)
+                audience.confirm(subscriber, list_, way="form", now=now, sent_at=envelope.at, signed_up=day)
+                forms.take_told(subscriber, list_, number, now=now)
+            if pending:
+                _agree(pending[0], now, envelope.at)
+                confirmed.append(envelope)
+    _settle(envelopes, ((envelope, "confirmed") for envelope in confirmed))
+
+
+def _agree(confirmed: tuple[Any, Any, int], now: datetime, sent_at: datetime) -> None:
+    """Her sign-up may have asked for the appeals of lists that she had before, too: its mail said so."""
+    subscriber, _list, number = confirmed
+    if forms.without_day(number) >> 32:
+        appeals.agree(subscriber.organization, subscriber, number, now, sent_at)
+
+
+def _pending(envelope: OpenedEnvelope, now: datetime) -> list[tuple[Any, Any, int]]:
+    """(subscriber, list, number in the token) of a confirm token, for each list that was asked for with it and still
+    waited when she pressed. An old link confirms nothing: somebody who has left since must not come back because a mail
+    is pressed again.
+    """
+    try:
+        token = tokens.read(keyring.keys(envelope.organization).links, "confirm", str(envelope.words.get("token", "")))
+    except tokens.BadToken:
+        return []
+    subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
+    if subscriber is None:
+        return []
+    # By a form, also one that was removed since: she was asked, and answers.
+    about, day = forms.without_day(token.edition), forms.day_in(token.edition)
+    numbers = forms.lists_asked(subscriber, token.edition) if about >> 32 else [about]
+    lists = List.objects.filter(id__in=numbers, organization=envelope.organization).order_by("id")
+    return [
+        (subscriber, list_, token.edition)
+        for list_ in lists
+        if audience.waits(list_, subscriber, day, now, envelope.at)
+    ]

@@ -1,0 +1,196 @@
+"""One plain mail of the house to one mailbox: from whom, in which form, and by which route."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any
+
+from samizdat import plugins
+from samizdat.accounts.grants import leading
+from samizdat.audience.models import List
+from samizdat.campaigns import senders
+from samizdat.core.content.message import header_text, mailbox, phrase
+from samizdat.core.crypto.seal import SealError
+from samizdat.core.mail import address
+from samizdat.core.mail.outcome import Deferred, Outcome, Refused
+from samizdat.delivery.actions.rate_budgets import send_first
+from samizdat.delivery.dkim_keys import signed
+from samizdat.delivery.models import Route, SendingDomain
+from samizdat.delivery.queries import barred_at, transport_of, way_of
+from samizdat.logs import where_it_broke
+
+log = logging.getLogger("samizdat.worker")
+
+# What an answer speaks of, where the next route may take the same mail.
+NOT_HERS = ("route", "config", "throttle")
+
+# Routes that lead nowhere by themselves. What admins must learn goes by none of them where there is another, and counts
+# as told by none: a folder in the first place would swallow it.
+LOCAL = ("folder",)
+
+# Of mails to the team, where nothing but a domain is known.
+LOCAL_PART = "samizdat"
+
+# Seconds: one relay over one mail, and all of them together.
+CARRY, ALTOGETHER = 20.0, 40.0
+# Seconds for which a relay that let a mail wait so long gets none: the next route takes them, or they wait.
+QUIET = 60.0
+# Routes that answered nothing -> until when they are left alone.
+_quiet: dict[int, float] = {}
+
+
+def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: datetime) -> bytes:
+    """A plain text mail that a program wrote, and says so (RFC 3834). sender: (name, address). Raises Unmakeable.
+
+    Who it is from and to, and the subject, are written by core/content/message: email.message reads what it is given,
+    and what looks like an encoded word there becomes another address or a header.
+    """
+    name, from_email = sender
+    mail = EmailMessage(policy=SMTP.clone(utf8=not to.isascii()))
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{secrets.token_hex(16)}@{address.domain(address.normalize(from_email))}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail.set_content(text, charset="utf-8", cte="quoted-printable")
+    first = f"From: {phrase(name)}<{mailbox(from_email)}>", f"To: <{mailbox(to)}>"
+    subject = f"Subject: {header_text(one_line(subject))}"
+    return "".join(f"{line}\r\n" for line in (*first, subject)).encode() + mail.as_bytes()
+
+
+def send(
+    organization: Any,
+    sender: tuple[str, str],
+    to: str,
+    subject: str,
+    text: str,
+    now: datetime,
+    states: Sequence[str] = ("live",),
+    local: bool = True,
+) -> Outcome:
+    """One plain mail by `carry`. What cannot be made today cannot be made tomorrow either: Refused."""
+    try:
+        content = plain_mail(sender, to, subject, text, now)
+    except ValueError as error:
+        log.error("A mail could not be made and is not tried again: %s", where_it_broke(error))
+        return Refused(553, "", "message", "unmakeable")
+    message = plugins.Message(1, 0, leading(organization).return_address, to, content, utf8=not to.isascii())
+    return carry(organization, message, sender[1], now, states, local)
+
+
+def one_line(text: str) -> str:
+    """A name typed by somebody must not end the header it stands in."""
+    return " ".join(text.split())[:150]
+
+
+class ServiceMail:
+    """A feed of a single message (transports/base.Feed)."""
+
+    def __init__(self, message: plugins.Message) -> None:
+        self._message: plugins.Message | None = message
+        self.outcome: Outcome | None = None
+
+    def take(self) -> plugins.Message | None:
+        message, self._message = self._message, None
+        return message
+
+    async def more(self) -> bool:
+        return self._message is not None
+
+    def finishing(self, message: plugins.Message) -> None:
+        """Nothing is journalled: a second confirmation mail harms nobody."""
+
+    def tell(self, message: plugins.Message, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+def carry(
+    organization: Any,
+    message: plugins.Message,
+    sender: str,
+    now: datetime,
+    states: Sequence[str] = ("live",),
+    local: bool = True,
+) -> Outcome:
+    """By the first route that takes it, of those in one of these states, in the order of states and of priority;
+    Deferred when none does. sender: that of From. local: also by one that leads nowhere by itself.
+
+    It goes ahead of any campaign and is counted. A route whose limit is used up to the last one comes after the others.
+    """
+    outcome: Outcome = Deferred(0, "", "route")
+    until = time.monotonic() + ALTOGETHER
+    for route in _with_room(organization, address.domain(address.normalize(sender)), now, states, local):
+        if (left := until - time.monotonic()) <= 0:
+            break
+        outcome = _by(route, replace(message, content=signed(route, sender, message.content)), min(CARRY, left))
+        if not (isinstance(outcome, Deferred) and outcome.scope in NOT_HERS):
+            return outcome
+    return outcome
+
+
+def own_sender(organization: Any) -> tuple[str, str] | None:
+    """(name, address) of mails to the team, which no single session chooses (threat model, T19): where bounces go, the
+    mailbox by which the oldest route signs in, or an address under the oldest domain that signs. All of these wait for
+    approval. Where there is none, that of a list or of a sent campaign; drafts count for nothing."""
+    if kept := leading(organization).return_address:
+        return organization.name, kept
+    routes = Route.objects.select_related("organization").filter(organization=organization)
+    for route in routes.exclude(state__in=("waiting", "removed")).order_by("id"):
+        if user := _mailbox_of(route):
+            return organization.name, user
+    signing = SendingDomain.objects.filter(organization=organization, keys__state="active")
+    if (domain := signing.order_by("id").first()) is not None:
+        return organization.name, f"{LOCAL_PART}@{domain.name}"
+    lists = List.objects.select_related("organization").filter(organization=organization).order_by("id")
+    return next((sender for list_ in lists if (sender := senders.sender_of(list_, drafts=False))), None)
+
+
+def _mailbox_of(route: Route) -> str:
+    """By which it signs in at its server; "" where that is no mailbox, or nobody can read it."""
+    with contextlib.suppress(address.BadAddress, plugins.BadRoute, plugins.NoSuchPlug, SealError):
+        return address.normalize(way_of(route).settings.user)
+    return ""
+
+
+def leads_out(organization: Any) -> bool:
+    """Whether any route, in whatever state, hands mail on by itself."""
+    rows = Route.objects.filter(organization=organization).exclude(state__in=("waiting", "removed"))
+    return rows.exclude(scheme__in=LOCAL).exists()
+
+
+def _with_room(
+    organization: Any, domain: str, now: datetime, states: Sequence[str] = ("live",), local: bool = True
+) -> Iterator[Route]:
+    """Those that do not take the sender's domain come last."""
+    full = []
+    rows = Route.objects.filter(organization=organization, state__in=states).select_related("organization")
+    rows = rows if local else rows.exclude(scheme__in=LOCAL)
+    routes = [route for route in rows.order_by("priority", "id") if time.monotonic() >= _quiet.get(route.pk, 0.0)]
+    routes.sort(key=lambda route: states.index(route.state))
+    barred = barred_at([route.pk for route in routes])
+    for route in routes:
+        if domain in barred.get(route.pk, ()):
+            full.append(route)
+        elif send_first(route, now):
+            yield route
+        else:
+            full.append(route)
+    yield from full
+
+
+def _by(route: Route, message: plugins.Message, seconds: float) -> Outcome:
+    feed = ServiceMail(message)
+    # Condemning a route is the sender's business; here the next one is tried.
+    with contextlib.suppress(plugins.RouteDown, plugins.BadRoute, plugins.NoSuchPlug, OSError):
+        try:
+            asyncio.run(asyncio.wait_for(transport_of(route).carry(feed), seconds))
+        except TimeoutError:
+            _quiet[route.pk] = time.monotonic() + QUIET
+    return feed.outcome or Deferred(0, "", "route")

@@ -1,0 +1,36 @@
+"""The mail to one reader or admin at a time: who waits for one, and a lane for each organization."""
+
+from datetime import datetime
+
+from samizdat import dbclock
+from samizdat.accounts.models import Organization
+from samizdat.worker.inbox import inbox, signups, subject_requests
+from samizdat.worker.mail.lanes import OrganizationLanes
+from samizdat.worker.schedule import admin_alerts
+
+KINDS = (*signups.KINDS, *subject_requests.KINDS)
+
+
+def waiting(now: datetime) -> set[int]:
+    """Organizations that have mail to write now."""
+    places = inbox.places_of(KINDS, signups.memory)
+    asked = Organization.objects.filter(uid__in=places).values_list("pk", flat=True) if places else ()
+    return {*asked, *admin_alerts.waiting(now)}
+
+
+def write(organization: int) -> None:
+    """All that waits for this one, and is due."""
+    place = bytes(Organization.objects.values_list("uid", flat=True).get(pk=organization))
+    signups.take(dbclock.now(), place)
+    subject_requests.take(dbclock.now(), place)
+    admin_alerts.take(dbclock.now(), organization)
+
+
+# A lane has two sessions of PostgreSQL while it works.
+lanes = OrganizationLanes(4, 2, write)
+
+
+def look(now: datetime) -> None:
+    """Once a second."""
+    lanes.offer(waiting(now))
+    signups.tell_waiting()

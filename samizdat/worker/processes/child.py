@@ -1,0 +1,166 @@
+"""One child of the supervisor: `python -m samizdat.worker.processes.child desk|public|worker|sender [descriptor]`."""
+
+import contextlib
+import ctypes
+import importlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from samizdat import logs, processes, sandbox
+
+PR_SET_PDEATHSIG = 1
+KEYS_VARIABLE, PULSE_VARIABLE = "SAMIZDAT_KEYS_FD", "SAMIZDAT_PULSE_FD"
+# Seconds a child has after TERM or after its supervisor's death; then it ends without ceremony.
+LAST = 9.5
+
+# Desk and public hold nothing that a kill could spoil, and their port must be free at once for the next supervisor.
+# Worker and sender finish what is in flight.
+WITH_PARENT = {"desk": signal.SIGKILL, "public": signal.SIGKILL, "worker": signal.SIGTERM, "sender": signal.SIGTERM}
+
+
+def main(role: str, descriptor: int | None = None) -> int:
+    processes.close_memory()
+    if role in ("desk", "public"):
+        processes.keep_privileges_low()
+    if role == "public":
+        sandbox.signal_own_alone()
+    end_with_parent(role)
+    logs.configure()  # Django does it again; what fails before that is said in the same form.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The supervisor sees to us.
+    threading.excepthook = lambda broken: _say_where(role, broken.exc_value)
+    try:
+        return {"desk": _serve, "public": _serve, "worker": _work, "sender": _send}[role](role, descriptor)
+    except Exception as error:
+        _say_where(role, error)
+        return 1
+
+
+def _say_where(role: str, error: BaseException | None) -> None:
+    """One line, without the values that a traceback's last line would show."""
+    from samizdat.logs import where_it_broke
+    from samizdat.vault.errors import VaultError
+
+    if error is not None:
+        what = str(error) if isinstance(error, VaultError) else where_it_broke(error)
+        logging.getLogger("samizdat.worker").error("The %s process failed: %s", role, what)
+
+
+def end_with_parent(role: str) -> None:
+    """The kernel tells us when the supervisor is gone. Asked for here and not before exec, since a change of user
+    takes it back."""
+    parent = os.getppid()
+    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere the thread below sees it a bit later.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, WITH_PARENT[role], 0, 0, 0)
+    if os.getppid() != parent or parent == 1:
+        os._exit(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        time.sleep(LAST)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _on_term(stop: Callable[[], None]) -> None:
+    def handle(_signal: int, _frame: object) -> None:
+        stop()
+        timer = threading.Timer(LAST, os._exit, (1,))
+        timer.daemon = True
+        timer.start()
+
+    signal.signal(signal.SIGTERM, handle)
+
+
+def _serve(role: str, descriptor: int | None) -> int:
+    import uvicorn
+
+    from samizdat import asgi, connections
+
+    module = importlib.import_module({"desk": "samizdat.web.asgi", "public": "samizdat.public.asgi"}[role])
+    sign = LifeSign()
+
+    class Server(connections.ConnectionServer):
+        """Without uvicorn's own signal handlers, which raise the signal again after a clean stop."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            _on_term(lambda: setattr(self, "should_exit", True))
+            yield
+
+        async def on_tick(self, counter: int) -> bool:
+            """Called ten times a second while connections are looked after."""
+            if module.application.moves:
+                sign()
+            return await super().on_tick(counter)
+
+    assert descriptor is not None
+    most = connections.room(module.CONNECTIONS)
+    settings = module.UVICORN | asgi.serving(most) | {"timeout_graceful_shutdown": 5}
+    Server(uvicorn.Config(module.application, **settings)).run(sockets=[socket.socket(fileno=descriptor)])
+    if role == "public":
+        module.closing()
+    return 0
+
+
+def _open_house(with_django_secret: bool) -> None:
+    import django
+
+    django.setup()
+    from django.db import connections
+
+    from samizdat.vault import keyring
+
+    keyring.open_source()
+    if with_django_secret:
+        keyring.open_for_django()
+    connections.close_all()  # The work is done in threads with sessions of their own.
+
+
+class LifeSign:
+    """Our sign of life for the supervisor: a byte a second into the pipe that it has given us."""
+
+    def __init__(self) -> None:
+        self._pipe = int(os.environ.get(PULSE_VARIABLE, "-1"))
+        self._next = 0.0
+        if self._pipe >= 0:
+            os.set_blocking(self._pipe, False)
+            os.set_inheritable(self._pipe, False)
+
+    def __call__(self) -> None:
+        if self._pipe >= 0 and time.monotonic() >= self._next:
+            self._next = time.monotonic() + 1.0
+            with contextlib.suppress(OSError):
+                os.write(self._pipe, b".")
+
+
+def _work(_role: str, _descriptor: int | None) -> int:
+    _open_house(with_django_secret=True)
+    from samizdat.worker.processes.background import run_worker
+    from samizdat.worker.queue import tasks
+
+    _on_term(tasks.stopping.set)
+    run_worker(LifeSign())
+    return 0
+
+
+def _send(_role: str, _descriptor: int | None) -> int:
+    _open_house(with_django_secret=False)
+    from samizdat.delivery.engine import run_sender
+    from samizdat.worker.processes import sender
+
+    stop = threading.Event()
+    _on_term(stop.set)
+    run_sender(stop, **sender.surroundings(stop, LifeSign()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None))

@@ -1,0 +1,515 @@
+"""`samizdat serve`: one process tree. The supervisor alone holds the instance key; it starts the others, hands each
+what it may have over a pair of sockets, and starts the dead again (design.md, section 7)."""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from django.conf import settings
+from django.db import DatabaseError, connection, connections
+from django.utils.translation import gettext as _
+
+from samizdat import dbclock, modes, processes
+from samizdat.delivery.actions import copied_installation
+from samizdat.delivery.engine.locks import check_sessions
+from samizdat.options import data_folder, option
+from samizdat.vault import keyring
+from samizdat.vault.keyserver import FD_VARIABLE, KeyServer, stop_listening
+from samizdat.worker.inbox.link_keys import box_key, has_to_send, reader_links
+from samizdat.worker.processes import users as becoming
+from samizdat.worker.processes.child import PULSE_VARIABLE
+from samizdat.worker.processes.users import CannotServe, StartedProcess, StarterGone, Starters
+
+log = logging.getLogger("samizdat.worker")
+
+LOCK_NAME = "serve.lock"
+
+# Seconds before a dead child is started again, doubling; from the beginning once it has lived for LIVED.
+FIRST_WAIT, LAST_WAIT, LIVED = 0.5, 30.0, 60.0
+
+# Seconds between two starts from which on `doctor` calls it trouble: four ends in a row.
+TROUBLE = 4.0
+
+# Seconds without a sign of life after which a process that has given some is killed: it hangs. What a worker or sender
+# had in hand is in its journal, and the one that is started next reads it; desk and public pages have nothing in hand.
+SILENT = 30.0
+
+# Seconds for everybody to finish after TERM; a child ends itself half a second before.
+STOP_SECONDS = 9.7
+
+# Seconds to wait for a port: a supervisor that was just killed may still be letting go of it.
+PORT_SECONDS = 3.0
+
+Say = Callable[[str], object]
+
+
+def _print_places(desk: str, public: str) -> None:
+    print(_("The desk is at %(url)s") % {"url": desk}, flush=True)
+    print(_("Public pages are at %(url)s") % {"url": public}, flush=True)
+
+
+def _print_note(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(slots=True)
+class Child:
+    """One process and what is needed to start it again."""
+
+    role: str
+    descriptors: tuple[int, ...] = ()
+    environment: dict[str, str] | None = None  # None: that of a process that holds keys.
+    starter: Starters | None = None  # Of one that runs as another user.
+    process: subprocess.Popen[bytes] | StartedProcess | None = None
+    started: float = 0.0
+    wait: float = FIRST_WAIT
+    again: float = 0.0
+    pulse: int = -1  # Our end of the pipe of its signs of life.
+    heard: float | None = None  # When the last one came; None before the first.
+    keys: socket.socket | None = None  # Our end of the line over which it asks for keys.
+    trouble: str = ""  # Why it does not run, or not for long: a sentence.
+
+
+def serve(
+    port: int = 8000,
+    public_port: int = 8001,
+    host: str = "127.0.0.1",
+    *,
+    ready: Callable[[str, str], object] = _print_places,
+    note: Say = _print_note,
+    opened: Callable[[], object] = lambda: None,
+) -> int:
+    """Everything, until TERM or INT: exit code 0. Errors: CannotServe, VaultError; then nothing was started.
+
+    Django is set up by the caller. `opened` looks at the schema and opens the keys, as the user that we are from then
+    on: PostgreSQL may let that one in and root not. ready(desk, public) is told where both listen.
+    """
+    users = becoming.users(pages=True)
+    with contextlib.ExitStack() as stack:
+        sockets = []
+        if users.become:  # Root alone gives ports below 1024; everything else is for who we are then.
+            sockets = [stack.enter_context(listening(host, port_number)) for port_number in (port, public_port)]
+        starter = becoming.become(users)
+        opened()
+        source = stack.enter_context(_the_house())
+        desk, public = sockets or [
+            stack.enter_context(listening(host, port_number)) for port_number in (port, public_port)
+        ]
+        children = [
+            Child("public", (public.fileno(),), _public_environment(source, note), starter),
+            Child("desk", (desk.fileno(),)),
+            *_background(None),
+        ]
+        if starter is None:
+            note(becoming.no_boundary())
+        ready(_url(desk), _url(public))
+        return Supervisor(children, source).run()
+
+
+def work(senders: int | None = None, *, opened: Callable[[], object] = lambda: None) -> int:
+    """The same without desk and public pages, for further machines on PostgreSQL. Errors as of `serve`."""
+    becoming.become(becoming.users(pages=False))
+    opened()
+    with _the_house() as source:
+        return Supervisor(_background(senders), source).run()
+
+
+def _background(senders: int | None) -> list[Child]:
+    """One sender on SQLite, since one at a time may send from a data folder; else one a core."""
+    if connection.vendor != "postgresql":
+        senders = 1
+    elif senders is None:
+        senders = os.cpu_count() or 1
+    return [Child("worker"), *(Child("sender") for _number in range(senders))]
+
+
+# -- what must be ours before anything starts -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _the_house() -> Iterator[Any]:
+    """The lock on the data folder and the opened key source."""
+    folder = data_folder()
+    with _private_files(), _locked(folder):
+        _close(folder)
+        # Whoever served here is gone, for the lock is ours; so is its socket.
+        stop_listening(folder)
+        keyring.use(None)
+        try:
+            source = keyring.open_source()
+            check_sessions()
+            copied_installation.look(dbclock.asked())
+            yield source
+        finally:
+            stop_listening(folder)
+            keyring.use(None)
+
+
+@contextlib.contextmanager
+def _private_files() -> Iterator[None]:
+    """What we and our children make is for this user alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _close(folder: Path) -> None:
+    """A folder that was there before, or came from a backup, may be open to everybody on the machine."""
+    try:
+        modes.close(folder)
+    except modes.NotOurs as left:
+        raise CannotServe(
+            _(
+                "Other users of this machine may open %(path)s, and this user cannot change that. Run as its owner: "
+                "%(command)s"
+            )
+            % {"path": left.path, "command": f"chmod -R go-rwx {folder}"}
+        ) from None
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[IO[str]]:
+    """One supervisor a data folder. The kernel lets go of the lock however the process ends."""
+    try:
+        file = (folder / LOCK_NAME).open("a+")
+    except OSError as error:
+        raise CannotServe(
+            _("The data folder %(folder)s cannot be written to (%(why)s). Make it writable, or name another one.")
+            % {"folder": folder, "why": os.strerror(error.errno or 0)}
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise CannotServe(
+                _("samizdat already runs on %(folder)s (process %(pid)s). Stop that one first.")
+                % {"folder": folder, "pid": file.read().strip() or "?"}
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file
+
+
+@contextlib.contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A bound and listening socket. It is ours and the children inherit it, so nobody is turned away while one of
+    them is started again, and a port below 1024 can be used by a child that is not root."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    deadline = time.monotonic() + PORT_SECONDS
+    with listener:
+        while True:
+            try:
+                listener.bind((host, port))
+                break
+            except OSError as error:
+                if time.monotonic() > deadline or error.errno != errno.EADDRINUSE:
+                    raise CannotServe(
+                        _("Port %(port)s of %(host)s cannot be used (%(why)s). Choose another one.")
+                        % {"port": port, "host": host, "why": os.strerror(error.errno or 0)}
+                    ) from error
+                time.sleep(0.1)
+        listener.listen(512)
+        yield listener
+
+
+def _url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+# -- the public process is a stranger in the house --------------------------------------------------------------
+
+
+def _public_environment(source: Any, note: Say) -> dict[str, str]:
+    """It may know the public database, and nothing of the main database."""
+    variables = {"DJANGO_SETTINGS_MODULE": "samizdat.public.settings", "DATABASE_URL": ""}
+    surroundings = processes.public_environment()
+    if url := option("DATABASE_URL"):
+        variables["SAMIZDAT_GATE_URL"] = _named_publicdb_url(url) or _publicdb_url(source, note)
+        if variables["SAMIZDAT_GATE_URL"] == url:
+            surroundings = processes.environment()  # It signs in as the house does, maybe with PGPASSWORD.
+    return surroundings | variables
+
+
+def _named_publicdb_url(house_url: str) -> str:
+    """Where the administrator says that the public database is; "": nowhere. Errors: CannotServe."""
+    import psycopg
+
+    url = option("SAMIZDAT_GATE_URL")
+    if url and url != house_url and not _lets_in(lambda: psycopg.connect(url, connect_timeout=5)):
+        raise CannotServe(
+            _(
+                "The database role of SAMIZDAT_GATE_URL cannot put anything into the intake, so nobody could leave. "
+                "Look at its rights, and at what was set for it: `ALTER ROLE … RESET ALL`."
+            )
+        )
+    return url
+
+
+def _publicdb_url(source: Any, note: Say) -> str:
+    """Where the public process reaches the public database: with a role of its own where we may make one that can sign
+    in.
+
+    Its password is derived from the instance key, so it is stored nowhere.
+    """
+    from samizdat.publicdb.actions import end_sessions, make_public_role
+
+    url, publicdb = option("DATABASE_URL"), connections["publicdb"]
+    password = source.derive("gate role password").hex()
+    role = f"samizdat_public_{source.derive('gate role name')[:4].hex()}"
+    if make_public_role(publicdb, password, role):
+        enter = partial(_as_role, role, password)
+        if not _lets_in(enter):
+            end_sessions(publicdb, role)
+            if not _lets_in(enter):
+                # Never with our own role instead: whoever has the public process in hand could bring that about.
+                raise CannotServe(
+                    _(
+                        "The database role %(role)s, which was made for the public pages, cannot sign in with its "
+                        "password or cannot put anything into the intake. Let it in (`pg_hba.conf`) and look for "
+                        "triggers with `samizdat doctor`, or name another role with SAMIZDAT_GATE_URL."
+                    )
+                    % {"role": role}
+                )
+        return _with_role(url, role, password)
+    note(
+        _(
+            "Note: the public pages use the database role of the house, so they are no boundary. Give our role "
+            "CREATEROLE, or name a role of their own with SAMIZDAT_GATE_URL."
+        )
+    )
+    return url
+
+
+def _as_role(role: str, password: str) -> Any:
+    """A session of it, where ours are. Errors: psycopg.Error."""
+    import psycopg
+
+    wanted = connections["publicdb"].get_connection_params() | {"user": role, "password": password}
+    wanted = {
+        name: value for name, value in wanted.items() if name not in ("cursor_factory", "context", "prepare_threshold")
+    }
+    return psycopg.connect(**wanted, connect_timeout=5)
+
+
+def _lets_in(enter: Callable[[], Any]) -> bool:
+    """A server may ask for a certificate or the user's own name where we have a password."""
+    import psycopg
+
+    from samizdat.publicdb.actions import may_drop_in
+
+    try:
+        with contextlib.closing(enter()) as session:
+            return may_drop_in(session)
+    except psycopg.Error:
+        return False
+
+
+def _with_role(url: str, role: str, password: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] != "user"])
+    return urlunsplit(parts._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{place}", query=query))
+
+
+def _keep_publicdb_open() -> None:
+    """Its log and index files are there as long as somebody has it open: who may only read can make none. Made anew,
+    it is opened anew."""
+    if connection.vendor != "postgresql":
+        with contextlib.suppress(DatabaseError):
+            connections["publicdb"].ensure_connection()
+
+
+# -- the tree ---------------------------------------------------------------------------------------------------
+
+
+class Supervisor:
+    """Starts children, starts the dead again, and stops them all."""
+
+    def __init__(self, children: list[Child], source: Any) -> None:
+        self._children = children
+        given = partial(reader_links, source), partial(box_key, source), has_to_send
+        self._keys = KeyServer(source, *given, self.troubles)
+        self._stopping = False
+
+    def run(self) -> int:
+        processes.close_memory()
+        processes.lock_memory()
+        self._keys.listen(data_folder())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        if connection.vendor == "postgresql":
+            connections.close_all()  # Ours are of no more use, and the server counts sessions.
+        notify("READY=1")
+        looked = time.monotonic()
+        while not self._stopping:
+            if time.monotonic() - looked > SILENT / 2:
+                self._forgive()
+            looked = time.monotonic()
+            for child in self._children:
+                self._see_to(child)
+            _keep_publicdb_open()
+            time.sleep(0.1)
+        notify("STOPPING=1")
+        return self._end()
+
+    def _stop(self, _signal: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _see_to(self, child: Child) -> None:
+        """Starts a child that is due; notes one that has died."""
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.again and not self._stopping:
+                self._start(child)
+            return
+        try:
+            code = child.process.poll()
+            why = f"The {child.role} process ended ({code})"
+        except StarterGone as gone:
+            code, why = -1, str(gone)
+        if code is None:
+            self._listen(child, now)
+            return
+        if now - child.started >= LIVED:
+            child.wait, child.trouble = FIRST_WAIT, ""
+        child.process = None
+        self._shut(child)
+        self._put_off(child, why)
+
+    def _put_off(self, child: Child, why: str) -> None:
+        """Each time for longer."""
+        log.warning("%s; it starts again in %g s.", why.rstrip("."), child.wait)
+        child.again, child.trouble = time.monotonic() + child.wait, why
+        child.wait = min(child.wait * 2, LAST_WAIT)
+
+    def _shut(self, child: Child) -> None:
+        """Whatever it has left behind asks for nothing over its line any more."""
+        if child.keys is not None:
+            with contextlib.suppress(OSError):
+                child.keys.shutdown(socket.SHUT_RDWR)
+            child.keys = None
+
+    def troubles(self) -> dict[str, str]:
+        """role -> why it does not run, for `doctor`. One that is started again once is no trouble."""
+        now = time.monotonic()
+        lasting = (
+            child
+            for child in self._children
+            if child.trouble and child.wait > TROUBLE and (child.process is None or now - child.started < LIVED)
+        )
+        return {child.role: child.trouble for child in lasting}
+
+    def _listen(self, child: Child, now: float) -> None:
+        """Takes its signs of life; kills it when they have stopped coming."""
+        with contextlib.suppress(BlockingIOError):
+            if child.pulse >= 0 and os.read(child.pulse, 4096):
+                child.heard = now
+        if child.heard is not None and now - child.heard > SILENT and child.process is not None:
+            log.warning("The %s process hangs; it is killed.", child.role)
+            child.heard = None
+            with contextlib.suppress(StarterGone):  # Then the next look finds it ended.
+                child.process.kill()
+
+    def _forgive(self) -> None:
+        """We were asleep ourselves, and the children with us, or nobody took their signs."""
+        for child in self._children:
+            child.heard = None
+
+    def _start(self, child: Child) -> None:
+        """From this thread alone: the kernel ends children when the thread that started them ends."""
+        ours, theirs = socket.socketpair()
+        child.pulse, pipe = self._new_pipe(child)
+        try:
+            child.process = self._process(child, (theirs.fileno(), pipe, *child.descriptors))
+        except (StarterGone, OSError) as error:  # No process to be had: others go on, and this one is tried again.
+            ours.close()
+            self._put_off(child, str(error) if isinstance(error, StarterGone) else _no_process(child, error))
+            return
+        finally:
+            theirs.close()
+            os.close(pipe)
+        child.started, child.keys = time.monotonic(), ours
+        self._keys.serve(ours, child.role)
+
+    def _process(self, child: Child, files: tuple[int, ...]) -> subprocess.Popen[bytes] | StartedProcess:
+        surroundings = child.environment or processes.environment() | _settings_name()
+        if child.starter:
+            return child.starter.start(surroundings, files)
+        with processes.no_terminal() as errors:
+            return subprocess.Popen(
+                processes.command("samizdat.worker.processes.child", child.role, *map(str, child.descriptors)),
+                env=surroundings | {FD_VARIABLE: str(files[0]), PULSE_VARIABLE: str(files[1])},
+                pass_fds=files,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    def _new_pipe(self, child: Child) -> tuple[int, int]:
+        """Our end and the child's. The end of the one before it is closed."""
+        if child.pulse >= 0:
+            os.close(child.pulse)
+        child.heard = None
+        ours, theirs = os.pipe()
+        os.set_blocking(ours, False)
+        return ours, theirs
+
+    def _end(self) -> int:
+        """TERM to all; KILL to whoever is not done in time. What a killed one had in hand is in the journal."""
+        running = [child.process for child in self._children if child.process is not None]
+        running.sort(key=lambda process: isinstance(process, StartedProcess))  # Who starts that one may hang.
+        for process in running:
+            with contextlib.suppress(StarterGone):
+                process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in running:
+            with contextlib.suppress(StarterGone):
+                try:
+                    process.wait(max(0.0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        for child in self._children:
+            if child.starter:
+                child.starter.end()
+        return 0
+
+
+def _no_process(child: Child, error: OSError) -> str:
+    return (
+        f"The {child.role} process can't be started: the system gives no more ({os.strerror(error.errno or 0)}). Look "
+        "what else runs on this machine, and at TasksMax of the unit."
+    )
+
+
+def _settings_name() -> dict[str, str]:
+    return {"DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE)}
+
+
+def notify(state: str) -> None:
+    """sd_notify: one datagram to the socket that systemd names."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.connect("\0" + address[1:] if address.startswith("@") else address)
+            sender.send(state.encode())

@@ -1,0 +1,255 @@
+"""Carries what became public from the house to the public database. Each verb may be repeated at any time."""
+
+import json
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from samizdat.accounts.models import Organization
+from samizdat.accounts.public_site import publish as publish_place
+from samizdat.audience import queries as audience
+from samizdat.audience.actions import forms
+from samizdat.audience.models import List, SignUpForm
+from samizdat.campaigns import ab_test, counted_links, translations
+from samizdat.campaigns.archive.web_corrections import web_copy
+from samizdat.campaigns.content import content_of
+from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.media.library import frozen_in, named_in, open_picture
+from samizdat.campaigns.models import Campaign, Edition, is_listed
+from samizdat.campaigns.queries import is_public, picture_named, public
+from samizdat.core.content.render import render
+from samizdat.delivery.queries import nobody_got
+from samizdat.events.actions import detail_of, record
+from samizdat.events.models import Event
+from samizdat.publicdb import actions as publicdb
+from samizdat.publicdb.models import Page, Site
+
+# Editions looked at for a missing web copy; a public database that was lost is filled again whole (missing_places).
+NEWEST_EDITIONS = 50
+
+
+def place(event: Event, now: datetime) -> None:
+    if event.organization is not None:
+        publish_place(event.organization)
+
+
+def form(event: Event, now: datetime) -> None:
+    list_ = List.objects.select_related("organization").filter(id=event.about or 0).first()
+    if list_ is not None:
+        list_as_form(list_)
+
+
+def list_as_form(list_: Any) -> None:
+    """The sign-up form of a list that has one; one that lost it is withdrawn."""
+    organization = list_.organization
+    if not list_.form_slug:
+        publicdb.withdraw_form(bytes(organization.uid), list_.id)
+        return
+    details = audience.details_of(list_)
+    publicdb.publish_form(
+        bytes(organization.uid),
+        list_.form_slug,
+        list=list_.id,
+        name=audience.name_of(list_),
+        purpose=details.get("purpose", ""),
+        language=organization.language,
+        details=json.dumps({"appeals": details["appeals"]}, ensure_ascii=False) if details.get("appeals") else "",
+    )
+
+
+def sign_up_form(event: Event, now: datetime) -> None:
+    form_row = SignUpForm.objects.select_related("organization").filter(id=event.about or 0).first()
+    if form_row is not None:
+        form_itself(form_row)
+
+
+def form_itself(form: Any) -> None:
+    """A form with lists, fields and topics of its own; one that was removed is withdrawn."""
+    uid = bytes(form.organization.uid)
+    view = forms.view_of(form)
+    if form.removed or not view.lists:
+        publicdb.withdraw_form(uid, form.id)
+        return
+    facts, written = view.facts, forms.written(view)
+    details = {
+        "intro": facts.intro,
+        "thanks": facts.thanks,
+        "appeals": facts.appeals,
+        "lists": [*view.lists.items()],
+        "order": list(facts.lists),  # By it a link says which of them were chosen.
+        "topics": [*view.topics.items()],
+        "fields": [
+            {
+                "number": field.number,
+                "label": field.label or field.tag,
+                "kind": field.kind,
+                "choices": list(field.choices),
+                "required": field.number in facts.required,
+                "written": field.number in written,
+            }
+            for field in view.fields
+        ],
+    }
+    publicdb.publish_form(
+        uid,
+        form.slug,
+        list=form.id,
+        name=facts.title,
+        purpose=facts.wording,
+        language=facts.language,
+        details=json.dumps(details, ensure_ascii=False),
+    )
+
+
+def all_forms(organization: Any) -> None:
+    for list_ in List.objects.select_related("organization").filter(organization=organization):
+        list_as_form(list_)
+    for form in SignUpForm.objects.select_related("organization").filter(organization=organization):
+        form_itself(form)
+
+
+def sign_up_forms(event: Event, now: datetime) -> None:
+    """All forms of the organization that still stand: what one of them offered is gone."""
+    for form_row in SignUpForm.objects.select_related("organization").filter(
+        organization=event.organization, removed=None
+    ):
+        form_itself(form_row)
+
+
+def letter(event: Event, now: datetime) -> None:
+    edition = _editions().filter(campaign_id=event.about).first()
+    if edition is not None:
+        edition_as_letter(edition, now)
+
+
+def taken_back(event: Event, now: datetime) -> None:
+    """Its release is undone, so the edition is gone, and with it whatever a public database may show of it."""
+    publicdb.withdraw_letter(detail_of(event)["edition"])
+
+
+def cancelled(event: Event, now: datetime) -> None:
+    """Of a letter that was stopped before anybody got it nothing is left on the web either."""
+    campaign = Campaign.objects.filter(id=event.about or 0).first()
+    edition = Edition.objects.filter(campaign=event.about or 0).values_list("id", flat=True).first()
+    if campaign is not None and edition is not None and nobody_got(campaign):
+        publicdb.withdraw_letter(edition)
+
+
+def listing(event: Event, now: datetime) -> None:
+    """Into the archive or out of it, with its other languages. A page that was never shown will be shown so."""
+    edition = Edition.objects.select_related("campaign").filter(campaign=event.about or 0).first()
+    if edition is not None:
+        publicdb.list_letter(edition.id, is_listed(edition.campaign))
+
+
+def all_letters(event: Event, now: datetime) -> None:
+    """The web copies, pictures and counted links of letters that came in with an export, or that a public database has
+    lost, the newest first; those that are shown already are passed over, so that a killed one goes on."""
+    there = set(Page.objects.values_list("edition", flat=True))
+    rows = _editions().filter(public("campaign__"), organization=event.organization).order_by("-created")
+    for edition in rows.iterator(chunk_size=50):
+        if edition.id not in there:
+            _show(edition, now)
+
+
+def pictures(event: Event, now: datetime) -> None:
+    """The uploaded pictures that a letter shows; before its release or test they are sealed."""
+    campaign = Campaign.objects.select_related("organization").filter(id=event.about or 0).first()
+    if campaign is not None:
+        campaign_pictures(campaign, now)
+
+
+def picture_gone(event: Event, now: datetime) -> None:
+    if event.organization is not None:
+        publicdb.withdraw_picture(bytes(event.organization.uid), detail_of(event).get("slug", ""))
+
+
+def campaign_pictures(campaign: Campaign, now: datetime) -> None:
+    """Those of the letter as it is rendered, in each language and in each version of a test: of its text, its template
+    and whatever else puts a picture there. And of what was compiled: the draft that a version has its text from goes
+    on being changed, or is thrown away.
+    """
+    zone = ZoneInfo(campaign.organization.timezone)
+    contents = [content_of(version, draft_of(version)) for version in (campaign, *translations.versions(campaign))]
+    shown = set[str]()
+    for content in (*contents, *ab_test.contents(campaign)):
+        letter = render(content, now=now.astimezone(zone), text=False)
+        shown |= named_in("".join(piece for piece in letter.html if isinstance(piece, str)))
+    if edition := Edition.objects.select_related("organization").filter(campaign=campaign).first():
+        shown |= frozen_in(edition)
+    for slug in sorted(shown):
+        picture = picture_named(campaign.organization, slug)
+        if picture is not None:
+            publicdb.publish_picture(bytes(campaign.organization.uid), slug, picture.kind, open_picture(picture))
+
+
+def edition_as_letter(edition: Edition, now: datetime) -> None:
+    """Names its list for the leave page, and shows the web copies once the letter is on its way."""
+    campaign = edition.campaign
+    named: dict[str, Any] = {"list_name": audience.name_of(campaign.list), "language": campaign.language}
+    named["appeal"] = campaign.is_appeal
+    versions = enumerate((campaign, *translations.versions(campaign)))
+    shown: list[dict[str, Any]] = [{}]
+    if is_public(campaign) and edition.archive_slug:
+        shown = [_web_copy(version, place, edition, now) for place, version in versions]
+    listed = is_listed(campaign)
+    for page in shown:
+        publicdb.publish_letter(bytes(campaign.organization.uid), edition.id, **named, **page, listed=listed)
+
+
+def _web_copy(version: Campaign, place: int, edition: Edition, now: datetime) -> dict[str, Any]:
+    """What everybody may read of a letter, or of it in another language."""
+    zone = ZoneInfo(version.organization.timezone)
+    slug = translations.slug_of(edition, version.language if place else "")
+    title, html, corrected = web_copy(version, edition, now.astimezone(zone), slug)
+    return {
+        "slug": slug,
+        "title": title,
+        "html": html,
+        "corrected": corrected.astimezone(zone).date() if corrected else None,
+        "day": (translations.whole(version).released or edition.created).astimezone(zone).date(),
+        "spoken": version.language,
+        "version": place,
+    }
+
+
+def missing_letters(now: datetime) -> int:
+    """Shows the newest letters on their way that the public database does not show yet, as where nobody got it by
+    itself."""
+    # Numbers alone: this is asked every ten seconds, and an edition weighs as much as its letter.
+    newest = Edition.objects.filter(public("campaign__")).order_by("-created")
+    numbers = [number for number, slug in newest.values_list("id", "archive_slug")[:NEWEST_EDITIONS] if slug]
+    there = set(Page.objects.filter(edition__in=numbers).values_list("edition", flat=True))
+    missing = [*_editions().filter(id__in=set(numbers) - there)]
+    for edition in missing:
+        _show(edition, now)
+    return len(missing)
+
+
+def _show(edition: Edition, now: datetime) -> None:
+    """All that the public database has of a letter, its page last: that one says that all of it is there."""
+    counted_links.lay_out(edition)
+    campaign_pictures(edition.campaign, now)
+    edition_as_letter(edition, now)
+
+
+def missing_places(now: datetime) -> int:
+    """Publishes organizations that the public database does not know: new ones, and all of them where a public database
+    was lost, or is new as after a restore. Then their letters follow, which may take minutes, as what follows from an
+    event.
+    """
+    there = {bytes(uid) for uid in Site.objects.values_list("uid", flat=True)}
+    missing = [row for row in Organization.objects.all() if bytes(row.uid) not in there]
+    for organization in missing:
+        if Edition.objects.filter(organization=organization).exists():
+            # Before it is known: a kill in between does this again, and again changes nothing.
+            record("publicdb.lost", organization, now=now)
+        publish_place(organization)
+        all_forms(organization)
+    return len(missing)
+
+
+def _editions() -> Any:
+    return Edition.objects.select_related(
+        "organization", "campaign__organization", "campaign__list", "campaign__template"
+    )

@@ -1,0 +1,76 @@
+"""Django's Tasks over procrastinate, for PostgreSQL: any machine's worker may take a task, and a bell that is rung
+in a transaction rings when that commits."""
+
+from typing import Any
+
+from django.db import close_old_connections, transaction
+from django.tasks import TaskResult, TaskResultStatus
+from django.tasks.backends.base import BaseTaskBackend
+from django.utils import timezone
+from django.utils.json import normalize_json
+from django.utils.module_loading import import_string
+
+# Procrastinate knows these two: what the first runs is named in its arguments, the other is the clock's slow round.
+TASK_NAME = "samizdat.run"
+TICK_NAME = "samizdat.tick"
+WAITING = "waiting already"
+
+
+class ProcrastinateBackend(BaseTaskBackend):
+    supports_defer = True
+    supports_priority = True
+
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
+        """The result's id is WAITING when the same task with the same arguments is waiting already."""
+        from procrastinate.contrib.django import app
+        from procrastinate.exceptions import AlreadyEnqueued
+
+        self.validate_task(task)
+        words: dict[str, Any] = {"args": normalize_json(list(args)), "kwargs": normalize_json(dict(kwargs))}
+        deferrer = app.configure_task(
+            TASK_NAME,
+            queue=task.queue_name,
+            priority=task.priority,
+            schedule_at=task.run_after,
+            queueing_lock=f"{task.module_path} {words}",
+        )
+        try:
+            with transaction.atomic():  # A refused row must not spoil the transaction around us.
+                number = str(deferrer.defer(path=task.module_path, **words))
+        except AlreadyEnqueued:
+            number = WAITING
+        return self._result(task, number, words)
+
+    def _result(self, task: Any, number: str, words: Any) -> Any:
+        return TaskResult(
+            task=task,
+            id=number,
+            status=TaskResultStatus.READY,
+            enqueued_at=timezone.now(),
+            started_at=None,
+            last_attempted_at=None,
+            finished_at=None,
+            args=words["args"],
+            kwargs=words["kwargs"],
+            backend=self.alias,
+            errors=[],
+            worker_ids=[],
+        )
+
+
+def run(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """What procrastinate calls. Only tasks of ours are run, whatever a row of its table says."""
+    if not path.startswith("samizdat."):
+        raise ValueError("This task is not one of ours.")
+    close_old_connections()  # Its threads live on between tasks, and so do their connections.
+    try:
+        import_string(path).call(*args, **kwargs)
+    finally:
+        close_old_connections()
+
+
+def tick(timestamp: int) -> None:
+    """What procrastinate calls every ten seconds, on one machine. The time it names is a machine's, so nobody asks."""
+    from samizdat.worker.queue import tasks
+
+    run(tasks.tick.module_path, [], {})

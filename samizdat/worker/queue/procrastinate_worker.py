@@ -1,0 +1,144 @@
+"""procrastinate's worker, in the process of a worker or of a sender: which queues it listens to, what it does by
+itself, and what becomes of tasks whose worker is gone.
+
+We write no queue. It carries bells: row numbers alone, and whatever it loses, the clock rings for again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from samizdat import dbclock
+from samizdat.logs import where_it_broke
+
+log = logging.getLogger("samizdat.worker")
+
+# Seconds between two heartbeats of a worker of the engine, and without one until its tasks are taken from it.
+HEARTBEAT, STALLED = 5.0, 25.0
+# Seconds between two looks for tasks whose worker is gone.
+RESCUE = 4.0
+# All that we believe of a notice. Nobody here takes a task back.
+NEWS = '{"type": "job_inserted", "job_id": 0}'
+# How long a task may take to notice that the process is to stop; the supervisor kills after ten seconds.
+STOP_SECONDS = 8.0
+# The slow round of the clock. Second, minute, hour, day, month, weekday; seconds come last in croniter's words.
+EVERY_TEN_SECONDS = "* * * * * */10"
+
+# A sender that has died and was recovered is known to be gone before its heartbeat is old.
+_GONE = """
+SELECT j.id FROM procrastinate_jobs j
+WHERE j.status = 'doing' AND j.worker_id IN (SELECT engine FROM delivery_worker WHERE ended IS NOT NULL)
+"""
+_NUMBER = "UPDATE delivery_worker SET engine = %(engine)s WHERE id = %(id)s"
+
+
+def run_engine(
+    queues: list[str], at_a_time: int, stopping: threading.Event, mine: Callable[[], int | None], periodic: bool = False
+) -> None:
+    """Takes tasks until `stopping` is set. mine: the number of this process's worker row. Blocks; starts anew when the
+    database was away."""
+    app = _app(periodic)
+    while not stopping.is_set():
+        try:
+            asyncio.run(_until_stopped(app, queues, at_a_time, stopping, mine))
+        except Exception as error:
+            log.error("The task engine failed and goes on: %s", where_it_broke(error))
+        stopping.wait(1.0)
+
+
+def _app(periodic: bool) -> Any:
+    from procrastinate.contrib.django import app
+
+    from samizdat.worker.queue.procrastinate_backend import TASK_NAME, TICK_NAME, run, tick
+
+    if TASK_NAME not in app.tasks:
+        app.task(name=TASK_NAME)(run)
+    if TICK_NAME not in app.tasks:
+        task = app.task(name=TICK_NAME, queue="default", queueing_lock=TICK_NAME, lock=TICK_NAME)(tick)
+        if periodic:
+            app.periodic(cron=EVERY_TEN_SECONDS)(task)
+    return app
+
+
+def _connector() -> Any:
+    """One that waits for news without polling, as Django's connector would make it, with fewer sessions: one that
+    listens, one that asks, and a third for a moment."""
+    from procrastinate import PsycopgConnector
+    from procrastinate.contrib.django.utils import connector_params
+
+    class Connector(PsycopgConnector):
+        """Every role may notify, the public process's too: a notice says that there is news, whatever it says."""
+
+        async def listen_notify(self, on_notification: Any, channels: Any) -> None:
+            async def news(*, channel: str, payload: str) -> None:
+                await on_notification(channel=channel, payload=NEWS)
+
+            await super().listen_notify(news, channels)
+
+    return Connector(kwargs=connector_params("default"), min_size=2, max_size=3)
+
+
+async def _until_stopped(
+    app: Any, queues: list[str], at_a_time: int, stopping: threading.Event, mine: Callable[[], int | None]
+) -> None:
+    from procrastinate.worker import Worker
+
+    # Tasks run in threads of the loop's pool, which has six on two cores: senders hold more campaigns than that.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(at_a_time + 2, "task"))
+    with app.replace_connector(_connector()) as running:
+        async with running.open_async():
+            worker = Worker(
+                running,
+                queues=queues,
+                concurrency=at_a_time,
+                install_signal_handlers=False,
+                delete_jobs="always",
+                shutdown_graceful_timeout=STOP_SECONDS,
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=STALLED,
+            )
+            work = asyncio.create_task(worker.run())
+            beside = asyncio.create_task(_beside(running, worker, mine))
+            while not stopping.is_set() and not work.done() and not beside.done():
+                await asyncio.sleep(0.2)
+            for task in (beside, work):
+                task.cancel()
+            ended = await asyncio.gather(beside, work, return_exceptions=True)
+            for error in ended:
+                if isinstance(error, Exception):
+                    raise error
+
+
+async def _beside(running: Any, worker: Any, mine: Callable[[], int | None]) -> None:
+    """Says which of the engine's workers we are, and rescues what those that are gone had begun."""
+    identity = None
+    while True:
+        number = mine()
+        if number and worker.worker_id and identity != (number, worker.worker_id):
+            identity = number, worker.worker_id
+            await running.connector.execute_query_async(_NUMBER, id=number, engine=worker.worker_id)
+        for job in await _begun_by_the_gone(running):
+            await _again(running, job)
+        await asyncio.sleep(RESCUE if identity else 0.5)
+
+
+async def _begun_by_the_gone(running: Any) -> list[int]:
+    stalled = await running.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED)
+    gone = await running.connector.execute_query_all_async(_GONE)
+    return sorted({job.id for job in stalled} | {row["id"] for row in gone})
+
+
+async def _again(running: Any, job: int) -> None:
+    """Back in line; dropped where the same task waits there already."""
+    from procrastinate.exceptions import ConnectorException
+    from procrastinate.jobs import Status
+
+    try:
+        await running.job_manager.retry_job_by_id_async(job, retry_at=dbclock.now())
+    except ConnectorException:
+        with contextlib.suppress(ConnectorException):  # Another worker has rescued it.
+            await running.job_manager.finish_job_by_id_async(job, status=Status.FAILED, delete_job=True)

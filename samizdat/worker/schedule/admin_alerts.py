@@ -1,0 +1,297 @@
+"""Mails to the admins about what may not be overlooked: a file of readers that anybody can open, or that is sealed to
+a new key, a change that waits for approval, a route that was paused or removed, subscribers read one after the other
+(threat model, T19), and a mailbox provider that refuses a campaign.
+
+The desk says it on everybody's first page, and has another admin agree; but who does not come to the desk for a week
+does not see that. The mail says only that there was such an export: what is in it, why, and who it was stand at the
+desk. So do the provider's words, and its name where it is a small one, for that points at people.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from samizdat.accounts import grants, pending_changes, sealed_people
+from samizdat.accounts.grants import leading
+from samizdat.accounts.locking import LOCKED
+from samizdat.accounts.models import PendingChange, Person
+from samizdat.accounts.pending_changes import ASKED
+from samizdat.audience import read_limits
+from samizdat.core.mail.address import PROVIDERS
+from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
+from samizdat.core.mail.refusals import NAMES
+from samizdat.delivery.models import ProviderRefusal
+from samizdat.events.actions import readable_time
+from samizdat.events.models import Event, FollowUp
+from samizdat.portability import approval
+from samizdat.portability.actions import EXPORTED
+from samizdat.portability.models import Export
+from samizdat.worker.mail import service_mail
+
+# What could not be mailed by then stands at the desk alone; a change that waits does so until somebody was told.
+GIVE_UP = timedelta(days=1)
+# Also by routes that carry no campaign now: whoever asks with a stolen session would have paused them before.
+STATES = ("live", "throttled", "paused")
+# By these an admin can keep such mails from the others, too.
+ROUTES = ("route.paused", "route.removed")
+# Seconds until what no route took is tried again.
+WAIT = 60.0
+# And what the server of a mailbox put off, or refused.
+FULL, REFUSED = 600.0, 3 * 3600.0
+# Kind and number of a row -> when it is looked at again; never again where everybody was told. With the number of an
+# admin behind it: when their mailbox is tried again.
+_later: dict[tuple[str | int, ...], float] = {}
+
+
+def take(now: datetime, organization: int | None = None) -> int:
+    """Mails to the admins what they were not mailed yet, of all organizations or of one; how many mails went out."""
+    return sum(_tell(alert, now) for alert in _due(now) if organization in (None, alert.organization.pk))
+
+
+def waiting(now: datetime) -> set[int]:
+    """Organizations whose admins are to be mailed something."""
+    return {alert.organization.pk for alert in _due(now)}
+
+
+def _due(now: datetime) -> list["_Told"]:
+    since = now - GIVE_UP
+    rows = Export.objects.select_related("organization", "by").filter(Q(created__gt=since) | Q(state="held"))
+    exports = rows.filter(Q(plain=True) | Q(state="held") | Q(begun__isnull=False))
+    waiting = PendingChange.objects.select_related("organization", "by")
+    asked = waiting.filter(Q(created__gt=since) | Q(state="waiting"))
+    alarms = Event.objects.select_related("organization").filter(kind=read_limits.ALARM, at__gt=since)
+    locks = Event.objects.select_related("organization").filter(kind=LOCKED, at__gt=since)
+    turned = Event.objects.select_related("organization").filter(kind__in=ROUTES, at__gt=since, by__isnull=False)
+    refused = ProviderRefusal.objects.select_related("edition__organization").filter(since__gt=since, lifted=None)
+    alerts = [_told_of_export(row) for row in exports if _is_due(_of(row))]
+    alerts += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
+    alerts += [_told_of_change(row) for row in asked if _is_due(_of(row))]
+    alerts += [_told_of_reading(event) for event in alarms if _is_due(_of(event))]
+    alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
+    alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
+    return alerts
+
+
+class _Told(NamedTuple):
+    """What the admins of an organization are told. subject and text: made in the language of each."""
+
+    mark: tuple[str, int]
+    organization: Any
+    kind: str  # Of its event.
+    about: int
+    subject: Callable[[], str]
+    text: Callable[[], str]
+    notice: Callable[[Person, datetime], None] | None = None  # Once a server accepted a mail to that admin.
+    # While nobody else knows: admins whose mailboxes take none. They are tried again until one of them was told.
+    refuse: Callable[[list[Person], datetime], None] | None = None
+    states: tuple[str, ...] = STATES
+
+
+def _of(row: Any) -> tuple[str, int]:
+    return type(row).__name__, row.pk
+
+
+def _is_due(mark: tuple[str | int, ...]) -> bool:
+    return time.monotonic() >= _later.get(mark, 0.0)
+
+
+def _told_of_export(row: Export) -> _Told:
+    organization = row.organization
+    return _Told(
+        _of(row),
+        organization,
+        EXPORTED,
+        row.pk,
+        lambda: (
+            (_("An export that anybody can read: %(name)s") if row.plain else _("An export to a new key: %(name)s"))
+            % {"name": organization.name}
+        ),
+        lambda: _export_text(organization, row.plain),
+        lambda person, now: approval.notice(row, person, now, by_mail=True),
+        (lambda refused, now: approval.refuse(row, refused, now)) if _is_news(row, "held") else None,
+    )
+
+
+def _told_of_change(row: PendingChange) -> _Told:
+    organization = row.organization
+    return _Told(
+        _of(row),
+        organization,
+        ASKED,
+        row.pk,
+        lambda: (
+            (_("A change waits for approval: %(name)s") if row.state == "waiting" else _("A settled change: %(name)s"))
+            % {"name": organization.name}
+        ),
+        lambda: _change_text(organization, row.state == "waiting"),
+        lambda person, now: pending_changes.notice(row, person, now, by_mail=True),
+        (lambda refused, now: pending_changes.refuse(row, refused, now)) if _is_news(row, "waiting") else None,
+    )
+
+
+def _is_news(row: Any, waits: str) -> bool:
+    return row.state == waits and row.noticed is None
+
+
+def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any], str]) -> _Told:
+    """subject: in the language of who reads it, with %(name)s for the organization."""
+    organization: Any = event.organization
+    about = event.about or 0
+    name = {"name": organization.name}
+    return _Told(_of(event), organization, event.kind, about, lambda: subject() % name, lambda: text(organization))
+
+
+def _told_of_reading(event: Event) -> _Told:
+    return _told_of_event(
+        event, lambda: _("Somebody reads your subscribers one after the other: %(name)s"), _reading_text
+    )
+
+
+def _told_of_lock(event: Event) -> _Told:
+    return _told_of_event(event, lambda: _("An account was locked: %(name)s"), _lock_text)
+
+
+def _told_of_route(event: Event) -> _Told:
+    return _told_of_event(event, lambda: _("A route was paused or removed: %(name)s"), _route_text)
+
+
+def _told_of_refusal(row: ProviderRefusal) -> _Told:
+    organization, campaign = row.edition.organization, row.edition.campaign_id
+    return _Told(
+        _of(row),
+        organization,
+        "campaign.provider_refuses",
+        campaign,
+        lambda: _("A mailbox provider refuses your emails: %(name)s") % {"name": organization.name},
+        lambda: _refusal_text(organization, campaign, NAMES.get(PROVIDERS[row.provider], "")),
+        states=("live",),
+    )
+
+
+def _tell(alert: _Told, now: datetime) -> int:
+    event = (
+        Event.objects.filter(organization=alert.organization, kind=alert.kind, about=alert.about).order_by("pk").last()
+    )
+    members = grants.memberships(organization=alert.organization, role="admin", person__is_active=True)
+    known = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
+    waiting = [member.person for member in members if _mark(member.person) not in known]
+    _later[alert.mark] = time.monotonic() + WAIT if waiting else float("inf")
+    sender, leads_out = service_mail.own_sender(alert.organization), service_mail.leads_out(alert.organization)
+    if event is None or sender is None:
+        return 0
+    mailed, refused = 0, []
+    for person in waiting:
+        if not _is_due((*alert.mark, person.pk)):
+            refused.append(person)
+            continue
+        outcome = _mail(alert, sender, person, now, local=not leads_out)
+        if isinstance(outcome, Deferred) and outcome.scope in service_mail.NOT_HERS:
+            break
+        if isinstance(outcome, Deferred) or (alert.refuse and not isinstance(outcome, Accepted)):
+            refused.append(person)
+            _later[*alert.mark, person.pk] = time.monotonic() + (FULL if isinstance(outcome, Deferred) else REFUSED)
+            continue  # A mailbox that is full keeps no other admin from being told.
+        if alert.notice and leads_out and isinstance(outcome, Accepted):
+            alert.notice(person, now)
+        at = readable_time(alert.kind, now)
+        FollowUp.objects.get_or_create(event=event, name=_mark(person), defaults={"at": at})
+        mailed += 1
+    if alert.refuse and leads_out:
+        alert.refuse(refused, now)
+    return mailed
+
+
+def _mark(person: Person) -> str:
+    return f"mail to {person.pk}"
+
+
+def _mail(alert: _Told, sender: tuple[str, str], person: Person, now: datetime, local: bool) -> Outcome:
+    organization, to = alert.organization, sealed_people.email_of(person)
+    with override(person.language or organization.language):
+        subject, text = alert.subject(), alert.text()
+    return service_mail.send(organization, sender, to, subject, text, now, alert.states, local)
+
+
+def _where(organization: Any, page: str, *numbers: int) -> list[str]:
+    """The address of a page of the app, where the organization has told which one it is."""
+    desk = leading(organization).desk_url.rstrip("/")
+    return [desk + reverse(page, args=[organization.slug, *numbers])] if desk else []
+
+
+def _export_text(organization: Any, plain: bool) -> str:
+    first = (
+        _("Somebody has asked for a file with the readers of %(name)s that is not sealed: whoever has it can read it.")
+        if plain
+        else _("Somebody has asked for a file with the readers of %(name)s, sealed to a key that nobody approved yet.")
+    )
+    paragraphs = [
+        first,
+        _("Who it was, when and why stands at the desk under Export. Until it is made it can be stopped there."),
+        *_where(organization, "exports"),
+        _("If nobody of you can say what it is for, change the passwords of those who may export."),
+    ]
+    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+
+
+def _change_text(organization: Any, waits: bool) -> str:
+    paragraphs = [
+        _("An admin of %(name)s has asked for a change that one stolen password could misuse."),
+        _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press.")
+        if waits
+        else _("What it is and who asked stands in the app under People."),
+        *_where(organization, "changes"),
+        _("If nobody approves or stops it, it is done after a day. If it was asked for in your name and not by you, "
+          "stop it and change your password.")
+        if waits
+        else _("It doesn’t wait any more; what became of it stands there. If it was asked for in your name and not by "
+               "you, change your password and tell the other admins."),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+
+
+def _reading_text(organization: Any) -> str:
+    paragraphs = [
+        _("Somebody who works at %(name)s opened more subscribers in a short time than anybody reads. "
+          "More are not shown to them for now."),
+        _("Who it is stands on the first page of the desk. Ask them; if it was not they, sign them out everywhere "
+          "under People, and have them change their password."),
+        *_where(organization, "people"),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+
+
+def _lock_text(organization: Any) -> str:
+    paragraphs = [
+        _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
+          "campaigns that it released are paused."),
+        _("Whose it is stands in the app under People. Any other admin can unlock it there."),
+        *_where(organization, "people"),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+
+
+def _route_text(organization: Any) -> str:
+    paragraphs = [
+        _("Somebody paused or removed a route by which emails of %(name)s go out."),
+        _("Which one and who it was stands in the app under Sending. If it was not one of you, sign them out "
+          "everywhere under People."),
+        *_where(organization, "routes"),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+
+
+def _refusal_text(organization: Any, campaign: int, provider: str) -> str:
+    first = _("%(provider)s refuses emails of campaign No. %(number)s, many in the same words.")
+    paragraphs = [
+        first % {"provider": provider or _("A mailbox provider"), "number": campaign},
+        _("Nobody was marked as bounced. Emails to its mailboxes wait; the others go out."),
+        _("The report of the campaign says what is missing. Once that is done, choose “Try again” there."),
+        *_where(organization, "report", campaign),
+    ]
+    return "\n\n".join(paragraphs) + "\n"

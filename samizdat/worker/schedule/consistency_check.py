@@ -1,0 +1,76 @@
+"""Once a day, and after each release: what subscriptions say is compared with what their consent records say
+(audience/consistency.py). A campaign believes what subscriptions say: whoever writes the database could change it by
+day.
+
+A bit of it in each round of the clock, so that nobody waits for a million of them. It changes nothing: a difference is
+an event that tells how many, and Home shows it. Where a person has asked for it, it begins anew and puts right.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from samizdat.accounts.models import Organization
+from samizdat.audience.actions import settle_again
+from samizdat.audience.consistency import CHECKED, DIFFER, MEND, check_page, tell
+from samizdat.events import queries
+from samizdat.worker.queue import tasks
+
+__all__ = ["CHECKED", "DIFFER", "MEND", "compare"]
+
+RELEASED = "campaign.released"
+# Of one round; a million subscribers take some thirty rounds (14 us each).
+SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class _Going:
+    """A comparison that is not through. A process that ends loses it, and the next begins anew."""
+
+    day: date
+    wish: int = 0  # The event by which somebody asked to put right; 0 for none.
+    released: int = 0  # The event of a release since the last comparison; 0 for none.
+    after: int = 0
+    subscribers: int = 0
+    wrong: int = 0
+    mended: int = 0
+
+
+_going: dict[int, _Going] = {}
+
+
+def compare(now: datetime) -> None:
+    """Goes on with what is due today (UTC), for SECONDS at most."""
+    until = time.monotonic() + SECONDS
+    for organization in Organization.objects.order_by("id"):
+        last, wish = queries.last(organization, CHECKED), queries.last(organization, MEND)
+        asked = wish.id if wish is not None and (last is None or wish.id > last.id) else 0
+        release = queries.last(organization, RELEASED)
+        released = release.id if release is not None and (last is None or release.id > last.id) else 0
+        is_of_today = last is not None and last.at.astimezone(UTC).date() >= now.astimezone(UTC).date()
+        if is_of_today and not asked and not released:
+            continue
+        if not _go_on(organization, asked, released, now, until):
+            return
+
+
+def _go_on(organization: Any, wish: int, released: int, now: datetime, until: float) -> bool:
+    """Whether this organization is through."""
+    today = now.astimezone(UTC).date()
+    going = _going.get(organization.id)
+    if going is None or (going.day, going.wish, going.released) != (today, wish, released):
+        going = _going[organization.id] = _Going(today, wish, released)
+    after: int | None = going.after
+    while after is not None:
+        if tasks.stopping.is_set() or time.monotonic() > until:
+            return False
+        page, after = check_page(organization, going.after, now)
+        going.subscribers += page.subscribers
+        going.wrong += len(page.wrong)
+        if wish:
+            going.mended += settle_again(organization, page.wrong, now=now)
+        going.after = after or going.after
+    tell(organization, going.subscribers, going.wrong, going.mended, now)
+    del _going[organization.id]
+    return True

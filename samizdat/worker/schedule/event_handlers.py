@@ -1,0 +1,129 @@
+"""What follows from what: event kind -> follow-ups, the whole of it in one table.
+
+An event row carries `handled`; the clock rings again for what is not. Each follow-up is keyed by (event, name) and
+is written down once it is done. All of them may be repeated: a crash between the deed and the row does it again.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from itertools import islice
+
+from django.db import transaction
+
+from samizdat.audience import data_quality
+from samizdat.delivery.actions import running
+from samizdat.events import queries
+from samizdat.events.actions import readable_time
+from samizdat.events.models import Event, FollowUp
+from samizdat.logs import where_it_broke
+from samizdat.worker.inbox import preferences, reconsent, unsubscribes
+from samizdat.worker.publishing import publish
+from samizdat.worker.schedule import expire_signups
+from samizdat.worker.schedule.vacuum import sweep
+
+log = logging.getLogger("samizdat.worker")
+
+Deed = Callable[[Event, datetime], None]
+
+
+def look_for_typos(event: Event, _now: datetime) -> None:
+    """Those that an import brought in may be full of typos; the day's look may be over."""
+    data_quality.look_again(event.organization)
+
+
+def pause_what_they_released(event: Event, now: datetime) -> None:
+    """Whoever has an account that was locked sends nothing more by it."""
+    running.pause_released_by(event.organization, event.about or 0, now=now, by=event.by)
+
+
+FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
+    "organization.founded": (publish.place,),
+    "organization.changed": (publish.place,),
+    "keys.rotated": (publish.place,),
+    "list.changed": (publish.form,),
+    "list.renamed": (publish.form,),
+    "list.form": (publish.form,),
+    "form.made": (publish.sign_up_form,),
+    "form.changed": (publish.sign_up_form,),
+    "form.removed": (publish.sign_up_form,),
+    "tag.removed": (publish.sign_up_forms,),
+    "subscriber.erased": (preferences.drop_data, sweep),
+    "subscribers.erased": (preferences.drop_data, sweep),
+    "subscriber.moved": (preferences.drop_data,),  # It lies there for whoever has the mailbox that she left.
+    "subscriber.returned": (reconsent.back,),
+    "subscriber.forgotten": (expire_signups.say_so, sweep),
+    # A door asks for it: record("subscribers.left_undo", organization, about=number of the alarm's event, by=person).
+    "subscribers.left_undo": (unsubscribes.undo,),
+    "campaign.released": (publish.letter, publish.pictures),
+    "campaign.began": (publish.letter,),
+    "campaign.cancelled": (publish.cancelled,),
+    "campaign.taken_back": (publish.taken_back,),
+    "subscribers.imported": (look_for_typos,),
+    "person.locked": (pause_what_they_released,),
+    "publicdb.lost": (publish.all_letters,),
+    "letters.brought": (publish.all_letters,),
+    "campaign.corrected": (publish.letter,),
+    "campaign.listed": (publish.listing,),
+    "campaign.unlisted": (publish.listing,),
+    "campaign.tested": (publish.pictures,),
+    "picture.removed": (publish.picture_gone,),
+}
+
+# Told in the log as they are followed up: of letters, ways out and machines, never of people.
+SAID = ("campaign.", "route.", "domain.", "worker.")
+
+# Events of one look.
+MANY = 200
+
+# Seconds until a follow-up that failed is tried again; the last one counts on.
+WAITS = (1, 5, 30, 120, 600)
+_failed: dict[int, tuple[int, float]] = {}
+
+
+def follow(now: datetime, limit: int = MANY) -> int:
+    """Does what follows from events that nobody has followed up yet; returns how many are done with. Those that rest
+    after a failure are passed over: however many fail for good, they hold up nothing that came later.
+    """
+    events = [*islice((event for event in queries.unhandled(limit) if _due(event.id)), limit)]
+    done = [event for event in events if _all(event, now)]
+    if done:
+        Event.objects.filter(id__in=[event.id for event in done]).update(handled=True)
+    for event in done:
+        if event.kind.startswith(SAID):
+            log.info("%s %s", event.kind, event.about or "")
+    return len(done)
+
+
+def _due(number: int) -> bool:
+    return time.monotonic() >= _failed.get(number, (0, 0.0))[1]
+
+
+def _all(event: Event, now: datetime) -> bool:
+    """Whether everything that follows from this event is done."""
+    try:
+        for deed in FOLLOW_UPS.get(event.kind, ()):
+            _once(event, deed, now)
+    except Exception as error:  # One that fails must not keep the others waiting.
+        tries = _failed.get(event.id, (0, 0.0))[0]
+        _failed[event.id] = (tries + 1, time.monotonic() + WAITS[min(tries, len(WAITS) - 1)])
+        log.error("What follows from %s failed and is tried again: %s", event.kind, where_it_broke(error))
+        return False
+    _failed.pop(event.id, None)
+    return True
+
+
+def _once(event: Event, deed: Deed, now: datetime) -> None:
+    name = deed.__name__
+    if FollowUp.objects.filter(event=event, name=name).exists():
+        return
+    deed(event, now)
+    with transaction.atomic():
+        at = readable_time(event.kind, now)  # Seconds after the event, so no finer than the event's own.
+        FollowUp.objects.get_or_create(event=event, name=name, defaults={"at": at})
+
+
+def names() -> dict[str, list[str]]:
+    """The table in words, for the docs."""
+    return {kind: [deed.__name__ for deed in deeds] for kind, deeds in FOLLOW_UPS.items()}

@@ -1,0 +1,265 @@
+"""The clock: one function that finds what is due or orphaned, and does it or rings for it.
+
+Everything here may happen twice or on two machines at once; what must be true is guarded where it stands.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, transaction
+
+from samizdat import dbclock
+from samizdat.accounts import database_catalog, grants, pending_changes
+from samizdat.accounts.models import Attempt, Invitation, Session
+from samizdat.audience import actions as audience
+from samizdat.audience import data_quality, headcount
+from samizdat.audience.actions import bulk
+from samizdat.audience.actions.mail_quota import forget_mailed
+from samizdat.audience.actions.preferences import end_pauses
+from samizdat.campaigns.drafts import presence
+from samizdat.delivery import actions as delivery
+from samizdat.delivery import clock_jumps
+from samizdat.delivery.actions import digests, domains, provider_status, remote_checks
+from samizdat.delivery.models import SchedulerStep
+from samizdat.events import chain
+from samizdat.logs import where_it_broke
+from samizdat.portability import actions as exporting
+from samizdat.portability import approval
+from samizdat.privacy import actions as rights
+from samizdat.publicdb import actions as publicdb
+from samizdat.worker.inbox import clicks, preferences, reconsent
+from samizdat.worker.publishing import compare, publish, repair
+from samizdat.worker.queue import enqueue, sender_slots, tasks
+from samizdat.worker.schedule import consistency_check, event_handlers, expire_signups, retention
+
+log = logging.getLogger("samizdat.worker")
+
+# Slices of the hash chain in one round: 100,000 rows, so that a million consent records are linked in two minutes.
+CHAIN_SLICES = 20
+
+# Seconds between two notes that a step went through.
+NOTED = 60.0
+
+# Seconds of one round in which values of removed fields are taken off the disk, or readable ones brought up to date.
+CLEARING = 2.0
+
+# Seconds of one round in which addresses are looked through for typos and doubles: a million in half an hour.
+LOOKING = 0.3
+
+Deed = Callable[[datetime], object]
+
+
+def imports(now: datetime) -> None:
+    """Uploads to look through, imports that wait, and those whose worker is gone."""
+    for number in audience.inspectable(now):
+        enqueue.ring(tasks.inspect_import, number)
+    for number in audience.resumable(now):
+        enqueue.ring(tasks.run_import, number)
+
+
+def renewals(now: datetime) -> None:
+    """Lists whose consent is counted, asked again or moved out."""
+    for number in rights.working(now):
+        enqueue.ring(tasks.renew, number)
+
+
+def exports(now: datetime) -> None:
+    """Exports that somebody waits for, and those whose worker is gone."""
+    for number in exporting.waiting(now):
+        enqueue.ring(tasks.run_export, number)
+
+
+class SchedulerRound:
+    """When this process looked at what is held, by a clock that nobody can set, and how long each had waited then."""
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+        self.exports: pending_changes.Seen = {}
+        self.changes: pending_changes.Seen = {}
+
+
+_looked = SchedulerRound()
+
+
+def held(now: datetime, looked: SchedulerRound | None = None) -> None:
+    """Exports and changes that wait for another admin, or for a day."""
+    mine, at = looked or _looked, dbclock.ticks()
+    passed = timedelta(seconds=at - mine.at if mine.at is not None else 0)
+    mine.at = at
+    approval.wait(now, passed, mine.exports)
+    pending_changes.wait(now, passed, mine.changes)
+
+
+def bulk_work(now: datetime) -> None:
+    """What is done to many at once, begun at the desk or left by a worker that is gone."""
+    for number in bulk.open_works():
+        enqueue.ring(tasks.run_bulk_work, number)
+
+
+def follow(now: datetime) -> None:
+    """A flood of events is followed up in one go, unless the process is to stop."""
+    while not tasks.stopping.is_set() and event_handlers.follow(now) >= event_handlers.MANY:
+        continue
+
+
+def removed_fields(now: datetime) -> None:
+    audience.clear_removed(now, CLEARING, tasks.stopping.is_set)
+
+
+def removed_tags(now: datetime) -> None:
+    audience.clear_removed_tags(CLEARING, tasks.stopping.is_set)
+
+
+def readable_fields(now: datetime) -> None:
+    audience.follow_readable(now, CLEARING, tasks.stopping.is_set)
+
+
+def odd_addresses(now: datetime) -> None:
+    data_quality.scan(now, LOOKING, tasks.stopping.is_set)
+
+
+def link_chain(now: datetime) -> None:
+    for _ in range(CHAIN_SLICES):
+        if tasks.stopping.is_set() or chain.append() == 0:
+            return
+
+
+def expired(now: datetime) -> None:
+    """Sessions, invitations, failed sign-ins and who was writing, that have had their time, and steps of an earlier
+    version, which `doctor` would wait for."""
+    presence.forget(now)
+    Session.objects.filter(expires__lt=now).delete()
+    Invitation.objects.filter(expires__lt=now - timedelta(days=30)).delete()
+    Attempt.objects.filter(not_before__lt=now - timedelta(days=1)).delete()
+    SchedulerStep.objects.exclude(name__in=[*FIRST, *QUICK, *SLOW, SIGNUPS]).delete()
+
+
+def bells(now: datetime) -> None:
+    if enqueue.embedded():
+        enqueue.forget_finished(now - timedelta(days=1))
+
+
+# Before everything else, and in a loop of its own: who has left gets nothing more, however much else there is to do.
+FIRST: dict[str, Deed] = {
+    "what readers sent": preferences.take_everything,
+}
+
+# What `doctor` calls the loop of worker/processes/background.run_signups.
+SIGNUPS = "mail to new readers"
+
+# Every second: somebody waits for these.
+QUICK: dict[str, Deed] = {
+    "the public database's file": repair.look,
+    "what follows": follow,
+    "imports": imports,
+    "exports": exports,
+    "renewals of consent": renewals,
+    "who wants to stay": reconsent.take,
+    "presses of links": clicks.take,
+    "bulk work": bulk_work,
+    "senders": sender_slots.place,
+}
+
+# Every ten seconds.
+SLOW: dict[str, Deed] = {
+    "campaigns that are due": delivery.start_due,
+    "digests": digests.make_due,
+    "second tries": delivery.retry_due,
+    "how accounts stand at their providers": provider_status.ask_standings,
+    "organizations for the public database": publish.missing_places,
+    "what the public pages show": compare.compare,
+    "roles that were written by other means": grants.watch,
+    "what the database runs by itself": database_catalog.watch,
+    "letters for the archive": publish.missing_letters,
+    "uploads": audience.sweep_uploads,
+    "what waits for an approval": held,
+    "exports that nobody fetched": exporting.sweep,
+    "undoing that is over": bulk.forget_pieces,
+    "values of removed fields": removed_fields,
+    "removed tags": removed_tags,
+    "readable values of fields": readable_fields,
+    "typos and doubles": odd_addresses,
+    "the hash chain": link_chain,
+    "what has expired": expired,
+    "questions that nobody came back for": remote_checks.forget,
+    "keys whose overlap is over": domains.retire_due,
+    "headcounts": headcount.fold,
+    "old bells": bells,
+    "pauses that are over": end_pauses,  # Before the comparison, which would find them wrong.
+    "sheets that have lain out their time": publicdb.sweep_sheets,
+    "what was mailed on days that are over": forget_mailed,
+    "the nightly comparison": consistency_check.compare,
+    "sign-ups that nobody confirmed": expire_signups.forget,
+    "what is kept no longer": retention.keep_no_longer,
+}
+
+
+# What these do cannot be taken back, and a clock that was set would have them do it to all: not in the hour after.
+PATIENT = frozenset(
+    (
+        "digests",
+        "uploads",
+        "exports that nobody fetched",
+        "undoing that is over",
+        "what has expired",
+        "questions that nobody came back for",
+        "keys whose overlap is over",
+        "pauses that are over",
+        "sheets that have lain out their time",
+        "what was mailed on days that are over",
+        "sign-ups that nobody confirmed",
+        "what is kept no longer",
+    )
+)
+
+
+def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
+    """Goes through all steps once; returns the names of those that failed. One that fails keeps no other waiting."""
+    failed: dict[str, str] = {}
+    done = []
+    for name, step in (FIRST | QUICK | SLOW if steps is None else steps).items():
+        if tasks.stopping.is_set():
+            break
+        try:
+            at = now if steps is None else dbclock.now()
+            if name in PATIENT and clock_jumps.patient(at):
+                continue
+            step(at)
+        except Exception as error:
+            failed[name] = where_it_broke(error)
+            repair.suspect(error)
+            log.error("The clock could not see to %s: %s", name, failed[name])
+        else:
+            done.append(name)
+    remember(done, failed)
+    return list(failed)
+
+
+# What was last written down of a step: where it broke ("" nowhere), and when, on our monotonic clock.
+_written: dict[str, tuple[str, float]] = {}
+
+
+def remember(done: list[str], failed: dict[str, str]) -> None:
+    """For `samizdat doctor`: when a step last went through, and what broke. What is new at once, the same a minute
+    later."""
+    known = dict.fromkeys(done, "") | failed
+    news = {name: why for name, why in known.items() if _is_news(name, why)}
+    if not news:
+        return
+    now = dbclock.now()
+    try:
+        with transaction.atomic():
+            for name, why in news.items():
+                change = {"failed": now} if why else {"done": now}
+                SchedulerStep.objects.update_or_create(name=name, defaults={**change, "why": why[:200]})
+    except DatabaseError as error:  # A note about the work is not the work.
+        log.error("The clock could not write down what it did: %s", where_it_broke(error))
+        return
+    _written.update({name: (why, time.monotonic()) for name, why in news.items()})
+
+
+def _is_news(name: str, why: str) -> bool:
+    before, at = _written.get(name, ("", -NOTED))
+    return before != why or time.monotonic() - at >= NOTED

@@ -1,0 +1,170 @@
+"""Who may sign in, and what of her is in the database."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from samizdat.accounts import actions, queries, sealed_people
+from samizdat.accounts.backend import BlindIndexBackend
+from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, LastAdmin, NameTaken, PasswordWeak
+from samizdat.accounts.models import Person, Session
+from samizdat.accounts.sessions import SessionStore
+from samizdat.accounts.throttle import FREE_TRIES, Throttled
+from tests.conftest import NOW, PASSWORD, TODAY
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clara(lantern: Any) -> Person:
+    person = actions.add_person("Clara@Lantern.example", name="Clara", password=PASSWORD, today=TODAY)
+    actions.give_role(person, lantern, "admin", by=None, now=NOW)
+    return person
+
+
+def test_a_person_signs_in_whatever_the_case_of_her_address(clara: Person) -> None:
+    assert BlindIndexBackend().authenticate(None, email="clara@lantern.EXAMPLE", password=PASSWORD) == clara
+
+
+def test_the_database_does_not_name_a_person(clara: Person) -> None:
+    row = Person.objects.filter(pk=clara.pk).values().get()
+    assert (
+        b"lantern"
+        not in b"".join(bytes(value) for value in row.values() if isinstance(value, bytes | memoryview)).lower()
+    )
+    assert sealed_people.email_of(clara) == "Clara@Lantern.example"
+
+
+def test_a_wrong_password_is_throttled_and_even_the_right_one_waits(clara: Person) -> None:
+    for _try in range(FREE_TRIES):
+        assert BlindIndexBackend().authenticate(None, email="clara@lantern.example", password="wrong") is None
+    with pytest.raises(Throttled):
+        BlindIndexBackend().authenticate(None, email="clara@lantern.example", password=PASSWORD)
+
+
+@pytest.mark.parametrize("password", ["short", "thirteen-long"])
+def test_a_short_password_is_refused(lantern: Any, password: str) -> None:
+    with pytest.raises(PasswordWeak):
+        actions.add_person("ada@reader.example", password=password, today=TODAY)
+
+
+def test_one_address_is_one_person(clara: Person) -> None:
+    with pytest.raises(AlreadyHere):
+        actions.add_person("CLARA@lantern.example", password=PASSWORD, today=TODAY)
+
+
+def test_the_last_admin_stays(clara: Person, lantern: Any) -> None:
+    with pytest.raises(LastAdmin):
+        actions.give_role(clara, lantern, "viewer", by=None, now=NOW)
+    with pytest.raises(LastAdmin):
+        actions.remove_person(clara, lantern, by=None, now=NOW)
+
+
+def test_an_invitation_lets_one_person_in_once(clara: Person, lantern: Any) -> None:
+    token = actions.invite(lantern, "editor", note="Dmitri", by=clara, now=NOW)
+    dmitri, where = actions.accept(token, email="d@lantern.example", name="Dmitri", password=PASSWORD, now=NOW)
+    assert where == lantern
+    assert {member.name: member.role for member in queries.members(lantern)} == {
+        "Clara": "admin",
+        "Dmitri": "editor",
+    }
+    with pytest.raises(InvitationGone):
+        actions.accept(token, email="e@lantern.example", name="Eve", password=PASSWORD, now=NOW)
+
+
+def test_an_invitation_ends_after_seven_days(clara: Person, lantern: Any) -> None:
+    token = actions.invite(lantern, "editor", note="", by=clara, now=NOW)
+    with pytest.raises(InvitationGone):
+        actions.accept(token, email="d@l.example", name="", password=PASSWORD, now=NOW + timedelta(days=8))
+
+
+def test_of_two_who_press_an_invitation_at_once_one_comes_in(
+    clara: Person, lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = actions.invite(lantern, "editor", note="", by=clara, now=NOW)
+    both = actions.invitation_of(token, NOW)
+    monkeypatch.setattr(actions, "invitation_of", lambda *_: both)  # Both have read it before either wrote.
+    actions.accept(token, email="d@lantern.example", name="Dmitri", password=PASSWORD, now=NOW)
+    with pytest.raises(InvitationGone):
+        actions.accept(token, email="e@lantern.example", name="Eve", password=PASSWORD, now=NOW)
+
+
+def test_a_removed_colleague_has_no_role_and_no_session(clara: Person, lantern: Any) -> None:
+    dmitri = actions.add_person("d@lantern.example", name="Dmitri", password=PASSWORD, today=TODAY)
+    actions.give_role(dmitri, lantern, "editor", by=clara, now=NOW)
+    store = SessionStore()
+    store["_auth_user_id"] = str(dmitri.pk)
+    store.save()
+    actions.remove_person(dmitri, lantern, by=clara, now=NOW)
+    assert queries.membership(dmitri, lantern.slug) is None
+    assert not Session.objects.exists()
+
+
+def test_who_was_shut_out_neither_signs_in_nor_goes_on(clara: Person) -> None:
+    assert BlindIndexBackend().get_user(clara.pk) == clara
+    Person.objects.update(is_active=False)
+    assert BlindIndexBackend().get_user(clara.pk) is None
+    assert BlindIndexBackend().authenticate(None, email="clara@lantern.example", password=PASSWORD) is None
+
+
+def test_a_session_ends(clara: Person) -> None:
+    store = SessionStore()
+    store["_auth_user_id"] = str(clara.pk)
+    store.save()
+    Session.objects.update(expires=timezone.now() - timedelta(seconds=1))
+    assert "_auth_user_id" not in SessionStore(store.session_key)
+
+
+def test_a_session_that_is_used_all_the_time_ends_after_a_day(clara: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, begun = SessionStore(), timezone.now()
+    store["_auth_user_id"] = str(clara.pk)
+    store.save()
+    for hour in range(0, 24, 6):
+        monkeypatch.setattr("django.utils.timezone.now", lambda hour=hour: begun + timedelta(hours=hour))
+        used = SessionStore(store.session_key)
+        used["seen"] = hour
+        used.save()
+    assert Session.objects.get().expires <= begun + timedelta(hours=24, minutes=1)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: begun + timedelta(hours=24, minutes=1))
+    assert "_auth_user_id" not in SessionStore(store.session_key)
+
+
+def test_two_organizations_do_not_share_a_name(lantern: Any, vault: Any) -> None:
+    with pytest.raises(NameTaken):
+        actions.found_organization("Northern lantern", source=vault, today=TODAY)
+
+
+def test_a_russian_name_gets_a_slug(vault: Any) -> None:
+    assert actions.found_organization("Северный фонарь", source=vault, today=TODAY).slug == "organization-1"
+
+
+def test_a_copied_database_opens_no_session(clara: Person) -> None:
+    store = SessionStore()
+    store["_auth_user_id"] = str(clara.pk)
+    store.save()
+    row = Session.objects.get()
+    assert store.session_key
+    assert store.session_key[:8].encode() not in bytes(row.key_hash) + bytes(row.data_sealed)
+    assert SessionStore(store.session_key)["_auth_user_id"] == str(clara.pk)
+
+
+def test_a_new_password_ends_her_sessions(clara: Person) -> None:
+    store = SessionStore()
+    store["_auth_user_id"] = str(clara.pk)
+    store.save()
+    actions.set_password(clara, "another long password here")
+    assert not Session.objects.exists()
+
+
+def test_no_group_takes_the_public_host_of_another(lantern: Any, vault: Any) -> None:
+    """Its forms would stand there, under the name that the other one's readers trust."""
+    told = {"by": None, "now": NOW}
+    actions.change_settings(lantern, public_url="https://lantern.example", **told)
+    actions.change_settings(lantern, public_url="https://lantern.example/", **told)
+    bell = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
+    for url in ("https://lantern.example", "https://LANTERN.example:8443/x"):
+        with pytest.raises(AccountError, match="in use already"):
+            actions.change_settings(bell, public_url=url, **told)
+    actions.change_settings(bell, public_url="https://bell.example", **told)

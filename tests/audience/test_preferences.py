@@ -1,0 +1,126 @@
+"""What a reader decides about her own letters, in the house."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat import dialect
+from samizdat.audience import actions, consistency, queries
+from samizdat.audience.actions import preferences
+from samizdat.audience.actions.forms import FormFacts, make_form
+from samizdat.audience.actions.preferences import PreferenceChoice
+from samizdat.audience.models import Subscription
+from samizdat.core import consent
+from tests.conftest import NOW, TODAY
+
+pytestmark = pytest.mark.django_db
+
+UNTIL = TODAY + timedelta(days=30)
+
+
+@pytest.fixture
+def thursday(lantern: Any) -> Any:
+    return actions.new_list(lantern, "Thursday", now=NOW)
+
+
+@pytest.fixture
+def ada(lantern: Any, thursday: Any) -> Any:
+    return actions.add_subscriber(lantern, "ada@example.org", thursday, consent="said so", now=NOW)
+
+
+def may(subscriber: Any, list_: Any) -> str:
+    return consent.REASONS[Subscription.objects.get(subscriber=subscriber, list=list_).may]
+
+
+def reasons(subscriber: Any) -> list[str]:
+    return [standing.verdict.reason for standing in queries.card(subscriber, NOW).lists]
+
+
+def test_whoever_pauses_gets_nothing_until_that_day_and_the_desk_says_why(
+    lantern: Any, ada: Any, thursday: Any
+) -> None:
+    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=NOW)
+    assert (may(ada, thursday), reasons(ada)) == ("paused", ["paused"])
+    assert queries.card(ada, NOW).lists[0].verdict.record.day == UNTIL  # type: ignore[union-attr]
+    assert dialect.release_page(lantern.id, thursday.id, None, 0, 10, False) == []
+    assert queries.count(lantern, thursday, "subscribed") == 1, "she is subscribed all the same"
+    assert consistency.check_projections(lantern, NOW).wrong == []
+    assert preferences.end_pauses(NOW + timedelta(days=29)) == 0
+    assert preferences.end_pauses(NOW + timedelta(days=30)) == 1
+    assert may(ada, thursday) == "yes"
+
+
+@pytest.mark.parametrize("until", [TODAY, TODAY - timedelta(days=1), TODAY + timedelta(days=401), date.max])
+def test_a_pause_is_no_way_to_silence_a_list_for_good(ada: Any, thursday: Any, until: date) -> None:
+    preferences.prefer(ada, thursday, PreferenceChoice("pause", until), now=NOW)
+    assert may(ada, thursday) == "yes"
+
+
+def test_leaving_ends_what_a_pause_says_and_an_import_does_not_end_it(lantern: Any, ada: Any, thursday: Any) -> None:
+    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=NOW)
+    actions.unsubscribe(ada, thursday, now=NOW)
+    assert may(ada, thursday) == "left"
+    actions.undo_unsubscribe(ada, thursday, now=NOW)
+    assert may(ada, thursday) == "paused"
+
+
+def test_a_file_that_tells_of_another_yes_does_not_end_a_pause(
+    lantern: Any, ada: Any, thursday: Any, tmp_path: Path
+) -> None:
+    preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=NOW)
+    path = tmp_path / "subscribed_members_export_1.csv"
+    path.write_text("Email Address,OPTIN_TIME,CONFIRM_TIME\nada@example.org,2020-01-01 10:00:00,2020-01-02 10:00:00\n")
+    assert actions.direct(lantern, thursday, [str(path)], now=lambda: NOW).counts["updated"] == 1
+    assert may(ada, thursday) == "paused"
+
+
+def test_only_topics_that_the_list_offers_are_hers_to_change(lantern: Any, ada: Any, thursday: Any) -> None:
+    tags = actions.tags_for(lantern, ["Books", "Trips", "VIP"])
+    told = FormFacts("F", "en", (thursday.id,), "I agree.", topics=(tags["Books"], tags["Trips"], 999_999))
+    make_form(lantern, told, now=NOW)
+    actions.add_tags(ada, ["Trips", "VIP"], now=NOW)
+    assert preferences.settings_of(ada, thursday).topics == [  # type: ignore[union-attr]
+        (tags["Books"], "Books", False),
+        (tags["Trips"], "Trips", True),
+    ]
+    chosen = frozenset({tags["Books"], tags["VIP"]})
+    preferences.prefer(ada, thursday, PreferenceChoice(topics=chosen), now=NOW)
+    assert queries.card(ada, NOW).tags == ["Books", "Trips", "VIP"], "her page did not show Trips"
+    preferences.prefer(ada, thursday, PreferenceChoice(topics=chosen, offered=frozenset(tags.values())), now=NOW)
+    assert queries.card(ada, NOW).tags == ["Books", "VIP"]
+
+
+def test_her_looks_are_sealed_and_survive_other_changes(lantern: Any, ada: Any, thursday: Any) -> None:
+    preferences.prefer(ada, thursday, PreferenceChoice("monthly", wishes="dt", language="ru"), now=NOW)
+    actions.change_values(ada, {"CITY": "Riga"}, now=NOW)
+    ada.refresh_from_db()
+    found = preferences.settings_of(ada, thursday)
+    assert found is not None
+    assert (found.often, found.wishes, found.language) == ("monthly", "td", "ru")
+
+
+def test_a_new_mailbox_counts_once_it_has_said_yes(lantern: Any, ada: Any, thursday: Any) -> None:
+    preferences.ask_to_move(ada, "Ada@New.example")
+    assert queries.address_of(ada) == "ada@example.org"
+    mark = preferences.mark_of(lantern, "ada@new.example")
+    assert not preferences.move(ada, mark ^ 1, now=NOW), "the link of another address"
+    assert preferences.move(ada, mark, now=NOW)
+    moved = queries.subscriber_at(lantern, "ada@new.example")
+    assert moved is not None and moved.id == ada.id
+    assert may(moved, thursday) == "yes"
+    assert queries.address_of(moved) == "Ada@new.example"
+    assert queries.subscriber_at(lantern, "ada@example.org") is None
+    assert queries.suppression_of(lantern, "ada@example.org") == "erased", "no file writes to the old one"
+    assert not preferences.move(moved, mark, now=NOW), "replayed"
+
+
+def test_a_mailbox_that_is_known_takes_the_lists_over(lantern: Any, ada: Any, thursday: Any) -> None:
+    friday = actions.new_list(lantern, "Friday", now=NOW)
+    other = actions.add_subscriber(lantern, "ada@new.example", friday, consent="said so", now=NOW)
+    preferences.ask_to_move(ada, "ada@new.example")
+    assert preferences.move(ada, preferences.mark_of(lantern, "ada@new.example"), now=NOW)
+    assert (may(other, thursday), may(other, friday)) == ("yes", "yes")
+    assert may(ada, thursday) == "suppressed:erased"
+    assert consistency.check_projections(lantern, NOW).wrong == []

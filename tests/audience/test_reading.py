@@ -1,0 +1,132 @@
+"""From rows to slices, without a database."""
+
+import json
+import marshal
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from samizdat import child_frames
+from samizdat.audience.imports.reading import subprocess_reader
+from samizdat.audience.imports.reading.parse import ImportSlice, ReaderOrder, _Facts
+from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
+from samizdat.audience.imports.reading.upload_file import PieceFile
+from samizdat.core import consent
+from samizdat.core.crypto import seal
+from tests.importers.test_workbook import book
+
+
+def order(**more: Any) -> ReaderOrder:
+    return ReaderOrder(source="mailchimp", things=[], plan={}, index=[b"k" * 32], fields={}, today="2026-11-25", **more)
+
+
+@pytest.mark.parametrize("basis", ["", "Сами подписались."])
+@pytest.mark.parametrize("file", ["a.csv", "люди.csv"])
+def test_the_short_way_of_packing_words_gives_what_pack_gives(basis: str, file: str) -> None:
+    facts = _Facts(order(basis=basis))
+    facts.of(file)
+    for line, (at, asked) in enumerate(
+        [("", ""), ("2020-01-01T10:00:00Z", ""), ("2020-01-01T10:00:00Z",) * 2] * 8, start=4
+    ):
+        source = f"mailchimp, {file}, line {line}"
+        told = {consent.AT: at, consent.SOURCE: source, consent.WORDING: basis, consent.ASKED_AT: asked}
+        assert facts._words(at, source, asked) == seal.pack(told)
+
+
+def test_addresses_that_came_before_are_known_with_their_strongest_status() -> None:
+    chance, seen, truth = Random(3), SeenAddresses(), dict[bytes, int]()
+    blinds = [chance.randbytes(16) for _ in range(3000)]
+    # Many in one bucket, and some whose bytes look like another's, shifted by one.
+    blinds += [b"\0\0" + bytes([turn]) * 14 for turn in range(200)] + [b"\0\0\1" + b"\0" * 13, b"\0\0\0\1" + b"\0" * 12]
+    for blind in blinds * 2 + chance.choices(blinds, k=1000):
+        status = chance.randrange(5)
+        assert seen.meet(blind, status) == truth.get(blind)
+        truth.setdefault(blind, status)
+        if status > truth[blind]:
+            seen.strengthen(blind, status)
+            truth[blind] = status
+
+
+def test_a_file_over_pieces_reads_like_the_file() -> None:
+    chance = Random(5)
+    data = chance.randbytes(10_000)
+    asked: list[int] = []
+
+    def piece(file: int, number: int) -> bytes:
+        asked.append(number)
+        return data[number * 512 : number * 512 + 512]
+
+    file = PieceFile(0, 512, len(data), piece)
+    for _ in range(300):
+        at, size = chance.randrange(len(data) + 50), chance.choice([0, 1, 100, 5000])
+        assert file.seek(at) == at
+        assert file.read(size) == data[at : at + size][: max(0, 512 - at % 512)]
+    file.seek(0)
+    assert file.read(-1) == data
+    assert file.seek(-3, 2) == len(data) - 3
+    assert file.read() == data[-3:]
+
+
+FACTS = ((1, "2024-03-01", False, b"words"), (2, "2024-03-02", True, b""))
+ROWS = [
+    (b"a" * 16, b"Ada", 2, 7, "en", "2024-03-01", ("monthly", "Riga, LV"), FACTS, 2, -1, (b"b" * 16,)),
+    (b"c" * 16, b"", 0, 0, "", "2024-03-02", (), (), 3, 1, ()),
+]
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS[1:], []], ids=len)
+def test_a_slice_arrives_as_it_was_sent(rows: Any) -> None:
+    complained = [(b"d" * 16, b"e" * 16)]
+    made = ImportSlice(
+        0, "люди.csv", (0, 5, 1), 10, 20, rows, [(4, "bad_address", {"has": 3})], complained, [(b"f" * 16,)]
+    )
+    frame = child_frames.receive(BytesIO(child_frames.framed(b"S", *subprocess_reader._columns(made))))
+    assert frame is not None and subprocess_reader._value_or_raise(frame) == made
+
+
+SIZES = [1, 0, 16]
+NAMED = [0, "a.csv", [0, 1, 0], 1, 1, []]
+NAMES = [["en"], ["2024-03-01"], [[]], []]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (b"S", marshal.dumps([1])),
+        (b"S", b"[]"),
+        (b"S", json.dumps([NAMED, [1 << 60, 0, 16], NAMES, [[], []], None]).encode()),
+        (b"S", json.dumps([NAMED, [-1, 0, 16], NAMES, [[], []], None]).encode()),
+        (b"S", json.dumps([NAMED[:-1], SIZES, NAMES, [[], []], None]).encode()),
+        (b"S", json.dumps([NAMED, SIZES, NAMES, [[], []], [["x"]]]).encode()),
+        (b"S", b"[" + b"[]," * child_frames.MOST_VALUES + b"[]]"),
+        (b"S", b"[" * 100_000),
+        (b"L", json.dumps(["csv", [{"columns": [], "__class__": 1}], []]).encode()),
+        (b"L", b"7"),
+        (b"?", b"7"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_reader_that_was_taken_over_makes_nothing_here_but_rows(kind: bytes, text: bytes) -> None:
+    with pytest.raises(subprocess_reader.ReadingBroke):
+        subprocess_reader._value_or_raise(child_frames.Frame(kind, text, bytes(72 + 16)))
+
+
+def test_an_answer_of_gigabytes_is_not_waited_for() -> None:
+    for sizes in ((child_frames.MOST_TEXT + 1, 0), (0, child_frames.MOST_DATA + 1)):
+        assert child_frames.receive(BytesIO(child_frames._head.pack(b"S", *sizes) + bytes(100))) is None
+
+
+def test_a_reader_opens_the_file_that_it_was_given(tmp_path: Path) -> None:
+    rows = b"email\nada@post.example\n"
+    with zipfile.ZipFile(tmp_path / "people.zip", "w") as box:
+        box.writestr("people.csv", rows)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "people.csv").write_bytes(rows)
+    (tmp_path / "people.xlsx").write_bytes(book({"people.csv": [["email"], ["ada@post.example"]]}))
+    for name in ("people.zip", "folder", "people.xlsx"):
+        found = subprocess_reader.found_beside([str(tmp_path / name)], None, None, thorough=True)
+        assert [file.about_rows for file in found.files] == [1], found.problems

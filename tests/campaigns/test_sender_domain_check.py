@@ -1,0 +1,104 @@
+"""What DNS says about a sender, in sentences."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from samizdat.campaigns.sender_domain_check import check_domain, look_up_txt
+from tests.dns_server import NameServer
+
+WELL = {
+    "lantern.example": ["v=spf1 include:relay.example ~all"],
+    "s1._domainkey.lantern.example": ["v=DKIM1; k=rsa; p=MIIB"],
+    "_dmarc.lantern.example": ["v=DMARC1; p=none"],
+}
+
+
+def states(answers: dict[str, list[str]], name: str = "lantern.example") -> dict[str, str]:
+    return {record.name: record.state for record in check_domain(name, lambda asked: answers.get(asked, []))}
+
+
+def test_a_domain_with_all_three_is_well() -> None:
+    assert states(WELL) == {"SPF": "good", "DKIM": "good", "DMARC": "good"}
+
+
+def test_an_empty_domain_is_told_what_to_add() -> None:
+    found = {record.name: record for record in check_domain("lantern.example", lambda _name: [])}
+    assert (found["SPF"].state, found["DKIM"].state, found["DMARC"].state) == ("stop", "care", "stop")
+    assert "_dmarc.lantern.example" in found["DMARC"].sentence
+
+
+def test_a_subdomain_falls_under_its_parents_dmarc() -> None:
+    assert states({"_dmarc.lantern.example": ["v=DMARC1; p=reject"]}, "news.lantern.example")["DMARC"] == "good"
+
+
+@pytest.mark.parametrize("spf", [["v=spf1 a", "v=spf1 b"], ["v=spf1 +all"]])
+def test_a_broken_spf_record_stops(spf: list[str]) -> None:
+    assert states({"lantern.example": spf})["SPF"] == "stop"
+
+
+@dataclass(frozen=True)
+class Key:
+    selector: str
+    algorithm: str = "ed25519"
+    public: str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+    @property
+    def name(self) -> str:
+        return f"{self.selector}._domainkey.lantern.example"
+
+    @property
+    def text(self) -> str:
+        return f"v=DKIM1; k={self.algorithm}; p={self.public}"
+
+
+OURS = [Key("one"), Key("two")]
+
+
+@pytest.mark.parametrize(
+    ("published", "state"),
+    [
+        ({key.name: [key.text] for key in OURS}, "good"),
+        ({OURS[0].name: [OURS[0].text]}, "stop"),
+        ({OURS[0].name: [OURS[0].text], OURS[1].name: ["v=DKIM1; k=ed25519; p=AAAA"]}, "stop"),
+        ({OURS[0].name: [OURS[0].text], OURS[1].name: ["v=DKIM1; p="]}, "stop"),
+        ({}, "stop"),
+    ],
+    ids=["both there", "one missing", "another key", "revoked", "nothing"],
+)
+def test_where_we_sign_each_of_our_records_has_to_be_there(published: dict[str, list[str]], state: str) -> None:
+    found = check_domain("lantern.example", lambda name: (WELL | published).get(name, []), OURS)
+    assert {record.name: record.state for record in found} == {"SPF": "good", "DKIM": state, "DMARC": "good"}
+
+
+def test_of_a_record_that_nobody_could_look_up_nothing_bad_is_said() -> None:
+    found = check_domain("lantern.example", lambda name: None if "_domainkey" in name else WELL.get(name, []), OURS)
+    assert found[1].state == "care"
+
+
+def test_a_key_in_two_strings_is_read_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a real name server sends it, by the resolver that the check uses."""
+    with NameServer() as names:
+        names.records["k._domainkey.lantern.example"] = ["v=DKIM1; k=rsa; p=" + "A" * 400]
+        monkeypatch.setenv("SAMIZDAT_DNS", names.place)
+        assert look_up_txt("k._domainkey.lantern.example") == ["v=DKIM1; k=rsa; p=" + "A" * 400]
+        assert look_up_txt("nobody.example") == []
+        names.broken = True
+        assert look_up_txt("k._domainkey.lantern.example") is None
+
+
+def test_without_a_name_server_the_check_says_that_it_could_not_look() -> None:
+    assert {record.state for record in check_domain("lantern.example", lambda _name: None)} == {"care"}
+
+
+def test_a_timeout_at_the_dmarc_record_is_no_missing_record() -> None:
+    found = check_domain("lantern.example", lambda name: None if name.startswith("_dmarc.") else [])
+    assert (found[2].name, found[2].state) == ("DMARC", "care")
+
+
+def test_keys_that_wait_are_to_be_published_and_not_added_once_more() -> None:
+    found = {one.name: one for one in check_domain("lantern.example", lambda _name: [], waiting="lantern.example")}
+    assert found["DKIM"].state == "care"
+    assert found["DKIM"].sentence == (
+        "The keys of lantern.example do not sign yet. Publish their records, then activate them."
+    )

@@ -1,0 +1,114 @@
+"""A link for somebody without an account: it shows one letter, ends, and takes words that bind to what was read."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.actions import found_organization
+from samizdat.audience.actions import new_list
+from samizdat.campaigns import seed_list
+from samizdat.campaigns.actions import create, save
+from samizdat.campaigns.archive import share_links
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign, SeedList, ShareAnswer, ShareLink
+from tests.conftest import NOW, TODAY
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def letter(lantern: Any) -> Any:
+    draft = Draft(subject="River", from_email="a@lantern.example", body="Hello")
+    return create(lantern, new_list(lantern, "Letter", now=NOW), draft, by=None, now=NOW)
+
+
+def say(letter: Any, token: str, text: str, *, yes: bool = False, now: Any = NOW) -> None:
+    link = share_links.opened(token, now)
+    share_links.answer(link, name="Pavel", text=text, yes=yes, mark=share_links.mark_of(link), now=now)
+
+
+def test_a_link_opens_for_seven_days_unless_it_is_withdrawn_or_the_letter_leaves(letter: Any) -> None:
+    first, second = (share_links.share(letter, "For Pavel", now=NOW, by=None) for _ in range(2))
+    assert share_links.opened(first, NOW + timedelta(days=6, hours=23)).campaign == letter
+    with pytest.raises(share_links.LinkGone):
+        share_links.opened(first, NOW + timedelta(days=7))
+    assert share_links.withdraw(letter, share_links.links(letter, NOW)[0].number, now=NOW, by=None)
+    for token in (first, "", "x" * 32):
+        with pytest.raises(share_links.LinkGone):
+            share_links.opened(token, NOW)
+    Campaign.objects.filter(pk=letter.pk).update(state="sending")
+    with pytest.raises(share_links.LinkGone):
+        share_links.opened(second, NOW)
+
+
+def test_a_link_that_somebody_moved_or_made_longer_in_the_database_opens_nothing(letter: Any, vault: Any) -> None:
+    """Whoever writes the database and has a link of their own would read every group's drafts by it."""
+    other = found_organization("Harbour Bell", source=vault, today=TODAY)
+    theirs = create(other, new_list(other, "Bell", now=NOW), Draft(subject="Theirs", body="Hi"), by=None, now=NOW)
+    second = create(letter.organization, letter.list, Draft(subject="Sources", body="Names"), by=None, now=NOW)
+    late = NOW + timedelta(days=9)
+    withdrawn, token = (share_links.share(theirs, "For a thief", now=NOW, by=None) for _ in range(2))
+    share_links.withdraw(theirs, share_links.links(theirs, NOW)[0].number, now=NOW, by=None)
+    for tried, change, day in (
+        (token, {"campaign": letter}, NOW),
+        (token, {"campaign": second}, NOW),
+        (token, {"until": late}, NOW + timedelta(days=8)),
+        (token, {"mac": b""}, NOW),
+        (withdrawn, {"ended": False}, NOW),
+    ):
+        row = ShareLink.objects.get(token_hash=share_links._hash(tried))
+        ShareLink.objects.filter(pk=row.pk).update(**change)
+        with pytest.raises(share_links.LinkGone):
+            share_links.opened(tried, day)
+        row.save()
+    Campaign.objects.filter(pk=theirs.pk).update(organization=letter.organization)
+    with pytest.raises(share_links.LinkGone):
+        share_links.opened(token, NOW)
+    Campaign.objects.filter(pk=theirs.pk).update(organization=other)
+    assert share_links.opened(token, NOW).campaign == theirs
+
+
+def test_what_is_kept_of_a_link_opens_nothing_and_names_nobody(letter: Any) -> None:
+    token = share_links.share(letter, "For Pavel", now=NOW, by=None)
+    say(letter, token, "The river is called Aiviekste")
+    link, given = ShareLink.objects.get(), ShareAnswer.objects.get()
+    row = b"".join(map(bytes, (link.token_hash, link.note_sealed, given.sealed)))
+    assert not any(word in row for word in (token.encode(), b"Pavel", b"Aiviekste"))
+
+
+def test_a_yes_stands_for_the_letter_as_it_was_read(letter: Any) -> None:
+    token = share_links.share(letter, "For Pavel", now=NOW, by=None)
+    say(letter, token, "", yes=True)
+    [given] = share_links.answers(letter)
+    assert (given.note, given.name, given.yes, given.stands) == ("For Pavel", "Pavel", True, True)
+    read = share_links.mark_of(share_links.opened(token, NOW))
+    save(letter, draft_of(letter).with_(body="Changed"), version=letter.version, by=None, now=NOW)
+    assert not share_links.answers(letter)[0].stands
+    with pytest.raises(share_links.LinkChanged):
+        share_links.answer(share_links.opened(token, NOW), name="", text="", yes=True, mark=read, now=NOW)
+    with pytest.raises(CampaignError, match="should be different"):
+        say(letter, token, " ")
+
+
+def test_a_link_takes_few_answers_a_minute_and_not_many_in_all(letter: Any) -> None:
+    token = share_links.share(letter, "", now=NOW, by=None)
+    for _ in range(share_links.MOST_A_MINUTE):
+        say(letter, token, "x")
+    with pytest.raises(share_links.TooMany):
+        say(letter, token, "x")
+    link = ShareLink.objects.get()
+    ShareAnswer.objects.bulk_create(ShareAnswer(link=link, sealed=b"", at=NOW) for _ in range(share_links.MOST_ANSWERS))
+    with pytest.raises(share_links.TooMany):
+        say(letter, token, "x", now=NOW + timedelta(hours=1))
+
+
+def test_the_seed_list_is_kept_sealed_and_each_address_once(lantern: Any) -> None:
+    kept = seed_list.keep(lantern, ["Ada@Lantern.example", "", "ada@lantern.example", "b@x.example"], now=NOW, by=None)
+    assert seed_list.seeds(lantern) == kept and len(kept) == 2
+    assert b"lantern" not in bytes(SeedList.objects.get().sealed)
+    with pytest.raises(seed_list.BadSeeds, match="Line 2"):
+        seed_list.keep(lantern, ["a@x.example", "no address"], now=NOW, by=None)
+    with pytest.raises(seed_list.BadSeeds, match="20"):
+        seed_list.keep(lantern, [f"a{n}@x.example" for n in range(21)], now=NOW, by=None)

@@ -1,0 +1,52 @@
+"""A copied installation on the command line: what it would send, and that only a plain yes lets it."""
+
+import pytest
+
+from tests.cli.conftest import House
+
+FENCED = "from samizdat.accounts.models import Organization; Organization.objects.update(fenced={})"
+
+
+@pytest.fixture(scope="module")
+def copy(house: House) -> House:
+    """A house with a campaign that waits for its day and one that is paused, found to be a copy."""
+    house.say("list", "new", "Letter")
+    (house.folder / "yes.csv").write_text("Email,Status\nada@lantern.example,subscribed\n")
+    house.say("import", "yes.csv", "--list", "Letter", "--status", "subscribed")
+    house.say("organization", "set", "--url", "https://news.lantern.example", "--postal-address", "1 Quay")
+    (house.folder / "letter.md").write_text("# Hello\n\nThe water came at four.\n")
+    words = ("--list", "Letter", "--from", "L <letter@lantern.example>", "--body", "letter.md", "--subject")
+    for subject in ("Planned", "Paused"):
+        house.say("campaign", "new", *words, subject)
+    house.say("campaign", "send", "1", "--at", "2099-01-01T10:00")
+    house.say("campaign", "send", "2")
+    house.say("campaign", "pause", "2")
+    house.django(FENCED.format(True))
+    return house
+
+
+def test_a_script_that_asks_for_json_releases_no_copy_without_saying_yes(copy: House) -> None:
+    told = copy("release", "--json")
+    assert told.code == 1
+    assert (told.json["error"], told.json["released"]) == ("not_confirmed", False)
+    assert "1 emails would be sent" in told.json["sentence"] and "Add --yes" in told.json["sentence"]
+    assert [row["id"] for row in told.json["would_send"]] == [1, 2]
+    assert copy.say("release", "--dry-run")["fenced"]
+    assert copy.say("release", "--yes")["released"]
+    assert not copy.say("release", "--dry-run")["fenced"]
+    copy.django(FENCED.format(True))
+
+
+@pytest.mark.parametrize("words", [("resume", "2"), ("settle", "2", "--unsure", "resend"), ("send", "2")])
+def test_no_command_says_that_a_campaign_of_a_copy_is_sending(copy: House, words: tuple[str, ...]) -> None:
+    told = copy("campaign", *words, SAMIZDAT_COMMAND="./run")
+    assert told.code == 1 and "sends no campaign" in told.err and "./run release" in told.err
+    assert "is sending" not in told.out
+    assert copy("campaign", *words, "--json").json["error"] == "fenced"
+
+
+def test_a_campaign_that_waits_for_its_day_is_not_said_to_be_under_way_since_then(copy: House) -> None:
+    told = copy("release", "--dry-run", SAMIZDAT_COMMAND="./run").out
+    assert "due 2099-01-01" in told and "since 20" in told and "since 2099" not in told
+    assert "Let it send: ./run release" in told
+    assert "./run release" in copy("doctor", SAMIZDAT_COMMAND="./run").out

@@ -1,0 +1,197 @@
+"""What is asked of the database at each slice, in the statement that reads whom it goes to."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from samizdat import dialect
+from samizdat.accounts.models import Organization
+from samizdat.audience.actions import new_list
+from samizdat.audience.models import Subscription, Suppression, row_id
+from samizdat.campaigns.models import Campaign
+from samizdat.core.mail.ledger import JournalNews
+from samizdat.delivery.actions import retry_due
+from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.claimer import MOST_BACKLOG, Claimer
+from samizdat.delivery.engine.results import SendResult, write
+from samizdat.delivery.models import Chunk, Retry, Worker
+from tests.conftest import NOW, TODAY
+from tests.delivery.conftest import FIRST_NUMBER, House
+from tests.smtp_server import ScriptedServer
+
+
+@pytest.fixture
+def ada(house: House) -> int:
+    """The row of one of two readers of a campaign that is on its way."""
+    house.people(2)
+    house.released()
+    return row_id(house.organization.id, FIRST_NUMBER)
+
+
+def fed(house: House) -> dialect.ClaimedChunk:
+    """What a sender hears of a slice of both."""
+    edition = Campaign.objects.get().edition.pk
+    worker = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW)
+    chunk = Chunk.objects.get()
+    Chunk.objects.update(state=Chunk.CLAIMED, owner=worker)
+    rows = [row_id(house.organization.id, FIRST_NUMBER + place) for place in (0, 1)]
+    return dialect.feed(
+        chunk.pk, worker.pk, chunk.size, 0, edition, house.organization.id, house.list.id, False, -1, rows
+    )
+
+
+def test_both_get_it_where_nothing_has_changed(house: House, ada: int) -> None:
+    found = fed(house)
+    assert found.ours and found.goes_on and [row for row, *_ in found.people] == [ada, ada + 1]
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        pytest.param({"status": 2}, id="left, whatever the verdict still says"),
+        pytest.param({"status": 0}, id="not confirmed"),
+        pytest.param({"may": 12}, id="paused"),
+        pytest.param({"may": 8}, id="complained"),
+    ],
+)
+def test_who_may_not_be_written_to_any_more_is_in_no_slice(house: House, ada: int, since: dict[str, int]) -> None:
+    Subscription.objects.filter(subscriber=ada).update(**since)
+    assert [row for row, *_ in fed(house).people] == [ada + 1]
+
+
+def test_who_was_put_on_the_stop_list_is_in_no_slice(house: House, ada: int) -> None:
+    blind = house.keys.blind(f"reader{FIRST_NUMBER}@mail{FIRST_NUMBER % 7}.example")
+    Suppression.objects.create(organization=house.organization, blind=blind, reason="complaint", day=TODAY)
+    assert [row for row, *_ in fed(house).people] == [ada + 1]
+
+
+def test_who_left_this_list_and_reads_another_is_in_no_slice(house: House, ada: int) -> None:
+    other = new_list(house.organization, "Courts", now=NOW)
+    Subscription.objects.filter(subscriber=ada).update(list=other)
+    assert [row for row, *_ in fed(house).people] == [ada + 1]
+
+
+def _pause() -> None:
+    Campaign.objects.update(state="paused")
+
+
+def _cancel() -> None:
+    Campaign.objects.update(state="cancelled")
+
+
+def _fence() -> None:
+    Organization.objects.update(fenced=True)
+
+
+@pytest.mark.parametrize("stop", [_pause, _cancel, _fence])
+def test_what_was_stopped_between_its_claim_and_its_first_slice_does_not_leave(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, stop: Any
+) -> None:
+    house.people(20)
+    house.route(server)
+    campaign = house.released()
+    genuine = dialect.feed
+
+    def meanwhile(*arguments: Any) -> dialect.ClaimedChunk:
+        stop()
+        return genuine(*arguments)
+
+    monkeypatch.setattr(dialect, "feed", meanwhile)
+    assert run_campaign(campaign.pk, 120)["accepted"] == 0
+    assert not server.messages
+
+
+# --- what is claimed, and what of it is owed ---
+
+
+def claimed(house: House) -> tuple[Campaign, Worker, Chunk]:
+    """A campaign to three whose only chunk a sender has."""
+    house.people(3)
+    campaign = house.released()
+    worker = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW)
+    dialect.claim_chunks(campaign.edition.pk, worker.pk, NOW)
+    return campaign, worker, Chunk.objects.get()
+
+
+def test_of_a_chunk_that_is_given_back_only_those_without_an_answer_are_sent(
+    house: House, server: ScriptedServer
+) -> None:
+    campaign, worker, chunk = claimed(house)
+    write([SendResult(campaign.edition.pk, chunk.pk, FIRST_NUMBER, JournalNews.ACCEPTED)], NOW)
+    dialect.close_chunks([chunk.pk], worker.pk)
+    house.route(server)
+    assert run_campaign(campaign.pk, 120)["accepted"] == 3
+    assert sorted(house.number(address) for address in server.counts()) == [FIRST_NUMBER + 1, FIRST_NUMBER + 2]
+
+
+def test_a_chunk_of_retries_that_is_given_back_is_taken_again(house: House) -> None:
+    campaign, worker, chunk = claimed(house)
+    edition, numbers = campaign.edition.pk, [FIRST_NUMBER + place for place in range(3)]
+    write([SendResult(edition, chunk.pk, number, JournalNews.DEFERRED) for number in numbers], NOW)
+    later = NOW + timedelta(minutes=6)
+    assert retry_due(later) == 3
+    ((again, *_),) = dialect.claim_chunks(edition, worker.pk, later)
+    write([SendResult(edition, again, numbers[0], JournalNews.ACCEPTED, retry=True)], later)
+    dialect.close_chunks([again], worker.pk)
+    assert Chunk.objects.get(pk=again).state == Chunk.READY
+    assert dialect.unanswered(edition, again, True, numbers) == numbers[1:]
+
+
+def test_each_try_leaves_the_day_of_the_first_as_it_was(house: House) -> None:
+    """Four days after it they are given up, however often they were tried."""
+    campaign, _worker, chunk = claimed(house)
+    edition = campaign.edition.pk
+    write([SendResult(edition, chunk.pk, FIRST_NUMBER, JournalNews.DEFERRED)], NOW)
+    for days in (1, 2):
+        assert retry_due(NOW + timedelta(days=days)) == 1
+        again = Chunk.objects.filter(retry=True).latest("pk").pk
+        write([SendResult(edition, again, FIRST_NUMBER, JournalNews.DEFERRED, retry=True)], NOW + timedelta(days=days))
+    assert (Retry.objects.get().first, Retry.objects.get().tries) == (NOW, 3)
+
+
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="one machine sends on SQLite")
+
+
+@on_postgresql
+@pytest.mark.parametrize("taken", [{"owner": None, "state": Chunk.READY}, {"size": 2}, {"owner": 2}])
+def test_what_others_have_taken_from_us_is_not_fed(house: House, taken: dict[str, Any]) -> None:
+    campaign, worker, chunk = claimed(house)
+    other = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="y", started=NOW)
+    Chunk.objects.update(**{name: other if value == 2 and name == "owner" else value for name, value in taken.items()})
+    where = campaign.edition.pk, house.organization.id, house.list.id, False, -1
+    assert not dialect.feed(chunk.pk, worker.pk, 3, 0, *where, [row_id(house.organization.id, FIRST_NUMBER)]).ours
+
+
+def test_a_sender_that_was_taken_for_dead_sends_nothing_of_its_chunk(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.people(20)
+    house.route(server)
+    campaign = house.released()
+    genuine = dialect.feed
+    monkeypatch.setattr(dialect, "feed", lambda *what: replace(genuine(*what), ours=False))
+    stop = threading.Event()
+    monkeypatch.setattr(dialect, "close_chunks", lambda *_: stop.set())  # What follows: it lets go of the chunk.
+    run_campaign(campaign.pk, 120, stop)
+    assert not server.messages
+
+
+@pytest.mark.parametrize("why", ["full", "backlog"])
+def test_with_a_full_disk_or_without_its_database_a_sender_feeds_nothing_more(why: str) -> None:
+    full, backlog = why == "full", (MOST_BACKLOG + 1) * (why == "backlog")
+    sender: Any = SimpleNamespace(
+        closing=False, turns=lambda: True, journal=SimpleNamespace(full=full), recorder=SimpleNamespace(backlog=backlog)
+    )
+    feeder = Claimer(sender)
+    asked: list[Any] = []
+    feeder._next_slice = asked.append  # type: ignore[assignment]
+    feeder._serve(SimpleNamespace(active=object(), organization=1))  # type: ignore[arg-type]
+    assert not asked
+    sender.journal.full, sender.recorder.backlog = False, 0
+    feeder._serve(SimpleNamespace(active=object(), organization=1))  # type: ignore[arg-type]
+    assert asked

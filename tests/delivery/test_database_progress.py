@@ -1,0 +1,111 @@
+"""A backup that was put back in its place sends nothing by itself: it has forgotten who left since it was made."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from samizdat import dbclock
+from samizdat.delivery import actions, database_progress
+from samizdat.delivery.actions import copied_installation
+from samizdat.delivery.copied_installation import Guard, MovedInstallation
+from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.models import Location
+from samizdat.events.actions import record
+from samizdat.events.models import Event
+from tests.delivery.conftest import House
+from tests.delivery.test_rewound_database import copied
+from tests.smtp_server import ScriptedServer
+
+
+def something_happens(house: House) -> None:
+    record("list.changed", house.organization, now=dbclock.now())
+
+
+@pytest.fixture
+def at_home(house: House) -> House:
+    copied_installation.look(dbclock.now())
+    database_progress.keep(dbclock.now())
+    return house
+
+
+@pytest.mark.parametrize("later", [0, 3])
+def test_a_database_put_back_into_the_same_file_sends_nothing_until_it_is_released(
+    at_home: House, server: ScriptedServer, tmp_path: Path, later: int
+) -> None:
+    """Its inode, or its number in PostgreSQL, is the same. `later`: it was used before anybody looked."""
+    at_home.people(3)
+    at_home.route(server)
+    campaign = at_home.released()
+    with copied(tmp_path) as put_back:
+        something_happens(at_home)
+        database_progress.keep(dbclock.now())
+        guard = Guard()
+        guard.check()
+        put_back()
+        for _time in range(later):
+            something_happens(at_home)
+        with pytest.raises(MovedInstallation):
+            guard.check()
+        gone = database_progress.missing()
+        assert gone is not None and gone.events == (0 if later else 1)
+        if connection.vendor == "sqlite":
+            assert copied_installation.differs() == [database_progress.REWOUND]
+        assert run_campaign(campaign.pk)["ended"] == "fenced" and not server.messages
+        database_progress.keep(dbclock.now())
+        assert database_progress.missing(), "the note stays until somebody has decided"
+        assert actions.lift_fence([at_home.organization], now=dbclock.now()) == 1
+        database_progress.note()
+        assert database_progress.missing() is None
+        assert run_campaign(campaign.pk)["ended"] == "finished"
+        assert len(server.messages) == 3
+
+
+def test_the_clock_itself_fences_what_has_gone_back(at_home: House) -> None:
+    something_happens(at_home)
+    database_progress.keep(dbclock.now())
+    Event.objects.order_by("-id")[0].delete()
+    database_progress.keep(dbclock.now())
+    at_home.organization.refresh_from_db()
+    assert at_home.organization.fenced
+
+
+def test_what_is_released_on_one_machine_is_released_for_the_notes_of_all(at_home: House) -> None:
+    something_happens(at_home)
+    database_progress.note()
+    other_machine = database_progress._path().read_bytes()
+    Event.objects.order_by("-id")[0].delete()
+    assert database_progress.missing()
+    Location.objects.create(folder=b"", part=database_progress.RELEASES, digest=(1).to_bytes(16))
+    database_progress._path().write_bytes(other_machine)
+    assert database_progress.missing() is None
+
+
+def test_a_new_database_in_a_folder_that_another_one_had_is_no_old_one(at_home: House) -> None:
+    something_happens(at_home)
+    database_progress.note()
+    Event.objects.all().delete()
+    Location.objects.all().delete()
+    assert copied_installation.look(dbclock.now()) == []
+
+
+def test_a_note_that_a_full_disk_cut_off_holds_nothing_up(at_home: House) -> None:
+    database_progress._path().write_bytes(b"{")
+    assert database_progress.missing() is None
+    database_progress.keep(dbclock.now())
+    assert database_progress._noted()["events"]
+
+
+def test_two_senders_of_one_process_note_how_far_the_database_has_come_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = itertools.count()
+    monkeypatch.setattr(
+        database_progress, "_newest", lambda: {"releases": next(count), "records": None, "events": None}
+    )
+    with ThreadPoolExecutor(4) as threads:
+        for one in [threads.submit(database_progress.note) for _time in range(200)]:
+            one.result()
+    assert database_progress._noted()["releases"] >= 100

@@ -1,0 +1,364 @@
+"""Letters, pictures, templates, looks, rules and settings in an export of our own format, and in another house."""
+
+import hashlib
+import io
+import json
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.actions import change_settings
+from samizdat.accounts.models import Organization
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.audience.models import Import, ImportIdMap, Subscriber
+from samizdat.campaigns import ab_test, brand, folders
+from samizdat.campaigns.actions import create
+from samizdat.campaigns.archive import web_corrections
+from samizdat.campaigns.drafts import comments, revisions
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.media import library
+from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal, Picture, Template
+from samizdat.campaigns.templates import import_template
+from samizdat.campaigns.templates.layout_store import arrangement_of, sealed
+from samizdat.core.content.templates import LayoutChanges, WrittenRegion
+from samizdat.core.mail.ledger import State
+from samizdat.delivery import actions as delivery
+from samizdat.delivery.actions import digest_rounds, digests
+from samizdat.delivery.engine.edition_loader import open_edition
+from samizdat.delivery.models import MinuteTotal, ProviderTotal, Route, RouteTotal
+from samizdat.delivery.queries import report, status
+from samizdat.portability.errors import ExportRefused
+from samizdat.portability.parts import base
+from samizdat.portability.parts.campaigns import campaigns
+from samizdat.portability.write import ExportRequest
+from samizdat.privacy.actions import retention
+from samizdat.publicdb.models import Page
+from samizdat.publicdb.models import PublicPicture as Shown
+from samizdat.worker.schedule.event_handlers import follow
+from tests.conftest import NOW, TODAY
+from tests.portability.test_export import _changed, in_another_house, made
+from tests.web.conftest import png
+
+
+@pytest.fixture
+def written(lantern: Any) -> Any:
+    """A reader, a letter that went to her, one on its way, one for later, and a draft with a picture in a template."""
+    list_ = audience.new_list(lantern, "The Thursday Letter", now=NOW)
+    audience.add_subscriber(lantern, "ada@post.example", list_, consent="At the fair.", tags=["press"], now=NOW)
+    change_settings(lantern, by=None, now=NOW, public_url="https://lantern.example", quiet_hours="22:00-07:00")
+    picture = library.take_in(lantern, png(), NOW, name="The river")
+    template = import_template.take_in(
+        lantern, "Ours", b"<html><body>*|MC:SUBJECT|*</body></html>", by=None, now=NOW
+    ).template
+    brand.keep(lantern, brand.BrandSettings(link="#003366", logo=picture.slug), by=None, now=NOW)
+    retention.retain(list_, retention.RetentionRules(left_days=400), now=NOW)
+
+    def letter(subject: str, **how: Any) -> Campaign:
+        words = Draft(
+            subject=subject,
+            from_name="Lantern",
+            from_email="letter@lantern.example",
+            body=f"Hello.\n\n![]({library.url_of(lantern, picture)})\n",
+        )
+        return create(lantern, list_, words, by=None, now=NOW, **how)
+
+    draft = letter("A draft", template=template, tag=queries.tag_named(lantern, "press"))
+    draft.places_sealed = sealed(draft, LayoutChanges({"main": WrittenRegion(f"<p>{picture.slug}</p>")}))
+    draft.save(update_fields=["places_sealed"])
+    sent, going = (delivery.release(letter(subject), now=NOW) for subject in ("Sent", "Going"))
+    over = {"state": "finished", "accepted": 1, "pending": 0, "finished": NOW, "left_by_letter": 1}
+    Campaign.objects.filter(pk=sent.pk).update(**over)
+    delivery.release(letter("Later"), now=NOW, at=NOW + timedelta(days=2))
+    letter("To those not reached", again=going)
+    return lantern
+
+
+def letters_of(organization: Any) -> dict[str, Campaign]:
+    return {
+        draft_of(row).subject: row
+        for row in Campaign.objects.select_related("organization", "template").filter(organization=organization)
+    }
+
+
+def test_letters_and_all_that_they_are_made_of_come_into_another_house(
+    written: Any, vault: Any, tmp_path: Path
+) -> None:
+    there, counts = in_another_house(made(written, ExportRequest("samizdat", keys=True)), tmp_path, vault)
+    assert (counts["letters"], counts["pictures"], counts["templates"]) == (4, 1, 1)
+    before, after = letters_of(written), letters_of(there)
+    assert {subject: row.state for subject, row in after.items()} == {
+        "A draft": "draft", "Sent": "finished", "Going": "finished", "Later": "draft",
+    }  # fmt: skip
+    draft = after["A draft"]
+    assert draft.tag == queries.tag_named(there, "press") and import_template.name_of(draft.template) == "Ours"  # type: ignore[arg-type]
+    books = {name: status(after["Sent"])[name] for name in ("frozen", "accepted", "pending", "left_by_letter")}
+    assert books == {"frozen": 1, "accepted": 1, "pending": 0, "left_by_letter": 1}
+    assert (after["Going"].cancelled, after["Going"].pending) == (1, 0)
+    assert open_edition(after["Sent"].edition.pk).compiled == open_edition(before["Sent"].edition.pk).compiled
+    assert not after["Sent"].edition.chunks.exists()
+    (picture,) = Picture.objects.filter(organization=there)
+    assert library.open_picture(picture) == library.open_picture(Picture.objects.get(organization=written))
+    assert library.facts_of(picture).name == "The river"
+    # Somebody of this house has its name already: texts and looks say the new one.
+    assert picture.slug in arrangement_of(draft).texts["main"].html
+    assert picture.slug in draft_of(draft).body and brand.brand_of(there).logo == picture.slug
+    assert brand.brand_of(there).link == "#003366"
+    list_ = queries.list_named(there, "The Thursday Letter")
+    assert retention.rules_of(list_) == retention.RetentionRules(left_days=400)
+    there.refresh_from_db()
+    assert (there.quiet_hours, there.public_url) == ("22:00-07:00", "")
+
+
+@pytest.mark.django_db(databases=["default", "publicdb"])
+def test_numbers_that_stand_in_mailboxes_stay_where_nobody_has_them(written: Any, vault: Any, tmp_path: Path) -> None:
+    data, sent = made(written, ExportRequest("samizdat")), letters_of(written)["Sent"]
+    known = sent.edition.pk, sent.edition.archive_slug, Picture.objects.get().slug
+    Campaign.objects.filter(again__isnull=False).delete()
+    _forget(written)
+    there, _counts = in_another_house(data, tmp_path, vault)
+    after = letters_of(there)["Sent"].edition
+    assert (after.pk, after.archive_slug, Picture.objects.get().slug) == known
+    change_settings(there, by=None, now=NOW, public_url="https://harbour.example")
+    follow(NOW)
+    assert Page.objects.filter(slug=known[1]).exists() and Shown.objects.filter(slug=known[2]).exists()
+
+
+def _forget(organization: Any) -> None:
+    from samizdat.campaigns.models import Edition
+    from samizdat.delivery.models import Chunk
+
+    Chunk.objects.all().delete()
+    Edition.objects.all().delete()
+    Campaign.objects.filter(organization=organization).delete()
+    Picture.objects.filter(organization=organization).delete()
+
+
+@pytest.fixture
+def full(written: Any) -> Any:
+    """The letter that was sent has all that can belong to one; the draft has a test, a comment and a history."""
+    rows, by_route = letters_of(written), {"accepted": 1, "refused": 0, "deferred": 2, "unsure": 0}
+    sent, draft = rows["Sent"], rows["A draft"]
+    folder = folders.add(written, "Autumn", by=None, now=NOW)
+    Campaign.objects.filter(pk=sent.pk).update(replies=7, folder=folder)
+    Campaign.objects.filter(pk=draft.pk).update(planned=TODAY, unlisted=True, purpose=1)
+    Campaign.objects.filter(pk=rows["Going"].pk).update(tag=draft.tag)
+    web_corrections.correct(sent, "Hello.", "Good day.", by=None, now=NOW)
+    LinkTotal.objects.create(edition=sent.edition, place=0, link=1, day=TODAY, count=44)
+    LinkTotal.objects.create(edition=sent.edition, place=0, link=2, day=TODAY, count=9)
+    AnswerTotal.objects.create(edition=sent.edition, place=0, answer=2, count=31)
+    AnswerTotal.objects.create(edition=sent.edition, place=0, answer=1, count=9)
+    Edition.objects.filter(pk=sent.edition.pk).update(counted_places="0")
+    route = Route.objects.create(
+        organization=written, name="relay", settings_sealed=b"", scheme="smtp", changed=NOW, state="live"
+    )
+    RouteTotal.objects.create(edition=sent.edition, route=route, **by_route)
+    MinuteTotal.objects.create(edition=sent.edition, route=route, minute=NOW, accepted=1)
+    ProviderTotal.objects.create(edition=sent.edition, provider=1, state=State.ACCEPTED, count=1)
+    comments.say(draft, comments.CommentText("Too long?", quote="Hello."), by=None, now=NOW)
+    revisions.keep(draft, draft_of(draft).with_(body="Hello, all.\n"), number=1, by=None, at=NOW - timedelta(hours=1))
+    other = create(written, draft.list, draft_of(draft).with_(subject="Other text"), by=None, now=NOW)
+    changes = [ab_test.VersionChange(subject="Another subject"), ab_test.VersionChange(letter=other)]
+    ab_test.plan(draft, changes, share=20, way="hand", at=NOW + timedelta(days=1), by=None, now=NOW)
+    return written
+
+
+@pytest.mark.usefixtures("low_floor")
+def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, tmp_path: Path) -> None:
+    data = made(full, ExportRequest("samizdat"))
+    there, counts = in_another_house(data, tmp_path, vault)
+    told = {"history": 1, "comments": 1, "corrections": 1, "clicks": 1, "answers": 1, "tests": 1, "results": 2}
+    assert {name: counts[name] for name in told} == told
+    assert {name: manifest_of(data)["counts"][name] for name in told} == told
+    before, after = letters_of(full), letters_of(there)
+    sent, draft = after["Sent"], after["A draft"]
+    assert (sent.replies, folders.name_of(there, sent.folder)) == (7, "Autumn")  # type: ignore[arg-type]
+    assert [(one.wrong, one.right, one.at) for one in web_corrections.corrections(sent.edition)] == [
+        ("Hello.", "Good day.", NOW)
+    ]
+    assert "Good day." in web_corrections.web_copy(sent, sent.edition, NOW)[1]
+    # Neither what few pressed nor the day of it leaves the house; nor one more than others say.
+    assert LinkTotal.objects.values_list("place", "link", "day", "count").get(edition=sent.edition) == (0, 1, TODAY, 40)
+    assert AnswerTotal.objects.values_list("place", "answer", "count").get(edition=sent.edition) == (0, 2, 30)
+    was, now = report(before["Sent"]), report(sent)
+    (route,) = Route.objects.filter(organization=there)
+    assert route.state == "removed" and not route.settings_sealed
+    mine = now.by_route[route.name] | {"state": "live"}
+    assert mine == was.by_route["relay"] and route.name == f"relay ({route.pk})"
+    assert [(minute[0], *minute[2:]) for minute in now.minutes] == [(minute[0], *minute[2:]) for minute in was.minutes]
+    assert now.providers == was.providers
+    assert draft.planned == TODAY and draft.is_appeal and not sent.is_appeal
+    unlisted = {subject for subject, row in after.items() if row.unlisted}
+    assert unlisted == {"A draft", "Going"}, "as chosen, and one to few, whose tag may be gone there"
+    (comment,) = comments.comments(draft)
+    assert (comment.words, comment.at) == (comments.CommentText("Too long?", quote="Hello."), NOW)
+    kept = revisions.version_of(draft, 1)
+    assert kept is not None and kept.draft.body == "Hello, all.\n" and kept.places == arrangement_of(draft)
+    versions = ab_test.versions(draft)
+    assert [one.change.subject for one in versions] == ["", "Another subject", ""]
+    assert versions[2].change.letter == after["Other text"] and (draft.test_share, draft.test_by) == (20, "hand")
+
+
+def test_a_version_that_no_editor_of_today_could_open_stays_behind_alone(full: Any, vault: Any, tmp_path: Path) -> None:
+    draft = letters_of(full)["A draft"]
+    old = {"format": "blocks", "body": "{}"}
+    data = forged(
+        made(full, ExportRequest("samizdat")),
+        "history/1.json",
+        lambda told: [row | {"draft": row["draft"] | old} if row["letter"] == draft.pk else row for row in told],
+    )
+    there, counts = in_another_house(data, tmp_path, vault)
+    assert (counts["history"], counts["comments"]) == (0, 1) and not revisions.entries(letters_of(there)["A draft"])
+
+
+def test_a_digest_that_waits_comes_with_its_readers_and_leaves_by_a_persons_press_alone(
+    written: Any, vault: Any, tmp_path: Path
+) -> None:
+    digest = create(written, letters_of(written)["Sent"].list, draft_of(letters_of(written)["Sent"]).with_(
+        subject="Lately"
+    ), by=None, now=NOW)  # fmt: skip
+    Campaign.objects.filter(pk=digest.pk).update(is_digest=True, digest_round=3)
+    ada = Subscriber.objects.get(organization=written)
+    digest_rounds.set_aside(digest, [ada.pk])
+    there, _counts = in_another_house(made(written, ExportRequest("samizdat")), tmp_path, vault)
+    come = letters_of(there)["Lately"]
+    hers = Subscriber.objects.get(organization=there)
+    assert (come.state, come.reason, come.is_digest, come.digest_round) == ("draft", "digest", True, 3)
+    assert digest_rounds.aside_of(come) == [[hers.pk]] and hers.number == ada.number
+    change_settings(there, by=None, now=NOW, public_url="https://harbour.example")
+    digests.make_due(NOW + timedelta(days=60))
+    come.refresh_from_db()
+    assert come.state == "draft"
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (1, {"rows": 3, "consent": 6, "subscribed": 3, "letters": 0, "history": 0}),
+        (2, {"rows": 1, "consent": 1, "subscribed": 1, "letters": 4, "history": 0, "results": 0}),
+        (3, {"rows": 1, "letters": 5, "history": 1, "comments": 1, "tests": 1, "results": 2, "growth": 1}),
+    ],
+)
+def test_a_file_that_an_older_samizdat_wrote_comes_in(
+    lantern: Any, vault: Any, tmp_path: Path, version: int, told: dict[str, int]
+) -> None:
+    data = (Path(__file__).parents[1] / f"payloads/samizdat/version-{version}.zip").read_bytes()
+    assert manifest_of(data)["version"] == version
+    there, counts = in_another_house(data, tmp_path, vault)
+    assert {name: counts[name] for name in told} == told
+    assert queries.count(there) == told["rows"]
+
+
+def test_letters_and_what_belongs_to_them_share_files_of_bounded_length(
+    full: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = sorted(manifest_of(made(full, ExportRequest("samizdat")))["files"])
+    assert [name for name in names if name.startswith(("letters/", "results/"))] == ["letters/1.json", "results/1.json"]
+    monkeypatch.setattr(campaigns, "LONG", 1)
+    data = made(full, ExportRequest("samizdat"))
+    assert {"letters/5.json", "results/2.json"} <= set(manifest_of(data)["files"])
+    _there, counts = in_another_house(data, tmp_path, vault)
+    assert (counts["letters"], counts["results"], counts["history"]) == (5, 2, 1)
+
+
+def manifest_of(data: bytes) -> Any:
+    return json.loads(zipfile.ZipFile(io.BytesIO(data)).read("manifest.json"))
+
+
+def test_the_same_file_again_brings_no_letter_twice(written: Any, vault: Any, tmp_path: Path) -> None:
+    data = made(written, ExportRequest("samizdat"))
+    there, _counts = in_another_house(data, tmp_path, vault)
+    from samizdat.portability.restore import bring_back
+
+    assert bring_back(there, tmp_path / "export.zip", now=lambda: NOW)["added"] == 0
+    assert (
+        Campaign.objects.filter(organization=there).count(),
+        Template.objects.filter(organization=there).count(),
+    ) == (4, 1)
+
+
+def test_a_return_killed_between_two_letters_goes_on_behind_the_last(
+    written: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.portability.restore import bring_back
+
+    data = made(written, ExportRequest("samizdat"))
+    made_anew, came = campaigns._make, []
+
+    def killed(letter: Any, places: Any) -> Any:
+        if len(came) == 2:
+            raise KeyboardInterrupt
+        came.append(letter.number)
+        return made_anew(letter, places)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(campaigns, "_make", killed)
+        with pytest.raises(KeyboardInterrupt):
+            in_another_house(data, tmp_path, vault)
+    begun = Import.objects.get()
+    there, known = begun.organization, base.Places(begun, NOW, None, {}, {}).load().all("letters")
+    assert sorted(known) == sorted(map(str, came))
+    # What one letter adds does not grow with those before it: 5,000 would be sealed 5,000 times.
+    assert max(len(told) for told in begun.places.values_list("told_sealed", flat=True)) < 150
+
+    another = Import.objects.create(organization=there, list=begun.list, state="reading", fingerprint=b"x", created=NOW)
+    base.take_over(begun, another)
+    assert base.Places(another, NOW, None, {}, {}).load().all("letters") == known
+    base.take_over(another, begun)
+
+    assert bring_back(there, tmp_path / "export.zip", now=lambda: NOW)["letters"] == 4
+    assert Campaign.objects.filter(organization=there).count() == 4
+    assert not ImportIdMap.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("pictures.json", lambda told: [told[0] | {"kind": "html"}]),
+        ("pictures.json", lambda told: [told[0] | {"slug": "../../etc"}]),
+        ("templates.json", lambda told: [{"number": 1}]),
+        ("looks.json", lambda told: {"brand": {"logo_width": "wide"}}),
+        ("keeping.json", lambda told: [{"list": 77, "left_days": 400, "delivery_months": None}]),
+        ("settings.json", lambda told: told | {"quiet_hours": "always"}),
+        ("letters/", lambda told: told | {"state": "flying"}),
+        ("letters/", lambda told: told | {"books": told["books"] | {"frozen": 7}}),
+        ("letters/", lambda told: told | {"edition": {"number": 1}}),
+        ("letters/", lambda told: []),
+        ("letters/", lambda told: told | {"version": -1}),
+        ("results/", lambda told: told | {"routes": [{"route": "relay"}]}),
+        ("results/", lambda told: told | {"versions": [{"version": 1, "state": "flying", "count": 1}]}),
+        ("results/", lambda told: told | {"letter": "1"}),
+    ],
+)
+def test_a_forged_letter_or_picture_is_refused_before_anybody_is_written(
+    written: Any, vault: Any, tmp_path: Path, name: str, spoil: Any
+) -> None:
+    sent = letters_of(written)["Sent"].pk
+
+    def spoil_rows(told: Any) -> Any:
+        return [spoil(row) if row["number" if name == "letters/" else "letter"] == sent else row for row in told]
+
+    data = made(written, ExportRequest("samizdat"))
+    data = forged(data, f"{name}1.json", spoil_rows) if name.endswith("/") else forged(data, name, spoil)
+    people = Subscriber.objects.count()
+    with pytest.raises(ExportRefused) as refused:
+        in_another_house(data, tmp_path, vault)
+    assert refused.value.code == "altered_file"
+    there = Organization.objects.order_by("-pk")[0]
+    assert Subscriber.objects.count() == people and not Campaign.objects.filter(organization=there).exists()
+
+
+def forged(data: bytes, name: str, spoil: Any) -> bytes:
+    """With the right length and checksum: whoever forges it can count."""
+    made = json.dumps(spoil(json.loads(zipfile.ZipFile(io.BytesIO(data)).read(name)))).encode()
+    data = _changed(data, name, lambda _text: made)
+
+    def told(text: bytes) -> bytes:
+        manifest = json.loads(text)
+        manifest["files"][name] |= {"bytes": len(made), "sha256": hashlib.sha256(made).hexdigest()}
+        return json.dumps(manifest).encode()
+
+    return _changed(data, "manifest.json", told)

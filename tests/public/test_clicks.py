@@ -1,0 +1,106 @@
+"""A counted link: it leads on, keeps one sum a link and day, and knows nothing of who pressed it."""
+
+import json
+import struct
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from samizdat.core.crypto import seal, tokens
+from samizdat.public import clicks
+from samizdat.publicdb import actions
+from samizdat.publicdb.models import Intake, LinkTarget, Site
+from tests.public.conftest import BOX, KEY, OTHER_UID, UID, publish
+
+pytestmark = pytest.mark.django_db
+
+CODE = tokens.make(KEY, "click", 4, 0)
+TO = "https://paper.example/a?b=1#c"
+
+
+@pytest.fixture
+def tally(lantern_place: bytes, monkeypatch: pytest.MonkeyPatch) -> clicks.ClickTally:
+    """Sums that go into the intake when the test says so."""
+    actions.publish_targets(UID, {CODE: {"to": TO}})
+    found = clicks.ClickTally(later=lambda _seconds, _deed: None)
+    monkeypatch.setattr(clicks, "tally", found)
+    return found
+
+
+def opened() -> list[dict[str, Any]]:
+    boxes = [bytes(row.box) for row in Intake.objects.order_by("id")]
+    assert all(struct.unpack(">I", box[:4])[0] == 5 for box in boxes)
+    return [json.loads(seal.open_sealed(BOX, box[4:], b"intake\0" + UID)) for box in boxes]
+
+
+def test_it_leads_on_and_the_sum_has_no_time_and_no_reader(reader: Client, tally: clicks.ClickTally) -> None:
+    for _ in range(3):
+        answer: Any = reader.get(f"/l/{CODE}", HTTP_USER_AGENT="Zweifuss/7", REMOTE_ADDR="203.0.113.7")
+        assert (answer.status_code, answer["Location"]) == (302, TO)
+        assert (answer["Referrer-Policy"], answer["Cache-Control"]) == ("no-referrer", "no-store")
+        assert not answer.cookies
+    assert reader.head(f"/l/{CODE}")["Location"] == TO
+    assert reader.post(f"/l/{CODE}").status_code == 405
+    assert not Intake.objects.exists()
+    tally.flush()
+    [said] = opened()
+    assert said == {"kind": "pressed", "day": datetime.now(UTC).date().isoformat(), "counts": {CODE: 3}}
+    tally.flush()
+    assert Intake.objects.count() == 1
+
+
+def test_a_link_of_a_letter_to_few_leads_on_and_counts_nothing(reader: Client, tally: clicks.ClickTally) -> None:
+    actions.publish_targets(UID, {CODE: {"to": TO, "uncounted": True}})
+    assert reader.get(f"/l/{CODE}")["Location"] == TO
+    tally.flush()
+    assert not Intake.objects.exists()
+
+
+@pytest.mark.usefixtures("tally")
+def test_it_leads_nowhere_but_where_a_letter_said(reader: Client) -> None:
+    other = tokens.make(KEY, "click", 4, 1)
+    for wrong in (other, CODE[:-1], "a" * 52, "https://evil.example", f"{CODE}?to=https://evil.example/"):
+        answer: Any = reader.get(f"/l/{wrong}")
+        assert answer.get("Location", TO) == TO and answer.status_code in (302, 404)
+    assert reader.get(f"/l/{other}").status_code == 404
+    # On another group's own host it is no link at all.
+    publish(OTHER_UID, host="other.example")
+    assert reader.get(f"/l/{CODE}", HTTP_HOST="other.example").status_code == 404
+    assert reader.get(f"/l/{CODE.upper()}=", HTTP_HOST="elsewhere.example")["Location"] == TO
+
+
+@pytest.mark.usefixtures("tally")
+def test_the_publicdb_itself_does_not_say_where_links_lead() -> None:
+    held = b"".join(bytes(row.name) + bytes(row.box) for row in LinkTarget.objects.all())
+    assert b"paper.example" not in held and CODE.encode() not in held
+
+
+def test_a_day_is_that_of_the_readers_zone(tally: clicks.ClickTally) -> None:
+    Site.objects.update(zone="Asia/Vladivostok")
+    tally.add(Site.objects.get(), CODE, datetime(2026, 11, 25, 20, tzinfo=UTC))
+    tally.flush()
+    assert opened()[0]["day"] == "2026-11-26"
+
+
+def test_presses_while_the_sums_are_put_down_set_one_timer_and_not_two(
+    lantern_place: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timers: list[Any] = []
+    tally = clicks.ClickTally(later=lambda _seconds, deed: timers.append(deed))
+    place, now = Site.objects.get(), datetime(2026, 11, 25, 20, tzinfo=UTC)
+    put_down = clicks._drop
+
+    def pressed_meanwhile(*sums: Any) -> None:
+        tally.add(place, CODE, now)
+        put_down(*sums)
+
+    monkeypatch.setattr(clicks, "_drop", pressed_meanwhile)
+    monkeypatch.setattr(clicks.connections, "close_all", lambda: None)  # The test's own.
+    tally.add(place, CODE, now)
+    for _minute in range(3):
+        [ring] = timers
+        timers.clear()
+        ring()
+    assert len(timers) == 1 and Intake.objects.count() == 3

@@ -1,0 +1,136 @@
+"""Seeing a letter before it goes, tests to several at once, and a link for somebody without an account."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from samizdat.campaigns import seed_list
+from samizdat.campaigns.actions import save
+from samizdat.campaigns.archive import share_links
+from samizdat.campaigns.drafts.draft import draft_of
+from tests.conftest import NOW
+from tests.web.conftest import House, make_campaign
+
+pytestmark = pytest.mark.django_db
+
+Desk = Callable[[str], Client]
+BODY = """# The river
+
+Dear {{ FNAME | default: "friend" }} of {{ CITY | default: "somewhere" }},
+
+{% if CITY == "Riga" %}We meet in Riga.{% else %}We meet later.{% endif %}
+
+[The report](https://a.example/r)
+"""
+
+
+def _to(here: House, name: str, *args: Any) -> str:
+    return reverse(name, args=[here.organization.slug, *args])
+
+
+def _text(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+def test_a_letter_is_made_out_to_a_reader_to_somebody_with_everything_or_with_nothing(here: House, desk: Desk) -> None:
+    client, letter = desk("editor"), make_campaign(here, "River", BODY)
+    page = _to(here, "look", letter.pk)
+
+    def said(who: str) -> str:
+        return _text(client.get(page, {"view": "text", "as": who}))
+
+    assert "Dear friend of somewhere" in said("") and "We meet later." in said("")
+    assert "Dear Maria of Riga" in said("all") and "We meet in Riga." in said("all")
+    assert "Dear Ada of somewhere" in said(f"No. {here.ada.number:,}")
+    assert "There is no reader of that number" in said("4711")
+    frame = client.get(_to(here, "look-frame", letter.pk, "inverted"), {"as": "all"})
+    assert "Dear Maria" in _text(frame) and "invert(1)" in _text(frame)
+    assert "Dear friend" in _text(desk("viewer").get(page, {"view": "text", "as": str(here.ada.number)}))
+    assert client.get(_to(here, "look-frame", letter.pk, "loud")).status_code == 404
+
+
+def test_the_reading_order_and_the_weight_are_told(here: House, desk: Desk) -> None:
+    letter = make_campaign(here, "River")
+    body = '<h1>The river</h1><p>Dear friend</p><a href="https://a.example">The report</a><img src="/m/map.png">'
+    draft = draft_of(letter).with_(format="html", body=body)
+    save(letter, draft, version=letter.version, by=here.people["editor"], now=NOW)
+    page = _text(desk("viewer").get(_to(here, "look", letter.pk), {"view": "aloud"}))
+    order = [page.index(said) for said in ("heading 1", "The river", "Dear friend", "The report", "map.png")]
+    assert order == sorted(order)
+    assert "1 picture has no description." in page
+    assert " kB of the 102 kB that Gmail shows" in page
+
+
+def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from samizdat.delivery.actions import remote_checks
+    from samizdat.delivery.actions.testing import TestResult
+
+    sent: list[str] = []
+
+    def send(_campaign: Any, to: list[str], **_more: Any) -> list[TestResult]:
+        sent.extend(to)
+        return [TestResult(address, address != "full@a.example", "The mailbox is full.") for address in to]
+
+    monkeypatch.setattr(remote_checks, "send_test", send)
+    client, dmitri = desk("editor"), here.people["viewer"]
+    client.post(_to(here, "keep-seeds", here.campaign.pk), {"seeds": "one@a.example\nfull@a.example\n"})
+    ticked = {"to": ["me", str(dmitri.pk), "seeds", "99999"], "others": "ONE@a.example\ntwo@a.example"}
+    page = _text(client.post(_to(here, "send-tests", here.campaign.pk), ticked, follow=True))
+    assert sent == [f"{who}@lantern.example" for who in ("clara", "dmitri")] + [
+        "ONE@a.example",
+        "full@a.example",
+        "two@a.example",
+    ]
+    assert "4 tests are with the next server." in page and "full@a.example: The mailbox is full." in page
+    assert "Tick somebody first." in _text(client.post(_to(here, "send-tests", here.campaign.pk), follow=True))
+    wrong = client.post(_to(here, "keep-seeds", here.campaign.pk), {"seeds": "a@x.example\nno"}, follow=True)
+    assert "a@x.example\nno</textarea>" in wrong.content.decode().replace("\r", ""), "what was typed is still there"
+    assert "Line 2" in _text(wrong) and len(seed_list.seeds(here.organization)) == 2
+
+
+def test_a_test_with_a_readers_own_values_goes_to_those_who_may_see_them(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "send-tests", here.campaign.pk)
+    asked = {"to": ["me"], "as": str(here.ada.number)}
+    assert "goes to you and to colleagues who write alone" in _text(
+        client.post(address, asked | {"to": ["me", str(here.people["viewer"].pk)]}, follow=True)
+    )
+    assert not [*here.letters.rglob("*.eml")]
+    client.post(address, asked | {"to": ["me", str(here.people["admin"].pk)]})
+    sent = [path.read_text() for path in here.letters.rglob("*.eml")]
+    assert len(sent) == 2 and all("To: Ada <" in letter and "ada@" not in letter for letter in sent)
+
+
+def test_somebody_outside_reads_and_answers_without_a_cookie_until_the_link_is_withdrawn(
+    here: House, desk: Desk
+) -> None:
+    editor, outside = desk("editor"), Client(enforce_csrf_checks=True)
+    page = _text(editor.post(_to(here, "share", here.campaign.pk), {"note": "For Olga"}))
+    address = page.split('id="link">http://testserver', 1)[1].split("<", 1)[0]
+    read = outside.get(address)
+    assert "What the river took" in _text(read)
+    assert read.headers["Referrer-Policy"] == "no-referrer"
+    assert read.headers["X-Robots-Tag"].startswith("noindex")
+    frame = outside.get(reverse("shared-frame", args=[address.rsplit("/", 1)[1], "light"]))
+    assert "the water came at four" in _text(frame) and "sandbox" in frame.headers["Content-Security-Policy"]
+    mark = _text(read).split('name="mark" value="', 1)[1].split('"', 1)[0]
+    yes = {"mark": mark, "name": "Olga", "text": "Good.", "answer": "yes"}
+    assert "Your answer is with them" in _text(outside.post(address, yes, follow=True))
+    assert outside.post(address, {"mark": mark, "text": " ", "answer": "words"}).status_code == 422
+    shown = _text(editor.get(_to(here, "look", here.campaign.pk)))
+    assert "Olga" in shown and "agrees" in shown and "Good." in shown
+    assert "Good." in _text(editor.get(_to(here, "campaign", here.campaign.pk))), "beside the text as well"
+    letter = here.campaign
+    save(letter, draft_of(letter).with_(body="New"), version=letter.version, by=here.people["editor"], now=NOW)
+    assert "agreed to an earlier version" in _text(editor.get(_to(here, "look", letter.pk)))
+    late = outside.post(address, yes)
+    assert late.status_code == 409 and 'value="Olga"' in _text(late)
+    assert not outside.cookies
+    [link] = [one for one in share_links.links(letter, timezone.now()) if one.note == "For Olga"]
+    editor.post(_to(here, "end-share", letter.pk, link.number))
+    gone = outside.get(address)
+    assert gone.status_code == 404 and "This link has ended" in _text(gone)
+    assert gone.headers["Referrer-Policy"] == "no-referrer"

@@ -1,0 +1,498 @@
+"""Release at the desk: the checklist stops, the number is typed, the hold holds; the report adds up."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db.models import F
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from samizdat.accounts import pending_changes
+from samizdat.audience import actions as audience
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.drafts import comments as commenting
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.drafts.revisions import entries
+from samizdat.campaigns.models import Campaign
+from samizdat.core.mail.ledger import JournalNews, unpack_numbers
+from samizdat.delivery import actions as delivery
+from samizdat.delivery.engine.results import SendResult, write
+from samizdat.delivery.models import Chunk
+from samizdat.web.campaigns.forms.campaigns import ReleaseForm, in_zone
+from samizdat.web.delivery.views import release, reports
+from samizdat.web.delivery.views.reports import _speeds
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+RIGA = ZoneInfo("Europe/Riga")
+
+
+@pytest.fixture(autouse=True)
+def quiet_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No name server is asked; what was asked is kept."""
+    from samizdat.campaigns import sender_domain_check
+
+    asked: list[str] = []
+
+    def look(name: str, **_: object) -> list[sender_domain_check.DnsRecord]:
+        asked.append(name)
+        return [sender_domain_check.DnsRecord("SPF", "stop", f"{name} has no SPF record.")]
+
+    monkeypatch.setattr(sender_domain_check, "check_domain", look)
+    return asked
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organization.slug, *args])
+
+
+def test_the_page_does_not_wait_for_name_servers(here: House, desk: Desk, quiet_names: list[str]) -> None:
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    page = client.get(address).content.decode()
+    assert quiet_names == []
+    assert 'hx-trigger="load"' in page
+    cards = client.get(_to(here, "domain", here.campaign.pk)).content.decode()
+    assert "lantern.example has no SPF record." in cards
+    assert "has no SPF record." in client.get(address + "?look=1").content.decode()
+    assert quiet_names == ["lantern.example"] * 2
+
+
+def test_release_holds_for_five_minutes_and_goes_to_the_report(here: House, desk: Desk) -> None:
+    before = timezone.now()
+    answer = desk("editor").post(_to(here, "send", here.campaign.pk), {"when": "now"})
+    assert answer.headers["Location"] == _to(here, "report", here.campaign.pk)
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "held"
+    assert here.campaign.frozen == 1  # Ada; Boris has left.
+    assert timedelta(minutes=4) < here.campaign.due - before < timedelta(minutes=6)
+
+
+@pytest.mark.parametrize("chosen", ["resend", "hold"])
+def test_what_becomes_of_lost_answers_is_chosen_in_plain_words(here: House, desk: Desk, chosen: str) -> None:
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    assert "Somebody may get it twice." in client.get(address).content.decode()
+    client.post(address, {"when": "now", "unsure": chosen})
+    here.campaign.refresh_from_db()
+    assert (here.campaign.state, here.campaign.unsure_policy) == ("held", chosen)
+
+
+def test_it_is_scheduled_in_the_readers_own_zone(here: House, desk: Desk) -> None:
+    day = (timezone.now() + timedelta(days=3)).astimezone(RIGA).date()
+    answers = {"when": "later", "day": day.isoformat(), "time": "10:00"}
+    desk("editor").post(_to(here, "send", here.campaign.pk), answers)
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "scheduled"
+    assert here.campaign.due == datetime.combine(day, time(10), RIGA)
+
+
+@pytest.mark.parametrize(
+    ("answers", "field"),
+    [
+        ({"when": "later"}, "day"),
+        ({"when": "later", "day": "2020-01-01", "time": "10:00"}, "time"),
+        ({"when": "later", "day": "2099-01-01"}, "time"),
+    ],
+)
+def test_a_time_that_cannot_be_is_refused_beside_its_field(here: House, desk: Desk, answers: Any, field: str) -> None:
+    answer = desk("editor").post(_to(here, "send", here.campaign.pk), answers)
+    assert answer.status_code == 422
+    assert f'id="f-{field}_error"' in answer.content.decode()
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "draft"
+
+
+def test_an_hour_that_summer_time_leaps_over_does_not_exist() -> None:
+    assert in_zone(date(2027, 3, 28), time(3, 30), RIGA) is None
+    assert in_zone(date(2027, 3, 28), time(4, 30), RIGA) is not None
+
+
+def test_above_a_thousand_the_number_has_to_be_typed() -> None:
+    def asked(**answers: str) -> ReleaseForm:
+        return ReleaseForm({"when": "now", **answers}, people=17_938, zone=RIGA, now=NOW)
+
+    assert not asked().is_valid()
+    assert not asked(number="17937").is_valid()
+    assert asked(number="17 938").is_valid()
+    assert asked(number="17,938").is_valid()
+    assert ReleaseForm({"when": "now"}, people=1000, zone=RIGA, now=NOW).is_valid()
+
+
+def test_who_does_not_get_it_stands_in_the_addition(here: House, desk: Desk) -> None:
+    page = desk("viewer").get(_to(here, "send", here.campaign.pk))
+    told = {row.word: row.count for row in page.context["rows"]}
+    assert told["subscribers known here"] - sum(told.values()) + told["subscribers known here"] == 1
+    assert told["unsubscribed"] == 1
+    assert 'class="minus"' in page.content.decode()
+
+
+def last_sunday(month: int) -> date:
+    """Of this month of next year: when the clocks change in Riga."""
+    day = date(timezone.now().year + 1, month, 31)
+    return day - timedelta(days=(day.weekday() + 1) % 7)
+
+
+def test_the_time_is_shown_in_the_readers_zone_and_in_her_own(here: House, desk: Desk) -> None:
+    client, address = desk("editor"), _to(here, "when", here.campaign.pk)
+    back, forward = last_sunday(10), last_sunday(3)
+    chosen = {"when": "later", "day": back.isoformat(), "time": "03:30"}
+    assert "<dt>You</dt>" not in client.get(address, chosen).content.decode()
+    profile = {"language": "en", "theme": "auto", "timezone": "Asia/Tbilisi"}
+    assert client.post(reverse("profile"), {**profile, "timezone": "Tbilisi"}).status_code == 422
+    client.post(reverse("profile"), profile)
+    part = client.get(address, chosen).content.decode()
+    assert f"Sun {back.day} Oct, 03:30 (Riga)" in part and f"Sun {back.day} Oct, 04:30 (Tbilisi)" in part
+    assert "this time comes twice" in part
+    skipped = client.get(address, {"when": "later", "day": forward.isoformat(), "time": "03:30"}).content.decode()
+    assert "this time does not exist" in skipped
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "9999-12-31"])
+def test_a_slip_in_the_year_is_a_sentence(here: House, desk: Desk, day: str) -> None:
+    answer = desk("editor").get(_to(here, "when", here.campaign.pk), {"when": "later", "day": day, "time": "00:00"})
+    assert "Look at the year" in answer.content.decode()
+
+
+def test_the_number_to_type_is_that_of_the_time_which_was_chosen() -> None:
+    later = {"when": "later", "day": "2026-12-01", "time": "10:00"}
+    for number, right in (("1500", True), ("1200", False)):
+        form = ReleaseForm({**later, "number": number}, people=1200, zone=RIGA, now=NOW, people_at=lambda at: 1500)
+        assert form.is_valid() is right
+
+
+def test_the_same_letter_to_the_same_list_within_a_day_asks_whether_it_is_meant(here: House, desk: Desk) -> None:
+    from samizdat.campaigns.drafts.copy import copy
+
+    client, now = desk("editor"), timezone.now()
+    delivery.release(here.campaign, now=now, hold_minutes=5)
+    again = copy(here.campaign, by=here.people["editor"], now=now)
+    address = _to(here, "send", again.pk)
+    assert "The same letter went to this list" in client.get(address).content.decode()
+    refused = client.post(address, {"when": "now"})
+    assert refused.status_code == 422 and "Tick the box if it is meant." in refused.content.decode()
+    delivery.cancel(here.campaign, now=now)  # Taken back before anybody got it.
+    assert "The same letter went" not in client.get(address).content.decode()
+    Campaign.objects.filter(pk=here.campaign.pk).update(state="finished", accepted=1, cancelled=0)
+    assert client.post(address, {"when": "now", "meant": "on"}).status_code == 302
+    Campaign.objects.filter(pk=here.campaign.pk).update(released=now - timedelta(days=2))
+    Campaign.objects.filter(pk=again.pk).update(released=now - timedelta(days=2))
+    later = copy(here.campaign, by=here.people["editor"], now=now)
+    assert "The same letter went" not in client.get(_to(here, "send", later.pk)).content.decode()
+
+
+def test_without_a_route_nothing_is_released(here: House, desk: Desk) -> None:
+    delivery.pause_route(here.route, now=NOW)
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    page = client.get(address).content.decode()
+    assert "No route lives" in page
+    assert 'aria-disabled="true"' in page
+    assert "btn final" not in page
+    assert client.post(address, {"when": "now"}).status_code == 422
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "draft"
+
+
+def test_release_is_the_only_red_button(here: House, desk: Desk) -> None:
+    page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
+    assert page.count("btn final") == 1
+
+
+def test_a_test_goes_to_one_address_and_into_no_count(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    answer = client.post(_to(here, "test-campaign", here.campaign.pk), {"test-to": "friend@post.example"}, follow=True)
+    assert "is with the next server" in answer.content.decode()
+    assert list(here.letters.rglob("*.eml"))
+    assert "A test was sent" in client.get(_to(here, "send", here.campaign.pk)).content.decode()
+    here.campaign.refresh_from_db()
+    assert here.campaign.frozen == 0
+
+
+def test_the_report_adds_up_and_is_swapped_whole(here: House, desk: Desk) -> None:
+    client = desk("viewer")
+    page = client.get(_to(here, "report", here.sent.pk)).content.decode()
+    assert 'hx-trigger="every 2s"' in page
+    assert "frozen" in page
+    part = client.get(_to(here, "live", here.sent.pk)).content.decode()
+    assert part.startswith('<div class="stack loose" id="live"')
+    assert "<html" not in part
+
+
+@pytest.mark.parametrize(
+    ("since", "speed"),
+    [
+        (timedelta(minutes=30), 60),  # The whole minutes 11:57 to 11:59; 12:00 has only begun.
+        (timedelta(seconds=90), 80),  # It began in 11:58: 120 in a minute and a half.
+        (timedelta(seconds=5), None),
+    ],
+)
+def test_the_speed_is_taken_over_the_time_there_was(since: timedelta, speed: int | None) -> None:
+    minutes = [(datetime(2026, 11, 25, 11, 58, tzinfo=UTC), "a", 60, 0), (NOW - timedelta(minutes=1), "a", 60, 0)]
+    if since > timedelta(minutes=3):
+        minutes.append((NOW - timedelta(minutes=3), "a", 60, 0))
+    assert _speeds(minutes, NOW - since, NOW).get("a") == speed
+
+
+def test_a_finished_letter_has_no_speed_any_more(here: House, desk: Desk) -> None:
+    address = _to(here, "report", here.sent.pk)
+    assert "A minute" in desk("viewer").get(address).content.decode()
+    delivery.cancel(here.sent, now=NOW)
+    assert "A minute" not in desk("viewer").get(address).content.decode()
+
+
+def test_the_report_of_a_letter_that_is_over_names_no_route_it_did_not_go_by(here: House, desk: Desk) -> None:
+    address = _to(here, "report", here.sent.pk)
+    assert [name for name, _row, _speed in desk("viewer").get(address).context["routes"]] == ["own-server"]
+    delivery.cancel(here.sent, now=NOW)
+    page = desk("viewer").get(address)
+    assert page.context["routes"] == [] and "Nothing went out." in page.content.decode()
+
+
+@pytest.mark.parametrize("place", ["report", "live"])
+def test_the_report_says_how_many_left_by_this_letter_while_it_goes_and_afterwards(
+    here: House, desk: Desk, place: str
+) -> None:
+    address = _to(here, place, here.sent.pk)
+    assert "Left by this letter: 0" in desk("viewer").get(address).content.decode()
+    Campaign.objects.filter(pk=here.sent.pk).update(left_by_letter=1234)
+    assert "Left by this letter: 1,234" in desk("viewer").get(address).content.decode()
+    delivery.cancel(here.sent, now=NOW)
+    assert "Left by this letter: 1,234" in desk("viewer").get(address).content.decode()
+
+
+def test_settling_where_nothing_is_unsure_settles_nothing(here: House, desk: Desk) -> None:
+    delivery.settle(here.sent, "hold", now=NOW)
+    page = desk("editor").get(_to(here, "report", here.sent.pk)).content.decode()
+    assert "The unsure ones were settled." not in page
+    assert "there were none yet" in page
+    Campaign.objects.filter(pk=here.sent.pk).update(pending=F("pending") - 1, unsure=1)
+    delivery.settle(here.sent, "hold", now=NOW)
+    assert "The unsure ones were settled." in desk("editor").get(_to(here, "report", here.sent.pk)).content.decode()
+
+
+def test_lost_answers_are_settled_by_ticks_and_not_offered_where_it_is_over(here: House, desk: Desk) -> None:
+    from samizdat.delivery.models import Delivery, Retry
+
+    Delivery.objects.create(edition=here.sent.edition, number=here.ada.number, state=4, answer=0, day=NOW.date())
+    Campaign.objects.filter(pk=here.sent.pk).update(pending=F("pending") - 1, unsure=1, state="finished")
+    client, address, report = desk("editor"), _to(here, "unsure", here.sent.pk), _to(here, "report", here.sent.pk)
+    assert address in client.get(report).content.decode()
+    page = client.get(address).content.decode()
+    assert _to(here, "subscriber", here.ada.number) in page and "ada@" not in page
+    assert 'name="n"' not in desk("viewer").get(address).content.decode()
+    told = client.post(address, {"how": "resend", "n": [str(here.ada.number)]}, follow=True).content.decode()
+    assert "1 is sent again with the same Message-ID." in told
+    assert Retry.objects.get(edition=here.sent.edition).number == here.ada.number
+    Campaign.objects.filter(pk=here.sent.pk).update(state="cancelled")
+    assert 'value="resend"' not in client.get(report).content.decode() + client.get(address).content.decode()
+
+
+def test_pause_resume_and_stop(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    client.post(_to(here, "pause", here.sent.pk))
+    here.sent.refresh_from_db()
+    assert here.sent.state == "paused"
+    assert "Somebody here paused it." in client.get(_to(here, "report", here.sent.pk)).content.decode()
+    client.post(_to(here, "resume", here.sent.pk))
+    here.sent.refresh_from_db()
+    assert here.sent.state == "sending"
+    assert client.post(_to(here, "stop", here.sent.pk), {"word": "no"}).status_code == 422
+    client.post(_to(here, "stop", here.sent.pk), {"word": "STOP"})
+    here.sent.refresh_from_db()
+    assert here.sent.state == "cancelled"
+    assert here.sent.cancelled == 1
+
+
+def test_a_route_that_drops_us_is_told_beside_the_letter_and_nobody_is_blamed(here: House, desk: Desk) -> None:
+    from samizdat.core.mail.outcome import RouteVerdict
+
+    verdict = RouteVerdict("dead", "suspended", {"host": "mail.example", "answer": "550 account closed"})
+    delivery.condemn(here.route.pk, verdict, NOW)
+    address = _to(here, "report", here.sent.pk)
+    page = desk("editor").get(address).content.decode()
+    assert "own-server is resting" in page
+    assert "550 account closed" in page
+    assert "Nobody was marked as bounced." in page
+    assert "goes by the next route" not in page
+    assert _to(here, "routes") not in page
+    delivery.add_route(here.organization, "second", "smtp+plain://127.0.0.1:1", now=NOW)
+    page = desk("admin").get(address).content.decode()
+    assert "goes by the next route" in page
+    assert _to(here, "routes") in page
+
+
+def test_a_stopped_letter_moves_until_nothing_is_owed_any_more(here: House, desk: Desk) -> None:
+    address = _to(here, "report", here.sent.pk)
+    Campaign.objects.filter(pk=here.sent.pk).update(state="cancelled")
+    page = desk("editor").get(address).content.decode()
+    assert 'hx-trigger="every 2s"' in page
+    for button in ("b-pause", "b-stop", "b-back"):
+        assert button not in page
+    Campaign.objects.filter(pk=here.sent.pk).update(pending=0, cancelled=1)
+    page = desk("editor").get(address).content.decode()
+    assert 'hx-trigger="every 2s"' not in page
+    assert "Taken back" in page
+
+
+def leave_to_one(letter: Campaign) -> None:
+    """The sender has written down the first answer."""
+    chunk = Chunk.objects.get(edition__campaign=letter)
+    write([SendResult(letter.edition.pk, chunk.pk, unpack_numbers(bytes(chunk.numbers))[0], JournalNews.ACCEPTED)], NOW)
+    letter.refresh_from_db()
+
+
+def test_what_has_not_left_yet_is_taken_back_as_the_draft_that_it_was(here: House, desk: Desk) -> None:
+    client, letter = desk("editor"), here.campaign
+    comments, history = commenting.comments(letter), entries(letter)
+    assert comments and history
+    client.post(_to(here, "send", letter.pk), {"when": "now"})
+    client.post(_to(here, "pause", letter.pk))
+    assert "Take it back" in client.get(_to(here, "report", letter.pk)).content.decode()
+    page = client.post(_to(here, "take-back", letter.pk), follow=True)
+    assert page.request["PATH_INFO"] == _to(here, "campaign", letter.pk)
+    assert "Taken back: nobody got it." in page.content.decode()
+    letter.refresh_from_db()
+    assert (letter.state, letter.frozen, letter.pending) == ("draft", 0, 0)
+    assert client.get(_to(here, "live", letter.pk)).headers["HX-Refresh"] == "true"
+    assert (commenting.comments(letter), entries(letter)) == (comments, history)
+    client.post(_to(here, "take-back", here.sent.pk))
+    here.sent.refresh_from_db()
+    assert here.sent.state == "sending"
+
+
+def test_what_cannot_be_done_is_said_and_not_done(here: House, desk: Desk) -> None:
+    answer = desk("editor").post(_to(here, "resume", here.sent.pk), follow=True)
+    assert "Only a paused campaign" in answer.content.decode()
+
+
+def test_nobody_who_may_be_written_to_stops_the_release(here: House, desk: Desk) -> None:
+    from samizdat.audience import actions as audience
+
+    audience.unsubscribe(here.ada, here.list, now=NOW)
+    page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
+    assert "It reaches nobody" in page
+    assert Campaign.objects.get(pk=here.campaign.pk).state == "draft"
+
+
+def test_the_hold_at_the_desk_is_five_minutes() -> None:
+    assert release.HOLD == 5
+
+
+def test_the_report_says_which_machine_went_silent_and_only_an_admin_is_told_the_command(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk("editor").post(_to(here, "send", here.campaign.pk), {"when": "now"})
+    gone = {"worker": 12, "host": "mail2", "messages": 73, "silent": 130, "in_doubt_in": 470, "minutes": 8}
+    monkeypatch.setattr(reports, "waits_for", lambda _campaign: [gone])
+    address = _to(here, "live", here.campaign.pk)
+    page = desk("editor").get(address).content.decode()
+    assert "mail2 has gone silent" in page and "on their way there: 73" in page and "in 8 min" in page
+    assert "worker forget" not in page
+    assert "samizdat worker forget 12" in desk("admin").get(address).content.decode()
+
+
+def test_a_first_wave_and_quiet_hours_are_chosen_on_the_send_page(here: House, desk: Desk) -> None:
+    answers = {"when": "now", "quiet": "22:00 - 7:00", "wave": "10", "wave_hold": "45", "wave_stop": "2.5"}
+    desk("editor").post(_to(here, "send", here.campaign.pk), answers)
+    here.campaign.refresh_from_db()
+    kept = here.campaign
+    assert (kept.quiet, kept.wave_percent, kept.wave_hold, kept.wave_stop) == ("22:00-07:00", 10, 45, 2.5)
+
+
+def test_quiet_hours_of_the_organization_stand_in_the_form_and_are_taken_out_for_one_letter(
+    here: House, desk: Desk
+) -> None:
+    desk("admin").post(_to(here, "settings"), _settings(here, quiet_hours="22:00-07:00"))
+    here.organization.refresh_from_db()
+    assert here.organization.quiet_hours == "22:00-07:00"
+    client, address = desk("editor"), _to(here, "send", here.campaign.pk)
+    assert 'value="22:00-07:00"' in client.get(address).content.decode()
+    client.post(address, {"when": "now", "quiet": ""})
+    here.campaign.refresh_from_db()
+    assert here.campaign.quiet == "none"
+
+
+def _settings(here: House, **more: str) -> dict[str, str]:
+    from samizdat.web.settings.forms.team import SettingsForm
+
+    return {name: str(getattr(here.organization, name)) for name in SettingsForm.base_fields} | more
+
+
+@pytest.mark.parametrize(
+    ("answers", "field"),
+    [({"quiet": "at night"}, "quiet"), ({"wave": "100"}, "wave"), ({"quiet": "22:00-07:00 Mars"}, "quiet")],
+)
+def test_a_pace_that_cannot_be_is_refused_beside_its_field(
+    here: House, desk: Desk, answers: dict[str, str], field: str
+) -> None:
+    answer = desk("editor").post(_to(here, "send", here.campaign.pk), {"when": "now", **answers})
+    assert answer.status_code == 422 and field in answer.context["form"].errors
+    here.campaign.refresh_from_db()
+    assert here.campaign.state == "draft"
+
+
+def test_hours_that_are_none_are_refused_in_the_settings(here: House, desk: Desk) -> None:
+    answer = desk("admin").post(_to(here, "settings"), _settings(here, quiet_hours="night"))
+    assert answer.status_code == 422
+    assert "are no quiet hours" in answer.content.decode()
+
+
+def test_the_address_of_the_desk_is_set_in_the_settings(here: House, desk: Desk) -> None:
+    client = desk("admin")
+    refused = client.post(_to(here, "settings"), _settings(here, desk_url="ftp://desk.lantern.example"))
+    assert "is no web address. Write it with https" in refused.content.decode()
+    client.post(_to(here, "settings"), _settings(here, desk_url="https://desk.lantern.example/"))
+    [waiting] = pending_changes.waiting(here.organization)
+    pending_changes.approve(waiting, now=timezone.now(), by=None)
+    here.organization.refresh_from_db()
+    assert here.organization.desk_url == "https://desk.lantern.example"
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_letter_that_waits_says_why_and_until_when(here: House, desk: Desk, language: str) -> None:
+    with translation.override(language):  # A page leaves its language behind.
+        here.people["editor"].language = language
+        here.people["editor"].save()
+        client = desk("editor")
+        client.post(_to(here, "send", here.campaign.pk), {"when": "now", "wave": "10"})
+        until = datetime(2027, 3, 1, 7, 0, tzinfo=UTC)
+        for reason in ("quiet", "wave", "limit", "warm_up"):
+            Campaign.objects.filter(pk=here.campaign.pk).update(state="waiting", reason=reason, waits_until=until)
+            page = client.get(_to(here, "report", here.campaign.pk)).content.decode()
+            assert "09:00" in page and "%(" not in page
+            assert ('id="b-wave"' in page) is (reason == "wave")
+            assert "09:00" in client.get(_to(here, "home")).content.decode()
+        Campaign.objects.filter(pk=here.campaign.pk).update(reason="wave", wave_state="held")
+        client.post(_to(here, "resume", here.campaign.pk))
+        here.campaign.refresh_from_db()
+        assert (here.campaign.state, here.campaign.wave_state) == ("sending", "passed")
+
+
+def test_a_letter_without_a_subject_is_called_so_on_the_way_out(here: House, desk: Desk) -> None:
+    letter = campaigns.create(here.organization, here.list, Draft("", body="Words."), by=None, now=NOW)
+    for name in ("send", "versions", "throw-away"):
+        assert "“without a subject”" in desk("editor").get(_to(here, name, letter.pk)).content.decode(), name
+
+
+def test_an_appeal_is_chosen_under_audience_and_says_whom_it_leaves_out(here: House, desk: Desk) -> None:
+    client, page = desk("editor"), _to(here, "campaign", here.campaign.pk)
+    shown = client.get(page).context["form"]
+    answers = {field.html_name: field.value() or "" for field in shown} | {"purpose": "fundraising"}
+    client.post(page, answers)
+    here.campaign.refresh_from_db()
+    assert here.campaign.is_appeal
+    assert "stands in no archive" in client.get(page).content.decode()
+    send = _to(here, "send", here.campaign.pk)
+    said = client.get(send).content.decode()
+    assert "did not agree to appeals for money" in said and "to those alone who agreed to appeals" in said
+    assert client.post(send, {"when": "now"}).status_code == 422  # Nobody has.
+    audience.agree_to_appeals(here.ada, here.list, wording="Ask me.", now=NOW)
+    assert client.post(send, {"when": "now"}).status_code == 302
+    here.campaign.refresh_from_db()
+    assert here.campaign.frozen == 1
+    assert "appeal for money" in client.get(_to(here, "campaigns")).content.decode()
+    assert "appeal for money" in client.get(_to(here, "report", here.campaign.pk)).content.decode()

@@ -1,0 +1,150 @@
+"""Other people's servers are asked by the worker: the desk waits for none of them."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from samizdat.campaigns.checks import broken_links
+from samizdat.delivery import actions
+from samizdat.delivery.actions import domains, remote_checks
+from samizdat.delivery.actions import routes as route_actions
+from samizdat.delivery.models import RemoteCheck, Route
+from tests.conftest import NOW
+from tests.smtp_server import STALL, ScriptedServer
+from tests.web.conftest import House, signed_in
+
+pytestmark = pytest.mark.usefixtures("no_worker")
+Desk = Callable[[str], Client]
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def relay(here: House, server: ScriptedServer) -> Route:
+    return actions.add_route(here.organization, "relay", server.url, now=NOW)
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organization.slug, *args])
+
+
+def test_the_desk_waits_for_no_relay_and_says_later_what_it_answered(
+    here: House, desk: Desk, relay: Route, server: ScriptedServer
+) -> None:
+    client = desk("admin")
+    there = client.post(_to(here, "test-route", relay.pk)).headers["Location"]
+    assert server.connected == 0
+    waiting = client.get(there)
+    assert waiting.status_code == 200 and waiting.headers["Refresh"] == "2"
+    assert "It has not answered yet" in waiting.content.decode()
+    assert remote_checks.waiting() == {here.organization.pk}
+    assert remote_checks.answer_all(here.organization.pk, timezone.now) == 1
+    assert server.connected == 1 and not remote_checks.waiting()
+    page = client.get(there, follow=True)
+    assert page.redirect_chain == [(_to(here, "routes"), 302)]
+    assert "relay: The route answers." in page.content.decode()
+
+
+def test_a_relay_that_answers_a_little_and_never_enough_is_given_up(
+    here: House, desk: Desk, relay: Route, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route_actions, "ALTOGETHER", 0.3)
+    server.on("banner", STALL)
+    client = desk("admin")
+    for words in ({}, {"probe-to": "vera@lantern.example"}):
+        there = client.post(_to(here, "test-route", relay.pk), words).headers["Location"]
+        remote_checks.answer_all(here.organization.pk, timezone.now)
+        assert "does not answer in time" in client.get(there, follow=True).content.decode()
+
+
+def test_nobody_but_who_asked_sees_the_answer(here: House, there: House, desk: Desk, relay: Route) -> None:
+    page = desk("admin").post(_to(here, "test-route", relay.pk)).headers["Location"]
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    clara = desk("editor")
+    assert clara.get(page).headers["Location"] == _to(here, "routes")
+    assert "The route answers" not in clara.get(_to(here, "home")).content.decode()
+    asked = RemoteCheck.objects.get()
+    other = reverse("question", args=[there.organization.slug, asked.pk])
+    assert signed_in(there.people["admin"]).get(other).status_code == 404
+
+
+def test_an_answer_that_never_comes_is_said_and_not_waited_for(here: House, desk: Desk, relay: Route) -> None:
+    client = desk("admin")
+    page = client.post(_to(here, "test-route", relay.pk)).headers["Location"]
+    RemoteCheck.objects.update(asked=timezone.now() - remote_checks.PATIENCE - timedelta(seconds=1))
+    assert "No answer came" in client.get(page, follow=True).content.decode()
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    assert RemoteCheck.objects.get().done is None, "too late to be told"
+    remote_checks.forget(timezone.now() + remote_checks.KEPT)
+    assert not RemoteCheck.objects.exists()
+
+
+def test_one_organization_asks_ten_servers_at_a_time(here: House, desk: Desk, relay: Route) -> None:
+    client = desk("admin")
+    for _ in range(remote_checks.MOST):
+        client.post(_to(here, "test-route", relay.pk))
+    page = client.post(_to(here, "test-route", relay.pk), follow=True).content.decode()
+    assert "Several servers are being asked already" in page
+    assert RemoteCheck.objects.count() == remote_checks.MOST
+
+
+def test_a_question_is_answered_once(here: House, relay: Route, server: ScriptedServer) -> None:
+    asked = remote_checks.ask(
+        here.organization, "probe", relay.pk, now=timezone.now(), by=here.people["admin"], then="/"
+    )
+    assert remote_checks.answer(asked.pk, timezone.now()) and not remote_checks.answer(asked.pk, timezone.now())
+    assert server.connected == 1
+
+
+def test_records_are_looked_up_by_the_worker(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = here.key.domain
+    looked: list[Any] = []
+    look = domains.look
+
+    def looking(row: Any, **how: Any) -> Any:
+        looked.append(row)
+        return look(row, look_up=lambda _name: [], **how)
+
+    monkeypatch.setattr(domains, "look", looking)
+    client = desk("admin")
+    page = client.post(_to(here, "check-records", row.pk)).headers["Location"]
+    assert not looked
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    shown = client.get(page, follow=True)
+    assert len(looked) == 1 and shown.redirect_chain[-1][0] == _to(here, "sending-domain", row.pk)
+
+
+def test_links_are_asked_by_the_worker_and_the_checks_say_so(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(broken_links, "ask", lambda campaign, *_args: asked.append(campaign.pk) or {})
+    client, page = desk("editor"), _to(here, "checks", here.campaign.pk)
+    said = client.post(page, {"do": "links"}, headers={"HX-Request": "true"}).content.decode()
+    assert "The links are being asked" in said and not asked
+    client.post(page, {"do": "links"})
+    assert RemoteCheck.objects.count() == 1
+    assert "The links are being asked" in client.get(_to(here, "campaign", here.campaign.pk)).content.decode()
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    assert asked == [here.campaign.pk]
+    after = client.post(page, headers={"HX-Request": "true"}).content.decode()
+    assert "The links are being asked" not in after and not RemoteCheck.objects.exists()
+
+
+def test_a_test_email_leaves_by_the_worker(here: House, desk: Desk) -> None:
+    client = desk("editor")
+    page = client.post(_to(here, "test-campaign", here.campaign.pk), {"test-to": "clara@lantern.example"}).headers[
+        "Location"
+    ]
+    assert "/questions/" in page
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    assert "A test for clara@lantern.example is with the next server." in client.get(page, follow=True).content.decode()

@@ -1,0 +1,236 @@
+"""Coming back at the desk: an export of our own format is looked at, opened, brought in, and adds up."""
+
+import base64
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pyrage
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from samizdat.audience import actions, queries
+from samizdat.audience.actions.segments import add_segment
+from samizdat.audience.models import Import, ImportPiece
+from samizdat.core.crypto import tokens
+from samizdat.core.segment import ListCondition
+from samizdat.portability import actions as exporting
+from samizdat.portability import upload
+from samizdat.portability.write import ExportRequest
+from samizdat.vault import keyring
+from samizdat.vault.errors import KeyRefused
+from samizdat.vault.source import InstanceSource
+from samizdat.worker.queue import tasks
+from tests.conftest import NOW, TODAY
+from tests.portability.test_export import BY_PASSPHRASE
+from tests.web.conftest import make_person, signed_in
+
+KEY = pyrage.x25519.Identity.generate()
+SECRET = f"# created: today\n# public key: {KEY.to_public()}\n{KEY}\n"
+
+
+@pytest.fixture
+def left(lantern: Any) -> Callable[..., bytes]:
+    """What Northern Lantern took along: Ada with a tag, Boris who left, a segment."""
+    letter = actions.new_list(lantern, "The Thursday Letter", now=NOW)
+    actions.add_subscriber(lantern, "ada@post.example", letter, consent="By form.", now=NOW, tags=["monthly"])
+    boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="By form.", now=NOW)
+    actions.unsubscribe(boris, letter, now=NOW)
+    add_segment(lantern, "Here", ListCondition(letter.pk), now=NOW)
+
+    def make(*recipients: str) -> bytes:
+        out = io.BytesIO()
+        wish = ExportRequest("samizdat", recipients, keys=bool(recipients))
+        exporting.direct(lantern, wish, out, reason="" if recipients else "We move.", now=lambda: NOW)
+        return out.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def harbour(db: Any, vault: Any) -> Any:
+    from samizdat.accounts.actions import found_organization
+
+    return found_organization("Harbour Bell", source=vault, today=TODAY)
+
+
+@pytest.fixture
+def vera(harbour: Any) -> Client:
+    return signed_in(make_person("Vera", "vera@bell.example", harbour, "admin"))
+
+
+def at(organization: Any, *words: Any) -> str:
+    return "/".join(["", "o", organization.slug, "imports", *map(str, words)])
+
+
+def dropped(organization: Any, client: Client, data: bytes, name: str = "lantern.zip") -> Import:
+    client.post(at(organization, "upload"), {"files": [SimpleUploadedFile(name, data)]})
+    row = Import.objects.get()
+    tasks.inspect_import.call(row.pk)
+    row.refresh_from_db()
+    return row
+
+
+def page(organization: Any, client: Client, row: Import, **answers: str) -> str:
+    where = at(organization, row.pk, "")
+    return (client.post(where, answers, follow=True) if answers else client.get(where)).content.decode()
+
+
+def test_it_is_shown_before_anything_is_written_and_what_came_adds_up(
+    left: Callable[..., bytes], harbour: Any, vera: Client
+) -> None:
+    row = dropped(harbour, vera, left())
+    assert row.state == "found" and not queries.lists(harbour)
+    seen = page(harbour, vera, row)
+    assert "Northern Lantern" in seen and "2 subscribers" in seen and "The Thursday Letter" in seen
+    assert "Subscribed: 1, Unsubscribed: 1" in seen and "1 segment" in seen and "are not in it" in seen
+    page(harbour, vera, row, then="start")
+    tasks.run_import.call(row.pk)
+    row.refresh_from_db()
+    assert row.state == "finished" and not ImportPiece.objects.filter(import_run=row).exists()
+    result = page(harbour, vera, row)
+    assert "They are home" in result and "otherwise than the file says" not in result
+    assert queries.count(harbour, queries.list_named(harbour, "The Thursday Letter"), "subscribed") == 1
+
+
+def test_a_sealed_one_waits_for_the_key_and_keeps_nothing_of_it(
+    left: Callable[..., bytes], harbour: Any, vera: Client
+) -> None:
+    row = dropped(harbour, vera, left(str(KEY.to_public())), "lantern.zip.age")
+    assert "Open it with its key" in page(harbour, vera, row)
+    wrong = str(pyrage.x25519.Identity.generate())
+    refused = page(harbour, vera, row, secret=wrong)
+    assert "sealed to another key" in refused and wrong not in refused
+    page(harbour, vera, row, secret=SECRET)
+    row.refresh_from_db()
+    assert row.state == "reading"
+    assert "2 subscribers" in page(harbour, vera, upload.inspect(row.pk, now=lambda: NOW))
+    page(harbour, vera, row, then="start")
+    assert upload.run(row.pk, now=timezone.now).counts["added"] == 2
+
+
+class OfTheWorker:
+    """What the key server gives the worker: nothing is wrapped for it."""
+
+    def __init__(self, source: InstanceSource) -> None:
+        self.unwrap, self.derive = source.unwrap, source.derive
+
+    def wrap(self, label: str, secret: bytes) -> bytes:
+        raise KeyRefused
+
+
+def test_keys_of_links_come_along_though_the_worker_may_wrap_none(
+    left: Callable[..., bytes], lantern: Any, harbour: Any, vera: Client, vault: Any
+) -> None:
+    row = dropped(harbour, vera, left(str(KEY.to_public())), "lantern.zip.age")
+    page(harbour, vera, row, secret=SECRET)
+    upload.inspect(row.pk, now=timezone.now)
+    page(harbour, vera, row, then="start")
+    keyring.use(OfTheWorker(vault))
+    tasks.run_import.call(row.pk)
+    keyring.use(vault)
+    row.refresh_from_db()
+    assert row.state == "finished"
+    key, ada = keyring.keys(lantern).link, queries.subscriber_at(harbour, "ada@post.example")
+    assert key is not None and ada is not None
+    in_an_old_letter = tokens.make(key, "leave", 5, ada.number)
+    assert tokens.read(keyring.keys(harbour).links, "leave", in_an_old_letter).number == ada.number
+
+
+def test_one_that_breaks_again_and_again_stops_says_so_and_goes_on_when_asked(
+    left: Callable[..., bytes], harbour: Any, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = dropped(harbour, vera, left())
+    page(harbour, vera, row, then="start")
+    with monkeypatch.context() as broken:
+        broken.setattr("samizdat.portability.restore.bring_upload", lambda *_a, **_k: 1 / 0)
+        while row.pk in actions.resumable(timezone.now()):
+            with pytest.raises(tasks.TaskFailed):
+                tasks.run_import.call(row.pk)
+    row.refresh_from_db()
+    assert row.state == "stopped" and "broke off five times" in page(harbour, vera, row)
+    page(harbour, vera, row, then="start")
+    tasks.run_import.call(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.problem) == ("finished", "")
+
+
+def test_nothing_that_is_sealed_is_a_damaged_file(harbour: Any, vera: Client) -> None:
+    row = dropped(harbour, vera, pyrage.encrypt(b"", [KEY.to_public()]), "lantern.zip.age")
+    assert "damaged or cut short" in page(harbour, vera, row, secret=SECRET)
+
+
+def test_one_that_is_sealed_by_a_passphrase_asks_for_that(harbour: Any, vera: Client) -> None:
+    row = dropped(harbour, vera, base64.b64decode(BY_PASSPHRASE), "lantern.zip.age")
+    assert "Open it with its passphrase" in page(harbour, vera, row)
+    assert "does not open the file" in page(harbour, vera, row, secret="four words of his")
+    page(harbour, vera, row, secret="four words of hers\r\n")
+    assert "damaged or cut short" in page(harbour, vera, upload.inspect(row.pk, now=lambda: NOW))
+
+
+def test_a_sealed_file_of_another_layout_is_looked_at_like_any_file(lantern: Any, left: Callable[..., bytes]) -> None:
+    zoya, out = signed_in(make_person("Zoya", "zoya@lantern.example", lantern, "admin")), io.BytesIO()
+    left()
+    exporting.direct(lantern, ExportRequest("mailchimp", (str(KEY.to_public()),)), out, now=lambda: NOW)
+    row = dropped(lantern, zoya, out.getvalue(), "lantern-mailchimp.zip.age")
+    page(lantern, zoya, row, secret=SECRET)
+    row = actions.inspect(row.pk, now=lambda: NOW)
+    assert row.state == "found", actions.read_report(row)
+    assert actions.read_report(row)["counts"]["here"] == 2
+
+
+def test_an_editor_may_drop_it_and_an_admin_decides(left: Callable[..., bytes], harbour: Any) -> None:
+    clara = signed_in(make_person("Clara", "clara@bell.example", harbour, "editor"))
+    row = dropped(harbour, clara, left())
+    assert "An admin brings this in" in page(harbour, clara, row, then="start")
+    row.refresh_from_db()
+    assert row.state == "found"
+
+
+def test_a_house_with_people_says_so_before_anybody_presses(
+    left: Callable[..., bytes], lantern: Any, vera: Client
+) -> None:
+    zoya = signed_in(make_person("Zoya", "zoya@lantern.example", lantern, "admin"))
+    row = dropped(lantern, zoya, left())
+    assert "never had a subscriber" in page(lantern, zoya, row)
+    assert "never had a subscriber" in page(lantern, zoya, row, then="start")
+    row.refresh_from_db()
+    assert row.state == "found"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda data: data[:-200], "damaged or cut short"),
+        (lambda data: data.replace(b"subscribers.csv", b"subscribers.cvs"), "not what was written there"),
+        (lambda data: b"PK\3\4 something else", "no export of Samizdat"),
+    ],
+)
+def test_a_spoilt_one_is_one_sentence_and_leaves_nothing(
+    left: Callable[..., bytes], harbour: Any, vera: Client, spoil: Any, sentence: str
+) -> None:
+    row = dropped(harbour, vera, spoil(left()))
+    assert sentence in page(harbour, vera, row) + vera.get(at(harbour, "")).content.decode()
+    assert not queries.lists(harbour) and not ImportPiece.objects.exists()
+
+
+def test_what_stopped_goes_on_also_when_the_file_has_to_be_given_again(
+    left: Callable[..., bytes], harbour: Any, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samizdat.portability.restore.subscribers.SLICE", 1)
+    data = left()
+    row = dropped(harbour, vera, data)
+    page(harbour, vera, row, then="start")
+    upload.run(row.pk, now=timezone.now, stop=lambda: True)
+    row.refresh_from_db()
+    assert row.state == "stopped" and queries.count(harbour) == 1
+    assert "Stopped half way" in page(harbour, vera, row)
+    actions.sweep_uploads(timezone.now() + timedelta(days=365))
+    vera.post(at(harbour, "upload"), {"files": [SimpleUploadedFile("again.zip", data)]})
+    again = upload.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+    page(harbour, vera, again, then="start")
+    done = upload.run(again.pk, now=timezone.now)
+    assert done.state == "finished" and done.counts["added"] == 2 and queries.count(harbour) == 2

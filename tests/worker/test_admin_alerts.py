@@ -1,0 +1,388 @@
+"""What admins are mailed about."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samizdat.accounts import grants, pending_changes
+from samizdat.accounts.models import PendingChange
+from samizdat.audience import actions as audience
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import senders
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
+from samizdat.delivery.actions import add_route, release, route_refusals
+from samizdat.events.models import FollowUp
+from samizdat.portability import actions as exporting
+from samizdat.portability import approval
+from samizdat.portability.write import ExportRequest
+from samizdat.worker.mail import service_mail
+from samizdat.worker.schedule import admin_alerts
+from tests.conftest import NOW, TODAY
+from tests.web.conftest import make_person
+from tests.worker.test_preferences import mails
+
+pytestmark = pytest.mark.django_db
+
+
+def test_every_admin_is_mailed_once_about_an_export_that_anybody_can_read(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    admins = [make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("clara", "eva")]
+    make_person("dmitri", "dmitri@lantern.example", lantern, "editor")
+    sealed = ExportRequest("csv", ("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",))
+    exporting.ask(lantern, sealed, now=NOW, by=admins[0])
+    row = exporting.ask(lantern, ExportRequest("csv"), reason="we move", now=NOW, by=admins[0])
+    assert admin_alerts.take(NOW) == 0, "there is no route yet"
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    admin_alerts._later.clear()
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
+    admin_alerts._later.clear()
+    assert admin_alerts.take(NOW + timedelta(minutes=2)) == 0
+    found = mails(tmp_path)
+    assert {*found} == {"clara@lantern.example", "eva@lantern.example"}
+    text = " ".join(found["eva@lantern.example"].split())
+    assert "not sealed" in text and "we move" not in text and "ada@" not in text
+    assert row.state == "held"
+
+
+def test_every_admin_is_mailed_once_when_a_mailbox_provider_refuses_a_campaign(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    make_person("clara", "clara@lantern.example", lantern, "admin")
+    audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft(subject="News", from_name="Lantern", from_email="letter@lantern.example", body="{{ FNAME }}")
+    campaign = release(campaigns.create(lantern, thursday, draft, by=None, now=NOW), now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    admin_alerts._later.clear()
+    for provider, name in (("gmail", "Gmail"), ("@small.example", "A mailbox provider")):
+        route_refusals.put_off(campaign.edition.pk, provider, Refused(550, "go away", "message", "content"), 20, NOW)
+        assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
+        route_refusals.lift(campaign, now=NOW)
+        admin_alerts._later.clear()
+        assert admin_alerts.take(NOW + timedelta(minutes=1)) == 0
+        text = " ".join(mails(tmp_path)["clara@lantern.example"].split())
+        assert f"{name} refuses emails of campaign No. {campaign.pk}" in text
+        assert "small.example" not in text and "go away" not in text
+
+
+def test_every_admin_is_mailed_once_that_a_change_waits_and_not_which(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.accounts.actions import give_role
+
+    vera, zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    clara = make_person("clara", "clara@lantern.example", lantern, "editor")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    assert give_role(clara, lantern, "admin", by=vera, now=NOW)
+    admin_alerts._later.clear()
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
+    found = mails(tmp_path)
+    assert {*found} == {"vera@lantern.example", "zoya@lantern.example"}
+    text = " ".join(found["zoya@lantern.example"].split())
+    assert "asked for a change" in text and "clara" not in text.lower()
+
+
+def test_a_change_is_told_by_a_route_that_whoever_asked_has_paused_and_its_day_begins_then(
+    lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.accounts.actions import give_role
+    from samizdat.delivery.actions import pause_route
+
+    vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    for one in grants.memberships(organization=lantern):
+        grants.give(one.person, lantern, one.role, NOW - timedelta(days=3))
+    clara = make_person("clara", "clara@lantern.example", lantern, "editor")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    pause_route(route, now=NOW, by=vera)
+    monkeypatch.setattr(service_mail, "LOCAL", ())  # The folder stands for a relay.
+    later = NOW + timedelta(days=2)
+    assert give_role(clara, lantern, "admin", by=vera, now=NOW)
+    admin_alerts._later.clear()
+    assert [admin_alerts.take(later) for _round in range(2)] == [2, 0], "two days later it is tried as well"
+    assert PendingChange.objects.get().noticed == later
+    assert {*mails(tmp_path)} == {"vera@lantern.example", "zoya@lantern.example"}
+    pending_changes.wait(later, timedelta(days=2))
+    assert pending_changes.is_waiting(lantern, "role", clara.pk)
+
+
+def test_a_full_mailbox_keeps_no_other_admin_from_being_told(
+    lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from samizdat.accounts.actions import give_role
+
+    vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    clara = make_person("clara", "clara@lantern.example", lantern, "editor")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    assert give_role(clara, lantern, "admin", by=vera, now=NOW)
+    mail = admin_alerts._mail
+
+    def full(told: Any, sender: Any, person: Any, *rest: Any, **named: Any) -> Any:
+        return (
+            Deferred(452, "4.2.2 full", "recipient") if person == vera else mail(told, sender, person, *rest, **named)
+        )
+
+    monkeypatch.setattr(admin_alerts, "_mail", full)
+    admin_alerts._later.clear()
+    assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
+    assert {*mails(tmp_path)} == {"zoya@lantern.example"}
+
+
+def test_mails_to_the_team_come_from_an_address_that_no_draft_changes(lantern: Any, tmp_path: Path) -> None:
+    from samizdat.accounts.actions import change_settings
+    from samizdat.delivery.models import DkimKey, SendingDomain
+
+    make_person("vera", "vera@lantern.example", lantern, "admin")
+    list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    draft = Draft(subject="News", from_name="Bank", from_email="safe@bank.example", body="x")
+    letter = campaigns.create(lantern, list_, draft, by=None, now=NOW)
+    assert service_mail.own_sender(lantern) is None
+    letter.state = "sending"
+    letter.save(update_fields=["state"])
+    campaigns.create(lantern, list_, replace(draft, from_email="refused@bank.example"), by=None, now=NOW)
+    assert service_mail.own_sender(lantern) == ("Bank", "safe@bank.example"), "it went out, for all to see"
+    domain = SendingDomain.objects.create(organization=lantern, name="lantern.example", made=TODAY)
+    assert service_mail.own_sender(lantern) == ("Bank", "safe@bank.example"), "it signs nothing yet"
+    DkimKey.objects.create(domain=domain, algorithm="ed25519", selector="s", public="x", state="active", since=TODAY)
+    assert service_mail.own_sender(lantern) == ("Northern Lantern", "samizdat@lantern.example")
+    add_route(lantern, "relay", "smtp://post%40lantern.example:word@relay.example", now=NOW)
+    assert service_mail.own_sender(lantern) == ("Northern Lantern", "post@lantern.example")
+    change_settings(lantern, by=None, now=NOW, return_address="bounces@lantern.example")
+    assert service_mail.own_sender(lantern) == ("Northern Lantern", "bounces@lantern.example")
+
+
+def test_a_notice_is_from_the_address_where_bounces_go_and_not_from_the_newest_draft(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.accounts.actions import change_settings
+    from samizdat.delivery.actions import pause_route
+
+    vera = make_person("vera", "vera@lantern.example", lantern, "admin")
+    change_settings(lantern, by=None, now=NOW, return_address="bounces@lantern.example")
+    route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    draft = Draft(subject="News", from_name="Bank", from_email="safe@bank.example", body="x")
+    campaigns.create(lantern, thursday, draft, by=None, now=NOW)
+    pause_route(route, now=NOW, by=vera)
+    admin_alerts._later.clear()
+    assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
+    (letter,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert b"<bounces@lantern.example>" in letter.read_bytes() and b"bank.example" not in letter.read_bytes()
+
+
+def test_a_mail_that_asks_to_confirm_comes_from_the_newest_campaign_that_went_out_and_from_no_later_draft(
+    lantern: Any,
+) -> None:
+    list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW)
+    draft = Draft(subject="News", from_name="Lantern", from_email="letter@lantern.example", body="x")
+    sent = campaigns.create(lantern, list_, draft, by=None, now=NOW)
+    assert senders.sender_of(list_) == ("Lantern", "letter@lantern.example"), "nothing was sent before"
+    sent.state = "sending"
+    sent.save(update_fields=["state"])
+    campaigns.create(lantern, list_, replace(draft, from_email="refused@bank.example"), by=None, now=NOW)
+    assert senders.sender_of(list_) == ("Lantern", "letter@lantern.example")
+
+
+class Week:
+    """Three admins, of whom Vera asks for a change, and what servers of mailboxes answer; looked at twice a day."""
+
+    def __init__(self, house: Any, list_: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from samizdat.accounts.actions import give_role
+
+        self.house, self.answers, self.at = house, {}, NOW
+        self.tried: list[str] = []
+        self.vera, self.anna = (make_person(n, f"{n}@lantern.example", house, "admin") for n in ("vera", "anna"))
+        self.clara = make_person("clara", "clara@lantern.example", house, "editor")
+        audience.add_subscriber(house, "ada@reader.example", list_, consent="So.", now=NOW)
+        add_route(house, "folder", f"folder://{folder}", now=NOW)
+        for one in grants.memberships(organization=house):
+            grants.give(one.person, house, one.role, NOW - timedelta(days=3))
+        assert give_role(self.clara, house, "admin", by=self.vera, now=NOW)
+        monkeypatch.setattr(service_mail, "LOCAL", ())  # The folder stands for a relay.
+        monkeypatch.setattr(service_mail, "carry", self._carry)
+
+    def _carry(self, organization: Any, message: Any, *_rest: Any) -> Any:
+        self.tried.append(message.recipient.partition("@")[0])
+        return self.answers.get(self.tried[-1], Accepted())
+
+    def pass_(self, wall: timedelta, ticks: timedelta | None = None) -> bool:
+        """Whether the change waits after it. ticks: by the clock that nobody can set, where it says something else."""
+        for _look in range(steps := max(1, wall // timedelta(hours=12))):
+            self.at += wall / steps
+            admin_alerts._later.clear()
+            admin_alerts.take(self.at)
+            pending_changes.wait(self.at, (wall if ticks is None else ticks) / steps)
+        return pending_changes.is_waiting(self.house, "role", self.clara.pk)
+
+
+@pytest.fixture
+def week(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Week:
+    return Week(lantern, thursday, tmp_path, monkeypatch)
+
+
+GONE, FULL = Refused(550, "5.1.1 no such user", "recipient", "unknown"), Deferred(452, "4.2.2 full", "recipient")
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.mark.parametrize("answer", [GONE, FULL, Unsure("silence")])
+def test_an_admin_whose_mailbox_refuses_for_a_week_keeps_no_change_waiting_for_ever(week: Week, answer: Any) -> None:
+    week.answers["anna"] = answer
+    assert week.pass_(8 * DAY), "a week, and then the day"
+    row = PendingChange.objects.get()
+    assert row.noticed is None and pending_changes.is_refused(row, week.at)
+    assert not week.pass_(DAY)
+    assert week.tried.count("anna") > 8, "they were tried all the time"
+
+
+@pytest.mark.parametrize(("wall", "ticks"), [(10 * DAY, DAY), (DAY, 10 * DAY)])
+def test_no_clock_shortens_the_week_of_an_admin_whose_mailbox_refuses(
+    week: Week, wall: timedelta, ticks: timedelta
+) -> None:
+    week.answers["anna"] = GONE
+    assert week.pass_(wall, ticks)
+
+
+def test_a_notice_to_any_other_admin_begins_the_day_at_once_and_the_days_before_count_for_nothing(week: Week) -> None:
+    week.answers["anna"] = GONE
+    assert week.pass_(6 * DAY)
+    week.answers.clear()
+    assert week.pass_(6 * HOUR)
+    assert PendingChange.objects.get().noticed == week.at
+    assert week.pass_(10 * DAY, DAY - 7 * HOUR), "the clock was set"
+    assert not week.pass_(HOUR)
+
+
+def test_while_no_mail_reaches_the_server_of_a_mailbox_its_week_stands_still(week: Week) -> None:
+    week.answers["anna"] = GONE
+    assert week.pass_(DAY)
+    week.answers |= dict.fromkeys(("anna", "vera"), Deferred(0, "", "route"))
+    assert week.pass_(10 * DAY), "whoever asked may have removed the route"
+    assert not pending_changes.is_refused(PendingChange.objects.get(), week.at)
+    week.answers["anna"] = GONE
+    assert week.pass_(5 * DAY)
+    assert not week.pass_(3 * DAY)
+
+
+def test_who_is_refused_is_left_alone_for_hours_and_is_nobody_who_was_told(week: Week) -> None:
+    week.answers["anna"] = GONE
+    admin_alerts._later.clear()
+    admin_alerts.take(NOW + HOUR)
+    for mark in [mark for mark in admin_alerts._later if len(mark) == 2]:
+        del admin_alerts._later[mark]
+    admin_alerts.take(NOW + 2 * HOUR)
+    assert week.tried.count("anna") == 1
+    assert not FollowUp.objects.filter(name=admin_alerts._mark(week.anna)).exists()
+
+
+def test_a_refusal_that_was_written_into_the_database_begins_no_week(week: Week) -> None:
+    PendingChange.objects.update(refused=NOW - 9 * DAY, tried=NOW)
+    pending_changes.wait(NOW, 9 * DAY)
+    pending_changes.refuse(PendingChange.objects.get(), [week.anna], NOW)
+    assert PendingChange.objects.get().state == "failed"
+    assert not grants.memberships(person=week.clara, role="admin")
+
+
+def test_an_export_to_a_new_key_waits_no_longer_than_a_change_for_an_admin_whose_mailbox_refuses(week: Week) -> None:
+    sealed = ExportRequest("csv", ("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",))
+    row = exporting.ask(week.house, sealed, now=NOW, by=week.vera)
+    week.answers["anna"] = GONE
+    for hours, state in ((8 * 24, "held"), (24, "asked")):
+        for _look in range(hours // 12):
+            week.at += 12 * HOUR
+            admin_alerts._later.clear()
+            admin_alerts.take(week.at)
+            approval.wait(week.at, 12 * HOUR)
+        row.refresh_from_db()
+        assert row.state == state
+
+
+def test_a_folder_swallows_no_notice_and_counts_as_nobody_who_was_told(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.accounts.actions import give_role
+
+    vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    clara = make_person("clara", "clara@lantern.example", lantern, "editor")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    relay = add_route(lantern, "relay", "smtp://127.0.0.1:9", now=NOW)
+    assert give_role(clara, lantern, "admin", by=vera, now=NOW)
+    admin_alerts._later.clear()
+    assert admin_alerts.take(NOW + timedelta(minutes=1)) == 0, "it waits for the relay"
+    assert not mails(tmp_path)
+    relay.delete()
+    admin_alerts._later.clear()
+    assert admin_alerts.take(NOW + timedelta(minutes=2)) == 2, "there is nothing but the folder"
+    assert PendingChange.objects.get().noticed is None
+
+
+def test_every_admin_is_mailed_that_a_colleague_paused_a_route(lantern: Any, thursday: Any, tmp_path: Path) -> None:
+    from samizdat.delivery.actions import pause_route
+
+    vera, _zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    pause_route(route, now=NOW, by=vera)
+    admin_alerts._later.clear()
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
+    assert "paused or removed a route" in " ".join(mails(tmp_path)["zoya@lantern.example"].split())
+
+
+def test_every_admin_is_mailed_once_that_somebody_leafs_through_the_list(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.audience import read_limits
+
+    make_person("vera", "vera@lantern.example", lantern, "admin")
+    dmitri = make_person("dmitri", "dmitri@lantern.example", lantern, "viewer")
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    read_limits.forget()
+    for _card in range(40):
+        read_limits.open_some(lantern, dmitri, 1, NOW)
+    admin_alerts._later.clear()
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
+    text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
+    assert "than anybody reads" in text and "dmitri" not in text
+
+
+def test_every_admin_is_mailed_about_an_export_to_a_new_key(lantern: Any, thursday: Any, tmp_path: Path) -> None:
+    vera = make_person("vera", "vera@lantern.example", lantern, "admin")
+    audience.add_subscriber(lantern, "ada@reader.example", thursday, consent="So.", now=NOW)
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    sealed = ExportRequest("csv", ("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",))
+    assert exporting.ask(lantern, sealed, now=NOW, by=vera).state == "held"
+    admin_alerts._later.clear()
+    assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
+    assert "nobody approved yet" in " ".join(mails(tmp_path)["vera@lantern.example"].split())
+
+
+def test_every_admin_is_mailed_once_that_an_account_was_locked_the_locked_one_too(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    from samizdat.accounts import locking
+
+    vera, zoya = (make_person(name, f"{name}@lantern.example", lantern, "admin") for name in ("vera", "zoya"))
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    locking.lock(zoya, lantern, by=None, now=NOW)
+    admin_alerts._later.clear()
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
+    found = mails(tmp_path)
+    assert {*found} == {"vera@lantern.example", "zoya@lantern.example"}
+    text = " ".join(found["vera@lantern.example"].split())
+    assert "locked the account of a person who works at" in text and "zoya" not in text
+
+
+def test_a_change_that_needed_no_approval_is_mailed_as_settled(lantern: Any, thursday: Any, tmp_path: Path) -> None:
+    vera = make_person("vera", "vera@lantern.example", lantern, "admin")
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    pending_changes.ask(lantern, "route", {"name": "second", "to": "smtp://relay.example"}, about=1, now=NOW, by=vera)
+    pending_changes.settle_about(lantern, "route", 1, now=NOW, by=vera)
+    admin_alerts._later.clear()
+    assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
+    text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
+    assert "wait any more" in text and "approves" not in text and "second" not in text

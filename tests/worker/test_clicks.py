@@ -1,0 +1,147 @@
+"""From a released letter to the sums of its links: one address for all readers, each box added up once."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.campaigns import ab_test, actions, counted_links
+from samizdat.campaigns.archive import web_corrections
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal, ProcessedClickBatch
+from samizdat.core.content.message import loads
+from samizdat.core.crypto import tokens
+from samizdat.delivery import actions as delivery
+from samizdat.publicdb import actions as publicdb
+from samizdat.publicdb import queries
+from samizdat.publicdb.models import Intake
+from samizdat.vault import keyring
+from samizdat.worker.inbox import clicks as worker
+from tests.conftest import NOW
+from tests.worker.conftest import say
+
+pytestmark = pytest.mark.django_db
+
+QUESTION = {
+    "type": "doc",
+    "content": [
+        {"type": "paragraph", "content": [{"type": "text", "text": "Dear readers,"}]},
+        {"type": "question", "attrs": {"question": "Thursdays?", "answers": ["Yes", "", "No"]}},
+    ],
+}
+ONE, TWO = "https://paper.example/one", "https://paper.example/two"
+TODAY = NOW.date()
+
+
+@pytest.fixture
+def letter(lantern: Any, thursday: Any, low_floor: None) -> Campaign:
+    """A released letter to five readers with two counted links, in two versions."""
+    for number in range(5):
+        audience.add_subscriber(lantern, f"ada{number}@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft(
+        subject="News",
+        from_name="Lantern",
+        from_email="letter@lantern.example",
+        body=f"[One]({ONE}) and [two]({TWO}), {{{{ FNAME }}}}.",
+        links="counted",
+    )
+    campaign = actions.create(lantern, thursday, draft, by=None, now=NOW)
+    at = NOW + timedelta(hours=1)
+    ab_test.plan(campaign, [ab_test.VersionChange(subject="B")], share=80, way="clicks", at=at, by=None, now=NOW)
+    return delivery.release(campaign, now=NOW)
+
+
+def codes(edition: Edition, place: int) -> list[str]:
+    """As they stand in what every reader of this version gets."""
+    row: Any = edition if place == 0 else edition.variants.get(place=place)
+    label = "compiled" if place == 0 else f"compiled {place}"
+    keys = keyring.keys(edition.organization)
+    compiled = loads(keys.open(bytes(row.compiled_sealed), "edition", label, edition.pk))
+    text = b"".join(compiled.parts).replace(b"=\r\n", b"").decode()
+    assert ONE not in text and TWO not in text
+    return list(dict.fromkeys(re.findall(r"https://lantern\.example/l/([a-z2-7]{52})", text)))
+
+
+def test_what_the_letter_says_is_found_in_the_publicdb_and_summed_by_link_version_and_day(letter: Campaign) -> None:
+    edition, lantern = letter.edition, letter.organization
+    first, second = codes(edition, 0), codes(edition, 1)
+    assert len({*first, *second}) == 4
+    for code, url in zip(first + second, [ONE, TWO] * 2, strict=True):
+        found = queries.target(code, "lantern.example")
+        assert found is not None and found[1] == {"to": url}
+    say(lantern, "pressed", day=TODAY.isoformat(), counts={first[0]: 3, second[1]: 2})
+    say(lantern, "pressed", day=(TODAY - timedelta(days=1)).isoformat(), counts={first[0]: 4})
+    assert worker.take(NOW) == 2
+    told = {(one.place, one.url): dict(one.days) for one in counted_links.pressed(edition)}
+    assert told == {
+        (0, ONE): {TODAY: 3, TODAY - timedelta(days=1): 4},
+        (0, TWO): {},
+        (1, ONE): {},
+        (1, TWO): {TODAY: 2},
+    }
+    assert counted_links.presses(edition) == {0: 7, 1: 2} and counted_links.presses(edition, TWO) == {0: 0, 1: 2}
+    assert not Intake.objects.exists() and not ProcessedClickBatch.objects.exists()
+
+
+def test_forged_sums_and_days_do_nothing(lantern: Any, letter: Campaign) -> None:
+    keys, edition = keyring.keys(lantern), letter.edition
+    assert keys.link is not None
+    real, told = codes(edition, 0)[0], TODAY.isoformat()
+    forged = tokens.make(keys.link, "leave", edition.pk, 0)
+    elsewhere = tokens.make(keys.link, "click", 77, 0)
+    say(lantern, "pressed", day=told, counts={forged: 5, "a" * 52: 5, elsewhere: 5, real: -3})
+    say(lantern, "pressed", day=told, counts={real: "9"})
+    say(lantern, "pressed", day=told, counts=[real])
+    assert worker.take(NOW) == 3 and not LinkTotal.objects.exists()
+    say(lantern, "pressed", day="2031-01-01", counts={real: 1})
+    worker.take(NOW)
+    assert [row.day for row in LinkTotal.objects.all()] == [TODAY]
+
+
+def test_a_crash_before_the_box_is_thrown_away_counts_nothing_twice(
+    lantern: Any, letter: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(lantern, "pressed", day=TODAY.isoformat(), counts={codes(letter.edition, 0)[0]: 3})
+    with monkeypatch.context() as power:
+        power.setattr(publicdb, "done_with", lambda _rows: (_ for _ in ()).throw(OSError))
+        with pytest.raises(OSError):
+            worker.take(NOW)
+    assert worker.take(NOW) == 1
+    assert counted_links.presses(letter.edition) == {0: 3}
+    assert not ProcessedClickBatch.objects.exists()
+
+
+def test_a_letter_that_does_not_count_has_its_links_as_they_were_written(lantern: Any, thursday: Any) -> None:
+    audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft("News", "", "Lantern", "letter@lantern.example", "", f"[One]({ONE})")
+    campaign = delivery.release(actions.create(lantern, thursday, draft, by=None, now=NOW), now=NOW)
+    compiled = keyring.keys(lantern).open(
+        bytes(campaign.edition.compiled_sealed), "edition", "compiled", campaign.edition.pk
+    )
+    text = b"".join(loads(compiled).parts).replace(b"=\r\n", b"")
+    assert text.count(ONE.encode()) == 2 and b"/l/" not in text
+    assert counted_links.pressed(campaign.edition) == []
+
+
+@pytest.mark.usefixtures("low_floor")
+def test_answers_to_a_question_are_summed_without_a_day(lantern: Any, thursday: Any) -> None:
+    audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft("News", "", "Lantern", "letter@lantern.example", "", json.dumps(QUESTION), "blocks")
+    campaign = delivery.release(actions.create(lantern, thursday, draft, by=None, now=NOW, language="ru"), now=NOW)
+    edition = campaign.edition
+    compiled = loads(keyring.keys(lantern).open(bytes(edition.compiled_sealed), "edition", "compiled", edition.pk))
+    text = b"".join(compiled.parts).replace(b"=\r\n", b"").decode()
+    yes, no = dict.fromkeys(re.findall(r"https://lantern\.example/q/([a-z2-7]{52})", text))
+    found = queries.target(no, "lantern.example")
+    assert found is not None
+    assert found[1] == {"question": "Thursdays?", "answer": "No", "language": "ru"}
+    # On the web version anybody could answer, so there the answers lead nowhere.
+    assert "/q/" not in web_corrections.web_copy(campaign, edition, NOW)[1]
+    say(lantern, "pressed", day=TODAY.isoformat(), counts={yes: 30, no: 2, "x": 9})
+    say(lantern, "pressed", day=TODAY.isoformat(), counts={no: 1})
+    worker.take(NOW)
+    assert counted_links.answers(edition) == [counted_links.CountedUrls(0, "Thursdays?", [("Yes", 30), ("No", 3)])]
+    assert {field.name for field in AnswerTotal._meta.fields} == {"id", "edition", "place", "answer", "count"}

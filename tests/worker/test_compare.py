@@ -1,0 +1,85 @@
+"""Whoever takes the public process may write the public database on SQLite: what is shown is ours again within
+seconds."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.actions import change_settings
+from samizdat.audience import actions as audience
+from samizdat.cli import bootstrap, doctor
+from samizdat.events.models import Event
+from samizdat.publicdb.models import Form, Site
+from samizdat.worker.publishing import compare, publish
+from samizdat.worker.schedule import event_handlers
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+LATER = NOW + timedelta(days=3)
+
+
+@pytest.fixture
+def shown(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An organization with a form, published, days ago."""
+    monkeypatch.setattr(compare, "_looked", {})
+    audience.give_form(audience.new_list(lantern, "Thursday", now=NOW), "thursday", now=NOW)
+    publish.missing_places(NOW)
+    while event_handlers.follow(NOW):
+        pass
+    Event.objects.update(at=NOW)  # The fixture founds it at the hour of the machine.
+    assert compare.compare(LATER) == 0
+    return lantern
+
+
+def told() -> int:
+    return Event.objects.filter(kind=compare.ALTERED).count()
+
+
+def test_a_mailbox_that_somebody_put_into_the_publicdb_is_ours_again_and_told_once(
+    shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for second in (10, 20):
+        Site.objects.update(leave_mailbox="thief@evil.example")
+        assert compare.compare(LATER + timedelta(seconds=second)) == 1
+        assert Site.objects.get().leave_mailbox == shown.leave_mailbox
+    assert told() == 1
+    monkeypatch.setattr(bootstrap, "now", lambda: LATER + timedelta(days=7))
+    assert "red" in [sign.state for sign in doctor._public_process()]
+    monkeypatch.setattr(bootstrap, "now", lambda: LATER + timedelta(days=8))
+    assert "red" not in [sign.state for sign in doctor._public_process()]
+
+
+def test_a_form_that_somebody_bent_or_added_goes(shown: Any) -> None:
+    Form.objects.update(purpose="Write to us at another address.")
+    Form.objects.create(slug="free-money", place_id=bytes(shown.uid), list=99, name="x", purpose="", language="en")
+    assert compare.compare(LATER) == 1
+    assert [(form.slug, form.purpose) for form in Form.objects.all()] == [("thursday", "")]
+
+
+def test_an_organization_that_somebody_made_up_goes(shown: Any) -> None:
+    Site.objects.create(uid=b"m" * 16, name="x", language="en", accent="")
+    compare.compare(LATER)
+    assert bytes(Site.objects.get().uid) == bytes(shown.uid)
+
+
+def test_what_was_changed_here_alarms_nobody(shown: Any) -> None:
+    change_settings(shown, by=None, now=LATER, name="Lantern of the North")
+    assert compare.compare(LATER + timedelta(seconds=1)) == 0
+    assert Site.objects.get().name == "Lantern of the North"
+    Form.objects.all().delete()
+    assert compare.compare(LATER + timedelta(days=1)) == 0, "a public database that was lost is nobody's deed"
+    assert Form.objects.count() == 1
+    assert told() == 0
+
+
+def test_public_pages_follow_what_was_saved_and_stay_where_they_are_without_its_copy(shown: Any) -> None:
+    def told() -> tuple[str, str]:
+        compare.compare(LATER)
+        place = Site.objects.get()
+        return place.host, place.leave_mailbox
+
+    type(shown).objects.update(public_url="https://evil.example", leave_mailbox="leave@evil.example")
+    assert told() == ("lantern.example", "")
+    type(shown).objects.update(settings_sealed=b"", public_url="https://lantern.example")
+    assert told() == ("lantern.example", ""), "nobody could leave else"

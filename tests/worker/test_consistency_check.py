@@ -1,0 +1,126 @@
+"""Once a day subscriptions are compared with their records; a difference is said and nothing is changed."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.audience import consistency
+from samizdat.audience.models import Subscription
+from samizdat.events import queries
+from samizdat.events.actions import detail_of, record
+from samizdat.worker.queue import tasks
+from samizdat.worker.schedule import consistency_check, scheduler
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_going(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consistency_check, "_going", {})
+
+
+@pytest.fixture
+def readers(lantern: Any, thursday: Any) -> list[Any]:
+    return [
+        audience.add_subscriber(lantern, f"reader{number}@example.org", thursday, consent="said so", now=NOW)
+        for number in range(5)
+    ]
+
+
+def told(organization: Any, kind: str) -> list[dict[str, Any]]:
+    return [detail_of(event) for event in queries.newest(organization, kinds=[kind])]
+
+
+def test_the_clock_compares_once_a_day(lantern: Any, readers: list[Any]) -> None:
+    for hours in (0, 1, 11):
+        consistency_check.compare(NOW + timedelta(hours=hours))
+    assert told(lantern, consistency_check.CHECKED) == [{"subscribers": 5, "wrong": 0}]
+    consistency_check.compare(NOW + timedelta(hours=12))
+    assert len(told(lantern, consistency_check.CHECKED)) == 2
+    assert told(lantern, consistency_check.DIFFER) == []
+    assert consistency_check.compare in scheduler.SLOW.values()
+
+
+def test_after_each_release_it_compares_again(lantern: Any, readers: list[Any]) -> None:
+    """Whoever writes the database could set a status after the night, and a campaign would believe it."""
+    consistency_check.compare(NOW)
+    Subscription.objects.filter(subscriber=readers[0]).update(status=2, may=4)
+    consistency_check.compare(NOW + timedelta(hours=1))
+    assert told(lantern, consistency_check.DIFFER) == []
+    record("campaign.released", lantern, now=NOW + timedelta(hours=2))
+    for minutes in (0, 1):
+        consistency_check.compare(NOW + timedelta(hours=2, minutes=minutes))
+    assert told(lantern, consistency_check.DIFFER) == [{"subscribers": 5, "wrong": 1}]
+
+
+def test_a_difference_is_told_in_counts_and_left_as_it_is(lantern: Any, readers: list[Any]) -> None:
+    Subscription.objects.filter(subscriber__in=readers[:2]).update(status=2, may=4)
+    before = sorted(Subscription.objects.values_list("subscriber_id", "status", "may"))
+    consistency_check.compare(NOW)
+    event = queries.last(lantern, consistency_check.DIFFER)
+    assert event is not None and event.about is None
+    assert detail_of(event) == {"subscribers": 5, "wrong": 2}
+    assert sorted(Subscription.objects.values_list("subscriber_id", "status", "may")) == before
+
+
+def test_it_goes_on_in_the_next_round_where_it_was(
+    lantern: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consistency, "PAGE", 2)
+    pages: list[int] = []
+    look = consistency.check_page
+
+    def one_page(organization: Any, after: int, now: Any) -> Any:
+        pages.append(after)
+        monkeypatch.setattr(consistency_check.time, "monotonic", lambda: float("inf"))
+        return look(organization, after, now)
+
+    monkeypatch.setattr(consistency_check, "check_page", one_page)
+    for _round in range(3):
+        assert told(lantern, consistency_check.CHECKED) == []
+        monkeypatch.setattr(consistency_check.time, "monotonic", lambda: 0.0)
+        consistency_check.compare(NOW)
+    assert len(set(pages)) == 3
+    assert told(lantern, consistency_check.CHECKED) == [{"subscribers": 5, "wrong": 0}]
+
+
+def test_a_stopping_process_leaves_it_for_the_next(
+    lantern: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.stopping, "is_set", lambda: True)
+    consistency_check.compare(NOW)
+    assert told(lantern, consistency_check.CHECKED) == []
+
+
+def test_who_leaves_between_two_looks_is_no_difference(
+    lantern: Any, thursday: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = consistency.dialect.consent_of
+    looks: list[int] = []
+
+    def and_then_she_leaves(ids: Any) -> Any:
+        found = look(ids)
+        if not looks:
+            looks.append(1)
+            audience.unsubscribe(readers[0], thursday, now=NOW)
+        return found
+
+    monkeypatch.setattr(consistency.dialect, "consent_of", and_then_she_leaves)
+    assert consistency.check_projections(lantern, NOW) == consistency.ConsistencyResult(5, [])
+
+
+def test_what_was_asked_to_be_put_right_is_put_right_at_once(lantern: Any, readers: list[Any]) -> None:
+    Subscription.objects.filter(subscriber__in=readers[:2]).update(status=2, may=4)
+    consistency_check.compare(NOW)
+    assert consistency.compared(lantern) == consistency.ComparedSubscriptions(NOW, 5, 2, False)
+    record(consistency.MEND, lantern, now=NOW)
+    assert consistency.compared(lantern) == consistency.ComparedSubscriptions(NOW, 5, 2, True)
+    consistency_check.compare(NOW)
+    assert consistency.compared(lantern) == consistency.ComparedSubscriptions(NOW, 5, 0, False)
+    assert told(lantern, consistency_check.CHECKED)[0] == {"subscribers": 5, "wrong": 2, "mended": 2}
+    assert consistency.check_projections(lantern, NOW).wrong == []
+    consistency_check.compare(NOW)
+    assert len(told(lantern, consistency_check.CHECKED)) == 2

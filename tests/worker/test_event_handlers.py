@@ -1,0 +1,302 @@
+"""What follows from an event happens once, is tried again when it failed, and keeps nothing else waiting."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.accounts.actions import change_settings
+from samizdat.audience import actions as audience
+from samizdat.campaigns import ab_test, translations
+from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.media import library
+from samizdat.campaigns.templates import import_template, layout
+from samizdat.core.content.templates import WrittenRegion
+from samizdat.events.actions import record
+from samizdat.events.models import Event, FollowUp
+from samizdat.publicdb.models import EditionName, Form, Page, PublicPicture, Site
+from samizdat.worker.publishing import publish
+from samizdat.worker.schedule import event_handlers
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_failed_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_handlers, "_failed", {})
+
+
+def settle() -> None:
+    while event_handlers.follow(NOW):
+        pass
+
+
+def test_changed_settings_reach_the_public_pages(lantern: Any) -> None:
+    change_settings(lantern, by=None, now=NOW, name="Lantern", public_url="https://new.example/", accent="#1b6e53")
+    settle()
+    place = Site.objects.get()
+    assert (place.name, place.host, place.accent) == ("Lantern", "new.example", "#1b6e53")
+    assert not Event.objects.filter(handled=False).exists()
+    # Once for the founding, once for the change.
+    assert FollowUp.objects.filter(name="place").count() == 2
+
+
+def test_a_form_is_published_renamed_and_withdrawn(lantern: Any) -> None:
+    publish.publish_place(lantern)
+    list_ = audience.new_list(lantern, "Thursday", now=NOW, details={"purpose": "One story."})
+    settle()
+    assert not Form.objects.exists()
+    audience.give_form(list_, "thursday", now=NOW)
+    settle()
+    assert Form.objects.get().purpose == "One story."
+    audience.rename_list(list_, "Friday", now=NOW)
+    settle()
+    assert Form.objects.get().name == "Friday"
+    audience.give_form(list_, "", now=NOW)
+    settle()
+    assert not Form.objects.exists()
+
+
+def test_a_follow_up_that_fails_is_tried_again_and_the_others_go_on(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    broken = [True]
+
+    def first(event: Event, now: Any) -> None:
+        done.append("first")
+
+    def second(event: Event, now: Any) -> None:
+        if broken[0]:
+            raise RuntimeError("ada@example.org")
+        done.append("second")
+
+    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"a": (first, second), "b": (first,)})
+    monkeypatch.setattr(event_handlers, "WAITS", (0,))
+    settle()
+    record("a", lantern, now=NOW)
+    record("b", lantern, now=NOW)
+    assert event_handlers.follow(NOW) == 1
+    assert done == ["first", "first"]
+    assert [event.kind for event in Event.objects.filter(handled=False)] == ["a"]
+    broken[0] = False
+    assert event_handlers.follow(NOW) == 1
+    assert done == ["first", "first", "second"], "what was done is not done again"
+
+
+def test_the_log_tells_of_letters_and_routes_and_of_nobody(lantern: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "samizdat.worker"):
+        record("campaign.waits", lantern, now=NOW, about=7)
+        record("subscriber.opened", lantern, now=NOW, about=4_711)
+        event_handlers.follow(NOW)
+    assert caplog.messages == ["campaign.waits 7"]
+
+
+def test_a_failed_one_rests_before_it_is_tried_again(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    def fails(event: Event, now: Any) -> None:
+        tries.append(1)
+        raise RuntimeError
+
+    settle()
+    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"a": (fails,)})
+    record("a", lantern, now=NOW)
+    for _ in range(5):
+        event_handlers.follow(NOW)
+    assert len(tries) == 1
+
+
+def test_events_that_fail_for_good_hold_up_none_that_came_later(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def fails(event: Event, now: Any) -> None:
+        raise RuntimeError
+
+    def works(event: Event, now: Any) -> None:
+        done.append(event.kind)
+
+    settle()
+    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"a": (fails,), "b": (works,)})
+    for kind in "aaaaab":
+        record(kind, lantern, now=NOW)
+    for _ in range(3):
+        event_handlers.follow(NOW, 2)
+    assert done == ["b"]
+
+
+@pytest.fixture
+def campaign(lantern: Any) -> Any:
+    publish.publish_place(lantern)
+    audience.fields_for(lantern, {"FNAME": "First name"})
+    list_ = audience.new_list(lantern, "Thursday", now=NOW)
+    words = Draft(
+        subject="What the river took, {{ FNAME | default: 'friend' }}",
+        from_name="Lantern",
+        from_email="letter@lantern.example",
+        body="# River\n\nThe water came at *four*.\n\n![A table](https://lantern.example/m/abcdef012345.png)",
+    )
+    return campaigns.create(lantern, list_, words, by=None, now=NOW)
+
+
+def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campaign: Any) -> None:
+    edition = campaigns.freeze(campaign, NOW)
+    campaign.state = "held"
+    campaign.save(update_fields=["state"])
+    record("campaign.released", campaign.organization, now=NOW, about=campaign.id)
+    settle()
+    assert EditionName.objects.get(edition=edition.id).list_name == "Thursday"
+    campaign.state = "paused"
+    campaign.save(update_fields=["state"])
+    publish.missing_letters(NOW)
+    assert not Page.objects.exists(), "a letter that waits is nobody's business yet, nor one that was paused meanwhile"
+    for state in ("sending", "waiting"):
+        campaign.state, campaign.frozen, campaign.pending = state, 2, 2
+        campaign.save(update_fields=["state", "frozen", "pending"])
+        assert publish.missing_letters(NOW) == 0, "nor one that no route takes yet"
+    campaign.pending, campaign.deferred = 1, 1
+    campaign.save(update_fields=["pending", "deferred"])
+    record("campaign.began", campaign.organization, now=NOW, about=campaign.id)
+    settle()
+    page = Page.objects.get()
+    assert page.slug == edition.archive_slug
+    assert "The water came at <em>four</em>." in page.html
+    assert "{{" not in page.title and page.title.startswith("What the river took")
+    assert publish.missing_letters(NOW) == 0
+    record("campaign.taken_back", campaign.organization, now=NOW, about=campaign.id, detail={"edition": edition.id})
+    settle()
+    assert not Page.objects.exists(), "its release is undone"
+    publish.missing_letters(NOW)
+    campaign.state, campaign.cancelled, campaign.pending, campaign.deferred = "cancelled", 2, 0, 0
+    campaign.save(update_fields=["state", "cancelled", "pending", "deferred"])
+    record("campaign.cancelled", campaign.organization, now=NOW, about=campaign.id)
+    settle()
+    assert not Page.objects.exists(), "nobody has got it"
+
+
+def _picture(organization: Any) -> Any:
+    import io
+
+    from PIL import Image
+
+    from samizdat.campaigns.media import library
+
+    data = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(data, "PNG")
+    return library.take_in(organization, data.getvalue(), NOW)
+
+
+def _showing(campaign: Any) -> tuple[Draft, Any]:
+    """A text like that of the letter with a picture of its own, and the picture."""
+    picture = _picture(campaign.organization)
+    body = f"# Bridge\n\nIt stood at *five*.\n\n![A bridge](https://lantern.example/m/{picture.slug}.png)"
+    return draft_of(campaign).with_(body=body), picture
+
+
+def test_the_pictures_of_every_version_leave_the_seal_with_the_letter(campaign: Any) -> None:
+    """Of another draft whose text a version has, also when that draft is changed or thrown away afterwards."""
+    text, picture = _showing(campaign)
+    other = campaigns.create(campaign.organization, campaign.list, text, by=None, now=NOW)
+    at = NOW + timedelta(hours=2)
+    ab_test.plan(campaign, [ab_test.VersionChange(letter=other)], share=20, way="hand", at=at, by=None, now=NOW)
+    publish.campaign_pictures(campaign, NOW)
+    assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug], "a test letter of it shows the picture"
+    PublicPicture.objects.all().delete()
+    edition = campaigns.freeze(campaign, NOW)
+    ab_test.freeze(campaign, edition, NOW)
+    campaign.state = "finished"
+    campaign.save(update_fields=["state"])
+    assert library.uses(campaign.organization, [picture.slug])[picture.slug][0].sent, "it lies in mailboxes"
+    campaigns.throw_away(other, by=None, now=NOW)
+    record("campaign.released", campaign.organization, now=NOW, about=campaign.pk)
+    settle()
+    assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug]
+
+
+def test_the_pictures_of_every_language_leave_the_seal_with_the_letter(campaign: Any) -> None:
+    text, picture = _showing(campaign)
+    russian = translations.add(campaign, "ru", by=None, now=NOW)
+    campaigns.save(russian, text, version=russian.version, by=None, now=NOW)
+    record("campaign.released", campaign.organization, now=NOW, about=campaign.pk)
+    settle()
+    assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug]
+
+
+def test_a_version_with_another_text_keeps_what_that_draft_wrote_into_its_template(campaign: Any) -> None:
+    page = b"<table><tr><td mc:edit='head'>Head</td></tr><tr><td mc:edit='body'>Body *|FNAME|*</td></tr></table>"
+    template = import_template.take_in(campaign.organization, "Old one", page, by=None, now=NOW).template
+    other = campaigns.create(
+        campaign.organization, campaign.list, draft_of(campaign), by=None, now=NOW, template=template
+    )
+    key = next(part.key for part in layout.parts(other) if part.key)
+    layout.write(other, key, WrittenRegion("<p>Only in this draft</p>"), now=NOW)
+    other.refresh_from_db()
+    at, before = NOW + timedelta(hours=2), ab_test.bound(campaign)
+    ab_test.plan(campaign, [ab_test.VersionChange(letter=other)], share=20, way="hand", at=at, by=None, now=NOW)
+    planned = ab_test.bound(campaign)
+    proof = ab_test.proof_of_version(campaign, ab_test.versions(campaign)[1].change, NOW)
+    assert proof.compiled and b"Only in this draft" in b"".join(proof.compiled.parts)
+    layout.write(other, key, WrittenRegion("<p>Something else</p>"), now=NOW)
+    assert ab_test.bound(campaign) not in (before, planned), "a second person's yes is to these words too"
+
+
+def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) -> None:
+    shown, hidden = _picture(campaign.organization), _picture(campaign.organization)
+    body = f"![A table](https://lantern.example/m/{shown.slug}.png)"
+    campaigns.save(campaign, draft_of(campaign).with_(body=body), version=campaign.version, by=None, now=NOW)
+    campaign.refresh_from_db()
+    publish.campaign_pictures(campaign, NOW)
+    assert [picture.slug for picture in PublicPicture.objects.all()] == [shown.slug]
+    assert hidden.slug != shown.slug
+    library.remove(shown, also_sent=True, now=NOW)
+    event_handlers.follow(NOW)
+    assert not PublicPicture.objects.exists(), "what was removed is not shown any longer"
+
+
+@pytest.mark.parametrize("newest", [0, 50])
+def test_a_lost_publicdb_is_filled_again(campaign: Any, newest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """newest: of how many letters the look of every ten seconds finds missing pages, before the rest follows."""
+    text, _picture = _showing(campaign)
+    campaigns.save(campaign, text, version=campaign.version, by=None, now=NOW)
+    campaigns.freeze(campaign, NOW)
+    audience.give_form(campaign.list, "thursday", now=NOW)
+    campaign.state = "finished"
+    campaign.save(update_fields=["state"])
+    settle()
+    Site.objects.all().delete()
+    Page.objects.all().delete()
+    monkeypatch.setattr(publish, "NEWEST_EDITIONS", newest)
+    publish.missing_places(NOW)
+    publish.missing_letters(NOW)
+    settle()
+    there = (Site, Form, Page, PublicPicture, EditionName)
+    assert [model.objects.count() for model in there] == [1, 1, 1, 1, 1]
+
+
+def test_an_organization_that_the_publicdb_does_not_know_is_published(campaign: Any) -> None:
+    Site.objects.all().delete()
+    audience.give_form(campaign.list, "thursday", now=NOW)
+    assert publish.missing_places(NOW) == 1
+    assert publish.missing_places(NOW) == 0
+    assert (Site.objects.count(), Form.objects.count()) == (1, 1)
+
+
+def test_an_erasure_is_swept_from_the_disk_until_it_went_through(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from samizdat import dialect
+    from samizdat.worker.schedule import vacuum
+
+    answers = [False, True]
+    monkeypatch.setattr(dialect, "sweep_after_erasing", lambda: answers.pop(0))
+    monkeypatch.setattr(event_handlers, "WAITS", (0,))
+    settle()
+    assert NOW.hour, "so that the readable day of the event lies before the sweep and its moment after"
+    first = record("subscriber.erased", lantern, now=NOW)
+    second = record("subscriber.erased", lantern, now=NOW)
+    monkeypatch.setattr(vacuum, "_swept", NOW - timedelta(seconds=1))
+    with pytest.raises(vacuum.NotSwept):
+        vacuum.sweep(first, NOW + timedelta(seconds=1))
+    vacuum.sweep(first, NOW + timedelta(seconds=2))
+    vacuum.sweep(second, NOW + timedelta(seconds=3))
+    assert answers == [], "one sweep does for both"

@@ -1,0 +1,76 @@
+"""An answer that came through the public database, from the token in the letter to the record."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.queries import editions_to_a_few
+from samizdat.core.crypto import tokens
+from samizdat.delivery import actions as delivery
+from samizdat.privacy import actions
+from samizdat.publicdb.actions import unlist_letters
+from samizdat.publicdb.models import Intake, Page
+from samizdat.vault import keyring
+from samizdat.worker.inbox import reconsent
+from samizdat.worker.publishing import publish
+from tests.conftest import NOW
+from tests.worker.conftest import say
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def asked(lantern: Any, thursday: Any, tmp_path: Any) -> dict[str, Any]:
+    """Ada was written down long ago and is asked again; the letter is on its way."""
+    ada = audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW - timedelta(days=900))
+    audience.change_list(thursday, {"from_email": "letter@lantern.example"}, now=NOW)
+    renewal = actions.count_consent(thursday, now=NOW)
+    actions.work(renewal.pk, lambda: NOW, lambda: False)
+    renewal.refresh_from_db()
+    actions.choose(renewal, [("written", "old")], now=NOW)
+    actions.work(renewal.pk, lambda: NOW, lambda: False)
+    renewal.refresh_from_db()
+    letter = actions.begin_asking(renewal, (NOW + timedelta(days=21)).date(), now=NOW)
+    delivery.add_route(lantern, "own", f"folder://{tmp_path}", now=NOW)
+    delivery.release(letter, now=NOW)
+    Campaign.objects.filter(pk=letter.pk).update(pending=0, accepted=1)
+    publish.missing_places(NOW)
+    publish.missing_letters(NOW)
+    keys = keyring.keys(lantern)
+    assert keys.link is not None
+    edition = Edition.objects.get(campaign=letter)
+    return {"ada": ada, "token": tokens.make(keys.link, "stay", edition.id, ada.number), "keys": keys}
+
+
+def test_a_letter_to_a_few_stands_in_no_archive(asked: dict[str, Any]) -> None:
+    assert [page.listed for page in Page.objects.all()] == [False]
+    Page.objects.update(listed=True)  # As before an upgrade.
+    unlist_letters(editions_to_a_few())
+    assert [page.listed for page in Page.objects.all()] == [False]
+
+
+def test_a_press_confirms_once_and_a_forged_one_nothing(lantern: Any, thursday: Any, asked: dict[str, Any]) -> None:
+    say(lantern, "stay", token="a" * 52, purpose="stay")
+    say(lantern, "stay", token=asked["token"], purpose="confirm")
+    say(lantern, "stay", token=tokens.make(asked["keys"].link, "stay", 77, asked["ada"].number), purpose="stay")
+    # The public process can make this one, and must not answer for anybody.
+    edition = tokens.read(asked["keys"].links, "stay", asked["token"]).edition
+    for purpose in ("leave", "stay"):
+        say(
+            lantern,
+            "stay",
+            token=tokens.make(asked["keys"].link, "leave", edition, asked["ada"].number),
+            purpose=purpose,
+        )
+    reconsent.take(NOW)
+    assert audience.verdict(asked["ada"], thursday, NOW).reason == "given"
+    for _ in range(2):
+        say(lantern, "stay", token=asked["token"], purpose="stay")
+    assert reconsent.take(NOW) == 2
+    assert audience.verdict(asked["ada"], thursday, NOW).reason == "confirmed"
+    assert [entry.kind for entry in queries.card(asked["ada"], NOW).timeline] == ["confirmed", "given"]
+    assert not Intake.objects.exists()

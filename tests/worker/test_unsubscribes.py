@@ -1,0 +1,908 @@
+"""What readers sent in is proven again, done once, and much leaving raises an alarm (design.md, section 7)."""
+
+import os
+import struct
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from samizdat.accounts.actions import found_organization
+from samizdat.audience import actions as audience
+from samizdat.audience import queries
+from samizdat.audience.actions import forms, settle_again
+from samizdat.audience.models import GROWTH, ConsentRecord, Growth, Subscription
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core import consent
+from samizdat.core.crypto import tokens
+from samizdat.events.actions import detail_of, record, whole_day
+from samizdat.events.models import Event
+from samizdat.publicdb import actions as publicdb
+from samizdat.publicdb.models import Form, Intake, Site
+from samizdat.publicdb.queries import token_state
+from samizdat.vault import keyring
+from samizdat.vault.models import VaultKey
+from samizdat.web.settings import alarms
+from samizdat.worker.inbox import clicks, inbox, preferences, reconsent, signups, subject_requests, unsubscribes
+from samizdat.worker.publishing import publish
+from samizdat.worker.schedule import event_handlers
+from tests.conftest import NOW, TODAY
+from tests.worker.conftest import say, seal_in, status
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def edition(lantern: Any, thursday: Any) -> Edition:
+    campaign = Campaign.objects.create(
+        organization=lantern, list=thursday, draft_sealed=b"", state="sending", created=NOW, changed=NOW
+    )
+    keys = keyring.keys(lantern)
+    assert keys.link is not None
+    return Edition.objects.create(
+        campaign=campaign,
+        organization=lantern,
+        compiled_sealed=b"",
+        details_sealed=b"",
+        link_key=keys.link.number,
+        message_id_domain="lantern.example",
+        created=NOW,
+    )
+
+
+def people(lantern: Any, list_: Any, count: int) -> list[Any]:
+    return [
+        audience.add_subscriber(lantern, f"reader{number}@example.org", list_, consent="said so", now=NOW)
+        for number in range(count)
+    ]
+
+
+def token(organization: Any, subscriber: Any, edition: int, purpose: str = "leave") -> str:
+    keys = keyring.keys(organization)
+    assert keys.link is not None
+    return tokens.make(keys.link, purpose, edition, subscriber.number)
+
+
+def test_she_leaves_and_it_is_a_consent_record(lantern: Any, thursday: Any, edition: Edition) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    leave = token(lantern, ada, edition.id)
+    say(lantern, "leave", token=leave, purpose="leave", way="one-click")
+    assert unsubscribes.take(NOW) == 1
+    assert status(ada, thursday) == "unsubscribed"
+    record = ConsentRecord.objects.filter(subscriber=ada).latest("id")
+    assert (consent.KINDS[record.kind], consent.WAYS[record.way]) == ("withdrawn", "one-click")
+    assert token_state(leave) == "left"
+    assert not Intake.objects.exists()
+
+
+def test_what_she_sent_twice_happens_once(lantern: Any, thursday: Any, edition: Edition) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    for _ in range(3):
+        say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="form")
+    unsubscribes.take(NOW)
+    left = [
+        record for record in ConsentRecord.objects.filter(subscriber=ada) if consent.KINDS[record.kind] == "withdrawn"
+    ]
+    assert len(left) == 1
+    assert Event.objects.filter(kind="subscribers.left").count() == 1
+
+
+def test_one_press_takes_her_back_in_the_order_she_pressed(lantern: Any, thursday: Any, edition: Edition) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    for reader, kinds in ((ada, ("leave", "back")), (boris, ("leave", "back", "leave"))):
+        for kind in kinds:
+            say(lantern, kind, token=token(lantern, reader, edition.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday), status(boris, thursday)) == ("subscribed", "unsubscribed")
+    assert token_state(token(lantern, ada, edition.id)) == "back"
+
+
+def test_a_link_takes_back_her_own_leaving_of_the_last_week_and_no_other(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    """Links lie in mailboxes for ever, and a public process that was taken can make one for everybody who left."""
+    released(edition, days=60)
+    agreed = {"consent": "said so", "now": NOW - timedelta(days=60)}
+    addresses = ("ada@example.org", "boris@example.org", "clara@example.org")
+    ada, boris, clara = (audience.add_subscriber(lantern, one, thursday, **agreed) for one in addresses)
+    for reader, way, days in ((ada, "form", 7), (boris, "form", 40), (clara, "desk", 1)):
+        audience.unsubscribe(reader, thursday, way=way, now=NOW - timedelta(days=days))
+        say(lantern, "back", token=token(lantern, reader, edition.id), purpose="leave")
+        claimed = (NOW - timedelta(days=days - 1)).isoformat()
+        say(lantern, "back", token=token(lantern, reader, edition.id), purpose="leave", at=claimed)
+    unsubscribes.take(NOW)
+    assert [status(one, thursday) for one in (ada, boris, clara)] == ["subscribed", "unsubscribed", "unsubscribed"]
+
+
+def released(edition: Edition, days: int) -> None:
+    """So many days ago."""
+    Edition.objects.filter(id=edition.id).update(created=NOW - timedelta(days=days))
+
+
+@pytest.mark.parametrize("reason", ["", consent.NO_ANSWER])
+@pytest.mark.parametrize("purpose", consent.PURPOSES)
+def test_who_was_taken_off_at_the_desk_is_not_brought_back_by_a_leaving_laid_over_it(
+    lantern: Any, thursday: Any, edition: Edition, reason: str, purpose: str
+) -> None:
+    """A public process that was taken makes the links of everybody who ever left: it leaves and comes back."""
+    released(edition, days=300)
+    Campaign.objects.update(purpose=consent.PURPOSES.index(purpose))
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="s", now=NOW - timedelta(days=400))
+    audience.agree_to_appeals(ada, thursday, wording="Ask me.", now=NOW - timedelta(days=400))
+    long_ago = NOW - timedelta(days=200)
+    audience.unsubscribe(ada, thursday, way="desk", reason=reason, purpose=purpose, now=long_ago)
+    only = {"only": "appeals"} if purpose == consent.APPEALS else {}
+    for kind in ("leave", "back"):
+        say(lantern, kind, token=token(lantern, ada, edition.id), purpose="leave", way="form", **only)
+    unsubscribes.take(NOW)
+    assert not isinstance(audience.verdict(ada, thursday, NOW, purpose), consent.Permission)
+    assert token_state(token(lantern, ada, edition.id)).startswith("left"), "the page does not say that they are back"
+
+
+def test_a_link_takes_back_no_leaving_from_before_its_letter_was_released(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    """It never was in their mailbox."""
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="s", now=NOW - timedelta(days=60))
+    audience.unsubscribe(ada, thursday, way="form", now=NOW - timedelta(days=3))
+    say(lantern, "back", token=token(lantern, ada, edition.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+
+
+@pytest.mark.parametrize("behind", [timedelta(minutes=-4), timedelta(days=1), timedelta(days=20)], ids=str)
+@pytest.mark.parametrize("first", [60, 0], ids=["old letter", "new letter"])
+def test_who_has_left_by_a_page_whose_clock_is_wrong_stays_gone(
+    lantern: Any, thursday: Any, edition: Edition, behind: timedelta, first: int
+) -> None:
+    released(edition, days=first)
+    letter = audience.new_list(lantern, "Letter", now=NOW)
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="s", now=NOW - timedelta(days=60))
+    audience.confirm(ada, thursday, now=NOW - timedelta(hours=1))
+    audience.add_subscriber(lantern, "ada@example.org", letter, consent="s", now=NOW - timedelta(hours=1))
+    leave = token(lantern, ada, edition.id)
+    say(lantern, "leave", token=leave, purpose="leave", way="form", at=(NOW - behind).isoformat())
+    unsubscribes.take(NOW)
+    assert token_state(leave) == "left"
+    for later in (timedelta(0), timedelta(days=1), timedelta(days=40)):
+        assert (status(ada, thursday), status(ada, letter)) == ("unsubscribed", "subscribed")
+        assert not isinstance(audience.verdict(ada, thursday, NOW + later), consent.Permission)
+        settle_again(lantern, [ada.number], now=NOW + later)
+    say(lantern, "back", token=leave, purpose="leave", at=(NOW - behind).isoformat())
+    unsubscribes.take(NOW)
+    if not first or behind < timedelta(days=8):
+        assert (status(ada, thursday), token_state(leave)) == ("subscribed", "back")
+
+
+def test_a_confirmation_by_a_page_whose_clock_is_behind_takes_nobody_off_other_lists(
+    lantern: Any, thursday: Any
+) -> None:
+    letter = audience.new_list(lantern, "Letter", now=NOW)
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW - timedelta(days=7))
+    audience.add_subscriber(lantern, "ada@example.org", letter, consent="s", now=NOW)
+    number = forms.dated(thursday.id, TODAY - timedelta(days=7))
+    said = token(lantern, ada, number, "confirm")
+    say(lantern, "confirm", token=said, at=(NOW - timedelta(days=6)).isoformat())
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday), status(ada, letter)) == ("subscribed", "subscribed")
+
+
+def test_a_form_that_somebody_filled_in_for_her_takes_nothing_from_her_link(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    audience.unsubscribe(ada, thursday, way="form", now=NOW)
+    audience.sign_up(lantern, queries.card(ada, NOW).address, thursday, wording="w", now=NOW)
+    say(lantern, "back", token=token(lantern, ada, edition.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "subscribed"
+
+
+def test_coming_back_makes_no_yes_that_never_was(lantern: Any, thursday: Any, edition: Edition) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    for kind in ("leave", "back"):
+        say(lantern, kind, token=token(lantern, ada, edition.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "pending"
+
+
+@pytest.mark.parametrize("purpose", ["confirm", "return", "message-id", "test"])
+def test_a_token_of_another_purpose_leaves_nothing(lantern: Any, thursday: Any, edition: Edition, purpose: str) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    say(lantern, "leave", token=token(lantern, ada, edition.id, purpose), purpose="leave")
+    say(lantern, "leave", token=token(lantern, ada, edition.id, purpose), purpose=purpose)
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "subscribed"
+    assert not Intake.objects.exists()
+
+
+def test_a_token_of_another_organization_leaves_nothing(
+    lantern: Any, thursday: Any, edition: Edition, vault: Any
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    other = found_organization("Harbour", source=vault, today=TODAY)
+    publish.publish_place(other)
+    say(other, "leave", token=token(lantern, ada, edition.id), purpose="leave")
+    say(lantern, "leave", token=token(other, ada, edition.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "subscribed"
+
+
+def all_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute later."""
+    monkeypatch.setattr(inbox.waits, "_again", {})
+
+
+def test_rubbish_in_the_intake_is_thrown_away_and_keeps_nobody_waiting(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    place = Site.objects.get(uid=bytes(lantern.uid))
+    (ours,) = keyring.keys(lantern).boxes
+    for box in (b"", b"abc", os.urandom(200), struct.pack(">I", ours) + os.urandom(200)):
+        publicdb.drop_in(place, box)
+    say(lantern, "leave", token="nonsense")
+    say(lantern, "leave")
+    say(lantern, "unheard-of")
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+    # An unknown kind is left for a newer version, and an unknown key for whoever brings it.
+    assert Intake.objects.count() == 2
+
+
+def test_what_a_taken_public_process_seals_stops_no_loop(lantern: Any, thursday: Any, edition: Edition) -> None:
+    """JSON too deep to read, a time before time, numbers beyond any row."""
+    (ada,) = people(lantern, thursday, 1)
+    most = 2**64 - 1
+    forged = tokens.make(keyring.keys(lantern).links[edition.link_key], "leave", most, most)
+    words = {"token": forged, "purpose": "leave", "secret": "a" * 26, "what": "data", "address": "a@example.org"}
+    for kind in sorted(inbox.KINDS):
+        say(lantern, kind, **words)
+    for text in (b"[" * 20_000, b'{"kind": "leave", "at": "0001-01-01T00:00:00+23:00"}', b"[]"):
+        seal_in(lantern, text)
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave")
+    for loop in (reconsent, preferences, clicks, signups, subject_requests, unsubscribes):
+        loop.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+    assert not Intake.objects.exists()
+
+
+def test_one_who_cannot_be_taken_up_keeps_the_others_of_her_slice_not_waiting(
+    lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    leave = audience.unsubscribe
+
+    def unsubscribe(subscriber: Any, *args: Any, **more: Any) -> bool:
+        if subscriber.number == boris.number:
+            raise RuntimeError("nobody thought of this")
+        return leave(subscriber, *args, **more)
+
+    monkeypatch.setattr(audience, "unsubscribe", unsubscribe)
+    for reader in (boris, ada):
+        say(lantern, "leave", token=token(lantern, reader, edition.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday), status(boris, thursday)) == ("unsubscribed", "subscribed")
+    assert Intake.objects.count() == 1, "Boris is tried again"
+    all_due(monkeypatch)
+    unsubscribes.take(NOW + timedelta(days=3))
+    assert not Intake.objects.exists()
+
+
+def test_no_box_is_longer_than_what_a_reader_can_send(lantern: Any, thursday: Any) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic(using="publicdb"):
+        publicdb.drop_in(Site.objects.get(uid=bytes(lantern.uid)), bytes(64 * 1024 + 1))
+
+
+def test_where_the_edition_is_not_known_the_way_out_leads_out_of_every_list(lantern: Any, thursday: Any) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    say(lantern, "leave", token=token(lantern, ada, 999), purpose="leave")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+
+
+def test_a_clock_that_is_wrong_is_not_believed(lantern: Any, thursday: Any, edition: Edition) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", at="2031-01-01T00:00:00+00:00")
+    unsubscribes.take(NOW)
+    assert ConsentRecord.objects.filter(subscriber=ada).latest("id").day == TODAY
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=13), timedelta(days=7), timedelta(days=3652)], ids=str)
+def test_who_agreed_while_the_clock_was_ahead_has_left_when_they_leave(
+    lantern: Any, thursday: Any, edition: Edition, ahead: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samizdat.dbclock.now", lambda: NOW)
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW + ahead)
+    audience.confirm(ada, thursday, now=NOW + ahead)
+    assert status(ada, thursday) == "subscribed"
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="one-click")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+    assert left_by(edition) == 1
+    if ahead < timedelta(days=1):
+        say(lantern, "back", token=token(lantern, ada, edition.id), purpose="leave")
+        unsubscribes.take(NOW)
+        assert status(ada, thursday) == "subscribed"
+
+
+# -- what the report of a letter counts -------------------------------------------------------------------------
+
+
+def left_by(edition: Edition) -> int:
+    return Campaign.objects.get(edition=edition).left_by_letter
+
+
+def another(edition: Edition, list_: Any) -> Edition:
+    """A second letter to the same or another list."""
+    campaign = Campaign.objects.create(
+        organization=edition.organization, list=list_, draft_sealed=b"", state="sending", created=NOW, changed=NOW
+    )
+    return Edition.objects.create(
+        campaign=campaign,
+        organization=edition.organization,
+        compiled_sealed=b"",
+        details_sealed=b"",
+        link_key=edition.link_key,
+        message_id_domain="lantern.example",
+        created=NOW,
+    )
+
+
+def press(edition: Edition, reader: Any, *kinds: str, way: str = "form") -> None:
+    """What she presses in this letter, one after another, each taken up at once."""
+    for kind in kinds:
+        leave = token(edition.organization, reader, edition.id)
+        say(edition.organization, kind, token=leave, purpose="leave", way=way)
+        unsubscribes.take(NOW)
+
+
+@pytest.mark.parametrize("way", ["form", "one-click"])
+def test_who_leaves_by_a_letter_stands_in_its_report_once(
+    lantern: Any, thursday: Any, edition: Edition, way: str
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    press(edition, ada, "leave", "leave", way=way)
+    assert left_by(edition) == 1
+    press(edition, ada, "back", way=way)
+    assert left_by(edition) == 0
+    press(edition, ada, "back", "leave", "back", "leave", way=way)
+    press(edition, boris, "leave", way=way)
+    assert left_by(edition) == 2
+
+
+def test_she_counts_for_the_letter_whose_link_it_was_and_no_other(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    later = another(edition, thursday)
+    press(later, ada, "leave")
+    press(edition, ada, "leave")
+    assert (left_by(edition), left_by(later)) == (0, 1)
+    press(edition, ada, "back")
+    assert (left_by(edition), left_by(later)) == (0, 0)
+    press(edition, ada, "leave")
+    assert (left_by(edition), left_by(later)) == (1, 0)
+
+
+def test_who_signs_up_again_and_leaves_by_the_same_letter_counts_once(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    press(edition, ada, "leave")
+    audience.confirm(
+        audience.sign_up(lantern, "reader0@example.org", thursday, wording="w", now=NOW), thursday, now=NOW
+    )
+    assert (status(ada, thursday), left_by(edition)) == ("subscribed", 1)
+    press(edition, ada, "leave")
+    assert left_by(edition) == 1
+
+
+def test_no_other_way_of_leaving_counts_for_a_letter(lantern: Any, thursday: Any, edition: Edition) -> None:
+    ada, boris, clara = people(lantern, thursday, 3)
+    audience.unsubscribe(ada, thursday, way="desk", now=NOW)
+    audience.unsubscribe(boris, thursday, way="mail", now=NOW)
+    press(edition, ada, "leave")
+    press(edition, boris, "leave", "back")
+    dmitri = audience.sign_up(lantern, "dmitri@example.org", thursday, wording="w", now=NOW)
+    press(edition, dmitri, "leave")
+    assert (status(dmitri, thursday), left_by(edition)) == ("unsubscribed", 0), "he had never agreed"
+    say(lantern, "leave", token=token(lantern, clara, 999), purpose="leave")
+    unsubscribes.take(NOW)
+    assert (status(clara, thursday), left_by(edition)) == ("unsubscribed", 0)
+
+
+def test_a_mass_leaving_undone_is_taken_from_the_report(lantern: Any, thursday: Any, edition: Edition) -> None:
+    leave_all(lantern, edition, people(lantern, thursday, 30))
+    unsubscribes.take(NOW)
+    assert left_by(edition) == 30
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    for _ in range(2):
+        unsubscribes.undo_alarm(alarm, by=None, now=NOW)
+        assert left_by(edition) == 0
+
+
+def test_what_was_taken_up_before_a_kill_counts_no_second_time(
+    lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    press(edition, boris, "leave")
+    for reader, kind in ((ada, "leave"), (boris, "back")):
+        say(lantern, kind, token=token(lantern, reader, edition.id), purpose="leave")
+
+    settle = unsubscribes._settle
+    for state, counted in (("left", 2), ("left", 2), ("back", 1), ("back", 1)):
+
+        def killed(said: Any, proven: Any, state: str = state) -> None:
+            told = [*proven]
+            if state in {now for _one, now in told}:
+                raise SystemExit
+            settle(said, told)
+
+        monkeypatch.setattr(unsubscribes, "_settle", killed)
+        with pytest.raises(SystemExit):
+            unsubscribes.take(NOW)
+        assert left_by(edition) == counted
+    monkeypatch.setattr(unsubscribes, "_settle", settle)
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday), status(boris, thursday)) == ("unsubscribed", "subscribed")
+    assert left_by(edition) == 1
+
+
+def test_a_kill_between_the_leaving_and_its_number_leaves_neither(
+    lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+
+    def killed(*_args: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unsubscribes, "count_leaving", killed)
+        with pytest.raises(SystemExit):
+            press(edition, ada, "leave")
+    assert (status(ada, thursday), left_by(edition)) == ("subscribed", 0)
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday), left_by(edition)) == ("unsubscribed", 1)
+
+
+def test_who_left_before_it_was_counted_takes_it_back_and_the_number_stays_at_nought(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    press(edition, ada, "leave")
+    Campaign.objects.update(left_by_letter=0)
+    press(edition, ada, "back")
+    assert (status(ada, thursday), left_by(edition)) == ("subscribed", 0)
+
+
+def test_a_damaged_record_keeps_nobody_from_leaving(lantern: Any, thursday: Any, edition: Edition) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    press(edition, ada, "leave", "back")
+    ConsentRecord.objects.filter(subscriber=ada).update(blob=b"\0" * 60)
+    press(edition, ada, "leave")
+    assert (status(ada, thursday), left_by(edition)) == ("unsubscribed", 1)
+
+
+# -- the alarm --------------------------------------------------------------------------------------------------
+
+
+def leave_all(lantern: Any, edition: Edition, readers: list[Any]) -> None:
+    for reader in readers:
+        say(lantern, "leave", token=token(lantern, reader, edition.id), purpose="leave")
+
+
+def test_many_who_come_back_by_a_link_are_an_alarm_and_are_unsubscribed_again_as_one(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    """A public process that was taken can take back every leaving of the last week: one and then another is enough."""
+    released(edition, days=30)
+    readers = people(lantern, thursday, 100)
+    left = readers[:15]
+    leave_all(lantern, edition, left)
+    unsubscribes.take(NOW)
+    Event.objects.filter(kind="subscribers.left_alarm").delete()
+    for days, reader in enumerate(left[:4]):
+        say(lantern, "back", token=token(lantern, reader, edition.id), purpose="leave")
+        assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+        unsubscribes.take(NOW + timedelta(days=days))
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    told = detail_of(alarm)
+    assert (told["what"], told["left"], told["of"]) == ("returned", 4, 15)
+    audience.confirm(left[0], thursday, now=NOW + timedelta(days=4))
+    assert unsubscribes.undo_alarm(alarm, by=None, now=NOW + timedelta(days=4)) == 3
+    assert [status(one, thursday) for one in left[:4]] == ["subscribed", *["unsubscribed"] * 3]
+    say(lantern, "back", token=token(lantern, left[1], edition.id), purpose="leave")
+    unsubscribes.take(NOW + timedelta(days=4))
+    assert status(left[1], thursday) == "unsubscribed", "the desk has said so"
+
+
+def test_who_told_the_desk_as_well_stays_gone_when_a_mass_leaving_is_undone(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 5)
+    leave_all(lantern, edition, readers[:4])
+    unsubscribes.take(NOW)
+    for _twice in range(2):
+        audience.unsubscribe(readers[0], thursday, way="desk", now=NOW)
+    assert ConsentRecord.objects.filter(subscriber=readers[0]).count() == 3
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert unsubscribes.undo_alarm(alarm, by=None, now=NOW) == 3
+    assert status(readers[0], thursday) == "unsubscribed"
+
+
+def test_much_leaving_raises_one_alarm_and_is_undone_as_one(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 100)
+    leave_all(lantern, edition, readers[:2])
+    unsubscribes.take(NOW)
+    assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+    leave_all(lantern, edition, readers[2:60])
+    unsubscribes.take(NOW)
+    leave_all(lantern, edition, readers[60:70])
+    unsubscribes.take(NOW + timedelta(seconds=30))
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert alarm.about == thursday.id
+    assert detail_of(alarm)["of"] == 100
+    assert unsubscribes.undo_alarm(alarm, by=None, now=NOW + timedelta(minutes=5)) == 70
+    assert {status(reader, thursday) for reader in readers} == {"subscribed"}
+    assert unsubscribes.undo_alarm(alarm, by=None, now=NOW + timedelta(minutes=5)) == 0
+    assert detail_of(Event.objects.get(kind="subscribers.left_undone"))["back"] == 70, "said once"
+
+
+def test_the_desk_asks_for_an_undoing_by_an_event(lantern: Any, thursday: Any, edition: Edition, vault: Any) -> None:
+    readers = people(lantern, thursday, 20)
+    leave_all(lantern, edition, readers)
+    unsubscribes.take(NOW)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    other = found_organization("Harbour", source=vault, today=TODAY)
+    record("subscribers.left_undo", other, about=alarm.id, now=NOW)
+    event_handlers.follow(NOW)
+    assert status(readers[0], thursday) == "unsubscribed", "another organization's alarm is none of its business"
+    record("subscribers.left_undo", lantern, about=alarm.id, now=NOW)
+    event_handlers.follow(NOW)
+    assert {status(reader, thursday) for reader in readers} == {"subscribed"}
+
+
+def test_who_left_long_before_stays_gone_when_an_alarm_is_undone(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 40)
+    leave_all(lantern, edition, readers[:1])
+    unsubscribes.take(NOW - timedelta(hours=5))
+    leave_all(lantern, edition, readers[1:20])
+    unsubscribes.take(NOW)
+    unsubscribes.undo_alarm(Event.objects.get(kind="subscribers.left_alarm"), by=None, now=NOW)
+    assert status(readers[0], thursday) == "unsubscribed"
+    assert status(readers[1], thursday) == "subscribed"
+
+
+def test_who_left_in_the_hours_after_an_alarm_stays_gone_when_it_is_undone(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 40)
+    leave_all(lantern, edition, readers[:20])
+    unsubscribes.take(NOW)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    leave_all(lantern, edition, readers[20:21])
+    unsubscribes.take(NOW + timedelta(hours=3))
+    assert unsubscribes.undo_alarm(alarm, by=None, now=NOW + timedelta(hours=3)) == 20
+    assert status(readers[20], thursday) == "unsubscribed"
+
+
+def test_who_left_earlier_on_the_same_day_is_not_of_this_hour(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 100)
+    for turn in range(4):
+        leave_all(lantern, edition, readers[turn : turn + 1])
+        unsubscribes.take(NOW - timedelta(hours=2 * (4 - turn)))
+    assert {event.at for event in Event.objects.filter(kind="subscribers.left")} == {whole_day(NOW)}
+    assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+    leave_all(lantern, edition, readers[10:13])
+    unsubscribes.take(NOW)
+    assert detail_of(Event.objects.get(kind="subscribers.left_alarm"))["left"] == 3
+
+
+def alarms_raised() -> list[dict[str, Any]]:
+    return [detail_of(alarm) for alarm in Event.objects.filter(kind="subscribers.left_alarm").order_by("id")]
+
+
+def test_a_list_that_is_taken_off_slowly_is_an_alarm_too_and_comes_back_as_one(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    """Whoever holds the public process makes one leave every other hour: half of the list in some days."""
+    readers = people(lantern, thursday, 60)
+    for turn, reader in enumerate(readers[:7]):
+        assert not alarms_raised()
+        leave_all(lantern, edition, [reader])
+        unsubscribes.take(NOW + timedelta(hours=2 * turn))
+    (told,) = alarms_raised()
+    assert (told["window"], told["left"], told["of"], len(told["groups"])) == ("day", 7, 60, 7)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert unsubscribes.undo_alarm(alarm, by=None, now=NOW + timedelta(hours=13)) == 7
+    assert {status(reader, thursday) for reader in readers} == {"subscribed"}
+
+
+def test_a_list_that_is_taken_off_in_a_week_is_an_alarm_too(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 60)
+    for turn, reader in enumerate(readers[:13]):
+        assert not alarms_raised()
+        leave_all(lantern, edition, [reader])
+        unsubscribes.take(NOW + timedelta(hours=10 * turn))
+    (told,) = alarms_raised()
+    assert (told["window"], told["left"], told["of"]) == ("week", 13, 60)
+
+
+def test_those_an_alarm_told_of_are_not_told_again(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 60)
+    leave_all(lantern, edition, readers[:20])
+    unsubscribes.take(NOW)
+    for turn, reader in enumerate(readers[20:23], 1):
+        leave_all(lantern, edition, [reader])
+        unsubscribes.take(NOW + timedelta(hours=2 * turn))
+    assert [told["window"] for told in alarms_raised()] == ["hour"]
+
+
+def test_a_letter_after_which_three_in_a_hundred_leave_during_a_day_is_no_alarm(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 200)
+    for letter in range(3):
+        left = readers[6 * letter : 6 * letter + 6]
+        for turn, reader in enumerate(left):
+            leave_all(lantern, edition, [reader])
+            unsubscribes.take(NOW + timedelta(days=7 * letter, hours=turn))
+    assert not alarms_raised()
+
+
+def grown(list_: Any, day: date, left: int) -> None:
+    columns = {"what": GROWTH.index("left"), "way": consent.WAYS.index("one-click"), "count": left}
+    Growth.objects.create(list=list_, day=day, **columns)
+
+
+def test_a_list_that_many_leave_after_each_letter_takes_more_for_an_alarm(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 60)
+    for week in range(1, 4):
+        grown(thursday, TODAY - timedelta(days=7 * week), 6)
+    for turn, reader in enumerate(readers[:10]):
+        leave_all(lantern, edition, [reader])
+        unsubscribes.take(NOW + timedelta(hours=2 * turn))
+    assert not alarms_raised()
+
+
+def test_what_was_usual_for_a_month_hides_no_more_than_twice_the_share(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 60)
+    for days in range(2, 20):
+        grown(thursday, TODAY - timedelta(days=days), 50)
+    for turn, reader in enumerate(readers[:13]):
+        leave_all(lantern, edition, [reader])
+        unsubscribes.take(NOW + timedelta(hours=turn + turn // 2))
+    (told,) = alarms_raised()
+    assert (told["window"], told["left"]) == ("day", 13)
+
+
+def test_many_who_come_back_are_an_alarm_however_many_left(lantern: Any, thursday: Any, edition: Edition) -> None:
+    """Forged leavings would hide it: of many who left few come back."""
+    released(edition, days=30)
+    readers = people(lantern, thursday, 100)
+    leave_all(lantern, edition, readers[:50])
+    unsubscribes.take(NOW)
+    for turn, reader in enumerate(readers[:6]):
+        assert [told["what"] for told in alarms_raised()] == ["left"]
+        say(lantern, "back", token=token(lantern, reader, edition.id), purpose="leave")
+        unsubscribes.take(NOW + timedelta(hours=turn))
+    assert alarms_raised()[-1]["what"] == "returned"
+
+
+def test_what_the_alarm_is_made_of_names_nobody_in_plain(lantern: Any, thursday: Any, edition: Edition) -> None:
+    leave_all(lantern, edition, people(lantern, thursday, 5))
+    unsubscribes.take(NOW)
+    for event in Event.objects.filter(kind__startswith="subscribers.left"):
+        assert event.about == thursday.id
+        assert b"numbers" not in bytes(event.detail)
+
+
+# -- appeals ----------------------------------------------------------------------------------------------------
+
+
+def said_of_appeals(readers: list[Any]) -> set[str]:
+    rows = Subscription.objects.filter(subscriber__in=[reader.id for reader in readers])
+    return {consent.REASONS[row.asking] for row in rows}
+
+
+@pytest.fixture
+def appeal(lantern: Any, thursday: Any, edition: Edition) -> Edition:
+    Campaign.objects.filter(pk=edition.campaign_id).update(purpose=consent.PURPOSES.index(consent.APPEALS))
+    edition.refresh_from_db()
+    return edition
+
+
+def givers(lantern: Any, thursday: Any, count: int) -> list[Any]:
+    readers = people(lantern, thursday, count)
+    for reader in readers:
+        audience.agree_to_appeals(reader, thursday, wording="Ask me.", now=NOW)
+    return readers
+
+
+def test_by_the_link_of_an_appeal_she_leaves_appeals_or_the_whole_list(
+    lantern: Any, thursday: Any, appeal: Edition
+) -> None:
+    ada, boris, clara = givers(lantern, thursday, 3)
+    hers = token(lantern, ada, appeal.id)
+    say(lantern, "leave", token=hers, purpose="leave", way="form", only="appeals")
+    say(lantern, "leave", token=token(lantern, boris, appeal.id), purpose="leave", way="form")
+    say(lantern, "leave", token=token(lantern, clara, appeal.id), purpose="leave", way="one-click")
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday), said_of_appeals([ada]), token_state(hers)) == (
+        "subscribed",
+        {"left"},
+        "left-appeals",
+    )
+    assert {status(one, thursday) for one in (boris, clara)} == {"unsubscribed"}
+    assert said_of_appeals([boris, clara]) == {"left"}
+    for one in (ada, boris):
+        say(lantern, "back", token=token(lantern, one, appeal.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert {status(one, thursday) for one in (ada, boris)} == {"subscribed"} and said_of_appeals([ada, boris]) == {
+        "yes"
+    }
+    assert Campaign.objects.get(pk=appeal.campaign_id).left_by_letter == 1
+
+
+def test_by_the_link_of_an_appeal_nobody_comes_back_to_appeals_that_she_left_with_the_letters(
+    lantern: Any, thursday: Any, appeal: Edition
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    for reader in (ada, boris):  # Of appeals she said nothing herself.
+        audience.agree_to_appeals(reader, thursday, way="desk", wording="On paper.", now=NOW)
+    say(lantern, "leave", token=token(lantern, ada, appeal.id), purpose="leave", way="one-click")
+    unsubscribes.take(NOW)
+    audience.unsubscribe(boris, thursday, way="desk", now=NOW)
+    audience.confirm(ada, thursday, now=NOW)
+    for reader in (ada, boris):
+        say(lantern, "back", token=token(lantern, reader, appeal.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday), status(boris, thursday)) == ("subscribed", "unsubscribed")
+    assert said_of_appeals([ada, boris]) == {"left"} and not Intake.objects.exists()
+
+
+def test_a_public_process_that_lies_makes_no_half_leaving_of_a_whole_one(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    (ada,) = givers(lantern, thursday, 1)
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="form", only="appeals")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "unsubscribed", "it is no appeal, so she meant the list"
+
+
+def test_one_reader_who_leaves_and_comes_back_is_no_crowd(lantern: Any, thursday: Any, edition: Edition) -> None:
+    ada, *others = people(lantern, thursday, 4)
+    for _again in range(3):
+        leave_all(lantern, edition, [ada])
+        say(lantern, "back", token=token(lantern, ada, edition.id), purpose="leave")
+    unsubscribes.take(NOW)
+    assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
+    leave_all(lantern, edition, others)
+    unsubscribes.take(NOW)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    assert (detail_of(alarm)["left"], alarms.leaving_at(lantern, alarm.id).together) == (4, 4)
+    assert unsubscribes.undo_alarm(alarm, by=None, now=NOW) == 3
+
+
+def test_much_leaving_of_appeals_is_an_alarm_of_its_own_and_undone_as_one(
+    lantern: Any, thursday: Any, appeal: Edition
+) -> None:
+    readers = givers(lantern, thursday, 6)
+    for reader in readers[:4]:
+        say(lantern, "leave", token=token(lantern, reader, appeal.id), purpose="leave", way="form", only="appeals")
+    for reader in readers[4:]:
+        say(lantern, "leave", token=token(lantern, reader, appeal.id), purpose="leave", way="form")
+    unsubscribes.take(NOW)
+    (alarm,) = Event.objects.filter(kind="subscribers.left_alarm")
+    assert (detail_of(alarm)["left"], detail_of(alarm)["purpose"]) == (4, consent.APPEALS)
+    assert unsubscribes.undo_alarm(alarm, by=None, now=NOW + timedelta(minutes=5)) == 4
+    assert said_of_appeals(readers[:4]) == {"yes"}
+    assert {status(reader, thursday) for reader in readers[4:]} == {"unsubscribed"}
+
+
+# -- confirming -------------------------------------------------------------------------------------------------
+
+
+def test_confirming_makes_a_pending_sign_up_a_subscription(lantern: Any, thursday: Any) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    press = token(lantern, ada, forms.dated(thursday.id, TODAY), "confirm")
+    say(lantern, "confirm", token=press)
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "subscribed"
+    assert token_state(press) == "confirmed"
+
+
+def test_an_old_confirmation_brings_nobody_back(lantern: Any, thursday: Any) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    press = token(lantern, ada, forms.dated(thursday.id, TODAY), "confirm")
+    audience.confirm(ada, thursday, now=NOW)
+    audience.unsubscribe(ada, thursday, now=NOW)
+    say(lantern, "confirm", token=press)
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "unsubscribed"
+
+
+def test_a_confirmation_after_eight_days_is_too_late(lantern: Any, thursday: Any) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    late = NOW + timedelta(days=9)
+    said = token(lantern, ada, forms.dated(thursday.id, TODAY), "confirm")
+    say(lantern, "confirm", token=said, at=late.isoformat())
+    unsubscribes.take(late)
+    assert status(ada, thursday) == "pending"
+
+
+def test_a_leave_token_confirms_nothing(lantern: Any, thursday: Any) -> None:
+    ada = audience.sign_up(lantern, "ada@example.org", thursday, wording="w", now=NOW)
+    say(lantern, "confirm", token=token(lantern, ada, thursday.id, "leave"))
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "pending"
+    assert queries.subscriber_at(lantern, "ada@example.org") is not None
+    assert Form.objects.get(slug="thursday").list == thursday.id
+
+
+def test_what_nobody_takes_up_is_thrown_away_in_the_end(
+    lantern: Any, thursday: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(lantern, "nonsense", token=["x"])
+    for _ in range(2):
+        unsubscribes.take(NOW)
+        assert Intake.objects.count() == 1, "another machine may know it"
+    monkeypatch.setattr(inbox, "UNKNOWN", 0.0)
+    unsubscribes.take(NOW)
+    assert not Intake.objects.exists()
+
+
+def moved_in(organization: Any, key: tokens.LinkKey, vault: Any) -> None:
+    """What the command line leaves behind when it takes in an export with its keys, in a process of its own."""
+    label = keyring.label("link", key.number, bytes(organization.uid))
+    VaultKey.objects.create(
+        organization=organization, kind="link", number=key.number, current=False, created=TODAY,
+        wrapped=vault.wrap(label, key.secret),
+    )  # fmt: skip
+
+
+def test_an_old_letter_leaves_by_a_key_that_another_process_brought(
+    lantern: Any, thursday: Any, edition: Edition, vault: Any
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    keyring.keys(lantern)  # The worker has met its keys before.
+    old = tokens.LinkKey(77, os.urandom(32))
+    moved_in(lantern, old, vault)
+    say(lantern, "leave", token=tokens.make(old, "leave", edition.id, ada.number), purpose="leave", way="one-click")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "unsubscribed" and not Intake.objects.exists()
+
+
+def test_a_leaving_waits_for_its_key_and_not_for_ever(
+    lantern: Any, thursday: Any, edition: Edition, vault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, boris = people(lantern, thursday, 2)
+    coming, never = (tokens.LinkKey(number, os.urandom(32)) for number in (77, 78))
+    for key, reader in ((coming, ada), (never, boris)):
+        say(lantern, "leave", token=tokens.make(key, "leave", edition.id, reader.number), purpose="leave", way="form")
+    assert unsubscribes.take(NOW) == 0 and Intake.objects.count() == 2
+    moved_in(lantern, coming, vault)
+    assert unsubscribes.take(NOW) == 0, "it is not looked at again at once"
+    all_due(monkeypatch)
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == "unsubscribed" and Intake.objects.count() == 1
+    all_due(monkeypatch)
+    monkeypatch.setattr(inbox, "UNKNOWN", 0.0)
+    unsubscribes.take(NOW)
+    assert status(boris, thursday) == "subscribed" and not Intake.objects.exists()
+
+
+def test_a_process_meets_every_key_that_another_one_brought(
+    lantern: Any, vault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyring.keys(lantern)
+    moved_in(lantern, tokens.LinkKey(77, os.urandom(32)), vault)
+    monkeypatch.setattr(keyring, "LOOK", -1.0)
+    assert 77 in keyring.keys(lantern).links
