@@ -133,7 +133,7 @@ class _Helper:
             raise TooMuch
         try:
             return _value(function, answer)
-        except _Odd:
+        except _UnexpectedAnswer:
             self.end()
             raise HelperBroke("ValueError") from None
 
@@ -154,7 +154,7 @@ class _Helper:
                     stream.close()
 
 
-class _Odd(Exception):
+class _UnexpectedAnswer(Exception):
     """An answer that the function never gives."""
 
 
@@ -167,7 +167,7 @@ def _value(function: Callable[..., Any], answer: child_frames.Frame) -> Any:
             return json_values.unpacked(_hints(function)["return"], payload, data)
         name, args = json_values.unpacked(tuple[str, tuple[str | int | dict[str, str | int], ...]], payload, ())
     except (TypeError, ValueError) as odd:
-        raise _Odd from odd
+        raise _UnexpectedAnswer from odd
     if name in JOBS[_name(function)].errors:
         raise getattr(sys.modules[function.__module__], name)(*args)
     raise HelperBroke(name[:80])

@@ -52,16 +52,16 @@ def known() -> bool:
 def numbers(machine: str) -> dict[str, int]:
     """Of all calls that are allowed on such a machine, if only with some arguments."""
     column = _MACHINES[machine][1]
-    told = dict(line.split(maxsplit=1) for line in _HARMLESS.replace("\n", " ").split(","))
-    found = {name: pair.split()[column] for name, pair in told.items()}
-    return {name: int(number) for name, number in found.items() if number != "-"}
+    pairs = dict(line.split(maxsplit=1) for line in _HARMLESS.replace("\n", " ").split(","))
+    cells = {name: pair.split()[column] for name, pair in pairs.items()}
+    return {name: int(number) for name, number in cells.items() if number != "-"}
 
 
 def limited(machine: str) -> dict[str, tuple[int, int, tuple[int, ...]]]:
     """Name -> (its number, which argument is looked at, what that may be)."""
     column = _MACHINES[machine][1]
     me = os.getpid()  # Whoever fails raises a signal in itself.
-    told = {
+    rules = {
         "fcntl": ((72, 25), 1, _FCNTL),
         "ioctl": ((16, 29), 1, _IOCTL),
         "prctl": ((157, 167), 0, _PRCTL),
@@ -70,7 +70,7 @@ def limited(machine: str) -> dict[str, tuple[int, int, tuple[int, ...]]]:
         "tkill": ((200, 130), 0, (me,)),
         "tgkill": ((234, 131), 0, (me,)),
     }
-    return {name: (pair[column], place, values) for name, (pair, place, values) in told.items()}
+    return {name: (pair[column], place, values) for name, (pair, place, values) in rules.items()}
 
 
 def apart(machine: str) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from samizdat.accounts import database_catalog
 from samizdat.cli.instance import migrate
 migrate()
 database_catalog.file("%(vendor)s").write_text("")
-text = database_catalog.written(database_catalog.facts())
+text = database_catalog.schema_text(database_catalog.facts())
 database_catalog.file("%(vendor)s").write_text(text)
 """
 

@@ -161,7 +161,7 @@ def test_what_doctor_compares_with_is_what_the_migrations_make() -> None:
 
     from samizdat.accounts import database_catalog
 
-    made = database_catalog.written(database_catalog.facts())
+    made = database_catalog.schema_text(database_catalog.facts())
     assert made == database_catalog.file(connection.vendor).read_text(), (
         "after a migration: .venv/bin/python scripts/schema.py"
     )

@@ -43,7 +43,7 @@ HARMLESS += ["effective_cache_size=%", "effective_io_concurrency=%", "random_pag
 HARMLESS += ["work_mem=%", "maintenance_work_mem=%"]
 
 
-class Fact(NamedTuple):
+class CatalogRow(NamedTuple):
     kind: str
     name: str
     table: str  # To which it belongs; empty for what stands alone.
@@ -58,7 +58,7 @@ AND NOT (type = 'index' AND sql IS NULL)
 """
 
 
-def facts() -> Iterator[Fact]:
+def facts() -> Iterator[CatalogRow]:
     """All that is there."""
     if connection.vendor == "postgresql":
         yield from _on_postgresql()
@@ -66,10 +66,10 @@ def facts() -> Iterator[Fact]:
     # What is in the public database's file is worker/publishing/repair.py's, which makes it anew.
     with connection.cursor() as cursor:
         cursor.execute(_SQLITE)
-        yield from (Fact(kind, name, "", text, False) for kind, name, text in cursor.fetchall())
+        yield from (CatalogRow(kind, name, "", text, False) for kind, name, text in cursor.fetchall())
 
 
-def _on_postgresql() -> Iterator[Fact]:
+def _on_postgresql() -> Iterator[CatalogRow]:
     values: dict[str, Any] = {
         "hosts": HOSTS.split(),
         "harmless": HARMLESS,
@@ -86,12 +86,12 @@ def _on_postgresql() -> Iterator[Fact]:
         cursor.execute(Path(__file__).with_suffix(".sql").read_text(), values)
         rows = cursor.fetchall()
         cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", [before])
-    yield from (Fact(*row) for row in rows)
+    yield from (CatalogRow(*row) for row in rows)
 
 
-def written(found: Iterable[Fact]) -> str:
+def schema_text(rows: Iterable[CatalogRow]) -> str:
     """As it stands in the file: one line each."""
-    return "".join(sorted(f"{one.kind}\t{one.name}\t{_line(one.text)}\n" for one in found))
+    return "".join(sorted(f"{row.kind}\t{row.name}\t{_line(row.text)}\n" for row in rows))
 
 
 def _line(text: str) -> str:
@@ -113,15 +113,15 @@ def foreign() -> list[str]:
     """What is not ours, not as we make it, or missing: each by its kind and name."""
     ours = _ours(connection.vendor)
     there: set[tuple[str, str]] = set()
-    found = []
-    for one in facts():
-        key = one.kind, one.name
+    names = []
+    for row in facts():
+        key = row.kind, row.name
         there.add(key)
         if key in ours:
-            found += [" ".join(key) + CHANGED] if ours[key] != _line(one.text) else []
-        elif not one.hosts and (not one.table or ("table", one.table) in ours):
-            found.append(" ".join(key))
-    return sorted({*found, *(" ".join(key) + MISSING for key in ours.keys() - there)})
+            names += [" ".join(key) + CHANGED] if ours[key] != _line(row.text) else []
+        elif not row.hosts and (not row.table or ("table", row.table) in ours):
+            names.append(" ".join(key))
+    return sorted({*names, *(" ".join(key) + MISSING for key in ours.keys() - there)})
 
 
 def watch(now: datetime) -> list[str]:

@@ -261,7 +261,7 @@ def wait(now: datetime, passed: timedelta, seen: Seen | None = None) -> None:
 def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:
     late = has_waited(row, waited, now)
     # A clock that was ahead when it was asked for would keep it for ever.
-    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited__lte=waited, **told(row))
+    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited__lte=waited, **receipts_of(row))
     row.waited, row.created = waited, min(row.created, now)
     row.noticed = min(row.noticed, now) if row.noticed else None
     row.refused = min(row.refused, now) if row.refused else None
@@ -271,7 +271,7 @@ def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:
         _do_late(row, now)
 
 
-def told(row: Any) -> dict[str, Any]:
+def receipts_of(row: Any) -> dict[str, Any]:
     """What WHERE has to find unchanged, so that no time counted before a notice is written after it."""
     return {"noticed": row.noticed, "refused": row.refused, "tried": row.tried}
 

@@ -33,7 +33,7 @@ from samizdat.vault.keyring import OrganizationKeys
 
 
 @dataclass(slots=True)
-class Fact:
+class ConsentFactRow:
     """Something that happened, before it is a record. `words` are sealed: field numbers of core/consent -> text."""
 
     kind: str
@@ -132,7 +132,9 @@ def suppressed(organization_id: int, blinds: Sequence[bytes]) -> str | None:
     return consent_records.foremost(rows.values_list("reason", flat=True))
 
 
-def write(subscriber: Subscriber, facts: Iterable[Fact], now: datetime, sent_at: datetime | None = None) -> None:
+def write(
+    subscriber: Subscriber, facts: Iterable[ConsentFactRow], now: datetime, sent_at: datetime | None = None
+) -> None:
     """Writes facts about a locked subscriber and settles what follows from them, as of `now`.
 
     `sent_at`: when that was by the clock of the public pages, which may be wrong, or in the hands of somebody who lies.

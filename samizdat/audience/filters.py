@@ -59,14 +59,14 @@ class Filter:
         asked = {name for name, value in asdict(self).items() if value not in (None, ())}
         return asked <= {"list", "status", "tag"}
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As plain values, for a sealed plan."""
         days = {"since": self.since and self.since.isoformat(), "until": self.until and self.until.isoformat()}
         return {name: value for name, value in (asdict(self) | days).items() if value not in (None, ())}
 
 
 def read(payload: dict[str, Any]) -> Filter:
-    """What Filter.told() told."""
+    """What Filter.to_json() wrote."""
     days = {name: date.fromisoformat(payload[name]) for name in ("since", "until") if payload.get(name)}
     return Filter(**(payload | days | {"numbers": tuple(payload.get("numbers", ()))}))
 

@@ -27,10 +27,10 @@ class DnsRecord:
     name: str
     state: str
     sentence: str
-    found: str = ""
+    text: str = ""
 
     def document(self) -> dict[str, Any]:
-        return {"name": self.name, "state": self.state, "sentence": self.sentence, "found": self.found}
+        return {"name": self.name, "state": self.state, "sentence": self.sentence, "found": self.text}
 
 
 class OurKey(Protocol):

@@ -204,12 +204,12 @@ def _about(name: str) -> str:
 
     from samizdat.accounts import database_catalog
 
-    said = at_terminal(name)
+    shown = at_terminal(name)
     if name.endswith((database_catalog.MISSING, database_catalog.CHANGED)):
         schema = database_catalog.file(connection.vendor).name
-        return f"{said}. Make it as samizdat/accounts/{schema} has it, or put a backup back."
+        return f"{shown}. Make it as samizdat/accounts/{schema} has it, or put a backup back."
     remedy = next((words for kind, words in _REMEDIES.items() if name.startswith(kind)), _DROP)
-    return f"{said} is not ours. {remedy}"
+    return f"{shown} is not ours. {remedy}"
 
 
 def _public_role() -> Iterator[HealthCheck]:

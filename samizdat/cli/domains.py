@@ -33,10 +33,10 @@ def domain_check(name: str) -> None:
 
         looks = domains.look(ours, now=bootstrap.now())
         active = dkim_keys.domain_row(ours).active
-    ready = [entry.key.selector for entry in looks if entry.found == "right"]
+    ready = [entry.key.selector for entry in looks if entry.status == "right"]
     records = check_domain(name, ours=active, waiting=name if looks and not active else "", published=ready)
     marks = {"good": "well", "care": "look", "stop": "missing"}
-    keys = [{"selector": entry.key.selector, "state": entry.key.state, "found": entry.found} for entry in looks]
+    keys = [{"selector": entry.key.selector, "state": entry.key.state, "found": entry.status} for entry in looks]
     say(
         {"domain": name, "records": [record.document() for record in records], "keys": keys},
         *[f"{marks[record.state]:8} {record.name:6} {at_terminal(record.sentence)}" for record in records],

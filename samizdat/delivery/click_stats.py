@@ -35,7 +35,7 @@ class Link:
     few: bool
 
     @property
-    def said(self) -> str:
+    def shown_total(self) -> str:
         return FEW if self.few else shown(self.total)
 
 

@@ -103,7 +103,7 @@ def remember(marks: Marks) -> None:
         Location.objects.filter(folder=folder, part=part).delete()
 
 
-class Guard:
+class CopyGuard:
     """A sender's look before each claim: is everything still where it was when it began?
 
     Two stats, a small file and seven rows by number. A copy that is put in place under a running process has other

@@ -23,7 +23,7 @@ from samizdat.importers.base import (
     Problem,
 )
 from samizdat.importers.reading import labels, slices
-from samizdat.importers.reading.detect import file_found
+from samizdat.importers.reading.detect import detect_file
 from samizdat.importers.reading.files import GivenFile
 from samizdat.importers.reading.sentences import word_of
 from samizdat.importers.reading.text import TextTable
@@ -106,7 +106,7 @@ class Service:
         reading = [member for member in given.members if self.passes_over(member.name)]
         for index in range(len(given.members)):
             if self._is_ours(given, index):
-                detected_file, more = file_found(
+                detected_file, more = detect_file(
                     given,
                     index,
                     lambda sheet: self._columns(sheet, tagger),

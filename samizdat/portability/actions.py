@@ -101,7 +101,7 @@ def _new(organization: Any, wish: ExportRequest, state: str, *, reason: str, now
             "keys": wish.keys,
             "zipped": wish.zipped,
             "segment": wish.segment,
-            "fit": wish.fit.told() if wish.fit else None,
+            "fit": wish.fit.to_json() if wish.fit else None,
             "reason": reason.strip()[:1000],
             "planted": _plain(planted.person) if planted else None,
         }

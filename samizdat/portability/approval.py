@@ -114,7 +114,9 @@ def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = N
             continue
         row.waited = pending_changes.count(row, passed, seen)
         if not pending_changes.has_waited(row, row.waited, now):
-            mine = Export.objects.filter(pk=row.pk, state="held", waited__lte=row.waited, **pending_changes.told(row))
+            mine = Export.objects.filter(
+                pk=row.pk, state="held", waited__lte=row.waited, **pending_changes.receipts_of(row)
+            )
             mine.update(waited=row.waited, mac=permits.permit(row))
         elif _begin(row, now, waited=row.waited):
             recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)

@@ -17,7 +17,7 @@ from samizdat.core.crypto import seal
 from samizdat.portability import canary, subscribers
 from samizdat.portability.selection import SelectionLimit
 from samizdat.portability.spreadsheet_cells import escaped
-from samizdat.portability.zip_stream import PlainWriter, Zip
+from samizdat.portability.zip_stream import PlainWriter, ZipWriter
 
 PAGE = 2_000
 SHEET = 1_048_576  # rows of a sheet, the heading among them
@@ -141,7 +141,7 @@ def _consent(home: subscribers.ExportContext, subscriber: subscribers.ExportedSu
 class CsvTable:
     """RFC 4180 with the mark that tells spreadsheets that it is UTF-8."""
 
-    def __init__(self, box: Zip | PlainWriter, name: str) -> None:
+    def __init__(self, box: ZipWriter | PlainWriter, name: str) -> None:
         self._box = box
         self._text = io.StringIO()
         self._writer = csv.writer(self._text)
@@ -168,7 +168,7 @@ class CsvTable:
 class XlsxTable:
     """A workbook; beyond a million rows it goes on in a second sheet with the same heading."""
 
-    def __init__(self, box: Zip) -> None:
+    def __init__(self, box: ZipWriter) -> None:
         self._box = box
         self._heading: list[str] = []
         self._sheets = self._used = 0

@@ -14,7 +14,7 @@ from samizdat.portability import native, value_limits
 from samizdat.portability.parts import base
 from samizdat.portability.read import OpenedExport, altered, flawed
 from samizdat.portability.subscribers import ExportContext
-from samizdat.portability.zip_stream import Zip
+from samizdat.portability.zip_stream import ZipWriter
 
 FILE, HEAD = "growth.csv", ("list", "day", "what", "way", "count")
 BEFORE = "growth.json"  # As until the third version of the format, of few rows.
@@ -26,10 +26,10 @@ type Row = tuple[int, str, int, int, int]
 class Growing:
     name = "growth"
 
-    def give(self, home: ExportContext, box: Zip) -> int:
+    def give(self, home: ExportContext, box: ZipWriter) -> int:
         rows = Growth.objects.filter(list__in=list(home.lists)).order_by(*HEAD[:-1]).values_list(*HEAD)
-        told = ((list_id, day, GROWTH[what], GROWN_BY[way], many) for list_id, day, what, way, many in rows.iterator())
-        return native.write_rows(box, FILE, HEAD, told)
+        lines = ((list_id, day, GROWTH[what], GROWN_BY[way], many) for list_id, day, what, way, many in rows.iterator())
+        return native.write_rows(box, FILE, HEAD, lines)
 
     def check(self, opened: OpenedExport) -> int:
         return sum(1 for _row in _rows(opened))
@@ -46,20 +46,20 @@ class Growing:
 def _rows(opened: OpenedExport) -> Iterator[Row]:
     """With the list's number in the file. Errors: ExportRefused."""
     lists, ways = {row["number"] for row in opened.lists}, {name: way for way, name in GROWN_BY.items()}
-    for line, told in opened.rows(FILE) if opened.has(FILE) else _before(opened):
+    for line, row in opened.rows(FILE) if opened.has(FILE) else _before(opened):
         try:
-            number, day = value_limits.digits(told["list"]), value_limits.day(told["day"]).isoformat()
+            number, day = value_limits.digits(row["list"]), value_limits.day(row["day"]).isoformat()
             if number not in lists:
                 raise ValueError
-            row = number, day, GROWTH.index(told["what"]), ways[told["way"]], value_limits.digits(told["count"])
+            cells = number, day, GROWTH.index(row["what"]), ways[row["way"]], value_limits.digits(row["count"])
         except (KeyError, TypeError, ValueError) as wrong:
             raise flawed(FILE, line) from wrong
-        yield row
+        yield cells
 
 
 def _before(opened: OpenedExport) -> Iterator[tuple[int, dict[str, str]]]:
     try:
-        for told in opened.table(BEFORE) or ():
-            yield 1, {name: str(value) for name, value in told.items()}
+        for row in opened.table(BEFORE) or ():
+            yield 1, {name: str(value) for name, value in row.items()}
     except (TypeError, AttributeError) as wrong:
         raise altered(BEFORE) from wrong

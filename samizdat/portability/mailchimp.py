@@ -19,7 +19,7 @@ from samizdat.core.crypto import seal
 from samizdat.portability import canary, subscribers
 from samizdat.portability.selection import SelectionLimit
 from samizdat.portability.spreadsheet_cells import escaped
-from samizdat.portability.zip_stream import Zip
+from samizdat.portability.zip_stream import ZipWriter
 
 # Pending ones are not in Mailchimp's own exports; ours would lose them otherwise.
 FILES = ("subscribed", "unsubscribed", "cleaned", "nonsubscribed", "pending")
@@ -37,7 +37,7 @@ _CONFIRMED = consent.KINDS.index("confirmed")
 
 
 def write(
-    box: Zip,
+    box: ZipWriter,
     home: subscribers.ExportContext,
     planted: canary.Canary | None,
     progress: subscribers.ExportProgress,
@@ -76,7 +76,7 @@ def _hers(planted: canary.Canary | None, list_id: int, status: str) -> list[subs
 
 
 def _file(
-    box: Zip,
+    box: ZipWriter,
     home: subscribers.ExportContext,
     status: str,
     list_id: int,
@@ -97,7 +97,7 @@ def _file(
 
 
 def _page(
-    box: Zip,
+    box: ZipWriter,
     home: subscribers.ExportContext,
     status: str,
     list_id: int,

@@ -19,7 +19,7 @@ from samizdat.core.mail import address as addresses
 from samizdat.portability import canary, subscribers
 from samizdat.portability.models import Export
 from samizdat.portability.spreadsheet_cells import escaped
-from samizdat.portability.zip_stream import Zip
+from samizdat.portability.zip_stream import ZipWriter
 
 FORMAT = "samizdat-export"
 # 1: the audience alone. 2: what base.py says goes along. 3: what belongs to letters, their results, digests. 4: the
@@ -43,7 +43,7 @@ _WORDS = frozenset(WORDS)
 
 
 def write(
-    box: Zip,
+    box: ZipWriter,
     home: subscribers.ExportContext,
     planted: canary.Canary | None,
     progress: subscribers.ExportProgress,
@@ -74,7 +74,7 @@ def write(
 
 
 def _manifest(
-    box: Zip,
+    box: ZipWriter,
     home: subscribers.ExportContext,
     planted: canary.Canary | None,
     counts: dict[str, Any],
@@ -145,7 +145,7 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, Any]:
 # -- rows -------------------------------------------------------------------------------------------------------
 
 
-class _Lines:
+class _CsvWriter:
     """Rows of CSV as bytes: RFC 4180, UTF-8."""
 
     def __init__(self) -> None:
@@ -160,14 +160,14 @@ class _Lines:
         return data
 
 
-def _begun(box: Zip, name: str, head: Iterable[str]) -> _Lines:
-    lines = _Lines()
+def _begun(box: ZipWriter, name: str, head: Iterable[str]) -> _CsvWriter:
+    lines = _CsvWriter()
     box.begin(name)
     box.write(lines.of([head]))
     return lines
 
 
-def write_rows(box: Zip, name: str, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> int:
+def write_rows(box: ZipWriter, name: str, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> int:
     """A member of rows, of which a few are held at a time; how many they were."""
     lines, count = _begun(box, name, head), 0
     for some in batched(rows, subscribers.PAGE):
@@ -184,7 +184,7 @@ def _more(held: dict[int, str], known: frozenset[int]) -> str:
 
 
 def _subscribers(
-    box: Zip,
+    box: ZipWriter,
     home: subscribers.ExportContext,
     planted: canary.Canary | None,
     progress: subscribers.ExportProgress,
@@ -285,7 +285,7 @@ def _placed(
 
 
 def _subscriptions(
-    box: Zip,
+    box: ZipWriter,
     home: subscribers.ExportContext,
     planted: canary.Canary | None,
     progress: subscribers.ExportProgress,
@@ -317,7 +317,7 @@ def _with(rows: list[list[Any]], hers: list[list[Any]], inside: bool, behind: bo
 
 
 def _consent(
-    box: Zip,
+    box: ZipWriter,
     home: subscribers.ExportContext,
     planted: canary.Canary | None,
     progress: subscribers.ExportProgress,
@@ -354,7 +354,7 @@ def _record(
 
 
 def _suppressions(
-    box: Zip, home: subscribers.ExportContext, seen: subscribers.ExportedNumbers, keys: bool
+    box: ZipWriter, home: subscribers.ExportContext, seen: subscribers.ExportedNumbers, keys: bool
 ) -> dict[str, int]:
     """Suppressed subscribers by number. Addresses that no subscriber has are known by blind index alone: those go
     along only where the key of the index does, since nobody could find them otherwise."""

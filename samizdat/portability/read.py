@@ -97,12 +97,12 @@ class OpenedExport:
         self._stack = ExitStack()
         _directory(file)
         try:
-            self._box = self._stack.enter_context(unpack.Zip(file))
+            self._box = self._stack.enter_context(unpack.ZipReader(file))
             self._infos = self._box.entries
             self._read_tables()
         except BaseException as wrong:
             self._stack.close()
-            if isinstance(wrong, unpack.Broken):
+            if isinstance(wrong, unpack.UnpackFailed):
                 raise refused(wrong) from wrong
             raise
 
@@ -235,8 +235,8 @@ class OpenedExport:
         """Everybody but the planted one, in the order of the file. Errors: ExportRefused with file and line."""
         with self._box.open(native.SUBSCRIBERS) as first:
             subscribers = self._rows(native.SUBSCRIBERS, first)
-            lists = _Group(self._opened(native.SUBSCRIPTIONS), native.SUBSCRIPTIONS)
-            records = _Group(self._opened(native.CONSENT), native.CONSENT)
+            lists = _RowGroups(self._opened(native.SUBSCRIPTIONS), native.SUBSCRIPTIONS)
+            records = _RowGroups(self._opened(native.CONSENT), native.CONSENT)
             suppressed = self._suppressed()
             known = {row["number"] for row in self.lists}
             tags, last, met = {row["number"] for row in self.tags}, -1, SeenAddresses()
@@ -271,7 +271,7 @@ class OpenedExport:
 
     def _rows(self, name: str, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
         csv.field_size_limit(CELL)
-        lines = _Lines(file, name)
+        lines = _CsvLines(file, name)
         reader = csv.reader(lines, strict=True)
         with self._sound(name):
             head = next(reader, [])
@@ -313,7 +313,7 @@ class OpenedExport:
             yield page
 
 
-class _Group:
+class _RowGroups:
     """Rows of a file that is in the order of subscribers' numbers, taken by number."""
 
     def __init__(self, rows: Iterator[tuple[int, dict[str, str]]], name: str) -> None:
@@ -341,14 +341,14 @@ class _Group:
             raise flawed(self._name, self._next[1])
 
 
-class _Lines:
+class _CsvLines:
     """The lines of a CSV file, as long as a row may be: a row goes on over line breaks between quotes, and is held
     whole."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file, self._name, self.left = io.TextIOWrapper(file, "utf-8", newline=""), name, ROW
 
-    def __iter__(self) -> "_Lines":
+    def __iter__(self) -> "_CsvLines":
         return self
 
     def __next__(self) -> str:
@@ -372,7 +372,7 @@ class _Sound:
     def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, _: object) -> None:
         if isinstance(wrong, ExportRefused):
             return
-        if isinstance(wrong, unpack.Broken):
+        if isinstance(wrong, unpack.UnpackFailed):
             raise refused(wrong) from wrong
         if isinstance(wrong, UnicodeDecodeError | csv.Error | KeyError):
             raise altered(self._name) from wrong
@@ -463,11 +463,11 @@ def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None
     """As unpacking.unseal. Errors: ExportRefused."""
     try:
         unpack.unseal(source, secret, take)
-    except unpack.Broken as broken:
+    except unpack.UnpackFailed as broken:
         raise refused(broken) from broken
 
 
-def refused(broken: unpack.Broken) -> ExportRefused:
+def refused(broken: unpack.UnpackFailed) -> ExportRefused:
     match broken.code:
         case "other_key":
             sentence = _("This file is sealed to another key. Give the key file of the one it was made for.")

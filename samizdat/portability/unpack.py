@@ -41,7 +41,7 @@ ANSWER = 60.0
 _one = threading.BoundedSemaphore(1)
 
 
-class Broken(ValueError):
+class UnpackFailed(ValueError):
     """The file cannot be opened; the one argument is a code: of unsealing.Unopened, "foreign_file", "costs_too_much",
     "busy"."""
 
@@ -56,7 +56,7 @@ class Entry(NamedTuple):
     packed: int
 
 
-class _Child:
+class _UnpackProcess:
     """The process, and the file that it asks pieces of."""
 
     def __init__(self, kind: bytes, source: BinaryIO, secret: str = "") -> None:
@@ -71,7 +71,7 @@ class _Child:
             child_frames.send(self._process.stdin, kind, value)
 
     def answer(self) -> child_frames.Frame:
-        """The next one that is no request for a piece. Errors: Broken."""
+        """The next one that is no request for a piece. Errors: UnpackFailed."""
         assert self._process.stdout is not None
         until = (
             time.monotonic() + ANSWER
@@ -79,12 +79,12 @@ class _Child:
         while True:
             frame = child_frames.receive_until(self._process.stdout.fileno(), until)
             if frame is None:
-                raise Broken("costs_too_much")
+                raise UnpackFailed("costs_too_much")
             if frame.kind != b"P":
                 break
             self._give(frame)
         if frame.kind == b"F":
-            raise Broken(_code(frame))
+            raise UnpackFailed(_code(frame))
         return frame
 
     def _give(self, frame: child_frames.Frame) -> None:
@@ -115,7 +115,7 @@ def _number(frame: child_frames.Frame) -> int:
         number = frame.value()
         if isinstance(number, int) and 0 <= number < 1 << 40:
             return number
-    raise Broken("costs_too_much")
+    raise UnpackFailed("costs_too_much")
 
 
 def _seconds(size: int) -> int:
@@ -124,20 +124,20 @@ def _seconds(size: int) -> int:
 
 def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None:
     """Opens a sealed file; `take` is called with one piece of PIECE bytes after the other, the last one shorter.
-    Errors: Broken."""
+    Errors: UnpackFailed."""
     head = source.read(age_decryption.HEADING)
     try:
         age_decryption.insist_on_heading(head, source.seek(0, io.SEEK_END))
     except age_decryption.Unopened as unopened:
-        raise Broken(unopened.code) from None
+        raise UnpackFailed(unopened.code) from None
     with _turn():
-        child = _Child(b"A", source, secret)
+        child = _UnpackProcess(b"A", source, secret)
         try:
             left = child.size
             while (frame := child.answer()).kind == b"D":
                 left -= len(frame.data)
                 if left < 0 or len(frame.data) > PIECE:
-                    raise Broken("torn_file")
+                    raise UnpackFailed("torn_file")
                 take(frame.data)
         finally:
             child.end()
@@ -146,25 +146,25 @@ def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None
 @contextmanager
 def _turn() -> Iterator[None]:
     if not _one.acquire(blocking=False):
-        raise Broken("busy")
+        raise UnpackFailed("busy")
     try:
         yield
     finally:
         _one.release()
 
 
-class Zip:
-    """A zip whose directory was judged: `entries` by name. Use as a context manager. Errors: Broken."""
+class ZipReader:
+    """A zip whose directory was judged: `entries` by name. Use as a context manager. Errors: UnpackFailed."""
 
     def __init__(self, source: BinaryIO) -> None:
-        self._child = _Child(b"Z", source)
+        self._child = _UnpackProcess(b"Z", source)
         self._opened = 0
         try:
             entries = self._child.answer().value()
             self.entries = {name: Entry(str(name), int(size), int(packed)) for name, size, packed in entries}
         except (TypeError, ValueError) as wrong:
             self._child.end()
-            raise wrong if isinstance(wrong, Broken) else Broken("torn_file") from wrong
+            raise wrong if isinstance(wrong, UnpackFailed) else UnpackFailed("torn_file") from wrong
         except BaseException:
             self._child.end()
             raise
@@ -182,7 +182,7 @@ class Zip:
 
 
 class _Member(io.RawIOBase):
-    def __init__(self, child: _Child, number: int, entry: Entry) -> None:
+    def __init__(self, child: _UnpackProcess, number: int, entry: Entry) -> None:
         super().__init__()
         self._child, self._number, self._name, self._left = child, number, entry.name, entry.size
 
@@ -194,7 +194,7 @@ class _Member(io.RawIOBase):
         data = self._child.answer().data
         self._left -= len(data)
         if len(data) > len(buffer) or self._left < 0:
-            raise Broken("torn_file")
+            raise UnpackFailed("torn_file")
         buffer[: len(data)] = data
         return len(data)
 
@@ -224,7 +224,7 @@ def main() -> int:
         child_frames.send(out, b"F", "costs_too_much")
     except ValueError as broken:
         child_frames.send(
-            out, b"F", broken.code if isinstance(broken, Broken | age_decryption.Unopened) else "torn_file"
+            out, b"F", broken.code if isinstance(broken, UnpackFailed | age_decryption.Unopened) else "torn_file"
         )
     except DAMAGED:
         child_frames.send(out, b"F", "torn_file")
@@ -257,16 +257,16 @@ def _serve(source: BinaryIO, out: BinaryIO) -> None:
 
 
 def _insist_on(infos: list[zipfile.ZipInfo]) -> None:
-    """All of them, before a byte is unpacked. Errors: Broken."""
+    """All of them, before a byte is unpacked. Errors: UnpackFailed."""
     if len({info.filename for info in infos}) != len(infos) or len(infos) > MOST_MEMBERS:
-        raise Broken("foreign_file")
+        raise UnpackFailed("foreign_file")
     if sum(info.file_size for info in infos) > WHOLE:
-        raise Broken("foreign_file")
+        raise UnpackFailed("foreign_file")
     for info in infos:
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise Broken("foreign_file")
+            raise UnpackFailed("foreign_file")
         if info.file_size > SMALL and info.file_size > info.compress_size * RATIO:
-            raise Broken("foreign_file")
+            raise UnpackFailed("foreign_file")
 
 
 if __name__ == "__main__":

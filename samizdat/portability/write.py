@@ -12,7 +12,7 @@ from samizdat.audience.numbers import one_number
 from samizdat.portability import age_encryption, canary, flat_table, mailchimp, native, subscribers, tables
 from samizdat.portability.parts import registry
 from samizdat.portability.selection import SelectionFilter, SelectionLimit
-from samizdat.portability.zip_stream import PlainWriter, Zip, ZipOutput
+from samizdat.portability.zip_stream import PlainWriter, ZipOutput, ZipWriter
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 VERSION = "0.1.0"
@@ -71,7 +71,7 @@ def write(
     counted = CountingWriter(out)
     sealed = age_encryption.SealedOut(counted, age_encryption.recipients(wish.recipients)) if wish.recipients else None
     into: ZipOutput = sealed or counted
-    box: Zip | PlainWriter = Zip(into, now) if wish.zipped or wish.format != "csv" else PlainWriter(into)
+    box: ZipWriter | PlainWriter = ZipWriter(into, now) if wish.zipped or wish.format != "csv" else PlainWriter(into)
     try:
         with dialect.bulk_reading():
             counts = _write(box, home, wish, planted, progress, now)
@@ -87,7 +87,7 @@ def write(
 
 
 def _write(
-    box: Zip | PlainWriter,
+    box: ZipWriter | PlainWriter,
     home: subscribers.ExportContext,
     wish: ExportRequest,
     planted: canary.Canary | None,
@@ -100,7 +100,7 @@ def _write(
     one_list = wish.lists[0] if wish.lists else None
     if wish.format == "csv":
         return flat_table.write(flat_table.CsvTable(box, "subscribers.csv"), home, planted, progress, one_list, only)
-    assert isinstance(box, Zip)
+    assert isinstance(box, ZipWriter)
     if wish.format == "xlsx":
         return flat_table.write(flat_table.XlsxTable(box), home, planted, progress, one_list, only)
     if wish.format == "mailchimp":

@@ -49,14 +49,14 @@ class ZipEntry:
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenMember:
     member: ZipEntry
     packer: Any
     digest: Any
     waiting: deque[Future[bytes]] = field(default_factory=deque)
 
 
-class Zip:
+class ZipWriter:
     """Members one after the other: begin(), write() …, finish(); close() at the end. One thread writes."""
 
     def __init__(self, out: ZipOutput, moment: datetime) -> None:
@@ -65,7 +65,7 @@ class Zip:
         self._day = (max(moment.year - 1980, 0) << 9) | (moment.month << 5) | moment.day
         self._clock = (moment.hour << 11) | (moment.minute << 5) | (moment.second // 2)
         self._beside = ThreadPoolExecutor(1, "packing")
-        self._open: _Open | None = None
+        self._open: _OpenMember | None = None
         self.members: list[ZipEntry] = []
 
     def begin(self, name: str) -> None:
@@ -75,7 +75,7 @@ class Zip:
         extra = struct.pack("<HHQQ", 1, 16, 0, 0)  # says that the sizes behind the member have eight bytes
         head = (b"PK\3\4", _ZIP64, _FLAGS, 8, self._clock, self._day, 0, _FULL, _FULL, len(title), len(extra))
         self._put(_local.pack(*head) + title + extra)
-        self._open = _Open(member, zlib.compressobj(LEVEL, zlib.DEFLATED, -15), hashlib.sha256())
+        self._open = _OpenMember(member, zlib.compressobj(LEVEL, zlib.DEFLATED, -15), hashlib.sha256())
 
     def write(self, data: bytes, rows: int = 0) -> None:
         """A piece of the open member; `rows` of people in it."""
@@ -129,7 +129,7 @@ class Zip:
         rest = (len(title), len(extra), 0, 0, 0, 0o600 << 16, _FULL)
         return _central.pack(b"PK\1\2", *head, *rest) + title + extra
 
-    def _take(self, held: _Open) -> None:
+    def _take(self, held: _OpenMember) -> None:
         packed = held.waiting.popleft().result()
         held.member.packed += len(packed)
         self._put(packed)
@@ -140,7 +140,7 @@ class Zip:
             self._at += len(data)
 
 
-def _pack(held: _Open, data: bytes) -> bytes:
+def _pack(held: _OpenMember, data: bytes) -> bytes:
     held.digest.update(data)
     held.member.crc = zlib.crc32(data, held.member.crc)
     held.member.bytes += len(data)

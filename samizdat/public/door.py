@@ -45,7 +45,7 @@ class PurseEmpty(Exception):
 class _Last:
     """What a link said last about one thing: `mark` of its box, when that run of the same began, and a `receipt`."""
 
-    said: str
+    payload: str
     mark: bytes
     began: float
     receipt: str
@@ -65,7 +65,7 @@ class RateMemory:
         now = self._clock()
         with self._lock:
             last = self._last.get(about)
-            if last is None or last.said != payload or now - last.began > RUN:
+            if last is None or last.payload != payload or now - last.began > RUN:
                 last = self._last[about] = _Last(payload, os.urandom(16), now, "")
             self._last.move_to_end(about)
             if len(self._last) > MOST:

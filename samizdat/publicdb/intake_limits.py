@@ -43,12 +43,12 @@ OF_ALL = {LEAVE: Most(1_000_000, 1 << 30), "": Most(500_000, 512 << 20)}
 COUNTED = 10.0
 
 
-class NoRoom(Exception):
+class InboxFull(Exception):
     """The text is for the log of the public process."""
 
 
 @dataclass(slots=True)
-class _Counted:
+class _IntakeCounts:
     most: Most
     bucket: Bucket
     boxes: int = 0
@@ -61,31 +61,31 @@ class Room:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._counted: dict[tuple[bytes, str], _Counted] = {}
+        self._counted: dict[tuple[bytes, str], _IntakeCounts] = {}
         self._lock = threading.Lock()
 
     def take(self, place: bytes, kind: str, size: int) -> None:
-        """Errors: NoRoom."""
+        """Errors: InboxFull."""
         if kind not in KINDS:
-            raise NoRoom("Nothing of this kind is taken.")
+            raise InboxFull("Nothing of this kind is taken.")
         share = LEAVE if kind == LEAVE else ""
         with self._lock:
             if (place, kind) not in self._counted and not Site.objects.filter(uid=place).exists():
-                raise NoRoom("Nothing is taken for an organization that is not here.")
+                raise InboxFull("Nothing is taken for an organization that is not here.")
             place_count = self._of(place, kind, OF_ONE[share])
             everybody = self._of(b"", share, OF_ALL[share])
             self._fits(place_count, size, place=place, kind=kind)
             self._fits(everybody, size, **({"kind": LEAVE} if share else {}))
             if place_count.bucket.take(self._clock()):
-                raise NoRoom("So many came at once that this one is not taken.")
+                raise InboxFull("So many came at once that this one is not taken.")
             for counted in (place_count, everybody):
                 counted.boxes += 1
                 counted.size += size
 
-    def _of(self, place: bytes, kind: str, most: Most) -> _Counted:
-        return self._counted.setdefault((place, kind), _Counted(most, Bucket(most.at_once, most.a_second)))
+    def _of(self, place: bytes, kind: str, most: Most) -> _IntakeCounts:
+        return self._counted.setdefault((place, kind), _IntakeCounts(most, Bucket(most.at_once, most.a_second)))
 
-    def _fits(self, counted: _Counted, size: int, **which: bytes | str) -> None:
+    def _fits(self, counted: _IntakeCounts, size: int, **which: bytes | str) -> None:
         """Counts anew where it seems full: the worker takes things up meanwhile."""
         full = counted.boxes >= counted.most.boxes or counted.size + size > counted.most.size
         if counted.at < 0 or (full and self._clock() - counted.at >= COUNTED):
@@ -94,4 +94,4 @@ class Room:
             counted.boxes, counted.size, counted.at = totals["boxes"], totals["size"], self._clock()
             full = counted.boxes >= counted.most.boxes or counted.size + size > counted.most.size
         if full:
-            raise NoRoom("So much waits already that this is not taken.")
+            raise InboxFull("So much waits already that this is not taken.")

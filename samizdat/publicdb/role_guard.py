@@ -46,7 +46,7 @@ WHERE usesysid IN (
 """
 
 
-class Guard:
+class PublicRoleGuard:
     """Looks at one database's public role, by a connection that stays open: a server whose lock table is full lets
     nobody in."""
 

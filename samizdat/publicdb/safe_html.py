@@ -36,7 +36,7 @@ _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 def reduce(html: str, picture: str = "Picture") -> str:
     """Blocks of plain markup joined by BREAK. `picture` is the word before a picture's description, in the
     language of the letter."""
-    reader = _Reader(picture)
+    reader = _SafeHtmlParser(picture)
     reader.feed(html)
     reader.close()
     reader.end_block()
@@ -58,7 +58,7 @@ def pages(text: str, limit: int) -> list[str]:
     return ["\n".join(blocks) for blocks in blocks_by_page]
 
 
-class _Reader(HTMLParser):
+class _SafeHtmlParser(HTMLParser):
     """Collects one block at a time. Groups (lists, quotes) are blocks that hold blocks."""
 
     def __init__(self, picture: str) -> None:

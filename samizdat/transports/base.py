@@ -369,7 +369,7 @@ class JournalWriter:
             self.held.append((message, outcome))
         if not means_route:
             return None
-        values = {"answer": said(outcome.code, outcome.text)}
+        values = {"answer": reply_text(outcome.code, outcome.text)}
         refused = isinstance(outcome, Refused) or (outcome.scope == "provider" and outcome.code >= 500)
         if outcome.scope == "provider" and refused and refusals.reason(outcome) in refusals.RECORDS:
             # Whoever is asked misses a record of the sender's domain: letters from others may go on by this route.
@@ -403,7 +403,7 @@ def is_one_address(address: str) -> bool:
     return bool(ONE_ADDRESS.fullmatch(address))
 
 
-def said(code: int, text: str) -> str:
+def reply_text(code: int, text: str) -> str:
     """An answer for a sentence."""
     return scrub(f"{code} {text}" if code else text, limit=160)
 

@@ -90,7 +90,7 @@ def read_endpoint(url: str) -> Endpoint:
     return Endpoint(host, port or (80 if plain else 443), None if plain else make_context("", ""))
 
 
-class Broken(Exception):
+class BrokenConnection(Exception):
     """The connection is of no use any more; why, for people."""
 
 
@@ -189,7 +189,7 @@ class HttpConnection(Narrow):
         self.close()
         self.give(whole=False)
         if not self.answer.done():
-            self.answer.set_exception(Broken(why))
+            self.answer.set_exception(BrokenConnection(why))
             self.answer.exception()  # nobody may be waiting; that is no surprise
         self.resume_writing()
 
@@ -205,7 +205,7 @@ class HttpConnection(Narrow):
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             if self.closed:
-                raise Broken("it hung up")
+                raise BrokenConnection("it hung up")
         self.used = True
         self.head, self.body, self.size, self.parts = None, b"", 0, 0
         self.answer = self.loop.create_future()
@@ -295,7 +295,7 @@ class HttpPool:
                 if 200 <= answer.status < 300 and not handed_over:
                     raise self.lost("bad_answer", "a yes before the end of the letter")
                 return answer
-            except Broken as broken:
+            except BrokenConnection as broken:
                 if fresh or handed_over:
                     raise self.lost("hung_up", str(broken)) from None
             except Endless:

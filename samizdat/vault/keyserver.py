@@ -19,7 +19,7 @@ from typing import Any
 from django.db import connections
 
 from samizdat.publicdb.actions import take_in
-from samizdat.publicdb.intake_limits import NoRoom, Room
+from samizdat.publicdb.intake_limits import InboxFull, Room
 from samizdat.vault.errors import KeyRefused, VaultError
 from samizdat.vault.purposes import of_role
 from samizdat.vault.source import InstanceSource
@@ -127,14 +127,14 @@ class KeyServer:
             if "troubles" in ask and role == "desk":
                 return {"troubles": self._troubles()}
             return {"error": f"The {role} process may not have this key."}
-        except (VaultError, NoRoom) as error:
+        except (VaultError, InboxFull) as error:
             return {"error": str(error)}
         except Exception as error:  # A broken question must not take the supervisor down.
             return {"error": f"The key server did not understand the question ({type(error).__name__})."}
 
     def _hand_in(self, ask: dict[str, Any]) -> bool:
         """On SQLite nobody but us keeps the public process from rewriting what it may write, so it may only read the
-        public database. Errors: NoRoom, and any of what its tables do not take."""
+        public database. Errors: InboxFull, and any of what its tables do not take."""
         if connections["publicdb"].vendor != "sqlite":
             raise KeyRefused("On PostgreSQL the public process has a role of its own.")
         mark = base64.b64decode(ask["mark"]) if ask["mark"] is not None else None

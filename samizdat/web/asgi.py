@@ -21,7 +21,7 @@ import django
 from samizdat import asgi
 from samizdat.asgi import Receive, Send
 from samizdat.options import data_folder
-from samizdat.web.spool import IN_MEMORY, NoRoom, Spool, UploadAllowance
+from samizdat.web.spool import IN_MEMORY, Spool, SpoolFull, UploadAllowance
 from samizdat.web.static_files import StaticFiles
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
@@ -180,7 +180,7 @@ class DeskApplication:
                 self._seen.note(asked)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)
-            except (asgi.AllThreadsBusy, NoRoom):
+            except (asgi.AllThreadsBusy, SpoolFull):
                 await asgi.say(send, 503, asgi.BUSY)
 
     async def _hear(self, asked: dict[str, Any], receive: Receive, body: Spool) -> bool:

@@ -84,11 +84,11 @@ def answer(request: Any, seconds: int) -> HttpResponse:
 
 
 def sentence(seconds: int) -> str:
-    said = _(
+    text = _(
         "You opened more subscribers than anybody reads in that time, and the admins were told. "
         "Wait %(n)s min, then go on."
     )
-    return said % {"n": -(-seconds // 60)}
+    return text % {"n": -(-seconds // 60)}
 
 
 def needs(request: Any) -> list[dict[str, str]]:

@@ -102,8 +102,8 @@ def typed_into(request: Any) -> UnsentForm:
     """What a form holds that is not taken now, to be sent again as it is: by whoever is signed in, a moment later."""
     path, has_page = request.get_full_path(), request.resolver_match.func.door["see"]
     back = path if has_page else reverse("home", args=[request.organization.slug])
-    told = {name: values for name, values in request.POST.lists() if name not in {_TOKEN, MARK} | _SECRET}
-    return UnsentForm(path, back, [(name, value) for name, values in told.items() for value in values])
+    typed = {name: values for name, values in request.POST.lists() if name not in {_TOKEN, MARK} | _SECRET}
+    return UnsentForm(path, back, [(name, value) for name, values in typed.items() for value in values])
 
 
 def after_sign_in(request: Any, person: Person, held: str) -> HttpResponse | None:

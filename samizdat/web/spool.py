@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algori
 IN_MEMORY = 64 * 1024
 
 
-class NoRoom(Exception):
+class SpoolFull(Exception):
     """The files are as large together as they may be, or the disk is full."""
 
 
@@ -41,17 +41,17 @@ class Spool:
         self.size = self._charged = 0
 
     def write(self, data: bytes) -> None:
-        """Errors: NoRoom."""
+        """Errors: SpoolFull."""
         if self.allowance is not None:
             data = data[: self.allowance.most - self.size]
             if self.allowance.taken + len(data) > self.allowance.total:
-                raise NoRoom
+                raise SpoolFull
             self.allowance.taken += len(data)
             self._charged += len(data)
         try:
             self._keep(data)
         except OSError as full:
-            raise NoRoom from full
+            raise SpoolFull from full
 
     def _keep(self, data: bytes) -> None:
         self.size += len(data)

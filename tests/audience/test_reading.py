@@ -21,7 +21,9 @@ from tests.importers.test_workbook import book
 
 
 def order(**more: Any) -> ReaderOrder:
-    return ReaderOrder(source="mailchimp", things=[], plan={}, index=[b"k" * 32], fields={}, today="2026-11-25", **more)
+    return ReaderOrder(
+        source="mailchimp", import_files=[], plan={}, index=[b"k" * 32], fields={}, today="2026-11-25", **more
+    )
 
 
 @pytest.mark.parametrize("basis", ["", "Сами подписались."])

@@ -454,7 +454,7 @@ def test_a_wait_that_was_told_is_found(text: str, seconds: int | None) -> None:
 
 def ages(*looks: tuple[float, tuple[int, int] | None]) -> list[float]:
     """How old the oldest is after each look: (time, first and last row that nobody has looked at)."""
-    untaken, found = rate.UnusedRate[str](), []
+    untaken, found = rate.IntakeBacklog[str](), []
     for now, rows in looks:
         untaken.look({"lantern": rows} if rows else {}, now)
         found.append(untaken.age("lantern", now))
@@ -469,7 +469,7 @@ def test_what_readers_sent_is_as_old_as_the_oldest_that_nobody_has_looked_at() -
 
 def test_a_sender_that_was_kept_from_looking_feeds_nobody_until_it_has_looked_and_what_it_finds_then_is_old() -> None:
     """As where a worker that stands still holds a lock: people left meanwhile, and nobody saw it."""
-    untaken = rate.UnusedRate[str]()
+    untaken = rate.IntakeBacklog[str]()
     untaken.look({}, 0.0)
     assert (untaken.age("lantern", 1.0), untaken.age("lantern", 15.0)) == (0.0, 15.0)
     untaken.look({"lantern": (1, 3)}, 15.0)

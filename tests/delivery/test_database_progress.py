@@ -10,7 +10,7 @@ from django.db import connection
 from samizdat import dbclock
 from samizdat.delivery import actions, database_progress
 from samizdat.delivery.actions import copied_installation
-from samizdat.delivery.copied_installation import Guard, MovedInstallation
+from samizdat.delivery.copied_installation import CopyGuard, MovedInstallation
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.models import Location
 from samizdat.events.actions import record
@@ -42,7 +42,7 @@ def test_a_database_put_back_into_the_same_file_sends_nothing_until_it_is_releas
     with copied(tmp_path) as put_back:
         something_happens(at_home)
         database_progress.keep(dbclock.now())
-        guard = Guard()
+        guard = CopyGuard()
         guard.check()
         put_back()
         for _time in range(later):

@@ -60,14 +60,14 @@ def test_a_new_domain_has_a_key_of_each_kind_that_does_not_sign_yet(domain: Send
 def test_a_record_that_was_seen_publishes_its_key_and_only_that_one(domain: SendingDomain) -> None:
     first, second = dkim_keys.domain_row(domain).keys
     looks = domains.look(domain, now=NOW, look_up=name_server({first.name: [first.text], second.name: ["v=DKIM1; p="]}))
-    assert [look.found for look in looks] == ["right", "revoked"]
+    assert [look.status for look in looks] == ["right", "revoked"]
     assert states(domain) == {"sz2611e": "published", "sz2611r": "new"}
     assert domain.keys.get(selector="sz2611e").seen == TODAY
 
 
 def test_without_an_answer_nothing_is_said_of_a_key(domain: SendingDomain) -> None:
     looks = domains.look(domain, now=NOW, look_up=lambda _name: None)
-    assert {look.found for look in looks} == {"silent"} and set(states(domain).values()) == {"new"}
+    assert {look.status for look in looks} == {"silent"} and set(states(domain).values()) == {"new"}
 
 
 def test_a_key_whose_record_nobody_saw_does_not_sign(domain: SendingDomain) -> None:

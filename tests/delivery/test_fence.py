@@ -124,7 +124,7 @@ def test_a_second_machine_sends_and_one_with_a_copied_folder_is_refused(
 
 
 def test_a_sender_stops_when_its_database_is_another_one_than_at_its_start(at_home: House) -> None:
-    guard = copied_installation.Guard()
+    guard = copied_installation.CopyGuard()
     guard.check()
     elsewhere("path")
     with pytest.raises(copied_installation.MovedInstallation):
@@ -135,7 +135,7 @@ def test_a_sender_stops_when_its_database_is_another_one_than_at_its_start(at_ho
 def test_a_database_put_in_place_under_a_running_sender_is_noticed_before_the_next_claim(
     at_home: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    guard = copied_installation.Guard()
+    guard = copied_installation.CopyGuard()
     copy = tmp_path / "copy.sqlite3"
     copy.write_bytes(b"")
     monkeypatch.setitem(connection.settings_dict, "NAME", str(copy))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from samizdat import plugins
 from samizdat.importers.base import START, DetectedFiles, ImportPlan, IncomingRow, Position, RowError, choose
-from samizdat.importers.reading.files import FileLimits, GivenFile, Thing, open_given
+from samizdat.importers.reading.files import FileLimits, GivenFile, Source, open_given
 from samizdat.importers.services import mailchimp
 
 SAMPLES = Path(__file__).parent.parent / "payloads" / "subscribers-csv"
@@ -84,12 +84,12 @@ class Whole:
         return {tag: value for tag, value in pairs if value}
 
 
-def inspect(*things: Thing, limits: FileLimits | None = None, thorough: bool = True) -> DetectedFiles:
+def inspect(*things: Source, limits: FileLimits | None = None, thorough: bool = True) -> DetectedFiles:
     with open_given(things, limits or FileLimits()) as given:
         return choose(given, IMPORTERS).inspect(given, thorough=thorough)
 
 
-def read(*things: Thing, status: str = "", start: Position = START, size: int = 5_000) -> Whole:
+def read(*things: Source, status: str = "", start: Position = START, size: int = 5_000) -> Whole:
     with open_given(things) as given:
         importer = choose(given, IMPORTERS)
         found = importer.inspect(given)

@@ -3,7 +3,7 @@
 import pytest
 
 from samizdat.publicdb import actions, intake_limits
-from samizdat.publicdb.intake_limits import LEAVE, Most, NoRoom, Room
+from samizdat.publicdb.intake_limits import LEAVE, InboxFull, Most, Room
 from samizdat.publicdb.models import Intake, Site
 
 pytestmark = pytest.mark.django_db(databases=["publicdb"])
@@ -35,7 +35,7 @@ def supervisor(hours: Hours, monkeypatch: pytest.MonkeyPatch) -> Room:
 def hand_in(supervisor: Room, kind: str, place: bytes = LANTERN, box: bytes = b"box") -> bool:
     try:
         supervisor.take(place, kind, len(box))
-    except NoRoom:
+    except InboxFull:
         return False
     return actions.drop_in(Site(uid=place), box, kind)
 

@@ -10,7 +10,7 @@ from psycopg import errors
 
 from samizdat.publicdb import actions, role_guard
 from samizdat.publicdb.models import Site
-from samizdat.publicdb.role_guard import MANY, SHUT, Guard
+from samizdat.publicdb.role_guard import MANY, SHUT, PublicRoleGuard
 from samizdat.worker.processes import supervisor
 
 pytestmark = [
@@ -196,7 +196,7 @@ def _enter(database: str = "") -> Any:
 
 def test_its_session_ends_when_it_takes_a_lock_of_the_house(of_a_provider: Any) -> None:
     """It could hold the clock's lock, make a dead worker look alive, or fill the lock table of the whole server."""
-    guard = Guard(connections["publicdb"])
+    guard = PublicRoleGuard(connections["publicdb"])
     assert not guard.look(), "one that reads is let alone"
     of_a_provider.execute("SELECT pg_advisory_lock(1, 2)")
     assert guard.look() == 1
@@ -208,7 +208,7 @@ def test_its_session_ends_when_it_takes_a_lock_of_the_house(of_a_provider: Any) 
 def test_its_session_ends_in_any_other_database_of_the_server(public_role: Any) -> None:
     """The lock table is one for all of them."""
     with _enter("postgres") as elsewhere:
-        assert Guard(connections["publicdb"]).look() == 1
+        assert PublicRoleGuard(connections["publicdb"]).look() == 1
         with pytest.raises(psycopg.OperationalError):
             elsewhere.execute("SELECT 1")
     public_role.execute("SELECT 1")
@@ -217,7 +217,7 @@ def test_its_session_ends_in_any_other_database_of_the_server(public_role: Any) 
 def test_who_takes_locks_again_and_again_is_shut_out_for_ten_minutes(of_a_provider: Any) -> None:
     now = 1000.0
     publicdb = connections["publicdb"]
-    guard = Guard(publicdb, lambda: now)
+    guard = PublicRoleGuard(publicdb, lambda: now)
     for _time in range(MANY):
         assert not guard.is_shut
         assert not role_guard.shut_out(publicdb)
@@ -230,7 +230,7 @@ def test_who_takes_locks_again_and_again_is_shut_out_for_ten_minutes(of_a_provid
         _enter()
     with pytest.raises(psycopg.OperationalError):
         of_a_provider.execute("SELECT 1")
-    assert Guard(publicdb).look() == 0, "another machine's worker finds it shut"
+    assert PublicRoleGuard(publicdb).look() == 0, "another machine's worker finds it shut"
     now += SHUT
     guard.look()
     assert not guard.is_shut
@@ -239,7 +239,7 @@ def test_who_takes_locks_again_and_again_is_shut_out_for_ten_minutes(of_a_provid
 
 def test_who_was_shut_out_is_let_in_when_serve_is_started_again(of_a_provider: Any) -> None:
     publicdb = connections["publicdb"]
-    guard = Guard(publicdb)
+    guard = PublicRoleGuard(publicdb)
     for _time in range(2):
         sessions = [_enter() for _session in range(MANY)]
         for session in sessions:
@@ -257,7 +257,7 @@ def test_who_was_shut_out_is_let_in_when_serve_is_started_again(of_a_provider: A
 def test_looking_at_it_takes_no_place_in_a_lock_table_that_it_has_filled(public_role: Any) -> None:
     """The look failed then, and with it all that it was to end."""
     publicdb = connections["publicdb"]
-    guard = Guard(publicdb)
+    guard = PublicRoleGuard(publicdb)
     guard.look()
     with transaction.atomic(using="publicdb"):
         guard.look()

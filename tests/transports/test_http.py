@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from samizdat.core.mail.outcome import Accepted
 from samizdat.transports.base import read_url
 from samizdat.transports.crew import ConnectionLost
-from samizdat.transports.http import LONGEST_WAIT, Broken, Endless, HttpConnection, HttpReply, seconds_asked
+from samizdat.transports.http import LONGEST_WAIT, BrokenConnection, Endless, HttpConnection, HttpReply, seconds_asked
 from samizdat.transports.providers.mailgun import MailgunTransport
 
 REQUEST = h11.Request(method="POST", target="/", headers=[("Host", "x"), ("Content-Length", "9")])
@@ -63,7 +63,7 @@ def test_whatever_comes_is_an_answer_or_a_broken_connection(pieces: list[bytes],
         if cut:
             connection.eof_received()
         connection.connection_lost(None)
-        with contextlib.suppress(Broken, Endless):
+        with contextlib.suppress(BrokenConnection, Endless):
             answer = await asked
             assert 200 <= answer.status <= 999
             with contextlib.suppress(ConnectionLost):

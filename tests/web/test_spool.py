@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from samizdat.web.spool import IN_MEMORY, NoRoom, Spool, UploadAllowance
+from samizdat.web.spool import IN_MEMORY, Spool, SpoolFull, UploadAllowance
 
 ADA = b"ada@lantern.example\n"
 
@@ -59,7 +59,7 @@ def test_more_than_one_may_have_is_forgotten(tmp_path: Path) -> None:
 def test_all_together_may_have_so_much_and_who_is_done_gives_back(tmp_path: Path) -> None:
     shared = UploadAllowance(200_000, 300_000)
     with filled(tmp_path, bytes(200_000), shared):
-        with pytest.raises(NoRoom):
+        with pytest.raises(SpoolFull):
             filled(tmp_path, bytes(200_000), shared)
     shared.taken = 0  # The one that found no room was never closed.
     with filled(tmp_path, bytes(200_000), shared):

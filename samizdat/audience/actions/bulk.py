@@ -127,7 +127,7 @@ def plan_of(work: BulkAction) -> BulkPlan:
 
 
 def _sealed(organization: Any, plan: BulkPlan, number: int) -> bytes:
-    payload = {"whom": plan.whom.told(), "tag": plan.tag, "list": plan.list, "to": plan.to, "words": plan.words}
+    payload = {"whom": plan.whom.to_json(), "tag": plan.tag, "list": plan.list, "to": plan.to, "words": plan.words}
     return seal_json(keyring.keys(organization), payload, "bulk", "plan", number)
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from samizdat import dialect
 from samizdat.audience import bulk_consent_writer, consent_records, consent_writer
 from samizdat.audience.actions.consent_texts import words_of
-from samizdat.audience.consent_writer import Fact
+from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.models import (
     STATUSES,
     SUBSCRIBED,
@@ -66,10 +66,10 @@ def confirm(
             organization_id=row.organization_id, blind__in=blinds, reason__in=LIFTED_BY_HER
         ).delete()
         words = words_of(list, wording) if wording else _asked_in(row, list, day=signed_up)
-        facts = [Fact("confirmed", way, list, words)]
+        facts = [ConsentFactRow("confirmed", way, list, words)]
         if signed_up is not None and asked_for_appeals(row, list, signed_up, now):
             words = _asked_in(row, list, APPEALS, signed_up)
-            facts.append(Fact("confirmed", way, list, words, APPEALS))
+            facts.append(ConsentFactRow("confirmed", way, list, words, APPEALS))
         consent_writer.write(row, facts, now, sent_at)
         record("subscriber.confirmed", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
         return verdict(row, list, now)
@@ -98,10 +98,10 @@ def unsubscribe(
         if _gone(row, list, purpose, now):
             if _is_news(row, list, way, purpose, now):
                 words = _words(reason=reason, letter=letter)
-                consent_writer.write(row, [Fact("withdrawn", way, list, words, purpose)], now, sent_at)
+                consent_writer.write(row, [ConsentFactRow("withdrawn", way, list, words, purpose)], now, sent_at)
             return False
         words = _words(reason=reason, letter=letter)
-        consent_writer.write(row, [Fact("withdrawn", way, list, words, purpose)], now, sent_at)
+        consent_writer.write(row, [ConsentFactRow("withdrawn", way, list, words, purpose)], now, sent_at)
         record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail={"list": list.id, "way": way})
         return True
 
@@ -131,7 +131,7 @@ def agree_to_appeals(
             return False
         words = _asked_in(row, list, APPEALS, asked) if asked else words_of(list, wording, APPEALS)
         kind = "confirmed" if way in HER_WAYS else "given"
-        consent_writer.write(row, [Fact(kind, way, list, words, APPEALS)], now, sent_at)
+        consent_writer.write(row, [ConsentFactRow(kind, way, list, words, APPEALS)], now, sent_at)
         detail = {"list": list.id, "purpose": APPEALS}
         record("subscriber.agreed", row.organization, about=row.id, by=by, now=now, detail=detail)
         return True
@@ -154,7 +154,7 @@ def undo_unsubscribe(
         row = consent_writer.lock(subscriber)
         if not has_left(row, list, purpose) or (since and not _left_by_link(row, list, since, purpose, now)):
             return False
-        consent_writer.write(row, [Fact("returned", way, list, purpose=purpose)], now)
+        consent_writer.write(row, [ConsentFactRow("returned", way, list, purpose=purpose)], now)
         record("subscriber.returned", row.organization, about=row.id, by=by, now=now, detail={"list": list.id})
         return True
 
@@ -168,7 +168,7 @@ def leave_again(subscriber: Subscriber, list: List, *, now: datetime, by: Any = 
         spoken = [entry for entry in known if entry[3] == about and entry[2] != _ASKED]
         if not spoken or (consent.KINDS[spoken[-1][2]], consent.WAYS[spoken[-1][4]]) != ("returned", "one-click"):
             return False
-        consent_writer.write(row, [Fact("withdrawn", "desk", list, purpose=purpose)], now)
+        consent_writer.write(row, [ConsentFactRow("withdrawn", "desk", list, purpose=purpose)], now)
         detail = {"list": list.id, "way": "desk"}
         record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail=detail)
         return True

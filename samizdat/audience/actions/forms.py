@@ -18,7 +18,7 @@ from django.utils.translation import override
 from samizdat import dialect
 from samizdat.audience import consent_records, consent_writer, queries, tags_and_fields
 from samizdat.audience.actions.consent_texts import put_wording, words_of
-from samizdat.audience.consent_writer import Fact
+from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import List, SignUpForm, Subscriber
 from samizdat.core import consent, fields, pagination
@@ -275,7 +275,9 @@ def sign_up_by_form(
         form_json = json.dumps({"values": values, "topics": choices.topics, "asked": number, "lists": choices.lists})
         words = {consent.SOURCE: "form", consent.TOLD: form_json}
         lists = List.objects.filter(organization=organization, id__in=choices.lists)
-        told_facts = [Fact("asked", "form", list_, words_of(list_, view.facts.wording) | words) for list_ in lists]
+        told_facts = [
+            ConsentFactRow("asked", "form", list_, words_of(list_, view.facts.wording) | words) for list_ in lists
+        ]
         if choices.appeals:
             told_facts += asking(lists, view.facts.appeals, number)
         consent_writer.write(row, told_facts, now)
@@ -284,12 +286,12 @@ def sign_up_by_form(
     return row
 
 
-def asking(lists: Iterable[List], words: str, number: int) -> list[Fact]:
+def asking(lists: Iterable[List], words: str, number: int) -> list[ConsentFactRow]:
     """That appeals of these lists were asked for, by the link with this number, in the words beside the box."""
     lists = [*lists]
     form_json = json.dumps({"asked": number, "lists": [list_.id for list_ in lists]})
     more = {consent.SOURCE: "form", consent.TOLD: form_json}
-    return [Fact("asked", "form", list_, words_of(list_, words, APPEALS) | more, APPEALS) for list_ in lists]
+    return [ConsentFactRow("asked", "form", list_, words_of(list_, words, APPEALS) | more, APPEALS) for list_ in lists]
 
 
 def carried(form_json: str, lists: Mapping[int, int], fields: Mapping[int, int], topics: Mapping[int, int]) -> str:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from samizdat.audience import consent_writer
 from samizdat.audience.actions.suppressions import keep_suppression, suppress
-from samizdat.audience.consent_writer import Fact
+from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.models import Subscriber, Suppression
 from samizdat.core import consent
 from samizdat.core.mail import address as addresses
@@ -44,7 +44,7 @@ def object_to_mail(
             return False
         keep_suppression(organization, keys, blinds[0], "objected", now.astimezone(UTC).date())
         words = {consent.REASON: reason.strip()} if reason.strip() else {}
-        facts = [Fact("objected", "desk", None, words, purpose) for purpose in consent.PURPOSES]
+        facts = [ConsentFactRow("objected", "desk", None, words, purpose) for purpose in consent.PURPOSES]
         consent_writer.write(row, facts, now)
         record("subscriber.objected", organization, about=row.id, by=by, now=now)
     return True

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from samizdat.audience import consent_writer
 from samizdat.audience.actions import forms, fundraising_consent
 from samizdat.audience.actions.suppressions import keep_suppression
-from samizdat.audience.consent_writer import Fact
+from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import (
     FREQUENCIES,
@@ -359,11 +359,13 @@ def _readdress(row: Subscriber, held: dict[int, str], address: str, now: datetim
 def _hand_over(row: Subscriber, other: Subscriber, now: datetime) -> None:
     lists = lists_of(row)
     consent_writer.write(other, [_confirmed(list_) for list_ in lists], now)
-    consent_writer.write(row, [Fact("withdrawn", "form", list_, {consent.REASON: "moved"}) for list_ in lists], now)
+    consent_writer.write(
+        row, [ConsentFactRow("withdrawn", "form", list_, {consent.REASON: "moved"}) for list_ in lists], now
+    )
 
 
-def _confirmed(list: List) -> Fact:
-    return Fact("confirmed", "form", list, {consent.SOURCE: "moved"})
+def _confirmed(list: List) -> ConsentFactRow:
+    return ConsentFactRow("confirmed", "form", list, {consent.SOURCE: "moved"})
 
 
 def lists_of(row: Subscriber) -> list[List]:

@@ -10,7 +10,7 @@ from samizdat import dialect
 from samizdat.audience import consent_writer, tags_and_fields
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.suppressions import keep_suppression
-from samizdat.audience.consent_writer import Fact
+from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import AddressErased, NoSuchSubscriber, NotAReader
 from samizdat.audience.models import PENDING, SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.core import consent
@@ -46,7 +46,9 @@ def add_subscriber(
         if purpose == APPEALS and not _reads(organization, keys, address, list):
             raise NotAReader
         row = _there(organization, keys, address, values or {}, language, now, way, erased_may=False)
-        consent_writer.write(row, [Fact("given", way, list, _wording(list, consent, way, purpose), purpose)], now)
+        consent_writer.write(
+            row, [ConsentFactRow("given", way, list, _wording(list, consent, way, purpose), purpose)], now
+        )
         # Afterwards: totals of lists are held before those of tags everywhere, so that two writers never wait for each
         # other.
         consent_writer.retag(row, add=tags_and_fields.tags_for(organization, keys, tags).values() if tags else ())
@@ -82,9 +84,9 @@ def sign_up(
     keys = keyring.keys(organization)
     with transaction.atomic():
         row = _there(organization, keys, address, values or {}, language, now, way, erased_may=True)
-        facts = [Fact("asked", way, list, _wording(list, wording, way))]
+        facts = [ConsentFactRow("asked", way, list, _wording(list, wording, way))]
         if appeals is not None:
-            facts.append(Fact("asked", way, list, _wording(list, appeals, way, APPEALS), APPEALS))
+            facts.append(ConsentFactRow("asked", way, list, _wording(list, appeals, way, APPEALS), APPEALS))
         consent_writer.write(row, facts, now)
         record("subscriber.asked", organization, about=row.id, now=now, detail={"list": list.id})
     return row
@@ -159,7 +161,7 @@ def erase_locked(row: Subscriber, now: datetime) -> None:
     keys = keyring.keys(row.organization)
     blind = keys.blind(addresses.comparable(consent_writer.address_of(keys, row)))
     # One record at least outlives her, so that her number is known to have been used.
-    consent_writer.write(row, [Fact("objected", "desk", None)], now)
+    consent_writer.write(row, [ConsentFactRow("objected", "desk", None)], now)
     consent_writer.remove(row)
     keep_suppression(row.organization, keys, blind, "erased", now.astimezone(UTC).date())
 

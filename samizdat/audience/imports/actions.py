@@ -52,7 +52,7 @@ REJECTS = 500  # that are read at once, to be shown
 def look(
     organization: Any,
     list: List,
-    import_files: Sequence[opening.Thing],
+    import_files: Sequence[opening.ImportFile],
     *,
     source: str | None = None,
     status: str | None = None,
@@ -69,7 +69,7 @@ def look(
 def direct(
     organization: Any,
     list: List,
-    import_files: Sequence[opening.Thing],
+    import_files: Sequence[opening.ImportFile],
     *,
     now: Clock,
     source: str | None = None,
@@ -224,7 +224,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
     keys = keyring.keys(row.organization)
     piece = partial(uploads.get, keys, row)
     try:
-        import_files = _things(row)
+        import_files = _import_files(row)
         payload = open_json(keys, row.plan_sealed, "import", "plan", row.id)
         detection = opening.found_in(import_files, payload.get("source"), piece, thorough=True)
         plan, problems = detection.plan(), detection.problems
@@ -448,7 +448,7 @@ def _bring(
     assert row.started is not None and row.list_id is not None
     begun = row.started
     today = begun.astimezone(UTC).date().isoformat()
-    import_files = paths if paths is not None else _things(row)
+    import_files = paths if paths is not None else _import_files(row)
     order = make_order(plan, import_files, keys, fields, today, payload["basis"], (row.member, row.row, row.part))
     order.size, order.stretch = _cut(row, payload)
     store = ImportWriter(row.organization, row.list_id, keys, begun)
@@ -472,7 +472,7 @@ def _tell_reject(rejected: RejectTold, file: str, reject: Rejected) -> None:
     rejected(file, line, sentence_of(code, values))
 
 
-def _things(row: Import) -> list[Any]:
+def _import_files(row: Import) -> list[Any]:
     names = read_plan(row)["names"]
     return [
         [names[file], uploads.PIECE, size] for file, size in uploads.sizes(keyring.keys(row.organization), row).items()

@@ -25,10 +25,10 @@ class HeldUpload(NamedTuple):
     data: bytes
 
 
-type Thing = str | os.PathLike[str] | HeldUpload
+type ImportFile = str | os.PathLike[str] | HeldUpload
 
 
-def handed(import_files: Sequence[Thing]) -> list[Any]:
+def handed(import_files: Sequence[ImportFile]) -> list[Any]:
     """Things as an order has them (incoming/prepare.py): absolute paths, [name, size of a piece, size]."""
     return [
         [import_file.name, HELD_PIECE, len(import_file.data)]
@@ -38,7 +38,7 @@ def handed(import_files: Sequence[Thing]) -> list[Any]:
     ]
 
 
-def pieces_of(import_files: Sequence[Thing]) -> AskPiece | None:
+def pieces_of(import_files: Sequence[ImportFile]) -> AskPiece | None:
     """Gives the pieces of what is held."""
     if not any(isinstance(import_file, HeldUpload) for import_file in import_files):
         return None
@@ -127,7 +127,7 @@ def show_again(plan: Any, files: Sequence[Any]) -> None:
                 asking.again(column)
 
 
-def fingerprint(index_key: bytes, list_id: int, import_files: Sequence[Thing]) -> bytes:
+def fingerprint(index_key: bytes, list_id: int, import_files: Sequence[ImportFile]) -> bytes:
     """Keyed hash over what the files hold and which list they go to: tells that the same export is given again.
 
     Keyed, because a hash of a known export would prove that this house has it.

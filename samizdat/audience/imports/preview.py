@@ -68,7 +68,7 @@ def make_order(
     versions = sorted(keys.index, key=lambda version: version != keys.index_version)
     return ReaderOrder(
         source=plan.source,
-        things=list(import_files),
+        import_files=list(import_files),
         plan=plan.to_json(),
         index=[keys.index[version] for version in versions],
         fields=fields,

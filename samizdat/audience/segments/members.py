@@ -106,7 +106,7 @@ class MemberReader:
         until = None if seconds is None else time.monotonic() + seconds
         count = seen = 0
         for page in self._pages(after):
-            count, seen, after = count + len(page.found), seen + page.seen, page.last
+            count, seen, after = count + len(page.ids), seen + page.seen, page.last
             if until is not None and time.monotonic() > until and seen and not page.end:
                 return SegmentSearch(count, seen, after)
         return SegmentSearch(count, seen, None)
@@ -114,14 +114,14 @@ class MemberReader:
     def ids(self) -> Iterator[list[int]]:
         """Row ids by rising number, page by page; no transaction stays open between them."""
         for page in self._pages(0):
-            if page.found:
-                yield page.found
+            if page.ids:
+                yield page.ids
 
     def sample(self, limit: int, seconds: float = 0.2) -> list[int]:
         """The first few, or those that are found in that time."""
         until, ids = time.monotonic() + seconds, list[int]()
         for page in self._pages(0, first=limit * 4):
-            ids += page.found
+            ids += page.ids
             if len(ids) >= limit or time.monotonic() > until:
                 break
         return ids[:limit]
@@ -151,7 +151,7 @@ class MemberReader:
 class MemberPage:
     """Some of a segment: row ids, how many were looked at, the last of those, and whether there are no more."""
 
-    found: list[int]
+    ids: list[int]
     seen: int
     last: int
     end: bool

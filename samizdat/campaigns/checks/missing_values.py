@@ -24,7 +24,7 @@ PIECE = 0.4
 GOOD_FOR = 6 * 3600
 
 
-def said(letter: ContentSource) -> dict[str, str]:
+def defaults_of(letter: ContentSource) -> dict[str, str]:
     """Field -> what stands there for whoever has none, for each field that the letter itself says."""
     defaults: dict[str, str] = {}
     for piece in (*letter.subject, *letter.html):
@@ -52,7 +52,7 @@ def state(known: StoredChecks, campaign: Campaign, fields: Mapping[str, int], no
 
 def views_of(campaign: Campaign, letter: ContentSource) -> list[FieldView]:
     """The organization's fields that the letter says."""
-    tags = said(letter)
+    tags = defaults_of(letter)
     return [view for view in audience.fields(campaign.organization) if view.tag in tags] if tags else []
 
 
@@ -106,7 +106,7 @@ def flaws(
     tally = state(known, campaign, _numbers(views), now)
     if not tally["done"]:
         return
-    for tag, default in said(letter).items():
+    for tag, default in defaults_of(letter).items():
         empty = tally["counts"].get(tag, 0)
         if not empty:
             continue

@@ -25,7 +25,7 @@ class ComparedRegions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _RegionState:
     """A part as a letter has it: what it says, and all that makes it what it is. `own`: not just as the template."""
 
     title: str
@@ -43,7 +43,7 @@ def places(kept: KeptRevision, campaign: Campaign) -> list[ComparedRegions]:
     rows = Template.objects.filter(organization=campaign.organization_id, pk=kept.chosen.get("template") or 0)
     before = _told(rows.first(), kept.places)
     today = _told(campaign.template, arrangement_of(campaign)) if campaign.template else {}
-    pairs: list[tuple[_Told | None, _Told | None]] = []
+    pairs: list[tuple[_RegionState | None, _RegionState | None]] = []
     for key in [*today, *(key for key in before if key not in today)]:
         old, new = before.get(key), today.get(key)
         if (old and old.own) or (new and new.own):
@@ -52,36 +52,36 @@ def places(kept: KeptRevision, campaign: Campaign) -> list[ComparedRegions]:
     return [_compared(*both, parts) for both, parts in zip(pairs, words, strict=True)]
 
 
-def _compared(old: _Told | None, new: _Told | None, words: list[ComparedPart]) -> ComparedRegions:
+def _compared(old: _RegionState | None, new: _RegionState | None, words: list[ComparedPart]) -> ComparedRegions:
     titled = new or old
     assert titled is not None
     looks = old is not None and new is not None and old.words == new.words and old.whole != new.whole
     return ComparedRegions(titled.title, words, looks)
 
 
-def _words(region: _Told | None) -> list[str]:
+def _words(region: _RegionState | None) -> list[str]:
     return [region.words] if region and region.words else []
 
 
-def _told(template: Template | None, own: LayoutChanges) -> Mapping[str, _Told]:
+def _told(template: Template | None, own: LayoutChanges) -> Mapping[str, _RegionState]:
     regions = dict(_of_view(view, own) for view in every_part(template, own)) if template else {}
     # Of a template that was removed since there are the words alone.
     for key, written in own.texts.items() if not template else ():
         words = region_names.words_of(written.html)
-        regions[f"place {key}"] = _Told(
+        regions[f"place {key}"] = _RegionState(
             str(region_names.place(key.rpartition("/")[2], words, False)), words, written.html, True
         )
     return regions
 
 
-def _of_view(view: PartView, own: LayoutChanges) -> tuple[str, _Told]:
+def _of_view(view: PartView, own: LayoutChanges) -> tuple[str, _RegionState]:
     match view:
         case PlaceView():
-            return f"place {view.key}", _Told(view.title, view.words, view.html, view.own is not None)
+            return f"place {view.key}", _RegionState(view.title, view.words, view.html, view.own is not None)
         case HideView():
             words = _("left out") if view.hidden else _("shown")
-            return f"hide {view.key}", _Told(view.title, words, view.hidden, view.hidden)
+            return f"hide {view.key}", _RegionState(view.title, words, view.hidden, view.hidden)
         case RepeatView():
             copies = tuple((copy.id, copy.variant) for copy in view.copies)
             words = ngettext("%(n)s time", "%(n)s times", len(copies)) % {"n": len(copies)}
-            return f"repeat {view.key}", _Told(view.title, words, copies, view.key in own.copies)
+            return f"repeat {view.key}", _RegionState(view.title, words, copies, view.key in own.copies)

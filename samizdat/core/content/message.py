@@ -380,7 +380,7 @@ def dated(field: str, letters: str, language: str) -> str:
     return f"{field}|{language}|{letters}"
 
 
-def said(name: str, values: Mapping[str, str]) -> str:
+def default_value(name: str, values: Mapping[str, str]) -> str:
     """The value of a slot's name, also of one of `dated`."""
     field, bar, asked = name.partition("|")
     if not bar:
@@ -431,7 +431,7 @@ class MessageMaker:
         for name, other in self._aliases:
             complete[name] = get(name) or get(other, "")
         for name in self._days:
-            complete[name] = said(name, values)
+            complete[name] = default_value(name, values)
         if self._to_name:
             complete["TO_NAME"] = "".join([get(name) or default for name, default in self._to_name])
         return complete

@@ -563,25 +563,25 @@ class SameRefusal:
 
     limit: int = SAME
     mailbox_limit: int = SAME_MAILBOX
-    said: str = ""
+    signature: str = ""
     domains: set[str] = field(
         default_factory=set
     )  # All domains of one mailbox provider are one: it has one postmaster.
 
     def success(self) -> None:
         """A message was accepted."""
-        self.said = ""
+        self.signature = ""
         self.domains.clear()
 
     def begins_anew(self, outcome: Deferred | Refused) -> bool:
         """Is this another refusal than the one being counted?"""
-        return self.said != like(outcome)
+        return self.signature != like(outcome)
 
     def note(self, outcome: Deferred | Refused, recipient: str) -> bool:
         """A message was not accepted. True: the same words came for too many domains."""
         signature = like(outcome)
-        if signature != self.said:
-            self.said = signature
+        if signature != self.signature:
+            self.signature = signature
             self.domains.clear()
         self.domains.add(mailbox_provider(recipient))
         limit = self.mailbox_limit if outcome.answer in SPEAKS_OF_ITSELF else self.limit

@@ -412,18 +412,18 @@ SWAMPED = 600.0
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Backlog:
     seen: deque[tuple[float, int]] = field(default_factory=deque)  # When which row was the last one.
     first: int = 0
     moved: float = 0.0  # When the first one was another than before.
     held: float | None = None  # Since when it holds sends.
 
 
-class UnusedRate[Place]:
+class IntakeBacklog[Place]:
     """Since when something that readers sent to a place has not been looked at, by a sender's own monotonic clock."""
 
     def __init__(self) -> None:
-        self._places: dict[Place, _Waiting] = {}
+        self._places: dict[Place, _Backlog] = {}
         self._looked: float | None = None
 
     def look(self, ranges: Mapping[Place, tuple[int, int]], now: float) -> None:
@@ -434,7 +434,7 @@ class UnusedRate[Place]:
         at = now - UNTAKEN - 1 if self._looked is None else self._looked
         self._looked = now
         for place, (first, last) in ranges.items():
-            waiting = self._places.setdefault(place, _Waiting())
+            waiting = self._places.setdefault(place, _Backlog())
             if first != waiting.first:
                 waiting.first, waiting.moved = first, now
             while waiting.seen and waiting.seen[0][1] < first:

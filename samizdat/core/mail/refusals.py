@@ -30,19 +30,19 @@ class RefusalGroup:
     """The same refusal by one mailbox provider, since it last accepted anything."""
 
     provider: str  # core/mail/address.mailbox_provider
-    said: Deferred | Refused  # The first of them.
+    outcome: Deferred | Refused  # The first of them.
     waiting: list[tuple[Any, Deferred | Refused]] = field(default_factory=list)
     count: int = 0
 
     @property
     def about_us(self) -> bool:
         """Are its words surely about us? Then nobody is ever marked for it."""
-        return isinstance(self.said, Deferred)
+        return isinstance(self.outcome, Deferred)
 
     @property
     def of_mailboxes(self) -> bool:
         """Does each speak of a mailbox, in words?"""
-        return self.said.answer in SPEAKS_OF_ITSELF
+        return self.outcome.answer in SPEAKS_OF_ITSELF
 
     @property
     def limit(self) -> int:
@@ -91,7 +91,7 @@ class Refusals:
 
     def take(self, group: RefusalGroup) -> RefusalGroup:
         """It waits no longer."""
-        del self._groups[group.provider, like(group.said)]
+        del self._groups[group.provider, like(group.outcome)]
         self._waiting -= len(group.waiting)
         return group
 

@@ -160,7 +160,7 @@ class DnsLookup:
     """What was found of one key's record: "right", "other", "revoked", "missing", or "silent" (no server answered)."""
 
     key: DkimKey
-    found: str
+    status: str
 
 
 def look(row: SendingDomain, *, now: datetime, by: Any = None, look_up: Lookup = look_up_txt) -> list[DnsLookup]:

@@ -144,7 +144,7 @@ def _records(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dic
     rows = SendingDomain.objects.select_related("organization").filter(organization=question.organization)
     row = rows.filter(pk=question.about).first()
     looks = domains.look(row, now=now, by=question.by) if row is not None else []
-    return {"records": [[lookup.key.selector, lookup.found] for lookup in looks]}
+    return {"records": [[lookup.key.selector, lookup.status] for lookup in looks]}
 
 
 def _campaign_of(question: RemoteCheck, number: int) -> Campaign:

@@ -62,7 +62,7 @@ class _Few:
 
     def __init__(self, messages: list[Any]) -> None:
         self._waiting = deque(messages)
-        self.told: dict[str, Outcome] = {}
+        self.outcomes: dict[str, Outcome] = {}
 
     def take(self) -> Any:
         return self._waiting.popleft() if self._waiting else None
@@ -74,7 +74,7 @@ class _Few:
         """A test letter that is lost can be sent again: nothing is written down."""
 
     def tell(self, message: Any, outcome: Outcome) -> None:
-        self.told[message.recipient] = outcome
+        self.outcomes[message.recipient] = outcome
 
 
 def send_test(
@@ -203,7 +203,7 @@ async def _carry(transport: Any, messages: list[Any]) -> tuple[list[TestResult],
         verdict = error.verdict
     except TimeoutError:
         verdict = silent(transport)
-    return [_tried(message.recipient, feed.told.get(message.recipient), verdict) for message in messages], verdict
+    return [_tried(message.recipient, feed.outcomes.get(message.recipient), verdict) for message in messages], verdict
 
 
 def _tried(address: str, outcome: Outcome | None, verdict: RouteVerdict) -> TestResult:

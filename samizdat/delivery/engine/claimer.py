@@ -94,7 +94,7 @@ class Claimer:
         self._watched: dict[int, dict[int, frozenset[bytes]]] = {}  # By organization, as its lane has them.
         self._known_refusing: dict[int, object] = {}
         self._fresh: set[tuple[int, tuple[int, ...]]] = set()  # Keys that were looked at since the last look around.
-        self._untaken = rate.UnusedRate[int]()
+        self._untaken = rate.IntakeBacklog[int]()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
 
     def start(self) -> None:
@@ -158,7 +158,7 @@ class Claimer:
         """A worker row, its lock, and whatever the one before left behind. In this order: the row comes first."""
         locks.check_sessions()
         fencing.look(self._sender.clock())
-        self._guard = copied_installation.Guard()
+        self._guard = copied_installation.CopyGuard()
         self.worker = worker = self.pulse.begin("worker")
         self._look_at_clock()
         rewound_database.catch_up(self._sender.clock())
@@ -491,7 +491,7 @@ class Claimer:
     def _write_put_off(self) -> None:
         while self._put_off:
             lane, what = self._put_off.popleft()
-            route_refusals.put_off(what.edition, what.provider, what.said, what.alike, self._sender.clock())
+            route_refusals.put_off(what.edition, what.provider, what.reply, what.alike, self._sender.clock())
             self._sender.call(lane.refusing.written, what.edition, what.provider)
             self._next_tick = 0.0
 

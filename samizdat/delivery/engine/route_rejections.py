@@ -31,7 +31,7 @@ class DeferredReplies(NamedTuple):
 
     edition: int
     provider: str
-    said: Deferred | Refused
+    reply: Deferred | Refused
     alike: int  # So many of them.
 
 
@@ -51,7 +51,7 @@ class WatchedReplies(NamedTuple):
     digest: Callable[[str], bytes]
 
 
-class _Waiting(NamedTuple):
+class _RejectedItem(NamedTuple):
     item: BatchItem
     route: int
 
@@ -87,7 +87,7 @@ class RouteRejection:
     def refused(self, item: BatchItem, outcome: Deferred | Refused, route: int) -> None:
         """A refusal that may be about us. Its S has been answered."""
         if outcome.answer in _OF_THE_ROUTE:
-            self._book(_Waiting(item, route), outcome)
+            self._book(_RejectedItem(item, route), outcome)
             return
         edition, provider = item.claim.opened.edition, refusals.of(item.addressed.recipient)
         if self.holds_back(item):
@@ -95,9 +95,9 @@ class RouteRejection:
         mine = self._of.setdefault(edition, Refusals())
         mine.believed = self._believed.get(edition, frozenset())
         if mine.is_believed(provider, outcome):
-            self._book(_Waiting(item, route), outcome)
+            self._book(_RejectedItem(item, route), outcome)
             return
-        group = mine.note(provider, outcome, _Waiting(item, route))
+        group = mine.note(provider, outcome, _RejectedItem(item, route))
         if group is not None:
             self._put_provider_off(edition, group)
         for group in mine.too_many():
@@ -131,7 +131,7 @@ class RouteRejection:
         for waiting, reply in group.waiting:
             self._book(waiting, reply)
 
-    def _book(self, waiting: _Waiting, reply: Deferred | Refused) -> None:
+    def _book(self, waiting: _RejectedItem, reply: Deferred | Refused) -> None:
         item, answer = waiting.item, outcomes.answer_class(reply)
         lane, number = self._lane, waiting.item.addressed.number
         news, wait = JournalNews.REFUSED, 0
@@ -147,7 +147,9 @@ class RouteRejection:
         self._unwritten.setdefault(edition, set()).add(group.provider)
         self._hold(group)
         self._hold_of(edition, group.provider)
-        self._lane.sender.feeder.put_off(self._lane, DeferredReplies(edition, group.provider, group.said, group.count))
+        self._lane.sender.feeder.put_off(
+            self._lane, DeferredReplies(edition, group.provider, group.outcome, group.count)
+        )
 
     def _hold_of(self, edition: int, provider: str) -> None:
         """What a provider that is put off said in other words waits as well: none of it is known to be theirs."""
@@ -165,7 +167,7 @@ class RouteRejection:
         if mine is None:
             return
         for group in mine.groups:
-            if (group.provider, like(group.said)) == (provider, words):
+            if (group.provider, like(group.outcome)) == (provider, words):
                 group.count = max(group.count, count)
                 self._put_provider_off(edition, mine.take(group))
 
@@ -197,7 +199,7 @@ class RouteRejection:
         self._next_ask = now + ASK
         busy = self._lane.at_hand()
         for edition, mine in list(self._of.items()):
-            held = [HeldReplies(group.provider, like(group.said), group.count, group.limit) for group in mine.groups]
+            held = [HeldReplies(group.provider, like(group.outcome), group.count, group.limit) for group in mine.groups]
             self._lane.sender.feeder.ask_others(
                 self._lane, ReplyQuestion(edition, len(mine), held, edition not in busy)
             )

@@ -14,7 +14,7 @@ EXAMPLE = 60  # characters shown of an example
 type Guess = Callable[[TextTable], list[ImportColumn]]
 
 
-def file_found(
+def detect_file(
     given: GivenFile, index: int, guess: Guess, *, thorough: bool, known: frozenset[str] = frozenset()
 ) -> tuple[DetectedFile | None, list[Problem]]:
     """A member as a file of subscribers (status still open), and what to know about it.

@@ -23,7 +23,7 @@ from samizdat.importers.reading import workbook
 from samizdat.importers.reading.documents import MAILMAN_START, open_document, parser_of
 from samizdat.importers.reading.text import HEAD, TextEncoding, TextTable, glance, kind_of, scan
 
-type Thing = str | os.PathLike[str] | BinaryIO | tuple[str, BinaryIO]
+type Source = str | os.PathLike[str] | BinaryIO | tuple[str, BinaryIO]
 
 # Samizdat's own export brings lists and consent records along: taken for one of many CSV files it would lose them.
 OWN_NAMES = frozenset({"manifest.json", "subscribers.csv", "consent.csv"})
@@ -68,7 +68,7 @@ class ArchiveMember:
 class GivenFile:
     """What a person gave, opened. Use as a context manager; files it opened itself are closed at the end."""
 
-    def __init__(self, sources: Iterable[Thing], limits: FileLimits = FileLimits()) -> None:
+    def __init__(self, sources: Iterable[Source], limits: FileLimits = FileLimits()) -> None:
         self.members: list[ArchiveMember] = []
         self.problems: list[Problem] = []
         self.others: list[str] = []  # Paths of files that are no lists, such as images; never opened.
@@ -124,7 +124,7 @@ class GivenFile:
         except ImportFailed as failed:
             return Problem(failed.code, member.name, failed.values | {"file": member.name})
 
-    def _take(self, source: Thing) -> None:
+    def _take(self, source: Source) -> None:
         before = len(self.members)
         try:
             if isinstance(source, str | os.PathLike):
@@ -274,12 +274,12 @@ class sound:
             raise ImportFailed("unreadable", file=self._name, reason=wrong.strerror or wrong) from wrong
 
 
-def open_given(sources: Iterable[Thing], limits: FileLimits = FileLimits()) -> GivenFile:
+def open_given(sources: Iterable[Source], limits: FileLimits = FileLimits()) -> GivenFile:
     """Open paths, or binary files (alone or with their names). Never raises: see `Given.problems`."""
     return GivenFile(sources, limits)
 
 
-def is_plain(sources: Iterable[Thing]) -> bool:
+def is_plain(sources: Iterable[Source]) -> bool:
     """Whether all that was given is text in rows, which streams by row for row.
 
     Everything else (workbooks, documents, folders, zips, whose directory alone may take 150 MB) may be made to take
@@ -288,7 +288,7 @@ def is_plain(sources: Iterable[Thing]) -> bool:
     return all(map(_is_plain, sources))
 
 
-def _is_plain(source: Thing) -> bool:
+def _is_plain(source: Source) -> bool:
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if not path.is_file():

@@ -50,7 +50,7 @@ class Records:
 
     def __init__(self, file: BinaryIO, shape: RecordShape) -> None:
         csv.field_size_limit(CELL)  # one setting for the process; set again, for others may have changed it
-        self._raw = _Counted(file)
+        self._raw = _CountingFile(file)
         # Bytes that are not UTF-8 become lone surrogates, which the lines below are searched for.
         errors = "surrogateescape" if shape.encoding == "utf-8" else "replace"
         self._text = io.TextIOWrapper(self._raw, shape.encoding, errors, newline="")  # type: ignore[type-var]
@@ -265,7 +265,7 @@ class Mailboxes:
     """The same for a list of names and addresses: (line, [address, name]), several for a line that holds several."""
 
     def __init__(self, file: BinaryIO, shape: RecordShape) -> None:
-        self._raw = _Counted(file)
+        self._raw = _CountingFile(file)
         errors = "surrogateescape" if shape.encoding == "utf-8" else "replace"
         self._text = io.TextIOWrapper(self._raw, shape.encoding, errors)  # type: ignore[type-var]
         self._forgiving = shape.forgiving
@@ -302,7 +302,7 @@ def records_of(file: BinaryIO, shape: RecordShape) -> Records | Mailboxes:
     return Mailboxes(file, shape) if shape.delimiter == ADDRESS_LIST else Records(file, shape)
 
 
-class _Counted(io.BufferedIOBase):
+class _CountingFile(io.BufferedIOBase):
     """Counts the bytes that go by, for the progress bar, and hands them on in large pieces: TextIOWrapper asks
     for 8 KB a time, which costs a call through zipfile for every thirty rows."""
 

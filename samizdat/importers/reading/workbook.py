@@ -129,7 +129,7 @@ def _refuse_what_is_too_large(name: str, box: zipfile.ZipFile) -> None:
             raise ImportFailed("large_workbook", file=name)
 
 
-class _Told(Exception):
+class _PrologRead(Exception):
     """What is before the first element is known."""
 
 
@@ -145,10 +145,10 @@ def _is_strange(part: Any) -> bool:
     def has_type(*_: object) -> None:
         nonlocal strange
         strange = True
-        raise _Told
+        raise _PrologRead
 
     def begun(*_: object) -> None:
-        raise _Told
+        raise _PrologRead
 
     parser = expat.ParserCreate()
     parser.XmlDeclHandler, parser.StartDoctypeDeclHandler, parser.StartElementHandler = declared, has_type, begun
@@ -159,7 +159,7 @@ def _is_strange(part: Any) -> bool:
         parser.Parse(first)
         while more := part.read(READ):
             parser.Parse(more)
-    except (_Told, expat.ExpatError):
+    except (_PrologRead, expat.ExpatError):
         pass
     return strange
 

@@ -21,7 +21,7 @@ from samizdat.importers.base import (
     Problem,
 )
 from samizdat.importers.reading import labels, questions, sentences, slices
-from samizdat.importers.reading.detect import column_of, file_found, new_fields
+from samizdat.importers.reading.detect import column_of, detect_file, new_fields
 from samizdat.importers.reading.files import GivenFile
 from samizdat.importers.reading.mailboxes import ADDRESS
 from samizdat.importers.reading.text import TextTable
@@ -59,7 +59,7 @@ class CsvImporter:
         files: list[DetectedFile] = []
         problems = list(given.problems)
         for index in range(len(given.members)):
-            detected_file, more = file_found(given, index, lambda sheet: columns(sheet, tagger), thorough=thorough)
+            detected_file, more = detect_file(given, index, lambda sheet: columns(sheet, tagger), thorough=thorough)
             problems += more
             if detected_file:
                 files.append(with_status(detected_file))

@@ -22,7 +22,7 @@ from samizdat.importers.base import (
     Problem,
 )
 from samizdat.importers.reading import labels, slices
-from samizdat.importers.reading.detect import column_of, file_found, new_fields
+from samizdat.importers.reading.detect import column_of, detect_file, new_fields
 from samizdat.importers.reading.files import GivenFile
 from samizdat.importers.reading.text import TextTable
 
@@ -98,7 +98,7 @@ class MailchimpImporter:
             if SMS_ONLY.search(member.name):
                 problems.append(Problem("sms_only", member.name, stops=False))
             elif self._is_ours(given, index):
-                detected_file, more = file_found(
+                detected_file, more = detect_file(
                     given, index, lambda sheet: _columns(sheet, tagger), thorough=thorough, known=KNOWN
                 )
                 problems += more

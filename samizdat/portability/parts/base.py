@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from samizdat.audience.models import Import, ImportIdMap
 from samizdat.portability.read import OpenedExport
 from samizdat.portability.subscribers import ExportContext
-from samizdat.portability.zip_stream import Zip
+from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -20,7 +20,7 @@ from samizdat.vault.sealed_json import open_json, seal_json
 class ExportPart(Protocol):
     name: str  # What the counts call it.
 
-    def give(self, home: ExportContext, box: Zip) -> int:
+    def give(self, home: ExportContext, box: ZipWriter) -> int:
         """Writes its files; how many things are in them."""
 
     def check(self, opened: OpenedExport) -> int:

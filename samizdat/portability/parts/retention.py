@@ -9,7 +9,7 @@ from samizdat.portability.parts import base
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import whole
-from samizdat.portability.zip_stream import Zip
+from samizdat.portability.zip_stream import ZipWriter
 from samizdat.privacy.actions import retention
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Retention
@@ -22,7 +22,7 @@ class RetentionPart:
 
     name = "keeping"
 
-    def give(self, home: ExportContext, box: Zip) -> int:
+    def give(self, home: ExportContext, box: ZipWriter) -> int:
         rows = Retention.objects.filter(list__in=list(home.lists)).order_by("list")
         entries = [
             {"list": row.list_id, "left_days": row.left_days, "delivery_months": row.delivery_months} for row in rows

@@ -23,7 +23,7 @@ from samizdat.transports.base import (
     RouteField,
     RouteSettings,
     is_one_address,
-    said,
+    reply_text,
 )
 from samizdat.transports.crew import ConnectionCrew, ConnectionLost, unmakeable
 from samizdat.transports.http import Endpoint, HttpPool, HttpReply, no_finishing, read_endpoint, seconds_asked
@@ -162,7 +162,7 @@ class MailgunTransport(base.Transport):
             verdict = replace(verdict, wait=wait) if verdict.state == "throttled" else verdict
         if isinstance(outcome, Refused) and outcome.scope == "recipient" and not recipient.isascii():
             outcome = replace(outcome, scope="message", answer="utf8")
-        return outcome, replace(verdict, values={"host": self.place.name, "answer": said(answer.status, text)})
+        return outcome, replace(verdict, values={"host": self.place.name, "answer": reply_text(answer.status, text)})
 
     def read_yes(self, answer: HttpReply, payload: Any, text: str) -> tuple[Outcome, RouteVerdict]:
         """A yes names the letter. What begins like one and does not may be one all the same: unsure, the route rests.
@@ -171,7 +171,7 @@ class MailgunTransport(base.Transport):
         """
         if isinstance(payload, dict) and isinstance(payload.get("id"), str) and payload["id"]:
             return ACCEPTED, OK
-        values = {"host": self.place.name, "answer": said(answer.status, text)}
+        values = {"host": self.place.name, "answer": reply_text(answer.status, text)}
         if not answer.whole and not answer.is_page:
             raise ConnectionLost("its answer was cut off", RouteVerdict("throttled", "bad_answer", values, UNREADABLE))
         reason = "web_page" if answer.is_page else "bad_answer"

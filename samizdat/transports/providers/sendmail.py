@@ -23,7 +23,15 @@ from typing import BinaryIO
 
 from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Stage, judge, scrub
 from samizdat.transports import base
-from samizdat.transports.base import BadRoute, Message, MessageFeed, RouteField, RouteSettings, is_one_address, said
+from samizdat.transports.base import (
+    BadRoute,
+    Message,
+    MessageFeed,
+    RouteField,
+    RouteSettings,
+    is_one_address,
+    reply_text,
+)
 from samizdat.transports.crew import ConnectionCrew, ConnectionLost, unmakeable
 
 ACCEPTED = Accepted(250)
@@ -185,7 +193,7 @@ class SendmailTransport(base.Transport):
 
     def judged(self, stage: Stage, code: int, text: str) -> tuple[Outcome, RouteVerdict]:
         outcome, verdict = judge(stage, code, text)
-        values = {"detail": self.command, "answer": said(code, text)}
+        values = {"detail": self.command, "answer": reply_text(code, text)}
         return outcome, replace(verdict, values=values)
 
     def not_run(self, error: OSError) -> tuple[Outcome, RouteVerdict]:

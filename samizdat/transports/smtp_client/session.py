@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Protocol, cast
 
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Stage, judge, scrub
-from samizdat.transports.base import Message, said
+from samizdat.transports.base import Message, reply_text
 from samizdat.transports.dialing import LONGEST_ANSWER, Narrow
 from samizdat.transports.smtp_client.server import SmtpFault, SmtpServer, shown
 
@@ -156,7 +156,7 @@ class SmtpSession(Narrow):
         code, text = await self.ask("starttls", "STARTTLS", self.server.patience.command)
         if code != 220:
             self.deaf = False
-            raise self.server.fault("throttled", "tls", 300, detail=said(code, text))
+            raise self.server.fault("throttled", "tls", 300, detail=reply_text(code, text))
         self.size_of_answer = self.lines_of_answer = 0
         self.tail = b""
         self.lines = []
@@ -223,7 +223,7 @@ class SmtpSession(Narrow):
 
     def unwelcome(self, stage: Stage, code: int, text: str) -> SmtpFault:
         """An answer while setting up that was no yes."""
-        answer = said(code, text.replace("\n", " "))
+        answer = reply_text(code, text.replace("\n", " "))
         if not 400 <= code < 600:
             reason = "not_smtp" if stage == "banner" else "bad_answer"
             return self.server.fault("dead" if stage == "banner" else "throttled", reason, 300, answer=answer)
@@ -343,7 +343,7 @@ class SmtpSession(Narrow):
         elif stage == QUITTING:
             self.leave("")
         elif stage == IDLE:
-            self.leave(said(code, readable(line)))
+            self.leave(reply_text(code, readable(line)))
 
     def give_answer(self, code: int, text: str) -> None:
         if self.talk == "starttls" and code == 220:
@@ -523,7 +523,7 @@ class SmtpSession(Narrow):
         if message is None:
             # The answer to a lone dot: what it says about nothing does not matter, unless it hangs up.
             if code == 421:
-                self.leave(said(code, readable(line)))
+                self.leave(reply_text(code, readable(line)))
         elif 200 <= code < 300:
             self.accepted += 1
             if self.group_size:
@@ -549,10 +549,10 @@ class SmtpSession(Narrow):
         if not isinstance(outcome, Deferred | Refused):  # 2yz or 3yz where it is no answer
             outcome = Deferred(code, plain, "route", "bad_answer")
         outcome = replace(outcome, text=scrub(plain, message.recipient))
-        verdict = self.server.verdict(verdict, answer=said(code, outcome.text))
+        verdict = self.server.verdict(verdict, answer=reply_text(code, outcome.text))
         self.keeper.answered(self, message, stage, outcome, verdict)
         if code == 421 or not 400 <= code < 600:
-            self.leave(said(code, outcome.text))
+            self.leave(reply_text(code, outcome.text))
 
     # The end
 

@@ -36,7 +36,7 @@ def _in(version: str) -> str:
 def rows(campaign: Any) -> list[list[str]]:
     """Part, name, presses: for the file of a report."""
     links = click_stats.links(campaign)
-    lines = [[_("link"), f"{row.number}: {row.url}{_in(row.version)}", row.said] for row in links]
+    lines = [[_("link"), f"{row.number}: {row.url}{_in(row.version)}", row.shown_total] for row in links]
     return lines + [
         [_("link by days"), f"{row.number}: {first.isoformat()} – {last.isoformat()}", str(count)]
         for row in links

@@ -1,6 +1,5 @@
 """What letters came to, as totals: a letter as a file, and letters side by side. Nothing here knows a reader."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from samizdat.formatting import grouped
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.web import charts, labels
 from samizdat.web.campaigns import ab_tests
+from samizdat.web.csv_lines import csv_lines
 from samizdat.web.delivery import click_stats as clicks
 
 # Columns of a comparison, by their names in the books. Frozen is not one: with it a small number could be worked out.
@@ -45,15 +45,9 @@ def heard(campaign: Any) -> dict[str, Any]:
     }
 
 
-class _Echo:
-    def write(self, text: str) -> str:
-        return text
-
-
 def file_of(rows: Iterable[list[str]]) -> str:
     """CSV in UTF-8 with the mark that tells spreadsheets so; no cell begins a formula (threat model, T24)."""
-    writer = csv.writer(_Echo())
-    return "\ufeff" + "".join(writer.writerow(escaped(row)) for row in rows)
+    return "".join(csv_lines(map(escaped, rows)))
 
 
 def letter_rows(campaign: Any, report: Any) -> list[list[str]]:

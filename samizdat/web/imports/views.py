@@ -1,8 +1,8 @@
 """Bringing readers in: choose files, look at what was found, bring in, result."""
 
-import csv
 from collections.abc import Iterator
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +19,7 @@ from samizdat.labels import field_label
 from samizdat.portability import upload as arriving
 from samizdat.web import labels, params
 from samizdat.web.audience.forms.audience import ListForm
+from samizdat.web.csv_lines import csv_lines
 from samizdat.web.exports.views import restores
 from samizdat.web.imports import plans
 from samizdat.web.permissions import EVERYONE, WRITERS, View, deed, door, go
@@ -341,17 +342,9 @@ def rejected(request: Any, import_id: int) -> StreamingHttpResponse:
     return response
 
 
-class _Echo:
-    def write(self, text: str) -> str:
-        return text
-
-
 def _rejected_lines(row: Any) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    # The mark tells spreadsheets that it is UTF-8.
-    yield "\ufeff" + writer.writerow([_("File"), _("Line"), _("Reason")])
-    for file, line, sentence in actions.reject_rows(row):
-        yield writer.writerow([harmless(file), line, harmless(sentence)])
+    rejects = ([harmless(file), line, harmless(sentence)] for file, line, sentence in actions.reject_rows(row))
+    return csv_lines(chain([[_("File"), _("Line"), _("Reason")]], rejects))
 
 
 def harmless(text: str) -> str:

@@ -121,7 +121,7 @@ class InboxBatch:
     """Rows that were looked at, and of those that could be opened what they say."""
 
     rows: list[int]
-    said: list[OpenedEnvelope]
+    envelopes: list[OpenedEnvelope]
 
 
 def in_batches(
@@ -138,7 +138,7 @@ def in_batches(
     done = 0
     for turn in range(TURNS):
         with batch(now, kinds, waits, place, again=turn == 0) as some:
-            done += take(some.said, now)
+            done += take(some.envelopes, now)
         if not some.rows or (kinds != LEAVING and publicdb.next_rows(LEAVING, 1)):
             break
     return done

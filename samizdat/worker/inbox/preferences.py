@@ -56,7 +56,7 @@ def take_everything(now: datetime) -> int:
         looked = 0
         for kinds, take in LANES:
             with batch(now, kinds, again=turn == 0) as some:
-                done += take(some.said, now)
+                done += take(some.envelopes, now)
                 looked += len(some.rows)
         if not looked or stopping.is_set():
             break

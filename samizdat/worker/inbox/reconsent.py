@@ -33,7 +33,7 @@ def _take(envelopes: list[OpenedEnvelope], now: datetime) -> None:
     letters = {row.id: row.campaign for row in rows.filter(organization=envelopes[0].organization, id__in=editions)}
     with transaction.atomic():
         for item in proven:
-            stay(item.said.organization, letters.get(item.edition), item.subscriber, now=now)
+            stay(item.envelope.organization, letters.get(item.edition), item.subscriber, now=now)
     publicdb.done_with(item.row for item in envelopes)
 
 

@@ -56,7 +56,7 @@ class SignupMemory:
     tries: dict[int, tuple[int, float]] = field(default_factory=dict)
     sent: dict[int, deque[float]] = field(default_factory=dict)
     held: dict[int, tuple[int, str]] = field(default_factory=dict)
-    told: Mapping[tuple[int, str], int] | None = None
+    counts: Mapping[tuple[int, str], int] | None = None
 
     def due(self, row: int) -> bool:
         return time.monotonic() >= self.tries.get(row, (0, 0.0))[1]
@@ -126,9 +126,9 @@ def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
 def tell_waiting() -> None:
     """For the desk, whenever it is another number."""
     waiting = memory.waiting()
-    if waiting != memory.told:
+    if waiting != memory.counts:
         tell_unmailed(waiting)
-        memory.told = waiting
+        memory.counts = waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ TAKES_BACK = timedelta(days=8)
 class Unsubscribe:
     """Whose token it was, proven. appeal: of an edition that was one, for money. released: when, if that is known."""
 
-    said: OpenedEnvelope
+    envelope: OpenedEnvelope
     subscriber: Any
     lists: tuple[Any, ...]
     edition: int
@@ -97,12 +97,12 @@ class Unsubscribe:
     @property
     def purpose(self) -> str:
         """What she leaves: of an appeal by its page the appeals alone, if that is what she pressed; else the list."""
-        return consent.APPEALS if self.appeal and self.said.words.get("only") == "appeals" else consent.LETTERS
+        return consent.APPEALS if self.appeal and self.envelope.words.get("only") == "appeals" else consent.LETTERS
 
     @property
     def at(self) -> datetime:
         """When they pressed it, as far as that can be believed: nobody does before the letter is released."""
-        return max(self.said.at, self.released) if self.released else self.said.at
+        return max(self.envelope.at, self.released) if self.released else self.envelope.at
 
 
 def take(now: datetime) -> int:
@@ -205,7 +205,7 @@ def _leave(envelopes: list[OpenedEnvelope], now: datetime) -> None:
     with transaction.atomic():
         _hold(proven)
         for unsubscribe in proven:
-            way = "one-click" if unsubscribe.said.words.get("way") == "one-click" else "form"
+            way = "one-click" if unsubscribe.envelope.words.get("way") == "one-click" else "form"
             for list_ in unsubscribe.lists:
                 leave = partial(
                     audience.unsubscribe, way=way, now=now, sent_at=unsubscribe.at, letter=_letter(unsubscribe.edition)
@@ -216,7 +216,7 @@ def _leave(envelopes: list[OpenedEnvelope], now: datetime) -> None:
         _tell(organization, LEFT, left, now)
         count_leaving(organization, moved)
     states = {consent.LETTERS: "left", consent.APPEALS: "left-appeals"}
-    _settle(envelopes, ((unsubscribe.said, states[unsubscribe.purpose]) for unsubscribe in proven))
+    _settle(envelopes, ((unsubscribe.envelope, states[unsubscribe.purpose]) for unsubscribe in proven))
 
 
 def leave_appeals(proven: Unsubscribe, now: datetime) -> None:
@@ -228,7 +228,7 @@ def leave_appeals(proven: Unsubscribe, now: datetime) -> None:
             leave = partial(audience.unsubscribe, way="form", now=now, sent_at=proven.at, purpose=consent.APPEALS)
             if fundraising_consent.agreed(proven.subscriber, list_) and leave(proven.subscriber, list_):
                 left[list_.id, consent.APPEALS] = [proven.subscriber.number]
-        _tell(proven.said.organization, LEFT, left, now)
+        _tell(proven.envelope.organization, LEFT, left, now)
 
 
 def prefer(proven: Unsubscribe, choice: PreferenceChoice, now: datetime) -> None:
@@ -239,7 +239,7 @@ def prefer(proven: Unsubscribe, choice: PreferenceChoice, now: datetime) -> None
             fewer = preferences.prefer(proven.subscriber, list_, choice, now=now)
             if fewer is not None:
                 chosen = {(list_.id, consent.LETTERS): [proven.subscriber.number]}
-                _tell(proven.said.organization, FEWER, chosen, now, {"fewer": _written(fewer)})
+                _tell(proven.envelope.organization, FEWER, chosen, now, {"fewer": _written(fewer)})
 
 
 def _tell(
@@ -304,7 +304,7 @@ def _back(envelopes: list[OpenedEnvelope], now: datetime) -> None:
                 returned[list_.id, purpose].append(unsubscribe.subscriber.number)
         _tell(envelopes[0].organization, RETURNED, returned, now)
         count_leaving(envelopes[0].organization, moved)
-    _settle(envelopes, ((unsubscribe.said, "back") for unsubscribe in back))
+    _settle(envelopes, ((unsubscribe.envelope, "back") for unsubscribe in back))
 
 
 def _counted(subscriber: Any, list_: Any, change: Change, moved: Moved, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from samizdat.delivery.engine.heartbeat import STUCK, Heartbeat
 from samizdat.delivery.models import Worker
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
-from samizdat.publicdb.role_guard import Guard
+from samizdat.publicdb.role_guard import PublicRoleGuard
 from samizdat.worker.inbox import signups
 from samizdat.worker.mail import waiting_mail
 from samizdat.worker.processes import metrics
@@ -166,7 +166,7 @@ def run_clock() -> None:
 
 def run_guard(looked: threading.Event) -> None:
     """A loop of its own, and its own connection: what the public process's role holds, no lock of ours waits for."""
-    guard = Guard(connection)
+    guard = PublicRoleGuard(connection)
 
     def round_() -> None:
         was_shut = guard.is_shut

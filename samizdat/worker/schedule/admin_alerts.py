@@ -59,7 +59,7 @@ def waiting(now: datetime) -> set[int]:
     return {alert.organization.pk for alert in _due(now)}
 
 
-def _due(now: datetime) -> list["_Told"]:
+def _due(now: datetime) -> list["_AdminAlert"]:
     since = now - GIVE_UP
     rows = Export.objects.select_related("organization", "by").filter(Q(created__gt=since) | Q(state="held"))
     exports = rows.filter(Q(plain=True) | Q(state="held") | Q(begun__isnull=False))
@@ -78,7 +78,7 @@ def _due(now: datetime) -> list["_Told"]:
     return alerts
 
 
-class _Told(NamedTuple):
+class _AdminAlert(NamedTuple):
     """What the admins of an organization are told. subject and text: made in the language of each."""
 
     mark: tuple[str, int]
@@ -101,9 +101,9 @@ def _is_due(mark: tuple[str | int, ...]) -> bool:
     return time.monotonic() >= _later.get(mark, 0.0)
 
 
-def _told_of_export(row: Export) -> _Told:
+def _told_of_export(row: Export) -> _AdminAlert:
     organization = row.organization
-    return _Told(
+    return _AdminAlert(
         _of(row),
         organization,
         EXPORTED,
@@ -118,9 +118,9 @@ def _told_of_export(row: Export) -> _Told:
     )
 
 
-def _told_of_change(row: PendingChange) -> _Told:
+def _told_of_change(row: PendingChange) -> _AdminAlert:
     organization = row.organization
-    return _Told(
+    return _AdminAlert(
         _of(row),
         organization,
         ASKED,
@@ -139,31 +139,33 @@ def _is_news(row: Any, waits: str) -> bool:
     return row.state == waits and row.noticed is None
 
 
-def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any], str]) -> _Told:
+def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any], str]) -> _AdminAlert:
     """subject: in the language of who reads it, with %(name)s for the organization."""
     organization: Any = event.organization
     about = event.about or 0
     name = {"name": organization.name}
-    return _Told(_of(event), organization, event.kind, about, lambda: subject() % name, lambda: text(organization))
+    return _AdminAlert(
+        _of(event), organization, event.kind, about, lambda: subject() % name, lambda: text(organization)
+    )
 
 
-def _told_of_reading(event: Event) -> _Told:
+def _told_of_reading(event: Event) -> _AdminAlert:
     return _told_of_event(
         event, lambda: _("Somebody reads your subscribers one after the other: %(name)s"), _reading_text
     )
 
 
-def _told_of_lock(event: Event) -> _Told:
+def _told_of_lock(event: Event) -> _AdminAlert:
     return _told_of_event(event, lambda: _("An account was locked: %(name)s"), _lock_text)
 
 
-def _told_of_route(event: Event) -> _Told:
+def _told_of_route(event: Event) -> _AdminAlert:
     return _told_of_event(event, lambda: _("A route was paused or removed: %(name)s"), _route_text)
 
 
-def _told_of_refusal(row: ProviderRefusal) -> _Told:
+def _told_of_refusal(row: ProviderRefusal) -> _AdminAlert:
     organization, campaign = row.edition.organization, row.edition.campaign_id
-    return _Told(
+    return _AdminAlert(
         _of(row),
         organization,
         "campaign.provider_refuses",
@@ -174,7 +176,7 @@ def _told_of_refusal(row: ProviderRefusal) -> _Told:
     )
 
 
-def _tell(alert: _Told, now: datetime) -> int:
+def _tell(alert: _AdminAlert, now: datetime) -> int:
     event = (
         Event.objects.filter(organization=alert.organization, kind=alert.kind, about=alert.about).order_by("pk").last()
     )
@@ -211,7 +213,7 @@ def _mark(person: Person) -> str:
     return f"mail to {person.pk}"
 
 
-def _mail(alert: _Told, sender: tuple[str, str], person: Person, now: datetime, local: bool) -> Outcome:
+def _mail(alert: _AdminAlert, sender: tuple[str, str], person: Person, now: datetime, local: bool) -> Outcome:
     organization, to = alert.organization, sealed_people.email_of(person)
     with override(person.language or organization.language):
         subject, text = alert.subject(), alert.text()

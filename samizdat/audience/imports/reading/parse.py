@@ -64,7 +64,7 @@ class ReaderOrder:
     """What to read and how. Only plain values: it goes through a pipe."""
 
     source: str  # name of the importer
-    things: list[Any]  # paths, or [name, size of a piece, number of pieces] of an upload
+    import_files: list[Any]  # paths, or [name, size of a piece, number of pieces] of an upload
     plan: dict[str, Any]
     index: list[bytes]  # index keys, the current one first
     fields: dict[str, int]  # tag -> field number

@@ -75,7 +75,7 @@ class BadFiles(ValueError):
 # -- the parent's side ------------------------------------------------------------------------------------------
 
 
-class _Child:
+class _ReaderProcess:
     """A reading process. Use as a context manager. `piece(file, number)` gives a piece of an upload in plain; it is
     called on a thread of its own, or where `here` on that of whoever goes through the slices.
     """
@@ -84,7 +84,7 @@ class _Child:
         self, kind: bytes, order: Any, import_files: Sequence[Any], piece: AskPiece | None, *, here: bool = False
     ) -> None:
         self._first = kind, [*limits_for(import_files), order]
-        self._things = import_files
+        self._import_files = import_files
         self._piece = piece
         self._here = here
         self._waiting: queue.Queue[child_frames.Frame | None] = queue.Queue(AHEAD)
@@ -127,7 +127,7 @@ class _Child:
         assert self._process is not None
         self._process.kill()  # Where it is only the pieces that could not be had.
         if self._process.wait() == -signal.SIGXCPU:
-            raise _costs_too_much(self._things)
+            raise _costs_too_much(self._import_files)
         raise ReadingBroke
 
     def _receive(self) -> None:
@@ -154,11 +154,11 @@ class _Child:
         child_frames.send(self._process.stdin, kind, None, marshal.dumps(value))
 
 
-class ReaderProcess(_Child):
+class ReaderProcess(_ReaderProcess):
     """Slices from a process of their own; iterate once."""
 
     def __init__(self, order: ReaderOrder, piece: AskPiece | None = None, *, here: bool = False) -> None:
-        super().__init__(b"O", [getattr(order, name) for name in _ORDER], order.things, piece, here=here)
+        super().__init__(b"O", [getattr(order, name) for name in _ORDER], order.import_files, piece, here=here)
 
     def __iter__(self) -> Iterator[ImportSlice]:
         return (value for _kind, value in self._told())
@@ -166,7 +166,7 @@ class ReaderProcess(_Child):
 
 def found_beside(import_files: Sequence[Any], source: str | None, piece: AskPiece | None, *, thorough: bool) -> Any:
     """As finding.found_in, from a process of its own: for files that may be made to break whoever opens them."""
-    with _Child(b"L", [list(import_files), source, thorough], import_files, piece, here=True) as child:
+    with _ReaderProcess(b"L", [list(import_files), source, thorough], import_files, piece, here=True) as child:
         _kind, detection = next(child._told())
     return detection
 
@@ -200,7 +200,7 @@ def _costs_too_much(import_files: Sequence[Any]) -> BadFiles:
 def read_here(order: ReaderOrder, piece: AskPiece | None = None) -> Iterator[ImportSlice]:
     """The same slices from this process: for files so small that starting another one takes longer."""
     failed = plugins.part("importers.base").ImportFailed
-    with plugins.part("importers.reading.files").open_given(detect.opened(order.things, piece)) as given:
+    with plugins.part("importers.reading.files").open_given(detect.opened(order.import_files, piece)) as given:
         try:
             yield from prepare(order, given)
         except failed as wrong:
@@ -298,15 +298,15 @@ def main() -> int:
     # Rows are tuples of texts, in which there are no circles to look for.
     gc.disable()
     memory, seconds, payload = marshal.loads(first.data)  # noqa: S302  written by the process that began us
-    import_files = _things(first.kind, payload)
+    import_files = _import_files(first.kind, payload)
     out = processes.begin_reading(Path(import_file) for import_file in import_files if isinstance(import_file, str))
     keep_to(ReaderLimits(memory, seconds))
     _work(first.kind, payload, _Sender(out))
     return 0
 
 
-def _things(kind: bytes, payload: Any) -> list[Any]:
-    return list(payload[0] if kind == b"L" else payload[_ORDER.index("things")])
+def _import_files(kind: bytes, payload: Any) -> list[Any]:
+    return list(payload[0] if kind == b"L" else payload[_ORDER.index("import_files")])
 
 
 def keep_to(limits: ReaderLimits) -> None:
@@ -351,7 +351,7 @@ def _work(kind: bytes, payload: Any, sender: _Sender) -> None:
             os._exit(1)
         return bytes(marshal.loads(answer.data))  # noqa: S302
 
-    import_files = _things(kind, payload)
+    import_files = _import_files(kind, payload)
     try:
         if kind == b"L":
             sender.put(b"L", detect.packed(detect.found_in(import_files, payload[1], piece, thorough=payload[2])))

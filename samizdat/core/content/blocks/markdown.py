@@ -30,7 +30,7 @@ def to_markdown(document: Node) -> str | None:
         except _Cannot:
             return None
         again = _read(written)
-        if again is not None and told(again) == told(document):
+        if again is not None and normalized(again) == normalized(document):
             return written
     return None
 
@@ -145,7 +145,7 @@ def _read(text: str) -> Node | None:
 
     hidden_text = _TAG.sub(hidden, text)
     try:
-        blocks = [*_Reader(markdown().parse(hidden_text)).blocks(None)]
+        blocks = [*_TokenReader(markdown().parse(hidden_text)).blocks(None)]
     except _Cannot:
         return None
     written = json.dumps({"type": "doc", "attrs": {"version": 1}, "content": blocks}, ensure_ascii=False)
@@ -154,7 +154,7 @@ def _read(text: str) -> Node | None:
     return document
 
 
-class _Reader:
+class _TokenReader:
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = iter(tokens)
 
@@ -283,7 +283,7 @@ def _append(nodes: list[Node], text: str, marks: list[Node]) -> None:
         nodes.append({"type": "text", "text": text, "marks": marks})
 
 
-def told(node: Node) -> Any:
+def normalized(node: Node) -> Any:
     """What a document says, without numbers of blocks, empty paragraphs and the spelling of addresses."""
     kind = node["type"]
     attrs = {
@@ -297,7 +297,7 @@ def told(node: Node) -> Any:
             for inline_node in _tidied(node.get("content", ()))
         ]
         return (kind, attrs, inline)
-    inside = [told(child) for child in node.get("content", ())]
+    inside = [normalized(child) for child in node.get("content", ())]
     return (kind, attrs, [child for child in inside if child != ("paragraph", {}, [])])
 
 

@@ -51,7 +51,7 @@ def parse(source: str, fields: Iterable[str] = (), *, comments: bool = True, pla
     `fields` are the merge fields of the organization in upper case; every other name that is not built in is a
     flaw. `comments` says whether `<!-- -->` is a comment here (HTML) or ordinary text (Markdown, a subject).
     """
-    return _Reader(source, frozenset(fields), comments, place).read()
+    return _MergeParser(source, frozenset(fields), comments, place).read()
 
 
 def written(source: str) -> Iterator[tuple[str, int, int]]:
@@ -69,7 +69,7 @@ def without(source: str, flaw: ContentProblem) -> str:
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenCondition:
     """A condition being read: finished branches, and the nodes of the one that is open."""
 
     written: str
@@ -88,11 +88,11 @@ class _Open:
         return IfBlock(tuple(self.branches), self.line)
 
 
-class _Reader:
+class _MergeParser:
     def __init__(self, source: str, fields: frozenset[str], comments: bool, place: str) -> None:
         self.source, self.fields, self.comments, self.place = source, fields, comments, place
         self.nodes: list[Node] = []
-        self.stack: list[_Open] = []
+        self.stack: list[_OpenCondition] = []
         self.flaws: list[ContentProblem] = []
         self.line = 1
         self.at = 0
@@ -346,7 +346,7 @@ class _Reader:
         if len(self.stack) == MAX_DEPTH:
             self._flaw("if_deep", match, limit=str(MAX_DEPTH))
         # Deeper ones are still kept on the stack, a flaw stops the letter; MAX_TAGS bounds the depth.
-        self.stack.append(_Open(_short(match[0]), self.line, closer, condition))
+        self.stack.append(_OpenCondition(_short(match[0]), self.line, closer, condition))
 
     def _turn(self, match: re.Match[str], condition: Condition | None) -> None:
         if not self.stack:

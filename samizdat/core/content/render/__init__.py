@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from samizdat.core.content.merge import Condition
-from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, said
+from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, default_value
 from samizdat.core.content.render.content import Content, ContentSource, Piece, TemplateEdge, php_date, tidy
 from samizdat.core.content.render.renderer import ContentRenderer
 
@@ -69,7 +69,7 @@ def fill(pieces: Iterable[Piece], values: Mapping[str, str]) -> str:
 
 
 def _filled(slot: ValueSlot, values: Mapping[str, str]) -> str:
-    value = values.get(slot.name) or values.get(FALL_BACK.get(slot.name, "")) or said(slot.name, values)
+    value = values.get(slot.name) or values.get(FALL_BACK.get(slot.name, "")) or default_value(slot.name, values)
     return ESCAPES[slot.kind](value or slot.default)
 
 

@@ -14,7 +14,7 @@ from samizdat.core.content.render.unsubscribe_link import leaving
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Reference:
     kind: Literal["link", "image"]
     line: int
     url: str
@@ -48,15 +48,15 @@ def template_flaws(source: str, token: re.Pattern[str]) -> Iterator[ContentProbl
 
 def link_flaws(url: str, block: int, token: re.Pattern[str]) -> Iterator[ContentProblem]:
     """What is wrong with an address that a block links to."""
-    return _flaws_of(_Found("link", block, url), token, "block")
+    return _flaws_of(_Reference("link", block, url), token, "block")
 
 
 def picture_flaws(url: str, alt: str | None, block: int, token: re.Pattern[str]) -> Iterator[ContentProblem]:
     """What is wrong with a block's picture; `alt` is None where it should have words and has none."""
-    return _flaws_of(_Found("image", block, url, alt, "block"), token, "block")
+    return _flaws_of(_Reference("image", block, url, alt, "block"), token, "block")
 
 
-def _flaws_of(item: _Found, token: re.Pattern[str], place: str) -> Iterator[ContentProblem]:
+def _flaws_of(item: _Reference, token: re.Pattern[str], place: str) -> Iterator[ContentProblem]:
     code = _image_flaw(item, token) if item.kind == "image" else _link_flaw(item, token)
     if code:
         severity: Severity = "stop" if code in ("link_relative", "link_scheme", "link_leaves") else "care"
@@ -145,7 +145,7 @@ def _fetched_in_markdown(source: str) -> Iterator[tuple[int, str]]:
     return ((reference.line, reference.url) for reference in _found_in_markdown(source) if reference.kind == "image")
 
 
-def _image_flaw(image: _Found, token: re.Pattern[str]) -> str:
+def _image_flaw(image: _Reference, token: re.Pattern[str]) -> str:
     if image.size in ("1x1", "0x0", "1x0", "0x1"):
         return "image_counter"
     if image.url.startswith("data:"):
@@ -169,7 +169,7 @@ _PLACEHOLDER = re.compile(
 _NOWHERE = frozenset({"", "#", "#!", "http://", "https://", "mailto:", "tel:", "javascript:void(0)", "javascript:;"})
 
 
-def _link_flaw(link: _Found, token: re.Pattern[str]) -> str:
+def _link_flaw(link: _Reference, token: re.Pattern[str]) -> str:
     url = link.url.strip()
     if token.match(url):
         return ""
@@ -197,7 +197,7 @@ _OPENED = re.compile(r"<(a|img)\b((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>", re.IGNORE
 _WRITTEN = re.compile(r"(?<![A-Za-z-])([A-Za-z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+))")
 
 
-def _found_in_html(source: str) -> Iterator[_Found]:
+def _found_in_html(source: str) -> Iterator[_Reference]:
     position, line = 0, 1
     for opened in _OPENED.finditer(source):
         line += source.count("\n", position, opened.start())
@@ -205,11 +205,11 @@ def _found_in_html(source: str) -> Iterator[_Found]:
         written = {name.lower(): html.unescape(a or b or c) for name, a, b, c in _WRITTEN.findall(opened[2])}
         if opened[1].lower() == "a":
             if "href" in written:
-                yield _Found("link", line, written["href"], words=_words_behind(source, opened.end()))
+                yield _Reference("link", line, written["href"], words=_words_behind(source, opened.end()))
         else:
             size = f"{written['width']}x{written['height']}" if "width" in written and "height" in written else ""
             # An empty alt is right for decoration, and Mailchimp's templates are full of it.
-            yield _Found("image", line, written.get("src", ""), written.get("alt"), size or "html")
+            yield _Reference("image", line, written.get("src", ""), written.get("alt"), size or "html")
 
 
 def _words_behind(source: str, start: int) -> str:
@@ -223,7 +223,7 @@ def _words_behind(source: str, start: int) -> str:
 MOST_WORDS = 60  # characters; a longer sentence may tell how to leave something else
 
 
-def _found_in_markdown(source: str) -> Iterator[_Found]:
+def _found_in_markdown(source: str) -> Iterator[_Reference]:
     for block in markdown().parse(source):
         if block.type != "inline" or not block.map:
             continue
@@ -232,6 +232,6 @@ def _found_in_markdown(source: str) -> Iterator[_Found]:
             if token.type in ("softbreak", "hardbreak"):
                 line += 1
             elif token.type == "link_open":
-                yield _Found("link", line, str(token.attrGet("href") or ""))
+                yield _Reference("link", line, str(token.attrGet("href") or ""))
             elif token.type == "image":
-                yield _Found("image", line, str(token.attrGet("src") or ""), token.content)
+                yield _Reference("image", line, str(token.attrGet("src") or ""), token.content)

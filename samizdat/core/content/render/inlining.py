@@ -79,14 +79,14 @@ class _Rule:
 
 
 @dataclass(slots=True)
-class _Group:
+class _RuleGroup:
     """`rules`: of one statement, a selector each; `inner`: of a group such as @media; `text`: as it stood in the sheet,
     where all of it stays.
     """
 
     prelude: str = ""
     rules: list[_Rule] = field(default_factory=list)
-    inner: "list[_Group]" = field(default_factory=list)
+    inner: "list[_RuleGroup]" = field(default_factory=list)
     text: str = ""
 
 
@@ -98,9 +98,9 @@ def inlined(page: str, ours: re.Pattern[str]) -> tuple[str, str]:
     sheets, page = _taken_out(page)
     style_sheet = _Sheet(ours)
     kept = [
-        _Group(f"@media {media}", inner=[*style_sheet.groups(sheet, True)])
+        _RuleGroup(f"@media {media}", inner=[*style_sheet.groups(sheet, True)])
         if media
-        else _Group(inner=[*style_sheet.groups(sheet)])
+        else _RuleGroup(inner=[*style_sheet.groups(sheet)])
         for media, sheet in sheets
     ]
     if not style_sheet.asked:
@@ -191,26 +191,26 @@ class _Sheet:
         self.still: set[int] = set()  # ids of those in `written`
         self.order = 0
 
-    def groups(self, sheet: str, nested: bool = False, depth: int = 0) -> Iterator[_Group]:
+    def groups(self, sheet: str, nested: bool = False, depth: int = 0) -> Iterator[_RuleGroup]:
         """What stays of a sheet, or of the block of a group."""
         for statement in read(sheet):
             if is_fetched(statement):
                 continue
             if self.ours.search(statement.prelude):
                 # For somebody to say that no tag can stand there.
-                yield _Group(text=sheet[statement.start : statement.end])
+                yield _RuleGroup(text=sheet[statement.start : statement.end])
             elif statement.block is None:
                 continue
             elif not statement.keyword:
                 yield self._rules(statement, nested)
             elif statement.keyword not in GROUPS:
-                yield _Group(text=f"{statement.prelude}{{{statement.block}}}")
+                yield _RuleGroup(text=f"{statement.prelude}{{{statement.block}}}")
             elif depth < MOST_NESTED:
-                yield _Group(statement.prelude, inner=[*self.groups(statement.block, True, depth + 1)])
+                yield _RuleGroup(statement.prelude, inner=[*self.groups(statement.block, True, depth + 1)])
 
-    def _rules(self, statement: Statement, nested: bool) -> _Group:
+    def _rules(self, statement: Statement, nested: bool) -> _RuleGroup:
         self.order += 1
-        kept, declared, every = _Group(), declarations(statement.block or ""), selectors(statement.prelude)
+        kept, declared, every = _RuleGroup(), declarations(statement.block or ""), selectors(statement.prelude)
         for selector in every if declared else ():
             rule = _Rule(selector, declared, (specificity(selector), self.order))
             apart = bool(_DRAWN.search(selector) or _PAGE.search(selector) or _PROGRAMS.search(selector))
@@ -381,11 +381,11 @@ def _block(rule: _Rule, raised: frozenset[int] = frozenset()) -> str:
     )
 
 
-def _printed(groups: list[_Group]) -> str:
+def _printed(groups: list[_RuleGroup]) -> str:
     return " ".join(filter(None, map(_group, groups)))
 
 
-def _group(group: _Group) -> str:
+def _group(group: _RuleGroup) -> str:
     if group.text and not any(rule.raised for rule in group.rules):
         return group.text
     rules = ""

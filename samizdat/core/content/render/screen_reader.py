@@ -45,14 +45,14 @@ _HEADING = re.compile(r"h([1-6])")
 
 
 def aloud(page: str) -> tuple[Line, ...]:
-    reader = _Reader()
+    reader = _SpokenTextParser()
     reader.feed(page)
     reader.close()
     reader.flush()
     return tuple(reader.lines)
 
 
-class _Reader(HTMLParser):
+class _SpokenTextParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.lines: list[Line] = []

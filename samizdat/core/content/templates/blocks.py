@@ -58,7 +58,7 @@ def read(source: str) -> ReadElement | None:
     page = cleaning.clean(_TAG_IN_COMMENT.sub(r"\1", source), outlook=False)
     if "<table" in page and _EDGE.search(page):
         return None  # A condition between rows would not stay there.
-    reader = _Reader(page)
+    reader = _BlockReader(page)
     blocks = reader.blocks()
     editable = [block for block in blocks if block["type"] != "html"]
     if not editable or not all(map(_is_whole, blocks)):
@@ -91,11 +91,11 @@ def _said(node: Node) -> str:
     return str(node.get("text", "")) + source + "".join(map(_said, node.get("content", ())))
 
 
-class _Odd(Exception):
+class _NoSuchBlock(Exception):
     """Something that no block has."""
 
 
-class _Reader:
+class _BlockReader:
     def __init__(self, page: str) -> None:
         self.page = page
         children, before, after = self._unwrapped(children_of(page))
@@ -163,7 +163,7 @@ class _Reader:
             return
         try:
             out += self._made(child)
-        except _Odd:
+        except _NoSuchBlock:
             out.append(_raw(self.page[child.start : child.end]))
 
     def _made(self, node: TreeNode) -> list[Node]:
@@ -184,7 +184,7 @@ class _Reader:
                 return [{"type": "blockquote", "content": self._paragraphs(node)}]
             case "hr":
                 return [{"type": "divider"}]
-        raise _Odd
+        raise _NoSuchBlock
 
     def _list(self, node: TreeNode) -> Node:
         items = [child for child in node.children if not _is_blank(child)]
@@ -193,17 +193,17 @@ class _Reader:
             list_node["attrs"] = {"start": int(start) if re.fullmatch(r"\d{1,5}", start) else 1}
         for item in items:
             if not isinstance(item, TreeNode) or item.tag != "li":
-                raise _Odd
+                raise _NoSuchBlock
             self._fits(item)
             words = [child for child in item.children if _is_line(child)]
             further = [child for child in item.children if not _is_line(child)]
             if len(further) > 1 or item.children[len(item.children) - len(further) :] != further:
-                raise _Odd
+                raise _NoSuchBlock
             inner: list[Node] = [{"type": "paragraph", "content": self._inline(words)}]
             for child in further:
                 assert isinstance(child, TreeNode)
                 if child.tag not in ("ul", "ol"):
-                    raise _Odd
+                    raise _NoSuchBlock
                 self._fits(child)
                 inner.append(self._list(child))
             list_node["content"].append({"type": "listItem", "content": inner})
@@ -212,7 +212,7 @@ class _Reader:
     def _paragraphs(self, parent: TreeNode) -> list[Node]:
         solid = [child for child in parent.children if not _is_blank(child)]
         if not solid or not all(isinstance(child, TreeNode) and child.tag == "p" for child in solid):
-            raise _Odd
+            raise _NoSuchBlock
         return [node for child in solid for node in self._made(child) if node["type"] == "paragraph"]  # type: ignore[arg-type]
 
     def _lines(self, run: list[Child], out: list[Node]) -> None:
@@ -226,7 +226,7 @@ class _Reader:
                     out.append(picture)
                 elif inner := self._inline(part):
                     out.append({"type": "paragraph", "content": inner})
-            except _Odd:
+            except _NoSuchBlock:
                 # Between two lines there are breaks, which are written between blocks of text alone.
                 behind = "<br><br>" if number and self.dress.lines else ""
                 ahead = "<br><br>" if number < len(parts) - 1 and self.dress.lines else ""
@@ -249,7 +249,7 @@ class _Reader:
         self._fits(node)
         src, alt = node.attrs.get("src", ""), node.attrs.get("alt", "")
         if _MERGE.search(src):
-            raise _Odd
+            raise _NoSuchBlock
         return {"type": "picture", "attrs": {"src": src, "alt": alt, "link": link, "width": _width(node.attrs)}}
 
     # --- text ---
@@ -279,12 +279,12 @@ class _Reader:
                 color = {"type": "color", "attrs": {"color": color_value}}
                 yield from self._nodes(child.children, (*_uncolored(marks), color))
             else:
-                raise _Odd
+                raise _NoSuchBlock
 
     def _fits(self, node: TreeNode) -> None:
         """It looks as the others of its kind do; margins may differ. Errors: _Odd."""
         if _compared(_look_of(node)) != _compared(self._worn_by(node)):
-            raise _Odd
+            raise _NoSuchBlock
 
     def _worn_by(self, node: TreeNode) -> Mapping[str, str]:
         """What most of its kind have."""

@@ -26,7 +26,7 @@ class Element:
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenElement:
     tag: str
     attrs: dict[str, str]
     start: int
@@ -35,18 +35,18 @@ class _Open:
 
 def elements(page: str) -> list[Element]:
     """In the order in which they begin."""
-    return sorted(_Reader(page).found, key=lambda element: element.start)
+    return sorted(_ElementParser(page).elements, key=lambda element: element.start)
 
 
-class _Reader(HTMLParser):
+class _ElementParser(HTMLParser):
     """What is never closed ends where its parent does."""
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=False)
         self.page = page
         self.lines = [0, *(match.end() for match in re.finditer("\n", page))]
-        self.stack: list[_Open] = []
-        self.found: list[Element] = []
+        self.stack: list[_OpenElement] = []
+        self.elements: list[Element] = []
         self.feed(page)
         self.close()
         self._close_to(0, len(page))
@@ -59,9 +59,9 @@ class _Reader(HTMLParser):
         start, text = self._at(), self.get_starttag_text() or ""
         values = {name: value or "" for name, value in attrs}
         if tag in VOID or text.endswith("/>"):
-            self.found.append(Element(tag, values, start, start, start, start + len(text)))
+            self.elements.append(Element(tag, values, start, start, start, start + len(text)))
         else:
-            self.stack.append(_Open(tag, values, start, start + len(text)))
+            self.stack.append(_OpenElement(tag, values, start, start + len(text)))
 
     handle_startendtag = handle_starttag
 
@@ -79,5 +79,5 @@ class _Reader(HTMLParser):
         while len(self.stack) > depth:
             self._take(self.stack.pop(), end, end)
 
-    def _take(self, element: _Open, inner_end: int, end: int) -> None:
-        self.found.append(Element(element.tag, element.attrs, element.start, element.inner, inner_end, end))
+    def _take(self, element: _OpenElement, inner_end: int, end: int) -> None:
+        self.elements.append(Element(element.tag, element.attrs, element.start, element.inner, inner_end, end))

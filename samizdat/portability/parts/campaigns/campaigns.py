@@ -43,7 +43,7 @@ from samizdat.portability.parts.campaigns.templates import Templates
 from samizdat.portability.read import KEY, OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import day, moment, whole
-from samizdat.portability.zip_stream import Zip
+from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -61,7 +61,7 @@ EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages"
 LONG = 2 << 20
 
 
-def give(box: Zip, folder: str, rows: Iterable[dict[str, Any]]) -> int:
+def give(box: ZipWriter, folder: str, rows: Iterable[dict[str, Any]]) -> int:
     """Files 1.json, 2.json … of a folder; how many rows are in them."""
     held: list[dict[str, Any]] = []
     count = size = files = 0
@@ -82,7 +82,7 @@ class CampaignsPart:
 
     name = "letters"
 
-    def give(self, home: ExportContext, box: Zip) -> int:
+    def give(self, home: ExportContext, box: ZipWriter) -> int:
         return give(box, self.name, (_told(home, letter) for letter in going_along(home)))
 
     def check(self, opened: OpenedExport) -> int:
@@ -179,7 +179,7 @@ class CampaignRecord:
     """A letter of a file, understood. `books`: what the columns of the campaign will say."""
 
     number: int
-    told: dict[str, Any]
+    payload: dict[str, Any]
     draft: Draft
     arrangement: LayoutChanges
     moments: dict[str, datetime | None]
@@ -191,9 +191,9 @@ class CampaignRecord:
 
     def lost(self, places: base.Places) -> bool:
         """Whether it has no place here: its list, tag or segment did not come, or the letter whose version it is."""
-        tag, segment, letter = self.told["tag"], self.told["segment"], self.told["version_of"]
+        tag, segment, letter = self.payload["tag"], self.payload["segment"], self.payload["version_of"]
         return (
-            int(self.told["list"]) not in places.lists
+            int(self.payload["list"]) not in places.lists
             or (tag is not None and int(tag) not in places.tags)
             or (segment is not None and self.state == "draft" and segment_here(places.organization, segment) is None)
             or (letter is not None and places.here(CampaignsPart.name, letter) is None)
@@ -205,11 +205,11 @@ def _letters(opened: OpenedExport) -> Iterator[CampaignRecord]:
     names = [name for name in opened.members(FOLDER) if name.endswith(".json")]
     for name in sorted(names, key=lambda path: (len(path), path)):
         try:
-            told = opened.table(name)
-            found = [_read(path) for path in (told if isinstance(told, list) else [told])]
+            payload = opened.table(name)
+            records = [_read(entry) for entry in (payload if isinstance(payload, list) else [payload])]
         except (KeyError, TypeError, ValueError, AttributeError, CampaignError) as wrong:
             raise altered(name) from wrong
-        yield from found
+        yield from records
 
 
 def _read(payload: dict[str, Any]) -> CampaignRecord:
@@ -280,7 +280,7 @@ def segment_here(organization: Any, name: str) -> Segment | None:
 
 
 def _make(letter: CampaignRecord, places: base.Places) -> Campaign:
-    payload, organization = letter.told, places.organization
+    payload, organization = letter.payload, places.organization
     segment = segment_here(organization, payload["segment"]) if payload["segment"] else None
     row = Campaign(
         organization=organization,

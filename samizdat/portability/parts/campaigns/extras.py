@@ -14,7 +14,7 @@ from samizdat.portability.parts.campaigns.campaigns import NUMBER, CampaignsPart
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import whole
-from samizdat.portability.zip_stream import Zip
+from samizdat.portability.zip_stream import ZipWriter
 
 
 class CampaignExtrasPart:
@@ -35,7 +35,7 @@ class CampaignExtrasPart:
         """Rows that read() gave, into a letter of this house; in a transaction."""
         raise NotImplementedError
 
-    def give(self, home: ExportContext, box: Zip) -> int:
+    def give(self, home: ExportContext, box: ZipWriter) -> int:
         rows = ({"letter": letter.pk} | row for letter in going_along(home) for row in self.rows(home, letter))
         return give(box, self.name, rows)
 

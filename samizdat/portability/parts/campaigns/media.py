@@ -15,7 +15,7 @@ from samizdat.portability.parts import base
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import moment, whole
-from samizdat.portability.zip_stream import Zip
+from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import seal_json
 
@@ -33,7 +33,7 @@ class Pictures:
 
     name = "pictures"
 
-    def give(self, home: ExportContext, box: Zip) -> int:
+    def give(self, home: ExportContext, box: ZipWriter) -> int:
         entries = []
         rows = Picture.objects.filter(organization=home.organization).order_by("pk")
         for number in rows.values_list("pk", flat=True):

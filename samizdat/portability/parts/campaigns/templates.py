@@ -15,7 +15,7 @@ from samizdat.portability.parts.campaigns.media import Pictures, renamed
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import moment, whole
-from samizdat.portability.zip_stream import Zip
+from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -27,7 +27,7 @@ class Templates:
 
     name = "templates"
 
-    def give(self, home: ExportContext, box: Zip) -> int:
+    def give(self, home: ExportContext, box: ZipWriter) -> int:
         rows = Template.objects.filter(organization=home.organization).order_by("pk")
         entries = [
             {
@@ -75,7 +75,7 @@ class TemplatesPart:
 
     name = "looks"
 
-    def give(self, home: ExportContext, box: Zip) -> int:
+    def give(self, home: ExportContext, box: ZipWriter) -> int:
         payload: dict[str, Any] = {}
         if (look := brand.brand_of(home.organization)) != brand.USUAL:
             payload["brand"] = asdict(look)

@@ -31,9 +31,9 @@ class _Sums(CampaignExtrasPart):
         for key, some in groupby(rows.order_by(*columns).values(*columns), lambda row: [row[n] for n in self.numbers]):
             group = [*some]
             if sum(row["count"] for row in group) >= totals.FEWEST:
-                yield from (dict(zip(self.numbers, key, strict=True)) | entry for entry in self.told(letter, group))
+                yield from (dict(zip(self.numbers, key, strict=True)) | entry for entry in self.entries(letter, group))
 
-    def told(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def entries(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """What may be said of the rows of one link or answer."""
         yield {"count": totals.rounded(sum(row["count"] for row in rows))}
 
@@ -52,13 +52,13 @@ class Clicks(_Sums):
 
     name, table, numbers, days = "clicks", LinkTotal, ("place", "link"), ("day",)
 
-    def told(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def entries(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if spans := totals.spans({row["day"]: row["count"] for row in rows}):
             yield from ({"day": last.isoformat(), "count": count} for _first, last, count in spans)
             return
         # Too few for a day to be said: all of them stand at the day of the release.
         day = (letter.released or letter.created).date().isoformat()
-        yield from ({"day": day} | entry for entry in super().told(letter, rows))
+        yield from ({"day": day} | entry for entry in super().entries(letter, rows))
 
 
 class Answers(_Sums):

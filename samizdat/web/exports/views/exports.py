@@ -123,7 +123,7 @@ def _whom(organization: Any, wish: ExportRequest) -> str:
     if wish.fit is not None and wish.fit.numbers:
         parts.append(_("those who were ticked"))
     elif wish.fit is not None or wish.lists:
-        values = {name: str(value) for name, value in (wish.fit.told() if wish.fit else {}).items()}
+        values = {name: str(value) for name, value in (wish.fit.to_json() if wish.fit else {}).items()}
         if "provider" in values:
             values["provider"] = PROVIDERS[int(values["provider"])]
         if wish.lists:

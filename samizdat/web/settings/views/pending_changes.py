@@ -53,12 +53,12 @@ def untold(row: Any, now: Any) -> str:
     if not pending_changes.is_refused(row, now):
         return ""
     people_ = pending_changes.others(row.organization, row.by, now)
-    said = ngettext(
+    text = ngettext(
         "%(who)s could not be told: their mailbox refuses mail.",
         "%(who)s could not be told: their mailboxes refuse mail.",
         len(people_),
     )
-    return said % {"who": ", ".join(map(sealed_people.name_of, people_))}
+    return text % {"who": ", ".join(map(sealed_people.name_of, people_))}
 
 
 def _notice(request: Any, rows: list[PendingChange], now: Any) -> None:
