@@ -1,15 +1,24 @@
 """Prints the pages of the handbook that the code tells. `.venv/bin/python scripts/docs.py`."""
 
+import os
 import sys
 from pathlib import Path
 
 import click
+import django
+from django.utils import translation
 
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE))
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
+django.setup()
+
 from samizdat.cli.__main__ import samizdat  # noqa: E402
+from samizdat.events.actions import is_of_people  # noqa: E402
+from samizdat.events.kinds import SENTENCES, EventKind  # noqa: E402
 from samizdat.options import OPTIONS  # noqa: E402
+from samizdat.worker.schedule.event_handlers import FOLLOW_UPS  # noqa: E402
 from scripts.tagpage import merge_tags  # noqa: E402
 from scripts.wordpage import languages  # noqa: E402
 
@@ -86,6 +95,32 @@ def _page(command: click.Command, words: str) -> list[str]:
     return [*lines, ""] if lines[-1] else lines
 
 
+def events() -> str:
+    with translation.override("en"):
+        rows = [f"| `{kind}` | {sentence} | {_after(kind)} |" for kind, sentence in SENTENCES.items()]
+    return "\n".join(
+        [
+            "# Events",
+            "",
+            "What the log of events can say, printed from `samizdat/events/kinds.py` by `scripts/docs.py`. An event",
+            "holds its kind, the number of the row that it is about, who did it and when; all else is sealed. Of",
+            "kinds that begin with `subscriber.` and of those marked ° the database tells the day alone. *Then* names",
+            "what the worker does afterwards (`samizdat/worker/schedule/event_handlers.py`).",
+            "",
+            "| kind | what happened | then |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _after(kind: EventKind) -> str:
+    handlers = ", ".join(f"`{handler.__name__}`" for handler in FOLLOW_UPS.get(kind, ()))
+    day_alone = "°" if is_of_people(kind) and not kind.startswith("subscriber.") else ""
+    return f"{handlers} {day_alone}".strip()
+
+
 def options() -> str:
     rows = [
         f"| `{option.name}` | {f'`{option.default}`' if option.default else ''} | {option.help} |" for option in OPTIONS
@@ -109,6 +144,7 @@ PAGES = {
     "options.md": options,
     "merge-tags.md": merge_tags,
     "languages.md": languages,
+    "events.md": events,
 }
 
 if __name__ == "__main__":

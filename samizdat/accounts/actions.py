@@ -76,7 +76,7 @@ def found_organization(
         make_keys(organization, source, today)
         grants.keep_settings(organization, grants.GUARDED)
         # The public database learns of it by this event, whichever door founded it.
-        record("organization.founded", organization, now=now or timezone.now())
+        record("organization.created", organization, now=now or timezone.now())
     return organization
 
 
@@ -278,7 +278,7 @@ def give_role(
             assert by is not None
             return pending_changes.ask(organization, "role", {"role": role}, about=person.id, now=now, by=by)
         grants.give(person, organization, role, now)
-        record("person.role", organization, now=now, by=by, about=person.id, detail={"role": role})
+        record("person.role_changed", organization, now=now, by=by, about=person.id, detail={"role": role})
     return None
 
 

@@ -21,13 +21,14 @@ from django.db import connection, transaction
 
 from samizdat.accounts.models import Organization
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.options import option
 from samizdat.publicdb.actions import READABLE, ROLES
 
 log = logging.getLogger("samizdat.worker")
 
-ALTERED = "database.altered"
+ALTERED: EventKind = "database.altered"
 # Told once in this time, and shown for so long.
 TOLD, SHOWN = timedelta(hours=1), timedelta(days=7)
 # Seconds for which one look is good.

@@ -18,13 +18,15 @@ from django.db.models import Exists, OuterRef, QuerySet
 from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange, Person
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
 log = logging.getLogger("samizdat.worker")
 
-FORGED, ALTERED = "person.role_forged", "organization.altered"
+FORGED: EventKind = "person.role_forged"
+ALTERED: EventKind = "organization.altered"
 # Where readers and teammates are led, and where mail from readers goes.
 LEADING = ("public_url", "desk_url", "content_url", "return_address", "leave_mailbox")
 GUARDED = (*LEADING, "second_person")
@@ -200,7 +202,7 @@ def watch(now: datetime) -> int:
     return count
 
 
-def _tell(organization: Organization, kind: str, detail: dict[str, Any], now: datetime) -> None:
+def _tell(organization: Organization, kind: EventKind, detail: dict[str, Any], now: datetime) -> None:
     if not Event.objects.filter(organization=organization, kind=kind, at__gt=now - TOLD).exists():
         record(kind, organization, now=now, detail=detail)
         log.error("Somebody without keys wrote roles or settings into the database. Run: samizdat doctor")

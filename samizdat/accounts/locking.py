@@ -15,8 +15,10 @@ from samizdat.accounts import grants, pending_changes, sealed_people, sign_out
 from samizdat.accounts.errors import AccountError, LastAdmin
 from samizdat.accounts.models import Organization, Person
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 
-LOCKED, UNLOCKED = "person.locked", "person.unlocked"
+LOCKED: EventKind = "person.locked"
+UNLOCKED: EventKind = "person.unlocked"
 
 
 def lock(person: Person, organization: Organization, *, by: Person | None, now: datetime) -> None:

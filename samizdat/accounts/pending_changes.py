@@ -23,6 +23,7 @@ from samizdat.accounts import grants
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
@@ -42,8 +43,10 @@ SEASONED = timedelta(hours=24)
 # Row, and what is known of who was told -> seconds that one process has counted of it.
 Seen = dict[tuple[int, datetime | None, datetime | None], float]
 
-ASKED = "change.asked"
-DONE, STOPPED, FAILED = "change.done", "change.stopped", "change.failed"
+ASKED: EventKind = "change.requested"
+DONE: EventKind = "change.applied"
+STOPPED: EventKind = "change.stopped"
+FAILED: EventKind = "change.failed"
 
 
 class ChangeRefused(AccountError):

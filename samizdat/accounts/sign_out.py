@@ -13,12 +13,13 @@ from samizdat.accounts import grants, sealed_people
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Membership, Organization, Person, Session
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 
 # Of each person by each other one, in a day.
 MOST, DAY = 3, timedelta(days=1)
 
-SIGNED_OUT = "person.signed_out"
+SIGNED_OUT: EventKind = "person.signed_out"
 
 
 def sign_out_everywhere(person: Person, organization: Organization, *, by: Person | None, now: datetime) -> None:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from samizdat.core import consent
+from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
 
 # Tables and columns as the seal knows them: part of every blob's associated data, for ever.
@@ -95,7 +96,11 @@ def asking_of(known: Sequence[consent.ConsentFact], list_id: int, now: datetime)
 
 # What many readers may do at once -> the events that say who did. Alarms of older versions tell of leaving alone.
 LEFT, RETURNED, FEWER = "left", "returned", "fewer"
-CROWDS = {what: f"subscribers.{what}" for what in (LEFT, RETURNED, FEWER)}
+CROWDS: dict[str, EventKind] = {
+    LEFT: "subscribers.left",
+    RETURNED: "subscribers.returned",
+    FEWER: "subscribers.fewer",
+}
 
 
 def what_in(detail: Mapping[str, Any]) -> str:

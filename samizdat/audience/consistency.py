@@ -17,15 +17,16 @@ from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Sub
 from samizdat.audience.open_signups import ASKED
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, digest, record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 
 PAGE = 2_000
 
-CHECKED = "subscribers.checked"
-DIFFER = "subscribers.differ"
-MEND = "subscribers.mend"
-FORGOTTEN = "subscriber.forgotten"
+CHECKED: EventKind = "subscribers.checked"
+DIFFER: EventKind = "subscribers.inconsistent"
+MEND: EventKind = "subscribers.repair_requested"
+FORGOTTEN: EventKind = "subscriber.forgotten"
 
 
 @dataclass(slots=True)

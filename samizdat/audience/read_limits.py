@@ -16,9 +16,10 @@ from typing import Any
 from samizdat import dbclock
 from samizdat.core.mail.token_bucket import Bucket
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 
-ALARM = "subscribers.read_fast"
+ALARM: EventKind = "subscribers.read_limit_reached"
 
 # So many at once, then one every two seconds: who looks for somebody leafs so fast, and for no more than a minute.
 AT_ONCE, A_SECOND = 30, 0.5

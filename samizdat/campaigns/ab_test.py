@@ -142,7 +142,7 @@ def give_up(campaign: Campaign, *, by: Any, now: datetime) -> None:
     with transaction.atomic():
         _plan(campaign, test_share=0, test_by="", test_at=None, test_link_sealed=b"")
         if Variant.objects.filter(campaign=campaign).delete()[0]:
-            record("campaign.test_given_up", campaign.organization, now=now, by=by, about=campaign.pk)
+            record("campaign.test_cancelled", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
 def _plan(campaign: Campaign, **columns: Any) -> None:

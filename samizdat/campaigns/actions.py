@@ -203,7 +203,7 @@ def throw_away(campaign: Campaign, *, by: Any, now: datetime) -> None:
         gone, _rows = Campaign.objects.filter(pk=campaign.pk, state="draft", edition=None).delete()
         if not gone:
             raise NotADraft(_("Only a draft can be thrown away. What was sent stays on record."))
-        record("campaign.thrown_away", campaign.organization, now=now, by=by, about=campaign.pk)
+        record("campaign.deleted", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
 def freeze(campaign: Campaign, now: datetime) -> Edition:

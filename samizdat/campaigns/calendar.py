@@ -34,7 +34,7 @@ def plan(campaign: Campaign, day: date | None, *, by: Any, now: datetime) -> Non
         rows = Campaign.objects.filter(pk=campaign.pk, state="draft", version_of=None)
         if not rows.update(planned=day):
             raise NotADraft(_("Only a draft can be planned for a day. What was released stands on the day it goes."))
-        record("campaign.day_planned", campaign.organization, now=now, by=by, about=campaign.pk)
+        record("campaign.date_planned", campaign.organization, now=now, by=by, about=campaign.pk)
     campaign.planned = day
 
 

@@ -90,7 +90,7 @@ def move(organization: Any, letters: Iterable[int], folder: Folder | None, *, by
     with transaction.atomic():
         moved = rows.update(folder=folder)
         if moved:
-            record("folder.filled", organization, now=now, by=by, about=folder.pk if folder else 0)
+            record("folder.campaigns_moved", organization, now=now, by=by, about=folder.pk if folder else 0)
     return moved
 
 

@@ -45,5 +45,5 @@ def keep(organization: Any, addresses: Iterable[str], *, now: datetime, by: Any)
     blob = seal_json(keyring.keys(organization), list(unique_addresses.values()), "seeds", "addresses", organization.pk)
     with transaction.atomic():
         SeedList.objects.update_or_create(organization=organization, defaults={"sealed": blob})
-        record("seeds.changed", organization, now=now, by=by, detail={"count": len(unique_addresses)})
+        record("seed_list.changed", organization, now=now, by=by, detail={"count": len(unique_addresses)})
     return list(unique_addresses.values())

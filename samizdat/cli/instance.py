@@ -417,7 +417,7 @@ def person_password(email: str, password_file: str | None) -> None:
     organization = bootstrap.organization()
     known = _member(organization, email)
     actions.reset_password(known, read_password(password_file, f"New password for {email}: "))
-    record("person.password", organization, now=bootstrap.now(), by=None, about=known.pk)
+    record("person.password_reset", organization, now=bootstrap.now(), by=None, about=known.pk)
     say({"person": known.pk}, f"{email} signs in with the new password from now on; her sessions have ended.")
 
 

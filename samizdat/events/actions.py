@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from samizdat.core.crypto import seal
+from samizdat.events.kinds import SENTENCES, EventKind, UnknownKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 
@@ -22,7 +23,7 @@ _AT = "at"
 
 
 def record(
-    kind: str,
+    kind: EventKind,
     organization: Any = None,
     *,
     now: datetime,
@@ -30,12 +31,14 @@ def record(
     by: Any = None,
     detail: dict[str, Any] | None = None,
 ) -> Event:
-    """Records that `kind` happened to row `about`. Call it inside the transaction of the change.
+    """Records that `kind` happened to row `about`. Call it inside the transaction of the change. Errors: UnknownKind.
 
     The detail is sealed to the organization, or to the instance where there is none: it may name people.
     A fresh nonce is in the blob, so equal details have different digests and the log cannot be guessed at.
     Of events about people `at` is the day alone; moment_of() gives the time.
     """
+    if kind not in SENTENCES:
+        raise UnknownKind(kind)
     at = readable_time(kind, now)
     if is_of_people(kind):
         detail = {**(detail or {}), _AT: now.astimezone(UTC).isoformat()}

@@ -16,6 +16,7 @@ from samizdat.audience import filters
 from samizdat.audience.imports import ownership
 from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.portability import (
     age_encryption,
     canary,
@@ -42,9 +43,9 @@ NOTED = timedelta(seconds=1)
 # Whoever has taken no piece of a file for so long keeps nobody else from it.
 FETCHED_ALONE = timedelta(minutes=1)
 
-EXPORTED = "subscribers.exported"
-SEEN = "subscribers.exported.seen"
-FETCHED = "subscribers.export.fetched"
+EXPORTED: EventKind = "subscribers.exported"
+SEEN: EventKind = "subscribers.exported.seen"
+FETCHED: EventKind = "subscribers.export.fetched"
 
 type Clock = Callable[[], datetime]
 

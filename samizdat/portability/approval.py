@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import pending_changes
 from samizdat.accounts.pending_changes import others
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.portability import actions, permits, recipient_keys
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export
@@ -27,7 +28,7 @@ log = logging.getLogger("samizdat.worker")
 # What nobody said yes to in this time is over.
 LAPSE = timedelta(days=7)
 
-AGREED = "subscribers.export.agreed"
+AGREED: EventKind = "subscribers.export.agreed"
 
 
 def agree(row: Export, *, now: datetime, by: Any) -> None:

@@ -8,11 +8,12 @@ from django.db import transaction
 
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, moment_of, record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.portability.models import Export
 
-TURNED_UP = "subscribers.export.turned_up"
-SEEN = "subscribers.export.turned_up.seen"
+TURNED_UP: EventKind = "subscribers.export.canary_mailed"
+SEEN: EventKind = "subscribers.export.canary_mailed.seen"
 
 # What nobody has minded for so long is no news any more; the log keeps it.
 TOLD_FOR = timedelta(days=90)

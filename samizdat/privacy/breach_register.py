@@ -105,12 +105,11 @@ def _since(asked: AffectedFilter) -> datetime:
 def _by_account(organization: Any, asked: AffectedFilter) -> AffectedPeople:
     """What this person's account did since then, as the log tells it: a stolen session leaves the same lines."""
     rows = Event.objects.filter(organization=organization, by=asked.person, at__gte=_since(asked))
-    looked = rows.filter(kind__in=("subscriber.opened", "subscriber.access")).values("about").distinct().count()
+    reading = ("subscriber.opened", "subscriber.access_exported")
+    looked = rows.filter(kind__in=reading).values("about").distinct().count()
     counts = {
         "opened": looked,
-        "changed": rows.filter(kind__startswith="subscriber.")
-        .exclude(kind__in=("subscriber.opened", "subscriber.access"))
-        .count(),
+        "changed": rows.filter(kind__startswith="subscriber.").exclude(kind__in=reading).count(),
         "exports": rows.filter(kind__in=(EXPORTED, FETCHED)).values("about").distinct().count(),
         "released": rows.filter(kind="campaign.released").count(),
     }

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import formatting
+from samizdat.events.kinds import EventKind
 from samizdat.labels import field_label
 
 type Word = str | Promise
@@ -58,24 +59,24 @@ STATES: dict[str, Word] = {
     "suppressed": lazy("not sent, for you had left or your address did not work"),
     "cancelled": lazy("not sent: it was stopped"),
 }
-LOG: dict[str, Word] = {
+LOG: dict[EventKind, Word] = {
     "subscriber.added": lazy("Your address was added."),
-    "subscriber.asked": lazy("Somebody signed your address up."),
+    "subscriber.confirmation_requested": lazy("Somebody signed your address up."),
     "subscriber.confirmed": lazy("Your confirmation was taken up."),
     "subscriber.left": lazy("Your leaving was taken up."),
     "subscriber.returned": lazy("Your leaving was taken back."),
     "subscriber.changed": lazy("Your entry was changed."),
-    "subscriber.moved": lazy("Your address was changed."),
+    "subscriber.address_changed": lazy("Your address was changed."),
     "subscriber.tagged": lazy("Your tags were changed."),
     "subscriber.opened": lazy("Somebody who works here looked at your entry."),
-    "subscriber.access": lazy("This file was made."),
+    "subscriber.access_exported": lazy("This file was made."),
     "subscriber.suppressed": lazy("Your address was put on the stop list."),
     "subscriber.unsuppressed": lazy("Your address was taken off the stop list."),
     "subscriber.objected": lazy("Your objection was taken up."),
-    "subscriber.preferred": lazy("You changed your settings."),
+    "subscriber.preferences_changed": lazy("You changed your settings."),
     "subscriber.forgotten": lazy("A sign-up that nobody confirmed was forgotten."),
     "subscriber.previewed": lazy("Somebody who works here looked at a letter as it would come to you."),
-    "subscriber.settled": lazy("Your status was put right."),
+    "subscriber.status_repaired": lazy("Your status was put right."),
 }
 
 

@@ -39,7 +39,7 @@ def access_file(subscriber: Subscriber, *, now: datetime, by: Any = None) -> dic
     facts = facts_of(organization)
     appeals = {subscription.list_id: verdict for subscription, verdict in card.fundraising}
     labels = {field.tag: field.label for field in audience.fields(organization)}
-    record("subscriber.access", organization, about=subscriber.id, by=by, now=now)
+    record("subscriber.access_exported", organization, about=subscriber.id, by=by, now=now)
     return {
         "format": "samizdat access file 1",
         "organization": organization.name,

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext, pgettext, pgettext_lazy
 from samizdat import formatting
 from samizdat.core.mail import address, outcome, refusals
 from samizdat.delivery import queries
+from samizdat.events.kinds import SENTENCES, EventKind
 
 Word = str | Promise
 
@@ -221,66 +222,60 @@ CAMPAIGN_REASONS: dict[str, Word] = {
 # Reasons to wait for which nothing is broken: they end by themselves at a known time, or a person decides.
 PASSING = ("quiet", "wave", "test", "test_hand", "limit", "warm_up")
 
-# What happened to a campaign, for its timeline: shape, words.
-EVENTS: dict[str, tuple[str, Word]] = {
-    "campaign.created": ("", lazy("Written.")),
-    "campaign.tested": ("", lazy("A test was sent.")),
-    "campaign.approval_asked": ("", lazy("A second person was asked for a yes.")),
-    "campaign.approved": ("", lazy("A second person agreed to this text for this audience.")),
-    "campaign.check_accepted": ("", lazy("What a check found was looked at, and may stay so.")),
-    "campaign.corrected": ("", lazy("A slip was mended on its web version.")),
-    "campaign.listed": ("", lazy("It was put into the archive.")),
-    "campaign.unlisted": ("", lazy("It was taken out of the archive.")),
-    "campaign.resent": ("", lazy("A draft was made for those whom it did not reach.")),
-    "campaign.day_planned": ("", lazy("The day on which it is meant to go was set.")),
-    "campaign.test_planned": ("", lazy("A test of versions was planned.")),
-    "campaign.language_added": ("", lazy("A language was added.")),
-    "campaign.language_removed": ("", lazy("A language was removed.")),
-    "campaign.test_given_up": ("", lazy("The test of versions was given up.")),
-    "campaign.test_decided": ("", lazy("A version has won; the rest gets it.")),
-    "campaign.replies_counted": ("", lazy("Replies to a version were counted.")),
-    "campaign.shared": ("", lazy("A link for somebody outside was made.")),
-    "campaign.share_withdrawn": ("", lazy("A link for somebody outside was withdrawn.")),
-    "campaign.share_answered": ("", lazy("Somebody outside answered.")),
-    "campaign.released": ("", lazy("Released: text and audience are frozen.")),
-    "campaign.started": ("now", lazy("It began to go out.")),
-    "campaign.began": ("now", lazy("The first messages left.")),
-    "installation.fenced": (
-        "stop",
-        lazy("This installation found itself in another place than before, so sending stopped until it is released."),
-    ),
-    "installation.rewound": (
-        "stop",
-        lazy("The database had gone back in time. What the journals knew was booked again, and the rest is held."),
-    ),
-    "installation.released": ("good", lazy("Sending was released in the place where the installation runs now.")),
-    "campaign.late": ("stop", lazy("Its time passed while nothing was running, so it was paused.")),
-    "campaign.paused": ("stop", lazy("Paused.")),
-    "campaign.resumed": ("", lazy("Resumed.")),
-    "campaign.waits": ("stop", lazy("No route lived: it waits.")),
-    "campaign.went_on": ("", lazy("It goes on.")),
-    "campaign.provider_refuses": ("stop", lazy("A mailbox provider refuses our emails: what is for it waits.")),
-    "campaign.provider_lifted": ("", lazy("Mailbox providers that refused us are tried again.")),
-    "campaign.wave_out": ("", lazy("The first wave was out.")),
-    "campaign.wave_stopped": ("stop", lazy("Too many of the first wave were refused: the rest was kept back.")),
-    "campaign.wave_passed": ("", lazy("The rest may go.")),
-    "campaign.unreadable": ("stop", lazy("It could not be opened, so it was paused.")),
-    "campaign.unsure": ("stop", lazy("A sender broke off. What it had in hand became unsure; nothing was lost.")),
-    "campaign.unsure_held": (
-        "stop",
-        lazy("The machine stopped at once. What it had in hand became unsure and is left until you decide."),
-    ),
-    "campaign.unsure_chosen": ("", lazy("It was decided what becomes of unsure ones; there were none yet.")),
-    "campaign.settled": ("", lazy("The unsure ones were settled.")),
-    "campaign.settled_some": ("", lazy("Some of the unsure ones were settled, one by one.")),
-    "campaign.cancelled": ("stop", lazy("Stopped for good.")),
-    "campaign.taken_back": ("stop", lazy("Taken back before anybody got it: a draft again.")),
-    "campaign.finished": ("now", lazy("Finished: nothing is owed any more.")),
-    "campaign.thrown_away": ("stop", lazy("Thrown away.")),
-    "digest.made": ("", lazy("Made by the clock, of the letters since the last digest.")),
-    "digest.stuck": ("stop", lazy("It could not be released by itself. Look at what stops it, and release it.")),
-    "campaign.folded": ("", lazy("Old: who got it is forgotten, and only totals are kept.")),
+# Shapes of what happened to a campaign, for its timeline.
+_SHAPES: dict[EventKind, str] = {
+    "campaign.created": "",
+    "campaign.tested": "",
+    "campaign.approval_asked": "",
+    "campaign.approved": "",
+    "campaign.check_accepted": "",
+    "campaign.corrected": "",
+    "campaign.archive_listed": "",
+    "campaign.archive_unlisted": "",
+    "campaign.resent": "",
+    "campaign.date_planned": "",
+    "campaign.test_planned": "",
+    "campaign.language_added": "",
+    "campaign.language_removed": "",
+    "campaign.test_cancelled": "",
+    "campaign.test_decided": "",
+    "campaign.replies_counted": "",
+    "campaign.shared": "",
+    "campaign.share_withdrawn": "",
+    "campaign.share_feedback": "",
+    "campaign.released": "",
+    "campaign.started": "now",
+    "campaign.first_sent": "now",
+    "installation.fenced": "stop",
+    "installation.rewound": "stop",
+    "installation.released": "good",
+    "campaign.start_missed": "stop",
+    "campaign.paused": "stop",
+    "campaign.resumed": "",
+    "campaign.waits": "stop",
+    "campaign.wait_over": "",
+    "campaign.provider_blocks": "stop",
+    "campaign.provider_retried": "",
+    "campaign.wave_sent": "",
+    "campaign.wave_stopped": "stop",
+    "campaign.wave_passed": "",
+    "campaign.unreadable": "stop",
+    "campaign.unsure": "stop",
+    "campaign.unsure_held": "stop",
+    "campaign.unsure_policy_chosen": "",
+    "campaign.unsure_settled": "",
+    "campaign.unsure_settled_some": "",
+    "campaign.cancelled": "stop",
+    "campaign.unreleased": "stop",
+    "campaign.finished": "now",
+    "campaign.deleted": "stop",
+    "digest.created": "",
+    "digest.release_failed": "stop",
+    "campaign.recipients_deleted": "",
 }
+
+# Kind of event -> shape, sentence.
+EVENTS = {str(kind): (shape, SENTENCES[kind]) for kind, shape in _SHAPES.items()}
 
 # What servers meant when they did not take a message: the classes of core/mail/outcome.ANSWERS.
 ANSWERS: dict[str, Word] = {

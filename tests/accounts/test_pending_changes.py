@@ -285,7 +285,7 @@ def test_the_log_says_who_asked_and_who_settled_it_and_the_row_names_nobody(
     assert row
     pending_changes.stop(row, now=NOW, by=zoya)
     told = Event.objects.filter(kind__startswith="change.").order_by("id").values_list("kind", "by", "about")
-    assert list(told) == [("change.asked", vera.pk, row.pk), ("change.stopped", zoya.pk, row.pk)]
+    assert list(told) == [("change.requested", vera.pk, row.pk), ("change.stopped", zoya.pk, row.pk)]
     assert pending_changes.sentence_of(row) == "Clara gets the role: admin"
     assert b"Clara" not in bytes(row.told_sealed)
 

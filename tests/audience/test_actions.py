@@ -64,7 +64,7 @@ def test_somebody_added_by_hand_is_subscribed_with_the_words_kept(ada: Any, lant
     assert card.lists[0].verdict.reason == "given"
     assert queries.subscriber_at(lantern, "ADA@POST.EXAMPLE") == ada
     events = Event.objects.exclude(kind__startswith="organization").order_by("id")
-    assert list(events.values_list("kind", flat=True)) == ["list.made", "subscriber.added"]
+    assert list(events.values_list("kind", flat=True)) == ["list.created", "subscriber.added"]
     assert_projections_hold(lantern, NOW)
 
 

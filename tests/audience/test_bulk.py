@@ -66,7 +66,7 @@ def test_a_tag_is_given_to_all_who_fit_and_taken_back(lantern: Any, letter: Any,
     assert_projections_hold(lantern, NOW)
     assert not BulkActionPiece.objects.filter(work=work).exists()
     assert [*Event.objects.filter(about=work.id).order_by("id").values_list("kind", flat=True)] == [
-        "bulk.begun", "bulk.finished", "bulk.undoing", "bulk.undone",
+        "bulk.started", "bulk.finished", "bulk.undo_started", "bulk.undone",
     ]  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def test_readers_of_a_provider_that_misses_a_record_wait_and_get_the_letter_once
     told = " ".join(books(status_of(campaign)))
     assert "Gmail refuses our emails, 20 in the same words (550 5.7.40" in told and "60 subscribers wait" in told
     assert "Publish what `samizdat domain records DOMAIN` prints." in told and f"campaign resume {campaign.pk}" in told
-    assert Event.objects.filter(kind="campaign.provider_refuses").count() == 1
+    assert Event.objects.filter(kind="campaign.provider_blocks").count() == 1
     books_balance(campaign)
     server.forget()
     campaign.refresh_from_db()
@@ -293,7 +293,7 @@ def test_two_senders_that_a_provider_refuses_twelve_readers_each_put_it_off(
     assert (campaign.state, campaign.reason) == ("waiting", "provider")
     assert (campaign.refused, campaign.deferred, campaign.accepted) == (0, 24, 6)
     [row] = ProviderRefusal.objects.all()
-    assert row.count >= 20 and Event.objects.filter(kind="campaign.provider_refuses").count() == 1
+    assert row.count >= 20 and Event.objects.filter(kind="campaign.provider_blocks").count() == 1
     server.forget()
     resume(campaign, now=now())
     sent_by_two(campaign)

@@ -444,7 +444,7 @@ def test_one_that_anybody_got_is_not_taken_back_and_its_first_answer_is_an_event
     chunk = Chunk.objects.get()
     for number in unpack_numbers(bytes(chunk.numbers))[:2]:
         write([SendResult(campaign.edition.pk, chunk.pk, number, JournalNews.ACCEPTED)], NOW)
-    assert Event.objects.filter(kind="campaign.began", about=campaign.pk).count() == 1
+    assert Event.objects.filter(kind="campaign.first_sent", about=campaign.pk).count() == 1
     pause(campaign, now=NOW)
     with pytest.raises(WrongState, match="on its way already"):
         take_back(campaign, now=NOW)

@@ -52,7 +52,7 @@ def test_in_quiet_hours_nothing_leaves_and_the_campaign_says_until_when(house: H
     books_balance(campaign)
     Campaign.objects.update(quiet=around(-60, -1))
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
-    assert kinds()[-4:] == ["campaign.waits", "campaign.went_on", "campaign.began", "campaign.finished"]
+    assert kinds()[-4:] == ["campaign.waits", "campaign.wait_over", "campaign.first_sent", "campaign.finished"]
 
 
 def test_quiet_hours_that_begin_stop_a_campaign_on_its_way(house: House, server: ScriptedServer) -> None:
@@ -122,7 +122,7 @@ def test_a_first_wave_goes_then_the_campaign_waits_and_goes_on_by_itself(house: 
     Campaign.objects.update(wave_until=now())
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert len(server.counts()) == 700 and set(server.counts().values()) == {1}
-    told = ["campaign.wave_out", "campaign.waits", "campaign.wave_passed", "campaign.went_on", "campaign.finished"]
+    told = ["campaign.wave_sent", "campaign.waits", "campaign.wave_passed", "campaign.wait_over", "campaign.finished"]
     assert kinds()[-5:] == told
     books_balance(campaign)
 

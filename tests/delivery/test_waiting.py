@@ -53,7 +53,7 @@ def test_a_relay_that_dies_behind_the_dot_leaves_one_in_doubt_and_nobody_gets_th
         books_balance(campaign)
         route.refresh_from_db()
         assert route.waits
-        assert Event.objects.filter(kind="route.waits", about=route.pk).count() == 1
+        assert Event.objects.filter(kind="route.awaits_approval", about=route.pk).count() == 1
         # Another process, another letter: it is known.
         again = house.released()
         assert run_campaign(again.pk, 120)["accepted"] == 60

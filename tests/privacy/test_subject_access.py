@@ -44,7 +44,7 @@ def test_her_file_holds_everything_and_nobody_elses(
     assert {one["kind"] for one in document["log"]} >= {"subscriber.added", "subscriber.changed"}
     assert set(document["notice"]) == {"en", "ru"}
     assert "boris" not in json.dumps(document)
-    assert Event.objects.filter(kind="subscriber.access", about=ada.id).count() == 1
+    assert Event.objects.filter(kind="subscriber.access_exported", about=ada.id).count() == 1
 
 
 def test_her_file_holds_what_she_chose_and_not_how_many_others_there_are(lantern: Any, letter: Any, ada: Any) -> None:

@@ -81,7 +81,7 @@ def test_no_two_people_sessions_and_events_of_the_instance_share_a_nonce(lantern
         store = SessionStore()
         store["_auth_user_id"] = str(person.pk)
         store.save()
-        record("instance.started", None, now=NOW, detail={"what": "the same"})
+        record("clock.set_back", None, now=NOW, detail={"what": "the same"})
     each_is_used_once(nonces(), 6)
 
 

@@ -65,7 +65,7 @@ def test_her_file_is_given_by_post_and_written_to_the_log(here: House) -> None:
     document = json.loads(editor.post(page, {"form": "json"}).content)
     assert document["about"]["address"] == "ada@lantern.example"
     assert "ada@lantern.example" in editor.post(page, {"form": "html"}).content.decode()
-    assert Event.objects.filter(kind="subscriber.access", about=here.ada.id).count() == 2
+    assert Event.objects.filter(kind="subscriber.access_exported", about=here.ada.id).count() == 2
 
 
 def test_her_address_is_corrected_and_a_taken_one_is_refused(here: House) -> None:

@@ -73,14 +73,14 @@ def test_a_follow_up_that_fails_is_tried_again_and_the_others_go_on(
             raise RuntimeError("ada@example.org")
         done.append("second")
 
-    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"a": (first, second), "b": (first,)})
+    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"list.created": (first, second), "list.changed": (first,)})
     monkeypatch.setattr(event_handlers, "WAITS", (0,))
     settle()
-    record("a", lantern, now=NOW)
-    record("b", lantern, now=NOW)
+    record("list.created", lantern, now=NOW)
+    record("list.changed", lantern, now=NOW)
     assert event_handlers.follow(NOW) == 1
     assert done == ["first", "first"]
-    assert [event.kind for event in Event.objects.filter(handled=False)] == ["a"]
+    assert [event.kind for event in Event.objects.filter(handled=False)] == ["list.created"]
     broken[0] = False
     assert event_handlers.follow(NOW) == 1
     assert done == ["first", "first", "second"], "what was done is not done again"
@@ -102,8 +102,8 @@ def test_a_failed_one_rests_before_it_is_tried_again(lantern: Any, monkeypatch: 
         raise RuntimeError
 
     settle()
-    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"a": (fails,)})
-    record("a", lantern, now=NOW)
+    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"list.created": (fails,)})
+    record("list.created", lantern, now=NOW)
     for _ in range(5):
         event_handlers.follow(NOW)
     assert len(tries) == 1
@@ -119,12 +119,12 @@ def test_events_that_fail_for_good_hold_up_none_that_came_later(lantern: Any, mo
         done.append(event.kind)
 
     settle()
-    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"a": (fails,), "b": (works,)})
-    for kind in "aaaaab":
+    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"list.created": (fails,), "list.changed": (works,)})
+    for kind in [*["list.created"] * 5, "list.changed"]:
         record(kind, lantern, now=NOW)
     for _ in range(3):
         event_handlers.follow(NOW, 2)
-    assert done == ["b"]
+    assert done == ["list.changed"]
 
 
 @pytest.fixture
@@ -158,14 +158,14 @@ def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campa
         assert publish.missing_letters(NOW) == 0, "nor one that no route takes yet"
     campaign.pending, campaign.deferred = 1, 1
     campaign.save(update_fields=["pending", "deferred"])
-    record("campaign.began", campaign.organization, now=NOW, about=campaign.id)
+    record("campaign.first_sent", campaign.organization, now=NOW, about=campaign.id)
     settle()
     page = Page.objects.get()
     assert page.slug == edition.archive_slug
     assert "The water came at <em>four</em>." in page.html
     assert "{{" not in page.title and page.title.startswith("What the river took")
     assert publish.missing_letters(NOW) == 0
-    record("campaign.taken_back", campaign.organization, now=NOW, about=campaign.id, detail={"edition": edition.id})
+    record("campaign.unreleased", campaign.organization, now=NOW, about=campaign.id, detail={"edition": edition.id})
     settle()
     assert not Page.objects.exists(), "its release is undone"
     publish.missing_letters(NOW)

@@ -108,7 +108,7 @@ def begin(organization: Any, plan: BulkPlan, *, now: datetime, by: Any = None) -
         work.plan_sealed = _sealed(organization, plan, work.id)
         work.save(update_fields=["plan_sealed"])
         detail = {"deed": plan.deed, "wanted": wanted}
-        record("bulk.begun", organization, about=work.id, by=by, now=now, detail=detail)
+        record("bulk.started", organization, about=work.id, by=by, now=now, detail=detail)
     return work
 
 
@@ -178,7 +178,7 @@ def undo(work: BulkAction, *, now: datetime, by: Any = None) -> None:
         last = BulkActionPiece.objects.filter(work=row).order_by("-place").values_list("place", flat=True).first()
         row.state, row.piece = "undoing", last or 0
         row.save(update_fields=["state", "piece"])
-        record("bulk.undoing", work.organization, about=work.id, by=by, now=now)
+        record("bulk.undo_started", work.organization, about=work.id, by=by, now=now)
 
 
 def forget_pieces(now: datetime) -> int:

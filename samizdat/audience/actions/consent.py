@@ -133,7 +133,7 @@ def agree_to_appeals(
         kind = "confirmed" if way in HER_WAYS else "given"
         consent_writer.write(row, [ConsentFactRow(kind, way, list, words, APPEALS)], now, sent_at)
         detail = {"list": list.id, "purpose": APPEALS}
-        record("subscriber.agreed", row.organization, about=row.id, by=by, now=now, detail=detail)
+        record("subscriber.fundraising_agreed", row.organization, about=row.id, by=by, now=now, detail=detail)
         return True
 
 
@@ -183,7 +183,7 @@ def settle_again(organization: Any, numbers: Iterable[int], *, now: datetime) ->
             row = rows.filter(id=row_id(organization.id, number)).first()
             if row is not None:
                 consent_writer.settle(row, now)
-                record("subscriber.settled", organization, about=row.id, now=now)
+                record("subscriber.status_repaired", organization, about=row.id, now=now)
                 mended += 1
     return mended
 

@@ -46,7 +46,7 @@ def put_wording(
         row.text_sealed = keyring.keys(list.organization).seal(text.encode(), "wording", "text", row.pk)
         row.save(update_fields=["text_sealed"])
         detail = {"purpose": purpose, "language": row.language, "version": row.version}
-        record("list.worded", list.organization, about=list.id, by=by, now=now, detail=detail)
+        record("list.consent_text_changed", list.organization, about=list.id, by=by, now=now, detail=detail)
     return ConsentTextView(purpose, row.language, row.version, text, row.since)
 
 

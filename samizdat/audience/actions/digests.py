@@ -24,5 +24,5 @@ def set_digest(list_: List, when: str, *, now: datetime, by: Any = None) -> None
     with transaction.atomic():
         due = digest.next_due(when, now, ZoneInfo(list_.organization.timezone))
         List.objects.filter(id=list_.id).update(digest_when=when, digest_due=due or now)
-        record("list.digest", list_.organization, about=list_.id, by=by, now=now, detail={"when": when})
+        record("list.digest_changed", list_.organization, about=list_.id, by=by, now=now, detail={"when": when})
     list_.digest_when, list_.digest_due = when, due or now

@@ -188,7 +188,9 @@ def _follow_slice(row: Field, now: datetime) -> bool:
             done = dialect.drop_readable_slice(row.id, CLEAR) < CLEAR
             row.filled = None if done else 0
         if done:
-            record("field.followed", organization, about=row.number, now=now, detail={"readable": row.readable})
+            record(
+                "field.plaintext_updated", organization, about=row.number, now=now, detail={"readable": row.readable}
+            )
         row.save(update_fields=["filled"])
     return done
 

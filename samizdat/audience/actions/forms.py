@@ -91,7 +91,7 @@ def make_form(
             organization=organization, slug=slug, sealed=b"", created=now.astimezone(UTC).date(), **kept
         )
         _write(form, facts, now, by, words=before is None)
-        record("form.made", organization, about=form.id, by=by, now=now)
+        record("form.created", organization, about=form.id, by=by, now=now)
     return form
 
 
@@ -282,7 +282,7 @@ def sign_up_by_form(
             told_facts += asking(lists, view.facts.appeals, number)
         consent_writer.write(row, told_facts, now)
         for list_ in lists:
-            record("subscriber.asked", organization, about=row.id, now=now, detail={"list": list_.id})
+            record("subscriber.confirmation_requested", organization, about=row.id, now=now, detail={"list": list_.id})
     return row
 
 

@@ -66,4 +66,4 @@ def ask(subscriber: Subscriber, lists: Iterable[List], words: str, number: int, 
         consent_writer.write(row, forms.asking(lists, words, number), now)
         for list_ in lists:
             detail: dict[str, Any] = {"list": list_.id, "purpose": APPEALS}
-            record("subscriber.asked", row.organization, about=row.id, now=now, detail=detail)
+            record("subscriber.confirmation_requested", row.organization, about=row.id, now=now, detail=detail)

@@ -32,7 +32,7 @@ def new_list(
         row.details_sealed = seal_json(keys, dict(details or {}), "list", "details", row.id)
         row.save(update_fields=["name_sealed", "details_sealed"])
         dialect.add_list_totals([(row.id, status, 0) for status in range(len(STATUSES))])
-        record("list.made", organization, about=row.id, by=by, now=now, detail={"name": name})
+        record("list.created", organization, about=row.id, by=by, now=now, detail={"name": name})
     return row
 
 
@@ -63,7 +63,7 @@ def give_form(list: List, slug: str, *, now: datetime, by: Any = None) -> None:
     with transaction.atomic():
         list.form_slug = slug
         list.save(update_fields=["form_slug"])
-        record("list.form", list.organization, about=list.id, by=by, now=now, detail={"slug": slug})
+        record("list.form_changed", list.organization, about=list.id, by=by, now=now, detail={"slug": slug})
 
 
 def fields_for(organization: Any, labels: Mapping[str, str]) -> dict[str, int]:

@@ -174,7 +174,7 @@ def prefer(subscriber: Subscriber, list: List, choice: PreferenceChoice, *, now:
         if changed:
             consent_writer.settle(row, now)
             record(
-                "subscriber.preferred",
+                "subscriber.preferences_changed",
                 row.organization,
                 about=row.id,
                 now=now,
@@ -205,7 +205,7 @@ def put_back(subscriber: Subscriber, list: List, fewer: Fewer, *, now: datetime,
         if changed:
             consent_writer.settle(row, now)
             detail = {"list": list.id, "changed": ["often"]}
-            record("subscriber.preferred", row.organization, about=row.id, by=by, now=now, detail=detail)
+            record("subscriber.preferences_changed", row.organization, about=row.id, by=by, now=now, detail=detail)
     return bool(changed)
 
 
@@ -338,7 +338,7 @@ def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
             keep_suppression(organization, keys, blind, "erased", now.astimezone(UTC).date())
             if other is not None:
                 consent_writer.settle(row, now)
-        record("subscriber.moved", organization, about=row.id, now=now)
+        record("subscriber.address_changed", organization, about=row.id, now=now)
     return True
 
 

@@ -52,7 +52,7 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
             row.save(update_fields=["blind", "index_version", "provider"])
             consent_writer.reseal(row, held | {seal.ADDRESS: wanted})
             consent_writer.settle(row, now)
-            record("subscriber.moved", organization, about=row.id, by=by, now=now)
+            record("subscriber.address_changed", organization, about=row.id, by=by, now=now)
     except IntegrityError as taken:  # Somebody took it between the look and the write.
         raise AddressTaken from taken
     return True

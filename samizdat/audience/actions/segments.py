@@ -33,7 +33,7 @@ def add_segment(organization: Any, name: str, tree: segment.Tree, *, now: dateti
         )
         row.sealed = _sealed(row, name, tree)
         row.save(update_fields=["sealed"])
-        record("segment.made", organization, about=row.id, by=by, now=now, detail={"name": name})
+        record("segment.created", organization, about=row.id, by=by, now=now, detail={"name": name})
     return row
 
 

@@ -88,7 +88,7 @@ def sign_up(
         if appeals is not None:
             facts.append(ConsentFactRow("asked", way, list, _wording(list, appeals, way, APPEALS), APPEALS))
         consent_writer.write(row, facts, now)
-        record("subscriber.asked", organization, about=row.id, now=now, detail={"list": list.id})
+        record("subscriber.confirmation_requested", organization, about=row.id, now=now, detail={"list": list.id})
     return row
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, goes_to_all
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 
 
 class CannotBeListed(CampaignError):
@@ -25,7 +26,7 @@ def put(campaign: Campaign, listed: bool, *, by: Any, now: datetime) -> None:
     with transaction.atomic():
         rows = Campaign.objects.filter(pk=campaign.pk, version_of=None).exclude(state="draft")
         if rows.filter(unlisted=listed).update(unlisted=not listed):
-            kind = "campaign.listed" if listed else "campaign.unlisted"
+            kind: EventKind = "campaign.archive_listed" if listed else "campaign.archive_unlisted"
             record(kind, campaign.organization, now=now, by=by, about=campaign.pk)
         elif not rows.exists():
             raise CannotBeListed(_("It is not released yet. Choose on the page of the letter, in its envelope."))

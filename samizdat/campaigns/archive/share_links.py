@@ -138,7 +138,7 @@ def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: 
         }
         keys = keyring.keys(link.campaign.organization)
         ShareAnswer.objects.filter(pk=row.pk).update(sealed=seal_json(keys, payload, "shareanswer", "words", row.pk))
-        record("campaign.share_answered", link.campaign.organization, now=now, about=link.campaign_id)
+        record("campaign.share_feedback", link.campaign.organization, now=now, about=link.campaign_id)
 
 
 def links(campaign: Campaign, now: datetime) -> list[LinkView]:

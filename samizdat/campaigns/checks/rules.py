@@ -65,7 +65,7 @@ def save(
     sealed = seal_json(keyring.keys(organization), document, "writingrules", "sealed", organization.pk)
     with transaction.atomic():
         CheckRules.objects.update_or_create(pk=organization.pk, defaults={"sealed": sealed})
-        record("writing.rules", organization, now=now, by=by, detail={"words": len(kept_words)})
+        record("check_rules.changed", organization, now=now, by=by, detail={"words": len(kept_words)})
     return OrganizationCheckRules(frozenset(kept_words), None if kept_hosts is None else tuple(kept_hosts))
 
 

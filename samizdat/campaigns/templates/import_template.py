@@ -75,7 +75,7 @@ def take_in(organization: Any, name: str, data: bytes, *, by: Any, now: datetime
         # It is sealed by its number, so there is a row before there is a template.
         template = Template.objects.create(organization=organization, sealed=b"", changed=now)
         _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
-        record("template.taken_in", organization, now=now, by=by, about=template.pk)
+        record("template.imported", organization, now=now, by=by, about=template.pk)
     notes = (*_notes(brought.notes), *_notes(taken.notes))
     return TemplateReport(template, notes, _tags(taken), taken.places, len(brought.pictures))
 

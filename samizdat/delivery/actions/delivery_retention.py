@@ -65,7 +65,7 @@ def fold(campaign: Campaign, now: datetime, stop: Callable[[], bool] = lambda: F
         # What servers said to single readers went with the reader; the totals by route and provider stay.
         SmtpReply.objects.filter(edition=edition).delete()
         if folded:
-            record("campaign.folded", campaign.organization, now=now, about=campaign.pk)
+            record("campaign.recipients_deleted", campaign.organization, now=now, about=campaign.pk)
     return folded
 
 

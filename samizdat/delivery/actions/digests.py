@@ -113,7 +113,7 @@ def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime
     )
     Campaign.objects.filter(pk=campaign.pk).update(is_digest=True, digest_round=list_.digest_round)
     _set_readers_aside(campaign, list_)
-    record("digest.made", list_.organization, about=campaign.pk, now=now, detail={"letters": len(editions)})
+    record("digest.created", list_.organization, about=campaign.pk, now=now, detail={"letters": len(editions)})
 
 
 def _set_readers_aside(campaign: Campaign, list_: List) -> None:
@@ -135,6 +135,6 @@ def _send(campaign: Campaign, now: datetime) -> bool:
     except (CampaignError, DeliveryError):
         with transaction.atomic():
             Campaign.objects.filter(pk=campaign.pk, state="draft").update(reason=STUCK)
-            record("digest.stuck", campaign.organization, about=campaign.pk, now=now)
+            record("digest.release_failed", campaign.organization, about=campaign.pk, now=now)
         return False
     return True

@@ -20,6 +20,7 @@ from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, SendingDomain
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
 
 # Days for which the record of a key that no longer signs has to stay: letters signed with it lie in queues for up to
@@ -278,7 +279,9 @@ def _keys(row: SendingDomain) -> Any:
     return row.keys.select_related("domain__organization")
 
 
-def _move(key: DkimKey, before: tuple[str, ...], state: str, kind: str, now: datetime, by: Any, **changes: Any) -> bool:
+def _move(
+    key: DkimKey, before: tuple[str, ...], state: str, kind: EventKind, now: datetime, by: Any, **changes: Any
+) -> bool:
     """WHERE is the lock: one of two who move the same key finds nothing to update."""
     with transaction.atomic():
         moved = DkimKey.objects.filter(pk=key.pk, state__in=before).update(
@@ -290,7 +293,7 @@ def _move(key: DkimKey, before: tuple[str, ...], state: str, kind: str, now: dat
     return bool(moved)
 
 
-def _record(kind: str, key: DkimKey, now: datetime, by: Any) -> None:
+def _record(kind: EventKind, key: DkimKey, now: datetime, by: Any) -> None:
     detail = {"domain": key.domain.name, "selector": key.selector, "algorithm": key.algorithm}
     record(kind, key.domain.organization, now=now, by=by, about=key.domain_id, detail=detail)
 

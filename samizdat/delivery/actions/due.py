@@ -18,6 +18,7 @@ from samizdat.delivery.actions.language_choice import of_one_version
 from samizdat.delivery.actions.wait_reasons import WaitReason
 from samizdat.delivery.models import Chunk, Retry
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 
 # A schedule that comes due while the machine was off for longer than this asks a person first (design.md, 6.13).
 LATE = timedelta(minutes=60)
@@ -37,7 +38,7 @@ def start_due(now: datetime) -> int:
                 state=new, reason=reason, changed=now
             )
             if changed:
-                kind = "campaign.late" if late else "campaign.started"
+                kind: EventKind = "campaign.start_missed" if late else "campaign.started"
                 record(kind, campaign.organization, now=now, about=campaign.pk)
                 begun += not late
             if changed and not late:
@@ -134,7 +135,8 @@ def wait_or_go_on(row: Mapping[str, Any], hold: WaitReason | None, now: datetime
         # Another reason to wait is no news; that it waits at all is.
         if changed and row["state"] != state:
             campaign = Campaign.objects.select_related("organization").get(pk=row["id"])
-            kind, detail = ("campaign.waits", {"reason": reason}) if hold else ("campaign.went_on", {})
+            kind: EventKind = "campaign.waits" if hold else "campaign.wait_over"
+            detail = {"reason": reason} if hold else {}
             record(kind, campaign.organization, now=now, about=campaign.pk, detail=detail)
     return hold is None and bool(changed)
 

@@ -66,7 +66,7 @@ def put_off(edition: int, provider: str, reply: Deferred | Refused, count: int, 
         ):
             return
         detail = {"provider": provider, "count": count, "reason": reason}
-        record("campaign.provider_refuses", row.organization, now=now, about=row.campaign_id, detail=detail)
+        record("campaign.provider_blocks", row.organization, now=now, about=row.campaign_id, detail=detail)
 
 
 def digest_of(organization: Any, provider: str) -> bytes:
@@ -240,7 +240,7 @@ def lift(campaign: Campaign, *, now: datetime, by: Any = None, provider: str = "
             waiting = Campaign.objects.filter(pk=campaign.pk, state="waiting", reason="provider")
             waiting.update(state="sending", reason="", waits_until=None, changed=now)
             detail = {"count": count}
-            record("campaign.provider_lifted", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
+            record("campaign.provider_retried", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
     return count
 
 

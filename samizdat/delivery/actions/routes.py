@@ -22,6 +22,7 @@ from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route, RouteDomain, RouteTotal
 from samizdat.delivery.queries import WayOut, transport_of, way_of
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -217,7 +218,7 @@ def wait_from_now_on(number: int, now: datetime) -> None:
     with transaction.atomic():
         if Route.objects.filter(pk=number, waits=False).update(waits=True):
             route = Route.objects.select_related("organization").get(pk=number)
-            record("route.waits", route.organization, now=now, about=number, detail={"name": route.name})
+            record("route.awaits_approval", route.organization, now=now, about=number, detail={"name": route.name})
 
 
 def _write(route: Route, way: WayOut, wanted: dict[str, Any], changed: list[str], now: datetime, by: Any) -> None:
@@ -403,7 +404,7 @@ def _still_waits(route: Route) -> str:
     return sentence % {"name": route.name}
 
 
-def _turn(route: Route, state: str, reason: str, kind: str, now: datetime, by: Any) -> Route:
+def _turn(route: Route, state: str, reason: str, kind: EventKind, now: datetime, by: Any) -> Route:
     with transaction.atomic():
         mine = Route.objects.filter(pk=route.pk).exclude(state__in=("waiting", "removed"))
         if not mine.update(state=state, reason=reason, answer_sealed=b"", until=None, changed=now):
@@ -531,7 +532,8 @@ def condemn(route_id: int, verdict: RouteVerdict, now: datetime, domains: Collec
             state=state, reason=verdict.reason, answer_sealed=answer, until=until, changed=now
         )
         detail = {"name": route.name, "reason": verdict.reason, "values": dict(verdict.values)}
-        record(f"route.{state}", route.organization, now=now, by=by, about=route_id, detail=detail)
+        kind: EventKind = "route.dead" if state == "dead" else "route.throttled"
+        record(kind, route.organization, now=now, by=by, about=route_id, detail=detail)
 
 
 def wake_due(now: datetime) -> int:

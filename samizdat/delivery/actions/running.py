@@ -24,6 +24,7 @@ from samizdat.delivery.errors import WrongState
 from samizdat.delivery.labels import what_it_is
 from samizdat.delivery.models import Chunk, Delivery, DigestRecipients, Retry
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 
 _CANCELLED = outcome.NUMBERS["cancelled"]
@@ -76,7 +77,14 @@ def _let_the_rest_go(campaign: Campaign, sentence: str, now: datetime, by: Any) 
 
 
 def _move(
-    campaign: Campaign, old: tuple[str, ...], new: str, reason: str, kind: str, now: datetime, by: Any, sentence: str
+    campaign: Campaign,
+    old: tuple[str, ...],
+    new: str,
+    reason: str,
+    kind: EventKind,
+    now: datetime,
+    by: Any,
+    sentence: str,
 ) -> Campaign:
     with transaction.atomic():
         changed = Campaign.objects.filter(pk=campaign.pk, state__in=old).update(
@@ -204,7 +212,7 @@ def settle(
     count = _settle(campaign, edition, how, list(unsure.values_list("number", flat=True)), now)
     with transaction.atomic():
         detail = {"how": how, "count": count}
-        kind = "campaign.settled" if doubtful or count else "campaign.unsure_chosen"
+        kind: EventKind = "campaign.unsure_settled" if doubtful or count else "campaign.unsure_policy_chosen"
         record(kind, campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
     campaign.refresh_from_db()
     return campaign
@@ -238,7 +246,7 @@ def _settle_some(campaign: Campaign, how: str, numbers: list[int], now: datetime
             raise WrongState(sentence % {"numbers": named})
         count = _settle(campaign, edition, how, numbers, now)
         detail = {"how": how, "count": count, "of": len(numbers)}
-        record("campaign.settled_some", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
+        record("campaign.unsure_settled_some", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
 
 
 def _locked(edition: Edition) -> Edition:

@@ -23,7 +23,7 @@ def bar(route: Route, domains: Collection[str], verdict: RouteVerdict, now: date
             _row, new = RouteDomain.objects.update_or_create(route=route, domain=domain, defaults=facts)
             if new:
                 detail = {"name": route.name, "domain": domain, "reason": verdict.reason, "values": values}
-                record("route.barred", route.organization, now=now, by=by, about=route.pk, detail=detail)
+                record("route.domain_banned", route.organization, now=now, by=by, about=route.pk, detail=detail)
 
 
 def lift(route: Route, domain: str | None = None, *, now: datetime, by: Any = None) -> list[str]:
@@ -34,7 +34,7 @@ def lift(route: Route, domain: str | None = None, *, now: datetime, by: Any = No
         rows.filter(domain__in=domain_names).delete()
         for domain_name in domain_names:
             detail = {"name": route.name, "domain": domain_name}
-            record("route.bar_lifted", route.organization, now=now, by=by, about=route.pk, detail=detail)
+            record("route.ban_lifted", route.organization, now=now, by=by, about=route.pk, detail=detail)
     return domain_names
 
 

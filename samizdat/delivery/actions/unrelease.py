@@ -40,7 +40,7 @@ def take_back(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
             _undo(held, now)
             translations.reopen(held, now)
             detail = {"edition": edition}
-            record("campaign.taken_back", held.organization, now=now, by=by, about=held.pk, detail=detail)
+            record("campaign.unreleased", held.organization, now=now, by=by, about=held.pk, detail=detail)
         clear_half_made(campaign)
     campaign.refresh_from_db()
     return campaign

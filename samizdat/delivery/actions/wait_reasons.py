@@ -17,6 +17,7 @@ from samizdat.delivery.actions import ab_test, rate_budgets
 from samizdat.delivery.errors import WrongPace
 from samizdat.delivery.models import Chunk, Route
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 
 # What follows a first wave may not be claimed before this: it is opened when the wave has passed.
 LATER = rate.LATER
@@ -116,7 +117,7 @@ def _while_it_runs(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
     if wave.exists():
         return None
     until = now + timedelta(minutes=row["wave_hold"])
-    _step(row, "running", now, "campaign.wave_out", wave_state="held", wave_until=until)
+    _step(row, "running", now, "campaign.wave_sent", wave_state="held", wave_until=until)
     return WaitReason("wave", until)
 
 
@@ -152,7 +153,7 @@ def _test(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
     return WaitReason("test", until) if until else WaitReason("test_hand")
 
 
-def _step(row: Mapping[str, Any], old: str, now: datetime, kind: str, **new: Any) -> None:
+def _step(row: Mapping[str, Any], old: str, now: datetime, kind: EventKind, **new: Any) -> None:
     with transaction.atomic():
         mine = Campaign.objects.filter(pk=row["id"], wave_state=old, state__in=("sending", "waiting"))
         if mine.update(changed=now, **new):

@@ -180,7 +180,7 @@ def _begin_letter(edition: int, account: _Account, now: datetime) -> None:
     # Held, so that of two senders the second sees what the first has written.
     campaign = Campaign.objects.select_for_update(of=("self",)).select_related("organization").get(edition=edition)
     if is_untouched(campaign):
-        record("campaign.began", campaign.organization, now=now, about=campaign.pk)
+        record("campaign.first_sent", campaign.organization, now=now, about=campaign.pk)
     else:
         _begun.add(edition)
 

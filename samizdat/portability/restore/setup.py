@@ -128,9 +128,9 @@ def _new_list(organization: Any, entry: dict[str, Any], name: str, now: datetime
     row.details_sealed = seal_json(keys, dict(entry.get("details") or {}), "list", "details", number)
     row.save(force_insert=True)
     dialect.add_list_totals([(number, status, 0) for status in range(len(STATUSES))])
-    record("list.made", organization, about=number, by=by, now=now, detail={"name": name})
+    record("list.created", organization, about=number, by=by, now=now, detail={"name": name})
     if slug:
-        record("list.form", organization, about=number, by=by, now=now, detail={"slug": slug})
+        record("list.form_changed", organization, about=number, by=by, now=now, detail={"slug": slug})
     return row
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import grants
 from samizdat.delivery.models import Route
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.privacy.breach_register import KINDS, AffectedFilter, BreachNotice, affected, told_of
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Breach
@@ -35,7 +36,7 @@ def note_breach(organization: Any, asked: AffectedFilter, *, now: datetime, by: 
             by=by,
         )
         _seal(breach, notice)
-        record("breach.noted", organization, about=breach.pk, by=by, now=now, detail={"kind": asked.kind})
+        record("breach.recorded", organization, about=breach.pk, by=by, now=now, detail={"kind": asked.kind})
     return breach
 
 
@@ -43,7 +44,7 @@ def write_breach(breach: Breach, *, notes: str, done: str, now: datetime, by: An
     """What is known by now, and what was done."""
     with transaction.atomic():
         _seal(breach, replace(told_of(breach), notes=notes.strip(), done=done.strip()))
-        record("breach.written", breach.organization, about=breach.pk, by=by, now=now)
+        record("breach.updated", breach.organization, about=breach.pk, by=by, now=now)
 
 
 def decide_no_risk(breach: Breach, *, now: datetime, by: Any = None) -> None:
@@ -53,13 +54,16 @@ def decide_no_risk(breach: Breach, *, now: datetime, by: Any = None) -> None:
         record("breach.no_risk", breach.organization, about=breach.pk, by=by, now=now)
 
 
+_NOTIFIED: dict[str, EventKind] = {"authority": "breach.authority_notified", "readers": "breach.readers_notified"}
+
+
 def tell(breach: Breach, whom: str, *, now: datetime, by: Any = None) -> None:
     """Somebody was told: `authority` or `readers`. The first time counts."""
-    assert whom in ("authority", "readers")
+    kind = _NOTIFIED[whom]
     column = f"told_{whom}"
     with transaction.atomic():
         if Breach.objects.filter(pk=breach.pk, **{column: None}).update(**{column: now}):
-            record(f"breach.told_{whom}", breach.organization, about=breach.pk, by=by, now=now)
+            record(kind, breach.organization, about=breach.pk, by=by, now=now)
     breach.refresh_from_db()
 
 

@@ -57,7 +57,7 @@ def count_consent(list: List, *, now: datetime, by: Any = None) -> Renewal:
         if Renewal.objects.filter(list=list).exclude(state="closed").exists():
             raise PrivacyError(_("This list is being asked already. Close that first."), "renewal_open")
         renewal = Renewal.objects.create(organization=list.organization, list=list, created=_day(now), by=by)
-        record("renewal.begun", list.organization, about=renewal.pk, by=by, now=now)
+        record("reconsent.started", list.organization, about=renewal.pk, by=by, now=now)
     return renewal
 
 
@@ -73,7 +73,7 @@ def choose(renewal: Renewal, pairs: Sequence[tuple[str, str]], *, now: datetime,
         tag = audience.tags_for(organization, [name])[name]
         columns = {"tag": tag, "chosen": [[*pair] for pair in pairs], "after": 0, "asked": 0}
         _step(renewal, ("counted",), "choosing", **columns)
-        record("renewal.chosen", organization, about=renewal.pk, by=by, now=now)
+        record("reconsent.people_chosen", organization, about=renewal.pk, by=by, now=now)
 
 
 def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Any = None) -> Campaign:
@@ -87,7 +87,7 @@ def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Any = N
     with transaction.atomic():
         letter = _draft(renewal, deadline, now, by, again=False)
         _step(renewal, ("ready",), "asking", letter=letter, deadline=deadline)
-        record("renewal.asking", renewal.organization, about=renewal.pk, by=by, now=now)
+        record("reconsent.campaign_drafted", renewal.organization, about=renewal.pk, by=by, now=now)
     return letter
 
 
@@ -119,7 +119,7 @@ def move_out(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
     with transaction.atomic():
         until = _day(now) + timedelta(days=retention_rules.UNDO_DAYS)
         _step(renewal, ("asking",), "moving", after=0, moved=0, undo_until=until)
-        record("renewal.moving", renewal.organization, about=renewal.pk, by=by, now=now)
+        record("reconsent.move_started", renewal.organization, about=renewal.pk, by=by, now=now)
 
 
 def take_back(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
@@ -128,14 +128,14 @@ def take_back(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
         raise PrivacyError(_("The week to take it back is over."), "too_late")
     with transaction.atomic():
         _step(renewal, ("moving", "moved"), "undoing", after=0, returned=0)
-        record("renewal.undone", renewal.organization, about=renewal.pk, by=by, now=now)
+        record("reconsent.move_undone", renewal.organization, about=renewal.pk, by=by, now=now)
 
 
 def close(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
     """Ends it: nobody is moved out any more, and the tag goes. Errors: RightsError."""
     with transaction.atomic():
         _step(renewal, ("counted", "ready", "asking", "moved"), "closing", after=0)
-        record("renewal.closed", renewal.organization, about=renewal.pk, by=by, now=now)
+        record("reconsent.closed", renewal.organization, about=renewal.pk, by=by, now=now)
 
 
 def is_over(renewal: Renewal, now: datetime) -> bool:

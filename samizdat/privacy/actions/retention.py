@@ -82,7 +82,7 @@ def retain(list: List, rules: RetentionRules, *, now: datetime, by: Any = None) 
     with transaction.atomic():
         columns = {"left_days": rules.left_days, "delivery_months": rules.delivery_months}
         Retention.objects.update_or_create(list=list, defaults={**columns, "changed": now.astimezone(UTC).date()})
-        record("list.retention", list.organization, about=list.id, by=by, now=now, detail=columns)
+        record("list.retention_changed", list.organization, about=list.id, by=by, now=now, detail=columns)
 
 
 def _check(number: int | None, bounds: tuple[int, int], sentence: str) -> None:

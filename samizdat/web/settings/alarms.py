@@ -18,12 +18,13 @@ from samizdat.audience.consent_records import CROWDS, FEWER, RETURNED, purpose_i
 from samizdat.core.consent import APPEALS
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, record, whole_day
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 
-ALARM = "subscribers.left_alarm"
-UNDO = "subscribers.left_undo"
-UNDONE = "subscribers.left_undone"
-KEPT = "subscribers.left_kept"
+ALARM: EventKind = "subscribers.left_alarm"
+UNDO: EventKind = "subscribers.left_undo"
+UNDONE: EventKind = "subscribers.left_undone"
+KEPT: EventKind = "subscribers.left_kept"
 ANSWERS = (UNDO, KEPT)
 
 # After this long nobody is asked any more on the first page: who has not minded will not.
@@ -134,7 +135,7 @@ def leaving_at(organization: Any, number: int) -> LeavingAlarm:
     )
 
 
-def answer(alarm: Event, kind: str, *, now: datetime, by: Any) -> None:
+def answer(alarm: Event, kind: EventKind, *, now: datetime, by: Any) -> None:
     """An admin's decision. The first one stands: said twice it changes nothing."""
     if not Event.objects.filter(organization=alarm.organization, kind__in=ANSWERS, about=alarm.id).exists():
         record(kind, alarm.organization, now=now, about=alarm.id, by=by)

@@ -17,13 +17,14 @@ from django.db.models import Q
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.publicdb.models import Form, Site
 from samizdat.worker.publishing.publish import all_forms
 
 log = logging.getLogger("samizdat.worker")
 
-ALTERED = "publicdb.altered"  # doctor looks for it.
+ALTERED: EventKind = "publicdb.altered"  # doctor looks for it.
 # Told once in this time, however often somebody does it.
 TOLD = timedelta(hours=1)
 # What is shown follows a change here within seconds; after a start nobody knows since when the last look was.

@@ -11,12 +11,13 @@ from django.core.management import call_command
 
 from samizdat.accounts.models import Organization
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.publicdb import sqlite_file
 from samizdat.worker.publishing import publish
 
 log = logging.getLogger("samizdat.worker")
 
-MENDED = "publicdb.mended"  # doctor looks for it.
+MENDED: EventKind = "publicdb.mended"  # doctor looks for it.
 # Seconds between two tries: where the disk is full, or may only be read, none will do.
 AGAIN = 60.0
 # Seconds between two readings of the whole file. At the start too, and when something came upon a damaged page.

@@ -168,7 +168,7 @@ def _told_of_refusal(row: ProviderRefusal) -> _AdminAlert:
     return _AdminAlert(
         _of(row),
         organization,
-        "campaign.provider_refuses",
+        "campaign.provider_blocks",
         campaign,
         lambda: _("A mailbox provider refuses your emails: %(name)s") % {"name": organization.name},
         lambda: _refusal_text(organization, campaign, NAMES.get(PROVIDERS[row.provider], "")),

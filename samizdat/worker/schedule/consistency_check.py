@@ -15,11 +15,12 @@ from samizdat.accounts.models import Organization
 from samizdat.audience.actions import settle_again
 from samizdat.audience.consistency import CHECKED, DIFFER, MEND, check_page, tell
 from samizdat.events import queries
+from samizdat.events.kinds import EventKind
 from samizdat.worker.queue import tasks
 
 __all__ = ["CHECKED", "DIFFER", "MEND", "compare"]
 
-RELEASED = "campaign.released"
+RELEASED: EventKind = "campaign.released"
 # Of one round; a million subscribers take some thirty rounds (14 us each).
 SECONDS = 0.5
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
+from typing import cast
 
 from django.db import transaction
 
@@ -16,6 +17,7 @@ from samizdat.audience import data_quality
 from samizdat.delivery.actions import running
 from samizdat.events import queries
 from samizdat.events.actions import readable_time
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
 from samizdat.worker.inbox import preferences, reconsent, unsubscribes
@@ -38,35 +40,35 @@ def pause_what_they_released(event: Event, now: datetime) -> None:
     running.pause_released_by(event.organization, event.about or 0, now=now, by=event.by)
 
 
-FOLLOW_UPS: dict[str, tuple[Deed, ...]] = {
-    "organization.founded": (publish.place,),
+FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
+    "organization.created": (publish.place,),
     "organization.changed": (publish.place,),
     "keys.rotated": (publish.place,),
     "list.changed": (publish.form,),
     "list.renamed": (publish.form,),
-    "list.form": (publish.form,),
-    "form.made": (publish.sign_up_form,),
+    "list.form_changed": (publish.form,),
+    "form.created": (publish.sign_up_form,),
     "form.changed": (publish.sign_up_form,),
     "form.removed": (publish.sign_up_form,),
     "tag.removed": (publish.sign_up_forms,),
     "subscriber.erased": (preferences.drop_data, sweep),
     "subscribers.erased": (preferences.drop_data, sweep),
-    "subscriber.moved": (preferences.drop_data,),  # It lies there for whoever has the mailbox that she left.
+    "subscriber.address_changed": (preferences.drop_data,),  # It lies there for whoever has the mailbox that she left.
     "subscriber.returned": (reconsent.back,),
     "subscriber.forgotten": (expire_signups.say_so, sweep),
     # A door asks for it: record("subscribers.left_undo", organization, about=number of the alarm's event, by=person).
     "subscribers.left_undo": (unsubscribes.undo,),
     "campaign.released": (publish.letter, publish.pictures),
-    "campaign.began": (publish.letter,),
+    "campaign.first_sent": (publish.letter,),
     "campaign.cancelled": (publish.cancelled,),
-    "campaign.taken_back": (publish.taken_back,),
+    "campaign.unreleased": (publish.taken_back,),
     "subscribers.imported": (look_for_typos,),
     "person.locked": (pause_what_they_released,),
     "publicdb.lost": (publish.all_letters,),
-    "letters.brought": (publish.all_letters,),
+    "campaigns.restored": (publish.all_letters,),
     "campaign.corrected": (publish.letter,),
-    "campaign.listed": (publish.listing,),
-    "campaign.unlisted": (publish.listing,),
+    "campaign.archive_listed": (publish.listing,),
+    "campaign.archive_unlisted": (publish.listing,),
     "campaign.tested": (publish.pictures,),
     "picture.removed": (publish.picture_gone,),
 }
@@ -103,7 +105,7 @@ def _due(number: int) -> bool:
 def _all(event: Event, now: datetime) -> bool:
     """Whether everything that follows from this event is done."""
     try:
-        for deed in FOLLOW_UPS.get(event.kind, ()):
+        for deed in FOLLOW_UPS.get(cast(EventKind, event.kind), ()):
             _once(event, deed, now)
     except Exception as error:  # One that fails must not keep the others waiting.
         tries = _failed.get(event.id, (0, 0.0))[0]
@@ -122,8 +124,3 @@ def _once(event: Event, deed: Deed, now: datetime) -> None:
     with transaction.atomic():
         at = readable_time(event.kind, now)  # Seconds after the event, so no finer than the event's own.
         FollowUp.objects.get_or_create(event=event, name=name, defaults={"at": at})
-
-
-def names() -> dict[str, list[str]]:
-    """The table in words, for the docs."""
-    return {kind: [deed.__name__ for deed in deeds] for kind, deeds in FOLLOW_UPS.items()}

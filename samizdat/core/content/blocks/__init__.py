@@ -1,6 +1,6 @@
 """A letter made of blocks: the schema of its JSON, reading, writing, and what it becomes.
 
-The JSON is that of a TipTap document; docs/letter-format.md describes it. A document that has passed `parse` is plain
+The JSON is that of a TipTap document; docs/content-format.md describes it. A document that has passed `parse` is plain
 dicts and lists in their one canonical spelling, every attribute filled in: whatever comes after may lean on it.
 """
 

@@ -2,7 +2,7 @@
 
 A three-way merge on plain JSON blocks, as dicts: what both began from, mine, theirs. A block that only one of them
 touched is as she left it; one that both changed stands twice, mine first, and somebody decides. Changing is stronger
-than removing, so nothing that was typed is lost. Blocks are known by their `attrs.id` (docs/letter-format.md); one
+than removing, so nothing that was typed is lost. Blocks are known by their `attrs.id` (docs/content-format.md); one
 without is known by what it says.
 """
 

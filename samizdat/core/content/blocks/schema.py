@@ -1,4 +1,4 @@
-"""What a document may hold: one row for each kind of node. docs/letter-format.md says the same in words."""
+"""What a document may hold: one row for each kind of node. docs/content-format.md says the same in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -95,7 +95,7 @@ class CampaignsPart:
                     places.put(self.name, letter.number, _make(letter, places).pk)
         many = len(places.all(self.name))
         if many:
-            record("letters.brought", places.organization, now=places.now, by=places.by, detail={"letters": many})
+            record("campaigns.restored", places.organization, now=places.now, by=places.by, detail={"letters": many})
         return many
 
 

@@ -35,7 +35,7 @@ def odd(request: Any) -> HttpResponse:
         request, [number for row in oddities[:PAGE] for number in (row.number, row.other) if number]
     )
     if shown:
-        record("oddities.opened", organization, now=timezone.now(), by=request.person, detail={"kind": kind})
+        record("data_quality.opened", organization, now=timezone.now(), by=request.person, detail={"kind": kind})
     facts = {
         "kind": kind,
         "rows": [(row, delivery.was_written_to(organization, row.number)) for row in oddities[:PAGE]],

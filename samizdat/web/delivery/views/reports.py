@@ -252,7 +252,7 @@ def _moment(event: Any) -> dict[str, Any]:
         ) % {"n": count(detail["frozen"])}
     if event.kind == "campaign.waits" and detail.get("reason") in labels.WAITS:
         shape, text = "", str(labels.WAITS[detail["reason"]])
-    if event.kind == "campaign.provider_refuses" and detail.get("provider"):
+    if event.kind == "campaign.provider_blocks" and detail.get("provider"):
         text = _("%(provider)s refuses our emails: what is for it waits.") % {
             "provider": labels.provider(detail["provider"].removeprefix("@"))
         }

@@ -231,7 +231,7 @@ def _of_campaign(organization: Any, row: Any) -> list[dict[str, str]]:
 
 def _unsure(organization: Any, row: Any) -> list[dict[str, str]]:
     campaign = row.campaign
-    decided = campaign.unsure_policy == "hold" and events.about(organization, "campaign.settled", campaign.pk)
+    decided = campaign.unsure_policy == "hold" and events.about(organization, "campaign.unsure_settled", campaign.pk)
     if not campaign.unsure or decided or campaign.state == "cancelled":
         return []
     title = ngettext(

@@ -1,4 +1,4 @@
-// What a letter may hold, for TipTap: the same schema as samizdat/core/content/blocks/schema.py (docs/letter-format.md).
+// What a letter may hold, for TipTap: the same schema as samizdat/core/content/blocks/schema.py (docs/content-format.md).
 // An atom is a block without text of its own: its words stand in attributes and are filled in by a small form (atoms.js).
 import {
   Bold,
