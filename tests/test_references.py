@@ -13,7 +13,7 @@ from samizdat.options import OPTIONS
 from samizdat.worker.processes import metrics
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [page.name for page in PAGES]
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CALLED = re.compile(r"(?<!-u)(?<!home-dir)(?:^|[\s(/])(?:\./run|samizdat) (?=[a-z-])([^\n|)]*)")
