@@ -11,6 +11,18 @@ import click
 
 from samizdat.cli.output import CommandFailed, settings
 
+# Apps whose tables are called otherwise since the first release; every database before it has them.
+_RETIRED = {"gate", "rights", "exporting"}
+_BEFORE_RELEASE = (
+    "This database was made before the first release and cannot be upgraded: export it with the program that made it, "
+    "run `samizdat init` with another SAMIZDAT_DATA, and bring the export in. Nothing was changed.",
+    "database_before_release",
+)
+_NEWER = (
+    "This database was made by a newer samizdat. Install that version or a newer one; nothing was changed.",
+    "database_newer",
+)
+
 
 def load_django(logs: bool = False) -> None:
     """logs: for what runs on and on. A command that ends says one sentence; its logs are for --debug."""
@@ -78,7 +90,7 @@ def migrations(alias: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """(app, name) of those that the database of this alias has, and of those that the program has for it.
 
     By the names of their files: Django's loader would import a hundred modules at the start of every command. Errors:
-    Failed, of a database that is newer than the program.
+    Failed, of a database that is newer than the program or from before its first release.
     """
     from django.apps import apps
 
@@ -90,11 +102,8 @@ def migrations(alias: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
         files = pkgutil.iter_modules(folder.submodule_search_locations) if folder else ()
         ours |= {(app.label, file.name) for file in files if file.name[0] not in "_~"}
     applied, there = ({key for key in keys if _belongs(alias, key[0])} for keys in (dialect.migrated(alias), ours))
-    if applied - there:
-        raise CommandFailed(
-            "This database was made by a newer samizdat. Install that version or a newer one; nothing was changed.",
-            "database_newer",
-        )
+    if unknown := applied - there:
+        raise CommandFailed(*(_BEFORE_RELEASE if _RETIRED & {app for app, _name in unknown} else _NEWER))
     return applied, there
 
 

@@ -244,7 +244,7 @@ def upgrade() -> None:
 
 
 def bring_up_to_date() -> None:
-    """Errors: Failed, of a database that is newer than the program."""
+    """Errors: Failed, of a database that is newer than the program or from before its first release."""
     for alias in bootstrap.aliases():
         bootstrap.migrations(alias)
     migrate()

@@ -503,20 +503,35 @@ def test_before_init_every_command_says_what_to_do(empty_house: House) -> None:
 
 def test_a_database_of_a_newer_version_is_left_alone(empty_house: House) -> None:
     empty_house.init()
-    script = (
-        "import django; django.setup(); from django.db import connection; "
-        'connection.cursor().execute("INSERT INTO django_migrations (app, name, applied) '
-        "VALUES ('audience', '9999_tomorrow', CURRENT_TIMESTAMP)\")"
-    )
-    import subprocess
-    import sys
-
-    environment = {**empty_house.environment, "DJANGO_SETTINGS_MODULE": "samizdat.settings"}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, cwd=empty_house.folder)
+    migrated(empty_house, "audience", "9999_tomorrow")
     for words in (("list", "ls"), ("upgrade",)):
         refused = empty_house(*words)
         assert refused.code == 1
         assert "newer" in refused.err
+
+
+def test_a_database_from_before_the_first_release_is_refused_and_left_alone(empty_house: House) -> None:
+    empty_house.init()
+    migrated(empty_house, "rights", "0001_initial")
+    migrated(empty_house, "audience", "0031_numbers")
+    for words in (("serve", "--port", "0", "--public-port", "0"), ("upgrade",), ("doctor",), ("list", "ls")):
+        refused = empty_house(*words, "--json")
+        assert (refused.code, refused.json["error"]) == (1, "database_before_release"), words
+        assert "before the first release" in refused.json["sentence"] and "samizdat init" in refused.json["sentence"]
+
+
+def migrated(house: House, app: str, name: str) -> None:
+    """Notes in its database that this migration of some other version was made."""
+    script = (
+        "import django; django.setup(); from django.db import connection; "
+        'connection.cursor().execute("INSERT INTO django_migrations (app, name, applied) '
+        f"VALUES ('{app}', '{name}', CURRENT_TIMESTAMP)\")"
+    )
+    import subprocess
+    import sys
+
+    environment = {**house.environment, "DJANGO_SETTINGS_MODULE": "samizdat.settings"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, cwd=house.folder)
 
 
 def test_addresses_are_pasted_by_a_pipe_and_what_is_dropped_is_said(brought_in: House) -> None:
