@@ -268,9 +268,8 @@ def furnish(organization: Any, made: Any, people: int) -> None:
     none yet: its own imports would take longer than what is measured."""
     from datetime import UTC, datetime
 
-    from samizdat import dialect
     from samizdat.accounts.models import Organization
-    from samizdat.audience import headcount
+    from samizdat.audience import bulk_insert, headcount
     from samizdat.audience.models import Subscriber, Subscription, row_id
     from samizdat.core.crypto import seal
     from samizdat.vault import keyring
@@ -291,7 +290,7 @@ def furnish(organization: Any, made: Any, people: int) -> None:
             Subscription(subscriber=row, list=made, status=1, may=1, since=today) for row in rows
         )
     Organization.objects.filter(pk=organization.pk).update(next_number=people + 1)
-    dialect.learn_sizes()
+    bulk_insert.learn_sizes()
 
 
 def bytes_of(prefix: str) -> int:

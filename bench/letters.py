@@ -39,8 +39,8 @@ class Bench:
     """The organization of a benchmark; made in the data folder that is open."""
 
     def __init__(self, people: int, domains: int = 50) -> None:
-        from samizdat import dialect
         from samizdat.accounts.actions import found_organization
+        from samizdat.audience import bulk_insert
         from samizdat.audience.actions import new_list
         from samizdat.audience.tags_and_fields import fields_for
         from samizdat.vault import keyring
@@ -54,7 +54,7 @@ class Bench:
         self.field = fields_for(self.organization, self.keys, {"FNAME": "Vorname"})["FNAME"]
         self._add(people, domains)
         # As an import leaves it; else the database's own housekeeping of it would count as sending.
-        dialect.learn_sizes()
+        bulk_insert.learn_sizes()
 
     def _add(self, people: int, domains: int) -> None:
         from samizdat.accounts.models import Organization
@@ -86,7 +86,7 @@ class Bench:
 
     def listed(self, count: int) -> Any:
         """Another list, with the first `count` people on it."""
-        from samizdat import dialect
+        from samizdat.audience import bulk_insert
         from samizdat.audience.actions import new_list
         from samizdat.audience.models import Subscription, row_id
 
@@ -99,7 +99,7 @@ class Bench:
                 )
                 for number in range(first, min(first + 5000, count + 1))
             )
-        dialect.learn_sizes()
+        bulk_insert.learn_sizes()
         return made
 
     def sign_with(self, algorithms: tuple[str, ...]) -> None:

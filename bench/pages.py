@@ -310,13 +310,13 @@ def sent(organization: Any, list_: Any, subject: str, routes: list[Any], tag: An
 
 def answers(campaign: Any, chunk: int, numbers: list[int], route: Any, chance: random.Random) -> list[Any]:
     """What a relay says to five hundred messages: 97 in a hundred taken."""
-    from samizdat import dialect
+    from samizdat.audience import sql as audience_sql
     from samizdat.audience.models import row_id
     from samizdat.core.mail import outcome
     from samizdat.core.mail.ledger import JournalNews
     from samizdat.delivery.engine.results import SendResult
 
-    found = dialect.providers([row_id(campaign.organization_id, number) for number in numbers])
+    found = audience_sql.providers([row_id(campaign.organization_id, number) for number in numbers])
     kinds = {
         "accepted": (JournalNews.ACCEPTED, 250, ""),
         "full": (JournalNews.REFUSED, 552, "5.2.2 mailbox of <her> is full"),

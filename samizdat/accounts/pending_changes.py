@@ -18,7 +18,6 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
 from samizdat.accounts import grants
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange, Person
@@ -76,6 +75,15 @@ def _kind(name: str) -> ChangeKind:
     return next(kinds[name] for load in _loaders if name in (kinds := load()))
 
 
+# organization number -> whether there is something to guard.
+_guarded: list[Callable[[int], bool]] = []
+
+
+def guard_where(asked: Callable[[int], bool]) -> None:
+    """By an app whose rows are a reason to wait, when Django starts."""
+    _guarded.append(asked)
+
+
 def held(organization: Any, by: Any) -> bool:
     """Whether a change that this person asks for has to wait. Nothing is guarded before there was anybody on a list."""
     if by is None:
@@ -83,7 +91,7 @@ def held(organization: Any, by: Any) -> bool:
     if Organization.objects.filter(pk=organization.pk, next_number__gt=1).exists():
         return True
     # Who writes the database could have set that number back.
-    return dialect.has_subscribers(organization.pk)
+    return any(asked(organization.pk) for asked in _guarded)
 
 
 def ask(

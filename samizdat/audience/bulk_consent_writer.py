@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from samizdat import dialect
-from samizdat.audience import consent_records, consent_writer, headcount
+from samizdat.audience import bulk_insert, consent_records, consent_writer, headcount, sql
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
     NONSUBSCRIBED,
@@ -47,18 +46,18 @@ def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now
         blob = sealed(plain, id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
         columns = (organization.id, id, list_.id, code, consent_records.NEWSLETTER, _DESK, days[id].isoformat(), blob)
         rows.append((*columns, consent_records.digest(*columns)))
-    dialect.insert_consent(rows)
+    bulk_insert.insert_consent(rows)
     _settle(list_, ids, now, ListTotals(today.isoformat(), grown))
 
 
 def _settle(list_: List, ids: Sequence[int], now: datetime, totals: ListTotals) -> None:
     """Status and verdict of these on one list."""
     known: dict[int, list[consent_records.Known]] = defaultdict(list)
-    for id, entry in dialect.consent_of(ids):
+    for id, entry in sql.consent_of(ids):
         known[id].append(entry)
-    reasons, before = _suppressed(list_.organization, ids), dialect.pauses_of(ids, list_.id)
+    reasons, before = _suppressed(list_.organization, ids), sql.pauses_of(ids, list_.id)
     carried: dict[int, list[int]] = defaultdict(list)
-    for id, tag in dialect.tags_of(ids):
+    for id, tag in sql.tags_of(ids):
         carried[id].append(tag)
     today = now.astimezone(UTC).date()
     entered, moved, asked = [], [], []
@@ -75,9 +74,9 @@ def _settle(list_: List, ids: Sequence[int], now: datetime, totals: ListTotals) 
         elif (status, may, since) != old[:3]:
             moved.append((status, may, since, id, list_.id))
         totals.move({list_.id: old[0]} if old else {}, carried[id], {list_.id: status}, carried[id])
-    dialect.insert_subscriptions(entered)
-    dialect.update_subscriptions(moved)
-    dialect.update_asking(asked)
+    bulk_insert.insert_subscriptions(entered)
+    sql.update_subscriptions(moved)
+    sql.update_asking(asked)
     totals.write()
 
 
@@ -85,11 +84,11 @@ def take_off(list_: List, ids: Sequence[int]) -> None:
     """Those of these locked subscribers who never agreed to this list are not on it any more, as before a move."""
     here = {
         id: subscription[0]
-        for id, subscription in dialect.pauses_of(ids, list_.id).items()
+        for id, subscription in sql.pauses_of(ids, list_.id).items()
         if subscription[0] == NONSUBSCRIBED
     }
     carried: dict[int, list[int]] = defaultdict(list)
-    for id, tag in dialect.tags_of([*here]):
+    for id, tag in sql.tags_of([*here]):
         carried[id].append(tag)
     totals = ListTotals()
     for id, status in here.items():
@@ -109,7 +108,7 @@ def erase(organization: Any, ids: Sequence[int], now: datetime) -> None:
     )
     at = seal.pack({consent.AT: now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
     marks, records = [], []
-    rows_here = dialect.subscribers_at(organization.id, ids)
+    rows_here = sql.subscribers_at(organization.id, ids)
     ids = [row[0] for row in rows_here]
     for id, blob, _language, _joined, _blind in rows_here:
         address = seal.pick(opened.open(blob, id & NUMBER_MASK), seal.ADDRESS)
@@ -121,23 +120,23 @@ def erase(organization: Any, ids: Sequence[int], now: datetime) -> None:
         records.append((*columns, b"", consent_records.digest(*columns, words)))
     _out_of_totals(ids)
     ConsentRecord.objects.filter(subscriber__in=ids).update(blob=b"")
-    dialect.insert_consent(records)
+    bulk_insert.insert_consent(records)
     for rows in (SubscriberTag, Subscription, ReadableValue, DataQualityIssue):
         rows.objects.filter(subscriber__in=ids).delete()
     DataQualityIssue.objects.filter(other__in=ids).update(other=None)
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
-    dialect.update_subscribers([(b"", "", id) for id in ids])
+    sql.update_subscribers([(b"", "", id) for id in ids])
     Subscriber.objects.filter(id__in=ids).delete()
     headcount.add(organization.id, -len(marks))
-    dialect.insert_suppressions(marks)
+    sql.insert_suppressions(marks)
 
 
 def _out_of_totals(ids: Sequence[int]) -> None:
     on: dict[int, dict[int, int]] = defaultdict(dict)
-    for id, list_id, status, _may in dialect.subscriptions_of(ids):
+    for id, list_id, status, _may in sql.subscriptions_of(ids):
         on[id][list_id] = status
     carried: dict[int, list[int]] = defaultdict(list)
-    for id, tag in dialect.tags_of(ids):
+    for id, tag in sql.tags_of(ids):
         carried[id].append(tag)
     totals = ListTotals()
     for id, lists in on.items():
@@ -148,7 +147,7 @@ def _out_of_totals(ids: Sequence[int]) -> None:
 def settle_all(organization: Any, ids: Sequence[int], now: datetime) -> None:
     """Status and verdict of these locked subscribers on every list they are on."""
     on: dict[int, list[int]] = defaultdict(list)
-    for id, list_id, _status, _may in dialect.subscriptions_of(ids):
+    for id, list_id, _status, _may in sql.subscriptions_of(ids):
         on[list_id].append(id)
     for list_ in List.objects.select_related("organization").filter(organization=organization, id__in=on):
         _settle(list_, on[list_.id], now, ListTotals())
@@ -158,7 +157,7 @@ def _suppressed(organization: Any, ids: Sequence[int]) -> dict[int, str | None]:
     keys = keyring.keys(organization)
     whose = _blinds(organization, keys, ids)
     by_subscriber: dict[int, list[str]] = defaultdict(list)
-    for blind, reason in dialect.suppressions_by_blind(organization.id, list(whose)):
+    for blind, reason in sql.suppressions_by_blind(organization.id, list(whose)):
         by_subscriber[whose[bytes(blind)]].append(reason)
     return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
 
@@ -166,7 +165,7 @@ def _suppressed(organization: Any, ids: Sequence[int]) -> dict[int, str | None]:
 def _blinds(organization: Any, keys: OrganizationKeys, ids: Sequence[int]) -> dict[bytes, int]:
     """While index keys change, an address is known under each of them."""
     if len(keys.index) == 1:
-        return dialect.blinds_of(organization.id, ids)
+        return sql.blinds_of(organization.id, ids)
     rows = Subscriber.objects.filter(organization=organization, id__in=ids)
     return {blind: row.id for row in rows for blind in consent_writer.blinds_of(keys, row)}
 
@@ -175,7 +174,7 @@ def last_by_desk(list_: List, ids: Sequence[int], kind: str) -> list[int]:
     """Those of whom the last thing that is known for a list is this, from the desk: nothing that she did since is
     undone with it. That somebody typed her address into a form is no deed of hers."""
     code, last, asked = consent.KINDS.index(kind), {}, consent.KINDS.index("asked")
-    for id, (_order, list_id, kind_code, purpose, way, _day) in dialect.consent_of(ids):
+    for id, (_order, list_id, kind_code, purpose, way, _day) in sql.consent_of(ids):
         meant = purpose == consent_records.NEWSLETTER or kind_code == consent.KINDS.index("cleaned")
         if list_id in (list_.id, None) and meant and kind_code != asked:
             last[id] = (kind_code, way)

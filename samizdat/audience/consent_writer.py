@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from samizdat import dbclock, dialect
-from samizdat.audience import consent_records, headcount, open_signups, plaintext_fields
+from samizdat import dbclock
+from samizdat.audience import bulk_insert, consent_records, headcount, open_signups, plaintext_fields, sql
 from samizdat.audience.errors import NoSuchSubscriber
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
@@ -154,7 +154,7 @@ def write(
         blob = keys.seal(seal.pack({consent.AT: at, **fact.words}), *consent_records.RECORD, subscriber.number)
         columns = (subscriber.organization_id, subscriber.id, list_id, kind, purpose, way, day, blob)
         rows.append((*columns, consent_records.digest(*columns)))
-    dialect.insert_consent(rows)
+    bulk_insert.insert_consent(rows)
     if any((fact.kind, fact.way) == ("asked", "form") for fact in facts):
         open_signups.keep([subscriber.id], today)
     way = consent.WAYS.index(facts[-1].way) if facts else 0
@@ -169,7 +169,7 @@ def day_of(subscribers: Sequence[int], day: date, agrees: bool) -> dict[int, dat
     is moved only where the house's own clock was ahead, since it must not come behind a no that it did not know of."""
     today = max(day, dbclock.now().astimezone(UTC).date()) if agrees else day
     days = dict.fromkeys(subscribers, day)
-    for subscriber, known in dialect.consent_of(subscribers):
+    for subscriber, known in sql.consent_of(subscribers):
         known_day = date.fromisoformat(known[5])
         if known_day > today:
             days[subscriber] = max(days[subscriber], known_day)
@@ -182,7 +182,7 @@ def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), wa
     `way`: of the fact that was written, by which a list grows or shrinks; None where nothing new is known.
     """
     keys = keyring.keys(subscriber.organization)
-    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
     reason = suppressed(subscriber.organization_id, blinds_of(keys, subscriber))
     rows = {row.list_id: row for row in Subscription.objects.filter(subscriber=subscriber)}
     before = {list_id: row.status for list_id, row in rows.items()}
@@ -194,11 +194,11 @@ def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), wa
         asking = consent_records.asking_of(known, list_id, now)
         after[list_id] = status
         if list_id not in rows:
-            dialect.insert_subscriptions([(subscriber.id, list_id, status, may, since.isoformat())])
+            bulk_insert.insert_subscriptions([(subscriber.id, list_id, status, may, since.isoformat())])
         elif (rows[list_id].status, rows[list_id].may, rows[list_id].since) != (status, may, since):
-            dialect.update_subscriptions([(status, may, since.isoformat(), subscriber.id, list_id)])
+            sql.update_subscriptions([(status, may, since.isoformat(), subscriber.id, list_id)])
         if asking != (rows[list_id].asking if list_id in rows else 0):
-            dialect.update_asking([(asking, subscriber.id, list_id)])
+            sql.update_asking([(asking, subscriber.id, list_id)])
     tags = tags_of(subscriber)
     totals = ListTotals() if way is None else ListTotals(now.astimezone(UTC).date().isoformat(), way)
     totals.move(before, tags, after, tags)
@@ -206,7 +206,7 @@ def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), wa
 
 
 def tags_of(subscriber: Subscriber) -> list[int]:
-    return [tag for _, tag in dialect.tags_of([subscriber.id])]
+    return [tag for _, tag in sql.tags_of([subscriber.id])]
 
 
 def retag(subscriber: Subscriber, add: Iterable[int] = (), remove: Iterable[int] = ()) -> bool:
@@ -215,7 +215,7 @@ def retag(subscriber: Subscriber, add: Iterable[int] = (), remove: Iterable[int]
     after = (before | set(add)) - set(remove)
     if before == after:
         return False
-    dialect.insert_subscriber_tags([(subscriber.id, tag) for tag in sorted(after - before)])
+    bulk_insert.insert_subscriber_tags([(subscriber.id, tag) for tag in sorted(after - before)])
     SubscriberTag.objects.filter(subscriber=subscriber, tag__in=before - after).delete()
     lists = dict(Subscription.objects.filter(subscriber=subscriber).values_list("list_id", "status"))
     totals = ListTotals()

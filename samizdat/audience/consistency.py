@@ -10,8 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat import dialect
-from samizdat.audience import consent_records, consent_writer
+from samizdat.audience import consent_records, consent_writer, sql
 from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
 from samizdat.audience.open_signups import ASKED
@@ -97,9 +96,7 @@ def check_projections(organization: Any, now: datetime) -> ConsistencyResult:
 def check_page(organization: Any, after: int, now: datetime) -> tuple[ConsistencyResult, int | None]:
     """One page of the comparison: subscribers whose number follows `after`, and the number to go on from; None at the
     end."""
-    ids = dialect.subscribers_after(
-        organization.id, row_id(organization.id, after), row_id(organization.id + 1, 0), PAGE
-    )
+    ids = sql.subscribers_after(organization.id, row_id(organization.id, after), row_id(organization.id + 1, 0), PAGE)
     wrong = _wrong(organization, ids, now)
     if wrong:
         # Somebody may have left between two of the queries; who is wrong is so at a second look.
@@ -110,17 +107,17 @@ def check_page(organization: Any, after: int, now: datetime) -> tuple[Consistenc
 
 def _wrong(organization: Any, ids: list[int], now: datetime) -> list[int]:
     known: dict[int, list[consent_records.Known]] = {id: [] for id in ids}
-    for id, entry in dialect.consent_of(ids):
+    for id, entry in sql.consent_of(ids):
         known[id].append(entry)
     reasons = _suppressed(organization, ids)
     logs = {id: consent_records.records(held) for id, held in known.items()}
     resting = Subscription.objects.filter(subscriber__in=ids, paused__isnull=False)
     paused = {(id, list_id): day for id, list_id, day in resting.values_list("subscriber_id", "list_id", "paused")}
-    asking = dialect.asking_of(ids)
+    asking = sql.asking_of(ids)
     return sorted(
         {
             id
-            for id, list_id, status, may in dialect.subscriptions_of(ids)
+            for id, list_id, status, may in sql.subscriptions_of(ids)
             if consent_records.verdict_of(logs[id], list_id, now, reasons.get(id), paused.get((id, list_id)))[:2]
             != (status, may)
             or consent_records.asking_of(logs[id], list_id, now) != asking.get((id, list_id), 0)
@@ -133,7 +130,7 @@ def _suppressed(organization: Any, ids: list[int]) -> dict[int, str | None]:
     rows = Subscriber.objects.filter(organization=organization, id__in=ids)
     whose = {blind: row.id for row in rows for blind in consent_writer.blinds_of(keys, row)}
     by_subscriber: dict[int, list[str]] = {}
-    for blind, reason in dialect.suppressions_by_blind(organization.id, list(whose)):
+    for blind, reason in sql.suppressions_by_blind(organization.id, list(whose)):
         by_subscriber.setdefault(whose[bytes(blind)], []).append(reason)
     return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
 

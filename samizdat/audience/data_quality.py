@@ -13,9 +13,8 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat import dialect
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records, consent_writer
+from samizdat.audience import consent_records, consent_writer, sql
 from samizdat.audience.models import (
     DOUBLE,
     NUMBER_MASK,
@@ -106,7 +105,7 @@ def _keep(organization: Any, kind: int, ids: Sequence[int], marks: dict[int, byt
 def _pair(organization: Any, marks: dict[int, bytes], blinds: dict[bytes, int]) -> None:
     """Who has the form that several addresses have in common, or another address of that form."""
     rows = DataQualityIssue.objects.filter(organization=organization, kind=DOUBLE)
-    base = {bytes(blind): id for blind, id, _b, _l in dialect.subscribers_by_blind(organization.id, [*marks.values()])}
+    base = {bytes(blind): id for blind, id, _b, _l in sql.subscribers_by_blind(organization.id, [*marks.values()])}
     # Those of this slice, and earlier ones whose common form is an address of this slice.
     base |= {blind: id for blind, id in blinds.items() if blind not in base}
     alike: dict[bytes, list[tuple[int, int | None]]] = defaultdict(list)

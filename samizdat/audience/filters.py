@@ -13,8 +13,7 @@ from typing import Any
 
 from django.db.models import Sum
 
-from samizdat import dialect
-from samizdat.audience import headcount, numbers
+from samizdat.audience import filters_sql, headcount, numbers, sql
 from samizdat.audience.models import STATUSES, List, ListTotal, TagTotal, is_number, row_id
 from samizdat.core import consent
 
@@ -83,7 +82,7 @@ class Search:
     """A filter over an organization, ready to walk."""
 
     def __init__(self, organization: Any, asked: Filter, **besides: Any) -> None:
-        """`besides`: what bulk work asks for as well, by the names of dialect.Wanted."""
+        """`besides`: what bulk work asks for as well, by the names of filters_sql.RecipientQuery."""
         if asked.numbers:
             asked = Filter(numbers=asked.numbers)
         own = List.objects.filter(organization=organization)
@@ -91,7 +90,7 @@ class Search:
         on_a_list = (asked.list, asked.status, asked.suppressed, asked.appeals or None)
         standing = any(value is not None for value in on_a_list)
         mine = tuple(row_id(organization.id, number) for number in asked.numbers if is_number(number))
-        self.wanted = dialect.RecipientQuery(
+        self.wanted = filters_sql.RecipientQuery(
             lists=tuple(list_.id for list_ in lists) if standing else (),
             statuses=_statuses(asked),
             may=_codes(asked.suppressed),
@@ -114,24 +113,24 @@ class Search:
     def _shortest(self, whole: int) -> tuple[str, int]:
         """What to walk along, and how many rows it has."""
         if self.wanted.numbers:
-            return dialect.FACETS, 1  # One window for all.
-        ways = {dialect.FACETS: whole}
+            return filters_sql.FACETS, 1  # One window for all.
+        ways = {filters_sql.FACETS: whole}
         if self.wanted.lists and self.wanted.statuses:
             totals = ListTotal.objects.filter(list__in=self.wanted.lists)
             totals = totals.filter(status__in=self.wanted.statuses)
             # Asked apart for each: a subscription is looked at, and the subscriber after it.
-            ways[dialect.SUBSCRIPTIONS] = 2 * (totals.aggregate(sum=Sum("count"))["sum"] or 0)
+            ways[filters_sql.SUBSCRIPTIONS] = 2 * (totals.aggregate(sum=Sum("count"))["sum"] or 0)
         if self.wanted.may:
-            ways[dialect.STOPPED] = whole // 20
+            ways[filters_sql.STOPPED] = whole // 20
         if self.wanted.asking:
-            asking = dialect.count_asking_on(self.wanted.lists, FEW)
-            ways[dialect.ASKING] = 2 * asking if asking < FEW else whole - 1
+            asking = sql.count_asking_on(self.wanted.lists, FEW)
+            ways[filters_sql.ASKING] = 2 * asking if asking < FEW else whole - 1
         if self.wanted.tag is not None:
             carriers = TagTotal.objects.filter(tag=self.wanted.tag).aggregate(sum=Sum("count"))["sum"] or 0
             if self.wanted.lists:
-                ways[dialect.CARRIERS] = 2 * carriers
+                ways[filters_sql.CARRIERS] = 2 * carriers
             else:  # Who is on no list is in no total.
-                ways[dialect.CARRIERS] = min(whole - 1, 2 * carriers)
+                ways[filters_sql.CARRIERS] = min(whole - 1, 2 * carriers)
         along = min(ways, key=lambda way: ways[way])
         return along, max(1, ways[along])
 
@@ -143,7 +142,7 @@ class Search:
         at = self.end if below is None else min(below, self.end)
         while at > self.low and not self.nobody:
             low = max(self.low, at - self._width(passed))
-            ids += dialect.wanted_ids(self.wanted, self.along, low, at, limit - len(ids))
+            ids += filters_sql.wanted_ids(self.wanted, self.along, low, at, limit - len(ids))
             if len(ids) >= limit:
                 return FilterQuery(ids, ids[-1])
             at, passed = low, min(4 * passed, max(MOST, 2 * limit))
@@ -167,7 +166,7 @@ class Search:
         at, total = self.end if below is None else min(below, self.end), 0
         while at > self.low and not self.nobody:
             low = max(self.low, at - self._width(COUNTED))
-            total += dialect.count_wanted(self.wanted, self.along, low, at)
+            total += filters_sql.count_wanted(self.wanted, self.along, low, at)
             at = low
             if until is not None and time.monotonic() > until and at > self.low:
                 return total, at

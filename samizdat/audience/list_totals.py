@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from samizdat import dialect
+from samizdat.audience import sql
 from samizdat.audience.models import CLEANED, FOUND_DEAD, JOINED, LEFT, SUBSCRIBED
 
 
@@ -52,11 +52,11 @@ class ListTotals:
 
     def write(self) -> None:
         """Adds the sums to the stored ones, in the transaction of the rows, and forgets them."""
-        dialect.add_list_totals([(*key, more) for key, more in sorted(self._lists.items()) if more])
-        dialect.add_tag_totals([(*key, more) for key, more in sorted(self._tags.items()) if more])
+        sql.add_list_totals([(*key, more) for key, more in sorted(self._lists.items()) if more])
+        sql.add_tag_totals([(*key, more) for key, more in sorted(self._tags.items()) if more])
         if self._today:
             growth = [(list_id, self._today, what, self._way, more) for (list_id, what), more in self._growth.items()]
-            dialect.add_growth(sorted(row for row in growth if row[4]))
+            sql.add_growth(sorted(row for row in growth if row[4]))
         self._lists.clear()
         self._tags.clear()
         self._growth.clear()

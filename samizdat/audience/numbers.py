@@ -9,8 +9,8 @@ import random
 
 from django.db.models import F
 
-from samizdat import dialect
 from samizdat.accounts.models import Organization
+from samizdat.audience import sql
 from samizdat.audience.errors import NumbersUsedUp
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, row_id
 
@@ -62,7 +62,7 @@ class Numbers:
             drawn, self._left = self._left[:wanted], self._left[wanted:]
             ids = [row_id(self._organization, number) for number in drawn]
             # Whoever signs up has a consent record, and it outlives her.
-            used = {subscriber & NUMBER_MASK for subscriber, _ in dialect.consent_of(ids)}
+            used = {subscriber & NUMBER_MASK for subscriber, _ in sql.consent_of(ids)}
             taken += [number for number in drawn if number not in used]
         return taken
 

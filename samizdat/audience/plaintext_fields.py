@@ -7,7 +7,7 @@ disk can read these numbers, so only kinds of few things, numbers and days may b
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from samizdat import dialect
+from samizdat.audience import sql
 from samizdat.audience.models import Field
 from samizdat.core import fields
 from samizdat.core.crypto import seal
@@ -56,8 +56,8 @@ def write_many(people: Iterable[tuple[int, Mapping[int, str]]], wanted: Sequence
                 gone.append((subscriber, plaintext_column.id))
             else:
                 there.append((subscriber, plaintext_column.id, code))
-    dialect.put_readable(there)
-    dialect.drop_readable(gone)
+    sql.put_readable(there)
+    sql.drop_readable(gone)
 
 
 def write_packed(people: Iterable[tuple[int, bytes]], wanted: Sequence[PlaintextColumn]) -> None:

@@ -79,10 +79,10 @@ def aliases() -> list[str]:
 def _refuse_pooler() -> None:
     """Something between us and the server drops what we ask for at the start of a session. A pooler that lends sessions
     by the transaction mixes up our two schemas then, and tables seem to be missing. Errors: Pooled."""
-    from samizdat import dialect
+    from samizdat import db
     from samizdat.delivery.engine.locks import check_sessions
 
-    if not dialect.is_as_asked():
+    if not db.is_as_asked():
         check_sessions()
 
 
@@ -94,14 +94,14 @@ def migrations(alias: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """
     from django.apps import apps
 
-    from samizdat import dialect
+    from samizdat import db
 
     ours = set()
     for app in apps.get_app_configs():
         folder = importlib.util.find_spec(f"{app.name}.migrations")
         files = pkgutil.iter_modules(folder.submodule_search_locations) if folder else ()
         ours |= {(app.label, file.name) for file in files if file.name[0] not in "_~"}
-    applied, there = ({key for key in keys if _belongs(alias, key[0])} for keys in (dialect.migrated(alias), ours))
+    applied, there = ({key for key in keys if _belongs(alias, key[0])} for keys in (db.migrated(alias), ours))
     if unknown := applied - there:
         raise CommandFailed(*(_BEFORE_RELEASE if _RETIRED & {app for app, _name in unknown} else _NEWER))
     return applied, there

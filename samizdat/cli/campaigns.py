@@ -309,6 +309,6 @@ def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
 
 
 def size_of(campaign: Any) -> int:
-    from samizdat.campaigns.audience import reach_of
+    from samizdat.delivery.audience_size import reach_of
 
     return reach_of(campaign, bootstrap.now()).may

@@ -66,10 +66,10 @@ def _size(path: Path) -> str:
 
 
 def _on_postgresql() -> Iterator[HealthCheck]:
-    from samizdat import dbclock, dialect
+    from samizdat import db, dbclock
     from samizdat.delivery.engine.locks import POOLED
 
-    server = dialect.about_server()
+    server = db.about_server()
     yield HealthCheck(
         "good",
         "database",

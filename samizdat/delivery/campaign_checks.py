@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from samizdat import formatting
 from samizdat.campaigns import checks
-from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.checks import CheckedContent
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
@@ -16,6 +15,7 @@ from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.delivery import bounces, dkim_keys
+from samizdat.delivery.audience_size import quick_count
 
 # Much more than the letters before: three times the largest of the last ten, and by a few hundred.
 LARGER, BY, LAST = 3, 300, 10

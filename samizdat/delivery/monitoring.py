@@ -8,11 +8,12 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import Now
 
-from samizdat import dbclock, dialect
+from samizdat import db, dbclock
 from samizdat.campaigns.models import COUNTERS, Campaign
 from samizdat.core.mail import rate
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.ledger import STATES, unpack_numbers
+from samizdat.delivery import sql
 from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.engine.heartbeat import HUNG
 from samizdat.delivery.engine.recovery import LOST, QUIET
@@ -73,7 +74,7 @@ def _row(worker: Worker) -> WorkerRow:
 def _state(worker: Worker, here: bool) -> tuple[str, float]:
     if connection.vendor != "postgresql":
         return "alive" if worker.journal and journal.in_use(worker.journal) else "dead", 0.0
-    silent = dialect.silence(worker.pk)
+    silent = sql.silence(worker.pk)
     if locks.is_held(worker.pk):
         return "hanging" if silent >= HUNG else "alive", silent
     return "dead", silent
@@ -81,7 +82,7 @@ def _state(worker: Worker, here: bool) -> tuple[str, float]:
 
 def window_of(chunk: Chunk) -> int:
     """Messages of a claimed chunk that may be on their way: handed to a slice, and without an answer."""
-    left = dialect.unanswered(chunk.edition_id, chunk.pk, chunk.retry, unpack_numbers(bytes(chunk.numbers)))
+    left = sql.unanswered(chunk.edition_id, chunk.pk, chunk.retry, unpack_numbers(bytes(chunk.numbers)))
     return max(0, len(left) - (chunk.unfed or 0))
 
 
@@ -219,7 +220,7 @@ def _queue() -> list[Sample]:
         ("retries", {"state": "due"}, due),
         ("retries", {"state": "waiting"}, Retry.objects.filter(chunk=None).count() - due),
     ]
-    return [*metrics, *(("engine_tasks", {"state": state}, count) for state, count in dialect.engine_tasks())]
+    return [*metrics, *(("engine_tasks", {"state": state}, count) for state, count in db.engine_tasks())]
 
 
 def _machines() -> list[Sample]:

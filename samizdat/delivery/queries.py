@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from django.db.models import F, Max, Min
 
-from samizdat import dialect, plugins
+from samizdat import plugins
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import COUNTERS, Campaign, Edition, is_untouched
 from samizdat.core.mail.address import PROVIDERS
@@ -18,6 +18,7 @@ from samizdat.core.mail.outcome import ANSWERS, REASONS, WHO, filled
 from samizdat.core.mail.rate import LATER
 from samizdat.core.mail.refusals import NAMES
 from samizdat.core.mail.refusals import REASONS as REFUSALS
+from samizdat.delivery import sql
 from samizdat.delivery.models import (
     Chunk,
     Delivery,
@@ -496,7 +497,7 @@ def in_doubt(campaign: Campaign, after: int = 0, limit: int = 50) -> list[Unsure
     """The unsure messages of a campaign by subscriber number, those behind `after`."""
     if not campaign.unsure:
         return []
-    rows = dialect.doubtful(campaign.edition.pk, after, limit)
+    rows = sql.doubtful(campaign.edition.pk, after, limit)
     tried = Retry.objects.filter(edition__campaign=campaign, number__in=[number for number, _day in rows])
     again = set(tried.values_list("number", flat=True))
     return [UnsureMessage(number, date.fromisoformat(day), number in again) for number, day in rows]

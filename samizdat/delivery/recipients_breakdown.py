@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 from django.db.models import Min, Sum
 
-from samizdat import dialect
-from samizdat.audience import headcount
+from samizdat.audience import headcount, recipients_sql
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import (
     CLEANED,
     NONSUBSCRIBED,
@@ -24,6 +24,7 @@ from samizdat.campaigns import translations as campaigns
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import consent, languages
+from samizdat.delivery import sql
 from samizdat.delivery.actions.digest_rounds import aside_of
 from samizdat.delivery.actions.recipients import spoken, waits
 
@@ -68,16 +69,16 @@ def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> Rec
     except SegmentBroken as broken:
         return RecipientsBreakdown(known, _some(without | {"outside": subscribed}), 0, broken=str(broken))
     if campaign.is_appeal:
-        asked = dialect.count_asking(campaign.list_id, campaign.tag_id)
+        asked = audience_sql.count_asking(campaign.list_id, campaign.tag_id)
         without["unasked"], subscribed = subscribed - asked, asked
     without |= _by_verdict(campaign, subscribed, reader, when or now)
     if campaign.again is not None:
         of = campaign.organization_id, campaign.list_id, campaign.again.edition.pk
-        may = dialect.count_unreached(*of, campaign.is_appeal)
+        may = sql.count_unreached(*of, campaign.is_appeal)
         without["reached"] = known - sum(without.values()) - may
     if campaign.is_digest:
         where = campaign.organization_id, campaign.list_id
-        may = sum(len(dialect.release_among(*where, rows, suppressions=True)) for rows in aside_of(campaign))
+        may = sum(len(recipients_sql.release_among(*where, rows, suppressions=True)) for rows in aside_of(campaign))
         without["singly"] = known - sum(without.values()) - may
     back = Subscription.objects.filter(list=campaign.list_id, paused__isnull=False, may=consent.PAUSED)
     return RecipientsBreakdown(

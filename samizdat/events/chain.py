@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat import dialect
+from samizdat.events import sql
 from samizdat.events.actions import digest
 from samizdat.events.models import ChainHead, Event
 
@@ -47,7 +47,7 @@ def append(limit: int = SLICE) -> int:
     """Links at most `limit` rows of each organization and table; returns how many. Below `limit`: all are linked."""
     done = 0
     for table in TABLES:
-        for organization in dialect.unchained_organizations(table):
+        for organization in sql.unchained_organizations(table):
             done += _append(table, organization, limit)
     return done
 
@@ -59,12 +59,12 @@ def _append(table: str, organization: int, limit: int) -> int:
         head = ChainHead.objects.select_for_update().get(organization_id=organization)
         position, link = head.position, bytes(head.link)
         rows = []
-        for number, digest_ in dialect.unchained(table, organization, limit):
+        for number, digest_ in sql.unchained(table, organization, limit):
             position += 1
             link = next_link(link, position, table, digest_)
             rows.append((position, link, number))
         if rows:
-            dialect.chain_rows(table, rows)
+            sql.chain_rows(table, rows)
             ChainHead.objects.filter(organization_id=organization).update(position=position, link=link)
     return len(rows)
 
@@ -112,7 +112,7 @@ def row_at(organization: Any, position: int) -> str | None:
 
 def _at(organization: Any, position: int) -> tuple[str, int, bytes] | None:
     for table in TABLES:
-        if row := dialect.chained_at(table, organization.id, position):
+        if row := sql.chained_at(table, organization.id, position):
             return table, *row
     return None
 
@@ -143,7 +143,7 @@ class _Contents:
 
 def _walk(organization: Any) -> Iterator[tuple[int, str, int, bytes, bytes]]:
     def share(table: str) -> Iterator[tuple[int, str, int, bytes, bytes]]:
-        for position, number, digest_, link in dialect.chained(table, organization.id):
+        for position, number, digest_, link in sql.chained(table, organization.id):
             yield position, table, number, digest_, link
 
     return heapq.merge(*(share(table) for table in TABLES))

@@ -13,9 +13,9 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from samizdat import dialect
 from samizdat.accounts import sealed_people as accounts
 from samizdat.accounts.grants import leading
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import SUBSCRIBED, Subscriber
 from samizdat.audience.numbers import one_number
 from samizdat.audience.queries import details_of
@@ -113,13 +113,13 @@ def _is_domain(host: str) -> bool:
 
 def _sample(home: subscribers.ExportContext, chance: Random) -> list[subscribers.ExportedSubscriber]:
     """Readers from a random place on, and from the beginning where there are few."""
-    last = dialect.subscribers_below(home.start, home.end, 1)
+    last = audience_sql.subscribers_below(home.start, home.end, 1)
     if not last:
         return []
     at = chance.randrange(home.start, last[0] + 1)
-    ids = dialect.subscribers_after(home.organization.id, at - 1, home.end, SAMPLE)
+    ids = audience_sql.subscribers_after(home.organization.id, at - 1, home.end, SAMPLE)
     if len(ids) < SAMPLE:
-        ids = sorted({*ids, *dialect.subscribers_after(home.organization.id, home.start, home.end, SAMPLE)})
+        ids = sorted({*ids, *audience_sql.subscribers_after(home.organization.id, home.start, home.end, SAMPLE)})
     return subscribers.whole(home, ids)
 
 

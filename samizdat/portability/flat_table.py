@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from samizdat import dialect
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import STATUSES
 from samizdat.core import consent
 from samizdat.core.crypto import seal
@@ -76,7 +76,7 @@ def _pages(
 
 def _all_ids(home: subscribers.ExportContext) -> Iterator[list[int]]:
     after = home.start
-    while ids := dialect.subscribers_after(home.organization.id, after, home.end, PAGE):
+    while ids := audience_sql.subscribers_after(home.organization.id, after, home.end, PAGE):
         yield ids
         after = ids[-1]
 

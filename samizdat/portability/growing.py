@@ -8,7 +8,7 @@ from itertools import batched
 
 from django.db import transaction
 
-from samizdat import dialect
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import GROWN_BY, GROWTH, Growth
 from samizdat.portability import native, value_limits
 from samizdat.portability.parts import base
@@ -38,7 +38,7 @@ class Growing:
         for number, rows in enumerate(batched(_rows(opened), SLICE)):
             if places.here(self.name, number) is None:
                 with transaction.atomic():
-                    dialect.add_growth([(places.lists[row[0]], *row[1:]) for row in rows])
+                    audience_sql.add_growth([(places.lists[row[0]], *row[1:]) for row in rows])
                     places.put(self.name, number, len(rows))
         return sum(places.all(self.name).values())
 

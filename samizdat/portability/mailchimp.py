@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from samizdat import dialect
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import STATUSES
 from samizdat.core import consent
 from samizdat.core.crypto import canary as marks
@@ -133,7 +133,7 @@ def _pages(
     from_others = wanted in ("cleaned", "unsubscribed")
     for status in range(len(STATUSES)) if from_others else (own,):
         after = 0
-        while rows := dialect.subscribed_after(list_id, status, after, PAGE):
+        while rows := audience_sql.subscribed_after(list_id, status, after, PAGE):
             ids = [id for id, may in rows if file_of(status, may) == wanted]
             if only is not None:
                 ids = [id for id in ids if only.has(id)]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import batched
 from typing import Any
 
-from samizdat import dialect
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import NUMBER_MASK, STATUSES
 from samizdat.audience.queries import details_of
 from samizdat.core import consent
@@ -244,7 +244,7 @@ def _removed_fields(home: subscribers.ExportContext) -> frozenset[int]:
 
 def _tags(home: subscribers.ExportContext, ids: list[int]) -> dict[int, list[int]]:
     by_subscriber: dict[int, list[int]] = {}
-    for id, tag in dialect.tags_between(ids[0] - 1, ids[-1]):
+    for id, tag in audience_sql.tags_between(ids[0] - 1, ids[-1]):
         if tag not in home.tags:
             continue  # Removed, and not yet taken from everybody.
         by_subscriber.setdefault(id, []).append(tag)
@@ -298,7 +298,7 @@ def _subscriptions(
     hers = [[planted.id, of[0], STATUSES[of[1]], of[2], *of[3:]] for of in planted.person.lists] if planted else []
     for after, last, ids, inside, behind in _placed(seen.spans(home.start), planted):
         rows: list[list[Any]] = []
-        for id, list_id, status, since, *rest in dialect.subscriptions_between(after, last, wishes):
+        for id, list_id, status, since, *rest in audience_sql.subscriptions_between(after, last, wishes):
             if id in ids and list_id in home.lists:
                 chosen = [wish or "" for wish in rest]
                 rows.append([id & NUMBER_MASK, list_id, STATUSES[status], since, *chosen])
@@ -330,7 +330,7 @@ def _consent(
     count = 0
     for after, last, ids, inside, behind in _placed(seen.spans(home.start), planted):
         rows: list[list[Any]] = []
-        for id, list_id, kind, purpose, way, day, blob in dialect.consent_between(after, last):
+        for id, list_id, kind, purpose, way, day, blob in audience_sql.consent_between(after, last):
             if id not in ids:
                 continue
             number = id & NUMBER_MASK
@@ -361,7 +361,7 @@ def _suppressions(
     lines = _begun(box, SUPPRESSIONS, SUPPRESSION_HEAD)
     counts = {"of_subscribers": 0, "of_others": 0, "left_behind": 0}
     after = 0
-    while page := dialect.suppressions_page(home.organization.id, after, subscribers.PAGE):
+    while page := audience_sql.suppressions_page(home.organization.id, after, subscribers.PAGE):
         rows = []
         for row, blind, version, reason, day, subscriber in page:
             if subscriber is not None and seen.has(subscriber):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from samizdat import dialect
 from samizdat.audience import consent_records, tags_and_fields
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import NUMBER_MASK, List, Subscription, row_id
 from samizdat.core.crypto import seal
@@ -25,7 +25,7 @@ _OWN = frozenset({seal.ADDRESS, seal.NOTES})
 
 @dataclass(slots=True)
 class ExportedSubscriber:
-    """One subscriber, opened. `values` by field number; `records` as dialect.consent_between gives them, opened."""
+    """One subscriber, opened. `values` by field number; `records` as consent_between gives them, opened."""
 
     number: int
     address: str
@@ -85,7 +85,7 @@ def fields_of(organization: Any, keys: Any) -> dict[int, dict[str, Any]]:
 def pages(home: ExportContext) -> Iterator[list[tuple[int, bytes, str, str]]]:
     """(id, blob, language, joined) of everybody, by rising number."""
     after = home.start
-    while rows := dialect.subscribers_page(home.organization.id, after, home.end, PAGE):
+    while rows := audience_sql.subscribers_page(home.organization.id, after, home.end, PAGE):
         yield rows
         after = rows[-1][0]
 
@@ -117,16 +117,16 @@ class ExportedNumbers:
 
 def whole(home: ExportContext, ids: Sequence[int]) -> list[ExportedSubscriber]:
     """These subscribers with everything that is known of them, in the order given."""
-    rows = {row[0]: row for row in dialect.subscribers_at(home.organization.id, ids)}
+    rows = {row[0]: row for row in audience_sql.subscribers_at(home.organization.id, ids)}
     people = {id: _person(home, rows[id]) for id in ids if id in rows}
-    for id, tag in dialect.tags_of(ids):
+    for id, tag in audience_sql.tags_of(ids):
         if id in people and tag in home.tags:
             people[id].tags.append(tag)
-    for id, *of, asking in dialect.subscriptions_with(ids, (*WISHES, "asking")):
+    for id, *of, asking in audience_sql.subscriptions_with(ids, (*WISHES, "asking")):
         if id in people:
             people[id].lists.append(tuple(of))
             people[id].asking |= {of[0]: asking} if asking else {}
-    for id, (_, list_id, kind, purpose, way, day), blob in dialect.consent_with_words(ids):
+    for id, (_, list_id, kind, purpose, way, day), blob in audience_sql.consent_with_words(ids):
         if id in people:
             words = home.words(blob, id & NUMBER_MASK)
             people[id].records.append((list_id, kind, purpose, way, day, words))
@@ -143,7 +143,7 @@ def _person(home: ExportContext, row: tuple[int, bytes, str, str, bytes]) -> Exp
 def _suppressions(home: ExportContext, people: dict[int, ExportedSubscriber], rows: dict[int, Any]) -> None:
     whose = {bytes(row[4]): id for id, row in rows.items()}
     by_subscriber: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for blind, reason, day in dialect.suppressions_with_days(home.organization.id, list(whose)):
+    for blind, reason, day in audience_sql.suppressions_with_days(home.organization.id, list(whose)):
         by_subscriber[whose[bytes(blind)]].append((reason, day))
     for id, of in by_subscriber.items():
         people[id].suppressed = sorted(of)

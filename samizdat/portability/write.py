@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from samizdat import dialect
+from samizdat import db
 from samizdat.audience import headcount
 from samizdat.audience.filters import Filter
 from samizdat.audience.numbers import one_number
@@ -73,7 +73,7 @@ def write(
     into: ZipOutput = sealed or counted
     box: ZipWriter | PlainWriter = ZipWriter(into, now) if wish.zipped or wish.format != "csv" else PlainWriter(into)
     try:
-        with dialect.bulk_reading():
+        with db.bulk_reading():
             counts = _write(box, home, wish, planted, progress, now)
         box.close()
         if sealed is not None:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from samizdat import dialect
 from samizdat.accounts.grants import leading
 from samizdat.audience import queries as audience
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import wordings
 from samizdat.audience.actions.fundraising_consent import words_for
 from samizdat.audience.models import List
@@ -52,7 +52,7 @@ class PrivacyFacts:
 
 def facts_of(organization: Any) -> PrivacyFacts:
     rules = {row.list_id: row for row in Retention.objects.filter(list__organization=organization)}
-    agreed = {*dialect.lists_asking(organization.id)}
+    agreed = {*audience_sql.lists_asking(organization.id)}
     rows = {row.id: row for row in List.objects.select_related("organization").filter(organization=organization)}
     kept = leading(organization)
     return PrivacyFacts(

@@ -4,8 +4,8 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from samizdat import dialect
 from samizdat.audience import consent_records, consent_writer, headcount
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import ListTotal, Subscriber, SubscriberTag, Subscription, TagTotal
 from samizdat.core import consent
 from samizdat.vault import keyring
@@ -15,7 +15,7 @@ def assert_projections_hold(organization: Any, now: datetime) -> None:
     """Every subscription says what consent.may says of its records; every total is the count of its rows."""
     keys = keyring.keys(organization)
     for subscriber in Subscriber.objects.filter(organization=organization):
-        known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
+        known = consent_records.records(record for _, record in audience_sql.consent_of([subscriber.id]))
         reason = consent_writer.suppressed(organization.id, consent_writer.blinds_of(keys, subscriber))
         for row in Subscription.objects.filter(subscriber=subscriber):
             own = consent.may(known, row.list_id, "newsletter", now)

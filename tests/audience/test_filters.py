@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from samizdat import dialect
-from samizdat.audience import filters, queries
+from samizdat.audience import filters, filters_sql, queries
 from samizdat.audience.actions import add_subscriber, agree_to_appeals, erase, new_list, suppress, tags_for, unsubscribe
 from samizdat.audience.filters import ANY, Filter, Search
 from samizdat.audience.models import STATUSES, Subscriber, SubscriberTag, Subscription
@@ -126,11 +125,11 @@ def ways(asked: Filter) -> set[str]:
     """What a filter can be walked along."""
     standing = asked.list or asked.status or asked.suppressed or asked.appeals
     possible = {
-        dialect.FACETS: True,
-        dialect.SUBSCRIPTIONS: standing,
-        dialect.CARRIERS: asked.tag,
-        dialect.STOPPED: asked.suppressed,
-        dialect.ASKING: asked.appeals,
+        filters_sql.FACETS: True,
+        filters_sql.SUBSCRIPTIONS: standing,
+        filters_sql.CARRIERS: asked.tag,
+        filters_sql.STOPPED: asked.suppressed,
+        filters_sql.ASKING: asked.appeals,
     }
     return {along for along, wanted in possible.items() if wanted}
 
@@ -178,26 +177,27 @@ def test_a_filter_survives_being_written_down(lantern: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "along", [dialect.FACETS, dialect.SUBSCRIPTIONS, dialect.CARRIERS, dialect.STOPPED, dialect.ASKING]
+    "along",
+    [filters_sql.FACETS, filters_sql.SUBSCRIPTIONS, filters_sql.CARRIERS, filters_sql.STOPPED, filters_sql.ASKING],
 )
 def test_sqlite_walks_each_way_along_an_index_and_sorts_nothing_large(lantern: Any, along: str) -> None:
     from django.db import connection
 
     if connection.vendor != "sqlite":
         pytest.skip("a plan of SQLite's")
-    wanted = dialect.RecipientQuery(
+    wanted = filters_sql.RecipientQuery(
         lists=(5,), statuses=(1,), may=(7, 8), asking=True, tag=3, provider=1, language="ru"
     )
-    sql, values = dialect.wanted_sql(wanted, along)
+    sql, values = filters_sql.wanted_sql(wanted, along)
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {sql} ORDER BY 1 DESC LIMIT %s", [*values, 1, 10, 5])
         plan = " ".join(str(row[3]) for row in cursor.fetchall())
     assert "SCAN" not in plan, plan
     first = {
-        dialect.FACETS: "SEARCH s USING COVERING INDEX subscriber_facets (id>? AND id<?)",
-        dialect.SUBSCRIPTIONS: "SEARCH u USING INDEX subscription_by_status",
-        dialect.CARRIERS: "SEARCH t USING COVERING INDEX subscribertag_by_tag",
-        dialect.STOPPED: "SEARCH u USING INDEX subscription_suppressed",
-        dialect.ASKING: "SEARCH u USING INDEX subscription_asking",
+        filters_sql.FACETS: "SEARCH s USING COVERING INDEX subscriber_facets (id>? AND id<?)",
+        filters_sql.SUBSCRIPTIONS: "SEARCH u USING INDEX subscription_by_status",
+        filters_sql.CARRIERS: "SEARCH t USING COVERING INDEX subscribertag_by_tag",
+        filters_sql.STOPPED: "SEARCH u USING INDEX subscription_suppressed",
+        filters_sql.ASKING: "SEARCH u USING INDEX subscription_asking",
     }[along]
     assert first in plan, plan

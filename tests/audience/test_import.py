@@ -441,17 +441,17 @@ def test_somebody_who_signs_up_while_her_slice_is_written_is_found_at_the_second
 def test_somebody_who_is_erased_while_her_row_is_compared_is_looked_for_again(
     bring: Any, export: Any, lantern: Any, letter: Any, monkeypatch: Any
 ) -> None:
-    from samizdat import dialect
+    from samizdat.audience import sql as audience_sql
 
     row = actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
-    lock = dialect.lock_subscribers
+    lock = audience_sql.lock_subscribers
 
     def too_late(ids: Any) -> bool:
-        monkeypatch.setattr(dialect, "lock_subscribers", lock)
+        monkeypatch.setattr(audience_sql, "lock_subscribers", lock)
         Subscriber.objects.filter(id=row.id).delete()  # By somebody else; here it goes back with the first try.
         return True
 
-    monkeypatch.setattr(dialect, "lock_subscribers", too_late)
+    monkeypatch.setattr(audience_sql, "lock_subscribers", too_late)
     made = bring(export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00"))
     assert split(made.counts) == (0, 1, 0, 0)
     assert_projections_hold(lantern, NOW)

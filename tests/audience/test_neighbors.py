@@ -12,10 +12,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from samizdat import dialect
 from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions, consent_records, consistency, data_quality, queries
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import bulk
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter, Search
@@ -199,7 +199,7 @@ def test_no_page_count_file_or_look_through_meets_somebody_of_another_organizati
     assert MemberReader(mine, who, TODAY).count() == 2
     actions.remove_field(mine, field.number, now=NOW)
     assert actions.clear_removed(NOW, 60)
-    assert not dialect.there(mine.pk, [one.id])
-    assert not dialect.hold_subscribers(mine.pk, [one.id])
-    assert not dialect.blinds_of(mine.pk, [one.id])
+    assert not audience_sql.there(mine.pk, [one.id])
+    assert not audience_sql.hold_subscribers(mine.pk, [one.id])
+    assert not audience_sql.blinds_of(mine.pk, [one.id])
     assert standing(one.id) == before

@@ -66,12 +66,12 @@ def test_a_row_shows_the_first_letter_and_what_is_readable(lantern: Any, letter:
 
 
 def test_both_ways_along_the_indices_find_the_same(lantern: Any, letter: Any, people: Any) -> None:
-    from samizdat import dialect
+    from samizdat.audience import sql as audience_sql
 
     tag = queries.tag_named(lantern, "friend")
     assert tag is not None
     ways = [
-        dialect.tagged_below(letter.id, STATUSES.index("subscribed"), tag.id, 1 << 62, 50, along_tag=along)
+        audience_sql.tagged_below(letter.id, STATUSES.index("subscribed"), tag.id, 1 << 62, 50, along_tag=along)
         for along in (True, False)
     ]
     assert ways[0] == ways[1] and len(ways[0]) == 6

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from samizdat import dialect
 from samizdat.audience import actions, consistency, queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.actions.preferences import PreferenceChoice
 from samizdat.audience.models import Subscription
 from samizdat.core import consent
+from samizdat.delivery import sql as delivery_sql
 from tests.conftest import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def test_whoever_pauses_gets_nothing_until_that_day_and_the_desk_says_why(
     preferences.prefer(ada, thursday, PreferenceChoice("pause", UNTIL), now=NOW)
     assert (may(ada, thursday), reasons(ada)) == ("paused", ["paused"])
     assert queries.card(ada, NOW).lists[0].verdict.record.day == UNTIL  # type: ignore[union-attr]
-    assert dialect.release_page(lantern.id, thursday.id, None, 0, 10, False) == []
+    assert delivery_sql.release_page(lantern.id, thursday.id, None, 0, 10, False) == []
     assert queries.count(lantern, thursday, "subscribed") == 1, "she is subscribed all the same"
     assert consistency.check_projections(lantern, NOW).wrong == []
     assert preferences.end_pauses(NOW + timedelta(days=29)) == 0

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from samizdat import dialect
 from samizdat.audience import actions, queries
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.imports import uploads
 from samizdat.audience.models import ConsentRecord, Subscriber
 from tests.conftest import NOW
@@ -113,7 +113,7 @@ def test_who_is_erased_leaves_no_trace_in_the_files(lantern: Any, letter: Any, b
     if connection.vendor == "sqlite":
         wal = Path(f"{connection.settings_dict['NAME']}-wal")
         assert not wal.exists() or wal.stat().st_size == 0
-    assert dialect.sweep_after_erasing()
+    assert audience_sql.sweep_after_erasing()
 
 
 def test_pieces_of_an_upload_belong_to_their_place(lantern: Any, letter: Any) -> None:

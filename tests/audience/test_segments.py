@@ -8,9 +8,10 @@ from django.db import OperationalError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from samizdat import dialect
+from samizdat.audience import bulk_insert
 from samizdat.audience import consent_records as records
 from samizdat.audience import numbers as numbers_
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import (
     FieldShape,
     add_field,
@@ -49,6 +50,7 @@ from samizdat.core.segment import (
     ShareCondition,
     SubscriberFacts,
 )
+from samizdat.delivery import sql as delivery_sql
 from samizdat.vault import keyring
 from tests.conftest import NOW, TODAY
 
@@ -114,28 +116,28 @@ class World:
     def write(self) -> None:
         organization, at = self.organization.id, lambda one: row_id(self.organization.id, one.number)
         numbers_.Numbers(organization).take(len(self.people))
-        dialect.insert_subscribers([
+        bulk_insert.insert_subscribers([
             (at(one), organization, self.blob(one), one.number.to_bytes(16), 1, address.PROVIDERS.index(one.provider),
              one.language, one.joined.isoformat())
             for one in self.people
         ])  # fmt: skip
-        dialect.insert_subscriptions([
+        bulk_insert.insert_subscriptions([
             (at(one), list_, STATUSES.index(status), consent.REASONS.index(reason), TODAY.isoformat())
             for one in self.people for list_, (status, reason) in one.lists.items()
         ])  # fmt: skip
         no = consent.REASONS.index("left")  # Who has no yes said no, or nothing.
-        dialect.update_asking([
+        audience_sql.update_asking([
             (consent.YES if list_ in one.appeals else no, at(one), list_)
             for one in self.people for list_ in one.lists if list_ in one.appeals or one.number % 3
         ])  # fmt: skip
-        dialect.insert_subscriber_tags([(at(one), tag) for one in self.people for tag in sorted(one.tags)])
+        bulk_insert.insert_subscriber_tags([(at(one), tag) for one in self.people for tag in sorted(one.tags)])
         totals = ListTotals()
         for one in self.people:
             for list_, (status, _reason) in one.lists.items():
                 totals.enter(list_, STATUSES.index(status), one.tags)
         totals.write()
         kind = consent.KINDS.index("confirmed")
-        dialect.insert_consent([
+        bulk_insert.insert_consent([
             (organization, at(one), self.lists[0], kind, 0, 1, day.isoformat(), b"", b"")
             for one in self.people for day in one.confirmed
         ])  # fmt: skip
@@ -218,8 +220,8 @@ def deliver(campaign: int, accepted: list[int], refused: list[int]) -> None:
     from samizdat.campaigns.models import Edition
 
     edition = Edition.objects.get(campaign=campaign).pk
-    dialect.insert_deliveries(edition, {(2, 0, 250, None): accepted}, TODAY)
-    dialect.insert_deliveries(edition, {(3, 1, 550, None): refused}, TODAY)
+    delivery_sql.insert_deliveries(edition, {(2, 0, 250, None): accepted}, TODAY)
+    delivery_sql.insert_deliveries(edition, {(3, 1, 550, None): refused}, TODAY)
 
 
 @pytest.fixture

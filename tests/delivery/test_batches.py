@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from samizdat import dialect
 from samizdat.accounts.models import Organization
 from samizdat.audience.actions import new_list
 from samizdat.audience.models import Subscription, Suppression, row_id
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.ledger import JournalNews
+from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.actions import retry_due
 from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.engine.claimer import MOST_BACKLOG, Claimer
@@ -33,14 +33,14 @@ def ada(house: House) -> int:
     return row_id(house.organization.id, FIRST_NUMBER)
 
 
-def fed(house: House) -> dialect.ClaimedChunk:
+def fed(house: House) -> delivery_sql.ClaimedChunk:
     """What a sender hears of a slice of both."""
     edition = Campaign.objects.get().edition.pk
     worker = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW)
     chunk = Chunk.objects.get()
     Chunk.objects.update(state=Chunk.CLAIMED, owner=worker)
     rows = [row_id(house.organization.id, FIRST_NUMBER + place) for place in (0, 1)]
-    return dialect.feed(
+    return delivery_sql.feed(
         chunk.pk, worker.pk, chunk.size, 0, edition, house.organization.id, house.list.id, False, -1, rows
     )
 
@@ -95,13 +95,13 @@ def test_what_was_stopped_between_its_claim_and_its_first_slice_does_not_leave(
     house.people(20)
     house.route(server)
     campaign = house.released()
-    genuine = dialect.feed
+    genuine = delivery_sql.feed
 
-    def meanwhile(*arguments: Any) -> dialect.ClaimedChunk:
+    def meanwhile(*arguments: Any) -> delivery_sql.ClaimedChunk:
         stop()
         return genuine(*arguments)
 
-    monkeypatch.setattr(dialect, "feed", meanwhile)
+    monkeypatch.setattr(delivery_sql, "feed", meanwhile)
     assert run_campaign(campaign.pk, 120)["accepted"] == 0
     assert not server.messages
 
@@ -114,7 +114,7 @@ def claimed(house: House) -> tuple[Campaign, Worker, Chunk]:
     house.people(3)
     campaign = house.released()
     worker = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW)
-    dialect.claim_chunks(campaign.edition.pk, worker.pk, NOW)
+    delivery_sql.claim_chunks(campaign.edition.pk, worker.pk, NOW)
     return campaign, worker, Chunk.objects.get()
 
 
@@ -123,7 +123,7 @@ def test_of_a_chunk_that_is_given_back_only_those_without_an_answer_are_sent(
 ) -> None:
     campaign, worker, chunk = claimed(house)
     write([SendResult(campaign.edition.pk, chunk.pk, FIRST_NUMBER, JournalNews.ACCEPTED)], NOW)
-    dialect.close_chunks([chunk.pk], worker.pk)
+    delivery_sql.close_chunks([chunk.pk], worker.pk)
     house.route(server)
     assert run_campaign(campaign.pk, 120)["accepted"] == 3
     assert sorted(house.number(address) for address in server.counts()) == [FIRST_NUMBER + 1, FIRST_NUMBER + 2]
@@ -135,11 +135,11 @@ def test_a_chunk_of_retries_that_is_given_back_is_taken_again(house: House) -> N
     write([SendResult(edition, chunk.pk, number, JournalNews.DEFERRED) for number in numbers], NOW)
     later = NOW + timedelta(minutes=6)
     assert retry_due(later) == 3
-    ((again, *_),) = dialect.claim_chunks(edition, worker.pk, later)
+    ((again, *_),) = delivery_sql.claim_chunks(edition, worker.pk, later)
     write([SendResult(edition, again, numbers[0], JournalNews.ACCEPTED, retry=True)], later)
-    dialect.close_chunks([again], worker.pk)
+    delivery_sql.close_chunks([again], worker.pk)
     assert Chunk.objects.get(pk=again).state == Chunk.READY
-    assert dialect.unanswered(edition, again, True, numbers) == numbers[1:]
+    assert delivery_sql.unanswered(edition, again, True, numbers) == numbers[1:]
 
 
 def test_each_try_leaves_the_day_of_the_first_as_it_was(house: House) -> None:
@@ -164,7 +164,7 @@ def test_what_others_have_taken_from_us_is_not_fed(house: House, taken: dict[str
     other = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="y", started=NOW)
     Chunk.objects.update(**{name: other if value == 2 and name == "owner" else value for name, value in taken.items()})
     where = campaign.edition.pk, house.organization.id, house.list.id, False, -1
-    assert not dialect.feed(chunk.pk, worker.pk, 3, 0, *where, [row_id(house.organization.id, FIRST_NUMBER)]).ours
+    assert not delivery_sql.feed(chunk.pk, worker.pk, 3, 0, *where, [row_id(house.organization.id, FIRST_NUMBER)]).ours
 
 
 def test_a_sender_that_was_taken_for_dead_sends_nothing_of_its_chunk(
@@ -173,10 +173,10 @@ def test_a_sender_that_was_taken_for_dead_sends_nothing_of_its_chunk(
     house.people(20)
     house.route(server)
     campaign = house.released()
-    genuine = dialect.feed
-    monkeypatch.setattr(dialect, "feed", lambda *what: replace(genuine(*what), ours=False))
+    genuine = delivery_sql.feed
+    monkeypatch.setattr(delivery_sql, "feed", lambda *what: replace(genuine(*what), ours=False))
     stop = threading.Event()
-    monkeypatch.setattr(dialect, "close_chunks", lambda *_: stop.set())  # What follows: it lets go of the chunk.
+    monkeypatch.setattr(delivery_sql, "close_chunks", lambda *_: stop.set())  # What follows: it lets go of the chunk.
     run_campaign(campaign.pk, 120, stop)
     assert not server.messages
 

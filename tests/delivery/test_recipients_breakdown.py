@@ -9,7 +9,6 @@ from samizdat.audience import actions as audience
 from samizdat.audience.models import MONTHLY, Subscription, Suppression, row_id
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import translations
-from samizdat.campaigns.audience import reach_of
 from samizdat.campaigns.drafts import copy, revisions
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import goes_to_all
@@ -17,6 +16,7 @@ from samizdat.campaigns.queries import editions_to_a_few
 from samizdat.core import segment
 from samizdat.core.consent import APPEALS, LETTERS, PAUSED, YES
 from samizdat.delivery.actions import release
+from samizdat.delivery.audience_size import reach_of
 from samizdat.delivery.recipients_breakdown import whom
 from tests.conftest import NOW
 

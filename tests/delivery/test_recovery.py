@@ -14,11 +14,12 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from samizdat import dbclock, dialect
+from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import ledger
 from samizdat.core.mail.ledger import JournalNews, JournalRecord
 from samizdat.delivery import monitoring, queries
+from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.actions import forget, retry_due, settle
 from samizdat.delivery.engine import heartbeat, journal, locks, recovery, run_campaign
 from samizdat.delivery.engine.claimer import Claimer
@@ -45,7 +46,7 @@ class Dead:
         self.worker = Worker.objects.create(boot=boot, folder=journal.folder_id(), journal="", started=NOW)
         Worker.objects.update(journal=f"worker-{self.worker.pk}")
         self.worker.refresh_from_db()
-        ((self.chunk, *_),) = dialect.claim_chunks(self.campaign.edition.pk, self.worker.pk, NOW)
+        ((self.chunk, *_),) = delivery_sql.claim_chunks(self.campaign.edition.pk, self.worker.pk, NOW)
         if connection.vendor == "postgresql":
             Chunk.objects.filter(pk=self.chunk).update(unfed=0)  # All ten were handed to a slice.
         header = ledger.Header(boot, self.worker.pk, journal.folder_id())
@@ -403,7 +404,7 @@ def test_killed_while_doubt_is_written_down_the_doubt_is_still_told_and_nobody_i
     dead = Dead(house)
     dead.write()
 
-    for place, name in ((recovery, "write"), (dialect, "close_chunks")):
+    for place, name in ((recovery, "write"), (delivery_sql, "close_chunks")):
         with monkeypatch.context() as patch:
             if name == "write":
                 patch.setattr(recovery, "_book_answers", lambda *_: None)
@@ -440,7 +441,7 @@ def test_what_no_slice_took_is_taken_over_at_once_and_the_rest_waits_for_its_mac
     assert (fresh.size, fresh.left) == (2, 2)
     # What it still believes to own, it may feed no more.
     edition = dead.campaign.edition
-    assert not dialect.feed(
+    assert not delivery_sql.feed(
         dead.chunk, dead.worker.pk, 10, 0, edition.pk, edition.organization_id, dead.campaign.list_id, False, -1, []
     ).ours
     # It comes back, and its journal says exactly what became of the eight.
@@ -510,7 +511,7 @@ def test_a_machine_that_is_gone_for_good_leaves_its_window_in_doubt_until_a_pers
         assert recovery.recover_dead(NOW) == 1
     assert counts(dead.campaign) == {"unsure": 6, "pending": 4}
     assert not Retry.objects.exists()
-    assert dialect.beat(dead.worker.pk) is None  # Should it move again, it learns that it was taken for dead.
+    assert delivery_sql.beat(dead.worker.pk) is None  # Should it move again, it learns that it was taken for dead.
 
 
 @on_postgresql

@@ -177,7 +177,7 @@ def test_a_fenced_house_releases_nothing(house: House) -> None:
 def test_a_release_killed_half_way_leaves_nothing_sendable_and_the_next_begins_afresh(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from samizdat import dialect
+    from samizdat.delivery import sql as delivery_sql
     from samizdat.delivery.actions import releasing
 
     house.people(20)
@@ -191,7 +191,7 @@ def test_a_release_killed_half_way_leaves_nothing_sendable_and_the_next_begins_a
     assert Chunk.objects.filter(edition=half).exists()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.frozen) == ("draft", 0)
-    assert dialect.claim_chunks(half.pk, 1, NOW) == []
+    assert delivery_sql.claim_chunks(half.pk, 1, NOW) == []
     assert release(campaign, now=NOW).frozen == 20
     assert Edition.objects.count() == 1 and Chunk.objects.count() == 1
 
@@ -269,17 +269,17 @@ def test_a_release_killed_half_way_sets_nobody_aside_for_two_copies(
 
 
 def test_what_is_on_its_way_at_this_moment_is_not_taken_back(house: House) -> None:
-    from samizdat import dialect
+    from samizdat.delivery import sql as delivery_sql
     from samizdat.delivery.models import Worker
 
     house.people(3)
     campaign = house.released()
     worker = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW)
-    ((chunk, *_),) = dialect.claim_chunks(campaign.edition.pk, worker.pk, NOW)
+    ((chunk, *_),) = delivery_sql.claim_chunks(campaign.edition.pk, worker.pk, NOW)
     pause(campaign, now=NOW)
     with pytest.raises(WrongState, match="on its way already"):
         take_back(campaign, now=NOW)
-    dialect.close_chunks([chunk], worker.pk)
+    delivery_sql.close_chunks([chunk], worker.pk)
     assert take_back(campaign, now=NOW).state == "draft"
 
 
@@ -479,7 +479,7 @@ def test_the_database_itself_refuses_books_that_do_not_add_up(house: House) -> N
 
 
 def test_a_claim_finds_its_chunk_by_the_index_made_for_it(house: House) -> None:
-    from samizdat import dialect
+    from samizdat.delivery import sql as delivery_sql
 
     house.people(1)
     edition = house.released().edition
@@ -488,7 +488,7 @@ def test_a_claim_finds_its_chunk_by_the_index_made_for_it(house: House) -> None:
         Chunk(edition=edition, position=place, size=1, left=1, numbers=bytes(4000), state=place % 3)
         for place in range(1, 3000)
     )
-    sql = dialect.claim_sql()
+    sql = delivery_sql.claim_sql()
     arguments = [None, None, edition.pk, None, 2, edition.pk]
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -508,15 +508,15 @@ def test_a_claim_finds_its_chunk_by_the_index_made_for_it(house: House) -> None:
 
 
 def test_two_senders_never_claim_the_same_chunk(house: House) -> None:
-    from samizdat import dialect
+    from samizdat.delivery import sql as delivery_sql
     from samizdat.delivery.models import Worker
 
     house.people(1600)
     edition = house.released().edition
     workers = [Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW) for _ in range(2)]
-    claimed = [dialect.claim_chunks(edition.pk, workers[place % 2].pk, NOW, 1 + place % 2) for place in range(4)]
+    claimed = [delivery_sql.claim_chunks(edition.pk, workers[place % 2].pk, NOW, 1 + place % 2) for place in range(4)]
     assert [len(some) for some in claimed] == [1, 2, 1, 0]
     numbers = [chunk[0] for some in claimed for chunk in some]
     assert numbers == sorted(set(numbers)) and len(numbers) == Chunk.objects.filter(edition=edition).count()
-    dialect.close_chunks([numbers[0]], workers[1].pk)  # Not the owner: nothing happens.
+    delivery_sql.close_chunks([numbers[0]], workers[1].pk)  # Not the owner: nothing happens.
     assert Chunk.objects.get(pk=numbers[0]).owner_id == workers[0].pk

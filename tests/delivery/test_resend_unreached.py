@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from samizdat import dbclock, dialect
+from samizdat import dbclock
 from samizdat.audience.models import ListTotal
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import folders
@@ -18,6 +18,7 @@ from samizdat.campaigns.templates.layout_store import arrangement_of, sealed
 from samizdat.core.content.templates import LayoutChanges, WrittenRegion
 from samizdat.core.mail import outcome
 from samizdat.core.mail.ledger import State
+from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.actions import cancel, release, releasing, resend, running, settle
 from samizdat.delivery.actions.resend_unreached import unreached
 from samizdat.delivery.engine import run_campaign
@@ -155,7 +156,7 @@ def test_one_in_doubt_is_settled_and_the_others_stay(sent: Campaign, house: Hous
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("ask", [lambda: dialect.unreached(1), lambda: dialect.doubtful(1, 0, 50)])
+@pytest.mark.parametrize("ask", [lambda: delivery_sql.unreached(1), lambda: delivery_sql.doubtful(1, 0, 50)])
 def test_those_few_are_found_without_reading_all_that_was_accepted(ask: Callable[[], object], db: None) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL reads a small table whole")

@@ -9,7 +9,6 @@ from samizdat.audience import actions as audience
 from samizdat.audience.actions import FieldShape, add_field, add_segment, add_subscriber, change_segment, tags
 from samizdat.audience.models import MONTHLY, Subscription, row_id
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns.audience import AudienceSize, quick_count, reach_of
 from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
@@ -17,6 +16,7 @@ from samizdat.core import segment
 from samizdat.core.consent import PAUSED
 from samizdat.core.mail.ledger import unpack_numbers
 from samizdat.delivery.actions import release
+from samizdat.delivery.audience_size import AudienceSize, quick_count, reach_of
 from samizdat.delivery.errors import NobodyToWrite, NotReleasable
 from samizdat.delivery.models import Chunk
 from samizdat.delivery.recipients_breakdown import whom
@@ -192,7 +192,7 @@ def test_a_segment_that_is_changed_after_the_release_changes_nothing_of_it(lette
 def test_of_a_long_list_a_sealed_segment_is_not_counted_while_somebody_writes(letter: Letter, monkeypatch: Any) -> None:
     campaign = letter.to(letter.of_riga)
     assert quick_count(campaign, NOW) == 2
-    monkeypatch.setattr("samizdat.campaigns.audience.OPENED_AT_ONCE", 3)
+    monkeypatch.setattr("samizdat.delivery.audience_size.OPENED_AT_ONCE", 3)
     assert quick_count(campaign, NOW) is None
 
 

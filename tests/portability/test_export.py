@@ -220,14 +220,14 @@ def test_a_killed_import_counts_no_day_of_growth_twice(
         add(rows)
 
     monkeypatch.setattr(growing, "SLICE", 2)
-    add = growing.dialect.add_growth
+    add = growing.audience_sql.add_growth
     grown = sorted(Growth.objects.values_list("day", "what", "way", "count"))
     assert len(grown) > 2
     data = made(audience, ExportRequest("samizdat"))
-    monkeypatch.setattr(growing.dialect, "add_growth", once)
+    monkeypatch.setattr(growing.audience_sql, "add_growth", once)
     with pytest.raises(Killed):
         in_another_house(data, tmp_path, vault)
-    monkeypatch.setattr(growing.dialect, "add_growth", add)
+    monkeypatch.setattr(growing.audience_sql, "add_growth", add)
     there = Organization.objects.get(slug="harbour-bell")
     bring_back(there, tmp_path / "export.zip", now=lambda: NOW)
     rows = Growth.objects.filter(list__organization=there)

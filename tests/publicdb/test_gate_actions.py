@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from django.db import connections
 
-from samizdat import dialect
+from samizdat import db
 from samizdat.core.crypto import tokens
 from samizdat.publicdb import actions, queries, safe_html
 from samizdat.publicdb.models import Form, Intake, Page, PublicPicture, Site
@@ -29,7 +29,7 @@ def place(**changes: object) -> Site:
 def test_the_publicdb_has_the_tables_of_its_app_alone() -> None:
     tables = set(connections["publicdb"].introspection.table_names()) - {"django_migrations"}
     assert {name.partition("_")[0] for name in tables} == {"publicdb"}
-    assert {app for app, _name in dialect.migrated("publicdb")} == {"publicdb"}
+    assert {app for app, _name in db.migrated("publicdb")} == {"publicdb"}
 
 
 def test_publishing_twice_keeps_one_row_with_the_last_word() -> None:

@@ -78,7 +78,7 @@ def test_a_send_page_that_counts_long_is_there_at_once_and_fills_itself_in(
 ) -> None:
     client, address = desk("editor"), at(here, "send", here.campaign.pk)
     client.post(at(here, "campaign", here.campaign.pk), letter(here, segment=strangers.pk))
-    monkeypatch.setattr("samizdat.campaigns.audience.ASKED_AT_ONCE", 0)
+    monkeypatch.setattr("samizdat.delivery.audience_size.ASKED_AT_ONCE", 0)
     monkeypatch.setattr("samizdat.web.delivery.views.release.whom", None)  # Nobody is counted for this one.
     page = client.get(address).content.decode()
     assert 'hx-get="?counted=1"' in page and 'href="?counted=1"' in page

@@ -284,11 +284,11 @@ def test_an_organization_that_the_publicdb_does_not_know_is_published(campaign: 
 
 
 def test_an_erasure_is_swept_from_the_disk_until_it_went_through(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from samizdat import dialect
+    from samizdat.audience import sql as audience_sql
     from samizdat.worker.schedule import vacuum
 
     answers = [False, True]
-    monkeypatch.setattr(dialect, "sweep_after_erasing", lambda: answers.pop(0))
+    monkeypatch.setattr(audience_sql, "sweep_after_erasing", lambda: answers.pop(0))
     monkeypatch.setattr(event_handlers, "WAITS", (0,))
     settle()
     assert NOW.hour, "so that the readable day of the event lies before the sweep and its moment after"

@@ -13,8 +13,8 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
-from samizdat.audience import bulk_consent_writer
+from samizdat import db
+from samizdat.audience import bulk_consent_writer, sql
 from samizdat.audience.actions.subscribers import erase_locked
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter, Search, read
@@ -146,7 +146,7 @@ def run(
     """Goes on with a work, forward or back, until it is through, the seconds are used up, or somebody stops it."""
     until = None if seconds is None else time.monotonic() + seconds
     # Its place and its rows are one transaction, so a power cut takes back both.
-    with dialect.not_waiting():
+    with db.not_waiting():
         while True:
             work = BulkAction.objects.select_related("organization").get(id=number)
             if work.state not in ("running", "undoing"):
@@ -201,7 +201,7 @@ def _slice(work: BulkAction, now: datetime) -> None:
         if row.state != "running" or row.below != work.below:
             return
         if page.ids:
-            held = dialect.hold_subscribers(work.organization_id, page.ids)
+            held = sql.hold_subscribers(work.organization_id, page.ids)
             changed, entered, fresh = _do(work.organization, plan, held, now)
             _keep(row, changed, entered, fresh)
             row.looked += len(page.ids)
@@ -212,7 +212,7 @@ def _slice(work: BulkAction, now: datetime) -> None:
             detail = {"deed": row.deed, "changed": row.changed}
             record("bulk.finished", work.organization, about=row.id, by=row.by, now=now, detail=detail)
             if row.deed == ERASE:
-                transaction.on_commit(dialect.sweep_after_erasing)
+                transaction.on_commit(sql.sweep_after_erasing)
         row.save(update_fields=["state", "looked", "changed", "below", "finished", "piece"])
 
 
@@ -253,9 +253,9 @@ def _list(number: int | None) -> List:
 
 
 def _retag(tag: int, ids: Sequence[int], more: int) -> Sequence[int]:
-    changed = dialect.tag_many(tag, ids) if more > 0 else dialect.untag_many(tag, ids)
+    changed = sql.tag_many(tag, ids) if more > 0 else sql.untag_many(tag, ids)
     totals = ListTotals()
-    for list_id, status, many in dialect.standings_of(changed):
+    for list_id, status, many in sql.standings_of(changed):
         totals.carry(list_id, status, tag, more * many)
     totals.write()
     return changed
@@ -263,7 +263,7 @@ def _retag(tag: int, ids: Sequence[int], more: int) -> Sequence[int]:
 
 def _standing(list_: List, ids: Sequence[int], statuses: Iterable[int]) -> Sequence[int]:
     """Those who stand so on a list now that they are locked."""
-    known = dialect.pauses_of(ids, list_.id)
+    known = sql.pauses_of(ids, list_.id)
     return [id for id in ids if id in known and known[id][0] in statuses]
 
 
@@ -273,7 +273,7 @@ def _move(plan: BulkPlan, ids: Sequence[int], now: datetime) -> Changed:
     moving = [id for id in _standing(here, ids, (SUBSCRIBED,)) if id not in away]
     subscribed = set(_standing(there, moving, (SUBSCRIBED,)))
     entering = [id for id in moving if id not in subscribed]
-    known = dialect.pauses_of(entering, there.id)
+    known = sql.pauses_of(entering, there.id)
     bulk_consent_writer.write(
         there, entering, "given", {consent.WORDING: plan.words, consent.SOURCE: "desk"}, now, MOVED
     )
@@ -297,7 +297,7 @@ def _undo_slice(work: BulkAction, now: datetime) -> None:
                 [row_id(work.organization_id, number) for number in unpack_numbers(bytes(blob))]
                 for blob in (piece.changed, piece.entered, piece.fresh)
             )
-            here = dialect.hold_subscribers(work.organization_id, ids)
+            here = sql.hold_subscribers(work.organization_id, ids)
             row.undone += len(_take_back(plan, (here, entered, fresh), now))
             BulkActionPiece.objects.filter(work=row, place=piece.place).delete()
         if not BulkActionPiece.objects.filter(work=row).exists():

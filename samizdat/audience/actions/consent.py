@@ -6,8 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat import dialect
-from samizdat.audience import bulk_consent_writer, consent_records, consent_writer
+from samizdat.audience import bulk_consent_writer, consent_records, consent_writer, sql
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.models import (
@@ -164,7 +163,7 @@ def leave_again(subscriber: Subscriber, list: List, *, now: datetime, by: Any = 
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         about = consent.PURPOSES.index(purpose)
-        known = [known for _, known in dialect.consent_of([row.id]) if known[1] in (list.id, None)]
+        known = [known for _, known in sql.consent_of([row.id]) if known[1] in (list.id, None)]
         spoken = [entry for entry in known if entry[3] == about and entry[2] != _ASKED]
         if not spoken or (consent.KINDS[spoken[-1][2]], consent.WAYS[spoken[-1][4]]) != ("returned", "one-click"):
             return False
@@ -190,7 +189,7 @@ def settle_again(organization: Any, numbers: Iterable[int], *, now: datetime) ->
 
 def verdict(subscriber: Subscriber, list: List, now: datetime, purpose: str = "newsletter") -> Verdict:
     """May we write to her, with the reason: core/consent over all that is on record."""
-    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
     blinds = consent_writer.blinds_of(keyring.keys(subscriber.organization), subscriber)
     reason = consent_writer.suppressed(subscriber.organization_id, blinds)
     return consent.may(known, list.id, purpose, now, suppressed=reason)
@@ -200,7 +199,7 @@ def _gone(subscriber: Subscriber, list: List, purpose: str, now: datetime) -> bo
     """Whether there is nothing left to leave. The status of a subscription speaks of letters alone."""
     if purpose == "newsletter":
         return _status(subscriber, list) in (UNSUBSCRIBED, STATUSES.index("cleaned"))
-    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
     return consent.status(consent.may(known, list.id, purpose, now)) in ("unsubscribed", "cleaned")
 
 
@@ -213,7 +212,7 @@ def has_left(subscriber: Subscriber, list: List, purpose: str = LETTERS) -> bool
 
 def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: datetime) -> bool:
     """Whether her sign-up of that day (UTC) asked for appeals as well, and nothing has answered that since."""
-    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
     return day in consent.asked_on(known, list.id, now, APPEALS)
 
 
@@ -222,7 +221,7 @@ def _is_news(row: Subscriber, list: List, way: str, purpose: str, now: datetime)
     not undo theirs; and undoing what links did not what they told the desk."""
     if way in HER_WAYS and bulk_consent_writer.last_by_desk(list, [row.id], "withdrawn"):
         return True
-    known = consent_records.records(record for _, record in dialect.consent_of([row.id]))
+    known = consent_records.records(record for _, record in sql.consent_of([row.id]))
     left = consent.leavings(known, list.id, purpose, now)
     return way not in BY_LINK and bool(left) and all(withdrawal.way in BY_LINK for withdrawal in left)
 
@@ -231,7 +230,7 @@ def _left_by_link(subscriber: Subscriber, list: List, since: date, purpose: str,
     """Whether all that was withdrawn since they got it last was withdrawn by a link, on that day or later: what stands,
     which is undone, and what was said again after it. Whoever can forge links lays one over somebody else's no.
     """
-    known = consent_records.records(record for _, record in dialect.consent_of([subscriber.id]))
+    known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
     left = consent.leavings(known, list.id, purpose, now)
     return bool(left) and all(withdrawal.way in BY_LINK and withdrawal.day >= since for withdrawal in left)
 
@@ -240,7 +239,7 @@ def _asked_in(subscriber: Subscriber, list: List, purpose: str = LETTERS, day: d
     """The words of her last sign-up for this list, or of that day, with their version, and when that was."""
     keys = keyring.keys(subscriber.organization)
     wanted = (list.id, _ASKED, consent.PURPOSES.index(purpose))
-    for _, (_number, *about, _way, asked), blob in reversed(dialect.consent_with_words([subscriber.id])):
+    for _, (_number, *about, _way, asked), blob in reversed(sql.consent_with_words([subscriber.id])):
         if tuple(about) == wanted and blob and (day is None or asked == day.isoformat()):
             held = seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number))
             kept = {

@@ -7,8 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat import dialect
-from samizdat.audience import consent_records, consent_writer
+from samizdat.audience import consent_records, consent_writer, sql
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent import verdict
 from samizdat.audience.list_totals import ListTotals
@@ -57,7 +56,7 @@ def _forget_of(list: List, due: Sequence[tuple[int, int]], now: datetime) -> int
     ids, records = sorted({subscriber for _record, subscriber in due}), {record for record, _subscriber in due}
     forgotten = 0
     with transaction.atomic():
-        ids = dialect.hold_subscribers(list.organization_id, ids)
+        ids = sql.hold_subscribers(list.organization_id, ids)
         held = _held(ids)
         standing, known = _standing(list, held, now), _known_otherwise(list, held)
         for row in Subscriber.objects.select_related("organization").filter(id__in=ids).order_by("id"):
@@ -83,14 +82,14 @@ def waits(list: List, subscriber: Subscriber, day: date, now: datetime, sent_at:
 
 def asked(list: List, subscriber: Subscriber, day: date, now: datetime) -> bool:
     """Whether a sign-up of that day is on record, and nothing has answered it since."""
-    records = consent_records.records(known for _id, known in dialect.consent_of([subscriber.id]))
+    records = consent_records.records(known for _id, known in sql.consent_of([subscriber.id]))
     return day in consent.asked_on(records, list.id, now)
 
 
 def _held(ids: Sequence[int]) -> Mapping[int, Sequence[Held]]:
     """What is on record about these subscribers."""
     by_subscriber: dict[int, Any] = {id: [] for id in ids}
-    for id, (number, list_id, kind, purpose, way, day), blob in dialect.consent_with_words(ids):
+    for id, (number, list_id, kind, purpose, way, day), blob in sql.consent_with_words(ids):
         by_subscriber[id].append(((list_id, kind, way, day, purpose), number, blob))
     return by_subscriber
 

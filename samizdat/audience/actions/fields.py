@@ -10,8 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
-from samizdat.audience import consent_records, consent_writer, plaintext_fields, tags_and_fields
+from samizdat.audience import consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
 from samizdat.audience.errors import FieldRefused
 from samizdat.audience.models import Field, Import, Subscriber, row_id
 from samizdat.core import fields
@@ -185,7 +184,7 @@ def _follow_slice(row: Field, now: datetime) -> bool:
             done = len(subscribers) < SLICE
             row.filled = None if done else subscribers[-1].id
         else:
-            done = dialect.drop_readable_slice(row.id, CLEAR) < CLEAR
+            done = sql.drop_readable_slice(row.id, CLEAR) < CLEAR
             row.filled = None if done else 0
         if done:
             record(
@@ -245,13 +244,13 @@ def _clear_slice(row: Field, now: datetime) -> bool:
             if row.number in (held := consent_writer.values_of(keys, subscriber)) and held.pop(row.number)
         ]
         if rows:
-            dialect.update_subscribers(rows)
+            sql.update_subscribers(rows)
         done = len(subscribers) < SLICE
         row.cleared = subscribers[-1].id if subscribers else row.cleared
         if done:
             row.sealed = b""
             record("field.cleared", organization, about=row.number, now=now)
-            transaction.on_commit(dialect.sweep_after_erasing)
+            transaction.on_commit(sql.sweep_after_erasing)
         row.save(update_fields=["cleared", "sealed"])
     return done
 

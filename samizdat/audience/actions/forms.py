@@ -15,8 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat import dialect
-from samizdat.audience import consent_records, consent_writer, queries, tags_and_fields
+from samizdat.audience import consent_records, consent_writer, queries, sql, tags_and_fields
 from samizdat.audience.actions.consent_texts import put_wording, words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import FormRefused
@@ -343,7 +342,7 @@ def take_told(subscriber: Subscriber, list_: List, number: int, *, now: datetime
 def _told(keys: Any, row: Subscriber, purpose: str = LETTERS) -> Iterator[tuple[int | None, dict[str, Any]]]:
     """(list, what she typed) of the records that she was asked by a form, the newest first."""
     asked = consent.KINDS.index("asked"), consent.PURPOSES.index(purpose)
-    for _id, (_number, list_id, *about, _way, _day), blob in reversed(dialect.consent_with_words([row.id])):
+    for _id, (_number, list_id, *about, _way, _day), blob in reversed(sql.consent_with_words([row.id])):
         if tuple(about) == asked and blob:
             answers = told_in(seal.unpack(keys.open(blob, *consent_records.RECORD, row.number)))
             if answers:

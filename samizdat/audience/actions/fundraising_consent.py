@@ -6,8 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat import dialect
-from samizdat.audience import consent_writer
+from samizdat.audience import consent_writer, sql
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent import asked_for_appeals
 from samizdat.audience.actions.lists import change_list
@@ -41,7 +40,7 @@ def concern(subscriber: Subscriber, list: List) -> bool:
     if not Subscription.objects.filter(subscriber=subscriber, list=list, status=SUBSCRIBED).exists():
         return False
     about = list.id, consent.PURPOSES.index(APPEALS)
-    spoke = any((known[1], known[3]) == about for _id, known in dialect.consent_of([subscriber.id]))
+    spoke = any((known[1], known[3]) == about for _id, known in sql.consent_of([subscriber.id]))
     return spoke or bool(words_for(list))
 
 

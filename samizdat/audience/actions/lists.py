@@ -7,8 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
-from samizdat.audience import tags_and_fields
+from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.actions.consent_texts import put_wording
 from samizdat.audience.errors import ListNameTaken, NoName
 from samizdat.audience.list_names import list_name
@@ -31,7 +30,7 @@ def new_list(
         row.name_sealed = _sealed(keys, row, name)
         row.details_sealed = seal_json(keys, dict(details or {}), "list", "details", row.id)
         row.save(update_fields=["name_sealed", "details_sealed"])
-        dialect.add_list_totals([(row.id, status, 0) for status in range(len(STATUSES))])
+        sql.add_list_totals([(row.id, status, 0) for status in range(len(STATUSES))])
         record("list.created", organization, about=row.id, by=by, now=now, detail={"name": name})
     return row
 

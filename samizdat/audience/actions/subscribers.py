@@ -6,8 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat import dialect
-from samizdat.audience import consent_writer, tags_and_fields
+from samizdat.audience import consent_writer, sql, tags_and_fields
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.consent_writer import ConsentFactRow
@@ -152,7 +151,7 @@ def erase(
             blind = keys.blind(addresses.comparable(addresses.normalize(address)))
             keep_suppression(organization, keys, blind, "erased", now.astimezone(UTC).date())
         record("subscriber.erased", organization, about=row.id if row else None, by=by, now=now)
-        transaction.on_commit(dialect.sweep_after_erasing)
+        transaction.on_commit(sql.sweep_after_erasing)
     return row is not None
 
 

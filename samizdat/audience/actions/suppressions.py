@@ -8,8 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat import dialect
-from samizdat.audience import bulk_consent_writer, consent_writer
+from samizdat.audience import bulk_consent_writer, consent_writer, sql
 from samizdat.audience.errors import TooManyAddresses
 from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression
 from samizdat.core.mail import address as addresses
@@ -139,10 +138,10 @@ def _suppress_slice(
         new = [address for address in wanted if address not in stopped]
         today = now.astimezone(UTC).date().isoformat()
         rows = [(organization.id, keys.blind(address), keys.index_version, reason, today) for address in new]
-        dialect.insert_suppressions(rows)
+        sql.insert_suppressions(rows)
         fresh = [blind for address in new for blind in keys.blinds(address)]
-        people = sorted({row[1] for row in dialect.subscribers_by_blind(organization.id, fresh)}) if fresh else []
-        dialect.lock_subscribers(people)
+        people = sorted({row[1] for row in sql.subscribers_by_blind(organization.id, fresh)}) if fresh else []
+        sql.lock_subscribers(people)
         bulk_consent_writer.settle_all(organization, people, now)
         taken.added += len(new)
         taken.known += len(stopped)
@@ -150,11 +149,11 @@ def _suppress_slice(
 
 
 def _known(organization: Any, blinds: Sequence[bytes]) -> Sequence[tuple[bytes, str]]:
-    return dialect.suppressions_by_blind(organization.id, blinds)
+    return sql.suppressions_by_blind(organization.id, blinds)
 
 
 def keep_suppression(organization: Any, keys: OrganizationKeys, blind: bytes, reason: str, day: date) -> None:
-    dialect.insert_suppressions([(organization.id, blind, keys.index_version, reason, day.isoformat())])
+    sql.insert_suppressions([(organization.id, blind, keys.index_version, reason, day.isoformat())])
 
 
 def _row(

@@ -10,8 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
-from samizdat.audience import tags_and_fields
+from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.errors import TagRefused
 from samizdat.audience.models import Import, SubscriberTag, Tag, TagTotal
 from samizdat.events.actions import record
@@ -50,7 +49,7 @@ def clear_removed_tags(seconds: float, stop: Callable[[], bool] = lambda: False)
     until = time.monotonic() + seconds
     carried = SubscriberTag.objects.filter(tag=OuterRef("pk"))
     for number in Tag.objects.filter(Exists(carried), removed=True).order_by("id").values_list("id", flat=True):
-        while dialect.drop_tag_slice(number, SLICE) == SLICE:
+        while sql.drop_tag_slice(number, SLICE) == SLICE:
             if stop() or time.monotonic() > until:
                 return False
         TagTotal.objects.filter(tag=number).delete()

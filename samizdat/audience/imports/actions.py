@@ -12,8 +12,8 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils.translation import gettext as _
 
-from samizdat import dialect, plugins
-from samizdat.audience import tags_and_fields
+from samizdat import plugins
+from samizdat.audience import bulk_insert, tags_and_fields
 from samizdat.audience.errors import ImportRefused, ImportTaken
 from samizdat.audience.imports import column_memory, ownership, run, uploads
 from samizdat.audience.imports import inspect as opening
@@ -399,7 +399,7 @@ def _run(
             Import.objects.filter(id=row.id).update(started=row.started)
         if _bring(row, paths, piece, now, progress, stop, rejected):
             _finish(row, now())
-            dialect.learn_sizes()
+            bulk_insert.learn_sizes()
         else:
             Import.objects.filter(id=row.id, owner=row.owner).update(state="stopped", owner="", problem="")
     except (NoAddresses, BadFiles) as wrong:

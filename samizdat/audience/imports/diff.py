@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from samizdat import dialect
-from samizdat.audience import consent_records
+from samizdat.audience import consent_records, sql
 from samizdat.audience.imports.reading.parse import NEW, Fact, ParsedRow
 from samizdat.audience.models import NUMBER_MASK, STATUSES
 from samizdat.core import consent
@@ -54,7 +53,7 @@ class SubscriberChange:
     plain: bytes | None = None  # her values, where they or the language change
     tags: set[int] = field(default_factory=set)
     facts: list[Fact] = field(default_factory=list)
-    entered: list[tuple[int, int, int, int, str]] = field(default_factory=list)  # dialect.SubscriptionRow
+    entered: list[tuple[int, int, int, int, str]] = field(default_factory=list)  # bulk_insert.SubscriptionRow
     moved: list[tuple[int, int, str, int, int]] = field(default_factory=list)  # (status, may, since, subscriber, list)
     asked: list[tuple[int, int, int]] = field(default_factory=list)  # (asking, subscriber, list)
     suppress: bool = False
@@ -91,7 +90,7 @@ class KnownSubscribers:
                 where[older] = row[0]
         return {
             where[bytes(blind)]: KnownSubscriber(id, bytes(blind), bytes(blob), language)
-            for blind, id, blob, language in dialect.subscribers_by_blind(self._organization, list(where))
+            for blind, id, blob, language in sql.subscribers_by_blind(self._organization, list(where))
         }
 
     def read(self, people: Iterable[KnownSubscriber]) -> None:
@@ -100,11 +99,11 @@ class KnownSubscribers:
         for person in by_id.values():
             person.tags, person.lists, person.records, person.words = set(), {}, [], {}
         ids = list(by_id)
-        for id, tag in dialect.tags_of(ids):
+        for id, tag in sql.tags_of(ids):
             by_id[id].tags.add(tag)
-        for id, list_id, status, may in dialect.subscriptions_of(ids):
+        for id, list_id, status, may in sql.subscriptions_of(ids):
             by_id[id].lists[list_id] = (status, may)
-        for id, record, words in dialect.consent_with_words(ids):
+        for id, record, words in sql.consent_with_words(ids):
             by_id[id].records.append(record)
             by_id[id].words[record[0]] = words
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
-from samizdat import dialect
+from samizdat import db
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports.reading.parse import AskPiece, ImportSlice
 from samizdat.audience.imports.reading.subprocess_reader import ReaderOrder, ReaderProcess, read_here
@@ -67,7 +67,7 @@ def bring(
 ) -> bool:
     """Brings in all slices. True at the end, False when stopped before. Errors: ImportTaken."""
     counts = Counter({name: row.counts.get(name, 0) for name in COUNTS})
-    with dialect.bulk_writing(), _collecting_seldom() as collect:
+    with db.bulk_writing(), _collecting_seldom() as collect:
         for slice in import_slices:
             collect()
             begun = time.perf_counter()

@@ -11,8 +11,7 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from samizdat import dialect
-from samizdat.audience import consent_records, consent_writer, plaintext_fields, tags_and_fields
+from samizdat.audience import bulk_insert, consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
 from samizdat.audience.imports.diff import KnownSubscriber, KnownSubscribers, SubscriberChange
 from samizdat.audience.imports.reading.parse import NEW, Fact, ImportSlice, ParsedRow
 from samizdat.audience.list_totals import ListTotals
@@ -104,7 +103,7 @@ class ImportWriter:
         where = {row[0]: row[0] for row in rows}
         where |= {older: row[0] for row in rows for older in row[10]}
         by_blind: dict[bytes, list[str]] = defaultdict(list)
-        for blind, reason in dialect.suppressions_by_blind(self.organization.id, list(where)):
+        for blind, reason in sql.suppressions_by_blind(self.organization.id, list(where)):
             by_blind[where[bytes(blind)]].append(reason)
         return {blind: consent_records.foremost(reasons) or "" for blind, reasons in by_blind.items()}
 
@@ -149,18 +148,18 @@ class ImportWriter:
         today = self.today
         numbers = sorted(self._numbers.take(len(rows)))
         base, sealed = row_id(organization, 0), self._seal
-        dialect.insert_subscribers(
+        bulk_insert.insert_subscribers(
             (base + number, organization, sealed(plain, number, nonce), blind, version, provider, language, today)
             for (blind, plain, _, provider, language, _, _, _, _, _, _), number, nonce in zip(
                 rows, numbers, _nonces(len(rows)), strict=True
             )
         )
-        dialect.insert_subscriptions(
+        bulk_insert.insert_subscriptions(
             (base + row_number, list_id, row[2], _may(row[2], reasons.get(row[0])), today)
             for row, row_number in zip(rows, numbers, strict=True)
         )
         known = self._known_tags({row[6] for row in rows})
-        dialect.insert_subscriber_tags(
+        bulk_insert.insert_subscriber_tags(
             (base + number, tag) for row, number in zip(rows, numbers, strict=True) for tag in known[row[6]]
         )
         for (status, tags), many in Counter([(row[2], row[6]) for row in rows]).items():
@@ -187,7 +186,7 @@ class ImportWriter:
         day = self.today
         purpose, way = consent_records.NEWSLETTER, consent_records.IMPORT
         proof = consent_records.digester(organization, list_id, purpose, way, day)
-        dialect.insert_consent(
+        bulk_insert.insert_consent(
             (organization, subscriber, list_id, kind, purpose, way, day, blob, proof(subscriber, kind, blob))
             for (subscriber, number, (kind, _, _, words)), nonce in zip(facts, _nonces(len(facts)), strict=True)
             for blob in (sealed(words, number, nonce),)
@@ -196,7 +195,7 @@ class ImportWriter:
     def _suppress(self, blinds: list[bytes], reason: str = "bounce") -> None:
         version = self._keys.index_version
         rows = [(self.organization.id, blind, version, reason, self.today) for blind in sorted(blinds)]
-        dialect.insert_suppressions(rows)
+        sql.insert_suppressions(rows)
 
     def _take_complaints(self, complained: list[tuple[bytes, ...]]) -> None:
         """Before the rows themselves, so that they come in suppressed; who is here already is settled on all lists."""
@@ -225,8 +224,8 @@ class ImportWriter:
             people = {change.row.blind: change.person for change in touched}
             # On PostgreSQL somebody may have changed them between our look and now: lock, look again, decide.
             ids = [person.id for person in people.values()]
-            if dialect.lock_subscribers(ids):
-                if len(dialect.there(self.organization.id, ids)) < len(ids):
+            if sql.lock_subscribers(ids):
+                if len(sql.there(self.organization.id, ids)) < len(ids):
                     raise IntegrityError  # Erased in this moment: the slice is looked at again.
                 touched = self._changes([change.row for change in touched], people, reasons)
             self._apply(touched)
@@ -249,7 +248,7 @@ class ImportWriter:
 
     def _apply(self, changes: list[SubscriberChange]) -> None:
         nonces = _nonces(len(changes))
-        dialect.update_subscribers(
+        sql.update_subscribers(
             [
                 (self._seal(change.plain, change.person.number, next(nonces)), change.language, change.person.id)
                 for change in changes
@@ -259,10 +258,12 @@ class ImportWriter:
         plaintext_fields.write_packed(
             ((change.person.id, change.plain) for change in changes if change.plain is not None), self._readable
         )
-        dialect.insert_subscriber_tags([(change.person.id, tag) for change in changes for tag in sorted(change.tags)])
-        dialect.insert_subscriptions([row for change in changes for row in change.entered])
-        dialect.update_subscriptions([row for change in changes for row in change.moved])
-        dialect.update_asking([row for change in changes for row in change.asked])
+        bulk_insert.insert_subscriber_tags(
+            [(change.person.id, tag) for change in changes for tag in sorted(change.tags)]
+        )
+        bulk_insert.insert_subscriptions([row for change in changes for row in change.entered])
+        sql.update_subscriptions([row for change in changes for row in change.moved])
+        sql.update_asking([row for change in changes for row in change.asked])
         self._record([(change.person.id, change.person.number, fact) for change in changes for fact in change.facts])
         self._suppress([change.row.blind for change in changes if change.suppress])
         for change in changes:

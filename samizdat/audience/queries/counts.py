@@ -6,8 +6,7 @@ from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
 
-from samizdat import dialect
-from samizdat.audience import headcount
+from samizdat.audience import headcount, sql
 from samizdat.audience.models import (
     GROWN_BY,
     GROWTH,
@@ -73,7 +72,7 @@ def reach(list: List, tag: Tag | None = None) -> dict[str, int]:
     """Who a letter would go to: subscribed, minus suppressed, is may."""
     rows: QuerySet[Any] = TagTotal.objects.filter(tag=tag) if tag else ListTotal.objects.all()
     subscribed = rows.filter(list=list, status=SUBSCRIBED).aggregate(sum=Sum("count"))["sum"] or 0
-    suppressed = dialect.count_subscribed_but_not_written_to(list.id, tag.id if tag else None)
+    suppressed = sql.count_subscribed_but_not_written_to(list.id, tag.id if tag else None)
     return {"subscribed": subscribed, "suppressed": suppressed, "may": subscribed - suppressed}
 
 

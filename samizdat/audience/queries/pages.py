@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from samizdat import dialect
-from samizdat.audience import consent_records
+from samizdat.audience import consent_records, sql
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.models import NUMBER_MASK, STATUSES, List, ListTotal, Subscriber, Subscription, TagTotal, row_id
 from samizdat.audience.queries.lists import list_by_id, tag_named, tags
@@ -88,7 +87,7 @@ def _ids(
     organization: Any, list: List | None, status: str | None, tag: str | None, below: int, limit: int
 ) -> list[int]:
     if list is None and status is None and tag is None:
-        return dialect.subscribers_below(row_id(organization.id, 0), below, limit)
+        return sql.subscribers_below(row_id(organization.id, 0), below, limit)
     tag_id = None
     if tag is not None:
         tag_row = tag_named(organization, tag)
@@ -98,7 +97,7 @@ def _ids(
     among = [list.id] if list else List.objects.filter(organization=organization).values_list("id", flat=True)
     wanted = range(len(STATUSES)) if status is None else [STATUSES.index(status)]
     if tag_id is None:
-        streams = [dialect.subscriptions_below(list_id, code, below, limit) for list_id in among for code in wanted]
+        streams = [sql.subscriptions_below(list_id, code, below, limit) for list_id in among for code in wanted]
     else:
         streams = _tagged({(list_id, code) for list_id in among for code in wanted}, tag_id, below, limit)
     merged = heapq.merge(*streams, reverse=True)
@@ -116,9 +115,7 @@ def _tagged(wanted: set[tuple[int, int]], tag: int, below: int, limit: int) -> l
     rows = ListTotal.objects.filter(list__in={list_id for list_id, _ in pairs}).values_list(*columns)
     standing = {(list_id, code): count for list_id, code, count in rows}
     carriers = sum(tagged.values())
-    return [
-        dialect.tagged_below(*pair, tag, below, limit, along_tag=carriers < standing.get(pair, 0)) for pair in pairs
-    ]
+    return [sql.tagged_below(*pair, tag, below, limit, along_tag=carriers < standing.get(pair, 0)) for pair in pairs]
 
 
 def rows_of(organization: Any, ids: list[int]) -> list[SubscriberRow]:

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from samizdat import dialect
-from samizdat.audience import consent_records, consent_writer
+from samizdat.audience import consent_records, consent_writer, sql
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import STATUSES, List, Subscriber, Subscription
 from samizdat.audience.queries.subscribers import tag_names, values_of
@@ -120,7 +119,7 @@ def _opened(keys: OrganizationKeys, subscriber: Subscriber) -> list[tuple[consen
     """Her records with what is sealed of them, in the order in which core/consent reads them."""
     records = [
         (record, seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number)) if blob else {})
-        for _, record, blob in dialect.consent_with_words([subscriber.id])
+        for _, record, blob in sql.consent_with_words([subscriber.id])
     ]
     return sorted(records, key=lambda pair: (pair[0][5], pair[0][0]))
 
@@ -128,7 +127,7 @@ def _opened(keys: OrganizationKeys, subscriber: Subscriber) -> list[tuple[consen
 def letters_left_by(subscriber: Subscriber, list_: List, now: datetime) -> frozenset[str]:
     """The editions by whose link she left this list, as her sealed records tell it (core/consent)."""
     keys = keyring.keys(subscriber.organization)
-    rows = dialect.consent_with_words([subscriber.id])
+    rows = sql.consent_with_words([subscriber.id])
     records = consent_records.records(record for _, record, _ in rows)
     letter_records = [
         replace(record, letter=_letter(keys, subscriber, blob)) if record.kind == "withdrawn" else record

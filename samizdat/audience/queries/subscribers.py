@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from samizdat import dialect
-from samizdat.audience import consent_writer, tags_and_fields
+from samizdat.audience import consent_writer, sql, tags_and_fields
 from samizdat.audience.models import NUMBER_MASK, Subscriber, Tag, is_number, row_id
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
@@ -20,7 +19,7 @@ def numbers_at(organization: Any, comparable: Iterable[str]) -> list[int]:
     """The numbers of those who have one of these addresses (address.comparable); at most 500 at a time."""
     keys = keyring.keys(organization)
     blinds = [blind for address in comparable for blind in keys.blinds(address)]
-    return [id & NUMBER_MASK for _blind, id, _b, _l in dialect.subscribers_by_blind(organization.id, blinds)]
+    return [id & NUMBER_MASK for _blind, id, _b, _l in sql.subscribers_by_blind(organization.id, blinds)]
 
 
 def subscriber_numbered(organization: Any, number: int) -> Subscriber | None:
@@ -45,7 +44,7 @@ def values_of(subscriber: Subscriber) -> dict[str, str]:
 
 def tag_names(organization: Any, ids: list[int]) -> dict[int, list[str]]:
     keys = keyring.keys(organization)
-    pairs = dialect.tags_of(ids)
+    pairs = sql.tags_of(ids)
     rows = Tag.objects.filter(organization=organization, id__in={tag for _, tag in pairs}, removed=False)
     names = {tag.id: tags_and_fields.tag_name(keys, tag) for tag in rows}
     by_subscriber: dict[int, list[str]] = {}

@@ -6,8 +6,7 @@ from typing import Any
 
 from django.db.models import Count
 
-from samizdat import dialect
-from samizdat.audience import consent_writer
+from samizdat.audience import consent_writer, sql
 from samizdat.audience.models import NUMBER_MASK, SUPPRESSION_REASONS, Suppression
 from samizdat.core.mail import address as addresses
 from samizdat.vault import keyring
@@ -44,7 +43,7 @@ def stopped(organization: Any, reason: str = "", before: int | None = None, limi
     if before is not None:
         rows = rows.filter(id__lt=before)
     suppressions = list(rows[:limit])
-    here = dialect.subscribers_by_blind(organization.id, [bytes(row.blind) for row in suppressions])
+    here = sql.subscribers_by_blind(organization.id, [bytes(row.blind) for row in suppressions])
     whose = {bytes(blind): id & NUMBER_MASK for blind, id, _blob, _language in here}
     return [SuppressionRow(row.id, row.reason, row.day, whose.get(bytes(row.blind))) for row in suppressions]
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from samizdat import dialect
+from samizdat.audience import recipients_sql
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import MONTHLY, NUMBER_MASK, SUBSCRIBED, List, Tag
 from samizdat.audience.queries import reach
 from samizdat.audience.segments import sql
@@ -40,7 +41,7 @@ class CampaignRecipients:
 def reach_in(list: List, tag: Tag | None, reader: MemberReader | None, appeal: bool = False) -> CampaignRecipients:
     """Who a letter to those of the segment would go to; an appeal to those of them who agreed to appeals too."""
     subscribed = reach(list, tag)["subscribed"]
-    unasked = subscribed - dialect.count_asking(list.id, tag.id if tag else None) if appeal else 0
+    unasked = subscribed - audience_sql.count_asking(list.id, tag.id if tag else None) if appeal else 0
     written = _by_verdict(list, tag, reader, appeal)
     inside = sum(written.values())
     may = sum(count for (verdict, _often), count in written.items() if verdict == consent.YES)
@@ -62,14 +63,14 @@ def verdicts(
 ) -> dict[tuple[int, int], int]:
     """(code of consent.REASONS or STOPPED, how often she wants letters) -> how many of the subscribed ones of the list
     (with the tag) who are in the segment, and agreed to appeals if it is one. Whoever is YES is whom a release finds
-    (dialect.release_rows).
+    (recipients_sql.release_rows).
     """
     if reader is not None or appeal:
         return _by_verdict(list, tag, reader, appeal)
-    counts = Counter(dialect.count_not_written_to_by_verdict(list.id, tag.id if tag else None))
-    seldom = dialect.count_seldom(list.id, tag.id if tag else None)
+    counts = Counter(audience_sql.count_not_written_to_by_verdict(list.id, tag.id if tag else None))
+    seldom = audience_sql.count_seldom(list.id, tag.id if tag else None)
     rest = reach(list, tag)["subscribed"] - counts.total() - sum(seldom.values())
-    lagging = dialect.count_suppressed_unnoticed(list.organization_id, list.id, tag.id if tag else None)
+    lagging = audience_sql.count_suppressed_unnoticed(list.organization_id, list.id, tag.id if tag else None)
     by_verdict = {(code, 0): count for code, count in counts.items()}
     by_verdict |= {(consent.YES, often): count for often, count in seldom.items()}
     for often, count in lagging.items():
@@ -140,7 +141,7 @@ def numbers(
 
     The `newest` of them who agreed last come first. `suppressions`: are there any to look for?
     """
-    rows, values = dialect.release_rows(reader.organization.id, list_id, tag, suppressions, _PERSON, appeal)
+    rows, values = recipients_sql.release_rows(reader.organization.id, list_id, tag, suppressions, _PERSON, appeal)
     condition = reader.where(_ID, apart=True)
     rows, values = f"{rows} AND {condition.text}", [*values, *condition.values]
     first = _newest(reader, rows, values, newest) if newest else []

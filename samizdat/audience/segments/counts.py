@@ -14,8 +14,8 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Sum
 
-from samizdat import dialect
 from samizdat.audience import numbers
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import STATUSES, SUBSCRIBED, ListTotal, TagTotal, row_id
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.sql import Columns
@@ -86,7 +86,7 @@ class SegmentCount:
 
     @cached_property
     def _asking(self) -> list[int]:
-        return dialect.lists_asking(self.organization.id)
+        return audience_sql.lists_asking(self.organization.id)
 
     # -- by sums --
 
@@ -95,7 +95,7 @@ class SegmentCount:
         if not parts:
             return self.total()
         if len(parts) == 1 and isinstance(parts[0], FundraisingCondition) and parts[0].list:
-            return dialect.count_asking(parts[0].list, None)
+            return audience_sql.count_asking(parts[0].list, None)
         on = [part for part in parts if isinstance(part, ListCondition | ConsentCondition)]
         tags = [part for part in parts if isinstance(part, TagCondition)]
         if len(on) != 1 or len(tags) > 1 or len(on) + len(tags) < len(parts) or not on[0].list:
@@ -105,7 +105,7 @@ class SegmentCount:
             return self._standing(on[0].list, STATUSES.index(on[0].status), tag) if on[0].status else None
         if on[0].state != "yes":
             return None
-        stopped = dialect.count_subscribed_but_not_written_to(on[0].list, tag)
+        stopped = audience_sql.count_subscribed_but_not_written_to(on[0].list, tag)
         return self._standing(on[0].list, SUBSCRIBED, tag) - stopped
 
     def _standing(self, list_id: int, status: int, tag: int | None) -> int:
@@ -120,7 +120,7 @@ class SegmentCount:
             case ListCondition(id, status):
                 return self._standing(id, STATUSES.index(status), None)
             case FundraisingCondition(id):
-                count = dialect.count_asking_on([id], FEW)
+                count = audience_sql.count_asking_on([id], FEW)
                 return count if count < FEW else None
         return None
 

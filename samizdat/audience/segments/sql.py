@@ -98,7 +98,7 @@ class _About:
         return f"{condition} AND {table}.subscriber_id >= {self.window[0]} AND {table}.subscriber_id < {self.window[1]}"
 
     def exists(self, table: str, condition: str, *values: Any) -> SqlCondition:
-        # PostgreSQL would join the pages of a walk, and read everybody's tags for each of them (dialect.py has more).
+        # PostgreSQL would join the pages of a walk, and read everybody's tags for each of them.
         end = " OFFSET 0" if self.apart and not _on_sqlite() else ""
         return SqlCondition(f"EXISTS (SELECT 1 FROM {table} WHERE {condition}{end})", values)
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from django.db.models import F
 
-from samizdat import dialect
+from samizdat.audience import recipients_sql
 from samizdat.audience.models import NUMBER_MASK, List, row_id
 from samizdat.campaigns.models import Campaign, is_gathered
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
@@ -44,7 +44,7 @@ def enter_round(number: int) -> None:
 def _owe_who_changed(campaign: Campaign, round: int) -> None:
     """Whoever was set aside and is in no digest of this round gets the letter by itself."""
     for rows in aside_of(campaign):
-        numbers = [row & NUMBER_MASK for row in dialect.singly_among(campaign.list_id, round, rows)]
+        numbers = [row & NUMBER_MASK for row in recipients_sql.singly_among(campaign.list_id, round, rows)]
         if numbers:
             write_chunks(campaign.edition, next_position(campaign.edition.pk), numbers)
             more = {"frozen": F("frozen") + len(numbers), "pending": F("pending") + len(numbers)}

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from samizdat import dialect
 from samizdat.accounts.grants import leading
+from samizdat.audience import recipients_sql
 from samizdat.audience.models import List
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.digest import STUCK, digest_draft
@@ -32,7 +32,7 @@ HOLD = 30
 
 def make_due(now: datetime) -> int:
     """Digests whose day has come, and those that a kill left as drafts; how many were released."""
-    rows = List.objects.select_related("organization").filter(id__in=dialect.lists_with_digest())
+    rows = List.objects.select_related("organization").filter(id__in=recipients_sql.lists_with_digest())
     # Without public pages there is nothing to lead to.
     for list_ in rows.filter(organization__fenced=False):
         if not leading(list_.organization).public_url:
@@ -66,7 +66,7 @@ def waits_for(list_: List) -> str:
 
 def how_many(list_: List) -> int:
     """Who gets the letters of a list gathered now, or will from the next digest on."""
-    return sum(often in (digest.DIGEST, digest.SOON) for _row, often, _turn in dialect.seldom_of(list_.id))
+    return sum(often in (digest.DIGEST, digest.SOON) for _row, often, _turn in recipients_sql.seldom_of(list_.id))
 
 
 def _gathered(list_: List, round: int) -> Any:
@@ -83,7 +83,7 @@ def _close(list_: List, now: datetime) -> None:
     """
     round = list_.digest_round
     rows = _gathered(list_, round).select_related("campaign__organization", "campaign__list", "campaign__template")
-    wanted = dialect.digest_page(list_.organization_id, list_.id, round, 0, 1, suppressions=True)
+    wanted = recipients_sql.digest_page(list_.organization_id, list_.id, round, 0, 1, suppressions=True)
     editions = [*rows] if wanted else []
     draft = digest_draft(list_, editions, now) if editions else None
     with transaction.atomic():
@@ -94,7 +94,7 @@ def _close(list_: List, now: datetime) -> None:
         if draft is not None:
             _write(list_, draft, editions, now)
         List.objects.filter(id=list_.id).update(digest_round=round + 1)
-        dialect.round_ends(list_.id, everybody=not held.digest_when)
+        recipients_sql.round_ends(list_.id, everybody=not held.digest_when)
         _put_off(held, now)
 
 
@@ -119,7 +119,7 @@ def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime
 def _set_readers_aside(campaign: Campaign, list_: List) -> None:
     after = 0
     where = list_.organization_id, list_.id, list_.digest_round
-    while rows := dialect.digest_page(*where, after, digest_rounds.PAGE, suppressions=True):
+    while rows := recipients_sql.digest_page(*where, after, digest_rounds.PAGE, suppressions=True):
         digest_rounds.set_aside(campaign, rows)
         after = rows[-1]
 

@@ -6,12 +6,11 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat import dialect
 from samizdat.campaigns.ab_test import marks_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.translations import frozen_in
 from samizdat.core.mail.ledger import CHUNK, pack_numbers
-from samizdat.delivery import clock_jumps
+from samizdat.delivery import clock_jumps, sql
 from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.digest_rounds import enter_round
 from samizdat.delivery.actions.language_choice import of_one_version
@@ -96,7 +95,7 @@ def _chunk_retries(edition: int, now: datetime) -> int:
             retry=True,
             variant=variant,
         )
-        dialect.retries_into_chunk(edition, chunk.pk, numbers)
+        sql.retries_into_chunk(edition, chunk.pk, numbers)
     return len(numbers)
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from samizdat import dialect
+from samizdat.audience import recipients_sql
 from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns.ab_test import marks_of
 from samizdat.campaigns.models import Campaign
@@ -20,7 +20,7 @@ def by_version(organization: int, versions: Sequence[str], numbers: Sequence[int
 
     versions: the languages of an edition by place. One query; 6 us a reader.
     """
-    rows = dialect.languages_of([row_id(organization, number) for number in numbers])
+    rows = recipients_sql.languages_of([row_id(organization, number) for number in numbers])
     places = {language: languages.place_of(language, versions) or 0 for language in {code for _row, code in rows}}
     place_by_number = {row & NUMBER_MASK: places[language] for row, language in rows}
     by_place = defaultdict[int, list[int]](list)

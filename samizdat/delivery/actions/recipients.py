@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from samizdat import dialect
 from samizdat.accounts.grants import leading
+from samizdat.audience import recipients_sql
 from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression, row_id
 from samizdat.audience.segments import campaign_audience as segmented
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, is_gathered
 from samizdat.core.content import digest
 from samizdat.core.mail.ledger import CHUNK
+from samizdat.delivery import sql
 from samizdat.delivery.actions import digest_rounds
 from samizdat.delivery.actions.rate_budgets import left_of_warm_up
 from samizdat.delivery.models import Route, SendingDomain
@@ -30,7 +31,7 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     That one is the first of the month, in the organization's zone, which goes to the whole list: whoever reads little
     should not get what was meant for a few.
     """
-    seldom = [] if campaign.is_digest or campaign.again_id is not None else dialect.seldom_of(campaign.list_id)
+    seldom = [] if campaign.is_digest or campaign.again_id is not None else recipients_sql.seldom_of(campaign.list_id)
     if not seldom:
         return frozenset()
     monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
@@ -47,7 +48,7 @@ def stands_in_digest(campaign: Campaign) -> bool:
     if not is_gathered(campaign) or not leading(campaign.organization).public_url:
         return False
     round = List.objects.values_list("digest_round", flat=True).get(id=campaign.list_id)
-    return bool(dialect.digest_page(campaign.organization_id, campaign.list_id, round, 0, 1, suppressions=True))
+    return bool(recipients_sql.digest_page(campaign.organization_id, campaign.list_id, round, 0, 1, suppressions=True))
 
 
 def waits(campaign: Campaign, often: int, when: datetime) -> str:
@@ -103,13 +104,13 @@ def _of_list(campaign: Campaign, newest: int, suppressions: bool) -> Iterator[li
     where = campaign.organization_id, campaign.list_id, campaign.tag_id
     first: list[int] = []
     if newest:
-        first = dialect.release_newest(*where, newest, suppressions, campaign.is_appeal)
+        first = recipients_sql.release_newest(*where, newest, suppressions, campaign.is_appeal)
         for at in range(0, len(first), PAGE):
             yield [row & NUMBER_MASK for row in first[at : at + PAGE]]
     known = set(first)
     after = 0
     while True:
-        rows = dialect.release_page(*where, after, PAGE, suppressions, appeal=campaign.is_appeal)
+        rows = sql.release_page(*where, after, PAGE, suppressions, appeal=campaign.is_appeal)
         if not rows:
             return
         if fresh := [row & NUMBER_MASK for row in rows if row not in known]:
@@ -122,13 +123,15 @@ def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
     seldom = who_waits(campaign, when)
     if campaign.segment_id is None and campaign.again_id is None and not campaign.is_digest:
         where = campaign.organization_id, campaign.list_id, campaign.tag_id
-        counts = Counter(dialect.count_languages(*where, True, None, campaign.is_appeal))
-        counts.subtract(dialect.count_languages(*where, True, list(seldom), campaign.is_appeal) if seldom else {})
+        counts = Counter(recipients_sql.count_languages(*where, True, None, campaign.is_appeal))
+        counts.subtract(
+            recipients_sql.count_languages(*where, True, list(seldom), campaign.is_appeal) if seldom else {}
+        )
         return counts
     counts, known = Counter[str](), 0
     for page in pages(campaign, 0, now):
         rows = [row for number in page if (row := row_id(campaign.organization_id, number)) not in seldom]
-        counts.update(language for _row, language in dialect.languages_of(rows))
+        counts.update(language for _row, language in recipients_sql.languages_of(rows))
         known += len(rows)
     counts[""] = known - counts.total()
     return counts
@@ -139,7 +142,7 @@ def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
     assert campaign.again is not None
     after, edition = 0, campaign.again.edition.pk
     where = campaign.organization_id, campaign.list_id, None
-    while rows := dialect.release_page(*where, after, PAGE, suppressions, edition, campaign.is_appeal):
+    while rows := sql.release_page(*where, after, PAGE, suppressions, edition, campaign.is_appeal):
         yield [row & NUMBER_MASK for row in rows]
         after = rows[-1]
 
@@ -148,4 +151,4 @@ def _of_digest(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
     """Those for whom letters were gathered, as far as they may still be written to."""
     where = campaign.organization_id, campaign.list_id
     for rows in digest_rounds.aside_of(campaign):
-        yield [row & NUMBER_MASK for row in dialect.release_among(*where, rows, suppressions)]
+        yield [row & NUMBER_MASK for row in recipients_sql.release_among(*where, rows, suppressions)]

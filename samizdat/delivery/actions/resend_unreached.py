@@ -7,13 +7,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
 from samizdat.campaigns import ab_test, translations
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates.layout_store import copy_arrangement
 from samizdat.core import consent
 from samizdat.core.mail.ledger import STATES
+from samizdat.delivery import sql
 from samizdat.delivery.errors import NobodyToWrite, WrongState
 from samizdat.events.actions import record
 
@@ -28,7 +28,7 @@ def unreached(campaign: Campaign) -> dict[str, int]:
         return {}
     if not (campaign.refused or campaign.unsure or campaign.cancelled):
         return {}
-    return {STATES[state]: count for state, count in dialect.unreached(campaign.edition.pk)}
+    return {STATES[state]: count for state, count in sql.unreached(campaign.edition.pk)}
 
 
 def resend(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:

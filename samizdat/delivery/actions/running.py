@@ -8,11 +8,12 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import CHUNK, JournalNews, State, unpack_numbers
+from samizdat.delivery import sql
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.digest_rounds import enter_round
@@ -144,7 +145,7 @@ def _cancel_chunk(edition: Edition, chunk: Chunk, now: datetime) -> int:
         # WHERE is the lock: a chunk that a sender claimed in this instant comes back to us later.
         if not Chunk.objects.filter(pk=chunk.pk, state=Chunk.READY).update(state=Chunk.DONE):
             return 0
-        numbers = dialect.unanswered(edition.pk, chunk.pk, chunk.retry, unpack_numbers(bytes(chunk.numbers)))
+        numbers = sql.unanswered(edition.pk, chunk.pk, chunk.retry, unpack_numbers(bytes(chunk.numbers)))
         write(_cancelled(edition, numbers, chunk.pk, chunk.retry), now)
     return len(numbers)
 
@@ -169,13 +170,13 @@ def _cancel_waiting(edition: Edition, now: datetime) -> int:
             variant=variant,
             state=Chunk.DONE,
         )
-        dialect.retries_into_chunk(edition.pk, chunk.pk, numbers)
+        sql.retries_into_chunk(edition.pk, chunk.pk, numbers)
         write(_cancelled(edition, numbers, chunk.pk, True), now)
     return len(numbers)
 
 
 def _cancelled(edition: Edition, numbers: list[int], chunk: int, retry: bool) -> list[SendResult]:
-    rows = dialect.providers([row_id(edition.organization_id, number) for number in numbers])
+    rows = audience_sql.providers([row_id(edition.organization_id, number) for number in numbers])
     return [
         SendResult(
             edition.pk,
@@ -276,7 +277,7 @@ def _settle(campaign: Campaign, edition: Edition, how: str, numbers: list[int], 
 def _resend(edition: Edition, numbers: list[int], now: datetime) -> int:
     known = set(Retry.objects.filter(edition=edition, number__in=numbers).values_list("number", flat=True))
     wanted = [number for number in numbers if number not in known]
-    dialect.put_retries(edition.pk, [(number, 1, now, now) for number in wanted])
+    sql.put_retries(edition.pk, [(number, 1, now, now) for number in wanted])
     # With them, or nobody would ever send what a killed process has put here.
     if numbers:
         Campaign.objects.filter(pk=edition.campaign_id, state="finished").update(state="sending", finished=None)

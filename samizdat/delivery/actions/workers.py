@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
+from samizdat.delivery import sql
 from samizdat.delivery.engine import journal, locks, recovery
 from samizdat.delivery.engine.heartbeat import HUNG
 from samizdat.delivery.errors import NoSuchWorker, StillRuns
@@ -34,4 +34,4 @@ def forget(number: int, *, now: datetime) -> int:
 def _runs(worker: Worker) -> bool:
     if bytes(worker.folder) == journal.folder_id() and worker.journal and journal.in_use(worker.journal):
         return True
-    return connection.vendor == "postgresql" and locks.is_held(worker.pk) and dialect.silence(worker.pk) < HUNG
+    return connection.vendor == "postgresql" and locks.is_held(worker.pk) and sql.silence(worker.pk) < HUNG

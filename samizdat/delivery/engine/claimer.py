@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connections
 
-from samizdat import dbclock, dialect
+from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience.models import NUMBER_MASK, row_id
@@ -22,7 +22,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.mail import ledger, outcome, rate
 from samizdat.core.mail.ledger import JournalNews
 from samizdat.core.mail.outcome import RouteVerdict
-from samizdat.delivery import clock_jumps, copied_installation
+from samizdat.delivery import clock_jumps, copied_installation, sql
 from samizdat.delivery.actions import copied_installation as fencing
 from samizdat.delivery.actions import due, rate_budgets, route_refusals, routes, wait_reasons
 from samizdat.delivery.engine import locks, recovery, rewound_database
@@ -265,7 +265,7 @@ class Claimer:
         mark = claim.chunk, self.worker.pk, claim.size, claim.untouched
         # A second try is hers by itself, as the first one was, whatever she chose since.
         round = -1 if claim.retry else opened.round
-        fed = dialect.feed(*mark, opened.edition, opened.organization, opened.list_id, opened.appeal, round, rows)
+        fed = sql.feed(*mark, opened.edition, opened.organization, opened.list_id, opened.appeal, round, rows)
         if not fed.ours:
             # Taken from us, since the others took us for dead: nothing of it goes out here.
             claim.closing = True
@@ -304,7 +304,7 @@ class Claimer:
             self._editions[lane.organization].remove(edition)
             return None
         most = CHUNKS_AT_SPEED if lane.rate > AT_SPEED else 1
-        rows = dialect.claim_chunks(edition, self.worker.pk, self._sender.clock(), most)
+        rows = sql.claim_chunks(edition, self.worker.pk, self._sender.clock(), most)
         claims = [self._open_claim(lane, edition, *row) for row in rows]
         return next((claim for claim in claims if claim is not None), None)
 
@@ -314,11 +314,11 @@ class Claimer:
         opened = self._open(edition, variant)
         if opened is None:  # Paused: the chunk is given back.
             assert self.worker is not None
-            dialect.close_chunks([chunk], self.worker.pk)
+            sql.close_chunks([chunk], self.worker.pk)
             return None
         numbers = list(ledger.unpack_numbers(blob))
         if retry or reported:
-            numbers = dialect.unanswered(edition, chunk, retry, numbers)
+            numbers = sql.unanswered(edition, chunk, retry, numbers)
         claim = Claim(chunk, retry, opened, deque(numbers), len(blob) // 8, len(numbers))
         self._claims[lane.organization].append(claim)
         return claim

@@ -13,7 +13,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from samizdat import dbclock, dialect
+from samizdat import dbclock
+from samizdat.delivery import sql
 from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.models import Worker
 
@@ -94,7 +95,7 @@ class Heartbeat:
     def _beat(self) -> None:
         assert self.worker is not None
         began = time.monotonic()
-        database_time = dialect.beat(self.worker.pk)
+        database_time = sql.beat(self.worker.pk)
         if database_time is None:
             raise HeldDead("The others have taken this process for dead.")
         dbclock.hear(database_time, began)

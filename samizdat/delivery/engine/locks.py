@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import connection
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat import dialect
+from samizdat import db
 from samizdat.delivery.errors import PooledConnection
 from samizdat.options import data_folder
 from samizdat.publicdb.actions import ROLES
@@ -36,7 +36,7 @@ def check_sessions() -> None:
     address = connection.settings_dict["HOST"], str(connection.settings_dict["PORT"])
     if address in _own_sessions:
         return
-    if dialect.shares_sessions():
+    if db.shares_sessions():
         raise PooledConnection(POOLED)
     _own_sessions.add(address)
 

@@ -14,12 +14,13 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from samizdat import dbclock, dialect
+from samizdat import dbclock
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import JournalNews
-from samizdat.delivery import clock_jumps
+from samizdat.delivery import clock_jumps, sql
 from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.engine.heartbeat import BEAT, HUNG
 from samizdat.delivery.engine.results import SendResult, write
@@ -80,9 +81,7 @@ def _is_here(worker: Worker) -> bool:
 
 def _lost(worker: Worker) -> bool:
     # In the hour after a clock was set nobody has been silent for so long as it seems.
-    return connection.vendor == "sqlite" or (
-        dialect.silence(worker.pk) >= LOST and not clock_jumps.patient(dbclock.now())
-    )
+    return connection.vendor == "sqlite" or (sql.silence(worker.pk) >= LOST and not clock_jumps.patient(dbclock.now()))
 
 
 @contextlib.contextmanager
@@ -110,7 +109,7 @@ def _cut_off_hung(worker: Worker) -> None:
     """A session without a heartbeat: the process behind it hangs, or its machine is gone and the server has not seen it
     yet. It loses its session; should it move again, it finds that out before it feeds anything more."""
     # By a clock that was just set forward everybody has been silent for long.
-    silent = dialect.silence(worker.pk) >= HUNG and not clock_jumps.unsettled(dbclock.now())
+    silent = sql.silence(worker.pk) >= HUNG and not clock_jumps.unsettled(dbclock.now())
     hangs = worker.beat is not None and (worker.forgotten or silent)
     if hangs and locks.cut_off(worker.pk):
         log.warning("Worker %s on %s hung: it has lost its session, and others do its work.", worker.pk, worker.host)
@@ -132,10 +131,10 @@ def _take_untouched(chunk: Chunk, worker: Worker) -> int:
         if row is None or not row.unfed:
             return 0
         numbers = ledger.unpack_numbers(bytes(row.numbers))
-        left = dialect.unanswered(row.edition_id, row.pk, row.retry, numbers)
+        left = sql.unanswered(row.edition_id, row.pk, row.retry, numbers)
         untouched = left[-row.unfed :]
         if len(untouched) == len(left):
-            dialect.close_chunks([row.pk], worker.pk)
+            sql.close_chunks([row.pk], worker.pk)
             return len(untouched)
         gone = set(untouched)
         fresh = Chunk.objects.create(
@@ -154,7 +153,7 @@ def _take_untouched(chunk: Chunk, worker: Worker) -> int:
             numbers=ledger.pack_numbers(kept), size=len(kept), left=row.left - fresh.left, unfed=0
         )
         if row.retry:
-            dialect.retries_into_chunk(row.edition_id, fresh.pk, untouched)
+            sql.retries_into_chunk(row.edition_id, fresh.pk, untouched)
     return len(untouched)
 
 
@@ -192,7 +191,7 @@ def _book_answers(folded: ledger.ReplayedJournal, now: datetime) -> None:
 
 def _providers(chunk: Chunk, numbers: list[int]) -> dict[int, int]:
     organization = chunk.edition.organization_id
-    rows = dialect.providers([row_id(organization, number) for number in numbers])
+    rows = audience_sql.providers([row_id(organization, number) for number in numbers])
     return {number: rows.get(row_id(organization, number), 0) for number in numbers}
 
 
@@ -213,7 +212,7 @@ def _as_result(chunk: Chunk, heard: ledger.JournalRecord, known: dict[int, int])
 
 
 def _free(chunk: Chunk, folded: ledger.ReplayedJournal, exact: bool, worker: Worker, now: datetime) -> None:
-    left = dialect.unanswered(chunk.edition_id, chunk.pk, chunk.retry, ledger.unpack_numbers(bytes(chunk.numbers)))
+    left = sql.unanswered(chunk.edition_id, chunk.pk, chunk.retry, ledger.unpack_numbers(bytes(chunk.numbers)))
     if not exact and chunk.unfed:
         # The end of the chunk was in no slice: that is in the database, whatever became of the journal.
         untouched = {number for number in left[-chunk.unfed :] if (chunk.pk, number) not in folded.open}
@@ -237,7 +236,7 @@ def _free(chunk: Chunk, folded: ledger.ReplayedJournal, exact: bool, worker: Wor
     ]
     with transaction.atomic():
         write(results, now)
-        dialect.close_chunks([chunk.pk], worker.pk)
+        sql.close_chunks([chunk.pk], worker.pk)
         if unsure:
             record(
                 "campaign.unsure" if exact else "campaign.unsure_held",

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from samizdat import dbclock, dialect
-from samizdat.delivery import clock_jumps
+from samizdat import dbclock
+from samizdat.delivery import clock_jumps, sql
 from samizdat.delivery.engine.journal import Journal
 from samizdat.delivery.engine.results import SendResult, write
 
@@ -109,7 +109,7 @@ class ResultWriter:
         """What was written is let go of: chunks, and the journal's copy."""
         closed = [number for result, number in group if result is None]
         if closed:
-            dialect.close_chunks(closed, self._worker)
+            sql.close_chunks(closed, self._worker)
         for _ in group:
             self._waiting.popleft()
         generations = Counter(number for result, number in group if result is not None and number >= 0)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
-from samizdat import dialect
 from samizdat.campaigns.ab_test import marks_of
 from samizdat.campaigns.models import Campaign, Edition, is_untouched
 from samizdat.campaigns.translations import frozen_in
@@ -16,7 +15,7 @@ from samizdat.core import ab_test
 from samizdat.core.crypto import seal
 from samizdat.core.mail import outcome, rate
 from samizdat.core.mail.ledger import STATES, IllegalMove, JournalNews, State, changes, step
-from samizdat.delivery import clock_jumps
+from samizdat.delivery import clock_jumps, sql
 from samizdat.delivery.models import Chunk, Retry, Worker
 from samizdat.delivery.queries import answer_column
 from samizdat.events.actions import record
@@ -200,11 +199,11 @@ def _resends(edition: int) -> bool:
 
 def _insert(edition: int, results: list[SendResult], now: datetime) -> None:
     """Errors: IntegrityError when one has a delivery."""
-    fates: dict[dialect.Fate, list[int]] = {}
+    fates: dict[sql.Fate, list[int]] = {}
     for result in results:
         fate = _FIRST_STATE[result.news], result.answer, result.code, result.route
         fates.setdefault(fate, []).append(result.number)
-    dialect.insert_deliveries(edition, fates, now.date())
+    sql.insert_deliveries(edition, fates, now.date())
 
 
 def _begin_all(account: _Account, results: list[SendResult], now: datetime, resend: bool) -> None:
@@ -246,7 +245,7 @@ def due(tries: int, now: datetime, wait: int) -> datetime:
 def _move_known(edition: int, results: list[SendResult], account: _Account, now: datetime, resend: bool) -> None:
     """The careful way: some have a delivery, so each move is looked up in the one table."""
     numbers = [result.number for result in results]
-    known = dialect.known_deliveries(edition, numbers)
+    known = sql.known_deliveries(edition, numbers)
     tries = {
         row["number"]: row
         for row in Retry.objects.filter(edition=edition, number__in=numbers).values(
@@ -265,7 +264,7 @@ def _move_known(edition: int, results: list[SendResult], account: _Account, now:
             row = _move_one(result, State(state), route, tries.get(result.number), account, now, resend)
             if row:
                 rows.append(row)
-    dialect.move_deliveries(edition, rows, now.date())
+    sql.move_deliveries(edition, rows, now.date())
 
 
 # What a message is told by an earlier chunk changes nothing once it is in another one or settled. These are facts
@@ -335,11 +334,11 @@ def _settle_try(
 def _store(edition: int, account: _Account, now: datetime) -> None:
     # Campaign, chunks, then the rest: always in this order, so that two senders on PostgreSQL do not block each other.
     minute = now.replace(second=0, microsecond=0)
-    dialect.put_retries(edition, account.again)
-    dialect.drop_retries(edition, account.settled)
-    dialect.add_totals(
+    sql.put_retries(edition, account.again)
+    sql.drop_retries(edition, account.settled)
+    sql.add_totals(
         edition,
-        dialect.DeliveryTotals(
+        sql.DeliveryTotals(
             books={STATES[state]: count for state, count in changes(account.moves).items()},
             left=dict(sorted(account.left.items())),
             routes=[(route, *totals) for route, totals in sorted(account.routes.items())],
@@ -370,4 +369,4 @@ def _store_answers(edition: int, results: Iterable[SendResult]) -> None:
         digest = seal.blind(secret, f"{code} {like}")
         sealed = keys.seal(result.text.encode(), "answer", answer_column(route, digest), edition)
         rows.append((edition, route, digest, result.answer, code, sealed, count))
-    dialect.add_answers(sorted(rows, key=lambda row: (row[1], row[2])))
+    sql.add_answers(sorted(rows, key=lambda row: (row[1], row[2])))

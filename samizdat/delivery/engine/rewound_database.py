@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from samizdat import dialect
 from samizdat.accounts.models import Organization
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Edition
 from samizdat.core.mail import ledger, outcome
@@ -124,7 +124,7 @@ def _book(edition: int, kept: ledger.JournalTail, totals: RewoundJournal, now: d
         return
     routes = set(Route.objects.filter(organization=row.organization_id).values_list("pk", flat=True))
     for chunk, numbers in _chunks(edition, {*heard, *waiting}):
-        known = dialect.providers([row_id(row.organization_id, number) for number in numbers])
+        known = audience_sql.providers([row_id(row.organization_id, number) for number in numbers])
         group = []
         for number in numbers:
             provider = known.get(row_id(row.organization_id, number), 0)

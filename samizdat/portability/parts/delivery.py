@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from samizdat import dialect
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.audience.numbers import HIGHEST
 from samizdat.campaigns.models import Campaign, Edition
@@ -250,4 +250,4 @@ def _set_aside(letter: Campaign, numbers: list[int]) -> None:
     """Those of them who came along."""
     for at in range(0, len(numbers), digest_rounds.PAGE):
         ids = [row_id(letter.organization_id, number) for number in numbers[at : at + digest_rounds.PAGE]]
-        digest_rounds.set_aside(letter, dialect.there(letter.organization_id, ids))
+        digest_rounds.set_aside(letter, audience_sql.there(letter.organization_id, ids))

@@ -8,8 +8,8 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
 from samizdat.accounts.models import Organization
+from samizdat.audience import sql as audience_sql
 from samizdat.audience import tags_and_fields
 from samizdat.audience.actions.forms import is_free
 from samizdat.audience.imports import ownership
@@ -127,7 +127,7 @@ def _new_list(organization: Any, entry: dict[str, Any], name: str, now: datetime
     row.name_sealed = keys.seal(name.strip().encode(), "list", "name", number)
     row.details_sealed = seal_json(keys, dict(entry.get("details") or {}), "list", "details", number)
     row.save(force_insert=True)
-    dialect.add_list_totals([(number, status, 0) for status in range(len(STATUSES))])
+    audience_sql.add_list_totals([(number, status, 0) for status in range(len(STATUSES))])
     record("list.created", organization, about=number, by=by, now=now, detail={"name": name})
     if slug:
         record("list.form_changed", organization, about=number, by=by, now=now, detail={"slug": slug})

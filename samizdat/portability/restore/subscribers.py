@@ -8,8 +8,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from samizdat import dialect
-from samizdat.audience import consent_records, open_signups
+from samizdat import db
+from samizdat.audience import bulk_insert, consent_records, open_signups
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports import ownership, uploads
@@ -58,11 +59,11 @@ class RestoredSubscriber:
 
     def take(self, steps: RestoreSteps, by: Any, stop: Stop | None = None) -> None:
         """Errors: people.Stopped, between two slices."""
-        with dialect.bulk_writing():
+        with db.bulk_writing():
             self._people(steps, stop)
             self._others_suppressed()
             self._besides(by, stop)
-        dialect.learn_sizes()
+        bulk_insert.learn_sizes()
 
     def _people(self, steps: RestoreSteps, stop: Stop | None) -> None:
         for page in self.opened.in_pages(SLICE, after=self.row.row - 1 if self.row.row else -1):
@@ -82,7 +83,7 @@ class RestoredSubscriber:
                 if version in self._versions
             ]
             with transaction.atomic():
-                dialect.insert_suppressions(rows)
+                audience_sql.insert_suppressions(rows)
             counts["others_suppressed"] += len(rows)
 
     def _besides(self, by: Any, stop: Stop | None) -> None:
@@ -124,13 +125,13 @@ class RestoredSubscriber:
                 self._totals.enter(here, status, tags)
                 if any(cell not in ("", "0") for cell in wish.values()):
                     wishes.append((id, here, wish))
-        dialect.insert_subscribers(subscribers)
-        dialect.insert_subscriptions(subscriptions)
-        dialect.update_asking(asked)
-        dialect.insert_subscriber_tags(tagged)
-        dialect.insert_consent(records)
+        bulk_insert.insert_subscribers(subscribers)
+        bulk_insert.insert_subscriptions(subscriptions)
+        audience_sql.update_asking(asked)
+        bulk_insert.insert_subscriber_tags(tagged)
+        bulk_insert.insert_consent(records)
         open_signups.keep(waiting)
-        dialect.insert_suppressions(suppressed)
+        audience_sql.insert_suppressions(suppressed)
         for way, ids in sources.items():
             Subscriber.objects.filter(organization=organization, id__in=ids).update(source=way)
         _wish(wishes)
@@ -141,7 +142,7 @@ class RestoredSubscriber:
         values = {self._fields.get(number, number): text for number, text in person.values.items()}
         return seal.pack({**values, seal.ADDRESS: person.address})
 
-    def _record(self, id: int, number: int, consent_row: tuple[Any, ...]) -> dialect.ConsentRow:
+    def _record(self, id: int, number: int, consent_row: tuple[Any, ...]) -> bulk_insert.ConsentRow:
         list_id, kind, purpose, way, day, words = consent_row
         if consent.TOLD in words:
             typed = forms.carried(words[consent.TOLD], self._lists, self._fields, self._tags)
@@ -152,7 +153,7 @@ class RestoredSubscriber:
         return (*columns, consent_records.digest(*columns))
 
     def _verdict(
-        self, rows: list[dialect.ConsentRow], list_id: int, reason: str | None, wish: dict[str, str]
+        self, rows: list[bulk_insert.ConsentRow], list_id: int, reason: str | None, wish: dict[str, str]
     ) -> tuple[int, int, str | None]:
         """By the records, as everywhere: the file's own word for the status is not taken."""
         known = tuple((place, row[2], *row[3:7]) for place, row in enumerate(rows))
@@ -168,7 +169,7 @@ class RestoredSubscriber:
         verdict: tuple[int, int, str | None] = self._verdicts[key]
         return verdict
 
-    def _asking(self, rows: list[dialect.ConsentRow], list_id: int) -> int:
+    def _asking(self, rows: list[bulk_insert.ConsentRow], list_id: int) -> int:
         if not any(row[4] == consent_records.APPEALS for row in rows):
             return 0
         known = consent_records.records((place, row[2], *row[3:7]) for place, row in enumerate(rows))

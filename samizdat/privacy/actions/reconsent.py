@@ -19,9 +19,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat import dialect, formatting
+from samizdat import formatting
 from samizdat.audience import actions as audience
-from samizdat.audience import consent_records, consent_writer, queries
+from samizdat.audience import bulk_insert, consent_records, consent_writer, queries
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions.consent import HER_WAYS
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, List, Subscriber, SubscriberTag, Subscription, row_id
@@ -265,7 +266,7 @@ def heard(list: int, subscriber: int) -> None:
 def _moved_out(row: Subscriber, list: List) -> bool:
     """Whether her last word about this list is that she did not answer: ours, and not hers."""
     keys = keyring.keys(row.organization)
-    for _id, known, blob in reversed(dialect.consent_with_words([row.id])):
+    for _id, known, blob in reversed(audience_sql.consent_with_words([row.id])):
         if known[1] in (list.id, None):
             details = seal.unpack(keys.open(blob, *consent_records.RECORD, row.number)) if blob else {}
             return details.get(consent.REASON) == consent.NO_ANSWER
@@ -308,7 +309,7 @@ def _choose(renewal: Renewal, now: datetime) -> None:
     if renewal.tag_id is None:
         renewal.state = "closing"
         return
-    held = dialect.hold_subscribers(renewal.organization_id, ids)
+    held = audience_sql.hold_subscribers(renewal.organization_id, ids)
     mine = [id for id, pair in _weighed(renewal, held, now) if pair in chosen]
     renewal.asked += _tagged(mine, renewal.tag_id)
     _went_on(renewal, ids, TAG, "ready")
@@ -317,13 +318,13 @@ def _choose(renewal: Renewal, now: datetime) -> None:
 def _tagged(ids: Sequence[int], tag: int) -> int:
     """Gives the tag to those who have not got it, with their totals."""
     held: dict[int, set[int]] = {id: set() for id in ids}
-    for id, other in dialect.tags_of(ids):
+    for id, other in audience_sql.tags_of(ids):
         held[id].add(other)
     fresh = [id for id in ids if tag not in held[id]]
     lists: dict[int, dict[int, int]] = {id: {} for id in fresh}
-    for id, list_id, status, _may in dialect.subscriptions_of(fresh):
+    for id, list_id, status, _may in audience_sql.subscriptions_of(fresh):
         lists[id][list_id] = status
-    dialect.insert_subscriber_tags([(id, tag) for id in fresh])
+    bulk_insert.insert_subscriber_tags([(id, tag) for id in fresh])
     totals = ListTotals()
     for id in fresh:
         totals.move(lists[id], held[id], lists[id], held[id] | {tag})
@@ -359,7 +360,7 @@ def _heard(renewal: Renewal, ids: Sequence[int]) -> set[int]:
     since = _day(renewal.letter.released).isoformat()
     return {
         id
-        for id, (_order, list_id, kind, purpose, way, day) in dialect.consent_of(ids)
+        for id, (_order, list_id, kind, purpose, way, day) in audience_sql.consent_of(ids)
         if list_id == renewal.list_id
         and purpose == consent_records.NEWSLETTER
         and day >= since
@@ -431,10 +432,12 @@ def _weighed(renewal: Renewal, ids: Sequence[int], now: datetime) -> list[tuple[
     keys = keyring.keys(renewal.organization)
     # Who may not be written to for another reason (stop list, a pause of her own) is not asked, either.
     may = [
-        id for id, list_id, _s, may in dialect.subscriptions_of(ids) if (list_id, may) == (renewal.list_id, consent.YES)
+        id
+        for id, list_id, _s, may in audience_sql.subscriptions_of(ids)
+        if (list_id, may) == (renewal.list_id, consent.YES)
     ]
     log: dict[int, list[tuple[consent_records.Known, bytes]]] = {id: [] for id in may}
-    for id, known, blob in dialect.consent_with_words(may):
+    for id, known, blob in audience_sql.consent_with_words(may):
         log[id].append((known, blob))
     results = []
     for id, records in log.items():

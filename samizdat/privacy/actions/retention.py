@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
-from samizdat import dialect
 from samizdat.audience import bulk_consent_writer
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import CLEANED, NUMBER_MASK, PENDING, SUBSCRIBED, UNSUBSCRIBED, List, Subscription, row_id
 from samizdat.delivery import actions as delivery
 from samizdat.events.actions import record
@@ -142,7 +142,7 @@ def _day(days: int, now: datetime) -> date:
 def _erase(list: List, ids: Sequence[int], days: int, now: datetime) -> int:
     """Looks again under the lock: somebody may have come back since the page was read."""
     with transaction.atomic():
-        ids = dialect.hold_subscribers(list.organization_id, ids)
+        ids = audience_sql.hold_subscribers(list.organization_id, ids)
         rows = [_gone(list, status, days, now).filter(subscriber__in=ids) for status in _OVER]
         gone = sorted(id for subscriptions in rows for id in subscriptions.values_list("subscriber_id", flat=True))
         if gone:

@@ -17,9 +17,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from samizdat import dialect
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms, fundraising_consent, preferences
 from samizdat.audience.actions.consent import BY_LINK
 from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
@@ -270,7 +270,7 @@ def _read(before: list[str], after: list[str], topics: list[int]) -> Fewer:
 def _hold(proven: list[Unsubscribe]) -> None:
     """All of a slice before the first: else it holds a list's totals, and waits for her whom somebody at the desk
     holds, who waits for these totals."""
-    dialect.lock_subscribers(sorted({unsubscribe.subscriber.id for unsubscribe in proven}))
+    audience_sql.lock_subscribers(sorted({unsubscribe.subscriber.id for unsubscribe in proven}))
 
 
 def _letter(edition: int) -> str:
@@ -448,7 +448,7 @@ def _people(groups: Mapping[str, list[int]]) -> int:
 def _still(list_id: int, purpose: str) -> int:
     """How many have not left."""
     if purpose == consent.APPEALS:
-        return dialect.count_asking(list_id, None)
+        return audience_sql.count_asking(list_id, None)
     return ListTotal.objects.filter(list_id=list_id, status=SUBSCRIBED).values_list("count", flat=True).first() or 0
 
 

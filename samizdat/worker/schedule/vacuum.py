@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from samizdat import dialect
+from samizdat.audience import sql as audience_sql
 from samizdat.events.actions import moment_of
 from samizdat.events.models import Event
 
@@ -18,6 +18,6 @@ def sweep(event: Event, now: datetime) -> None:
     global _swept
     if moment_of(event) < _swept:
         return
-    if not dialect.sweep_after_erasing():
+    if not audience_sql.sweep_after_erasing():
         raise NotSwept
     _swept = now

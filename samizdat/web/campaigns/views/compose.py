@@ -18,7 +18,6 @@ from samizdat.accounts import sealed_people
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import actions, queries, translations
-from samizdat.campaigns.audience import quick_count
 from samizdat.campaigns.content import findings, proof_of, values_of
 from samizdat.campaigns.drafts import autosave as together
 from samizdat.campaigns.drafts.autosave import SaveResult
@@ -34,6 +33,7 @@ from samizdat.core.languages import direction
 from samizdat.delivery import campaign_checks
 from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.actions.testing import TestResult
+from samizdat.delivery.audience_size import quick_count
 from samizdat.web import params, read_limits
 from samizdat.web.base_form import refuse, sentences
 from samizdat.web.campaigns import comments_panel, editor_strings, previews

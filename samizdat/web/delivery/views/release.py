@@ -14,10 +14,11 @@ from samizdat.accounts import sealed_people
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import approval, sender_domain_check, translations
-from samizdat.campaigns.audience import counts_long, names
+from samizdat.campaigns.audience import names
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.delivery import actions, dkim_keys, queries
+from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown, whom
 from samizdat.vault import keyring

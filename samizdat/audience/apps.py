@@ -1,0 +1,14 @@
+"""Django finds the tables by this, and pending changes whom they guard."""
+
+from django.apps import AppConfig
+
+
+class AudienceConfig(AppConfig):
+    name = "samizdat.audience"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from samizdat.accounts import pending_changes
+        from samizdat.audience import sql
+
+        pending_changes.guard_where(sql.has_subscribers)

@@ -1,0 +1,405 @@
+"""The raw SQL of claims, slices and results, a named query each. The rest goes through the ORM."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import chain
+from typing import Any
+
+from django.db import connection
+
+from samizdat.audience.recipients_sql import ASKED_FOR_MONEY, release_rows
+from samizdat.core.mail import outcome
+from samizdat.db import (
+    Statement,
+    add_counts,
+    among,
+    ask_prepared,
+    execute_all,
+    fetch_numbers,
+    moment,
+    number_list,
+    on_sqlite,
+)
+
+# Is the campaign of this edition sending, and its organization unfenced, at this instant?
+_GOES_ON = """EXISTS (
+    SELECT 1 FROM campaigns_edition e
+    JOIN campaigns_campaign c ON c.id = e.campaign_id
+    JOIN accounts_organization o ON o.id = e.organization_id
+    WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
+)"""
+
+# The index chunk_ready holds ready chunks alone. Its condition has to stand in the query word for word, or SQLite
+# sorts the whole edition for every claim (17 times slower; a test looks at the plan).
+_CLAIM = """
+UPDATE delivery_chunk SET state = 1, owner_id = %s, claimed = %s, unfed = {unfed}
+WHERE id {among}(
+    SELECT id FROM delivery_chunk
+    WHERE edition_id = %s AND state = 0 AND (not_before IS NULL OR not_before <= %s)
+    ORDER BY id LIMIT %s {skip}
+){end} AND state = 0 AND {goes_on}
+RETURNING id, numbers, retry, size - "left", variant
+"""
+
+
+def claim_sql() -> str:
+    if on_sqlite():
+        return _CLAIM.format(among="IN ", end="", skip="", unfed="NULL", goes_on=_GOES_ON)
+    # An array, since PostgreSQL may ask a subquery that locks rows more than once.
+    return _CLAIM.format(among="= ANY(ARRAY", end=")", skip="FOR UPDATE SKIP LOCKED", unfed="size", goes_on=_GOES_ON)
+
+
+def claim_chunks(edition: int, worker: int, now: datetime, most: int = 1) -> list[tuple[int, bytes, bool, int, int]]:
+    """Take the next ready chunks of an edition that may be sent, in order: (id, numbers, retry, how many have a
+    delivery, variant) each."""
+    with connection.cursor() as cursor:
+        at = moment(now)
+        cursor.execute(claim_sql(), [worker, at, edition, at, most, edition])
+        rows = cursor.fetchall()
+    return sorted((row[0], bytes(row[1]), bool(row[2]), row[3], row[4]) for row in rows)
+
+
+def beat(worker: int) -> datetime | None:
+    """PostgreSQL: a heartbeat; the database's time. None when the others have ended this worker."""
+    sql = "UPDATE delivery_worker SET beat = clock_timestamp() WHERE id = %s AND ended IS NULL AND NOT forgotten"
+    with connection.cursor() as cursor:
+        cursor.execute(sql + " RETURNING beat", [worker])
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+def silence(worker: int) -> float:
+    """PostgreSQL: seconds since a worker's last heartbeat, by the database's clock."""
+    sql = "SELECT extract(epoch FROM clock_timestamp() - coalesce(beat, started)) FROM delivery_worker WHERE id = %s"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [worker])
+        return float(cursor.fetchone()[0])
+
+
+def unanswered(edition: int, chunk: int, retry: bool, numbers: Sequence[int]) -> list[int]:
+    """Those numbers of a chunk that still have no result, in order."""
+    if retry:
+        sql = "SELECT number FROM delivery_retry WHERE chunk_id = %s"
+        args: list[Any] = [chunk]
+    else:
+        sql = f"SELECT number FROM delivery_delivery WHERE edition_id = %s AND {among('number')}"
+        args = [edition, number_list(numbers)]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, args)
+        stored_numbers = {row[0] for row in cursor.fetchall()}
+    return [number for number in numbers if (number in stored_numbers) == retry]
+
+
+def close_chunks(chunks: Sequence[int], worker: int) -> None:
+    """The sender lets go of chunks: done when every number has its result, ready for the next one otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE delivery_chunk SET owner_id = NULL, claimed = NULL, state = CASE
+                WHEN retry AND EXISTS (SELECT 1 FROM delivery_retry r WHERE r.chunk_id = delivery_chunk.id) THEN 0
+                WHEN NOT retry AND "left" > 0 THEN 0
+                ELSE 2 END
+            WHERE {among("id")} AND owner_id = %s AND state = 1
+            """,
+            [number_list(chunks), worker],
+        )
+
+
+# What is asked before each slice, in one statement: a thread beside a busy event loop waits up to half a millisecond
+# for the interpreter after each.
+# On PostgreSQL OFFSET 0 keeps the planner from turning the two questions into joins: right after an import it knows
+# nothing of these tables, and then walks through the whole list for every slice (6 ms instead of 0.2).
+_WRITABLE = """
+SELECT {what} FROM {source}
+WHERE {which} EXISTS (
+    SELECT 1 FROM audience_subscription u
+    WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.may = 1 {asked}
+    AND (u.frequency < 2 OR %s < 0 OR (u.frequency IN (2, 4)) = (%s < u.digest_turn)) {apart}
+) AND NOT EXISTS (
+    SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s AND p.blind = s.blind {apart}
+)
+"""
+
+
+def _slice_sqlite(asked: str) -> str:
+    # All comes in one row, since the module lets go of the interpreter for every row it fetches.
+    people = _WRITABLE.format(
+        what="json_group_array(json_array(s.id, hex(s.blob), s.provider))",
+        source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
+        which="",
+        apart="",
+        asked=asked,
+    )
+    return f"SELECT {_GOES_ON}, ({people})"
+
+
+def _slice_postgresql(asked: str) -> str:
+    people = _WRITABLE.format(
+        what="s.id, s.blob, s.provider",
+        source="audience_subscriber s",
+        which="s.id = ANY(%s::bigint[]) AND",
+        apart="OFFSET 0",
+        asked=asked,
+    )
+    return f"""
+    WITH fed AS (
+        UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s RETURNING 1
+    )
+    SELECT EXISTS (SELECT 1 FROM fed), {_GOES_ON}, people.*
+    FROM (SELECT 1) AS one LEFT JOIN ({people}) AS people ON true
+    """
+
+
+# By whether it is an appeal.
+_SLICES_SQLITE = (_slice_sqlite(""), _slice_sqlite(ASKED_FOR_MONEY))
+_SLICES_POSTGRESQL = (_slice_postgresql(""), _slice_postgresql(ASKED_FOR_MONEY))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedChunk:
+    """A slice as the database has it at one instant. ours: the chunk was not taken from us by those who took us for
+    dead. goes_on: the campaign is sending, its organization unfenced. people: (row id, blob, mailbox provider) of those
+    who may be written to.
+    """
+
+    ours: bool
+    goes_on: bool
+    people: list[tuple[int, bytes, int]]
+
+
+def feed(
+    chunk: int,
+    worker: int,
+    size: int,
+    unfed: int,
+    edition: int,
+    organization: int,
+    list_id: int,
+    appeal: bool,
+    round: int,
+    rows: Sequence[int],
+) -> ClaimedChunk:
+    """Marks a slice of a claimed chunk as on its way and reads it: all but the last `unfed` of the chunk are fed now.
+
+    Consent and suppression are read in the statement that reads the blob, so nothing can come between. The mark is for
+    PostgreSQL: SQLite's one machine can always read the journal. `round`: whoever gets the letters of this round in a
+    digest (core/content/digest.in_digest) does not get this one by itself; -1 for a letter that no digest gathers. An
+    `appeal` is for those who agreed to appeals too.
+    """
+    if on_sqlite():
+        ((goes_on, slice_json),) = ask_prepared(
+            _SLICES_SQLITE[appeal], [edition, number_list(rows), list_id, round, round, organization]
+        )
+        return ClaimedChunk(
+            True, bool(goes_on), [(row, bytes.fromhex(blob), by) for row, blob, by in json.loads(slice_json)]
+        )
+    arguments = [unfed, chunk, worker, size, edition, number_list(rows), list_id, round, round, organization]
+    results = ask_prepared(_SLICES_POSTGRESQL[appeal], arguments)
+    ours, goes_on = results[0][:2]
+    return ClaimedChunk(ours, goes_on, [(row, blob, by) for _, _, row, blob, by in results if row is not None])
+
+
+def release_page(
+    organization: int,
+    list_id: int,
+    tag: int | None,
+    after: int,
+    limit: int,
+    suppressions: bool,
+    again: int | None = None,
+    appeal: bool = False,
+) -> list[int]:
+    """The next subscriber rows above `after` that may get a letter of this list, in order. again: an edition; those
+    alone whom it did not reach."""
+    more, values = release_rows(organization, list_id, tag, suppressions, appeal=appeal)
+    if again is not None:
+        more, values = f"{more} AND {_unreached()}", [*values, again]
+    query = f"SELECT u.subscriber_id {more} AND u.subscriber_id > %s ORDER BY u.subscriber_id LIMIT %s"
+    return fetch_numbers(query, [*values, after, limit])
+
+
+# A letter did not reach them, and not because of them: it was stopped, its answer was lost and nobody tries again, or
+# the way there refused it until the tries were over.
+_WAY = ("expired", "route", "network", "config", "throttled", "greylisted", "system", "bad_answer")
+
+# What the index of all that was not accepted is for, in its own words: SQLite knows it by nothing else.
+_NOT_ACCEPTED = "d.state IN (3, 4, 6)"
+
+
+def unreached_where() -> str:
+    """Of deliveries `d`."""
+    answers = ", ".join(str(outcome.NUMBERS[answer]) for answer in _WAY)
+    return f"({_NOT_ACCEPTED} AND (d.state IN (4, 6) OR d.answer IN ({answers})))"
+
+
+def _unreached() -> str:
+    """The subscription `u` is of somebody whom an edition did not reach."""
+    number = f"u.subscriber_id & {(1 << 40) - 1}"
+    return f"""EXISTS (
+        SELECT 1 FROM delivery_delivery d WHERE d.edition_id = %s AND d.number = ({number}) AND {unreached_where()}
+    )"""
+
+
+def count_unreached(organization: int, list_id: int, edition: int, appeal: bool = False) -> int:
+    """Those of them who may get a letter, or an appeal, of this list now."""
+    more, values = release_rows(organization, list_id, None, suppressions=True, appeal=appeal)
+    return fetch_numbers(f"SELECT COUNT(*) {more} AND {_unreached()}", [*values, edition])[0]
+
+
+def unreached(edition: int) -> list[tuple[int, int]]:
+    """(state, how many) of those whom an edition did not reach."""
+    with connection.cursor() as cursor:
+        sql = f"SELECT d.state, COUNT(*) FROM delivery_delivery d WHERE d.edition_id = %s AND {unreached_where()}"
+        cursor.execute(f"{sql} GROUP BY d.state ORDER BY d.state", [edition])
+        return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+def doubtful(edition: int, after: int, limit: int) -> list[tuple[int, str]]:
+    """(number, day) of its unsure messages, those behind `after`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT d.number, CAST(d.day AS varchar(10)) FROM delivery_delivery d
+            WHERE d.edition_id = %s AND {_NOT_ACCEPTED} AND d.state = 4 AND d.number > %s
+            ORDER BY d.number LIMIT %s""",
+            [edition, after, limit],
+        )
+        return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+# What became of a message: state, class of answer, code, route.
+type Fate = tuple[int, int, int, int | None]
+
+
+def insert_deliveries(edition: int, fates: Mapping[Fate, Sequence[int]], day: date) -> None:
+    """Numbers by what became of them. Raises IntegrityError when one has a row already; then the caller's transaction
+    is of no more use.
+
+    A statement for each fate, mostly one: numbers alone cost SQLite a third of what rows in JSON do. No ON CONFLICT:
+    PostgreSQL would write each row twice for it, to be ready for another one's.
+    """
+    numbers, on = ("value", "json_each(%s)") if on_sqlite() else ("n", "unnest(%s::bigint[]) AS u(n)")
+    sql = (
+        "INSERT INTO delivery_delivery (edition_id, number, state, answer, code, route_id, day) "
+        f"SELECT %s, {numbers}, %s, %s, %s, %s, %s FROM {on}"
+    )
+    at = day.isoformat() if on_sqlite() else day
+    with connection.cursor() as cursor:
+        for fate, some in fates.items():
+            cursor.execute(sql, [edition, *fate, at, number_list(some)])
+
+
+def known_deliveries(edition: int, numbers: Sequence[int]) -> dict[int, tuple[int, int | None]]:
+    """State and route of those numbers that have a delivery; held until the transaction ends."""
+    lock = "" if on_sqlite() else "FOR UPDATE"
+    sql = f"SELECT number, state, route_id FROM delivery_delivery WHERE edition_id = %s AND {among('number')} {lock}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [edition, number_list(numbers)])
+        return {number: (state, route) for number, state, route in cursor.fetchall()}
+
+
+def move_deliveries(edition: int, rows: Sequence[tuple[int, int, int, int | None, int]], day: date) -> None:
+    """(state, answer, code, route, number) each."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE delivery_delivery SET state = %s, answer = %s, code = %s, route_id = %s, day = %s "
+                "WHERE edition_id = %s AND number = %s",
+                [(*row[:4], day.isoformat() if on_sqlite() else day, edition, row[4]) for row in rows],
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryTotals:
+    """What a group of results of one edition adds to its totals.
+
+    books: by names of ledger.STATES. left: by chunk, so many numbers got their first result. routes: (route, accepted,
+    refused, deferred, unsure) each; minutes: (route, minute, accepted, refused); providers: (provider, state, count);
+    variants: (version or core/ab_test.REST, state, count).
+    """
+
+    books: Mapping[str, int]
+    left: Mapping[int, int]
+    routes: Sequence[tuple[int, ...]]
+    minutes: Sequence[tuple[Any, ...]]
+    providers: Sequence[tuple[int, int, int]]
+    variants: Sequence[tuple[int, int, int]] = ()
+
+
+def add_totals(edition: int, totals: DeliveryTotals) -> None:
+    """Adds to all of them. A chunk in which nobody is left is done.
+
+    Each is one statement, however many rows it touches, and PostgreSQL gets all of them at once: a thread beside a busy
+    event loop waits for the interpreter after every statement, and every sender waits for the row of the campaign.
+    """
+    statements = [
+        _move_books(edition, totals.books),
+        _lower_left(totals.left),
+        add_counts("delivery_routetotal", ("edition_id", "route_id"), ("accepted", "refused", "deferred", "unsure"),
+             [(edition, *row) for row in totals.routes]),
+        add_counts("delivery_minutetotal", ("edition_id", "route_id", "minute"), ("accepted", "refused"),
+             [(edition, route, moment(minute), *counts) for route, minute, *counts in totals.minutes]),
+        add_counts("delivery_providertotal", ("edition_id", "provider", "state"), ("count",),
+             [(edition, *row) for row in totals.providers]),
+        add_counts("delivery_varianttotal", ("edition_id", "variant", "state"), ("count",),
+             [(edition, *row) for row in totals.variants]),
+    ]  # fmt: skip
+    execute_all(statement for statement in statements if statement is not None)
+
+
+def _move_books(edition: int, counts: Mapping[str, int]) -> Statement | None:
+    if not counts:
+        return None
+    sums = ", ".join(f"{name} = {name} + %s" for name in counts)
+    campaign = "(SELECT campaign_id FROM campaigns_edition WHERE id = %s)"
+    return f"UPDATE campaigns_campaign SET {sums} WHERE id = {campaign}", [*counts.values(), edition]
+
+
+def _lower_left(chunks: Mapping[int, int]) -> Statement | None:
+    if not chunks:
+        return None
+    marks = ", ".join(["(%s, %s)"] * len(chunks))
+    return (
+        f"WITH heard(chunk, many) AS (VALUES {marks}) "
+        'UPDATE delivery_chunk SET "left" = "left" - many, '
+        'state = CASE WHEN "left" <= many THEN 2 ELSE state END, '
+        'owner_id = CASE WHEN "left" <= many THEN NULL ELSE owner_id END FROM heard WHERE id = chunk'
+    ), list(chain.from_iterable(chunks.items()))
+
+
+def add_answers(rows: Sequence[tuple[int, int, bytes, int, int, bytes, int]]) -> None:
+    """(edition, route, digest, answer, code, sealed text, count) each; the first text of a digest stays."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO delivery_smtpreply (edition_id, route_id, digest, answer, code, text_sealed, count) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (edition_id, route_id, digest) "
+                "DO UPDATE SET count = delivery_smtpreply.count + excluded.count",
+                rows,
+            )
+
+
+def put_retries(edition: int, rows: Sequence[tuple[int, int, datetime, datetime]]) -> None:
+    """(number, tries, first, due) each: due again, in no chunk."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO delivery_retry (edition_id, number, tries, first, due, chunk_id) "
+                "VALUES (%s, %s, %s, %s, %s, NULL) ON CONFLICT (edition_id, number) "
+                "DO UPDATE SET tries = excluded.tries, first = excluded.first, due = excluded.due, chunk_id = NULL",
+                [(edition, number, tries, moment(first), moment(due)) for number, tries, first, due in rows],
+            )
+
+
+def drop_retries(edition: int, numbers: Sequence[int]) -> None:
+    if numbers:
+        with connection.cursor() as cursor:
+            sql = f"DELETE FROM delivery_retry WHERE edition_id = %s AND {among('number')}"
+            cursor.execute(sql, [edition, number_list(numbers)])
+
+
+def retries_into_chunk(edition: int, chunk: int, numbers: Sequence[int]) -> None:
+    with connection.cursor() as cursor:
+        sql = f"UPDATE delivery_retry SET chunk_id = %s WHERE edition_id = %s AND {among('number')}"
+        cursor.execute(sql, [chunk, edition, number_list(numbers)])
