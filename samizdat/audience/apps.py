@@ -1,4 +1,4 @@
-"""Django finds the tables by this, and pending changes whom they guard."""
+"""Django finds the tables by this, the chain what is chained, and pending changes whom they guard."""
 
 from django.apps import AppConfig
 
@@ -10,5 +10,7 @@ class AudienceConfig(AppConfig):
     def ready(self) -> None:
         from samizdat.accounts import pending_changes
         from samizdat.audience import sql
+        from samizdat.events import chain
 
+        chain.register("audience_consentrecord", b"C")
         pending_changes.guard_where(sql.has_subscribers)

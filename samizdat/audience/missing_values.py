@@ -11,6 +11,7 @@ from samizdat.audience.segments import sql
 from samizdat.audience.segments.members import MemberReader
 from samizdat.core import consent
 from samizdat.core.crypto import seal
+from samizdat.db import fetch_binary
 from samizdat.vault import keyring
 
 # Rows of one query: 10 ms of opening.
@@ -50,7 +51,7 @@ def look(
     until = None if seconds is None else time.monotonic() + seconds
     walk = sql.SqlBuilder(list.organization_id, after, PAGE)
     for window in walk:
-        rows = sql.rows(query, [*values, *window, *window])
+        rows = fetch_binary(query, [*values, *window, *window])
         walk.met(len(rows))
         seen += len(rows)
         for row, blob, language, *answers in rows:

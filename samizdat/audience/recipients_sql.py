@@ -11,6 +11,43 @@ from samizdat.db import among, fetch_numbers, number_list, on_sqlite
 ASKED_FOR_MONEY = "AND u.asking = 1"
 
 
+# The people of a slice at this instant. Values: their rows, the list, the round twice, the organization.
+# On PostgreSQL OFFSET 0 keeps the planner from turning the two questions into joins: right after an import it knows
+# nothing of these tables, and then walks through the whole list for every slice (6 ms instead of 0.2).
+_WRITABLE = """
+SELECT {what} FROM {source}
+WHERE {which} EXISTS (
+    SELECT 1 FROM audience_subscription u
+    WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.may = 1 {asked}
+    AND (u.frequency < 2 OR %s < 0 OR (u.frequency IN (2, 4)) = (%s < u.digest_turn)) {apart}
+) AND NOT EXISTS (
+    SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s AND p.blind = s.blind {apart}
+)
+"""
+
+
+def writable_as_json(appeal: bool) -> str:
+    """SQLite: all comes in one row, since the module lets go of the interpreter for every row it fetches."""
+    return _WRITABLE.format(
+        what="json_group_array(json_array(s.id, hex(s.blob), s.provider))",
+        source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
+        which="",
+        apart="",
+        asked=ASKED_FOR_MONEY if appeal else "",
+    )
+
+
+def writable_rows(appeal: bool) -> str:
+    """PostgreSQL: (row id, blob, mailbox provider)."""
+    return _WRITABLE.format(
+        what="s.id, s.blob, s.provider",
+        source="audience_subscriber s",
+        which="s.id = ANY(%s::bigint[]) AND",
+        apart="OFFSET 0",
+        asked=ASKED_FOR_MONEY if appeal else "",
+    )
+
+
 def languages_of(rows: list[int]) -> list[tuple[int, str]]:
     """(subscriber row, language) of those among `rows` who have one."""
     sql = f"SELECT id, language FROM audience_subscriber WHERE {among('id')} AND language <> ''"

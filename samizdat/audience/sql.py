@@ -40,6 +40,10 @@ def _date(day: str) -> date:
     return date.fromisoformat(day)
 
 
+# What a consent record says in the chain, by its number.
+RECORD_DIGEST = "SELECT digest FROM audience_consentrecord WHERE id = %s"
+
+
 # Bytes of a blind index.
 BLIND = 16
 

@@ -35,10 +35,11 @@ def log_check(mark: str | None) -> None:
     known_mark = _read(mark) if mark else None
     bootstrap.open_house()
     from samizdat.audience.consistency import changed_records
+    from samizdat.audience.models import ConsentRecord
     from samizdat.events import chain
 
     organization = bootstrap.organization()
-    verdict = chain.verify(organization, {"audience_consentrecord": changed_records})
+    verdict = chain.verify(organization, {ConsentRecord._meta.db_table: changed_records})
     if verdict.whole and known_mark and chain.link_at(organization, known_mark[0]) != known_mark[1]:
         verdict = chain.Verdict(False, verdict.length, known_mark[0], "mark")
     document = {

@@ -12,8 +12,10 @@ class DeliveryConfig(AppConfig):
 
     def ready(self) -> None:
         from samizdat.accounts import pending_changes
+        from samizdat.delivery import segment_condition
         from samizdat.portability.parts import registry
 
+        segment_condition.register()
         registry.register(_parts)
         pending_changes.register(_kinds)
 

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import ConsentRecord
 from samizdat.delivery.models import Location
+from samizdat.events import sql as events_sql
 from samizdat.events.models import Event
 from samizdat.options import data_folder
 
@@ -59,10 +61,10 @@ def _newest() -> dict[str, Any]:
 
 
 # One statement: a sender asks before each claim.
-_KNOWN = """
-SELECT (SELECT digest FROM delivery_location WHERE folder = %s AND part = %s),
-(SELECT digest FROM audience_consentrecord WHERE id = %s), (SELECT digest FROM events_event WHERE id = %s)
-"""
+_KNOWN = (
+    "SELECT (SELECT digest FROM delivery_location WHERE folder = %s AND part = %s), "
+    f"({audience_sql.RECORD_DIGEST}), ({events_sql.EVENT_DIGEST})"
+)
 
 
 def missing() -> Missing | None:

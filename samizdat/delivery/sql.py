@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db import connection
 
-from samizdat.audience.recipients_sql import ASKED_FOR_MONEY, release_rows
+from samizdat.audience.recipients_sql import release_rows, writable_as_json, writable_rows
+from samizdat.campaigns.sql import IS_SENDING, add_to_books
 from samizdat.core.mail import outcome
 from samizdat.db import (
     Statement,
@@ -22,14 +23,6 @@ from samizdat.db import (
     number_list,
     on_sqlite,
 )
-
-# Is the campaign of this edition sending, and its organization unfenced, at this instant?
-_GOES_ON = """EXISTS (
-    SELECT 1 FROM campaigns_edition e
-    JOIN campaigns_campaign c ON c.id = e.campaign_id
-    JOIN accounts_organization o ON o.id = e.organization_id
-    WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
-)"""
 
 # The index chunk_ready holds ready chunks alone. Its condition has to stand in the query word for word, or SQLite
 # sorts the whole edition for every claim (17 times slower; a test looks at the plan).
@@ -46,9 +39,9 @@ RETURNING id, numbers, retry, size - "left", variant
 
 def claim_sql() -> str:
     if on_sqlite():
-        return _CLAIM.format(among="IN ", end="", skip="", unfed="NULL", goes_on=_GOES_ON)
+        return _CLAIM.format(among="IN ", end="", skip="", unfed="NULL", goes_on=IS_SENDING)
     # An array, since PostgreSQL may ask a subquery that locks rows more than once.
-    return _CLAIM.format(among="= ANY(ARRAY", end=")", skip="FOR UPDATE SKIP LOCKED", unfed="size", goes_on=_GOES_ON)
+    return _CLAIM.format(among="= ANY(ARRAY", end=")", skip="FOR UPDATE SKIP LOCKED", unfed="size", goes_on=IS_SENDING)
 
 
 def claim_chunks(edition: int, worker: int, now: datetime, most: int = 1) -> list[tuple[int, bytes, bool, int, int]]:
@@ -109,52 +102,18 @@ def close_chunks(chunks: Sequence[int], worker: int) -> None:
 
 # What is asked before each slice, in one statement: a thread beside a busy event loop waits up to half a millisecond
 # for the interpreter after each.
-# On PostgreSQL OFFSET 0 keeps the planner from turning the two questions into joins: right after an import it knows
-# nothing of these tables, and then walks through the whole list for every slice (6 ms instead of 0.2).
-_WRITABLE = """
-SELECT {what} FROM {source}
-WHERE {which} EXISTS (
-    SELECT 1 FROM audience_subscription u
-    WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.may = 1 {asked}
-    AND (u.frequency < 2 OR %s < 0 OR (u.frequency IN (2, 4)) = (%s < u.digest_turn)) {apart}
-) AND NOT EXISTS (
-    SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s AND p.blind = s.blind {apart}
-)
-"""
-
-
-def _slice_sqlite(asked: str) -> str:
-    # All comes in one row, since the module lets go of the interpreter for every row it fetches.
-    people = _WRITABLE.format(
-        what="json_group_array(json_array(s.id, hex(s.blob), s.provider))",
-        source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
-        which="",
-        apart="",
-        asked=asked,
-    )
-    return f"SELECT {_GOES_ON}, ({people})"
-
-
-def _slice_postgresql(asked: str) -> str:
-    people = _WRITABLE.format(
-        what="s.id, s.blob, s.provider",
-        source="audience_subscriber s",
-        which="s.id = ANY(%s::bigint[]) AND",
-        apart="OFFSET 0",
-        asked=asked,
-    )
-    return f"""
+# By whether it is an appeal.
+_SLICES_SQLITE = tuple(f"SELECT {IS_SENDING}, ({writable_as_json(appeal)})" for appeal in (False, True))
+_SLICES_POSTGRESQL = tuple(
+    f"""
     WITH fed AS (
         UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s RETURNING 1
     )
-    SELECT EXISTS (SELECT 1 FROM fed), {_GOES_ON}, people.*
-    FROM (SELECT 1) AS one LEFT JOIN ({people}) AS people ON true
+    SELECT EXISTS (SELECT 1 FROM fed), {IS_SENDING}, people.*
+    FROM (SELECT 1) AS one LEFT JOIN ({writable_rows(appeal)}) AS people ON true
     """
-
-
-# By whether it is an appeal.
-_SLICES_SQLITE = (_slice_sqlite(""), _slice_sqlite(ASKED_FOR_MONEY))
-_SLICES_POSTGRESQL = (_slice_postgresql(""), _slice_postgresql(ASKED_FOR_MONEY))
+    for appeal in (False, True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +293,7 @@ def add_totals(edition: int, totals: DeliveryTotals) -> None:
     event loop waits for the interpreter after every statement, and every sender waits for the row of the campaign.
     """
     statements = [
-        _move_books(edition, totals.books),
+        add_to_books(edition, totals.books),
         _lower_left(totals.left),
         add_counts("delivery_routetotal", ("edition_id", "route_id"), ("accepted", "refused", "deferred", "unsure"),
              [(edition, *row) for row in totals.routes]),
@@ -346,14 +305,6 @@ def add_totals(edition: int, totals: DeliveryTotals) -> None:
              [(edition, *row) for row in totals.variants]),
     ]  # fmt: skip
     execute_all(statement for statement in statements if statement is not None)
-
-
-def _move_books(edition: int, counts: Mapping[str, int]) -> Statement | None:
-    if not counts:
-        return None
-    sums = ", ".join(f"{name} = {name} + %s" for name in counts)
-    campaign = "(SELECT campaign_id FROM campaigns_edition WHERE id = %s)"
-    return f"UPDATE campaigns_campaign SET {sums} WHERE id = {campaign}", [*counts.values(), edition]
 
 
 def _lower_left(chunks: Mapping[int, int]) -> Statement | None:
@@ -403,3 +354,10 @@ def retries_into_chunk(edition: int, chunk: int, numbers: Sequence[int]) -> None
     with connection.cursor() as cursor:
         sql = f"UPDATE delivery_retry SET chunk_id = %s WHERE edition_id = %s AND {among('number')}"
         cursor.execute(sql, [chunk, edition, number_list(numbers)])
+
+
+# -- for the task engine ---
+
+# Its numbers of the workers that are gone.
+ENDED_ENGINES = "SELECT engine FROM delivery_worker WHERE ended IS NOT NULL"
+SET_ENGINE = "UPDATE delivery_worker SET engine = %(engine)s WHERE id = %(id)s"

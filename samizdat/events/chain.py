@@ -20,8 +20,8 @@ from samizdat.events import sql
 from samizdat.events.actions import digest
 from samizdat.events.models import ChainHead, Event
 
-# The byte stands in every link: append only.
-TABLES = {"events_event": b"E", "audience_consentrecord": b"C"}
+# Table -> the byte that stands for it in every link.
+TABLES = {"events_event": b"E"}
 
 # Rows of one transaction: SQLite's lock is held for about 50 ms.
 SLICE = 5000
@@ -30,6 +30,11 @@ _position = struct.Struct(">Q")
 
 # (table, row ids) -> those whose digest no longer fits what they say.
 Contents = Callable[[Any, list[int]], list[int]]
+
+
+def register(table: str, byte: bytes) -> None:
+    """By an app whose rows are chained as well, when Django starts; the byte stays for ever."""
+    TABLES[table] = byte
 
 
 @dataclass(frozen=True, slots=True)

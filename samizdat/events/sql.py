@@ -6,6 +6,9 @@ from django.db import connection
 
 from samizdat.db import on_sqlite
 
+# What an event says in the chain, by its number.
+EVENT_DIGEST = "SELECT digest FROM events_event WHERE id = %s"
+
 
 def unchained_organizations(table: str) -> list[int]:
     """Organizations with rows that are in no chain yet. `table` is one of events.chain.TABLES."""

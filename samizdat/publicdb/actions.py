@@ -419,7 +419,7 @@ FOR lock IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamesp
 AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$' AND pg_has_role(proowner, 'USAGE') LOOP
     FOR house IN SELECT current_user::regrole
     UNION SELECT datdba FROM pg_database WHERE datname = current_database()
-    UNION SELECT relowner FROM pg_class WHERE relname IN ('publicdb_intake', 'delivery_worker') LOOP
+    UNION SELECT relowner FROM pg_class WHERE relname IN ('publicdb_intake', 'django_migrations') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', lock, house);
     END LOOP;
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock);

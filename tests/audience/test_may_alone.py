@@ -13,8 +13,8 @@ ASKING = {
     "privacy/actions/reconsent.py",  # Weighs the yes that it gives.
 }
 READING_IN_SQL = {
-    "audience/recipients_sql.py",  # Release.
-    "delivery/sql.py",  # Each claim and slice of a sender.
+    "audience/recipients_sql.py",  # Release, and each slice of a sender.
+    "audience/filters_sql.py",  # The desk finds by it.
     "audience/segments/sql.py",
     "audience/segments/campaign_audience.py",
     "audience/missing_values.py",  # Whose empty values are counted: of those who would get the letter.

@@ -12,6 +12,7 @@ from samizdat.audience.queries import reach
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.members import MemberReader
 from samizdat.core import consent
+from samizdat.db import fetch_binary
 
 # Suppressed, and the verdict does not say so yet: beside the codes of consent.REASONS.
 STOPPED = -1
@@ -95,7 +96,7 @@ def _by_verdict(
     )
     rows += " AND u.asking = 1" if appeal else ""
     if reader is None or not reader.sealed:
-        counted = sql.rows(f"SELECT {_VERDICT}, COUNT(*) {rows} GROUP BY {_VERDICT}", values)
+        counted = fetch_binary(f"SELECT {_VERDICT}, COUNT(*) {rows} GROUP BY {_VERDICT}", values)
         return {divmod(code, _OFTEN): count for code, count in counted}
     counts: Counter[int] = Counter()
     for page, _last in _opened(reader, _VERDICT, rows, values, PAGE):
@@ -122,7 +123,7 @@ def _walked(reader: MemberReader, query: str, values: Sequence[Any], size: int) 
     """The rows of a query that ends with _WITHIN, by windows, and the last number of each."""
     walk = sql.SqlBuilder(reader.organization.id, 0, size)
     for window in walk:
-        page = sql.rows(query, [*values, *window, *window])
+        page = fetch_binary(query, [*values, *window, *window])
         walk.met(len(page))
         yield page, window[1] - 1
 
@@ -177,7 +178,7 @@ def _windows(reader: MemberReader, rows: str, values: list[Any], size: int) -> I
 def _newest(reader: MemberReader, rows: str, values: list[Any], limit: int) -> list[int]:
     if not reader.sealed:
         query = f"SELECT {_ID} {rows} ORDER BY u.since DESC, {_ID} LIMIT %s"
-        return [row[0] for row in sql.rows(query, [*values, limit])]
+        return [row[0] for row in fetch_binary(query, [*values, limit])]
     # Days alone are kept of all who are in it: a million of them are 100 MB, and a warm-up of a million is rare.
     since = [(day, row) for page, _last in _opened(reader, "u.since", rows, values, PAGE) for row, day in page]
     since.sort(key=lambda pair: pair[1])

@@ -21,6 +21,7 @@ from samizdat.audience.segments import sql
 from samizdat.audience.segments.sql import Columns
 from samizdat.core import segment
 from samizdat.core.segment import All, ConsentCondition, FundraisingCondition, ListCondition, Not, TagCondition
+from samizdat.db import fetch_binary
 
 # Numbers of subscribers above which half of them goes to a second thread.
 SHARED = 100_000
@@ -154,7 +155,7 @@ class SegmentCount:
         source, rest = self.narrowed(tree, person=False)
         tables, condition = source.within(window), sql.where(rest, self.today, source.id, self._columns, window=window)
         query = f"SELECT COUNT(*) FROM {tables.text} AND {condition.text}"
-        count: int = sql.rows(query, (*tables.values, *condition.values))[0][0]
+        count: int = fetch_binary(query, (*tables.values, *condition.values))[0][0]
         return count
 
 

@@ -11,7 +11,6 @@ from samizdat import formatting
 from samizdat.audience import tags_and_fields
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import List, Tag
-from samizdat.audience.segments import sql
 from samizdat.audience.segments.errors import SegmentBroken, SegmentRefused
 from samizdat.core import segment
 from samizdat.labels import field_label
@@ -87,22 +86,28 @@ class Names:
         return segment.clause(leaf, self, {key: _(text) for key, text in segment.WORDS.items()}, no=no)
 
 
+def _tags(organization: Any, ids: set[int]) -> set[int]:
+    return {*Tag.objects.filter(organization=organization, id__in=ids, removed=False).values_list("id", flat=True)}
+
+
+def _lists(organization: Any, ids: set[int]) -> set[int]:
+    return {*List.objects.filter(organization=organization, id__in=ids).values_list("id", flat=True)}
+
+
+def _fields(organization: Any, numbers: set[int]) -> set[int]:
+    return {*organization.fields.filter(number__in=numbers, removed=None).values_list("number", flat=True)}
+
+
+# Kind -> those of these numbers that a segment may ask for. Who owns the rows of another kind adds it.
+KNOWN: dict[str, Callable[[Any, set[int]], set[int]]] = {"tag": _tags, "list": _lists, "field": _fields}
+
+
 def missing(organization: Any, tree: segment.Tree) -> set[str]:
     """Kinds of what the segment asks for and is not here any more: tag, list, field, campaign."""
     wanted: dict[str, set[int]] = {}
     for kind, number in segment.references(tree):
         wanted.setdefault(kind, set()).add(number)
-    known: dict[str, Callable[[set[int]], set[int]]] = {
-        "tag": lambda ids: {
-            *Tag.objects.filter(organization=organization, id__in=ids, removed=False).values_list("id", flat=True)
-        },
-        "list": lambda ids: {*List.objects.filter(organization=organization, id__in=ids).values_list("id", flat=True)},
-        "field": lambda numbers: {
-            *organization.fields.filter(number__in=numbers, removed=None).values_list("number", flat=True)
-        },
-        "campaign": lambda ids: sql.campaigns(organization.id, ids),
-    }
-    return {kind for kind, numbers in wanted.items() if known[kind](numbers) < numbers}
+    return {kind for kind, numbers in wanted.items() if KNOWN[kind](organization, numbers) < numbers}
 
 
 def broken(organization: Any, tree: segment.Tree) -> str:

@@ -19,6 +19,7 @@ from samizdat.audience.segments.counts import SegmentCount
 from samizdat.audience.segments.sql import SqlCondition, ValueSource
 from samizdat.core import segment
 from samizdat.core.crypto import seal
+from samizdat.db import fetch_binary
 from samizdat.vault import keyring
 
 # Rows of one look: 10 ms of opening, so that a page shows its first rows and a writer waits for nobody.
@@ -144,7 +145,7 @@ class MemberReader:
         tables = origin.within(window)
         query = f"SELECT {origin.id}{columns} FROM {tables.text} AND {condition.text} ORDER BY {origin.id}"
         asked = [value for ask in asks for value in ask.values]
-        return sql.rows(query, (*asked, *tables.values, *condition.values))
+        return fetch_binary(query, (*asked, *tables.values, *condition.values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,22 @@ Every condition is a question about the subscriber whose row id stands in a colu
 segment serves a count, a page and a release alike.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import singledispatch
 from types import MappingProxyType
 from typing import Any
-
-from django.db import connection
 
 from samizdat.audience import numbers
 from samizdat.audience.models import NUMBER_MASK, STATUSES, row_id
 from samizdat.audience.plaintext_fields import PlaintextColumn
 from samizdat.core import consent, segment
-from samizdat.core.mail import ledger
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.segment import (
     FACTOR,
     PRIME,
     All,
-    CampaignCondition,
     ConsentCondition,
     DayCondition,
     FieldCondition,
@@ -34,6 +31,7 @@ from samizdat.core.segment import (
     ShareCondition,
     TagCondition,
 )
+from samizdat.db import on_sqlite
 
 NEWSLETTER = consent.PURPOSES.index("newsletter")
 CONFIRMED = consent.KINDS.index("confirmed")
@@ -69,8 +67,8 @@ class ValueSource:
         window = window or self.whole
         if window is None:
             return self.tables
-        # Of both tables, as in _About.hers; SQLite would begin with the longer one.
-        ids = (self.id, "s.id") if self.person and self.id != "s.id" and not _on_sqlite() else (self.id,)
+        # Of both tables, as in About.hers; SQLite would begin with the longer one.
+        ids = (self.id, "s.id") if self.person and self.id != "s.id" and not on_sqlite() else (self.id,)
         bounds = "".join(f" AND {id} >= %s AND {id} < %s" for id in ids)
         return SqlCondition(self.tables.text + bounds, (*self.tables.values, *(window * len(ids))))
 
@@ -79,7 +77,7 @@ type Columns = Mapping[int, PlaintextColumn]
 
 
 @dataclass(frozen=True, slots=True)
-class _About:
+class About:
     """Whom the conditions are about: the column of her row id, the day, the readable fields by number, and whether
     each question is asked for each row by itself."""
 
@@ -89,17 +87,22 @@ class _About:
     apart: bool = False
     window: Window | None = None
 
+    @property
+    def number(self) -> str:
+        """Her number alone."""
+        return f"({self.id} & {NUMBER_MASK})"
+
     def hers(self, table: str) -> str:
         """That a row of a table is about her. PostgreSQL does not see that bounds of her row id are bounds of the
         others: it would read each table from its beginning."""
         condition = f"{table}.subscriber_id = {self.id}"
-        if self.window is None or _on_sqlite():
+        if self.window is None or on_sqlite():
             return condition
         return f"{condition} AND {table}.subscriber_id >= {self.window[0]} AND {table}.subscriber_id < {self.window[1]}"
 
     def exists(self, table: str, condition: str, *values: Any) -> SqlCondition:
         # PostgreSQL would join the pages of a walk, and read everybody's tags for each of them.
-        end = " OFFSET 0" if self.apart and not _on_sqlite() else ""
+        end = " OFFSET 0" if self.apart and not on_sqlite() else ""
         return SqlCondition(f"EXISTS (SELECT 1 FROM {table} WHERE {condition}{end})", values)
 
 
@@ -117,10 +120,10 @@ def where(
     columns: the readable fields by number. apart: for pages of a few thousand rows, not for everybody at once. window:
     nobody outside of it is asked about. Errors: KeyError for a condition on any other field.
     """
-    return _where(tree, _About(id, today, columns, apart, window))
+    return _where(tree, About(id, today, columns, apart, window))
 
 
-def _where(tree: segment.Tree, about: _About) -> SqlCondition:
+def _where(tree: segment.Tree, about: About) -> SqlCondition:
     match tree:
         case All(parts):
             return _joined(parts, "AND", "1 = 1", about)
@@ -129,10 +132,10 @@ def _where(tree: segment.Tree, about: _About) -> SqlCondition:
         case Not(part):
             inner = _where(part, about)
             return SqlCondition(f"NOT ({inner.text})", inner.values)
-    return _leaf(tree, about)
+    return condition_sql(tree, about)
 
 
-def _joined(parts: Sequence[segment.Tree], word: str, empty: str, about: _About) -> SqlCondition:
+def _joined(parts: Sequence[segment.Tree], word: str, empty: str, about: About) -> SqlCondition:
     if not parts:
         return SqlCondition(empty)
     conditions = [_where(part, about) for part in parts]
@@ -140,43 +143,58 @@ def _joined(parts: Sequence[segment.Tree], word: str, empty: str, about: _About)
     return SqlCondition(f"({text})", tuple(value for condition in conditions for value in condition.values))
 
 
-def _leaf(leaf: segment.Leaf, about: _About) -> SqlCondition:
-    # Tables have doubled letters here, which no query around uses: its `u` would be hidden by one of ours, and the
-    # question would be about anybody.
-    id, today = about.id, about.today
-    match leaf:
-        case TagCondition(tag):
-            return about.exists("audience_subscribertag tt", f"tt.tag_id = %s AND {about.hers('tt')}", tag)
-        case LanguageCondition(code):
-            return SqlCondition("s.language = %s", (code,))
-        case ProviderCondition(name):
-            return SqlCondition("s.provider = %s", (PROVIDERS.index(name),))
-        case ListCondition() | ConsentCondition() | FundraisingCondition():
-            wanted = _subscription(leaf)
-            table = "audience_subscription uu" + _along(leaf)
-            return about.exists(table, f"{about.hers('uu')}{wanted.text}", *wanted.values)
-        case DayCondition("joined"):
-            return _between("s.joined", leaf, today)
-        case DayCondition():
-            days = _between("cc.day", leaf, today)
-            text = f"{about.hers('cc')} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
-            return about.exists("audience_consentrecord cc", text, *days.values)
-        case CampaignCondition(campaign):
-            # Looked up by the whole key of a delivery: edition and number.
-            edition = "(SELECT ee.id FROM campaigns_edition ee WHERE ee.campaign_id = %s)"
-            text = (
-                f"dd.edition_id = {edition} AND dd.number = {_number(id)} AND dd.state = {int(ledger.State.ACCEPTED)}"
-            )
-            return about.exists("delivery_delivery dd", text, campaign)
-        case ShareCondition():
-            x = f"(({_number(id)} %% {PRIME} + {leaf.seed}) %% {PRIME} * {FACTOR} %% {PRIME})"
-            return SqlCondition(f"({x} * {x} %% {PRIME} * {x} %% {PRIME} < {segment.share_below(leaf)})")
-        case FieldCondition():
-            return _readable(leaf, about.columns[leaf.number], about)
+@singledispatch
+def condition_sql(leaf: segment.Leaf, about: About) -> SqlCondition:
+    """One condition. Each kind is registered beside the table that answers it: below for ours, by another app for its
+    own when Django starts. Tables have doubled letters, which no query around uses: its `u` would be hidden by one of
+    ours, and the question would be about anybody.
+    """
+    raise NotImplementedError(f"Nobody has registered the SQL of {type(leaf).__name__}.")
 
 
-def _readable(leaf: FieldCondition, column: PlaintextColumn, about: _About) -> SqlCondition:
-    """A condition on a field whose values stand readable as numbers."""
+@condition_sql.register
+def _tag(leaf: TagCondition, about: About) -> SqlCondition:
+    return about.exists("audience_subscribertag tt", f"tt.tag_id = %s AND {about.hers('tt')}", leaf.id)
+
+
+@condition_sql.register
+def _language(leaf: LanguageCondition, _about: About) -> SqlCondition:
+    return SqlCondition("s.language = %s", (leaf.code,))
+
+
+@condition_sql.register
+def _provider(leaf: ProviderCondition, _about: About) -> SqlCondition:
+    return SqlCondition("s.provider = %s", (PROVIDERS.index(leaf.name),))
+
+
+@condition_sql.register(ListCondition)
+@condition_sql.register(ConsentCondition)
+@condition_sql.register(FundraisingCondition)
+def _on_list(leaf: ListCondition | ConsentCondition | FundraisingCondition, about: About) -> SqlCondition:
+    wanted = _subscription(leaf)
+    table = "audience_subscription uu" + _along(leaf)
+    return about.exists(table, f"{about.hers('uu')}{wanted.text}", *wanted.values)
+
+
+@condition_sql.register
+def _day(leaf: DayCondition, about: About) -> SqlCondition:
+    if leaf.what == "joined":
+        return _between("s.joined", leaf, about.today)
+    days = _between("cc.day", leaf, about.today)
+    text = f"{about.hers('cc')} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
+    return about.exists("audience_consentrecord cc", text, *days.values)
+
+
+@condition_sql.register
+def _share(leaf: ShareCondition, about: About) -> SqlCondition:
+    x = f"(({about.number} %% {PRIME} + {leaf.seed}) %% {PRIME} * {FACTOR} %% {PRIME})"
+    return SqlCondition(f"({x} * {x} %% {PRIME} * {x} %% {PRIME} < {segment.share_below(leaf)})")
+
+
+@condition_sql.register
+def _field(leaf: FieldCondition, about: About) -> SqlCondition:
+    """Of a field whose values stand readable as numbers."""
+    column = about.columns[leaf.number]
     table, start = "audience_readablevalue rr", f"{about.hers('rr')} AND rr.field_id = %s"
     if leaf.op == "is":
         wanted = leaf.value.strip().casefold()
@@ -187,13 +205,9 @@ def _readable(leaf: FieldCondition, column: PlaintextColumn, about: _About) -> S
     return about.exists(table, f"{start} AND rr.value {sign} %s", column.id, segment.code_in(leaf))
 
 
-def _number(id: str) -> str:
-    return f"({id} & {NUMBER_MASK})"
-
-
 def _along(leaf: ListCondition | ConsentCondition | FundraisingCondition) -> str:
     """SQLite would take the key, and look at the row for the status or the answer about appeals."""
-    if not _on_sqlite() or not leaf.list:
+    if not on_sqlite() or not leaf.list:
         return ""
     match leaf:
         case ListCondition(_, status) if status:
@@ -232,7 +246,7 @@ def _between(column: str, leaf: DayCondition, today: date) -> SqlCondition:
 
 def day(value: date) -> Any:
     """A day as the columns hold it."""
-    return value.isoformat() if connection.vendor == "sqlite" else value
+    return value.isoformat() if on_sqlite() else value
 
 
 # -- where to begin ----------------------------------------
@@ -275,7 +289,7 @@ def narrowed(
     joined = ""
     if person or _asks_for_person(rest):
         # Without the blobs between, an index is half as long a way for SQLite as the row.
-        along = " INDEXED BY subscriber_facets" if not person and _on_sqlite() else ""
+        along = " INDEXED BY subscriber_facets" if not person and on_sqlite() else ""
         person, joined = True, f" JOIN audience_subscriber s{along} ON s.id = {id}"
     return ValueSource(SqlCondition(tables.text.format(joined=joined), tables.values), id, person), rest
 
@@ -305,14 +319,7 @@ class SqlBuilder:
 
 def asks_elsewhere(tree: segment.Tree) -> bool:
     """Whether another table than that of the subscribers is asked for each of them."""
-    return any(
-        isinstance(
-            leaf,
-            TagCondition | ListCondition | ConsentCondition | FundraisingCondition | CampaignCondition | FieldCondition,
-        )
-        or (isinstance(leaf, DayCondition) and leaf.what != "joined")
-        for leaf in segment.leaves(tree)
-    )
+    return not all(isinstance(leaf, ShareCondition) or _asks_for_row(leaf) for leaf in segment.leaves(tree))
 
 
 def sized_by(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> int | None:
@@ -330,7 +337,7 @@ def sized_by(part: segment.Tree, size: Callable[[segment.Leaf], int | None]) -> 
 def _driver(part: segment.Tree) -> tuple[SqlCondition, str]:
     # Asked for a window of numbers, SQLite would walk through the key, which has everybody's tags and lists in it.
     if isinstance(part, TagCondition):
-        by_tag = " INDEXED BY subscribertag_by_tag" if _on_sqlite() else ""
+        by_tag = " INDEXED BY subscribertag_by_tag" if on_sqlite() else ""
         return SqlCondition(
             f"audience_subscribertag t0{by_tag}{{joined}} WHERE t0.tag_id = %s", (part.id,)
         ), "t0.subscriber_id"
@@ -341,39 +348,12 @@ def _driver(part: segment.Tree) -> tuple[SqlCondition, str]:
     return SqlCondition(f"{start} AND u0.status = %s", (part.list, STATUSES.index(part.status))), "u0.subscriber_id"
 
 
-def _on_sqlite() -> bool:
-    return connection.vendor == "sqlite"
-
-
 def _asks_for_person(tree: segment.Tree) -> bool:
-    return any(
-        isinstance(leaf, LanguageCondition | ProviderCondition)
-        or (isinstance(leaf, DayCondition) and leaf.what == "joined")
-        for leaf in segment.leaves(tree)
+    return any(map(_asks_for_row, segment.leaves(tree)))
+
+
+def _asks_for_row(leaf: segment.Leaf) -> bool:
+    """What stands in the subscriber's own row."""
+    return isinstance(leaf, LanguageCondition | ProviderCondition) or (
+        isinstance(leaf, DayCondition) and leaf.what == "joined"
     )
-
-
-def rows(query: str, values: Sequence[Any]) -> list[Any]:
-    """PostgreSQL gives blobs as they are: as text they are twice as long and coded once on each side."""
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            return cursor.execute(query, values).fetchall()
-    import psycopg
-
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(query, values, binary=True).fetchall()
-
-
-def campaigns(organization: int, ids: Collection[int]) -> set[int]:
-    """Those of these campaigns of which it is known who got them; the audience knows them by number alone.
-
-    Old deliveries become totals (delivery/actions/delivery_retention): from then on nobody knows who got that letter.
-    """
-    marks = ", ".join(["%s"] * len(ids))
-    folded = (
-        "EXISTS (SELECT 1 FROM campaigns_edition e JOIN delivery_deliveryarchivetotal f ON f.edition_id = e.id "
-        "WHERE e.campaign_id = c.id)"
-    )
-    query = f"SELECT c.id FROM campaigns_campaign c WHERE c.organization_id = %s AND c.id IN ({marks}) AND NOT {folded}"
-    return {row[0] for row in rows(query, [organization, *ids])}

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from samizdat import dbclock
+from samizdat.delivery.sql import ENDED_ENGINES, SET_ENGINE
 from samizdat.logs import where_it_broke
 
 log = logging.getLogger("samizdat.worker")
@@ -29,11 +30,7 @@ STOP_SECONDS = 8.0
 EVERY_TEN_SECONDS = "* * * * * */10"
 
 # A sender that has died and was recovered is known to be gone before its heartbeat is old.
-_GONE = """
-SELECT j.id FROM procrastinate_jobs j
-WHERE j.status = 'doing' AND j.worker_id IN (SELECT engine FROM delivery_worker WHERE ended IS NOT NULL)
-"""
-_NUMBER = "UPDATE delivery_worker SET engine = %(engine)s WHERE id = %(id)s"
+_GONE = f"SELECT j.id FROM procrastinate_jobs j WHERE j.status = 'doing' AND j.worker_id IN ({ENDED_ENGINES})"
 
 
 def run_engine(
@@ -120,7 +117,7 @@ async def _beside(running: Any, worker: Any, mine: Callable[[], int | None]) -> 
         number = mine()
         if number and worker.worker_id and identity != (number, worker.worker_id):
             identity = number, worker.worker_id
-            await running.connector.execute_query_async(_NUMBER, id=number, engine=worker.worker_id)
+            await running.connector.execute_query_async(SET_ENGINE, id=number, engine=worker.worker_id)
         for job in await _begun_by_the_gone(running):
             await _again(running, job)
         await asyncio.sleep(RESCUE if identity else 0.5)
