@@ -7,6 +7,7 @@ request is here, and given back before the answer goes to the visitor: who sends
 import asyncio
 import contextlib
 import contextvars
+import secrets
 import sys
 import threading
 import time
@@ -22,8 +23,9 @@ Pairs = list[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-# Requests that wait for a thread. Pages take some 20 ms: the last of them waits half a second for eight threads.
-MOST_WAITING = 200
+# Requests that wait in one line for a thread. Pages take some 20 ms, so the last of them waits for seconds: better than
+# to be sent away while somebody with a few hundred connections comes back at once.
+MOST_WAITING = 500
 # Seconds that every thread has spent on the same request before the process counts as hung. The longest page that is
 # meant to be is the sealing of an upload of 500 MB.
 HUNG = 60.0
@@ -150,33 +152,63 @@ class HttpResponse:
 
 
 class Share:
-    """So many threads that some may have at once, and the line in which the others of them wait."""
+    """So many threads that some may have at once, and the line in which the others of them wait.
+
+    When the line is full, somebody who waits in it gives way, by lot: who asks all the time would otherwise hold it
+    against everybody who comes once.
+    """
 
     def __init__(self, most: int) -> None:
-        self._turns = asyncio.Semaphore(most)
-        self._waiting = 0
+        self._free = most
+        self._waiting: dict[asyncio.Future[None], bool] = {}  # In their order, and whether each may have to give way.
         self._given = 0.0  # When the last turn was.
 
     @property
-    def is_full(self) -> bool:
-        return self._turns.locked() and self._waiting >= MOST_WAITING
-
-    @property
     def moves(self) -> bool:
-        return not self._turns.locked() or time.monotonic() - self._given < HUNG
+        return self._free > 0 or time.monotonic() - self._given < HUNG
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        self._waiting += 1
-        try:
-            await self._turns.acquire()
-        finally:
-            self._waiting -= 1
+    async def turn(self, *, begun: bool = False) -> AsyncIterator[None]:
+        """begun: a part of the answer has left already, so it gives way to nobody. Errors: AllThreadsBusy."""
+        await self._wait(begun)
         self._given = time.monotonic()
         try:
             yield
         finally:
-            self._turns.release()
+            self._pass_on()
+
+    async def _wait(self, begun: bool) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        if len(self._waiting) >= MOST_WAITING and not begun:
+            self._make_room()
+        mine = asyncio.get_running_loop().create_future()
+        self._waiting[mine] = not begun
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if self._waiting.pop(mine, None) is None and not mine.cancelled() and mine.exception() is None:
+                self._pass_on()  # The turn had come at the same moment.
+            raise
+
+    def _make_room(self) -> None:
+        candidates = [waiter for waiter, may_give_way in self._waiting.items() if may_give_way]
+        if not candidates:
+            raise AllThreadsBusy
+        chosen = secrets.choice(candidates)
+        del self._waiting[chosen]
+        if not chosen.done():
+            chosen.set_exception(AllThreadsBusy())
+
+    def _pass_on(self) -> None:
+        while self._waiting:
+            first = next(iter(self._waiting))
+            del self._waiting[first]
+            if not first.done():
+                first.set_result(None)
+                return
+        self._free += 1
 
 
 class Threads:
@@ -185,30 +217,35 @@ class Threads:
     def __init__(self, count: int, name: str) -> None:
         self._count = count
         self._begun: dict[int, float] = {}  # When each thread that works began what it does.
-        self._given = 0  # Requests that wait for a thread or have one.
+        self._everybody = Share(count)
         self._strangers = Share(max(1, count // 2))
+        self._known = Share(max(1, count // 2))
         self._organizations: dict[int, Share] = {}
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def answer(
         self, wsgi: Wsgi, asked: dict[str, Any], send: Send, receive: Receive, *, whose: Share | None = None
     ) -> None:
-        """Has a request answered. `whose`: of whom it takes a turn. Errors: Busy."""
-        if self._given >= self._count + MOST_WAITING if whose is None else whose.is_full:
-            raise AllThreadsBusy
+        """Has a request answered. `whose`: of whom it takes a turn; of all alike when it is None. Errors:
+        AllThreadsBusy."""
+        share = whose or self._everybody
         context = contextvars.copy_context()
-        turn = contextlib.nullcontext if whose is None else whose.turn
-        async with turn():
+        async with share.turn():
             answer = await self.run(context.run, HttpResponse, wsgi, asked)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.first, "more_body": not answer.whole})
         if not answer.whole:
-            await self._rest(context, answer, send, receive, turn)
+            await self._rest(context, answer, send, receive, share)
 
     @property
     def strangers(self) -> Share:
         """Half of the threads: however many of them ask, the others find one."""
         return self._strangers
+
+    @property
+    def known(self) -> Share:
+        """Half of the threads, of browsers in which somebody has signed in: nobody else waits in their line."""
+        return self._known
 
     def share(self, organization: int) -> Share:
         """Of the people of an organization: three quarters of the threads, so that others wait for a few of its
@@ -216,7 +253,7 @@ class Threads:
         return self._organizations.setdefault(organization, Share(self._count - self._count // 4))
 
     async def _rest(
-        self, context: contextvars.Context, answer: HttpResponse, send: Send, receive: Receive, turn: Callable[[], Any]
+        self, context: contextvars.Context, answer: HttpResponse, send: Send, receive: Receive, share: Share
     ) -> None:
         """Each portion is made once the one before has left for the visitor, and none when they have gone: a file that
         is there once stays until somebody has it."""
@@ -224,7 +261,7 @@ class Threads:
         whole = False
         try:
             while not whole and not gone.done():
-                async with turn():
+                async with share.turn(begun=True):
                     body, whole = await self.run(context.run, answer.portion)
                 await send({"type": "http.response.body", "body": body, "more_body": not whole})
         finally:
@@ -233,13 +270,7 @@ class Threads:
                 await self.run(context.run, answer.close)
 
     async def run[**P, T](self, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-        self._given += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._pool, partial(self._do, call, *given, **named)
-            )
-        finally:
-            self._given -= 1
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(self._do, call, *given, **named))
 
     def _do(self, call: Callable[..., Any], *given: Any) -> Any:
         me = threading.get_ident()

@@ -1,17 +1,21 @@
 """Visitors who send half of a request, read nothing or say nothing keep nobody from a page."""
 
+import asyncio
 import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 
 from samizdat import asgi, connections
+from samizdat.accounts import devices
+from samizdat.accounts.models import Person
 from samizdat.public.asgi import Public
-from samizdat.web.asgi import ORGANIZATION, PERSON, STRANGERS, DeskApplication
+from samizdat.web.asgi import ORGANIZATION, PERSON, STRANGERS, DeskApplication, has_signed_in
 from tests.visitors import asked_for, half_sent, heard_to_the_end, holding, is_cut, listening, page
 from tests.worker.conftest import until
 
@@ -106,6 +110,90 @@ def test_whoever_is_signed_in_finds_a_thread_however_many_strangers_ask() -> Non
         stack.enter_context(holding(port, 100, asked_for(HERE, "/")))
         for _ in range(3):
             assert page(port, "/", cookie="desk=clara") == 200
+
+
+@contextlib.contextmanager
+def beset_by_strangers() -> Iterator[int]:
+    """A desk that has just begun, whose threads for strangers hang; its port."""
+    going_on = threading.Event()
+
+    def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        if asked["PATH_INFO"] == "/slow":
+            going_on.wait(60)
+        return wsgi(asked, start)
+
+    application = DeskApplication(answered, threads=2, knows=lambda _asked: False)
+    with listening(application) as port, contextlib.ExitStack() as stack:
+        stack.callback(going_on.set)
+        stack.enter_context(holding(port, 100, asked_for(HERE, "/slow")))
+        yield port
+
+
+def test_after_a_restart_a_browser_that_signed_in_before_finds_a_thread_however_many_strangers_ask(vault: Any) -> None:
+    cookie = devices.new(Person(pk=7), datetime.now(UTC))
+    with beset_by_strangers() as port:
+        for _ in range(3):
+            assert page(port, "/", cookie=f"device={cookie}") == 200
+
+
+@pytest.mark.parametrize("made", ["forged", "of an account alone", "long ago", "nonsense"])
+def test_a_browser_that_only_says_that_it_signed_in_waits_among_strangers(vault: Any, made: str) -> None:
+    now = datetime.now(UTC)
+    cookie = {
+        "forged": devices.new(Person(pk=7), now)[:-1] + "x",
+        "of an account alone": devices.new(Person(pk=7), now).rpartition(".")[0],
+        "long ago": devices.new(Person(pk=7), now - devices.LASTS - timedelta(days=2)),
+        "nonsense": "..\xff",
+    }[made]
+    assert not has_signed_in({"HTTP_COOKIE": f"device={cookie}"})
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["a page", "the rest of a file"])
+def test_in_a_full_line_somebody_who_waits_gives_way_and_never_in_the_middle_of_an_answer(
+    monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    monkeypatch.setattr(asgi, "MOST_WAITING", 2)
+    monkeypatch.setattr(asgi.secrets, "choice", lambda those: those[0])
+
+    async def ask(share: asgi.Share, begun: bool = False) -> str:
+        try:
+            async with share.turn(begun=begun):
+                return "answered"
+        except asgi.AllThreadsBusy:
+            return "sent away"
+
+    async def all_of_them() -> list[str]:
+        share = asgi.Share(1)
+        async with share.turn():
+            asked = []
+            for one in (begun, False, False):
+                asked.append(asyncio.create_task(ask(share, one)))
+                await asyncio.sleep(0)
+        return await asyncio.gather(*asked)
+
+    away = ["answered", "sent away", "answered"] if begun else ["sent away", "answered", "answered"]
+    assert asyncio.run(all_of_them()) == away
+
+
+def test_who_goes_away_while_they_wait_takes_no_turn_along() -> None:
+    async def all_of_them() -> None:
+        share = asgi.Share(1)
+
+        async def ask() -> None:
+            async with share.turn():
+                pass
+
+        async with share.turn():
+            waiting = [asyncio.create_task(ask()) for _ in range(3)]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+            await asyncio.sleep(0)
+        waiting[1].cancel()  # Whose turn has just come.
+        await asyncio.wait(waiting)
+        async with asyncio.timeout(60), share.turn():
+            assert not waiting[2].cancelled()
+
+    asyncio.run(all_of_them())
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["pages", "files in portions"])
@@ -229,7 +317,7 @@ def test_what_nobody_takes_is_bounded_for_all_together(made: Made, monkeypatch: 
 
 
 @both
-def test_of_too_many_requests_the_last_are_told_to_come_back(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_many_requests_some_are_told_to_come_back(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi, "MOST_WAITING", 0)
     working, done = threading.Event(), threading.Event()
 

@@ -109,10 +109,11 @@ def _check(source: KeySource) -> None:
 
 def derive(purpose: str) -> bytes:
     """A key of the instance, for one purpose (purposes.py)."""
-    with _lock:
-        if purpose not in _derived:
-            _derived[purpose] = open_source().derive(purpose)
-        return _derived[purpose]
+    key = _derived.get(purpose)
+    if key is None:  # Not asked for under the lock each time: another thread holds it while it reads the database.
+        with _lock:
+            key = _derived[purpose] = open_source().derive(purpose)
+    return key
 
 
 def open_for_django() -> None:

@@ -91,6 +91,23 @@ def signed_in(asked: dict[str, Any]) -> bool:
         close_old_connections()
 
 
+def has_signed_in(asked: dict[str, Any]) -> bool:
+    """Whether somebody has signed in with this browser, ever: by the mark on a cookie alone, since to look anything up
+    takes a thread. So a restart of the desk, which forgets who was seen, puts nobody among strangers."""
+    from datetime import UTC, datetime
+
+    from samizdat.accounts import devices
+
+    cookie = _cookies(asked).get(devices.COOKIE, "")
+    return bool(cookie) and devices.is_ours(cookie, datetime.now(UTC))
+
+
+def _cookies(asked: dict[str, Any]) -> dict[str, str]:
+    from django.http import parse_cookie
+
+    return parse_cookie(asked.get("HTTP_COOKIE", ""))
+
+
 # What the middleware leaves in the environment of a request of somebody who is signed in: true, and the number of the
 # organization whose page it was, where she works.
 PERSON, ORGANIZATION = "samizdat.person", "samizdat.organization"
@@ -122,9 +139,8 @@ class ProgressWatch:
 
     def _mark(self, asked: dict[str, Any]) -> bytes:
         from django.conf import settings
-        from django.http import parse_cookie
 
-        session = parse_cookie(asked.get("HTTP_COOKIE", "")).get(settings.SESSION_COOKIE_NAME, "")
+        session = _cookies(asked).get(settings.SESSION_COOKIE_NAME, "")
         return hashlib.blake2b(session.encode(), key=self._key, digest_size=16).digest()
 
 
@@ -174,14 +190,19 @@ class DeskApplication:
                     await asgi.say(send, 413, asgi.TOO_LONG)
                     return
                 asked["CONTENT_LENGTH"] = str(body.size)
-                whose = self._seen.whose(asked)
-                share = self._threads.strangers if whose is None else self._threads.share(whose)
+                share = self._share(asked)
                 await self._threads.answer(_with_safe_cookies(self._wsgi), asked, send, receive, whose=share)
                 self._seen.note(asked)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)
             except (asgi.AllThreadsBusy, SpoolFull):
                 await asgi.say(send, 503, asgi.BUSY)
+
+    def _share(self, asked: dict[str, Any]) -> asgi.Share:
+        organization = self._seen.whose(asked)
+        if organization is not None:
+            return self._threads.share(organization)
+        return self._threads.known if has_signed_in(asked) else self._threads.strangers
 
     async def _hear(self, asked: dict[str, Any], receive: Receive, body: Spool) -> bool:
         """Keeps the body; False when a stranger sends without end. Errors: TooSlow, Gone, Busy, NoRoom."""

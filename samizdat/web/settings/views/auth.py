@@ -35,8 +35,8 @@ from samizdat.web.permissions import address, open_door, personal
 from samizdat.web.settings import first_run
 from samizdat.web.settings.forms.team import AcceptForm, SetUpForm, SignInForm
 
-# The cookie of a browser that somebody has signed in with, and the field and parameter that stand in for it.
-DEVICE = "device"
+# The field and parameter that stand in for the cookie of a browser that somebody has signed in with.
+DEVICE = devices.COOKIE
 
 
 @personal
