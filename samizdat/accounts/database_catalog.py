@@ -33,7 +33,7 @@ ALTERED: EventKind = "database.altered"
 TOLD, SHOWN = timedelta(hours=1), timedelta(days=7)
 # Seconds for which one look is good.
 LOOK = 60.0
-MISSING, CHANGED = " is missing", " is not as we make it"
+MISSING, CHANGED, BEHIND = " is missing", " is not as we make it", " is behind its table"
 
 # Extensions that hosts put into every database, to look after it.
 HOSTS = "plpgsql pg_stat_statements pg_stat_kcache pg_buffercache pgstattuple pg_wait_sampling hypopg pgaudit"
@@ -42,6 +42,8 @@ HOSTS += " aiven_extras google_vacuum_mgmt azure pgaadauth rdsutils pg_repack"
 HARMLESS = ["client_encoding=utf%", "timezone=utc", "default_transaction_isolation=read committed", "jit=%"]
 HARMLESS += ["effective_cache_size=%", "effective_io_concurrency=%", "random_page_cost=%"]
 HARMLESS += ["work_mem=%", "maintenance_work_mem=%"]
+# Logs whose rows are read in the order of their numbers: the last word about somebody is the one with the highest.
+IN_ORDER = ["audience_consentrecord", "events_event"]
 
 
 class CatalogRow(NamedTuple):
@@ -85,9 +87,26 @@ def _on_postgresql() -> Iterator[CatalogRow]:
         (before,) = cursor.fetchone()
         cursor.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
         cursor.execute(Path(__file__).with_suffix(".sql").read_text(), values)
-        rows = cursor.fetchall()
+        rows = [*cursor.fetchall(), *_set_back(cursor)]
         cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", [before])
     yield from (CatalogRow(*row) for row in rows)
+
+
+def _set_back(cursor: Any) -> Iterator[tuple[str, str, str, str, bool]]:
+    """Sequences of those logs that would give a number again, or a lower one."""
+    for table in IN_ORDER:
+        log_table, sequence = f"public.{table}", f"public.{table}_id_seq"
+        readable = (
+            "has_table_privilege(to_regclass(%s), 'SELECT') AND has_sequence_privilege(to_regclass(%s), 'SELECT')"
+        )
+        cursor.execute(f"SELECT {readable}", [log_table, sequence])
+        if not cursor.fetchone()[0]:
+            continue  # Missing, which is said elsewhere, or not for this role to read.
+        cursor.execute(f"SELECT max(id) FROM {log_table}")
+        (highest,) = cursor.fetchone()
+        cursor.execute(f"SELECT last_value FROM {sequence}")  # After it: others write meanwhile.
+        if highest is not None and cursor.fetchone()[0] < highest:
+            yield "sequence", sequence + BEHIND, "", "", False
 
 
 def schema_text(rows: Iterable[CatalogRow]) -> str:

@@ -23,7 +23,8 @@ alone (class, oid, kind, name, owner, text) AS (
     concat_ws(' ', lanname, prosecdef, proconfig, encode(sha256(convert_to(coalesce(prosrc, ''), 'UTF8')), 'hex'))
     FROM pg_proc JOIN places ON places.oid = pronamespace JOIN pg_language ON pg_language.oid = prolang
     UNION ALL SELECT 'pg_operator'::regclass, oid, 'operator', oprname::text, oprowner, '' FROM pg_operator
-    UNION ALL SELECT 'pg_type'::regclass, pg_type.oid, 'type', nspname || '.' || typname, typowner, ''
+    UNION ALL SELECT 'pg_type'::regclass, pg_type.oid, 'type', nspname || '.' || typname, typowner,
+    coalesce((SELECT string_agg(enumlabel, ', ' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = pg_type.oid), '')
     FROM pg_type JOIN places ON places.oid = typnamespace WHERE typcategory <> 'A'
     AND (typrelid = 0 OR EXISTS (SELECT 1 FROM pg_class WHERE pg_class.oid = typrelid AND relkind = 'c'))
     UNION ALL SELECT 'pg_cast'::regclass, oid, 'cast', castsource::regtype::text || ' to ' || casttarget::regtype, 10, ''
@@ -50,6 +51,13 @@ bound (kind, name, oid, text) AS (
     UNION ALL SELECT 'rule', rulename::text, ev_class, '' FROM pg_rewrite WHERE rulename <> '_RETURN'
     UNION ALL SELECT 'part of a table', inhrelid::regclass::text, inhparent, '' FROM pg_inherits
     UNION ALL SELECT 'statistics', stxname::text, stxrelid, '' FROM pg_statistic_ext
+    -- What is read in the order of its numbers would be read in another one.
+    UNION ALL SELECT 'sequence', relname::text, refobjid, concat_ws(' ', format_type(seqtypid, NULL), 'START', seqstart,
+    'INCREMENT', seqincrement, 'MIN', seqmin, 'MAX', seqmax, 'CACHE', seqcache, CASE WHEN seqcycle THEN 'CYCLE' END,
+    'OF', attname, text)
+    FROM pg_sequence JOIN relations ON relations.oid = seqrelid
+    JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = seqrelid AND refclassid = 'pg_class'::regclass
+    AND deptype IN ('a', 'i') JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
 ),
 
 -- What copies rows, or writes them from elsewhere. What copies the whole server is the host's.

@@ -208,6 +208,10 @@ def _about(name: str) -> str:
     if name.endswith((database_catalog.MISSING, database_catalog.CHANGED)):
         schema = database_catalog.file(connection.vendor).name
         return f"{shown}. Make it as samizdat/accounts/{schema} has it, or put a backup back."
+    for table in database_catalog.IN_ORDER:  # By the whole name: whoever writes the database names what is in it.
+        if name == f"sequence public.{table}_id_seq{database_catalog.BEHIND}":
+            advance = f"SELECT setval('public.{table}_id_seq', (SELECT max(id) FROM public.{table}));"
+            return f"{shown}: it would give numbers again. Run in the database: {advance}"
     remedy = next((words for kind, words in _REMEDIES.items() if name.startswith(kind)), _DROP)
     return f"{shown} is not ours. {remedy}"
 

@@ -35,7 +35,7 @@ SQLITE = {
 }
 _FUNCTION = "CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 _ON = " on public.accounts_organization"
-_POINTING = "audience_segment_organization_id_e17d60e4_fk_accounts_"
+_POINTING = "audience_segment_organization_id_70c105c4_fk_accounts_"
 POSTGRESQL = {
     "function public.back()": _FUNCTION,
     f"trigger back{_ON}": f"{_FUNCTION}; CREATE TRIGGER back BEFORE UPDATE ON accounts_organization "
@@ -76,6 +76,15 @@ POSTGRESQL = {
     f"column back{_ON}": "ALTER TABLE accounts_organization ADD back integer GENERATED ALWAYS AS (1) STORED",
     f"index back{_ON}": "CREATE INDEX back ON accounts_organization (lower(name))",
     f"statistics back{_ON}": "CREATE STATISTICS back ON (lower(name)) FROM accounts_organization",
+    "sequence audience_consentrecord_id_seq on public.audience_consentrecord is not as we make it": "ALTER SEQUENCE "
+    "audience_consentrecord_id_seq INCREMENT BY -1 MINVALUE 1 RESTART WITH 1000000000",
+    "sequence events_event_id_seq on public.events_event is not as we make it": "ALTER SEQUENCE events_event_id_seq "
+    "CYCLE",
+    "sequence public.events_event_id_seq is behind its table": "INSERT INTO events_event "
+    "(id, kind, at, digest, detail, handled) VALUES (7, 'x', now(), '', '', true); "
+    "SELECT setval('events_event_id_seq', 5)",
+    "type public.procrastinate_job_status is not as we make it": "ALTER TYPE procrastinate_job_status "
+    "RENAME VALUE 'todo' TO 'done'",
     "schema back": "CREATE SCHEMA back",
     "extension pg_trgm": "CREATE EXTENSION pg_trgm",
     "publication back": "CREATE PUBLICATION back FOR TABLE audience_subscriber",
