@@ -459,10 +459,10 @@ def _suppression(row: dict[str, str]) -> tuple[str, str]:
     return row["reason"], value_limits.day(row["day"]).isoformat()
 
 
-def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None:
-    """As unpacking.unseal. Errors: ExportRefused."""
+def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None], organization: int = 0) -> None:
+    """As unpack.unseal. Errors: ExportRefused."""
     try:
-        unpack.unseal(source, secret, take)
+        unpack.unseal(source, secret, take, organization)
     except unpack.UnpackFailed as broken:
         raise refused(broken) from broken
 

@@ -36,9 +36,11 @@ MEMORY = 320 << 20
 SECONDS, SECONDS_A_MEGABYTE = 20, 2
 # Somebody may wait for each answer; with the machine busy, a passphrase takes a few of these.
 ANSWER = 60.0
-# A passphrase costs its memory, and a large file its minutes: one at a time, and nobody waits for another one's. The
-# threads of the desk are everybody's.
-_one = threading.BoundedSemaphore(1)
+# A passphrase costs its memory, and a large file its minutes: so many at a time, of each organization one, and nobody
+# waits for another one's. The threads of the desk are everybody's.
+AT_ONCE = 2
+_lock = threading.Lock()
+_opening: set[int] = set()  # Organizations whose file is being opened; 0: on the command line.
 
 
 class UnpackFailed(ValueError):
@@ -122,15 +124,15 @@ def _seconds(size: int) -> int:
     return SECONDS + SECONDS_A_MEGABYTE * (size >> 20)
 
 
-def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None:
+def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None], organization: int = 0) -> None:
     """Opens a sealed file; `take` is called with one piece of PIECE bytes after the other, the last one shorter.
-    Errors: UnpackFailed."""
+    organization: whose file it is, 0 on the command line. Errors: UnpackFailed."""
     head = source.read(age_decryption.HEADING)
     try:
         age_decryption.insist_on_heading(head, source.seek(0, io.SEEK_END))
     except age_decryption.Unopened as unopened:
         raise UnpackFailed(unopened.code) from None
-    with _turn():
+    with _turn(organization):
         child = _UnpackProcess(b"A", source, secret)
         try:
             left = child.size
@@ -144,13 +146,15 @@ def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None]) -> None
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    if not _one.acquire(blocking=False):
-        raise UnpackFailed("busy")
+def _turn(organization: int) -> Iterator[None]:
+    with _lock:
+        if organization in _opening or len(_opening) >= AT_ONCE:
+            raise UnpackFailed("busy")
+        _opening.add(organization)
     try:
         yield
     finally:
-        _one.release()
+        _opening.remove(organization)
 
 
 class ZipReader:

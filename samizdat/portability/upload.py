@@ -143,7 +143,7 @@ def unseal(row: Import, secret: str, *, now: datetime, by: Any) -> None:
         row.pieces.filter(file=OPENED).delete()
         try:
             with _file(row, GIVEN) as file:
-                read.unseal(file, secret, take)
+                read.unseal(file, secret, take, row.organization_id)
         except BaseException:
             row.pieces.filter(file=OPENED).delete()
             raise

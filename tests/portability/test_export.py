@@ -816,9 +816,20 @@ def test_a_passphrase_is_tried_in_a_process_of_its_own(monkeypatch: pytest.Monke
         read.unseal(io.BytesIO(sealed), "four words of his", came.append)
 
 
-def test_one_sealed_file_is_opened_at_a_time_and_nobody_waits_for_anothers() -> None:
-    with unpack._one, pytest.raises(ExportRefused, match="Try again in a minute"):
-        read.unseal(io.BytesIO(base64.b64decode(BY_PASSPHRASE)), "four words of hers", lambda _piece: None)
+def test_an_organization_opens_one_sealed_file_at_a_time_and_keeps_no_other_from_theirs() -> None:
+    def opened(organization: int) -> int:
+        came: list[bytes] = []
+        sealed = io.BytesIO(base64.b64decode(BY_PASSPHRASE))
+        read.unseal(sealed, "four words of hers", came.append, organization)
+        return len(came)
+
+    with unpack._turn(1):
+        with pytest.raises(ExportRefused, match="Try again in a minute"):
+            opened(1)
+        assert opened(2) == 1
+        with unpack._turn(2), pytest.raises(ExportRefused, match="Try again in a minute"):
+            opened(3)
+    assert opened(1) == 1
 
 
 @pytest.mark.parametrize("text", ["[1e999]", "[NaN]", "[" * 100 + "]" * 100, "[" + "9" * 30 + "]", "[" * 200_000])

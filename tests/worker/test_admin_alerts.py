@@ -333,6 +333,22 @@ def test_every_admin_is_mailed_that_a_colleague_paused_a_route(lantern: Any, thu
     assert "paused or removed a route" in " ".join(mails(tmp_path)["zoya@lantern.example"].split())
 
 
+def test_a_percent_sign_in_the_address_of_the_desk_keeps_no_admin_from_being_told(lantern: Any, thursday: Any) -> None:
+    from samizdat.accounts.actions import change_settings
+
+    change_settings(lantern, by=None, now=NOW, desk_url="https://desk.example/%zz")
+    lantern.refresh_from_db()
+    texts = [
+        admin_alerts._export_text(lantern, True),
+        admin_alerts._change_text(lantern, True),
+        admin_alerts._reading_text(lantern),
+        admin_alerts._lock_text(lantern),
+        admin_alerts._route_text(lantern),
+    ]
+    for text in texts:
+        assert lantern.name in text and "https://desk.example/%zz/" in text and "%(name)s" not in text
+
+
 def test_every_admin_is_mailed_once_that_somebody_leafs_through_the_list(
     lantern: Any, thursday: Any, tmp_path: Path
 ) -> None:

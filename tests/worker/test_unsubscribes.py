@@ -22,6 +22,7 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.models import Form, Intake, Site
 from samizdat.publicdb.queries import token_state
 from samizdat.vault import keyring
+from samizdat.vault.errors import KeyRefused
 from samizdat.vault.models import VaultKey
 from samizdat.web.settings import alarms
 from samizdat.worker.inbox import clicks, inbox, preferences, reconsent, signups, subject_requests, unsubscribes
@@ -289,6 +290,28 @@ def test_one_who_cannot_be_taken_up_keeps_the_others_of_her_slice_not_waiting(
     all_due(monkeypatch)
     unsubscribes.take(NOW + timedelta(days=3))
     assert not Intake.objects.exists()
+
+
+@pytest.mark.parametrize("broken", [RuntimeError("nobody thought of this"), KeyRefused("not now")], ids=["box", "keys"])
+def test_a_box_that_breaks_while_it_is_opened_is_given_up_unless_the_keys_cannot_be_had(
+    lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch, broken: Exception
+) -> None:
+    (ada,) = people(lantern, thursday, 1)
+    say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave")
+
+    def wanted(*_given: Any) -> Any:
+        raise broken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inbox, "_wanted", wanted)
+        for days in (0, 1, 3):
+            assert Intake.objects.count() == 1, "tried again"
+            all_due(monkeypatch)
+            unsubscribes.take(NOW + timedelta(days=days))
+    all_due(monkeypatch)
+    unsubscribes.take(NOW + timedelta(days=3))
+    assert not Intake.objects.exists()
+    assert status(ada, thursday) == ("unsubscribed" if isinstance(broken, KeyRefused) else "subscribed")
 
 
 def test_no_box_is_longer_than_what_a_reader_can_send(lantern: Any, thursday: Any) -> None:

@@ -23,6 +23,7 @@ from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.intake_limits import KINDS
 from samizdat.vault import keyring
+from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.worker")
 
@@ -212,13 +213,16 @@ def _throw_away_unknown() -> None:
 
 
 def _read(row: Any, organization: Organization | None, now: datetime) -> OpenedEnvelope | None:
-    """As _wanted(). One that breaks stays, and keeps neither the boxes behind it nor the sends that wait for them."""
+    """As _wanted(). One that breaks stays for GIVE_UP, and keeps neither the boxes behind it nor the sends that wait
+    for them. While the keys can't be had it stays as long as that takes: then it is not the box that is broken."""
     try:
         return _wanted(row, organization, now)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
         log.error("What a reader sent could not be opened: %s", where_it_broke(error))
+        if not isinstance(error, VaultError) and _has_failed_for(row.id, now, GIVE_UP):
+            publicdb.done_with([row.id])
         return None
 
 
@@ -266,11 +270,15 @@ def given_up(envelope: OpenedEnvelope, now: datetime, after: timedelta = GIVE_UP
     """Has it failed for so long that it is thrown away? Since we tried it first: what the public pages say of the time
     may be wrong, and after a worker that stood still for days the first failure would be the last. Not by a clock that
     was just set."""
+    return _has_failed_for(envelope.row, now, after)
+
+
+def _has_failed_for(row: int, now: datetime, after: timedelta) -> bool:
     if len(_failed) > MOST:
         _failed.clear()
-    if now - _failed.setdefault(envelope.row, now) <= after or clock_jumps.patient(now):
+    if now - _failed.setdefault(row, now) <= after or clock_jumps.patient(now):
         return False
-    del _failed[envelope.row]
+    del _failed[row]
     return True
 
 

@@ -233,17 +233,18 @@ def _export_text(organization: Any, plain: bool) -> str:
         else _("Somebody has asked for a file with the readers of %(name)s, sealed to a key that nobody approved yet.")
     )
     paragraphs = [
-        first,
+        first % {"name": organization.name},
         _("Who it was, when and why stands at the desk under Export. Until it is made it can be stopped there."),
         *_where(organization, "exports"),
         _("If nobody of you can say what it is for, change the passwords of those who may export."),
     ]
-    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _change_text(organization: Any, waits: bool) -> str:
     paragraphs = [
-        _("An admin of %(name)s has asked for a change that one stolen password could misuse."),
+        _("An admin of %(name)s has asked for a change that one stolen password could misuse.")
+        % {"name": organization.name},
         _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press.")
         if waits
         else _("What it is and who asked stands in the app under People."),
@@ -254,38 +255,38 @@ def _change_text(organization: Any, waits: bool) -> str:
         else _("It doesn’t wait any more; what became of it stands there. If it was asked for in your name and not by "
                "you, change your password and tell the other admins."),
     ]  # fmt: skip
-    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _reading_text(organization: Any) -> str:
     paragraphs = [
         _("Somebody who works at %(name)s opened more subscribers in a short time than anybody reads. "
-          "More are not shown to them for now."),
+          "More are not shown to them for now.") % {"name": organization.name},
         _("Who it is stands on the first page of the desk. Ask them; if it was not they, sign them out everywhere "
           "under People, and have them change their password."),
         *_where(organization, "people"),
     ]  # fmt: skip
-    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _lock_text(organization: Any) -> str:
     paragraphs = [
         _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
-          "campaigns that it released are paused."),
+          "campaigns that it released are paused.") % {"name": organization.name},
         _("Whose it is stands in the app under People. Any other admin can unlock it there."),
         *_where(organization, "people"),
     ]  # fmt: skip
-    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _route_text(organization: Any) -> str:
     paragraphs = [
-        _("Somebody paused or removed a route by which emails of %(name)s go out."),
+        _("Somebody paused or removed a route by which emails of %(name)s go out.") % {"name": organization.name},
         _("Which one and who it was stands in the app under Sending. If it was not one of you, sign them out "
           "everywhere under People."),
         *_where(organization, "routes"),
     ]  # fmt: skip
-    return "\n\n".join(paragraphs) % {"name": organization.name} + "\n"
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _refusal_text(organization: Any, campaign: int, provider: str) -> str:
