@@ -65,6 +65,15 @@ def open_some(organization: Any, person: Any, many: int, now: datetime) -> int:
     return seconds
 
 
+def spend(organization: Any, person: Any, many: int) -> None:
+    """What somebody learned of so many is known only now that it is done: of what they may open at once, as much is
+    taken as is left, and nothing is refused."""
+    with _lock:
+        at = dbclock.ticks()
+        reading = _of((organization.pk, person.pk), at)
+        next((left for left in range(min(many, AT_ONCE), 0, -1) if not reading.take(left, at)), 0)
+
+
 def show(organization: Any, person: Any, numbers: Iterable[int], now: datetime) -> tuple[int, set[int]]:
     """The same of these subscribers, of whom those are counted that this person was not shown in the last hour: they
     are the second that is returned."""

@@ -34,6 +34,11 @@ def count(request: Any, many: int = 1) -> None:
         raise TooFast(seconds)
 
 
+def spend(request: Any, many: int) -> None:
+    """The same, once it is done: whatever comes next has to wait for it."""
+    read_limits.spend(request.organization, request.person, many)
+
+
 def subscriber(request: Any, number: int) -> Any:
     """The subscriber whose page is opened: counted and recorded once an hour, on however many pages somebody works at
     them. Errors: Http404, TooFast."""

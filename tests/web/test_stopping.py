@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from samizdat.audience import actions, queries
+from samizdat import dbclock
+from samizdat.audience import actions, queries, read_limits
 from samizdat.audience.actions import bulk
 from samizdat.audience.actions.suppressions import suppress_many
 from samizdat.audience.filters import Filter
@@ -30,7 +32,8 @@ def test_pasted_addresses_go_on_the_stop_list_and_whoever_is_here_gets_nothing_m
     text = "Email,Name\r\nADA@lantern.example, Ada\r\n\r\nstranger@post.example\r\nno address\r\nADA@lantern.example"
     form = {"addresses": text, "reason": "complaint"}
     shown = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
-    assert "2 addresses were put on the stop list. Subscribers among them: 1." in shown
+    assert "2 addresses were put on the stop list. <" in shown.replace("list.<", "list. <")
+    assert "among them" not in shown, "of a few that would be asking for one"
     assert "1 line holds no address and was left out (line 5)." in shown
     assert queries.card(here.ada, NOW).suppressed == "complaint" and f"/subscribers/{here.ada.number}/" in shown
     assert_projections_hold(here.organization, NOW)
@@ -38,6 +41,46 @@ def test_pasted_addresses_go_on_the_stop_list_and_whoever_is_here_gets_nothing_m
     again = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
     assert "2 stood there already." in again and Suppression.objects.count() == 2
     assert "ada@" not in again.casefold() and "stranger" not in again
+
+
+def test_of_many_pasted_addresses_the_page_says_how_many_are_here_and_its_lines_not_which(
+    here: House, desk: Desk
+) -> None:
+    people = [f"one{n}@post.example" for n in range(30)]
+    for address in people:
+        actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+    form = {"addresses": "\n".join(people), "reason": "manual"}
+    shown = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
+    assert "30 addresses were put on the stop list. Subscribers among them: 30." in shown
+    blinds = [bytes(blind) for blind in Suppression.objects.order_by("id").values_list("blind", flat=True)]
+    assert blinds == sorted(blinds)
+
+
+def test_the_stop_list_is_not_asked_for_subscribers_by_pasting_one_after_the_other(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dbclock, "ticks", lambda: 1000.0)
+    client, page = desk("editor"), _to(here, "stop-addresses")
+
+    def paste(addresses: str) -> int:
+        return client.post(page, {"addresses": addresses, "reason": "manual"}).status_code
+
+    seen = [paste(f"nobody{n}@post.example") for n in range(read_limits.AT_ONCE + 3)]
+    assert seen == [302] * read_limits.AT_ONCE + [429] * 3
+    assert Suppression.objects.count() == read_limits.AT_ONCE
+    read_limits.forget()
+    assert [paste("ada@lantern.example\nstranger@post.example"), paste("late@post.example")] == [302, 302]
+    seen = [paste(f"other{n}@post.example") for n in range(read_limits.AT_ONCE)]
+    assert seen.count(302) == read_limits.AT_ONCE - 3, "who was found is counted as if they were looked up"
+
+
+def test_a_list_with_many_subscribers_is_put_on_the_stop_list_without_an_alarm(here: House, desk: Desk) -> None:
+    people = [f"one{n}@post.example" for n in range(read_limits.AT_ONCE + 5)]
+    for address in people:
+        actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+    form = {"addresses": "\n".join(people), "reason": "bounce"}
+    assert desk("editor").post(_to(here, "stop-addresses"), form).status_code == 302
+    assert not Event.objects.filter(kind=read_limits.ALARM).exists()
 
 
 def test_a_file_of_another_service_is_taken_in_its_encoding(here: House, desk: Desk) -> None:

@@ -138,7 +138,8 @@ def _suppress_slice(
         new = [address for address in wanted if address not in stopped]
         today = now.astimezone(UTC).date().isoformat()
         rows = [(organization.id, keys.blind(address), keys.index_version, reason, today) for address in new]
-        sql.insert_suppressions(rows)
+        # In the order of hashes: the newest lines of the list say who is here, and would say it of each pasted line.
+        sql.insert_suppressions(sorted(rows))
         fresh = [blind for address in new for blind in keys.blinds(address)]
         people = sorted({row[1] for row in sql.subscribers_by_blind(organization.id, fresh)}) if fresh else []
         sql.lock_subscribers(people)

@@ -22,6 +22,8 @@ from samizdat.web.uploads import MemoryUploadHandler, takes_files
 PAGE = 50
 # Lines that a message names, of those that hold no address.
 NAMED = 10
+# Of fewer new addresses it is not said how many are here: a few strangers around one address would ask for that one.
+A_GROUP = 20
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -65,11 +67,13 @@ def _page(request: Any, look: Any, result: Any, add: Any, lift: Any) -> HttpResp
 @deed(WRITERS)
 @takes_files(lambda request: MemoryUploadHandler(request, limit=LARGEST))
 def stop_addresses(request: Any) -> HttpResponse:
-    """Puts pasted addresses, and those of a file, on the stop list."""
+    """Puts pasted addresses, and those of a file, on the stop list. It tells who of them is here, as looking them up
+    does: so it is counted alike. Errors: TooFast."""
     form = SuppressForm(request.POST, request.FILES)
     if request.upload_handlers[0].too_large:
         form.add_error("file", _("The file is larger than 8 MB. Give it in several parts."))
     if form.is_valid():
+        read_limits.count(request)
         try:
             taken = suppress_many(
                 request.organization,
@@ -81,6 +85,7 @@ def stop_addresses(request: Any) -> HttpResponse:
         except AudienceError as refused:
             form.add_error("addresses", str(refused))
         else:
+            read_limits.spend(request, taken.subscribers)
             _say(request, taken)
             return go(request, "stop-list")
     return _page(request, StopLookForm(prefix="look"), None, form, LiftForm())
@@ -88,11 +93,11 @@ def stop_addresses(request: Any) -> HttpResponse:
 
 def _say(request: Any, taken: SuppressionResult) -> None:
     added = ngettext(
-        "%(n)s address was put on the stop list. Subscribers among them: %(here)s.",
-        "%(n)s addresses were put on the stop list. Subscribers among them: %(here)s.",
-        taken.added,
+        "%(n)s address was put on the stop list.", "%(n)s addresses were put on the stop list.", taken.added
     )
-    text = added % {"n": count(taken.added), "here": count(taken.subscribers)}
+    text = added % {"n": count(taken.added)}
+    if taken.added >= A_GROUP:
+        text += " " + _("Subscribers among them: %(here)s.") % {"here": count(taken.subscribers)}
     if taken.known:
         stood = ngettext("%(n)s stood there already.", "%(n)s stood there already.", taken.known)
         text += " " + stood % {"n": count(taken.known)}
