@@ -5,18 +5,18 @@ from typing import Any
 
 from samizdat import limited_process
 from samizdat.core.content.problems import ContentProblem
-from samizdat.core.content.render import Content, ContentSource
+from samizdat.core.content.render import Content, RenderedContent
 from samizdat.core.content.render import render as render_here
 
 # So often a release asks for a helper: others may hold them for a moment, and that is no flaw of its letter.
 TRIES = 3
 
 
-def render(organization: Any, content: Content, *, tries: int = 1, **how: Any) -> ContentSource:
+def render(organization: Any, content: Content, *, tries: int = 1, **how: Any) -> RenderedContent:
     """What stops a letter that takes longer, each time, is said as any other flaw of it."""
     for _again in range(tries):
         try:
             return limited_process.work(organization.pk, render_here, content, **how)
         except limited_process.TooMuch:
             continue
-    return ContentSource((), (), (), (), (), (), (ContentProblem(1, "letter_slow", {}, place="letter"),))
+    return RenderedContent((), (), (), (), (), (), (ContentProblem(1, "letter_slow", {}, place="letter"),))

@@ -22,7 +22,7 @@ TRIES = 40
 
 _ROLES = """
 SELECT oid::bigint, rolname, rolcanlogin FROM pg_roles
-WHERE rolname LIKE %s AND rolname <> current_user AND has_schema_privilege(oid, 'gate', 'USAGE')
+WHERE rolname LIKE %s AND rolname <> current_user AND has_schema_privilege(oid, 'publicdb', 'USAGE')
 AND pg_has_role(oid, 'USAGE')
 """
 _DATABASE = "SELECT oid::bigint FROM pg_database WHERE datname = current_database()"
@@ -34,7 +34,7 @@ _END = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_get_activity(NULL) AS session
 WHERE usesysid IN (
     SELECT role FROM unnest(%(roles)s::oid[]) AS role
-    WHERE has_schema_privilege(role, 'gate', 'USAGE') AND pg_has_role(role, 'USAGE')
+    WHERE has_schema_privilege(role, 'publicdb', 'USAGE') AND pg_has_role(role, 'USAGE')
 ) AND (
     %(all)s OR datid IS DISTINCT FROM %(database)s OR xact_start < now() - interval '1 minute'
     OR (state = 'active' AND query_start < now() - interval '15 seconds')

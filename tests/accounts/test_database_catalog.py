@@ -1,9 +1,6 @@
 """Whoever writes the database leaves something in it that goes on after its password was changed: it is told."""
 
-import json
-import os
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +11,6 @@ from samizdat.accounts import database_catalog
 from samizdat.cli import bootstrap, doctor
 from samizdat.events.models import Event
 from samizdat.publicdb.actions import make_public_role
-from tests import moulds, warm
 from tests.conftest import NOW
 from tests.web.conftest import make_person, signed_in
 
@@ -191,28 +187,6 @@ def test_the_look_is_led_astray_by_no_table_or_function_that_stands_before_ours(
     with connection.cursor() as cursor:
         cursor.execute("SHOW search_path")
         assert cursor.fetchone() == ("back, pg_catalog, public",), "what it was before the look"
-
-
-def test_a_database_that_was_made_by_an_older_version_and_upgraded_is_no_alarm(tmp_path: Path) -> None:
-    older = {"accounts": "0005", "audience": "0010", "campaigns": "0010", "delivery": "0009"}
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    environment = os.environ | {"SAMIZDAT_DATA": str(folder), "DJANGO_SETTINGS_MODULE": "samizdat.settings"}
-    name = f"older_{Path(os.environ['SAMIZDAT_DATA']).name}_{os.getpid()}".replace("-", "_")
-    if connection.vendor == "postgresql":
-        moulds.as_admin(f"CREATE DATABASE {name}")
-        environment["DATABASE_URL"] = moulds.url_of(name)
-    begin = "import django; django.setup(); from django.core.management import call_command as call\n"
-    steps = [f"call('migrate', '{app}', '{number}', verbosity=0)\n" for app, number in older.items()]
-    look = "import json; from samizdat.accounts import database_catalog; print(json.dumps(database_catalog.foreign()))"
-    try:
-        for code in (begin + "".join(steps), f"{moulds.MIGRATE}; {look}"):
-            done = warm.run(["-c", code], cwd=folder, env=environment, timeout=900)
-            assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == []
-    finally:
-        if connection.vendor == "postgresql":
-            moulds.as_admin(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_it_is_told_in_the_log_the_doctor_and_the_app_until_a_week_after_it_is_gone(

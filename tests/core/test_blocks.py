@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.content.blocks.comments import marked, spots, unmarked, without, without_comments
 from samizdat.core.content.compile import compile_letter
-from samizdat.core.content.render import ContentSource, fill, render
+from samizdat.core.content.render import RenderedContent, fill, render
 from tests.core.blocks import (
     EVERY_BLOCK,
     PICTURE,
@@ -31,19 +31,19 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 VALUES = {"FNAME": "Ada", "CITY": "Riga", "UNSUB_URL": "https://u.example", "PREFERENCES_URL": "https://p.example"}
 
 
-def made(letter: Any = EVERY_BLOCK, **more: Any) -> ContentSource:
+def made(letter: Any = EVERY_BLOCK, **more: Any) -> RenderedContent:
     return render(content(letter, **more), now=NOW)
 
 
-def page(letter: ContentSource, **values: str) -> str:
+def page(letter: RenderedContent, **values: str) -> str:
     return fill(letter.html, VALUES | values)
 
 
-def plain(letter: ContentSource, **values: str) -> str:
+def plain(letter: RenderedContent, **values: str) -> str:
     return fill(letter.text, VALUES | values)
 
 
-def flaws(letter: ContentSource) -> list[tuple[str, int, str]]:
+def flaws(letter: RenderedContent) -> list[tuple[str, int, str]]:
     return [(flaw.code, flaw.line, flaw.place) for flaw in letter.flaws]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samizdat.core.content.render import Content, ContentSource, fill, render
+from samizdat.core.content.render import Content, RenderedContent, fill, render
 from samizdat.core.content.render.cleaning import VOID
 from samizdat.core.content.render.content import Piece
 from samizdat.core.content.render.counted_links import countable, direct, location, through
@@ -20,7 +20,7 @@ OWN = "https://lantern.example"
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
-def letter(body: str, format: str = "markdown") -> ContentSource:
+def letter(body: str, format: str = "markdown") -> RenderedContent:
     content = Content(
         subject="News", body=body, format=format, from_name="Lantern", from_address="news@lantern.example",  # type: ignore[arg-type]
         website=OWN, archive_url=f"{OWN}/a/news", fields={"FNAME": ""},
@@ -172,20 +172,20 @@ class _Page(HTMLParser):
             self.link = ""
 
 
-def _page(found: ContentSource, pieces: tuple[Piece, ...], name: str) -> _Page:
+def _page(found: RenderedContent, pieces: tuple[Piece, ...], name: str) -> _Page:
     own = dict.fromkeys(("UNSUB_URL", "PREFERENCES_URL", "ARCHIVE_URL"), f"{OWN}/own")
     return _Page(fill(pieces, {**own, "FNAME": name}))
 
 
-def _led(found: ContentSource) -> ContentSource:
+def _led(found: RenderedContent) -> RenderedContent:
     return through(found, OWN, {url: f"{OWN}/l/{at}" for at, url in enumerate(countable(found, OWN))})
 
 
-def _seen(found: ContentSource, name: str) -> list[str]:
+def _seen(found: RenderedContent, name: str) -> list[str]:
     return [url for url in _page(found, _led(found).html, name).links if url.startswith(f"{OWN}/l/")]
 
 
-def _fetched(found: ContentSource, name: str) -> list[str]:
+def _fetched(found: RenderedContent, name: str) -> list[str]:
     return [url for url in _page(found, found.html, name).pictures if "thief" in url]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from samizdat.core.content.merge import without
-from samizdat.core.content.render import Content, ContentSource, archive_html, fill, php_date, render, settle
+from samizdat.core.content.render import Content, RenderedContent, archive_html, fill, php_date, render, settle
 from samizdat.core.content.render.checks import foreign_pictures
 from samizdat.core.content.render.renderer import default_template
 
@@ -37,7 +37,7 @@ def content(body: str, **changes: Any) -> Content:
     return Content(**(given | changes))
 
 
-def letter(body: str, **changes: Any) -> ContentSource:
+def letter(body: str, **changes: Any) -> RenderedContent:
     return render(content(body, **changes), now=NOW)
 
 

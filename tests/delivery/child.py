@@ -24,7 +24,7 @@ STEPS = {
     "in recovery, answers folded": ("samizdat.delivery.engine.recovery", "_book_answers", "after"),
     "in recovery, a chunk freed": ("samizdat.delivery.engine.recovery", "_free", "after"),
     "after S": ("samizdat.delivery.engine.journal:Journal", "s", "after"),
-    "after the final dot": ("samizdat.transports.smtp_client.session:Session", "finish", "after"),
+    "after the final dot": ("samizdat.transports.smtp_client.session:SmtpSession", "finish", "after"),
     "before R": ("samizdat.delivery.engine.journal:Journal", "r", "before"),
     "before the journal has a file": ("samizdat.delivery.engine.journal", "_reserve", "before"),
 }

@@ -106,7 +106,7 @@ def test_of_two_letters_that_are_released_to_them_at_once_one_goes(
         monkeypatch.undo()
         release(other, now=dbclock.now())
 
-    monkeypatch.setattr(releasing.counting, "lay_out", meanwhile)
+    monkeypatch.setattr(releasing.counted_links, "lay_out", meanwhile)
     with pytest.raises(WrongState, match="already"):
         release(one, now=dbclock.now())
     states = Campaign.objects.filter(again=sent).order_by("pk").values_list("state", flat=True)

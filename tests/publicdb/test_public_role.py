@@ -46,7 +46,7 @@ def public_role() -> Iterator[Any]:
         user=ROLE,
         password=PASSWORD,
         autocommit=True,
-        options="-c search_path=public database",
+        options="-c search_path=publicdb",
     )
     yield connection
     connection.close()
@@ -90,7 +90,7 @@ def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any)
     }
     rows = public_role.execute(
         "SELECT table_name, column_name FROM information_schema.column_privileges "
-        "WHERE grantee = %s AND privilege_type = 'SELECT' AND table_schema = 'gate'",
+        "WHERE grantee = %s AND privilege_type = 'SELECT' AND table_schema = 'publicdb'",
         [ROLE],
     ).fetchall()
     about_readers = {(table, column) for table, column in rows if table not in published}
@@ -118,7 +118,7 @@ def test_no_table_that_it_may_read_has_a_column_about_a_reader(public_role: Any)
         "DELETE FROM publicdb_privatepage",
         "TRUNCATE publicdb_page",
         "SELECT * FROM django_migrations",
-        "CREATE TABLE gate.mine (a int)",
+        "CREATE TABLE publicdb.mine (a int)",
         "CREATE TABLE public.mine (a int)",
         "CREATE TEMPORARY TABLE mine (a int)",
         "CREATE ROLE mine",

@@ -24,7 +24,7 @@ from samizdat.campaigns.media import image_processing, library
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates import convert_format, import_template
 from samizdat.core.content.compile import CompileProof
-from samizdat.core.content.render import Content, ContentSource, render
+from samizdat.core.content.render import Content, RenderedContent, render
 from tests.campaigns.test_library import huge, picture
 from tests.conftest import NOW
 
@@ -46,7 +46,7 @@ def nothing(_helper: Any, _until: float) -> None:
 
 def test_a_helper_makes_the_same_letter(pool: limited_process.Pool) -> None:
     assert limited_process.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
-    assert isinstance(limited_process.work("Lantern", render, FINE, now=NOW, images=False), ContentSource)
+    assert isinstance(limited_process.work("Lantern", render, FINE, now=NOW, images=False), RenderedContent)
 
 
 def test_a_helper_that_takes_too_long_is_ended_and_the_next_one_works(
@@ -103,18 +103,18 @@ def answered(
     )
 
 
-LETTER = ["Content", [["x"], ["x"], ["x"], [], [], [], []]]
+LETTER = ["RenderedContent", [["x"], ["x"], ["x"], [], [], [], []]]
 
 
 @pytest.mark.parametrize(
     "value",
     [
         pickle.dumps((True, 1)),
-        [["Content", [["x"], ["x"], ["x"], [], [], []]], []],
-        [["ContentSource", LETTER[1]], []],
-        [["Content", [[["ContentSource", []]], ["x"], ["x"], [], [], [], []]], []],
-        [["Content", [[1], ["x"], ["x"], [], [], [], []]], []],
-        [["Content", [[["zipfile.importlib.util.types.CodeType", []]], ["x"], ["x"], [], [], [], []]], []],
+        [["RenderedContent", [["x"], ["x"], ["x"], [], [], []]], []],
+        [["Content", LETTER[1]], []],
+        [["RenderedContent", [[["Content", []]], ["x"], ["x"], [], [], [], []]], []],
+        [["RenderedContent", [[1], ["x"], ["x"], [], [], [], []]], []],
+        [["RenderedContent", [[["zipfile.importlib.util.types.CodeType", []]], ["x"], ["x"], [], [], [], []]], []],
         [None, []],
         [LETTER, [1]],
         [LETTER, [0, -1]],
@@ -215,7 +215,7 @@ def test_helpers_are_asked_for_by_the_number_of_an_organization() -> None:
         f"{path.relative_to(folder)}: {ast.unparse(node.args[0])}"
         for path in folder.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "bounded.work"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "limited_process.work"
     }
     assert len(asked) >= 2
     assert not [one for one in asked if not re.search(r"organization(\.pk|\.id|_id)$", one)]
@@ -239,7 +239,9 @@ def test_what_takes_too_long_says_so_on_each_page_and_changes_nothing(
         correct(here.sent, "water", "river", by=None, now=NOW)
     with pytest.raises(CampaignError, match="The template takes too long"):
         import_template.take_in(here.organization, "Frame", b"<table><tr><td>x</td></tr></table>", by=None, now=NOW)
-    found = checks.look(letter, before, CompileProof(None, (), ContentSource((), (), (), (), (), (), ())), NOW).findings
+    found = checks.look(
+        letter, before, CompileProof(None, (), RenderedContent((), (), (), (), (), (), ())), NOW
+    ).findings
     assert [one.severity for one in found if "takes too long" in one.sentence] == ["stop"]
 
 

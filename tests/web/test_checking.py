@@ -69,7 +69,7 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
         desk("editor"),
     )
     monkeypatch.setattr(
-        broken_links.fetching, "ask_all", lambda urls: [(url, fetch.FetchedPage("dead", "410")) for url in urls]
+        broken_links.fetch, "ask_all", lambda urls: [(url, fetch.FetchedPage("dead", "410")) for url in urls]
     )
     monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"en": "en_US"}))
     monkeypatch.setattr(
@@ -84,7 +84,7 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
         ("https://a.example/1", fetch.FetchedPage("dead", "no_host")),
         ("b", fetch.FetchedPage("dead", "no_host")),
     ]
-    monkeypatch.setattr(broken_links.fetching, "ask_all", lambda _urls: nowhere)
+    monkeypatch.setattr(broken_links.fetch, "ask_all", lambda _urls: nowhere)
     page = _do(here, client, campaign, "links")
     assert "has no way out" in page and "(410)" in page, "what was kept before stays"
     assert "“wrod”" not in _do(here, client, campaign, "learn", word="wrod")

@@ -1,5 +1,6 @@
 """Every address x every role x own and foreign (threat model, T18), and what every answer carries (T3, T20)."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -158,7 +159,7 @@ WRITTEN = "private: olga@post.example, ada(at)reader.example, +371 2612 3456"
 def _written_in(answer: Any) -> list[str]:
     page = b"".join(answer.streaming_content) if answer.streaming else answer.content
     text = page.decode(errors="replace").replace("<wbr>", "").replace("&#64;", "@")
-    return [part for part in ("olga", "reader.example", "2612", "3456") if part in text]
+    return [part for part in ("olga", "reader.example", "2612", "3456") if re.search(rf"\b{part}\b", text)]
 
 
 def test_no_page_shows_a_viewer_an_address_or_phone_number_that_somebody_wrote_elsewhere(here: House) -> None:

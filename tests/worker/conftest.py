@@ -194,7 +194,7 @@ def _mould(people: bool) -> tuple[Instance, str]:
 def _public_role(folder: Path) -> str:
     """The role that this instance's supervisor has made: its name comes from the instance key."""
     key = InstanceSource(read_key_file(folder / "data.key"))
-    return f"samizdat_public_{key.derive('gate role name')[:4].hex()}"
+    return f"samizdat_public_{key.derive('public database role name')[:4].hex()}"
 
 
 @pytest.fixture

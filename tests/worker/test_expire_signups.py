@@ -1,18 +1,15 @@
 """Sign-ups that nobody confirmed are forgotten after their week, and only those."""
 
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from samizdat.audience import actions as audience
 from samizdat.audience import consent_records, consistency, queries
 from samizdat.audience.actions import expire_signups as pages
 from samizdat.audience.actions import forms
 from samizdat.audience.models import ConsentRecord, ListTotal, SignUp, Subscriber, SubscriberTag, Subscription, TagTotal
-from samizdat.core import consent
 from samizdat.core.crypto import seal, tokens
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
@@ -210,19 +207,6 @@ def test_of_who_was_erased_meanwhile_nothing_is_left_to_forget(lantern: Any, for
     ada, _link = typed(form, "ada", "Minsk")
     audience.erase(lantern, subscriber=ada, now=NOW)
     assert expire_signups.forget(LATER) == 0 and not SignUp.objects.exists()
-
-
-def test_an_older_house_finds_its_sign_ups_when_it_is_upgraded(lantern: Any, thursday: Any, form: Any) -> None:
-    boris = audience.add_subscriber(lantern, "boris@example.org", thursday, consent="said so", now=NOW)
-    typed(form, "boris", "Minsk")
-    assert SignUp.objects.all().delete()[0] == 2
-    assert expire_signups.forget(LATER) == 0 and cities(lantern)
-    with connection.cursor() as cursor:
-        cursor.execute(import_module("samizdat.audience.migrations.0023_signup").FOUND)
-    forget_all(LATER)
-    assert cities(lantern) == [] and status(boris, thursday) == "subscribed"
-    kinds = dict(ConsentRecord.objects.values_list("kind", "subscriber"))
-    assert kinds[consent.KINDS.index("asked")] == boris.id
 
 
 @pytest.mark.django_db(transaction=True)

@@ -16,7 +16,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.content.checks import TextPositions
 from samizdat.core.content.message import ValueSlot
 from samizdat.core.content.problems import ContentProblem
-from samizdat.core.content.render import ContentSource
+from samizdat.core.content.render import RenderedContent
 
 # Seconds of one piece: short beside a page, long enough that a million is through in twenty.
 PIECE = 0.4
@@ -24,7 +24,7 @@ PIECE = 0.4
 GOOD_FOR = 6 * 3600
 
 
-def defaults_of(letter: ContentSource) -> dict[str, str]:
+def defaults_of(letter: RenderedContent) -> dict[str, str]:
     """Field -> what stands there for whoever has none, for each field that the letter itself says."""
     defaults: dict[str, str] = {}
     for piece in (*letter.subject, *letter.html):
@@ -50,7 +50,7 @@ def state(known: StoredChecks, campaign: Campaign, fields: Mapping[str, int], no
     return {"mark": mark, "begun": now.timestamp(), "after": 0, "of": 0, "counts": {}, "done": not fields}
 
 
-def views_of(campaign: Campaign, letter: ContentSource) -> list[FieldView]:
+def views_of(campaign: Campaign, letter: RenderedContent) -> list[FieldView]:
     """The organization's fields that the letter says."""
     tags = defaults_of(letter)
     return [view for view in audience.fields(campaign.organization) if view.tag in tags] if tags else []
@@ -61,7 +61,7 @@ def _numbers(views: Iterable[FieldView]) -> dict[str, int]:
 
 
 def count_on(
-    campaign: Campaign, letter: ContentSource, known: StoredChecks, now: datetime, seconds: float | None = PIECE
+    campaign: Campaign, letter: RenderedContent, known: StoredChecks, now: datetime, seconds: float | None = PIECE
 ) -> StoredChecks:
     """One piece of the count, kept with the draft; None of seconds: to the end."""
     fields = _numbers(views_of(campaign, letter))
@@ -96,7 +96,7 @@ def finished(known: StoredChecks, campaign: Campaign, views: Iterable[FieldView]
 def flaws(
     known: StoredChecks,
     campaign: Campaign,
-    letter: ContentSource,
+    letter: RenderedContent,
     views: Iterable[FieldView],
     where: TextPositions,
     now: datetime,

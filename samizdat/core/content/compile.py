@@ -28,7 +28,7 @@ from samizdat.core.content.message import (
     soft_lines,
 )
 from samizdat.core.content.problems import ContentProblem
-from samizdat.core.content.render import Content, ContentSource, Piece, TemplateEdge, counted_links, render, tidy
+from samizdat.core.content.render import Content, Piece, RenderedContent, TemplateEdge, counted_links, render, tidy
 from samizdat.core.content.render.checks import fetched
 
 MAX_SUBJECT = 255  # a subject is read on one line; more is a body in the wrong field, or an attempt at headers
@@ -64,7 +64,7 @@ class CompileProof:
 
     compiled: CompiledContent | None
     flaws: tuple[ContentProblem, ...]
-    letter: ContentSource
+    letter: RenderedContent
     inside: int = 0
     counted: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ def compile_letter(
     boundary: str,
     carries: Carries | None = None,
     through: counted_links.Through | None = None,
-    rendered: Callable[..., ContentSource] = render,
+    rendered: Callable[..., RenderedContent] = render,
 ) -> CompileProof:
     """Compile a letter.
 
@@ -104,7 +104,7 @@ def compile_letter(
 _SOURCE = re.compile(r'(?<=[\s"])(src|background)="([^"]*)"')
 
 
-def _carried(letter: ContentSource, carries: Carries) -> dict[str, tuple[CompileContext, bytes]]:
+def _carried(letter: RenderedContent, carries: Carries) -> dict[str, tuple[CompileContext, bytes]]:
     """By the address that the letter has for it, each picture and its base64 in lines of 76, which hold no blank."""
     urls = {html.unescape(url) for piece in letter.html if isinstance(piece, str) for _, url in _SOURCE.findall(piece)}
     return {
@@ -203,7 +203,7 @@ def _shown(text: str) -> str:
 
 def _assemble(
     content: Content,
-    letter: ContentSource,
+    letter: RenderedContent,
     boundary: str,
     inside: dict[str, tuple[CompileContext, bytes]] | None = None,
 ) -> CompiledContent:
@@ -229,7 +229,11 @@ def _text(message: "_Assembly", boundary: str, subtype: str, pieces: tuple[Piece
 
 
 def _related(
-    message: "_Assembly", outer: str, inner: str, letter: ContentSource, inside: dict[str, tuple[CompileContext, bytes]]
+    message: "_Assembly",
+    outer: str,
+    inner: str,
+    letter: RenderedContent,
+    inside: dict[str, tuple[CompileContext, bytes]],
 ) -> None:
     """RFC 2387: the HTML and the pictures that it shows by their Content-ID, as the second of the two alternatives.
 
@@ -246,7 +250,7 @@ def _related(
     message.write(f"--{inner}--\r\n\r\n")
 
 
-def _headers(message: "_Assembly", content: Content, letter: ContentSource, boundary: str) -> None:
+def _headers(message: "_Assembly", content: Content, letter: RenderedContent, boundary: str) -> None:
     message.write(f"From: {phrase(content.from_name)}<{content.from_address}>\r\nTo: ")
     if letter.to_name:
         message.slot(ValueSlot("phrase", "TO_NAME"))
@@ -351,7 +355,7 @@ class _Assembly:
         if after_slot:
             self.write(b"=\r\n")
 
-    def compiled(self, letter: ContentSource) -> CompiledContent:
+    def compiled(self, letter: RenderedContent) -> CompiledContent:
         return CompiledContent(
             tuple(bytes(part) for part in self.parts),
             tuple(self.slots),

@@ -24,7 +24,7 @@ from samizdat.campaigns.rendering import render
 from samizdat.core.content.checks.width import fixed_width
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.content.problems import fill as fill_in
-from samizdat.core.content.render import ContentSource, fill, settle
+from samizdat.core.content.render import RenderedContent, fill, settle
 
 # The one policy with inline styles: letters have nothing else. The sandbox takes scripts, forms and cookies away.
 POLICY = (
@@ -150,7 +150,7 @@ def page(
     return shown_at_desk(campaign.organization, whole)
 
 
-def settled(letter: ContentSource, values: dict[str, str], kind: str) -> str:
+def settled(letter: RenderedContent, values: dict[str, str], kind: str) -> str:
     """Its page for these values; of one that could not be made, why."""
     if not letter.html and letter.flaws:
         return escape(findings(letter.flaws)[0].sentence)

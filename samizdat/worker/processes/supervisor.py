@@ -273,8 +273,8 @@ def _publicdb_url(source: Any, note: Say) -> str:
     from samizdat.publicdb.actions import end_sessions, make_public_role
 
     url, publicdb = option("DATABASE_URL"), connections["publicdb"]
-    password = source.derive("gate role password").hex()
-    role = f"samizdat_public_{source.derive('gate role name')[:4].hex()}"
+    password = source.derive("public database role password").hex()
+    role = f"samizdat_public_{source.derive('public database role name')[:4].hex()}"
     if make_public_role(publicdb, password, role):
         enter = partial(_as_role, role, password)
         if not _lets_in(enter):

@@ -15,13 +15,13 @@ from typing import Literal
 
 from samizdat.core.content.merge import Condition
 from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, default_value
-from samizdat.core.content.render.content import Content, ContentSource, Piece, TemplateEdge, php_date, tidy
+from samizdat.core.content.render.content import Content, Piece, RenderedContent, TemplateEdge, php_date, tidy
 from samizdat.core.content.render.renderer import ContentRenderer
 
 __all__ = [
     "Content",
-    "ContentSource",
     "Piece",
+    "RenderedContent",
     "TemplateEdge",
     "archive_html",
     "conditions_of",
@@ -35,7 +35,7 @@ __all__ = [
 
 def render(
     content: Content, *, now: datetime, images: bool = True, archive: bool = False, text: bool = True
-) -> ContentSource:
+) -> RenderedContent:
     """Run the whole chain. `now` is aware, in the organization's zone; it fills dates and the year.
 
     `images=False` puts each picture's description in its place, as a mail program does that does not load them.
@@ -73,7 +73,7 @@ def _filled(slot: ValueSlot, values: Mapping[str, str]) -> str:
     return ESCAPES[slot.kind](value or slot.default)
 
 
-def conditions_of(letter: ContentSource) -> list[Condition]:
+def conditions_of(letter: RenderedContent) -> list[Condition]:
     """All that the letter asks of a reader."""
     pieces = (*letter.subject, *letter.html, *letter.text)
     return [piece.condition for piece in pieces if isinstance(piece, TemplateEdge) and piece.condition]

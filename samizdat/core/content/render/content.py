@@ -68,7 +68,7 @@ type Piece = str | ValueSlot | TemplateEdge
 
 
 @dataclass(frozen=True, slots=True)
-class ContentSource:
+class RenderedContent:
     """A letter before it is encoded: pieces of text with slots and conditions between them, and what is wrong."""
 
     subject: tuple[Piece, ...]

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from samizdat.core.content.message import ValueSlot
 from samizdat.core.content.render.conditions import is_whole, with_conditions
-from samizdat.core.content.render.content import ContentSource, Piece
+from samizdat.core.content.render.content import Piece, RenderedContent
 from samizdat.core.mail.address import BadAddress, domain, normalize
 
 # Characters; browsers cut longer addresses. And links of one letter, as many as its codes can number.
@@ -45,7 +45,7 @@ _IN_TEXT = re.compile(r"<(https?://[^<>\s]+)>", re.IGNORECASE)
 _ADDRESS = re.compile(r"\s*(?:(?:https?://|www\.)\S.*|[\w.-]+\.[^\W\d_]{2,}(?:/\S*)?)\s*", re.IGNORECASE | re.DOTALL)
 
 
-def countable(letter: ContentSource, own: str) -> tuple[str, ...]:
+def countable(letter: RenderedContent, own: str) -> tuple[str, ...]:
     """Addresses of the body that may be counted, each once. own: the address of the organization's public pages, whose
     links (ways out, web versions, forms) are never counted.
     """
@@ -53,13 +53,13 @@ def countable(letter: ContentSource, own: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(urls))[:MOST]
 
 
-def direct(letter: ContentSource, own: str) -> tuple[DirectLinks, ...]:
+def direct(letter: RenderedContent, own: str) -> tuple[DirectLinks, ...]:
     """Web links that stay as they are, though they lead to somebody else's host; each once."""
     links = (link for link in _links(letter.html, own) if isinstance(link, DirectLinks))
     return tuple(dict.fromkeys(links))
 
 
-def through(letter: ContentSource, own: str, to: Mapping[str, str]) -> ContentSource:
+def through(letter: RenderedContent, own: str, to: Mapping[str, str]) -> RenderedContent:
     """The letter with the addresses of `to` in the place of those that may be counted."""
 
     def in_html(piece: str) -> str:

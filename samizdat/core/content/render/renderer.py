@@ -34,8 +34,8 @@ from samizdat.core.content.render.checks import (
 from samizdat.core.content.render.conditions import is_whole, with_conditions
 from samizdat.core.content.render.content import (
     Content,
-    ContentSource,
     Piece,
+    RenderedContent,
     TemplateEdge,
     known_values,
     ours,
@@ -104,7 +104,7 @@ class ContentRenderer:
             return None, content
         return document, replace(content, body=dumps(document))
 
-    def run(self) -> ContentSource:
+    def run(self) -> RenderedContent:
         page = self._page() if self.blocks or self.content.format != "blocks" else ""
         html_pieces, text_pieces = self._bodies(page) if page else ((), ())
         if page and not self.archive and not (_way_out(html_pieces) and (_way_out(text_pieces) or not self.with_text)):
@@ -113,7 +113,7 @@ class ContentRenderer:
             self._check_conditions(html_pieces)
         if self.blocks:
             self.flaws = [self.blocks.placed(flaw) for flaw in self.flaws]
-        return ContentSource(
+        return RenderedContent(
             _joined(self._plain(self.subject)),
             html_pieces,
             text_pieces,
