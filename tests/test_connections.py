@@ -16,6 +16,7 @@ from samizdat.accounts import devices
 from samizdat.accounts.models import Person
 from samizdat.public.asgi import Public
 from samizdat.web.asgi import ORGANIZATION, PERSON, STRANGERS, DeskApplication, has_signed_in
+from samizdat.web.spool import IN_MEMORY
 from tests.visitors import asked_for, half_sent, heard_to_the_end, holding, is_cut, listening, page
 from tests.worker.conftest import until
 
@@ -134,6 +135,26 @@ def test_after_a_restart_a_browser_that_signed_in_before_finds_a_thread_however_
     with beset_by_strangers() as port:
         for _ in range(3):
             assert page(port, "/", cookie=f"device={cookie}") == 200
+
+
+def test_strangers_who_send_much_keep_nobody_who_is_signed_in_from_a_thread(vault: Any) -> None:
+    cookie = f"device={devices.new(Person(pk=7), datetime.now(UTC))}"
+    asking, going_on = threading.Event(), threading.Event()
+
+    def knows(_asked: dict[str, Any]) -> bool:
+        asking.set()
+        return not going_on.wait(60)
+
+    much = half_sent(HERE).replace(b"Length: 50", b"Length: 500000") + bytes(IN_MEMORY + 1)
+    with (
+        listening(DeskApplication(wsgi, threads=2, knows=knows)) as port,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(going_on.set)
+        stack.enter_context(holding(port, 20, much))
+        assert asking.wait(60)
+        for _ in range(3):
+            assert page(port, "/", cookie=cookie) == 200
 
 
 @pytest.mark.parametrize("made", ["forged", "of an account alone", "long ago", "nonsense"])

@@ -204,13 +204,19 @@ class DeskApplication:
             return self._threads.share(organization)
         return self._threads.known if has_signed_in(asked) else self._threads.strangers
 
+    async def _allowance(self, asked: dict[str, Any]) -> UploadAllowance:
+        """How much it may send. To look that up takes a thread, and so a turn. Errors: AllThreadsBusy."""
+        async with self._share(asked).turn():
+            return self._people if await self._threads.run(self._knows, asked) else self._strangers
+
     async def _hear(self, asked: dict[str, Any], receive: Receive, body: Spool) -> bool:
-        """Keeps the body; False when a stranger sends without end. Errors: TooSlow, Gone, Busy, NoRoom."""
+        """Keeps the body; False when a stranger sends without end. Errors: TooSlow, ClientGone, AllThreadsBusy,
+        NoRoom."""
         heard = 0
         async for piece in asgi.pieces(receive):
             heard += len(piece)
             if body.allowance is None and heard > IN_MEMORY:
-                body.allowance = self._people if await self._threads.run(self._knows, asked) else self._strangers
+                body.allowance = await self._allowance(asked)
             if body.allowance is None:
                 body.write(piece)
                 continue
