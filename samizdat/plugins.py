@@ -8,14 +8,21 @@ and documented the day it appears; there is no list to edit. Packages announce t
 
 import importlib
 import pkgutil
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from samizdat.core.imports import DetectedFiles, ImportColumn, ImportPlan, Problem
 
 # What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
 from samizdat.transports.base import BadRoute, Message, RouteDown, RouteSettings, is_near, read_url
 from samizdat.transports.base import Transport as BaseTransport
+
+if TYPE_CHECKING:
+    from samizdat.importers.base import Importer
+    from samizdat.importers.reading.files import GivenFile, Thing
 
 __all__ = [
     "BadRoute",
@@ -24,9 +31,18 @@ __all__ = [
     "NoSuchPlug",
     "RouteDown",
     "RouteSettings",
+    "advise",
+    "answer",
+    "ask_again",
+    "count_leftovers",
     "importer",
     "importers",
+    "inspect",
     "is_near",
+    "is_plain",
+    "list_columns",
+    "open_files",
+    "plain_label",
     "read_url",
     "transport",
     "transports",
@@ -50,35 +66,30 @@ class NoSuchPlug(LookupError):
 
 
 @cache
-def transports() -> dict[str, Any]:
+def transports() -> dict[str, type[BaseTransport]]:
     """Transport classes by URL scheme."""
     providers = _find("transports.providers", "samizdat.transports", "Transport")
     return {scheme: plug for plug in providers.values() for scheme in plug.schemes}
 
 
 @cache
-def importers() -> dict[str, Any]:
+def importers() -> "dict[str, type[Importer]]":
     """Importer classes by name."""
     return _find("importers.services", "samizdat.importers", "Importer")
 
 
-def transport(scheme: str) -> Any:
+def transport(scheme: str) -> type[BaseTransport]:
     known = transports()
     if scheme not in known:
         raise NoSuchPlug("no_transport", name=scheme, known=", ".join(sorted(known)))
     return known[scheme]
 
 
-def importer(name: str) -> Any:
+def importer(name: str) -> "type[Importer]":
     known = importers()
     if name not in known:
         raise NoSuchPlug("no_importer", name=name, known=", ".join(sorted(known)))
     return known[name]
-
-
-def part(name: str) -> ModuleType:
-    """What the plugs of a kind share: `importers.base` (their contract), `importers.reading` (opens files)."""
-    return importlib.import_module(f"samizdat.{name}")
 
 
 def _find(folder_name: str, announced: str, suffix: str) -> dict[str, Any]:
@@ -94,3 +105,74 @@ def _find(folder_name: str, announced: str, suffix: str) -> dict[str, Any]:
         if name.endswith(suffix) and getattr(value, "__module__", "") == module.__name__
     ]
     return {plug.name: plug for plug in classes}
+
+
+# -- what apps ask of the importers ---------------------------------------------------------------------------------
+# Their values are in core/imports.py. They themselves are imported once there is a file to read: it takes 70 ms, which
+# no other command has to wait for.
+
+
+def open_files(sources: "Iterable[Thing]") -> "GivenFile":
+    """What somebody gave, opened: paths, or (name, file). A context manager."""
+    from samizdat.importers.reading import files
+
+    return files.open_given(sources)
+
+
+def is_plain(sources: "Iterable[Thing]") -> bool:
+    """Whether all of it is text in rows, which streams by. Workbooks and documents may be made to unfold."""
+    from samizdat.importers.reading import files
+
+    return files.is_plain(sources)
+
+
+def inspect(given: "GivenFile", source: str | None, *, thorough: bool) -> DetectedFiles:
+    """What the files are. `source`: an importer's name, None: whoever knows them."""
+    from samizdat.importers import base
+    from samizdat.importers.reading import leftovers
+
+    plugs = [plug() for plug in importers().values()]
+    chosen = base.choose(given, plugs) if source is None else importer(source)()
+    return leftovers.named(given, chosen.inspect(given, thorough=thorough))
+
+
+def count_leftovers(problems: Iterable[Problem]) -> dict[str, int]:
+    """How many past campaigns, templates, images and other files stay out: kind -> number."""
+    from samizdat.importers.reading import leftovers
+
+    return leftovers.of_problems(problems)
+
+
+def answer(plan: ImportPlan, maps: Sequence[str], means: Sequence[str]) -> None:
+    """Changes a plan by what was said on the command line. Errors: BadPlan."""
+    from samizdat.importers.reading import answers
+
+    answers.apply(plan, maps, means)
+
+
+def list_columns(plan: ImportPlan) -> list[dict[str, Any]]:
+    """Every column of a plan and what it becomes, with every word of those that tell a status."""
+    from samizdat.importers.reading import answers
+
+    return answers.table(plan)
+
+
+def advise(plan: ImportPlan) -> str:
+    """The options of `samizdat import` that answer what is asked about columns."""
+    from samizdat.importers.reading import answers
+
+    return answers.advice(plan)
+
+
+def ask_again(column: ImportColumn) -> None:
+    """After a column became something else: which of its words still have to be explained."""
+    from samizdat.importers.reading import questions
+
+    questions.again(column)
+
+
+def plain_label(label: str) -> str:
+    """A heading as it is compared with others."""
+    from samizdat.importers.reading import labels
+
+    return labels.plain(label)

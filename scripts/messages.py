@@ -47,7 +47,7 @@ TABLES = (
     ("samizdat.core.segment.tree", "SENTENCES"),
     ("samizdat.core.segment.describe", "WORDS"),
     ("samizdat.core.content.templates.notes", "SENTENCES"),
-    ("samizdat.importers.base", "SENTENCES"),
+    ("samizdat.core.imports", "SENTENCES"),
     ("samizdat.plugins", "SENTENCES"),
     ("samizdat.transports.base", "SENTENCES"),
 )

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.core.imports import ImportPlan
+
 
 class AudienceError(ValueError):
     """A wish that cannot be granted."""
@@ -79,13 +81,13 @@ class NotAReader(AudienceError):
 class ImportRefused(AudienceError):
     """An import that cannot begin or go on. `code` and `values` as the importers give them.
 
-    `plan` (importers/base.py): what was found so far, where something about it has to be answered first.
+    `plan` (core/imports.py): what was found so far, where something about it has to be answered first.
     """
 
     def __init__(self, code: str, sentence: str, values: dict[str, Any] | None = None) -> None:
         self.code = code
         self.values = values or {}
-        self.plan: Any = None
+        self.plan: ImportPlan | None = None
         super().__init__(sentence)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from samizdat.importers.base import (
+from samizdat.core.imports import (
     DOCUMENT,
     GUARDED,
     START,

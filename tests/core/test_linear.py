@@ -21,7 +21,7 @@ from samizdat.core.content.checks import TextPositions
 from samizdat.core.content.render import Content, render, stylesheet
 from samizdat.core.content.templates import TemplateRefused, take
 from samizdat.core.content.templates.blocks import read
-from samizdat.importers.base import ImportFailed
+from samizdat.core.imports import ImportFailed
 from samizdat.importers.reading import text as texts
 
 Reader = Callable[[str], object]

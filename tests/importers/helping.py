@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from samizdat import plugins
-from samizdat.importers.base import START, DetectedFiles, ImportPlan, IncomingRow, Position, RowError, choose
+from samizdat.core.imports import START, DetectedFiles, ImportPlan, IncomingRow, Position, RowError
+from samizdat.importers.base import choose
 from samizdat.importers.reading.files import FileLimits, GivenFile, Source, open_given
 from samizdat.importers.services import mailchimp
 

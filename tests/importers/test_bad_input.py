@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samizdat.importers.base import ImportFailed
+from samizdat.core.imports import ImportFailed
 from samizdat.importers.reading.documents import _Json
 from samizdat.importers.reading.files import FileLimits, open_given
 from samizdat.importers.reading.unfold import Rows

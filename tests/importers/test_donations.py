@@ -2,7 +2,8 @@
 
 import pytest
 
-from samizdat.importers.base import ImportPlan, choose
+from samizdat.core.imports import ImportPlan
+from samizdat.importers.base import choose
 from samizdat.importers.reading import answers
 from samizdat.importers.reading.files import open_given
 from samizdat.web.imports import plans

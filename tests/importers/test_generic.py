@@ -2,7 +2,7 @@
 
 import pytest
 
-from samizdat.importers.base import ImportFailed
+from samizdat.core.imports import ImportFailed
 from tests.importers.helping import inspect, named, read
 
 

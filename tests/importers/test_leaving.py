@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from samizdat.importers.base import ImportPlan, choose
+from samizdat.core.imports import ImportPlan
+from samizdat.importers.base import choose
 from samizdat.importers.reading import answers
 from samizdat.importers.reading.files import open_given
 from samizdat.importers.reading.sentences import word_of

@@ -2,7 +2,8 @@
 
 import pytest
 
-from samizdat.importers.base import DetectedFiles, choose
+from samizdat.core.imports import DetectedFiles
+from samizdat.importers.base import choose
 from samizdat.importers.reading import leftovers
 from samizdat.importers.reading.files import open_given
 from tests.importers.helping import IMPORTERS, csv_bytes, named, row, zipped

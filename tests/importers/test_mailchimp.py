@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from samizdat.importers.base import ImportFailed
+from samizdat.core.imports import ImportFailed
 from samizdat.importers.reading.files import open_given
 from samizdat.importers.services.mailchimp import status_of
 from tests.importers.helping import (

@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
-from samizdat.importers.base import BadPlan, DetectedFile, ImportPlan, Position
+from samizdat.core.imports import BadPlan, DetectedFile, ImportPlan, Position
 from samizdat.importers.reading.files import open_given
 from tests.importers.helping import IMPORTERS, csv_bytes, named, read, row
 

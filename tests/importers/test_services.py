@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samizdat import plugins
-from samizdat.importers.base import ImportPlan
+from samizdat.core.imports import ImportPlan
 from samizdat.importers.reading.files import open_given
 from tests.importers.helping import inspect, named, read, read_plan, zipped
 

@@ -24,6 +24,7 @@ from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.imports.run import COUNTS, Clock, ImportProgress, Tell
 from samizdat.audience.imports.writer import ImportWriter, Rejected
 from samizdat.audience.models import Import, List, Reject
+from samizdat.core.imports import ImportPlan, Problem
 from samizdat.events.actions import record
 from samizdat.portability import canary_alarms
 from samizdat.vault import keyring
@@ -102,7 +103,7 @@ def direct(
 def _found(
     organization: Any, keys: OrganizationKeys, handed: Sequence[Any], piece: AskPiece | None, source: str | None,
     status: str | None, answers: Answers,
-) -> tuple[Any, list[Any]]:  # fmt: skip
+) -> tuple[ImportPlan, list[Problem]]:  # fmt: skip
     """The plan for what was given, and all that should be said before it is followed. Errors: ImportRefused."""
     detection = opening.found_in(handed, source, piece, thorough=True)
     plan = detection.plan()
@@ -136,7 +137,7 @@ def _fingerprint(organization: Any, list: List, import_files: Sequence[Any]) -> 
 
 
 def _new(
-    organization: Any, list: List, plan: Any, import_files: Sequence[Any], *, basis: str, by: Any, now: datetime,
+    organization: Any, list: List, plan: ImportPlan, import_files: Sequence[Any], *, basis: str, by: Any, now: datetime,
     left_out: list[dict[str, Any]],
 ) -> Import:  # fmt: skip
     with transaction.atomic():
@@ -252,8 +253,8 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
 
 
 def _seen(
-    row: Import, keys: OrganizationKeys, import_files: list[Any], plan: Any, problems: list[Any], now: datetime,
-    piece: AskPiece, progress: Tell | None,
+    row: Import, keys: OrganizationKeys, import_files: list[Any], plan: ImportPlan, problems: list[Problem],
+    now: datetime, piece: AskPiece, progress: Tell | None,
 ) -> ImportPreview:  # fmt: skip
     """What bringing it in would do. Where no row could come in, the reason, and the columns to say otherwise."""
     assert row.list_id is not None
@@ -520,7 +521,7 @@ def _let_go(row: Import) -> None:
         Import.objects.filter(id=row.id, owner=row.owner).update(owner="")
 
 
-def _keep_plan(row: Import, plan: Any, *, basis: str, names: list[str], left_out: list[dict[str, Any]]) -> None:
+def _keep_plan(row: Import, plan: ImportPlan, *, basis: str, names: list[str], left_out: list[dict[str, Any]]) -> None:
     payload = {"names": names, "plan": plan.to_json(), "basis": basis, "source": plan.source, "left_out": left_out}
     _keep(row, "plan_sealed", payload)
 
@@ -547,26 +548,25 @@ def _report(seen: ImportPreview) -> dict[str, Any]:
     }
 
 
-def _left_out(problems: Sequence[Any]) -> list[dict[str, Any]]:
+def _left_out(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     """What of an export is not subscribers, to be said once more beside the result."""
     return [_problem(problem) for problem in problems if left_out([problem])]
 
 
-def left_out(problems: Sequence[Any]) -> dict[str, int]:
+def left_out(problems: Sequence[Problem]) -> dict[str, int]:
     """How many past campaigns, templates, images and other files stay out: kind -> number."""
-    return dict(plugins.part("importers.reading.leftovers").of_problems(problems))
+    return plugins.count_leftovers(problems)
 
 
 def left_out_of(row: Import) -> dict[str, int]:
     """The same of an import that was read."""
-    problem = plugins.part("importers.base").Problem
-    return left_out([problem(entry["code"], "", entry["values"]) for entry in read_plan(row).get("left_out", [])])
+    return left_out([Problem(entry["code"], "", entry["values"]) for entry in read_plan(row).get("left_out", [])])
 
 
 def _refusal(refusal: ImportRefused) -> dict[str, Any]:
     return {"code": refusal.code, "file": "", "values": {}, "sentence": str(refusal)}
 
 
-def _problem(problem: Any) -> dict[str, Any]:
+def _problem(problem: Problem) -> dict[str, Any]:
     values = {name: str(value) for name, value in problem.values.items()}
     return {"code": problem.code, "file": problem.file, "values": values, "sentence": problem.sentence()}

@@ -10,31 +10,33 @@ from typing import Any
 from samizdat import plugins
 from samizdat.audience import tags_and_fields
 from samizdat.audience.models import Import
+from samizdat.core.imports import PRIVATE, DetectedFile, ImportColumn, ImportPlan, Problem, is_worded
 from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json
 
 SOURCE = "csv"  # lists from anywhere: of a service's own files its importer knows every column
 LOOKED_AT = 100  # earlier imports, the newest first
 ACCEPTED = ("waiting", "running", "stopped", "finished")
+type Choices = list[dict[str, Any]]  # the columns of a plan that was kept
+
 INVENTED = re.compile(r"Column \d+")  # a list without a heading, which says nothing about another one
 
 
-def recall(organization: Any, keys: OrganizationKeys, plan: Any) -> list[Any]:
-    """Changes the plan to what is known here; a Problem (importers/base.py) for each file where that was chosen."""
+def recall(organization: Any, keys: OrganizationKeys, plan: ImportPlan) -> list[Problem]:
+    """Changes the plan to what is known here; a Problem for each file where that was chosen."""
     _by_name(tags_and_fields.all_fields(organization, keys), plan)
     wanted = {_heading(file): None for file in plan.files if plan.source == SOURCE}
     wanted = {heading: None for heading in wanted if not all(map(INVENTED.fullmatch, heading))}
     if not wanted:
         return []
     chosen = _chosen(organization, keys, set(wanted))
-    problem = plugins.part("importers.base").Problem
     changed = [file for file in plan.files if _apply(file, chosen.get(_heading(file)))]
     plan.ask_again()
-    return [problem("remembered", file.name, stops=False) for file in changed]
+    return [Problem("remembered", file.name, stops=False) for file in changed]
 
 
-def _by_name(known: dict[str, tuple[int, str, str]], plan: Any) -> None:
-    plain = plugins.part("importers.reading.labels").plain
+def _by_name(known: dict[str, tuple[int, str, str]], plan: ImportPlan) -> None:
+    plain = plugins.plain_label
     named: dict[str, list[str]] = {}
     for tag, (_number, label, _default) in known.items():
         named.setdefault(plain(label), []).append(f"field:{tag}")
@@ -47,12 +49,12 @@ def _by_name(known: dict[str, tuple[int, str, str]], plan: Any) -> None:
                 taken.add(matches[0])
 
 
-def _heading(file: Any) -> tuple[str, ...]:
+def _heading(file: DetectedFile) -> tuple[str, ...]:
     return tuple(column.label for column in file.columns)
 
 
-def _chosen(organization: Any, keys: OrganizationKeys, wanted: set[tuple[str, ...]]) -> dict[tuple[str, ...], Any]:
-    by_heading: dict[tuple[str, ...], Any] = {}
+def _chosen(organization: Any, keys: OrganizationKeys, wanted: set[tuple[str, ...]]) -> dict[tuple[str, ...], Choices]:
+    by_heading: dict[tuple[str, ...], Choices] = {}
     rows = Import.objects.filter(organization=organization, source=SOURCE, state__in=ACCEPTED).order_by("-id")
     for row in rows.only("id", "plan_sealed")[:LOOKED_AT]:
         payload = open_json(keys, row.plan_sealed, "import", "plan", row.id) or {}
@@ -65,7 +67,7 @@ def _chosen(organization: Any, keys: OrganizationKeys, wanted: set[tuple[str, ..
     return by_heading
 
 
-def _apply(file: Any, chosen: Any) -> bool:
+def _apply(file: DetectedFile, chosen: Choices | None) -> bool:
     """Whether the columns become something else than was guessed."""
     if chosen is None:
         return False
@@ -74,16 +76,15 @@ def _apply(file: Any, chosen: Any) -> bool:
         if _may_recall(column, choice):
             column.becomes, column.asks = choice["becomes"], ""
             # Words of this file that nobody explained before keep their guess, or are asked.
-            worded = plugins.part("importers.base").is_worded(column.becomes)
-            column.words = {**column.words, **choice["words"]} if worded else {}
-            plugins.part("importers.reading.questions").again(column)
+            column.words = {**column.words, **choice["words"]} if is_worded(column.becomes) else {}
+            plugins.ask_again(column)
     return before != [(column.becomes, column.words) for column in file.columns]
 
 
-def _may_recall(column: Any, choice: dict[str, Any]) -> bool:
+def _may_recall(column: ImportColumn, choice: dict[str, Any]) -> bool:
     """What was chosen before anybody was asked who left, gave or belongs, is no answer to that."""
-    if column.why in plugins.part("importers.base").PRIVATE:
+    if column.why in PRIVATE:
         return False
-    if column.asks and not plugins.part("importers.base").is_worded(choice["becomes"]):
+    if column.asks and not is_worded(choice["becomes"]):
         return False  # It held something harmless then, or was passed over on purpose; now it says that somebody left.
     return not column.asks or "asks" in choice

@@ -12,6 +12,7 @@ from samizdat.audience.imports.reading import detect
 from samizdat.audience.imports.reading.parse import AskPiece
 from samizdat.audience.imports.reading.subprocess_reader import BadFiles, found_beside
 from samizdat.core.crypto import seal
+from samizdat.core.imports import BadPlan, DetectedFile, DetectedFiles, ImportPlan, Problem
 
 # Below this another process takes longer to start than it saves.
 WORTH_A_PROCESS = 4 << 20
@@ -51,10 +52,10 @@ def pieces_of(import_files: Sequence[ImportFile]) -> AskPiece | None:
     return piece
 
 
-def found_in(import_files: Sequence[Any], source: str | None, piece: AskPiece | None = None, *, thorough: bool) -> Any:
-    """importers.base.DetectedFiles. `source`: an importer's name, None: whoever knows the files. Errors: ImportRefused,
-    ReadingBroke.
-    """
+def found_in(
+    import_files: Sequence[Any], source: str | None, piece: AskPiece | None = None, *, thorough: bool
+) -> DetectedFiles:
+    """`source`: an importer's name, None: whoever knows the files. Errors: ImportRefused, ReadingBroke."""
     look = detect.found_in if is_plain(import_files, piece) else found_beside
     try:
         detection = look(import_files, source, piece, thorough=thorough)
@@ -69,15 +70,15 @@ def found_in(import_files: Sequence[Any], source: str | None, piece: AskPiece | 
 
 def is_plain(import_files: Sequence[Any], piece: AskPiece | None) -> bool:
     """Whether all of it is text in rows, which streams by. Workbooks and documents may be made to unfold."""
-    return bool(plugins.part("importers.reading.files").is_plain(detect.opened(import_files, piece)))
+    return plugins.is_plain(detect.opened(import_files, piece))
 
 
-def needs_a_process(plan: Any, import_files: Sequence[Any], piece: AskPiece | None) -> bool:
+def needs_a_process(plan: ImportPlan, import_files: Sequence[Any], piece: AskPiece | None) -> bool:
     """Whether it is read beside us: because that is quicker, or because it may break whoever reads it."""
     return sum(file.size for file in plan.in_order()) > WORTH_A_PROCESS or not is_plain(import_files, piece)
 
 
-def insist(plan: Any, problems: Sequence[Any] = ()) -> None:
+def insist(plan: ImportPlan, problems: Sequence[Problem] = ()) -> None:
     """Raises ImportRefused when a file is damaged or something must be answered before the plan can be read.
 
     Half an export would bring in whoever left and not see that she left, so one damaged file stops all.
@@ -86,45 +87,44 @@ def insist(plan: Any, problems: Sequence[Any] = ()) -> None:
         raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))
 
 
-def answer(plan: Any, maps: Sequence[str], means: Sequence[str]) -> None:
+def answer(plan: ImportPlan, maps: Sequence[str], means: Sequence[str]) -> None:
     """Changes a plan by what was said on the command line. Errors: ImportRefused."""
     try:
-        plugins.part("importers.reading.answers").apply(plan, maps, means)
-    except plugins.part("importers.base").BadPlan as wrong:
+        plugins.answer(plan, maps, means)
+    except BadPlan as wrong:
         raise ImportRefused("bad_answer", str(wrong)) from wrong
 
 
-def table(plan: Any) -> list[dict[str, Any]]:
+def table(plan: ImportPlan) -> list[dict[str, Any]]:
     """Every column of a plan and what it becomes, with every word of those that tell a status."""
-    return list(plugins.part("importers.reading.answers").table(plan))
+    return plugins.list_columns(plan)
 
 
-def advice(plan: Any) -> str:
+def advice(plan: ImportPlan) -> str:
     """The options of `samizdat import` that answer what is asked about columns."""
-    return str(plugins.part("importers.reading.answers").advice(plan))
+    return plugins.advise(plan)
 
 
-def insist_on_status(plan: Any) -> None:
+def insist_on_status(plan: ImportPlan) -> None:
     """Raises ImportRefused for the first file whose people we would only take for subscribed."""
     for file in plan.in_order():
         if file.status_source == "assumed":
-            problem = plugins.part("importers.base").Problem("ask_status", file.name)
+            problem = Problem("ask_status", file.name)
             raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))
 
 
-def plan_from(json: Any) -> Any:
-    return plugins.part("importers.base").ImportPlan.from_json(json)
+def plan_from(json: Any) -> ImportPlan:
+    return ImportPlan.from_json(json)
 
 
-def show_again(plan: Any, files: Sequence[Any]) -> None:
+def show_again(plan: ImportPlan, files: Sequence[DetectedFile]) -> None:
     """Gives a plan that was kept the examples of its columns: they are a person's data, and are never kept with it."""
-    asking = plugins.part("importers.reading.questions")
     shown = {(file.member, column.index): column for file in files for column in file.columns}
     for file in plan.files:
         for column in file.columns:
             if fresh := shown.get((file.member, column.index)):
                 column.example, column.seen = fresh.example, fresh.seen
-                asking.again(column)
+                plugins.ask_again(column)
 
 
 def fingerprint(index_key: bytes, list_id: int, import_files: Sequence[ImportFile]) -> bytes:

@@ -16,6 +16,7 @@ from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.imports.writer import ImportWriter
 from samizdat.audience.models import STATUSES
 from samizdat.core.crypto import seal
+from samizdat.core.imports import ImportPlan, Problem
 from samizdat.vault.keyring import OrganizationKeys
 
 SAMPLES = 10
@@ -46,9 +47,9 @@ class ImportPreview:
     """What was found. `counts` as run.COUNTS; None while `questions` are open, because nothing can be read yet."""
 
     source: str
-    plan: Any
-    problems: list[Any]
-    questions: list[Any]
+    plan: ImportPlan
+    problems: list[Problem]
+    questions: list[Problem]
     counts: dict[str, int] | None = None
     samples: list[Sample] = field(default_factory=list)
     rejects: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)  # (file, line, code, values)
@@ -57,7 +58,7 @@ class ImportPreview:
 
 
 def make_order(
-    plan: Any,
+    plan: ImportPlan,
     import_files: Sequence[Any],
     keys: OrganizationKeys,
     fields: dict[str, int],
@@ -83,8 +84,8 @@ def look_at(
     list_id: int,
     keys: OrganizationKeys,
     import_files: Sequence[Any],
-    plan: Any,
-    problems: list[Any],
+    plan: ImportPlan,
+    problems: list[Problem],
     *,
     now: datetime,
     piece: AskPiece | None = None,
@@ -125,7 +126,7 @@ def refused(wrong: NoAddresses | BadFiles) -> ImportRefused:
     return ImportRefused(NONE_TAKEN, sentence.format(**details), details)
 
 
-def _numbers(organization: Any, keys: OrganizationKeys, plan: Any) -> dict[str, int]:
+def _numbers(organization: Any, keys: OrganizationKeys, plan: ImportPlan) -> dict[str, int]:
     """Field numbers for a look: those that are there, and invented ones for those that would be made."""
     known = {tag: number for tag, (number, *_rest) in tags_and_fields.all_fields(organization, keys).items()}
     free = max([seal.FIRST_FIELD - 1, *known.values()]) + 1

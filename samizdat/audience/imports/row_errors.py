@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from samizdat import plugins
+from samizdat.core import imports
 from samizdat.core.mail import address
 from samizdat.formatting import regrouped
 
@@ -16,7 +16,7 @@ def sentence_of(code: str, values: dict[str, Any]) -> str:
         return own[code]
     if code in address.CODES:
         return _(str(address.BadAddress(code)))
-    sentence = _(plugins.part("importers.base").SENTENCES[code])
+    sentence = _(imports.SENTENCES[code])
     return sentence.format(**regrouped(values))
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
@@ -153,7 +152,7 @@ def _move_on(row: Import, import_slice: ImportSlice, counts: Counter[str], now: 
 
 def dry(
     store: ImportWriter, import_slices: Iterator[ImportSlice], about: int, tell: Tell | None = None
-) -> Iterator[tuple[ImportSlice, Any]]:
+) -> Iterator[tuple[ImportSlice, tuple[dict[str, int], list[Rejected]]]]:
     """Goes through all slices without writing: each with the counts until here."""
     counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
     for slice in import_slices:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from samizdat.importers.base import (
+from samizdat.core.imports import (
     EMPTY,
     LEFT_OUT,
     MEANINGS,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from samizdat.importers.base import (
+from samizdat.core.imports import (
     COMPLAINED,
     DOCUMENT,
     GUARDED,

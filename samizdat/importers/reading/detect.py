@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
-from samizdat.importers.base import TIMES, DetectedFile, ImportColumn, ImportFailed, Problem
+from samizdat.core.imports import TIMES, DetectedFile, ImportColumn, ImportFailed, Problem
 from samizdat.importers.reading import labels, questions, times
 from samizdat.importers.reading.files import GivenFile
 from samizdat.importers.reading.text import TextTable

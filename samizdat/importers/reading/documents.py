@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
-from samizdat.importers.base import ImportFailed
+from samizdat.core.imports import ImportFailed
 from samizdat.importers.reading.text import COLUMNS
 from samizdat.importers.reading.unfold import Rows, cells, flat
 

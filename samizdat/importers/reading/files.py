@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Self, cast
 
 from samizdat.core import zip_limits
-from samizdat.importers.base import ImportFailed, Problem
+from samizdat.core.imports import ImportFailed, Problem
 from samizdat.importers.reading import workbook
 from samizdat.importers.reading.documents import MAILMAN_START, open_document, parser_of
 from samizdat.importers.reading.text import HEAD, TextEncoding, TextTable, glance, kind_of, scan

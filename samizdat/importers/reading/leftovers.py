@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from samizdat.importers.base import DetectedFiles, Problem
+from samizdat.core.imports import DetectedFiles, Problem
 from samizdat.importers.reading.files import GivenFile
 from samizdat.importers.reading.text import TextTable
 from samizdat.importers.services import generic

@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from samizdat.importers import base
-from samizdat.importers.base import (
+from samizdat.core.imports import (
     ADDRESS_LIST,
     EMPTY,
     JSON_LINES,
+    LEFT_OUT,
     OTHERS,
     UNSAID,
     DetectedFile,
     ImportColumn,
     ImportFailed,
+    holds_several,
 )
 from samizdat.importers.reading import cells, labels, sentences
 from samizdat.importers.reading.files import GivenFile, sound
@@ -167,13 +168,13 @@ def _parts(column: ImportColumn, cell: str) -> tuple[str, ...]:
     """The tags or groups in a cell; of any other column the cell."""
     if column.becomes == "tags":
         return cells.tags(cell)
-    return cells.groups(cell) if base.holds_several(column.becomes) else (cell,)
+    return cells.groups(cell) if holds_several(column.becomes) else (cell,)
 
 
 def _by_part(column: ImportColumn, held: Counter[str]) -> dict[str, tuple[str, int]]:
     """Tags and groups as the file writes them, and in how many rows."""
     counts: Counter[str] = Counter()
-    if base.holds_several(column.becomes):
+    if holds_several(column.becomes):
         for cell, number in held.items():
             counts.update(dict.fromkeys(_parts(column, cell), number))
     return {sentences.word_of(part): (part, number) for part, number in counts.items()}
@@ -314,8 +315,8 @@ def _about_givers(column: ImportColumn, held: Iterable[str]) -> None:
     giving = sorted(part for part in parts if sentences.says_who_gives(part))
     if not giving or column.becomes == "out":
         return
-    if base.holds_several(column.becomes):
-        out = {sentences.word_of(part): base.LEFT_OUT for part in giving}
+    if holds_several(column.becomes):
+        out = {sentences.word_of(part): LEFT_OUT for part in giving}
         column.words = {OTHERS: "", **out, **column.words}
         column.asks = column.asks or "givers"
     elif column.becomes[:6] == "field:" and labels.plain(column.label) not in labels.NAMES_AND_PLACES:

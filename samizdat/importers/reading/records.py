@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
-from samizdat.importers.base import ADDRESS_LIST, JSON_LINES
+from samizdat.core.imports import ADDRESS_LIST, JSON_LINES
 from samizdat.importers.reading.mailboxes import ADDRESS, mailboxes
 from samizdat.importers.reading.text import CELL, CHUNK, json_row
 

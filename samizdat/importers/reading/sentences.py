@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import cache, lru_cache
 from typing import Any
 
-from samizdat.importers.base import COMPLAINED, EMPTY, OTHERS, UNSAID
+from samizdat.core.imports import COMPLAINED, EMPTY, OTHERS, UNSAID
 from samizdat.importers.reading import labels, opt_out_words, times
 
 CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")

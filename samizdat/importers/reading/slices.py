@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from samizdat.importers.base import (
+from samizdat.core.imports import (
     START,
     SUPPRESSING,
     DetectedFile,

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from samizdat.importers.base import ADDRESS_LIST, DELIMITERS, JSON_LINES, ImportFailed
+from samizdat.core.imports import ADDRESS_LIST, DELIMITERS, JSON_LINES, ImportFailed
 from samizdat.importers.reading.mailboxes import ADDRESS, LABELS, is_list_of_mailboxes, mailboxes
 
 CELL = 100_000  # characters; the longest note seen in real exports is a few thousand

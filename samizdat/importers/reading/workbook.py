@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, BinaryIO, NamedTuple
 from xml.parsers import expat
 
-from samizdat.importers.base import ImportFailed, Problem
+from samizdat.core.imports import ImportFailed, Problem
 from samizdat.importers.reading.text import COLUMNS
 from samizdat.importers.reading.unfold import Rows, text_of
 

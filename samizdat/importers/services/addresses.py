@@ -3,7 +3,7 @@
 So do Mailman's `list_members`, with and without `-f`, Medium's list and every mail program write them.
 """
 
-from samizdat.importers.base import ADDRESS_LIST
+from samizdat.core.imports import ADDRESS_LIST
 from samizdat.importers.reading.text import TextTable
 from samizdat.importers.service import Service
 

@@ -1,6 +1,6 @@
 """beehiiv: the full or quick export of subscribers. Tiers say who pays, and stay out."""
 
-from samizdat.importers.base import DetectedFile
+from samizdat.core.imports import DetectedFile
 from samizdat.importers.reading.text import TextTable
 from samizdat.importers.service import Service, meaning
 

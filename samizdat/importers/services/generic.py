@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from samizdat.importers.base import (
+from samizdat.core.imports import (
     COMPLAINED,
     START,
     STATUSES,

@@ -4,7 +4,7 @@
 are is asked, and the reason is said.
 """
 
-from samizdat.importers.base import DetectedFile, Problem
+from samizdat.core.imports import DetectedFile, Problem
 from samizdat.importers.reading.text import TextTable
 from samizdat.importers.service import Service, meaning
 

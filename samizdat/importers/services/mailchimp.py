@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from samizdat.importers.base import (
+from samizdat.core.imports import (
     JSON_LINES,
     START,
     STATUSES,

@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePosixPath
 
-from samizdat.importers.base import DetectedFile
+from samizdat.core.imports import DetectedFile
 from samizdat.importers.reading.text import TextTable
 from samizdat.importers.service import Service, meaning
 from samizdat.importers.services import generic

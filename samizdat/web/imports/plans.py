@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import plugins
 from samizdat.core.consent import STATUSES
-from samizdat.importers.base import EMPTY, OTHERS, PRIVATE, UNSAID, ImportPlan, Problem, holds_several, is_worded
+from samizdat.core.imports import EMPTY, OTHERS, PRIVATE, UNSAID, ImportPlan, Problem, holds_several, is_worded
 from samizdat.importers.reading.sentences import word_of
 from samizdat.labels import STANDARD, field_label
 from samizdat.web import labels as words

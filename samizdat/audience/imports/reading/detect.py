@@ -8,6 +8,7 @@ from typing import Any
 from samizdat import plugins
 from samizdat.audience.imports.reading.parse import AskPiece
 from samizdat.audience.imports.reading.upload_file import PieceFile
+from samizdat.core.imports import DetectedFile, DetectedFiles, ImportColumn, Problem
 
 
 def opened(import_files: Sequence[Any], piece: AskPiece | None) -> list[Any]:
@@ -20,18 +21,15 @@ def opened(import_files: Sequence[Any], piece: AskPiece | None) -> list[Any]:
     ]
 
 
-def found_in(import_files: Sequence[Any], source: str | None, piece: AskPiece | None, *, thorough: bool) -> Any:
-    """importers.base.DetectedFiles. `source`: an importer's name, None: whoever knows the files."""
-    base = plugins.part("importers.base")
-    with plugins.part("importers.reading.files").open_given(opened(import_files, piece)) as given:
-        if source is None:
-            importer = base.choose(given, [plug() for plug in plugins.importers().values()])
-        else:
-            importer = plugins.importer(source)()
-        return plugins.part("importers.reading.leftovers").named(given, importer.inspect(given, thorough=thorough))
+def found_in(
+    import_files: Sequence[Any], source: str | None, piece: AskPiece | None, *, thorough: bool
+) -> DetectedFiles:
+    """`source`: an importer's name, None: whoever knows the files."""
+    with plugins.open_files(opened(import_files, piece)) as given:
+        return plugins.inspect(given, source, thorough=thorough)
 
 
-def packed(detection: Any) -> list[Any]:
+def packed(detection: DetectedFiles) -> list[Any]:
     """What was found as plain values for a pipe, with the examples that Plan.to_json() leaves out."""
     files = [_values(file) | {"columns": list(map(_values, file.columns))} for file in detection.files]
     return [
@@ -41,19 +39,18 @@ def packed(detection: Any) -> list[Any]:
     ]
 
 
-def unpacked(plain: Sequence[Any]) -> Any:
-    base = plugins.part("importers.base")
+def unpacked(plain: Sequence[Any]) -> DetectedFiles:
     source, files, problems = plain
-    return base.DetectedFiles(
+    return DetectedFiles(
         source,
-        [base.DetectedFile(**file | {"columns": list(map(_column, file["columns"]))}) for file in files],
-        [base.Problem(**problem) for problem in problems],
+        [DetectedFile(**file | {"columns": list(map(_column, file["columns"]))}) for file in files],
+        [Problem(**problem) for problem in problems],
     )
 
 
-def _column(plain: dict[str, Any]) -> Any:
+def _column(plain: dict[str, Any]) -> ImportColumn:
     seen = {word: tuple(entry) for word, entry in plain["seen"].items()}
-    return plugins.part("importers.base").ImportColumn(**plain | {"seen": seen})
+    return ImportColumn(**plain | {"seen": seen})
 
 
 def _values(instance: Any) -> dict[str, Any]:

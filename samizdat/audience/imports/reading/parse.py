@@ -7,13 +7,17 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from samizdat import plugins
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
 from samizdat.core import consent
 from samizdat.core.crypto import canary, seal
+from samizdat.core.imports import ImportBatch, ImportPlan, IncomingRow, Position
 from samizdat.core.mail import address
+
+if TYPE_CHECKING:
+    from samizdat.plugins import GivenFile
 
 # 5,000 a slice: a transaction of about 100 ms, and as many rows as a block of numbers has (design.md, 6.14 and 4).
 SLICE = 5_000
@@ -113,13 +117,12 @@ class ImportSlice:
         return len(self.rows) + len(self.rejects)
 
 
-def prepare(order: ReaderOrder, given: Any) -> Iterator[ImportSlice]:
+def prepare(order: ReaderOrder, given: "GivenFile") -> Iterator[ImportSlice]:
     """Slices from `order.start` on. Errors: NoAddresses, and ImportFailed of the importers."""
-    contract = plugins.part("importers.base")
     importer = plugins.importer(order.source)()
-    plan = contract.ImportPlan.from_json(order.plan)
+    plan = ImportPlan.from_json(order.plan)
     file, row, done = order.start
-    start = contract.Position(file, row)
+    start = Position(file, row)
     maker = _Maker(order, plan)
     if order.start == (0, 0, 0):
         _insist_on_an_address(importer.read(given, plan, size=100))
@@ -133,7 +136,7 @@ def prepare(order: ReaderOrder, given: Any) -> Iterator[ImportSlice]:
         read = stretch.bytes_read
 
 
-def _stretches(maker: "_Maker", batches: Iterator[Any], most: int) -> Iterator[ImportSlice]:
+def _stretches(maker: "_Maker", batches: Iterator[ImportBatch], most: int) -> Iterator[ImportSlice]:
     """Batches of one file put together, up to `most` rows."""
     held: ImportSlice | None = None
     for batch in batches:
@@ -163,7 +166,7 @@ def _cut(stretch: ImportSlice, begin: tuple[int, int], size: int, done: int, bef
             )
 
 
-def _insist_on_an_address(batches: Iterator[Any]) -> None:
+def _insist_on_an_address(batches: Iterator[ImportBatch]) -> None:
     first: tuple[str, int, str, dict[str, Any]] | None = None
     for batch in batches:
         for incoming in batch.incoming:
@@ -203,7 +206,7 @@ def _address(text: str) -> str:
         return address.normalize(inner)
 
 
-def _before(batches: Iterator[Any], start: Any) -> Iterator[Any]:
+def _before(batches: Iterator[ImportBatch], start: Position) -> Iterator[ImportBatch]:
     """What a killed import had read: who came twice must be known as before."""
     for batch in batches:
         if batch.file > start.file or (batch.file == start.file and batch.after.row > start.row):
@@ -214,7 +217,7 @@ def _before(batches: Iterator[Any], start: Any) -> Iterator[Any]:
 class _Maker:
     """Makes slices; holds what stays the same from row to row."""
 
-    def __init__(self, order: ReaderOrder, plan: Any) -> None:
+    def __init__(self, order: ReaderOrder, plan: ImportPlan) -> None:
         self._blind = seal.blinder(order.index[0])
         self._older = [seal.blinder(key) for key in order.index[1:]]
         self._pack = seal.SealPacker((seal.ADDRESS, seal.NOTES, *(order.fields[tag] for tag in plan.layout())))
@@ -222,7 +225,7 @@ class _Maker:
         self._seen = SeenAddresses()
         self._tags = _Tags()
 
-    def remember(self, batch: Any) -> None:
+    def remember(self, batch: ImportBatch) -> None:
         for incoming in batch.incoming:
             try:
                 blind = self._blind(address.comparable(_address(incoming.address)))
@@ -230,7 +233,7 @@ class _Maker:
                 continue
             self._meet(blind, _STATUS[incoming.status])
 
-    def add(self, import_slice: ImportSlice | None, batch: Any) -> ImportSlice:
+    def add(self, import_slice: ImportSlice | None, batch: ImportBatch) -> ImportSlice:
         """The batch's rows, added to the stretch of the same file that is being made."""
         after = (*batch.after, 0)
         if import_slice is None:
@@ -245,7 +248,7 @@ class _Maker:
         left_out = canary.code_in(batch.name)
         normalize, comparable, provider = address.normalize, address.comparable, address.provider
         pack, blinded, known_tags = self._pack, self._blind, self._tags
-        add: Callable[[Any], None] = import_slice.rows.append
+        add: Callable[[Any], None] = import_slice.rows.append  # plain tuples, made in half the time
         for row in batch.incoming:
             try:
                 try:
@@ -287,10 +290,13 @@ def _harmless(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in _KEPT_VALUES}
 
 
-class _Tags(dict[tuple[Any, Any], tuple[str, ...]]):
+type Named = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]  # tags, groups of a row
+
+
+class _Tags(dict[Named, tuple[str, ...]]):
     """(tags, groups) -> tags, her groups being tags that name their category. The same few come again and again."""
 
-    def __missing__(self, key: tuple[Any, Any]) -> tuple[str, ...]:
+    def __missing__(self, key: Named) -> tuple[str, ...]:
         tags, groups = key
         if len(self) > 10_000:
             self.clear()
@@ -313,13 +319,13 @@ class _Facts:
         self._pack = seal.SealPacker((consent.AT, consent.SOURCE, consent.WORDING, consent.REASON, consent.ASKED_AT))
         self._heads: dict[tuple[int, int, int], bytes] = {}
 
-    def of(self, file: str) -> Callable[[Any, int], tuple[tuple[Fact, ...], str]]:
+    def of(self, file: str) -> Callable[[IncomingRow, int], tuple[tuple[Fact, ...], str]]:
         """For the rows of one file: (row, status) -> its facts, and the day she is known since."""
         where = f"{self._source}, {file}, line "
         today = self._today
         self._heads.clear()
 
-        def facts(row: Any, status: int) -> tuple[tuple[Fact, ...], str]:
+        def facts(row: IncomingRow, status: int) -> tuple[tuple[Fact, ...], str]:
             if status == _NONSUBSCRIBED:
                 return (), today
             source = f"{where}{row.line}"
@@ -334,7 +340,7 @@ class _Facts:
 
         return facts
 
-    def _agreed(self, row: Any, status: int, source: str) -> tuple[Fact, ...]:
+    def _agreed(self, row: IncomingRow, status: int, source: str) -> tuple[Fact, ...]:
         asked, confirmed = row.opt_in_time, row.confirm_time
         if status == _PENDING or not confirmed:
             if not asked and status in _LEAVING:

@@ -36,6 +36,7 @@ from samizdat.audience.imports.reading.parse import (
     ReaderOrder,
     prepare,
 )
+from samizdat.core.imports import SENTENCES, DetectedFiles, ImportFailed
 
 # Slices that may wait for the writer on his side, and on the reader's: a stretch of them comes at once, and the
 # reader goes on with the next stretch meanwhile.
@@ -164,8 +165,10 @@ class ReaderProcess(_ReaderProcess):
         return (value for _kind, value in self._told())
 
 
-def found_beside(import_files: Sequence[Any], source: str | None, piece: AskPiece | None, *, thorough: bool) -> Any:
-    """As finding.found_in, from a process of its own: for files that may be made to break whoever opens them."""
+def found_beside(
+    import_files: Sequence[Any], source: str | None, piece: AskPiece | None, *, thorough: bool
+) -> DetectedFiles:
+    """As detect.found_in, from a process of its own: for files that may be made to break whoever opens them."""
     with _ReaderProcess(b"L", [list(import_files), source, thorough], import_files, piece, here=True) as child:
         _kind, detection = next(child._told())
     return detection
@@ -192,18 +195,15 @@ def _costs_too_much(import_files: Sequence[Any]) -> BadFiles:
         import_file if isinstance(import_file, str | os.PathLike) else import_file[0] for import_file in import_files
     )
     file = ", ".join(Path(name).name for name in names)[:200]
-    return BadFiles(
-        "costs_too_much", {"file": file}, plugins.part("importers.base").SENTENCES["costs_too_much"].format(file=file)
-    )
+    return BadFiles("costs_too_much", {"file": file}, SENTENCES["costs_too_much"].format(file=file))
 
 
 def read_here(order: ReaderOrder, piece: AskPiece | None = None) -> Iterator[ImportSlice]:
     """The same slices from this process: for files so small that starting another one takes longer."""
-    failed = plugins.part("importers.base").ImportFailed
-    with plugins.part("importers.reading.files").open_given(detect.opened(order.import_files, piece)) as given:
+    with plugins.open_files(detect.opened(order.import_files, piece)) as given:
         try:
             yield from prepare(order, given)
-        except failed as wrong:
+        except ImportFailed as wrong:
             raise BadFiles(wrong.code, wrong.values, str(wrong)) from wrong
 
 

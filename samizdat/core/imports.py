@@ -1,0 +1,547 @@
+"""What importers and the rest tell each other: what was found, what shall become of it, and what comes in.
+
+Values alone, so that both sides know them by type and neither knows the other. What an importer must be able to do is
+in importers/base.py, what apps may ask of importers in import_files.py.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from samizdat.core.fields import STANDARD_FIELDS
+
+# Strongest first. Files are read in this order, so that whoever left is known as gone before any file can
+# name her as subscribed (formats/mailchimp.md: the strongest suppression wins within one audience).
+STATUSES = ("cleaned", "unsubscribed", "nonsubscribed", "pending", "subscribed")
+SUPPRESSING = frozenset({"cleaned", "unsubscribed"})
+# Who called a letter spam has left, and her address is suppressed for every list. Only a row can say it.
+COMPLAINED = "complained"
+# What a word of a status column may stand for. "": nothing of its own, so what was said of the whole file.
+MEANINGS = (*STATUSES, COMPLAINED, "")
+# Of a tag or a group: it stays out.
+LEFT_OUT = "out"
+# Of a word that a person still has to explain. Nothing comes in while one is left.
+UNSAID = "?"
+# Words that stand for no word: an empty cell, and every text that is not named.
+EMPTY, OTHERS = "", "*"
+
+DELIMITERS = (",", ";", "\t", "|")
+JSON_LINES = "json"
+ADDRESS_LIST = "addresses"  # names and addresses as people write them into a letter's "To"
+
+# What a person may choose for a file when our guess is wrong.
+ENCODINGS = (
+    "utf-8",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "cp1251",
+    "cp1252",
+    "latin-1",
+    "cp1250",
+    "koi8-r",
+    "cp866",
+)
+
+# `Column.form` where cells that look like formulas begin with an apostrophe, and where they are JSON.
+GUARDED, DOCUMENT = "guarded", "json"
+
+# What a column may become, besides "field:<TAG>" and "group:<Category>".
+TIMES = frozenset({"opt_in_time", "confirm_time", "left_time", "clean_time", "last_changed"})
+TARGETS = TIMES | {"address", "name", "tags", "language", "notes", "status", "left_reason", "out"}
+FIELD_TAG = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
+
+# Why a column stays out unless somebody asks for it. Code -> sentence.
+OUT_BECAUSE = {
+    "ip": "It was derived from an IP address. We do not keep where somebody was.",
+    "reading": "It says how or where somebody read. We do not keep that.",
+    "provider": "It only means something inside the service it comes from.",
+    "donations": "It says who gave money. That can put people in court, so it stays out.",
+    "members": "It says who is a member. That can put people in court, so it stays out.",
+    "elsewhere": "It is about another channel, such as phone or SMS, not about email.",
+    "watched": "It is about tracking who reads, which Samizdat does not do.",
+    "posting": "It is about writing to a discussion list, not about getting email.",
+}
+# Of these, columns that nobody brings in at the desk and that no earlier choice brings back.
+PRIVATE = frozenset({"donations", "members"})
+# What counts towards the status of a row where it has words: a tag or a note may say that somebody left.
+# What is written beside an address in its own cell may as well.
+WORDED = ("status", "address", "tags", "notes", "left_reason", "name", "field:FNAME", "field:LNAME")
+
+
+def is_worded(target: str) -> bool:
+    return target in WORDED or target.startswith("group:")
+
+
+def holds_several(target: str) -> bool:
+    """Whether a cell may hold several values, of which one can stay out."""
+    return target == "tags" or target.startswith("group:")
+
+
+# Code -> what happened, then what to do. One table for problems of files and complaints about lines.
+SENTENCES = {
+    # a line
+    "columns": "The line has {has} columns, the heading {wants}. Look for a stray line break.",
+    "open_quote": "The line opens a quotation mark that is never closed. Close it in the file and import again.",
+    "cell_too_long": "A cell of the line is longer than {limit} characters. Shorten it and import again.",
+    "line_too_long": "The line is longer than {limit} characters. Look for missing line breaks.",
+    "nul": "The line holds NUL bytes, so a part of it is damaged. Write the line anew and import again.",
+    "encoding": "The line is not written in {encoding} like the rest. Save the file as UTF-8 and import again.",
+    "commented": "The line begins with # or //, so it is passed over. Take the sign away to bring the address in.",
+    "not_json": "The line is not a JSON list like the rest. Write it anew or leave it out.",
+    "unknown_status": "The status “{word}” is none we know. Say under Columns what it means, then read again.",
+    # a file
+    "own_table": "{file} is a table that Samizdat wrote for people; everybody who left would come in as a subscriber. "
+    "Export once more in the format “samizdat”, and bring in that file.",
+    "missing": "{file} cannot be found. Check the name.",
+    "unreadable": "{file} cannot be read ({reason}). Check that you may read it.",
+    "empty": "{file} is empty. Download it again.",
+    "no_files": "There is no file with subscribers in what you gave. Give the zip or the CSV files as you got them.",
+    "no_rows": "{file} has a heading and no rows. There is nothing to bring in from it.",
+    "torn_zip": "{file} is damaged: a part of the zip is missing. Download it again.",
+    "locked_zip": "{file} is protected by a password. Unpack it first and give the files in it.",
+    "strange_zip": "{file} is packed in a way we cannot read. Unpack it and give the files in it.",
+    "zip_bomb": "{file} unpacks to more than any export would. Unpack it and give only the CSV files in it.",
+    "too_many": "{file} holds more than {limit} files. Give only the CSV files with subscribers.",
+    "long_name": "{file} holds a file whose name is longer than {limit} characters. "
+    "Unpack it and give only the CSV files.",
+    "too_deep": "{file} is a zip in a zip in a zip. Unpack it and give the innermost.",
+    "too_large": "This is more than {limit} GB. Cut it into smaller files, and give them one after the other.",
+    "macros": "{file} holds macros. They are passed over; only the cells are read.",
+    "outside_links": "{file} takes cells from other files. Those are never opened: what it last showed is read.",
+    "torn_workbook": "{file} is no workbook that can be read. Save it as “CSV UTF-8” and give that file.",
+    "formulas": "{file}: cell {cell} is a formula, and its result is not in the file. "
+    "Open the workbook in Excel or LibreOffice, save it, and give it again; or save it as “CSV UTF-8”.",
+    "large_workbook": "{file} is a larger workbook than can be read here. Save it as “CSV UTF-8” and give that file.",
+    "no_people_sheet": "{file} holds no e-mail addresses and is left out.",
+    "too_many_columns": "{file} has more than {limit} columns, which no list of people has. "
+    "Look at how its columns are parted, or leave out those that you do not need.",
+    "costs_too_much": "{file} takes more time or memory to read than a list of its size should. "
+    "Save it as “CSV UTF-8” and give that file.",
+    "wide_document": "{file} has too many people and too many columns for a file of this kind. Give the list as CSV.",
+    "large_document": "{file} is larger than {limit} MB, too much for a file of this kind. Give the list as CSV.",
+    "torn_document": "{file} is cut off or damaged. Download it again.",
+    "pickle": "{file} is Mailman's own store, which may run anything when it is opened. "
+    "Run `list_members -f LIST` and give what it prints.",
+    "reading_files": "{count} files say who got or opened which letter. They are left out; we do not keep that.",
+    "left_campaigns": "Left out: past campaigns ({count}). Samizdat can’t import them yet: keep the file.",
+    "left_templates": "Left out: templates ({count}). Import each under Templates, or with `samizdat template import`.",
+    "left_images": "Left out: images ({count}). Add those you need under Pictures.",
+    "left_other": "Left out: other files ({count}): {names}.",
+    "other_people": "{file} holds addresses, but is not from the same service as the others. It is left out: "
+    "bring it in by itself.",
+    "lists_unsaid": "{file} does not say who left which list; listmonk keeps that to itself. "
+    "Export the people of one list who are subscribed to it, or say what they are.",
+    "out_ip": "Left out: {labels}. That was derived from an IP address. We do not keep where somebody was.",
+    "out_reading": "Left out: {labels}. That says how or where somebody read. We do not keep it.",
+    "out_provider": "Left out: {labels}. That only means something inside the service it comes from.",
+    "out_donations": "Left out: {labels}. That says who gave money, which can put people in court. "
+    "Samizdat does not keep it with subscribers.",
+    "out_members": "Left out: {labels}. That says who is a member, which can put people in court. "
+    "Samizdat does not keep it with subscribers.",
+    "out_elsewhere": "Left out: {labels}. That is about another channel, such as phone or SMS.",
+    "out_watched": "Left out: {labels}. That is about tracking who reads, which Samizdat does not do.",
+    "out_posting": "Left out: {labels}. That is about writing to a discussion list, not about getting email.",
+    "remembered": "The columns of {file} become what you chose for them last time.",
+    "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
+    "spreadsheet": "{file} is a spreadsheet of a kind that cannot be read. Save it as “CSV UTF-8” and give that file.",
+    "web_page": "{file} is a web page, perhaps a request to sign in. Download the export again.",
+    "own_export": "{file} is an export of Samizdat. Bring it in by itself: it goes into an organization that never had "
+    "a subscriber.",
+    "sealed_file": "{file} is sealed with age. Bring it in by itself, with what opens it, or open it first.",
+    "not_text": "{file} is not a text file with rows. Give the zip or the CSV files as you got them.",
+    "no_address_column": "No column of {file} holds e-mail addresses. Is it a list of subscribers? Give another file.",
+    "sms_only": "{file} holds telephone numbers without addresses. It is left out.",
+    "assumed_encoding": "{file} does not say how it is written; {encoding} is assumed. Look at the names before you "
+    "bring it in.",
+    "mixed_encodings": "{file} is written partly in UTF-8 and partly in {encoding}, so some names would come in as "
+    "gibberish. Make a file of each part, or save all of it as UTF-8.",
+    "short_numbers": "A spreadsheet has shortened the numbers under “{label}” (such as {example}). "
+    "Take the original file if you still have it.",
+    "unread_times": "The times under “{label}” (such as {example}) cannot be read and stay empty. "
+    "Save them as 2026-11-25 18:00:00 to keep them.",
+    "several_audiences": "There are files of {count} audiences ({names}). Leave out those that belong to another list.",
+    # a plan
+    "ask_name": "The name of {file} says that people left, and may be about something else. "
+    "Choose the status of its people, or rename the file if they subscribed.",
+    "ask_status": "{file} does not say whether its people subscribed. Choose their status.",
+    "leaving_line": "{file}, line {line}: “{text}” says that people left, but no column does. "
+    "Put them into a file of their own, and import that file as unsubscribed.",
+    "ask_columns": "{file}: some columns may say who must not get email: {labels}. Say what each of them means.",
+    "ask_givers": "{file}: some words say who gives money or pays: {labels}. They stay out unless you say otherwise.",
+    "ask_words": "{file}: say what these words mean in the column “{label}”: {words}.",
+    "ask_address": "Say which column of {file} is the e-mail address.",
+    "two_columns": "Two columns of {file} both become {target}. Change one of them.",
+    "nothing_used": "Every file is left out. Choose at least one.",
+}
+
+
+class ImportFailed(ValueError):
+    """A surprise that ends the reading: a torn zip, a plan that does not fit. `str()` says what to do."""
+
+    def __init__(self, code: str, **values: object) -> None:
+        self.code = code
+        self.values = values
+        super().__init__(SENTENCES[code].format(**values))
+
+
+class BadPlan(ValueError):
+    """A plan that came back from outside and cannot be one of ours. `str()` says which part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about a file that a person should know. `stops` tells that nothing of the file can come in."""
+
+    code: str
+    file: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    stops: bool = True
+
+    def sentence(self) -> str:
+        return SENTENCES[self.code].format(**{"file": self.file, **self.values})
+
+
+class RowError(NamedTuple):
+    """A rejected line. Holds no content of the line beyond what `values` needs for the sentence."""
+
+    line: int
+    file: str
+    code: str
+    values: dict[str, object]
+
+    def sentence(self) -> str:
+        return SENTENCES[self.code].format(**{"file": self.file, **self.values})
+
+
+class IncomingRow(NamedTuple):
+    """One row as it comes in. A named tuple: at a million rows its making costs a third of a dataclass's.
+
+    `fields` has one text for each tag of `Plan.layout()`, "" where the file has nothing.
+    Times are `YYYY-MM-DDTHH:MM:SSZ` (UTC) or "". `groups` are (category, name) pairs.
+    """
+
+    line: int
+    address: str
+    status: str
+    fields: tuple[str, ...]
+    tags: tuple[str, ...]
+    groups: tuple[tuple[str, str], ...]
+    language: str
+    opt_in_time: str
+    confirm_time: str
+    left_time: str
+    left_reason: str
+    changed_time: str
+    notes: str
+
+
+@dataclass(slots=True)
+class ImportColumn:
+    """A column of a file and what it becomes. `example` is a person's data: shown, never stored."""
+
+    index: int
+    label: str
+    example: str = ""
+    becomes: str = "out"
+    why: str = ""  # a code of OUT_BECAUSE
+    form: str = ""  # GUARDED, DOCUMENT, or of dates "mdy" or "dmy": what is first where the cells do not tell
+    words: dict[str, str] = field(default_factory=dict)  # where it tells a status: word -> one of MEANINGS, or UNSAID
+    # Why a person must say what it means: "label", "cells", "givers"; "" when nobody has to, or somebody did.
+    asks: str = ""
+    # Word -> as the file writes it, and in how many rows. A person's data like `example`: shown, never stored.
+    seen: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    @property
+    def says_no(self) -> bool:
+        """Whether it may say of somebody that they must not be written to."""
+        words = {word for word, meaning in self.words.items() if meaning != LEFT_OUT} - {OTHERS}
+        return bool(words) or self.asks in {"label", "cells"} or self.becomes in {"left_time", "clean_time"}
+
+    def stays_out(self) -> list[str]:
+        """The words of it that stay out, as the file writes them."""
+        out = [word for word, meaning in self.words.items() if meaning == LEFT_OUT and is_worded(self.becomes)]
+        return [self.seen.get(word, (word, 0))[0] for word in out]
+
+
+@dataclass(slots=True)
+class DetectedFile:
+    """One file of subscribers. `member` is its place among the members of what was given."""
+
+    name: str
+    member: int
+    status: str | None
+    status_source: str  # 'name', 'columns', 'asked' or 'assumed'; 'hinted': by a name that may mean something else
+    encoding: str
+    delimiter: str  # one character, JSON_LINES or ADDRESS_LIST
+    columns: list[ImportColumn]
+    size: int = 0  # bytes, unpacked
+    skip: int = 1  # records before the first row: heading, Excel's "sep=;"
+    about_rows: int = 0  # line breaks counted, so an upper bound where cells hold line breaks
+    audience: str = ""
+    use: bool = True
+
+    @property
+    def says_everything(self) -> bool:
+        """Whether a column tells the status of every row, whatever is said of the file."""
+        return any(
+            column.becomes == "status" and column.words and not {"", UNSAID} & set(column.words.values())
+            for column in self.columns
+        )
+
+    @property
+    def says_no(self) -> bool:
+        """Whether a column may say of somebody that they must not be written to."""
+        return any(column.says_no for column in self.columns)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody in it can become subscribed, whatever its columns say: Mailchimp's file of who left."""
+        return self.status in SUPPRESSING and self.status_source != "assumed"
+
+    def column(self, target: str) -> ImportColumn | None:
+        return next((column for column in self.columns if column.becomes == target), None)
+
+
+class Position(NamedTuple):
+    """Where reading stands: file = place in `Plan.in_order()`, row = rows of it that are done with."""
+
+    file: int = 0
+    row: int = 0
+
+
+START = Position()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportBatch:
+    """A slice of one file. After it is stored together with `after`, a killed import goes on there."""
+
+    file: int
+    name: str
+    incoming: list[IncomingRow]
+    complaints: list[RowError]
+    after: Position
+    bytes_read: int
+    bytes_total: int
+
+    @property
+    def rows(self) -> int:
+        return len(self.incoming) + len(self.complaints)
+
+
+@dataclass(slots=True)
+class ImportPlan:
+    """What each column of each file becomes, and the status of each file. Changed by a person, then read by."""
+
+    source: str
+    files: list[DetectedFile]
+
+    def in_order(self) -> list[DetectedFile]:
+        """The files that are used, the strongest suppression first."""
+        used = [file for file in self.files if file.use]
+        return sorted(used, key=lambda file: STATUSES.index(file.status or "subscribed"))
+
+    def layout(self) -> tuple[str, ...]:
+        """The field tags of all files: the layout of `Incoming.fields`."""
+        return tuple(self.fields())
+
+    def fields(self) -> dict[str, str]:
+        """Field tag -> the label of the column that it comes from, in order of appearance."""
+        labels_by_tag: dict[str, str] = {}
+        for column in (column for file in self.files if file.use for column in file.columns):
+            for tag in _tags_of(column.becomes):
+                labels_by_tag.setdefault(tag, STANDARD_FIELDS.get(tag, column.label))
+        return labels_by_tag
+
+    def left_out(self) -> dict[str, list[str]]:
+        """A code of OUT_BECAUSE -> the labels of the columns that stay out for it, each once."""
+        labels_by_reason: dict[str, dict[str, None]] = {}
+        for column in (column for file in self.files if file.use for column in file.columns):
+            if column.becomes == "out" and column.why:
+                labels_by_reason.setdefault(column.why, {})[column.label] = None
+            for word in column.stays_out():
+                labels_by_reason.setdefault("donations", {})[f"{column.label}: {word}"] = None
+        return {why: list(labels_by_reason[why]) for why in OUT_BECAUSE if why in labels_by_reason}
+
+    def said_out(self) -> list["Problem"]:
+        """The same as sentences: what will be dropped is said before."""
+        return [
+            Problem(f"out_{why}", "", {"labels": ", ".join(labels)}, stops=False)
+            for why, labels in self.left_out().items()
+        ]
+
+    def ask_again(self) -> None:
+        """After columns were changed: where none tells the status of every row any more, it is only assumed."""
+        for file in self.files:
+            if file.status is None and file.says_everything and file.status_source != "hinted":
+                file.status_source = "columns"
+            if file.status_source == "columns" and not file.says_everything and file.status not in SUPPRESSING:
+                file.status_source = "assumed"
+            elif file.status_source == "assumed" and file.says_everything:
+                file.status_source = "columns"
+
+    def with_status(self, status: str) -> "ImportPlan":
+        """The same plan, where every file that does not say its status gets this one. Our own guess gives way."""
+        files = [
+            file
+            if (file.status and file.status_source != "assumed")
+            or (file.status_source == "hinted" and status == "subscribed")
+            else replace(file, status=status, status_source="asked")
+            for file in self.files
+        ]
+        return ImportPlan(self.source, files)
+
+    def questions(self) -> list[Problem]:
+        """What must be answered before this plan can be read; empty when it is ready."""
+        used = self.in_order()
+        if not used:
+            return [Problem("nothing_used", "")]
+        return [problem for file in used for problem in _questions(file)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a form or a sealed column. Labels are the organization's own words; no examples."""
+        return {"source": self.source, "files": [_file_to_json(file) for file in self.files]}
+
+    @classmethod
+    def from_json(cls, plain: Any) -> "ImportPlan":
+        """The opposite of `to_json`. Raises BadPlan: the values may have passed through a browser."""
+        try:
+            return cls(_text(plain["source"]), [_file_from_json(file) for file in plain["files"]])
+        except (KeyError, TypeError, AttributeError) as wrong:
+            raise BadPlan(f"The plan of the import is incomplete ({wrong}). Read the file again.") from wrong
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFiles:
+    """What an importer saw, before anything is written."""
+
+    source: str
+    files: list[DetectedFile]
+    problems: list[Problem]
+
+    def plan(self) -> ImportPlan:
+        return ImportPlan(self.source, self.files)
+
+    def sentence(self) -> str:
+        """Why nothing can come in, when `files` is empty."""
+        stopping = [problem for problem in self.problems if problem.stops]
+        return (stopping or [Problem("no_files", "")])[0].sentence()
+
+
+def _tags_of(target: str) -> tuple[str, ...]:
+    if target == "name":
+        return ("FNAME", "LNAME")
+    return (target.removeprefix("field:"),) if target.startswith("field:") else ()
+
+
+def _questions(file: DetectedFile) -> Iterator[Problem]:
+    if not file.is_gone:
+        yield from _about_columns(file)
+    if file.status is None and file.status_source == "hinted":
+        yield Problem("ask_name", file.name)
+    elif file.status is None and not file.says_everything:
+        yield Problem("ask_status", file.name)
+    if file.column("address") is None:
+        yield Problem("ask_address", file.name)
+    # Several columns may add tags, status words, reasons and notes; everything else has room for one.
+    once = [c.becomes for c in file.columns if c.becomes not in {"out", "tags", "status", "left_reason", "notes"}]
+    targets = [tag for target in once for tag in (_tags_of(target) or (target,))]
+    for target in sorted({target for target in targets if targets.count(target) > 1}):
+        yield Problem("two_columns", file.name, {"target": target})
+
+
+def _about_columns(file: DetectedFile) -> Iterator[Problem]:
+    if asking := [column.label for column in file.columns if column.asks and column.asks != "givers"]:
+        yield Problem("ask_columns", file.name, {"labels": ", ".join(asking)})
+    if giving := [column for column in file.columns if column.asks == "givers"]:
+        yield Problem("ask_givers", file.name, {"labels": ", ".join(map(_with_words_out, giving))})
+    for column in file.columns:
+        needs_meanings = is_worded(column.becomes)
+        words = [word for word, meaning in column.words.items() if meaning == UNSAID]
+        if needs_meanings and not column.asks and (words or (column.becomes == "status" and not column.words)):
+            shown = ", ".join(column.seen.get(word, (word, 0))[0] for word in words[:10])
+            yield Problem("ask_words", file.name, {"label": column.label, "words": shown or OTHERS})
+
+
+def _with_words_out(column: ImportColumn) -> str:
+    words = column.stays_out()[:5]
+    return f"{column.label} ({', '.join(words)})" if words else column.label
+
+
+def _file_to_json(file: DetectedFile) -> dict[str, Any]:
+    plain = {name: getattr(file, name) for name in DetectedFile.__slots__ if name != "columns"}
+    columns = [
+        {name: getattr(column, name) for name in ImportColumn.__slots__ if name not in {"example", "seen"}}
+        for column in file.columns
+    ]
+    return {**plain, "columns": columns}
+
+
+def _file_from_json(plain: Any) -> DetectedFile:
+    columns = [_column_from_json(column) for column in plain["columns"]]
+    if [column.index for column in columns] != list(range(len(columns))):
+        raise BadPlan("The columns of the plan are not those of the file. Read the file again.")
+    status = plain["status"] or None
+    if status is not None and status not in STATUSES:
+        raise BadPlan(f"“{status}” is no status. Choose one of {', '.join(STATUSES)}.")
+    return DetectedFile(
+        name=_text(plain["name"]),
+        member=_number(plain["member"]),
+        status=status,
+        status_source=_text(plain["status_source"]),
+        encoding=_one_of(plain["encoding"], ENCODINGS),
+        delimiter=_one_of(plain["delimiter"], (*DELIMITERS, JSON_LINES, ADDRESS_LIST)),
+        columns=columns,
+        size=_number(plain.get("size", 0)),
+        skip=_number(plain.get("skip", 1)),
+        about_rows=_number(plain.get("about_rows", 0)),
+        audience=_text(plain.get("audience", "")),
+        use=bool(plain.get("use", True)),
+    )
+
+
+def _column_from_json(plain: Any) -> ImportColumn:
+    becomes = _text(plain["becomes"])
+    if not _is_target(becomes):
+        raise BadPlan(f"“{becomes}” is nothing that a column can become. Choose again.")
+    words = {_text(word): _text(status) for word, status in plain.get("words", {}).items()}
+    if not set(words.values()) <= {*MEANINGS, LEFT_OUT, UNSAID}:
+        raise BadPlan("A word of a status column stands for no status we know. Choose again.")
+    return ImportColumn(
+        index=_number(plain["index"]),
+        label=_text(plain["label"]),
+        becomes=becomes,
+        why=_text(plain.get("why", "")),
+        form=_text(plain.get("form", "")),
+        words=words,
+        asks=_one_of(plain.get("asks", ""), ("", "label", "cells", "givers")),
+    )
+
+
+def _is_target(becomes: str) -> bool:
+    kind, _, rest = becomes.partition(":")
+    if kind == "field":
+        return FIELD_TAG.fullmatch(rest) is not None
+    if kind == "group":
+        return bool(rest.strip())
+    return becomes in TARGETS
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is missing")
+    return value
+
+
+def _one_of(value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise BadPlan(f"“{value}” is none of {', '.join(map(repr, known))}. Choose one of them.")
+    return _text(value)
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError("a number is missing")
+    return value
