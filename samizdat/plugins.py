@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from samizdat.core.imports import DetectedFiles, ImportColumn, ImportPlan, Problem
 
 # What the engine needs of every transport. Apps import these from here: they know plugs by name alone.
-from samizdat.transports.base import BadRoute, Message, RouteDown, RouteSettings, is_near, read_url
+from samizdat.transports import base
+from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, RouteSettings
 from samizdat.transports.base import Transport as BaseTransport
 
 if TYPE_CHECKING:
     from samizdat.importers.base import Importer
-    from samizdat.importers.reading.files import GivenFile, Thing
+    from samizdat.importers.reading.files import GivenFile, Source
 
 __all__ = [
     "BadRoute",
@@ -30,6 +31,7 @@ __all__ = [
     "Message",
     "NoSuchPlug",
     "RouteDown",
+    "RouteField",
     "RouteSettings",
     "advise",
     "answer",
@@ -38,7 +40,6 @@ __all__ = [
     "importer",
     "importers",
     "inspect",
-    "is_near",
     "is_plain",
     "list_columns",
     "open_files",
@@ -69,7 +70,7 @@ class NoSuchPlug(LookupError):
 def transports() -> dict[str, type[BaseTransport]]:
     """Transport classes by URL scheme."""
     providers = _find("transports.providers", "samizdat.transports", "Transport")
-    return {scheme: plug for plug in providers.values() for scheme in plug.schemes}
+    return {kind.scheme: plug for plug in providers.values() for kind in plug.kinds}
 
 
 @cache
@@ -83,6 +84,19 @@ def transport(scheme: str) -> type[BaseTransport]:
     if scheme not in known:
         raise NoSuchPlug("no_transport", name=scheme, known=", ".join(sorted(known)))
     return known[scheme]
+
+
+def read_url(
+    name: str,
+    url: str,
+    *,
+    password: str | None = None,
+    connections: int | None = None,
+    rate: float | None = None,
+) -> RouteSettings:
+    """A route's URL as settings. `password` wins over the one in the URL. Errors: BadRoute, without credentials."""
+    plug = transports().get(base.scheme_of(url), BaseTransport)
+    return base.read_url(plug, name, url, password=password, connections=connections, rate=rate)
 
 
 def importer(name: str) -> "type[Importer]":
@@ -112,14 +126,14 @@ def _find(folder_name: str, announced: str, suffix: str) -> dict[str, Any]:
 # no other command has to wait for.
 
 
-def open_files(sources: "Iterable[Thing]") -> "GivenFile":
+def open_files(sources: "Iterable[Source]") -> "GivenFile":
     """What somebody gave, opened: paths, or (name, file). A context manager."""
     from samizdat.importers.reading import files
 
     return files.open_given(sources)
 
 
-def is_plain(sources: "Iterable[Thing]") -> bool:
+def is_plain(sources: "Iterable[Source]") -> bool:
     """Whether all of it is text in rows, which streams by. Workbooks and documents may be made to unfold."""
     from samizdat.importers.reading import files
 
@@ -128,11 +142,11 @@ def is_plain(sources: "Iterable[Thing]") -> bool:
 
 def inspect(given: "GivenFile", source: str | None, *, thorough: bool) -> DetectedFiles:
     """What the files are. `source`: an importer's name, None: whoever knows them."""
-    from samizdat.importers import base
+    from samizdat.importers.base import choose
     from samizdat.importers.reading import leftovers
 
     plugs = [plug() for plug in importers().values()]
-    chosen = base.choose(given, plugs) if source is None else importer(source)()
+    chosen = choose(given, plugs) if source is None else importer(source)()
     return leftovers.named(given, chosen.inspect(given, thorough=thorough))
 
 

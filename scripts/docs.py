@@ -1,6 +1,7 @@
 """Prints the pages of the handbook that the code tells. `.venv/bin/python scripts/docs.py`."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ sys.path.insert(0, str(HERE))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
 django.setup()
 
+from samizdat import plugins  # noqa: E402
 from samizdat.cli.__main__ import samizdat  # noqa: E402
 from samizdat.events.actions import is_of_people  # noqa: E402
 from samizdat.events.kinds import SENTENCES, EventKind  # noqa: E402
@@ -139,12 +141,34 @@ def options() -> str:
     )
 
 
+PRINTED = re.compile(r"(?<=<!-- printed from the transports -->\n).*?(?=<!-- /printed -->)", re.DOTALL)
+
+
+def routes() -> str:
+    """The page as it is, with what the transports say of themselves between the marks."""
+    return PRINTED.sub(lambda _match: _ways_out(), (HERE / "docs/routes.md").read_text())
+
+
+def _ways_out() -> str:
+    plugs = list(dict.fromkeys(plugins.transports().values()))
+    kinds = [f"| `{kind.example}` | {kind.label} |" for plug in plugs for kind in plug.kinds]
+    options = [
+        f"| {plug.name} | `{ask.name}` | {ask.help} | {f'`{ask.default}`' if ask.default else ''} |"
+        for plug in plugs
+        for ask in plug.asks
+        if ask.name in plug.known_options
+    ]
+    heads = ["| URL | way |", "|---|---|"], ["| of | option | what for | if not given |", "|---|---|---|---|"]
+    return "\n".join([*heads[0], *kinds, "", "What may follow the `?`, joined by `&`:", "", *heads[1], *options, ""])
+
+
 PAGES = {
     "command-line.md": command_line,
     "options.md": options,
     "merge-tags.md": merge_tags,
     "languages.md": languages,
     "events.md": events,
+    "routes.md": routes,
 }
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     python scripts/messages.py --check   changes nothing; says what is stale, empty or fuzzy, and fails then
 
 The tables of core and of the importers hold plain English sentences that the doors translate by code; makemessages
-cannot see that, so it reads a copy of the code in which every sentence of TABLES stands marked under its table.
+cannot see that, so it reads a copy of the code in which every sentence of TABLES stands marked under its table, and
+what a transport says of itself under its class.
 """
 
 import argparse
@@ -26,6 +27,8 @@ sys.path.insert(0, str(HERE))
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.core.management.commands import makemessages  # noqa: E402
+
+from samizdat import plugins  # noqa: E402
 
 LANGUAGES = ("ru",)
 
@@ -150,6 +153,8 @@ def _copy_code(copy: Path, folder: str) -> None:
     (copy / folder / "locale").mkdir(exist_ok=True)
     for module, name in TABLES:
         _mark(copy, module, table(module, name).values())
+    for plug in transports():
+        _mark(copy, plug.__module__, plug.sentences())
     _mark(copy, *BORROWED)
 
 
@@ -157,6 +162,11 @@ def table(module: str, name: str) -> Mapping[str, str]:
     """A table of sentences, by the names in TABLES."""
     found: Mapping[str, str] = getattr(importlib.import_module(module), name)
     return found
+
+
+def transports() -> list[type[plugins.BaseTransport]]:
+    """Ways out, whose own words stand in forms."""
+    return list(dict.fromkeys(plugins.transports().values()))
 
 
 def _mark(copy: Path, module: str, sentences: Iterable[str]) -> None:

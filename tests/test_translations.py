@@ -9,7 +9,7 @@ import pytest
 from django.utils import translation
 from django.utils.translation import gettext, ngettext, pgettext
 
-from samizdat import formatting
+from samizdat import formatting, plugins
 from samizdat.core.mail import outcome, refusals
 from samizdat.web.templatetags import desk
 from scripts import messages
@@ -18,9 +18,9 @@ from scripts import messages
 NAMES = set(
     """
     Alt Atom Escape PostgreSQL Shift
-    API BEGIN CITY CREATEROLE CSV DKIM DMARC PTR DNS END Ed Enter Europe Feedback Gmail GIF HTML ID IP JPEG JSON LOGIN
-    MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG TLS TXT
-    Samizdat bold italic link doc type
+    API BEGIN CITY CREATEROLE CSV DKIM DMARC PTR DNS END Ed Enter Europe Feedback Gmail GIF HTML HTTPS ID IP JPEG JSON
+    LOGIN MJML Mailchimp KEY Mailgun Markdown Message NUL Outlook PEM PLAIN PNG Riga RSA SHA SMTP SPF STARTTLS SVG TLS
+    TXT Samizdat bold italic link doc type
     Tab URL UTF WebP Windows Zip and ca cookie date default else endpoint eu fingerprint helo hold https include
     mailto mj or age XLSX passkey resend root samizdat sendmail tel timeout url us xn zip AES GCM
     BEE Stripo Unlayer Brevo Buttondown Ghost Kit MailerLite Mailman Substack beehiiv listmonk txt lt gt
@@ -205,6 +205,13 @@ def test_every_sentence_of_a_table_is_translated(module: str, name: str) -> None
     table = messages.table(module, name)
     with translation.override("ru"):
         assert [sentence for sentence in table.values() if gettext(sentence) == sentence] == []
+
+
+@pytest.mark.parametrize("plug", messages.transports(), ids=lambda plug: plug.name)
+def test_every_word_of_a_transport_at_the_desk_is_translated(plug: type[plugins.BaseTransport]) -> None:
+    names = {"SMTP", "Mailgun"}
+    with translation.override("ru"):
+        assert [text for text in plug.sentences() if gettext(text) == text and text not in names] == []
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from samizdat import plugins
 from samizdat.cli import bootstrap
 from samizdat.cli.labels import at_terminal
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, say, table
@@ -12,13 +13,33 @@ from samizdat.cli.secret_arguments import ADDRESS, URL
 SIGNS = click.Choice(["us", "provider"])
 WARM_UP = "How many go on its first day, the second …: 50,100,200, or standard."
 
+TESTED = (
+    "It is tested first, without sending an email: nothing goes by a route that does not answer or refuses our "
+    "password. Such a route is kept. Exit code 1 says that somebody has to correct it; one that cannot be reached is "
+    "asked again automatically (exit code 0)."
+)
+
 
 @click.group()
 def route() -> None:
     """Ways out: relays and folders, in order of priority."""
 
 
-@route.command("add")
+def _add_help() -> str:
+    """Every way out that is installed, and what may follow the question mark of its URL."""
+    plugs = dict.fromkeys(plugins.transports().values())
+    kinds = [f"{kind.example}: {kind.label}" for plug in plugs for kind in plug.kinds]
+    options = [
+        f"{plug.name}?{ask.name}= {ask.help}" + (f" ({ask.default} if not given)" if ask.default else "")
+        for plug in plugs
+        for ask in plug.asks
+        if ask.name in plug.known_options
+    ]
+    paragraphs = ["Add a way out. URL is one of these, or - to be asked for it:", *kinds, TESTED, "Options in the URL:"]
+    return "\n\n".join([*paragraphs, *options])
+
+
+@route.command("add", help=_add_help())
 @click.argument("name")
 @click.argument("url", type=URL)
 @click.option("--priority", type=int, default=10, show_default=True, help="1 to 999; the lowest goes first.")
@@ -30,12 +51,6 @@ def route() -> None:
 @click.option("--untested", is_flag=True, help="Use it at once, without connecting and signing in first.")
 @common
 def route_add(name: str, url: str, password_file: str | None, signs: str, untested: bool, **options: Any) -> None:
-    """smtp://user:password@host:587, smtps://, smtp+plain:// (no TLS), mailgun://KEY@domain?region=eu,
-    sendmail:///usr/sbin/sendmail, folder:///dir, or - to be asked for it
-
-    It is tested first, without sending an email: nothing goes by a route that does not answer or refuses our password.
-    Such a route is kept. Exit code 1 says that somebody has to correct it; one that cannot be reached is asked again
-    automatically (exit code 0)."""
     bootstrap.open_house()
     from samizdat.delivery.actions import add_route, probe_route
 

@@ -12,7 +12,7 @@ class Importer(Protocol):
     """What the class of a file in `services` offers."""
 
     name: str
-    title: str
+    title: str  # the service as people call it; "" for lists from anywhere
 
     def looks_like(self, name: str, sheet: TextTable) -> bool: ...
 

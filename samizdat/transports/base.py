@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote
 
 from samizdat.core.mail import refusals
@@ -118,14 +118,32 @@ class MessageFeed(Protocol):
         """Called exactly once for each message that `take` gave."""
 
 
+class RouteKind(NamedTuple):
+    """A scheme: a URL of it as somebody may write it, and what it is, as it stands where one chooses."""
+
+    example: str
+    label: str
+
+    @property
+    def scheme(self) -> str:
+        return self.example.partition("://")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class RouteField:
-    """One thing a route must know: a field in the settings form and a line in the handbook."""
+    """One thing a route must know: a field of the form at the desk, a line in the handbook and in the command's help.
+
+    `name`: host, port, user, password, key or path, else an option that stands after the question mark. Those with a
+    `label` are asked at the desk. One that names a file of the server has none: whoever may name it is at its terminal.
+    """
 
     name: str
     help: str
     secret: bool = False
     default: str = ""
+    label: str = ""
+    required: bool = False  # at the desk
+    choices: Mapping[str, str] = field(default_factory=dict)  # value -> how it is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +162,12 @@ class RouteSettings:
     rate: float | None = None
     # What it may reach beside public addresses; None, for one that was added on the server itself: everything.
     inside: tuple[Network, ...] | None = None
+    keyed: bool = False  # as Transport.keyed
 
     @property
     def has_login(self) -> bool:
         """Does it say who we are? Then a password or a key belongs to it."""
-        return bool(self.user) or self.scheme in KEYED
+        return bool(self.user) or self.keyed
 
     @property
     def leads_to(self) -> str:
@@ -191,13 +210,13 @@ SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,30})://(.*)", re.DOTALL | re.IGNORECAS
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})?|\[[0-9A-Fa-f:.]+\]")
 MOST_CONNECTIONS = 1000
 
-# Schemes that name a path instead of a host, and what is said when it is none.
-PATHS = {"folder": "no_folder", "sendmail": "no_command"}
-# Schemes whose credential is a key: it stands alone before the @, and is kept like a password.
-KEYED = ("mailgun",)
+
+def scheme_of(url: str) -> str:
+    return url.strip().partition("://")[0].lower()
 
 
 def read_url(
+    plug: "type[Transport]",
     name: str,
     url: str,
     *,
@@ -206,7 +225,7 @@ def read_url(
     rate: float | None = None,
 ) -> RouteSettings:
     """A route's URL as settings: `scheme://user:password@host:port/path?option=value`, user and password
-    percent-encoded.
+    percent-encoded. `plug`: whose URL it is.
 
     `password` wins over the one in the URL. Raises BadRoute, whose sentence never shows a credential.
     """
@@ -221,9 +240,9 @@ def read_url(
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise BadRoute("no_speed")
     scheme = match[1].lower()
-    settings = (read_path if scheme in PATHS else read_server)(name, scheme, match[2])
-    if scheme in KEYED:
-        settings = replace(settings, user="", password=settings.password or settings.user)
+    settings = (read_path if plug.no_path else read_server)(plug, name, scheme, match[2])
+    if plug.keyed:
+        settings = replace(settings, keyed=True, user="", password=settings.password or settings.user)
     if password is not None:
         settings = replace(settings, password=password)
     if connections is not None:
@@ -231,20 +250,20 @@ def read_url(
     return replace(settings, rate=rate)
 
 
-def read_path(name: str, scheme: str, rest: str) -> RouteSettings:
+def read_path(plug: "type[Transport]", name: str, scheme: str, rest: str) -> RouteSettings:
     """`folder:///srv/outbox`: two slashes would make `srv` a host, so that is said."""
     path, _, query = rest.partition("?")
     if not path.startswith("/") or path == "/":
-        raise BadRoute(PATHS[scheme])
-    return RouteSettings(name, scheme, path=decoded(path, PATHS[scheme]), options=options(query))
+        raise BadRoute(plug.no_path)
+    return RouteSettings(name, scheme, path=decoded(path, plug.no_path), options=options(query))
 
 
-def read_server(name: str, scheme: str, rest: str) -> RouteSettings:
+def read_server(plug: "type[Transport]", name: str, scheme: str, rest: str) -> RouteSettings:
     """The credentials end at the last @, so that a password pasted without encoding mostly still works.
 
     No key holds one, so a key ends at the first: what follows may be an option with an @ of its own.
     """
-    if scheme in KEYED and "@" in rest:
+    if plug.keyed and "@" in rest:
         credentials, _, place = rest.partition("@")
     else:
         credentials, _, place = rest.rpartition("@")
@@ -295,7 +314,7 @@ def options(query: str) -> dict[str, str]:
 
 
 class Transport:
-    """The plug. A subclass in a module of `providers` is found by its schemes.
+    """The plug. A subclass in a module of `providers` is found, by the schemes of its kinds.
 
     `carry` takes messages from the feed until `more` says there will be none, and tells each one's outcome
     exactly once. It raises RouteDown when the route is condemned. When it is cancelled, messages surely not
@@ -304,7 +323,12 @@ class Transport:
     """
 
     name: ClassVar[str] = ""
-    schemes: ClassVar[tuple[str, ...]] = ()
+    kinds: ClassVar[tuple[RouteKind, ...]] = ()
+    # What is said when the URL names no whole path, where it has to name one instead of a host. A path is a folder or a
+    # command of the server itself, so such a route is added on the command line and never at the desk.
+    no_path: ClassVar[str] = ""
+    # Its credential is a key: it stands alone before the @, and is kept like a password.
+    keyed: ClassVar[bool] = False
     asks: ClassVar[tuple[RouteField, ...]] = ()
     known_options: ClassVar[tuple[str, ...]] = ()
 
@@ -314,6 +338,20 @@ class Transport:
             if option not in self.known_options:
                 code = "unknown_option" if self.known_options else "no_options"
                 raise BadRoute(code, option=option[:40], scheme=route.scheme, known=", ".join(self.known_options))
+
+    @classmethod
+    def at_desk(cls) -> tuple[RouteField, ...]:
+        """What the form asks."""
+        return tuple(ask for ask in cls.asks if ask.label and not cls.no_path)
+
+    @classmethod
+    def sentences(cls) -> list[str]:
+        """What pages show of it, in English."""
+        asked = [text for ask in cls.at_desk() for text in (ask.label, ask.help, *ask.choices.values())]
+        return [*(kind.label for kind in cls.kinds if not cls.no_path), *asked]
+
+    def check_new(self) -> None:
+        """Refuses, as BadRoute, what nobody should begin with, though a route that is there may go on so."""
 
     async def carry(self, feed: MessageFeed) -> None:
         """Carry everything the feed gives."""

@@ -17,9 +17,15 @@ class DeskForm(forms.Form):
         kwargs.setdefault("auto_id", "f-%s")
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            kind = getattr(field.widget, "input_type", "")
-            if kind not in ("checkbox", "radio", "file", "hidden"):
-                field.widget.attrs["class"] = f"input {field.widget.attrs.get('class', '')}".strip()
+            self.dressed(field)
+
+    @staticmethod
+    def dressed(field: forms.Field) -> forms.Field:
+        """With the class of the stylesheet."""
+        kind = getattr(field.widget, "input_type", "")
+        if kind not in ("checkbox", "radio", "file", "hidden"):
+            field.widget.attrs["class"] = f"input {field.widget.attrs.get('class', '')}".strip()
+        return field
 
 
 class DayField(forms.DateField):

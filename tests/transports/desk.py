@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
-from samizdat.plugins import transport
-from samizdat.transports.base import Message, RouteDown, read_url
+from samizdat.plugins import read_url, transport
+from samizdat.transports.base import Message, RouteDown
 
 
 def letter(recipient: str, number: int = 1, **more: object) -> Message:

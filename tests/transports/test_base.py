@@ -5,7 +5,8 @@
 import pytest
 
 from samizdat.core.mail.outcome import Accepted, Deferred, Refused, classify
-from samizdat.transports.base import BadRoute, JournalWriter, read_url
+from samizdat.plugins import read_url
+from samizdat.transports.base import BadRoute, JournalWriter
 from tests.transports.desk import Desk, letter, letters
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from samizdat import plugins
 from samizdat.core.mail.outcome import REASONS, TABLE, Deferred, Refused, Unsure
-from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField, read_url
+from samizdat.plugins import read_url
+from samizdat.transports.base import BadRoute, Message, RouteDown, RouteField
 from tests.transports.contract import ANSWERING, BAD_ROUTES, FAKES, ODD, SECRET, TELLING, Fake
 from tests.transports.desk import Desk, add_options, carried, carry, letter, letters, probe, standing
 
 PLUGS = sorted({plug.name: plug for plug in plugins.transports().values()}.items())
-PATHS = ("folder", "sendmail")
 
 ADA, BORIS, CLARA = (letter(f"{name}@north.example", number) for number, name in enumerate(("ada", "boris", "clara")))
 ALL = [ADA, BORIS, CLARA]
@@ -59,18 +59,21 @@ def test_every_transport_has_a_fake_and_so_all_these_tests() -> None:
 
 
 @pytest.mark.parametrize(("name", "plug"), PLUGS)
-def test_a_transport_says_what_it_is_and_what_it_asks(name: str, plug: type) -> None:
-    assert plug.schemes
-    assert all(scheme == scheme.lower() for scheme in plug.schemes)
+def test_a_transport_says_what_it_is_and_what_it_asks(name: str, plug: type[plugins.BaseTransport]) -> None:
+    assert plug.kinds
+    assert all(kind.scheme == kind.scheme.lower() and kind.label for kind in plug.kinds)
+    for kind in plug.kinds:
+        read = read_url("main", kind.example)
+        assert bool(read.path) == bool(plug.no_path)
+        assert read.keyed == plug.keyed
     assert all(isinstance(ask, RouteField) and ask.help for ask in plug.asks)
     assert set(plug.known_options) <= {ask.name for ask in plug.asks}
     assert all(ask.secret for ask in plug.asks if "password" in ask.name or "key" in ask.name)
 
 
 @pytest.mark.parametrize(("name", "plug"), PLUGS)
-def test_a_transport_refuses_options_it_does_not_know(name: str, plug: type) -> None:
-    scheme = plug.schemes[0]
-    url = f"{scheme}:///srv?color=blue" if scheme in PATHS else f"{scheme}://host.example?color=blue"
+def test_a_transport_refuses_options_it_does_not_know(name: str, plug: type[plugins.BaseTransport]) -> None:
+    url = plug.kinds[0].example.partition("?")[0] + "?color=blue"
     with pytest.raises(BadRoute, match="color"):
         plug(read_url("main", url))
 

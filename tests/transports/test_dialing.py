@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from samizdat.core import private_networks
-from samizdat.transports.base import read_url
+from samizdat.plugins import read_url
 from samizdat.transports.providers.mailgun import MailgunTransport as Mailgun
 from samizdat.transports.providers.smtp import SmtpTransport
 from tests.http_server import ScriptedApi

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from samizdat.core.mail.outcome import Deferred
-from samizdat.transports.base import BadRoute, read_url
+from samizdat.plugins import read_url
+from samizdat.transports.base import BadRoute
 from samizdat.transports.providers.folder import FolderTransport
 from tests.transports.desk import carry, letters, probe
 

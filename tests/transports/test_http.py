@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samizdat.core.mail.outcome import Accepted
-from samizdat.transports.base import read_url
+from samizdat.plugins import read_url
 from samizdat.transports.crew import ConnectionLost
 from samizdat.transports.http import LONGEST_WAIT, BrokenConnection, Endless, HttpConnection, HttpReply, seconds_asked
 from samizdat.transports.providers.mailgun import MailgunTransport

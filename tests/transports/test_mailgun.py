@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
-from samizdat.transports.base import Message, read_url
+from samizdat.plugins import read_url
+from samizdat.transports.base import Message
 from samizdat.transports.http import HttpReply, seconds_asked
 from samizdat.transports.providers.mailgun import MailgunTransport
 from tests.http_server import HANG_UP, RESET, STALL_EARLY, Reply, ScriptedApi

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from samizdat.core.mail.outcome import Accepted, Deferred, Refused, RouteVerdict, Unsure
-from samizdat.transports.base import BadRoute, Message, read_url
+from samizdat.plugins import read_url
+from samizdat.transports.base import BadRoute, Message
 from samizdat.transports.providers.smtp import SmtpTransport
 from samizdat.transports.smtp_client.server import read_server, shown
 from samizdat.transports.smtp_client.session import SmtpSession

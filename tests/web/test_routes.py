@@ -8,11 +8,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from samizdat import plugins
 from samizdat.campaigns.models import Campaign
+from samizdat.cli.routes import route_add
 from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery import actions, queries
 from samizdat.delivery.models import Route
-from samizdat.web.delivery.forms.routes import RouteForm
+from samizdat.web.delivery.forms.routes import RouteForm, field_of
 from tests.conftest import NOW
 from tests.http_server import Reply, ScriptedApi
 from tests.smtp_server import ScriptedServer
@@ -31,14 +33,50 @@ def _to(here: House, name: str, *args: object) -> str:
     [
         ({"scheme": "smtp", "where": "mail.example:587", "user": "me@x"}, "smtp://me%40x@mail.example:587"),
         ({"scheme": "smtps", "where": "mail.example:465"}, "smtps://mail.example:465"),
-        ({"scheme": "mailgun us", "where": "lantern.example"}, "mailgun://lantern.example?region=us"),
-        ({"scheme": "mailgun eu", "where": "lantern.example", "user": "api"}, "mailgun://lantern.example?region=eu"),
+        ({"scheme": "mailgun", "region": "us", "where": "lantern.example"}, "mailgun://lantern.example?region=us"),
+        (
+            {"scheme": "mailgun", "region": "eu", "where": "lantern.example", "user": "api"},
+            "mailgun://lantern.example?region=eu",
+        ),
     ],
 )
 def test_the_form_makes_an_address_without_a_password(answers: dict[str, Any], url: str) -> None:
     form = RouteForm({"name": "r", "priority": "10", "password": SECRET, **answers})
     assert form.is_valid(), form.errors
     assert form.url() == url
+
+
+@pytest.mark.parametrize(("scheme", "plug"), sorted(plugins.transports().items()))
+def test_every_way_out_can_be_chosen_with_what_it_asks_or_names_the_command(
+    here: House, desk: Desk, scheme: str, plug: type[plugins.BaseTransport]
+) -> None:
+    client, page = desk("admin"), _to(here, "routes")
+    shown = client.get(page, {"scheme": scheme})
+    form, offered = shown.context["form"], dict(RouteForm().fields["scheme"].choices)  # type: ignore[attr-defined]
+    if plug.no_path:
+        assert scheme not in offered
+        refused = client.post(page, {"scheme": scheme, "name": "r", "priority": "1", "where": "x"})
+        assert f"samizdat route add NAME {plug.kinds[0].example}" in refused.content.decode()
+        return
+    assert offered[scheme] and form["scheme"].value() == scheme
+    assert [field.name for field in form.asked] == [field_of(ask) for ask in plug.at_desk()]
+    assert all(field.label in shown.content.decode() for field in form.asked)
+    everywhere = {"scheme", "name", "priority", "rate", "warm_up", "signs"}
+    assert set(form.fields) == everywhere | {field_of(ask) for ask in plug.at_desk()}
+
+
+@pytest.mark.parametrize(("scheme", "plug"), sorted(plugins.transports().items()))
+def test_the_command_tells_every_way_out_and_its_options(scheme: str, plug: type[plugins.BaseTransport]) -> None:
+    page = route_add.help or ""
+    assert all(kind.example in page for kind in plug.kinds if kind.scheme == scheme)
+    assert all(f"{plug.name}?{option}= " in page for option in plug.known_options)
+
+
+def test_a_kind_that_was_chosen_without_its_own_fields_is_asked_for_them(here: House, desk: Desk) -> None:
+    answers = {"scheme": "mailgun", "name": "gun", "where": "lantern.example", "priority": "20", "password": SECRET}
+    answer = desk("admin").post(_to(here, "routes"), answers)
+    assert answer.status_code == 422 and set(answer.context["form"].errors) == {"region"}
+    assert 'name="region"' in answer.content.decode()
 
 
 @pytest.mark.usefixtures("unguarded")
@@ -79,7 +117,7 @@ def test_a_folder_of_the_server_is_neither_offered_nor_taken(here: House, desk: 
     answers = {"scheme": "folder", "name": "files", "where": "/srv/letters", "priority": "20", "rate": ""}
     answer = client.post(_to(here, "routes"), answers)
     assert answer.status_code == 422
-    assert "samizdat route add NAME folder:///path" in answer.content.decode()
+    assert "samizdat route add NAME folder:///dir" in answer.content.decode()
     assert Route.objects.filter(organization=here.organization).count() == 1
 
 
@@ -206,18 +244,20 @@ def test_mailgun_is_added_with_its_key_and_changed_without_it(here: House, desk:
         route = actions.add_route(
             here.organization, "gun", f"mailgun://KEY@lantern.example?endpoint={api.endpoint}", now=NOW
         )
-        page = client.post(_to(here, "edit-route", route.pk), answers | {"scheme": "mailgun eu"}, follow=True)
+        page = client.post(
+            _to(here, "edit-route", route.pk), answers | {"scheme": "mailgun", "region": "eu"}, follow=True
+        )
         assert SECRET not in page.content.decode()
         way = queries.way_of(Route.objects.select_related("organization").get(pk=route.pk))
         assert (way.settings.password, way.settings.options["region"]) == (SECRET, "eu")
-        client.post(_to(here, "edit-route", route.pk), answers | {"scheme": "mailgun us", "password": ""})
+        client.post(_to(here, "edit-route", route.pk), answers | {"scheme": "mailgun", "region": "us", "password": ""})
         way = queries.way_of(Route.objects.select_related("organization").get(pk=route.pk))
         assert (way.settings.password, way.settings.options["region"]) == (SECRET, "us")
         assert way.settings.options["endpoint"] == api.endpoint
         assert SECRET not in way.shown and "KEY" not in way.shown
         refused = client.post(
             _to(here, "edit-route", route.pk),
-            answers | {"scheme": "mailgun us", "password": "", "where": "other.example"},
+            answers | {"scheme": "mailgun", "region": "us", "password": "", "where": "other.example"},
         )
         assert refused.status_code in (302, 422)
         page = client.get(_to(here, "edit-route", route.pk)).content.decode()
@@ -225,7 +265,14 @@ def test_mailgun_is_added_with_its_key_and_changed_without_it(here: House, desk:
 
 
 def test_mailgun_without_a_key_is_refused_with_a_sentence(here: House, desk: Desk) -> None:
-    answers = {"scheme": "mailgun us", "name": "gun", "where": "lantern.example", "priority": "20", "rate": ""}
+    answers = {
+        "scheme": "mailgun",
+        "region": "us",
+        "name": "gun",
+        "where": "lantern.example",
+        "priority": "20",
+        "rate": "",
+    }
     answer = desk("admin").post(_to(here, "routes"), answers)
     assert answer.status_code == 422
     assert "The route has no key" in answer.content.decode()

@@ -13,12 +13,13 @@ from django.db import DatabaseError, transaction
 from django.utils.translation import gettext as _
 
 from samizdat import plugins
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_insert, tags_and_fields
 from samizdat.audience.errors import ImportRefused, ImportTaken
 from samizdat.audience.imports import column_memory, ownership, run, uploads
 from samizdat.audience.imports import inspect as opening
 from samizdat.audience.imports.preview import NONE_TAKEN, ImportPreview, look_at, make_order, refused
-from samizdat.audience.imports.reading.parse import SLICE, STRETCH, AskPiece
+from samizdat.audience.imports.reading.parse import SLICE, STRETCH, AskPiece, HandedFile
 from samizdat.audience.imports.reading.subprocess_reader import BadFiles, NoAddresses, ReadingBroke
 from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.imports.run import COUNTS, Clock, ImportProgress, Tell
@@ -51,7 +52,7 @@ REJECTS = 500  # that are read at once, to be shown
 
 
 def look(
-    organization: Any,
+    organization: Organization,
     list: List,
     import_files: Sequence[opening.ImportFile],
     *,
@@ -68,7 +69,7 @@ def look(
 
 
 def direct(
-    organization: Any,
+    organization: Organization,
     list: List,
     import_files: Sequence[opening.ImportFile],
     *,
@@ -77,7 +78,7 @@ def direct(
     status: str | None = None,
     answers: Answers = NO_ANSWERS,
     basis: str = "",
-    by: Any = None,
+    by: Person | None = None,
     progress: Tell | None = None,
     stop: Callable[[], bool] | None = None,
     rejected: RejectTold | None = None,
@@ -101,8 +102,8 @@ def direct(
 
 
 def _found(
-    organization: Any, keys: OrganizationKeys, handed: Sequence[Any], piece: AskPiece | None, source: str | None,
-    status: str | None, answers: Answers,
+    organization: Organization, keys: OrganizationKeys, handed: Sequence[HandedFile], piece: AskPiece | None,
+    source: str | None, status: str | None, answers: Answers,
 ) -> tuple[ImportPlan, list[Problem]]:  # fmt: skip
     """The plan for what was given, and all that should be said before it is followed. Errors: ImportRefused."""
     detection = opening.found_in(handed, source, piece, thorough=True)
@@ -120,7 +121,9 @@ def _found(
     return plan, [*detection.problems, *remembered, *plan.said_out()]
 
 
-def _begun_before(organization: Any, list: List, import_files: Sequence[Any], now: datetime) -> Import | None:
+def _begun_before(
+    organization: Organization, list: List, import_files: Sequence[opening.ImportFile], now: datetime
+) -> Import | None:
     """An import of the same files that was killed or stopped. Errors: ImportTaken when it is still going on."""
     mark = _fingerprint(organization, list, import_files)
     rows = Import.objects.filter(organization=organization, list=list, fingerprint=mark, state__in=RUNNABLE)
@@ -131,14 +134,14 @@ def _begun_before(organization: Any, list: List, import_files: Sequence[Any], no
     return None
 
 
-def _fingerprint(organization: Any, list: List, import_files: Sequence[Any]) -> bytes:
+def _fingerprint(organization: Organization, list: List, import_files: Sequence[opening.ImportFile]) -> bytes:
     keys = keyring.keys(organization)
     return opening.fingerprint(keys.index[keys.index_version], list.id, import_files)
 
 
 def _new(
-    organization: Any, list: List, plan: ImportPlan, import_files: Sequence[Any], *, basis: str, by: Any, now: datetime,
-    left_out: list[dict[str, Any]],
+    organization: Organization, list: List, plan: ImportPlan, import_files: Sequence[opening.ImportFile], *, basis: str,
+    by: Person | None, now: datetime, left_out: list[dict[str, Any]],
 ) -> Import:  # fmt: skip
     with transaction.atomic():
         row = Import.objects.create(
@@ -163,7 +166,7 @@ def _new(
 # -- from the browser -------------------------------------------------------------------------------------------
 
 
-def begin_upload(organization: Any, list: List | None, *, now: datetime, by: Any) -> Import:
+def begin_upload(organization: Organization, list: List | None, *, now: datetime, by: Person | None) -> Import:
     """A place for the pieces of files. Without a list it can only be an export of our own format. Errors:
     ImportRefused, where too much waits already."""
     if uploads.is_full(organization):
@@ -253,7 +256,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
 
 
 def _seen(
-    row: Import, keys: OrganizationKeys, import_files: list[Any], plan: ImportPlan, problems: list[Problem],
+    row: Import, keys: OrganizationKeys, import_files: list[HandedFile], plan: ImportPlan, problems: list[Problem],
     now: datetime, piece: AskPiece, progress: Tell | None,
 ) -> ImportPreview:  # fmt: skip
     """What bringing it in would do. Where no row could come in, the reason, and the columns to say otherwise."""
@@ -295,7 +298,7 @@ def change_plan(row: Import, plan: dict[str, Any], *, basis: str = "", list: Lis
             row.list = list
 
 
-def look_again(row: Import, *, now: datetime, by: Any) -> Import:
+def look_again(row: Import, *, now: datetime, by: Person | None) -> Import:
     """The plan was changed: the worker shall inspect once more."""
     with transaction.atomic():
         if Import.objects.filter(id=row.id, state="found").update(state="reading", tries=0):
@@ -304,7 +307,7 @@ def look_again(row: Import, *, now: datetime, by: Any) -> Import:
     return row
 
 
-def start(row: Import, *, now: datetime, by: Any) -> Import:
+def start(row: Import, *, now: datetime, by: Person | None) -> Import:
     """What was found shall be brought in; the worker does it. Errors: ImportRefused while a question is open."""
     payload = read_plan(row)
     if not payload["plan"]:
@@ -319,7 +322,7 @@ def start(row: Import, *, now: datetime, by: Any) -> Import:
     return row
 
 
-def cancel(row: Import, *, now: datetime, by: Any) -> Import:
+def cancel(row: Import, *, now: datetime, by: Person | None) -> Import:
     """Before it runs: as if it had never been uploaded. While it runs: it stops after its slice, what is in stays."""
     with transaction.atomic():
         if Import.objects.filter(id=row.id, state__in=("uploading", "reading", "found", "waiting")).update(
@@ -384,7 +387,7 @@ def reject_rows(row: Import) -> Iterator[tuple[str, int, str]]:
 
 def _run(
     row: Import,
-    paths: list[Any] | None,
+    paths: list[HandedFile] | None,
     piece: AskPiece | None,
     *,
     now: Clock,
@@ -433,7 +436,7 @@ def _cut(row: Import, payload: dict[str, Any]) -> tuple[int, int]:
 
 def _bring(
     row: Import,
-    paths: list[Any] | None,
+    paths: list[HandedFile] | None,
     piece: AskPiece | None,
     now: Clock,
     progress: Tell | None,
@@ -473,10 +476,10 @@ def _tell_reject(rejected: RejectTold, file: str, reject: Rejected) -> None:
     rejected(file, line, sentence_of(code, values))
 
 
-def _import_files(row: Import) -> list[Any]:
+def _import_files(row: Import) -> list[HandedFile]:
     names = read_plan(row)["names"]
     return [
-        [names[file], uploads.PIECE, size] for file, size in uploads.sizes(keyring.keys(row.organization), row).items()
+        (names[file], uploads.PIECE, size) for file, size in uploads.sizes(keyring.keys(row.organization), row).items()
     ]
 
 

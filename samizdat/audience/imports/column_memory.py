@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from samizdat import plugins
+from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.models import Import
 from samizdat.core.imports import PRIVATE, DetectedFile, ImportColumn, ImportPlan, Problem, is_worded
@@ -22,7 +23,7 @@ type Choices = list[dict[str, Any]]  # the columns of a plan that was kept
 INVENTED = re.compile(r"Column \d+")  # a list without a heading, which says nothing about another one
 
 
-def recall(organization: Any, keys: OrganizationKeys, plan: ImportPlan) -> list[Problem]:
+def recall(organization: Organization, keys: OrganizationKeys, plan: ImportPlan) -> list[Problem]:
     """Changes the plan to what is known here; a Problem for each file where that was chosen."""
     _by_name(tags_and_fields.all_fields(organization, keys), plan)
     wanted = {_heading(file): None for file in plan.files if plan.source == SOURCE}
@@ -53,7 +54,9 @@ def _heading(file: DetectedFile) -> tuple[str, ...]:
     return tuple(column.label for column in file.columns)
 
 
-def _chosen(organization: Any, keys: OrganizationKeys, wanted: set[tuple[str, ...]]) -> dict[tuple[str, ...], Choices]:
+def _chosen(
+    organization: Organization, keys: OrganizationKeys, wanted: set[tuple[str, ...]]
+) -> dict[tuple[str, ...], Choices]:
     by_heading: dict[tuple[str, ...], Choices] = {}
     rows = Import.objects.filter(organization=organization, source=SOURCE, state__in=ACCEPTED).order_by("-id")
     for row in rows.only("id", "plan_sealed")[:LOOKED_AT]:

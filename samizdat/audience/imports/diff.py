@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, sql
 from samizdat.audience.imports.reading.parse import NEW, Fact, ParsedRow
 from samizdat.audience.models import NUMBER_MASK, STATUSES
@@ -72,7 +72,7 @@ class SubscriberChange:
 class KnownSubscribers:
     """Looks people up by slices and compares rows with them."""
 
-    def __init__(self, organization: Any, list_id: int, keys: OrganizationKeys, now: datetime) -> None:
+    def __init__(self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime) -> None:
         assert keys.ring is not None
         self._organization = organization.id
         self._list = list_id

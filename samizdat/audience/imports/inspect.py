@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from samizdat import plugins
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports.reading import detect
-from samizdat.audience.imports.reading.parse import AskPiece
+from samizdat.audience.imports.reading.parse import AskPiece, HandedFile
 from samizdat.audience.imports.reading.subprocess_reader import BadFiles, found_beside
 from samizdat.core.crypto import seal
 from samizdat.core.imports import BadPlan, DetectedFile, DetectedFiles, ImportPlan, Problem
@@ -29,10 +29,10 @@ class HeldUpload(NamedTuple):
 type ImportFile = str | os.PathLike[str] | HeldUpload
 
 
-def handed(import_files: Sequence[ImportFile]) -> list[Any]:
-    """Things as an order has them (incoming/prepare.py): absolute paths, [name, size of a piece, size]."""
+def handed(import_files: Sequence[ImportFile]) -> list[HandedFile]:
+    """Files as an order has them, paths absolute."""
     return [
-        [import_file.name, HELD_PIECE, len(import_file.data)]
+        (import_file.name, HELD_PIECE, len(import_file.data))
         if isinstance(import_file, HeldUpload)
         else str(Path(import_file).absolute())
         for import_file in import_files
@@ -53,7 +53,7 @@ def pieces_of(import_files: Sequence[ImportFile]) -> AskPiece | None:
 
 
 def found_in(
-    import_files: Sequence[Any], source: str | None, piece: AskPiece | None = None, *, thorough: bool
+    import_files: Sequence[HandedFile], source: str | None, piece: AskPiece | None = None, *, thorough: bool
 ) -> DetectedFiles:
     """`source`: an importer's name, None: whoever knows the files. Errors: ImportRefused, ReadingBroke."""
     look = detect.found_in if is_plain(import_files, piece) else found_beside
@@ -68,12 +68,12 @@ def found_in(
     return detection
 
 
-def is_plain(import_files: Sequence[Any], piece: AskPiece | None) -> bool:
+def is_plain(import_files: Sequence[HandedFile], piece: AskPiece | None) -> bool:
     """Whether all of it is text in rows, which streams by. Workbooks and documents may be made to unfold."""
     return plugins.is_plain(detect.opened(import_files, piece))
 
 
-def needs_a_process(plan: ImportPlan, import_files: Sequence[Any], piece: AskPiece | None) -> bool:
+def needs_a_process(plan: ImportPlan, import_files: Sequence[HandedFile], piece: AskPiece | None) -> bool:
     """Whether it is read beside us: because that is quicker, or because it may break whoever reads it."""
     return sum(file.size for file in plan.in_order()) > WORTH_A_PROCESS or not is_plain(import_files, piece)
 

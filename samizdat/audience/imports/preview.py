@@ -7,10 +7,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports import inspect, run
-from samizdat.audience.imports.reading.parse import AskPiece, ImportSlice, ParsedRow
+from samizdat.audience.imports.reading.parse import AskPiece, HandedFile, ImportSlice, ParsedRow
 from samizdat.audience.imports.reading.subprocess_reader import BadFiles, NoAddresses, ReaderOrder
 from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.imports.writer import ImportWriter
@@ -59,7 +60,7 @@ class ImportPreview:
 
 def make_order(
     plan: ImportPlan,
-    import_files: Sequence[Any],
+    import_files: Sequence[HandedFile],
     keys: OrganizationKeys,
     fields: dict[str, int],
     today: str,
@@ -80,10 +81,10 @@ def make_order(
 
 
 def look_at(
-    organization: Any,
+    organization: Organization,
     list_id: int,
     keys: OrganizationKeys,
-    import_files: Sequence[Any],
+    import_files: Sequence[HandedFile],
     plan: ImportPlan,
     problems: list[Problem],
     *,
@@ -126,7 +127,7 @@ def refused(wrong: NoAddresses | BadFiles) -> ImportRefused:
     return ImportRefused(NONE_TAKEN, sentence.format(**details), details)
 
 
-def _numbers(organization: Any, keys: OrganizationKeys, plan: ImportPlan) -> dict[str, int]:
+def _numbers(organization: Organization, keys: OrganizationKeys, plan: ImportPlan) -> dict[str, int]:
     """Field numbers for a look: those that are there, and invented ones for those that would be made."""
     known = {tag: number for tag, (number, *_rest) in tags_and_fields.all_fields(organization, keys).items()}
     free = max([seal.FIRST_FIELD - 1, *known.values()]) + 1

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection
 
 from samizdat import options
+from samizdat.accounts.models import Organization
 from samizdat.audience.models import Import, ImportPiece
 from samizdat.vault.keyring import OrganizationKeys
 
@@ -24,13 +25,13 @@ def _number(file: int, number: int) -> int:
 MOST = 50
 
 
-def is_full(organization: Any) -> bool:
+def is_full(organization: Organization) -> bool:
     """Whether no further upload may begin."""
     waiting = Import.objects.filter(organization=organization, pieces__isnull=False).distinct().count()
     return waiting >= MOST or not has_room(organization)
 
 
-def has_room(organization: Any) -> bool:
+def has_room(organization: Organization) -> bool:
     """Whether one more piece may come, by SAMIZDAT_UPLOADS. A short piece counts as a whole one."""
     try:
         most = int(options.option("SAMIZDAT_UPLOADS"))

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import IntegrityError
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import bulk_insert, consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
 from samizdat.audience.imports.diff import KnownSubscriber, KnownSubscribers, SubscriberChange
 from samizdat.audience.imports.reading.parse import NEW, Fact, ImportSlice, ParsedRow
@@ -35,7 +36,7 @@ class ImportWriter:
     """Takes slices, one after the other, each inside a transaction of the caller's (a dry run needs none)."""
 
     def __init__(
-        self, organization: Any, list_id: int, keys: OrganizationKeys, now: datetime, *, writes: bool = True
+        self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime, *, writes: bool = True
     ) -> None:
         assert keys.data is not None and keys.ring is not None
         self.organization = organization

@@ -5,7 +5,6 @@ from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -351,20 +350,10 @@ def _settings(name: str, url: str, password: str | None, connections: int | None
     """The route as its transport reads it; built once here, so that a mistake is said now and not at night."""
     try:
         settings = plugins.read_url(name, url, password=password, connections=connections, rate=rate)
-        plugins.transport(settings.scheme)(settings)
-        if settings.scheme == "smtp+plain" and settings.password and not plugins.is_near(settings.host):
-            raise plugins.BadRoute("in_the_clear", host=settings.host)
-        if settings.scheme == "folder":
-            _refuse_in_file(Path(settings.path))
+        plugins.transport(settings.scheme)(settings).check_new()
     except (plugins.BadRoute, plugins.NoSuchPlug) as bad:
         raise _refused(bad) from bad
     return settings
-
-
-def _refuse_in_file(folder: Path) -> None:
-    """One that is missing can be made later; in a file none ever can. Errors: BadRoute."""
-    if file := next((part for part in (folder, *folder.parents) if part.is_file()), None):
-        raise plugins.BadRoute("in_a_file", path=str(folder), file=str(file))
 
 
 def _refused(bad: pace.BadRate | plugins.BadRoute | plugins.NoSuchPlug) -> RouteRefused:

@@ -12,7 +12,6 @@ class AddressListImporter(Service):
     """Addresses with or without names."""
 
     name = "addresses"
-    title = "Addresses"
     columns = {"e-mail": ("address", ""), "name": ("name", "")}
 
     def looks_like(self, name: str, sheet: TextTable) -> bool:

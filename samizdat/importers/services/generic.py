@@ -48,7 +48,7 @@ class CsvImporter:
     """A list of people as CSV, TSV or one address a line, from anywhere."""
 
     name = "csv"
-    title = "CSV"
+    title = ""
 
     def looks_like(self, name: str, sheet: TextTable) -> bool:
         """Whether a column holds addresses."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from samizdat.core.mail.outcome import OK, Accepted, Deferred, RouteVerdict
 from samizdat.transports import base
-from samizdat.transports.base import BadRoute, Message, MessageFeed, RouteDown, RouteField, RouteSettings
+from samizdat.transports.base import BadRoute, Message, MessageFeed, RouteDown, RouteField, RouteKind, RouteSettings
 
 ACCEPTED = Accepted(250)
 
@@ -24,7 +24,8 @@ class FolderTransport(base.Transport):
     """`folder:///srv/outbox`: one file a message, readable by the owner alone."""
 
     name = "folder"
-    schemes = ("folder",)
+    kinds = (RouteKind("folder:///dir", "A folder of this server: each letter becomes an .eml file"),)
+    no_path = "no_folder"
     asks = (RouteField("path", "The folder, as a whole path"),)
 
     def __init__(self, route: RouteSettings) -> None:
@@ -32,6 +33,11 @@ class FolderTransport(base.Transport):
         if not route.path.startswith("/"):
             raise BadRoute("no_folder")
         self.folder = Path(route.path)
+
+    def check_new(self) -> None:
+        """A folder that is missing can be made later; in a file none ever can."""
+        if file := next((part for part in (self.folder, *self.folder.parents) if part.is_file()), None):
+            raise BadRoute("in_a_file", path=str(self.folder), file=str(file))
 
     async def probe(self) -> RouteVerdict:
         """Is the folder there, and may we write in it?"""

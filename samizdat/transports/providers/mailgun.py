@@ -21,6 +21,7 @@ from samizdat.transports.base import (
     Message,
     MessageFeed,
     RouteField,
+    RouteKind,
     RouteSettings,
     is_one_address,
     reply_text,
@@ -40,11 +41,19 @@ class MailgunTransport(base.Transport):
     """Mailgun's raw-MIME interface."""
 
     name = "mailgun"
-    schemes = ("mailgun",)
+    kinds = (RouteKind("mailgun://KEY@example.org?region=eu", "Mailgun over HTTPS: for networks that let no mail out"),)
+    keyed = True
     asks = (
-        RouteField("host", "The sending domain as Mailgun knows it"),
-        RouteField("key", "The key for sending", secret=True),
-        RouteField("region", "Where the domain is kept: us or eu", default="us"),
+        RouteField("host", "As Mailgun knows it, like lantern.example.", label="Sending domain", required=True),
+        RouteField("key", "The key for sending.", label="Key", secret=True),
+        RouteField(
+            "region",
+            "As Mailgun shows it beside the domain.",
+            default="us",
+            label="Region",
+            required=True,
+            choices={"us": "US", "eu": "EU"},
+        ),
         RouteField("timeout", "The longest wait for an answer, in seconds", default="60"),
         RouteField("connect", "The longest wait for a connection, in seconds", default="30"),
         RouteField("drain", "Seconds that messages under way get when the route goes down", default="5"),

@@ -28,6 +28,7 @@ from samizdat.transports.base import (
     Message,
     MessageFeed,
     RouteField,
+    RouteKind,
     RouteSettings,
     is_one_address,
     reply_text,
@@ -78,7 +79,10 @@ class SendmailTransport(base.Transport):
     """The local `sendmail` command."""
 
     name = "sendmail"
-    schemes = ("sendmail",)
+    kinds = (
+        RouteKind("sendmail:///usr/sbin/sendmail", "The mail program of this server: Postfix, Exim, OpenSMTPD, msmtp"),
+    )
+    no_path = "no_command"
     asks = (
         RouteField("path", "The whole path of the command", default="/usr/sbin/sendmail"),
         RouteField("timeout", "Seconds until a command that does not end is stopped", default="120"),

@@ -13,7 +13,16 @@ from typing import cast
 from samizdat.core.mail.outcome import OK, Deferred, Outcome, Refused, RouteVerdict, Stage, Unsure
 from samizdat.core.mail.rate import connections_for
 from samizdat.transports import base
-from samizdat.transports.base import JournalWriter, Message, MessageFeed, RouteDown, RouteField, RouteSettings
+from samizdat.transports.base import (
+    BadRoute,
+    JournalWriter,
+    Message,
+    MessageFeed,
+    RouteDown,
+    RouteField,
+    RouteKind,
+    RouteSettings,
+)
 from samizdat.transports.smtp_client.connect import connect
 from samizdat.transports.smtp_client.server import SmtpFault, SmtpServer, read_server
 from samizdat.transports.smtp_client.session import FINAL, RSET, SmtpSession
@@ -37,12 +46,15 @@ class SmtpTransport(base.Transport):
     """SMTP with or without TLS."""
 
     name = "smtp"
-    schemes = ("smtp", "smtps", "smtp+plain")
+    kinds = (
+        RouteKind("smtp://user:password@host:587", "SMTP server, STARTTLS (mostly port 587)"),
+        RouteKind("smtps://user:password@host:465", "SMTP server, TLS from the start (mostly port 465)"),
+        RouteKind("smtp+plain://host:25", "SMTP server without TLS: only on this machine or inside a tunnel"),
+    )
     asks = (
-        RouteField("host", "The relay's host name, as its certificate has it"),
-        RouteField("port", "587 for smtp, 465 for smtps, 25 for smtp+plain", default="587"),
-        RouteField("user", "User name, if the relay wants one"),
-        RouteField("password", "Password, if the relay wants one", secret=True),
+        RouteField("host", "As your provider names them, like mail.example:587.", label="Host and port", required=True),
+        RouteField("user", "If the server wants one.", label="User"),
+        RouteField("password", "If the server wants one.", label="Password", secret=True),
         RouteField("timeout", "The longest wait for any answer, in seconds", default="600"),
         RouteField("connect", "The longest wait for a connection, in seconds", default="30"),
         RouteField("idle", "Seconds until an unused connection is closed", default="60"),
@@ -58,6 +70,11 @@ class SmtpTransport(base.Transport):
         self.server: SmtpServer = read_server(route)
         self.idle = route.number("idle", 60.0)
         self.drain = route.number("drain", 5.0)
+
+    def check_new(self) -> None:
+        """No password goes unencrypted to a foreign host."""
+        if not self.server.encryption and self.route.password and not base.is_near(self.route.host):
+            raise BadRoute("in_the_clear", host=self.route.host)
 
     async def carry(self, feed: MessageFeed) -> None:
         """Carry everything the feed gives. Raises RouteDown."""

@@ -97,6 +97,11 @@ def meanings() -> list[tuple[str, str]]:
     return [*statuses(), *own]
 
 
+def services() -> str:
+    """The services whose exports are known."""
+    return ", ".join(sorted((plug.title for plug in plugins.importers().values() if plug.title), key=str.casefold))
+
+
 def source_words(source: str) -> str:
     """What was found, as a sentence."""
     if source == "csv":

@@ -36,6 +36,7 @@ def imports(request: Any) -> HttpResponse:
     facts = {
         "lists": queries.lists(request.organization),
         "form": ListForm(),
+        "services": plans.services(),
         "earlier": [(row, ", ".join(actions.read_plan(row)["names"])) for row in queries.imports(request.organization)],
     }
     return render(request, "web/imports/choose.html", facts)

@@ -3,26 +3,29 @@
 import os
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from samizdat import plugins
-from samizdat.audience.imports.reading.parse import AskPiece
+from samizdat.audience.imports.reading.parse import AskPiece, HandedFile
 from samizdat.audience.imports.reading.upload_file import PieceFile
 from samizdat.core.imports import DetectedFile, DetectedFiles, ImportColumn, Problem
 
+if TYPE_CHECKING:
+    from samizdat.plugins import Source
 
-def opened(import_files: Sequence[Any], piece: AskPiece | None) -> list[Any]:
-    """Paths as they are; [name, piece size, size] of an upload as a file over its pieces."""
+
+def opened(import_files: Sequence[HandedFile], piece: AskPiece | None) -> "list[Source]":
+    """Paths as they are; an upload as a file over its pieces."""
     return [
         os.fspath(import_file)
         if isinstance(import_file, str | os.PathLike)
-        else (import_file[0], PieceFile(place, import_file[1], import_file[2], piece))
+        else (import_file[0], cast("BinaryIO", PieceFile(place, import_file[1], import_file[2], piece)))
         for place, import_file in enumerate(import_files)
     ]
 
 
 def found_in(
-    import_files: Sequence[Any], source: str | None, piece: AskPiece | None, *, thorough: bool
+    import_files: Sequence[HandedFile], source: str | None, piece: AskPiece | None, *, thorough: bool
 ) -> DetectedFiles:
     """`source`: an importer's name, None: whoever knows the files."""
     with plugins.open_files(opened(import_files, piece)) as given:

@@ -3,6 +3,7 @@
 Nothing is sealed here, because the place of a blob (her number) is not known yet.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -51,6 +52,9 @@ _GUARDED = frozenset({"'+", "'-", "'="})
 # readable is that of the import.
 type Fact = tuple[int, str, bool, bytes]
 
+# A file to be read: a path, or of an upload its name, the size of a piece and its own. It goes through a pipe as it is.
+type HandedFile = str | os.PathLike[str] | tuple[str, int, int]
+
 # (file, number of a piece of an upload) -> the piece in plain.
 type AskPiece = Callable[[int, int], bytes]
 
@@ -68,7 +72,7 @@ class ReaderOrder:
     """What to read and how. Only plain values: it goes through a pipe."""
 
     source: str  # name of the importer
-    import_files: list[Any]  # paths, or [name, size of a piece, number of pieces] of an upload
+    import_files: list[HandedFile]
     plan: dict[str, Any]
     index: list[bytes]  # index keys, the current one first
     fields: dict[str, int]  # tag -> field number

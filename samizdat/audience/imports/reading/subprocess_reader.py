@@ -31,6 +31,7 @@ from samizdat.audience.imports.reading.parse import (
     SLICE,
     STRETCH,
     AskPiece,
+    HandedFile,
     ImportSlice,
     NoAddresses,
     ReaderOrder,
@@ -82,7 +83,7 @@ class _ReaderProcess:
     """
 
     def __init__(
-        self, kind: bytes, order: Any, import_files: Sequence[Any], piece: AskPiece | None, *, here: bool = False
+        self, kind: bytes, order: Any, import_files: Sequence[HandedFile], piece: AskPiece | None, *, here: bool = False
     ) -> None:
         self._first = kind, [*limits_for(import_files), order]
         self._import_files = import_files
@@ -166,7 +167,7 @@ class ReaderProcess(_ReaderProcess):
 
 
 def found_beside(
-    import_files: Sequence[Any], source: str | None, piece: AskPiece | None, *, thorough: bool
+    import_files: Sequence[HandedFile], source: str | None, piece: AskPiece | None, *, thorough: bool
 ) -> DetectedFiles:
     """As detect.found_in, from a process of its own: for files that may be made to break whoever opens them."""
     with _ReaderProcess(b"L", [list(import_files), source, thorough], import_files, piece, here=True) as child:
@@ -174,15 +175,15 @@ def found_beside(
     return detection
 
 
-def limits_for(import_files: Sequence[Any]) -> ReaderLimits:
+def limits_for(import_files: Sequence[HandedFile]) -> ReaderLimits:
     """By the size of what was given, which whoever made it has to bring along."""
     size = sum(_size(import_file) for import_file in import_files)
     return ReaderLimits(MOST_MEMORY, SECONDS + SECONDS_A_MEGABYTE * (size >> 20))
 
 
-def _size(import_file: Any) -> int:
+def _size(import_file: HandedFile) -> int:
     if not isinstance(import_file, str | os.PathLike):
-        return int(import_file[2])
+        return import_file[2]
     path = Path(import_file)
     files = (
         (entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path] if path.exists() else []
@@ -190,7 +191,7 @@ def _size(import_file: Any) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def _costs_too_much(import_files: Sequence[Any]) -> BadFiles:
+def _costs_too_much(import_files: Sequence[HandedFile]) -> BadFiles:
     names = (
         import_file if isinstance(import_file, str | os.PathLike) else import_file[0] for import_file in import_files
     )
@@ -305,7 +306,7 @@ def main() -> int:
     return 0
 
 
-def _import_files(kind: bytes, payload: Any) -> list[Any]:
+def _import_files(kind: bytes, payload: Any) -> list[HandedFile]:
     return list(payload[0] if kind == b"L" else payload[_ORDER.index("import_files")])
 
 

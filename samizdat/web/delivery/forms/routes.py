@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat import plugins
 from samizdat.core.mail import rate as pace
 from samizdat.delivery.actions import routes as actions
 from samizdat.web.base_form import DeskForm
@@ -17,13 +18,26 @@ from samizdat.web.settings.forms.team import AddressField
 
 # A folder:// route writes wherever it is told and sendmail:// runs whatever it is told, on the server itself: whoever
 # may do that has its command line.
-ON_THE_SERVER = ("folder", "sendmail")
 AT_THE_TERMINAL = lazy(
-    "A folder or a command of the server is added on the server itself, with: samizdat route add NAME folder:///path. "
+    "A folder or a command of the server is added on the server itself, with: samizdat route add NAME {url}. "
     "Here, choose one of the others."
 )
 KEPT = lazy("Empty: the one that is kept stays. It is never shown.")
+SEALED = lazy("Sealed at once, never shown again.")
 CHOOSE = lazy("Choose one of the kinds that are offered.")
+
+# What a transport asks -> the field of the form, where that has another name.
+FIELDS = {"host": "where", "key": "password"}
+
+
+def field_of(ask: plugins.RouteField) -> str:
+    return FIELDS.get(ask.name, ask.name)
+
+
+def kinds() -> list[tuple[str, str]]:
+    """Those that may be added at the desk, whichever server it is before those of one provider."""
+    plugs = sorted(dict.fromkeys(plugins.transports().values()), key=lambda plug: plug.keyed)
+    return [(kind.scheme, _(kind.label)) for plug in plugs if not plug.no_path for kind in plug.kinds]
 
 
 class KindField(forms.ChoiceField):
@@ -31,40 +45,30 @@ class KindField(forms.ChoiceField):
 
     def validate(self, value: Any) -> None:
         if value and not self.valid_value(value):
-            raise forms.ValidationError(AT_THE_TERMINAL if value in ON_THE_SERVER else CHOOSE)
+            plug = plugins.transports().get(value)
+            raise forms.ValidationError(AT_THE_TERMINAL.format(url=plug.kinds[0].example) if plug else CHOOSE)
         super().validate(value)
 
 
+def _field(ask: plugins.RouteField) -> forms.Field:
+    """What a transport asks, as a field."""
+    words: dict[str, Any] = {"label": _(ask.label), "required": ask.required, "help_text": _(ask.help)}
+    if ask.choices:
+        choices = [(value, _(text)) for value, text in ask.choices.items()]
+        return forms.ChoiceField(choices=choices, initial=ask.default, **words)
+    attributes = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+    if ask.secret:
+        words["help_text"] = f"{SEALED} {words['help_text']}"
+        widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        return forms.CharField(strip=False, max_length=1000, widget=widget, **words)
+    if ask.name == "host":
+        attributes["class"] = "mono"
+    return forms.CharField(max_length=300, initial=ask.default, widget=forms.TextInput(attrs=attributes), **words)
+
+
 class RouteForm(DeskForm):
-    scheme = KindField(
-        label=lazy("Kind"),
-        choices=[
-            ("smtp", lazy("SMTP server, STARTTLS (mostly port 587)")),
-            ("smtps", lazy("SMTP server, TLS from the start (mostly port 465)")),
-            ("smtp+plain", lazy("SMTP server without TLS: only on this machine or inside a tunnel")),
-            # The scheme, and the region that it is kept in: one choice, because nobody would look for a second one.
-            ("mailgun us", lazy("Mailgun, domain in the US: for networks that let no mail out")),
-            ("mailgun eu", lazy("Mailgun, domain in the EU: for networks that let no mail out")),
-        ],
-    )
+    scheme = KindField(label=lazy("Kind"), choices=kinds)
     name = forms.CharField(label=lazy("Name"), max_length=60, help_text=lazy("As you will see it in reports."))
-    where = forms.CharField(
-        label=lazy("Host and port"),
-        max_length=300,
-        help_text=lazy("As your provider names them, like mail.example:587. For Mailgun, your sending domain."),
-        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
-    )
-    user = forms.CharField(
-        label=lazy("User"), required=False, max_length=300, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
-    password = forms.CharField(
-        label=lazy("Password"),
-        required=False,
-        strip=False,
-        max_length=1000,
-        help_text=lazy("Sealed at once, never shown again. For Mailgun, the key for sending."),
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
     priority = forms.IntegerField(
         label=lazy("Turn"), min_value=1, max_value=999, initial=10, help_text=lazy("The lowest number goes first.")
     )
@@ -90,33 +94,44 @@ class RouteForm(DeskForm):
         help_text=lazy("The provider: only when it says that it signs for your domain."),
     )
 
-    def __init__(self, *args: Any, way: Any = None, **kwargs: Any) -> None:
-        """`way`: the delivery.queries.Way of a route that is there already."""
+    def __init__(self, *args: Any, way: Any = None, scheme: str = "", **kwargs: Any) -> None:
+        """`way`: the delivery.queries.WayOut of a route that is there already. `scheme`: the kind somebody chose."""
         self._way = way
         if way is not None:
-            kwargs["initial"] = {
-                "scheme": kind_of(way),
-                "name": way.name,
-                "where": way.where,
-                "user": way.settings.user,
-                "priority": way.priority,
-                "rate": way.limit,
-                "warm_up": way.warm_up.replace(",", ", "),
-                "signs": actions.SIGNERS[way.signs],
-            }
+            kwargs["initial"] = _initial(way)
         super().__init__(*args, **kwargs)
-        if way is None:
+        offered = dict(kinds())
+        if way is not None and way.settings.scheme not in offered:
+            del self.fields["scheme"]
+            self._asked: list[plugins.RouteField] = []
             return
-        if way.has_password:
-            self.fields["password"].help_text = KEPT
-        if kind_of(way) not in dict(self.fields["scheme"].choices):  # type: ignore[attr-defined]
-            for name in ("scheme", "where", "user", "password"):
-                del self.fields[name]
+        chosen = self.data.get("scheme", scheme) or scheme or (way.settings.scheme if way else "")
+        self._scheme = chosen if chosen in offered else next(iter(offered))
+        self.initial["scheme"] = self._scheme
+        self._asked = list(plugins.transport(self._scheme).at_desk())
+        for ask in self._asked:
+            self.fields[field_of(ask)] = self.dressed(_field(ask))
+            if way is not None and ask.secret and way.has_password:
+                self.fields[field_of(ask)].help_text = KEPT
+            if way is not None and ask.choices:  # written by hand it may be EU as well
+                self.initial[ask.name] = way.settings.options.get(ask.name, ask.default).lower()
+
+    @property
+    def asked(self) -> list[forms.BoundField]:
+        """What this kind of route must know."""
+        return [self[field_of(ask)] for ask in self._asked]
+
+    @property
+    def shared(self) -> list[forms.BoundField]:
+        """What is asked of every route."""
+        names = {"scheme", *map(field_of, self._asked)}
+        return [self[name] for name in self.fields if name not in names]
 
     def kept(self) -> dict[str, str]:
         """Options of the route that this form does not ask for."""
         options = self._way.settings.options if self._way else {}
-        return {name: value for name, value in options.items() if name != "region"}
+        asked = {ask.name for ask in self._asked}
+        return {name: value for name, value in options.items() if name not in asked}
 
     @property
     def kept_shown(self) -> str:
@@ -158,12 +173,13 @@ class RouteForm(DeskForm):
         answers: dict[str, Any] = self.cleaned_data
         if "where" not in answers:
             return None
-        scheme, _space, region = answers["scheme"].partition(" ")
-        was_mailgun = self._way is not None and self._way.settings.scheme == "mailgun"
-        kept = self.kept() if was_mailgun == bool(region) else {}
-        options = urlencode(kept | ({"region": region} if region else {}), safe="/:")
-        user = quote(answers["user"], safe="") + "@" if answers["user"] and not region else ""
-        return f"{scheme}://{user}{answers['where']}" + (f"?{options}" if options else "")
+        plug = plugins.transport(answers["scheme"])
+        was = plugins.transport(self._way.settings.scheme) if self._way else plug
+        asked = [ask.name for ask in self._asked if ask.name in plug.known_options and answers[ask.name]]
+        query = (self.kept() if was is plug else {}) | {name: answers[name] for name in asked}
+        user = quote(answers["user"], safe="") + "@" if answers.get("user") else ""
+        options = urlencode(query, safe="/:")
+        return f"{answers['scheme']}://{user}{answers['where']}" + (f"?{options}" if options else "")
 
 
 @contextmanager
@@ -175,10 +191,17 @@ def _said() -> Iterator[None]:
         raise forms.ValidationError(_(bad.sentence).format(**bad.values)) from None
 
 
-def kind_of(way: Any) -> str:
-    """The choice that stands for a route: its scheme, and of Mailgun its region."""
-    scheme = str(way.settings.scheme)
-    return f"{scheme} {way.settings.options.get('region', 'us').lower()}" if scheme == "mailgun" else scheme
+def _initial(way: Any) -> dict[str, Any]:
+    return {
+        **way.settings.options,
+        "name": way.name,
+        "where": way.where,
+        "user": way.settings.user,
+        "priority": way.priority,
+        "rate": way.limit,
+        "warm_up": way.warm_up.replace(",", ", "),
+        "signs": actions.SIGNERS[way.signs],
+    }
 
 
 class ProbeForm(DeskForm):

@@ -27,7 +27,7 @@ from samizdat.web.templatetags.desk import moment
 @door(see=KEEPERS, do=ADMINS)
 def routes(request: Any) -> HttpResponse:
     """The ways out in the order they are tried; POST adds one and tries it."""
-    form = RouteForm(request.POST or None)
+    form = RouteForm(request.POST or None, scheme=request.GET.get("scheme", ""))
     if form.is_valid():
         answers, now = form.cleaned_data, dbclock.asked()
         try:
@@ -86,7 +86,7 @@ def edit_route(request: Any, route_id: int) -> HttpResponse:
     """The same form with what is kept of one route; POST writes what is another now, and tries it."""
     route, now = _route(request, route_id), dbclock.asked()
     way = queries.way_of(route)
-    form = RouteForm(request.POST or None, way=way)
+    form = RouteForm(request.POST or None, way=way, scheme=request.GET.get("scheme", ""))
     if form.is_valid():
         answers = form.cleaned_data
         try:
