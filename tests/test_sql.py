@@ -71,4 +71,4 @@ def test_every_condition_of_a_segment_has_its_sql() -> None:
     from samizdat.core import segment
 
     unknown = condition_sql.dispatch(object)
-    assert not [kind for kind in segment.Leaf.__value__.__args__ if condition_sql.dispatch(kind) is unknown]
+    assert not [kind for kind in segment.KINDS if condition_sql.dispatch(kind) is unknown]

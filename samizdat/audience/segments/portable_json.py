@@ -7,6 +7,7 @@
 Numbers are understood too. Campaigns do not go along into another house, so a condition on one has its number only.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -23,7 +24,11 @@ def dump(organization: Any, tree: segment.Tree) -> dict[str, Any]:
     """The segment with the names of this house. Errors: SegmentBroken, since what is gone has no name."""
     describe.check(organization, tree)
     known = describe.Names(organization, str)
-    tags = {field.number: field.tag for field in queries.fields(organization)}
+    names = {
+        "tag": known.tags,
+        "list": known.lists,
+        "field": {field.number: field.tag for field in queries.fields(organization)},
+    }
 
     def named(data: dict[str, Any]) -> dict[str, Any]:
         ((name, value),) = data.items()
@@ -32,17 +37,20 @@ def dump(organization: Any, tree: segment.Tree) -> dict[str, Any]:
                 return {name: [named(part) for part in value]}
             case "not":
                 return {name: named(value)}
-            case "tag":
-                return {name: known.tags[value]}
-            case "list":
-                return {name: {**value, "id": known.lists[value["id"]] if value["id"] else 0}}
-            case "consent" | "appeals":
-                return {name: {**value, "list": known.lists[value["list"]] if value["list"] else 0}}
-            case "field":
-                return {name: {**value, "number": tags[value["number"]]}}
-        return data
+        return {name: _with(name, value, lambda kind, number: names[kind][number] if number else 0)}
 
     return named(segment.dump(tree))
+
+
+def _with(name: str, value: Any, other: Callable[[str, Any], Any]) -> Any:
+    """The value of a condition with something else for the number, or name, of what it asks for."""
+    refers = segment.BY_NAME[name].refers
+    if refers is None or refers[0] not in _NUMBERS:
+        return value
+    kind, place = refers
+    if not place:
+        return other(kind, value)
+    return {**value, place: other(kind, value[place])} if isinstance(value, dict) and place in value else value
 
 
 def read(organization: Any, data: Any) -> segment.Tree:
@@ -67,17 +75,15 @@ def _numbered(organization: Any, data: Any, depth: int) -> Any:
             return {name: [_numbered(organization, part, depth - 1) for part in value]}
         case "not", _value:
             return {name: _numbered(organization, value, depth - 1)}
-        case "tag", str():
-            return {name: _tag(organization, value)}
-        case "list", {"id": str(wanted)}:
-            return {name: {**value, "id": _list(organization, wanted)}}
-        case "consent" | "appeals", {"list": str(wanted)}:
-            return {name: {**value, "list": _list(organization, wanted)}}
-        case "field", {"number": str(wanted)}:
-            return {name: {**value, "number": _field(organization, wanted)}}
         case "share", dict() if "seed" not in value:
             return {name: {**value, "seed": new_seed()}}
-    return data
+    if name not in segment.BY_NAME:
+        return data
+
+    def number(kind: str, wanted: Any) -> Any:
+        return _NUMBERS[kind](organization, wanted) if isinstance(wanted, str) else wanted
+
+    return {name: _with(name, value, number)}
 
 
 def _tag(organization: Any, name: str) -> int:
@@ -100,3 +106,7 @@ def _field(organization: Any, tag: str) -> int:
             return field.number
     sentence = _("There is no field with the merge tag %(tag)s. Look at the list of fields.")
     raise SegmentRefused("no_such_field", sentence % {"tag": tag[:100]})
+
+
+# Kind of what has a name here -> its number. Campaigns have none that another house knows.
+_NUMBERS: dict[str, Callable[[Any, str], int]] = {"tag": _tag, "list": _list, "field": _field}

@@ -19,48 +19,50 @@ Tags, lists, fields and campaigns are their numbers, so that a renamed tag stays
 whether somebody opened a letter or followed a link: nothing of the kind is ever known.
 """
 
-from samizdat.core.segment.describe import WORDS, clause, explain
-from samizdat.core.segment.evaluate import (
-    FACTOR,
-    PRIME,
-    SubscriberFacts,
-    code_in,
-    coded,
-    compares,
-    in_share,
-    share_below,
-    span,
-    test,
-)
-from samizdat.core.segment.parse import dump, loads, parse, read
-from samizdat.core.segment.split import bound, is_sealed, split
-from samizdat.core.segment.tree import (
+from samizdat.core.segment.conditions import (
     ABOVE,
     BELOW,
-    DEEPEST,
-    EVERYBODY,
+    BY_NAME,
+    FACTOR,
     HIGHEST,
+    KINDS,
     KINDS_OF_DAYS,
     LONGEST_VALUE,
-    MOST_CONDITIONS,
     OPS_OF_KIND,
-    SENTENCES,
+    PRIME,
     TEXT_OPS,
-    All,
-    Any,
-    BadSegment,
     CampaignCondition,
     ConsentCondition,
     DayCondition,
     FieldCondition,
     FundraisingCondition,
     LanguageCondition,
-    Leaf,
     ListCondition,
-    Not,
     ProviderCondition,
     ShareCondition,
     TagCondition,
+    code_in,
+    coded,
+    compares,
+    in_share,
+    share_below,
+    span,
+)
+from samizdat.core.segment.describe import WORDS, clause, explain
+from samizdat.core.segment.evaluate import SubscriberFacts, test
+from samizdat.core.segment.parse import dump, loads, parse, read
+from samizdat.core.segment.split import bound, is_sealed, split
+from samizdat.core.segment.tree import (
+    DEEPEST,
+    EVERYBODY,
+    MOST_CONDITIONS,
+    SENTENCES,
+    All,
+    Any,
+    BadSegment,
+    Condition,
+    Leaf,
+    Not,
     Tree,
     depth,
     leaves,
@@ -71,10 +73,12 @@ from samizdat.core.segment.tree import (
 __all__ = [
     "ABOVE",
     "BELOW",
+    "BY_NAME",
     "DEEPEST",
     "EVERYBODY",
     "FACTOR",
     "HIGHEST",
+    "KINDS",
     "KINDS_OF_DAYS",
     "LONGEST_VALUE",
     "MOST_CONDITIONS",
@@ -87,6 +91,7 @@ __all__ = [
     "Any",
     "BadSegment",
     "CampaignCondition",
+    "Condition",
     "ConsentCondition",
     "DayCondition",
     "FieldCondition",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from samizdat.core.segment.evaluate import compares
-from samizdat.core.segment.tree import EVERYBODY, NOBODY, All, Any, FieldCondition, Not, Tree, leaves
+from samizdat.core.segment.conditions import FieldCondition, compares
+from samizdat.core.segment.tree import EVERYBODY, NOBODY, All, Any, Not, Tree, leaves
 
 # Does a condition on a field have to open it?
 type Sealed = Callable[[FieldCondition], bool]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    from samizdat.core.segment.evaluate import SubscriberFacts
 
 # Nobody reads a deeper segment, and a file that nests a million brackets must not exhaust the stack.
 DEEPEST = 8
 MOST_CONDITIONS = 200
-LONGEST_VALUE = 200  # signs of a field's text
 LONGEST_JSON = 200_000
-MOST_DAYS = 36_500  # a hundred years
-HIGHEST = 2**63 - 1  # what a column of either database holds
 
 # Code -> what is wrong, then what to do.
 SENTENCES = {
@@ -35,82 +37,52 @@ class BadSegment(ValueError):
         super().__init__(SENTENCES[code])
 
 
-@dataclass(frozen=True, slots=True)
-class TagCondition:
-    """She carries this tag."""
-
-    id: int
+# name(kind, value): "tag", "list", "field" and "campaign" with their numbers, "language" and "provider" with their
+# codes, "reason" with one of consent.REASONS, "day" with a date, "days" with a number of them, "text" with a field's.
+type Name = Callable[[str, object], str]
 
 
-@dataclass(frozen=True, slots=True)
-class LanguageCondition:
-    """She reads this language; "" where none is known."""
+class Condition(ABC):
+    """What can be asked of a subscriber. One class each in conditions.py: how it is stored, said and tested. Its SQL is
+    registered by the app that owns the table (audience/segments/sql.condition_sql).
+    """
 
-    code: str
+    __slots__ = ()
 
+    # In JSON. Whoever has the same questions under several names reads them with each.
+    names: ClassVar[tuple[str, ...]]
+    # What has a name of its own and is asked for by its number: ("tag" | "list" | "field" | "campaign", where that
+    # stands in the JSON value; "": it is the value).
+    refers: ClassVar[tuple[str, str] | None] = None
+    # Clauses about somebody, each with its opposite ("not …"); {a} is a name, {b} a value.
+    words: ClassVar[Mapping[str, str]]
 
-@dataclass(frozen=True, slots=True)
-class ProviderCondition:
-    """Her mailbox is with this provider."""
+    @classmethod
+    @abstractmethod
+    def read(cls, name: str, value: object) -> Self:
+        """From the value of a JSON condition. Errors: BadSegment."""
 
-    name: str
+    @abstractmethod
+    def json(self) -> dict[str, object]:
+        """{name: value}, for ever; read(name, value) gives the same."""
 
+    @abstractmethod
+    def said(self, name: Name) -> tuple[str, str, str]:
+        """(key of `words`, {a}, {b})."""
 
-@dataclass(frozen=True, slots=True)
-class ListCondition:
-    """She stands on this list (0: on one at least) with this status ("": any)."""
+    @abstractmethod
+    def holds(self, facts: SubscriberFacts, today: date) -> bool:
+        """Does it hold for this subscriber on this day?"""
 
-    list: int
-    status: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentCondition:
-    """This is the verdict of consent.may for this list (0: for one at least)."""
-
-    list: int
-    state: str = "yes"
-
-
-@dataclass(frozen=True, slots=True)
-class FundraisingCondition:
-    """She agreed to appeals for money, beside the letters of this list (0: of one at least)."""
-
-    list: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DayCondition:
-    """A day of hers (KINDS_OF_DAYS) lies so to a day, or to today less so many days."""
-
-    what: str
-    op: str
-    day: date | None = None
-    days: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FieldCondition:
-    """What a field holds of her compares so (OPERATORS) with this text."""
-
-    number: int
-    op: str
-    value: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignCondition:
-    """Her letter of this campaign was accepted by the next server."""
-
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShareCondition:
-    """She belongs to a random part of everybody: percent of a hundred, chosen by seed (0 to 2**31 - 1)."""
-
-    percent: int
-    seed: int
+    @property
+    def reference(self) -> tuple[str, int] | None:
+        """(kind, number) of what it asks for; None for nothing, and for all lists."""
+        if self.refers is None:
+            return None
+        kind, place = self.refers
+        ((_name, value),) = self.json().items()
+        number = value[place] if place else value  # type: ignore[index]
+        return (kind, number) if number else None  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,40 +106,11 @@ class Not:
     part: Tree
 
 
-type Leaf = (
-    TagCondition
-    | LanguageCondition
-    | ProviderCondition
-    | ListCondition
-    | ConsentCondition
-    | FundraisingCondition
-    | DayCondition
-    | FieldCondition
-    | CampaignCondition
-    | ShareCondition
-)
+type Leaf = Condition
 type Tree = Leaf | All | Any | Not
 
 EVERYBODY = All(())
 NOBODY = Any(())
-
-KINDS_OF_DAYS = ("joined", "confirmed")
-DAY_OPS = ("on", "before", "after", "last", "earlier")  # the last two count days back from today
-TEXT_OPS = ("is", "contains", "begins", "filled")
-NUMBER_OPS = ("equal", "less", "more")
-DATE_OPS = ("on", "before", "after")
-YES_OPS = ("yes",)
-OPERATORS = (*TEXT_OPS, *NUMBER_OPS, *DATE_OPS, *YES_OPS)
-# Kind of a field -> what it can be asked. Whoever has no value is in none of them.
-OPS_OF_KIND = {
-    "text": TEXT_OPS,
-    "number": (*NUMBER_OPS, "filled"),
-    "date": (*DATE_OPS, "filled"),
-    "choice": ("is", "filled"),
-    "yesno": (*YES_OPS, "filled"),
-}
-BELOW, ABOVE = ("less", "before"), ("more", "after")
-WITHOUT_VALUE = frozenset({"filled", "yes"})
 
 
 def leaves(tree: Tree) -> Iterator[Leaf]:
@@ -205,15 +148,4 @@ def references(tree: Tree) -> set[tuple[str, int]]:
     """Which ("tag" | "list" | "field" | "campaign", number) the segment asks for: without one of them it does not
     work any more.
     """
-    result: set[tuple[str, int]] = set()
-    for leaf in leaves(tree):
-        match leaf:
-            case TagCondition(id):
-                result.add(("tag", id))
-            case ListCondition(id, _) | ConsentCondition(id, _) | FundraisingCondition(id) if id:
-                result.add(("list", id))
-            case FieldCondition(number):
-                result.add(("field", number))
-            case CampaignCondition(id):
-                result.add(("campaign", id))
-    return result
+    return {reference for leaf in leaves(tree) if (reference := leaf.reference) is not None}

@@ -188,8 +188,8 @@ def _leaf(leaf: segment.Leaf, no: str) -> BuilderNode:
             return BuilderNode(what if day else f"{what}_ago", no + op, day.isoformat() if day else str(days))
         case segment.ShareCondition(percent, seed):
             return BuilderNode("share", no, str(percent), str(seed))
-        case segment.FieldCondition(number, op, value):
-            return BuilderNode(f"field:{number}", no + op, value)
+    assert isinstance(leaf, segment.FieldCondition)
+    return BuilderNode(f"field:{leaf.number}", no + leaf.op, leaf.value)
 
 
 # -- from a form --
