@@ -94,7 +94,7 @@ def asking_of(known: Sequence[consent.ConsentFact], list_id: int, now: datetime)
     return consent.code(consent.may(known, list_id, consent.APPEALS, now))
 
 
-# What many readers may do at once -> the events that say who did. Alarms of older versions tell of leaving alone.
+# What many readers may do at once -> the events that say who did.
 LEFT, RETURNED, FEWER = "left", "returned", "fewer"
 CROWDS: dict[str, EventKind] = {
     LEFT: "subscribers.left",
@@ -104,12 +104,12 @@ CROWDS: dict[str, EventKind] = {
 
 
 def what_in(detail: Mapping[str, Any]) -> str:
-    """What many did at once, of an alarm."""
+    """What many did at once, of an alarm: left where it does not say."""
     return str(detail.get("what", LEFT))
 
 
 def purpose_in(detail: Mapping[str, Any]) -> str:
-    """What was left, of an event. Those of older versions do not say it, and there were letters alone."""
+    """What was left, of an event: letters where it does not say."""
     return str(detail.get("purpose", consent.LETTERS))
 
 

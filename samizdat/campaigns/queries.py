@@ -137,13 +137,6 @@ def web_address(campaign: Campaign) -> str:
     return f"{base}/a/{slug}" if slug else ""
 
 
-def editions_to_a_few() -> list[int]:
-    """Those of letters to some of a list alone (models.goes_to_all), of all organizations."""
-    to_all = {"campaign__tag": None, "campaign__segment": None, "campaign__again": None, "campaign__purpose": 0}
-    rows = Edition.objects.exclude(**to_all)
-    return list(rows.values_list("pk", flat=True))
-
-
 def other_languages(letters: Iterable[int]) -> dict[int, list[str]]:
     """Letter -> the languages of its versions besides its own, of those that have any."""
     by_letter: dict[int, list[str]] = {}

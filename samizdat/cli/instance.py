@@ -248,12 +248,6 @@ def bring_up_to_date() -> None:
     for alias in bootstrap.aliases():
         bootstrap.migrations(alias)
     migrate()
-    from samizdat.campaigns.queries import editions_to_a_few
-    from samizdat.publicdb.actions import unlist_letters
-
-    # Whatever was published before the public database knew of them stands in the archive.
-    if "publicdb" in bootstrap.aliases():
-        unlist_letters(editions_to_a_few())
 
 
 @click.group()

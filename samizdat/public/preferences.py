@@ -119,7 +119,6 @@ def _settings(request: HttpRequest, holder: tokens.KeyHolder, place: Site, sheet
     hers = base(str(sheet["language"]))
     _name, language = named(request, holder, place, hers)
     others = [form for form in queries.forms(place) if form.list != sheet["list"]]
-    # Of a sheet that was laid out by an older house it is not there.
     appeals: dict[str, Any] = sheet.get("appeals") or {}
     words = str(appeals.get("words", ""))[:LONGEST_APPEALS]
     with override(language):

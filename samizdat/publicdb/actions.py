@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from itertools import batched
 from typing import Any
 
 from django.db import ProgrammingError, connections, transaction
@@ -163,12 +162,6 @@ def list_letter(edition: int, listed: bool) -> None:
 def withdraw_letter(edition: int) -> None:
     """Takes the web copies of a letter away, in all languages. The leave page goes on knowing its list."""
     Page.objects.filter(edition=edition).delete()
-
-
-def unlist_letters(editions: Iterable[int]) -> None:
-    """Takes the web copies of these letters out of the archive and its feed; by their addresses they are read on."""
-    for some in batched(editions, 500):
-        Page.objects.filter(edition__in=some, listed=True).update(listed=False)
 
 
 def publish_targets(uid: bytes, targets: Mapping[str, dict[str, Any]]) -> None:

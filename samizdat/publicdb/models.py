@@ -96,7 +96,7 @@ class Intake(models.Model):
 
     place = models.ForeignKey(Site, models.CASCADE)
     # What is in the box, as the public process says: nobody has to open what is not theirs to take up. Believed only
-    # where the box says the same. "": an earlier version wrote it.
+    # where the box says the same.
     kind = models.CharField(max_length=8, blank=True, default="", db_default="")
     # Drawn by chance: of boxes with the same mark one waits at a time. For a sign-up the number of its slot.
     mark = models.BinaryField(max_length=16, null=True)

@@ -86,7 +86,7 @@ def about(alarm: Event) -> tuple[str, bool, str]:
 
 
 def _span(details: dict[str, Any]) -> str:
-    return str(details.get("window", "hour"))  # Alarms of older versions knew no other.
+    return str(details.get("window", "hour"))
 
 
 def title(what: str, appeals: bool, span: str) -> str:

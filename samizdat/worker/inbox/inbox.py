@@ -190,7 +190,7 @@ def _opened(rows: list[int], now: datetime) -> list[OpenedEnvelope]:
 
 
 def sort_in(now: datetime) -> None:
-    """Looks into boxes whose kind nobody has said, as an earlier version did, and throws away what nobody takes up."""
+    """Looks into boxes whose kind nobody has said, and throws away what nobody takes up."""
     _throw_away_unknown()
     rows = publicdb.next_rows(("",), BATCH)
     rows += _due_again(("",), waits, BATCH - len(rows))
