@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from django.db import connection, transaction
 
 from samizdat.accounts.models import Organization
+from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -43,7 +44,7 @@ HARMLESS = ["client_encoding=utf%", "timezone=utc", "default_transaction_isolati
 HARMLESS += ["effective_cache_size=%", "effective_io_concurrency=%", "random_page_cost=%"]
 HARMLESS += ["work_mem=%", "maintenance_work_mem=%"]
 # Logs whose rows are read in the order of their numbers: the last word about somebody is the one with the highest.
-IN_ORDER = ["audience_consentrecord", "events_event"]
+IN_ORDER = chain.TABLES
 
 
 class CatalogRow(NamedTuple):
