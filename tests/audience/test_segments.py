@@ -50,6 +50,8 @@ from samizdat.core.segment import (
     ShareCondition,
     SubscriberFacts,
 )
+from samizdat.core.segment.conditions import KINDS
+from samizdat.core.segment.tree import Condition
 from samizdat.delivery import sql as delivery_sql
 from samizdat.vault import keyring
 from tests.conftest import NOW, TODAY
@@ -231,6 +233,11 @@ def world(lantern: Any) -> World:
 
 def numbers(reader: MemberReader) -> list[int]:
     return [row & (2**40 - 1) for page in reader.ids() for row in page]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_condition_is_answered_by_whoever_has_the_table(kind: type[Condition]) -> None:
+    assert sql.condition_sql.dispatch(kind) is not sql.condition_sql.dispatch(object)
 
 
 def test_the_database_finds_whom_plain_python_finds(world: World) -> None:

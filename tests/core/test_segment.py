@@ -27,6 +27,7 @@ from samizdat.core.segment import (
     SubscriberFacts,
     TagCondition,
 )
+from samizdat.core.segment.conditions import KINDS
 
 TODAY = date(2026, 11, 25)
 
@@ -118,6 +119,10 @@ people = st.builds(
 def test_a_saved_segment_is_laid_for_ever(stored, tree):
     assert segment.read(stored) == tree
     assert segment.dump(tree) == stored
+
+
+def test_every_condition_has_a_saved_form_that_stays():
+    assert {type(tree) for _stored, tree in STORED} >= set(KINDS)
 
 
 def test_a_yes_to_appeals_without_a_list_is_of_any():

@@ -15,8 +15,10 @@ from samizdat.audience.segments import describe, lookup
 from samizdat.campaigns.models import Campaign
 from samizdat.core import segment
 from samizdat.core.segment import DayCondition, ListCondition, Not, ShareCondition
+from samizdat.core.segment.conditions import KINDS
 from samizdat.web.audience import segment_builder
 from tests.conftest import NOW
+from tests.core.test_segment import STORED
 from tests.web.conftest import House
 
 Desk = Callable[[str], Client]
@@ -217,6 +219,13 @@ def test_every_segment_goes_into_the_form_and_back(tree: segment.Tree, lantern: 
     facts = segment.SubscriberFacts(language="ru", lists={1: ("unsubscribed", "left")}, confirmed=[NOW.date()])
     for each in (facts, segment.SubscriberFacts(provider="gmail", joined=NOW.date())):
         assert segment.test(again, each, NOW.date()) == segment.test(tree, each, NOW.date())
+
+
+@pytest.mark.parametrize("tree", [tree for _stored, tree in STORED if isinstance(tree, KINDS)], ids=repr)
+def test_every_condition_stands_in_the_form_with_what_it_asks(tree: segment.Tree, lantern: Any) -> None:
+    root = segment_builder.Builder(lantern, describe.Names(lantern, str)).laid_out(segment_builder.from_tree(tree))
+    (node,) = [node for node in root.nodes() if not node.is_group]
+    assert node.title and node.inputs
 
 
 def test_a_sealed_segment_is_counted_in_several_looks(here: House, desk: Desk, monkeypatch: Any) -> None:
