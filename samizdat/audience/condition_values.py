@@ -10,7 +10,7 @@ from typing import Any
 
 from samizdat.audience import tags_and_fields
 from samizdat.audience.models import SubscriberTag
-from samizdat.core.content.merge import GROUPS, TAGGED, Condition, escaped_group, split_groups
+from samizdat.core.content.merge import GROUPS, TAGGED, MergeCondition, escaped_group, split_groups
 from samizdat.vault import keyring
 
 type Asked = dict[int, tuple[tuple[str, str], ...]]
@@ -24,7 +24,7 @@ def names(organization: Any) -> dict[str, str]:
     return dict.fromkeys(field_names, "")
 
 
-def asked(organization: Any, conditions: Iterable[Condition]) -> Asked:
+def asked(organization: Any, conditions: Iterable[MergeCondition]) -> Asked:
     """Tag id -> (name of the condition, group) for the tags that the conditions of a letter ask for."""
     wanted: dict[str, set[tuple[str, str]]] = {}
     for condition in conditions:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core.content.merge import Condition, IfBlock, MergeTag, Node, Text, parse, resolve, walk, without
+from samizdat.core.content.merge import IfBlock, MergeCondition, MergeTag, Node, Text, parse, resolve, walk, without
 from samizdat.core.content.problems import SENTENCES, ContentProblem, fill
 
 FIELDS = ["FNAME", "LNAME", "CITY", "AGE", "INTERESTED:Topics"]
@@ -86,24 +86,24 @@ def test_tags_may_touch() -> None:
     assert tree.flaws == ()
     (choice,) = tree.nodes
     assert isinstance(choice, IfBlock)
-    assert [branch.condition for branch in choice.branches] == [Condition("FNAME", "has"), None]
+    assert [branch.condition for branch in choice.branches] == [MergeCondition("FNAME", "has"), None]
 
 
 @pytest.mark.parametrize(
     ("source", "condition"),
     [
-        ("*|IF:CITY=Riga|*x*|END:IF|*", Condition("CITY", "=", "Riga")),
-        ("*|IF:CITY != Riga|*x*|END:IF|*", Condition("CITY", "!=", "Riga")),
-        ("*|IF:AGE >= 18|*x*|END:IF|*", Condition("AGE", ">=", "18")),
-        ("*|IF:AGE &gt; 18|*x*|END:IF|*", Condition("AGE", ">", "18")),
-        ("*|IFNOT:CITY|*x*|END:IF|*", Condition("CITY", "lacks")),
-        ("*|INTERESTED:Topics:Law,Water|*x*|END:INTERESTED|*", Condition("INTERESTED:Topics", "any", "Law,Water")),
-        ('{% if CITY == "Riga" %}x{% endif %}', Condition("CITY", "=", "Riga")),
-        ("{% if not CITY %}x{% endif %}", Condition("CITY", "lacks")),
-        ("{% if AGE < 18 %}x{% endif %}", Condition("AGE", "<", "18")),
+        ("*|IF:CITY=Riga|*x*|END:IF|*", MergeCondition("CITY", "=", "Riga")),
+        ("*|IF:CITY != Riga|*x*|END:IF|*", MergeCondition("CITY", "!=", "Riga")),
+        ("*|IF:AGE >= 18|*x*|END:IF|*", MergeCondition("AGE", ">=", "18")),
+        ("*|IF:AGE &gt; 18|*x*|END:IF|*", MergeCondition("AGE", ">", "18")),
+        ("*|IFNOT:CITY|*x*|END:IF|*", MergeCondition("CITY", "lacks")),
+        ("*|INTERESTED:Topics:Law,Water|*x*|END:INTERESTED|*", MergeCondition("INTERESTED:Topics", "any", "Law,Water")),
+        ('{% if CITY == "Riga" %}x{% endif %}', MergeCondition("CITY", "=", "Riga")),
+        ("{% if not CITY %}x{% endif %}", MergeCondition("CITY", "lacks")),
+        ("{% if AGE < 18 %}x{% endif %}", MergeCondition("AGE", "<", "18")),
     ],
 )
-def test_conditions_of_both_languages(source: str, condition: Condition) -> None:
+def test_conditions_of_both_languages(source: str, condition: MergeCondition) -> None:
     tree = parse(source, FIELDS)
     assert tree.flaws == ()
     assert list(walk(tree.nodes)) == [condition]
@@ -112,19 +112,19 @@ def test_conditions_of_both_languages(source: str, condition: Condition) -> None
 @pytest.mark.parametrize(
     ("condition", "value", "holds"),
     [
-        (Condition("X", "has"), " ", False),
-        (Condition("X", "lacks"), "", True),
-        (Condition("X", "=", "Riga"), "Riga ", True),
-        (Condition("X", "=", "Riga"), "riga", False),
-        (Condition("X", ">", "9"), "10", True),
-        (Condition("X", ">", "9"), "ten", False),
-        (Condition("X", "<=", "1.5"), "1,5", True),
-        (Condition("X", "any", "Law,Water"), "Birds, Water", True),
-        (Condition("X", "any", r"Food\, drink"), r"Food\, drink,Law", True),
-        (Condition("X", "any", "Law"), "Lawyers", False),
+        (MergeCondition("X", "has"), " ", False),
+        (MergeCondition("X", "lacks"), "", True),
+        (MergeCondition("X", "=", "Riga"), "Riga ", True),
+        (MergeCondition("X", "=", "Riga"), "riga", False),
+        (MergeCondition("X", ">", "9"), "10", True),
+        (MergeCondition("X", ">", "9"), "ten", False),
+        (MergeCondition("X", "<=", "1.5"), "1,5", True),
+        (MergeCondition("X", "any", "Law,Water"), "Birds, Water", True),
+        (MergeCondition("X", "any", r"Food\, drink"), r"Food\, drink,Law", True),
+        (MergeCondition("X", "any", "Law"), "Lawyers", False),
     ],
 )
-def test_a_condition_holds_or_not(condition: Condition, value: str, holds: bool) -> None:
+def test_a_condition_holds_or_not(condition: MergeCondition, value: str, holds: bool) -> None:
     assert condition.holds(value) is holds
 
 
@@ -358,7 +358,7 @@ def test_a_tag_of_a_subscriber_is_a_condition_of_ours() -> None:
     )
     assert tree.flaws == ()
     first, second = walk(tree.nodes)
-    assert isinstance(first, Condition) and isinstance(second, Condition)
+    assert isinstance(first, MergeCondition) and isinstance(second, MergeCondition)
     assert first.holds(r"Law,Food\, drink") and not first.holds("Food")
     assert second.holds("Food") and not second.holds("Food,Law")
     assert [flaw.code for flaw in parse('{% if tagged "Lwa" %}x{% endif %}', ["TAGGED:law"]).flaws] == [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from samizdat.core.content.merge import Condition, MergeTag, parse, walk
+from samizdat.core.content.merge import MergeCondition, MergeTag, parse, walk
 from samizdat.core.content.mergetable import GONE, ROWS, WORDS
 
 KNOWN = ["FNAME", "BIRTHDAY", "CITY", "AGE", "INTERESTED:Topics", "TAGGED:volunteer"]
@@ -14,9 +14,9 @@ def test_both_spellings_of_a_row_mean_one_thing() -> None:
         assert [tree.flaws for tree in found] == [()] * len(found), row
         meant = [
             [
-                item if isinstance(item, Condition) else (item.name, item.url, item.argument)
+                item if isinstance(item, MergeCondition) else (item.name, item.url, item.argument)
                 for item in walk(tree.nodes)
-                if isinstance(item, Condition | MergeTag)
+                if isinstance(item, MergeCondition | MergeTag)
             ]
             for tree in found
         ]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samizdat.core.content.merge import Condition
+from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.message import (
     ALIKE,
     ENCODERS,
@@ -261,8 +261,8 @@ CHOOSING = CompiledContent(
     (b"<", b"R=\r\n", b"n=\r\n", b"", b"other=\r\n", b"!\r\n"),
     (MARK, MARK, MARK, MARK, MARK),
     (
-        ConditionalParts(((Condition("CITY", "=", "Riga"), 0, 3), (None, 3, 4))),
-        ConditionalParts(((Condition("FNAME", "has"), 1, 2),)),
+        ConditionalParts(((MergeCondition("CITY", "=", "Riga"), 0, 3), (None, 3, 4))),
+        ConditionalParts(((MergeCondition("FNAME", "has"), 1, 2),)),
     ),
 )
 
@@ -288,7 +288,7 @@ def test_many_conditions_do_not_fill_the_memory() -> None:
     compiled = CompiledContent(
         (b"",) * (marks + 1),
         (MARK,) * marks,
-        tuple(ConditionalParts(((Condition(f"F{i}", "has"), 2 * i, 2 * i + 1),)) for i in range(12)),
+        tuple(ConditionalParts(((MergeCondition(f"F{i}", "has"), 2 * i, 2 * i + 1),)) for i in range(12)),
     )
     maker = MessageMaker(compiled)
     for number in range(4_096):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from samizdat.core.content.merge import Condition
+from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.message import (
     LINE,
     MARK,
@@ -281,8 +281,8 @@ class _Assembly:
     def __init__(self) -> None:
         self.parts: list[bytearray] = [bytearray()]
         self.slots: list[ValueSlot] = []
-        self.choices: list[list[tuple[Condition | None, int, int]]] = []
-        self.open: list[list[tuple[Condition | None, int, int]]] = []
+        self.choices: list[list[tuple[MergeCondition | None, int, int]]] = []
+        self.open: list[list[tuple[MergeCondition | None, int, int]]] = []
 
     def write(self, text: str | bytes) -> "_Assembly":
         self.parts[-1] += text.encode("ascii") if isinstance(text, str) else text

@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import quote
 
 from samizdat.core import dates
-from samizdat.core.content.merge import Condition
+from samizdat.core.content.merge import MergeCondition
 
 Kind = Literal[
     "phrase",  # a name before <address>, header
@@ -65,7 +65,7 @@ class ConditionalParts:
     Both slots are marks; the run lies between them. Choices inside a run have their own entries.
     """
 
-    branches: tuple[tuple[Condition | None, int, int], ...]
+    branches: tuple[tuple[MergeCondition | None, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -576,7 +576,7 @@ def _read(document: dict[str, Any]) -> CompiledContent:
         slots,
         tuple(
             ConditionalParts(
-                tuple((condition and Condition(*condition), first, last) for condition, first, last in branches)
+                tuple((condition and MergeCondition(*condition), first, last) for condition, first, last in branches)
             )
             for branches in document["choices"]
         ),

@@ -97,7 +97,7 @@ class TagCondition(Condition):
     def json(self) -> dict[str, object]:
         return {"tag": self.id}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         return "tag", name("tag", self.id), ""
 
     def holds(self, facts: SubscriberFacts, today: date) -> bool:
@@ -127,7 +127,7 @@ class LanguageCondition(Condition):
     def json(self) -> dict[str, object]:
         return {"language": self.code}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         return ("language", name("language", self.code), "") if self.code else ("no language", "", "")
 
     def holds(self, facts: SubscriberFacts, today: date) -> bool:
@@ -153,7 +153,7 @@ class ProviderCondition(Condition):
     def json(self) -> dict[str, object]:
         return {"provider": self.name}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         return "provider", name("provider", self.name), ""
 
     def holds(self, facts: SubscriberFacts, today: date) -> bool:
@@ -192,7 +192,7 @@ class ListCondition(Condition):
     def json(self) -> dict[str, object]:
         return {"list": {"id": self.list, "status": self.status}}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         return f"list {self.status}".strip(), name("list", self.list), ""
 
     def holds(self, facts: SubscriberFacts, today: date) -> bool:
@@ -223,7 +223,7 @@ class ConsentCondition(Condition):
     def json(self) -> dict[str, object]:
         return {"consent": {"list": self.list, "state": self.state}}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         key = "consent yes" if self.state == "yes" else "consent"
         return key, name("list", self.list), name("reason", self.state)
 
@@ -256,7 +256,7 @@ class FundraisingCondition(Condition):
     def json(self) -> dict[str, object]:
         return {"appeals": {"list": self.list}}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         return "appeals", name("list", self.list), ""
 
     def holds(self, facts: SubscriberFacts, today: date) -> bool:
@@ -311,7 +311,7 @@ class DayCondition(Condition):
         when = {"day": self.day.isoformat()} if self.day else {"days": self.days}
         return {self.what: {"op": self.op, **when}}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         return f"{self.what} {self.op}", name("day", self.day) if self.day else name("days", self.days), ""
 
     def holds(self, facts: SubscriberFacts, today: date) -> bool:
@@ -393,7 +393,7 @@ class FieldCondition(Condition):
         value = {} if self.op in WITHOUT_VALUE else {"value": self.value}
         return {"field": {"number": self.number, "op": self.op, **value}}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         operand = name("day", date.fromisoformat(self.value)) if self.op in DATE_OPS else ""
         if self.op not in DATE_OPS and self.value:
             operand = name("text", self.value)
@@ -466,7 +466,7 @@ class CampaignCondition(Condition):
     def json(self) -> dict[str, object]:
         return {"campaign": self.id}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         return "campaign", name("campaign", self.id), ""
 
     def holds(self, facts: SubscriberFacts, today: date) -> bool:
@@ -494,7 +494,7 @@ class ShareCondition(Condition):
     def json(self) -> dict[str, object]:
         return {"share": {"percent": self.percent, "seed": self.seed}}
 
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         return "share", str(self.percent), ""
 
     def holds(self, facts: SubscriberFacts, today: date) -> bool:

@@ -41,7 +41,7 @@ def clause(tree: Tree, name: Name, words: Mapping[str, str] = WORDS, *, no: bool
             text = _joined(parts, words["and" if isinstance(tree, All) else "or"], name, words)
             text = text or words["everybody" if isinstance(tree, All) else "nobody"].rstrip(".").lower()
             return _filled(words["not"], text) if no else text
-    key, a, b = tree.said(name)
+    key, a, b = tree.phrase(name)
     return _filled(words[f"not {key}" if no else key], a, b)
 
 

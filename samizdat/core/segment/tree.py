@@ -67,7 +67,7 @@ class Condition(ABC):
         """{name: value}, for ever; read(name, value) gives the same."""
 
     @abstractmethod
-    def said(self, name: Name) -> tuple[str, str, str]:
+    def phrase(self, name: Name) -> tuple[str, str, str]:
         """(key of `words`, {a}, {b})."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ from samizdat.campaigns.models import Edition, EditionVariant, is_gathered
 from samizdat.campaigns.translations import slug_of
 from samizdat.core.ab_test import REST
 from samizdat.core.content import reader_formats
-from samizdat.core.content.merge import Condition
+from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.message import CompiledContent, MessageMaker, loads
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address
@@ -121,7 +121,7 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
     )
 
 
-def _conditions(compiled: CompiledContent) -> list[Condition]:
+def _conditions(compiled: CompiledContent) -> list[MergeCondition]:
     return [condition for choice in compiled.choices for condition, _, _ in choice.branches if condition]
 
 

@@ -11,8 +11,8 @@ from samizdat.core.content.merge.tree import (
     GROUPS,
     TAGGED,
     Branch,
-    Condition,
     IfBlock,
+    MergeCondition,
     MergeTag,
     Node,
     Text,
@@ -75,11 +75,11 @@ class _OpenCondition:
     written: str
     line: int
     closer: str
-    condition: Condition | None
+    condition: MergeCondition | None
     nodes: list[Node] = field(default_factory=list)
     branches: list[Branch] = field(default_factory=list)
 
-    def turn(self, condition: Condition | None) -> None:
+    def turn(self, condition: MergeCondition | None) -> None:
         self.branches.append(Branch(self.condition, tuple(self.nodes)))
         self.condition, self.nodes = condition, []
 
@@ -276,26 +276,26 @@ class _MergeParser:
             else:
                 self._open(match, condition, _mailchimp_end(word))
 
-    def _mailchimp_test(self, word: str, rest: str) -> Condition | str:
+    def _mailchimp_test(self, word: str, rest: str) -> MergeCondition | str:
         """A condition, or the code of what is wrong with it."""
         if word == "INTERESTED":
             category, _, groups = rest.partition(":")
             name = f"{GROUPS}{category.strip()}"
             if not groups.strip():
                 return "if_unread"
-            return Condition(name, "any", groups) if name in self.fields else "group_unknown"
+            return MergeCondition(name, "any", groups) if name in self.fields else "group_unknown"
         match = _MAILCHIMP_CONDITION.match(rest.strip())
         if not match or (word == "IFNOT" and match[2]):
             return "if_unread"
         return self._condition(match[1], match[2] or "", (match[3] or "").strip(), word == "IFNOT")
 
-    def _condition(self, name: str, operator: str, value: str, negated: bool) -> Condition | str:
+    def _condition(self, name: str, operator: str, value: str, negated: bool) -> MergeCondition | str:
         canonical = FLAGS.get(name) or MAILCHIMP.get(name) or OURS.get(name) or self._field(name)
         if canonical is None:
             return "tag_place" if BY_PLACE.match(name) else "tag_unknown"
         if negated and operator:
             return "if_unread"
-        return Condition(canonical, operator or ("lacks" if negated else "has"), value)
+        return MergeCondition(canonical, operator or ("lacks" if negated else "has"), value)
 
     # --- conditions ---
 
@@ -307,7 +307,7 @@ class _MergeParser:
             self._turn(match, None)
         elif word in ("if", "elif", "elsif", "elseif"):
             condition_match = _OUR_CONDITION.match(rest.strip())
-            condition: Condition | str = "if_unread"
+            condition: MergeCondition | str = "if_unread"
             if tagged := _OUR_GROUP.match(rest.strip()):
                 condition = self._tagged(tagged[2][1:-1], bool(tagged[1]))
             elif condition_match:
@@ -328,9 +328,9 @@ class _MergeParser:
         else:
             self._flaw("tag_unread", match)
 
-    def _tagged(self, name: str, negated: bool) -> Condition | str:
+    def _tagged(self, name: str, negated: bool) -> MergeCondition | str:
         known = f"{TAGGED}{name.casefold()}" in self.fields
-        return Condition(GROUPS, "none" if negated else "any", escaped_group(name)) if known else "tagged_unknown"
+        return MergeCondition(GROUPS, "none" if negated else "any", escaped_group(name)) if known else "tagged_unknown"
 
     def _unreadable(self, match: re.Match[str], code: str, opens: bool, closer: str, **values: str) -> None:
         """Note the flaw, and go on as if the condition were there, so that its end is not called stray as well."""
@@ -338,17 +338,17 @@ class _MergeParser:
             values |= {"tag": _PLACE.search(match[0])[0], "known": _some(self._known())}  # type: ignore[index]
         self._flaw(code, match, **values)
         if opens:
-            self._open(match, Condition("", "has"), closer)
+            self._open(match, MergeCondition("", "has"), closer)
         elif self.stack:
-            self.stack[-1].turn(Condition("", "has"))
+            self.stack[-1].turn(MergeCondition("", "has"))
 
-    def _open(self, match: re.Match[str], condition: Condition, closer: str) -> None:
+    def _open(self, match: re.Match[str], condition: MergeCondition, closer: str) -> None:
         if len(self.stack) == MAX_DEPTH:
             self._flaw("if_deep", match, limit=str(MAX_DEPTH))
         # Deeper ones are still kept on the stack, a flaw stops the letter; MAX_TAGS bounds the depth.
         self.stack.append(_OpenCondition(_short(match[0]), self.line, closer, condition))
 
-    def _turn(self, match: re.Match[str], condition: Condition | None) -> None:
+    def _turn(self, match: re.Match[str], condition: MergeCondition | None) -> None:
         if not self.stack:
             self._flaw("else_alone", match, fix="remove")
         elif self.stack[-1].condition is None:

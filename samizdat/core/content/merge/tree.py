@@ -28,7 +28,7 @@ class MergeTag:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class MergeCondition:
     """`name` compared with `value`. Operators: has, lacks, =, !=, <, >, <=, >=, any and none (of a comma list)."""
 
     name: str
@@ -42,7 +42,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    condition: Condition | None  # None: else
+    condition: MergeCondition | None  # None: else
     nodes: "tuple[Node, ...]"
 
 
@@ -107,7 +107,7 @@ def escaped_group(name: str) -> str:
     return name.replace(",", "\\,")
 
 
-def walk(nodes: Iterable[Node]) -> Iterator[MergeTag | Condition]:
+def walk(nodes: Iterable[Node]) -> Iterator[MergeTag | MergeCondition]:
     """Every tag and condition of a tree, in order."""
     for node in nodes:
         if isinstance(node, MergeTag):

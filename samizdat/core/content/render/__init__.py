@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
-from samizdat.core.content.merge import Condition
+from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, default_value
 from samizdat.core.content.render.content import Content, Piece, RenderedContent, TemplateEdge, php_date, tidy
 from samizdat.core.content.render.renderer import ContentRenderer
@@ -73,7 +73,7 @@ def _filled(slot: ValueSlot, values: Mapping[str, str]) -> str:
     return ESCAPES[slot.kind](value or slot.default)
 
 
-def conditions_of(letter: RenderedContent) -> list[Condition]:
+def conditions_of(letter: RenderedContent) -> list[MergeCondition]:
     """All that the letter asks of a reader."""
     pieces = (*letter.subject, *letter.html, *letter.text)
     return [piece.condition for piece in pieces if isinstance(piece, TemplateEdge) and piece.condition]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from samizdat.core import dates
 from samizdat.core.content.blocks.styles import PLAIN, BlockStyles
-from samizdat.core.content.merge import Condition
+from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.message import ValueSlot
 from samizdat.core.content.phrases import PhraseTable, base, known, spoken
 from samizdat.core.content.problems import ContentProblem
@@ -60,7 +60,7 @@ class TemplateEdge:
 
     kind: Literal["if", "turn", "end"]
     choice: int
-    condition: Condition | None = None
+    condition: MergeCondition | None = None
     line: int = 1
 
 

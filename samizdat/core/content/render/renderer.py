@@ -18,7 +18,7 @@ from samizdat.core.content import merge
 from samizdat.core.content.blocks.reading import BadDocument, dumps, parse
 from samizdat.core.content.blocks.schema import Node as Document
 from samizdat.core.content.markdown import is_knotted, markdown
-from samizdat.core.content.merge import KNOWN, PERSONAL, Condition, IfBlock, MergeTag, Node, Text
+from samizdat.core.content.merge import KNOWN, PERSONAL, IfBlock, MergeCondition, MergeTag, Node, Text
 from samizdat.core.content.message import ESCAPES, Kind, ValueSlot, dated
 from samizdat.core.content.phrases import PhraseTable
 from samizdat.core.content.problems import ContentProblem, Severity
@@ -167,7 +167,9 @@ class ContentRenderer:
         self.choices += 1
         return self.choices
 
-    def _edge(self, kind: Literal["if", "turn"], number: int, condition: Condition | None, line: int) -> TemplateEdge:
+    def _edge(
+        self, kind: Literal["if", "turn"], number: int, condition: MergeCondition | None, line: int
+    ) -> TemplateEdge:
         if condition is not None:
             self.used.add(condition.name)
         return TemplateEdge(kind, number, condition, line)
