@@ -1,14 +1,17 @@
-"""Who may know whom. The contracts stand in pyproject.toml."""
+"""Who may know whom, by imports and by the tables that SQL names. The contracts stand in pyproject.toml."""
 
 import ast
 import graphlib
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 
 ROOT = Path(__file__).parent.parent
 
@@ -69,3 +72,69 @@ def _at_the_top(nodes: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFro
             yield from _at_the_top(node.orelse)
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from _at_the_top(ast.iter_child_nodes(node))
+
+
+# -- tables --
+
+# (module, table of another app) -> why no query of the owner, and no piece of one, serves.
+EXCEPTIONS = {
+    ("campaigns/sql.py", "accounts_organization"): "One EXISTS over three keys, asked again for every slice.",
+}
+
+
+def _owners() -> dict[str, str]:
+    """Our tables, and whose they are."""
+    return {
+        model._meta.db_table: model._meta.app_label
+        for model in apps.get_models(include_auto_created=True)
+        if model.__module__.startswith("samizdat.")
+    }
+
+
+def _named_tables() -> Iterator[tuple[str, str, str]]:
+    """(module, its app, table) of each table that a string of a module names."""
+    tables = _owners().keys()
+    for path in sorted((ROOT / "samizdat").rglob("*.py")):
+        if "migrations" in path.parts:
+            continue
+        name = str(path.relative_to(ROOT / "samizdat"))
+        words = {word for text in _strings(ast.parse(path.read_bytes())) for word in re.findall(r"\w+", text)}
+        for table in sorted(words & tables):
+            yield name, name.split("/")[0].removesuffix(".py"), table
+
+
+def _strings(tree: ast.AST) -> Iterator[str]:
+    """Those that are no docstrings."""
+    prose = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield node.value
+
+
+def test_sql_names_tables_of_its_own_app_alone() -> None:
+    owner = _owners()
+    foreign = {(name, table) for name, app, table in _named_tables() if owner[table] != app}
+    assert foreign == EXCEPTIONS.keys()
+
+
+def test_an_exception_knows_only_whom_the_arrows_let_it_know() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    floors = [{app.strip(" ()").removeprefix("samizdat.") for app in layer.split("|")} for layer in layers]
+    floor = {app: number for number, apps in enumerate(floors) for app in apps}
+    for name, table in EXCEPTIONS:
+        assert floor[name.split("/")[0]] < floor[_owners()[table]]
+
+
+def test_every_condition_of_a_segment_has_its_sql() -> None:
+    from samizdat.audience.segments.sql import condition_sql
+    from samizdat.core import segment
+
+    unknown = condition_sql.dispatch(object)
+    assert not [kind for kind in segment.KINDS if condition_sql.dispatch(kind) is unknown]

@@ -15,12 +15,11 @@ from samizdat.db import on_sqlite, plain_cursor, update_many
 
 # (id, organization, blob, blind, index version, provider, language, joined)
 type SubscriberRow = tuple[int, int, bytes, bytes, int, int, str, str]
-
 # (subscriber, list, status, may, since)
 type SubscriptionRow = tuple[int, int, int, int, str]
-
 # (organization, subscriber, list or None, kind, purpose, way, day, blob, digest)
 type ConsentRow = tuple[int, int, int | None, int, int, int, str, bytes, bytes]
+
 _COLUMNS = {
     "audience_subscriber": (
         "id", "organization_id", "blob", "blind", "index_version", "provider", "language", "joined",

@@ -19,6 +19,16 @@ from samizdat.db import (
     update_many,
 )
 
+# Days are texts (YYYY-MM-DD) here: at a million rows their making and comparing counts.
+
+# Bytes of a blind index.
+BLIND = 16
+# What a consent record says in the chain, by its number.
+RECORD_DIGEST = "SELECT digest FROM audience_consentrecord WHERE id = %s"
+
+
+# -- look-ups --
+
 
 def providers(rows: Sequence[int]) -> dict[int, int]:
     """Mailbox provider by subscriber row."""
@@ -33,19 +43,6 @@ def has_subscribers(organization: int) -> bool:
         bounds = [organization << 40, (organization + 1) << 40]
         cursor.execute("SELECT 1 FROM audience_subscriber WHERE id >= %s AND id < %s LIMIT 1", bounds)
         return cursor.fetchone() is not None
-
-
-@cache
-def _date(day: str) -> date:
-    return date.fromisoformat(day)
-
-
-# What a consent record says in the chain, by its number.
-RECORD_DIGEST = "SELECT digest FROM audience_consentrecord WHERE id = %s"
-
-
-# Bytes of a blind index.
-BLIND = 16
 
 
 def subscribers_by_blind(organization: int, blinds: Sequence[bytes]) -> list[tuple[bytes, int, bytes, str]]:
@@ -123,6 +120,9 @@ def consent_with_words(
     return [(row[0], tuple(row[1:7]), bytes(row[7])) for row in rows]
 
 
+# -- counts --
+
+
 def count_subscribed_but_not_written_to(list_id: int, tag: int | None) -> int:
     """Subscribed, and suppressed. The condition is that of the index subscription_stopped, word for word; SQLite would
     still take the index by status, which has two columns that fit, and walk through everybody."""
@@ -198,6 +198,9 @@ def _with_tag(query: str, values: list[Any], tag: int | None) -> tuple[str, list
     return f"{query} AND EXISTS ({carries})", [*values, tag]
 
 
+# -- pages and locks --
+
+
 def subscribers_below(start: int, below: int, limit: int) -> list[int]:
     query = "SELECT id FROM audience_subscriber WHERE id >= %s AND id < %s ORDER BY id DESC LIMIT %s"
     return fetch_numbers(query, [start, below, limit])
@@ -266,6 +269,9 @@ def _by_number(query: str, numbers: Sequence[int], order: str = "") -> list[Any]
         return rows
 
 
+# -- changed rows and sums --
+
+
 def update_subscribers(rows: Sequence[tuple[bytes, str, int]]) -> None:
     """(blob, language, id)."""
     update_many("UPDATE audience_subscriber SET blob = %s, language = %s WHERE id = %s", rows)
@@ -282,6 +288,11 @@ def update_subscriptions(rows: Sequence[tuple[int, int, str, int, int]]) -> None
 def update_asking(rows: Sequence[tuple[int, int, int]]) -> None:
     """(asking, subscriber, list)."""
     update_many("UPDATE audience_subscription SET asking = %s WHERE subscriber_id = %s AND list_id = %s", rows)
+
+
+@cache
+def _date(day: str) -> date:
+    return date.fromisoformat(day)
 
 
 def insert_suppressions(rows: Sequence[tuple[int, bytes, int, str, str]]) -> None:
@@ -341,6 +352,9 @@ def sweep_after_erasing() -> bool:
             "audience_readablevalue, audience_dataqualityissue"
         )
         return True
+
+
+# -- exports: everything about everybody, by pages of keys --
 
 
 def subscribers_page(organization: int, after: int, end: int, limit: int) -> list[tuple[int, bytes, str, str]]:
@@ -426,6 +440,9 @@ def suppressions_with_days(organization: int, blinds: Sequence[bytes]) -> list[t
     return _by_blind(query, organization, blinds)
 
 
+# -- readable values --
+
+
 def put_readable(rows: Sequence[tuple[int, int, int]]) -> None:
     """(subscriber, field, value); one that is there takes the new value."""
     into = "INSERT INTO audience_readablevalue (subscriber_id, field_id, value)"
@@ -446,6 +463,9 @@ def drop_readable(rows: Sequence[tuple[int, int]]) -> None:
 def drop_readable_slice(field: int, limit: int) -> int:
     """Some values of a field that is readable no more; how many went."""
     return delete_slice("audience_readablevalue", "field_id", field, limit)
+
+
+# -- bulk work --
 
 
 def tag_many(tag: int, subscribers: Sequence[int]) -> list[int]:
