@@ -29,6 +29,8 @@ MOST_UNSENT = 64 * 1024 * 1024
 # each connection: a thousand of them that read nothing would cost a core for seconds, and its memory.
 SYSTEM_TAKES = 128 * 1024
 LOOK_SECONDS = 1.0
+# Seconds between two looks at ourselves while nobody comes.
+TICK = 1.0
 # Connections that the kernel holds for us, which are all taken in one go, and files of our own.
 BACKLOG, OWN_FILES = 256, 256
 # Connections that wait in the system until we take them. Whoever finds no room there is let in a second later.
@@ -190,7 +192,30 @@ class ClientConnection(H11Protocol):
 
 
 class ConnectionServer(uvicorn.Server):
-    """uvicorn takes as many connections in one go as it lets wait; here more may wait."""
+    """uvicorn takes as many connections in one go as it lets wait; here more may wait. It looks ten times a second
+    whether it is to end, and is woken for that here."""
+
+    _ending: asyncio.Event | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _ends = False
+
+    @property
+    def should_exit(self) -> bool:
+        return self._ends
+
+    @should_exit.setter
+    def should_exit(self, ends: bool) -> None:
+        """From any thread, and from a handler of signals."""
+        self._ends = ends
+        if ends and self._loop is not None and self._ending is not None:
+            with contextlib.suppress(RuntimeError):  # It has ended.
+                self._loop.call_soon_threadsafe(self._ending.set)
+
+    async def main_loop(self) -> None:
+        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), TICK)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connections
 
-from samizdat import dbclock
+from samizdat import database_changes, dbclock
 from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience.models import NUMBER_MASK, row_id
@@ -85,6 +85,8 @@ class Claimer:
         self._known_routes: dict[int, object] = {}
         self._lively: dict[int, float] = {}
         self._next_tick = 0.0
+        self._changes = database_changes.DatabaseChanges()
+        self.at_work = True  # Is there a campaign that sends or waits?
         self._domains: dict[tuple[int, str], rate_budgets.WarmUp] = {}
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
         self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
@@ -175,7 +177,8 @@ class Claimer:
         self._write_put_off()
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + TICK
-            self._tick()
+            if self._changes.has_news() or self.at_work:
+                self._tick()
         while self._wanted:
             lane = self._wanted.popleft()
             self._wanting[lane.organization] = lane
@@ -415,6 +418,7 @@ class Claimer:
         rows = Campaign.objects.filter(
             state__in=("sending", "waiting"), organization__fenced=False, edition__isnull=False
         ).values(*wait_reasons.FIELDS)
+        self.at_work = bool(rows)
         by_organization: dict[int, list[dict[str, Any]]] = {}
         for row in rows:
             by_organization.setdefault(row["organization_id"], []).append(row)

@@ -30,6 +30,8 @@ log = logging.getLogger("samizdat.sender")
 
 # Seconds between two looks at what waits on the event loop.
 BEAT = 0.05
+# The same while no organization has anything to send, if nobody calls.
+REST = 1.0
 # Stopping: what is in flight gets this long, then it is cut off (and is in doubt only if its last dot has left).
 PATIENCE = 7.0
 # Seconds without a turn after which the event loop counts as stuck.
@@ -86,6 +88,7 @@ class Sender:
         self.feeder = Claimer(self)
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._called = asyncio.Event()
 
     def run(self) -> None:
         """Raises SenderFailed when it could not go on."""
@@ -105,7 +108,11 @@ class Sender:
         """Run something on the event loop, soon."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # The loop has ended: nothing is in flight any more.
-                self._loop.call_soon_threadsafe(function, *arguments)
+                self._loop.call_soon_threadsafe(self._do, function, *arguments)
+
+    def _do(self, function: Callable[..., None], *arguments: Any) -> None:
+        self._called.set()
+        function(*arguments)
 
     def begin_records(self, name: str, header: ledger.Header) -> None:
         self.journal = Journal(name, header)
@@ -132,8 +139,16 @@ class Sender:
             return
         while not self.stop.is_set():
             self._beat()
-            await asyncio.sleep(BEAT)
+            await self._pause()
         await self._close()
+
+    async def _pause(self) -> None:
+        if self.feeder.at_work or any(lane.in_flight for lane in self.lanes):
+            await asyncio.sleep(BEAT)
+            return
+        self._called.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._called.wait(), REST)
 
     def _live(self) -> None:
         self._turned = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import close_old_connections, connection, connections
 
-from samizdat import dbclock
+from samizdat import database_changes, dbclock
 from samizdat.delivery import clock_jumps, database_progress
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.heartbeat import STUCK, Heartbeat
@@ -28,6 +28,8 @@ log = logging.getLogger("samizdat.worker")
 
 QUICK_SECONDS = 1.0
 SLOW_SECONDS = 10.0
+# The same for the slow round on SQLite while nobody writes anything: then little comes due.
+QUIET_SECONDS = 30.0
 # Between two looks for processes that are gone.
 LOOK_SECONDS = 3.0
 # Tasks at a time in one process on PostgreSQL.
@@ -140,20 +142,23 @@ def is_moving() -> bool:
 def run_clock() -> None:
     """Ticks until the process is to stop. On PostgreSQL the slow round is a periodic task of the engine."""
     slow_at = 0.0
-    only = RunOnly(CLOCK_LOCK)
+    only, changes = RunOnly(CLOCK_LOCK), database_changes.DatabaseChanges()
+    lasting = database_changes.DatabaseChanges(QUIET_SECONDS, own=False)
 
     def round_() -> None:
         nonlocal slow_at
         dbclock.sync()
         clock_jumps.look(dbclock.now(), dbclock.ticks())
         watch.keep()
+        if not changes.has_news():
+            return
         # On every machine, whoever has the clock; it writes no row, for which one that hangs could keep us waiting.
         with _reported("The note of how far the database has come"):
             database_progress.keep(dbclock.now())
         if not only.here():
             return
         scheduler.tick(dbclock.now(), scheduler.QUICK)
-        if connection.vendor != "postgresql" and time.monotonic() >= slow_at:
+        if connection.vendor != "postgresql" and time.monotonic() >= slow_at and lasting.has_news():
             slow_at = time.monotonic() + SLOW_SECONDS
             scheduler.tick(dbclock.now(), scheduler.SLOW)
 
@@ -189,10 +194,10 @@ def run_guard(looked: threading.Event) -> None:
 
 def run_intake() -> None:
     """A loop of its own: who has left waits for nothing else that is to be done."""
-    only = RunOnly(INTAKE_LOCK)
+    only, changes = RunOnly(INTAKE_LOCK), database_changes.DatabaseChanges()
 
     def round_() -> None:
-        if only.here():
+        if changes.has_news() and only.here():
             _belong_to_us()
             scheduler.tick(dbclock.now(), scheduler.FIRST)
 
@@ -210,10 +215,11 @@ def _belong_to_us() -> None:
 
 def run_signups() -> None:
     """A loop of its own: who has mail to write gets a lane, and nobody's leaving waits for a relay."""
-    only = RunOnly(SIGNUPS_LOCK)
+    only, changes = RunOnly(SIGNUPS_LOCK), database_changes.DatabaseChanges()
 
     def round_() -> None:
-        if only.here():
+        # A relay that was away is tried again by hours that are kept here, not in the database.
+        if (changes.has_news() or signups.memory.tries or signups.memory.held) and only.here():
             _belong_to_us()
             waiting_mail.look(dbclock.now())
             remote_checks.look()
@@ -283,9 +289,10 @@ def _run_embedded() -> None:
     from django_tasks_db.models import DBTaskResult
 
     enqueue.ring_again()
+    changes = database_changes.DatabaseChanges()
     while not tasks.stopping.is_set():
         with _reported("The task engine"):
-            if DBTaskResult.objects.ready().exists():
+            if changes.has_news() and DBTaskResult.objects.ready().exists():
                 Worker(
                     queue_names=["default"],
                     interval=0,
@@ -297,4 +304,4 @@ def _run_embedded() -> None:
                     excluded_queue_names=[],
                 ).run()
                 continue
-        tasks.stopping.wait(0.5)
+        tasks.stopping.wait(QUICK_SECONDS)
