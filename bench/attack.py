@@ -254,9 +254,9 @@ def processes(site: Served) -> dict[str, int]:
     found = {"supervisor": site.process}
     for pid in common.tree(site.process)[1:]:
         with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if b"samizdat.worker.processes.child" in words:
-                found[words[words.index(b"samizdat.worker.processes.child") + 1].decode()] = pid
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            if name.startswith("samizdat-"):
+                found[name.removeprefix("samizdat-")] = pid
     return found
 
 

@@ -238,7 +238,7 @@ class Run:
 
     def stop_worker(self, seconds: float) -> None:
         time.sleep(GOING)
-        worker = next(pid for pid in common.tree(self.site.process) if words_of(pid)[-2:-1] == [b"worker"])
+        worker = next(pid for pid in common.tree(self.site.process) if b"worker" in words_of(pid))
         os.kill(worker, signal.SIGSTOP)
         time.sleep(seconds)
         # The supervisor may have ended one that gave no sign of life, and begun another.

@@ -606,8 +606,7 @@ def desk_of(supervisor: int) -> int:
     while time.monotonic() < end:
         for process in common.tree(supervisor):
             with contextlib.suppress(OSError):
-                words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-                if b"samizdat.worker.processes.child" in words and b"desk" in words:
+                if Path(f"/proc/{process}/comm").read_text() == "samizdat-desk\n":
                     return process
         time.sleep(0.1)
     raise SystemExit("The desk was not started.")

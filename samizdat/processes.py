@@ -41,7 +41,9 @@ _PUBLIC = frozenset(
 )
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
-_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
+_PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_NO_NEW_PRIVS = 4, 15, 38
+# Of /proc/self/stat after the name: where words and environment begin and end that we were started with.
+_WORDS, _ENVIRONMENT = slice(45, 47), slice(47, 49)
 
 
 def command(module: str, *words: str) -> list[str]:
@@ -139,6 +141,25 @@ def close_memory() -> None:
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
+def name(role: str) -> None:
+    """What `ps` and `top` show: a process that was forked has the words of the one that it was forked from."""
+    _prctl(_PR_SET_NAME, f"samizdat-{role}".encode())
+    _overwrite(_WORDS, f"samizdat\0{role}".encode())
+
+
+def wipe_environment() -> None:
+    """That we were started with. After os.environ was made anew: what is in there now lies elsewhere."""
+    _overwrite(_ENVIRONMENT, b"")
+
+
+def _overwrite(place: slice, text: bytes) -> None:
+    with contextlib.suppress(OSError, ValueError):  # Linux only.
+        stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        start, end = map(int, stat[place])
+        if start:  # Else the kernel does not say.
+            ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
+
+
 def limit(kind: int, most: int) -> None:
     """Of this process and all that it starts, for good; one that is lower already stays."""
     with contextlib.suppress(ValueError, OSError):
@@ -161,6 +182,6 @@ def keep_privileges_low() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _prctl(what: int, value: int) -> None:
+def _prctl(what: int, value: int | bytes) -> None:
     with contextlib.suppress(OSError, AttributeError):  # Linux only.
         ctypes.CDLL(None).prctl(what, value, 0, 0, 0)

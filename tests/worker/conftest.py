@@ -26,7 +26,7 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SERVE = (
-    "from samizdat.cli.bootstrap import open_house; open_house(); import sys; "
+    "from samizdat.cli.bootstrap import load_django, open_house; load_django(); import sys; "
     "from samizdat.worker.processes.supervisor import serve; "
 )
 
@@ -78,7 +78,7 @@ class Instance:
         self.log = self.folder.with_name("streams.txt")
         with self.log.open("a") as out:
             self.process = warm.Process(
-                ["-c", SERVE + f"sys.exit(serve({self.ports[0]}, {self.ports[1]}))"],
+                ["-c", SERVE + f"sys.exit(serve({self.ports[0]}, {self.ports[1]}, opened=open_house))"],
                 env=self.environment,
                 cwd=ROOT,
                 stdout=out,
@@ -110,19 +110,20 @@ class Instance:
         assert self.process is not None
         found: dict[str, list[int]] = {}
         parents: dict[int, int] = {}
-        children: dict[Path, list[bytes]] = {}
+        children: dict[Path, str] = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                parents[int(folder.name)] = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
-                words = folder.joinpath("cmdline").read_bytes().split(b"\0")
+                state, parent, *_more = folder.joinpath("stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(parent)
+                name = folder.joinpath("comm").read_text().strip()
             except OSError:
                 continue
-            if b"samizdat.worker.processes.child" in words:
-                children[folder] = words
-        for folder, words in children.items():
+            role = name.removeprefix("samizdat-")
+            if role in ("desk", "public", "worker", "sender") and role != name and state != "Z":
+                children[folder] = role
+        for folder, role in children.items():
             parent = parents[int(folder.name)]
             if self.process.pid in (parent, parents.get(parent)):
-                role = words[words.index(b"samizdat.worker.processes.child") + 1].decode()
                 found.setdefault(role, []).append(int(folder.name))
         return found
 

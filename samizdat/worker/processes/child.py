@@ -18,6 +18,8 @@ PR_SET_PDEATHSIG = 1
 KEYS_VARIABLE, PULSE_VARIABLE = "SAMIZDAT_KEYS_FD", "SAMIZDAT_PULSE_FD"
 # Seconds a child has after TERM or after its supervisor's death; then it ends without ceremony.
 LAST = 9.5
+# Between two signs of life.
+SIGN_SECONDS = 3.0
 
 # Desk and public hold nothing that a kill could spoil, and their port must be free at once for the next supervisor.
 # Worker and sender finish what is in flight.
@@ -26,6 +28,7 @@ WITH_PARENT = {"desk": signal.SIGKILL, "public": signal.SIGKILL, "worker": signa
 
 def main(role: str, descriptor: int | None = None) -> int:
     processes.close_memory()
+    processes.name(role)
     if role in ("desk", "public"):
         processes.keep_privileges_low()
     if role == "public":
@@ -96,7 +99,7 @@ def _serve(role: str, descriptor: int | None) -> int:
             yield
 
         async def on_tick(self, counter: int) -> bool:
-            """Called ten times a second while connections are looked after."""
+            """Called each second while connections are looked after."""
             if module.application.moves:
                 sign()
             return await super().on_tick(counter)
@@ -125,7 +128,7 @@ def _open_house(with_django_secret: bool) -> None:
 
 
 class LifeSign:
-    """Our sign of life for the supervisor: a byte a second into the pipe that it has given us."""
+    """Our sign of life for the supervisor: a byte now and then into the pipe that it has given us."""
 
     def __init__(self) -> None:
         self._pipe = int(os.environ.get(PULSE_VARIABLE, "-1"))
@@ -136,7 +139,7 @@ class LifeSign:
 
     def __call__(self) -> None:
         if self._pipe >= 0 and time.monotonic() >= self._next:
-            self._next = time.monotonic() + 1.0
+            self._next = time.monotonic() + SIGN_SECONDS
             with contextlib.suppress(OSError):
                 os.write(self._pipe, b".")
 

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -32,16 +33,21 @@ from samizdat.worker.inbox.link_keys import box_key, has_to_send, reader_links
 from samizdat.worker.processes import users as becoming
 from samizdat.worker.processes.child import PULSE_VARIABLE
 from samizdat.worker.processes.users import CannotServe, StartedProcess, StarterGone, Starters
+from samizdat.worker.processes.zygote import ForkedProcess, Zygote
 
 log = logging.getLogger("samizdat.worker")
 
 LOCK_NAME = "serve.lock"
 
-# Seconds before a dead child is started again, doubling; from the beginning once it has lived for LIVED.
-FIRST_WAIT, LAST_WAIT, LIVED = 0.5, 30.0, 60.0
+# Seconds before a dead child is started again, doubling from the second time on; from the beginning once it has lived
+# for LIVED.
+FIRST_WAIT, SECOND_WAIT, LAST_WAIT, LIVED = 0.1, 0.5, 30.0, 60.0
 
-# Seconds between two starts from which on `doctor` calls it trouble: four ends in a row.
-TROUBLE = 4.0
+# Seconds between two starts above which `doctor` calls it trouble: four ends in a row.
+TROUBLE = 2.0
+
+# Seconds between two looks while nothing happens, and while a child is on its way out.
+LOOK, SOON = 1.0, 0.02
 
 # Seconds without a sign of life after which a process that has given some is killed: it hangs. What a worker or sender
 # had in hand is in its journal, and the one that is started next reads it; desk and public pages have nothing in hand.
@@ -73,7 +79,7 @@ class Child:
     descriptors: tuple[int, ...] = ()
     environment: dict[str, str] | None = None  # None: that of a process that holds keys.
     starter: Starters | None = None  # Of one that runs as another user.
-    process: subprocess.Popen[bytes] | StartedProcess | None = None
+    process: subprocess.Popen[bytes] | StartedProcess | ForkedProcess | None = None
     started: float = 0.0
     wait: float = FIRST_WAIT
     again: float = 0.0
@@ -103,6 +109,9 @@ def serve(
         if users.become:  # Root alone gives ports below 1024; everything else is for who we are then.
             sockets = [stack.enter_context(listening(host, port_number)) for port_number in (port, public_port)]
         starter = becoming.become(users)
+        zygote = stack.enter_context(_zygote())
+        if starter is not None:
+            starter.check()
         opened()
         source = stack.enter_context(_the_house())
         desk, public = sockets or [
@@ -116,15 +125,29 @@ def serve(
         if starter is None:
             note(becoming.no_boundary())
         ready(_url(desk), _url(public))
-        return Supervisor(children, source).run()
+        return Supervisor(children, source, zygote).run()
 
 
 def work(senders: int | None = None, *, opened: Callable[[], object] = lambda: None) -> int:
     """The same without desk and public pages, for further machines on PostgreSQL. Errors as of `serve`."""
     becoming.become(becoming.users(pages=False))
-    opened()
-    with _the_house() as source:
-        return Supervisor(_background(senders), source).run()
+    with _zygote() as zygote:
+        opened()
+        with _the_house() as source:
+            return Supervisor(_background(senders), source, zygote).run()
+
+
+@contextlib.contextmanager
+def _zygote() -> Iterator[Zygote | None]:
+    """None where a process can't have the children of its children: there each is started as a program."""
+    if sys.platform != "linux":
+        yield None
+        return
+    zygote = Zygote()
+    try:
+        yield zygote
+    finally:
+        zygote.end()
 
 
 def _background(senders: int | None) -> list[Child]:
@@ -344,8 +367,11 @@ def _keep_publicdb_open() -> None:
 class Supervisor:
     """Starts children, starts the dead again, and stops them all."""
 
-    def __init__(self, children: list[Child], source: Any) -> None:
-        self._children = children
+    def __init__(self, children: list[Child], source: Any, zygote: Zygote | None = None) -> None:
+        self._children, self._zygote = children, zygote
+        self._bell, self._rope = os.pipe()
+        for end in (self._bell, self._rope):
+            os.set_blocking(end, False)
         given = partial(reader_links, source), partial(box_key, source), has_to_send
         self._keys = KeyServer(source, *given, self.troubles)
         self._stopping = False
@@ -356,6 +382,8 @@ class Supervisor:
         self._keys.listen(data_folder())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # It rings, and no more.
+        signal.set_wakeup_fd(self._rope, warn_on_full_buffer=False)
         if connection.vendor == "postgresql":
             connections.close_all()  # Ours are of no more use, and the server counts sessions.
         notify("READY=1")
@@ -366,10 +394,27 @@ class Supervisor:
             looked = time.monotonic()
             for child in self._children:
                 self._see_to(child)
+            if self._zygote is not None:
+                self._zygote.reap_others({child.process.pid for child in self._children if child.process is not None})
             _keep_publicdb_open()
-            time.sleep(0.1)
+            self._rest()
         notify("STOPPING=1")
         return self._end()
+
+    def _rest(self) -> None:
+        """Until a signal or a sign of life comes, a child is due, or for a moment."""
+        now = time.monotonic()
+        due = [child.again - now for child in self._children if child.process is None]
+        if any(child.process is not None and child.pulse < 0 for child in self._children):
+            due.append(SOON)  # Its pipe is shut, so it ends.
+        seconds = min([LOOK, *(max(0.0, left) for left in due)])
+        poll = select.poll()
+        for descriptor in (self._bell, *(child.pulse for child in self._children)):
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLIN)
+        poll.poll(seconds * 1000)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._bell, 4096)
 
     def _stop(self, _signal: int, _frame: object) -> None:
         self._stopping = True
@@ -399,7 +444,7 @@ class Supervisor:
         """Each time for longer."""
         log.warning("%s; it starts again in %g s.", why.rstrip("."), child.wait)
         child.again, child.trouble = time.monotonic() + child.wait, why
-        child.wait = min(child.wait * 2, LAST_WAIT)
+        child.wait = min(max(child.wait * 2, SECOND_WAIT), LAST_WAIT)
 
     def _shut(self, child: Child) -> None:
         """Whatever it has left behind asks for nothing over its line any more."""
@@ -420,8 +465,11 @@ class Supervisor:
 
     def _listen(self, child: Child, now: float) -> None:
         """Takes its signs of life; kills it when they have stopped coming."""
-        with contextlib.suppress(BlockingIOError):
-            if child.pulse >= 0 and os.read(child.pulse, 4096):
+        if child.pulse >= 0:
+            with contextlib.suppress(BlockingIOError):
+                if not os.read(child.pulse, 4096):  # It ends; one that has shut its pipe and does not end hangs.
+                    os.close(child.pulse)
+                    child.pulse = -1
                 child.heard = now
         if child.heard is not None and now - child.heard > SILENT and child.process is not None:
             log.warning("The %s process hangs; it is killed.", child.role)
@@ -450,10 +498,14 @@ class Supervisor:
         child.started, child.keys = time.monotonic(), ours
         self._keys.serve(ours, child.role)
 
-    def _process(self, child: Child, files: tuple[int, ...]) -> subprocess.Popen[bytes] | StartedProcess:
+    def _process(
+        self, child: Child, files: tuple[int, ...]
+    ) -> subprocess.Popen[bytes] | StartedProcess | ForkedProcess:
         surroundings = child.environment or processes.environment() | _settings_name()
         if child.starter:
             return child.starter.start(surroundings, files)
+        if self._zygote is not None and child.environment is None:
+            return self._zygote.start(child.role, files)
         with processes.no_terminal() as errors:
             return subprocess.Popen(
                 processes.command("samizdat.worker.processes.child", child.role, *map(str, child.descriptors)),
@@ -492,6 +544,8 @@ class Supervisor:
         for child in self._children:
             if child.starter:
                 child.starter.end()
+        if self._zygote is not None:
+            self._zygote.end()
         return 0
 
 

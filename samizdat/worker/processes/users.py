@@ -81,8 +81,8 @@ def _known(name: str) -> pwd.struct_passwd:
 
 
 def become(users: Users) -> "Starters | None":
-    """From here on we are who the data belong to. Returns who starts the public process where that is somebody else.
-    Errors: CannotServe."""
+    """From here on we are who the data belong to. Returns who starts the public process where that is somebody else, to
+    be checked. Errors: CannotServe."""
     folder = data_folder()
     if not folder.exists():
         return None  # Whoever opens it says so.
@@ -102,8 +102,6 @@ def become(users: Users) -> "Starters | None":
         os.setgroups(os.getgrouplist(users.become.pw_name, users.become.pw_gid))
         os.setresgid(*[users.become.pw_gid] * 3)
         os.setresuid(*[users.become.pw_uid] * 3)
-    if starter:
-        starter.check()
     return starter
 
 

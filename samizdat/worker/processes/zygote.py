@@ -1,0 +1,320 @@
+"""The process that desk, worker and sender are forked from: it has imported all that they run, and holds nothing.
+
+It begins before any key is opened, with no connection, one thread and no descriptor but its line to the supervisor.
+What it has imported is in memory once for all of them, and a child is there at once. It is a copy of the supervisor
+before that one opens anything; once there are keys, and it was ended, one is started anew as a program.
+
+A child is forked by a process in between that ends at once, so that it belongs to the supervisor (a subreaper): that
+one hears of its end, and the end of this process ends nobody. The public process has other settings, other rights and
+often another user, so it is started as a program of its own.
+"""
+
+import contextlib
+import ctypes
+import errno
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from typing import Any
+
+from samizdat import processes
+from samizdat.worker.processes.users import StarterGone
+
+# What each role begins with; what these import comes with them.
+MODULES = (
+    "uvicorn",
+    "uvicorn.lifespan.on",
+    "samizdat.asgi",
+    "samizdat.connections",
+    "samizdat.urls",
+    "samizdat.web.asgi",
+    "samizdat.delivery.engine",
+    "samizdat.worker.processes.background",
+    "samizdat.worker.processes.child",
+    "samizdat.worker.processes.sender",
+)
+# Seconds that it has to answer: it may still be importing, on a machine that is busy.
+PATIENCE = 60.0
+# Bytes of a message, and descriptors with it: keys, signs of life, and the socket to listen on.
+MOST, MOST_FILES = 4096, 3
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_GONE = "The process that the others are forked from was ended, or hangs. Another one takes its place."
+
+
+class ForkedProcess:
+    """A child that was forked for us: what subprocess.Popen is, as far as the supervisor needs it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        if self._code is None:
+            try:
+                number, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                number, status = self.pid, 0
+            if number:
+                self._code = os.waitstatus_to_exitcode(status)
+        return self._code
+
+    def terminate(self) -> None:
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._send(signal.SIGKILL)
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("child", timeout)
+            time.sleep(0.02)
+        return code
+
+    def _send(self, number: int) -> None:
+        if self.poll() is None:  # Its number is ours until we have heard of its end.
+            os.kill(self.pid, number)
+
+
+class Zygote:
+    """That process, as the supervisor sees it. Made before any key is opened, by the only thread."""
+
+    def __init__(self) -> None:
+        _forget()
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        supervisor = os.getpid()
+        with processes.no_terminal() as errors, theirs:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            gc.collect()
+            gc.freeze()  # Who looks for garbage writes to every page, and has it for itself then.
+            with warnings.catch_warnings():
+                # Of threads that tests have: what they hold is not used in the copy.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                number = os.fork()
+            if number == 0:
+                _end_as(_begin, theirs.detach(), supervisor, errors)
+        self._process: ForkedProcess | subprocess.Popen[bytes] = ForkedProcess(number)
+        self._line.settimeout(PATIENCE)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def start(self, role: str, files: tuple[int, ...]) -> ForkedProcess:
+        """Errors: OSError where the system gives no process; StarterGone where this one was ended: the next call begins
+        another one. A child that it had forked before it could say so gets no key, and ends."""
+        if self._process.poll() is not None:
+            self._start_anew()
+        try:
+            socket.send_fds(self._line, [json.dumps({"role": role}).encode()], files)
+            answer = json.loads(self._line.recv(MOST))
+        except (OSError, ValueError) as error:
+            self._process.kill()  # It may hang.
+            self._process.wait()
+            raise StarterGone(_GONE) from error
+        if "failed" in answer:
+            raise OSError(answer["failed"], "")
+        return ForkedProcess(answer["pid"])
+
+    def _start_anew(self) -> None:
+        """From the disk: a copy of us would hold keys."""
+        self._line.close()
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._line.settimeout(PATIENCE)
+        with processes.no_terminal() as errors, theirs:
+            self._process = subprocess.Popen(
+                processes.command("samizdat.worker.processes.zygote", str(theirs.fileno())),
+                env=_environment(),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    def end(self) -> None:
+        self._line.close()
+        self._process.kill()
+        self._process.wait()
+        _prctl(_PR_SET_CHILD_SUBREAPER, 0)
+
+    def reap_others(self, ours: set[int]) -> None:
+        """What children have left behind belongs to us as well, as to every subreaper."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if ended is None or ended.si_pid in {self.pid, *ours}:
+                    return
+                os.waitid(os.P_PID, ended.si_pid, os.WEXITED | os.WNOHANG)
+            except ChildProcessError:
+                return
+
+
+# -- its own side -----------------------------------------------------------------------------------------------------
+
+
+def _environment() -> dict[str, str]:
+    from django.conf import settings
+
+    name = os.environ.get("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE)
+    return processes.environment() | {"DJANGO_SETTINGS_MODULE": name}
+
+
+def _begin(line: int, supervisor: int, errors: int | None) -> int:
+    """In the copy of the supervisor: what a program that was started would not have goes first."""
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    if errors is not None:
+        os.dup2(errors, 1)
+        os.dup2(errors, 2)
+    _keep_open({line})
+    chosen = _environment()
+    os.environ.clear()
+    os.environ.update(chosen)
+    processes.wipe_environment()
+    return serve(line, supervisor)
+
+
+def _forget() -> None:
+    """Keys and connections, of which there are none where `serve` is called as it is meant to be."""
+    from django.db import connections
+
+    from samizdat.vault import keyring
+
+    keyring.use(None)
+    connections.close_all()
+
+
+def _keep_open(kept: set[int]) -> None:
+    folder = "/proc/self/fd"
+    for number in map(int, os.listdir(folder)):
+        if number > 2 and number not in kept:
+            with contextlib.suppress(OSError):
+                os.close(number)
+
+
+def serve(number: int, supervisor: int) -> int:
+    """Imports everything, then forks a child for each question until the supervisor is gone."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:
+        return 1
+    os.umask(0o077)
+    processes.close_memory()
+    processes.name("zygote")
+    gc.disable()
+    import_everything()
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    line = socket.socket(fileno=number)
+    while True:
+        message, files, _flags, _address = socket.recv_fds(line, MOST, MOST_FILES, _CLOSE_ON_EXEC)
+        if not message:
+            return 0
+        try:
+            answer = {"pid": _fork(json.loads(message)["role"], files, supervisor)}
+        except OSError as error:
+            answer = {"failed": error.errno or 0}
+        for file in files:
+            os.close(file)
+        line.send(json.dumps(answer).encode())
+
+
+_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+def import_everything() -> None:
+    import django
+
+    django.setup()
+    for name in MODULES:
+        importlib.import_module(name)
+    with contextlib.suppress(ImportError):
+        importlib.import_module("uvloop")
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.template import engines
+    from django.urls import get_resolver
+
+    # What these name in the settings is imported when they are asked.
+    WSGIHandler()
+    engines.all()
+    get_resolver().url_patterns  # noqa: B018
+
+
+def _fork(role: str, files: list[int], supervisor: int) -> int:
+    """The number of the child. Errors: OSError."""
+    told, tells = os.pipe()
+    with open(told, "rb") as pipe:
+        try:
+            between = os.fork()
+            if between == 0:
+                _end_as(_fork_again, role, files, supervisor, tells)
+        finally:
+            os.close(tells)
+        number = int(pipe.read() or -errno.EAGAIN)
+    os.waitpid(between, 0)  # From now on the child is the supervisor's.
+    if number < 0:
+        raise OSError(-number, "")
+    return number
+
+
+def _fork_again(role: str, files: list[int], supervisor: int, tells: int) -> int:
+    try:
+        number = os.fork()
+    except OSError as error:
+        number = -(error.errno or errno.EAGAIN)
+    if number == 0:
+        _end_as(_become, role, files, supervisor)
+    os.write(tells, b"%d" % number)
+    return 0
+
+
+def _become(role: str, files: list[int], supervisor: int) -> int:
+    from samizdat.worker.processes import child
+
+    os.setsid()
+    _keep_open(set(files))
+    until = time.monotonic() + PATIENCE
+    while os.getppid() != supervisor:  # Until the process between us has ended.
+        if time.monotonic() > until:
+            return 1
+        time.sleep(0.001)
+    keys, pulse, *listening = files
+    os.environ |= {child.KEYS_VARIABLE: str(keys), child.PULSE_VARIABLE: str(pulse)}
+    return child.main(role, *listening)
+
+
+def _end_as(work: Any, *given: Any) -> None:
+    """In a fork: nothing of what it was forked from is gone on with. Never returns."""
+    code = 1
+    try:
+        code = work(*given)
+    except BaseException as error:
+        from samizdat.logs import where_it_broke
+
+        print(where_it_broke(error), file=sys.stderr)
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _prctl(what: int, value: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(what, value, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(serve(int(sys.argv[1]), os.getppid()))

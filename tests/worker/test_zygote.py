@@ -1,0 +1,131 @@
+"""The process that desk, worker and sender are forked from holds nothing, and what is forked is no more than before."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from samizdat.vault.source import read_key_file
+from tests.worker.conftest import ROOT, Instance, free_port, tree, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+FORKED = {"desk", "worker", "sender"}
+
+
+@pytest.fixture
+def served(instance: Instance) -> Instance:
+    instance.start()
+    until(lambda: set(instance.children()) >= FORKED)
+    return instance
+
+
+def zygote(instance: Instance) -> int | None:
+    assert instance.process is not None
+    for number in tree(instance.process.pid):
+        if _line(number, "comm") == "samizdat-zygote":
+            return number
+    return None
+
+
+def _line(number: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{number}/{name}").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _opened(number: int) -> set[str]:
+    return {os.readlink(path) for path in Path(f"/proc/{number}/fd").iterdir() if int(path.name) > 2}
+
+
+def _memory(number: int) -> Iterator[bytes]:
+    """What it has written to."""
+    with open(f"/proc/{number}/mem", "rb", buffering=0) as memory:
+        for line in Path(f"/proc/{number}/maps").read_text().splitlines():
+            place, rights, *_more = line.split()
+            if rights.startswith("rw"):
+                start, end = (int(part, 16) for part in place.split("-"))
+                memory.seek(start)
+                try:
+                    yield memory.read(end - start)
+                except OSError:
+                    continue
+
+
+def test_the_zygote_has_one_thread_no_connection_and_no_file(served: Instance) -> None:
+    number = zygote(served)
+    assert number is not None
+    assert len(os.listdir(f"/proc/{number}/task")) == 1
+    (line,) = _opened(number)
+    assert line.startswith("socket:"), "its line to the supervisor"
+
+
+def test_a_forked_child_has_a_session_a_name_and_descriptors_of_its_own(served: Instance) -> None:
+    everybody = {role: number for role, (number, *_more) in served.children().items()}
+    everybody["zygote"] = zygote(served) or 0
+    everybody["supervisor"] = served.process.pid  # type: ignore[union-attr]
+    lines = {role: {name for name in _opened(number) if name.startswith("pipe:")} for role, number in everybody.items()}
+    for role in FORKED:
+        number = everybody[role]
+        fields = _line(number, "stat").rpartition(")")[2].split()
+        assert int(fields[1]) == everybody["supervisor"], "who hears of its end"
+        assert int(fields[3]) == number, "a session of its own"
+        assert _line(number, "cmdline").rstrip("\0").split("\0") == ["samizdat", role]
+        assert "Umask:\t0077" in _line(number, "status")
+        others = set[str]().union(*(lines[other] for other in FORKED - {role}))
+        assert not lines[role] & others, "nobody else's sign of life"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root looks into the memory of others")
+def test_a_forked_child_knows_neither_the_instance_key_nor_what_else_stood_in_the_environment(
+    instance: Instance,
+) -> None:
+    """Of the command itself: what the tests' processes are split off from has read other things."""
+    instance.ports = (free_port(), free_port())
+    words = ["serve", f"--port={instance.ports[0]}", f"--public-port={instance.ports[1]}"]
+    environment = instance.environment | {"BACKUP_PASSPHRASE": "hunter2 of somebody"}
+    with subprocess.Popen([sys.executable, "-m", "samizdat.cli", *words], env=environment, cwd=ROOT) as process:
+        instance.process = process  # type: ignore[assignment]
+        try:
+            until(lambda: set(instance.children()) >= FORKED and instance.answers())
+            _knows_neither(instance)
+        finally:
+            instance.stop()
+
+
+def _knows_neither(served: Instance) -> None:
+    key = read_key_file(served.folder.with_name("data.key"))
+    held = {"zygote": zygote(served) or 0} | {role: numbers[0] for role, numbers in served.children().items()}
+    for role, number in held.items():
+        parts = list(_memory(number))
+        assert parts, role
+        assert not any(key in part for part in parts), role
+        assert not any(b"hunter2 of somebody" in part for part in parts), role
+    assert any(key in part for part in _memory(served.process.pid))  # type: ignore[union-attr]
+
+
+def test_when_the_zygote_ends_nobody_else_does_and_the_next_child_comes_from_a_new_one(served: Instance) -> None:
+    number, before = zygote(served), served.children()
+    assert number is not None
+    os.kill(number, signal.SIGKILL)
+    os.kill(before["desk"][0], signal.SIGKILL)
+    until(lambda: served.children().get("desk", before["desk"]) != before["desk"])
+    after = served.children()
+    assert {role: after[role] for role in ("worker", "sender")} == {role: before[role] for role in ("worker", "sender")}
+    assert zygote(served) not in (None, number)
+    assert served.stop() <= 10
+    assert served.process is not None and served.process.returncode == 0
+
+
+def test_what_a_child_has_left_behind_is_no_zombie_of_the_supervisor(served: Instance) -> None:
+    """A reader of the desk, whose parent is the supervisor once the desk is gone."""
+    (sender,) = served.children()["sender"][:1]
+    os.kill(sender, signal.SIGKILL)
+    until(lambda: served.children().get("sender", [sender])[0] != sender)
+    states = [_line(number, "stat").rpartition(")")[2].split()[:1] for number in tree(served.process.pid)]  # type: ignore[union-attr]
+    assert ["Z"] not in states
