@@ -23,6 +23,7 @@ class Fake:
 
     name: ClassVar[str] = ""
     url = ""
+    nowhere = ""  # the same, where nobody is
     # At most so many messages a connection has in hand: SMTP sends the envelope of the next beside the end of one.
     in_hand: ClassVar[int] = 1
 
@@ -88,6 +89,7 @@ class FakeSmtp(Fake):
     def __init__(self, server: smtp.ScriptedServer) -> None:
         self.server = server
         self.url = server.url_for("smtp+plain", user="ada", password=SECRET)
+        self.nowhere = "smtp+plain://127.0.0.1:1"
 
     @classmethod
     @contextlib.contextmanager
@@ -148,6 +150,7 @@ class FakeMailgun(Fake):
     def __init__(self, server: api.ScriptedApi) -> None:
         self.server = server
         self.url = f"mailgun://{SECRET}@lantern.example?endpoint={server.endpoint}"
+        self.nowhere = f"mailgun://{SECRET}@lantern.example?endpoint=http://127.0.0.1:1"
 
     @classmethod
     @contextlib.contextmanager
@@ -235,7 +238,7 @@ class FakeSendmail(Fake):
         self.pause = ""
         self.command = folder / "sendmail"
         (folder / "out").mkdir()
-        self.url = f"sendmail://{self.command}"
+        self.url, self.nowhere = f"sendmail://{self.command}", f"sendmail://{folder}/nothing"
         self.write()
 
     @classmethod
@@ -313,7 +316,7 @@ class FakeFolder(Fake):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.url = f"folder://{folder}"
+        self.url, self.nowhere = f"folder://{folder}", f"folder://{folder}/nothing"
 
     @classmethod
     @contextlib.contextmanager
