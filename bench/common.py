@@ -279,15 +279,15 @@ def furnish(organization: Any, made: Any, people: int) -> None:
         rows = []
         for number in range(first, min(first + 5000, people + 1)):
             address = f"reader{number}@mail{number % 50}.example"
-            blob = keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "blob", number)
+            blob = keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "sealed", number)
             id = row_id(organization.id, number)
             rows.append(
-                Subscriber(id=id, organization=organization, blob=blob, blind=keys.blind(address), joined=today)
+                Subscriber(id=id, organization=organization, sealed=blob, email_index=keys.blind(address), joined=today)
             )
         Subscriber.objects.bulk_create(rows)
         headcount.add(organization.id, len(rows))
         Subscription.objects.bulk_create(
-            Subscription(subscriber=row, list=made, status=1, may=1, since=today) for row in rows
+            Subscription(subscriber=row, list=made, status=1, mail_verdict=1, since=today) for row in rows
         )
     Organization.objects.filter(pk=organization.pk).update(next_number=people + 1)
     bulk_insert.learn_sizes()

@@ -315,7 +315,7 @@ def look(campaign: int) -> str:
             .annotate(count=Count("*"))
             .values_list("state", "count")
         )
-        left = Chunk.objects.filter(edition__campaign=campaign, retry=False).aggregate(left=Sum("left"))["left"]
+        left = Chunk.objects.filter(edition__campaign=campaign, retry=False).aggregate(left=Sum("remaining"))["left"]
     columns = LedgerTotals(row.pop("frozen"), **row)
     counted = {name: found.get(place, 0) for place, name in enumerate(STATES)} | {"pending": left}
     if columns.adds_up and counted == row:

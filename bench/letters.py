@@ -73,15 +73,15 @@ class Bench:
                     Subscriber(
                         id=row_id(self.organization.id, number),
                         organization=self.organization,
-                        blob=self.keys.seal(plain, "subscriber", "blob", number),
-                        blind=self.keys.blind(address),
+                        sealed=self.keys.seal(plain, "subscriber", "sealed", number),
+                        email_index=self.keys.blind(address),
                         joined=today,
                     )
                 )
             Subscriber.objects.bulk_create(rows)
             headcount.add(self.organization.id, len(rows))
             Subscription.objects.bulk_create(
-                Subscription(subscriber=row, list=self.list, status=1, may=1, since=today) for row in rows
+                Subscription(subscriber=row, list=self.list, status=1, mail_verdict=1, since=today) for row in rows
             )
 
     def listed(self, count: int) -> Any:
@@ -95,7 +95,11 @@ class Bench:
         for first in range(1, count + 1, 5000):
             Subscription.objects.bulk_create(
                 Subscription(
-                    subscriber_id=row_id(self.organization.id, number), list=made, status=1, may=1, since=now.date()
+                    subscriber_id=row_id(self.organization.id, number),
+                    list=made,
+                    status=1,
+                    mail_verdict=1,
+                    since=now.date(),
                 )
                 for number in range(first, min(first + 5000, count + 1))
             )
@@ -158,6 +162,6 @@ def sample(campaign: Any) -> bytes:
     opened = open_edition(campaign.edition.pk)
     row = Subscriber.objects.filter(organization=campaign.organization).first()
     assert row is not None
-    (addressed,) = opened.letterer.address([(row.number, opened.opener.open(bytes(row.blob), row.number))])
+    (addressed,) = opened.letterer.address([(row.number, opened.opener.open(bytes(row.sealed), row.number))])
     addressed.values["DATE"] = "Mon, 01 Jan 2024 00:00:00 +0000"
     return opened.maker(addressed.values)

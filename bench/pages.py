@@ -255,7 +255,7 @@ def choose_circle(organization: Any) -> Any:
     from samizdat.audience.models import Subscriber
     from samizdat.audience.queries import tag_named
 
-    for row in Subscriber.objects.filter(organization=organization).order_by("blind")[:CIRCLE]:
+    for row in Subscriber.objects.filter(organization=organization).order_by("email_index")[:CIRCLE]:
         add_tags(row, ["circle"], now=now())
     return tag_named(organization, "circle")
 
@@ -343,7 +343,7 @@ def fill_log(organization: Any, count: int) -> None:
     rows = Subscriber.objects.filter(organization=organization).values_list("id", flat=True)
     at, chance = now() - timedelta(days=900), random.Random(5)
     page = []
-    for place, about in enumerate(rows.order_by("blind")[:count].iterator()):
+    for place, about in enumerate(rows.order_by("email_index")[:count].iterator()):
         kind = chance.choice(("subscriber.left", "subscriber.left", "subscriber.opened"))
         seconds = timedelta(seconds=place * 900 * 86400 / count)
         event = Event(kind=kind, about=about, at=at + seconds, digest=os.urandom(32), handled=True)
@@ -372,7 +372,7 @@ def told_of(organization: Any, list_: Any, finished: Any, under_way: Any, draft:
     from samizdat.audience.models import Subscriber
     from samizdat.audience.queries import address_of, tags
 
-    chosen = list(Subscriber.objects.filter(organization=organization).order_by("blind")[:200])
+    chosen = list(Subscriber.objects.filter(organization=organization).order_by("email_index")[:200])
     return {
         "slug": organization.slug,
         "list": list_.pk,

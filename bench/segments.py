@@ -129,8 +129,8 @@ def agree(list_id: int) -> None:
     from samizdat.audience.models import SUBSCRIBED, Subscription
 
     rows = Subscription.objects.filter(list=list_id, status=SUBSCRIBED)
-    if not rows.filter(asking=1).exists():
-        rows.alias(third=F("subscriber_id") % 3).filter(third=0).update(asking=1)
+    if not rows.filter(fundraising_verdict=1).exists():
+        rows.alias(third=F("subscriber_id") % 3).filter(third=0).update(fundraising_verdict=1)
 
 
 if __name__ == "__main__":

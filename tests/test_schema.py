@@ -10,8 +10,8 @@ READER_TABLES: dict[str, dict[str, str]] = {
     "audience_subscriber": {
         "id": "organization and number: random in order, tells nothing",
         "organization": "whose list; group names may be known",
-        "blob": "sealed",
-        "blind": "keyed hash, the key is elsewhere",
+        "sealed": "sealed",
+        "email_index": "keyed hash, the key is elsewhere",
         "index_version": "which index key",
         "provider": "one of a short list, `other` for all else: needed for pace",
         "language": "one of a few: needed for segments in the database",
@@ -24,8 +24,8 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "subscriber": "number",
         "list": "number; the name is sealed",
         "status": "needed for counts and for release",
-        "may": "the verdict of consent.may",
-        "asking": "the same about appeals for money: release asks it in the database",
+        "mail_verdict": "the verdict of consent.may",
+        "fundraising_verdict": "the same about appeals for money: release asks it in the database",
         "since": "a day",
         "paused": "a day, of her own choice",
         "frequency": "every letter, one a month or a digest: release asks it in the database",
@@ -38,9 +38,9 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "list": "number",
         "kind": "given, withdrawn …",
         "purpose": "newsletter, fundraising",
-        "way": "import, form …",
+        "channel": "import, form …",
         "day": "a day; the exact time is sealed",
-        "blob": "sealed",
+        "sealed": "sealed",
         "digest": "of the sealed blob, which holds a random nonce",
         "position": "place in the chain",
         "link": "the chain",
@@ -61,13 +61,13 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "subscriber": "number",
         "kind": "typo or double",
         "mark": "keyed hash of the form that two addresses have in common",
-        "other": "number of the other one",
-        "settled": "somebody looked",
+        "duplicate_of": "number of the other one",
+        "dismissed": "somebody looked",
     },
     "audience_suppression": {
         "id": "order of writing",
         "organization": "whose",
-        "blind": "keyed hash",
+        "email_index": "keyed hash",
         "index_version": "which index key",
         "reason": "bounce, complaint, erased, manual, objected",
         "day": "a day",
@@ -128,10 +128,13 @@ def test_every_table_that_points_at_a_subscriber_is_on_the_list() -> None:
         for model in models()
         for field in model._meta.get_fields()
         if getattr(field, "concrete", False)
-        and (field.name in ("subscriber", "number", "blind") or "Subscriber" in str(field.related_model))
+        and (field.name in ("subscriber", "number", "email_index") or "Subscriber" in str(field.related_model))
     }
-    # Fields, keys and versions of a draft have numbers of their own, and pieces of a file too.
+    # Those who sign in have an address too. Fields, keys and versions of a draft have numbers of their own, and pieces
+    # of a file too.
     others = {
+        "accounts_person",
+        "accounts_attempt",
         "campaigns_draftrevision",
         "audience_field",
         "audience_importpiece",

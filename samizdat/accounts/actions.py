@@ -50,9 +50,9 @@ SETTINGS = (
     "content_url",
     "postal_address",
     "return_address",
-    "leave_mailbox",
-    "feared",
-    "second_person",
+    "unsubscribe_mailbox",
+    "hostile_state",
+    "requires_approval",
     "accent",
 )
 
@@ -117,7 +117,7 @@ def _held_settings(organization: Organization, settings: dict[str, Any], by: Any
 
 def _is_guarded(organization: Organization, name: str, value: Any) -> bool:
     before = getattr(organization, name)
-    if name == "second_person":
+    if name == "requires_approval":
         return bool(before and not value)
     # No letter has gone out yet that begins its links with the first address of the public pages.
     return name in grants.LEADING and value != before and not (name == "public_url" and not before)
@@ -149,14 +149,14 @@ def check_settings(settings: dict[str, Any]) -> None:
     zone = settings.get("timezone")
     if zone is not None and zone not in available_timezones():
         raise AccountError(_("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone})
-    if settings.get("feared") and settings["feared"] not in jurisdictions.REACH:
+    if settings.get("hostile_state") and settings["hostile_state"] not in jurisdictions.REACH:
         raise AccountError(_("Choose one of the states that are offered, or none."))
     if "quiet_hours" in settings:
         settings["quiet_hours"] = _quiet_hours(settings["quiet_hours"])
     for name in ("public_url", "desk_url", "content_url"):
         if settings.get(name):
             settings[name] = _web_address(settings[name])
-    for name in ("return_address", "leave_mailbox"):
+    for name in ("return_address", "unsubscribe_mailbox"):
         if settings.get(name):
             settings[name] = _mailbox(settings[name])
     if settings.get("postal_address"):

@@ -28,8 +28,8 @@ log = logging.getLogger("samizdat.worker")
 FORGED: EventKind = "person.role_forged"
 ALTERED: EventKind = "organization.altered"
 # Where readers and teammates are led, and where mail from readers goes.
-LEADING = ("public_url", "desk_url", "content_url", "return_address", "leave_mailbox")
-GUARDED = (*LEADING, "second_person")
+LEADING = ("public_url", "desk_url", "content_url", "return_address", "unsubscribe_mailbox")
+GUARDED = (*LEADING, "requires_approval")
 TOLD = timedelta(hours=1)
 
 
@@ -61,7 +61,7 @@ def of_invitation(row: Invitation) -> tuple[Any, ...]:
 
 
 def of_change(row: PendingChange) -> tuple[Any, ...]:
-    facts = row.kind, row.about, row.by_id, row.created, float(row.waited), row.told_sealed
+    facts = row.kind, row.about, row.by_id, row.created, float(row.waited_seconds), row.details_sealed
     noticed = () if row.noticed is None else ("noticed", row.noticed)
     refused = () if row.refused is None else ("refused", row.refused, row.tried)
     return "change", bytes(row.organization.uid), row.pk, *facts, *noticed, *refused
@@ -154,8 +154,8 @@ class Leading:
     desk_url: str = ""
     content_url: str = ""
     return_address: str = ""
-    leave_mailbox: str = ""
-    second_person: bool = True  # Unknown: nobody releases alone.
+    unsubscribe_mailbox: str = ""
+    requires_approval: bool = True  # Unknown: nobody releases alone.
     known: bool = False
 
 

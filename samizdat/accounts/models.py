@@ -24,15 +24,19 @@ class Organization(models.Model):
     content_url = models.CharField(max_length=200, blank=True)
     postal_address = models.CharField(max_length=400, blank=True)
     return_address = models.CharField(max_length=254, blank=True)  # Where bounces go; empty: to From.
-    leave_mailbox = models.CharField(max_length=254, blank=True)  # Set: a mailto stands beside the https way.
+    unsubscribe_mailbox = models.CharField(max_length=254, blank=True)  # Set: a mailto stands beside the https way.
     quiet_hours = models.CharField(max_length=80, blank=True, default="", db_default="")  # "22:00-07:00": no campaigns.
-    feared = models.CharField(max_length=8, blank=True, default="", db_default="")  # A state: core/jurisdictions.REACH.
-    second_person = models.BooleanField(default=False, db_default=False)  # Nothing is released without another's yes.
+    hostile_state = models.CharField(
+        max_length=8, blank=True, default="", db_default=""
+    )  # A state: core/jurisdictions.REACH.
+    requires_approval = models.BooleanField(
+        default=False, db_default=False
+    )  # Nothing is released without another's yes.
     accent = models.CharField(max_length=7, default="#b3261e")
     # JSON of grants.LEADING, as they were last written by us: what differs was written by somebody without keys.
     settings_sealed = models.BinaryField(default=b"", db_default=b"")
     next_number = models.BigIntegerField(default=1)  # Subscriber numbers are reserved from here in blocks.
-    fenced = models.BooleanField(default=False)  # Restored or cloned: sends nothing until a person releases it.
+    sending_locked = models.BooleanField(default=False)  # Restored or cloned: sends nothing until a person releases it.
     created = models.DateField()
 
     class Meta:
@@ -145,14 +149,14 @@ class PendingChange(models.Model):
     organization = models.ForeignKey(Organization, models.CASCADE)
     kind = models.CharField(max_length=20)
     about = models.BigIntegerField(null=True)  # Number of the row it speaks of: a person, an invitation, a domain …
-    told_sealed = models.BinaryField()  # JSON: what is to be done; it may name people.
+    details_sealed = models.BinaryField()  # JSON: what is to be done; it may name people.
     by = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")
     created = models.DateTimeField()
     noticed = models.DateTimeField(null=True)  # Since when somebody else knows of it: its day begins.
     # Since when mails to every other admin are refused, and when one was last: changes.UNREACHED.
     refused = models.DateTimeField(null=True)
     tried = models.DateTimeField(null=True)
-    waited = models.FloatField(default=0)  # Seconds that have passed, by a clock that nobody can set.
+    waited_seconds = models.FloatField(default=0)  # Seconds that have passed, by a clock that nobody can set.
     state = models.CharField(max_length=10, default="waiting")  # waiting, done, stopped, failed
     settled = models.DateTimeField(null=True)
     settled_by = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")  # None: its day had passed.

@@ -17,7 +17,7 @@ SETTINGS = {
     "desk_url": lazy("Address of the desk"),
     "content_url": lazy("Address of previews and pictures"),
     "return_address": lazy("Where bounces go"),
-    "leave_mailbox": lazy("Mailbox for leaving by mail"),
+    "unsubscribe_mailbox": lazy("Mailbox for leaving by mail"),
 }
 
 
@@ -70,7 +70,7 @@ def _undo_invitation(row: PendingChange, _now: datetime) -> None:
 
 def _say_setting(row: PendingChange, details: dict[str, Any]) -> str:
     name = details["name"]
-    if name == "second_person":
+    if name == "requires_approval":
         return _("Campaigns are sent without the approval of a second person")
     facts = {"setting": SETTINGS[name], "before": getattr(row.organization, name) or "–", "after": details["to"] or "–"}
     return _("%(setting)s: %(after)s instead of %(before)s") % facts

@@ -110,7 +110,7 @@ def ask(
             if told_of(row) == details:
                 return row
         row = PendingChange.objects.create(
-            organization=organization, kind=kind, about=about, by=by, created=now, told_sealed=b""
+            organization=organization, kind=kind, about=about, by=by, created=now, details_sealed=b""
         )
         _tell(row, details)
         record(ASKED, organization, now=now, by=by, about=row.pk, detail={"change": kind})
@@ -118,13 +118,13 @@ def ask(
 
 
 def _tell(row: PendingChange, details: dict[str, Any]) -> None:
-    row.told_sealed = seal_json(keyring.keys(row.organization), details, "pendingchange", "told", row.pk)
+    row.details_sealed = seal_json(keyring.keys(row.organization), details, "pendingchange", "details", row.pk)
     row.mac = grants.mac(*grants.of_change(row))
-    row.save(update_fields=["told_sealed", "mac"])
+    row.save(update_fields=["details_sealed", "mac"])
 
 
 def told_of(row: PendingChange) -> dict[str, Any]:
-    return open_json(keyring.keys(row.organization), row.told_sealed, "pendingchange", "told", row.pk) or {}
+    return open_json(keyring.keys(row.organization), row.details_sealed, "pendingchange", "details", row.pk) or {}
 
 
 def sentence_of(row: PendingChange) -> str:
@@ -149,8 +149,8 @@ def is_waiting(organization: Any, kind: str, about: int) -> bool:
 
 
 def until(row: Any, now: datetime) -> datetime:
-    """When it is done by itself at the earliest, of anything with `created`, `noticed`, `refused` and `waited`."""
-    waited = timedelta(seconds=row.waited)
+    """When it is done by itself at the earliest; of anything with `created`, `noticed`, `refused`, `waited_seconds`."""
+    waited = timedelta(seconds=row.waited_seconds)
     span, since = (UNREACHED + WAIT, row.refused) if is_refused(row, now) else (WAIT, row.noticed or now)
     return max(since + span, now + span - waited)
 
@@ -192,7 +192,7 @@ def notice(row: PendingChange, person: Any, now: datetime, *, by_mail: bool = Fa
         mine = PendingChange.objects.select_related("organization").select_for_update(of=("self",))
         fresh = mine.filter(pk=row.pk, state="waiting", noticed=None).first()
         if fresh is not None and _is_ours(fresh):
-            row.noticed, row.waited = fresh.noticed, fresh.waited = now, 0.0
+            row.noticed, row.waited_seconds = fresh.noticed, fresh.waited_seconds = now, 0.0
             _save(fresh)
 
 
@@ -215,16 +215,17 @@ def are_out_of_reach(row: Any, refused: Collection[Any], now: datetime) -> bool:
 
 
 def note_refused(row: Any, now: datetime) -> None:
-    """In anything with `refused`, `tried` and `waited`: its time begins with the first, and goes on while some are."""
+    """In anything with `refused`, `tried` and `waited_seconds`: its time begins with the first, and goes on while some
+    are."""
     if row.refused is None:
-        row.refused, row.waited = now, 0.0
+        row.refused, row.waited_seconds = now, 0.0
     row.tried = now
 
 
 def _save(row: PendingChange) -> None:
     """What is known of who was told."""
     row.mac = grants.mac(*grants.of_change(row))
-    row.save(update_fields=["noticed", "refused", "tried", "waited", "mac"])
+    row.save(update_fields=["noticed", "refused", "tried", "waited_seconds", "mac"])
 
 
 def approve(row: PendingChange, *, now: datetime, by: Person | None) -> None:
@@ -272,12 +273,14 @@ def wait(now: datetime, passed: timedelta, seen: Seen | None = None) -> None:
 def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:
     late = has_waited(row, waited, now)
     # A clock that was ahead when it was asked for would keep it for ever.
-    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited__lte=waited, **receipts_of(row))
-    row.waited, row.created = waited, min(row.created, now)
+    mine = PendingChange.objects.filter(pk=row.pk, state="waiting", waited_seconds__lte=waited, **receipts_of(row))
+    row.waited_seconds, row.created = waited, min(row.created, now)
     row.noticed = min(row.noticed, now) if row.noticed else None
     row.refused = min(row.refused, now) if row.refused else None
     row.mac = grants.mac(*grants.of_change(row))
-    mine.update(waited=row.waited, created=row.created, noticed=row.noticed, refused=row.refused, mac=row.mac)
+    mine.update(
+        waited_seconds=row.waited_seconds, created=row.created, noticed=row.noticed, refused=row.refused, mac=row.mac
+    )
     if late:
         _do_late(row, now)
 
@@ -292,17 +295,17 @@ def _is_ours(row: PendingChange) -> bool:
 
 
 def count(row: Any, passed: timedelta, seen: Seen | None) -> float:
-    """How long it has waited at least, of anything with `waited`, when one process looks again.
+    """How long it has waited at least, of anything with `waited_seconds`, when one process looks again.
 
     Each of several processes counts the same hours, so none adds its own to the sum of all. seen: what had been
     counted of each row when this process looked last; since then so much has passed. Of a row that it sees for the
     first time it counts nothing. Without it the caller is the only one that counts.
     """
     if seen is None:
-        return float(row.waited + passed.total_seconds())
+        return float(row.waited_seconds + passed.total_seconds())
     key = row.pk, row.noticed, row.refused  # With each of these it begins anew.
     before = seen.get(key)
-    seen[key] = max(row.waited, before + passed.total_seconds()) if before is not None else row.waited
+    seen[key] = max(row.waited_seconds, before + passed.total_seconds()) if before is not None else row.waited_seconds
     return seen[key]
 
 

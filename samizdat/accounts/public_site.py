@@ -19,7 +19,7 @@ def publish(organization: Organization) -> None:
         name=organization.name,
         language=organization.language,
         accent=organization.accent,
-        leave_mailbox=kept.leave_mailbox,
-        feared=organization.feared,
+        unsubscribe_mailbox=kept.unsubscribe_mailbox,
+        hostile_state=organization.hostile_state,
         zone=organization.timezone,
     )

@@ -119,11 +119,11 @@ def erase(organization: Any, ids: Sequence[int], now: datetime) -> None:
         columns = (organization.id, id, None, consent.KINDS.index("objected"), consent_records.NEWSLETTER, _DESK, day)
         records.append((*columns, b"", consent_records.digest(*columns, words)))
     _out_of_totals(ids)
-    ConsentRecord.objects.filter(subscriber__in=ids).update(blob=b"")
+    ConsentRecord.objects.filter(subscriber__in=ids).update(sealed=b"")
     bulk_insert.insert_consent(records)
     for rows in (SubscriberTag, Subscription, ReadableValue, DataQualityIssue):
         rows.objects.filter(subscriber__in=ids).delete()
-    DataQualityIssue.objects.filter(other__in=ids).update(other=None)
+    DataQualityIssue.objects.filter(duplicate_of__in=ids).update(duplicate_of=None)
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
     sql.update_subscribers([(b"", "", id) for id in ids])
     Subscriber.objects.filter(id__in=ids).delete()

@@ -22,12 +22,12 @@ type ConsentRow = tuple[int, int, int | None, int, int, int, str, bytes, bytes]
 
 _COLUMNS = {
     "audience_subscriber": (
-        "id", "organization_id", "blob", "blind", "index_version", "provider", "language", "joined",
+        "id", "organization_id", "sealed", "email_index", "index_version", "provider", "language", "joined",
     ),
-    "audience_subscription": ("subscriber_id", "list_id", "status", "may", "since"),
+    "audience_subscription": ("subscriber_id", "list_id", "status", "mail_verdict", "since"),
     "audience_subscribertag": ("subscriber_id", "tag_id"),
     "audience_consentrecord": (
-        "organization_id", "subscriber_id", "list_id", "kind", "purpose", "way", "day", "blob", "digest",
+        "organization_id", "subscriber_id", "list_id", "kind", "purpose", "channel", "day", "sealed", "digest",
     ),
 }  # fmt: skip
 
@@ -40,7 +40,7 @@ def insert_subscribers(rows: Iterable[SubscriberRow]) -> None:
     first = next(rows, None)
     if first is not None:
         many = _insert("audience_subscriber", chain([first], rows))
-        update_many("INSERT INTO audience_headcount (organization_id, more) VALUES (%s, %s)", [(first[1], many)])
+        update_many("INSERT INTO audience_headcount (organization_id, delta) VALUES (%s, %s)", [(first[1], many)])
 
 
 def insert_subscriptions(rows: Iterable[SubscriptionRow]) -> None:

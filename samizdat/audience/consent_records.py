@@ -1,8 +1,8 @@
 """Facts of consent as rows, and the verdict they come to.
 
-A consent record's readable columns say list, kind, purpose, way and day; exact time, source and words are sealed
-beside them. Subscription.status, .may and .asking are what core/consent makes of all of them, written in their
-transaction.
+A consent record's readable columns say list, kind, purpose, channel and day; exact time, source and words are sealed
+beside them. Subscription.status, .mail_verdict and .fundraising_verdict are what core/consent makes of all of them,
+written in their transaction.
 """
 
 import hmac
@@ -16,8 +16,8 @@ from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
 
 # Tables and columns as the seal knows them: part of every blob's associated data, for ever.
-SUBSCRIBER = ("subscriber", "blob")
-RECORD = ("consent", "blob")
+SUBSCRIBER = ("subscriber", "sealed")
+RECORD = ("consent", "sealed")
 
 NEWSLETTER = consent.PURPOSES.index(consent.LETTERS)
 APPEALS = consent.PURPOSES.index(consent.APPEALS)

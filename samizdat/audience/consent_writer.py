@@ -47,7 +47,7 @@ def find(organization: Any, keys: OrganizationKeys, address: str, lock: bool = F
     """Who has this (normalized) address, under any index key."""
     rows = Subscriber.objects.select_for_update() if lock else Subscriber.objects
     blinds = keys.blinds(addresses.comparable(address))
-    return rows.filter(organization=organization, blind__in=blinds).first()
+    return rows.filter(organization=organization, email_index__in=blinds).first()
 
 
 def lock(subscriber: Subscriber) -> Subscriber:
@@ -96,14 +96,14 @@ def create(
     row = Subscriber(
         id=row_id(organization.id, number),
         organization=organization,
-        blind=keys.blind(addresses.comparable(address)),
+        email_index=keys.blind(addresses.comparable(address)),
         index_version=keys.index_version,
         provider=addresses.provider(addresses.domain(address)),
         language=language[:8],
         joined=today,
         source=consent.WAYS.index(way),
     )
-    row.blob = keys.seal(seal.pack({**values, seal.ADDRESS: address}), *consent_records.SUBSCRIBER, number)
+    row.sealed = keys.seal(seal.pack({**values, seal.ADDRESS: address}), *consent_records.SUBSCRIBER, number)
     row.save(force_insert=True)
     headcount.add(organization.id, 1)
     plaintext_fields.write(row.id, values, plaintext_fields.columns(organization.id, keys))
@@ -112,23 +112,23 @@ def create(
 
 def values_of(keys: OrganizationKeys, subscriber: Subscriber) -> dict[int, str]:
     """All that is sealed about her, by field number; seal.ADDRESS is the address."""
-    return seal.unpack(keys.open(bytes(subscriber.blob), *consent_records.SUBSCRIBER, subscriber.number))
+    return seal.unpack(keys.open(bytes(subscriber.sealed), *consent_records.SUBSCRIBER, subscriber.number))
 
 
 def address_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
-    return seal.pick(keys.open(bytes(subscriber.blob), *consent_records.SUBSCRIBER, subscriber.number), seal.ADDRESS)
+    return seal.pick(keys.open(bytes(subscriber.sealed), *consent_records.SUBSCRIBER, subscriber.number), seal.ADDRESS)
 
 
 def blinds_of(keys: OrganizationKeys, subscriber: Subscriber) -> list[bytes]:
     """Her blind index under every key. With one key there is nothing to open."""
     if len(keys.index) == 1:
-        return [bytes(subscriber.blind)]
+        return [bytes(subscriber.email_index)]
     return keys.blinds(addresses.comparable(address_of(keys, subscriber)))
 
 
 def suppressed(organization_id: int, blinds: Sequence[bytes]) -> str | None:
     """The foremost reason for which an address is suppressed."""
-    rows = Suppression.objects.filter(organization_id=organization_id, blind__in=list(blinds))
+    rows = Suppression.objects.filter(organization_id=organization_id, email_index__in=list(blinds))
     return consent_records.foremost(rows.values_list("reason", flat=True))
 
 
@@ -195,9 +195,9 @@ def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), wa
         after[list_id] = status
         if list_id not in rows:
             bulk_insert.insert_subscriptions([(subscriber.id, list_id, status, may, since.isoformat())])
-        elif (rows[list_id].status, rows[list_id].may, rows[list_id].since) != (status, may, since):
+        elif (rows[list_id].status, rows[list_id].mail_verdict, rows[list_id].since) != (status, may, since):
             sql.update_subscriptions([(status, may, since.isoformat(), subscriber.id, list_id)])
-        if asking != (rows[list_id].asking if list_id in rows else 0):
+        if asking != (rows[list_id].fundraising_verdict if list_id in rows else 0):
             sql.update_asking([(asking, subscriber.id, list_id)])
     tags = tags_of(subscriber)
     totals = ListTotals() if way is None else ListTotals(now.astimezone(UTC).date().isoformat(), way)
@@ -226,8 +226,8 @@ def retag(subscriber: Subscriber, add: Iterable[int] = (), remove: Iterable[int]
 
 def reseal(subscriber: Subscriber, values: Mapping[int, str]) -> None:
     keys = keyring.keys(subscriber.organization)
-    subscriber.blob = keys.seal(seal.pack(values), *consent_records.SUBSCRIBER, subscriber.number)
-    subscriber.save(update_fields=["blob"])
+    subscriber.sealed = keys.seal(seal.pack(values), *consent_records.SUBSCRIBER, subscriber.number)
+    subscriber.save(update_fields=["sealed"])
 
     plaintext_fields.write(subscriber.id, values, plaintext_fields.columns(subscriber.organization_id, keys))
 
@@ -242,9 +242,9 @@ def remove(subscriber: Subscriber) -> None:
     Subscription.objects.filter(subscriber=subscriber).delete()
     ReadableValue.objects.filter(subscriber=subscriber).delete()
     DataQualityIssue.objects.filter(subscriber=subscriber).delete()
-    DataQualityIssue.objects.filter(other=subscriber.id).update(other=None)
-    ConsentRecord.objects.filter(subscriber=subscriber).update(blob=b"")
+    DataQualityIssue.objects.filter(duplicate_of=subscriber.id).update(duplicate_of=None)
+    ConsentRecord.objects.filter(subscriber=subscriber).update(sealed=b"")
     # Overwritten first: on PostgreSQL a deleted row keeps its bytes until they are needed for another.
-    Subscriber.objects.filter(id=subscriber.id).update(blob=b"", blind=os.urandom(16))
+    Subscriber.objects.filter(id=subscriber.id).update(sealed=b"", email_index=os.urandom(16))
     Subscriber.objects.filter(id=subscriber.id).delete()
     headcount.add(subscriber.organization_id, -1)

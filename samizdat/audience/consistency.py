@@ -139,7 +139,18 @@ def changed_records(_organization: Any, ids: list[int]) -> list[int]:
     """Of these records of consent, those that do not say what their digest says, or that somebody copied beside
     themselves: for the check of the chain. One whose words were erased has no say any more; its reader is gone as
     well, or it is a sign-up and an event tells that they were forgotten."""
-    names = ("id", "organization_id", "subscriber_id", "list_id", "kind", "purpose", "way", "day", "blob", "digest")
+    names = (
+        "id",
+        "organization_id",
+        "subscriber_id",
+        "list_id",
+        "kind",
+        "purpose",
+        "channel",
+        "day",
+        "sealed",
+        "digest",
+    )
     rows = list(ConsentRecord.objects.filter(id__in=ids).values_list(*names))
     unlike = [
         (id, columns[1], columns[3], columns[-1]) for id, *columns, digest in rows if _digest(*columns) != bytes(digest)
@@ -167,7 +178,7 @@ def _forgotten(numbers: set[int]) -> set[int]:
 def _copied(subscribers: set[int]) -> set[int]:
     """The records of these readers that are another one over again, which no two with words are."""
     marks, copies = set(), set()
-    rows = ConsentRecord.objects.filter(subscriber__in=subscribers).exclude(blob=b"").order_by("id")
+    rows = ConsentRecord.objects.filter(subscriber__in=subscribers).exclude(sealed=b"").order_by("id")
     for id, mark in rows.values_list("id", "digest"):
         if bytes(mark) in marks:
             copies.add(id)

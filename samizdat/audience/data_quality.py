@@ -51,7 +51,7 @@ def _slice(organization: Any, today: Any) -> bool:
         return True
     start = max(place.looked, row_id(organization.id, 0))
     rows = Subscriber.objects.filter(organization=organization, id__gt=start, id__lt=row_id(organization.id + 1, 0))
-    page = list(rows.order_by("id").values_list("id", "blob", "blind")[:SLICE])
+    page = list(rows.order_by("id").values_list("id", "sealed", "email_index")[:SLICE])
     if not page and not start & NUMBER_MASK:
         return True  # Nobody is there yet: whoever comes today is looked at today.
     with transaction.atomic():
@@ -111,14 +111,14 @@ def _pair(organization: Any, marks: dict[int, bytes], blinds: dict[bytes, int]) 
     alike: dict[bytes, list[tuple[int, int | None]]] = defaultdict(list)
     wanted = sorted({*marks.values(), *blinds})
     for at in range(0, len(wanted), 500):  # SQLite takes so many values in one query everywhere.
-        matches = rows.filter(mark__in=wanted[at : at + 500]).values_list("mark", "subscriber_id", "other")
+        matches = rows.filter(mark__in=wanted[at : at + 500]).values_list("mark", "subscriber_id", "duplicate_of")
         for mark, id, other in matches:
             alike[bytes(mark)].append((id, other))
     for mark, held in alike.items():
         for id, other in held:
             now = base.get(mark) or next((other_id for other_id, _other in held if other_id != id), None)
             if now != other:
-                rows.filter(subscriber=id).update(other=now)
+                rows.filter(subscriber=id).update(duplicate_of=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +134,13 @@ class OddAddress:
 
 def newest(organization: Any, kind: str, before: int | None = None, limit: int = 50) -> list[OddAddress]:
     """Those that nobody has settled, by falling number."""
-    rows = DataQualityIssue.objects.filter(organization=organization, kind=ODDITIES.index(kind), settled=False)
+    rows = DataQualityIssue.objects.filter(organization=organization, kind=ODDITIES.index(kind), dismissed=False)
     if kind == "double":
-        rows = rows.filter(other__isnull=False)
+        rows = rows.filter(duplicate_of__isnull=False)
     if before is not None:
         rows = rows.filter(subscriber__lt=row_id(organization.id, before))
     issues = list(rows.order_by("-subscriber_id")[:limit])
-    ids = {id for row in issues for id in (row.subscriber_id, row.other) if id}
+    ids = {id for row in issues for id in (row.subscriber_id, row.duplicate_of) if id}
     keys = keyring.keys(organization)
     people = Subscriber.objects.filter(organization=organization, id__in=ids)
     texts = {row.id: consent_writer.address_of(keys, row) for row in people}
@@ -149,18 +149,21 @@ def newest(organization: Any, kind: str, before: int | None = None, limit: int =
             number=row.subscriber_id & NUMBER_MASK,
             address=texts[row.subscriber_id],
             better=misspelling.meant(texts[row.subscriber_id]) or "",
-            other=row.other & NUMBER_MASK if row.other else None,
-            other_address=texts.get(row.other or 0, ""),
+            other=row.duplicate_of & NUMBER_MASK if row.duplicate_of else None,
+            other_address=texts.get(row.duplicate_of or 0, ""),
         )
         for row in issues
-        if row.subscriber_id in texts and (row.other is None or row.other in texts)
+        if row.subscriber_id in texts and (row.duplicate_of is None or row.duplicate_of in texts)
     ]
 
 
 def count(organization: Any) -> dict[str, int]:
     """How many of each kind nobody has settled."""
-    rows = DataQualityIssue.objects.filter(organization=organization, settled=False)
-    return {"typo": rows.filter(kind=TYPO).count(), "double": rows.filter(kind=DOUBLE).exclude(other=None).count()}
+    rows = DataQualityIssue.objects.filter(organization=organization, dismissed=False)
+    return {
+        "typo": rows.filter(kind=TYPO).count(),
+        "double": rows.filter(kind=DOUBLE).exclude(duplicate_of=None).count(),
+    }
 
 
 def settle(organization: Any, number: int, kind: str) -> bool:
@@ -170,7 +173,7 @@ def settle(organization: Any, number: int, kind: str) -> bool:
     rows = DataQualityIssue.objects.filter(
         organization=organization, subscriber=row_id(organization.id, number), kind=ODDITIES.index(kind)
     )
-    return bool(rows.update(settled=True))
+    return bool(rows.update(dismissed=True))
 
 
 def looked_through(organization: Any) -> Any:

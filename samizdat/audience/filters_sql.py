@@ -68,7 +68,7 @@ def wanted_sql(wanted: RecipientQuery, along: str) -> tuple[str, list[Any]]:
     known = [f"EXISTS ({at} WHERE s.id = u.subscriber_id AND {' AND '.join(facets)} {apart})"] if facets else []
     own, own_values = _own(wanted)
     if along == STOPPED:
-        own = ["u.may >= 7", *own]
+        own = ["u.mail_verdict >= 7", *own]
     source = "audience_subscription u" + (_OF_SOME.get(along, "") if on_sqlite() else "")
     more, more_values = _besides(wanted, "u.subscriber_id", apart)
     conditions = " AND ".join([*own, *known, *tagged, *more])
@@ -101,8 +101,8 @@ def _standing(wanted: RecipientQuery, whose: str, apart: str) -> tuple[list[str]
 
 def _own(wanted: RecipientQuery) -> tuple[list[str], list[Any]]:
     """Conditions on a subscription; numbers go in as text of the statement, since there are few."""
-    own, values = ["u.asking = 1"] if wanted.asking else [], []
-    for column, codes in (("list_id", wanted.lists), ("status", wanted.statuses), ("may", wanted.may)):
+    own, values = ["u.fundraising_verdict = 1"] if wanted.asking else [], []
+    for column, codes in (("list_id", wanted.lists), ("status", wanted.statuses), ("mail_verdict", wanted.may)):
         if len(codes) == 1:
             own.append(f"u.{column} = %s")
             values.append(codes[0])

@@ -14,11 +14,11 @@ ROWS = 200
 def add(organization: int, more: int) -> None:
     """In the transaction that writes or removes the subscribers."""
     if more:
-        Headcount.objects.create(organization_id=organization, more=more)
+        Headcount.objects.create(organization_id=organization, delta=more)
 
 
 def of(organization: int) -> int:
-    return Headcount.objects.filter(organization=organization).aggregate(sum=Sum("more"))["sum"] or 0
+    return Headcount.objects.filter(organization=organization).aggregate(sum=Sum("delta"))["sum"] or 0
 
 
 def fold(now: datetime) -> None:
@@ -28,7 +28,7 @@ def fold(now: datetime) -> None:
         with transaction.atomic():
             # Locked, so that two machines never fold the same rows.
             counts = dict(
-                Headcount.objects.select_for_update().filter(organization=organization).values_list("id", "more")
+                Headcount.objects.select_for_update().filter(organization=organization).values_list("id", "delta")
             )
             Headcount.objects.filter(id__in=counts).delete()
             add(organization, sum(counts.values()))

@@ -77,9 +77,9 @@ def _query(list: List, tag: Tag | None, reader: MemberReader | None) -> tuple[st
     asks = reader.asks("u.subscriber_id") if reader and reader.sealed else []
     columns = "".join(f", {ask.text}" for ask in asks)
     query = (
-        f"SELECT u.subscriber_id, s.blob, s.language{columns} FROM audience_subscription u {tagged} "
+        f"SELECT u.subscriber_id, s.sealed, s.language{columns} FROM audience_subscription u {tagged} "
         "JOIN audience_subscriber s ON s.id = u.subscriber_id "
-        f"WHERE u.list_id = %s AND u.may = %s AND {condition.text} "
+        f"WHERE u.list_id = %s AND u.mail_verdict = %s AND {condition.text} "
         "AND u.subscriber_id >= %s AND u.subscriber_id < %s AND s.id >= %s AND s.id < %s ORDER BY u.subscriber_id"
     )
     asked = [value for ask in asks for value in ask.values]

@@ -104,14 +104,14 @@ class Tag(models.Model):
 
 
 class Subscriber(models.Model):
-    """An address known to one organization. `blob`: core/crypto/seal, table subscriber, column blob."""
+    """An address known to one organization. `sealed`: core/crypto/seal, table subscriber, column sealed."""
 
     id = RowNumber(primary_key=True)
     organization = models.ForeignKey(
         "accounts.Organization", models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    blob = models.BinaryField()
-    blind = models.BinaryField(max_length=16)
+    sealed = models.BinaryField()
+    email_index = models.BinaryField(max_length=16)
     index_version = models.PositiveSmallIntegerField(default=1)
     provider = models.PositiveSmallIntegerField(default=0)
     language = models.CharField(max_length=8, default="")
@@ -119,7 +119,7 @@ class Subscriber(models.Model):
     source = models.PositiveSmallIntegerField(default=0, db_default=0)  # consent.WAYS: how she first came here.
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organization", "blind"], name="subscriber_once")]
+        constraints = [models.UniqueConstraint(fields=["organization", "email_index"], name="subscriber_once")]
         indexes = [
             # What filters and segments ask of everybody, without the blobs between: a million in 0.1 s.
             models.Index(fields=["id", "provider", "language", "source", "joined"], name="subscriber_facets"),
@@ -140,17 +140,17 @@ class SubscriberTag(models.Model):
 
 
 class Subscription(models.Model):
-    """Subscriber × list. `may` is the verdict of core/consent.may, written in the transaction of the facts.
+    """Subscriber × list. `mail_verdict` is the one of core/consent.may, written in the transaction of the facts.
 
-    `asking`: the same about appeals for money, which go to whoever has both (facts.asking_of).
+    `fundraising_verdict`: the same about appeals for money, which go to whoever has both (consent_records.asking_of).
     """
 
     pk = models.CompositePrimaryKey("subscriber_id", "list_id")
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False, db_constraint=False)
     list = models.ForeignKey(List, models.CASCADE, db_index=False, db_constraint=False)
     status = models.PositiveSmallIntegerField()
-    may = models.PositiveSmallIntegerField()
-    asking = models.PositiveSmallIntegerField(default=0, db_default=0)
+    mail_verdict = models.PositiveSmallIntegerField()
+    fundraising_verdict = models.PositiveSmallIntegerField(default=0, db_default=0)
     since = models.DateField()
     paused = models.DateField(null=True)  # Not written to before this day: she asked.
     frequency = models.PositiveSmallIntegerField(default=0, db_default=0)  # FREQUENCIES
@@ -165,13 +165,17 @@ class Subscription(models.Model):
             # Few: subscribed, and suppressed. Counted before each letter, so not by walking through a million.
             models.Index(
                 fields=["list", "subscriber"],
-                condition=models.Q(status=1) & ~models.Q(may=1),
+                condition=models.Q(status=1) & ~models.Q(mail_verdict=1),
                 name="subscription_stopped",
             ),
             # Few again: suppressed, for whatever reason, and whoever paused (7 and above in consent.REASONS).
-            models.Index(fields=["subscriber", "list"], condition=models.Q(may__gte=7), name="subscription_suppressed"),
+            models.Index(
+                fields=["subscriber", "list"], condition=models.Q(mail_verdict__gte=7), name="subscription_suppressed"
+            ),
             # Few for now: who agreed to appeals for money.
-            models.Index(fields=["list", "subscriber"], condition=models.Q(asking=1), name="subscription_asking"),
+            models.Index(
+                fields=["list", "subscriber"], condition=models.Q(fundraising_verdict=1), name="subscription_asking"
+            ),
         ]
 
 
@@ -181,7 +185,7 @@ class Headcount(models.Model):
     """
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
-    more = models.BigIntegerField()
+    delta = models.BigIntegerField()
 
 
 class ListTotal(models.Model):
@@ -213,15 +217,15 @@ class ConsentRecord(models.Model):
     organization = models.ForeignKey(
         "accounts.Organization", models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    # No constraint in the database: when she is erased her row goes, the blob is emptied and the chain stays whole.
+    # No constraint in the database: when she is erased her row goes, `sealed` is emptied and the chain stays whole.
     subscriber = models.ForeignKey(Subscriber, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
     # None: every list.
     list = models.ForeignKey(List, models.CASCADE, related_name="+", db_index=False, null=True, db_constraint=False)
     kind = models.PositiveSmallIntegerField()  # consent.KINDS
     purpose = models.PositiveSmallIntegerField(default=0)  # consent.PURPOSES
-    way = models.PositiveSmallIntegerField()  # consent.WAYS
+    channel = models.PositiveSmallIntegerField()  # consent.WAYS
     day = models.DateField()
-    blob = models.BinaryField()
+    sealed = models.BinaryField()
     digest = models.BinaryField(max_length=32)
     position = models.BigIntegerField(null=True)
     link = models.BinaryField(max_length=32, null=True)
@@ -273,13 +277,15 @@ class Suppression(models.Model):
     """An address the organization never writes to, known by its blind index alone: erasing her row keeps this."""
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
-    blind = models.BinaryField(max_length=16)
+    email_index = models.BinaryField(max_length=16)
     index_version = models.PositiveSmallIntegerField(default=1)
     reason = models.CharField(max_length=10)
     day = models.DateField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organization", "blind", "reason"], name="suppression_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "email_index", "reason"], name="suppression_once")
+        ]
 
 
 def new_form_number() -> int:
@@ -333,9 +339,9 @@ class Import(models.Model):
     plan_sealed = models.BinaryField(default=b"")  # JSON: file names, columns and what each becomes.
     report_sealed = models.BinaryField(default=b"")  # JSON: what inspection found.
     counts = models.JSONField(default=dict)
-    member = models.PositiveIntegerField(default=0)  # File of the export, in reading order …
-    row = models.BigIntegerField(default=0)  # … rows of it that are committed …
-    part = models.PositiveIntegerField(default=0)  # … and slices of the stretch after them (incoming/prepare.py).
+    file_no = models.PositiveIntegerField(default=0)  # File of the export, in reading order …
+    row_no = models.BigIntegerField(default=0)  # … rows of it that are committed …
+    slice_no = models.PositiveIntegerField(default=0)  # … and slices of the stretch after them (incoming/prepare.py).
     rows_total = models.BigIntegerField(null=True)
     bytes_read = models.BigIntegerField(default=0)
     bytes_total = models.BigIntegerField(default=0)
@@ -344,7 +350,7 @@ class Import(models.Model):
     started = models.DateTimeField(null=True)
     finished = models.DateTimeField(null=True)
     owner = models.CharField(max_length=40, blank=True)  # Which process is at it; a guarded UPDATE takes it.
-    beat = models.DateTimeField(null=True)  # Touched with every slice: an owner silent for a minute is gone.
+    heartbeat = models.DateTimeField(null=True)  # Touched with every slice: an owner silent for a minute is gone.
     created = models.DateTimeField()
     # Counted before each try and set back by whatever moves on: a file that kills its reader is not tried for ever.
     tries = models.PositiveSmallIntegerField(default=0, db_default=0)
@@ -354,7 +360,7 @@ class ImportIdMap(models.Model):
     """Where one thing of an export of our own format went: with it a killed return goes on. Gone with its end."""
 
     bringing = models.ForeignKey(Import, models.CASCADE, related_name="places")
-    told_sealed = models.BinaryField()  # JSON: part, its number or name there, what it is here.
+    details_sealed = models.BinaryField()  # JSON: part, its number or name there, what it is here.
 
 
 class ImportPiece(models.Model):
@@ -371,7 +377,7 @@ class Reject(models.Model):
     """A line that was not taken: where and why, without its content."""
 
     import_run = models.ForeignKey(Import, models.CASCADE, related_name="rejects")
-    member = models.PositiveIntegerField()
+    file_no = models.PositiveIntegerField()
     line = models.BigIntegerField()
     code = models.CharField(max_length=30)
     values = models.JSONField(default=dict)  # Numbers for the sentence (columns found and expected), never content.
@@ -414,29 +420,29 @@ class Segment(models.Model):
 class Growth(models.Model):
     """How many began to be subscribed to a list, left it, or were found dead, by day and way: sums, and of nobody."""
 
-    pk = models.CompositePrimaryKey("list_id", "day", "what", "way")
+    pk = models.CompositePrimaryKey("list_id", "day", "metric", "channel")
     list = models.ForeignKey(List, models.CASCADE, db_index=False)
     day = models.DateField()
-    what = models.PositiveSmallIntegerField()  # GROWTH
-    way = models.PositiveSmallIntegerField()  # GROWN_BY
+    metric = models.PositiveSmallIntegerField()  # GROWTH
+    channel = models.PositiveSmallIntegerField()  # GROWN_BY
     count = models.BigIntegerField(default=0)
 
 
 class BulkAction(models.Model):
     """Something done to all who fit a filter, in slices; its place is committed with each, so a killed one goes on.
 
-    `below`: everybody from this row up is done with; falling. While it is undone, `piece` is the piece that is next.
+    `cursor`: everybody from this row up is done with; falling. While it is undone, `piece` is the piece that is next.
     """
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
-    deed = models.CharField(max_length=8)  # tag, untag, move, remove, erase
+    action = models.CharField(max_length=8)  # tag, untag, move, remove, erase
     state = models.CharField(max_length=10)  # running, stopped, finished, undoing, undone
     plan_sealed = models.BinaryField()  # JSON: the filter or the numbers, tag or lists, and words.
-    wanted = models.BigIntegerField()  # Counted before.
-    looked = models.BigIntegerField(default=0)
+    expected = models.BigIntegerField()  # Counted before.
+    processed = models.BigIntegerField(default=0)
     changed = models.BigIntegerField(default=0)
     undone = models.BigIntegerField(default=0)
-    below = models.BigIntegerField(null=True)
+    cursor = models.BigIntegerField(null=True)
     piece = models.PositiveIntegerField(default=0)
     by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
     begun = models.DateTimeField()
@@ -470,15 +476,17 @@ class DataQualityIssue(models.Model):
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False, db_constraint=False)
     kind = models.PositiveSmallIntegerField()  # ODDITIES
     mark = models.BinaryField(max_length=16, default=b"")
-    other = models.BigIntegerField(null=True)  # Row of the subscriber whom she may be as well.
-    settled = models.BooleanField(default=False)  # Somebody looked: it is right as it is.
+    duplicate_of = models.BigIntegerField(null=True)  # Row of the subscriber whom she may be as well.
+    dismissed = models.BooleanField(default=False)  # Somebody looked: it is right as it is.
 
     class Meta:
         indexes = [
             models.Index(fields=["organization", "kind", "subscriber"], name="oddity_by_kind"),
             models.Index(fields=["organization", "mark"], name="oddity_by_mark"),
             # Who is erased is looked for as the other one of a pair.
-            models.Index(fields=["other"], condition=models.Q(other__isnull=False), name="oddity_by_other"),
+            models.Index(
+                fields=["duplicate_of"], condition=models.Q(duplicate_of__isnull=False), name="oddity_by_other"
+            ),
         ]
 
 

@@ -13,7 +13,7 @@ def keep(subscribers: Iterable[int], day: date | None = None) -> None:
     """Those of these subscribers, of a day or all, in the transaction that wrote them. One that has no words is
     forgotten already.
     """
-    records = ConsentRecord.objects.filter(subscriber__in=[*subscribers], kind=ASKED, way=FORM).exclude(blob=b"")
+    records = ConsentRecord.objects.filter(subscriber__in=[*subscribers], kind=ASKED, channel=FORM).exclude(sealed=b"")
     if day is not None:
         records = records.filter(day=day)
     rows = [SignUp(record_id=id, day=of) for id, of in records.values_list("id", "day")]

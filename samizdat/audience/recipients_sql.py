@@ -8,7 +8,7 @@ from django.db import connection
 from samizdat.db import among, fetch_numbers, number_list, on_sqlite
 
 # Of an appeal for money: who agreed to those as well.
-ASKED_FOR_MONEY = "AND u.asking = 1"
+ASKED_FOR_MONEY = "AND u.fundraising_verdict = 1"
 
 
 # The people of a slice at this instant. Values: their rows, the list, the round twice, the organization.
@@ -18,10 +18,10 @@ _WRITABLE = """
 SELECT {what} FROM {source}
 WHERE {which} EXISTS (
     SELECT 1 FROM audience_subscription u
-    WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.may = 1 {asked}
+    WHERE u.subscriber_id = s.id AND u.list_id = %s AND u.status = 1 AND u.mail_verdict = 1 {asked}
     AND (u.frequency < 2 OR %s < 0 OR (u.frequency IN (2, 4)) = (%s < u.digest_turn)) {apart}
 ) AND NOT EXISTS (
-    SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s AND p.blind = s.blind {apart}
+    SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s AND p.email_index = s.email_index {apart}
 )
 """
 
@@ -29,7 +29,7 @@ WHERE {which} EXISTS (
 def writable_as_json(appeal: bool) -> str:
     """SQLite: all comes in one row, since the module lets go of the interpreter for every row it fetches."""
     return _WRITABLE.format(
-        what="json_group_array(json_array(s.id, hex(s.blob), s.provider))",
+        what="json_group_array(json_array(s.id, hex(s.sealed), s.provider))",
         source="json_each(%s) j CROSS JOIN audience_subscriber s ON s.id = j.value",
         which="",
         apart="",
@@ -40,7 +40,7 @@ def writable_as_json(appeal: bool) -> str:
 def writable_rows(appeal: bool) -> str:
     """PostgreSQL: (row id, blob, mailbox provider)."""
     return _WRITABLE.format(
-        what="s.id, s.blob, s.provider",
+        what="s.id, s.sealed, s.provider",
         source="audience_subscriber s",
         which="s.id = ANY(%s::bigint[]) AND",
         apart="OFFSET 0",
@@ -154,11 +154,11 @@ def release_rows(
     # page (2.7 s of 5,000 rows with 50,000 suppressions among a million; so 25 ms).
     unsuppressed = """AND NOT EXISTS (
         SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s
-        AND p.blind = (SELECT s.blind FROM audience_subscriber s WHERE s.id = u.subscriber_id)
+        AND p.email_index = (SELECT s.email_index FROM audience_subscriber s WHERE s.id = u.subscriber_id)
     )"""
     sql = f"""
         FROM audience_subscription u {tagged} {joined}
-        WHERE u.list_id = %s AND u.status = 1 AND u.may = 1 {ASKED_FOR_MONEY if appeal else ""}
+        WHERE u.list_id = %s AND u.status = 1 AND u.mail_verdict = 1 {ASKED_FOR_MONEY if appeal else ""}
         {unsuppressed if suppressions else ""}
         """
     return sql, [*([tag] if tag else []), list_id, *([organization] if suppressions else [])]

@@ -47,12 +47,12 @@ def has_subscribers(organization: int) -> bool:
 
 def subscribers_by_blind(organization: int, blinds: Sequence[bytes]) -> list[tuple[bytes, int, bytes, str]]:
     """(blind, id, blob, language) of those that are known."""
-    return _by_blind("SELECT blind, id, blob, language FROM audience_subscriber", organization, blinds)
+    return _by_blind("SELECT email_index, id, sealed, language FROM audience_subscriber", organization, blinds)
 
 
 def suppressions_by_blind(organization: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """(blind, reason) of those that are suppressed; an address may have several reasons."""
-    return _by_blind("SELECT blind, reason FROM audience_suppression", organization, blinds)
+    return _by_blind("SELECT email_index, reason FROM audience_suppression", organization, blinds)
 
 
 def _by_blind(query: str, organization: int, blinds: Sequence[bytes]) -> list[Any]:
@@ -63,14 +63,14 @@ def _by_blind(query: str, organization: int, blinds: Sequence[bytes]) -> list[An
     with connection.cursor() if on_sqlite() else plain_cursor() as cursor:
         if on_sqlite():
             places = ", ".join(["%s"] * len(blinds))
-            cursor.execute(f"{query} WHERE organization_id = %s AND blind IN ({places})", [organization, *blinds])
+            cursor.execute(f"{query} WHERE organization_id = %s AND email_index IN ({places})", [organization, *blinds])
         else:
             # All of them as one value, cut up there: psycopg takes longer for an array of them than the look-ups do.
             wanted = (
                 f"SELECT substring(every FROM place FOR {BLIND}) AS wanted FROM (SELECT %s::bytea AS every) AS given, "
                 f"generate_series(1, %s, {BLIND}) AS place OFFSET 0"
             )
-            lookup = f"{query} WHERE organization_id = %s AND blind = wanted OFFSET 0"
+            lookup = f"{query} WHERE organization_id = %s AND email_index = wanted OFFSET 0"
             cursor.execute(
                 f"SELECT found.* FROM ({wanted}) AS given CROSS JOIN LATERAL ({lookup}) AS found",
                 [b"".join(blinds), BLIND * len(blinds), organization],
@@ -86,12 +86,12 @@ def tags_of(subscribers: Sequence[int]) -> list[tuple[int, int]]:
 
 def subscriptions_of(subscribers: Sequence[int]) -> list[tuple[int, int, int, int]]:
     """(subscriber, list, status, may)."""
-    return _by_number("SELECT subscriber_id, list_id, status, may FROM audience_subscription", subscribers)
+    return _by_number("SELECT subscriber_id, list_id, status, mail_verdict FROM audience_subscription", subscribers)
 
 
 def asking_of(subscribers: Sequence[int]) -> dict[tuple[int, int], int]:
     """(subscriber, list) -> the verdict about appeals for money; who never spoke of them is left out."""
-    rows = _by_number("SELECT subscriber_id, list_id, asking FROM audience_subscription", subscribers)
+    rows = _by_number("SELECT subscriber_id, list_id, fundraising_verdict FROM audience_subscription", subscribers)
     return {(id, list_id): asking for id, list_id, asking in rows if asking}
 
 
@@ -100,7 +100,8 @@ def consent_of(
 ) -> list[tuple[int, tuple[int, int | None, int, int, int, str]]]:
     """(subscriber, (id, list, kind, purpose, way, day)) in the order of writing."""
     rows = _by_number(
-        "SELECT subscriber_id, id, list_id, kind, purpose, way, CAST(day AS varchar(10)) FROM audience_consentrecord",
+        "SELECT subscriber_id, id, list_id, kind, purpose, channel, CAST(day AS varchar(10)) "
+        "FROM audience_consentrecord",
         subscribers,
         "ORDER BY id",
     )
@@ -112,7 +113,7 @@ def consent_with_words(
 ) -> list[tuple[int, tuple[int, int | None, int, int, int, str], bytes]]:
     """consent_of() with what is sealed of each record: (subscriber, record, blob)."""
     rows = _by_number(
-        "SELECT subscriber_id, id, list_id, kind, purpose, way, CAST(day AS varchar(10)), blob "
+        "SELECT subscriber_id, id, list_id, kind, purpose, channel, CAST(day AS varchar(10)), sealed "
         "FROM audience_consentrecord",
         subscribers,
         "ORDER BY id",
@@ -127,7 +128,7 @@ def count_subscribed_but_not_written_to(list_id: int, tag: int | None) -> int:
     """Subscribed, and suppressed. The condition is that of the index subscription_stopped, word for word; SQLite would
     still take the index by status, which has two columns that fit, and walk through everybody."""
     source = "audience_subscription s" + (" INDEXED BY subscription_stopped" if on_sqlite() else "")
-    query = f"SELECT COUNT(*) FROM {source} WHERE list_id = %s AND (status = 1 AND NOT (may = 1))"
+    query = f"SELECT COUNT(*) FROM {source} WHERE list_id = %s AND (status = 1 AND NOT (mail_verdict = 1))"
     if tag is None:
         return fetch_numbers(query, [list_id])[0]
     carries = "SELECT 1 FROM audience_subscribertag t WHERE t.subscriber_id = s.subscriber_id AND t.tag_id = %s"
@@ -156,20 +157,23 @@ def lists_asking(organization: int) -> list[int]:
 def _asking_ones(name: str) -> str:
     """SQLite would take another index that has the list, and look at each row for the answer."""
     along = " INDEXED BY subscription_asking" if on_sqlite() else ""
-    return f"audience_subscription {name}{along} WHERE {name}.asking = 1"
+    return f"audience_subscription {name}{along} WHERE {name}.fundraising_verdict = 1"
 
 
 def count_not_written_to_by_verdict(list_id: int, tag: int | None) -> dict[int, int]:
     """The same by their verdict."""
     source = "audience_subscription s" + (" INDEXED BY subscription_stopped" if on_sqlite() else "")
-    query = f"SELECT may, COUNT(*) FROM {source} WHERE list_id = %s AND (status = 1 AND NOT (may = 1))"
-    return fetch_pairs(*_with_tag(query, [list_id], tag), "GROUP BY may")
+    query = (
+        f"SELECT mail_verdict, COUNT(*) FROM {source} WHERE list_id = %s AND (status = 1 AND NOT (mail_verdict = 1))"
+    )
+    return fetch_pairs(*_with_tag(query, [list_id], tag), "GROUP BY mail_verdict")
 
 
 def count_seldom(list_id: int, tag: int | None) -> dict[int, int]:
     """Who may be written to and does not want every letter: frequency -> how many."""
     source = "audience_subscription s" + (" INDEXED BY subscription_seldom" if on_sqlite() else "")
-    query = f"SELECT frequency, COUNT(*) FROM {source} WHERE list_id = %s AND frequency > 0 AND status = 1 AND may = 1"
+    where = "list_id = %s AND frequency > 0 AND status = 1 AND mail_verdict = 1"
+    query = f"SELECT frequency, COUNT(*) FROM {source} WHERE {where}"
     return fetch_pairs(*_with_tag(query, [list_id], tag), "GROUP BY frequency")
 
 
@@ -185,8 +189,9 @@ def count_suppressed_unnoticed(organization: int, list_id: int, tag: int | None)
     query = """
         SELECT s.frequency, COUNT(*) FROM audience_suppression p
         CROSS JOIN audience_subscriber b CROSS JOIN audience_subscription s
-        WHERE p.id > %s AND p.organization_id = %s AND b.organization_id = p.organization_id AND b.blind = p.blind
-        AND s.subscriber_id = b.id AND s.list_id = %s AND s.status = 1 AND s.may = 1"""
+        WHERE p.id > %s AND p.organization_id = %s
+        AND b.organization_id = p.organization_id AND b.email_index = p.email_index
+        AND s.subscriber_id = b.id AND s.list_id = %s AND s.status = 1 AND s.mail_verdict = 1"""
     return fetch_pairs(*_with_tag(query, [newest - _LAGGING, organization, list_id], tag), "GROUP BY s.frequency")
 
 
@@ -274,20 +279,23 @@ def _by_number(query: str, numbers: Sequence[int], order: str = "") -> list[Any]
 
 def update_subscribers(rows: Sequence[tuple[bytes, str, int]]) -> None:
     """(blob, language, id)."""
-    update_many("UPDATE audience_subscriber SET blob = %s, language = %s WHERE id = %s", rows)
+    update_many("UPDATE audience_subscriber SET sealed = %s, language = %s WHERE id = %s", rows)
 
 
 def update_subscriptions(rows: Sequence[tuple[int, int, str, int, int]]) -> None:
     """(status, may, since, subscriber, list)."""
     update_many(
-        "UPDATE audience_subscription SET status = %s, may = %s, since = %s WHERE subscriber_id = %s AND list_id = %s",
+        "UPDATE audience_subscription SET status = %s, mail_verdict = %s, since = %s "
+        "WHERE subscriber_id = %s AND list_id = %s",
         rows,
     )
 
 
 def update_asking(rows: Sequence[tuple[int, int, int]]) -> None:
     """(asking, subscriber, list)."""
-    update_many("UPDATE audience_subscription SET asking = %s WHERE subscriber_id = %s AND list_id = %s", rows)
+    update_many(
+        "UPDATE audience_subscription SET fundraising_verdict = %s WHERE subscriber_id = %s AND list_id = %s", rows
+    )
 
 
 @cache
@@ -297,7 +305,7 @@ def _date(day: str) -> date:
 
 def insert_suppressions(rows: Sequence[tuple[int, bytes, int, str, str]]) -> None:
     """(organization, blind, index version, reason, day); those that are there stay as they are."""
-    into = "INSERT INTO audience_suppression (organization_id, blind, index_version, reason, day)"
+    into = "INSERT INTO audience_suppression (organization_id, email_index, index_version, reason, day)"
     if on_sqlite() or not rows:
         update_many(f"{into} VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING", rows)
         return
@@ -331,8 +339,8 @@ def add_tag_totals(rows: Sequence[tuple[int, int, int, int]]) -> None:
 def add_growth(rows: Sequence[tuple[int, str, int, int, int]]) -> None:
     """(list, day, what, way, more)."""
     update_many(
-        "INSERT INTO audience_growth (list_id, day, what, way, count) VALUES (%s, %s, %s, %s, %s) "
-        "ON CONFLICT (list_id, day, what, way) DO UPDATE SET count = audience_growth.count + excluded.count",
+        "INSERT INTO audience_growth (list_id, day, metric, channel, count) VALUES (%s, %s, %s, %s, %s) "
+        "ON CONFLICT (list_id, day, metric, channel) DO UPDATE SET count = audience_growth.count + excluded.count",
         rows,
     )
 
@@ -360,7 +368,7 @@ def sweep_after_erasing() -> bool:
 def subscribers_page(organization: int, after: int, end: int, limit: int) -> list[tuple[int, bytes, str, str]]:
     """(id, blob, language, joined) by rising id."""
     return fetch_rows(
-        "SELECT id, blob, language, CAST(joined AS varchar(10)) FROM audience_subscriber "
+        "SELECT id, sealed, language, CAST(joined AS varchar(10)) FROM audience_subscriber "
         "WHERE id > %s AND id < %s AND organization_id = %s ORDER BY id LIMIT %s",
         [after, end, organization, limit],
     )
@@ -369,7 +377,7 @@ def subscribers_page(organization: int, after: int, end: int, limit: int) -> lis
 def subscribers_at(organization: int, ids: Sequence[int]) -> list[tuple[int, bytes, str, str, bytes]]:
     """(id, blob, language, joined, blind) of those that are there."""
     return fetch_rows(
-        "SELECT id, blob, language, CAST(joined AS varchar(10)), blind FROM audience_subscriber "
+        "SELECT id, sealed, language, CAST(joined AS varchar(10)), email_index FROM audience_subscriber "
         f"WHERE {among('id')} AND organization_id = %s",
         [number_list(ids), organization],
     )
@@ -409,7 +417,7 @@ def _also(columns: Sequence[str]) -> str:
 def consent_between(after: int, last: int) -> list[tuple[int, int | None, int, int, int, str, bytes]]:
     """(subscriber, list, kind, purpose, way, day, blob), those of each subscriber in the order of writing."""
     return fetch_rows(
-        "SELECT subscriber_id, list_id, kind, purpose, way, CAST(day AS varchar(10)), blob "
+        "SELECT subscriber_id, list_id, kind, purpose, channel, CAST(day AS varchar(10)), sealed "
         "FROM audience_consentrecord WHERE subscriber_id > %s AND subscriber_id <= %s ORDER BY subscriber_id, id",
         [after, last],
     )
@@ -418,7 +426,7 @@ def consent_between(after: int, last: int) -> list[tuple[int, int | None, int, i
 def subscribed_after(list_id: int, status: int, after: int, limit: int) -> list[tuple[int, int]]:
     """(subscriber, may) of a list and status, by rising number."""
     return fetch_rows(
-        "SELECT subscriber_id, may FROM audience_subscription WHERE list_id = %s AND status = %s "
+        "SELECT subscriber_id, mail_verdict FROM audience_subscription WHERE list_id = %s AND status = %s "
         "AND subscriber_id > %s ORDER BY subscriber_id LIMIT %s",
         [list_id, status, after, limit],
     )
@@ -427,8 +435,9 @@ def subscribed_after(list_id: int, status: int, after: int, limit: int) -> list[
 def suppressions_page(organization: int, after: int, limit: int) -> list[tuple[int, bytes, int, str, str, int | None]]:
     """(row, blind, index version, reason, day, subscriber who has the address) by rising row."""
     return fetch_rows(
-        "SELECT p.id, p.blind, p.index_version, p.reason, CAST(p.day AS varchar(10)), "
-        "(SELECT s.id FROM audience_subscriber s WHERE s.organization_id = p.organization_id AND s.blind = p.blind) "
+        "SELECT p.id, p.email_index, p.index_version, p.reason, CAST(p.day AS varchar(10)), "
+        "(SELECT s.id FROM audience_subscriber s "
+        "WHERE s.organization_id = p.organization_id AND s.email_index = p.email_index) "
         "FROM audience_suppression p WHERE p.organization_id = %s AND p.id > %s ORDER BY p.id LIMIT %s",
         [organization, after, limit],
     )
@@ -436,7 +445,7 @@ def suppressions_page(organization: int, after: int, limit: int) -> list[tuple[i
 
 def suppressions_with_days(organization: int, blinds: Sequence[bytes]) -> list[tuple[bytes, str, str]]:
     """(blind, reason, day) of those that are suppressed."""
-    query = "SELECT blind, reason, CAST(day AS varchar(10)) AS day FROM audience_suppression"
+    query = "SELECT email_index, reason, CAST(day AS varchar(10)) AS day FROM audience_suppression"
     return _by_blind(query, organization, blinds)
 
 
@@ -520,7 +529,7 @@ def blinds_of(organization: int, subscribers: Sequence[int]) -> dict[bytes, int]
     with connection.cursor() as cursor:
         where = f"{among('id')} AND organization_id = %s"
         cursor.execute(
-            f"SELECT blind, id FROM audience_subscriber WHERE {where}", [number_list(subscribers), organization]
+            f"SELECT email_index, id FROM audience_subscriber WHERE {where}", [number_list(subscribers), organization]
         )
         return {bytes(blind): id for blind, id in cursor.fetchall()}
 
@@ -529,7 +538,7 @@ def pauses_of(subscribers: Sequence[int], list_id: int) -> dict[int, Any]:
     """Subscriber -> (status, may, since as text, paused until or None) on one list."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT subscriber_id, status, may, CAST(since AS varchar(10)), CAST(paused AS varchar(10)) "
+            "SELECT subscriber_id, status, mail_verdict, CAST(since AS varchar(10)), CAST(paused AS varchar(10)) "
             f"FROM audience_subscription WHERE {among('subscriber_id')} AND list_id = %s",
             [number_list(subscribers), list_id],
         )

@@ -82,7 +82,7 @@ def link_of(campaign: Campaign) -> str:
 
 def presses_of(campaign: Campaign) -> dict[int, int]:
     """place of a version -> clicks that the test goes by, as they stand."""
-    return counted_links.presses(campaign.edition, link_of(campaign)) if campaign.test_by == "clicks" else {}
+    return counted_links.presses(campaign.edition, link_of(campaign)) if campaign.ab_metric == "clicks" else {}
 
 
 def versions(campaign: Campaign) -> list[Version]:
@@ -91,13 +91,13 @@ def versions(campaign: Campaign) -> list[Version]:
     rows = Variant.objects.select_related("letter__organization", "letter__template").filter(campaign=campaign)
     return [
         Version(
-            row.place,
+            row.variant_no,
             VersionChange(**(open_json(keys, bytes(row.sealed), "variant", "sealed", row.pk) or {}), letter=row.letter),
             row.left,
             row.replies,
             row.presses,
         )
-        for row in rows.order_by("place")
+        for row in rows.order_by("variant_no")
     ]
 
 
@@ -120,10 +120,10 @@ def plan(
     payload = {"url": link} if way == "clicks" and link else None
     sealed = seal_json(keys, payload, "campaign", "test link", campaign.pk) if payload else b""
     with transaction.atomic():
-        _plan(campaign, test_share=share, test_by=way, test_at=at, test_link_sealed=sealed)
+        _plan(campaign, test_share=share, ab_metric=way, test_at=at, test_link_sealed=sealed)
         Variant.objects.filter(campaign=campaign).delete()
         for place, change in enumerate([VersionChange(), *changes]):
-            row = Variant.objects.create(campaign=campaign, place=place, letter=change.letter)
+            row = Variant.objects.create(campaign=campaign, variant_no=place, letter=change.letter)
             payload = {name: value for name, value in words_of(change).items() if value}
             if change.letter is not None:
                 payload["title"] = draft_of(change.letter).subject
@@ -140,7 +140,7 @@ def words_of(change: VersionChange) -> dict[str, str]:
 def give_up(campaign: Campaign, *, by: Any, now: datetime) -> None:
     """Everybody gets the letter itself. Errors: NotADraft."""
     with transaction.atomic():
-        _plan(campaign, test_share=0, test_by="", test_at=None, test_link_sealed=b"")
+        _plan(campaign, test_share=0, ab_metric="", test_at=None, test_link_sealed=b"")
         if Variant.objects.filter(campaign=campaign).delete()[0]:
             record("campaign.test_cancelled", campaign.organization, now=now, by=by, about=campaign.pk)
 
@@ -238,7 +238,7 @@ def bound(campaign: Campaign) -> Any:
         ]
         for version in versions(campaign)
     ]
-    return [campaign.test_share, campaign.test_by, campaign.test_at, drafts, link_of(campaign)]
+    return [campaign.test_share, campaign.ab_metric, campaign.test_at, drafts, link_of(campaign)]
 
 
 # --- at release ------------------------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def count_replies(campaign: Campaign, place: int | None, replies: int, *, by: An
     """What a person has counted in the mailbox: to this version, or to a letter that has no test. Errors: BadTest."""
     with transaction.atomic():
         if place is not None:
-            if not Variant.objects.filter(campaign=campaign, place=place).update(replies=replies):
+            if not Variant.objects.filter(campaign=campaign, variant_no=place).update(replies=replies):
                 raise BadTest(_("There is no such version."))
         elif campaign.test_share:
             raise BadTest(_("This letter has versions. Say to which one they replied."))
@@ -309,4 +309,4 @@ def count_leaving(organization: Any, moved: Mapping[tuple[int, int], int]) -> No
                 versions[ab_test.group(edition, number, marks)] += many
         for place, many in sorted(versions.items()):
             after = Greatest(F("left") + many, 0)
-            Variant.objects.filter(campaign=row.campaign_id, place=place).update(left=after)
+            Variant.objects.filter(campaign=row.campaign_id, variant_no=place).update(left=after)

@@ -54,13 +54,13 @@ def create(
     segment: Any = None,
     template: Template | None = None,
     language: str | None = None,
-    again: Campaign | None = None,
+    resend_of: Campaign | None = None,
     version_of: Campaign | None = None,
-    unlisted: bool = False,
+    archive_hidden: bool = False,
     purpose: str = consent.LETTERS,
 ) -> Campaign:
-    """A new draft; again: to those alone whom that letter did not reach. version_of: in another language.
-    unlisted: in no archive. purpose: of consent.PURPOSES.
+    """A new draft; resend_of: to those alone whom that letter did not reach. version_of: in another language.
+    archive_hidden: in no archive. purpose: of consent.PURPOSES.
 
     Errors: CampaignError (format, list or segment of another organization).
     """
@@ -78,9 +78,9 @@ def create(
             template=template,
             draft_sealed=b"",
             language=language or organization.language,
-            again=again,
+            resend_of=resend_of,
             version_of=version_of,
-            unlisted=unlisted,
+            archive_hidden=archive_hidden,
             purpose=consent.PURPOSES.index(purpose),
             created_by=by,
             created=now,
@@ -98,7 +98,7 @@ def create(
 
 # What a save may change besides the letter itself; the first of these say whom it goes to.
 _AUDIENCE = ("list", "tag", "segment", "purpose")
-_CHOSEN = (*_AUDIENCE, "template", "language", "unlisted")
+_CHOSEN = (*_AUDIENCE, "template", "language", "archive_hidden")
 
 
 def save(
@@ -114,9 +114,9 @@ def save(
 ) -> int:
     """Writes a draft over the version that was opened, and returns the new version. Both are kept (revisions.py).
 
-    changes: list, tag, segment, purpose, template, language, unlisted. page: of writing.save. places: what it makes of
-    its template; None leaves that as it is. Errors: Overtaken when somebody saved meanwhile, NotADraft, CampaignError
-    for blocks that are no document.
+    changes: list, tag, segment, purpose, template, language, archive_hidden. page: of autosave.save. places: what it
+    makes of its template; None leaves that as it is. Errors: Overtaken when somebody saved meanwhile, NotADraft,
+    CampaignError for blocks that are no document.
     """
     draft = checked(draft)
     values = _choices(campaign, changes)
@@ -150,7 +150,7 @@ def _choices(campaign: Campaign, changes: Mapping[str, Any]) -> dict[str, Any]:
     settled: tuple[str, ...] = ()
     if campaign.version_of_id is not None:  # Its letter says whom it goes to.
         settled = (*_AUDIENCE, "language")
-    elif campaign.again_id is not None:  # To those whom another letter did not reach.
+    elif campaign.resend_of_id is not None:  # To those whom another letter did not reach.
         settled = _AUDIENCE
     values = {key: changes[key] for key in _CHOSEN if key in changes and key not in settled}
     if "purpose" in values:
@@ -263,7 +263,7 @@ def freeze_variant(edition: Edition, place: int, draft: Draft, proof: CompilePro
     details = details_of(draft, proof, language or edition.campaign.language)
     EditionVariant.objects.create(
         edition=edition,
-        place=place,
+        variant_no=place,
         language=language,
         compiled_sealed=keys.seal(dumps(proof.compiled), "edition", f"compiled {place}", edition.id),
         details_sealed=seal_json(keys, details, "edition", f"details {place}", edition.id),
@@ -282,8 +282,8 @@ def count_leaving(organization: Any, moved: Mapping[tuple[int, int], int]) -> No
     for edition, number in sorted(letters.items()):
         if number:
             # Not below zero: who left before this was counted can take it back now.
-            after = Greatest(F("left_by_letter") + number, 0)
-            Campaign.objects.filter(organization=organization, edition=edition).update(left_by_letter=after)
+            after = Greatest(F("unsubscribes") + number, 0)
+            Campaign.objects.filter(organization=organization, edition=edition).update(unsubscribes=after)
 
 
 def flaws_error(flaws: Any) -> ContentHasProblems:

@@ -65,7 +65,7 @@ def bond_of(campaign: Campaign) -> str:
         "tag": campaign.tag_id,
         "segment": _segment(campaign),
         "test": ab_test.bound(campaign),
-        "again": campaign.again_id,
+        "again": campaign.resend_of_id,
     }
     if campaign.is_appeal:  # Beside those that were bound before there were any.
         payload["purpose"] = campaign.purpose
@@ -94,7 +94,7 @@ def standing(campaign: Campaign) -> ApprovalStatus:
 
 def _bond(campaign: Campaign, row: Approval) -> str:
     keys = keyring.keys(campaign.organization)
-    return str(open_json(keys, bytes(row.bond_sealed), "approval", "bond", campaign.pk) or "")
+    return str(open_json(keys, bytes(row.content_digest_sealed), "approval", "content_digest", campaign.pk) or "")
 
 
 def ask(campaign: Campaign, *, by: Any, now: datetime) -> None:
@@ -118,8 +118,12 @@ def agree(campaign: Campaign, version: int, *, by: Any, now: datetime, mark: str
             raise DraftChangedMeanwhile(
                 _("The letter was changed since you opened this page. Read it again, then agree.")
             )
-        bond = seal_json(keyring.keys(campaign.organization), bond_of(campaign), "approval", "bond", campaign.pk)
-        Approval.objects.update_or_create(campaign=campaign, defaults={"given": now, "by": by, "bond_sealed": bond})
+        bond = seal_json(
+            keyring.keys(campaign.organization), bond_of(campaign), "approval", "content_digest", campaign.pk
+        )
+        Approval.objects.update_or_create(
+            campaign=campaign, defaults={"given": now, "by": by, "content_digest_sealed": bond}
+        )
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
@@ -133,7 +137,7 @@ def check(campaign: Campaign, by: Any) -> None:
     anybody is enough. Errors: NotApproved.
     """
     kept = leading(campaign.organization)
-    if campaign.is_digest or not kept.second_person:
+    if campaign.is_digest or not kept.requires_approval:
         return  # A digest gathers letters that were agreed to, one by one.
     if not kept.known:
         raise NotApproved(_(SENTENCES["settings_altered"]))

@@ -119,7 +119,7 @@ def content_of(
         list_description=audience.details_of(campaign.list).get("reminder", ""),
         appeal=campaign.is_appeal,
         list_id=_list_id(campaign, draft),
-        leave_mailbox=bool(leading(organization).leave_mailbox),
+        unsubscribe_mailbox=bool(leading(organization).unsubscribe_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
         neutral_url=f"{base}/a/",
         signup_url=f"{base}/f/{campaign.list.form_slug}" if base and campaign.list.form_slug else "",

@@ -81,9 +81,9 @@ def _frozen(edition: Edition) -> dict[int, dict[str, Any]]:
     """place of a version -> what was kept beside it at the release."""
     keys = keyring.keys(edition.organization)
     by_place = {0: open_json(keys, bytes(edition.details_sealed), "edition", "details", edition.pk) or {}}
-    for row in EditionVariant.objects.filter(edition=edition).order_by("place"):
-        label = f"details {row.place}"
-        by_place[row.place] = open_json(keys, bytes(row.details_sealed), "edition", label, edition.pk) or {}
+    for row in EditionVariant.objects.filter(edition=edition).order_by("variant_no"):
+        label = f"details {row.variant_no}"
+        by_place[row.variant_no] = open_json(keys, bytes(row.details_sealed), "edition", label, edition.pk) or {}
     return by_place
 
 
@@ -144,10 +144,10 @@ def add_up(organization: Any, box: bytes, day: date, counts: Mapping[str, int]) 
 def _add(purpose: str, edition: int, number: int, day: date, count: int) -> None:
     place, at = number >> 16, number & 0xFFFF
     if purpose == "click":
-        link_row, _new = LinkTotal.objects.get_or_create(edition_id=edition, place=place, link=at, day=day)
+        link_row, _new = LinkTotal.objects.get_or_create(edition_id=edition, variant_no=place, link=at, day=day)
         LinkTotal.objects.filter(pk=link_row.pk).update(count=F("count") + count)
     else:
-        row, _new = AnswerTotal.objects.get_or_create(edition_id=edition, place=place, answer=at)
+        row, _new = AnswerTotal.objects.get_or_create(edition_id=edition, variant_no=place, answer=at)
         AnswerTotal.objects.filter(pk=row.pk).update(count=F("count") + count)
 
 
@@ -182,7 +182,7 @@ def pressed(edition: Edition) -> list[CountedPress]:
     """Every counted link of every version, in the order of the letter, also those that nobody pressed."""
     sums: dict[tuple[int, int], dict[date, int]] = {}
     for row in LinkTotal.objects.filter(edition=edition).order_by("day"):
-        sums.setdefault((row.place, row.link), {})[row.day] = row.count
+        sums.setdefault((row.variant_no, row.link), {})[row.day] = row.count
     return [
         CountedPress(place, url, sums.get((place, at), {}))
         for place, details in _frozen(edition).items()
@@ -194,13 +194,13 @@ def presses(edition: Edition, url: str = "") -> dict[int, int]:
     """place of a version -> presses of all its links, or of this one alone."""
     if url:
         return {press.place: press.total for press in pressed(edition) if press.url == url}
-    rows = LinkTotal.objects.filter(edition=edition).values_list("place").annotate(sum=Sum("count"))
+    rows = LinkTotal.objects.filter(edition=edition).values_list("variant_no").annotate(sum=Sum("count"))
     return dict(rows)
 
 
 def answers(edition: Edition) -> list[CountedUrls]:
     """What was asked in each version, with the answers; [] where nothing was."""
-    sums = {(row.place, row.answer): row.count for row in AnswerTotal.objects.filter(edition=edition)}
+    sums = {(row.variant_no, row.answer): row.count for row in AnswerTotal.objects.filter(edition=edition)}
     return [
         CountedUrls(
             place, asked["question"], [(answer, sums.get((place, at), 0)) for at, answer in enumerate(asked["answers"])]

@@ -53,28 +53,30 @@ class Campaign(models.Model):
     created_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
     created = models.DateTimeField()
     changed = models.DateTimeField()
-    due = models.DateTimeField(null=True)  # When sending may begin: the scheduled time or the end of the hold.
+    not_before = models.DateTimeField(null=True)  # When sending may begin: the scheduled time or the end of the hold.
     released = models.DateTimeField(null=True)
     finished = models.DateTimeField(null=True)
     waits_until = models.DateTimeField(null=True)  # waiting: when it goes on by itself, where that is known.
-    quiet = models.CharField(max_length=80, blank=True, default="", db_default="")  # "": the organization's; or "none".
+    quiet_hours = models.CharField(
+        max_length=80, blank=True, default="", db_default=""
+    )  # "": the organization's; or "none".
     # The first wave: its part of everybody, minutes of hold after it, and the per cent of refusals that stop the rest.
-    wave_percent = models.PositiveSmallIntegerField(default=0, db_default=0)
-    wave_hold = models.PositiveIntegerField(default=0, db_default=0)
-    wave_stop = models.FloatField(default=100, db_default=100)
-    wave_state = models.CharField(
+    canary_percent = models.PositiveSmallIntegerField(default=0, db_default=0)
+    canary_hold = models.PositiveIntegerField(default=0, db_default=0)
+    canary_stop = models.FloatField(default=100, db_default=100)
+    canary_state = models.CharField(
         max_length=10, blank=True, default="", db_default=""
     )  # delivery/actions/wait_reasons._wave
-    wave_until = models.DateTimeField(null=True)
+    canary_until = models.DateTimeField(null=True)
     # Goes to those whom that letter did not reach, and to nobody else (delivery/actions/resend_unreached.py).
-    again = models.ForeignKey("self", models.PROTECT, null=True, related_name="resent")
+    resend_of = models.ForeignKey("self", models.PROTECT, null=True, related_name="resent")
     folder = models.ForeignKey(Folder, models.SET_NULL, null=True, related_name="campaigns")
     planned = models.DateField(null=True)  # Of a draft: the day on which it is meant to go (calendar.py).
     # Of a version in another language: the letter that it belongs to, whose state and audience count (languages.py).
     version_of = models.ForeignKey("self", models.CASCADE, null=True, related_name="languages")
     # A test of several versions (campaigns/ab_test.py): per cent of everybody who get one, how and when one wins.
     test_share = models.PositiveSmallIntegerField(default=0, db_default=0)
-    test_by = models.CharField(max_length=12, blank=True, default="", db_default="")  # core/ab_test.WAYS
+    ab_metric = models.CharField(max_length=12, blank=True, default="", db_default="")  # core/ab_test.WAYS
     test_at = models.DateTimeField(null=True)
     test_state = models.CharField(max_length=10, blank=True, default="", db_default="")  # delivery/actions/ab_test.py
     test_winner = models.PositiveSmallIntegerField(null=True)
@@ -94,9 +96,11 @@ class Campaign(models.Model):
     digest_round = models.PositiveIntegerField(default=0, db_default=0)
     is_digest = models.BooleanField(default=False, db_default=False)
     # Readers who left by the link of this letter and have not taken it back: a sum, beside the books.
-    left_by_letter = models.PositiveBigIntegerField(default=0, db_default=0)
+    unsubscribes = models.PositiveBigIntegerField(default=0, db_default=0)
     replies = models.PositiveBigIntegerField(null=True)  # Counted by a person, who has the mailbox; None: by nobody.
-    unlisted = models.BooleanField(default=False, db_default=False)  # Of a letter to all: in no archive (listing.py).
+    archive_hidden = models.BooleanField(
+        default=False, db_default=False
+    )  # Of a letter to all: in no archive (listing.py).
     # consent.PURPOSES: an appeal for money goes to those of its list who agreed to appeals too.
     purpose = models.PositiveSmallIntegerField(default=0, db_default=0)
 
@@ -144,7 +148,7 @@ class Campaign(models.Model):
 
 def goes_to_all(campaign: Campaign) -> bool:
     """To its whole list? What a few get is for them: in no archive, no feed and no digest."""
-    to_all = campaign.tag_id is None and campaign.segment_id is None and campaign.again_id is None
+    to_all = campaign.tag_id is None and campaign.segment_id is None and campaign.resend_of_id is None
     return to_all and not campaign.is_appeal
 
 
@@ -160,7 +164,7 @@ def is_untouched(campaign: Campaign) -> bool:
 
 def is_listed(campaign: Campaign) -> bool:
     """Does its web version stand in the archive and the feed? Else it is read by whoever has its address."""
-    return goes_to_all(campaign) and not campaign.unlisted
+    return goes_to_all(campaign) and not campaign.archive_hidden
 
 
 def is_gathered(campaign: Campaign) -> bool:
@@ -198,25 +202,25 @@ class LinkTotal(models.Model):
     """How often a link of an edition was pressed on a day, by whomever: `link` numbers its counted addresses."""
 
     edition = models.ForeignKey(Edition, models.CASCADE, related_name="link_totals")
-    place = models.PositiveSmallIntegerField()  # The version that had it; 0 is the edition itself.
+    variant_no = models.PositiveSmallIntegerField()  # The version that had it; 0 is the edition itself.
     link = models.PositiveSmallIntegerField()
     day = models.DateField()
     count = models.PositiveBigIntegerField(default=0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["edition", "place", "link", "day"], name="link_total_once")]
+        constraints = [models.UniqueConstraint(fields=["edition", "variant_no", "link", "day"], name="link_total_once")]
 
 
 class AnswerTotal(models.Model):
     """How often an answer to the question of an edition was given, by whomever; not even when."""
 
     edition = models.ForeignKey(Edition, models.CASCADE, related_name="answer_totals")
-    place = models.PositiveSmallIntegerField()  # The version that asked; 0 is the edition itself.
+    variant_no = models.PositiveSmallIntegerField()  # The version that asked; 0 is the edition itself.
     answer = models.PositiveSmallIntegerField()
     count = models.PositiveBigIntegerField(default=0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["edition", "place", "answer"], name="answer_total_once")]
+        constraints = [models.UniqueConstraint(fields=["edition", "variant_no", "answer"], name="answer_total_once")]
 
 
 class ProcessedClickBatch(models.Model):
@@ -239,30 +243,30 @@ class EditionVariant(models.Model):
     """Another version of an edition, compiled. Who gets it is told by the edition's marks, or by her language."""
 
     edition = models.ForeignKey(Edition, models.CASCADE, related_name="variants")
-    place = models.PositiveSmallIntegerField()  # 1 and up; 0 is the edition itself.
+    variant_no = models.PositiveSmallIntegerField()  # 1 and up; 0 is the edition itself.
     compiled_sealed = models.BinaryField()
     details_sealed = models.BinaryField()
     language = models.CharField(max_length=8, blank=True, default="", db_default="")  # "": the campaign's.
     people = models.BigIntegerField(default=0, db_default=0)  # By language: how many it was frozen for.
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["edition", "place"], name="edition_variant_once")]
+        constraints = [models.UniqueConstraint(fields=["edition", "variant_no"], name="edition_variant_once")]
 
 
 class Variant(models.Model):
     """A version of a letter in a test. 0 is the letter as it stands; the others say what is different."""
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="variants")
-    place = models.PositiveSmallIntegerField()
+    variant_no = models.PositiveSmallIntegerField()
     sealed = models.BinaryField(default=b"")  # JSON: subject, from_name, from_email, those that are different.
     letter = models.ForeignKey(Campaign, models.PROTECT, null=True, related_name="+")  # A draft with its other text.
-    left = models.PositiveBigIntegerField(default=0)  # Of those who got it in the test, as Campaign.left_by_letter.
+    left = models.PositiveBigIntegerField(default=0)  # Of those who got it in the test, as Campaign.unsubscribes.
     replies = models.PositiveBigIntegerField(default=0)  # Counted by a person.
     # Of its links that the test goes by, when it was decided: later the rest gets the same links.
     presses = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["campaign", "place"], name="variant_place_once")]
+        constraints = [models.UniqueConstraint(fields=["campaign", "variant_no"], name="variant_place_once")]
 
 
 class CheckResult(models.Model):
@@ -288,7 +292,9 @@ class Approval(models.Model):
     asked_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
     given = models.DateTimeField(null=True)
     by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
-    bond_sealed = models.BinaryField(default=b"")  # approving.bond_of the text and audience that it was given to.
+    content_digest_sealed = models.BinaryField(
+        default=b""
+    )  # approving.bond_of the text and audience that it was given to.
 
 
 class Picture(models.Model):

@@ -106,10 +106,10 @@ def leaving(organization: Any, begin: datetime, end: datetime) -> list[CampaignR
     back before anybody got it.
     """
     rows = Campaign.objects.select_related("organization").filter(
-        organization=organization, version_of=None, due__gte=begin, due__lt=end
+        organization=organization, version_of=None, not_before__gte=begin, not_before__lt=end
     )
     rows = rows.exclude(state="draft").exclude(state="cancelled", cancelled=F("frozen"))
-    return [CampaignRow(row, draft_of(row).subject) for row in rows.order_by("due", "pk")]
+    return [CampaignRow(row, draft_of(row).subject) for row in rows.order_by("not_before", "pk")]
 
 
 # States in which a letter is on its way, also when somebody has paused it meanwhile.
@@ -159,7 +159,7 @@ def letters_under_way_with(organization: Any, tag: str) -> list[CampaignRow]:
     letters = []
     for edition in editions.order_by("-pk"):
         blobs = [("compiled", edition.compiled_sealed)]
-        blobs += [(f"compiled {row.place}", row.compiled_sealed) for row in edition.variants.all()]
+        blobs += [(f"compiled {row.variant_no}", row.compiled_sealed) for row in edition.variants.all()]
         if any(tag in loads(keys.open(blob, "edition", column, edition.pk)).fields for column, blob in blobs):
             letters.append(CampaignRow(edition.campaign, draft_of(edition.campaign).subject))
     return letters

@@ -12,7 +12,7 @@ IS_SENDING = """EXISTS (
     SELECT 1 FROM campaigns_edition e
     JOIN campaigns_campaign c ON c.id = e.campaign_id
     JOIN accounts_organization o ON o.id = e.organization_id
-    WHERE e.id = %s AND c.state = 'sending' AND NOT o.fenced
+    WHERE e.id = %s AND c.state = 'sending' AND NOT o.sending_locked
 )"""
 
 

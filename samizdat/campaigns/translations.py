@@ -180,14 +180,14 @@ def frozen_in(edition: int) -> tuple[str, ...]:
 
 def people_by_place(edition: Edition, frozen: int) -> dict[int, int]:
     """Place of a version -> for how many it was frozen, of `frozen` in all."""
-    others = dict(EditionVariant.objects.filter(edition=edition).values_list("place", "people"))
+    others = dict(EditionVariant.objects.filter(edition=edition).values_list("variant_no", "people"))
     return {0: frozen - sum(others.values())} | others
 
 
 def count_people(edition: Edition, place: int, more: int) -> None:
     """So many more get this version; of the fallback it is what the campaign's books leave."""
     if place:
-        EditionVariant.objects.filter(edition=edition, place=place).update(people=F("people") + more)
+        EditionVariant.objects.filter(edition=edition, variant_no=place).update(people=F("people") + more)
 
 
 def copy_to(campaign: Campaign, duplicate: Campaign, *, by: Any, now: datetime) -> None:

@@ -31,8 +31,8 @@ def look_for_fence(campaign: Any) -> bool:
     from samizdat.delivery.actions import copied_installation
 
     copied_installation.look(bootstrap.now())
-    campaign.organization.refresh_from_db(fields=["fenced"])
-    return bool(campaign.organization.fenced)
+    campaign.organization.refresh_from_db(fields=["sending_locked"])
+    return bool(campaign.organization.sending_locked)
 
 
 def _more(campaign: Any) -> dict[str, Any]:
@@ -147,9 +147,9 @@ def say_changed(campaign: Any) -> None:
 def headline(campaign: Any) -> str:
     reason = campaign_reason(campaign.reason)
     due = ""
-    if campaign.due and campaign.state in ("scheduled", "held"):
+    if campaign.not_before and campaign.state in ("scheduled", "held"):
         zone = ZoneInfo(campaign.organization.timezone)
-        due = f", goes out {campaign.due.astimezone(zone):%Y-%m-%d %H:%M} {campaign.organization.timezone}"
+        due = f", goes out {campaign.not_before.astimezone(zone):%Y-%m-%d %H:%M} {campaign.organization.timezone}"
     if campaign.waits_until:
         due = f" until {campaign.waits_until.astimezone(ZoneInfo(campaign.organization.timezone)):%Y-%m-%d %H:%M}"
     return (

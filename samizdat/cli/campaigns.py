@@ -109,7 +109,7 @@ def campaign_new(
         segment=segment_named(organization, segment_name) if segment_name else None,
         template=template,
         language=language,
-        unlisted=words["unlisted"],
+        archive_hidden=words["unlisted"],
         purpose=APPEALS if words["appeal"] else LETTERS,
     )
     say(
@@ -201,7 +201,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     live = [route for route in routes(organization) if route.state == "live"]
     size, approval = size_of(campaign_row), standing(campaign_row)
     kept = leading(organization)
-    unsaid = kept.second_person and approval.state != "given"
+    unsaid = kept.requires_approval and approval.state != "given"
     gathered = not size and stands_in_digest(campaign_row)
     stops = _stops(flaws, others, bool(live), bool(size) or gathered, unsaid)
     bounces = kept.return_address or draft.from_email
@@ -214,7 +214,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
         "signing": {"by": signature.by, "selectors": signature.selectors, "sentence": signature.sentence},
         "routes": [route.name for route in live],
         "bounces_go_to": bounces,
-        "second_person": {"needed": kept.second_person, "state": approval.state},
+        "second_person": {"needed": kept.requires_approval, "state": approval.state},
     }
     if others:
         document["languages"] = {code: [flaw.document() for flaw in findings] for code, findings in others}

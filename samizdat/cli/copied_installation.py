@@ -26,7 +26,11 @@ def release(dry_run: bool) -> None:
 
     changed, gone = copied_installation.differs(), database_progress.missing()
     organizations = _organizations()
-    fenced = [organization for organization in organizations if organization.fenced] if not changed else organizations
+    fenced = (
+        [organization for organization in organizations if organization.sending_locked]
+        if not changed
+        else organizations
+    )
     campaigns = [
         _document(organization, row)
         for organization in organizations

@@ -240,7 +240,7 @@ def _organizations() -> Iterator[HealthCheck]:
     for organization in Organization.objects.order_by("id"):
         name = organization.name
         yield from _roles(organization)
-        if organization.fenced:
+        if organization.sending_locked:
             yield HealthCheck("red", name, ENDED["fenced"])
         if not organization.public_url:
             yield HealthCheck(
@@ -248,7 +248,7 @@ def _organizations() -> Iterator[HealthCheck]:
                 name,
                 "It has no public address, so nobody could leave. Set it: samizdat organization set --url https://…",
             )
-        elif not organization.fenced:
+        elif not organization.sending_locked:
             yield from looks.public_host(organization.public_url, name)
         seen = compared(organization)
         if seen is not None and seen.wrong > 0:

@@ -256,7 +256,7 @@ def organization() -> None:
 
 
 # Where a column is called otherwise than what is set.
-_CALLED = {"leave_mailbox": "unsubscribe_mailbox", "feared": "hostile_state", "accent": "color"}
+_CALLED = {"requires_approval": "second_person", "accent": "color"}
 
 
 @organization.command("show")
@@ -281,11 +281,14 @@ def organization_show() -> None:
 @click.option(
     "--return-address", metavar="EMAIL", help="Where bounces go; none: to the sender, if it is at a domain of yours."
 )
-@click.option("--unsubscribe-mailbox", "leave_mailbox", metavar="EMAIL", help="Read by you; none: by the link alone.")
+@click.option("--unsubscribe-mailbox", metavar="EMAIL", help="Read by you; none: by the link alone.")
+@click.option("--hostile-state", type=click.Choice(["ru", "by", "kz", "none"]), help="Sign-up forms warn of it.")
 @click.option(
-    "--hostile-state", "feared", type=click.Choice(["ru", "by", "kz", "none"]), help="Sign-up forms warn of it."
+    "--second-person",
+    "requires_approval",
+    type=click.Choice(["on", "off"]),
+    help="Whether a letter needs another person's yes.",
 )
-@click.option("--second-person", type=click.Choice(["on", "off"]), help="Whether a letter needs another person's yes.")
 @click.option("--color", "accent", metavar="#RRGGBB", help="Of the public pages.")
 @common
 def organization_set(**given: str | None) -> None:
@@ -303,7 +306,7 @@ def organization_set(**given: str | None) -> None:
 
 
 def _setting(name: str, value: str) -> str | bool:
-    if name == "second_person":
+    if name == "requires_approval":
         return value == "on"
     return "" if value == "none" and name != "name" else value
 

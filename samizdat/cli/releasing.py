@@ -91,12 +91,12 @@ def _refuse_idle(
 
     hours = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
     asked = {
-        "--at": when is not None and moment_of(when, campaign.organization.timezone) != campaign.due,
-        "--hold": bool(minutes) and campaign.due != campaign.released + timedelta(minutes=minutes),
-        "--quiet-hours": bool(hours) and hours != campaign.quiet,
-        "--first-wave": percent is not None and percent != campaign.wave_percent,
-        "--wave-hold": wave_hold is not None and wave_hold != campaign.wave_hold,
-        "--stop-above": stop_above is not None and stop_above != campaign.wave_stop,
+        "--at": when is not None and moment_of(when, campaign.organization.timezone) != campaign.not_before,
+        "--hold": bool(minutes) and campaign.not_before != campaign.released + timedelta(minutes=minutes),
+        "--quiet-hours": bool(hours) and hours != campaign.quiet_hours,
+        "--first-wave": percent is not None and percent != campaign.canary_percent,
+        "--wave-hold": wave_hold is not None and wave_hold != campaign.canary_hold,
+        "--stop-above": stop_above is not None and stop_above != campaign.canary_stop,
     }
     idle = ", ".join(option for option, differs in asked.items() if differs)
     if idle:

@@ -38,7 +38,7 @@ def campaign_report(number: int) -> None:
         "questions": [_question(row) for row in click_stats.questions(whole)],
         "replies": _sum(heard.replies, heard.few_replies),
         "languages": [_language(row) for row in click_stats.groups(whole)],
-        "left_by_letter": _sum(whole.left_by_letter, click_stats.is_few(whole.left_by_letter)),
+        "left_by_letter": _sum(whole.unsubscribes, click_stats.is_few(whole.unsubscribes)),
         "complaints_by_any_letter": _sum(heard.complaints, heard.few_complaints),
     }
     say(document, *_lines(document))

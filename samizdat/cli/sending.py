@@ -125,7 +125,7 @@ def _versions(campaign: Any) -> tuple[Any, ...]:
     document = {
         "id": campaign.pk,
         "share": campaign.test_share,
-        "by": campaign.test_by,
+        "by": campaign.ab_metric,
         "at": campaign.test_at.isoformat() if campaign.test_at else None,
         "state": campaign.test_state,
         "winner": winner,

@@ -38,9 +38,9 @@ def reach_of(campaign: Campaign, now: datetime) -> AudienceSize:
     except SegmentBroken as broken:
         subscribed = audience.reach(campaign.list, campaign.tag)["subscribed"]
         return AudienceSize(subscribed, subscribed, 0, 0, str(broken))
-    if campaign.again is not None:
+    if campaign.resend_of is not None:
         counts = audience.reach(campaign.list)
-        where = campaign.organization_id, campaign.list_id, campaign.again.edition.pk
+        where = campaign.organization_id, campaign.list_id, campaign.resend_of.edition.pk
         may = sql.count_unreached(*where, campaign.is_appeal)
         return AudienceSize(counts["subscribed"], counts["may"] - may, counts["suppressed"], may)
     if reader is None and not campaign.is_appeal:

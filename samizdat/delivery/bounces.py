@@ -39,7 +39,7 @@ def _is_own(organization: Any, public_url: str, name: str) -> bool:
 def refuse_elsewhere(edition: Edition) -> None:
     """Errors: NotReleasable where bounces of one of its versions would go to an address that no admin set."""
     keys, organization = keyring.keys(edition.organization), edition.organization
-    rows = EditionVariant.objects.filter(edition=edition).values_list("place", "details_sealed")
+    rows = EditionVariant.objects.filter(edition=edition).values_list("variant_no", "details_sealed")
     frozen = [("details", edition.details_sealed), *((f"details {place}", blob) for place, blob in rows)]
     for label, blob in frozen:
         sender = open_json(keys, blob, "edition", label, edition.pk)["from_email"]

@@ -57,11 +57,13 @@ def _second_today(campaign: Campaign, now: datetime) -> Iterator[ContentProblem]
     zone = ZoneInfo(campaign.organization.timezone)
     begin = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     end = begin + timedelta(days=1)
-    others = Campaign.objects.select_related("organization").filter(list=campaign.list_id, due__gte=begin, due__lt=end)
-    others = others.exclude(pk__in=(campaign.pk, campaign.again_id or 0)).exclude(state__in=("draft", "cancelled"))
+    others = Campaign.objects.select_related("organization").filter(
+        list=campaign.list_id, not_before__gte=begin, not_before__lt=end
+    )
+    others = others.exclude(pk__in=(campaign.pk, campaign.resend_of_id or 0)).exclude(state__in=("draft", "cancelled"))
     if is_gathered(campaign):
         others = others.filter(is_digest=False)
-    other = others.filter(frozen__gt=0).order_by("-due").first()
+    other = others.filter(frozen__gt=0).order_by("-not_before").first()
     if other is not None:
         yield ContentProblem(0, "second_today", {"subject": draft_of(other).subject[:80]}, None, "care", "to")
 

@@ -147,12 +147,14 @@ def _compute_anew(by: timedelta, now: datetime) -> None:
     _routes(by, now)
     _leases_and_providers(by, now)
     # The time to change one's mind and a first wave's hold are spans; what was planned for an hour stays at that hour.
-    for campaign in Campaign.objects.filter(Q(state="held") | Q(wave_state="held")).only("due", "wave_until", "state"):
+    for campaign in Campaign.objects.filter(Q(state="held") | Q(canary_state="held")).only(
+        "not_before", "canary_until", "state"
+    ):
         change = {}
-        if campaign.state == "held" and campaign.due is not None:
-            change["due"] = rate.due_after(campaign.due, now, by)
-        if campaign.wave_until is not None:
-            change["wave_until"] = rate.due_after(campaign.wave_until, now, by)
+        if campaign.state == "held" and campaign.not_before is not None:
+            change["not_before"] = rate.due_after(campaign.not_before, now, by)
+        if campaign.canary_until is not None:
+            change["canary_until"] = rate.due_after(campaign.canary_until, now, by)
         if change:
             Campaign.objects.filter(pk=campaign.pk).update(**change)
 

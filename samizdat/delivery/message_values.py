@@ -18,7 +18,7 @@ class EditionUrls:
     message_id_domain: str
     envelope_sender: str  # Where there is no return address.
     return_address: str = ""
-    leave_mailbox: str = ""
+    unsubscribe_mailbox: str = ""
     archive_slug: str = ""
     language: str = ""  # Of a version in another language: her pages speak it as well.
 
@@ -67,7 +67,7 @@ class ValueBuilder:
         self._message_id = TokenMaker(key, "message-id")
         self._return = TokenMaker(key, "return") if place.return_address else None
         self._fields = [(tag, fields[tag]) for tag in sorted(needed & set(fields))]
-        self._mailto = place.leave_mailbox if "LEAVE_MAILTO" in needed else ""
+        self._mailto = place.unsubscribe_mailbox if "LEAVE_MAILTO" in needed else ""
         self._fixed = {"ARCHIVE_URL": f"{place.public_url}/a/{place.archive_slug}"} if "ARCHIVE_URL" in needed else {}
         self._unsubscribe = f"{place.public_url}/u/"
         self._staying = f"{place.public_url}/y/" if "STAY_URL" in needed else ""

@@ -226,24 +226,24 @@ class Chunk(models.Model):
     edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="chunks", db_index=False)
     position = models.PositiveIntegerField()
     size = models.PositiveIntegerField()
-    left = models.IntegerField()  # Numbers of it that have no delivery yet; 0 for a retry chunk.
+    remaining = models.IntegerField()  # Numbers of it that have no delivery yet; 0 for a retry chunk.
     numbers = models.BinaryField()
     retry = models.BooleanField(default=False)  # Holds deferred ones again: counted in no frozen.
     variant = models.PositiveSmallIntegerField(default=0)
     wave = models.PositiveSmallIntegerField(default=0)
     state = models.PositiveSmallIntegerField(default=READY)
-    owner = models.ForeignKey(Worker, models.PROTECT, null=True)
+    worker = models.ForeignKey(Worker, models.PROTECT, null=True)
     claimed = models.DateTimeField(null=True)
     # Claimed on PostgreSQL: how many of those that had no answer, from the end, no slice has taken yet. Nobody has to
     # read a journal to know that these were not sent.
-    unfed = models.PositiveIntegerField(null=True)
+    unsliced = models.PositiveIntegerField(null=True)
     not_before = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["edition", "position"], name="chunk_position_once")]
         indexes = [
             models.Index(fields=["edition", "id"], condition=models.Q(state=0), name="chunk_ready"),
-            models.Index(fields=["owner"], condition=models.Q(state=1), name="chunk_claimed"),
+            models.Index(fields=["worker"], condition=models.Q(state=1), name="chunk_claimed"),
         ]
 
 

@@ -65,7 +65,7 @@ def workers() -> list[WorkerRow]:
 
 def _row(worker: Worker) -> WorkerRow:
     here = bytes(worker.folder) == journal.folder_id()
-    chunks = list(Chunk.objects.filter(owner=worker, state=Chunk.CLAIMED))
+    chunks = list(Chunk.objects.filter(worker=worker, state=Chunk.CLAIMED))
     state, silent = _state(worker, here)
     window = sum(window_of(chunk) for chunk in chunks) if state != "alive" else 0
     return WorkerRow(worker.pk, worker.role, worker.host, state, silent, len(chunks), window, here)
@@ -83,7 +83,7 @@ def _state(worker: Worker, here: bool) -> tuple[str, float]:
 def window_of(chunk: Chunk) -> int:
     """Messages of a claimed chunk that may be on their way: handed to a slice, and without an answer."""
     left = sql.unanswered(chunk.edition_id, chunk.pk, chunk.retry, unpack_numbers(bytes(chunk.numbers)))
-    return max(0, len(left) - (chunk.unfed or 0))
+    return max(0, len(left) - (chunk.unsliced or 0))
 
 
 def waits_for(campaign: Campaign) -> list[dict[str, Any]]:
@@ -94,10 +94,10 @@ def waits_for(campaign: Campaign) -> list[dict[str, Any]]:
     if connection.vendor != "postgresql":
         return []
     silent = Now() - timedelta(seconds=QUIET)
-    chunks = Chunk.objects.filter(edition__campaign=campaign, state=Chunk.CLAIMED, owner__beat__lt=silent)
+    chunks = Chunk.objects.filter(edition__campaign=campaign, state=Chunk.CLAIMED, worker__beat__lt=silent)
     windows: dict[int, int] = {}
     for chunk in chunks:
-        windows[chunk.owner_id or 0] = windows.get(chunk.owner_id or 0, 0) + window_of(chunk)
+        windows[chunk.worker_id or 0] = windows.get(chunk.worker_id or 0, 0) + window_of(chunk)
     rows = [_row(worker) for worker in Worker.objects.filter(pk__in=windows).order_by("pk")]
     return [
         {

@@ -289,7 +289,7 @@ LATELY = timedelta(days=1)
 
 def sent_lately(campaign: Campaign, now: datetime) -> Campaign | None:
     """The same words, released to the same list within a day: by a slip, mostly. One that was taken back is none."""
-    if campaign.again_id is not None or campaign.is_digest:
+    if campaign.resend_of_id is not None or campaign.is_digest:
         return None
     rows = Campaign.objects.select_related("organization").filter(list=campaign.list_id, released__gte=now - LATELY)
     draft = draft_of(campaign)
@@ -306,11 +306,11 @@ def status(campaign: Campaign) -> dict[str, Any]:
         "id": campaign.pk,
         "state": campaign.state,
         "reason": campaign.reason,
-        "due": campaign.due.isoformat() if campaign.due else None,
+        "due": campaign.not_before.isoformat() if campaign.not_before else None,
         "waits_until": campaign.waits_until.isoformat() if campaign.waits_until else None,
         "frozen": campaign.frozen,
         **{name: getattr(campaign, name) for name in COUNTERS},
-        "left_by_letter": campaign.left_by_letter,
+        "left_by_letter": campaign.unsubscribes,
         "by_route": _by_route(campaign),
     }
 

@@ -72,15 +72,15 @@ def whom(campaign: Campaign, now: datetime, when: datetime | None = None) -> Rec
         asked = audience_sql.count_asking(campaign.list_id, campaign.tag_id)
         without["unasked"], subscribed = subscribed - asked, asked
     without |= _by_verdict(campaign, subscribed, reader, when or now)
-    if campaign.again is not None:
-        of = campaign.organization_id, campaign.list_id, campaign.again.edition.pk
+    if campaign.resend_of is not None:
+        of = campaign.organization_id, campaign.list_id, campaign.resend_of.edition.pk
         may = sql.count_unreached(*of, campaign.is_appeal)
         without["reached"] = known - sum(without.values()) - may
     if campaign.is_digest:
         where = campaign.organization_id, campaign.list_id
         may = sum(len(recipients_sql.release_among(*where, rows, suppressions=True)) for rows in aside_of(campaign))
         without["singly"] = known - sum(without.values()) - may
-    back = Subscription.objects.filter(list=campaign.list_id, paused__isnull=False, may=consent.PAUSED)
+    back = Subscription.objects.filter(list=campaign.list_id, paused__isnull=False, mail_verdict=consent.PAUSED)
     return RecipientsBreakdown(
         known,
         _some(without),

@@ -27,21 +27,23 @@ from samizdat.db import (
 # The index chunk_ready holds ready chunks alone. Its condition has to stand in the query word for word, or SQLite
 # sorts the whole edition for every claim (17 times slower; a test looks at the plan).
 _CLAIM = """
-UPDATE delivery_chunk SET state = 1, owner_id = %s, claimed = %s, unfed = {unfed}
+UPDATE delivery_chunk SET state = 1, worker_id = %s, claimed = %s, unsliced = {unsliced}
 WHERE id {among}(
     SELECT id FROM delivery_chunk
     WHERE edition_id = %s AND state = 0 AND (not_before IS NULL OR not_before <= %s)
     ORDER BY id LIMIT %s {skip}
 ){end} AND state = 0 AND {goes_on}
-RETURNING id, numbers, retry, size - "left", variant
+RETURNING id, numbers, retry, size - remaining, variant
 """
 
 
 def claim_sql() -> str:
     if on_sqlite():
-        return _CLAIM.format(among="IN ", end="", skip="", unfed="NULL", goes_on=IS_SENDING)
+        return _CLAIM.format(among="IN ", end="", skip="", unsliced="NULL", goes_on=IS_SENDING)
     # An array, since PostgreSQL may ask a subquery that locks rows more than once.
-    return _CLAIM.format(among="= ANY(ARRAY", end=")", skip="FOR UPDATE SKIP LOCKED", unfed="size", goes_on=IS_SENDING)
+    return _CLAIM.format(
+        among="= ANY(ARRAY", end=")", skip="FOR UPDATE SKIP LOCKED", unsliced="size", goes_on=IS_SENDING
+    )
 
 
 def claim_chunks(edition: int, worker: int, now: datetime, most: int = 1) -> list[tuple[int, bytes, bool, int, int]]:
@@ -90,11 +92,11 @@ def close_chunks(chunks: Sequence[int], worker: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            UPDATE delivery_chunk SET owner_id = NULL, claimed = NULL, state = CASE
+            UPDATE delivery_chunk SET worker_id = NULL, claimed = NULL, state = CASE
                 WHEN retry AND EXISTS (SELECT 1 FROM delivery_retry r WHERE r.chunk_id = delivery_chunk.id) THEN 0
-                WHEN NOT retry AND "left" > 0 THEN 0
+                WHEN NOT retry AND remaining > 0 THEN 0
                 ELSE 2 END
-            WHERE {among("id")} AND owner_id = %s AND state = 1
+            WHERE {among("id")} AND worker_id = %s AND state = 1
             """,
             [number_list(chunks), worker],
         )
@@ -107,7 +109,7 @@ _SLICES_SQLITE = tuple(f"SELECT {IS_SENDING}, ({writable_as_json(appeal)})" for 
 _SLICES_POSTGRESQL = tuple(
     f"""
     WITH fed AS (
-        UPDATE delivery_chunk SET unfed = %s WHERE id = %s AND owner_id = %s AND state = 1 AND size = %s RETURNING 1
+        UPDATE delivery_chunk SET unsliced = %s WHERE id = %s AND worker_id = %s AND state = 1 AND size = %s RETURNING 1
     )
     SELECT EXISTS (SELECT 1 FROM fed), {IS_SENDING}, people.*
     FROM (SELECT 1) AS one LEFT JOIN ({writable_rows(appeal)}) AS people ON true
@@ -132,7 +134,7 @@ def feed(
     chunk: int,
     worker: int,
     size: int,
-    unfed: int,
+    unsliced: int,
     edition: int,
     organization: int,
     list_id: int,
@@ -140,7 +142,7 @@ def feed(
     round: int,
     rows: Sequence[int],
 ) -> ClaimedChunk:
-    """Marks a slice of a claimed chunk as on its way and reads it: all but the last `unfed` of the chunk are fed now.
+    """Marks a slice of a claimed chunk as on its way and reads it: all but the last `unsliced` of the chunk are fed.
 
     Consent and suppression are read in the statement that reads the blob, so nothing can come between. The mark is for
     PostgreSQL: SQLite's one machine can always read the journal. `round`: whoever gets the letters of this round in a
@@ -154,7 +156,7 @@ def feed(
         return ClaimedChunk(
             True, bool(goes_on), [(row, bytes.fromhex(blob), by) for row, blob, by in json.loads(slice_json)]
         )
-    arguments = [unfed, chunk, worker, size, edition, number_list(rows), list_id, round, round, organization]
+    arguments = [unsliced, chunk, worker, size, edition, number_list(rows), list_id, round, round, organization]
     results = ask_prepared(_SLICES_POSTGRESQL[appeal], arguments)
     ours, goes_on = results[0][:2]
     return ClaimedChunk(ours, goes_on, [(row, blob, by) for _, _, row, blob, by in results if row is not None])
@@ -313,9 +315,9 @@ def _lower_left(chunks: Mapping[int, int]) -> Statement | None:
     marks = ", ".join(["(%s, %s)"] * len(chunks))
     return (
         f"WITH heard(chunk, many) AS (VALUES {marks}) "
-        'UPDATE delivery_chunk SET "left" = "left" - many, '
-        'state = CASE WHEN "left" <= many THEN 2 ELSE state END, '
-        'owner_id = CASE WHEN "left" <= many THEN NULL ELSE owner_id END FROM heard WHERE id = chunk'
+        "UPDATE delivery_chunk SET remaining = remaining - many, "
+        "state = CASE WHEN remaining <= many THEN 2 ELSE state END, "
+        "worker_id = CASE WHEN remaining <= many THEN NULL ELSE worker_id END FROM heard WHERE id = chunk"
     ), list(chain.from_iterable(chunks.items()))
 
 

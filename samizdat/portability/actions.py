@@ -93,7 +93,7 @@ def _new(organization: Any, wish: ExportRequest, state: str, *, reason: str, now
     with transaction.atomic():
         row = Export.objects.create(
             organization=organization, format=wish.format, state=state, plain=plain, by=by, created=now,
-            owner=ownership.myself() if state == "writing" else "", beat=now,
+            owner=ownership.myself() if state == "writing" else "", heartbeat=now,
         )  # fmt: skip
         planted = canary.plant(subscribers.ExportContext(organization), by, wish.wanted, now)
         payload: dict[str, Any] = {
@@ -106,11 +106,11 @@ def _new(organization: Any, wish: ExportRequest, state: str, *, reason: str, now
             "reason": reason.strip()[:1000],
             "planted": _plain(planted.person) if planted else None,
         }
-        row.told_sealed = seal_json(keys, payload, "export", "told", row.pk)
+        row.details_sealed = seal_json(keys, payload, "export", "details", row.pk)
         row.planted = planted.blind if planted else b""
         row.index_version = keys.index_version
         row.mac = permits.permit(row)
-        row.save(update_fields=["told_sealed", "planted", "index_version", "mac"])
+        row.save(update_fields=["details_sealed", "planted", "index_version", "mac"])
         # Before the first byte: what was begun is on record, whatever becomes of it.
         detail = {
             "format": wish.format,
@@ -131,7 +131,7 @@ def _plain(person: subscribers.ExportedSubscriber) -> dict[str, Any]:
 
 def told_of(row: Export) -> dict[str, Any]:
     """Recipients, lists, reason and the planted one, as they were asked for."""
-    details: dict[str, Any] = open_json(keyring.keys(row.organization), row.told_sealed, "export", "told", row.pk)
+    details: dict[str, Any] = open_json(keyring.keys(row.organization), row.details_sealed, "export", "details", row.pk)
     return details
 
 
@@ -191,7 +191,7 @@ def direct(
 def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datetime) -> None:
     """Whole."""
     done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now}
-    Export.objects.filter(pk=row.pk, owner=row.owner).update(**done, told_sealed=_told_without_her_like(row))
+    Export.objects.filter(pk=row.pk, owner=row.owner).update(**done, details_sealed=_told_without_her_like(row))
     row.refresh_from_db()
 
 
@@ -200,7 +200,7 @@ def _told_without_her_like(row: Export) -> bytes:
     details = told_of(row)
     if details["planted"]:
         details["planted"] = {"address": details["planted"]["address"]}
-    return seal_json(keyring.keys(row.organization), details, "export", "told", row.pk)
+    return seal_json(keyring.keys(row.organization), details, "export", "details", row.pk)
 
 
 def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:
@@ -220,12 +220,20 @@ def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -
         nonlocal noted
         if now() - noted >= NOTED:
             noted = now()
-            if not Export.objects.filter(pk=row.pk, owner=row.owner).update(done=done, whole=whole, beat=noted):
+            if not Export.objects.filter(pk=row.pk, owner=row.owner).update(
+                rows_done=done, rows_total=whole, heartbeat=noted
+            ):
                 raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
 
     try:
         counts, size = write.write(
-            row.organization, wish_of(row), planted_of(row), out, now=row.begun or row.created, tell=tell, stop=stop
+            row.organization,
+            wish_of(row),
+            planted_of(row),
+            out,
+            now=row.released_at or row.created,
+            tell=tell,
+            stop=stop,
         )
         out.close()
     except subscribers.ExportedSuppression:
@@ -250,7 +258,7 @@ def _take(export_id: int, now: datetime) -> Export:
         raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
     free = Q(owner="") | Q(owner=row.owner)
     taken = Export.objects.filter(free, pk=export_id, state__in=("asked", "running"))
-    if not taken.update(owner=mine, state="running", beat=now):
+    if not taken.update(owner=mine, state="running", heartbeat=now):
         raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
     row.owner, row.state = mine, "running"
     return row
@@ -276,7 +284,7 @@ def cancel(row: Export, *, now: datetime, by: Any) -> None:
     """Not wanted any more: nothing of the file stays. Whoever makes it notices."""
     moved = Export.objects.filter(pk=row.pk, state__in=("held", "asked", "running", "ready"))
     with transaction.atomic():
-        if moved.update(state="over", owner="", told_sealed=_told_without_her_like(row)):
+        if moved.update(state="over", owner="", details_sealed=_told_without_her_like(row)):
             stored_file.drop(row)
             record("subscribers.export.dropped", row.organization, about=row.pk, by=by, now=now)
 
@@ -287,8 +295,8 @@ def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
     mine, at = secrets.token_hex(8), now()
     with transaction.atomic():
         # WHERE is the lock: of three who press at once two are told so. A process that was killed gives nothing back.
-        free = Q(owner="") | Q(beat__lt=at - FETCHED_ALONE)
-        if not Export.objects.filter(free, pk=row.pk, state="ready").update(owner=mine, beat=at):
+        free = Q(owner="") | Q(heartbeat__lt=at - FETCHED_ALONE)
+        if not Export.objects.filter(free, pk=row.pk, state="ready").update(owner=mine, heartbeat=at):
             if Export.objects.filter(pk=row.pk, state="ready").exists():
                 raise ExportRefused("taken", _("This file is being downloaded. Wait a minute, then try again."))
             raise ExportRefused("gone", _("This file is not here any more. Ask for a new one."))
@@ -299,7 +307,7 @@ def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
 def _fetched(row: Export, mine: QuerySet[Export], now: Clock) -> Iterator[bytes]:
     try:
         for piece in stored_file.read(keyring.keys(row.organization), row):
-            if not mine.update(beat=now()):
+            if not mine.update(heartbeat=now()):
                 return  # Dropped meanwhile, or so slow that somebody else has begun.
             yield piece
         if mine.update(state="fetched", owner=""):
@@ -310,7 +318,7 @@ def _fetched(row: Export, mine: QuerySet[Export], now: Clock) -> Iterator[bytes]
 
 def sweep(now: datetime) -> int:
     """Drops what has lain here for a day, and pieces that a cancelled making left; how many files there were."""
-    begun = Q(begun=None, created__lt=now - LIFETIME) | Q(begun__lt=now - LIFETIME)
+    begun = Q(released_at=None, created__lt=now - LIFETIME) | Q(released_at__lt=now - LIFETIME)
     old = Export.objects.filter(begun, state__in=("asked", "running", "ready", "writing"))
     rows = [row for row in old if row.state == "ready" or not is_alive(row, now)]
     for row in rows:

@@ -52,7 +52,7 @@ def _begin(row: Export, now: datetime, **settled: Any) -> bool:
     """The worker shall make it."""
     row.state = "asked"
     mine = Export.objects.filter(pk=row.pk, state="held")
-    return bool(mine.update(state="asked", begun=now, mac=permits.permit(row), **settled))
+    return bool(mine.update(state="asked", released_at=now, mac=permits.permit(row), **settled))
 
 
 def notice(row: Export, person: Any, now: datetime, *, by_mail: bool = False) -> None:
@@ -63,7 +63,7 @@ def notice(row: Export, person: Any, now: datetime, *, by_mail: bool = False) ->
         mine = Export.objects.select_related("organization").select_for_update(of=("self",))
         fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
         if fresh is not None and permits.is_ours(fresh):
-            row.noticed, row.waited = fresh.noticed, fresh.waited = now, 0.0
+            row.noticed, row.waited_seconds = fresh.noticed, fresh.waited_seconds = now, 0.0
             _save(fresh)
 
 
@@ -82,7 +82,7 @@ def refuse(row: Export, refused: Collection[Any], now: datetime) -> None:
 def _save(row: Export) -> None:
     """What is known of who was told."""
     row.mac = permits.permit(row)
-    row.save(update_fields=["noticed", "refused", "tried", "waited", "mac"])
+    row.save(update_fields=["noticed", "refused", "tried", "waited_seconds", "mac"])
 
 
 def held(organization: Any) -> list[Export]:
@@ -113,11 +113,11 @@ def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = N
             continue
         if not pending_changes.counts(row, now):
             continue
-        row.waited = pending_changes.count(row, passed, seen)
-        if not pending_changes.has_waited(row, row.waited, now):
+        row.waited_seconds = pending_changes.count(row, passed, seen)
+        if not pending_changes.has_waited(row, row.waited_seconds, now):
             mine = Export.objects.filter(
-                pk=row.pk, state="held", waited__lte=row.waited, **pending_changes.receipts_of(row)
+                pk=row.pk, state="held", waited_seconds__lte=row.waited_seconds, **pending_changes.receipts_of(row)
             )
-            mine.update(waited=row.waited, mac=permits.permit(row))
-        elif _begin(row, now, waited=row.waited):
+            mine.update(waited_seconds=row.waited_seconds, mac=permits.permit(row))
+        elif _begin(row, now, waited_seconds=row.waited_seconds):
             recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)

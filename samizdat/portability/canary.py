@@ -166,7 +166,7 @@ def _name(home: subscribers.ExportContext, domain: str, chance: Random) -> tuple
         address = f"{local}{chance.choice(('', '', str(chance.randrange(1960, 2008)), str(chance.randrange(10, 99))))}"
         address = addresses.normalize(f"{address}@{domain}")
         blinds = home.keys.blinds(addresses.comparable(address))
-        rows = Subscriber.objects.filter(organization=home.organization, blind__in=blinds)
+        rows = Subscriber.objects.filter(organization=home.organization, email_index__in=blinds)
         if not rows.exists() and not Export.objects.filter(planted__in=blinds).exists():
             return first, last, address
     raise AssertionError("A hundred names in a row were taken.")

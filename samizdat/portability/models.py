@@ -22,25 +22,25 @@ class Export(models.Model):
     format = models.CharField(max_length=10)
     state = models.CharField(max_length=10)
     plain = models.BooleanField()  # Not sealed to anybody: asked for with a reason, told to all admins.
-    told_sealed = models.BinaryField(default=b"")  # JSON: recipients, reason, planted address …
+    details_sealed = models.BinaryField(default=b"")  # JSON: recipients, reason, planted address …
     planted = models.BinaryField(max_length=16, default=b"")  # Blind index of the planted address; empty: none.
     index_version = models.PositiveSmallIntegerField(default=1)
     counts = models.JSONField(default=dict)
-    done = models.BigIntegerField(default=0)
-    whole = models.BigIntegerField(default=0)
+    rows_done = models.BigIntegerField(default=0)
+    rows_total = models.BigIntegerField(default=0)
     bytes = models.BigIntegerField(default=0)
     problem = models.CharField(max_length=40, blank=True)
     by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True)
     owner = models.CharField(max_length=40, blank=True)
-    beat = models.DateTimeField(null=True)
+    heartbeat = models.DateTimeField(null=True)
     created = models.DateTimeField()
     noticed = models.DateTimeField(null=True)  # Held: since when another admin knows of it; its day begins.
     # Held: since when mails to every other admin are refused, and when one was last.
     refused = models.DateTimeField(null=True)
     tried = models.DateTimeField(null=True)
-    waited = models.FloatField(default=0, db_default=0)  # Held: seconds that have passed.
+    waited_seconds = models.FloatField(default=0, db_default=0)  # Held: seconds that have passed.
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # permits.py: nothing is made without it.
-    begun = models.DateTimeField(null=True)  # Was held: when it no longer was.
+    released_at = models.DateTimeField(null=True)  # Was held: when it no longer was.
     agreed_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
     finished = models.DateTimeField(null=True)
 

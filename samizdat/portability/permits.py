@@ -17,8 +17,8 @@ def is_ours(row: Export) -> bool:
 
 
 def _facts(row: Export) -> tuple[Any, ...]:
-    waits = (row.created, float(row.waited)) if row.state == "held" else ()
+    waits = (row.created, float(row.waited_seconds)) if row.state == "held" else ()
     noticed = ("noticed", row.noticed) if waits and row.noticed else ()
     refused = ("refused", row.refused, row.tried) if waits and row.refused else ()
-    facts = row.pk, row.format, row.plain, row.by_id, row.told_sealed
+    facts = row.pk, row.format, row.plain, row.by_id, row.details_sealed
     return "export held" if waits else "export", bytes(row.organization.uid), *facts, *waits, *noticed, *refused

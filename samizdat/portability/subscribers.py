@@ -44,7 +44,7 @@ class ExportedSubscriber:
 WISHES = tuple(
     column.attname
     for column in Subscription._meta.concrete_fields
-    if column.attname not in ("subscriber_id", "list_id", "status", "may", "asking", "since")
+    if column.attname not in ("subscriber_id", "list_id", "status", "mail_verdict", "fundraising_verdict", "since")
 )
 
 
@@ -122,7 +122,7 @@ def whole(home: ExportContext, ids: Sequence[int]) -> list[ExportedSubscriber]:
     for id, tag in audience_sql.tags_of(ids):
         if id in people and tag in home.tags:
             people[id].tags.append(tag)
-    for id, *of, asking in audience_sql.subscriptions_with(ids, (*WISHES, "asking")):
+    for id, *of, asking in audience_sql.subscriptions_with(ids, (*WISHES, "fundraising_verdict")):
         if id in people:
             people[id].lists.append(tuple(of))
             people[id].asking |= {of[0]: asking} if asking else {}

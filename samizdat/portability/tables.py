@@ -27,7 +27,14 @@ from samizdat.vault.sealed_json import seal_json
 SEGMENTS, WORDINGS, FORMS = "segments.json", "wordings.json", "forms.json"
 SETTINGS = "settings.json"
 # Settings that are about readers and people, not about the machine that serves them.
-KEPT = ("quiet_hours", "postal_address", "feared", "second_person", "accent")
+# Column -> its key in the file.
+KEPT = {
+    "quiet_hours": "quiet_hours",
+    "postal_address": "postal_address",
+    "hostile_state": "feared",
+    "requires_approval": "second_person",
+    "accent": "accent",
+}
 # The highest version of the words of a list: the next ones need numbers too.
 VERSION = 1 << 20
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
@@ -45,7 +52,7 @@ def extras(home: ExportContext) -> dict[str, Any]:
         SEGMENTS: _segments(home),
         WORDINGS: _wordings(home),
         FORMS: list(_forms(home)),
-        SETTINGS: {name: getattr(home.organization, name) for name in KEPT},
+        SETTINGS: {key: getattr(home.organization, name) for name, key in KEPT.items()},
     }
 
 
@@ -181,7 +188,7 @@ def take_settings(organization: Any, opened: OpenedExport, now: datetime, by: An
     payload = opened.table(SETTINGS) or {}
     try:
         usual = {name: organization._meta.get_field(name).get_default() for name in KEPT}
-        mine = {name: type(usual[name])(payload[name]) for name in KEPT if name in payload}
+        mine = {name: type(usual[name])(payload[key]) for name, key in KEPT.items() if key in payload}
         fresh = {name: value for name, value in mine.items() if getattr(organization, name) == usual[name] != value}
         if fresh:
             change_settings(organization, by=by, now=now, **fresh)
@@ -208,7 +215,7 @@ def take_planted(organization: Any, opened: OpenedExport, versions: dict[int, in
                 },
             )  # fmt: skip
             if new:
-                row.told_sealed = seal_json(keys, ELSEWHERE, "export", "told", row.pk)
-                row.save(update_fields=["told_sealed"])
+                row.details_sealed = seal_json(keys, ELSEWHERE, "export", "details", row.pk)
+                row.save(update_fields=["details_sealed"])
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise altered(PLANTED) from wrong

@@ -103,7 +103,7 @@ def _look(row: Import, now: Callable[[], datetime]) -> tuple[dict[str, Any], int
     with _opened(row) as opened:
 
         def beat(_done: int, _whole: int) -> None:
-            if not Import.objects.filter(pk=row.pk, owner=row.owner).update(beat=now()):
+            if not Import.objects.filter(pk=row.pk, owner=row.owner).update(heartbeat=now()):
                 raise ImportTaken
 
         proven = restore.prove(opened, restore.RestoreSteps(opened, beat))

@@ -233,7 +233,7 @@ def to_authority(breach: Breach, language: str) -> LegalDocument:
     """Article 33(3): what the notification says."""
     notice, facts = told_of(breach), facts_of(breach.organization)
     with override(language):
-        contact = [facts.organization, facts.address, facts.leave_mailbox or facts.return_address]
+        contact = [facts.organization, facts.address, facts.unsubscribe_mailbox or facts.return_address]
         readers = _("Readers whose address can be read by others: about %(n)s.") % {
             "n": formatting.grouped(breach.counts.get("readers", 0))
         }
@@ -257,7 +257,7 @@ def to_readers(breach: Breach, language: str) -> LegalDocument:
     """Article 34(2): in plain words what happened, what can follow, what is done, whom to ask."""
     notice, facts = told_of(breach), facts_of(breach.organization)
     with override(language):
-        mailbox = facts.leave_mailbox or facts.return_address
+        mailbox = facts.unsubscribe_mailbox or facts.return_address
         ask = _("Write to %(mailbox)s.") % {"mailbox": mailbox} if mailbox else _blank()
         return LegalDocument(
             _("Something happened to your data"),

@@ -95,7 +95,7 @@ def _gaps(facts: PrivacyFacts) -> tuple[str, ...]:
         gaps.insert(0, _("Your postal address: write it under Settings."))
     if not facts.public_url:
         gaps.insert(0, _("The address of your public pages: write it under Settings."))
-    if not facts.return_address and not facts.leave_mailbox:
+    if not facts.return_address and not facts.unsubscribe_mailbox:
         gaps.append(_("A mailbox that readers can write to."))
     if any(not list_facts.wording for list_facts in facts.lists):
         gaps.append(_("What readers of each list agree to: switch its form on, or write the words there."))
@@ -108,7 +108,7 @@ def _gaps(facts: PrivacyFacts) -> tuple[str, ...]:
 
 
 def _controller(facts: PrivacyFacts) -> tuple[str, ...]:
-    lines = [facts.organization, facts.address, facts.public_url, facts.leave_mailbox or facts.return_address]
+    lines = [facts.organization, facts.address, facts.public_url, facts.unsubscribe_mailbox or facts.return_address]
     return tuple(" ".join(line.split()) for line in lines if line) or (facts.organization,)
 
 
@@ -276,7 +276,7 @@ def _rights(facts: PrivacyFacts) -> tuple[str, ...]:
         _("- to complain at the data protection authority where you live (77)"),
         _("We answer within one month (article 12(3))."),
     ]
-    if mailbox := facts.leave_mailbox or facts.return_address:
+    if mailbox := facts.unsubscribe_mailbox or facts.return_address:
         lines.append(_("Write to %(mailbox)s.") % {"mailbox": mailbox})
     return tuple(lines)
 

@@ -43,7 +43,7 @@ class PrivacyFacts:
     address: str
     public_url: str
     return_address: str
-    leave_mailbox: str
+    unsubscribe_mailbox: str
     language: str
     lists: list[ListFacts] = field(default_factory=list)
     fields: list[tuple[str, str]] = field(default_factory=list)  # (tag, label)
@@ -60,7 +60,7 @@ def facts_of(organization: Any) -> PrivacyFacts:
         address=organization.postal_address,
         public_url=kept.public_url,
         return_address=kept.return_address,
-        leave_mailbox=kept.leave_mailbox,
+        unsubscribe_mailbox=kept.unsubscribe_mailbox,
         language=organization.language,
         lists=[
             ListFacts(

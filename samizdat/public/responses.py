@@ -83,9 +83,9 @@ def page_of(
 
 def mailto_of(place: Site | None, token: str = "") -> str:
     """Where a letter leads that asks for leaving; with a token it says who asks, whatever it is sent from."""
-    if place is None or not place.leave_mailbox:
+    if place is None or not place.unsubscribe_mailbox:
         return ""
-    local, _at, domain = place.leave_mailbox.rpartition("@")
+    local, _at, domain = place.unsubscribe_mailbox.rpartition("@")
     return f"mailto:{quote(f'{local}+{token}' if token else local, safe='+')}@{domain}?subject=leave"
 
 

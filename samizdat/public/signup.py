@@ -60,8 +60,10 @@ def _posted(request: HttpRequest, form: Form, posted: QueryDict) -> HttpResponse
         answers = _told(posted, details)
     except FormProblem as wrong:
         return _form_page(request, form, posted, {"errors": {wrong.where: wrong.sentence}}, 422)
-    if jurisdictions.within(form.place.feared, address.domain(asked)) and posted.get("sure") != asked:
-        return _form_page(request, form, posted, {"warned": asked, "providers": jurisdictions.named(form.place.feared)})
+    if jurisdictions.within(form.place.hostile_state, address.domain(asked)) and posted.get("sure") != asked:
+        return _form_page(
+            request, form, posted, {"warned": asked, "providers": jurisdictions.named(form.place.hostile_state)}
+        )
     stamp = posted.get("stamp", "")
     old = form_tokens.age(_secrets(form.place), form.slug, stamp, time.time())
     if old is None or not form_tokens.YOUNGEST <= old <= form_tokens.OLDEST:
@@ -164,7 +166,7 @@ def _form_page(
         "wrong": wrong.get("email", ""),
         "wrong_list": wrong.get("list", ""),
         "stamp": form_tokens.make(_secrets(form.place)[0], form.slug, issued_at, secrets.token_bytes(8)),
-        "feared": jurisdictions.named(form.place.feared),
+        "feared": jurisdictions.named(form.place.hostile_state),
     }
     response = page_of(request, form.place, form.language, "sign_up", values | more, status=status)
     response["Content-Security-Policy"] = HEADERS["Content-Security-Policy"] + _SCRIPT

@@ -61,8 +61,8 @@ def publish_place(
     name: str,
     language: str,
     accent: str,
-    leave_mailbox: str = "",
-    feared: str = "",
+    unsubscribe_mailbox: str = "",
+    hostile_state: str = "",
     zone: str = "UTC",
 ) -> None:
     """An organization as the public knows it. `host`: a bare host name, "" when it has none of its own.
@@ -76,8 +76,8 @@ def publish_place(
             "name": name,
             "language": language,
             "accent": accent,
-            "leave_mailbox": leave_mailbox,
-            "feared": feared,
+            "unsubscribe_mailbox": unsubscribe_mailbox,
+            "hostile_state": hostile_state,
             "zone": zone,
         },
     )

@@ -14,8 +14,10 @@ class Site(models.Model):
     name = models.CharField(max_length=200)
     language = models.CharField(max_length=8)
     accent = models.CharField(max_length=7)
-    leave_mailbox = models.CharField(max_length=254, blank=True)  # Where one leaves by mail; letters name it as well.
-    feared = models.CharField(
+    unsubscribe_mailbox = models.CharField(
+        max_length=254, blank=True
+    )  # Where one leaves by mail; letters name it as well.
+    hostile_state = models.CharField(
         max_length=8, blank=True, default="", db_default=""
     )  # core/jurisdictions: whom forms warn of.
     zone = models.CharField(max_length=64, default="UTC", db_default="UTC")  # In which presses have their day.

@@ -75,9 +75,9 @@ class Desk:
         return get_language() or "en"
 
     @property
-    def fenced(self) -> bool:
+    def sending_locked(self) -> bool:
         """Does no campaign of it leave, since the installation found itself in another place?"""
-        return bool(self.organization and self.organization.fenced)
+        return bool(self.organization and self.organization.sending_locked)
 
     @cached_property
     def routes_in_need(self) -> int:

@@ -205,7 +205,9 @@ def _asked(house: Any, clara: Person, vera: Person) -> PendingChange:
     return row
 
 
-@pytest.mark.parametrize("change", [{"waited": 90_000.0, "created": NOW - 2 * DAY}, {"kind": "removal"}, {"about": 0}])
+@pytest.mark.parametrize(
+    "change", [{"waited_seconds": 90_000.0, "created": NOW - 2 * DAY}, {"kind": "removal"}, {"about": 0}]
+)
 def test_a_change_whose_wait_was_shortened_in_the_database_is_dropped(
     house: Any, vera: Person, clara: Person, change: dict[str, Any]
 ) -> None:
@@ -230,12 +232,12 @@ def test_a_change_that_was_made_another_one_is_not_approved(house: Any, vera: Pe
 # -- settings
 
 
-ELSEWHERE = {"return_address": "thief@evil.example", "public_url": "https://evil.example", "second_person": False}
+ELSEWHERE = {"return_address": "thief@evil.example", "public_url": "https://evil.example", "requires_approval": False}
 
 
 @pytest.fixture
 def settled(house: Any) -> Any:
-    wanted = {"return_address": "back@lantern.example", "second_person": True}
+    wanted = {"return_address": "back@lantern.example", "requires_approval": True}
     actions.change_settings(house, by=None, now=NOW, **wanted)
     return house
 
@@ -244,10 +246,10 @@ def test_settings_that_somebody_wrote_into_the_database_are_put_back_and_told(se
     Organization.objects.filter(pk=settled.pk).update(**ELSEWHERE, accent="#123456")
     grants.watch(NOW)
     settled.refresh_from_db()
-    found = (settled.return_address, settled.public_url, settled.second_person, settled.accent)
+    found = (settled.return_address, settled.public_url, settled.requires_approval, settled.accent)
     assert found == ("back@lantern.example", "https://lantern.example", True, "#123456")
     told = detail_of(Event.objects.get(kind=grants.ALTERED))
-    assert sorted(told["settings"]) == ["public_url", "return_address", "second_person"]
+    assert sorted(told["settings"]) == ["public_url", "requires_approval", "return_address"]
 
 
 def test_saving_one_setting_does_not_keep_another_that_somebody_wrote_into_the_database(settled: Any) -> None:
@@ -305,11 +307,11 @@ def test_what_leads_readers_somewhere_is_never_taken_from_the_row() -> None:
 def test_a_yes_of_a_second_person_is_asked_for_whatever_the_row_says(settled: Any) -> None:
     Organization.objects.update(**ELSEWHERE)
     row = Organization.objects.get()
-    assert grants.leading(row).second_person
+    assert grants.leading(row).requires_approval
     assert grants.leading(row).public_url == "https://lantern.example"
     Organization.objects.update(settings_sealed=b"")
     gone = grants.leading(Organization.objects.get())
-    assert (gone.second_person, gone.public_url, gone.known) == (True, "", False)
+    assert (gone.requires_approval, gone.public_url, gone.known) == (True, "", False)
 
 
 # -- exports and keys
@@ -334,7 +336,7 @@ def test_an_export_whose_day_was_shortened_in_the_database_is_neither_made_nor_a
 ) -> None:
     zoya = _person(house, "Zoya", "admin")
     row = _held(house, vera)
-    Export.objects.update(waited=90_000.0, created=NOW - 2 * DAY)
+    Export.objects.update(waited_seconds=90_000.0, created=NOW - 2 * DAY)
     with pytest.raises(ExportRefused):
         approval.agree(Export.objects.select_related("organization", "by").get(), now=NOW, by=zoya)
     approval.wait(NOW + timedelta(minutes=1), timedelta(minutes=1))

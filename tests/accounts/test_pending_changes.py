@@ -198,7 +198,7 @@ def test_a_stopped_invitation_opens_nothing_and_a_withdrawn_one_waits_no_longer(
         ("public_url", "https://lantern.example", "https://evil.example"),
         ("desk_url", "", "https://evil.example"),
         ("return_address", "back@lantern.example", "back@evil.example"),
-        ("second_person", True, False),
+        ("requires_approval", True, False),
     ],
 )
 def test_a_setting_that_leads_people_elsewhere_waits_and_the_others_are_written(
@@ -215,8 +215,8 @@ def test_a_setting_that_leads_people_elsewhere_waits_and_the_others_are_written(
 
 
 def test_the_switch_for_a_second_person_is_turned_on_by_anybody(house: Any, vera: Person) -> None:
-    assert actions.change_settings(house, by=vera, now=NOW, second_person=True) == []
-    assert house.second_person
+    assert actions.change_settings(house, by=vera, now=NOW, requires_approval=True) == []
+    assert house.requires_approval
 
 
 def test_an_address_that_another_group_has_by_then_is_told_and_waits_no_longer(
@@ -287,7 +287,7 @@ def test_the_log_says_who_asked_and_who_settled_it_and_the_row_names_nobody(
     told = Event.objects.filter(kind__startswith="change.").order_by("id").values_list("kind", "by", "about")
     assert list(told) == [("change.requested", vera.pk, row.pk), ("change.stopped", zoya.pk, row.pk)]
     assert pending_changes.sentence_of(row) == "Clara gets the role: admin"
-    assert b"Clara" not in bytes(row.told_sealed)
+    assert b"Clara" not in bytes(row.details_sealed)
 
 
 def test_signing_out_a_colleague_ends_her_sessions_and_nothing_else(house: Any, vera: Person, zoya: Person) -> None:

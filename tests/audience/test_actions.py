@@ -44,9 +44,9 @@ def test_a_yes_that_somebody_wrote_into_the_database_is_found(ada: Any, lantern:
     row = ConsentRecord.objects.filter(subscriber=ada).earliest("id")
     assert consistency.changed_records(lantern, [row.id]) == []
     kind = consent.KINDS.index("returned")
-    heading = struct.pack(">QQQBBB", lantern.id, ada.id, letter.id, kind, row.purpose, row.way)
-    plain = hashlib.sha256(heading + row.day.isoformat().encode() + bytes(row.blob)).digest()
-    for forged in ({"kind": kind, "digest": plain}, {}, {"kind": kind, "blob": b""}):
+    heading = struct.pack(">QQQBBB", lantern.id, ada.id, letter.id, kind, row.purpose, row.channel)
+    plain = hashlib.sha256(heading + row.day.isoformat().encode() + bytes(row.sealed)).digest()
+    for forged in ({"kind": kind, "digest": plain}, {}, {"kind": kind, "sealed": b""}):
         made = ConsentRecord.objects.get(id=row.id)
         made.id, made.position, made.link = None, None, None
         for name, value in forged.items():
@@ -125,7 +125,7 @@ def test_an_address_can_be_suppressed_before_anybody_knows_it(lantern: Any, lett
 def test_erasing_takes_everything_but_a_keyed_mark_and_empty_records(ada: Any, lantern: Any, letter: Any) -> None:
     assert actions.erase(lantern, subscriber=ada, now=NOW)
     assert not Subscriber.objects.exists() and queries.count(lantern, letter) == 0
-    assert [bytes(row.blob) for row in ConsentRecord.objects.all()] == [b"", b""]
+    assert [bytes(row.sealed) for row in ConsentRecord.objects.all()] == [b"", b""]
     assert list(Suppression.objects.values_list("reason", flat=True)) == ["erased"]
     with pytest.raises(AddressErased):
         actions.add_subscriber(lantern, "ada@post.example", letter, consent="again", now=NOW)
@@ -197,7 +197,7 @@ def test_the_nightly_check_finds_and_mends_what_is_not_what_the_records_say(
     boris = actions.add_subscriber(lantern, "boris@post.example", letter, consent="yes", now=NOW)
     actions.suppress(lantern, "complaint", subscriber=boris, now=NOW)
     assert (check_projections(lantern, NOW).subscribers, check_projections(lantern, NOW).wrong) == (2, [])
-    Subscription.objects.filter(subscriber=boris).update(may=1)
+    Subscription.objects.filter(subscriber=boris).update(mail_verdict=1)
     Subscription.objects.filter(subscriber=ada).update(status=2)
     ListTotal.objects.filter(list=letter, status=1).update(count=1)
     ListTotal.objects.filter(list=letter, status=2).update(count=1)

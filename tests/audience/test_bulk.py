@@ -57,10 +57,10 @@ def test_a_tag_is_given_to_all_who_fit_and_taken_back(lantern: Any, letter: Any,
     plan = BulkPlan(TAG, Filter(language="en"), tag=tag)
     assert bulk.count(lantern, plan) == (8, 8)
     first = do(lantern, BulkPlan(TAG, Filter(numbers=(people[1].number, people[2].number)), tag=tag))
-    assert (first.wanted, first.changed, carriers(tag)) == (2, 2, 2)
+    assert (first.expected, first.changed, carriers(tag)) == (2, 2, 2)
     assert bulk.count(lantern, plan) == (8, 6)
     work = do(lantern, plan)
-    assert (work.state, work.wanted, work.changed, carriers(tag)) == ("finished", 6, 6, 8)
+    assert (work.state, work.expected, work.changed, carriers(tag)) == ("finished", 6, 6, 8)
     assert_projections_hold(lantern, NOW)
     assert undo(work).undone == 6 and carriers(tag) == 2
     assert_projections_hold(lantern, NOW)
@@ -152,7 +152,7 @@ def test_readers_are_counted_as_they_come_and_go_and_the_sum_stays_small(
     do(lantern, BulkPlan(ERASE, Filter(language="ru")))
     monkeypatch.setattr(headcount, "ROWS", 3)
     headcount.fold(NOW)
-    assert list(Headcount.objects.values_list("organization", "more")) == [(lantern.id, 8)]
+    assert list(Headcount.objects.values_list("organization", "delta")) == [(lantern.id, 8)]
     add_subscriber(lantern, "late@post.example", letter, consent="yes", now=NOW)
     headcount.fold(NOW)
     assert queries.count(lantern) == Subscriber.objects.count() == 9
@@ -177,7 +177,7 @@ def test_a_slice_that_another_process_did_is_not_done_again(
     late = BulkAction.objects.select_related("organization").get(id=work.id)
     bulk.run(work.id, lambda: NOW, seconds=0)
     bulk._slice(late, NOW)
-    assert BulkAction.objects.get(id=work.id).looked == 5
+    assert BulkAction.objects.get(id=work.id).processed == 5
 
 
 def test_a_stopped_work_keeps_what_it_did_and_can_be_undone(lantern: Any, letter: Any, people: list[Any]) -> None:

@@ -59,7 +59,7 @@ def test_a_yes_to_letters_is_none_to_appeals_and_leaving_those_leaves_the_letter
     ada: Any, lantern: Any, letter: Any
 ) -> None:
     def asking() -> str:
-        return consent.REASONS[Subscription.objects.get(subscriber=ada, list=letter).asking]
+        return consent.REASONS[Subscription.objects.get(subscriber=ada, list=letter).fundraising_verdict]
 
     def will_give(address: str = "ada@post.example") -> Any:
         said = {"consent": "Will give.", "purpose": "fundraising", "now": NOW}
@@ -86,7 +86,7 @@ def test_who_leaves_the_letters_leaves_the_appeals_and_does_not_come_back_to_the
     ada: Any, lantern: Any, letter: Any, bring: Any, export: Any
 ) -> None:
     def asking() -> str:
-        return consent.REASONS[Subscription.objects.get(subscriber=ada, list=letter).asking]
+        return consent.REASONS[Subscription.objects.get(subscriber=ada, list=letter).fundraising_verdict]
 
     assert actions.agree_to_appeals(ada, letter, wording="Ask me.", now=NOW)
     assert not actions.agree_to_appeals(ada, letter, now=NOW)
@@ -111,9 +111,9 @@ def test_a_sign_up_that_asked_for_appeals_confirms_them_with_the_letters_of_its_
     actions.sign_up(lantern, "bell@post.example", letter, wording="Weekly.", now=later(1))
     actions.confirm(bell, letter, now=later(1), signed_up=tomorrow)
     held = Subscription.objects.get(subscriber=bell)
-    assert (held.may, consent.REASONS[held.asking]) == (consent.YES, "not_confirmed")
+    assert (held.mail_verdict, consent.REASONS[held.fundraising_verdict]) == (consent.YES, "not_confirmed")
     actions.confirm(bell, letter, now=later(2), signed_up=today)
-    assert Subscription.objects.get(subscriber=bell).asking == consent.YES
+    assert Subscription.objects.get(subscriber=bell).fundraising_verdict == consent.YES
     told = [(one.kind, one.wording) for one in queries.card(bell, NOW).timeline if one.purpose == "fundraising"]
     assert told == [("confirmed", "Ask me."), ("asked", "Ask me.")]
     assert_projections_hold(lantern, later(2))
@@ -128,7 +128,7 @@ def test_an_objection_ends_every_purpose_and_no_import_or_hand_takes_it_back(
         assert actions.verdict(ada, letter, NOW, purpose=purpose).reason == "suppressed:objected"
     bring(export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00"))
     actions.add_subscriber(lantern, "ada@post.example", letter, consent="Again.", now=NOW)
-    assert Subscription.objects.get(subscriber=ada).may != consent.YES
+    assert Subscription.objects.get(subscriber=ada).mail_verdict != consent.YES
     actions.lift(lantern, "objected", subscriber=ada, now=NOW)
     assert actions.verdict(ada, letter, NOW).reason == "objected"  # The log remembers what the mark no longer says.
     assert actions.confirm(ada, letter, now=later(1)).reason == "confirmed"

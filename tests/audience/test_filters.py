@@ -62,7 +62,7 @@ def fits(person: Any, asked: Filter, subscriptions: list[Any], tags: set[int]) -
         if (asked.list is None or row.list_id == asked.list)
         and (asked.status is None or STATUSES[row.status] == asked.status)
         and (asked.suppressed is None or _stopped(row, asked.suppressed))
-        and (asked.appeals is None or row.asking == consent.YES)
+        and (asked.appeals is None or row.fundraising_verdict == consent.YES)
     ]
     standing = {asked.list, asked.status, asked.suppressed, asked.appeals} != {None}
     return bool(
@@ -77,7 +77,7 @@ def fits(person: Any, asked: Filter, subscriptions: list[Any], tags: set[int]) -
 
 
 def _stopped(row: Subscription, reason: str) -> bool:
-    name = consent.REASONS[row.may]
+    name = consent.REASONS[row.mail_verdict]
     return name.startswith("suppressed:") and reason in (ANY, name.removeprefix("suppressed:"))
 
 

@@ -149,7 +149,7 @@ def test_a_dead_address_is_suppressed_on_every_list(bring: Any, export: Any, lan
 def test_nonsubscribed_are_known_and_not_mailable(bring: Any, export: Any, lantern: Any, letter: Any) -> None:
     bring(export("nonsubscribed", "ada@post.example,Ada,2020-01-01 10:00:00"))
     row = Subscription.objects.get()
-    assert (row.status, consent.REASONS[row.may]) == (4, "never_agreed")
+    assert (row.status, consent.REASONS[row.mail_verdict]) == (4, "never_agreed")
     assert not ConsentRecord.objects.exists()
     assert queries.reach(letter) == {"subscribed": 0, "suppressed": 0, "may": 0}
 
@@ -310,7 +310,7 @@ def test_who_stands_on_the_stop_list_comes_in_and_is_not_written_to(
     actions.suppress(lantern, "complaint", address="ada@post.example", now=NOW)
     bring(export("subscribed", "ada@post.example,Ada", "clara@post.example,Clara"))
     ada, clara = (queries.subscriber_at(lantern, f"{name}@post.example") for name in ("ada", "clara"))
-    assert {row.subscriber_id: consent.REASONS[row.may] for row in Subscription.objects.all()} == {
+    assert {row.subscriber_id: consent.REASONS[row.mail_verdict] for row in Subscription.objects.all()} == {
         ada.id: "suppressed:complaint",  # type: ignore[union-attr]
         clara.id: "yes",  # type: ignore[union-attr]
     }

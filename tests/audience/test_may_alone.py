@@ -29,9 +29,9 @@ def sources() -> dict[str, str]:
 def test_the_verdict_is_asked_for_and_read_in_these_places_alone() -> None:
     found = sources()
     assert {name for name, text in found.items() if re.search(r"consent\.may\(", text)} == ASKING
-    assert {name for name, text in found.items() if re.search(r"\bu+\.may\b", text)} == READING_IN_SQL
+    assert {name for name, text in found.items() if re.search(r"\bu+\.mail_verdict\b", text)} == READING_IN_SQL
 
 
 def test_nobody_writes_a_verdict_that_may_did_not_give() -> None:
     for name, text in sources().items():
-        assert not re.search(r"\.update\([^)]*\bmay=|Subscription\([^)]*\bmay=", text), name
+        assert not re.search(r"\.update\([^)]*\bmail_verdict=|Subscription\([^)]*\bmail_verdict=", text), name

@@ -139,19 +139,19 @@ def stray(neighbors: Any) -> tuple[Any, Any, Any, Any]:
     taken = {*Subscriber.objects.filter(organization=mine).values_list("id", flat=True)}
     number = next(number for number in range(1, 5_000) if row_id(mine.pk, number) not in taken)
     keys, held = keyring.keys(other), consent_records.SUBSCRIBER
-    sealed = keys.seal(keys.open(bytes(theirs.blob), *held, theirs.number), *held, number)
+    sealed = keys.seal(keys.open(bytes(theirs.sealed), *held, theirs.number), *held, number)
     for model in (SubscriberTag, Subscription):
         model.objects.filter(subscriber=theirs.id).update(subscriber=row_id(mine.pk, number))
-    Subscriber.objects.filter(id=theirs.id).update(id=row_id(mine.pk, number), blob=sealed)
+    Subscriber.objects.filter(id=theirs.id).update(id=row_id(mine.pk, number), sealed=sealed)
     return mine, here, Subscriber.objects.get(id=row_id(mine.pk, number)), standing(row_id(mine.pk, number))
 
 
 def standing(id: int) -> list[Any]:
     """All that is known of a row, wherever it stands."""
     return [
-        [*Subscriber.objects.filter(id=id).values("id", "organization", "blind", "language", "source")],
-        [bytes(blob) for blob in Subscriber.objects.filter(id=id).values_list("blob", flat=True)],
-        [*Subscription.objects.filter(subscriber=id).values_list("list", "status", "may")],
+        [*Subscriber.objects.filter(id=id).values("id", "organization", "email_index", "language", "source")],
+        [bytes(blob) for blob in Subscriber.objects.filter(id=id).values_list("sealed", flat=True)],
+        [*Subscription.objects.filter(subscriber=id).values_list("list", "status", "mail_verdict")],
         [*SubscriberTag.objects.filter(subscriber=id).values_list("tag", flat=True)],
     ]
 
@@ -166,7 +166,9 @@ def test_bulk_work_touches_nobody_of_another_organization(deed: str, ticked: boo
         actions.add_tags(bell, ["spring"], now=NOW)
     if deed in (bulk.UNTAG, bulk.REMOVE, bulk.MOVE):  # As if even the list and the tag were mine.
         SubscriberTag.objects.create(subscriber=one, tag_id=tag)
-        Subscription.objects.create(subscriber=one, list=here, status=STATUSES.index("subscribed"), may=1, since=TODAY)
+        Subscription.objects.create(
+            subscriber=one, list=here, status=STATUSES.index("subscribed"), mail_verdict=1, since=TODAY
+        )
         before = standing(one.id)
     everybody = Subscriber.objects.filter(id__gte=row_id(mine.pk, 0), id__lt=row_id(mine.pk + 1, 0))
     whom = Filter(numbers=tuple(row.number for row in everybody)) if ticked else Filter(language="ru")

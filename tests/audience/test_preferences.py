@@ -31,7 +31,7 @@ def ada(lantern: Any, thursday: Any) -> Any:
 
 
 def may(subscriber: Any, list_: Any) -> str:
-    return consent.REASONS[Subscription.objects.get(subscriber=subscriber, list=list_).may]
+    return consent.REASONS[Subscription.objects.get(subscriber=subscriber, list=list_).mail_verdict]
 
 
 def reasons(subscriber: Any) -> list[str]:

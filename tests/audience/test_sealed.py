@@ -92,17 +92,17 @@ def test_a_key_of_another_house_opens_nothing_and_finds_nobody(
     row = Subscriber.objects.first()
     assert row is not None
     with pytest.raises(seal.SealBroken):
-        seal.KeyRing({1: seal.Key(1, bytes(32))}).bound("subscriber", "blob", bytes(lantern.uid)).open(
-            bytes(row.blob), row.number
+        seal.KeyRing({1: seal.Key(1, bytes(32))}).bound("subscriber", "sealed", bytes(lantern.uid)).open(
+            bytes(row.sealed), row.number
         )
-    assert seal.blind(bytes(32), "s1@example.com") not in [bytes(row.blind) for row in Subscriber.objects.all()]
+    assert seal.blind(bytes(32), "s1@example.com") not in [bytes(row.email_index) for row in Subscriber.objects.all()]
 
 
 def test_who_is_erased_leaves_no_trace_in_the_files(lantern: Any, letter: Any, bring: Any, real: Any) -> None:
     bring(*real)
     s1 = queries.subscriber_at(lantern, "s1@example.com")
     assert s1 is not None
-    held = [bytes(s1.blob)] + [bytes(row.blob) for row in ConsentRecord.objects.filter(subscriber=s1)]
+    held = [bytes(s1.sealed)] + [bytes(row.sealed) for row in ConsentRecord.objects.filter(subscriber=s1)]
     marks = [blob[3:40] if connection.vendor == "sqlite" else blob[3:40].hex().encode() for blob in held]
     if connection.vendor == "sqlite":
         assert all(any(mark in data for data in on_disk().values()) for mark in marks)

@@ -32,7 +32,7 @@ def test_who_complained_left_and_is_never_written_to_from_any_list(
         "pending": 1, "subscribed": 1, "unsubscribed": 2, "cleaned": 1, "nonsubscribed": 0,
     }  # fmt: skip
     assert sorted(Suppression.objects.values_list("reason", flat=True)) == ["bounce", "complaint"]
-    assert set(Subscription.objects.filter(subscriber=dina).values_list("may", flat=True)) == {COMPLAINT}
+    assert set(Subscription.objects.filter(subscriber=dina).values_list("mail_verdict", flat=True)) == {COMPLAINT}
     assert_projections_hold(lantern, later(1))
     assert split(bring(path, at=later(2)).counts) == (0, 0, 5, 0)
 

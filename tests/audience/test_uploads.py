@@ -134,7 +134,7 @@ def test_a_cancelled_upload_is_gone_and_an_old_one_is_swept(lantern: Any, letter
 @pytest.mark.django_db
 def test_an_import_of_a_living_process_on_another_machine_is_left_alone_for_a_minute(lantern: Any, letter: Any) -> None:
     row = upload(lantern, letter, "a.csv", b"email\nada@post.example\n")
-    Import.objects.filter(id=row.id).update(owner="elsewhere-17-4711", beat=NOW)
+    Import.objects.filter(id=row.id).update(owner="elsewhere-17-4711", heartbeat=NOW)
     with pytest.raises(ImportTaken):
         actions.inspect(row.id, now=clock)
     assert actions.inspect(row.id, now=lambda: NOW + timedelta(seconds=61)).state == "found"

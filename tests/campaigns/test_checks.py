@@ -299,8 +299,8 @@ def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch
     Organization.objects.update(next_number=house.number(addresses[-1]) + 1)
     for address in addresses[:3]:
         number = house.number(address)
-        blob = house.keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "blob", number)
-        Subscriber.objects.filter(id=row_id(lantern.id, number)).update(blob=blob)
+        blob = house.keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "sealed", number)
+        Subscriber.objects.filter(id=row_id(lantern.id, number)).update(sealed=blob)
     house.leave(addresses[0])
     campaign = letter(lantern, 'Dear {{ FNAME | default: "friend" }}', list=house.list)
     proof = proof_of(campaign, NOW)
@@ -336,7 +336,7 @@ def test_a_second_letter_on_one_day_and_a_much_larger_one_are_worth_a_look(
     assert "no_signature" in codes(campaign)
     earlier = letter(lantern, "Before", list=campaign.list, subject="This morning")
     Campaign.objects.filter(pk=earlier.pk).update(
-        state="finished", due=NOW - timedelta(hours=3), frozen=200, accepted=200
+        state="finished", not_before=NOW - timedelta(hours=3), frozen=200, accepted=200
     )
     monkeypatch.setattr("samizdat.delivery.campaign_checks.quick_count", lambda *_: 5_000)
     assert {"second_today", "reach_large"} <= codes(campaign)
@@ -353,7 +353,7 @@ def test_a_digest_is_no_second_letter_but_to_a_few_of_those_who_get_it(
     campaign = letter(lantern, "Hello")
     earlier = letter(lantern, "Before", list=campaign.list, subject="Gathered")
     today = Campaign.objects.filter(pk=earlier.pk)
-    today.update(state="held", due=NOW, frozen=200, pending=200, is_digest=True)
+    today.update(state="held", not_before=NOW, frozen=200, pending=200, is_digest=True)
     assert "second_today" not in codes(campaign)
     few = letter(lantern, "Hello", list=campaign.list)
     few.tag = lantern.tags.create(name_sealed=b"", name_index=b"x")
@@ -362,7 +362,7 @@ def test_a_digest_is_no_second_letter_but_to_a_few_of_those_who_get_it(
     assert "second_today" not in codes(campaign)
     today.update(frozen=200, pending=200)
     assert "second_today" in codes(campaign)
-    Campaign.objects.filter(pk=campaign.pk).update(again=earlier)
+    Campaign.objects.filter(pk=campaign.pk).update(resend_of=earlier)
     assert "second_today" not in codes(Campaign.objects.get(pk=campaign.pk))
 
 
@@ -390,8 +390,8 @@ def test_what_was_accepted_stays_accepted_wherever_it_moves_and_no_longer_than_i
 
 
 def test_the_engine_refuses_an_appeal_without_its_warning_whatever_was_accepted(lantern: Any) -> None:
-    lantern.feared = "ru"
-    lantern.save(update_fields=["feared"])
+    lantern.hostile_state = "ru"
+    lantern.save(update_fields=["hostile_state"])
     campaign = letter(lantern, "Help us: [give](https://boosty.to/lantern)")
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "donation_unwarned")
     results.accept(campaign, found.key, by=None, now=NOW)
@@ -408,7 +408,7 @@ def test_the_engine_refuses_an_appeal_without_its_warning_whatever_was_accepted(
 def test_an_organization_keeps_its_own_list_of_hosts_that_do_not_open(lantern: Any) -> None:
     campaign = letter(lantern, "[x](https://meduza.io/a) [y](https://blocked.example/b)")
     assert "link_blocked" not in codes(campaign)
-    lantern.feared = "ru"
+    lantern.hostile_state = "ru"
     assert rules.rules_of(lantern).blocked("ru") >= {"meduza.io"}
     rules.save(lantern, [], "https://blocked.example/\nother.example", by=None, now=NOW)
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "link_blocked")
@@ -427,8 +427,8 @@ def test_a_draft_that_is_thrown_away_takes_its_checks_along(lantern: Any) -> Non
 
 
 def test_a_letter_of_blocks_is_checked_with_the_numbers_of_its_blocks(lantern: Any) -> None:
-    lantern.feared = "ru"
-    lantern.save(update_fields=["feared"])
+    lantern.hostile_state = "ru"
+    lantern.save(update_fields=["hostile_state"])
     blocks = [
         {"type": "paragraph", "content": [{"type": "text", "text": "Come on Friday, 26 November."}]},
         {"type": "button", "attrs": {"text": "Read", "link": "https://bit.ly/abc"}},
@@ -442,8 +442,8 @@ def test_a_letter_of_blocks_is_checked_with_the_numbers_of_its_blocks(lantern: A
 
 
 def test_every_version_of_a_test_is_refused_without_its_warning(lantern: Any) -> None:
-    lantern.feared = "ru"
-    lantern.save(update_fields=["feared"])
+    lantern.hostile_state = "ru"
+    lantern.save(update_fields=["hostile_state"])
     campaign = letter(lantern, "Read us.")
     appeal = letter(lantern, "Help us: [give](https://boosty.to/lantern)", list=campaign.list)
     ab_test.plan(
@@ -455,8 +455,8 @@ def test_every_version_of_a_test_is_refused_without_its_warning(lantern: Any) ->
 
 
 def test_the_organizations_own_warning_counts_as_one(lantern: Any) -> None:
-    lantern.feared = "ru"
-    lantern.save(update_fields=["feared"])
+    lantern.hostile_state = "ru"
+    lantern.save(update_fields=["hostile_state"])
     campaign = letter(lantern, "Help: [give](https://boosty.to/lantern)\n\nLook out where you live.")
     assert "donation_unwarned" in codes(campaign)
     brand.keep(lantern, brand.BrandSettings(warning="Look out where you live."), by=None, now=NOW)

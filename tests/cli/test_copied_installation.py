@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.conftest import House
 
-FENCED = "from samizdat.accounts.models import Organization; Organization.objects.update(fenced={})"
+FENCED = "from samizdat.accounts.models import Organization; Organization.objects.update(sending_locked={})"
 
 
 @pytest.fixture(scope="module")

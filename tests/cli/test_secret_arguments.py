@@ -11,10 +11,10 @@ from tests.cli.conftest import House
 # Texts of commands that name no person and hold no password. A new one stands here, or is a Private.
 OF_A_LETTER = "subject preheader reply_to sender senders subjects accepted link wrong right intro thanks title words"
 OF_THE_HOUSE = (
-    "accent appeals basis code consent content_url desk_url fields host identity language leave_mailbox list_name "
+    "accent appeals basis code consent content_url desk_url fields host identity language list_name "
     "lists maps mark means name names new_name organization_slug plan postal_address public_url quiet quiet_hours rate "
     "reason recipients required return_address segment segment_name selector source tag tag_name template_name "
-    "timezone topics warm_up when file files to"
+    "timezone topics unsubscribe_mailbox warm_up when file files to"
 )
 KNOWN = {*OF_A_LETTER.split(), *OF_THE_HOUSE.split()}
 PRIVATE = {"address", "addresses", "email", "url", "values", "wanted", "whose", "condition"}

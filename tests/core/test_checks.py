@@ -109,7 +109,7 @@ GIVE = "https://boosty.to/lantern"
 
 
 @pytest.mark.parametrize(
-    ("text", "url", "feared", "found"),
+    ("text", "url", "hostile_state", "found"),
     [
         ("Help us.", GIVE, "ru", ("donation_unwarned", "stop")),
         ("Help us.", GIVE, "", ("donation_no_word", "care")),
@@ -120,27 +120,29 @@ GIVE = "https://boosty.to/lantern"
     ],
 )
 def test_a_letter_that_asks_for_money_warns_whom_a_gift_can_harm(
-    text: str, url: str, feared: str, found: tuple[str, str] | None
+    text: str, url: str, hostile_state: str, found: tuple[str, str] | None
 ) -> None:
-    asked = reading(text, links=(url,), feared=feared, warnings=("our lawyers  say:\nlook out.",))
+    asked = reading(text, links=(url,), hostile_state=hostile_state, warnings=("our lawyers  say:\nlook out.",))
     assert [(flaw.code, flaw.severity) for flaw in donation.look(asked)] == ([found] if found else [])
     block = [flaw.code for flaw in donation.look(replace(asked, links=(), donation=True))]
     assert block == (
-        [] if found is None and "Read" not in text else ["donation_unwarned" if feared else "donation_no_word"]
+        [] if found is None and "Read" not in text else ["donation_unwarned" if hostile_state else "donation_no_word"]
     )
 
 
 def test_a_letter_that_asks_those_for_money_who_did_not_agree_to_that_is_worth_a_look() -> None:
-    asked = reading("Help us. Do not give from a Russian bank card.", links=(GIVE,), feared="ru", to_unasked=True)
+    asked = reading(
+        "Help us. Do not give from a Russian bank card.", links=(GIVE,), hostile_state="ru", to_unasked=True
+    )
     assert [(flaw.code, flaw.severity) for flaw in donation.look(asked)] == [("donation_to_all", "care")]
     assert not [*donation.look(replace(asked, links=()))]
 
 
 def test_an_appeal_without_a_warning_is_told_the_words_in_its_language() -> None:
-    (flaw,) = donation.look(reading("Допоможіть нам.", links=(GIVE,), feared="ru", language="uk"))
+    (flaw,) = donation.look(reading("Допоможіть нам.", links=(GIVE,), hostile_state="ru", language="uk"))
     words = PhraseTable("uk")["block.warning"]
     assert words in flaw.sentence
-    assert not [*donation.look(reading(f"Допоможіть. {words}", links=(GIVE,), feared="ru", warnings=(words,)))]
+    assert not [*donation.look(reading(f"Допоможіть. {words}", links=(GIVE,), hostile_state="ru", warnings=(words,)))]
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,10 @@ def test_no_value_at_all_adds_a_header_a_part_or_a_line(name: str, city: str) ->
 
 
 EDITION = compiled(
-    subject="Liebe *|FNAME|*", reply_to="desk@lantern.example", list_id="thursday.lantern.example", leave_mailbox=True
+    subject="Liebe *|FNAME|*",
+    reply_to="desk@lantern.example",
+    list_id="thursday.lantern.example",
+    unsubscribe_mailbox=True,
 )
 EDITION_MAKER = MessageMaker(EDITION[0])
 HEADERS = [

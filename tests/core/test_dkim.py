@@ -66,7 +66,7 @@ LETTERS = {
         reply_to="answers@lantern.example",
         list_id="list-7.lantern.example",
         feedback_id="n26:list-7:lantern:samizdat",
-        leave_mailbox=True,
+        unsubscribe_mailbox=True,
     ),
     "a name in the subject": compiled(subject="{{ FNAME }}, was der Fluß  nahm", list_id="list-7.lantern.example"),
     "a condition in the subject": compiled(

@@ -45,8 +45,8 @@ class House:
                 Subscriber(
                     id=row_id(self.organization.id, number),
                     organization=self.organization,
-                    blob=self.keys.seal(plain, "subscriber", "blob", number),
-                    blind=self.keys.blind(address),
+                    sealed=self.keys.seal(plain, "subscriber", "sealed", number),
+                    email_index=self.keys.blind(address),
                     provider=number % 3,
                     joined=TODAY,
                 )
@@ -54,7 +54,7 @@ class House:
         Subscriber.objects.bulk_create(rows)
         headcount.add(self.organization.id, len(rows))
         Subscription.objects.bulk_create(
-            Subscription(subscriber=row, list=self.list, status=1, may=1, since=TODAY) for row in rows
+            Subscription(subscriber=row, list=self.list, status=1, mail_verdict=1, since=TODAY) for row in rows
         )
         return addresses
 
@@ -66,7 +66,7 @@ class House:
         from samizdat.audience.models import Subscription, row_id
 
         row = row_id(self.organization.id, self.number(address))
-        Subscription.objects.filter(subscriber=row, list=self.list).update(status=2, may=3)
+        Subscription.objects.filter(subscriber=row, list=self.list).update(status=2, mail_verdict=3)
 
     def draft(self, body: str = BODY, **more: str) -> Any:
         from samizdat.campaigns.actions import create

@@ -92,13 +92,13 @@ def test_at_its_time_the_numbers_decide(house: House, server: ScriptedServer, wa
         house, way=way, changes=[VersionChange(from_name="Ada of Lantern"), VersionChange(subject="Third")], share=60
     )
     run_until_it_waits(campaign)
-    Variant.objects.filter(campaign=campaign, place=0).update(left=2, replies=1)
-    Variant.objects.filter(campaign=campaign, place=1).update(left=2)
-    Variant.objects.filter(campaign=campaign, place=2).update(left=1, replies=3)
+    Variant.objects.filter(campaign=campaign, variant_no=0).update(left=2, replies=1)
+    Variant.objects.filter(campaign=campaign, variant_no=1).update(left=2)
+    Variant.objects.filter(campaign=campaign, variant_no=2).update(left=1, replies=3)
     if way == "clicks":
         today = dbclock.now().date()
         for place, count in ((0, 2), (1, 3), (2, 5)):
-            LinkTotal.objects.create(edition=campaign.edition, place=place, link=0, day=today, count=count)
+            LinkTotal.objects.create(edition=campaign.edition, variant_no=place, link=0, day=today, count=count)
     Campaign.objects.filter(pk=campaign.pk).update(test_at=dbclock.now() - timedelta(minutes=1))
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     campaign.refresh_from_db()
@@ -197,7 +197,7 @@ def test_clicks_of_one_link_decide_and_nothing_where_the_letter_counts_none(hous
     )
     release(campaign, now=now)
     for place, link, count in ((0, 0, 9), (0, 1, 1), (1, 1, 2)):
-        LinkTotal.objects.create(edition=campaign.edition, place=place, link=link, day=now.date(), count=count)
+        LinkTotal.objects.create(edition=campaign.edition, variant_no=place, link=link, day=now.date(), count=count)
     assert running.winner_of(campaign) == 1
     later = house.draft(body, links="counted")
     plans.plan(later, [VersionChange(subject="B")], at=now + timedelta(hours=2), now=now, **told)

@@ -15,14 +15,16 @@ def test_who_takes_it_back_while_an_appeal_waits_gets_letters_and_no_appeal(
     readers = house.people(6)
     ada, boris, clara, *others = readers
     asked = Subscription.objects.filter(list=house.list)
-    asked.exclude(subscriber=row_id(house.organization.id, house.number(others[0]))).update(asking=consent.YES)
+    asked.exclude(subscriber=row_id(house.organization.id, house.number(others[0]))).update(
+        fundraising_verdict=consent.YES
+    )
     appeal = house.draft()
     appeal.purpose = consent.PURPOSES.index(consent.APPEALS)
     appeal.save(update_fields=["purpose"])
     now = datetime.now(UTC)
     assert release(appeal, now=now).frozen == 5
     asked.filter(subscriber=row_id(house.organization.id, house.number(boris))).update(
-        asking=consent.REASONS.index("left")
+        fundraising_verdict=consent.REASONS.index("left")
     )
     house.leave(clara)
     house.route(server)

@@ -38,7 +38,7 @@ def fed(house: House) -> delivery_sql.ClaimedChunk:
     edition = Campaign.objects.get().edition.pk
     worker = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="x", started=NOW)
     chunk = Chunk.objects.get()
-    Chunk.objects.update(state=Chunk.CLAIMED, owner=worker)
+    Chunk.objects.update(state=Chunk.CLAIMED, worker=worker)
     rows = [row_id(house.organization.id, FIRST_NUMBER + place) for place in (0, 1)]
     return delivery_sql.feed(
         chunk.pk, worker.pk, chunk.size, 0, edition, house.organization.id, house.list.id, False, -1, rows
@@ -55,8 +55,8 @@ def test_both_get_it_where_nothing_has_changed(house: House, ada: int) -> None:
     [
         pytest.param({"status": 2}, id="left, whatever the verdict still says"),
         pytest.param({"status": 0}, id="not confirmed"),
-        pytest.param({"may": 12}, id="paused"),
-        pytest.param({"may": 8}, id="complained"),
+        pytest.param({"mail_verdict": 12}, id="paused"),
+        pytest.param({"mail_verdict": 8}, id="complained"),
     ],
 )
 def test_who_may_not_be_written_to_any_more_is_in_no_slice(house: House, ada: int, since: dict[str, int]) -> None:
@@ -66,7 +66,7 @@ def test_who_may_not_be_written_to_any_more_is_in_no_slice(house: House, ada: in
 
 def test_who_was_put_on_the_stop_list_is_in_no_slice(house: House, ada: int) -> None:
     blind = house.keys.blind(f"reader{FIRST_NUMBER}@mail{FIRST_NUMBER % 7}.example")
-    Suppression.objects.create(organization=house.organization, blind=blind, reason="complaint", day=TODAY)
+    Suppression.objects.create(organization=house.organization, email_index=blind, reason="complaint", day=TODAY)
     assert [row for row, *_ in fed(house).people] == [ada + 1]
 
 
@@ -85,7 +85,7 @@ def _cancel() -> None:
 
 
 def _fence() -> None:
-    Organization.objects.update(fenced=True)
+    Organization.objects.update(sending_locked=True)
 
 
 @pytest.mark.parametrize("stop", [_pause, _cancel, _fence])
@@ -158,11 +158,11 @@ on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="on
 
 
 @on_postgresql
-@pytest.mark.parametrize("taken", [{"owner": None, "state": Chunk.READY}, {"size": 2}, {"owner": 2}])
+@pytest.mark.parametrize("taken", [{"worker": None, "state": Chunk.READY}, {"size": 2}, {"worker": 2}])
 def test_what_others_have_taken_from_us_is_not_fed(house: House, taken: dict[str, Any]) -> None:
     campaign, worker, chunk = claimed(house)
     other = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="y", started=NOW)
-    Chunk.objects.update(**{name: other if value == 2 and name == "owner" else value for name, value in taken.items()})
+    Chunk.objects.update(**{name: other if value == 2 and name == "worker" else value for name, value in taken.items()})
     where = campaign.edition.pk, house.organization.id, house.list.id, False, -1
     assert not delivery_sql.feed(chunk.pk, worker.pk, 3, 0, *where, [row_id(house.organization.id, FIRST_NUMBER)]).ours
 

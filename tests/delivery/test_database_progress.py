@@ -69,7 +69,7 @@ def test_the_clock_itself_fences_what_has_gone_back(at_home: House) -> None:
     Event.objects.order_by("-id")[0].delete()
     database_progress.keep(dbclock.now())
     at_home.organization.refresh_from_db()
-    assert at_home.organization.fenced
+    assert at_home.organization.sending_locked
 
 
 def test_what_is_released_on_one_machine_is_released_for_the_notes_of_all(at_home: House) -> None:

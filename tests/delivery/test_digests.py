@@ -36,7 +36,7 @@ def close(house: House, server: ScriptedServer) -> Any:
         return None
     made = Campaign.objects.filter(is_digest=True).order_by("-pk")[0]
     assert (made.state, made.pending) == ("held", made.frozen)
-    Campaign.objects.filter(pk=made.pk).update(due=datetime.now(UTC))
+    Campaign.objects.filter(pk=made.pk).update(not_before=datetime.now(UTC))
     actions.start_due(datetime.now(UTC))
     run_campaign(made.pk, 120)
     return made
@@ -70,12 +70,12 @@ def test_every_letter_comes_once_by_itself_or_in_the_digest(house: House, server
     assert often(house) == ["all", "digest", "digest"]
     second = house.released()
     assert second.frozen == 1
-    Campaign.objects.filter(pk=second.pk).update(unlisted=True)
+    Campaign.objects.filter(pk=second.pk).update(archive_hidden=True)
     run_campaign(second.pk, 120)
     wish(house, leaves, often="all")
     made = close(house, server)
     assert made.frozen == 2
-    assert made.unlisted, "it quotes a letter that stands in no archive"
+    assert made.archive_hidden, "it quotes a letter that stands in no archive"
     assert often(house) == ["all", "digest", "all"]
     run_campaign(house.released().pk, 120)
     assert got(server) == {always: ["News"] * 3, gathers: ["News", "digest"], leaves: ["News", "digest", "News"]}
@@ -95,7 +95,7 @@ def test_a_letter_that_was_frozen_for_later_comes_once_as_well(house: House, ser
 
 def begin(campaign: Campaign) -> Any:
     """The hour has come for a letter that was frozen for later."""
-    Campaign.objects.filter(pk=campaign.pk).update(due=datetime.now(UTC))
+    Campaign.objects.filter(pk=campaign.pk).update(not_before=datetime.now(UTC))
     actions.start_due(datetime.now(UTC))
     return run_campaign(campaign.pk, 120)
 
@@ -252,7 +252,7 @@ def test_a_list_whose_readers_have_all_left_reaches_nobody_whatever_they_once_ch
     house.leave(gathers)
     with pytest.raises(NobodyToWrite):
         house.released()
-    Subscription.objects.update(status=1, may=1)
+    Subscription.objects.update(status=1, mail_verdict=1)
     change_settings(house.organization, by=None, now=datetime.now(UTC), public_url="", return_address="a@b.example")
     with pytest.raises(NobodyToWrite):
         house.released()  # Without public pages no digest is made.

@@ -45,7 +45,7 @@ def test_where_it_runs_is_kept_as_hashes_that_name_nothing(at_home: House) -> No
 def test_a_start_in_the_same_place_changes_nothing(at_home: House) -> None:
     assert fencing.look(dbclock.now()) == []
     at_home.organization.refresh_from_db()
-    assert not at_home.organization.fenced and not Event.objects.filter(kind="installation.fenced").exists()
+    assert not at_home.organization.sending_locked and not Event.objects.filter(kind="installation.fenced").exists()
 
 
 def test_a_machine_that_has_got_an_id_of_its_own_meanwhile_is_no_other_one(
@@ -111,7 +111,7 @@ def test_a_second_machine_sends_and_one_with_a_copied_folder_is_refused(
             run_campaign(campaign.pk)
         # It stops nobody else: the fence would stand in the database that both use.
         at_home.organization.refresh_from_db()
-        assert not at_home.organization.fenced
+        assert not at_home.organization.sending_locked
         patch.setattr(journal, "folder_id", lambda: bytes(range(16)))
         assert run_campaign(campaign.pk)["ended"] == "finished"
     assert fencing.look(dbclock.now()) == []
@@ -157,8 +157,8 @@ def test_nobody_is_told_that_a_campaign_of_a_copy_goes_on(at_home: House, deed: 
     campaign = at_home.released()
     if deed == "resume":
         actions.pause(campaign, now=dbclock.now())
-    at_home.organization.fenced = True
-    at_home.organization.save(update_fields=["fenced"])
+    at_home.organization.sending_locked = True
+    at_home.organization.save(update_fields=["sending_locked"])
     before = Campaign.objects.values().get()
     with pytest.raises(SendingLocked, match="samizdat release"):
         DEEDS[deed](campaign)

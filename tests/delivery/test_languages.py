@@ -77,7 +77,7 @@ def test_each_reader_gets_her_language_and_the_rest_the_letter_itself(house: Hou
     assert recount(campaign).accepted == 7
     edition = Edition.objects.get(campaign=campaign)
     assert edition.languages == "en,ru,fa"
-    assert list(edition.variants.order_by("place").values_list("language", "people")) == [("ru", 2), ("fa", 2)]
+    assert list(edition.variants.order_by("variant_no").values_list("language", "people")) == [("ru", 2), ("fa", 2)]
     persian = next(caught.content for caught in server.messages if caught.recipient.startswith("reader1003@"))
     text = persian.replace(b"=\r\n", b"").replace(b"=3D", b"=").decode()
     assert f"/a/{edition.archive_slug}-fa" in text and 'lang="fa"' in text and 'dir="rtl"' in text
@@ -196,7 +196,7 @@ def test_a_letter_has_either_a_test_or_languages_and_each_language_once(house: H
     ab_test.plan(other, [VersionChange(subject="B")], **test)
     with pytest.raises(BadLanguage, match="either"):
         translations.add(other, "ru", by=None, now=now)
-    Campaign.objects.filter(pk=campaign.pk).update(test_share=40, test_by="hand", test_at=test["at"])  # Both at once.
+    Campaign.objects.filter(pk=campaign.pk).update(test_share=40, ab_metric="hand", test_at=test["at"])  # Both at once.
     with pytest.raises(CampaignError):
         release(campaign, now=now)
     assert version.pk not in {row.campaign.pk for row in newest(house.organization)}

@@ -92,7 +92,7 @@ def test_while_the_worker_stands_still_nothing_is_sent_and_who_left_gets_nothing
         until(lambda: is_waiting(campaign))
         assert not server.messages
         finish(campaign)
-    assert (campaign.accepted, campaign.suppressed, campaign.left_by_letter) == (40, 20, 20)
+    assert (campaign.accepted, campaign.suppressed, campaign.unsubscribes) == (40, 20, 20)
     assert recipients(server) == set(addresses) - set(addresses[::3])
     waits = Event.objects.filter(about=campaign.pk, kind__in=("campaign.waits", "campaign.wait_over"))
     assert [event.kind for event in waits.order_by("pk")] == ["campaign.waits", "campaign.wait_over"]

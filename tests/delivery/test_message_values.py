@@ -64,7 +64,7 @@ def test_every_token_names_edition_and_reader_and_nothing_readable() -> None:
         "bounce@lantern.example",
         "leave@lantern.example",
     )
-    maker = MessageMaker(compiled(leave_mailbox=True))
+    maker = MessageMaker(compiled(unsubscribe_mailbox=True))
     (one,) = ValueBuilder(3, place, KEY, {}, maker.needs).address([(41, seal.pack({0: "ada@example.org"}))])
     token = one.values["UNSUB_URL"].removeprefix("https://lantern.example/u/")
     assert (read({7: KEY}, "leave", token).edition, read({7: KEY}, "leave", token).number) == (3, 41)

@@ -58,7 +58,7 @@ def test_a_paused_route_and_a_fenced_house_ask_nobody(house: House, api: Scripte
     pause_route(gun(house, api), now=NOW)
     assert ask_standings(NOW) == 0
     resume_route(Route.objects.get(), now=NOW)
-    house.organization.fenced = True
-    house.organization.save(update_fields=["fenced"])
+    house.organization.sending_locked = True
+    house.organization.save(update_fields=["sending_locked"])
     assert ask_standings(NOW) == 0
     assert not api.asked

@@ -37,10 +37,10 @@ class Town:
         audience.unsubscribe(self.people["left"], self.list, way="desk", now=NOW)
         for name, reason in (("bounced", "bounce"), ("manual", "manual")):
             audience.suppress(organization, reason, address=f"{name}@post.example", now=NOW)
-        self.row("paused").update(may=PAUSED, paused=date(2026, 12, 24))
+        self.row("paused").update(mail_verdict=PAUSED, paused=date(2026, 12, 24))
         self.row("seldom").update(frequency=MONTHLY)
-        blind = bytes(self.people["untold"].blind)  # Suppressed, and her verdict does not say so yet.
-        Suppression.objects.create(organization=organization, blind=blind, reason="manual", day=NOW.date())
+        blind = bytes(self.people["untold"].email_index)  # Suppressed, and her verdict does not say so yet.
+        Suppression.objects.create(organization=organization, email_index=blind, reason="manual", day=NOW.date())
 
     def add(self, name: str, list_: Any, **more: Any) -> None:
         self.people[name] = audience.add_subscriber(
@@ -115,7 +115,7 @@ def _tag(town: Town) -> Any:
 def test_an_appeal_goes_to_those_of_its_list_who_agreed_to_appeals(town: Town) -> None:
     for name in ("zoe", "seldom", "untold", "manual", "untagged"):
         assert audience.agree_to_appeals(town.people[name], town.list, wording="Ask me.", now=NOW)
-    town.row("untold").update(may=YES)
+    town.row("untold").update(mail_verdict=YES)
     without = {"not_listed": 1, "unsubscribed": 1, "unasked": 3, "suppressed:manual": 1, "stopped": 1, "monthly": 1}
     appeal = town.letter(purpose=APPEALS)
     assert (whom(appeal, NOW).may, _adds_up(appeal)) == (2, without)

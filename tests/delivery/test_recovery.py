@@ -48,7 +48,7 @@ class Dead:
         self.worker.refresh_from_db()
         ((self.chunk, *_),) = delivery_sql.claim_chunks(self.campaign.edition.pk, self.worker.pk, NOW)
         if connection.vendor == "postgresql":
-            Chunk.objects.filter(pk=self.chunk).update(unfed=0)  # All ten were handed to a slice.
+            Chunk.objects.filter(pk=self.chunk).update(unsliced=0)  # All ten were handed to a slice.
         header = ledger.Header(boot, self.worker.pk, journal.folder_id())
         self.journal = journal.Journal(self.worker.journal, header)
 
@@ -82,7 +82,7 @@ def test_after_a_kill_answers_are_booked_the_open_ones_doubtful_and_the_rest_fre
     assert counts(dead.campaign) == {"accepted": 4, "refused": 1, "deferred": 1, "unsure": 2, "pending": 2}
     assert queries.status(dead.campaign)["by_route"]["main"]["accepted"] == 4
     chunk = Chunk.objects.get(pk=dead.chunk)
-    assert (chunk.state, chunk.owner, chunk.left) == (Chunk.READY, None, 2)
+    assert (chunk.state, chunk.worker, chunk.remaining) == (Chunk.READY, None, 2)
     # The policy is to resend: the two are due at once, and the put-off one in five minutes.
     assert sorted(retry.due - NOW for retry in Retry.objects.all()) == [
         timedelta(0),
@@ -208,7 +208,7 @@ def test_an_answer_heard_again_about_an_earlier_try_does_not_hide_the_doubt_abou
     write([SendResult(dead.campaign.edition.pk, dead.chunk, number, JournalNews.DEFERRED, 0, 450, dead.route.pk)], NOW)
     assert retry_due(NOW + timedelta(minutes=6)) == 1
     again = Chunk.objects.get(retry=True)
-    Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED, owner=dead.worker)
+    Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED, worker=dead.worker)
     dead.journal.s(again.pk, number, dead.route.pk)
     dead.journal.close(keep=True)
     recovery.recover_dead(NOW)
@@ -423,10 +423,10 @@ def test_killed_while_doubt_is_written_down_the_doubt_is_still_told_and_nobody_i
 on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="one machine sends on SQLite")
 
 
-def _gone(dead: Dead, seconds: int, unfed: int) -> None:
+def _gone(dead: Dead, seconds: int, unsliced: int) -> None:
     """Its machine is another one, was silent for so long, and so many of its chunk were in no slice yet."""
     Worker.objects.update(folder=bytes(range(16)), host="far", beat=Now() - timedelta(seconds=seconds))
-    Chunk.objects.filter(pk=dead.chunk).update(unfed=unfed)
+    Chunk.objects.filter(pk=dead.chunk).update(unsliced=unsliced)
 
 
 @on_postgresql
@@ -436,9 +436,9 @@ def test_what_no_slice_took_is_taken_over_at_once_and_the_rest_waits_for_its_mac
     assert recovery.recover_dead(NOW) == 0
     assert counts(dead.campaign) == {"pending": 10}
     old, fresh = Chunk.objects.get(pk=dead.chunk), Chunk.objects.get(state=Chunk.READY)
-    assert (old.state, old.size, old.left, old.unfed) == (Chunk.CLAIMED, 8, 8, 0)
+    assert (old.state, old.size, old.remaining, old.unsliced) == (Chunk.CLAIMED, 8, 8, 0)
     assert ledger.unpack_numbers(bytes(fresh.numbers)) == (FIRST_NUMBER + 8, FIRST_NUMBER + 9)
-    assert (fresh.size, fresh.left) == (2, 2)
+    assert (fresh.size, fresh.remaining) == (2, 2)
     # What it still believes to own, it may feed no more.
     edition = dead.campaign.edition
     assert not delivery_sql.feed(
@@ -487,11 +487,11 @@ def test_retries_are_taken_over_too(house: House) -> None:
     )
     retry_due(NOW + timedelta(minutes=6))
     again = Chunk.objects.get(retry=True)
-    Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED, owner=dead.worker, unfed=3)
+    Chunk.objects.filter(pk=again.pk).update(state=Chunk.CLAIMED, worker=dead.worker, unsliced=3)
     Worker.objects.update(folder=bytes(range(16)), beat=Now() - timedelta(seconds=20))
     recovery.recover_dead(NOW)
     fresh = Chunk.objects.get(retry=True, state=Chunk.READY)
-    assert (fresh.size, fresh.left, Retry.objects.filter(chunk=fresh).count()) == (3, 0, 3)
+    assert (fresh.size, fresh.remaining, Retry.objects.filter(chunk=fresh).count()) == (3, 0, 3)
     assert Retry.objects.filter(chunk=again).count() == 7
     assert counts(dead.campaign) == {"deferred": 10}
     dead.journal.close(keep=True)

@@ -43,9 +43,9 @@ def people_at(house: House, domain: str, count: int) -> list[str]:
         address = f"reader{number}@{domain}"
         row = Subscriber.objects.get(pk=row_id(house.organization.id, number))
         plain = seal.pack({seal.ADDRESS: address, house.field: f"Reader {number}"})
-        row.blob = house.keys.seal(plain, "subscriber", "blob", number)
-        row.blind, row.provider = house.keys.blind(address), addresses.provider(domain)
-        row.save(update_fields=["blob", "blind", "provider"])
+        row.sealed = house.keys.seal(plain, "subscriber", "sealed", number)
+        row.email_index, row.provider = house.keys.blind(address), addresses.provider(domain)
+        row.save(update_fields=["sealed", "email_index", "provider"])
         found.append(address)
     return found
 
@@ -350,7 +350,7 @@ class Senders:
             for place in range(2)
         ]
         for chunk, worker in zip(Chunk.objects.filter(edition=self.edition), self.workers, strict=False):
-            Chunk.objects.filter(pk=chunk.pk).update(state=Chunk.CLAIMED, owner=worker)
+            Chunk.objects.filter(pk=chunk.pk).update(state=Chunk.CLAIMED, worker=worker)
 
     def say(
         self, place: int, *groups: route_refusals.HeldReplies, settles: bool = True

@@ -55,7 +55,7 @@ def test_release_freezes_exactly_those_who_may_be_written_to(house: House) -> No
     addresses = house.people(1201)
     house.leave(addresses[0])
     Suppression.objects.create(
-        organization=house.organization, blind=house.keys.blind(addresses[1]), reason="manual", day=TODAY
+        organization=house.organization, email_index=house.keys.blind(addresses[1]), reason="manual", day=TODAY
     )
     campaign = house.released()
     assert (campaign.frozen, campaign.pending, campaign.state) == (1199, 1199, "sending")
@@ -98,7 +98,7 @@ def test_bounces_come_back_to_an_address_that_admins_set_or_the_letter_does_not_
 ALTERED = [
     {"public_url": "https://evil.example"},
     {"desk_url": "https://evil.example"},
-    {"leave_mailbox": "leave@evil.example"},
+    {"unsubscribe_mailbox": "leave@evil.example"},
     {"settings_sealed": b""},
 ]
 
@@ -134,7 +134,7 @@ def test_a_release_leaves_out_who_has_paused(house: House) -> None:
 
     house.people(3)
     paused = Subscription.objects.order_by("subscriber_id").first()
-    Subscription.objects.filter(pk=paused.pk).update(may=consent.PAUSED)
+    Subscription.objects.filter(pk=paused.pk).update(mail_verdict=consent.PAUSED)
     assert house.released().frozen == 2
 
 
@@ -168,7 +168,7 @@ def test_nothing_is_released_twice(house: House) -> None:
 
 def test_a_fenced_house_releases_nothing(house: House) -> None:
     house.people(2)
-    house.organization.fenced = True
+    house.organization.sending_locked = True
     house.organization.save()
     with pytest.raises(SendingLocked, match="samizdat release"):
         release(house.draft(), now=NOW)
@@ -328,7 +328,7 @@ def test_a_letter_changed_during_its_release_does_not_go_out(house: House, monke
 def test_a_held_letter_begins_when_its_time_is_over(house: House) -> None:
     house.people(3)
     campaign = release(house.draft(), now=NOW, hold_minutes=5)
-    assert (campaign.state, campaign.due) == ("held", NOW + timedelta(minutes=5))
+    assert (campaign.state, campaign.not_before) == ("held", NOW + timedelta(minutes=5))
     assert start_due(NOW + timedelta(minutes=4)) == 0
     assert start_due(NOW + timedelta(minutes=5)) == 1
     campaign.refresh_from_db()
@@ -340,7 +340,7 @@ def test_a_schedule_more_than_an_hour_late_asks_a_person(house: House, late: int
     house.people(3)
     at = NOW + timedelta(days=1)
     campaign = release(house.draft(), now=NOW, at=at)
-    assert (campaign.state, campaign.due) == ("scheduled", at)
+    assert (campaign.state, campaign.not_before) == ("scheduled", at)
     start_due(at + timedelta(minutes=late))
     campaign.refresh_from_db()
     assert (campaign.state, campaign.reason) == (state, reason)
@@ -353,7 +353,7 @@ def test_a_restored_copy_begins_no_schedule_and_tries_nobody_again(house: House)
     first = unpack_numbers(bytes(chunk.numbers))[0]
     write([SendResult(tried.edition.pk, chunk.pk, first, JournalNews.DEFERRED)], NOW)
     campaign = release(house.draft(), now=NOW, hold_minutes=5)
-    house.organization.fenced = True
+    house.organization.sending_locked = True
     house.organization.save()
     assert start_due(NOW + timedelta(minutes=6)) == 0 == retry_due(NOW + timedelta(minutes=6))
     campaign.refresh_from_db()
@@ -485,7 +485,7 @@ def test_a_claim_finds_its_chunk_by_the_index_made_for_it(house: House) -> None:
     edition = house.released().edition
     # On PostgreSQL a small table is read whole whatever index there is.
     Chunk.objects.bulk_create(
-        Chunk(edition=edition, position=place, size=1, left=1, numbers=bytes(4000), state=place % 3)
+        Chunk(edition=edition, position=place, size=1, remaining=1, numbers=bytes(4000), state=place % 3)
         for place in range(1, 3000)
     )
     sql = delivery_sql.claim_sql()
@@ -519,4 +519,4 @@ def test_two_senders_never_claim_the_same_chunk(house: House) -> None:
     numbers = [chunk[0] for some in claimed for chunk in some]
     assert numbers == sorted(set(numbers)) and len(numbers) == Chunk.objects.filter(edition=edition).count()
     delivery_sql.close_chunks([numbers[0]], workers[1].pk)  # Not the owner: nothing happens.
-    assert Chunk.objects.get(pk=numbers[0]).owner_id == workers[0].pk
+    assert Chunk.objects.get(pk=numbers[0]).worker_id == workers[0].pk

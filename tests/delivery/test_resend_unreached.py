@@ -87,7 +87,7 @@ def test_nobody_gets_it_a_third_time_from_the_first_letter(sent: Campaign) -> No
     with pytest.raises(WrongState, match="already"):
         resend(sent, now=dbclock.now())
     copied = copy(again, by=None, now=dbclock.now())
-    assert copied.again == sent
+    assert copied.resend_of == sent
     with pytest.raises(WrongState, match="already"):
         release(copied, now=dbclock.now())
     with pytest.raises(WrongState):
@@ -109,7 +109,7 @@ def test_of_two_letters_that_are_released_to_them_at_once_one_goes(
     monkeypatch.setattr(releasing.counted_links, "lay_out", meanwhile)
     with pytest.raises(WrongState, match="already"):
         release(one, now=dbclock.now())
-    states = Campaign.objects.filter(again=sent).order_by("pk").values_list("state", flat=True)
+    states = Campaign.objects.filter(resend_of=sent).order_by("pk").values_list("state", flat=True)
     assert [*states] == ["draft", "sending"]
 
 
@@ -125,7 +125,7 @@ def test_its_audience_cannot_be_widened_and_one_on_its_way_waits(sent: Campaign,
     again = resend(sent, now=dbclock.now())
     other = campaigns.create(house.organization, house.list, draft_of(sent), by=None, now=dbclock.now()).list
     campaigns.save(again, draft_of(again), version=again.version, by=None, now=dbclock.now(), list=other, tag=None)
-    assert Campaign.objects.get(pk=again.pk).again == sent
+    assert Campaign.objects.get(pk=again.pk).resend_of == sent
     under_way = house.released()
     with pytest.raises(WrongState, match="still on its way"):
         resend(under_way, now=dbclock.now())

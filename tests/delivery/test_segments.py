@@ -119,7 +119,7 @@ def test_a_condition_on_another_list_asks_about_each_reader_of_this_one(letter: 
 def test_whoever_pauses_or_reads_little_is_counted_by_her_reason(letter: Letter, kind: str) -> None:
     rows = Subscription.objects.filter(list=letter.list)
     rows.filter(subscriber=row_id(letter.organization.id, letter.people["ada"].number)).update(frequency=MONTHLY)
-    rows.filter(subscriber=row_id(letter.organization.id, letter.people["eva"].number)).update(may=PAUSED)
+    rows.filter(subscriber=row_id(letter.organization.id, letter.people["eva"].number)).update(mail_verdict=PAUSED)
     tree = {"readable": segment.EVERYBODY, "sealed": segment.FieldCondition(letter.city, "filled")}[kind]
     campaign = letter.to(tree)
     assert reach_of(campaign, NOW) == AudienceSize(subscribed=5, outside=0, suppressed=2, may=3, paused=1, monthly=1)

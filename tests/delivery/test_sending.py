@@ -29,7 +29,7 @@ def books_balance(campaign: Campaign) -> None:
     assert counted.adds_up
     assert counted == queries.report(campaign).books
     first = Chunk.objects.filter(edition__campaign=campaign, retry=False)
-    assert (first.aggregate(left=Sum("left"))["left"] or 0) == campaign.pending
+    assert (first.aggregate(left=Sum("remaining"))["left"] or 0) == campaign.pending
 
 
 def test_everybody_gets_the_letter_once_and_the_books_balance(house: House, server: ScriptedServer) -> None:
@@ -314,7 +314,7 @@ def test_an_erased_or_suppressed_subscriber_gets_no_message(house: House, server
     campaign = house.released()
     Subscriber.objects.filter(pk=row_id(house.organization.pk, house.number(addresses[1]))).delete()
     Suppression.objects.create(
-        organization=house.organization, blind=house.keys.blind(addresses[2]), reason="complaint", day=TODAY
+        organization=house.organization, email_index=house.keys.blind(addresses[2]), reason="complaint", day=TODAY
     )
     ended = run_campaign(campaign.pk, 120)
     assert (ended["accepted"], ended["suppressed"]) == (28, 2)
@@ -370,7 +370,7 @@ def test_a_fenced_house_sends_nothing(house: House, server: ScriptedServer) -> N
     house.people(5)
     house.route(server)
     campaign = house.released()
-    house.organization.fenced = True
+    house.organization.sending_locked = True
     house.organization.save()
     ended = run_campaign(campaign.pk, 5)
     assert ended["ended"] == "fenced" and ended["pending"] == 5

@@ -50,7 +50,7 @@ def test_in_quiet_hours_nothing_leaves_and_the_campaign_says_until_when(house: H
     assert timedelta(minutes=88) < datetime.fromisoformat(ended["waits_until"]) - now() <= timedelta(minutes=90)
     assert not server.messages
     books_balance(campaign)
-    Campaign.objects.update(quiet=around(-60, -1))
+    Campaign.objects.update(quiet_hours=around(-60, -1))
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert kinds()[-4:] == ["campaign.waits", "campaign.wait_over", "campaign.first_sent", "campaign.finished"]
 
@@ -61,7 +61,7 @@ def test_quiet_hours_that_begin_stop_a_campaign_on_its_way(house: House, server:
     campaign = house.released()
     with Running():
         until(lambda: len(server.messages) >= 20)
-        Campaign.objects.update(quiet=around(-1, 60))
+        Campaign.objects.update(quiet_hours=around(-1, 60))
         until(lambda: state(campaign) == ("waiting", "quiet"))
         until(lambda: not Chunk.objects.filter(state=Chunk.CLAIMED).exists())
         taken = len(server.messages)
@@ -76,17 +76,17 @@ def test_quiet_hours_of_the_organization_hold_in_its_zone_and_a_campaign_may_do_
     house.route(server)
     house.organization.timezone, house.organization.quiet_hours = "Asia/Tokyo", "09:00-18:00"
     house.organization.save()
-    row: dict[str, Any] = {"quiet": "", "organization__quiet_hours": "09:00-18:00"}
+    row: dict[str, Any] = {"quiet_hours": "", "organization__quiet_hours": "09:00-18:00"}
     row["organization__timezone"] = "Asia/Tokyo"
     in_tokyo = wait_reasons.quiet_of(row, datetime(2026, 11, 25, 3, 0, tzinfo=UTC))
     assert in_tokyo == wait_reasons.WaitReason("quiet", datetime(2026, 11, 25, 9, 0, tzinfo=UTC))
     assert wait_reasons.quiet_of(row, datetime(2026, 11, 25, 9, 0, tzinfo=UTC)) is None
-    assert wait_reasons.quiet_of(row | {"quiet": "none"}, datetime(2026, 11, 25, 3, 0, tzinfo=UTC)) is None
+    assert wait_reasons.quiet_of(row | {"quiet_hours": "none"}, datetime(2026, 11, 25, 3, 0, tzinfo=UTC)) is None
     assert run_campaign(house.released(quiet="none").pk, 30)["ended"] == "finished"
 
 
 def test_quiet_hours_begin_for_senders_a_moment_early_and_end_on_time() -> None:
-    row = {"quiet": "22:00-07:00 UTC", "organization__quiet_hours": ""}
+    row = {"quiet_hours": "22:00-07:00 UTC", "organization__quiet_hours": ""}
     end = datetime(2026, 11, 26, 7, 0, tzinfo=UTC)
     assert wait_reasons.quiet_of(row, end - timedelta(seconds=1)) == wait_reasons.WaitReason("quiet", end)
     assert wait_reasons.quiet_of(row, end) is None
@@ -119,7 +119,7 @@ def test_a_first_wave_goes_then_the_campaign_waits_and_goes_on_by_itself(house: 
     left = datetime.fromisoformat(ended["waits_until"]) - now()
     assert timedelta(minutes=29) < left <= timedelta(minutes=30)
     books_balance(campaign)
-    Campaign.objects.update(wave_until=now())
+    Campaign.objects.update(canary_until=now())
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert len(server.counts()) == 700 and set(server.counts().values()) == {1}
     told = ["campaign.wave_sent", "campaign.waits", "campaign.wave_passed", "campaign.wait_over", "campaign.finished"]

@@ -49,6 +49,6 @@ def test_whoever_wants_one_letter_a_month_gets_the_first_to_the_whole_list(
     wish(house, seldom, often="monthly")
     first, second = house.released(), house.released()
     assert (first.frozen, second.frozen) == (2, 1)
-    assert [len(who_waits(second, second.due + timedelta(days=days))) for days in (0, 40)] == [1, 0]
+    assert [len(who_waits(second, second.not_before + timedelta(days=days))) for days in (0, 40)] == [1, 0]
     wish(house, seldom, often="all")
     assert house.released().frozen == 2

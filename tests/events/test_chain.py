@@ -31,9 +31,9 @@ def consents(organization: Any, count: int) -> None:
             subscriber_id=number,
             list=wanted,
             kind=1,
-            way=0,
+            channel=0,
             day=TODAY,
-            blob=b"x",
+            sealed=b"x",
             digest=os.urandom(32),
         )
         for number in range(count)

@@ -70,10 +70,10 @@ def written(lantern: Any) -> Any:
     draft.places_sealed = sealed(draft, LayoutChanges({"main": WrittenRegion(f"<p>{picture.slug}</p>")}))
     draft.save(update_fields=["places_sealed"])
     sent, going = (delivery.release(letter(subject), now=NOW) for subject in ("Sent", "Going"))
-    over = {"state": "finished", "accepted": 1, "pending": 0, "finished": NOW, "left_by_letter": 1}
+    over = {"state": "finished", "accepted": 1, "pending": 0, "finished": NOW, "unsubscribes": 1}
     Campaign.objects.filter(pk=sent.pk).update(**over)
     delivery.release(letter("Later"), now=NOW, at=NOW + timedelta(days=2))
-    letter("To those not reached", again=going)
+    letter("To those not reached", resend_of=going)
     return lantern
 
 
@@ -117,7 +117,7 @@ def test_letters_and_all_that_they_are_made_of_come_into_another_house(
 def test_numbers_that_stand_in_mailboxes_stay_where_nobody_has_them(written: Any, vault: Any, tmp_path: Path) -> None:
     data, sent = made(written, ExportRequest("samizdat")), letters_of(written)["Sent"]
     known = sent.edition.pk, sent.edition.archive_slug, Picture.objects.get().slug
-    Campaign.objects.filter(again__isnull=False).delete()
+    Campaign.objects.filter(resend_of__isnull=False).delete()
     _forget(written)
     there, _counts = in_another_house(data, tmp_path, vault)
     after = letters_of(there)["Sent"].edition
@@ -144,13 +144,13 @@ def full(written: Any) -> Any:
     sent, draft = rows["Sent"], rows["A draft"]
     folder = folders.add(written, "Autumn", by=None, now=NOW)
     Campaign.objects.filter(pk=sent.pk).update(replies=7, folder=folder)
-    Campaign.objects.filter(pk=draft.pk).update(planned=TODAY, unlisted=True, purpose=1)
+    Campaign.objects.filter(pk=draft.pk).update(planned=TODAY, archive_hidden=True, purpose=1)
     Campaign.objects.filter(pk=rows["Going"].pk).update(tag=draft.tag)
     web_corrections.correct(sent, "Hello.", "Good day.", by=None, now=NOW)
-    LinkTotal.objects.create(edition=sent.edition, place=0, link=1, day=TODAY, count=44)
-    LinkTotal.objects.create(edition=sent.edition, place=0, link=2, day=TODAY, count=9)
-    AnswerTotal.objects.create(edition=sent.edition, place=0, answer=2, count=31)
-    AnswerTotal.objects.create(edition=sent.edition, place=0, answer=1, count=9)
+    LinkTotal.objects.create(edition=sent.edition, variant_no=0, link=1, day=TODAY, count=44)
+    LinkTotal.objects.create(edition=sent.edition, variant_no=0, link=2, day=TODAY, count=9)
+    AnswerTotal.objects.create(edition=sent.edition, variant_no=0, answer=2, count=31)
+    AnswerTotal.objects.create(edition=sent.edition, variant_no=0, answer=1, count=9)
     Edition.objects.filter(pk=sent.edition.pk).update(counted_places="0")
     route = Route.objects.create(
         organization=written, name="relay", settings_sealed=b"", scheme="smtp", changed=NOW, state="live"
@@ -181,8 +181,13 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     ]
     assert "Good day." in web_corrections.web_copy(sent, sent.edition, NOW)[1]
     # Neither what few pressed nor the day of it leaves the house; nor one more than others say.
-    assert LinkTotal.objects.values_list("place", "link", "day", "count").get(edition=sent.edition) == (0, 1, TODAY, 40)
-    assert AnswerTotal.objects.values_list("place", "answer", "count").get(edition=sent.edition) == (0, 2, 30)
+    assert LinkTotal.objects.values_list("variant_no", "link", "day", "count").get(edition=sent.edition) == (
+        0,
+        1,
+        TODAY,
+        40,
+    )
+    assert AnswerTotal.objects.values_list("variant_no", "answer", "count").get(edition=sent.edition) == (0, 2, 30)
     was, now = report(before["Sent"]), report(sent)
     (route,) = Route.objects.filter(organization=there)
     assert route.state == "removed" and not route.settings_sealed
@@ -191,7 +196,7 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     assert [(minute[0], *minute[2:]) for minute in now.minutes] == [(minute[0], *minute[2:]) for minute in was.minutes]
     assert now.providers == was.providers
     assert draft.planned == TODAY and draft.is_appeal and not sent.is_appeal
-    unlisted = {subject for subject, row in after.items() if row.unlisted}
+    unlisted = {subject for subject, row in after.items() if row.archive_hidden}
     assert unlisted == {"A draft", "Going"}, "as chosen, and one to few, whose tag may be gone there"
     (comment,) = comments.comments(draft)
     assert (comment.words, comment.at) == (comments.CommentText("Too long?", quote="Hello."), NOW)
@@ -199,7 +204,7 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     assert kept is not None and kept.draft.body == "Hello, all.\n" and kept.places == arrangement_of(draft)
     versions = ab_test.versions(draft)
     assert [one.change.subject for one in versions] == ["", "Another subject", ""]
-    assert versions[2].change.letter == after["Other text"] and (draft.test_share, draft.test_by) == (20, "hand")
+    assert versions[2].change.letter == after["Other text"] and (draft.test_share, draft.ab_metric) == (20, "hand")
 
 
 def test_a_version_that_no_editor_of_today_could_open_stays_behind_alone(full: Any, vault: Any, tmp_path: Path) -> None:
@@ -302,7 +307,7 @@ def test_a_return_killed_between_two_letters_goes_on_behind_the_last(
     there, known = begun.organization, base.Places(begun, NOW, None, {}, {}).load().all("letters")
     assert sorted(known) == sorted(map(str, came))
     # What one letter adds does not grow with those before it: 5,000 would be sealed 5,000 times.
-    assert max(len(told) for told in begun.places.values_list("told_sealed", flat=True)) < 150
+    assert max(len(told) for told in begun.places.values_list("details_sealed", flat=True)) < 150
 
     another = Import.objects.create(organization=there, list=begun.list, state="reading", fingerprint=b"x", created=NOW)
     base.take_over(begun, another)

@@ -166,7 +166,7 @@ def test_forms_digests_sums_of_growth_and_how_they_came_go_along(audience: Any, 
     form = make_form(audience, asked, now=NOW)
     number, slug = form.pk, form.slug
     data = made(audience, ExportRequest("samizdat"))
-    grown = set(Growth.objects.values_list("list", "day", "what", "way", "count"))
+    grown = set(Growth.objects.values_list("list", "day", "metric", "channel", "count"))
     form.delete()  # As in another house: nobody has its number and its address there.
     there, counts = in_another_house(data, tmp_path, vault)
     (view,) = forms_of(there)
@@ -177,7 +177,7 @@ def test_forms_digests_sums_of_growth_and_how_they_came_go_along(audience: Any, 
     here = queries.list_named(there, "The Thursday Letter")
     assert (here.digest_when, here.digest_round) == ("mon", 7)
     assert {
-        (*row[1:],) for row in Growth.objects.filter(list=here).values_list("list", "day", "what", "way", "count")
+        (*row[1:],) for row in Growth.objects.filter(list=here).values_list("list", "day", "metric", "channel", "count")
     } == {row[1:] for row in grown if row[0] == letter.pk}
     for organization in (audience, there):
         assert queries.count_filtered(organization, Filter(source="desk"))[0] == 3
@@ -194,9 +194,9 @@ def test_the_growth_of_many_lists_in_many_years_comes_back_however_long_it_is(
     letter = queries.list_named(audience, "The Thursday Letter")
     days = [(NOW - timedelta(days=back)).date() for back in range(200)]
     Growth.objects.bulk_create(
-        Growth(list=letter, day=day, what=what, way=64, count=7) for day in days for what in range(2)
+        Growth(list=letter, day=day, metric=what, channel=64, count=7) for day in days for what in range(2)
     )
-    columns = ("day", "what", "way", "count")
+    columns = ("day", "metric", "channel", "count")
     before = sorted(Growth.objects.filter(list=letter).values_list(*columns))
     there, counts = in_another_house(made(audience, ExportRequest("samizdat")), tmp_path, vault)
     here = queries.list_named(there, "The Thursday Letter")
@@ -221,7 +221,7 @@ def test_a_killed_import_counts_no_day_of_growth_twice(
 
     monkeypatch.setattr(growing, "SLICE", 2)
     add = growing.audience_sql.add_growth
-    grown = sorted(Growth.objects.values_list("day", "what", "way", "count"))
+    grown = sorted(Growth.objects.values_list("day", "metric", "channel", "count"))
     assert len(grown) > 2
     data = made(audience, ExportRequest("samizdat"))
     monkeypatch.setattr(growing.audience_sql, "add_growth", once)
@@ -231,7 +231,7 @@ def test_a_killed_import_counts_no_day_of_growth_twice(
     there = Organization.objects.get(slug="harbour-bell")
     bring_back(there, tmp_path / "export.zip", now=lambda: NOW)
     rows = Growth.objects.filter(list__organization=there)
-    assert sorted(rows.values_list("day", "what", "way", "count")) == grown
+    assert sorted(rows.values_list("day", "metric", "channel", "count")) == grown
 
 
 def test_a_sign_up_that_waits_goes_along_and_is_forgotten_there_or_confirmed(
@@ -264,7 +264,7 @@ def test_a_sign_up_that_waits_goes_along_and_is_forgotten_there_or_confirmed(
     while actions.forget_unconfirmed(late) is not None:
         continue
     of = ConsentRecord.objects.filter(organization=there, kind=0).order_by("subscriber")
-    assert {row.subscriber_id: bool(bytes(row.blob)) for row in of} == {zoya.id: True, boris.id: False}
+    assert {row.subscriber_id: bool(bytes(row.sealed)) for row in of} == {zoya.id: True, boris.id: False}
     assert queries.card(boris, late).lists[0].status == "unsubscribed"
 
 
@@ -630,7 +630,7 @@ def test_what_was_cancelled_while_it_was_made_leaves_nothing(audience: Any) -> N
 
 def test_what_a_killed_command_had_begun_is_nobodys_to_go_on_with(audience: Any) -> None:
     made(audience, ExportRequest("csv"))
-    Export.objects.update(state="writing", owner="elsewhere-1-1", beat=NOW - timedelta(hours=25))
+    Export.objects.update(state="writing", owner="elsewhere-1-1", heartbeat=NOW - timedelta(hours=25))
     assert exporting.waiting(NOW) == []
     exporting.sweep(NOW + timedelta(hours=25))
     assert Export.objects.get().state == "over"
@@ -668,7 +668,7 @@ def test_what_she_chose_about_her_letters_comes_along(audience: Any, vault: Any,
         subscriber=queries.subscriber_at(there, "ada@post.example"),
         list=queries.list_named(there, "The Thursday Letter"),
     )
-    assert (row.paused, row.frequency, row.asking) == (day, 1, consent.YES)
+    assert (row.paused, row.frequency, row.fundraising_verdict) == (day, 1, consent.YES)
     card = queries.card(queries.subscriber_at(there, "ada@post.example"), NOW)  # type: ignore[arg-type]
     assert _standing(card)["The Thursday Letter"] == ("subscribed", "paused")
 
@@ -683,7 +683,7 @@ def test_nobody_agrees_to_appeals_by_a_column_of_a_file(audience: Any, vault: An
 
     data = _forged(made(audience, ExportRequest("samizdat")), "subscriptions.csv", asked_for_money)
     in_another_house(data, tmp_path, vault)
-    assert not Subscription.objects.exclude(asking=0).exists()
+    assert not Subscription.objects.exclude(fundraising_verdict=0).exists()
 
 
 def _forged(data: bytes, name: str, change: Any) -> bytes:

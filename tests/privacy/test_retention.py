@@ -62,7 +62,7 @@ def test_many_go_in_slices_that_hold_the_database_a_moment_each(
     actions.retain(letter, actions.RetentionRules(left_days=30), now=NOW)
     assert retaining.keep_no_longer(NOW) == (7, 0)
     assert not Subscriber.objects.exists()
-    assert {*ConsentRecord.objects.values_list("blob", flat=True)} == {b""}
+    assert {*ConsentRecord.objects.values_list("sealed", flat=True)} == {b""}
     assert Suppression.objects.filter(reason="erased").count() == 7
     assert [detail_of(event)["count"] for event in Event.objects.filter(kind="subscribers.erased")] == [3, 3, 1]
     assert_projections_hold(lantern, NOW)

@@ -30,7 +30,7 @@ def publish(
         name=name,
         language=language,
         accent="#1b6e53",
-        leave_mailbox=mailbox,
+        unsubscribe_mailbox=mailbox,
     )
 
 

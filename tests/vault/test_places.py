@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 # Columns of bytes that are no blobs: hashes, marks, links of the chain, keys, numbers of subscribers.
 UNSEALED = {
-    *("uid", "email_index", "token_hash", "key_hash", "lane", "mac", "name_index", "blind", "digest", "link", "mark"),
+    *("uid", "email_index", "token_hash", "key_hash", "lane", "mac", "name_index", "digest", "link", "mark"),
     *("fingerprint", "changed", "entered", "fresh", "provider", "group", "boot", "folder", "numbers", "planted"),
     *("wrapped", "public", "name"),
 }
@@ -38,8 +38,8 @@ UNSEALED = {
 # What a value is bound by that does not stand under the primary key of its row. Each is checked to be its row's alone.
 BOUND = {
     "accounts.session.data_sealed": "the first eight bytes of the key's hash, which is the row's key",
-    "audience.subscriber.blob": "the subscriber's number, the low part of the row's",
-    "audience.consentrecord.blob": "the subscriber's number",
+    "audience.subscriber.sealed": "the subscriber's number, the low part of the row's",
+    "audience.consentrecord.sealed": "the subscriber's number",
     "audience.field.sealed": "the field's number, unique in its organization",
     "audience.importpiece.blob": "import, file and number of the piece",
     "campaigns.seedlist.sealed": "the organization, of which there is one row",
@@ -47,18 +47,18 @@ BOUND = {
     "delivery.providerrefusal.answer_sealed": "edition and digest, by which the row is found",
     "delivery.providerrefusal.domain_sealed": "edition and digest, by which the row is found",
     "delivery.routedomain.answer_sealed": "route and domain, by which the row is found",
-    "campaigns.approval.bond_sealed": "the campaign, of which there is one row",
+    "campaigns.approval.content_digest_sealed": "the campaign, of which there is one row",
 }
 
 # The records of one reader may change places: rows are numbered by the database, in slices of 5,000. The digest holds
 # kind, list, day and blob together, so the chain does not fit any more (`samizdat log check`).
-SHARED = {"audience.consentrecord.blob"}
+SHARED = {"audience.consentrecord.sealed"}
 
 # Filled by nothing here; read in the code: each is sealed under its row's number, or the reason stands beside it.
 READ = {
     "audience.import.plan_sealed",
     "audience.import.report_sealed",
-    "audience.importidmap.told_sealed",
+    "audience.importidmap.details_sealed",
     "campaigns.campaign.places_sealed",
     "campaigns.campaign.test_link_sealed",
     "campaigns.checkresult.sealed",  # The campaign's, of which there is one row.

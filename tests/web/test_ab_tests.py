@@ -53,7 +53,7 @@ def test_a_test_is_planned_released_watched_and_decided(here: House, desk: Desk)
     assert [row["frozen"] for row in told["rows"]] == [2, 2, 4] and told["frozen"] == 8
     assert "too few to say" in page
     client.post(_to(here, "count-replies", number), {"version": "B", "replies": "12"})
-    assert Variant.objects.get(campaign=number, place=1).replies == 12
+    assert Variant.objects.get(campaign=number, variant_no=1).replies == 12
     client.post(_to(here, "choose-version", number), {"version": "B"})
     page = client.get(_to(here, "report", number)).content.decode()
     assert "gets version B" in page and "Send the rest version B" not in page
@@ -83,7 +83,7 @@ def test_clicks_decide_where_the_letter_counts_them(here: House, desk: Desk) -> 
     told = {"way": "clicks", "link": "https://paper.example/more"}
     assert client.post(_to(here, "versions", campaign.pk), _plan(here, **told)).status_code == 302
     campaign.refresh_from_db()
-    assert (campaign.test_by, ab_test.link_of(campaign)) == ("clicks", "https://paper.example/more")
+    assert (campaign.ab_metric, ab_test.link_of(campaign)) == ("clicks", "https://paper.example/more")
     assert b"paper.example" not in bytes(campaign.test_link_sealed)
 
 
@@ -133,7 +133,7 @@ def test_those_whom_it_did_not_reach_are_written_to_from_the_report(here: House,
     assert "Write to them again" in page and "it was stopped before their turn" in page
     assert "Write to them again" not in client.get(_to(here, "report", sent.pk)).content.decode()
     client.post(_to(here, "write-again", letter.pk))
-    draft = Campaign.objects.get(again=letter)
+    draft = Campaign.objects.get(resend_of=letter)
     page = client.get(_to(here, "campaign", draft.pk)).content.decode()
     assert "To those alone whom the first letter did not reach" in page and 'name="list"' not in page
     shown = client.get(_to(here, "send", draft.pk)).context["rows"]
@@ -150,9 +150,9 @@ def test_how_many_left_by_a_version_is_not_said_where_a_small_number_could_be_wo
         for place, left in ((0, 25), (1, 3))
     ]
     campaign = here.campaign
-    campaign.left_by_letter = 28
+    campaign.unsubscribes = 28
     assert ab_tests._few_left(campaign, found)
     found[2].version.left = 0  # type: ignore[union-attr]
     assert ab_tests._few_left(campaign, found), "of the rest three left then, and the sum would say so"
-    campaign.left_by_letter = 25
+    campaign.unsubscribes = 25
     assert not ab_tests._few_left(campaign, found)

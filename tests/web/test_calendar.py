@@ -10,7 +10,7 @@ from tests.web.test_release import Desk, _to
 
 
 def _due(campaign: Campaign, moment: datetime, **more: object) -> None:
-    Campaign.objects.filter(pk=campaign.pk).update(due=moment, **more)
+    Campaign.objects.filter(pk=campaign.pk).update(not_before=moment, **more)
 
 
 def test_a_letter_stands_on_the_day_that_its_readers_have(here: House, desk: Desk) -> None:

@@ -93,8 +93,8 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
 
 
 def test_the_lists_of_words_and_hosts_are_kept_by_writers(here: House, desk: Desk) -> None:
-    here.organization.feared = "ru"
-    here.organization.save(update_fields=["feared"])
+    here.organization.hostile_state = "ru"
+    here.organization.save(update_fields=["hostile_state"])
     client, address = desk("editor"), _to(here, "writing-rules")
     page = client.get(address).content.decode()
     assert "meduza.io" in page and "brings along" in page

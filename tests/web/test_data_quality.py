@@ -132,7 +132,7 @@ def test_whoever_is_erased_is_no_oddity(here: House, add: Any) -> None:
     erase(here.organization, subscriber=plain, now=NOW)
     assert (
         data_quality.newest(here.organization, "double") == []
-        and not DataQualityIssue.objects.exclude(other=None).exists()
+        and not DataQualityIssue.objects.exclude(duplicate_of=None).exists()
     )
     erase(here.organization, subscriber=dotted, now=NOW)
     assert not DataQualityIssue.objects.exists()

@@ -64,8 +64,8 @@ def test_what_is_paused_or_waits_needs_somebody(here: House, desk: Desk) -> None
 
 def test_a_fenced_house_says_so_first(here: House, desk: Desk) -> None:
     delivery.pause(here.sent, now=NOW)
-    here.organization.fenced = True
-    here.organization.save(update_fields=["fenced"])
+    here.organization.sending_locked = True
+    here.organization.save(update_fields=["sending_locked"])
     page = desk("admin").get(_home(here.organization)).content.decode()
     assert page.index("Sending is on hold") < page.index("is paused")
     send = desk("admin").get(reverse("send", args=[here.organization.slug, here.campaign.pk])).content.decode()
@@ -73,8 +73,8 @@ def test_a_fenced_house_says_so_first(here: House, desk: Desk) -> None:
 
 
 def test_what_a_copy_would_send_is_shown_to_all_and_released_by_an_admin(here: House, desk: Desk) -> None:
-    here.organization.fenced = True
-    here.organization.save(update_fields=["fenced"])
+    here.organization.sending_locked = True
+    here.organization.save(update_fields=["sending_locked"])
     page = reverse("fence", args=[here.organization.slug])
     assert page in desk("editor").get(reverse("campaigns", args=[here.organization.slug])).content.decode()
     seen = desk("editor").get(page).content.decode()
@@ -83,7 +83,7 @@ def test_what_a_copy_would_send_is_shown_to_all_and_released_by_an_admin(here: H
     assert "Send from here" in desk("admin").get(page).content.decode()
     desk("admin").post(page)
     here.organization.refresh_from_db()
-    assert not here.organization.fenced
+    assert not here.organization.sending_locked
     assert desk("admin").get(page).headers["Location"] == _home(here.organization)
 
 
@@ -94,8 +94,8 @@ def test_no_page_of_a_copy_says_that_a_campaign_goes_out(here: House, desk: Desk
     slug, now = here.organization.slug, dbclock.now()
     delivery.release(here.campaign, now=now, at=now + timedelta(days=2))
     Retry.objects.create(edition=here.sent.edition, number=here.ada.number, tries=1, due=now, first=now)
-    here.organization.fenced = True
-    here.organization.save(update_fields=["fenced"])
+    here.organization.sending_locked = True
+    here.organization.save(update_fields=["sending_locked"])
     client = desk("editor")
     lead = _lead(client, here.organization)
     assert "Sending is on hold, so no campaign goes out." in lead

@@ -126,7 +126,7 @@ def test_before_a_letter_leaves_the_desk_says_whom_it_spares(here: House, desk: 
             here.organization, f"{local}@example.org", here.list, consent="said so", now=timezone.now()
         )
         preferences.prefer(added, here.list, choice, now=timezone.now())
-    Campaign.objects.filter(pk=here.sent.pk).update(released=timezone.now(), due=timezone.now())
+    Campaign.objects.filter(pk=here.sent.pk).update(released=timezone.now(), not_before=timezone.now())
     page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
     assert "asked for a pause" in page
     # This month's first letter to the whole list was released already (the cast's winter list).

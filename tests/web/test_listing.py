@@ -28,7 +28,7 @@ def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so
     # A page without the question keeps what was chosen, and so does a copy.
     client.post(_to(here, "campaign", letter.pk), _answers(here, version="2", subject="Once more"))
     letter.refresh_from_db()
-    assert letter.unlisted and copy.copy(letter, by=None, now=NOW).unlisted
+    assert letter.archive_hidden and copy.copy(letter, by=None, now=NOW).archive_hidden
     release(letter, now=NOW, by=here.people["editor"])
     _follow()
     assert not Page.objects.exists(), "as long as it waits for a route nobody reads it"
@@ -57,13 +57,13 @@ def test_for_a_letter_to_few_it_is_decided(here: House, desk: Desk) -> None:
     # Made a letter to all, and left out of the archive, by one press.
     client.post(_to(here, "campaign", letter.pk), _answers(here, archive="unlisted"))
     letter.refresh_from_db()
-    assert (letter.tag, letter.unlisted) == (None, True)
+    assert (letter.tag, letter.archive_hidden) == (None, True)
 
 
 def test_a_draft_and_a_letter_to_few_are_put_nowhere(here: House) -> None:
     with pytest.raises(CannotBeListed):
         put(here.campaign, False, by=None, now=NOW)
     few = make_campaign(here, "To the crew")
-    few.again = here.sent
+    few.resend_of = here.sent
     with pytest.raises(CannotBeListed):
         put(few, True, by=None, now=NOW)

@@ -69,7 +69,7 @@ def test_release_holds_for_five_minutes_and_goes_to_the_report(here: House, desk
     here.campaign.refresh_from_db()
     assert here.campaign.state == "held"
     assert here.campaign.frozen == 1  # Ada; Boris has left.
-    assert timedelta(minutes=4) < here.campaign.due - before < timedelta(minutes=6)
+    assert timedelta(minutes=4) < here.campaign.not_before - before < timedelta(minutes=6)
 
 
 @pytest.mark.parametrize("chosen", ["resend", "hold"])
@@ -87,7 +87,7 @@ def test_it_is_scheduled_in_the_readers_own_zone(here: House, desk: Desk) -> Non
     desk("editor").post(_to(here, "send", here.campaign.pk), answers)
     here.campaign.refresh_from_db()
     assert here.campaign.state == "scheduled"
-    assert here.campaign.due == datetime.combine(day, time(10), RIGA)
+    assert here.campaign.not_before == datetime.combine(day, time(10), RIGA)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_the_report_says_how_many_left_by_this_letter_while_it_goes_and_afterwar
 ) -> None:
     address = _to(here, place, here.sent.pk)
     assert "Left by this letter: 0" in desk("viewer").get(address).content.decode()
-    Campaign.objects.filter(pk=here.sent.pk).update(left_by_letter=1234)
+    Campaign.objects.filter(pk=here.sent.pk).update(unsubscribes=1234)
     assert "Left by this letter: 1,234" in desk("viewer").get(address).content.decode()
     delivery.cancel(here.sent, now=NOW)
     assert "Left by this letter: 1,234" in desk("viewer").get(address).content.decode()
@@ -400,7 +400,7 @@ def test_a_first_wave_and_quiet_hours_are_chosen_on_the_send_page(here: House, d
     desk("editor").post(_to(here, "send", here.campaign.pk), answers)
     here.campaign.refresh_from_db()
     kept = here.campaign
-    assert (kept.quiet, kept.wave_percent, kept.wave_hold, kept.wave_stop) == ("22:00-07:00", 10, 45, 2.5)
+    assert (kept.quiet_hours, kept.canary_percent, kept.canary_hold, kept.canary_stop) == ("22:00-07:00", 10, 45, 2.5)
 
 
 def test_quiet_hours_of_the_organization_stand_in_the_form_and_are_taken_out_for_one_letter(
@@ -413,7 +413,7 @@ def test_quiet_hours_of_the_organization_stand_in_the_form_and_are_taken_out_for
     assert 'value="22:00-07:00"' in client.get(address).content.decode()
     client.post(address, {"when": "now", "quiet": ""})
     here.campaign.refresh_from_db()
-    assert here.campaign.quiet == "none"
+    assert here.campaign.quiet_hours == "none"
 
 
 def _settings(here: House, **more: str) -> dict[str, str]:
@@ -466,10 +466,10 @@ def test_a_letter_that_waits_says_why_and_until_when(here: House, desk: Desk, la
             assert "09:00" in page and "%(" not in page
             assert ('id="b-wave"' in page) is (reason == "wave")
             assert "09:00" in client.get(_to(here, "home")).content.decode()
-        Campaign.objects.filter(pk=here.campaign.pk).update(reason="wave", wave_state="held")
+        Campaign.objects.filter(pk=here.campaign.pk).update(reason="wave", canary_state="held")
         client.post(_to(here, "resume", here.campaign.pk))
         here.campaign.refresh_from_db()
-        assert (here.campaign.state, here.campaign.wave_state) == ("sending", "passed")
+        assert (here.campaign.state, here.campaign.canary_state) == ("sending", "passed")
 
 
 def test_a_letter_without_a_subject_is_called_so_on_the_way_out(here: House, desk: Desk) -> None:

@@ -21,13 +21,13 @@ from tests.web.test_release import Desk, _settings, _to, quiet_names  # noqa: F4
 
 @pytest.fixture
 def strict(here: House) -> House:
-    change_settings(here.organization, by=None, now=NOW, second_person=True)
+    change_settings(here.organization, by=None, now=NOW, requires_approval=True)
     return here
 
 
 def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> None:
     vera, clara = desk("admin"), desk("editor")
-    vera.post(_to(here, "settings"), _settings(here, second_person="on"))
+    vera.post(_to(here, "settings"), _settings(here, requires_approval="on"))
     address = _to(here, "send", here.campaign.pk)
     page = clara.get(address).content.decode()
     assert "A second person has not agreed yet" in page and "btn final" not in page

@@ -26,7 +26,7 @@ from tests.web.test_release import Desk, _to, quiet_names  # noqa: F401 - a fixt
 
 def _sent(here: House, subject: str, accepted: int, refused: int, left: int) -> int:
     number = make_campaign(here, subject).pk
-    told = {"accepted": accepted, "refused": refused, "left_by_letter": left}
+    told = {"accepted": accepted, "refused": refused, "unsubscribes": left}
     Campaign.objects.filter(pk=number).update(state="finished", released=NOW, frozen=accepted + refused, **told)
     return number
 
@@ -59,7 +59,7 @@ def test_a_report_is_had_as_a_file_without_small_numbers(here: House, desk: Desk
     rows = _cells(desk("viewer").get(_to(here, "report-file", number)))
     assert ["letter", "accepted", "2000"] in rows and ["letter", "refused", "<20"] in rows
     assert ["letter", "left by the letter", "40"] in rows
-    Campaign.objects.filter(pk=number).update(left_by_letter=3)
+    Campaign.objects.filter(pk=number).update(unsubscribes=3)
     assert "Left by this letter: fewer than 20" in desk("viewer").get(_to(here, "live", number)).content.decode()
     assert status_of(Campaign.objects.select_related("organization").get(pk=number))["left_by_letter"] is None
 
@@ -101,7 +101,9 @@ def _counted(here: House, presses: list[dict[int, int]], people: int = 260) -> i
     Edition.objects.filter(campaign=campaign).update(counted_places="0")
     for link, days in enumerate(presses):
         for day, count in days.items():
-            LinkTotal.objects.create(edition=campaign.edition, place=0, link=link, day=date(2026, 11, day), count=count)
+            LinkTotal.objects.create(
+                edition=campaign.edition, variant_no=0, link=link, day=date(2026, 11, day), count=count
+            )
     return campaign.pk
 
 
@@ -196,7 +198,7 @@ def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -
     Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=260, accepted=260)
     Edition.objects.filter(pk=edition.pk).update(counted_places="0")
     for answer, count in enumerate((44, 19)):
-        AnswerTotal.objects.create(edition=edition, place=0, answer=answer, count=count)
+        AnswerTotal.objects.create(edition=edition, variant_no=0, answer=answer, count=count)
     client = desk("viewer")
     shown = client.get(_to(here, "report", campaign.pk))
     assert shown.context["asked"][0]["total"] is None, "the sum would say what is not said"
@@ -235,9 +237,9 @@ def _in_languages(here: House, people: dict[str, int]) -> int:
     total = sum(people.values())
     told = {"pending": 0, "frozen": total, "accepted": total - len(people), "refused": len(people)}
     Campaign.objects.filter(pk=campaign.pk).update(state="finished", **told)
-    Chunk.objects.filter(edition=edition).update(left=0)
+    Chunk.objects.filter(edition=edition).update(remaining=0)
     for place, many in enumerate(people.values()):
-        EditionVariant.objects.filter(edition=edition, place=place).update(people=many)
+        EditionVariant.objects.filter(edition=edition, variant_no=place).update(people=many)
         for state, count in ((State.ACCEPTED, many - 1), (State.REFUSED, 1)):
             VariantTotal.objects.create(edition=edition, variant=place, state=int(state), count=count)
     return campaign.pk

@@ -56,7 +56,7 @@ def letter(lantern: Any, thursday: Any, low_floor: None) -> Campaign:
 
 def codes(edition: Edition, place: int) -> list[str]:
     """As they stand in what every reader of this version gets."""
-    row: Any = edition if place == 0 else edition.variants.get(place=place)
+    row: Any = edition if place == 0 else edition.variants.get(variant_no=place)
     label = "compiled" if place == 0 else f"compiled {place}"
     keys = keyring.keys(edition.organization)
     compiled = loads(keys.open(bytes(row.compiled_sealed), "edition", label, edition.pk))
@@ -144,4 +144,4 @@ def test_answers_to_a_question_are_summed_without_a_day(lantern: Any, thursday: 
     say(lantern, "pressed", day=TODAY.isoformat(), counts={no: 1})
     worker.take(NOW)
     assert counted_links.answers(edition) == [counted_links.CountedUrls(0, "Thursdays?", [("Yes", 30), ("No", 3)])]
-    assert {field.name for field in AnswerTotal._meta.fields} == {"id", "edition", "place", "answer", "count"}
+    assert {field.name for field in AnswerTotal._meta.fields} == {"id", "edition", "variant_no", "answer", "count"}

@@ -40,9 +40,9 @@ def test_a_mailbox_that_somebody_put_into_the_publicdb_is_ours_again_and_told_on
     shown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for second in (10, 20):
-        Site.objects.update(leave_mailbox="thief@evil.example")
+        Site.objects.update(unsubscribe_mailbox="thief@evil.example")
         assert compare.compare(LATER + timedelta(seconds=second)) == 1
-        assert Site.objects.get().leave_mailbox == shown.leave_mailbox
+        assert Site.objects.get().unsubscribe_mailbox == shown.unsubscribe_mailbox
     assert told() == 1
     monkeypatch.setattr(bootstrap, "now", lambda: LATER + timedelta(days=7))
     assert "red" in [sign.state for sign in doctor._public_process()]
@@ -77,9 +77,9 @@ def test_public_pages_follow_what_was_saved_and_stay_where_they_are_without_its_
     def told() -> tuple[str, str]:
         compare.compare(LATER)
         place = Site.objects.get()
-        return place.host, place.leave_mailbox
+        return place.host, place.unsubscribe_mailbox
 
-    type(shown).objects.update(public_url="https://evil.example", leave_mailbox="leave@evil.example")
+    type(shown).objects.update(public_url="https://evil.example", unsubscribe_mailbox="leave@evil.example")
     assert told() == ("lantern.example", "")
     type(shown).objects.update(settings_sealed=b"", public_url="https://lantern.example")
     assert told() == ("lantern.example", ""), "nobody could leave else"

@@ -47,7 +47,7 @@ def test_the_clock_compares_once_a_day(lantern: Any, readers: list[Any]) -> None
 def test_after_each_release_it_compares_again(lantern: Any, readers: list[Any]) -> None:
     """Whoever writes the database could set a status after the night, and a campaign would believe it."""
     consistency_check.compare(NOW)
-    Subscription.objects.filter(subscriber=readers[0]).update(status=2, may=4)
+    Subscription.objects.filter(subscriber=readers[0]).update(status=2, mail_verdict=4)
     consistency_check.compare(NOW + timedelta(hours=1))
     assert told(lantern, consistency_check.DIFFER) == []
     record("campaign.released", lantern, now=NOW + timedelta(hours=2))
@@ -57,13 +57,13 @@ def test_after_each_release_it_compares_again(lantern: Any, readers: list[Any]) 
 
 
 def test_a_difference_is_told_in_counts_and_left_as_it_is(lantern: Any, readers: list[Any]) -> None:
-    Subscription.objects.filter(subscriber__in=readers[:2]).update(status=2, may=4)
-    before = sorted(Subscription.objects.values_list("subscriber_id", "status", "may"))
+    Subscription.objects.filter(subscriber__in=readers[:2]).update(status=2, mail_verdict=4)
+    before = sorted(Subscription.objects.values_list("subscriber_id", "status", "mail_verdict"))
     consistency_check.compare(NOW)
     event = queries.last(lantern, consistency_check.DIFFER)
     assert event is not None and event.about is None
     assert detail_of(event) == {"subscribers": 5, "wrong": 2}
-    assert sorted(Subscription.objects.values_list("subscriber_id", "status", "may")) == before
+    assert sorted(Subscription.objects.values_list("subscriber_id", "status", "mail_verdict")) == before
 
 
 def test_it_goes_on_in_the_next_round_where_it_was(
@@ -113,7 +113,7 @@ def test_who_leaves_between_two_looks_is_no_difference(
 
 
 def test_what_was_asked_to_be_put_right_is_put_right_at_once(lantern: Any, readers: list[Any]) -> None:
-    Subscription.objects.filter(subscriber__in=readers[:2]).update(status=2, may=4)
+    Subscription.objects.filter(subscriber__in=readers[:2]).update(status=2, mail_verdict=4)
     consistency_check.compare(NOW)
     assert consistency.compared(lantern) == consistency.ComparedSubscriptions(NOW, 5, 2, False)
     record(consistency.MEND, lantern, now=NOW)

@@ -42,7 +42,7 @@ def test_who_never_confirmed_is_forgotten_with_all_that_was_sealed(lantern: Any,
     assert not Subscriber.objects.exists() and not Subscription.objects.exists() and not SubscriberTag.objects.exists()
     assert pending(thursday) == 0 and not TagTotal.objects.exclude(count=0).exists()
     (kept,) = ConsentRecord.objects.all()
-    assert bytes(kept.blob) == b"" and bytes(kept.digest)
+    assert bytes(kept.sealed) == b"" and bytes(kept.digest)
     assert Event.objects.get(kind="subscriber.forgotten").about == ada.id
     assert queries.suppression_of(lantern, "ada@example.org") is None
 
@@ -57,7 +57,7 @@ def test_who_asked_again_waits_anew(lantern: Any, thursday: Any) -> None:
     ask(lantern, thursday, "ada")
     ask(lantern, thursday, "ada", days=6)
     assert expire_signups.forget(LATER) == 1 and pending(thursday) == 1  # The words of the first time alone.
-    assert [bool(bytes(row.blob)) for row in ConsentRecord.objects.order_by("id")] == [False, True]
+    assert [bool(bytes(row.sealed)) for row in ConsentRecord.objects.order_by("id")] == [False, True]
     assert expire_signups.forget(LATER + timedelta(days=6)) == 1
     assert not Subscriber.objects.exists() and not SignUp.objects.exists()
 
@@ -79,7 +79,7 @@ def test_of_somebody_known_otherwise_the_sign_up_alone_is_forgotten(lantern: Any
     assert expire_signups.forget(LATER) == 1
     assert [row.list_id for row in Subscription.objects.all()] == [friday.id]
     assert queries.values_of(ada)["CITY"] == "Riga" and pending(thursday) == 0
-    blobs = {row.list_id: bytes(row.blob) for row in ConsentRecord.objects.all()}
+    blobs = {row.list_id: bytes(row.sealed) for row in ConsentRecord.objects.all()}
     assert blobs[thursday.id] == b"" and blobs[friday.id]
     assert consistency.check_projections(lantern, LATER).wrong == []
 
@@ -150,8 +150,8 @@ def forget_all(now: Any) -> None:
 def cities(lantern: Any) -> list[str]:
     """What is still on record of what was typed."""
     keys, found = keyring.keys(lantern), []
-    for row in ConsentRecord.objects.exclude(blob=b"").select_related("subscriber"):
-        words = seal.unpack(keys.open(bytes(row.blob), *consent_records.RECORD, row.subscriber.number))
+    for row in ConsentRecord.objects.exclude(sealed=b"").select_related("subscriber"):
+        words = seal.unpack(keys.open(bytes(row.sealed), *consent_records.RECORD, row.subscriber.number))
         found += forms.told_in(words).get("values", {}).values()
     return sorted(found)
 

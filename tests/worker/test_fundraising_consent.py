@@ -72,7 +72,7 @@ def press(lantern: Any, mail: Any, at: Any = NOW) -> str:
 def standing(list_: Any, address: str = ADA) -> tuple[str, str]:
     """(of the letters, of the appeals)."""
     held = Subscription.objects.get(subscriber=queries.subscriber_at(list_.organization, address), list=list_)
-    return consent.REASONS[held.may], consent.REASONS[held.asking]
+    return consent.REASONS[held.mail_verdict], consent.REASONS[held.fundraising_verdict]
 
 
 def wordings(list_: Any) -> list[tuple[str, str, str]]:

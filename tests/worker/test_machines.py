@@ -100,7 +100,7 @@ class Pair:
 
     def sends(self) -> int:
         """Senders that own a chunk now."""
-        return int(self.ask("SELECT count(DISTINCT owner_id) FROM delivery_chunk WHERE state = 1")[0][0])
+        return int(self.ask("SELECT count(DISTINCT worker_id) FROM delivery_chunk WHERE state = 1")[0][0])
 
     def left(self) -> int:
         return int(self.ask("SELECT pending + deferred FROM campaigns_campaign")[0][0])
@@ -110,7 +110,7 @@ class Pair:
 
     def owned_by_the_gone(self) -> int:
         """Messages that others could send and do not, since somebody who does nothing owns them."""
-        return int(self.ask("SELECT coalesce(sum(unfed), 0) FROM delivery_chunk WHERE state = 1")[0][0])
+        return int(self.ask("SELECT coalesce(sum(unsliced), 0) FROM delivery_chunk WHERE state = 1")[0][0])
 
     def books(self) -> dict[str, Any]:
         told: dict[str, Any] = self.instance.python(RECOUNT)

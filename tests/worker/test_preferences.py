@@ -57,7 +57,7 @@ def shown(organization: Any, subscriber: Any) -> dict[str, Any] | None:
 
 
 def may(subscriber: Any, list_: Any) -> str:
-    return consent.REASONS[Subscription.objects.get(subscriber=subscriber, list=list_).may]
+    return consent.REASONS[Subscription.objects.get(subscriber=subscriber, list=list_).mail_verdict]
 
 
 def mails(folder: Path) -> dict[str, str]:

@@ -72,7 +72,7 @@ def test_she_leaves_and_it_is_a_consent_record(lantern: Any, thursday: Any, edit
     assert unsubscribes.take(NOW) == 1
     assert status(ada, thursday) == "unsubscribed"
     record = ConsentRecord.objects.filter(subscriber=ada).latest("id")
-    assert (consent.KINDS[record.kind], consent.WAYS[record.way]) == ("withdrawn", "one-click")
+    assert (consent.KINDS[record.kind], consent.WAYS[record.channel]) == ("withdrawn", "one-click")
     assert token_state(leave) == "left"
     assert not Intake.objects.exists()
 
@@ -355,7 +355,7 @@ def test_who_agreed_while_the_clock_was_ahead_has_left_when_they_leave(
 
 
 def left_by(edition: Edition) -> int:
-    return Campaign.objects.get(edition=edition).left_by_letter
+    return Campaign.objects.get(edition=edition).unsubscribes
 
 
 def another(edition: Edition, list_: Any) -> Edition:
@@ -496,7 +496,7 @@ def test_who_left_before_it_was_counted_takes_it_back_and_the_number_stays_at_no
 ) -> None:
     (ada,) = people(lantern, thursday, 1)
     press(edition, ada, "leave")
-    Campaign.objects.update(left_by_letter=0)
+    Campaign.objects.update(unsubscribes=0)
     press(edition, ada, "back")
     assert (status(ada, thursday), left_by(edition)) == ("subscribed", 0)
 
@@ -504,7 +504,7 @@ def test_who_left_before_it_was_counted_takes_it_back_and_the_number_stays_at_no
 def test_a_damaged_record_keeps_nobody_from_leaving(lantern: Any, thursday: Any, edition: Edition) -> None:
     (ada,) = people(lantern, thursday, 1)
     press(edition, ada, "leave", "back")
-    ConsentRecord.objects.filter(subscriber=ada).update(blob=b"\0" * 60)
+    ConsentRecord.objects.filter(subscriber=ada).update(sealed=b"\0" * 60)
     press(edition, ada, "leave")
     assert (status(ada, thursday), left_by(edition)) == ("unsubscribed", 1)
 
@@ -677,7 +677,7 @@ def test_a_letter_after_which_three_in_a_hundred_leave_during_a_day_is_no_alarm(
 
 
 def grown(list_: Any, day: date, left: int) -> None:
-    columns = {"what": GROWTH.index("left"), "way": consent.WAYS.index("one-click"), "count": left}
+    columns = {"metric": GROWTH.index("left"), "channel": consent.WAYS.index("one-click"), "count": left}
     Growth.objects.create(list=list_, day=day, **columns)
 
 
@@ -732,7 +732,7 @@ def test_what_the_alarm_is_made_of_names_nobody_in_plain(lantern: Any, thursday:
 
 def said_of_appeals(readers: list[Any]) -> set[str]:
     rows = Subscription.objects.filter(subscriber__in=[reader.id for reader in readers])
-    return {consent.REASONS[row.asking] for row in rows}
+    return {consent.REASONS[row.fundraising_verdict] for row in rows}
 
 
 @pytest.fixture
@@ -771,7 +771,7 @@ def test_by_the_link_of_an_appeal_she_leaves_appeals_or_the_whole_list(
     assert {status(one, thursday) for one in (ada, boris)} == {"subscribed"} and said_of_appeals([ada, boris]) == {
         "yes"
     }
-    assert Campaign.objects.get(pk=appeal.campaign_id).left_by_letter == 1
+    assert Campaign.objects.get(pk=appeal.campaign_id).unsubscribes == 1
 
 
 def test_by_the_link_of_an_appeal_nobody_comes_back_to_appeals_that_she_left_with_the_letters(

@@ -65,7 +65,7 @@ class BulkPlan:
     why those who are moved may be written to on the other list; kept in each consent record.
     """
 
-    deed: str
+    action: str
     whom: Filter
     tag: int | None = None
     list: int | None = None
@@ -74,13 +74,13 @@ class BulkPlan:
 
     def besides(self) -> dict[str, Any]:
         """Whom of those who fit it changes at all."""
-        if self.deed == TAG:
+        if self.action == TAG:
             return {"lacks": self.tag}
-        if self.deed == UNTAG:
+        if self.action == UNTAG:
             return {"carries": self.tag}
-        if self.deed == REMOVE:
+        if self.action == REMOVE:
             return {"stands": (self.list, (PENDING, SUBSCRIBED))}
-        if self.deed == MOVE:
+        if self.action == MOVE:
             # Who agreed to the one list comes along; who left the other stays away from it.
             return {"stands": (self.list, (SUBSCRIBED,)), "stands_not": (self.to, (UNSUBSCRIBED, CLEANED))}
         return {}
@@ -93,21 +93,23 @@ def count(organization: Any, plan: BulkPlan) -> tuple[int, int]:
 
 def begin(organization: Any, plan: BulkPlan, *, now: datetime, by: Any = None) -> BulkAction:
     """Writes the work down; run() does it. Errors: BulkRefused."""
-    if plan.deed == MOVE and plan.list == plan.to:
+    if plan.action == MOVE and plan.list == plan.to:
         raise BulkRefused("same_list", _("These are the same list. Choose another one to move to."))
-    if plan.deed == MOVE and not plan.words.strip():
+    if plan.action == MOVE and not plan.words.strip():
         raise BulkRefused("no_words", _("Say why they may be written to on the other list: it is kept with each."))
     _check_ours(organization, plan)
     wanted = count(organization, plan)[1]
     if not wanted:
         raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
     with transaction.atomic():
-        work = BulkAction(organization=organization, deed=plan.deed, state="running", wanted=wanted, by=by, begun=now)
+        work = BulkAction(
+            organization=organization, action=plan.action, state="running", expected=wanted, by=by, begun=now
+        )
         work.plan_sealed = b""
         work.save(force_insert=True)
         work.plan_sealed = _sealed(organization, plan, work.id)
         work.save(update_fields=["plan_sealed"])
-        detail = {"deed": plan.deed, "wanted": wanted}
+        detail = {"deed": plan.action, "wanted": wanted}
         record("bulk.started", organization, about=work.id, by=by, now=now, detail=detail)
     return work
 
@@ -123,7 +125,7 @@ def _check_ours(organization: Any, plan: BulkPlan) -> None:
 
 def plan_of(work: BulkAction) -> BulkPlan:
     payload = open_json(keyring.keys(work.organization), work.plan_sealed, "bulk", "plan", work.id)
-    return BulkPlan(**(payload | {"deed": work.deed, "whom": read(payload["whom"])}))
+    return BulkPlan(**(payload | {"action": work.action, "whom": read(payload["whom"])}))
 
 
 def _sealed(organization: Any, plan: BulkPlan, number: int) -> bytes:
@@ -166,7 +168,9 @@ def stop(work: BulkAction, *, now: datetime, by: Any = None) -> bool:
 
 
 def may_undo(work: BulkAction, now: datetime) -> bool:
-    return work.deed != ERASE and work.state in ("finished", "stopped") and now < work.begun + UNDO and work.changed > 0
+    return (
+        work.action != ERASE and work.state in ("finished", "stopped") and now < work.begun + UNDO and work.changed > 0
+    )
 
 
 def undo(work: BulkAction, *, now: datetime, by: Any = None) -> None:
@@ -195,29 +199,29 @@ def _slice(work: BulkAction, now: datetime) -> None:
     plan = plan_of(work)
     # Looked for before the transaction, which on SQLite holds up everybody else.
     search = Search(work.organization, plan.whom, **plan.besides())
-    page = search.look(work.below, SLICES[work.deed], LOOKING)
+    page = search.look(work.cursor, SLICES[work.action], LOOKING)
     with transaction.atomic():
         row = BulkAction.objects.select_for_update().get(id=work.id)
-        if row.state != "running" or row.below != work.below:
+        if row.state != "running" or row.cursor != work.cursor:
             return
         if page.ids:
             held = sql.hold_subscribers(work.organization_id, page.ids)
             changed, entered, fresh = _do(work.organization, plan, held, now)
             _keep(row, changed, entered, fresh)
-            row.looked += len(page.ids)
+            row.processed += len(page.ids)
             row.changed += len(changed)
-        row.below = page.below
+        row.cursor = page.below
         if page.below is None:
             row.state, row.finished = "finished", now
-            detail = {"deed": row.deed, "changed": row.changed}
+            detail = {"deed": row.action, "changed": row.changed}
             record("bulk.finished", work.organization, about=row.id, by=row.by, now=now, detail=detail)
-            if row.deed == ERASE:
+            if row.action == ERASE:
                 transaction.on_commit(sql.sweep_after_erasing)
-        row.save(update_fields=["state", "looked", "changed", "below", "finished", "piece"])
+        row.save(update_fields=["state", "processed", "changed", "cursor", "finished", "piece"])
 
 
 def _keep(row: BulkAction, changed: Sequence[int], entered: Sequence[int], fresh: Sequence[int]) -> None:
-    if not changed or row.deed == ERASE:
+    if not changed or row.action == ERASE:
         return
     row.piece += 1
     packed = [pack_numbers([id & NUMBER_MASK for id in ids]) for ids in (changed, entered, fresh)]
@@ -230,16 +234,16 @@ type Changed = tuple[Sequence[int], Sequence[int], Sequence[int]]
 
 
 def _do(organization: Any, plan: BulkPlan, ids: Sequence[int], now: datetime) -> Changed:
-    if plan.deed == TAG:
+    if plan.action == TAG:
         return _retag(plan.tag or 0, ids, 1), (), ()
-    if plan.deed == UNTAG:
+    if plan.action == UNTAG:
         return _retag(plan.tag or 0, ids, -1), (), ()
-    if plan.deed == REMOVE:
+    if plan.action == REMOVE:
         list_ = _list(plan.list)
         leaving = _standing(list_, ids, (PENDING, SUBSCRIBED))
         bulk_consent_writer.write(list_, leaving, "withdrawn", {consent.REASON: plan.words} if plan.words else {}, now)
         return leaving, (), ()
-    if plan.deed == MOVE:
+    if plan.action == MOVE:
         return _move(plan, ids, now)
     rows = Subscriber.objects.select_related("organization").filter(organization=organization, id__in=ids)
     for subscriber in rows.order_by("id"):
@@ -302,7 +306,7 @@ def _undo_slice(work: BulkAction, now: datetime) -> None:
             BulkActionPiece.objects.filter(work=row, place=piece.place).delete()
         if not BulkActionPiece.objects.filter(work=row).exists():
             row.state, row.finished = "undone", now
-            detail = {"deed": row.deed, "undone": row.undone}
+            detail = {"deed": row.action, "undone": row.undone}
             record("bulk.undone", work.organization, about=row.id, by=row.by, now=now, detail=detail)
         row.save(update_fields=["state", "undone", "finished"])
 
@@ -310,18 +314,18 @@ def _undo_slice(work: BulkAction, now: datetime) -> None:
 def _take_back(plan: BulkPlan, changed: Changed, now: datetime) -> Sequence[int]:
     """`changed`: whom of them the slice changed are locked, and still here."""
     ids, entered, fresh = changed
-    if plan.deed in (TAG, UNTAG):
-        return _retag(plan.tag or 0, ids, -1 if plan.deed == TAG else 1)
+    if plan.action in (TAG, UNTAG):
+        return _retag(plan.tag or 0, ids, -1 if plan.action == TAG else 1)
     here = _list(plan.list)
     back = bulk_consent_writer.last_by_desk(here, ids, "withdrawn")
-    if plan.deed == MOVE:
+    if plan.action == MOVE:
         there = _list(plan.to)
         # Who left the other list since by her own doing wants nothing: she was not to be found there before.
         stands = Subscription.objects.filter(list=there, subscriber__in=back, status__in=(UNSUBSCRIBED, CLEANED))
         gone = {*stands.values_list("subscriber_id", flat=True)}
         back = [id for id in back if id not in gone]
-    bulk_consent_writer.write(here, back, "returned", {}, now, MOVED if plan.deed == MOVE else UNDONE)
-    if plan.deed == MOVE:
+    bulk_consent_writer.write(here, back, "returned", {}, now, MOVED if plan.action == MOVE else UNDONE)
+    if plan.action == MOVE:
         out = bulk_consent_writer.last_by_desk(there, sorted({*entered} & {*ids}), "given")
         bulk_consent_writer.write(there, out, "undone", {consent.REASON: "moved_back"}, now, MOVED)
         bulk_consent_writer.take_off(there, sorted({*fresh} & {*out}))

@@ -62,7 +62,7 @@ def confirm(
         row = consent_writer.lock(subscriber)
         blinds = consent_writer.blinds_of(keyring.keys(row.organization), row)
         Suppression.objects.filter(
-            organization_id=row.organization_id, blind__in=blinds, reason__in=LIFTED_BY_HER
+            organization_id=row.organization_id, email_index__in=blinds, reason__in=LIFTED_BY_HER
         ).delete()
         words = words_of(list, wording) if wording else _asked_in(row, list, day=signed_up)
         facts = [ConsentFactRow("confirmed", way, list, words)]
@@ -124,7 +124,7 @@ def agree_to_appeals(
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         held = Subscription.objects.filter(subscriber=row, list=list).first()
-        if held is None or held.status != SUBSCRIBED or held.asking == consent.YES:
+        if held is None or held.status != SUBSCRIBED or held.fundraising_verdict == consent.YES:
             return False
         if asked is not None and not asked_for_appeals(row, list, asked, now):
             return False
@@ -207,7 +207,7 @@ def has_left(subscriber: Subscriber, list: List, purpose: str = LETTERS) -> bool
     if purpose == LETTERS:
         return _status(subscriber, list) == UNSUBSCRIBED
     left = consent.REASONS.index("left")
-    return Subscription.objects.filter(subscriber=subscriber, list=list, asking=left).exists()
+    return Subscription.objects.filter(subscriber=subscriber, list=list, fundraising_verdict=left).exists()
 
 
 def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: datetime) -> bool:

@@ -149,7 +149,7 @@ def _forget_words(
 
 def _empty(records: Iterable[Held]) -> None:
     """A record keeps its place in the chain and loses its words."""
-    ConsentRecord.objects.filter(id__in=[entry[1] for entry in records]).update(blob=b"")
+    ConsentRecord.objects.filter(id__in=[entry[1] for entry in records]).update(sealed=b"")
 
 
 def _answered(list: List, row: Subscriber, held: Iterable[Held]) -> frozenset[tuple[int, str | None]]:

@@ -257,7 +257,7 @@ def _clear_slice(row: Field, now: datetime) -> bool:
 
 def _slice(organization: int, after: int) -> list[Subscriber]:
     """Locked, so that nobody writes a value of hers between our reading and our writing."""
-    rows = Subscriber.objects.select_for_update().only("id", "blob", "language").filter(organization=organization)
+    rows = Subscriber.objects.select_for_update().only("id", "sealed", "language").filter(organization=organization)
     start = max(after, row_id(organization, 0))
     return list(rows.filter(id__gt=start, id__lt=row_id(organization + 1, 0)).order_by("id")[:SLICE])
 
@@ -280,7 +280,7 @@ def count_values(organization: Any, number: int, *, after: int = 0, seconds: flo
     at, end, having, seen = row_id(organization.id, after), row_id(organization.id + 1, 0), 0, 0
     while True:
         rows = Subscriber.objects.filter(organization=organization, id__gt=at, id__lt=end).order_by("id")
-        page = list(rows.values_list("id", "blob")[:LOOK])
+        page = list(rows.values_list("id", "sealed")[:LOOK])
         mask = row_id(organization.id, 0)
         having += sum(1 for id, blob in page if seal.pick(opened(bytes(blob), id - mask), number))
         seen += len(page)

@@ -45,13 +45,13 @@ def concern(subscriber: Subscriber, list: List) -> bool:
 
 
 def agreed(subscriber: Subscriber, list: List) -> bool:
-    return Subscription.objects.filter(subscriber=subscriber, list=list, asking=consent.YES).exists()
+    return Subscription.objects.filter(subscriber=subscriber, list=list, fundraising_verdict=consent.YES).exists()
 
 
 def without(subscriber: Subscriber, lists: Iterable[List]) -> list[List]:
     """Of these, those whose letters she gets and not their appeals."""
     mine = Subscription.objects.filter(subscriber=subscriber, list__in=lists, status=SUBSCRIBED)
-    ids = {*mine.exclude(asking=consent.YES).values_list("list_id", flat=True)}
+    ids = {*mine.exclude(fundraising_verdict=consent.YES).values_list("list_id", flat=True)}
     return [list_ for list_ in lists if list_.id in ids]
 
 

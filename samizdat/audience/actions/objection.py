@@ -39,7 +39,7 @@ def object_to_mail(
         if row is None:
             return suppress(organization, "objected", address=address, now=now, by=by)
         blinds = keys.blinds(addresses.comparable(consent_writer.address_of(keys, row)))
-        known = Suppression.objects.filter(organization=organization, blind__in=blinds, reason="objected")
+        known = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason="objected")
         if known.exists():
             return False
         keep_suppression(organization, keys, blinds[0], "objected", now.astimezone(UTC).date())

@@ -97,7 +97,7 @@ def settings_of(subscriber: Subscriber, list: List) -> ReaderPreferences | None:
         wishes=reader_formats.known(consent_writer.values_of(keys, subscriber).get(seal.WISHES, "")),
         topics=[(number, name, number in held) for number, name in topics_of(list).items()],
         gathers=bool(list.digest_when),
-        appeals=row.asking == consent.YES if fundraising_consent.concern(subscriber, list) else None,
+        appeals=row.fundraising_verdict == consent.YES if fundraising_consent.concern(subscriber, list) else None,
     )
 
 
@@ -347,7 +347,7 @@ def _readdress(row: Subscriber, held: dict[int, str], address: str, now: datetim
     values = {number: text for number, text in held.items() if number != seal.MOVING} | {seal.ADDRESS: address}
     consent_writer.reseal(row, values)
     Subscriber.objects.filter(id=row.id).update(
-        blind=keys.blind(addresses.comparable(address)),
+        email_index=keys.blind(addresses.comparable(address)),
         index_version=keys.index_version,
         provider=addresses.provider(addresses.domain(address)),
     )

@@ -41,15 +41,15 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
             if held[seal.ADDRESS] == wanted:
                 return False
             blinds = keys.blinds(addresses.comparable(wanted))
-            if Subscriber.objects.filter(organization=organization, blind__in=blinds).exclude(id=row.id).exists():
+            if Subscriber.objects.filter(organization=organization, email_index__in=blinds).exclude(id=row.id).exists():
                 raise AddressTaken
             if consent_writer.suppressed(organization.id, blinds) == "erased":
                 raise AddressErased
             before = keys.blinds(addresses.comparable(held[seal.ADDRESS]))
             _keep_her_will(organization, keys, before, blinds[0])
-            row.blind, row.index_version = blinds[0], keys.index_version
+            row.email_index, row.index_version = blinds[0], keys.index_version
             row.provider = addresses.provider(addresses.domain(wanted))
-            row.save(update_fields=["blind", "index_version", "provider"])
+            row.save(update_fields=["email_index", "index_version", "provider"])
             consent_writer.reseal(row, held | {seal.ADDRESS: wanted})
             consent_writer.settle(row, now)
             record("subscriber.address_changed", organization, about=row.id, by=by, now=now)
@@ -59,6 +59,6 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
 
 
 def _keep_her_will(organization: Any, keys: Any, before: list[bytes], blind: bytes) -> None:
-    rows = Suppression.objects.filter(organization=organization, blind__in=before, reason__in=_HER_WILL)
+    rows = Suppression.objects.filter(organization=organization, email_index__in=before, reason__in=_HER_WILL)
     for reason, day in rows.values_list("reason", "day"):
         keep_suppression(organization, keys, blind, reason, day)

@@ -35,7 +35,7 @@ def suppress(
     with transaction.atomic():
         row = _row(organization, keys, subscriber, address)
         blinds = _blinds(keys, row, address)
-        if Suppression.objects.filter(organization=organization, blind__in=blinds, reason=reason).exists():
+        if Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason).exists():
             return False
         keep_suppression(organization, keys, blinds[0], reason, now.astimezone(UTC).date())
         if row is not None:
@@ -63,7 +63,7 @@ def lift(
     with transaction.atomic():
         row = _row(organization, keys, subscriber, address)
         blinds = _blinds(keys, row, address)
-        gone, _ = Suppression.objects.filter(organization=organization, blind__in=blinds, reason=reason).delete()
+        gone, _ = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason).delete()
         if not gone:
             return False
         if row is not None:

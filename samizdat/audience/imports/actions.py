@@ -377,7 +377,7 @@ def reject_rows(row: Import) -> Iterator[tuple[str, int, str]]:
     last = 0
     while some := [*Reject.objects.filter(import_run=row, id__gt=last).order_by("id")[:REJECTS]]:
         for reject in some:
-            name = names[reject.member] if reject.member < len(names) else ""
+            name = names[reject.file_no] if reject.file_no < len(names) else ""
             yield name, reject.line, sentence_of(reject.code, reject.values)
         last = some[-1].pk
 
@@ -453,7 +453,9 @@ def _bring(
     begun = row.started
     today = begun.astimezone(UTC).date().isoformat()
     import_files = paths if paths is not None else _import_files(row)
-    order = make_order(plan, import_files, keys, fields, today, payload["basis"], (row.member, row.row, row.part))
+    order = make_order(
+        plan, import_files, keys, fields, today, payload["basis"], (row.file_no, row.row_no, row.slice_no)
+    )
     order.size, order.stretch = _cut(row, payload)
     store = ImportWriter(row.organization, row.list_id, keys, begun)
     with run.slices(order, piece, own_process=opening.needs_a_process(plan, import_files, piece)) as slices:
@@ -504,7 +506,7 @@ def _failed(row: Import, refusal: ImportRefused) -> Import:
         row.refresh_from_db()
         return row
     with transaction.atomic():
-        fresh = Import.objects.filter(id=row.id, owner=row.owner, row=0, member=0)
+        fresh = Import.objects.filter(id=row.id, owner=row.owner, row_no=0, file_no=0)
         if not row.pieces.exists() and fresh.delete()[0]:
             return row
         uploads.drop(row)

@@ -31,7 +31,7 @@ def take(import_id: int, states: tuple[str, ...], now: datetime) -> Import:
         raise ImportTaken
     free = Q(owner="") | Q(owner=row.owner)
     mine = Import.objects.filter(free, id=import_id, state__in=states)
-    taken = mine.update(owner=me, beat=now, tries=F("tries") + 1)
+    taken = mine.update(owner=me, heartbeat=now, tries=F("tries") + 1)
     if not taken:
         raise ImportTaken
     row.refresh_from_db()
@@ -45,7 +45,7 @@ def is_alive(row: Import, now: datetime) -> bool:
     machine, pid, started = row.owner.split("-")
     if machine == _machine():
         return _started(int(pid)) == started
-    return row.beat is not None and now - row.beat < SILENCE
+    return row.heartbeat is not None and now - row.heartbeat < SILENCE
 
 
 def _machine() -> str:

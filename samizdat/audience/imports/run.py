@@ -129,7 +129,7 @@ def _commit(
 def _keep_rejects(row: Import, import_slice: ImportSlice, rejects: list[Rejected]) -> None:
     Reject.objects.bulk_create(
         [
-            Reject(import_run=row, member=import_slice.file, line=line, code=code, values=values)
+            Reject(import_run=row, file_no=import_slice.file, line=line, code=code, values=values)
             for line, code, values in rejects
         ]
     )
@@ -138,12 +138,12 @@ def _keep_rejects(row: Import, import_slice: ImportSlice, rejects: list[Rejected
 def _move_on(row: Import, import_slice: ImportSlice, counts: Counter[str], now: datetime) -> None:
     mine = Import.objects.filter(id=row.id, owner=row.owner).update(
         counts={name: counts[name] for name in COUNTS},
-        member=import_slice.after[0],
-        row=import_slice.after[1],
-        part=import_slice.after[2],
+        file_no=import_slice.after[0],
+        row_no=import_slice.after[1],
+        slice_no=import_slice.after[2],
         bytes_read=import_slice.bytes_read,
         bytes_total=import_slice.bytes_total,
-        beat=now,
+        heartbeat=now,
         tries=0,
     )
     if not mine:

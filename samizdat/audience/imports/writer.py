@@ -204,7 +204,7 @@ class ImportWriter:
         blinds = [blind for row_blinds in complained for blind in row_blinds]
         for at in range(0, len(blinds), 1_000):
             here = Subscriber.objects.select_for_update().filter(
-                organization=self.organization, blind__in=blinds[at : at + 1_000]
+                organization=self.organization, email_index__in=blinds[at : at + 1_000]
             )
             for row in here.order_by("id"):
                 consent_writer.settle(row, self.now)

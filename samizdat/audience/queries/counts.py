@@ -78,7 +78,7 @@ def reach(list: List, tag: Tag | None = None) -> dict[str, int]:
 
 def anybody_asked(list: List) -> bool:
     """Whether anybody of this list agreed to appeals for money."""
-    return Subscription.objects.filter(list=list, asking=consent.YES).exists()
+    return Subscription.objects.filter(list=list, fundraising_verdict=consent.YES).exists()
 
 
 def unmailed(organization: Any) -> dict[str, int]:
@@ -103,7 +103,7 @@ def growth(organization: Any, since: date, until: date, list: List | None = None
     if list is not None:
         rows = rows.filter(list=list)
     by_day: dict[tuple[date, int], dict[str, int]] = {}
-    for day, what, way, many in rows.values_list("day", "what", "way", "count"):
+    for day, what, way, many in rows.values_list("day", "metric", "channel", "count"):
         sums = by_day.setdefault((day, way), dict.fromkeys(GROWTH, 0))
         sums[GROWTH[what]] += many
     return [GrowthCount(day, GROWN_BY[way], **sums) for (day, way), sums in sorted(by_day.items())]

@@ -139,7 +139,7 @@ def _rows(organization: Any, ids: list[int], list: List | None, status: str | No
         rows.append(
             SubscriberRow(
                 number=row.number,
-                initial=seal.pick(open_blob(bytes(row.blob), row.number), seal.ADDRESS)[:1],
+                initial=seal.pick(open_blob(bytes(row.sealed), row.number), seal.ADDRESS)[:1],
                 status=STATUSES[code] if code is not None else "",
                 provider=addresses.PROVIDERS[row.provider],
                 language=row.language,

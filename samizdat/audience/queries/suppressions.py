@@ -43,14 +43,14 @@ def stopped(organization: Any, reason: str = "", before: int | None = None, limi
     if before is not None:
         rows = rows.filter(id__lt=before)
     suppressions = list(rows[:limit])
-    here = sql.subscribers_by_blind(organization.id, [bytes(row.blind) for row in suppressions])
+    here = sql.subscribers_by_blind(organization.id, [bytes(row.email_index) for row in suppressions])
     whose = {bytes(blind): id & NUMBER_MASK for blind, id, _blob, _language in here}
-    return [SuppressionRow(row.id, row.reason, row.day, whose.get(bytes(row.blind))) for row in suppressions]
+    return [SuppressionRow(row.id, row.reason, row.day, whose.get(bytes(row.email_index))) for row in suppressions]
 
 
 def reasons_of(organization: Any, address: str) -> list[str]:
     """All reasons for which an address is on the stop list. Errors: BadAddress."""
     blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
-    rows = Suppression.objects.filter(organization=organization, blind__in=blinds)
+    rows = Suppression.objects.filter(organization=organization, email_index__in=blinds)
     reasons = set(rows.values_list("reason", flat=True))
     return [reason for reason in SUPPRESSION_REASONS if reason in reasons]

@@ -54,9 +54,9 @@ def reach_in(list: List, tag: Tag | None, reader: MemberReader | None, appeal: b
 # Verdict and how often, as one column. The suppressions of a subscriber stand in the verdict; where one does not yet, a
 # release looks at them all the same, and so does this.
 _OFTEN = 16
-_VERDICT = f"""CASE WHEN u.may = 1 AND EXISTS (
-    SELECT 1 FROM audience_suppression p WHERE p.organization_id = s.organization_id AND p.blind = s.blind
-) THEN {STOPPED * _OFTEN} ELSE u.may * {_OFTEN} + u.frequency END"""
+_VERDICT = f"""CASE WHEN u.mail_verdict = 1 AND EXISTS (
+    SELECT 1 FROM audience_suppression p WHERE p.organization_id = s.organization_id AND p.email_index = s.email_index
+) THEN {STOPPED * _OFTEN} ELSE u.mail_verdict * {_OFTEN} + u.frequency END"""
 
 
 def verdicts(
@@ -94,7 +94,7 @@ def _by_verdict(
     rows = (
         f"FROM audience_subscription u {tagged} {_PERSON} WHERE u.list_id = %s AND u.status = %s AND {condition.text}"
     )
-    rows += " AND u.asking = 1" if appeal else ""
+    rows += " AND u.fundraising_verdict = 1" if appeal else ""
     if reader is None or not reader.sealed:
         counted = fetch_binary(f"SELECT {_VERDICT}, COUNT(*) {rows} GROUP BY {_VERDICT}", values)
         return {divmod(code, _OFTEN): count for code, count in counted}
@@ -109,7 +109,7 @@ def _opened(
 ) -> Iterator[tuple[list[tuple[int, Any]], int]]:
     """Pages of (row id, column) of those of `rows` who are in a sealed segment, by rising id, and the last one seen."""
     in_it, asks = reader.decider(), reader.asks(_ID)
-    columns = "".join([f", {column}, s.blob", *(f", {ask.text}" for ask in asks)])
+    columns = "".join([f", {column}, s.sealed", *(f", {ask.text}" for ask in asks)])
     query, asked = f"SELECT {_ID}{columns} {rows} {_WITHIN}", [value for ask in asks for value in ask.values]
     for page, last in _walked(reader, query, [*asked, *values], size):
         yield [(row[0], row[1]) for row in page if in_it(row[0], row[2], row[3:])], last
@@ -168,7 +168,7 @@ def _pages(reader: MemberReader, rows: str, values: list[Any], size: int) -> Ite
 
 def _windows(reader: MemberReader, rows: str, values: list[Any], size: int) -> Iterator[list[int]]:
     if reader.sealed:
-        for page, _last in _opened(reader, "u.may", rows, values, size):
+        for page, _last in _opened(reader, "u.mail_verdict", rows, values, size):
             yield [row for row, _ in page]
     else:
         for page, _last in _walked(reader, f"SELECT {_ID} {rows} {_WITHIN}", values, size):

@@ -141,7 +141,7 @@ class MemberReader:
     def _rows(self, origin: ValueSource, rest: segment.Tree, window: sql.Window) -> list[Any]:
         condition = sql.where(rest, self.today, origin.id, self._columns, apart=True)
         asks = self.asks(origin.id) if self.sealed else []
-        columns = "".join([", s.blob", *(f", {ask.text}" for ask in asks)]) if self.sealed else ""
+        columns = "".join([", s.sealed", *(f", {ask.text}" for ask in asks)]) if self.sealed else ""
         tables = origin.within(window)
         query = f"SELECT {origin.id}{columns} FROM {tables.text} AND {condition.text} ORDER BY {origin.id}"
         asked = [value for ask in asks for value in ask.values]

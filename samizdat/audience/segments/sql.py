@@ -225,7 +225,7 @@ def _subscription(leaf: ListCondition | ConsentCondition | FundraisingCondition)
     if isinstance(leaf, FundraisingCondition):
         return SqlCondition(f"{text} AND {asking('uu')}", tuple(values))
     if isinstance(leaf, ConsentCondition):
-        return SqlCondition(f"{text} AND uu.may = %s", (*values, consent.REASONS.index(leaf.state)))
+        return SqlCondition(f"{text} AND uu.mail_verdict = %s", (*values, consent.REASONS.index(leaf.state)))
     if leaf.status:
         return SqlCondition(f"{text} AND uu.status = %s", (*values, STATUSES.index(leaf.status)))
     return SqlCondition(text, tuple(values))
@@ -233,7 +233,7 @@ def _subscription(leaf: ListCondition | ConsentCondition | FundraisingCondition)
 
 def asking(table: str) -> str:
     """She may be asked for money. The condition of the index subscription_asking, so no value stands apart from it."""
-    return f"{table}.asking = {consent.YES}"
+    return f"{table}.fundraising_verdict = {consent.YES}"
 
 
 def _between(column: str, leaf: DayCondition, today: date) -> SqlCondition:

@@ -25,9 +25,9 @@ def put(campaign: Campaign, listed: bool, *, by: Any, now: datetime) -> None:
         raise CannotBeListed(_("It goes to few, so it is read by its address alone."))
     with transaction.atomic():
         rows = Campaign.objects.filter(pk=campaign.pk, version_of=None).exclude(state="draft")
-        if rows.filter(unlisted=listed).update(unlisted=not listed):
+        if rows.filter(archive_hidden=listed).update(archive_hidden=not listed):
             kind: EventKind = "campaign.archive_listed" if listed else "campaign.archive_unlisted"
             record(kind, campaign.organization, now=now, by=by, about=campaign.pk)
         elif not rows.exists():
             raise CannotBeListed(_("It is not released yet. Choose on the page of the letter, in its envelope."))
-    campaign.unlisted = not listed
+    campaign.archive_hidden = not listed

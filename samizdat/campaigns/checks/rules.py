@@ -27,9 +27,9 @@ class OrganizationCheckRules:
     words: frozenset[str] = frozenset()
     hosts: tuple[str, ...] | None = None
 
-    def blocked(self, feared: str) -> frozenset[str]:
+    def blocked(self, hostile_state: str) -> frozenset[str]:
         """Hosts that do not open for readers: of the own list, else of the state that the organization fears."""
-        return frozenset(self.hosts if self.hosts is not None else BLOCKED.get(feared, ()))
+        return frozenset(self.hosts if self.hosts is not None else BLOCKED.get(hostile_state, ()))
 
 
 def rules_of(organization: Any) -> OrganizationCheckRules:

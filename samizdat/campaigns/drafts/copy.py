@@ -23,8 +23,8 @@ def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
         segment=campaign.segment,
         template=campaign.template,
         language=campaign.language,
-        again=campaign.again,
-        unlisted=campaign.unlisted,
+        resend_of=campaign.resend_of,
+        archive_hidden=campaign.archive_hidden,
         purpose=consent.PURPOSES[campaign.purpose],
     )
     copy_arrangement(campaign, duplicate)

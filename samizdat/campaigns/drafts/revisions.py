@@ -102,7 +102,7 @@ def chosen_of(campaign: Campaign) -> dict[str, Any]:
         "purpose": consent.PURPOSES[campaign.purpose],
         "template": campaign.template_id,
         "language": campaign.language,
-        "unlisted": campaign.unlisted,
+        "archive_hidden": campaign.archive_hidden,
     }
 
 

@@ -334,7 +334,7 @@ def named_in(text: bytes | str) -> set[str]:
 def frozen_in(edition: Edition) -> set[str]:
     """The pictures of ours that the compiled letter says by their address, in all of its versions."""
     keys = keyring.keys(edition.organization)
-    rows = EditionVariant.objects.filter(edition=edition).values_list("place", "compiled_sealed")
+    rows = EditionVariant.objects.filter(edition=edition).values_list("variant_no", "compiled_sealed")
     shown = set[str]()
     for column, blob in [("compiled", edition.compiled_sealed), *((f"compiled {place}", blob) for place, blob in rows)]:
         parts = loads(keys.open(blob, "edition", column, edition.pk)).parts

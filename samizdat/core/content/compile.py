@@ -265,7 +265,7 @@ def _headers(message: "_Assembly", content: Content, letter: RenderedContent, bo
         message.write(f"List-Id: <{content.list_id}>\r\n")
     # RFC 8058: exactly one https address first; the mail way only where somebody reads that mailbox.
     message.write("List-Unsubscribe: <").slot(ValueSlot("raw", "UNSUB_URL")).write(">")
-    if content.leave_mailbox:
+    if content.unsubscribe_mailbox:
         message.write(",\r\n <").slot(ValueSlot("raw", "LEAVE_MAILTO")).write(">")
     message.write("\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
     # Neither is a standard, both keep vacation programs from answering the whole list.

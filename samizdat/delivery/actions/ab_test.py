@@ -50,8 +50,8 @@ def totals_by_version(campaign: Campaign) -> dict[int, dict[str, int]]:
     totals: dict[int, dict[str, int]] = {}
     for row in VariantTotal.objects.filter(edition__campaign=campaign, count__gt=0):
         totals.setdefault(row.variant, {})[STATES[row.state]] = row.count
-    chunks = Chunk.objects.filter(edition__campaign=campaign, retry=False, left__gt=0)
-    for variant, left in chunks.values_list("variant").annotate(sum=Sum("left")):
+    chunks = Chunk.objects.filter(edition__campaign=campaign, retry=False, remaining__gt=0)
+    for variant, left in chunks.values_list("variant").annotate(sum=Sum("remaining")):
         totals.setdefault(variant, {})[STATES[State.PENDING]] = left
     return totals
 
@@ -66,13 +66,13 @@ def winner_of(campaign: Campaign) -> int:
         for part in parts(campaign)
         if (version := part.version) is not None
     }
-    return ab_test.winner(scores, campaign.test_by)
+    return ab_test.winner(scores, campaign.ab_metric)
 
 
 def choose(campaign: Campaign, place: int, *, now: datetime, by: Any = None) -> Campaign:
     """A person has seen enough: the rest gets this version at once. Errors: Fenced, WrongState."""
     copied_installation.refuse_sending(campaign.organization)
-    if not Variant.objects.filter(campaign=campaign, place=place).exists():
+    if not Variant.objects.filter(campaign=campaign, variant_no=place).exists():
         raise WrongState(_("There is no such version."))
     if not _decide(campaign, place, now, by):
         raise WrongState(_("It is decided already, or the letter is not on its way."))
@@ -88,8 +88,8 @@ def _decide(campaign: Campaign, place: int, now: datetime, by: Any = None) -> bo
         ).update(test_state="decided", test_winner=place, changed=now)
         if mine:
             for variant_place, presses in campaigns.presses_of(campaign).items():
-                Variant.objects.filter(campaign=campaign, place=variant_place).update(presses=presses)
-            detail = {"version": ab_test.NAMES[place], "by": campaign.test_by if by is None else "hand"}
+                Variant.objects.filter(campaign=campaign, variant_no=variant_place).update(presses=presses)
+            detail = {"version": ab_test.NAMES[place], "by": campaign.ab_metric if by is None else "hand"}
             record("campaign.test_decided", campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
     return bool(mine)
 
@@ -106,7 +106,7 @@ def waits_for(row: Mapping[str, Any], now: datetime) -> tuple[bool, datetime | N
     ready = Chunk.objects.filter(edition=row["edition__id"], state__in=(Chunk.READY, Chunk.CLAIMED))
     if ready.exclude(variant=ab_test.REST, retry=False).exists():
         return False, None, False
-    by_hand = row["test_by"] == "hand"
+    by_hand = row["ab_metric"] == "hand"
     over = not by_hand and now >= row["test_at"]
     # A winner is for good, and a clock that was set forward by mistake would take it from the first few answers.
     settled = clock_jumps.patient_until(now) if over else None

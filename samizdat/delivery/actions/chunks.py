@@ -34,7 +34,7 @@ def _chunk(edition: Edition, position: int, variant: int, wave: int, numbers: Se
         edition=edition,
         position=position,
         size=len(numbers),
-        left=len(numbers),
+        remaining=len(numbers),
         numbers=pack_numbers(numbers),
         variant=variant,
         wave=wave,

@@ -51,7 +51,7 @@ def _gone_back() -> list[str]:
 
 
 def _fence(parts: list[str], now: datetime) -> None:
-    for organization in Organization.objects.filter(fenced=False):
+    for organization in Organization.objects.filter(sending_locked=False):
         try:
             _fence_one(organization, parts, now, {"changed": parts})
         except KeyRefused:  # A sender is told no keys of one that has nothing to send.
@@ -60,7 +60,7 @@ def _fence(parts: list[str], now: datetime) -> None:
 
 def _fence_one(organization: Organization, parts: list[str], now: datetime, detail: dict[str, Any] | None) -> None:
     with transaction.atomic():
-        if Organization.objects.filter(pk=organization.pk, fenced=False).update(fenced=True):
+        if Organization.objects.filter(pk=organization.pk, sending_locked=False).update(sending_locked=True):
             record("installation.fenced", organization, now=now, detail=detail)
             log.warning(
                 "This installation last ran in another place (%s): it may be a copy, so it sends no campaign. "
@@ -71,7 +71,7 @@ def _fence_one(organization: Organization, parts: list[str], now: datetime, deta
 
 def refuse_sending(organization: Organization) -> None:
     """Whatever lets a campaign send asks here first. Errors: Fenced."""
-    if Organization.objects.filter(pk=organization.pk, fenced=True).exists():
+    if Organization.objects.filter(pk=organization.pk, sending_locked=True).exists():
         raise SendingLocked(
             _(
                 "This installation was copied, restored or moved, and sends no campaign. "
@@ -96,7 +96,7 @@ def would_send(organization: Organization) -> list[dict[str, Any]]:
         again = Retry.objects.filter(edition__campaign=row).count()
         waiting = row.pending + max(row.deferred, again)
         facts = {"id": row.pk, "state": row.state, "waiting": waiting, "accepted": row.accepted, "unsure": row.unsure}
-        results.append({**facts, "released": row.released, "due": row.due})
+        results.append({**facts, "released": row.released, "due": row.not_before})
     return results
 
 
@@ -108,8 +108,8 @@ def lift(organizations: Iterable[Organization], *, now: datetime, by: Any = None
         database_progress.release()
         for organization in organizations:
             waiting = sum(row["waiting"] for row in would_send(organization) if row["state"] != "paused")
-            if Organization.objects.filter(pk=organization.pk, fenced=True).update(fenced=False):
+            if Organization.objects.filter(pk=organization.pk, sending_locked=True).update(sending_locked=False):
                 record("installation.released", organization, now=now, by=by, detail={"waiting": waiting})
-                organization.fenced = False
+                organization.sending_locked = False
                 lifted += 1
     return lifted

@@ -20,7 +20,7 @@ def settle_what_counts(campaign: Campaign, edition: Edition, now: datetime) -> N
     """
     counted = _reaching(campaign, edition, now)
     versions = len(ab_test.load(edition.marks))
-    if campaign.test_share and campaign.test_by == "clicks" and not counted >= set(range(versions)):
+    if campaign.test_share and campaign.ab_metric == "clicks" and not counted >= set(range(versions)):
         sentence = _(
             "Clicks are counted where at least %(floor)s people who have been subscribed for %(days)s days get a "
             "version, and one of these has fewer. Make the part of the test larger, or choose another way to win."

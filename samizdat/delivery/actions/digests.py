@@ -34,14 +34,14 @@ def make_due(now: datetime) -> int:
     """Digests whose day has come, and those that a kill left as drafts; how many were released."""
     rows = List.objects.select_related("organization").filter(id__in=recipients_sql.lists_with_digest())
     # Without public pages there is nothing to lead to.
-    for list_ in rows.filter(organization__fenced=False):
+    for list_ in rows.filter(organization__sending_locked=False):
         if not leading(list_.organization).public_url:
             continue
         if list_.digest_due is None:
             _put_off(list_, now)
         elif list_.digest_due <= now and not waits_for(list_):
             _close(list_, now)
-    return sum(_send(campaign, now) for campaign in _drafts().filter(reason="", organization__fenced=False))
+    return sum(_send(campaign, now) for campaign in _drafts().filter(reason="", organization__sending_locked=False))
 
 
 def _drafts() -> Any:
@@ -72,7 +72,7 @@ def how_many(list_: List) -> int:
 def _gathered(list_: List, round: int) -> Any:
     """The letters of a round, the oldest first."""
     rows = Edition.objects.filter(campaign__list=list_, campaign__digest_round=round, campaign__is_digest=False)
-    return rows.exclude(campaign__state="cancelled").order_by("campaign__due", "pk")
+    return rows.exclude(campaign__state="cancelled").order_by("campaign__not_before", "pk")
 
 
 def _close(list_: List, now: datetime) -> None:
@@ -109,7 +109,7 @@ def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime
         template=newest.template,
         language=newest.language,
         # It quotes them, so its own web version stands where theirs do.
-        unlisted=any(edition.campaign.unlisted for edition in editions),
+        archive_hidden=any(edition.campaign.archive_hidden for edition in editions),
     )
     Campaign.objects.filter(pk=campaign.pk).update(is_digest=True, digest_round=list_.digest_round)
     _set_readers_aside(campaign, list_)

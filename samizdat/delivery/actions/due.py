@@ -26,16 +26,18 @@ LATE = timedelta(minutes=60)
 def start_due(now: datetime) -> int:
     """Scheduled and held campaigns whose time has come begin to send; one that is too late is paused instead."""
     begun = 0
-    rows = Campaign.objects.filter(state__in=("scheduled", "held"), due__lte=now, organization__fenced=False)
+    rows = Campaign.objects.filter(
+        state__in=("scheduled", "held"), not_before__lte=now, organization__sending_locked=False
+    )
     for campaign in rows.select_related("organization"):
         if clock_jumps.unsettled(now):
             break  # Set forward by mistake and back at once it would have gone out too early, or been too late.
-        late = campaign.due is not None and now - campaign.due > LATE
+        late = campaign.not_before is not None and now - campaign.not_before > LATE
         new, reason = ("paused", "late") if late else ("sending", "")
         with transaction.atomic():
-            changed = Campaign.objects.filter(pk=campaign.pk, state=campaign.state, due=campaign.due).update(
-                state=new, reason=reason, changed=now
-            )
+            changed = Campaign.objects.filter(
+                pk=campaign.pk, state=campaign.state, not_before=campaign.not_before
+            ).update(state=new, reason=reason, changed=now)
             if changed:
                 kind: EventKind = "campaign.start_missed" if late else "campaign.started"
                 record(kind, campaign.organization, now=now, about=campaign.pk)
@@ -60,7 +62,7 @@ def retry_due(now: datetime) -> int:
     count = 0
     editions = (
         Retry.objects.filter(
-            due__lte=now, chunk=None, edition__campaign__state="sending", edition__organization__fenced=False
+            due__lte=now, chunk=None, edition__campaign__state="sending", edition__organization__sending_locked=False
         )
         .values_list("edition", flat=True)
         .distinct()
@@ -90,7 +92,7 @@ def _chunk_retries(edition: int, now: datetime) -> int:
             edition_id=edition,
             position=next_position(edition),
             size=len(numbers),
-            left=0,
+            remaining=0,
             numbers=pack_numbers(numbers),
             retry=True,
             variant=variant,

@@ -41,7 +41,7 @@ def _due(now: datetime) -> list[Route]:
     due = Q(asked=None) | Q(asked__lte=now - EVERY)
     schemes = [scheme for scheme, plug in plugins.transports().items() if _tells(plug)]
     rows = Route.objects.filter(
-        due, state__in=("live", "throttled"), scheme__in=schemes, organization__fenced=False
+        due, state__in=("live", "throttled"), scheme__in=schemes, organization__sending_locked=False
     ).select_related("organization")
     return [row for row in rows.order_by("pk")[:MOST] if Route.objects.filter(due, pk=row.pk).update(asked=now)]
 

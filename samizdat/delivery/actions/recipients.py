@@ -31,7 +31,9 @@ def who_waits(campaign: Campaign, when: datetime) -> frozenset[int]:
     That one is the first of the month, in the organization's zone, which goes to the whole list: whoever reads little
     should not get what was meant for a few.
     """
-    seldom = [] if campaign.is_digest or campaign.again_id is not None else recipients_sql.seldom_of(campaign.list_id)
+    seldom = (
+        [] if campaign.is_digest or campaign.resend_of_id is not None else recipients_sql.seldom_of(campaign.list_id)
+    )
     if not seldom:
         return frozenset()
     monthly, gathered = bool(waits(campaign, MONTHLY, when)), is_gathered(campaign)
@@ -55,7 +57,7 @@ def waits(campaign: Campaign, often: int, when: datetime) -> str:
     """Why this letter, leaving at `when`, is none of those that somebody with this frequency gets by itself: "digest",
     "monthly". "" where it is one of them.
     """
-    if campaign.again_id is not None or campaign.is_digest:
+    if campaign.resend_of_id is not None or campaign.is_digest:
         return ""  # It was hers and did not come, or goes to whom it was made for.
     if often in (DIGEST, AGAIN) and is_gathered(campaign):
         return "digest"
@@ -66,8 +68,10 @@ def waits(campaign: Campaign, often: int, when: datetime) -> str:
 def _first_of_month(campaign: Campaign, when: datetime) -> bool:
     there = when.astimezone(ZoneInfo(campaign.organization.timezone))
     begin = there.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    others = Campaign.objects.filter(list=campaign.list_id, tag=None, segment=None, due__gte=begin, due__lte=when)
-    others = others.filter(is_digest=False, again=None, purpose=0)
+    others = Campaign.objects.filter(
+        list=campaign.list_id, tag=None, segment=None, not_before__gte=begin, not_before__lte=when
+    )
+    others = others.filter(is_digest=False, resend_of=None, purpose=0)
     return not others.exclude(pk=campaign.pk).exclude(state__in=("draft", "cancelled")).exists()
 
 
@@ -88,7 +92,7 @@ def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[lis
     if campaign.is_digest:
         yield from _of_digest(campaign, suppressions)
         return
-    if campaign.again is not None:
+    if campaign.resend_of is not None:
         yield from _unreached(campaign, suppressions)
         return
     if campaign.segment is not None:
@@ -121,7 +125,7 @@ def _of_list(campaign: Campaign, newest: int, suppressions: bool) -> Iterator[li
 def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
     """Language -> how many of those who get this letter, leaving at `when`, have it. Errors: SegmentBroken."""
     seldom = who_waits(campaign, when)
-    if campaign.segment_id is None and campaign.again_id is None and not campaign.is_digest:
+    if campaign.segment_id is None and campaign.resend_of_id is None and not campaign.is_digest:
         where = campaign.organization_id, campaign.list_id, campaign.tag_id
         counts = Counter(recipients_sql.count_languages(*where, True, None, campaign.is_appeal))
         counts.subtract(
@@ -139,8 +143,8 @@ def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
 
 def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
     """Those whom another letter did not reach, as far as they may still be written to."""
-    assert campaign.again is not None
-    after, edition = 0, campaign.again.edition.pk
+    assert campaign.resend_of is not None
+    after, edition = 0, campaign.resend_of.edition.pk
     where = campaign.organization_id, campaign.list_id, None
     while rows := sql.release_page(*where, after, PAGE, suppressions, edition, campaign.is_appeal):
         yield [row & NUMBER_MASK for row in rows]

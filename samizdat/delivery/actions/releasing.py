@@ -71,8 +71,8 @@ def release(
         campaign.refresh_from_db()
         if campaign.state != "draft":
             raise NotReleasable(_("This campaign has been released already. Copy it to send it once more."))
-        if campaign.again is not None:
-            resend_unreached.check(campaign.again, but=campaign)
+        if campaign.resend_of is not None:
+            resend_unreached.check(campaign.resend_of, but=campaign)
         _check_test(campaign, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
         approval.check(campaign, by)  # Before anything is written, and again in the transaction that counts.
         clear_half_made(campaign)
@@ -98,7 +98,11 @@ def release(
                 else _("Nobody of this segment on this list may be written to. Choose another segment or list.")
             )
         settle_what_counts(campaign, edition, now)
-        columns = {"quiet": quiet, **_wave_columns(edition, wave), "test_state": "running" if edition.marks else ""}
+        columns = {
+            "quiet_hours": quiet,
+            **_wave_columns(edition, wave),
+            "test_state": "running" if edition.marks else "",
+        }
         counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds her links.
         unsure = unsure or campaign.unsure_policy
         _make_sendable(campaign, frozen, written, now, by, at, hold_minutes, unsure, columns)
@@ -110,7 +114,7 @@ def _check_test(campaign: Campaign, wave: ReleaseWave, leaves: datetime) -> None
     """Errors: BadTest for one whose time does not go with the letter's."""
     if not campaign.test_share:
         return
-    if campaign.test_by not in contests.ways(campaign):
+    if campaign.ab_metric not in contests.ways(campaign):
         sentence = _("This letter does not count clicks any more. Choose another way in which a version can win.")
         raise contests.BadTest(sentence, "way")
     if wave.percent:
@@ -166,10 +170,10 @@ def _checked(wave: ReleaseWave) -> ReleaseWave:
 def _wave_columns(edition: Edition, wave: ReleaseWave) -> dict[str, Any]:
     rest = bool(wave.percent) and Chunk.objects.filter(edition=edition, wave=2).exists()
     return {
-        "wave_percent": wave.percent,
-        "wave_hold": wave.hold_minutes,
-        "wave_stop": wave.stop_above,
-        "wave_state": "running" if rest else "",
+        "canary_percent": wave.percent,
+        "canary_hold": wave.hold_minutes,
+        "canary_stop": wave.stop_above,
+        "canary_state": "running" if rest else "",
     }
 
 
@@ -216,15 +220,15 @@ def _make_sendable(
         state, due = "sending", now
     with transaction.atomic():
         approval.check(campaign, by)
-        if campaign.again_id is not None:
+        if campaign.resend_of_id is not None:
             # The first letter, held: nobody settles its doubtful ones, and no other letter goes to them meanwhile.
-            resend_unreached.check(Campaign.objects.select_for_update().get(pk=campaign.again_id), but=campaign)
+            resend_unreached.check(Campaign.objects.select_for_update().get(pk=campaign.resend_of_id), but=campaign)
         # The version of the letter, and the plan of its test: what was read before is what goes.
         as_it_was = {"version": campaign.version, "test_plan": campaign.test_plan}
         changed = Campaign.objects.filter(pk=campaign.pk, state="draft", **as_it_was).update(
             state=state,
             reason="",
-            due=due,
+            not_before=due,
             frozen=frozen,
             pending=frozen,
             unsure_policy=unsure,

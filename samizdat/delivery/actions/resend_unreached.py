@@ -38,7 +38,7 @@ def resend(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     """
     campaign.refresh_from_db()
     check(campaign)
-    draft = Campaign.objects.filter(again=campaign, state="draft").first()
+    draft = Campaign.objects.filter(resend_of=campaign, state="draft").first()
     if draft is not None:
         return draft
     if not unreached(campaign):
@@ -53,7 +53,7 @@ def resend(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
             text,
             by=by,
             now=now,
-            again=campaign,
+            resend_of=campaign,
             purpose=consent.PURPOSES[campaign.purpose],
             template=frame.template,
             language=campaign.language,
@@ -76,7 +76,7 @@ def check(campaign: Campaign, but: Campaign | None = None) -> None:
         raise WrongState(
             _("It is still on its way. Wait until nothing is owed any more, then write to the others again.")
         )
-    sent = Campaign.objects.filter(again=campaign).exclude(state="draft").exclude(pk=but.pk if but else 0)
+    sent = Campaign.objects.filter(resend_of=campaign).exclude(state="draft").exclude(pk=but.pk if but else 0)
     other = sent.exclude(state="cancelled", cancelled=F("frozen")).first()
     if other is not None:
         sentence = _("No. %(number)s went to them already. Whom that one did not reach is written to from its report.")

@@ -138,7 +138,9 @@ def count_together(edition: int, worker: int, held: Sequence[HeldReplies], *, se
         update_fields=["count", "settles"],
     )
     at_work = set(
-        Chunk.objects.filter(edition=edition, state=Chunk.CLAIMED).exclude(owner=worker).values_list("owner", flat=True)
+        Chunk.objects.filter(edition=edition, state=Chunk.CLAIMED)
+        .exclude(worker=worker)
+        .values_list("worker", flat=True)
     )
     rows = list(HeldRefusals.objects.filter(edition=edition, worker__ended=None))
     refused = {bytes(entry) for entry in _put_off_in(edition).values_list("digest", flat=True)}

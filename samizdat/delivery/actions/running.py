@@ -61,7 +61,7 @@ def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
         return campaign
     if (campaign.state, campaign.reason) in (("waiting", "wave"), ("paused", "refusals")):
         return _let_the_rest_go(campaign, sentence, now, by)
-    ahead = campaign.due is not None and campaign.due > now
+    ahead = campaign.not_before is not None and campaign.not_before > now
     with transaction.atomic():
         state = "scheduled" if ahead else "sending"
         _move(campaign, ("paused",), state, "", "campaign.resumed", now, by, sentence)
@@ -73,7 +73,7 @@ def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
 def _let_the_rest_go(campaign: Campaign, sentence: str, now: datetime, by: Any) -> Campaign:
     """A person has seen how the first wave went: the rest follows at once."""
     with transaction.atomic():
-        Campaign.objects.filter(pk=campaign.pk, wave_state__in=("held", "stopped")).update(wave_state="passed")
+        Campaign.objects.filter(pk=campaign.pk, canary_state__in=("held", "stopped")).update(canary_state="passed")
         return _move(campaign, ("waiting", "paused"), "sending", "", "campaign.resumed", now, by, sentence)
 
 
@@ -164,7 +164,7 @@ def _cancel_waiting(edition: Edition, now: datetime) -> int:
             edition=edition,
             position=next_position(edition.pk),
             size=len(numbers),
-            left=0,
+            remaining=0,
             numbers=ledger.pack_numbers(numbers),
             retry=True,
             variant=variant,
@@ -232,7 +232,7 @@ def _check_settling(campaign: Campaign, how: str) -> None:
 
 def written_again(campaign: Campaign) -> bool:
     """Did another letter go to those whom this one did not reach? Then none of them gets this one once more."""
-    return Campaign.objects.filter(again=campaign).exclude(state="draft").exists()
+    return Campaign.objects.filter(resend_of=campaign).exclude(state="draft").exists()
 
 
 def _settle_some(campaign: Campaign, how: str, numbers: list[int], now: datetime, by: Any) -> None:

@@ -189,7 +189,7 @@ def _values(
         "UNSUB_URL": f"{base}/u/{leave}",
         "STAY_URL": f"{base}/y/{leave}",
         "ARCHIVE_URL": f"{base}/a/",
-        "LEAVE_MAILTO": f"mailto:{leading(campaign.organization).leave_mailbox or sender}",
+        "LEAVE_MAILTO": f"mailto:{leading(campaign.organization).unsubscribe_mailbox or sender}",
     }
 
 

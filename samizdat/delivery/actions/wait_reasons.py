@@ -35,15 +35,15 @@ FIELDS = (
     "state",
     "reason",
     "waits_until",
-    "quiet",
-    "wave_state",
-    "wave_until",
-    "wave_hold",
-    "wave_stop",
+    "quiet_hours",
+    "canary_state",
+    "canary_until",
+    "canary_hold",
+    "canary_stop",
     "accepted",
     "refused",
     "test_state",
-    "test_by",
+    "ab_metric",
     "test_at",
     "organization__quiet_hours",
     "organization__timezone",
@@ -71,7 +71,7 @@ def hold_of(
 
 def quiet_of(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
     """Quiet hours of the campaign, or those of its organization."""
-    quiet = rate.parse_quiet(row["quiet"] or row["organization__quiet_hours"])
+    quiet = rate.parse_quiet(row["quiet_hours"] or row["organization__quiet_hours"])
     if quiet is None:
         return None
     zone = ZoneInfo(quiet.zone or row["organization__timezone"])
@@ -96,18 +96,18 @@ def read_quiet(text: str) -> str:
 
 def _wave(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
     """running -> held -> done; stopped when too many were refused; passed when a person lets the rest go."""
-    state = row["wave_state"]
+    state = row["canary_state"]
     if state == "running":
         return _while_it_runs(row, now)
     if state == "held":
-        if now < row["wave_until"]:
-            return WaitReason("wave", row["wave_until"])
+        if now < row["canary_until"]:
+            return WaitReason("wave", row["canary_until"])
         return _stop(row, now) if _refused(row, over=True) else _open_rest(row, now)
     return _open_rest(row, now) if state == "passed" else None
 
 
 def _refused(row: Mapping[str, Any], over: bool) -> bool:
-    return rate.too_many_refused(row["accepted"], row["refused"], row["wave_stop"], over)
+    return rate.too_many_refused(row["accepted"], row["refused"], row["canary_stop"], over)
 
 
 def _while_it_runs(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
@@ -116,22 +116,22 @@ def _while_it_runs(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
     wave = Chunk.objects.filter(edition=row["edition__id"], wave=1, state__in=(Chunk.READY, Chunk.CLAIMED))
     if wave.exists():
         return None
-    until = now + timedelta(minutes=row["wave_hold"])
-    _step(row, "running", now, "campaign.wave_sent", wave_state="held", wave_until=until)
+    until = now + timedelta(minutes=row["canary_hold"])
+    _step(row, "running", now, "campaign.wave_sent", canary_state="held", canary_until=until)
     return WaitReason("wave", until)
 
 
 def _stop(row: Mapping[str, Any], now: datetime) -> WaitReason:
     """Paused, so that a person looks at the answers. Resumed, the rest goes."""
     paused = {"state": "paused", "reason": "refusals", "waits_until": None}
-    _step(row, row["wave_state"], now, "campaign.wave_stopped", wave_state="stopped", **paused)
+    _step(row, row["canary_state"], now, "campaign.wave_stopped", canary_state="stopped", **paused)
     return WaitReason("refusals")
 
 
 def _open_rest(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
     """Killed in the middle it is done again: the state changes last."""
     _open_chunks(row)
-    _step(row, row["wave_state"], now, "campaign.wave_passed", wave_state="done", wave_until=None)
+    _step(row, row["canary_state"], now, "campaign.wave_passed", canary_state="done", canary_until=None)
     return None
 
 
@@ -155,7 +155,7 @@ def _test(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
 
 def _step(row: Mapping[str, Any], old: str, now: datetime, kind: EventKind, **new: Any) -> None:
     with transaction.atomic():
-        mine = Campaign.objects.filter(pk=row["id"], wave_state=old, state__in=("sending", "waiting"))
+        mine = Campaign.objects.filter(pk=row["id"], canary_state=old, state__in=("sending", "waiting"))
         if mine.update(changed=now, **new):
             campaign = Campaign.objects.select_related("organization").get(pk=row["id"])
             record(kind, campaign.organization, now=now, about=campaign.pk)

@@ -23,7 +23,7 @@ def forget(number: int, *, now: datetime) -> int:
         raise NoSuchWorker(_("There is no worker %(number)s. See: samizdat worker ls") % {"number": number})
     if _runs(worker):
         raise StillRuns(_("Worker %(number)s runs. Stop it where it runs, then call this again.") % {"number": number})
-    held = sum(window_of(chunk) for chunk in Chunk.objects.filter(owner=worker, state=Chunk.CLAIMED))
+    held = sum(window_of(chunk) for chunk in Chunk.objects.filter(worker=worker, state=Chunk.CLAIMED))
     Worker.objects.filter(pk=number).update(forgotten=True)
     if connection.vendor == "postgresql":
         locks.cut_off(number)

@@ -416,7 +416,7 @@ class Claimer:
 
     def _look_at_campaigns(self, now: datetime) -> None:
         rows = Campaign.objects.filter(
-            state__in=("sending", "waiting"), organization__fenced=False, edition__isnull=False
+            state__in=("sending", "waiting"), organization__sending_locked=False, edition__isnull=False
         ).values(*wait_reasons.FIELDS)
         self.at_work = bool(rows)
         by_organization: dict[int, list[dict[str, Any]]] = {}

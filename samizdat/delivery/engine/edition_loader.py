@@ -113,7 +113,7 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
         signing=SigningMaker(compiled, own) if own else maker,
         signers=signers,
         letterer=ValueBuilder(edition.pk, place, keys.links[edition.link_key], fields, maker.needs),
-        opener=keys.ring.bound("subscriber", "blob", keys.uid),
+        opener=keys.ring.bound("subscriber", "sealed", keys.uid),
         compiled=compiled,
         own=own,
         neutral=neutral,
@@ -136,7 +136,7 @@ def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[Co
         compiled, details = edition.compiled_sealed, edition.details_sealed
         of = language = ""
     else:
-        row = EditionVariant.objects.filter(edition=edition, place=place).first()
+        row = EditionVariant.objects.filter(edition=edition, variant_no=place).first()
         if row is None:
             raise LookupError("There is no such version of this letter.")
         compiled, details, of = row.compiled_sealed, row.details_sealed, f" {place}"
@@ -159,7 +159,7 @@ def place_of(edition: Edition, details: Any, language: str = "") -> EditionUrls:
         message_id_domain=edition.message_id_domain,
         envelope_sender=bounces.envelope_sender(organization, address.normalize(details["from_email"])),
         return_address=kept.return_address,
-        leave_mailbox=kept.leave_mailbox,
+        unsubscribe_mailbox=kept.unsubscribe_mailbox,
         archive_slug=slug_of(edition, language),
         language=language.partition("-")[0],
     )

@@ -117,7 +117,7 @@ def _cut_off_hung(worker: Worker) -> None:
 
 def take_over(worker: Worker) -> int:
     """Takes from the chunks of a dead worker on another machine what no slice has taken yet. How many messages."""
-    chunks = Chunk.objects.filter(owner=worker, state=Chunk.CLAIMED, unfed__gt=0).select_related("edition")
+    chunks = Chunk.objects.filter(worker=worker, state=Chunk.CLAIMED, unsliced__gt=0).select_related("edition")
     return sum(_take_untouched(chunk, worker) for chunk in chunks)
 
 
@@ -127,12 +127,12 @@ def _take_untouched(chunk: Chunk, worker: Worker) -> int:
     with transaction.atomic():
         # Campaign, then chunk: the order of everybody who holds both.
         Campaign.objects.select_for_update().get(edition=chunk.edition_id)
-        row = Chunk.objects.select_for_update().filter(pk=chunk.pk, owner=worker, state=Chunk.CLAIMED).first()
-        if row is None or not row.unfed:
+        row = Chunk.objects.select_for_update().filter(pk=chunk.pk, worker=worker, state=Chunk.CLAIMED).first()
+        if row is None or not row.unsliced:
             return 0
         numbers = ledger.unpack_numbers(bytes(row.numbers))
         left = sql.unanswered(row.edition_id, row.pk, row.retry, numbers)
-        untouched = left[-row.unfed :]
+        untouched = left[-row.unsliced :]
         if len(untouched) == len(left):
             sql.close_chunks([row.pk], worker.pk)
             return len(untouched)
@@ -141,7 +141,7 @@ def _take_untouched(chunk: Chunk, worker: Worker) -> int:
             edition_id=row.edition_id,
             position=next_position(row.edition_id),
             size=len(untouched),
-            left=0 if row.retry else len(untouched),
+            remaining=0 if row.retry else len(untouched),
             numbers=ledger.pack_numbers(untouched),
             retry=row.retry,
             variant=row.variant,
@@ -150,7 +150,7 @@ def _take_untouched(chunk: Chunk, worker: Worker) -> int:
         )
         kept = [number for number in numbers if number not in gone]
         Chunk.objects.filter(pk=row.pk).update(
-            numbers=ledger.pack_numbers(kept), size=len(kept), left=row.left - fresh.left, unfed=0
+            numbers=ledger.pack_numbers(kept), size=len(kept), remaining=row.remaining - fresh.remaining, unsliced=0
         )
         if row.retry:
             sql.retries_into_chunk(row.edition_id, fresh.pk, untouched)
@@ -169,7 +169,7 @@ def recover_worker(worker: Worker, now: datetime) -> None:
     folded = ledger.fold(records)
     _book_answers(folded, now)
     exact = kept or (whole and bytes(worker.boot) == expected.boot)
-    for chunk in Chunk.objects.filter(owner=worker, state=Chunk.CLAIMED).select_related("edition__organization"):
+    for chunk in Chunk.objects.filter(worker=worker, state=Chunk.CLAIMED).select_related("edition__organization"):
         _free(chunk, folded, exact, worker, now)
     Worker.objects.filter(pk=worker.pk).update(ended=now)
     if here:
@@ -213,9 +213,9 @@ def _as_result(chunk: Chunk, heard: ledger.JournalRecord, known: dict[int, int])
 
 def _free(chunk: Chunk, folded: ledger.ReplayedJournal, exact: bool, worker: Worker, now: datetime) -> None:
     left = sql.unanswered(chunk.edition_id, chunk.pk, chunk.retry, ledger.unpack_numbers(bytes(chunk.numbers)))
-    if not exact and chunk.unfed:
+    if not exact and chunk.unsliced:
         # The end of the chunk was in no slice: that is in the database, whatever became of the journal.
-        untouched = {number for number in left[-chunk.unfed :] if (chunk.pk, number) not in folded.open}
+        untouched = {number for number in left[-chunk.unsliced :] if (chunk.pk, number) not in folded.open}
         left = [number for number in left if number not in untouched]
     verdict = ledger.recover(folded, {chunk.pk: left}, exact)
     unsure = verdict.unsure[chunk.pk]

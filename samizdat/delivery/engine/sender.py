@@ -292,10 +292,10 @@ class _Watched:
         """Why there is no point in waiting any longer; empty while there is one."""
         campaign = self.campaign
         campaign.refresh_from_db(fields=["state", "reason"])
-        campaign.organization.refresh_from_db(fields=["fenced"])
+        campaign.organization.refresh_from_db(fields=["sending_locked"])
         if campaign.state == "finished":
             return "finished"
-        if campaign.organization.fenced:
+        if campaign.organization.sending_locked:
             return "fenced"
         if campaign.state == "waiting" and campaign.reason in ("", "no_route", "barred"):
             return self._no_route()

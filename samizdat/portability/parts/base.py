@@ -61,20 +61,20 @@ class Places:
     def put(self, part: str, there: Any, here: Any) -> None:
         """In the transaction that made it. A row each: one record of all would be sealed anew with every letter."""
         self._done.setdefault(part, {})[str(there)] = here
-        ImportIdMap.objects.create(bringing=self.row, told_sealed=_sealed(self.row, [part, str(there), here]))
-        Import.objects.filter(pk=self.row.pk).update(beat=self.now, tries=0)
+        ImportIdMap.objects.create(bringing=self.row, details_sealed=_sealed(self.row, [part, str(there), here]))
+        Import.objects.filter(pk=self.row.pk).update(heartbeat=self.now, tries=0)
 
 
 def take_over(begun: Import, row: Import) -> None:
     """What was brought in by one import counts as brought in by another, which goes on."""
     for entry in _told(begun):
-        ImportIdMap.objects.create(bringing=row, told_sealed=_sealed(row, entry))
+        ImportIdMap.objects.create(bringing=row, details_sealed=_sealed(row, entry))
     begun.places.all().delete()
 
 
 def _told(row: Import) -> list[list[Any]]:
     keys = keyring.keys(row.organization)
-    rows = ImportIdMap.objects.filter(bringing=row).order_by("pk").values_list("told_sealed", flat=True)
+    rows = ImportIdMap.objects.filter(bringing=row).order_by("pk").values_list("details_sealed", flat=True)
     return [open_json(keys, blob, "importplace", "told", row.pk) for blob in rows]
 
 

@@ -39,7 +39,7 @@ def begun_before(organization: Any, mark: bytes, now: datetime) -> Import | None
     """One of the same export that was killed or stopped. Of the desk's own the file may be gone after a day, and what
     came in by then waits for the same file to be given again. Errors: ImportTaken."""
     rows = Import.objects.filter(organization=organization, source=SOURCE, fingerprint=mark)
-    rows = rows.filter(Q(state="running") | Q(state__in=("waiting", "stopped", "failed"), row__gt=0))
+    rows = rows.filter(Q(state="running") | Q(state__in=("waiting", "stopped", "failed"), row_no__gt=0))
     for row in rows.order_by("-id"):
         if ownership.is_alive(row, now):
             raise ImportTaken
@@ -53,12 +53,12 @@ def take_over(begun: Import, row: Import) -> None:
     plan = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
     plan["places"] = places_of(begun)
     done = {
-        "plan_sealed": seal_json(keys, plan, "import", "plan", row.pk), "counts": begun.counts, "row": begun.row,
+        "plan_sealed": seal_json(keys, plan, "import", "plan", row.pk), "counts": begun.counts, "row_no": begun.row_no,
         "fingerprint": bytes(begun.fingerprint), "list": begun.list_id, "rows_total": begun.rows_total,
     }  # fmt: skip
     with transaction.atomic():
         left = Import.objects.filter(pk=begun.pk, owner=begun.owner)
-        if not left.update(state="failed", problem="gone_on", fingerprint=os.urandom(32), row=0):
+        if not left.update(state="failed", problem="gone_on", fingerprint=os.urandom(32), row_no=0):
             raise ImportTaken
         if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done):
             raise ImportTaken

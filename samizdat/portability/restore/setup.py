@@ -54,12 +54,12 @@ def begin(
     return row
 
 
-_BEGUN = ("list", "source", "state", "fingerprint", "counts", "rows_total", "started", "beat")
+_BEGUN = ("list", "source", "state", "fingerprint", "counts", "rows_total", "started", "heartbeat")
 
 
 def _begun(row: Import, now: datetime) -> Import:
     row.source, row.state, row.counts = SOURCE, "running", dict.fromkeys(COUNTS, 0)
-    row.started, row.beat = row.started or now, now
+    row.started, row.heartbeat = row.started or now, now
     return row
 
 

@@ -51,7 +51,7 @@ class RestoredSubscriber:
     def _taken(self, row: Import) -> Import:
         free = Q(owner="") | Q(owner=row.owner)
         states = ("running", "waiting", "stopped", "failed")
-        taken = {"owner": ownership.myself(), "beat": self.now(), "state": "running", "problem": ""}
+        taken = {"owner": ownership.myself(), "heartbeat": self.now(), "state": "running", "problem": ""}
         if not Import.objects.filter(free, pk=row.pk, state__in=states).update(**taken):
             raise ImportTaken
         row.refresh_from_db()
@@ -66,7 +66,7 @@ class RestoredSubscriber:
         bulk_insert.learn_sizes()
 
     def _people(self, steps: RestoreSteps, stop: Stop | None) -> None:
-        for page in self.opened.in_pages(SLICE, after=self.row.row - 1 if self.row.row else -1):
+        for page in self.opened.in_pages(SLICE, after=self.row.row_no - 1 if self.row.row_no else -1):
             with transaction.atomic():
                 self._slice(page)
             steps.on(len(page))
@@ -184,7 +184,7 @@ class RestoredSubscriber:
         for _id, _list, status, *_rest in subscriptions:
             counts[STATUSES[status]] += 1
         mine = Import.objects.filter(pk=self.row.pk, owner=self.row.owner)
-        if not mine.update(counts=counts, row=page[-1].number + 1, beat=self.now(), tries=0):
+        if not mine.update(counts=counts, row_no=page[-1].number + 1, heartbeat=self.now(), tries=0):
             raise ImportTaken
 
     def finish(self, by: Any) -> dict[str, int]:

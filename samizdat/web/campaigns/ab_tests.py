@@ -27,7 +27,7 @@ def table(campaign: Any) -> dict[str, Any] | None:
     return {
         "heads": heads,
         "rows": [_row(campaign, part, states, heads, presses, unsaid, few_left) for part in test_groups],
-        "counts": campaign.test_by == "clicks",
+        "counts": campaign.ab_metric == "clicks",
         "totals": [*zip(heads, totals, strict=True)],
         "frozen": sum(part.frozen for part in test_groups),
         "said": _said(campaign),
@@ -44,7 +44,7 @@ def _presses(campaign: Any, test_groups: list[TestGroup]) -> dict[int, int]:
 
 def _unsaid(campaign: Any) -> set[int]:
     """Versions of which one link has too few clicks to say: the sum of all its links would say it."""
-    if campaign.test_by != "clicks" or campaigns.link_of(campaign):
+    if campaign.ab_metric != "clicks" or campaigns.link_of(campaign):
         return set()
     return {row.place for row in counted_links.pressed(campaign.edition) if is_few(row.total)}
 
@@ -52,7 +52,7 @@ def _unsaid(campaign: Any) -> set[int]:
 def _few_left(campaign: Any, test_groups: list[TestGroup]) -> bool:
     """Whether one of the numbers of those who left is small: with the others and their sum it could be worked out."""
     by_version = [part.version.left for part in test_groups if part.version]
-    return any(is_few(many) for many in (*by_version, campaign.left_by_letter - sum(by_version)))
+    return any(is_few(many) for many in (*by_version, campaign.unsubscribes - sum(by_version)))
 
 
 def _row(
@@ -103,7 +103,7 @@ def _said(campaign: Any) -> str:
         "replies": _("Most replies win: %(at)s."),
         "unsubscribes": _("Fewest unsubscribed win: %(at)s."),
         "clicks": _("Most clicks win: %(at)s."),
-    }[campaign.test_by]
+    }[campaign.ab_metric]
     return sentence % {"at": moment(campaign.test_at)} if "%(at)s" in sentence else sentence
 
 
@@ -112,6 +112,6 @@ def planned(campaign: Any) -> str:
     if not campaign.test_share:
         return ""
     facts = {"share": campaign.test_share, "n": campaign.variants.count(), "at": moment(campaign.test_at)}
-    if campaign.test_by == "hand":
+    if campaign.ab_metric == "hand":
         return _("%(share)s per cent get one of %(n)s versions; the rest goes when somebody decides.") % facts
     return _("%(share)s per cent get one of %(n)s versions; the rest gets the winner: %(at)s.") % facts

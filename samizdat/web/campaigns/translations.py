@@ -85,13 +85,13 @@ def who_gets_which(campaign: Any, now: datetime) -> list[dict[str, Any]]:
 
 def went(campaign: Any) -> dict[str, Any] | None:
     """For the report: each version, its subject, what became of it and where it is read; None where one went."""
-    rows = list(campaign.edition.variants.exclude(language="").order_by("place"))
+    rows = list(campaign.edition.variants.exclude(language="").order_by("variant_no"))
     if not rows:
         return None
     drafts = {entry.language: draft_of(entry).subject for entry in translations.versions(campaign)}
     spoken = [
         (0, campaign.language, draft_of(campaign).subject),
-        *((row.place, row.language, drafts[row.language]) for row in rows),
+        *((row.variant_no, row.language, drafts[row.language]) for row in rows),
     ]
     language_groups = groups(campaign)
     alone = {entry.places[0]: entry for entry in language_groups if len(entry.places) == 1}

@@ -81,7 +81,7 @@ def _flaws(request: Any, campaign: Any, now: datetime) -> dict[str, str]:
 
 def _house(request: Any, organization: Any) -> list[dict[str, str]]:
     items, href = [], address(organization, "settings") if request.role == "admin" else ""
-    if organization.fenced:
+    if organization.sending_locked:
         text = labels.campaign_reason("fenced")
         see = address(organization, "fence")
         items.append(_item("stop", _("Sending is on hold"), text, see, _("See what waits")))
@@ -158,7 +158,7 @@ def _gathered(campaign: Any, reach: RecipientsBreakdown) -> str:
 
 def _second_person(request: Any, campaign: Any) -> list[dict[str, str]]:
     """What a second person has said. It stops the release where the organization wants her yes."""
-    standing, stops = approval.standing(campaign), leading(request.organization).second_person
+    standing, stops = approval.standing(campaign), leading(request.organization).requires_approval
     kind = "stop" if stops else "care"
     if standing.state == "given":
         facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}

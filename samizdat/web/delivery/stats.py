@@ -23,7 +23,7 @@ ON_PAGE = ("accepted", "refused", "left")
 
 
 def of_letter(campaign: Any) -> dict[str, int]:
-    return {name: getattr(campaign, name) for name in COLUMNS[:-1]} | {"left": campaign.left_by_letter}
+    return {name: getattr(campaign, name) for name in COLUMNS[:-1]} | {"left": campaign.unsubscribes}
 
 
 def heads(names: Sequence[str] = COLUMNS) -> list[str]:
@@ -111,6 +111,6 @@ def drawings(letters: list[Any]) -> list[charts.BarChart]:
 
 def per_thousand(campaign: Any) -> float | None:
     """Left by the letter, of a thousand that accepted it; None where too few left to say."""
-    if 0 < campaign.left_by_letter < FEWEST or not campaign.accepted:
+    if 0 < campaign.unsubscribes < FEWEST or not campaign.accepted:
         return None
-    return round(1000 * campaign.left_by_letter / campaign.accepted, 1)
+    return round(1000 * campaign.unsubscribes / campaign.accepted, 1)

@@ -119,7 +119,7 @@ def state(shape: str, word: str) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def campaign_state(context: dict[str, Any], campaign: Any) -> SafeString:
-    if campaign.state in ("sending", "waiting") and context["desk"].fenced:
+    if campaign.state in ("sending", "waiting") and context["desk"].sending_locked:
         return state(*words.campaign_state("on_hold"))
     taken_back = campaign.state == "cancelled" and campaign.cancelled == campaign.frozen
     passing = campaign.state == "waiting" and campaign.reason in words.PASSING

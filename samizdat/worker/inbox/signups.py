@@ -179,7 +179,7 @@ def _has_all(organization: Any, wanted: str, target: SignupTarget) -> Any:
     known = audience_queries.subscriber_at(organization, wanted)
     # Whose mail came back for good is subscribed and gets nothing: her confirmation is what lifts that.
     hers = Subscription.objects.filter(
-        subscriber=known, list__in=target.lists, status=SUBSCRIBED, may__in=(consent.YES, consent.PAUSED)
+        subscriber=known, list__in=target.lists, status=SUBSCRIBED, mail_verdict__in=(consent.YES, consent.PAUSED)
     )
     return known if known is not None and hers.count() == len(target.lists) else None
 

@@ -82,7 +82,7 @@ def _ready() -> Any:
         Q(not_before=None) | Q(not_before__lte=Now()),
         state=Chunk.READY,
         edition__campaign__state="sending",
-        edition__organization__fenced=False,
+        edition__organization__sending_locked=False,
     )
 
 

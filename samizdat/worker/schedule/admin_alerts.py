@@ -62,7 +62,7 @@ def waiting(now: datetime) -> set[int]:
 def _due(now: datetime) -> list["_AdminAlert"]:
     since = now - GIVE_UP
     rows = Export.objects.select_related("organization", "by").filter(Q(created__gt=since) | Q(state="held"))
-    exports = rows.filter(Q(plain=True) | Q(state="held") | Q(begun__isnull=False))
+    exports = rows.filter(Q(plain=True) | Q(state="held") | Q(released_at__isnull=False))
     waiting = PendingChange.objects.select_related("organization", "by")
     asked = waiting.filter(Q(created__gt=since) | Q(state="waiting"))
     alarms = Event.objects.select_related("organization").filter(kind=read_limits.ALARM, at__gt=since)

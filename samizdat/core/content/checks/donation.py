@@ -41,7 +41,7 @@ def look(reading: Readability) -> Iterator[ContentProblem]:
         yield reading.flaw("donation_to_all", link)
     if warned(reading.text, reading.warnings):
         return
-    if reading.feared:
+    if reading.hostile_state:
         words = (*reading.warnings, PhraseTable(reading.language)["block.warning"])[0]
         # Set apart from the sentence around it, whichever way that runs.
         yield replace(

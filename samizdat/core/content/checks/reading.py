@@ -19,7 +19,7 @@ class Readability:
     now: datetime
     preheader: str = ""
     language: str = "en"
-    feared: str = ""  # The state that the organization fears (core/jurisdictions); "" for none.
+    hostile_state: str = ""  # The state that the organization fears (core/jurisdictions); "" for none.
     own: frozenset[str] = field(default_factory=frozenset)  # Hosts of the house itself.
     blocked: frozenset[str] = field(default_factory=frozenset)  # Hosts that readers cannot reach.
     donation: bool = False  # A donation block stands in it.

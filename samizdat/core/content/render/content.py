@@ -39,7 +39,7 @@ class Content:
     list_description: str = ""  # why you get this; empty: our sentence
     appeal: bool = False  # for money, to those who agreed to appeals as well
     list_id: str = ""  # such as thursday.lists.example.org, the same for ever
-    leave_mailbox: bool = False  # adds a mailto way out; the values must then have LEAVE_MAILTO
+    unsubscribe_mailbox: bool = False  # adds a mailto way out; the values must then have LEAVE_MAILTO
     feedback_id: str = ""
     archive_url: str = ""  # one for all readers; empty: the slot ARCHIVE_URL
     neutral_url: str = ""  # where links of one's own lead in the web copy

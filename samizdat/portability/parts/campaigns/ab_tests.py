@@ -40,11 +40,11 @@ class Tests(CampaignExtrasPart):
     name = "tests"
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, Any]]:
-        versions = [_told(home, row) for row in Variant.objects.filter(campaign=letter).order_by("place")]
+        versions = [_told(home, row) for row in Variant.objects.filter(campaign=letter).order_by("variant_no")]
         if versions:
             yield {
                 "share": letter.test_share,
-                "by": letter.test_by,
+                "by": letter.ab_metric,
                 "at": letter.test_at.isoformat() if letter.test_at else None,
                 "state": letter.test_state,
                 "winner": letter.test_winner,
@@ -78,7 +78,7 @@ class Tests(CampaignExtrasPart):
             _keep_plan(letter, test, is_over)
             keys = keyring.keys(letter.organization)
             for place, ((_number, words, sums), text) in enumerate(zip(test.versions, texts, strict=True)):
-                row = Variant.objects.create(campaign=letter, place=place, letter_id=text, **sums)
+                row = Variant.objects.create(campaign=letter, variant_no=place, letter_id=text, **sums)
                 row.sealed = seal_json(keys, words, "variant", "sealed", row.pk)
                 row.save(update_fields=["sealed"])
 
@@ -101,11 +101,11 @@ def _version(payload: dict[str, Any]) -> tuple[int | None, dict[str, str], dict[
 
 def _keep_plan(letter: Campaign, test: _Test, is_over: bool) -> None:
     """What had not begun is a plan again, for somebody to release. What was on its way is over undecided."""
-    letter.test_share, letter.test_by, letter.test_at = test.share, test.by, test.at
+    letter.test_share, letter.ab_metric, letter.test_at = test.share, test.by, test.at
     letter.test_winner = test.winner if is_over else None
     letter.test_state = ("done" if test.state else "") if is_over else ""
     if test.link:
         keys = keyring.keys(letter.organization)
         letter.test_link_sealed = seal_json(keys, {"url": test.link}, "campaign", "test link", letter.pk)
-    names = ["test_share", "test_by", "test_at", "test_winner", "test_state", "test_link_sealed"]
+    names = ["test_share", "ab_metric", "test_at", "test_winner", "test_state", "test_link_sealed"]
     letter.save(update_fields=names)

@@ -49,7 +49,14 @@ from samizdat.vault.sealed_json import open_json, seal_json
 
 FOLDER = "letters/"
 OVER, GOING = ("finished", "cancelled"), ("sending", "paused", "waiting")
-MOMENTS = ("created", "changed", "due", "released", "finished")
+# Column -> its key in the file.
+MOMENTS = {
+    "created": "created",
+    "changed": "changed",
+    "not_before": "due",
+    "released": "released",
+    "finished": "finished",
+}
 # The highest that a file may bring: of rows, of an edition (models.new_edition_number), of versions: more will come.
 NUMBER, EDITION_NUMBER, VERSION = 1 << 62, (1 << 47) - 1, 1 << 30
 # Columns of an edition that go along as they are.
@@ -116,7 +123,7 @@ def _goes_along(letter: Campaign) -> bool:
     if letter.state in OVER or letter.state in GOING:
         return True
     gone = (letter.tag is not None and letter.tag.removed) or (letter.segment is not None and letter.segment.removed)
-    return letter.again_id is None and not gone
+    return letter.resend_of_id is None and not gone
 
 
 def _told(home: ExportContext, letter: Campaign) -> dict[str, Any]:
@@ -139,11 +146,12 @@ def _told(home: ExportContext, letter: Campaign) -> dict[str, Any]:
         "folder": folders.name_of(home.organization, letter.folder) if letter.folder else None,
         "replies": letter.replies,
         "planned": letter.planned.isoformat() if letter.planned else None,
-        "unlisted": letter.unlisted or (letter.state in OVER + GOING and not goes_to_all(letter)),
-        **{name: _told_moment(getattr(letter, name)) for name in MOMENTS},
+        "unlisted": letter.archive_hidden or (letter.state in OVER + GOING and not goes_to_all(letter)),
+        **{key: _told_moment(getattr(letter, name)) for name, key in MOMENTS.items()},
         "draft": asdict(draft_of(letter)),
         "places": arrangement_of(letter).document(),
-        "books": {name: getattr(letter, name) for name in ("frozen", *COUNTERS, "left_by_letter")},
+        "books": {name: getattr(letter, name) for name in ("frozen", *COUNTERS)}
+        | {"left_by_letter": letter.unsubscribes},
         "digest": {"is": letter.is_digest, "round": letter.digest_round},
         "edition": _edition(home, edition) if edition and letter.state in OVER + GOING else None,
     }
@@ -165,8 +173,13 @@ def _edition(home: ExportContext, edition: Edition) -> dict[str, Any]:
         **{name: getattr(edition, name) for name in EDITION},
         **opened(edition),
         "variants": [
-            {"place": row.place, "language": row.language, "people": row.people, **opened(row, f" {row.place}")}
-            for row in edition.variants.order_by("place")
+            {
+                "place": row.variant_no,
+                "language": row.language,
+                "people": row.people,
+                **opened(row, f" {row.variant_no}"),
+            }
+            for row in edition.variants.order_by("variant_no")
         ],
     }
 
@@ -213,7 +226,7 @@ def _letters(opened: OpenedExport) -> Iterator[CampaignRecord]:
 
 
 def _read(payload: dict[str, Any]) -> CampaignRecord:
-    moments = {name: moment(payload[name]) if payload[name] else None for name in MOMENTS}
+    moments = {name: moment(payload[key]) if payload[key] else None for name, key in MOMENTS.items()}
     known = {field.name for field in fields(Draft)}
     draft = actions.checked(Draft(**{name: str(text) for name, text in payload["draft"].items() if name in known}))
     state, books = str(payload["state"]), {name: whole(payload["books"][name]) for name in ("frozen", *COUNTERS)}
@@ -235,7 +248,7 @@ def _read(payload: dict[str, Any]) -> CampaignRecord:
     if state not in OVER:
         state, books = "draft", dict.fromkeys(books, 0)
     books = _called_off(books)
-    books["left_by_letter"] = whole(payload["books"]["left_by_letter"]) if state in OVER else 0
+    books["unsubscribes"] = whole(payload["books"]["left_by_letter"]) if state in OVER else 0
     # What the second version of the format did not tell is as of a new letter.
     version, replies = whole(payload.get("version") or 1, VERSION, 1), payload.get("replies")
     if len(str(payload.get("folder") or "")) > folders.LONGEST:
@@ -299,7 +312,7 @@ def _make(letter: CampaignRecord, places: base.Places) -> Campaign:
         planned=letter.planned if letter.state == "draft" else None,
         folder=_folder(payload, places),
         purpose=consent.PURPOSES.index(payload.get("purpose") or consent.LETTERS),
-        unlisted=payload.get("unlisted") is True or (letter.state in OVER and _went_to_few(payload)),
+        archive_hidden=payload.get("unlisted") is True or (letter.state in OVER and _went_to_few(payload)),
         draft_sealed=b"",
         **letter.books,
         **(letter.moments if letter.state in OVER else {name: letter.moments[name] for name in ("created", "changed")}),
@@ -370,5 +383,5 @@ def _make_edition(campaign: Campaign, payload: dict[str, Any]) -> None:
     )
     for version in payload["variants"]:
         place = int(version["place"])
-        variant = {"place": place, "language": str(version["language"])[:8], "people": int(version["people"])}
+        variant = {"variant_no": place, "language": str(version["language"])[:8], "people": int(version["people"])}
         EditionVariant.objects.create(edition=edition, **variant, **closed(version, f" {place}"))

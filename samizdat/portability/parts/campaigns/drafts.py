@@ -49,6 +49,7 @@ class History(CampaignExtrasPart):
             kept = revisions.version_of(letter, number)
             if kept is not None:  # Else it was thinned out meanwhile.
                 chosen = {**kept.chosen, "segment": _segment_named(home, kept.chosen.get("segment"))}
+                chosen["unlisted"] = chosen.pop("archive_hidden", False)
                 draft = asdict(kept.draft)
                 own = kept.places.document() if kept.places is not None else None
                 yield {"number": number, "at": kept.at.isoformat(), "draft": draft, "chosen": chosen, "places": own}
@@ -91,7 +92,7 @@ def _chosen_here(letter: Campaign, choices: dict[str, Any], places: base.Places)
         "purpose": consent.APPEALS if choices.get("purpose") == consent.APPEALS else consent.LETTERS,
         "template": places.here(Templates.name, choices.get("template")),
         "language": str(choices.get("language") or letter.language)[:8],
-        "unlisted": choices.get("unlisted") is True,
+        "archive_hidden": choices.get("unlisted") is True,
     }
 
 

@@ -13,6 +13,12 @@ from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import day, whole
 
 SMALL = (1 << 15) - 1
+# Columns that the file calls otherwise.
+KEYS = {"variant_no": "place"}
+
+
+def _key(column: str) -> str:
+    return KEYS.get(column, column)
 
 
 class _Sums(CampaignExtrasPart):
@@ -26,19 +32,22 @@ class _Sums(CampaignExtrasPart):
         edition = edition_of(letter)
         if edition is None or letter.accepted < totals.FLOOR:
             return
-        rows = self.table.objects.filter(edition=edition, place__in=totals.load(edition.counted_places))
+        rows = self.table.objects.filter(edition=edition, variant_no__in=totals.load(edition.counted_places))
         columns = (*self.numbers, *self.days, "count")
         for key, some in groupby(rows.order_by(*columns).values(*columns), lambda row: [row[n] for n in self.numbers]):
             group = [*some]
             if sum(row["count"] for row in group) >= totals.FEWEST:
-                yield from (dict(zip(self.numbers, key, strict=True)) | entry for entry in self.entries(letter, group))
+                yield from (
+                    dict(zip(map(_key, self.numbers), key, strict=True)) | entry
+                    for entry in self.entries(letter, group)
+                )
 
     def entries(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """What may be said of the rows of one link or answer."""
         yield {"count": totals.rounded(sum(row["count"] for row in rows))}
 
     def read(self, payload: dict[str, Any]) -> dict[str, Any]:
-        row: dict[str, Any] = {name: whole(payload[name], SMALL) for name in self.numbers}
+        row: dict[str, Any] = {name: whole(payload[_key(name)], SMALL) for name in self.numbers}
         return row | {"count": whole(payload["count"])} | {name: day(payload[name]) for name in self.days}
 
     def make(self, letter: Campaign, rows: list[dict[str, Any]], places: base.Places) -> None:
@@ -50,7 +59,7 @@ class _Sums(CampaignExtrasPart):
 class Clicks(_Sums):
     """How often a link was pressed: `place` of the version, `link`, `day` (the last of a span), `count`."""
 
-    name, table, numbers, days = "clicks", LinkTotal, ("place", "link"), ("day",)
+    name, table, numbers, days = "clicks", LinkTotal, ("variant_no", "link"), ("day",)
 
     def entries(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if spans := totals.spans({row["day"]: row["count"] for row in rows}):
@@ -64,4 +73,4 @@ class Clicks(_Sums):
 class Answers(_Sums):
     """How often an answer was given: `place` of the version, `answer`, `count`."""
 
-    name, table, numbers = "answers", AnswerTotal, ("place", "answer")
+    name, table, numbers = "answers", AnswerTotal, ("variant_no", "answer")

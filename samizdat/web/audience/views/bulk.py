@@ -118,7 +118,7 @@ def _ask(request: Any, plan: bulk.BulkPlan, form: Any, word: WordForm) -> HttpRe
     fit, changed = bulk.count(request.organization, plan)
     asked, numbers = whom_of(request, request.POST)
     facts = {
-        "deed": plan.deed,
+        "deed": plan.action,
         "question": _question(request, plan, changed),
         "fit": fit,
         "changed": changed,
@@ -128,7 +128,7 @@ def _ask(request: Any, plan: bulk.BulkPlan, form: Any, word: WordForm) -> HttpRe
         "asked": asked,
         "numbers": numbers,
         "ticked": request.POST.get("whom") == "ticked",
-        "undoable": plan.deed != bulk.ERASE,
+        "undoable": plan.action != bulk.ERASE,
     }
     return render(request, "web/audience/bulk_sure.html", facts, status=422 if word.errors else 200)
 
@@ -156,7 +156,7 @@ def _question(request: Any, plan: bulk.BulkPlan, many: int) -> str:
         bulk.REMOVE: ngettext("Take %(n)s subscriber off “%(list)s”?", "Take %(n)s subscribers off “%(list)s”?", many),
         bulk.ERASE: ngettext("Erase %(n)s subscriber?", "Erase %(n)s subscribers?", many),
     }
-    return sentences[plan.deed] % values
+    return sentences[plan.action] % values
 
 
 def _begin(request: Any, plan: bulk.BulkPlan) -> HttpResponse:
@@ -184,14 +184,14 @@ def one_bulk_work(request: Any, work_id: int) -> HttpResponse:
     plan = bulk.plan_of(work)
     facts = {
         "work": work,
-        "title": DEEDS[work.deed],
+        "title": DEEDS[work.action],
         "going": work.state in ("running", "undoing"),
         "done": work.changed if work.state == "running" else work.undone,
-        "whole": work.wanted if work.state == "running" else work.changed,
+        "whole": work.expected if work.state == "running" else work.changed,
         "by": sealed_people.name_of(work.by) if work.by else "",
         "may_undo": bulk.may_undo(work, timezone.now()),
         "until": work.begun + bulk.UNDO,
-        "about": _question(request, plan, work.wanted).rstrip("?"),
+        "about": _question(request, plan, work.expected).rstrip("?"),
     }
     return render(request, "web/audience/bulk_work.html", facts)
 
@@ -204,7 +204,7 @@ def bulk_works(request: Any) -> HttpResponse:
     works = [
         {
             "work": work,
-            "title": DEEDS[work.deed],
+            "title": DEEDS[work.action],
             "by": sealed_people.name_of(work.by) if work.by else "",
             "may_undo": bulk.may_undo(work, now),
         }

@@ -81,7 +81,7 @@ def _forms(request: Any, campaign: Any) -> tuple[list[ChangeForm], TestPlanForm]
     at = timezone.localtime(campaign.test_at or dbclock.asked() + timedelta(hours=USUAL))
     initial = {"day": at.date(), "time": at.time().replace(second=0, microsecond=0)}
     if campaign.test_share:
-        initial |= {"share": campaign.test_share, "way": campaign.test_by, "link": ab_test.link_of(campaign)}
+        initial |= {"share": campaign.test_share, "way": campaign.ab_metric, "link": ab_test.link_of(campaign)}
     ways = ab_test.ways(campaign)
     links = (
         countable(proof_of(campaign, dbclock.asked()).letter, leading(campaign.organization).public_url)

@@ -61,7 +61,7 @@ def calendar(request: Any) -> HttpResponse:
         for day in week
     }
     for row, names in with_names(request.organization, rows):
-        days[row.campaign.due.astimezone(zone).date()].letters.append((row, names))
+        days[row.campaign.not_before.astimezone(zone).date()].letters.append((row, names))
     for row, names in with_names(request.organization, drafts):
         days[row.campaign.planned].drafts.append((row, names))
     facts = {

@@ -94,7 +94,7 @@ def writing_rules(request: Any) -> HttpResponse:
     """The organization's own words, and the hosts that its readers cannot reach."""
     organization = request.organization
     known = rules.rules_of(organization)
-    shown = "\n".join(sorted(known.blocked(organization.feared)))
+    shown = "\n".join(sorted(known.blocked(organization.hostile_state)))
     form = RulesForm(request.POST or None, initial={"words": "\n".join(sorted(known.words)), "hosts": shown})
     if form.is_valid():
         answers = form.cleaned_data

@@ -62,7 +62,7 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
         "purpose": PURPOSES[campaign.purpose],
         "template": campaign.template_id or "",
         "language": campaign.language,
-        "archive": "unlisted" if campaign.unlisted else "listed",
+        "archive": "unlisted" if campaign.archive_hidden else "listed",
     }
     return ComposeForm(
         request.POST if request.method == "POST" else None,
@@ -72,7 +72,7 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
         segments=_segments(organization, campaign),
         templates=queries.templates(organization),
         is_version=campaign.version_of_id is not None,
-        is_again=campaign.again_id is not None,
+        is_again=campaign.resend_of_id is not None,
         is_to_few=not goes_to_all(campaign),
     )
 
@@ -106,7 +106,7 @@ def _choices(organization: Any, form: ComposeForm) -> dict[str, Any]:
     return chosen | {
         "purpose": answers["purpose"] or form.initial["purpose"],
         "language": answers["language"],
-        "unlisted": archive == "unlisted",
+        "archive_hidden": archive == "unlisted",
     }
 
 
@@ -376,7 +376,7 @@ def _envelope(campaign: Any, stored: SaveResult) -> str:
         "segment": campaign.segment_id,
         "template": campaign.template_id,
     }
-    archive = "unlisted" if campaign.unlisted else "listed"
+    archive = "unlisted" if campaign.archive_hidden else "listed"
     values = asdict(stored.draft) | chosen | {"language": campaign.language, "archive": archive}
     values["purpose"] = PURPOSES[campaign.purpose]
     fields = {

@@ -19,7 +19,7 @@ from samizdat.web.permissions import ADMINS, EVERYONE, door, go
 def fence(request: Any) -> HttpResponse:
     """What would be sent; POST lets it go."""
     organization = request.organization
-    if not organization.fenced:
+    if not organization.sending_locked:
         return go(request, "home")
     if request.method == "POST":
         actions.lift_fence([organization], now=dbclock.asked(), by=request.person)

@@ -145,8 +145,8 @@ def _facts(request: Any, campaign: Any) -> dict[str, Any]:
     now = dbclock.asked()
     seen = queries.report(campaign)
     books = seen.books
-    moving = campaign.state == "sending" and not request.organization.fenced
-    speeds = _speeds(seen.minutes, campaign.due or campaign.released or now, now) if moving else {}
+    moving = campaign.state == "sending" and not request.organization.sending_locked
+    speeds = _speeds(seen.minutes, campaign.not_before or campaign.released or now, now) if moving else {}
     speed = sum(speeds.values())
     patience = waits_for_route(campaign, now)
     sums = ("accepted", "refused", "unsure")
@@ -182,7 +182,7 @@ def _facts(request: Any, campaign: Any) -> dict[str, Any]:
         "chart": charts.rate_chart((minute, route, accepted) for minute, route, accepted, _no in seen.minutes),
         "providers": _providers(seen.providers),
         "answers": seen.answers,
-        "next_due": None if request.organization.fenced else seen.next_due,
+        "next_due": None if request.organization.sending_locked else seen.next_due,
         "gone": waits_for(campaign) if campaign.state in LIVE else [],
         "timeline": [_moment(event) for event in reversed(seen.timeline)],
         "reason": labels.why_held(campaign),
@@ -190,7 +190,7 @@ def _facts(request: Any, campaign: Any) -> dict[str, Any]:
         "passing": campaign.state == "waiting" and campaign.reason in labels.PASSING,
         "contest": ab_tests.table(campaign),
         "counts_clicks": counted(campaign),
-        "left_few": FEWEST if is_few(campaign.left_by_letter) else 0,
+        "left_few": FEWEST if is_few(campaign.unsubscribes) else 0,
     }
 
 

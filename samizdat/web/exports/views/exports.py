@@ -247,7 +247,7 @@ def _facts(request: Any, row: Any) -> dict[str, Any]:
         "whom": _whom(request.organization, actions.wish_of(row)),
         "format": _format(row.format),
         "sums": _counts(row),
-        "per_mille": round(1000 * row.done / row.whole) if row.whole else 0,
+        "per_mille": round(1000 * row.rows_done / row.rows_total) if row.rows_total else 0,
         "going": row.state in GOING,
         "unseen": unseen,
         "alarms": [
@@ -257,7 +257,7 @@ def _facts(request: Any, row: Any) -> dict[str, Any]:
         "alarm_unseen": request.role == "admin"
         and row in canary_alarms.unseen(request.organization, request.person, now),
         "agreed": sealed_people.name_of(row.agreed_by) if row.agreed_by else "",
-        "until": (row.begun or row.created) + actions.LIFETIME,
+        "until": (row.released_at or row.created) + actions.LIFETIME,
         "file": actions.name_of(row),
     }
 

@@ -200,7 +200,7 @@ class SettingsForm(DeskForm):
             "Empty: to the sender, if it is at a domain of yours."
         ),
     )
-    leave_mailbox = AddressField(
+    unsubscribe_mailbox = AddressField(
         label=lazy("Mailbox for leaving by mail"),
         required=False,
         help_text=lazy(
@@ -208,7 +208,7 @@ class SettingsForm(DeskForm):
             "Empty: by the link alone."
         ),
     )
-    feared = forms.ChoiceField(
+    hostile_state = forms.ChoiceField(
         label=lazy("Whom your readers have to fear"),
         required=False,
         choices=[
@@ -219,7 +219,7 @@ class SettingsForm(DeskForm):
         ],
         help_text=lazy("Sign-up forms warn whoever gives a mailbox that this state can have read."),
     )
-    second_person = forms.BooleanField(
+    requires_approval = forms.BooleanField(
         label=lazy("No letter leaves without the yes of a second person"),
         required=False,
         help_text=lazy("Somebody else than whoever releases it agrees to its text and its audience."),

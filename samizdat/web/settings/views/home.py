@@ -42,7 +42,7 @@ def home(request: Any) -> HttpResponse:
     needs = _needs(request, routes, going, ended, now)
     facts = {
         "now": now,
-        "lead": _lead(needs, routes, going, organization.fenced),
+        "lead": _lead(needs, routes, going, organization.sending_locked),
         "needs": needs[:MOST],
         "promises": _promises(organization, lists, routes),
         "next": [(row, names.get(row.campaign.list_id, "")) for row in [*going, *drafts]],
@@ -61,7 +61,7 @@ def _went_out(row: Any) -> bool:
 
 
 def _when(row: Any) -> Any:
-    return row.campaign.due or row.campaign.released or row.campaign.changed
+    return row.campaign.not_before or row.campaign.released or row.campaign.changed
 
 
 def _lead(needs: list[dict[str, str]], routes: Any, going: Any, fenced: bool) -> str:
@@ -142,7 +142,7 @@ def _foreign(request: Any, now: datetime) -> list[dict[str, str]]:
 def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> list[dict[str, str]]:
     """What cannot go on without a person, the worst first."""
     organization, items = request.organization, []
-    if organization.fenced:
+    if organization.sending_locked:
         see = address(organization, "fence")
         items.append(_need("stop", _("Sending is on hold"), labels.campaign_reason("fenced"), see, _("See what waits")))
     items += _foreign(request, now)
