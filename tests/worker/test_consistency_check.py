@@ -98,7 +98,7 @@ def test_a_stopping_process_leaves_it_for_the_next(
 def test_who_leaves_between_two_looks_is_no_difference(
     lantern: Any, thursday: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = consistency.audience_sql.consent_of
+    look = consistency.sql.consent_of
     looks: list[int] = []
 
     def and_then_she_leaves(ids: Any) -> Any:
@@ -108,7 +108,7 @@ def test_who_leaves_between_two_looks_is_no_difference(
             audience.unsubscribe(readers[0], thursday, now=NOW)
         return found
 
-    monkeypatch.setattr(consistency.audience_sql, "consent_of", and_then_she_leaves)
+    monkeypatch.setattr(consistency.sql, "consent_of", and_then_she_leaves)
     assert consistency.check_projections(lantern, NOW) == consistency.ConsistencyResult(5, [])
 
 
