@@ -37,6 +37,7 @@ def main() -> int:
 
 
 def measure(data: Path, options: argparse.Namespace) -> int:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "samizdat.settings"
     environment = {**os.environ, "SAMIZDAT_DATA": str(data)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-P", "-m", "samizdat.cli"]
