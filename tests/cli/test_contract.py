@@ -327,7 +327,7 @@ def test_a_status_that_its_records_do_not_say_is_told_by_doctor_and_put_right(br
         "from samizdat.audience.models import Subscription; from samizdat.audience import consistency; "
         "from samizdat.accounts.models import Organization; from django.utils import timezone; "
         "row = Subscription.objects.filter(status=2).first(); "
-        "Subscription.objects.filter(pk=row.pk).update(status=1, may=1); now = timezone.now(); "
+        "Subscription.objects.filter(pk=row.pk).update(status=1, mail_verdict=1); now = timezone.now(); "
         "found = consistency.check_projections(Organization.objects.get(), now); "
         "consistency.tell(Organization.objects.get(), found.subscribers, len(found.wrong), 0, now)"
     )

@@ -24,7 +24,7 @@ def test_what_was_changed_past_samizdat_is_found_at_its_place(house: House) -> N
     wrong = house("log", "check", "--json")
     assert (wrong.code, wrong.json["error"], wrong.json["reason"]) == (1, "log_changed", "digest")
     assert "audience_consentrecord, row " in wrong.json["sentence"]
-    house.django(SECOND + "ConsentRecord.objects.filter(pk=row.pk).update(blob=b'')")
+    house.django(SECOND + "ConsentRecord.objects.filter(pk=row.pk).update(sealed=b'')")
     assert house("log", "check", "--json").json["reason"] == "digest", "no event says that words were erased"
     forgotten = "from samizdat.events.actions import record; from samizdat import dbclock; "
     forgotten += "record('subscriber.forgotten', row.organization, about=row.subscriber_id, now=dbclock.now()); "
