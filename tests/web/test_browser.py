@@ -263,6 +263,18 @@ def test_no_page_violates_anything(browser: Any, served: str, here: House) -> No
 
 
 @pytest.mark.once
+def test_another_kind_of_route_asks_for_what_it_needs(browser: Any, served: str, here: House) -> None:
+    with window(browser, here.people["admin"], served) as (page, complaints):
+        page.goto(reverse("routes", args=[here.organization.slug]))
+        page.get_by_label("Name", exact=True).fill("second way")
+        page.select_option("#f-scheme", "mailgun")
+        page.get_by_label("Region").wait_for()
+        assert page.get_by_label("Sending domain").count() == 1 and page.locator("#f-user").count() == 0
+        assert page.get_by_label("Name", exact=True).input_value() == "second way"
+        assert not violations(page) and complaints == []
+
+
+@pytest.mark.once
 def test_what_is_looked_for_would_be_found(browser: Any, served: str, here: House) -> None:
     with window(browser, None, served) as (page, complaints):
         page.goto("/sign-in")
