@@ -2,9 +2,12 @@
 
 Journals know what was sent; who left, objected or was erased since the copy was made stood in the database alone. The
 newest row of the log and of the consent records, which nobody deletes, is noted once a second after its commit, so the
-note is never ahead of the database. A database that does not know that row, by number and keyed hash, has gone back.
+note is never ahead of the database. A database that does not know that row, by number and keyed hash, has gone back,
+until a person releases it. How often that was done is counted in the database, under a key and in the log: whoever
+writes the database alone releases nothing.
 """
 
+import hmac
 import json
 import os
 import threading
@@ -14,17 +17,23 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import ConsentRecord
+from samizdat.core.crypto import seal
 from samizdat.delivery.models import Location
 from samizdat.events import sql as events_sql
+from samizdat.events.actions import digest
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.options import data_folder
+from samizdat.vault import keyring
 
 # Said among the parts of a place (location.PARTS) that differ.
 REWOUND = "rewound"
 # Counts releases in the database, so that those on one machine count for the notes of the others.
 RELEASES = "releases"
+RELEASED: EventKind = "installation.released"
 TABLES: dict[str, Any] = {"records": ConsentRecord, "events": Event}
 
 
@@ -49,11 +58,37 @@ def _noted() -> dict[str, Any]:
 
 def _releases() -> int:
     row = Location.objects.filter(folder=b"", part=RELEASES).first()
-    return int.from_bytes(row.digest) if row else 0
+    return _counted(bytes(row.digest)) if row else 0
+
+
+def _digest(count: int) -> bytes:
+    """What is kept of a count: itself, and half of a MAC."""
+    return count.to_bytes(4) + seal.keyed_hash(keyring.derive("releases"), str(count))[:12]
+
+
+def _counted(kept: bytes) -> int:
+    """The count; -1 where it was written by somebody without keys."""
+    count = int.from_bytes(kept[:4])
+    return count if not kept or hmac.compare_digest(kept, _digest(count)) else -1
+
+
+def _is_in_log(count: int) -> bool:
+    return any(digest(event) == bytes(event.digest) for event in Event.objects.filter(kind=RELEASED, about=count))
+
+
+def _organizations() -> list[str]:
+    return sorted(bytes(uid).hex() for uid in Organization.objects.values_list("uid", flat=True))
+
+
+def is_of_another() -> bool:
+    """Whether the note tells of another database, which was in this folder before: none of its organizations is here.
+    Nobody who writes the database gives one another number: nothing of it would open."""
+    noted = _noted()
+    return "organizations" in noted and not {*noted["organizations"]} & {*_organizations()}
 
 
 def _newest() -> dict[str, Any]:
-    newest: dict[str, Any] = {"releases": _releases()}
+    newest: dict[str, Any] = {"releases": _releases(), "organizations": _organizations()}
     for name, table in TABLES.items():
         row = table.objects.order_by("-id").values_list("id", "digest").first()
         newest[name] = [row[0], bytes(row[1]).hex()] if row else None
@@ -76,9 +111,11 @@ def missing() -> Missing | None:
     with connection.cursor() as cursor:
         cursor.execute(_KNOWN, [b"", RELEASES, *(number for number, _digest in rows.values())])
         released, *digests = (bytes(value or b"") for value in cursor.fetchone())
-    releases = int.from_bytes(released)
+    releases = _counted(released)
     same = all(bytes.fromhex(row[1]) == digest for row, digest in zip(rows.values(), digests, strict=True))
-    if releases > noted["releases"] or (same and releases == noted["releases"]):
+    if same and releases == noted["releases"] >= 0:
+        return None
+    if releases > noted["releases"] and _is_in_log(releases):
         return None
     counts = {}
     for name, table in TABLES.items():
@@ -101,11 +138,12 @@ def note() -> None:
     draft.replace(_path())
 
 
-def release() -> None:
-    """A person has decided: the database is taken as it is, on every machine."""
+def release() -> int:
+    """A person has decided: the database is taken as it is, on every machine that finds the number in the log."""
     count = max(_releases(), _noted().get("releases", 0)) + 1
-    Location.objects.update_or_create(folder=b"", part=RELEASES, defaults={"digest": count.to_bytes(16)})
+    Location.objects.update_or_create(folder=b"", part=RELEASES, defaults={"digest": _digest(count)})
     transaction.on_commit(note)
+    return count
 
 
 def keep(now: datetime) -> None:

@@ -178,7 +178,7 @@ class Location(models.Model):
     differs."""
 
     folder = models.BinaryField(max_length=16)  # Of which data folder, on PostgreSQL; empty: of the database itself.
-    part = models.CharField(max_length=10)  # location.PARTS
+    part = models.CharField(max_length=10)  # copied_installation.PARTS, or database_progress.RELEASES
     digest = models.BinaryField(max_length=16)
 
     class Meta:

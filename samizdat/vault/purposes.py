@@ -24,6 +24,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "consent records": _BOTH,  # Digests of them.
     "log": _ALL,  # Digests of events.
     "location": _ALL,  # Hashes of where the installation runs.
+    "releases": _ALL,  # MAC of how often it was released.
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from samizdat import dbclock
+from samizdat.accounts.models import Organization
 from samizdat.delivery import actions, database_progress
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.copied_installation import CopyGuard, MovedInstallation
@@ -78,9 +79,53 @@ def test_what_is_released_on_one_machine_is_released_for_the_notes_of_all(at_hom
     other_machine = database_progress._path().read_bytes()
     Event.objects.order_by("-id")[0].delete()
     assert database_progress.missing()
-    Location.objects.create(folder=b"", part=database_progress.RELEASES, digest=(1).to_bytes(16))
+    actions.lift_fence([at_home.organization], now=dbclock.now())
     database_progress._path().write_bytes(other_machine)
     assert database_progress.missing() is None
+
+
+def put_back(house: House) -> None:
+    something_happens(house)
+    database_progress.keep(dbclock.now())
+    Event.objects.order_by("-id")[0].delete()
+    assert database_progress.missing()
+
+
+@pytest.mark.parametrize("count", [(1).to_bytes(16), (1).to_bytes(4) + bytes(12), b"", bytes(16), b"\xff" * 16])
+def test_nobody_without_keys_releases_a_database_that_has_gone_back_by_writing_a_count(
+    at_home: House, count: bytes
+) -> None:
+    put_back(at_home)
+    Location.objects.create(folder=b"", part=database_progress.RELEASES, digest=count)
+    assert database_progress.missing()
+    actions.lift_fence([at_home.organization], now=dbclock.now())
+    assert database_progress.missing() is None
+
+
+def test_a_count_that_somebody_without_keys_wrote_fences_a_database_that_has_not_gone_back(at_home: House) -> None:
+    Location.objects.create(folder=b"", part=database_progress.RELEASES, digest=(1).to_bytes(16))
+    database_progress.keep(dbclock.now())
+    at_home.organization.refresh_from_db()
+    assert at_home.organization.fenced
+
+
+def test_a_release_that_does_not_stand_in_the_log_releases_nothing(at_home: House) -> None:
+    put_back(at_home)
+    other_machine = database_progress._path().read_bytes()
+    database_progress.release()
+    database_progress._path().write_bytes(other_machine)
+    assert database_progress.missing()
+    Event.objects.create(kind=database_progress.RELEASED, about=1, at=dbclock.now(), digest=bytes(32))
+    assert database_progress.missing()
+
+
+def test_a_database_that_has_gone_back_is_no_new_one_because_somebody_wrote_that_it_ran_nowhere(
+    at_home: House,
+) -> None:
+    put_back(at_home)
+    Location.objects.all().delete()
+    assert database_progress.REWOUND in copied_installation.look(dbclock.now())
+    assert database_progress.missing()
 
 
 def test_a_new_database_in_a_folder_that_another_one_had_is_no_old_one(at_home: House) -> None:
@@ -88,6 +133,7 @@ def test_a_new_database_in_a_folder_that_another_one_had_is_no_old_one(at_home: 
     database_progress.note()
     Event.objects.all().delete()
     Location.objects.all().delete()
+    Organization.objects.update(uid=bytes(16))
     assert copied_installation.look(dbclock.now()) == []
 
 

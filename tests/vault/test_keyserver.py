@@ -35,7 +35,17 @@ SENDS, RESTS = b"s" * 16, b"r" * 16
 KINDS = ("data", "index", "link", "box", "proof")
 PURPOSES = tuple(purposes.PURPOSES)
 # What the worker never needs: who signs in, and by what.
-OF_THE_WORKER = ("django secret", "people", "grants", "recipient keys", "events", "consent records", "log", "location")
+OF_THE_WORKER = (
+    "django secret",
+    "people",
+    "grants",
+    "recipient keys",
+    "events",
+    "consent records",
+    "log",
+    "location",
+    "releases",
+)
 
 
 @pytest.fixture
@@ -56,7 +66,7 @@ def wrapped(label: str) -> str:
     [
         ("desk", KINDS, PURPOSES, KINDS, False),
         ("worker", KINDS, OF_THE_WORKER, (), False),
-        ("sender", ("data", "link", "proof"), ("log", "location"), (), False),
+        ("sender", ("data", "link", "proof"), ("log", "location", "releases"), (), False),
         ("public", (), (), (), True),
     ],
 )

@@ -27,8 +27,8 @@ def look(now: datetime) -> list[str]:
     everything is fenced. Errors: CopiedFolder, of a machine that uses another one's folder on the same database."""
     here, known = copied_installation.here(), copied_installation.known()
     changed = copied_installation.differing(here, known)
-    if not known:
-        database_progress.note()  # A new database in a folder that another one had.
+    if database_progress.is_of_another():
+        database_progress.note()
     back = _gone_back()
     if not changed and not back:
         if here.keys() - known.keys():
@@ -105,11 +105,12 @@ def lift(organizations: Iterable[Organization], *, now: datetime, by: Any = None
     lifted = 0
     with transaction.atomic():
         copied_installation.remember(copied_installation.here())
-        database_progress.release()
+        count = database_progress.release()
         for organization in organizations:
             waiting = sum(row["waiting"] for row in would_send(organization) if row["state"] != "paused")
+            detail = {"waiting": waiting}
+            record(database_progress.RELEASED, organization, now=now, by=by, about=count, detail=detail)
             if Organization.objects.filter(pk=organization.pk, sending_locked=True).update(sending_locked=False):
-                record("installation.released", organization, now=now, by=by, detail={"waiting": waiting})
                 organization.sending_locked = False
                 lifted += 1
     return lifted
