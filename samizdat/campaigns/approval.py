@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Person
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import ab_test, translations
 from samizdat.campaigns.brand import look_of
@@ -37,7 +38,8 @@ class NotApproved(CampaignError):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalStatus:
-    """state: none (nobody was asked), asked, given, or changed (something was, since it was given)."""
+    """state: none (nobody was asked), asked, given, or changed (something was, since it was given). by: who agreed,
+    None unless it is given or changed."""
 
     state: str
     asked: datetime | None = None
@@ -47,7 +49,6 @@ class ApprovalStatus:
 
     @property
     def name(self) -> str:
-        """Of whoever agreed; "" where she is here no more."""
         return sealed_people.name_of(self.by) if self.by else ""
 
 
@@ -83,18 +84,17 @@ def _segment(campaign: Campaign) -> Any:
 
 
 def standing(campaign: Campaign) -> ApprovalStatus:
-    row = Approval.objects.select_related("by", "asked_by").filter(campaign=campaign).first()
+    row = Approval.objects.select_related("asked_by").filter(campaign=campaign).first()
     if row is None:
         return ApprovalStatus("none")
-    details = (row.asked, row.asked_by, row.given, row.by)
-    if row.given is None:
-        return ApprovalStatus("asked", *details)
-    return ApprovalStatus("given" if _bond(campaign, row) == bond_of(campaign) else "changed", *details)
-
-
-def _bond(campaign: Campaign, row: Approval) -> str:
     keys = keyring.keys(campaign.organization)
-    return str(open_json(keys, bytes(row.content_digest_sealed), "approval", "content_digest", campaign.pk) or "")
+    # Who agreed, when and to what: of one seal, since whoever writes the database would agree for somebody else.
+    given = open_json(keys, bytes(row.yes_sealed), "approval", "yes", campaign.pk)
+    by = Person.objects.filter(pk=given["by"]).first() if given else None
+    if by is None:
+        return ApprovalStatus("asked" if row.asked else "none", row.asked, row.asked_by)
+    state = "given" if given["bond"] == bond_of(campaign) else "changed"
+    return ApprovalStatus(state, row.asked, row.asked_by, datetime.fromisoformat(given["at"]), by)
 
 
 def ask(campaign: Campaign, *, by: Any, now: datetime) -> None:
@@ -118,12 +118,9 @@ def agree(campaign: Campaign, version: int, *, by: Any, now: datetime, mark: str
             raise DraftChangedMeanwhile(
                 _("The letter was changed since you opened this page. Read it again, then agree.")
             )
-        bond = seal_json(
-            keyring.keys(campaign.organization), bond_of(campaign), "approval", "content_digest", campaign.pk
-        )
-        Approval.objects.update_or_create(
-            campaign=campaign, defaults={"given": now, "by": by, "content_digest_sealed": bond}
-        )
+        given = {"bond": bond_of(campaign), "by": by.pk, "at": now.isoformat()}
+        sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
+        Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
@@ -146,7 +143,7 @@ def check(campaign: Campaign, by: Any) -> None:
         raise NotApproved(_("The letter or its audience was changed since the second person agreed. Ask again."))
     if status.state != "given":
         raise NotApproved(_("A second person has to agree before it goes. Ask for it on the send page."))
-    if by is not None and status.by is not None and status.by.pk == by.pk:
+    if status.by == by:
         raise NotApproved(_("You agreed to it, so somebody else has to release it."))
 
 

@@ -290,11 +290,7 @@ class Approval(models.Model):
     campaign = models.OneToOneField(Campaign, models.CASCADE, primary_key=True, related_name="approval")
     asked = models.DateTimeField(null=True)
     asked_by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
-    given = models.DateTimeField(null=True)
-    by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
-    content_digest_sealed = models.BinaryField(
-        default=b""
-    )  # approving.bond_of the text and audience that it was given to.
+    yes_sealed = models.BinaryField(default=b"")  # JSON: who agreed, when, and approval.bond_of what they agreed to.
 
 
 class Picture(models.Model):

@@ -47,7 +47,7 @@ BOUND = {
     "delivery.providerrefusal.answer_sealed": "edition and digest, by which the row is found",
     "delivery.providerrefusal.domain_sealed": "edition and digest, by which the row is found",
     "delivery.routedomain.answer_sealed": "route and domain, by which the row is found",
-    "campaigns.approval.content_digest_sealed": "the campaign, of which there is one row",
+    "campaigns.approval.yes_sealed": "the campaign, of which there is one row",
 }
 
 # The records of one reader may change places: rows are numbered by the database, in slices of 5,000. The digest holds

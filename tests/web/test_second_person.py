@@ -4,17 +4,18 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts.actions import change_settings
+from samizdat.accounts.actions import add_person, change_settings
+from samizdat.accounts.models import Person
 from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import approval
 from samizdat.campaigns.approval import NotApproved, agree, standing
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import DraftChangedMeanwhile
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Approval, Campaign
 from samizdat.core.segment import LanguageCondition, ListCondition
 from samizdat.delivery.actions import release
-from tests.conftest import NOW
+from tests.conftest import NOW, PASSWORD, TODAY
 from tests.web.conftest import House
 from tests.web.test_release import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
 
@@ -44,6 +45,27 @@ def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> N
     clara.post(address, {"when": "now"})
     here.campaign.refresh_from_db()
     assert here.campaign.state == "held"
+
+
+@pytest.mark.parametrize("who", ["admin", "nobody"])
+def test_nobody_releases_what_they_agreed_to_by_writing_into_the_database_that_somebody_else_did(
+    strict: House, who: str
+) -> None:
+    letter, clara = strict.campaign, strict.people["editor"]
+    agree(letter, letter.version, by=clara, now=NOW)
+    people = [field.name for field in Approval._meta.fields if field.related_model is Person]
+    Approval.objects.update(**dict.fromkeys(people, strict.people.get(who)))
+    with pytest.raises(NotApproved, match="somebody else has to release"):
+        release(letter, now=NOW, by=clara)
+
+
+def test_a_yes_of_somebody_whose_account_is_gone_is_nobodys(strict: House) -> None:
+    letter, gone = strict.campaign, add_person("gone@lantern.example", password=PASSWORD, today=TODAY)
+    agree(letter, letter.version, by=gone, now=NOW)
+    gone.delete()
+    for by in (strict.people["editor"], None):
+        with pytest.raises(NotApproved, match="has to agree"):
+            release(letter, now=NOW, by=by)
 
 
 @pytest.mark.parametrize("what", ["text", "audience", "segment"])

@@ -245,10 +245,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('campaign', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='approval', serialize=False, to='campaigns.campaign')),
                 ('asked', models.DateTimeField(null=True)),
-                ('given', models.DateTimeField(null=True)),
-                ('content_digest_sealed', models.BinaryField(default=b'')),
+                ('yes_sealed', models.BinaryField(default=b'')),
                 ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
