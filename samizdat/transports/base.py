@@ -33,6 +33,7 @@ SENTENCES = {
     "connections": "A route needs between 1 and {most} connections.",
     "no_speed": "The rate of a route must be above zero. To send nothing by it, pause it.",
     "no_folder": "A folder route needs a whole path with three slashes, such as folder:///srv/outbox.",
+    "held": "Nobody has approved this route, whatever the database says of it. Remove it, then add it again.",
     "in_a_file": "{path} can be no folder, since {file} is a file. Name another folder.",
     "bad_host": "The URL of the route names no host. In user and password write @ as %40, : as %3A, / as %2F,"
     " ? as %3F and # as %23, then the host: smtp://user:password@mail.example.org:587.",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from samizdat import plugins
 from samizdat.accounts import actions as accounts
 from samizdat.accounts import pending_changes, sealed_people
 from samizdat.accounts.models import Organization, PendingChange, Person
@@ -20,7 +21,7 @@ from samizdat.delivery.actions import (
     resume_route,
     send_probe,
 )
-from samizdat.delivery.actions.routes import believe, probe_waiting
+from samizdat.delivery.actions.routes import believe, probe_route, probe_waiting
 from samizdat.delivery.engine.edition_loader import route_infos
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route
@@ -92,6 +93,21 @@ def test_nothing_goes_by_a_second_route_that_an_admin_adds_before_another_one_ap
     assert pending_changes.sentence_of(_only()) == "A new route, evil, hands emails to smtp://evil.example:587"
     pending_changes.approve(_only(), now=NOW, by=zoya)
     assert _used(guarded) == ["evil", "main"] and _host(evil) == "evil.example"
+
+
+def test_a_route_that_waits_is_not_used_because_somebody_wrote_into_the_database_that_it_lives(
+    guarded: House, vera: Person, zoya: Person
+) -> None:
+    evil = _evil(guarded, vera)
+    Route.objects.filter(pk=evil.pk).update(state="live")
+    evil.refresh_from_db()
+    change_route(evil, now=NOW, by=vera, priority=2)
+    infos = route_infos(guarded.organization.pk)
+    assert [one.name for one in infos if one.state in ("live", "throttled")] == ["main"]
+    with pytest.raises(plugins.BadRoute):
+        queries.transport_of(evil)
+    with pytest.raises(RouteRefused, match="Nobody has approved"):
+        probe_route(evil, now=NOW, by=vera)
 
 
 def test_of_the_only_admin_a_route_is_used_after_a_day(guarded: House, vera: Person) -> None:

@@ -96,9 +96,8 @@ def add_route(
                 state="waiting" if waits else "live",
                 changed=now,
             )
-            route.settings_sealed = seal_json(
-                keys, {"url": url.strip(), "password": password, "ours": by is None}, "route", "settings", route.pk
-            )
+            payload = {"url": url.strip(), "password": password, "ours": by is None, "held": waits}
+            route.settings_sealed = seal_json(keys, payload, "route", "settings", route.pk)
             route.save(update_fields=["settings_sealed"])
             record("route.added", organization, now=now, by=by, about=route.pk, detail={"name": name})
             if guarded:
@@ -152,7 +151,7 @@ def change_route(
     wanted = _wanted(name, known, url, password)
     # A URL that is given on the server itself may lead anywhere, also the one that an admin had given.
     ours = known.get("ours", True) and _leads_as(name, known["url"], wanted["url"])
-    wanted["ours"] = ours or (by is None and url is not None)
+    wanted |= {"ours": ours or (by is None and url is not None), "held": known.get("held", False)}
     settings = _settings(name, wanted["url"], wanted["password"], many, speed)
     turn = route.priority if priority is None else _place(priority)
     after = WayOut(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
@@ -196,7 +195,12 @@ def _ask_anew(route: Route, now: datetime, by: Any) -> None:
 
 def use_approved(route: Route, *, now: datetime, by: Any) -> None:
     """A route that waited is used like any other."""
-    Route.objects.filter(pk=route.pk, state="waiting").update(state="live", reason="", changed=now)
+    keys, column = keyring.keys(route.organization), ("route", "settings", route.pk)
+    with transaction.atomic():
+        mine = Route.objects.select_for_update().filter(pk=route.pk, state="waiting").first()
+        if mine is not None:
+            sealed = seal_json(keys, open_json(keys, bytes(mine.settings_sealed), *column) | {"held": False}, *column)
+            Route.objects.filter(pk=route.pk).update(settings_sealed=sealed, state="live", reason="", changed=now)
     record("route.resumed", route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
 
 
@@ -435,9 +439,17 @@ def name_of_removed(name: str, number: int) -> str:
 
 def probe_route(route: Route, *, now: datetime, by: Any = None) -> RouteTest:
     """Connects, signs in and leaves again; the route is afterwards what this says of it (believe)."""
-    verdict = asyncio.run(_probed(transport_of(route, for_test=True)))
+    verdict = asyncio.run(_probed(transport_for_test(route)))
     believe(route, replace(verdict, early=True), now=now, by=by)
     return RouteTest(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
+
+
+def transport_for_test(route: Route) -> Any:
+    """Errors: RouteRefused."""
+    try:
+        return transport_of(route, for_test=True)
+    except plugins.BadRoute as bad:
+        raise _refused(bad) from bad
 
 
 def probe_waiting(route: Route) -> RouteTest:
@@ -449,7 +461,7 @@ def probe_waiting(route: Route) -> RouteTest:
     keys, wanted = keyring.keys(route.organization), pending_changes.told_of(row)["wanted"]
     tried = copy(route)
     tried.settings_sealed = seal_json(keys, wanted, "route", "settings", route.pk)
-    verdict = asyncio.run(_probed(transport_of(tried, for_test=True)))
+    verdict = asyncio.run(_probed(transport_for_test(tried)))
     return RouteTest(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 
 

@@ -28,11 +28,11 @@ from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, RouteVer
 from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import route_refusals, sender_bans
 from samizdat.delivery.actions.rate_budgets import send_first
-from samizdat.delivery.actions.routes import believe, limit_of, silent
+from samizdat.delivery.actions.routes import believe, limit_of, silent, transport_for_test
 from samizdat.delivery.errors import NoRoute, WantsNoMail
 from samizdat.delivery.message_values import date_text
 from samizdat.delivery.models import Route
-from samizdat.delivery.queries import barred_at, transport_of
+from samizdat.delivery.queries import barred_at
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 
@@ -117,7 +117,7 @@ def send_test(
     ]
     for _message in messages:
         send_first(route, now)
-    tried, _verdict = asyncio.run(_carry(transport_of(route, for_test=True), messages))
+    tried, _verdict = asyncio.run(_carry(transport_for_test(route), messages))
     if any(result.ok for result in tried):
         sender_bans.lift(route, domain(sender), now=now, by=by)
     for result in tried:
@@ -151,7 +151,7 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> TestR
     content = dkim_keys.signed(route, sender, first.encode() + rest)
     send_first(route, now)
     probe = plugins.Message(0, 0, sender, address, content)
-    [tried], verdict = asyncio.run(_carry(transport_of(route, for_test=True), [probe]))
+    [tried], verdict = asyncio.run(_carry(transport_for_test(route), [probe]))
     if tried.ok or verdict.state != "ok":
         if by is None or address == normalize(sealed_people.email_of(by)):
             verdict = replace(verdict, early=True)  # No stranger's server can have said it.
