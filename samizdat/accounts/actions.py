@@ -369,8 +369,7 @@ def _let_in(person: Person, invitation: Invitation, now: datetime) -> None:
 
 def _use(token: str, now: datetime) -> Invitation:
     invitation = invitation_of(token, now)
-    # The row is the lock: of two who press at once one finds it used.
-    if not Invitation.objects.filter(id=invitation.id, used=False).update(used=True, mac=b""):
+    if not grants.end_invitation(invitation.organization, invitation.pk):
         raise InvitationGone(_gone())
     return invitation
 
@@ -406,7 +405,7 @@ def _hash(token: str) -> bytes:
 
 def withdraw_invitation(invitation: Invitation, *, by: Person | None, now: datetime) -> None:
     with transaction.atomic():
-        Invitation.objects.filter(id=invitation.id, used=False).update(used=True)
+        grants.end_invitation(invitation.organization, invitation.pk)
         pending_changes.stop_about(invitation.organization, "invitation", invitation.id, now=now, by=by)
 
 

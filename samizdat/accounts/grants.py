@@ -1,7 +1,8 @@
 """What a row grants holds only with a MAC under a key of the instance: whoever writes the database without keys makes
 nobody an admin, raises no invitation and shortens no wait (threat model, docs/keys.md).
 
-What no MAC tells is an older state put back: a row that was there once fits again.
+What no MAC tells is an older state put back: a row that was there once fits again. Where the log says what became of
+a row, as of a change or an export that waited, the log is asked as well.
 """
 
 import hashlib
@@ -61,7 +62,16 @@ def of_invitation(row: Invitation) -> tuple[Any, ...]:
 
 
 def of_change(row: PendingChange) -> tuple[Any, ...]:
-    facts = row.kind, row.about, row.by_id, row.created, float(row.waited_seconds), row.details_sealed
+    facts = (
+        row.state,
+        row.settled,
+        row.kind,
+        row.about,
+        row.by_id,
+        row.created,
+        float(row.waited_seconds),
+        row.details_sealed,
+    )
     noticed = () if row.noticed is None else ("noticed", row.noticed)
     refused = () if row.refused is None else ("refused", row.refused, row.tried)
     return "change", bytes(row.organization.uid), row.pk, *facts, *noticed, *refused
@@ -104,6 +114,13 @@ def open_invitation(row: Invitation) -> None:
 
 def opens(row: Invitation) -> bool:
     return fits(row.mac, *of_invitation(row))
+
+
+def end_invitation(organization: Organization, number: int) -> bool:
+    """It opens nothing any more, whatever is written into `used`; whether it could be used until now. The row is the
+    lock: of two who press at once one finds it used."""
+    mine = Invitation.objects.filter(pk=number, organization=organization, used=False)
+    return bool(mine.update(used=True, mac=b""))
 
 
 def memberships(**wanted: Any) -> list[Membership]:

@@ -65,7 +65,7 @@ def _do_invitation(row: PendingChange, details: dict[str, Any], _now: datetime) 
 
 
 def _undo_invitation(row: PendingChange, _now: datetime) -> None:
-    Invitation.objects.filter(pk=row.about or 0, organization=row.organization, used=False).update(used=True)
+    grants.end_invitation(row.organization, row.about or 0)
 
 
 def _say_setting(row: PendingChange, details: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
@@ -189,8 +190,7 @@ def notice(row: PendingChange, person: Any, now: datetime, *, by_mail: bool = Fa
     if not is_news_to(row, person, now, by_mail=by_mail):
         return
     with transaction.atomic():
-        mine = PendingChange.objects.select_related("organization").select_for_update(of=("self",))
-        fresh = mine.filter(pk=row.pk, state="waiting", noticed=None).first()
+        fresh = _locked(row, noticed=None)
         if fresh is not None and _is_ours(fresh):
             row.noticed, row.waited_seconds = fresh.noticed, fresh.waited_seconds = now, 0.0
             _save(fresh)
@@ -201,8 +201,7 @@ def refuse(row: PendingChange, refused: Collection[Any], now: datetime) -> None:
     if not are_out_of_reach(row, refused, now):
         return
     with transaction.atomic():
-        mine = PendingChange.objects.select_related("organization").select_for_update(of=("self",))
-        fresh = mine.filter(pk=row.pk, state="waiting", noticed=None).first()
+        fresh = _locked(row, noticed=None)
         if fresh is not None and _is_ours(fresh):
             note_refused(fresh, now)
             _save(fresh)
@@ -291,7 +290,23 @@ def receipts_of(row: Any) -> dict[str, Any]:
 
 
 def _is_ours(row: PendingChange) -> bool:
+    """Whether we wrote it as it stands, and the log doesn't say that it was settled: an older row fits its MAC."""
+    return _fits(row) and not _was_settled(row)
+
+
+def _was_settled(row: PendingChange) -> bool:
+    events = Event.objects.filter(organization=row.organization_id, about=row.pk, kind__in=(DONE, STOPPED, FAILED))
+    return events.exists()
+
+
+def _fits(row: PendingChange) -> bool:
     return grants.fits(row.mac, *grants.of_change(row))
+
+
+def _locked(row: PendingChange, **wanted: Any) -> PendingChange | None:
+    """As it stands now, if it still waits: of two who press, the second finds none."""
+    rows = PendingChange.objects.select_related("organization", "by").select_for_update(of=("self",))
+    return rows.filter(pk=row.pk, state="waiting", **wanted).first()
 
 
 def count(row: Any, passed: timedelta, seen: Seen | None) -> float:
@@ -323,9 +338,11 @@ def _do_late(row: PendingChange, now: datetime) -> None:
 
 def _fail(row: PendingChange, now: datetime) -> None:
     with transaction.atomic():
-        if PendingChange.objects.filter(pk=row.pk, state="waiting").update(state="failed", settled=now):
+        fresh = _locked(row)
+        if fresh is not None:
+            _end(fresh, "failed", now, None)
             record(FAILED, row.organization, now=now, about=row.pk)
-            _forget_secrets(row)
+            _forget_secrets(fresh)
 
 
 def is_admin(person: Person | None, organization: Organization) -> bool:
@@ -337,25 +354,41 @@ def is_admin(person: Person | None, organization: Organization) -> bool:
 
 
 def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, act: bool = True) -> bool:
-    """WHERE is the lock: of two who press, the second changes nothing. act: what follows from it is done."""
-    kind = _kind(row.kind)
-    if state == "done" and not _is_ours(row):
-        raise ChangeRefused(_("This change was altered in the database by other means. Stop it and ask for it again."))
+    """Whether it waited until now. act: what follows from it is done."""
     with transaction.atomic():
-        mine = PendingChange.objects.filter(pk=row.pk, state="waiting")
-        if not mine.update(state=state, settled=now, settled_by=by):
+        fresh = _locked(row)
+        if fresh is None:
             return False
-        record(DONE if state == "done" else STOPPED, row.organization, now=now, by=by, about=row.pk)
-        if act and state == "done" and kind.do is not None:
-            kind.do(row, told_of(row), now)
-        if act and state == "stopped" and kind.undo is not None:
-            kind.undo(row, now)
-        _forget_secrets(row)
+        was_settled = _was_settled(fresh)
+        if state == "done" and (was_settled or not _fits(fresh)):
+            sentence = _("This change was altered in the database by other means. Stop it and ask for it again.")
+            raise ChangeRefused(sentence)
+        _end(fresh, state, now, by)
+        record(DONE if state == "done" else STOPPED, fresh.organization, now=now, by=by, about=fresh.pk)
+        if act and not was_settled:
+            _act(fresh, now)
+        _forget_secrets(fresh)
     row.refresh_from_db()
     return True
 
 
+def _end(row: PendingChange, state: str, now: datetime, by: Person | None) -> None:
+    """With a MAC of that state, so that nothing is waiting again because somebody writes that it is."""
+    is_ours = _fits(row)
+    row.state, row.settled, row.settled_by = state, now, by
+    row.mac = grants.mac(*grants.of_change(row)) if is_ours else b""
+    row.save(update_fields=["state", "settled", "settled_by", "mac"])
+
+
+def _act(row: PendingChange, now: datetime) -> None:
+    kind = _kind(row.kind)
+    if row.state == "done" and kind.do is not None:
+        kind.do(row, told_of(row), now)
+    if row.state == "stopped" and kind.undo is not None:
+        kind.undo(row, now)
+
+
 def _forget_secrets(row: PendingChange) -> None:
     secret = _kind(row.kind).secret
-    if secret and _is_ours(row):
+    if secret and _fits(row):
         _tell(row, {word: value for word, value in told_of(row).items() if word not in secret})

@@ -45,7 +45,6 @@ FETCHED_ALONE = timedelta(minutes=1)
 
 EXPORTED: EventKind = "subscribers.exported"
 SEEN: EventKind = "subscribers.exported.seen"
-FETCHED: EventKind = "subscribers.export.fetched"
 
 type Clock = Callable[[], datetime]
 
@@ -190,7 +189,7 @@ def direct(
 
 def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datetime) -> None:
     """Whole."""
-    done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now}
+    done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now, "mac": b""}
     Export.objects.filter(pk=row.pk, owner=row.owner).update(**done, details_sealed=_told_without_her_like(row))
     row.refresh_from_db()
 
@@ -206,8 +205,8 @@ def _told_without_her_like(row: Export) -> bytes:
 def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:
     """The worker makes what was asked for; what a killed one had begun is made anew. Errors: ExportTaken."""
     row = _take(export_id, now())
-    if not permits.is_ours(row):
-        log.error("An export was asked for by somebody who has no keys; it was not made.")
+    if not permits.is_ours(row) or (row.released_at or row.created) < now() - LIFETIME:
+        log.error("An export was asked for by somebody who has no keys, or is over; it was not made.")
         _failed(row, "not_permitted")
         row.refresh_from_db()
         return row
@@ -267,7 +266,8 @@ def _take(export_id: int, now: datetime) -> Export:
 def _failed(row: Export, problem: str) -> None:
     with suppress(DatabaseError):
         stored_file.drop(row)
-        Export.objects.filter(pk=row.pk, owner=row.owner).update(state="failed", problem=problem[:40], owner="")
+        failed = {"state": "failed", "problem": problem[:40], "owner": "", "mac": b""}
+        Export.objects.filter(pk=row.pk, owner=row.owner).update(**failed)
 
 
 def is_alive(row: Export, now: datetime) -> bool:
@@ -284,9 +284,9 @@ def cancel(row: Export, *, now: datetime, by: Any) -> None:
     """Not wanted any more: nothing of the file stays. Whoever makes it notices."""
     moved = Export.objects.filter(pk=row.pk, state__in=("held", "asked", "running", "ready"))
     with transaction.atomic():
-        if moved.update(state="over", owner="", details_sealed=_told_without_her_like(row)):
+        if moved.update(state="over", owner="", details_sealed=_told_without_her_like(row), mac=b""):
             stored_file.drop(row)
-            record("subscribers.export.dropped", row.organization, about=row.pk, by=by, now=now)
+            record(permits.DROPPED, row.organization, about=row.pk, by=by, now=now)
 
 
 def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
@@ -300,7 +300,7 @@ def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
             if Export.objects.filter(pk=row.pk, state="ready").exists():
                 raise ExportRefused("taken", _("This file is being downloaded. Wait a minute, then try again."))
             raise ExportRefused("gone", _("This file is not here any more. Ask for a new one."))
-        record(FETCHED, row.organization, about=row.pk, by=by, now=at)
+        record(permits.FETCHED, row.organization, about=row.pk, by=by, now=at)
     return _fetched(row, Export.objects.filter(pk=row.pk, state="ready", owner=mine), now)
 
 
@@ -322,7 +322,7 @@ def sweep(now: datetime) -> int:
     old = Export.objects.filter(begun, state__in=("asked", "running", "ready", "writing"))
     rows = [row for row in old if row.state == "ready" or not is_alive(row, now)]
     for row in rows:
-        Export.objects.filter(pk=row.pk, owner=row.owner).update(state="over", owner="")
+        Export.objects.filter(pk=row.pk, owner=row.owner).update(state="over", owner="", mac=b"")
     left = Export.objects.filter(state__in=("over", "failed", "fetched"), pieces__isnull=False).distinct()
     for row in left:
         stored_file.drop(row)

@@ -28,8 +28,6 @@ log = logging.getLogger("samizdat.worker")
 # What nobody said yes to in this time is over.
 LAPSE = timedelta(days=7)
 
-AGREED: EventKind = "subscribers.export.agreed"
-
 
 def agree(row: Export, *, now: datetime, by: Any) -> None:
     """Another admin says yes: the worker makes it. Errors: ExportRefused."""
@@ -42,17 +40,19 @@ def agree(row: Export, *, now: datetime, by: Any) -> None:
             "not_permitted", _("This export was altered in the database by other means. Ask for it anew.")
         )
     with transaction.atomic():
-        if _begin(row, now, agreed_by=by):
-            record(AGREED, row.organization, about=row.pk, by=by, now=now)
+        if _begin(row, now, permits.AGREED, agreed_by=by):
             recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)
     row.refresh_from_db()
 
 
-def _begin(row: Export, now: datetime, **settled: Any) -> bool:
-    """The worker shall make it."""
-    row.state = "asked"
+def _begin(row: Export, now: datetime, why: EventKind, **settled: Any) -> bool:
+    """The worker shall make it. why: the kind of its event."""
+    row.state, row.released_at = "asked", now
     mine = Export.objects.filter(pk=row.pk, state="held")
-    return bool(mine.update(state="asked", released_at=now, mac=permits.permit(row), **settled))
+    begun = bool(mine.update(state="asked", released_at=now, mac=permits.permit(row), **settled))
+    if begun:
+        record(why, row.organization, about=row.pk, by=settled.get("agreed_by"), now=now)
+    return begun
 
 
 def notice(row: Export, person: Any, now: datetime, *, by_mail: bool = False) -> None:
@@ -109,7 +109,7 @@ def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = N
             continue
         if not permits.is_ours(row):
             log.error("An export that waited was written by somebody who has no keys; it was dropped.")
-            Export.objects.filter(pk=row.pk, state="held").update(state="failed", problem="not_permitted")
+            Export.objects.filter(pk=row.pk, state="held").update(state="failed", problem="not_permitted", mac=b"")
             continue
         if not pending_changes.counts(row, now):
             continue
@@ -119,5 +119,7 @@ def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = N
                 pk=row.pk, state="held", waited_seconds__lte=row.waited_seconds, **pending_changes.receipts_of(row)
             )
             mine.update(waited_seconds=row.waited_seconds, mac=permits.permit(row))
-        elif _begin(row, now, waited_seconds=row.waited_seconds):
-            recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)
+            continue
+        with transaction.atomic():
+            if _begin(row, now, permits.WAITED, waited_seconds=row.waited_seconds):
+                recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)

@@ -1,24 +1,41 @@
 """Whether an export may be made, by a MAC (accounts/grants.py): whoever writes the database without keys cannot have
-one made that waits for its approval, nor shorten its day."""
+one made that waits for its approval, nor shorten its day, nor have one made again that is over."""
 
 from typing import Any
 
 from samizdat.accounts import grants
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
 from samizdat.portability.models import Export
+
+AGREED: EventKind = "subscribers.export.agreed"
+WAITED: EventKind = "subscribers.export.waited"  # Its day has passed, and nobody stopped it.
+FETCHED: EventKind = "subscribers.export.fetched"
+DROPPED: EventKind = "subscribers.export.dropped"
+
+# What the log says of an export once it is none of these any more, so that an older row is not put back.
+_MADE = ("asked", "running")
+_LATER = {"held": (AGREED, WAITED, FETCHED, DROPPED), **dict.fromkeys(_MADE, (FETCHED, DROPPED))}
 
 
 def permit(row: Export) -> bytes:
-    """What is kept beside a row in its state, held or to be made."""
-    return grants.mac(*_facts(row))
+    """What is kept beside a row in its state; nothing where there is nothing to be made."""
+    return grants.mac(*_facts(row)) if row.state in _LATER else b""
 
 
 def is_ours(row: Export) -> bool:
-    return grants.fits(row.mac, *_facts(row))
+    """Whether we wrote it as it stands, and the log doesn't say that it went on from there."""
+    if row.state not in _LATER or not grants.fits(row.mac, *_facts(row)):
+        return False
+    events = Event.objects.filter(organization=row.organization_id, about=row.pk, kind__in=_LATER[row.state])
+    return not events.exists()
 
 
 def _facts(row: Export) -> tuple[Any, ...]:
-    waits = (row.created, float(row.waited_seconds)) if row.state == "held" else ()
+    # A worker begins and begins anew what was asked for: to it both are the same.
+    state = "asked" if row.state in _MADE else row.state
+    waits = (float(row.waited_seconds),) if row.state == "held" else ()
     noticed = ("noticed", row.noticed) if waits and row.noticed else ()
     refused = ("refused", row.refused, row.tried) if waits and row.refused else ()
-    facts = row.pk, row.format, row.plain, row.by_id, row.details_sealed
-    return "export held" if waits else "export", bytes(row.organization.uid), *facts, *waits, *noticed, *refused
+    facts = state, row.pk, row.format, row.plain, row.by_id, row.created, row.released_at, row.details_sealed
+    return "export", bytes(row.organization.uid), *facts, *waits, *noticed, *refused

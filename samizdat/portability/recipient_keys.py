@@ -8,14 +8,29 @@ from typing import Any
 from django.db import transaction
 
 from samizdat.core.crypto import seal
+from samizdat.core.crypto.seal import SealError
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
 from samizdat.portability.models import RecipientKey
 from samizdat.vault import keyring
+
+FORGOTTEN: EventKind = "subscribers.export.key_forgotten"
 
 
 def are_known(organization: Any, keys: Iterable[str]) -> bool:
     marks = {_mark(organization, key) for key in keys}
-    return RecipientKey.objects.filter(organization=organization, mark__in=list(marks)).count() == len(marks)
+    rows = RecipientKey.objects.select_related("organization").filter(organization=organization, mark__in=list(marks))
+    return {bytes(row.mark) for row in rows if not _was_forgotten(row)} == marks
+
+
+def _was_forgotten(row: RecipientKey) -> bool:
+    """Whether it was put back since, under its number; under any other one its text does not open."""
+    try:
+        _text(row)
+    except SealError:
+        return True
+    return Event.objects.filter(organization=row.organization_id, kind=FORGOTTEN, about=row.pk).exists()
 
 
 def know(organization: Any, keys: Iterable[str], *, now: datetime) -> None:
@@ -32,15 +47,19 @@ def know(organization: Any, keys: Iterable[str], *, now: datetime) -> None:
 
 def known(organization: Any) -> list[tuple[RecipientKey, str]]:
     """Each with its text, the oldest first."""
-    keys = keyring.keys(organization)
     rows = RecipientKey.objects.select_related("organization").filter(organization=organization).order_by("id")
-    return [(row, keys.open(bytes(row.key_sealed), "recipientkey", "key", row.pk).decode()) for row in rows]
+    return [(row, _text(row)) for row in rows]
+
+
+def _text(row: RecipientKey) -> str:
+    keys = keyring.keys(row.organization)
+    return keys.open(bytes(row.key_sealed), "recipientkey", "key", row.pk).decode()
 
 
 def forget(row: RecipientKey, *, now: datetime, by: Any) -> None:
     """The next export to it needs an approval again."""
     with transaction.atomic():
-        record("subscribers.export.key_forgotten", row.organization, about=row.pk, by=by, now=now)
+        record(FORGOTTEN, row.organization, about=row.pk, by=by, now=now)
         row.delete()
 
 

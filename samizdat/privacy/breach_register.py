@@ -22,7 +22,8 @@ from samizdat.audience.models import ConsentRecord, Suppression
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.models import MinuteTotal
 from samizdat.events.models import Event
-from samizdat.portability.actions import EXPORTED, FETCHED
+from samizdat.portability.actions import EXPORTED
+from samizdat.portability.permits import FETCHED
 from samizdat.privacy.legal_documents import LegalDocument, Section
 from samizdat.privacy.models import Breach
 from samizdat.privacy.settings import facts_of

@@ -18,9 +18,9 @@ from samizdat.accounts.sessions import SessionStore
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.portability import actions as exporting
-from samizdat.portability import approval
+from samizdat.portability import approval, recipient_keys
 from samizdat.portability.errors import ExportRefused
-from samizdat.portability.models import Export
+from samizdat.portability.models import Export, RecipientKey
 from samizdat.portability.write import ExportRequest
 from tests.conftest import NOW, PASSWORD, TODAY
 
@@ -175,6 +175,16 @@ def test_a_used_invitation_opens_nothing_when_somebody_writes_that_it_was_not(ho
         _accept(token, "eva")
 
 
+def test_an_invitation_that_was_withdrawn_opens_nothing_when_somebody_writes_that_it_was_not(
+    house: Any, vera: Person
+) -> None:
+    token = actions.invite(house, "viewer", note="", by=vera, now=NOW)
+    actions.withdraw_invitation(Invitation.objects.get(), by=vera, now=NOW)
+    Invitation.objects.update(used=False)
+    with pytest.raises(InvitationGone):
+        _accept(token)
+
+
 def test_an_invitation_that_waits_opens_nothing_when_somebody_takes_away_the_wait(house: Any, vera: Person) -> None:
     token = actions.invite(house, "editor", note="", by=vera, now=NOW)
     PendingChange.objects.update(state="done")
@@ -227,6 +237,59 @@ def test_a_change_that_was_made_another_one_is_not_approved(house: Any, vera: Pe
             PendingChange.objects.select_related("organization", "by").get(pk=row.pk), now=NOW, by=zoya
         )
     assert _role(other, house) == ""
+
+
+def _one() -> PendingChange:
+    return PendingChange.objects.select_related("organization", "by").get()
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("end", ["done", "stopped", "failed"])
+def test_a_change_that_was_settled_is_not_done_again_because_somebody_wrote_that_it_waits(
+    house: Any, vera: Person, clara: Person, end: str, older: bool
+) -> None:
+    """older: the whole row is put back as it was when it waited, with the MAC of then."""
+    zoya = _person(house, "Zoya", "admin")
+    row = _asked(house, clara, vera)
+    pending_changes.notice(row, zoya, NOW)
+    pending_changes.wait(NOW + DAY / 2, DAY / 2)
+    then = PendingChange.objects.values().get()
+    if end == "failed":
+        pending_changes._fail(row, NOW)
+    else:
+        (pending_changes.approve if end == "done" else pending_changes.stop)(row, now=NOW, by=zoya)
+    actions.give_role(clara, house, "viewer", by=None, now=NOW + DAY / 2)
+    PendingChange.objects.update(**(then if older else {"state": "waiting"}))
+    with pytest.raises(ChangeRefused):
+        pending_changes.approve(_one(), now=NOW + DAY, by=zoya)
+    pending_changes.wait(NOW + 2 * DAY, DAY)
+    assert (_role(clara, house), _one().state) == ("viewer", "failed")
+
+
+@pytest.mark.parametrize("end", ["done", "stopped"])
+def test_a_change_that_was_settled_is_not_done_again_though_its_event_was_deleted(
+    house: Any, vera: Person, clara: Person, end: str
+) -> None:
+    """What the worker has not linked yet can be deleted unseen."""
+    zoya = _person(house, "Zoya", "admin")
+    row = _asked(house, clara, vera)
+    pending_changes.notice(row, zoya, NOW)
+    (pending_changes.approve if end == "done" else pending_changes.stop)(row, now=NOW, by=zoya)
+    actions.give_role(clara, house, "viewer", by=None, now=NOW)
+    Event.objects.filter(kind__startswith="change.").delete()
+    PendingChange.objects.update(state="waiting", settled=None, settled_by=None)
+    pending_changes.wait(NOW + 2 * DAY, 2 * DAY)
+    assert (_role(clara, house), _one().state) == ("viewer", "failed")
+
+
+def test_what_was_approved_is_not_taken_away_by_stopping_an_older_row_of_it(house: Any, vera: Person) -> None:
+    zoya = _person(house, "Zoya", "admin")
+    token = actions.invite(house, "editor", note="", by=vera, now=NOW)
+    then = PendingChange.objects.values().get()
+    pending_changes.approve(_one(), now=NOW, by=zoya)
+    PendingChange.objects.update(**then)
+    pending_changes.stop(_one(), now=NOW, by=zoya)
+    assert actions.invitation_of(token, NOW)
 
 
 # -- settings
@@ -342,3 +405,63 @@ def test_an_export_whose_day_was_shortened_in_the_database_is_neither_made_nor_a
     approval.wait(NOW + timedelta(minutes=1), timedelta(minutes=1))
     row.refresh_from_db()
     assert row.state == "failed"
+
+
+@pytest.mark.parametrize("end", ["over", "failed", "fetched"])
+def test_an_export_that_is_over_is_not_made_again_because_somebody_wrote_that_it_was_asked_for(
+    house: Any, vera: Person, end: str
+) -> None:
+    row = exporting.ask(house, ExportRequest("csv", (AGE_KEY,)), now=NOW, by=None)
+    if end == "over":
+        exporting.sweep(NOW + 2 * DAY)
+    elif end == "failed":
+        exporting._failed(row, "broke")
+    else:
+        exporting.run(row.pk, now=lambda: NOW)
+        list(exporting.fetch(Export.objects.get(), now=lambda: NOW, by=vera))
+    assert Export.objects.get().state == end
+    Export.objects.update(state="asked")
+    assert exporting.run(row.pk, now=lambda: NOW).problem == "not_permitted"
+
+
+@pytest.mark.parametrize("end", ["stopped", "agreed", "waited", "fetched", "swept"])
+def test_an_older_row_of_an_export_that_was_put_back_is_not_made(house: Any, vera: Person, end: str) -> None:
+    zoya, later = _person(house, "Zoya", "admin"), NOW + DAY
+    row = _held(house, vera)
+    approval.notice(row, zoya, NOW)
+    approval.wait(NOW + DAY / 2, DAY / 2)
+    row = Export.objects.select_related("organization", "by").get()
+    if end in ("fetched", "swept"):
+        approval.agree(row, now=NOW, by=zoya)
+    then = Export.objects.values().get()
+    if end == "stopped":
+        exporting.cancel(row, now=NOW, by=zoya)
+    elif end == "agreed":
+        approval.agree(row, now=NOW, by=zoya)
+    elif end == "waited":
+        approval.wait(later, DAY / 2)
+    elif end == "fetched":
+        exporting.run(row.pk, now=lambda: NOW)
+        list(exporting.fetch(Export.objects.get(), now=lambda: NOW, by=vera))
+    else:
+        later = NOW + 2 * DAY
+        exporting.sweep(later)
+    Export.objects.update(**then)
+    approval.wait(later, DAY / 2)
+    if Export.objects.get().state == "asked":
+        exporting.run(row.pk, now=lambda: later)
+    row.refresh_from_db()
+    assert (row.state, row.problem, row.pieces.count()) == ("failed", "not_permitted", 0)
+
+
+@pytest.mark.parametrize("number", [0, 1000])
+def test_a_key_that_was_forgotten_is_not_known_because_its_row_was_put_back(
+    house: Any, vera: Person, number: int
+) -> None:
+    recipient_keys.know(house, [AGE_KEY], now=NOW)
+    assert recipient_keys.are_known(house, [AGE_KEY])
+    then = RecipientKey.objects.values().get()
+    recipient_keys.forget(RecipientKey.objects.get(), now=NOW, by=vera)
+    RecipientKey.objects.create(**then | {"id": then["id"] + number})
+    assert not recipient_keys.are_known(house, [AGE_KEY])
+    assert _held(house, vera)

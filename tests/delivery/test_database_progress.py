@@ -106,7 +106,7 @@ def test_a_count_that_somebody_without_keys_wrote_fences_a_database_that_has_not
     Location.objects.create(folder=b"", part=database_progress.RELEASES, digest=(1).to_bytes(16))
     database_progress.keep(dbclock.now())
     at_home.organization.refresh_from_db()
-    assert at_home.organization.fenced
+    assert at_home.organization.sending_locked
 
 
 def test_a_release_that_does_not_stand_in_the_log_releases_nothing(at_home: House) -> None:

@@ -20,7 +20,7 @@ from samizdat.audience.models import Subscriber
 from samizdat.core import bounded_json, consent, segment, zip_limits
 from samizdat.events.models import Event
 from samizdat.portability import actions as exporting
-from samizdat.portability import age_decryption, canary_alarms, growing, native, read, unpack
+from samizdat.portability import age_decryption, canary_alarms, growing, native, permits, read, unpack
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, ExportPiece
 from samizdat.portability.spreadsheet_cells import escape, unescape
@@ -504,7 +504,7 @@ def test_the_worker_makes_it_it_is_fetched_once_and_lies_nowhere_in_plain(audien
     assert row.state == "fetched" and not ExportPiece.objects.exists()
     with pytest.raises(ExportRefused, match="Ask for a new one"):
         exporting.fetch(row, now=lambda: NOW, by=None)
-    assert Event.objects.filter(kind=exporting.FETCHED).count() == 1
+    assert Event.objects.filter(kind=permits.FETCHED).count() == 1
 
 
 def test_a_broken_line_leaves_the_file_to_be_fetched_again(audience: Any) -> None:
@@ -527,7 +527,7 @@ def test_of_three_who_fetch_a_file_at_once_one_gets_it(audience: Any) -> None:
         with pytest.raises(ExportRefused, match="being downloaded"):
             exporting.fetch(row, now=lambda: NOW, by=None)
     assert len(b"".join(first)) == row.bytes
-    assert Event.objects.filter(kind=exporting.FETCHED).count() == 1
+    assert Event.objects.filter(kind=permits.FETCHED).count() == 1
     with pytest.raises(ExportRefused, match="Ask for a new one"):
         exporting.fetch(row, now=lambda: NOW, by=None)
 

@@ -151,7 +151,8 @@ def change_route(
     wanted = _wanted(name, known, url, password)
     # A URL that is given on the server itself may lead anywhere, also the one that an admin had given.
     ours = known.get("ours", True) and _leads_as(name, known["url"], wanted["url"])
-    wanted |= {"ours": ours or (by is None and url is not None), "held": known.get("held", False)}
+    wanted["ours"] = ours or (by is None and url is not None)
+    wanted["held"] = known.get("held", False)
     settings = _settings(name, wanted["url"], wanted["password"], many, speed)
     turn = route.priority if priority is None else _place(priority)
     after = WayOut(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
