@@ -52,7 +52,7 @@ def test_of_many_pasted_addresses_the_page_says_how_many_are_here_and_its_lines_
     form = {"addresses": "\n".join(people), "reason": "manual"}
     shown = desk("editor").post(_to(here, "stop-addresses"), form, follow=True).content.decode()
     assert "30 addresses were put on the stop list. Subscribers among them: 30." in shown
-    blinds = [bytes(blind) for blind in Suppression.objects.order_by("id").values_list("blind", flat=True)]
+    blinds = [bytes(blind) for blind in Suppression.objects.order_by("id").values_list("email_index", flat=True)]
     assert blinds == sorted(blinds)
 
 

@@ -205,7 +205,7 @@ def test_an_import_whose_worker_is_killed_goes_on_in_the_next_one(peopled: Insta
     # In one process, so that the kill falls into the middle.
     peopled.python(
         UPLOAD + f"import os, signal, time; actions.start({one}, now=now, by=None); "
-        f"[time.sleep(0.02) for _ in range(1000) if not {one}.row]; "
+        f"[time.sleep(0.02) for _ in range(1000) if not {one}.row_no]; "
         f"os.kill({peopled.children()['worker'][0]}, signal.SIGKILL); print(json.dumps({one}.state))"
     )
     until(lambda: peopled.python(UPLOAD + f"print(json.dumps({one}.state))") == "finished", 60)

@@ -254,8 +254,8 @@ def import_everything() -> None:
 
 def _fork(role: str, files: list[int], supervisor: int) -> int:
     """The number of the child. Errors: OSError."""
-    told, tells = os.pipe()
-    with open(told, "rb") as pipe:
+    answers, tells = os.pipe()
+    with open(answers, "rb") as pipe:
         try:
             between = os.fork()
             if between == 0:
