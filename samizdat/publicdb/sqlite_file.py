@@ -56,6 +56,10 @@ def make_empty(place: Path) -> None:
         os.close(descriptor)
 
 
+# Of each file of SQLite (https://www.sqlite.org/fileformat2.html, 1.3).
+_BEGINNING = b"SQLite format 3\0"
+
+
 def mode_in(folder: Path) -> int:
     """Of the public database's file: the folder has the group of the public process where that is another user than
     ours."""
@@ -87,6 +91,10 @@ def fault(place: Path, *, tables: bool = True, thorough: bool = False) -> str:
         return "something else stood in its place"
     if status.st_mode & 0o600 != 0o600:
         return CLOSED
+    # Whoever reads a file with another beginning may be kept waiting by those that still have it open, for ever.
+    with place.open("rb") as file:
+        if file.read(len(_BEGINNING)) not in (b"", _BEGINNING):
+            return "it is damaged"
     try:
         with _opened(place) as connection:
             return _bent(connection, tables) or (_damaged(connection) if thorough else "")
