@@ -41,6 +41,7 @@ _PUBLIC = frozenset(
 )
 
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_NO_NEW_PRIVS = 4, 15, 38
 # Of /proc/self/stat after the name: where words and environment begin and end that we were started with.
 _WORDS, _ENVIRONMENT = slice(45, 47), slice(47, 49)
@@ -138,12 +139,12 @@ def close_memory() -> None:
     process has to say it for itself: starting a program takes it back."""
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _prctl(_PR_SET_DUMPABLE, 0)
+    prctl(_PR_SET_DUMPABLE, 0)
 
 
 def name(role: str) -> None:
     """What `ps` and `top` show: a process that was forked has the words of the one that it was forked from."""
-    _prctl(_PR_SET_NAME, f"samizdat-{role}".encode())
+    prctl(_PR_SET_NAME, f"samizdat-{role}".encode())
     _overwrite(_WORDS, f"samizdat\0{role}".encode())
 
 
@@ -179,9 +180,9 @@ def lock_memory() -> None:
 def keep_privileges_low() -> None:
     """Whatever this process starts has no more rights than it has: no sudo, no setuid. For good, and from the first
     thread on. Not for workers and senders: the sendmail command of Postfix and of Exim needs its own."""
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _prctl(what: int, value: int | bytes) -> None:
+def prctl(what: int, value: int | bytes) -> None:
     with contextlib.suppress(OSError, AttributeError):  # Linux only.
         ctypes.CDLL(None).prctl(what, value, 0, 0, 0)

@@ -1,7 +1,6 @@
 """One child of the supervisor: `python -m samizdat.worker.processes.child desk|public|worker|sender [descriptor]`."""
 
 import contextlib
-import ctypes
 import importlib
 import logging
 import os
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator
 
 from samizdat import logs, processes, sandbox
 
-PR_SET_PDEATHSIG = 1
 KEYS_VARIABLE, PULSE_VARIABLE = "SAMIZDAT_KEYS_FD", "SAMIZDAT_PULSE_FD"
 # Seconds a child has after TERM or after its supervisor's death; then it ends without ceremony.
 LAST = 9.5
@@ -58,8 +56,8 @@ def end_with_parent(role: str) -> None:
     """The kernel tells us when the supervisor is gone. Asked for here and not before exec, since a change of user
     takes it back."""
     parent = os.getppid()
-    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere the thread below sees it a bit later.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, WITH_PARENT[role], 0, 0, 0)
+    # Linux only; elsewhere the thread below sees it a bit later.
+    processes.prctl(processes.PR_SET_PDEATHSIG, WITH_PARENT[role])
     if os.getppid() != parent or parent == 1:
         os._exit(1)
 

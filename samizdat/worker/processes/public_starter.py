@@ -6,7 +6,6 @@ elsewhere the supervisor ends what does not answer, and takes the other one of t
 """
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -32,7 +31,7 @@ LIMITS = {resource.RLIMIT_NPROC: 256, resource.RLIMIT_DATA: 512 << 20, resource.
 FIRST_TO_GO = 500
 # Seconds to end what the public process has left behind.
 LEFT_BEHIND = 5.0
-_PR_SET_CHILD_SUBREAPER, _F_SETSIG = 36, 10
+_F_SETSIG = 10
 
 
 def main(number: int, life: int, publicdb: str) -> int:
@@ -44,8 +43,7 @@ def main(number: int, life: int, publicdb: str) -> int:
     for kind, most in LIMITS.items():
         processes.limit(kind, most)
     _end_with(life)
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 1)
     sandbox.change_no_file()
     line = socket.socket(fileno=number)
     line.send(json.dumps({"reads": not publicdb or os.access(publicdb, os.R_OK)}).encode())

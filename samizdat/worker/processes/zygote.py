@@ -10,7 +10,6 @@ often another user, so it is started as a program of its own.
 """
 
 import contextlib
-import ctypes
 import errno
 import gc
 import importlib
@@ -44,7 +43,6 @@ MODULES = (
 PATIENCE = 60.0
 # Bytes of a message, and descriptors with it: keys, signs of life, and the socket to listen on.
 MOST, MOST_FILES = 4096, 3
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _GONE = "The process that the others are forked from was ended, or hangs. Another one takes its place."
 
 
@@ -89,7 +87,7 @@ class Zygote:
 
     def __init__(self) -> None:
         _forget()
-        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 1)
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         supervisor = os.getpid()
         with processes.no_terminal() as errors, theirs:
@@ -146,7 +144,7 @@ class Zygote:
         self._line.close()
         self._process.kill()
         self._process.wait()
-        _prctl(_PR_SET_CHILD_SUBREAPER, 0)
+        processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 0)
 
     def reap_others(self, ours: set[int]) -> None:
         """What children have left behind belongs to us as well, as to every subreaper."""
@@ -206,7 +204,7 @@ def _keep_open(kept: set[int]) -> None:
 
 def serve(number: int, supervisor: int) -> int:
     """Imports everything, then forks a child for each question until the supervisor is gone."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    processes.prctl(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor:
         return 1
     os.umask(0o077)
@@ -309,11 +307,6 @@ def _end_as(work: Any, *given: Any) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
-
-
-def _prctl(what: int, value: int) -> None:
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(what, value, 0, 0, 0)
 
 
 if __name__ == "__main__":
