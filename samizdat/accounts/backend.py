@@ -17,8 +17,8 @@ from samizdat.core.mail.address import BadAddress
 
 
 class BlindIndexBackend(BaseBackend):
-    """Finds a person by the blind index of their address. Raises throttle.Throttled, queues.Crowded and, to whoever
-    knows the password, AccountLocked."""
+    """Finds a person by the blind index of their address. Raises throttle.Throttled, password_queues.QueueFull and, to
+    whoever knows the password, AccountLocked."""
 
     def authenticate(
         self, request: Any, email: str = "", password: str = "", device: str = "", **_ignored: Any

@@ -71,7 +71,7 @@ def read(payload: dict[str, Any]) -> Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class FilterQuery:
+class FilterPage:
     """Row ids, falling, and the id below which to go on; None at the end."""
 
     ids: list[int]
@@ -134,7 +134,7 @@ class Search:
         along = min(ways, key=lambda way: ways[way])
         return along, max(1, ways[along])
 
-    def look(self, below: int | None, limit: int, seconds: float | None = None) -> FilterQuery:
+    def look(self, below: int | None, limit: int, seconds: float | None = None) -> FilterPage:
         """The next `limit` of them below an id; fewer where the seconds are used up before, or at the end."""
         until = None if seconds is None else time.monotonic() + seconds
         ids: list[int] = []
@@ -144,11 +144,11 @@ class Search:
             low = max(self.low, at - self._width(passed))
             ids += filters_sql.wanted_ids(self.wanted, self.along, low, at, limit - len(ids))
             if len(ids) >= limit:
-                return FilterQuery(ids, ids[-1])
+                return FilterPage(ids, ids[-1])
             at, passed = low, min(4 * passed, max(MOST, 2 * limit))
             if until is not None and time.monotonic() > until and at > self.low:
-                return FilterQuery(ids, at)
-        return FilterQuery(ids, None)
+                return FilterPage(ids, at)
+        return FilterPage(ids, None)
 
     def slices(self, size: int, below: int | None = None) -> Iterator[list[int]]:
         """All of them, so many at a time."""

@@ -341,7 +341,9 @@ class Import(models.Model):
     counts = models.JSONField(default=dict)
     file_no = models.PositiveIntegerField(default=0)  # File of the export, in reading order …
     row_no = models.BigIntegerField(default=0)  # … rows of it that are committed …
-    slice_no = models.PositiveIntegerField(default=0)  # … and slices of the stretch after them (incoming/prepare.py).
+    slice_no = models.PositiveIntegerField(
+        default=0
+    )  # … and slices of the stretch after them (imports/reading/parse.py).
     rows_total = models.BigIntegerField(null=True)
     bytes_read = models.BigIntegerField(default=0)
     bytes_total = models.BigIntegerField(default=0)

@@ -170,7 +170,7 @@ class CountedPress:
 
 
 @dataclass(frozen=True, slots=True)
-class CountedUrls:
+class CountedQuestion:
     """The question of a version (its place), and each answer with how often it was given."""
 
     place: int
@@ -198,11 +198,11 @@ def presses(edition: Edition, url: str = "") -> dict[int, int]:
     return dict(rows)
 
 
-def answers(edition: Edition) -> list[CountedUrls]:
+def answers(edition: Edition) -> list[CountedQuestion]:
     """What was asked in each version, with the answers; [] where nothing was."""
     sums = {(row.variant_no, row.answer): row.count for row in AnswerTotal.objects.filter(edition=edition)}
     return [
-        CountedUrls(
+        CountedQuestion(
             place, asked["question"], [(answer, sums.get((place, at), 0)) for at, answer in enumerate(asked["answers"])]
         )
         for place, details in _frozen(edition).items()

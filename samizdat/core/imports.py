@@ -1,7 +1,7 @@
 """What importers and the rest tell each other: what was found, what shall become of it, and what comes in.
 
 Values alone, so that both sides know them by type and neither knows the other. What an importer must be able to do is
-in importers/base.py, what apps may ask of importers in import_files.py.
+in importers/base.py, what apps may ask of importers in plugins.py.
 """
 
 import re

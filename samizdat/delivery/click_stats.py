@@ -15,7 +15,7 @@ from samizdat.core import totals
 from samizdat.core.ab_test import NAMES
 from samizdat.core.totals import FEWEST, Span, is_few, rounded
 from samizdat.delivery.actions.ab_test import parts
-from samizdat.delivery.actions.language_choice import RecipientLanguage, books
+from samizdat.delivery.actions.language_choice import LanguageTotals, books
 
 # What stands in a file or a table where one to nineteen people are behind a number.
 FEW = f"<{FEWEST}"
@@ -113,7 +113,7 @@ def _reached(campaign: Any) -> dict[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkGroup:
+class VersionGroup:
     """Versions whose numbers are said as one. counts: by state, together `people`; {} where they were not kept."""
 
     places: tuple[int, ...]
@@ -122,7 +122,7 @@ class LinkGroup:
     counts: Mapping[str, int]
 
 
-def groups(campaign: Any) -> list[LinkGroup]:
+def groups(campaign: Any) -> list[VersionGroup]:
     """What became of a letter by language; together its books. Languages of fewer than twenty people stand together
     at the end, with the smallest of the others where they were still too few: so no small number is the difference of
     two others. [] where nothing is left to tell apart.
@@ -138,12 +138,12 @@ def groups(campaign: Any) -> list[LinkGroup]:
     return link_groups if sum(bool(row.people) for row in link_groups) > 1 else []
 
 
-def _group(some: list[RecipientLanguage]) -> LinkGroup:
+def _group(some: list[LanguageTotals]) -> VersionGroup:
     counts: Counter[str] = Counter()
     for row in some:
         counts.update(row.counts)
     names = formatting.languages(row.language for row in some)
-    return LinkGroup(tuple(row.place for row in some), names, sum(row.people for row in some), counts)
+    return VersionGroup(tuple(row.place for row in some), names, sum(row.people for row in some), counts)
 
 
 def counted(campaign: Any) -> bool:

@@ -160,7 +160,7 @@ def _compute_anew(by: timedelta, now: datetime) -> None:
 
 
 def _retries(by: timedelta, now: datetime) -> None:
-    """pace.due_after and pace.first_after of each, in a few statements: there can be hundreds of thousands."""
+    """rate.due_after and rate.first_after of each, in a few statements: there can be hundreds of thousands."""
     # Who waits for a provider waits for a person, and for no time.
     before, rows = now - by, Retry.objects.exclude(due=rate.LATER)
     rows.filter(due__gt=before + rate.LONGEST_WAIT).update(due=before + rate.WAITS[0])

@@ -29,7 +29,7 @@ from samizdat.events.models import Event
 from samizdat.options import data_folder
 from samizdat.vault import keyring
 
-# Said among the parts of a place (location.PARTS) that differ.
+# Said among the parts of a place (copied_installation.PARTS) that differ.
 REWOUND = "rewound"
 # Counts releases in the database, so that those on one machine count for the notes of the others.
 RELEASES = "releases"

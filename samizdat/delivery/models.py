@@ -169,7 +169,7 @@ class Worker(models.Model):
     engine = models.BigIntegerField(null=True)  # Its number among the workers of the task engine.
     forgotten = models.BooleanField(default=False, db_default=False)  # A person said that it will not come back.
     ended = models.DateTimeField(null=True)
-    # Groups of results that the database has taken from it; its journal counts along (engine/rewound.py).
+    # Groups of results that the database has taken from it; its journal counts along (engine/rewound_database.py).
     written = models.BigIntegerField(default=0, db_default=0)
 
 
@@ -358,7 +358,8 @@ class SmtpReply(models.Model):
 
 
 class DeliveryArchiveTotal(models.Model):
-    """How many messages of an edition had which fate, once the rows that said whose are gone (actions/folding.py)."""
+    """How many messages of an edition had which fate, once the rows that said whose are gone
+    (actions/delivery_retention.py)."""
 
     pk = models.CompositePrimaryKey("edition_id", "state")
     edition = models.ForeignKey("campaigns.Edition", models.CASCADE, related_name="folded", db_index=False)
@@ -369,7 +370,7 @@ class DeliveryArchiveTotal(models.Model):
 
 class RemoteCheck(models.Model):
     """What somebody at the desk wants to know of other people's servers, and what those said: the worker asks
-    (actions/questions.py), so that no page waits for them. Gone once it was read, or after an hour."""
+    (actions/remote_checks.py), so that no page waits for them. Gone once it was read, or after an hour."""
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
     by = models.ForeignKey("accounts.Person", models.CASCADE, related_name="+")

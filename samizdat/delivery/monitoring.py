@@ -115,7 +115,7 @@ def waits_for(campaign: Campaign) -> list[dict[str, Any]]:
 
 def waits_for_route(campaign: Campaign, now: datetime) -> tuple[str, datetime] | None:
     """The route that a campaign on its way waits for, and until when: the first that takes its domain asked for so
-    little patience that the next one is not used (engine/route_run.py). None where something goes out.
+    little patience that the next one is not used (engine/route_worker.py). None where something goes out.
     """
     if campaign.state != "sending":
         return None

@@ -235,7 +235,7 @@ def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -
             stop=stop,
         )
         out.close()
-    except subscribers.ExportedSuppression:
+    except subscribers.ExportStopped:
         Export.objects.filter(pk=row.pk, owner=row.owner).update(state="asked", owner="")
     except ExportTaken:
         raise

@@ -15,7 +15,7 @@ from samizdat.audience.models import STATUSES
 from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.portability import canary, subscribers
-from samizdat.portability.selection import SelectionLimit
+from samizdat.portability.selection import SelectedRows
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.portability.zip_stream import PlainWriter, ZipWriter
 
@@ -43,7 +43,7 @@ def write(
     planted: canary.Canary | None,
     progress: subscribers.ExportProgress,
     list_id: int | None,
-    only: SelectionLimit | None = None,
+    only: SelectedRows | None = None,
 ) -> dict[str, Any]:
     """Everybody, or everybody who is on one list, or whom `only` holds. How many."""
     table.head(_head(home, list_id))
@@ -64,7 +64,7 @@ def write(
 
 
 def _pages(
-    home: subscribers.ExportContext, list_id: int | None, only: SelectionLimit | None
+    home: subscribers.ExportContext, list_id: int | None, only: SelectedRows | None
 ) -> Iterator[list[subscribers.ExportedSubscriber]]:
     for ids in _all_ids(home) if only is None else only.pages(PAGE):
         page = subscribers.whole(home, ids)

@@ -17,7 +17,7 @@ from samizdat.core import consent
 from samizdat.core.crypto import canary as marks
 from samizdat.core.crypto import seal
 from samizdat.portability import canary, subscribers
-from samizdat.portability.selection import SelectionLimit
+from samizdat.portability.selection import SelectedRows
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.portability.zip_stream import ZipWriter
 
@@ -42,7 +42,7 @@ def write(
     planted: canary.Canary | None,
     progress: subscribers.ExportProgress,
     lists: list[int],
-    only: SelectionLimit | None = None,
+    only: SelectedRows | None = None,
 ) -> dict[str, Any]:
     """Counts by list and status of the files; of those alone whom `only` holds."""
     counts: dict[str, dict[str, int]] = {}
@@ -126,7 +126,7 @@ def file_of(status: int, may: int) -> str:
 
 
 def _pages(
-    home: subscribers.ExportContext, list_id: int, wanted: str, only: SelectionLimit | None
+    home: subscribers.ExportContext, list_id: int, wanted: str, only: SelectedRows | None
 ) -> Iterator[list[subscribers.ExportedSubscriber]]:
     """Those of a file. Each status is walked through along its index; most have nobody for most files."""
     own = STATUSES.index(wanted)

@@ -54,7 +54,7 @@ def write(
     extras: Callable[[subscribers.ExportContext], dict[str, Any]],
     parts: Iterable[Any] = (),
 ) -> dict[str, Any]:
-    """Writes everything; gives back the counts of the manifest. `parts`: besides.Part each."""
+    """Writes everything; gives back the counts of the manifest. `parts`: base.Part each."""
     for name, value in _tables(home, keys).items():
         box.add_json(name, value)
     counts: dict[str, Any] = {}

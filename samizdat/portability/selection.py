@@ -41,7 +41,7 @@ class SelectionFilter:
         if self.segment is None:
             yield from Search(organization, asked or Filter()).slices(SLICE)
             return
-        inside = None if asked is None else SelectionLimit(Search(organization, asked).slices(SLICE))
+        inside = None if asked is None else SelectedRows(Search(organization, asked).slices(SLICE))
         for page in self.reader(organization, now).ids():
             yield page if inside is None else [id for id in page if inside.has(id)]
 
@@ -65,7 +65,7 @@ class SelectionFilter:
         return sorted(islice((id for page in self.ids(organization, now) for id in page), many))
 
 
-class SelectionLimit:
+class SelectedRows:
     """Row ids to be asked whether they hold one, eight bytes each."""
 
     def __init__(self, pages: Iterator[list[int]]) -> None:

@@ -152,7 +152,7 @@ def _suppressions(home: ExportContext, people: dict[int, ExportedSubscriber], ro
 type Tell = Callable[[int, int], None]
 
 
-class ExportedSuppression(Exception):
+class ExportStopped(Exception):
     """The process is to end: the file is not finished."""
 
 
@@ -170,4 +170,4 @@ class ExportProgress:
         if self.tell:
             self.tell(min(self.done, self.whole), self.whole)
         if self.stop and self.stop():
-            raise ExportedSuppression
+            raise ExportStopped

@@ -44,8 +44,8 @@ _opening: set[int] = set()  # Organizations whose file is being opened; 0: on th
 
 
 class UnpackFailed(ValueError):
-    """The file cannot be opened; the one argument is a code: of unsealing.Unopened, "foreign_file", "costs_too_much",
-    "busy"."""
+    """The file cannot be opened; the one argument is a code: of age_decryption.Unopened, "foreign_file",
+    "costs_too_much", "busy"."""
 
     @property
     def code(self) -> str:

@@ -1,6 +1,6 @@
 """An export of our own format that somebody drops at the desk: known, opened, looked through, brought in by the worker.
 
-It is an import like any other (actions/imports.py has its uploading and cancelling), with this instead of columns: it
+It is an import like any other (imports/actions.py has its uploading and cancelling), with this instead of columns: it
 goes into an organization that nobody was in before, or nowhere, and everything in it is told before a row is written.
 """
 
@@ -212,7 +212,7 @@ def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | 
     try:
         with override(row.organization.language), _opened(row) as opened:
             restore.bring_upload(row, opened, int(highest), now=now, stop=stopped)
-    except subscribers.ExportedSuppression:
+    except subscribers.ExportStopped:
         # Let go of by now: whoever stops it leaves it to the next one.
         Import.objects.filter(pk=row.pk, state="running", owner="").update(state="stopped", problem="")
     except ExportRefused as refused:

@@ -11,7 +11,7 @@ from samizdat.audience.filters import Filter
 from samizdat.audience.numbers import one_number
 from samizdat.portability import age_encryption, canary, flat_table, mailchimp, native, subscribers, tables
 from samizdat.portability.parts import registry
-from samizdat.portability.selection import SelectionFilter, SelectionLimit
+from samizdat.portability.selection import SelectedRows, SelectionFilter
 from samizdat.portability.zip_stream import PlainWriter, ZipOutput, ZipWriter
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
@@ -62,7 +62,7 @@ def write(
     tell: subscribers.Tell | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> tuple[dict[str, Any], int]:
-    """(counts, bytes written). Errors: ExportRefused, people.Stopped."""
+    """(counts, bytes written). Errors: ExportRefused, subscribers.ExportStopped."""
     home = subscribers.ExportContext(organization)
     if planted is not None and not canary.is_free(home, planted):
         planted.person.number = one_number(organization.id)
@@ -96,7 +96,7 @@ def _write(
 ) -> dict[str, Any]:
     only = None
     if wish.segment is not None or wish.fit is not None:
-        only = SelectionLimit(wish.wanted.ids(home.organization, now))
+        only = SelectedRows(wish.wanted.ids(home.organization, now))
     one_list = wish.lists[0] if wish.lists else None
     if wish.format == "csv":
         return flat_table.write(flat_table.CsvTable(box, "subscribers.csv"), home, planted, progress, one_list, only)

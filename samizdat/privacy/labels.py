@@ -85,7 +85,8 @@ def day(text: str) -> str:
 
 
 def named(document: dict[str, Any]) -> dict[str, Any]:
-    """The parts of an access file (access.access_file) that consist of codes, in the language that is active."""
+    """The parts of an access file (subject_access.access_file) that consist of codes, in the language that is
+    active."""
     return {
         "made": day(document["made"]),
         "since": day(document["about"]["since"]),

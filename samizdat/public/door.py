@@ -37,7 +37,7 @@ ABOUT = 32
 purses = form_tokens.RateBudgets()
 
 
-class PurseEmpty(Exception):
+class LimitReached(Exception):
     """More than this link may send, or all of its organization."""
 
 
@@ -82,7 +82,7 @@ def drop_in(place: Site, kind: str, receipt: str = "", **words: Any) -> str:
     link = str(words["token"])
     per_link, all_ = (ONE_MAIL, ALL_MAILS) if kind in MAILING else (ONE, ALL)
     if not purses.take((f"{kind} {link[:ABOUT]}", *per_link), (f"{kind} of {bytes(place.uid).hex()}", *all_)):
-        raise PurseEmpty
+        raise LimitReached
     last = memory.of((TURNS.get(kind, kind), link), json.dumps([kind, words], sort_keys=True))
     if envelopes.drop_in(place, kind, last.mark, **words, **({"secret": receipt} if receipt else {})):
         last.receipt = receipt

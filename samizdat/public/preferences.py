@@ -86,7 +86,7 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
 # -- showing ----------------------------------------------------------------------------------------------------
 
 
-def _shown(request: HttpRequest, holder: tokens.KeyHolder, place: Site) -> HttpResponse:
+def _shown(request: HttpRequest, holder: tokens.TokenHolder, place: Site) -> HttpResponse:
     secret = request.GET.get("s", "")
     if holder.purpose == "test":
         return _settings(request, holder, place, _SAMPLE)
@@ -98,7 +98,7 @@ def _shown(request: HttpRequest, holder: tokens.KeyHolder, place: Site) -> HttpR
     return _settings(request, holder, place, json.loads(text))
 
 
-def _waiting(request: HttpRequest, holder: tokens.KeyHolder, place: Site, secret: str) -> HttpResponse:
+def _waiting(request: HttpRequest, holder: tokens.TokenHolder, place: Site, secret: str) -> HttpResponse:
     asked = request.GET.get("n", "")
     times = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 0
     again = f"/p/{holder.text}?s={secret}&n={times + 1}{_asked(request)}" if times < MOST_TIMES else ""
@@ -113,7 +113,7 @@ _SAMPLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _settings(request: HttpRequest, holder: tokens.KeyHolder, place: Site, sheet: dict[str, Any]) -> HttpResponse:
+def _settings(request: HttpRequest, holder: tokens.TokenHolder, place: Site, sheet: dict[str, Any]) -> HttpResponse:
     if sheet.get("gone"):
         return page_for(request, holder, place, "preferences_gone", {})
     hers = base(str(sheet["language"]))
@@ -167,7 +167,7 @@ def _named(code: str) -> str:
 # -- changing ---------------------------------------------------------------------------------------------------
 
 
-def _ask(request: HttpRequest, holder: tokens.KeyHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
+def _ask(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
     """She wants to see her settings: the house lays them out for the secret of this press."""
     secret = base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
     if holder.purpose != "test":
@@ -180,7 +180,7 @@ def _asked(request: HttpRequest) -> str:
     return f"&{asked}" if (asked := speaks(request)) else ""
 
 
-def _save(request: HttpRequest, holder: tokens.KeyHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
+def _save(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
     """Takes what the form has, whole or not at all: half a form would switch things off that nobody touched."""
     often, until = posted.get("often", ""), posted.get("until", "")
     if often not in OFTEN or (often == "pause" and not _may_pause_until(until)):
@@ -222,7 +222,7 @@ def _numbers(texts: list[str]) -> list[str]:
     return [text for text in texts[:MOST_TOPICS] if text.isascii() and text.isdecimal() and len(text) < 20]
 
 
-def _incomplete(request: HttpRequest, holder: tokens.KeyHolder, place: Site) -> HttpResponse:
+def _incomplete(request: HttpRequest, holder: tokens.TokenHolder, place: Site) -> HttpResponse:
     return page_for(request, holder, place, "preferences_closed", {"again": True}, status=422)
 
 
@@ -236,7 +236,7 @@ def _may_pause_until(text: str) -> bool:
     return len(text) == 10 and today < until <= today + timedelta(days=LONGEST_PAUSE)
 
 
-def _by_mail(request: HttpRequest, holder: tokens.KeyHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
+def _by_mail(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
     """Her data, or its end: a mail goes to her mailbox, and only its link does it."""
     what = posted["do"]
     if holder.purpose != "test":
@@ -244,7 +244,7 @@ def _by_mail(request: HttpRequest, holder: tokens.KeyHolder, place: Site, posted
     return page_for(request, holder, place, "preferences_mailed", {"what": what})
 
 
-def _move(request: HttpRequest, holder: tokens.KeyHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
+def _move(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
     written = posted.get("email", "")
     try:
         if repeated(request, "email"):

@@ -18,7 +18,7 @@ def stay(request: HttpRequest, token: str) -> HttpResponse:
     return page_for(request, holder, place, "stayed" if request.method == "POST" else "stay")
 
 
-def _asked(request: HttpRequest, token: str) -> tuple[tokens.KeyHolder, Site]:
+def _asked(request: HttpRequest, token: str) -> tuple[tokens.TokenHolder, Site]:
     """Of which letter it is. Http404 for what names no letter of a group that is shown here."""
     try:
         holder, place = glimpsed_of(request, token, "stay")

@@ -18,7 +18,7 @@ from samizdat.core.crypto import tokens as link
 from samizdat.core.languages import direction
 from samizdat.public import cache, tokens
 from samizdat.public import style as styles
-from samizdat.public.door import PurseEmpty
+from samizdat.public.door import LimitReached
 from samizdat.publicdb import queries
 from samizdat.publicdb.models import Site
 
@@ -45,7 +45,7 @@ def takes(*methods: str) -> Callable[[View], View]:
                 return response
             try:
                 return view(request, *args, **kwargs)
-            except PurseEmpty:
+            except LimitReached:
                 return too_much(request)
 
         return checked
@@ -119,17 +119,17 @@ def repeated(request: HttpRequest, *names: str) -> bool:
     return any(len(posted_of(request).getlist(name)) > 1 for name in names)
 
 
-def holder_of(request: HttpRequest, token: str, *purposes: str) -> tuple[tokens.KeyHolder, Site]:
+def holder_of(request: HttpRequest, token: str, *purposes: str) -> tuple[tokens.TokenHolder, Site]:
     """Who holds this token, where it may be shown. Http404 for everything else, without saying what was wrong."""
     return _shown(request, lambda: tokens.reader.read(token, *purposes))
 
 
-def glimpsed_of(request: HttpRequest, token: str, purpose: str) -> tuple[tokens.KeyHolder, Site]:
+def glimpsed_of(request: HttpRequest, token: str, purpose: str) -> tuple[tokens.TokenHolder, Site]:
     """The same of a token that only the house can prove, or this process could answer for everybody."""
     return _shown(request, lambda: tokens.reader.glimpse(token, purpose))
 
 
-def _shown(request: HttpRequest, read: Callable[[], tokens.KeyHolder]) -> tuple[tokens.KeyHolder, Site]:
+def _shown(request: HttpRequest, read: Callable[[], tokens.TokenHolder]) -> tuple[tokens.TokenHolder, Site]:
     try:
         holder = read()
     except link.BadToken:
@@ -140,7 +140,7 @@ def _shown(request: HttpRequest, read: Callable[[], tokens.KeyHolder]) -> tuple[
     return holder, place
 
 
-def named(request: HttpRequest, holder: tokens.KeyHolder, place: Site, hers: str = "") -> tuple[str, str]:
+def named(request: HttpRequest, holder: tokens.TokenHolder, place: Site, hers: str = "") -> tuple[str, str]:
     """Name of the list that a token speaks of, and the language of its page; the group's own where the public database
     does not know them.
     """
@@ -159,7 +159,7 @@ def speaks(request: HttpRequest, hers: str = "") -> str:
 
 def page_for(
     request: HttpRequest,
-    holder: tokens.KeyHolder,
+    holder: tokens.TokenHolder,
     place: Site,
     name: str,
     values: dict[str, Any] | None = None,

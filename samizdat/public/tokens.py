@@ -25,7 +25,7 @@ Ask = Callable[[], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class KeyHolder:
+class TokenHolder:
     """Whose token it is and what it says; who holds it may do that one thing."""
 
     uid: bytes
@@ -43,8 +43,8 @@ class TokenReader:
         self._asked = float("-inf")
         self._lock = threading.Lock()
 
-    def read(self, text: str, *purposes: str) -> KeyHolder:
-        """The first purpose that the token is for. Errors: link.BadToken."""
+    def read(self, text: str, *purposes: str) -> TokenHolder:
+        """The first purpose that the token is for. Errors: tokens.BadToken."""
         number = tokens.key_number(text)
         uid, keys = self._of(number)
         for purpose in purposes:
@@ -52,11 +52,11 @@ class TokenReader:
                 token = tokens.read_with({number: keys[purpose]}, text)
             except tokens.BadToken:
                 continue
-            return KeyHolder(uid, purpose, token.edition, tokens.spelled(text))
+            return TokenHolder(uid, purpose, token.edition, tokens.spelled(text))
         raise tokens.BadToken("tag")
 
-    def glimpse(self, text: str, purpose: str) -> KeyHolder:
-        """What a token says that only the house can prove. Errors: link.BadToken, also for what no token says."""
+    def glimpse(self, text: str, purpose: str) -> TokenHolder:
+        """What a token says that only the house can prove. Errors: tokens.BadToken, also for what no token says."""
         number = tokens.key_number(text)
         uid, keys = self._of(number)
         token = tokens.look_with({number: keys[purpose]}, text)
@@ -64,7 +64,7 @@ class TokenReader:
         # next to nothing comes this far.
         if token.number >> 40 or token.edition >> 56:
             raise tokens.BadToken("tag")
-        return KeyHolder(uid, purpose, token.edition, tokens.spelled(text))
+        return TokenHolder(uid, purpose, token.edition, tokens.spelled(text))
 
     def owner(self, text: str) -> bytes:
         """Whose key a token names. Nothing is proven: for tokens that only the house can read. Errors: BadToken."""

@@ -58,7 +58,7 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
     return page_for(request, holder, place, "leave", {"appeals": _of_appeal(holder, place)})
 
 
-def _left(request: HttpRequest, holder: tokens.KeyHolder, place: Site) -> HttpResponse:
+def _left(request: HttpRequest, holder: tokens.TokenHolder, place: Site) -> HttpResponse:
     one_click = is_one_click(request)
     fields = fields_of(request)
     # A mail program that leaves by itself shows her no page, so it leaves all that it may have meant.
@@ -72,7 +72,7 @@ def _left(request: HttpRequest, holder: tokens.KeyHolder, place: Site) -> HttpRe
     return page_for(request, holder, place, "left", {"appeals": appeals})
 
 
-def _of_appeal(holder: tokens.KeyHolder, place: Site) -> bool:
+def _of_appeal(holder: tokens.TokenHolder, place: Site) -> bool:
     """Whether this is the way out of an appeal for money, which leaves appeals and keeps the letters."""
     edition_name = queries.letter_name(place, holder.edition) if holder.purpose != "preferences" else None
     return edition_name is not None and edition_name.appeal

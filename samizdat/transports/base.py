@@ -370,7 +370,7 @@ class Transport:
         return None
 
 
-class JournalWriter:
+class OutcomeReporter:
     """Tells outcomes to the feed, and holds refusals back while they may turn out to mean the route.
 
     Rule 2 of route errors: the same refusal for many domains in a row, with no success between, condemns the

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
-from samizdat.transports.base import JournalWriter, Message, MessageFeed, RouteDown
+from samizdat.transports.base import Message, MessageFeed, OutcomeReporter, RouteDown
 
 # Messages in a row that were lost without any answer, until the route is down.
 FRUITLESS = 3
@@ -45,7 +45,7 @@ class ConnectionCrew:
         self.most = most
         self.drain = drain
         self.hand_over = hand_over
-        self.teller = JournalWriter(feed)
+        self.teller = OutcomeReporter(feed)
         self.loop = asyncio.get_running_loop()
         self.changed = asyncio.Event()
         self.at_work: set[asyncio.Task[None]] = set()

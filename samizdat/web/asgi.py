@@ -113,7 +113,7 @@ def _cookies(asked: dict[str, Any]) -> dict[str, str]:
 PERSON, ORGANIZATION = "samizdat.person", "samizdat.organization"
 
 
-class ProgressWatch:
+class SignedInSessions:
     """Sessions of people who were signed in when they last asked, and the organization in which they did. In memory
     alone, by a hash whose key dies with the process: to look a session up takes a thread, which is what strangers may
     be holding."""
@@ -160,7 +160,7 @@ class DeskApplication:
         self._folder = data_folder()
         self._strangers, self._people = UploadAllowance(*STRANGERS), UploadAllowance(*PEOPLE)
         self._threads = asgi.Threads(threads, "desk")
-        self._seen = ProgressWatch()
+        self._seen = SignedInSessions()
 
     @property
     def moves(self) -> bool:

@@ -13,7 +13,7 @@ from tests.core import patterns
 BOUNDED = {
     "(?P<element>::": 500,  # stylesheet.LONGEST_SELECTOR
     "templates?[^/]*/": 4_096,  # a path
-    '"[^\\x00-\\x1f\\x7f-\\x9f<>': 1_000,  # smtp_session.LONGEST_ADDRESS
+    '"[^\\x00-\\x1f\\x7f-\\x9f<>': 1_000,  # session.LONGEST_ADDRESS
 }
 
 

@@ -222,14 +222,14 @@ def test_no_journal_is_let_go_of_in_the_hour_after_the_clock_was_set(house: Hous
 def test_a_sender_whose_database_forgets_it_while_it_runs_stops_and_catches_up(
     house: House, server: ScriptedServer
 ) -> None:
-    from samizdat.delivery.engine.results import ClockWentBack, write
+    from samizdat.delivery.engine.results import DatabaseRewound, write
 
     worker = Worker.objects.create(boot=bytes(16), folder=bytes(16), journal="worker-x", started=dbclock.now())
     write([], dbclock.now(), (worker.pk, 1))
     write([], dbclock.now(), (worker.pk, 1))
     write([], dbclock.now(), (worker.pk, 2))
     Worker.objects.update(written=0)
-    with pytest.raises(ClockWentBack):
+    with pytest.raises(DatabaseRewound):
         write([], dbclock.now(), (worker.pk, 3))
 
 

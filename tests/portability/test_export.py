@@ -861,7 +861,7 @@ def test_a_return_that_was_killed_goes_on_where_it_was(
     class Killed(BaseException):
         pass
 
-    slices = subscribers.RestoredSubscriber._slice
+    slices = subscribers.SubscriberRestore._slice
 
     def killed(self: Any, page: Any) -> None:
         if self.row.counts["rows"] == 2:
@@ -870,10 +870,10 @@ def test_a_return_that_was_killed_goes_on_where_it_was(
 
     monkeypatch.setattr(subscribers, "SLICE", 1)
     data = made(audience, ExportRequest("samizdat", keys=True))
-    monkeypatch.setattr(subscribers.RestoredSubscriber, "_slice", killed)
+    monkeypatch.setattr(subscribers.SubscriberRestore, "_slice", killed)
     with pytest.raises(Killed):
         in_another_house(data, tmp_path, vault)
-    monkeypatch.setattr(subscribers.RestoredSubscriber, "_slice", slices)
+    monkeypatch.setattr(subscribers.SubscriberRestore, "_slice", slices)
     there, counts = _again(data, tmp_path)
     assert (counts["rows"], counts["others_suppressed"]) == (3, 1) and queries.count(there) == 3
     assert queries.count(there, tag="monthly") == queries.count(audience, tag="monthly")

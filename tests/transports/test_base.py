@@ -6,7 +6,7 @@ import pytest
 
 from samizdat.core.mail.outcome import Accepted, Deferred, Refused, classify
 from samizdat.plugins import read_url
-from samizdat.transports.base import BadRoute, JournalWriter
+from samizdat.transports.base import BadRoute, OutcomeReporter
 from tests.transports.desk import Desk, letter, letters
 
 
@@ -87,7 +87,7 @@ NO = Refused(550, "5.7.1 go away", "recipient", "policy")
 
 def test_refusals_are_held_until_a_success_shows_that_they_were_meant() -> None:
     desk = Desk([])
-    teller = JournalWriter(desk)
+    teller = OutcomeReporter(desk)
     one, two, three = letters(3)
     assert teller.tell(one, NO) is None
     assert teller.tell(two, NO) is None
@@ -99,7 +99,7 @@ def test_refusals_are_held_until_a_success_shows_that_they_were_meant() -> None:
 
 def test_refusals_are_held_until_another_kind_of_answer_comes() -> None:
     desk = Desk([])
-    teller = JournalWriter(desk)
+    teller = OutcomeReporter(desk)
     one, two = letters(2)
     teller.tell(one, NO)
     teller.tell(two, Deferred(450, "4.2.0 later", "recipient"))
@@ -108,7 +108,7 @@ def test_refusals_are_held_until_another_kind_of_answer_comes() -> None:
 
 def test_the_one_too_many_turns_all_of_them_into_the_fault_of_the_route() -> None:
     desk = Desk([])
-    teller = JournalWriter(desk)
+    teller = OutcomeReporter(desk)
     verdicts = [teller.tell(message, NO) for message in letters(5)]
     assert verdicts[:4] == [None] * 4
     assert verdicts[4] is not None
@@ -118,7 +118,7 @@ def test_the_one_too_many_turns_all_of_them_into_the_fault_of_the_route() -> Non
 
 def test_of_many_refusals_by_one_mailbox_provider_one_message_is_held_and_the_route_is_not_blamed() -> None:
     desk = Desk([])
-    teller = JournalWriter(desk)
+    teller = OutcomeReporter(desk)
     hosts = ("yahoo.com", "aol.com", "yahoo.de", "ymail.com", "yahoo.fr", "rocketmail.com")
     messages = [letter(f"ada{number}@{hosts[number % 6]}") for number in range(600)]
     assert {teller.tell(message, NO) for message in messages} == {None}
@@ -127,7 +127,7 @@ def test_of_many_refusals_by_one_mailbox_provider_one_message_is_held_and_the_ro
 
 def test_a_missing_record_that_every_mailbox_provider_names_bars_the_domain_and_not_the_route() -> None:
     desk = Desk([])
-    teller = JournalWriter(desk)
+    teller = OutcomeReporter(desk)
     said = classify("final", 550, "5.7.26 Unauthenticated email from lantern.example is not accepted: DMARC")
     assert isinstance(said, Deferred)
     verdict = [teller.tell(message, said) for message in letters(5)][-1]

@@ -12,7 +12,15 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
 from samizdat.accounts.models import Organization
-from samizdat.web.asgi import ORGANIZATION, PERSON, UVICORN, DeskApplication, ProgressWatch, _with_safe_cookies, environ
+from samizdat.web.asgi import (
+    ORGANIZATION,
+    PERSON,
+    UVICORN,
+    DeskApplication,
+    SignedInSessions,
+    _with_safe_cookies,
+    environ,
+)
 from samizdat.web.static_files import PIECES, StaticFiles
 from samizdat.web.uploads import MemoryUploadHandler
 from tests.conftest import PASSWORD
@@ -227,7 +235,7 @@ def test_a_request_counts_for_the_organization_in_which_somebody_works(lantern: 
     assert asked[PERSON] and asked[ORGANIZATION] == lantern.pk
     asked = client.get("/o/another/").wsgi_request.environ
     assert ORGANIZATION not in asked, "whoever asks for a stranger's page takes none of their threads"
-    seen = ProgressWatch()
+    seen = SignedInSessions()
     seen.note({"HTTP_COOKIE": "", PERSON: True, ORGANIZATION: 7})
     seen.note({"HTTP_COOKIE": "", PERSON: True})
     assert seen.whose({"HTTP_COOKIE": ""}) == 7

@@ -19,7 +19,7 @@ from tests.web.conftest import House, signed_in
 from tests.web.test_browser import PHONE, window
 from tests.worker.conftest import until
 
-# What the server makes of it is tested on both databases by test_writing.py: this is about the browser.
+# What the server makes of it is tested on both databases by test_autosave.py: this is about the browser.
 pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 CLIPBOARD = Path(__file__).parent.parent / "payloads" / "clipboard"

@@ -18,7 +18,7 @@ from tests.web.test_block_editor import make, paragraph
 from tests.web.test_browser import window
 from tests.worker.conftest import until
 
-# What the server makes of it is tested on both databases by test_writing.py: this is about the browser.
+# What the server makes of it is tested on both databases by test_autosave.py: this is about the browser.
 pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 SAID = "[data-saving]"

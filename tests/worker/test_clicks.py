@@ -143,5 +143,5 @@ def test_answers_to_a_question_are_summed_without_a_day(lantern: Any, thursday: 
     say(lantern, "pressed", day=TODAY.isoformat(), counts={yes: 30, no: 2, "x": 9})
     say(lantern, "pressed", day=TODAY.isoformat(), counts={no: 1})
     worker.take(NOW)
-    assert counted_links.answers(edition) == [counted_links.CountedUrls(0, "Thursdays?", [("Yes", 30), ("No", 3)])]
+    assert counted_links.answers(edition) == [counted_links.CountedQuestion(0, "Thursdays?", [("Yes", 30), ("No", 3)])]
     assert {field.name for field in AnswerTotal._meta.fields} == {"id", "edition", "variant_no", "answer", "count"}

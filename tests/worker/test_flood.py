@@ -176,7 +176,7 @@ def test_who_fills_the_settings_holds_no_send(lantern: Any, readers: Any) -> Non
 def test_a_worker_that_gets_through_one_box_after_the_other_shows_that_it_lives(
     lantern: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = background.ChangeWatch()
+    watch = background.ProcessWatch()
     try:
         watch.keep()
         for alias in ("default", "publicdb"):

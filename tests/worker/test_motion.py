@@ -14,13 +14,13 @@ from samizdat.worker.queue import tasks
 @pytest.fixture(autouse=True)
 def _moving(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("intake_motion", "signups_motion"):
-        monkeypatch.setattr(background, name, background.CampaignWatch())
+        monkeypatch.setattr(background, name, background.ProgressWatch())
     background.watch.pulse.move()
     yield
     tasks.stopping.clear()
 
 
-def _time_passes(motion: background.CampaignWatch) -> None:
+def _time_passes(motion: background.ProgressWatch) -> None:
     motion.moved -= STUCK + 1
 
 

@@ -147,7 +147,7 @@ class TestDistributed:
         wanted = {name: settings[name] for name in ("host", "dbname", "user") if settings.get(name)}
         with psycopg.connect(**wanted, autocommit=True) as elsewhere:
             elsewhere.execute("SELECT pg_advisory_lock(%s)", [background.CLOCK_LOCK])
-            only = background.RunOnly(background.CLOCK_LOCK)
+            only = background.SoleSession(background.CLOCK_LOCK)
             assert not only.here()
         assert until(only.here)
         assert only.here()

@@ -1,1 +1,1 @@
-"""Bringing subscribers in: what a slice of rows changes, and writing it. The verbs are in actions/imports.py."""
+"""Bringing subscribers in: what a slice of rows changes, and writing it. The verbs are in imports/actions.py."""

@@ -2,8 +2,8 @@
 
 Whatever the clock finds waiting it rings for again (worker/schedule/scheduler.py), which is right after a kill or while
 a database is away. What breaks at the same place each time would be tried for ever, and whoever waits for it would
-never be told. So each try is counted in the row before it begins (owner.take), where it also counts when it takes the
-worker along; whatever moves on sets that back.
+never be told. So each try is counted in the row before it begins (ownership.take), where it also counts when it takes
+the worker along; whatever moves on sets that back.
 """
 
 from datetime import datetime

@@ -70,7 +70,7 @@ def corrections(edition: Edition) -> list[WebCorrection]:
 
 def web_copy(campaign: Campaign, edition: Edition, now: datetime, slug: str = "") -> tuple[str, str, datetime | None]:
     """(title, HTML, when it was last corrected) of the page that everybody may read, with all corrections. Errors:
-    bounded.TooMuch.
+    limited_process.TooMuch.
 
     campaign: the letter, or one of its other languages with the slug that is read under.
     """

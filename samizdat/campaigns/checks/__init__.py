@@ -1,8 +1,9 @@
 """Checks of a letter that need the database or the network, and all of them together.
 
 `look` is what runs while somebody writes: the letter itself (core/content/checks) and what is kept of the slow checks.
-The slow ones run when they are asked for: `dead.ask` (the network), `spelling.check` (a program), `empties.count_on`
-(sealed fields). `stops` is what the engine asks before it freezes a letter, whichever door the release came by.
+The slow ones run when they are asked for: `broken_links.ask` (the network), `spelling.check` (a program),
+`missing_values.count_on` (sealed fields). `stops` is what the engine asks before it freezes a letter, whichever door
+the release came by.
 """
 
 import contextlib

@@ -40,8 +40,8 @@ type Permit = Callable[[Address], bool]
 
 @dataclass(frozen=True, slots=True)
 class FetchedPage:
-    """What became of a link. verdict: good, moved (to `detail`), dead (`detail` is why: a code of dead.why), inside,
-    unsure (somebody is there, and lets no program in), unasked (the time was up).
+    """What became of a link. verdict: good, moved (to `detail`), dead (`detail` is why: a code of broken_links.why),
+    inside, unsure (somebody is there, and lets no program in), unasked (the time was up).
 
     size: bytes that the page says it has, 0 where it does not.
     """

@@ -10,7 +10,7 @@ from samizdat.vault.sealed_json import open_json, seal_json
 FORMATS = ("markdown", "html", "blocks")
 # Whether readers' programs fetch the pictures, or the message carries them.
 PICTURES = ("linked", "inside")
-# Whether links lead where they say, or through the public host, which counts how often (counting.py).
+# Whether links lead where they say, or through the public host, which counts how often (counted_links.py).
 LINKS = ("direct", "counted")
 # What all versions of a letter have in common.
 ENVELOPE = ("from_name", "from_email", "reply_to", "links")

@@ -173,7 +173,7 @@ def _apart(row: DraftRevision, after: DraftRevision) -> bool:
 
 def changes(kept: KeptRevision, campaign: Campaign) -> list[ComparedPart]:
     """What is different in a draft since a version of it, in its subject and text; in the parts of its template:
-    comparing.places.
+    region_diff.places.
     """
     (parts,) = compared(campaign.organization, [(text_of(kept.draft), text_of(draft_of(campaign)))])
     return parts

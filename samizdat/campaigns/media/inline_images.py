@@ -11,7 +11,7 @@ from samizdat.accounts.grants import leading
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.media.library import open_picture
 from samizdat.campaigns.queries import picture_named
-from samizdat.core.content.compile import Carries, CompileContext
+from samizdat.core.content.compile import Carries, InlineImage
 
 _SLUG = re.compile(r"/m/([0-9a-f]{8,40})\.[a-z]{3,4}")
 
@@ -21,13 +21,13 @@ def carries(organization: Any, draft: Draft) -> Carries | None:
     if draft.pictures != "inside" or not leading(organization).public_url:
         return None
 
-    def resolve(urls: Collection[str]) -> Iterator[CompileContext]:
+    def resolve(urls: Collection[str]) -> Iterator[InlineImage]:
         for url in urls:
             slug = _SLUG.fullmatch(url.removeprefix(leading(organization).public_url))
             picture = picture_named(organization, slug[1]) if slug else None
             if picture is not None:
                 # The slug is random, so no other picture has this Content-ID (RFC 2392); the host is the sender's.
                 host = draft.from_email.rpartition("@")[2].strip() or "picture.invalid"
-                yield CompileContext(url, f"{picture.slug}@{host}", picture.kind, open_picture(picture))
+                yield InlineImage(url, f"{picture.slug}@{host}", picture.kind, open_picture(picture))
 
     return resolve

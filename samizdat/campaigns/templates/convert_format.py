@@ -43,7 +43,7 @@ def _empty(to: str) -> str:
 
 
 def _body(campaign: Campaign, draft: Draft, to: str) -> str | None:
-    """The letter in the other format; None: not without loss. Errors: bounded.TooMuch."""
+    """The letter in the other format; None: not without loss. Errors: limited_process.TooMuch."""
     document = limited_process.work(
         campaign.organization.pk, as_blocks, draft.body, draft.format, sample_of(campaign.template)
     )

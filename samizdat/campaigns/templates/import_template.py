@@ -92,7 +92,7 @@ class _Brought:
 
 
 def _brought(organization: Any, data: bytes, file: str) -> _Brought:
-    """Errors: TemplateRefused, bounded.TooMuch."""
+    """Errors: TemplateRefused, limited_process.TooMuch."""
     if is_zip(data):
         if len(data) > MAX_ZIP:
             raise TemplateRefused("template_zip_large", limit=f"{MAX_ZIP >> 20}")

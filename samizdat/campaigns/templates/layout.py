@@ -52,7 +52,7 @@ def write(
 ) -> None:
     """A letter's own words for a place of its template; None takes it back to what the template has.
 
-    page: of writing.save. over: what these words may stand in the place of; Overtaken where there is something else.
+    page: of autosave.save. over: what these words may stand in the place of; Overtaken where there is something else.
     """
     if words is not None:
         words = WrittenRegion(cleaned(words.html), words.blocks)

@@ -76,7 +76,7 @@ def write(
     page: str = "",
 ) -> EditedRegion:
     """Her words for a place, as blocks (the JSON of a document) or HTML. What somebody else wrote there since `version`
-    is merged in, block by block; None: written over. page: of writing.save.
+    is merged in, block by block; None: written over. page: of autosave.save.
 
     Errors: Overtaken where that cannot be merged, CampaignError.
     """

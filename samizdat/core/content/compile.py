@@ -39,7 +39,7 @@ MAX_INSIDE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class CompileContext:
+class InlineImage:
     """A picture that travels in the message. `url` is how the letter says it, `cid` its Content-ID without brackets,
     `kind` what stands after image/.
     """
@@ -51,7 +51,7 @@ class CompileContext:
 
 
 # From the addresses of pictures that a letter shows to those of them that it carries.
-type Carries = Callable[[Collection[str]], Iterable[CompileContext]]
+type Carries = Callable[[Collection[str]], Iterable[InlineImage]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def compile_letter(
 _SOURCE = re.compile(r'(?<=[\s"])(src|background)="([^"]*)"')
 
 
-def _carried(letter: RenderedContent, carries: Carries) -> dict[str, tuple[CompileContext, bytes]]:
+def _carried(letter: RenderedContent, carries: Carries) -> dict[str, tuple[InlineImage, bytes]]:
     """By the address that the letter has for it, each picture and its base64 in lines of 76, which hold no blank."""
     urls = {html.unescape(url) for piece in letter.html if isinstance(piece, str) for _, url in _SOURCE.findall(piece)}
     return {
@@ -119,7 +119,7 @@ def _weight_flaws(weight: int) -> list[ContentProblem]:
     return [ContentProblem(1, "pictures_heavy", values, place="letter")]
 
 
-def _by_cid(pieces: Iterable[Piece], inside: dict[str, tuple[CompileContext, bytes]]) -> tuple[Piece, ...]:
+def _by_cid(pieces: Iterable[Piece], inside: dict[str, tuple[InlineImage, bytes]]) -> tuple[Piece, ...]:
     def named(source: re.Match[str]) -> str:
         entry = inside.get(html.unescape(source[2]))
         return f'{source[1]}="cid:{entry[0].cid}"' if entry else source[0]
@@ -205,7 +205,7 @@ def _assemble(
     content: Content,
     letter: RenderedContent,
     boundary: str,
-    inside: dict[str, tuple[CompileContext, bytes]] | None = None,
+    inside: dict[str, tuple[InlineImage, bytes]] | None = None,
 ) -> CompiledContent:
     outer = f"=_{boundary}"  # "=_" never occurs in quoted-printable, so no text can hold the boundary
     message = _Assembly()
@@ -233,7 +233,7 @@ def _related(
     outer: str,
     inner: str,
     letter: RenderedContent,
-    inside: dict[str, tuple[CompileContext, bytes]],
+    inside: dict[str, tuple[InlineImage, bytes]],
 ) -> None:
     """RFC 2387: the HTML and the pictures that it shows by their Content-ID, as the second of the two alternatives.
 

@@ -97,7 +97,7 @@ def _decide(campaign: Campaign, place: int, now: datetime, by: Any = None) -> bo
 def waits_for(row: Mapping[str, Any], now: datetime) -> tuple[bool, datetime | None, bool]:
     """(does the test hold the rest, and nothing else is left to do; until when; may the rest be opened).
 
-    row: holds.FIELDS. At its time the winner is taken from the numbers, whatever is still being tried again.
+    row: wait_reasons.FIELDS. At its time the winner is taken from the numbers, whatever is still being tried again.
     """
     if row["test_state"] == "decided":
         return False, None, True

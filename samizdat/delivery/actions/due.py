@@ -125,7 +125,8 @@ def finish_if_done(campaign_id: int, now: datetime) -> bool:
 
 
 def wait_or_go_on(row: Mapping[str, Any], hold: WaitReason | None, now: datetime) -> bool:
-    """A campaign (holds.FIELDS) waits while something holds it and goes on when nothing does. True: it may send."""
+    """A campaign (wait_reasons.FIELDS) waits while something holds it and goes on when nothing does. True: it may
+    send."""
     state, reason, until = ("waiting", hold.reason, hold.until) if hold else ("sending", "", None)
     if (row["state"], row["reason"], row["waits_until"]) == (state, reason, until) or reason == "refusals":
         return hold is None

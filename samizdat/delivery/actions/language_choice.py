@@ -30,7 +30,7 @@ def by_version(organization: int, versions: Sequence[str], numbers: Sequence[int
 
 
 @dataclass(frozen=True, slots=True)
-class RecipientLanguage:
+class LanguageTotals:
     """The books of one version. counts: by state, together `people`; {} where they were not kept by version."""
 
     place: int
@@ -39,7 +39,7 @@ class RecipientLanguage:
     counts: Mapping[str, int]
 
 
-def books(campaign: Campaign) -> list[RecipientLanguage]:
+def books(campaign: Campaign) -> list[LanguageTotals]:
     """Each version with its books, the fallback first; together they are those of the campaign. [] for one version."""
     edition = getattr(campaign, "edition", None)  # A draft has none.
     if edition is None or not (spoken := frozen_in(edition.pk)):
@@ -48,7 +48,7 @@ def books(campaign: Campaign) -> list[RecipientLanguage]:
     # A letter of before they were kept by version has but a part of them.
     whole = all(sum(totals.get(place, {}).values()) == people.get(place, 0) for place in range(len(spoken)))
     return [
-        RecipientLanguage(place, language, people.get(place, 0), totals.get(place, {}) if whole else {})
+        LanguageTotals(place, language, people.get(place, 0), totals.get(place, {}) if whole else {})
         for place, language in enumerate(spoken)
     ]
 

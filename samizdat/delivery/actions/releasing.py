@@ -126,7 +126,7 @@ def _check_test(campaign: Campaign, wave: ReleaseWave, leaves: datetime) -> None
 
 
 def _cut_parts(campaign: Campaign, edition: Edition, versions: int, seldom: frozenset[int], now: datetime) -> None:
-    """Writes into the edition who gets which version. Up to contest.COUNTED people the parts are counted out, so that
+    """Writes into the edition who gets which version. Up to ab_test.COUNTED people the parts are counted out, so that
     they are equal; that reads the audience once more.
 
     Errors: BadTest where a version would go to nobody.

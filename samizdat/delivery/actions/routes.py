@@ -411,7 +411,7 @@ def _turn(route: Route, state: str, reason: str, kind: EventKind, now: datetime,
 def remove_route(route: Route, *, now: datetime, by: Any = None) -> None:
     """Takes a route away with its credentials. One that has sent something keeps its name in the reports."""
     with transaction.atomic():
-        # One that waited was never used, so nothing is missed of it (guarding.all_dropped).
+        # One that waited was never used, so nothing is missed of it (route_changes.all_dropped).
         dropped = route.state == "waiting" or route_changes.is_dropped(route)
         detail = {"name": route.name, "dropped": dropped}
         record("route.removed", route.organization, now=now, by=by, about=route.pk, detail=detail)

@@ -9,7 +9,7 @@ from samizdat.delivery.message_values import Recipient
 
 # Consent, suppression, pause and fence are asked before each slice (design.md, 6.2): so many messages, or what goes
 # out in a twentieth of a second where that is more. Nothing goes out on an answer older than SLICE_SECONDS: with
-# pace.UNTAKEN seconds in which what readers sent is taken up, nobody gets anything ten seconds after they left.
+# rate.UNTAKEN seconds in which what readers sent is taken up, nobody gets anything ten seconds after they left.
 SLICE = 50
 SLICE_AT_SPEED = 0.05
 MOST_SLICE = 500

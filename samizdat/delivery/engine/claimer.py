@@ -32,7 +32,7 @@ from samizdat.delivery.engine.heartbeat import Heartbeat
 from samizdat.delivery.engine.organization_queue import OrganizationQueue
 from samizdat.delivery.engine.rate_limiter import RateLimiter
 from samizdat.delivery.engine.results import SendResult
-from samizdat.delivery.engine.route_rejections import DeferredReplies, ReplyQuestion, WatchedReplies
+from samizdat.delivery.engine.route_rejections import DeferredProvider, ReplyQuestion, WatchedReplies
 from samizdat.delivery.models import Worker
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
@@ -90,7 +90,7 @@ class Claimer:
         self._domains: dict[tuple[int, str], rate_budgets.WarmUp] = {}
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
         self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
-        self._put_off: deque[tuple[OrganizationQueue, DeferredReplies]] = deque()
+        self._put_off: deque[tuple[OrganizationQueue, DeferredProvider]] = deque()
         self._asked: deque[tuple[OrganizationQueue, ReplyQuestion]] = deque()
         self._accepted: deque[tuple[int, bytes]] = deque()
         self._watched: dict[int, dict[int, frozenset[bytes]]] = {}  # By organization, as its lane has them.
@@ -123,7 +123,7 @@ class Claimer:
         self._condemned.append((lane, route, verdict, domains))
         self.wake.set()
 
-    def put_off(self, lane: OrganizationQueue, what: DeferredReplies) -> None:
+    def put_off(self, lane: OrganizationQueue, what: DeferredProvider) -> None:
         """A mailbox provider refuses us."""
         self._put_off.append((lane, what))
         self.wake.set()

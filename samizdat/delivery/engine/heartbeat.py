@@ -26,7 +26,7 @@ HUNG = 30
 STUCK = 20.0
 
 
-class HeldDead(RuntimeError):
+class TakenForDead(RuntimeError):
     """The others have taken this process for dead and have begun to do its work."""
 
 
@@ -63,7 +63,7 @@ class Heartbeat:
                 worker.journal = f"{journal_name}-{worker.pk}-{secrets.token_hex(4)}"
                 worker.save(update_fields=["journal"])
             if connection.vendor == "postgresql" and not locks.try_advisory(locks.WORKERS, worker.pk):
-                raise HeldDead("Another process holds the lock of this worker.")
+                raise TakenForDead("Another process holds the lock of this worker.")
         connection.execute_wrappers.append(self._moved)
         self._next = time.monotonic() + BEAT
         return worker
@@ -97,7 +97,7 @@ class Heartbeat:
         began = time.monotonic()
         database_time = sql.beat(self.worker.pk)
         if database_time is None:
-            raise HeldDead("The others have taken this process for dead.")
+            raise TakenForDead("The others have taken this process for dead.")
         dbclock.hear(database_time, began)
 
     def end(self) -> None:

@@ -28,7 +28,7 @@ from samizdat.delivery.engine.batches import (
 )
 from samizdat.delivery.engine.edition_loader import RouteInfo
 from samizdat.delivery.engine.results import SendResult
-from samizdat.delivery.engine.route_rejections import RouteRejection
+from samizdat.delivery.engine.route_rejections import QueueRefusals
 from samizdat.delivery.engine.route_worker import MOST_STRIKES, RouteRun
 from samizdat.delivery.message_values import Recipient, date_text
 
@@ -60,7 +60,7 @@ class OrganizationQueue:
         self._fed: frozenset[str] = frozenset()  # Then: domains of which a slice waits for its route.
         self._rate = 0.0
         self._received = time.monotonic()
-        self.refusing = RouteRejection(self)
+        self.refusing = QueueRefusals(self)
 
     # -- slices -----------------------------------------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ _FIRST_STATE = {int(news): int(step(State.PENDING, news)) for news in JournalNew
 _EXPIRED = outcome.NUMBERS["expired"]
 
 
-class ClockWentBack(RuntimeError):
+class DatabaseRewound(RuntimeError):
     """The database knows less of this sender than it did: it was restored, or another server has taken over."""
 
 
@@ -148,7 +148,7 @@ def _write(
             # Twice the same one, where the answer to its commit was lost.
             row = Worker.objects.filter(pk=worker, written__in=(number - 1, number))
             if not row.update(written=number):
-                raise ClockWentBack("The database has forgotten what it was told.")
+                raise DatabaseRewound("The database has forgotten what it was told.")
         for edition, group in by_edition.items():
             _write_edition(edition, group, now, trusting)
 

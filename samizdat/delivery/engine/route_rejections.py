@@ -26,7 +26,7 @@ _PROVIDER = outcomes.NUMBERS["provider"]
 _OF_THE_ROUTE = ("utf8", "size", "unmakeable")
 
 
-class DeferredReplies(NamedTuple):
+class DeferredProvider(NamedTuple):
     """A mailbox provider that refuses us in a campaign, for the feeder to write down."""
 
     edition: int
@@ -56,7 +56,7 @@ class _RejectedItem(NamedTuple):
     route: int
 
 
-class RouteRejection:
+class QueueRefusals:
     """Refusals of one lane's campaigns. Nothing of it outlives the process: whoever waits here is tried again."""
 
     def __init__(self, lane: "OrganizationQueue") -> None:
@@ -148,7 +148,7 @@ class RouteRejection:
         self._hold(group)
         self._hold_of(edition, group.provider)
         self._lane.sender.feeder.put_off(
-            self._lane, DeferredReplies(edition, group.provider, group.outcome, group.count)
+            self._lane, DeferredProvider(edition, group.provider, group.outcome, group.count)
         )
 
     def _hold_of(self, edition: int, provider: str) -> None:

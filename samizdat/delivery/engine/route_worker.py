@@ -1,6 +1,6 @@
 """A route at work, on the event loop: the feed that its transport takes messages from, with its pace and its verdicts.
 
-Nothing here touches the database (engine/lane.py says who does).
+Nothing here touches the database (engine/organization_queue.py says who does).
 """
 
 import asyncio

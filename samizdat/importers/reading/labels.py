@@ -126,7 +126,7 @@ WORD_STATUS = {word: status for status, words in STATUS_WORDS.items() for word i
 YES = table("true,yes,y,1,t,да,ja,oui,sí,si,on,checked")
 NO = table("false,no,n,0,f,нет,nein,non,off,unchecked,null,none")
 
-# Names that mean something else in a letter (core/mergetags.py), so no field may have them.
+# Names that mean something else in a letter (core/content/mergetable.py), so no field may have them.
 RESERVED = frozenset(
     {
         "EMAIL",

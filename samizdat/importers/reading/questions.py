@@ -23,7 +23,7 @@ from samizdat.core.imports import (
 from samizdat.importers.reading import cells, labels, sentences
 from samizdat.importers.reading.files import GivenFile, sound
 from samizdat.importers.reading.mailboxes import asides
-from samizdat.importers.reading.records import AmbiguousDates, Mailboxes, RecordProblem, Records, records_of
+from samizdat.importers.reading.records import AmbiguousRecord, Mailboxes, RecordProblem, Records, records_of
 from samizdat.importers.reading.slices import shape_of
 from samizdat.importers.reading.text import TextTable
 
@@ -76,7 +76,7 @@ def count(
         return {}  # Else it is read for what parts it.
     try:
         return _counted(watched, _rows(given, file, known, quickly=True))
-    except AmbiguousDates:
+    except AmbiguousRecord:
         return _counted(watched, _rows(given, file, known, quickly=False))
 
 

@@ -41,7 +41,7 @@ class RecordShape(NamedTuple):
     forgiving: bool
 
 
-class AmbiguousDates(Exception):
+class AmbiguousRecord(Exception):
     """A record of several lines that may be a stray quotation mark: only reading line by line tells."""
 
 
@@ -97,7 +97,7 @@ class Records:
                     yield block
                     block = []
         except csv.Error as wrong:
-            raise AmbiguousDates from wrong
+            raise AmbiguousRecord from wrong
         yield block
 
     def _settle_quickly(self, row: list[str], lines: int) -> list[str] | RecordProblem | None:
@@ -105,7 +105,7 @@ class Records:
             return None
         fitted = self._fit(row)
         if lines > 1 and (fitted is None or self._may_have_swallowed_others(row)):
-            raise AmbiguousDates
+            raise AmbiguousRecord
         return fitted or _of_another_width(row, self._shape.width)
 
     def _may_have_swallowed_others(self, row: list[str]) -> bool:

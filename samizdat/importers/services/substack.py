@@ -1,6 +1,6 @@
 """Substack: `email_list.<publication>.csv` of the export, of all three generations, and the lists of paying readers.
 
-`active_subscription`, `plan` and what stands beside them say who pays, and stay out (asking.py).
+`active_subscription`, `plan` and what stands beside them say who pays, and stay out (questions.py).
 Who gets letters stands in `email_disabled` alone.
 """
 

@@ -38,7 +38,7 @@ from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import moment, whole
 from samizdat.vault import keyring
 
-ROUTES = "routes"  # The part of besides.Places that knows them by their names there.
+ROUTES = "routes"  # The part of base.Places that knows them by their names there.
 TOTALS = ("accepted", "refused", "deferred", "unsure")
 LONGEST = 4_000  # characters of a server's own words
 _SAID = ("accepted", "refused")

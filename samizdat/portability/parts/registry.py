@@ -15,6 +15,6 @@ def register(make: Callable[[], Iterable[Any]]) -> None:
 
 
 def parts() -> Iterator[Any]:
-    """besides.Part each."""
+    """base.Part each."""
     for make in _makers:
         yield from make()

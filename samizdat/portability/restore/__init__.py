@@ -29,7 +29,7 @@ from samizdat.portability.restore.resume import (
     take_over,
 )
 from samizdat.portability.restore.setup import begin
-from samizdat.portability.restore.subscribers import Clock, RestoredSubscriber, Stop
+from samizdat.portability.restore.subscribers import Clock, Stop, SubscriberRestore
 from samizdat.portability.restore.verify import COUNTS, RestoreSteps, Tell, VerifiedExport, prove
 
 __all__ = [
@@ -95,8 +95,9 @@ def bring_upload(
     tell: Tell | None = None,
     stop: Stop | None = None,
 ) -> None:
-    """Brings in, or goes on with, an export that was uploaded and proven (arriving.inspect) into the import `row`,
-    which this process owns. `highest`: number of a subscriber in it. Errors: ExportRefused, people.Stopped."""
+    """Brings in, or goes on with, an export that was uploaded and proven (upload.inspect) into the import `row`,
+    which this process owns. `highest`: number of a subscriber in it. Errors: ExportRefused,
+    subscribers.ExportStopped."""
     organization = row.organization
     mark = fingerprint(organization, opened)
     if done := done_before(organization, mark):
@@ -116,7 +117,7 @@ def _take(
     organization: Any, opened: read.OpenedExport, row: Import, steps: "RestoreSteps", now: Clock, by: Any,
     stop: Stop | None = None,
 ) -> dict[str, int]:  # fmt: skip
-    coming = RestoredSubscriber(organization, opened, row, now)
+    coming = SubscriberRestore(organization, opened, row, now)
     try:
         coming.take(steps, by, stop)
         return coming.finish(by)

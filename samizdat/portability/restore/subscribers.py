@@ -31,7 +31,7 @@ type Clock = Callable[[], datetime]
 type Stop = Callable[[], bool]
 
 
-class RestoredSubscriber:
+class SubscriberRestore:
     """Writes slice after slice, each with its counts and its place in one transaction."""
 
     def __init__(self, organization: Any, opened: read.OpenedExport, row: Import, now: Clock) -> None:
@@ -58,7 +58,7 @@ class RestoredSubscriber:
         return row
 
     def take(self, steps: RestoreSteps, by: Any, stop: Stop | None = None) -> None:
-        """Errors: people.Stopped, between two slices."""
+        """Errors: subscribers.ExportStopped, between two slices."""
         with db.bulk_writing():
             self._people(steps, stop)
             self._others_suppressed()
@@ -71,7 +71,7 @@ class RestoredSubscriber:
                 self._slice(page)
             steps.on(len(page))
             if stop and stop():
-                raise subscribers.ExportedSuppression
+                raise subscribers.ExportStopped
 
     def _others_suppressed(self) -> None:
         counts = self.row.counts
@@ -90,7 +90,7 @@ class RestoredSubscriber:
         places = base.Places(self.row, self.now(), by, self._lists, self._tags).load()
         for part in registry.parts():
             if stop and stop():
-                raise subscribers.ExportedSuppression
+                raise subscribers.ExportStopped
             self.row.counts[part.name] = part.take(self.opened, places)
 
     def _slice(self, page: list[read.IncomingSubscriber]) -> None:

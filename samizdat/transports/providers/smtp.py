@@ -1,7 +1,7 @@
 """The way out by SMTP: any relay that takes a user name and a password, or one inside the house.
 
 `smtp://` demands STARTTLS, `smtps://` is TLS from the first byte, `smtp+plain://` sends in the clear and says
-so in its name. One connection is `smtp_session.Session`; here is who opens them, how many, and what becomes
+so in its name. One connection is `session.SmtpSession`; here is who opens them, how many, and what becomes
 of their messages.
 """
 
@@ -15,9 +15,9 @@ from samizdat.core.mail.rate import connections_for
 from samizdat.transports import base
 from samizdat.transports.base import (
     BadRoute,
-    JournalWriter,
     Message,
     MessageFeed,
+    OutcomeReporter,
     RouteDown,
     RouteField,
     RouteKind,
@@ -103,7 +103,7 @@ class SmtpCarrier:
         self.transport = transport
         self.server = transport.server
         self.feed = feed
-        self.teller = JournalWriter(feed)
+        self.teller = OutcomeReporter(feed)
         self.finishing = feed.finishing
         self.accepted = self.teller.success
         self.loop = asyncio.get_running_loop()

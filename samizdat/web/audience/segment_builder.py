@@ -195,7 +195,7 @@ def _leaf(leaf: segment.Leaf, no: str) -> BuilderNode:
 # -- from a form --
 
 
-class UnsupportedCondition(ValueError):
+class BrokenForm(ValueError):
     """A form that is none of ours, or arrived in part: a condition left out of it, or the list or status that it asks
     for, would make the segment larger, up to everybody."""
 
@@ -209,17 +209,17 @@ def read(data: Mapping[str, str]) -> BuilderNode:
     nodes: list[BuilderNode] = []
     whole = sum(name.endswith("-kind") for name in data)
     if data.get("of") != str(whole):
-        raise UnsupportedCondition
+        raise BrokenForm
     levels: list[int] = []
     for number in range(segment.MOST_CONDITIONS + 1):
         kind = data.get(f"{number}-kind", "")
         if not kind and number == whole:
             break
         if kind not in GROUPS and kind not in KINDS and not kind.startswith("field:"):
-            raise UnsupportedCondition
+            raise BrokenForm
         asked = "" if kind in GROUPS else "a" if kind.startswith("field:") else _ASKED.get(kind, "ab")
         if any(f"{number}-{name}" not in data for name in asked):
-            raise UnsupportedCondition
+            raise BrokenForm
         a, b, c = (data.get(f"{number}-{name}", "")[:500] for name in "abc")
         node = BuilderNode(kind, a, b, c, number=number)
         place = data.get(f"{number}-in", "")
@@ -227,16 +227,16 @@ def read(data: Mapping[str, str]) -> BuilderNode:
         if nodes:
             # Anywhere else it would mean something else: what must not hold in one group has to hold in another.
             if str(above) != place or above >= len(nodes) or not nodes[above].is_group:
-                raise UnsupportedCondition
+                raise BrokenForm
             if levels[above] >= LEVELS:
                 above = 0
             nodes[above].parts.append(node)
         elif not node.is_group:
-            raise UnsupportedCondition
+            raise BrokenForm
         levels.append(levels[above] + 1 if nodes else 0)
         nodes.append(node)
     if len(nodes) < max(whole, 1):  # Our forms have a group at least; none would be everybody.
-        raise UnsupportedCondition
+        raise BrokenForm
     return nodes[0]
 
 

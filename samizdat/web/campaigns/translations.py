@@ -14,7 +14,7 @@ from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.core.languages import MOST
 from samizdat.core.languages import normal as normalized
-from samizdat.delivery.click_stats import LinkGroup, groups
+from samizdat.delivery.click_stats import VersionGroup, groups
 from samizdat.delivery.recipients_breakdown import shares
 from samizdat.web.audience.subscriber_filters import every_language
 from samizdat.web.labels import BOOKS
@@ -99,7 +99,7 @@ def went(campaign: Any) -> dict[str, Any] | None:
         (name, str(word)) for name, word, _note in BOOKS if any(entry.counts.get(name) for entry in language_groups)
     ]
 
-    def numbers(entry: LinkGroup) -> dict[str, Any]:
+    def numbers(entry: VersionGroup) -> dict[str, Any]:
         return {"people": entry.people, "counts": [(head, entry.counts.get(state, 0)) for state, head in states]}
 
     return {

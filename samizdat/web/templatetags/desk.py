@@ -26,7 +26,7 @@ register = template.Library()
 
 @register.filter
 def count(number: Any) -> str:
-    """17,938 in English, 17 938 in Russian (wording.grouped)."""
+    """17,938 in English, 17 938 in Russian (formatting.grouped)."""
     return "" if number is None or number == "" else formatting.grouped(int(number))
 
 
@@ -94,8 +94,8 @@ def to(context: dict[str, Any], name: str, *args: Any) -> str:
 
 @register.simple_tag(takes_context=True)
 def keep_typed(context: dict[str, Any], name: str = "", *args: Any, to: str = "", back: str = "") -> SafeString:
-    """Beside the token of a form in which somebody types: signed_out.mark. name, args: of the page that it goes to, as
-    in `to`; or to: its address; else this page. back: the page that it stands on.
+    """Beside the token of a form in which somebody types: resume_after_sign_in.mark. name, args: of the page that it
+    goes to, as in `to`; or to: its address; else this page. back: the page that it stands on.
     """
     request = context["request"]
     to = to or (reverse(name, args=[request.organization.slug, *args]) if name else request.path)

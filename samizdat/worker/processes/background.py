@@ -41,7 +41,7 @@ SIGNUPS_LOCK = 0x5A4D495A0002
 INTAKE_LOCK = 0x5A4D495A0004
 
 
-class RunOnly:
+class SoleSession:
     """Whether this thread's database session is the one that does a thing. A session that is gone has let go."""
 
     def __init__(self, lock: int) -> None:
@@ -61,7 +61,7 @@ class RunOnly:
         return True
 
 
-class ChangeWatch:
+class ProcessWatch:
     """This process among the others: its sign of life, and a look for those that have stopped giving theirs.
 
     In the clock's thread. A new session means a new row: the old one's lock is gone, and the others may have noticed.
@@ -102,10 +102,10 @@ class ChangeWatch:
             Worker.objects.filter(pk=self.number).update(ended=dbclock.now())
 
 
-watch = ChangeWatch()
+watch = ProcessWatch()
 
 
-class CampaignWatch:
+class ProgressWatch:
     """Whether a loop beside the clock's gets something done: each round is something, and each statement of its thread.
     One that hangs says nothing of it, and the clock goes on; then nobody who leaves has left."""
 
@@ -131,7 +131,7 @@ class CampaignWatch:
         return result
 
 
-intake_motion, signups_motion = CampaignWatch(), CampaignWatch()
+intake_motion, signups_motion = ProgressWatch(), ProgressWatch()
 
 
 def is_moving() -> bool:
@@ -142,7 +142,7 @@ def is_moving() -> bool:
 def run_clock() -> None:
     """Ticks until the process is to stop. On PostgreSQL the slow round is a periodic task of the engine."""
     slow_at = 0.0
-    only, changes = RunOnly(CLOCK_LOCK), database_changes.DatabaseChanges()
+    only, changes = SoleSession(CLOCK_LOCK), database_changes.DatabaseChanges()
     lasting = database_changes.DatabaseChanges(QUIET_SECONDS, own=False)
 
     def round_() -> None:
@@ -194,7 +194,7 @@ def run_guard(looked: threading.Event) -> None:
 
 def run_intake() -> None:
     """A loop of its own: who has left waits for nothing else that is to be done."""
-    only, changes = RunOnly(INTAKE_LOCK), database_changes.DatabaseChanges()
+    only, changes = SoleSession(INTAKE_LOCK), database_changes.DatabaseChanges()
 
     def round_() -> None:
         if changes.has_news() and only.here():
@@ -215,7 +215,7 @@ def _belong_to_us() -> None:
 
 def run_signups() -> None:
     """A loop of its own: who has mail to write gets a lane, and nobody's leaving waits for a relay."""
-    only, changes = RunOnly(SIGNUPS_LOCK), database_changes.DatabaseChanges()
+    only, changes = SoleSession(SIGNUPS_LOCK), database_changes.DatabaseChanges()
 
     def round_() -> None:
         # A relay that was away is tried again by hours that are kept here, not in the database.
@@ -233,7 +233,7 @@ def run_signups() -> None:
         connections.close_all()
 
 
-def _every_second(name: str, round_: Callable[[], object], motion: CampaignWatch | None = None) -> None:
+def _every_second(name: str, round_: Callable[[], object], motion: ProgressWatch | None = None) -> None:
     while not tasks.stopping.is_set():
         began = time.monotonic()
         if motion is not None:

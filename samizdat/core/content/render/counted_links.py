@@ -26,7 +26,7 @@ type Through = Callable[[Sequence[str]], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class DirectLinks:
+class UncountedLink:
     """A web link that is not counted. why: "reader", a value of the reader stands in it; "condition", whether one has
     or sees it depends on the reader; "words", its words are an address; "odd", an address that no redirect should lead
     to. `url` is cut where the reader's value begins.
@@ -53,9 +53,9 @@ def countable(letter: RenderedContent, own: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(urls))[:MOST]
 
 
-def direct(letter: RenderedContent, own: str) -> tuple[DirectLinks, ...]:
+def direct(letter: RenderedContent, own: str) -> tuple[UncountedLink, ...]:
     """Web links that stay as they are, though they lead to somebody else's host; each once."""
-    links = (link for link in _links(letter.html, own) if isinstance(link, DirectLinks))
+    links = (link for link in _links(letter.html, own) if isinstance(link, UncountedLink))
     return tuple(dict.fromkeys(links))
 
 
@@ -86,39 +86,39 @@ def _led(link: re.Match[str], own: str, to: Mapping[str, str]) -> str:
     return f"<a{link[1]}{link[2]}{html.escape(to[url])}{link[4] or '"'}"
 
 
-def _links(pieces: Sequence[Piece], own: str) -> Iterator[str | DirectLinks]:
+def _links(pieces: Sequence[Piece], own: str) -> Iterator[str | UncountedLink]:
     """Every web link to somebody else's host: its address where it may be counted, else why not."""
     whole, before = is_whole(pieces), ""
     for piece, condition in with_conditions(pieces):
         if not isinstance(piece, str):
             begun = re.search(r"\shref=\"([^\"]*)\Z", before)
             if begun and (_WEB.match(begun[1]) or (isinstance(piece, ValueSlot) and piece.kind == "link")):
-                yield DirectLinks(html.unescape(begun[1]), "reader")
+                yield UncountedLink(html.unescape(begun[1]), "reader")
             before = ""
             continue
         before = piece
         for link in _LINK.finditer(piece):
             target = _of(link, own)
             if isinstance(target, str) and not (whole and condition is None):
-                target = DirectLinks(target, "condition")
+                target = UncountedLink(target, "condition")
             if target:
                 yield target
 
 
-def _of(link: re.Match[str], own: str) -> str | DirectLinks | None:
+def _of(link: re.Match[str], own: str) -> str | UncountedLink | None:
     # Without a closing quote in this piece the address goes on with a value of the reader.
     url = html.unescape(link[3])
     if not _WEB.match(url) or link.string[link.end(3) : link.end(3) + 1] != '"' or _host(url) == _host(own):
         return None
     if location(url) is None:
-        return DirectLinks(url, "odd")
+        return UncountedLink(url, "odd")
     closing = _CLOSING.search(link.string, link.end()) if link[4] else None
     # A value or condition stands in its tag or words: some may see no link there.
     if closing is None:
-        return DirectLinks(url, "condition")
+        return UncountedLink(url, "condition")
     words = link.string[link.end() : closing.start()]
     if _ADDRESS.fullmatch(html.unescape(_TAG.sub("", words))):
-        return DirectLinks(url, "words")
+        return UncountedLink(url, "words")
     return url
 
 

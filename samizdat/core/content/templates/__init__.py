@@ -1,12 +1,12 @@
 """A foreign template becomes one of ours: Mailchimp's, or any page of HTML.
 
 The part that letters are written into becomes {{ content }}; what stood there is kept as a sample. Other parts that
-Mailchimp lets a letter fill, repeat or leave out stay so, between comments that name them (arranging.py). Nothing is
+Mailchimp lets a letter fill, repeat or leave out stay so, between comments that name them (layout_store.py). Nothing is
 taken out without a note, and every merge tag is accounted for.
 """
 
 from samizdat.core.content.templates.blocks import dress_of
-from samizdat.core.content.templates.import_template import MAX_FILE, ImportedTemplate, TemplateNotes, take
+from samizdat.core.content.templates.import_template import MAX_FILE, ImportedTemplate, TagNote, take
 from samizdat.core.content.templates.layout import LayoutChanges, WrittenRegion, arranged
 from samizdat.core.content.templates.notes import SENTENCES, Note, TemplateRefused
 from samizdat.core.content.templates.template_zip import MAX_ZIP
@@ -18,7 +18,7 @@ __all__ = [
     "ImportedTemplate",
     "LayoutChanges",
     "Note",
-    "TemplateNotes",
+    "TagNote",
     "TemplateRefused",
     "WrittenRegion",
     "arranged",

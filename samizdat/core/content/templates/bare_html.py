@@ -14,7 +14,7 @@ _GAP = re.compile(
 )
 
 
-class ContentBlocks:
+class TextLengths:
     """How many letters of text stand between two places of a page: counted once, asked for each element."""
 
     def __init__(self, page: str) -> None:

@@ -20,7 +20,7 @@ MAX_TEMPLATE = 300_000  # characters, as of an HTML letter
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateNotes:
+class TagNote:
     """A merge tag of the file, how often it stands there, and what is wrong with it."""
 
     written: str
@@ -36,7 +36,7 @@ class ImportedTemplate:
     sample: str
     places: tuple[str, ...]
     notes: tuple[Note, ...]
-    tags: tuple[TemplateNotes, ...]
+    tags: tuple[TagNote, ...]
 
 
 def take(data: bytes, fields: Iterable[str] = (), unadded: Collection[str] | None = None) -> ImportedTemplate:
@@ -77,7 +77,7 @@ def _leading_nowhere(page: str, unadded: Collection[str] | None) -> list[Note]:
     return [*missing, *naming("note_links", links)]
 
 
-def _accounted(page: str, fields: frozenset[str]) -> tuple[tuple[TemplateNotes, ...], str, list[Note]]:
+def _accounted(page: str, fields: frozenset[str]) -> tuple[tuple[TagNote, ...], str, list[Note]]:
     """Every tag that stands in the page, the page without those that cannot work, and a note about these."""
     flaws = merge.parse(page, fields, place="template").flaws
     tags = [*merge.written(page)]
@@ -94,5 +94,5 @@ def _accounted(page: str, fields: frozenset[str]) -> tuple[tuple[TemplateNotes, 
     for flaw in reversed(gone):
         page = merge.without(page, flaw)
     names = list(dict.fromkeys(flaw.values.get("tag", "") for flaw in gone))
-    tag_notes = tuple(TemplateNotes(written, count, flawed.get(written)) for written, count in counts.items())
+    tag_notes = tuple(TagNote(written, count, flawed.get(written)) for written, count in counts.items())
     return tag_notes, page, naming("note_tags", names)

@@ -149,7 +149,7 @@ class Hideable:
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateLayout:
+class RepeatVariant:
     """`begins`: it stands in the template; otherwise it can only be added."""
 
     variant: str
@@ -160,7 +160,7 @@ class TemplateLayout:
 @dataclass(frozen=True, slots=True)
 class RepeatableRegion:
     name: str
-    models: tuple[TemplateLayout, ...]
+    models: tuple[RepeatVariant, ...]
 
 
 type Part = str | Region | Hideable | RepeatableRegion
@@ -219,10 +219,10 @@ def _repeat(parts: list[Part], name: str, inner: Parts, begins: bool) -> None:
     if isinstance(before, RepeatableRegion) and before.name == name:
         blank = parts.pop() if isinstance(parts[-1], str) else ""
         parts[-1] = RepeatableRegion(
-            name, (*before.models, TemplateLayout(variant, (*([blank] if blank else []), *inner), begins))
+            name, (*before.models, RepeatVariant(variant, (*([blank] if blank else []), *inner), begins))
         )
     else:
-        parts.append(RepeatableRegion(name, (TemplateLayout(variant, inner, begins),)))
+        parts.append(RepeatableRegion(name, (RepeatVariant(variant, inner, begins),)))
 
 
 def arranged(source: str, own: LayoutChanges) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from samizdat.core.content.templates.bare_html import ContentBlocks
+from samizdat.core.content.templates.bare_html import TextLengths
 from samizdat.core.content.templates.blocks import read
 from samizdat.core.content.templates.elements import Element
 from samizdat.core.content.templates.visibility import seen
@@ -23,7 +23,7 @@ TRIES = 8  # of the longest cells, until the words of one can be blocks
 LEAST = 20  # pixels of a picture that shows something; smaller ones hold a table apart
 
 
-def main_part(page: str, elements: list[Element], letters: ContentBlocks) -> Element:
+def main_part(page: str, elements: list[Element], letters: TextLengths) -> Element:
     """The innermost cell that holds half of all words, or, where nothing of it can be blocks or the way out is in it,
     the longest cell that is better; the whole page where there is no cell.
     """
@@ -40,7 +40,7 @@ def main_part(page: str, elements: list[Element], letters: ContentBlocks) -> Ele
     return longest if is_good or not good else good[0]
 
 
-def _longest(page: str, elements: list[Element], letters: ContentBlocks) -> Element:
+def _longest(page: str, elements: list[Element], letters: TextLengths) -> Element:
     body = next((element for element in elements if element.tag == "body"), None) or Element(
         "", {}, 0, 0, len(page), len(page)
     )

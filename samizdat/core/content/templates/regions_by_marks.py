@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from samizdat.core.content.render.cleaning import VOID
-from samizdat.core.content.templates.bare_html import ContentBlocks
+from samizdat.core.content.templates.bare_html import TextLengths
 from samizdat.core.content.templates.elements import Element, elements
 from samizdat.core.content.templates.notes import Note, naming
 from samizdat.core.content.templates.region_names import given
@@ -260,7 +260,7 @@ def _main(page: str, page_elements: list[Element], edits: list[Element]) -> tupl
     if _CONTENT.search(page):
         return None, []
     filled = [element for element in edits if element.inner_end > element.inner]
-    letters = ContentBlocks(seen(page, page_elements))
+    letters = TextLengths(seen(page, page_elements))
     filled = [element for element in filled if letters.inside(element)] or [
         element for element in filled if not _words(page, element)
     ]

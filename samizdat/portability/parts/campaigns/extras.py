@@ -18,7 +18,7 @@ from samizdat.portability.zip_stream import ZipWriter
 
 
 class CampaignExtrasPart:
-    """A part (besides.Part) whose rows are told, understood and made by what is derived from it."""
+    """A part (base.Part) whose rows are told, understood and made by what is derived from it."""
 
     name = ""  # Of the folder too.
 

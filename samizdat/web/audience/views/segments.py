@@ -71,7 +71,7 @@ def _builder(request: Any, row: Any) -> HttpResponse:
             if posted
             else segment_builder.from_tree(known.tree if known else segment.EVERYBODY)
         )
-    except segment_builder.UnsupportedCondition:
+    except segment_builder.BrokenForm:
         messages.error(request, _("These conditions did not arrive as they were. Open the segment anew."))
         return go(request, "segments")
     initial = {"name": known.name, "version": known.version} if known else {"version": 0}

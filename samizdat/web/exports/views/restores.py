@@ -1,6 +1,6 @@
 """An export of our own format at the desk: what is in it, the key that opens it, bringing it in, and what became of it.
 
-Its address is that of an import; views/imports.py hands it over.
+Its address is that of an import; imports/views.py hands it over.
 """
 
 from datetime import datetime
