@@ -1,8 +1,10 @@
 """What the handbook names is there: pages, anchors, commands with options, files of the code, labels of the desk."""
 
+import io
 import re
+import tokenize
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -180,6 +182,28 @@ def test_every_file_of_the_code_that_is_named_is_there(page: Path) -> None:
         ):
             missing.append(piece)
     assert missing == []
+
+
+SOURCES = ("samizdat", "tests", "scripts", "bench")
+# Mailman's, and what somebody may have called a file beside their exports.
+OTHERS = {"bin/export.py", "csv.py"}
+
+
+def test_every_module_that_a_comment_names_is_there() -> None:
+    """By its file, alone or with the folders above it."""
+    modules = {path.relative_to(ROOT).as_posix() for folder in SOURCES for path in (ROOT / folder).rglob("*.py")}
+    endings = {name.split("/", n)[-1] for name in modules for n in range(name.count("/") + 1)}
+    missing = []
+    for name in modules:
+        for kind, text, (line, _column), _end, _row in tokenize.generate_tokens(_lines(ROOT / name)):
+            if kind == tokenize.COMMENT or (kind == tokenize.STRING and text.startswith('"""')):
+                named = re.findall(r"(?<![\w./-])((?:[a-z_]+/)*[a-z_]+\.py)\b", text)
+                missing += [f"{name}:{line} {other}" for other in named if other not in endings | OTHERS]
+    assert missing == []
+
+
+def _lines(path: Path) -> Callable[[], str]:
+    return io.StringIO(path.read_text()).readline
 
 
 # Addresses of the desk, a type of mail, and a folder of the data: they look like paths.
