@@ -60,9 +60,8 @@ def notice(row: Export, person: Any, now: datetime, *, by_mail: bool = False) ->
     if not pending_changes.is_news_to(row, person, now, by_mail=by_mail):
         return
     with transaction.atomic():
-        mine = Export.objects.select_related("organization").select_for_update(of=("self",))
-        fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
-        if fresh is not None and permits.is_ours(fresh):
+        fresh = _locked(row)
+        if fresh is not None:
             row.noticed, row.waited_seconds = fresh.noticed, fresh.waited_seconds = now, 0.0
             _save(fresh)
 
@@ -72,11 +71,17 @@ def refuse(row: Export, refused: Collection[Any], now: datetime) -> None:
     if not pending_changes.are_out_of_reach(row, refused, now):
         return
     with transaction.atomic():
-        mine = Export.objects.select_related("organization").select_for_update(of=("self",))
-        fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
-        if fresh is not None and permits.is_ours(fresh):
+        fresh = _locked(row)
+        if fresh is not None:
             pending_changes.note_refused(fresh, now)
             _save(fresh)
+
+
+def _locked(row: Export) -> Export | None:
+    """As it stands now, for this transaction; None where somebody knows of it, or it is not as we wrote it."""
+    mine = Export.objects.select_related("organization").select_for_update(of=("self",))
+    fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
+    return fresh if fresh is not None and permits.is_ours(fresh) else None
 
 
 def _save(row: Export) -> None:
