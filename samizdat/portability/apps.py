@@ -16,6 +16,6 @@ class PortabilityConfig(AppConfig):
 
 
 def _parts() -> Iterable[object]:
-    from samizdat.portability.growing import Growing
+    from samizdat.portability.parts.growth import GrowthPart
 
-    return (Growing(),)
+    return (GrowthPart(),)

@@ -20,9 +20,10 @@ from samizdat.audience.models import Subscriber
 from samizdat.core import bounded_json, consent, segment, zip_limits
 from samizdat.events.models import Event
 from samizdat.portability import actions as exporting
-from samizdat.portability import age_decryption, canary_alarms, growing, native, permits, read, unpack
+from samizdat.portability import age_decryption, canary_alarms, native, permits, read, unpack
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, ExportPiece
+from samizdat.portability.parts import growth
 from samizdat.portability.spreadsheet_cells import escape, unescape
 from samizdat.portability.write import ExportRequest
 from tests.conftest import NOW
@@ -190,7 +191,7 @@ def test_the_growth_of_many_lists_in_many_years_comes_back_however_long_it_is(
 
     # As with 1,500,000 values of a file and two million days, ways and lists.
     monkeypatch.setattr(read, "VALUES", 400)
-    monkeypatch.setattr(growing, "SLICE", 30)
+    monkeypatch.setattr(growth, "SLICE", 30)
     letter = queries.list_named(audience, "The Thursday Letter")
     days = [(NOW - timedelta(days=back)).date() for back in range(200)]
     Growth.objects.bulk_create(
@@ -219,15 +220,15 @@ def test_a_killed_import_counts_no_day_of_growth_twice(
             raise Killed
         add(rows)
 
-    monkeypatch.setattr(growing, "SLICE", 2)
-    add = growing.audience_sql.add_growth
+    monkeypatch.setattr(growth, "SLICE", 2)
+    add = growth.audience_sql.add_growth
     grown = sorted(Growth.objects.values_list("day", "metric", "channel", "count"))
     assert len(grown) > 2
     data = made(audience, ExportRequest("samizdat"))
-    monkeypatch.setattr(growing.audience_sql, "add_growth", once)
+    monkeypatch.setattr(growth.audience_sql, "add_growth", once)
     with pytest.raises(Killed):
         in_another_house(data, tmp_path, vault)
-    monkeypatch.setattr(growing.audience_sql, "add_growth", add)
+    monkeypatch.setattr(growth.audience_sql, "add_growth", add)
     there = Organization.objects.get(slug="harbour-bell")
     bring_back(there, tmp_path / "export.zip", now=lambda: NOW)
     rows = Growth.objects.filter(list__organization=there)

@@ -24,7 +24,7 @@ SLICE = 20_000  # rows of a transaction: half a second on PostgreSQL
 type Row = tuple[int, str, int, int, int]
 
 
-class Growing:
+class GrowthPart:
     name = "growth"
 
     def give(self, home: ExportContext, box: ZipWriter) -> int:
