@@ -185,7 +185,7 @@ class ClientConnection(H11Protocol):
                 self.since = now  # The answer was on its way until now; from here on it is the next request.
             self._unsent_since = None
             return self.waits_for_head and now - self.since > PATIENCE
-        sent = self.transport.written - untaken  # type: ignore[attr-defined]
+        sent: int = self.transport.written - untaken  # type: ignore[attr-defined]
         if self._unsent_since is None:
             self._unsent_since, self._sent_before = now, sent
         return now - self._unsent_since > PATIENCE + (sent - self._sent_before) / LEAST_RATE

@@ -120,7 +120,9 @@ def ask_prepared(sql: str, arguments: Sequence[Any]) -> list[Any]:
     """
     if on_sqlite():
         with connection.cursor() as cursor:
-            return cursor.execute(sql, arguments).fetchall()
+            cursor.execute(sql, arguments)
+            rows: list[Any] = cursor.fetchall()
+            return rows
     import psycopg
 
     connection.ensure_connection()
@@ -260,8 +262,7 @@ def fetch_rows(query: str, values: Sequence[Any]) -> list[Any]:
 def fetch_binary(query: str, values: Sequence[Any]) -> list[Any]:
     """PostgreSQL gives blobs as they are: as text they are twice as long and coded once on each side."""
     if on_sqlite():
-        with connection.cursor() as cursor:
-            return cursor.execute(query, values).fetchall()
+        return fetch_rows(query, values)
     with plain_cursor() as cursor:
         rows: list[Any] = cursor.execute(query, values, binary=True).fetchall()
         return rows

@@ -23,7 +23,8 @@ from samizdat.transports.base import Transport as BaseTransport
 
 if TYPE_CHECKING:
     from samizdat.importers.base import Importer
-    from samizdat.importers.reading.files import GivenFile, Source
+    from samizdat.importers.reading.files import GivenFile as GivenFile
+    from samizdat.importers.reading.files import Source as Source
 
 __all__ = [
     "BadRoute",

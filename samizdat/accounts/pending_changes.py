@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import grants
@@ -139,7 +140,7 @@ def others(organization: Any, asker: Any, now: datetime) -> list[Person]:
     return [row.person for row in rows if row.person != asker and row.since and row.since <= now - SEASONED]
 
 
-def waiting(organization: Any) -> Any:
+def waiting(organization: Organization) -> QuerySet[PendingChange]:
     """Rows, the oldest first."""
     rows = PendingChange.objects.select_related("organization", "by").filter(organization=organization, state="waiting")
     return rows.order_by("id")

@@ -1,16 +1,22 @@
 """Column types of our own. Migrations name them, so what stands here stays."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+if TYPE_CHECKING:
+    Column = models.BigIntegerField[int, int]
+else:
+    Column = models.BigIntegerField  # It has no type arguments at run time.
 
 
-class RowNumber(models.BigIntegerField):
+class RowNumber(Column):
     """A 64-bit key that we choose ourselves.
 
     SQLite makes a column the place of the row itself only when it is called `integer`; as `bigint` every subscriber
     would have a second tree beside her row, and every look-up would walk through both.
     """
 
-    def db_type(self, connection: Any) -> str:
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "integer" if connection.vendor == "sqlite" else "bigint"

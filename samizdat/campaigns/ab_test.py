@@ -77,7 +77,8 @@ def link_of(campaign: Campaign) -> str:
     """The link whose clicks decide; "" for all of them together."""
     keys = keyring.keys(campaign.organization)
     payload = open_json(keys, bytes(campaign.test_link_sealed), "campaign", "test link", campaign.pk)
-    return (payload or {}).get("url", "")
+    url: str = (payload or {}).get("url", "")
+    return url
 
 
 def presses_of(campaign: Campaign) -> dict[int, int]:

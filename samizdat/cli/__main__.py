@@ -1,7 +1,6 @@
 """The samizdat command."""
 
 import importlib
-from typing import Any
 
 import click
 
@@ -48,7 +47,7 @@ class CommandLine(click.Group):
         if name not in COMMANDS:
             return None
         module, attribute = COMMANDS[name]
-        command: Any = getattr(importlib.import_module(f"samizdat.cli.{module}"), attribute)
+        command: click.Command = getattr(importlib.import_module(f"samizdat.cli.{module}"), attribute)
         return command
 
 

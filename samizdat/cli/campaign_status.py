@@ -112,7 +112,7 @@ def with_sentences(status: dict[str, Any], campaign: Any) -> dict[str, Any]:
     """`sentence` beside each route's reason: why it does not send and what to do, empty where it does. `left_by_letter`
     is null where few left: they are not shown by what they did.
     """
-    from samizdat.delivery.click_stats import is_few
+    from samizdat.core.totals import is_few
     from samizdat.delivery.queries import bars_against, provider_refusals, routes
 
     if is_few(status["left_by_letter"]):

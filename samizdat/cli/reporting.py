@@ -31,14 +31,14 @@ def campaign_report(number: int) -> None:
     document = {
         "id": whole.pk,
         "counts_clicks": click_stats.counted(whole),
-        "fewest": click_stats.FEWEST,
+        "fewest": totals.FEWEST,
         "floor": totals.FLOOR,
         "counted": bool(whole.edition.counted_places),
         "links": [_link(row) for row in click_stats.links(whole)],
         "questions": [_question(row) for row in click_stats.questions(whole)],
         "replies": _sum(heard.replies, heard.few_replies),
         "languages": [_language(row) for row in click_stats.groups(whole)],
-        "left_by_letter": _sum(whole.unsubscribes, click_stats.is_few(whole.unsubscribes)),
+        "left_by_letter": _sum(whole.unsubscribes, totals.is_few(whole.unsubscribes)),
         "complaints_by_any_letter": _sum(heard.complaints, heard.few_complaints),
     }
     say(document, *_lines(document))
@@ -67,7 +67,7 @@ def _question(question: Any) -> dict[str, Any]:
 
 def _language(group: Any) -> dict[str, Any]:
     """Several that are few by themselves are one."""
-    from samizdat.delivery.click_stats import is_few
+    from samizdat.core.totals import is_few
 
     books = {state: _sum(count, is_few(count)) for state, count in group.counts.items() if count}
     return {"language": group.name, "people": group.people, **books}

@@ -23,7 +23,7 @@ class Dash(str):
         return dash
 
 
-class Private(click.ParamType):
+class Private(click.ParamType[str]):
     """A text that is asked for where the command line has `-`; `lines`: the command reads a line for each itself."""
 
     name = "text"

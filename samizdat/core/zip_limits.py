@@ -16,7 +16,7 @@ def directory_bytes(tail: bytes) -> int | None:
     at = tail.rfind(b"PK\5\6")
     if at < 0 or len(tail) - at < 22:
         return None
-    sizes = list(struct.unpack_from("<I", tail, at + 12))
+    sizes: list[int] = list(struct.unpack_from("<I", tail, at + 12))
     if at >= 76 and tail[at - 76 : at - 72] == b"PK\6\6":
         sizes = [*struct.unpack_from("<Q", tail, at - 36), *(size for size in sizes if size != 0xFFFFFFFF)]
     return max(sizes)

@@ -140,7 +140,7 @@ def note() -> None:
 
 def release() -> int:
     """A person has decided: the database is taken as it is, on every machine that finds the number in the log."""
-    count = max(_releases(), _noted().get("releases", 0)) + 1
+    count: int = max(_releases(), _noted().get("releases", 0)) + 1
     Location.objects.update_or_create(folder=b"", part=RELEASES, defaults={"digest": _digest(count)})
     transaction.on_commit(note)
     return count

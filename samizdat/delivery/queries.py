@@ -456,7 +456,8 @@ def provider_of(row: ProviderRefusal, keys: keyring.OrganizationKeys) -> str:
 def next_due(campaign: Campaign) -> datetime | None:
     """When something of it is to be tried again; None when nothing is."""
     waiting = Retry.objects.filter(edition__campaign=campaign, chunk=None, due__lt=LATER)
-    return waiting.aggregate(due=Min("due"))["due"]
+    due: datetime | None = waiting.aggregate(due=Min("due"))["due"]
+    return due
 
 
 def delivery_of(campaign: Campaign, number: int) -> tuple[str, str, int] | None:
@@ -562,4 +563,5 @@ def folded(campaign: Campaign) -> date | None:
     """The day on which its deliveries became totals: nobody knows any more who got it. None: they are still there."""
     if Chunk.objects.filter(edition__campaign=campaign).exists():
         return None
-    return DeliveryArchiveTotal.objects.filter(edition__campaign=campaign).aggregate(day=Max("day"))["day"]
+    day: date | None = DeliveryArchiveTotal.objects.filter(edition__campaign=campaign).aggregate(day=Max("day"))["day"]
+    return day

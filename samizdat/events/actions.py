@@ -89,9 +89,12 @@ def detail_of(event: Event) -> dict[str, Any]:
     blob = bytes(event.detail)
     if not blob:
         return {}
-    if event.organization_id is None:
-        return json.loads(_instance_ring().open(blob, seal.where("event", "detail", _INSTANCE, event.pk)))
-    return json.loads(keyring.keys(event.organization).open(blob, "event", "detail", event.pk))
+    if event.organization is None:
+        text = _instance_ring().open(blob, seal.where("event", "detail", _INSTANCE, event.pk))
+    else:
+        text = keyring.keys(event.organization).open(blob, "event", "detail", event.pk)
+    detail: dict[str, Any] = json.loads(text)
+    return detail
 
 
 def _seal(organization: Any, detail: dict[str, Any], number: int) -> bytes:

@@ -130,7 +130,7 @@ class OpenedExport:
         if self._infos[native.MANIFEST].size > most:
             raise foreign()
         try:
-            manifest = bounded_json.read(self._bytes(native.MANIFEST), VALUES)
+            manifest: dict[str, Any] = bounded_json.read(self._bytes(native.MANIFEST), VALUES)
             ours = manifest["format"] == native.FORMAT
             version, files, counts = value_limits.whole(manifest["version"]), manifest["files"], manifest["counts"]
             shaped = isinstance(files, dict) and isinstance(counts, dict)

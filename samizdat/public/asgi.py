@@ -91,8 +91,9 @@ def make_application() -> Public:
     from samizdat.publicdb import actions
 
     cache.begin()
-    if connections["publicdb"].vendor == "sqlite" and tokens.supervisor():
-        actions.hand_in_by(tokens.supervisor().hand_in)
+    supervisor = tokens.supervisor()
+    if connections["publicdb"].vendor == "sqlite" and supervisor:
+        actions.hand_in_by(supervisor.hand_in)
     return Public(WSGIHandler())
 
 

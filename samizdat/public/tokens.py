@@ -12,9 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samizdat.core.crypto import tokens
+
+if TYPE_CHECKING:
+    from samizdat.vault.keyserver import SocketSource
 
 # Which tokens the public pages may read. Return addresses and Message-IDs are not among them.
 PURPOSES = ("leave", "preferences", "test")
@@ -113,7 +116,7 @@ def stamp_secrets(uid: bytes) -> list[bytes]:
     return reader.secrets(uid) or [_own]
 
 
-def supervisor() -> Any:
+def supervisor() -> "SocketSource | None":
     """Whom we ask; None in a house without one."""
     from samizdat.vault.keyserver import SocketSource
 
@@ -123,18 +126,20 @@ def supervisor() -> Any:
     return _source
 
 
-def asked() -> Any:
+def asked() -> "SocketSource":
     """The supervisor. Errors: KeyRefused in a house without one."""
     from samizdat.vault.errors import KeyRefused
 
-    if supervisor() is None:
+    source = supervisor()
+    if source is None:
         raise KeyRefused("The public pages need `samizdat serve`, which tells them keys.")
-    return supervisor()
+    return source
 
 
 def _from_supervisor() -> list[dict[str, Any]]:
-    return supervisor().links() if supervisor() else []
+    source = supervisor()
+    return source.links() if source else []
 
 
-_source: Any = None
+_source: "SocketSource | None" = None
 reader = TokenReader(_from_supervisor)

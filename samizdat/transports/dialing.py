@@ -44,9 +44,9 @@ class PrivateAddress(Exception):
     """The name leads to an address inside our own network, and the route may not."""
 
 
-async def dial(
-    make: Callable[[], Any], host: str, port: int, allowed: tuple[Network, ...] | None, **options: Any
-) -> Any:
+async def dial[P: asyncio.BaseProtocol](
+    make: Callable[[], P], host: str, port: int, allowed: tuple[Network, ...] | None, **options: Any
+) -> P:
     """A connection as asyncio's create_connection makes it. allowed: what the route may reach beside public addresses;
     None: everything. Errors: Inside, and those of asyncio.
     """

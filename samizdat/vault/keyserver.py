@@ -194,7 +194,7 @@ class SocketSource:
             try:
                 self._stream.write(json.dumps(question).encode() + b"\n")
                 self._stream.flush()
-                answer = json.loads(self._stream.readline() or "{}")
+                answer: dict[str, Any] = json.loads(self._stream.readline() or "{}")
             except (OSError, ValueError):
                 answer = {}
         if "error" in answer or not answer:
@@ -212,11 +212,13 @@ class SocketSource:
 
     def links(self) -> list[dict[str, Any]]:
         """For the public process: [{"organization": hex uid, "number": …, "keys": {purpose: base64}}]."""
-        return self._ask({"links": True})["links"]
+        links: list[dict[str, Any]] = self._ask({"links": True})["links"]
+        return links
 
     def troubles(self) -> dict[str, str]:
         """For commands: role -> why its process does not run."""
-        return self._ask({"troubles": True})["troubles"]
+        troubles: dict[str, str] = self._ask({"troubles": True})["troubles"]
+        return troubles
 
     def box_key(self, uid: bytes) -> tuple[int, bytes]:
         """For the public process: (number, X25519 public key) of what it seals to. Errors: KeyRefused."""

@@ -9,6 +9,7 @@ from django.utils.translation import get_language, get_language_bidi
 
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Person
 from samizdat.accounts.queries import organizations_of
 
 
@@ -58,13 +59,14 @@ class Desk:
 
     @property
     def theme(self) -> str:
-        person = getattr(self.request, "person", None)
+        person: Person | None = getattr(self.request, "person", None)
         return person.theme if person and person.theme in ("light", "dark") else ""
 
     @property
     def shortcuts(self) -> bool:
         """Single letters as shortcuts, unless this browser was told not to (WCAG 2.1.4)."""
-        return self.request.COOKIES.get("shortcuts") != "off"
+        cookies: dict[str, str] = self.request.COOKIES
+        return cookies.get("shortcuts") != "off"
 
     @property
     def direction(self) -> str:

@@ -19,8 +19,8 @@ from samizdat.audience.errors import ImportRefused, ImportTaken
 from samizdat.audience.imports import column_memory, ownership, run, uploads
 from samizdat.audience.imports import inspect as opening
 from samizdat.audience.imports.preview import NONE_TAKEN, ImportPreview, look_at, make_order, refused
-from samizdat.audience.imports.reading.parse import SLICE, STRETCH, AskPiece, HandedFile
-from samizdat.audience.imports.reading.subprocess_reader import BadFiles, NoAddresses, ReadingBroke
+from samizdat.audience.imports.reading.parse import SLICE, STRETCH, AskPiece, HandedFile, NoAddresses
+from samizdat.audience.imports.reading.subprocess_reader import BadFiles, ReadingBroke
 from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.imports.run import COUNTS, Clock, ImportProgress, Tell
 from samizdat.audience.imports.writer import ImportWriter, Rejected

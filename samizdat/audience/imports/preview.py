@@ -11,8 +11,15 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports import inspect, run
-from samizdat.audience.imports.reading.parse import AskPiece, HandedFile, ImportSlice, ParsedRow
-from samizdat.audience.imports.reading.subprocess_reader import BadFiles, NoAddresses, ReaderOrder
+from samizdat.audience.imports.reading.parse import (
+    AskPiece,
+    HandedFile,
+    ImportSlice,
+    NoAddresses,
+    ParsedRow,
+    ReaderOrder,
+)
+from samizdat.audience.imports.reading.subprocess_reader import BadFiles
 from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.imports.writer import ImportWriter
 from samizdat.audience.models import STATUSES

@@ -13,8 +13,8 @@ from django.db import IntegrityError, connection, transaction
 
 from samizdat import db
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.imports.reading.parse import AskPiece, ImportSlice
-from samizdat.audience.imports.reading.subprocess_reader import ReaderOrder, ReaderProcess, read_here
+from samizdat.audience.imports.reading.parse import AskPiece, ImportSlice, ReaderOrder
+from samizdat.audience.imports.reading.subprocess_reader import ReaderProcess, read_here
 from samizdat.audience.imports.writer import ImportWriter, Rejected
 from samizdat.audience.models import STATUSES, Import, Reject
 

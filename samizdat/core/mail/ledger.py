@@ -159,7 +159,7 @@ class LedgerTotals:
 
     @property
     def adds_up(self) -> bool:
-        return self.frozen == sum(getattr(self, state) for state in STATES)
+        return self.frozen == sum(int(getattr(self, state)) for state in STATES)
 
     @property
     def owed(self) -> int:

@@ -354,7 +354,7 @@ MOST_TEXTS = 20
 
 
 def _store_answers(edition: int, results: Iterable[SendResult]) -> None:
-    by_text: dict[tuple[int, int, str], list] = {}
+    by_text: dict[tuple[int, int, str], list[Any]] = {}
     for result in results:
         if result.text and result.route is not None:
             key = result.route, result.code, outcome.DIGITS.sub("", result.text)

@@ -8,8 +8,9 @@ from samizdat.campaigns import ab_test as campaigns
 from samizdat.campaigns import counted_links
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.core import ab_test
+from samizdat.core.totals import FEWEST, is_few, rounded
 from samizdat.delivery.actions.ab_test import TestGroup, parts
-from samizdat.delivery.click_stats import FEWEST, is_few, rounded, too_few
+from samizdat.delivery.click_stats import too_few
 from samizdat.web import labels
 from samizdat.web.templatetags.desk import moment
 

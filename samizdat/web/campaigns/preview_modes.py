@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.audience import queries as audience
+from samizdat.audience.queries.lists import FieldView
 from samizdat.campaigns.content import values_of
+from samizdat.core.content.merge.tree import MergeCondition
 from samizdat.core.content.message import CompiledContent
 from samizdat.core.content.render import TemplateEdge, fill
 from samizdat.core.content.render.screen_reader import Line, aloud
@@ -95,11 +97,11 @@ def invented(organization: Any, letter: Any) -> dict[str, str]:
     return values
 
 
-def _holds(condition: Any, values: Mapping[str, str]) -> bool:
+def _holds(condition: MergeCondition, values: Mapping[str, str]) -> bool:
     return bool(condition.holds(values.get(condition.name, "")))
 
 
-def _value(view: Any) -> str:
+def _value(view: FieldView) -> str:
     named = view.label or view.tag
     examples = {
         "number": "42",

@@ -7,8 +7,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from samizdat.campaigns import ab_test
+from samizdat.campaigns.models import Campaign
+from samizdat.core.totals import FEWEST
 from samizdat.delivery import click_stats
-from samizdat.delivery.click_stats import FEWEST, shown
+from samizdat.delivery.click_stats import shown
 from samizdat.formatting import grouped
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.web import charts, labels
@@ -109,7 +111,7 @@ def drawings(letters: list[Any]) -> list[charts.BarChart]:
     return [charts.bars(reached), charts.bars(left)]
 
 
-def per_thousand(campaign: Any) -> float | None:
+def per_thousand(campaign: Campaign) -> float | None:
     """Left by the letter, of a thousand that accepted it; None where too few left to say."""
     if 0 < campaign.unsubscribes < FEWEST or not campaign.accepted:
         return None

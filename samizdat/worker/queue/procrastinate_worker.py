@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 from samizdat import dbclock
 from samizdat.delivery.sql import ENDED_ENGINES, SET_ENGINE
@@ -79,6 +79,14 @@ def _connector() -> Any:
     return Connector(kwargs=connector_params("default"), min_size=2, max_size=3)
 
 
+class _JobWorker(Protocol):
+    """What we use of procrastinate's Worker, which has no types of its own."""
+
+    worker_id: int | None
+
+    async def run(self) -> None: ...
+
+
 async def _until_stopped(
     app: Any, queues: list[str], at_a_time: int, stopping: threading.Event, mine: Callable[[], int | None]
 ) -> None:
@@ -88,7 +96,7 @@ async def _until_stopped(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(at_a_time + 2, "task"))
     with app.replace_connector(_connector()) as running:
         async with running.open_async():
-            worker = Worker(
+            worker: _JobWorker = Worker(
                 running,
                 queues=queues,
                 concurrency=at_a_time,
@@ -110,7 +118,7 @@ async def _until_stopped(
                     raise error
 
 
-async def _beside(running: Any, worker: Any, mine: Callable[[], int | None]) -> None:
+async def _beside(running: Any, worker: _JobWorker, mine: Callable[[], int | None]) -> None:
     """Says which of the engine's workers we are, and rescues what those that are gone had begun."""
     identity = None
     while True:

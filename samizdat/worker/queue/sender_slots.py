@@ -9,10 +9,9 @@ import threading
 import time
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from samizdat.delivery.engine.heartbeat import BEAT
@@ -77,7 +76,7 @@ def remains(edition: int) -> bool:
     return _ready().filter(edition=edition).exists()
 
 
-def _ready() -> Any:
+def _ready() -> QuerySet[Chunk]:
     return Chunk.objects.filter(
         Q(not_before=None) | Q(not_before__lte=Now()),
         state=Chunk.READY,

@@ -171,7 +171,7 @@ def found_beside(
 ) -> DetectedFiles:
     """As detect.found_in, from a process of its own: for files that may be made to break whoever opens them."""
     with _ReaderProcess(b"L", [list(import_files), source, thorough], import_files, piece, here=True) as child:
-        _kind, detection = next(child._told())
+        detection: DetectedFiles = next(child._told())[1]
     return detection
 
 

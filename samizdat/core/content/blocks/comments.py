@@ -121,7 +121,7 @@ def unmarked(document: Node, written: str) -> Node:
 def _prune(node: Node, gone: set[int]) -> bool:
     """Take out what was left out; whether anything of the node stays."""
     if node["type"] == "text":
-        return node["text"] != ""
+        return bool(node["text"] != "")
     content = node.get("content", [])
     if content:
         node["content"] = [child for child in content if _prune(child, gone)]

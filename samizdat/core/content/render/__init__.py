@@ -15,8 +15,9 @@ from typing import Literal
 
 from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, default_value
-from samizdat.core.content.render.content import Content, Piece, RenderedContent, TemplateEdge, php_date, tidy
+from samizdat.core.content.render.content import Content, Piece, RenderedContent, TemplateEdge, tidy
 from samizdat.core.content.render.renderer import ContentRenderer
+from samizdat.core.dates import php_date
 
 __all__ = [
     "Content",

@@ -39,12 +39,12 @@ from samizdat.core.content.render.content import (
     TemplateEdge,
     known_values,
     ours,
-    php_date,
 )
 from samizdat.core.content.render.inlining import TooManyStyles, inlined
 from samizdat.core.content.render.locate import Token, inside_tag, places, places_in_text, without_open_tags
 from samizdat.core.content.render.plaintext import as_text
 from samizdat.core.content.render.stylesheet import uncommented
+from samizdat.core.dates import php_date
 from samizdat.core.languages import direction, towards
 
 # Characters. Gmail shows 102 KB; a pasted document brings styles and comments that do not go out. The parsers'

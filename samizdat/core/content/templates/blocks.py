@@ -87,7 +87,7 @@ def _is_whole(block: Node) -> bool:
 
 
 def _said(node: Node) -> str:
-    source = node.get("attrs", {}).get("source", "")
+    source: str = node.get("attrs", {}).get("source", "")
     return str(node.get("text", "")) + source + "".join(map(_said, node.get("content", ())))
 
 

@@ -20,9 +20,10 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import goes_to_all, is_listed
 from samizdat.campaigns.queries import is_public
+from samizdat.core.totals import FEWEST, is_few
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import resend_unreached
-from samizdat.delivery.click_stats import FEWEST, counted, is_few
+from samizdat.delivery.click_stats import counted
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.monitoring import waits_for, waits_for_route
 from samizdat.events.actions import detail_of

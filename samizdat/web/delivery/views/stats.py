@@ -9,8 +9,8 @@ from django.shortcuts import render
 
 from samizdat.audience import queries as audience
 from samizdat.campaigns import queries as campaigns
+from samizdat.core.totals import FEWEST
 from samizdat.delivery import click_stats, queries
-from samizdat.delivery.click_stats import FEWEST
 from samizdat.web import params
 from samizdat.web.campaigns.views.campaigns import letter_at
 from samizdat.web.delivery import stats
