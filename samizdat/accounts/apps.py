@@ -1,4 +1,4 @@
-"""Django finds the tables by this, and changes.py what may have to wait."""
+"""Django finds the tables by this, and pending changes what may have to wait."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
-"""Django finds the tables by this, an export what goes along with the audience, changes.py what may have to wait."""
+"""Django finds the tables by this, segments who got a campaign, pending changes what may have to wait."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import AppConfig
@@ -13,17 +13,9 @@ class DeliveryConfig(AppConfig):
     def ready(self) -> None:
         from samizdat.accounts import pending_changes
         from samizdat.delivery import segment_condition
-        from samizdat.portability.parts import registry
 
         segment_condition.register()
-        registry.register(_parts)
         pending_changes.register(_kinds)
-
-
-def _parts() -> Iterable[object]:
-    from samizdat.portability.parts.delivery import DeliveryPart
-
-    return (DeliveryPart(),)
 
 
 def _kinds() -> Mapping[str, Any]:

@@ -21,7 +21,6 @@ from samizdat.portability import (
     age_encryption,
     canary,
     canary_alarms,
-    canary_queries,
     permits,
     recipient_keys,
     stored_file,
@@ -340,7 +339,7 @@ def name_of(row: Export) -> str:
 def whose(organization: Any, address: str, *, now: datetime, by: Any = None) -> Export | None:
     """Which export a planted address was in, on record as an alarm; None for any other address. Errors: BadAddress."""
     blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
-    export = canary_queries.planted_in(organization, blinds)
+    export = canary_alarms.planted_in(organization, blinds)
     if export is not None:
         canary_alarms.raise_alarm(export, "asked", now=now, by=by)
     return export

@@ -1,6 +1,4 @@
-"""Django finds the tables by this, and an export what goes along with the audience."""
-
-from collections.abc import Iterable
+"""Django finds the tables by this, and imports which addresses were planted in exports."""
 
 from django.apps import AppConfig
 
@@ -10,12 +8,6 @@ class PortabilityConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from samizdat.portability.parts import registry
+        from samizdat.portability import canary_alarms  # It has models, which wait for all apps.
 
-        registry.register(_parts)
-
-
-def _parts() -> Iterable[object]:
-    from samizdat.portability.parts.growth import GrowthPart
-
-    return (GrowthPart(),)
+        canary_alarms.register()

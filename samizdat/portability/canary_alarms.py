@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Organization
+from samizdat.audience.imports import planted_addresses
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, moment_of, record
 from samizdat.events.kinds import EventKind
@@ -18,6 +20,23 @@ SEEN: EventKind = "subscribers.export.canary_mailed.seen"
 # What nobody has minded for so long is no news any more; the log keeps it.
 TOLD_FOR = timedelta(days=90)
 MANY = 50
+
+
+def register() -> None:
+    """When Django starts."""
+    planted_addresses.register(planted_in_exports, turned_up_in)
+
+
+def planted_in(organization: Organization, blinds: list[bytes]) -> Export | None:
+    """The export that an address was planted in."""
+    rows = Export.objects.select_related("by", "organization").filter(organization=organization, planted__in=blinds)
+    return rows.order_by("-id").first()
+
+
+def planted_in_exports(organization: Organization) -> frozenset[bytes]:
+    """Blind indices of all addresses that were ever planted: an import of one of these files takes none of them."""
+    rows = Export.objects.filter(organization=organization).exclude(planted=b"")
+    return frozenset(bytes(blind) for blind in rows.values_list("planted", flat=True))
 
 
 def exports_of(organization: Any, blinds: Iterable[bytes]) -> list[Export]:

@@ -1,6 +1,6 @@
 """What left, and the pieces that wait to be fetched.
 
-An app of its own inside the audience: none of its rows is about a reader, and what is fetched can be dropped whole.
+An app of its own: none of its rows is about a reader, and what is fetched can be dropped whole.
 """
 
 from django.db import models

@@ -1,6 +1,4 @@
-"""Django finds the tables by this, and an export what goes along with the audience."""
-
-from collections.abc import Iterable
+"""Django finds the tables by this."""
 
 from django.apps import AppConfig
 
@@ -8,14 +6,3 @@ from django.apps import AppConfig
 class PrivacyConfig(AppConfig):
     name = "samizdat.privacy"
     default_auto_field = "django.db.models.BigAutoField"
-
-    def ready(self) -> None:
-        from samizdat.portability.parts import registry
-
-        registry.register(_parts)
-
-
-def _parts() -> Iterable[object]:
-    from samizdat.portability.parts.retention import RetentionPart
-
-    return (RetentionPart(),)

@@ -21,9 +21,8 @@ from samizdat.audience import queries as audience
 from samizdat.audience.models import ConsentRecord, Suppression
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.models import MinuteTotal
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
-from samizdat.portability.actions import EXPORTED
-from samizdat.portability.permits import FETCHED
 from samizdat.privacy.legal_documents import LegalDocument, Section
 from samizdat.privacy.models import Breach
 from samizdat.privacy.settings import facts_of
@@ -43,6 +42,8 @@ KINDS: dict[str, str | Promise] = {
 
 # Kinds in which whoever has the data cannot read who the readers are.
 UNREADABLE = frozenset({"disk"})
+
+EXPORTING: tuple[EventKind, ...] = ("subscribers.exported", "subscribers.export.fetched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _by_account(organization: Any, asked: AffectedFilter) -> AffectedPeople:
     counts = {
         "opened": looked,
         "changed": rows.filter(kind__startswith="subscriber.").exclude(kind__in=reading).count(),
-        "exports": rows.filter(kind__in=(EXPORTED, FETCHED)).values("about").distinct().count(),
+        "exports": rows.filter(kind__in=EXPORTING).values("about").distinct().count(),
         "released": rows.filter(kind="campaign.released").count(),
     }
     readers = audience.count(organization) if counts["exports"] else looked

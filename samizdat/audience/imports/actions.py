@@ -16,7 +16,7 @@ from samizdat import plugins
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_insert, tags_and_fields
 from samizdat.audience.errors import ImportRefused, ImportTaken
-from samizdat.audience.imports import column_memory, ownership, run, uploads
+from samizdat.audience.imports import column_memory, ownership, planted_addresses, run, uploads
 from samizdat.audience.imports import inspect as opening
 from samizdat.audience.imports.preview import NONE_TAKEN, ImportPreview, look_at, make_order, refused
 from samizdat.audience.imports.reading.parse import SLICE, STRETCH, AskPiece, HandedFile, NoAddresses
@@ -27,7 +27,6 @@ from samizdat.audience.imports.writer import ImportWriter, Rejected
 from samizdat.audience.models import Import, List, Reject
 from samizdat.core.imports import ImportPlan, Problem
 from samizdat.events.actions import record
-from samizdat.portability import canary_alarms
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json, seal_json
@@ -245,7 +244,7 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         raise
     with transaction.atomic():
         _keep(row, "plan_sealed", {**payload, "plan": plan.to_json(), "left_out": _left_out(detection.problems)})
-        turned_up = canary_alarms.turned_up_in(row, seen.planted, now())
+        turned_up = planted_addresses.raise_alarms(row, seen.planted, now())
         _keep(row, "report_sealed", _report(seen) | {"planted": turned_up})
         total = sum(file.about_rows for file in plan.in_order())
         Import.objects.filter(id=row.id, owner=row.owner).update(
@@ -469,7 +468,7 @@ def _bring(
             tell=progress,
             tell_reject=partial(_tell_reject, rejected) if rejected else None,
         )
-    canary_alarms.turned_up_in(row, store.planted, now())
+    planted_addresses.raise_alarms(row, store.planted, now())
     return whole
 
 

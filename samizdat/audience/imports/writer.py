@@ -13,6 +13,7 @@ from django.db import IntegrityError
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import bulk_insert, consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
+from samizdat.audience.imports import planted_addresses
 from samizdat.audience.imports.diff import KnownSubscriber, KnownSubscribers, SubscriberChange
 from samizdat.audience.imports.reading.parse import NEW, Fact, ImportSlice, ParsedRow
 from samizdat.audience.list_totals import ListTotals
@@ -20,7 +21,6 @@ from samizdat.audience.models import CLEANED, STATUSES, Subscriber, row_id
 from samizdat.audience.numbers import Numbers
 from samizdat.core import consent
 from samizdat.core.crypto import seal
-from samizdat.portability.canary_queries import planted_in_exports
 from samizdat.vault.keyring import OrganizationKeys
 
 REASONS = consent.REASONS
@@ -54,7 +54,7 @@ class ImportWriter:
         self._tags: dict[str, int] = {}
         self._numbers = Numbers(organization.id)
         self._totals = self._fresh_totals()
-        self._planted = planted_in_exports(organization)
+        self._planted = planted_addresses.all_of(organization)
         self.planted: set[bytes] = set()  # Those of them that were met.
         self._readable = plaintext_fields.columns(organization.id, keys)
 

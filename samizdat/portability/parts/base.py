@@ -1,8 +1,7 @@
-"""What apps above the audience take along in an export of our own format (registry.py knows of them).
+"""What goes along with the audience in an export of our own format (registry.py has all of it).
 
-An export belongs to the audience, which knows neither letters nor rules; so a part is handed the zip, the file, and
-what is where, and does the rest itself. It may be killed at any place and is then taken again: what it did stands in
-`Places`, written in the transaction of the deed.
+A part is handed the zip, the file, and what is where, and does the rest itself. It may be killed at any place and is
+then taken again: what it did stands in `Places`, written in the transaction of the deed.
 """
 
 from dataclasses import dataclass, field

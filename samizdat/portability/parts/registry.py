@@ -1,20 +1,23 @@
-"""Which parts go along in an export of our own format (base.py): apps above the audience say so when they load.
+"""The parts that go along in an export of our own format (base.py), one after the other."""
 
-What is registered makes the parts, so that a command that exports nothing loads none of them.
-"""
+from collections.abc import Iterator
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from samizdat.portability.parts.base import ExportPart
+from samizdat.portability.parts.campaigns.ab_tests import Tests
+from samizdat.portability.parts.campaigns.campaigns import CampaignsPart
+from samizdat.portability.parts.campaigns.drafts import Comments, Corrections, History
+from samizdat.portability.parts.campaigns.media import Pictures
+from samizdat.portability.parts.campaigns.templates import Templates, TemplatesPart
+from samizdat.portability.parts.campaigns.totals import Answers, Clicks
+from samizdat.portability.parts.delivery import DeliveryPart
+from samizdat.portability.parts.growth import GrowthPart
+from samizdat.portability.parts.retention import RetentionPart
 
-_makers: list[Callable[[], Iterable[Any]]] = []
 
-
-def register(make: Callable[[], Iterable[Any]]) -> None:
-    """In the order of calling: whoever needs pictures comes after them."""
-    _makers.append(make)
-
-
-def parts() -> Iterator[Any]:
-    """base.Part each."""
-    for make in _makers:
-        yield from make()
+def parts() -> Iterator[ExportPart]:
+    yield GrowthPart()
+    # Templates, looks and letters show pictures; letters stand in templates; all else belongs to letters.
+    yield from (Pictures(), Templates(), TemplatesPart(), CampaignsPart())
+    yield from (History(), Comments(), Corrections(), Clicks(), Answers(), Tests())
+    yield DeliveryPart()
+    yield RetentionPart()
