@@ -344,7 +344,14 @@ def _signing(organization: Any, live: list[Any]) -> Iterator[HealthCheck]:
     """Whether letters are signed by the routes of which we are to sign."""
     from samizdat.delivery.dkim_keys import domains
 
-    signs = [row.name for row in domains(organization) if row.active]
+    rows = domains(organization)
+    for row in rows:
+        for key in row.keys:
+            if key.is_altered:
+                why = f"The key {key.selector} of {row.name} was changed in the database by other means. "
+                step = f"Run: samizdat domain retire {row.name} {key.selector}"
+                yield HealthCheck("red", organization.name, why + step)
+    signs = [row.name for row in rows if row.active]
     if signs:
         yield HealthCheck("good", organization.name, f"Letters are signed for {', '.join(signs)}.")
     elif any(route.signs for route in live):

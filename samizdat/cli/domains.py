@@ -150,7 +150,9 @@ def _show(sending_domain: Any, *lines: str) -> None:
     row = domain_row(sending_domain)
     shown = []
     for key in row.keys:
-        if key.state != "retired":
+        if key.is_altered:
+            shown.append(f"{key.selector} was changed in the database by other means. Retire it, and add another one.")
+        elif key.state != "retired":
             shown += [f"TXT {key.name} ({key.state})", f"  {key.text}", f"  {key.zone_line}"]
     say(row.document(), *shown, *lines)
 

@@ -1,5 +1,6 @@
 """Who signs for a sender: named reads of sending domains and their keys."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -7,21 +8,23 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import dkim
 from samizdat.core.mail.address import BadAddress, domain, normalize
+from samizdat.delivery import sealed_domains
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
-from samizdat.vault import keyring
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key for people: its state and the record to publish, never its private half."""
+    """A key for people: its state and the record to publish, never its private half. The record is the sealed one:
+    whoever writes the database would have another one published, whose private half they have."""
 
     id: int
     domain: str
     algorithm: str
     selector: str
-    public: str
+    public: str  # "" where what is sealed doesn't open: then it is none of ours, and nothing is published.
     state: str
     since: date
     until: date | None
@@ -36,6 +39,10 @@ class KeyRow:
     def text(self) -> str:
         """What its TXT record says."""
         return dkim.record_text(self.algorithm, self.public)
+
+    @property
+    def is_altered(self) -> bool:
+        return not self.public and self.state != "retired"
 
     @property
     def strings(self) -> list[str]:
@@ -53,7 +60,9 @@ class KeyRow:
             "since": self.since.isoformat(),
             "until": self.until.isoformat() if self.until else None,
             "seen": self.seen.isoformat() if self.seen else None,
-            "record": {"name": self.name, "type": "TXT", "value": self.text, "strings": self.strings},
+            "record": {"name": self.name, "type": "TXT", "value": self.text, "strings": self.strings}
+            if self.public
+            else None,
         }
 
 
@@ -78,8 +87,8 @@ _ORDER = {state: place for place, state in enumerate(("active", "new", "publishe
 
 def domains(organization: Any) -> list[DomainRow]:
     """All sending domains of an organization by name."""
-    rows = SendingDomain.objects.filter(organization=organization).order_by("name").prefetch_related("keys")
-    return [_row(row) for row in rows]
+    rows = SendingDomain.objects.select_related("organization").filter(organization=organization)
+    return [_row(row) for row in rows.order_by("name").prefetch_related("keys")]
 
 
 def domain_row(row: SendingDomain) -> DomainRow:
@@ -87,12 +96,23 @@ def domain_row(row: SendingDomain) -> DomainRow:
 
 
 def _row(row: SendingDomain) -> DomainRow:
-    keys = [
-        KeyRow(key.pk, row.name, key.algorithm, key.selector, key.public, key.state, key.since, key.until, key.seen)
-        for key in row.keys.all()
-    ]
+    waits, retired = sealed_domains.domain_waits(row), sealed_domains.retired_keys(row)
+    keys = [_key_row(row, key, waits, retired) for key in row.keys.all()]
     keys.sort(key=lambda key: (_ORDER[key.state], key.algorithm, -key.id))
     return DomainRow(row.pk, row.name, tuple(keys))
+
+
+def _key_row(row: SendingDomain, key: DkimKey, waits: bool, retired: set[int]) -> KeyRow:
+    """waits: its domain has not been approved."""
+    key.domain = row
+    algorithm, selector, public, state = key.algorithm, key.selector, "", key.state
+    with contextlib.suppress(SealError):
+        sealed = sealed_domains.open_key(key, retired)
+        algorithm, selector, public = sealed.algorithm, sealed.selector, sealed.public
+        waits = waits or sealed.waits
+    if state == "active" and (waits or not public):
+        state = "published"  # Whoever wrote that it is active has no say.
+    return KeyRow(key.pk, row.name, algorithm, selector, public, state, key.since, key.until, key.seen)
 
 
 def domain_named(organization: Any, name: str) -> SendingDomain | None:
@@ -112,14 +132,22 @@ def _over(name: str) -> list[str]:
 def signing_domain(organization: Any, name: str) -> str:
     """Which of our domains signs for a sender at `name`; "" for none. A domain signs for those below it as well:
     DMARC asks for the same organizational domain (RFC 7489, 3.1.1)."""
-    return _domain_with(organization, name, "active")
+    for row in _domains_over(organization, name):
+        with contextlib.suppress(SealError):
+            if sealed_domains.signing(row, _active(row)):
+                return row.name
+    return ""
 
 
-def _domain_with(organization: Any, name: str, *states: str) -> str:
-    """The nearest domain at or above `name` that has a key in one of these states; "" for none."""
-    rows = DkimKey.objects.filter(domain__organization=organization, domain__name__in=_over(name), state__in=states)
-    names = set(rows.values_list("domain__name", flat=True))
-    return next((candidate for candidate in _over(name) if candidate in names), "")
+def _domains_over(organization: Any, name: str) -> list[SendingDomain]:
+    """Those at or above `name`, the nearest first."""
+    rows = SendingDomain.objects.select_related("organization").filter(organization=organization, name__in=_over(name))
+    return sorted(rows, key=lambda row: -len(row.name))
+
+
+def _active(row: SendingDomain) -> Any:
+    """Keys of which their rows say that they sign; whether they may is sealed. Ed25519 before RSA."""
+    return row.keys.select_related("domain__organization").filter(state="active").order_by("algorithm")
 
 
 def signing_keys(organization: Any, name: str) -> list[dkim.SigningKey]:
@@ -127,17 +155,20 @@ def signing_keys(organization: Any, name: str) -> list[dkim.SigningKey]:
 
     Errors: VaultError, SealError when they cannot be opened.
     """
-    domain_name = signing_domain(organization, name)
-    if not domain_name:
-        return []
-    keys = keyring.keys(organization)
-    rows = DkimKey.objects.filter(domain__organization=organization, domain__name=domain_name, state="active")
-    return [
-        dkim.SigningKey(
-            domain_name, row.selector, dkim.read_private(keys.open(row.private_sealed, "dkimkey", "private", row.pk))
-        )
-        for row in rows.order_by("algorithm")
-    ]
+    for row in _domains_over(organization, name):
+        if keys := sealed_domains.signing(row, _active(row)):
+            return [dkim.SigningKey(row.name, key.selector, dkim.read_private(key.private)) for key in keys]
+    return []
+
+
+def oldest_signing_domain(organization: Any) -> str:
+    """ "" where none signs."""
+    rows = SendingDomain.objects.select_related("organization").filter(organization=organization)
+    for row in rows.filter(keys__state="active").order_by("id").distinct():
+        with contextlib.suppress(SealError):
+            if sealed_domains.signing(row, _active(row)):
+                return row.name
+    return ""
 
 
 def active_keys(organization: int) -> tuple[int, ...]:
@@ -195,6 +226,12 @@ _SENTENCES: dict[str, Callable[[], str]] = {
 }
 
 
+def _unsigning_domain(organization: Any, name: str) -> str:
+    """The nearest domain with keys that are there and do not sign yet; "" for none."""
+    rows = _domains_over(organization, name)
+    return next((row.name for row in rows if row.keys.filter(state__in=("new", "published")).exists()), "")
+
+
 def signature_of(organization: Any, name: str) -> Signature:
     """For a sender at this domain, by the routes that may carry the letter."""
     routes = list(Route.objects.filter(organization=organization, state__in=("live", "throttled")).order_by("priority"))
@@ -203,7 +240,7 @@ def signature_of(organization: Any, name: str) -> Signature:
     if routes and len(relays) == len(routes):
         return Signature("relay", "", (), relays)
     if not ours:
-        waits = _domain_with(organization, name, "new", "published") if name else ""
+        waits = _unsigning_domain(organization, name) if name else ""
         return Signature("waiting" if waits else "nobody", waits, (), relays)
     row = domain_named(organization, ours)
     keys = _row(row).active if row else ()

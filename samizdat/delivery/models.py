@@ -122,6 +122,7 @@ class SendingDomain(models.Model):
     spent = models.TextField(
         blank=True, default="", db_default=""
     )  # What went out from it of late: core/mail/rate.Spent.
+    state_sealed = models.BinaryField(default=b"", db_default=b"")  # Its name, and whether it waits: sealed_domains.py.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "name"], name="sending_domain_once")]
@@ -139,7 +140,7 @@ class DkimKey(models.Model):
     algorithm = models.CharField(max_length=10)  # core/mail/dkim.ALGORITHMS
     selector = models.CharField(max_length=63)
     public = models.TextField()  # The p= of its record.
-    private_sealed = models.BinaryField(default=b"")  # PKCS #8, DER.
+    private_sealed = models.BinaryField(default=b"")  # With its record and whether it waits: sealed_domains.py.
     state = models.CharField(max_length=10, default="new")
     since = models.DateField()  # Since when it is in this state.
     until = models.DateField(null=True)  # retiring: until when its record has to stay.

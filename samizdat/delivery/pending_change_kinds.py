@@ -22,6 +22,16 @@ def _key(row: PendingChange) -> DkimKey | None:
     return rows.filter(pk=row.about or 0).exclude(state="retired").first()
 
 
+def _use_domain(row: PendingChange, _told: dict[str, Any], _now: datetime) -> None:
+    if domain := _domain(row):
+        domains.approve_domain(domain)
+
+
+def _use_key(row: PendingChange, _told: dict[str, Any], _now: datetime) -> None:
+    if key := _key(row):
+        domains.approve_key(key)
+
+
 def _drop_domain(row: PendingChange, now: datetime) -> None:
     if domain := _domain(row):
         domains.remove_domain(domain, now=now, by=row.by, approved=True)
@@ -63,13 +73,17 @@ KINDS = {
         lambda _row, details: _("A new route, %(name)s, hands emails to %(to)s") % details, _use_route, _drop_route
     ),
     route_changes.CHANGED: ChangeKind(_say_lead, _lead_route, secret=("wanted",)),
-    "domain": ChangeKind(lambda _row, details: _("Emails are signed for %(domain)s") % details, undo=_drop_domain),
+    "domain": ChangeKind(
+        lambda _row, details: _("Emails are signed for %(domain)s") % details, _use_domain, _drop_domain
+    ),
     "domain_removed": ChangeKind(
         lambda _row, details: _("The domain %(domain)s is removed with its keys") % details,
         do=lambda row, _told, now: _drop_domain(row, now),
     ),
     "key": ChangeKind(
-        lambda _row, details: _("The key %(selector)s, made elsewhere, signs for %(domain)s") % details, undo=_drop_key
+        lambda _row, details: _("The key %(selector)s, made elsewhere, signs for %(domain)s") % details,
+        _use_key,
+        _drop_key,
     ),
     "key_retired": ChangeKind(
         lambda _row, details: _("The key %(selector)s of %(domain)s never signs again") % details,

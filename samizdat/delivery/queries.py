@@ -260,7 +260,7 @@ def _settings_of(route: Route, keys: Any) -> Any:
     return replace(settings, inside=None if payload.get("ours", True) else inner_networks())
 
 
-def _refuse_held(route: Route) -> None:
+def refuse_held(route: Route) -> None:
     """Whether it waits for an approval stands in its sealed settings as well: somebody who writes the database can say
     that it lives. Errors: BadRoute."""
     keys = keyring.keys(route.organization)
@@ -276,7 +276,7 @@ LONGEST_TEST = 20.0
 
 def transport_of(route: Route, for_test: bool = False) -> Any:
     """The transport of a route, ready to carry or probe. Errors: BadRoute for one that nobody has approved."""
-    _refuse_held(route)
+    refuse_held(route)
     settings = _settings_of(route, keyring.keys(route.organization))
     plug = plugins.transport(settings.scheme)
     if for_test and "connect" in plug.known_options:
@@ -286,7 +286,7 @@ def transport_of(route: Route, for_test: bool = False) -> Any:
 
 def transport_builder(route: Route) -> Callable[[], Any]:
     """Makes the transport of a route without asking the database again. Errors: BadRoute, as above."""
-    _refuse_held(route)
+    refuse_held(route)
     settings = _settings_of(route, keyring.keys(route.organization))
     return lambda: plugins.transport(settings.scheme)(settings)
 

@@ -84,6 +84,10 @@ KEY_ADVICE: dict[str, Word] = {
     "active": lazy("Letters are signed with it. Leave the record where it is."),
     "retiring": lazy("Another key signs now. Letters on their way need this record until %(until)s; then it may go."),
     "retired": lazy("It never signs again. Its record may go."),
+    "altered": lazy(
+        "It was changed in the database by other means, so it does not sign and no record is shown. Retire it, and add "
+        "another one."
+    ),
 }
 
 KEY_KINDS: dict[str, str] = {"ed25519": "Ed25519", "rsa": "RSA"}

@@ -97,6 +97,17 @@ def test_a_domain_is_removed_with_its_keys(here: House, desk: Desk) -> None:
     assert "is removed" in page and not DkimKey.objects.filter(domain=number).exists()
 
 
+def test_of_a_key_that_was_changed_in_the_database_no_record_is_shown(here: House, desk: Desk) -> None:
+    from samizdat.cli.doctor import _signing
+
+    client, address = desk("admin"), _to(here, "sending-domain", here.key.domain_id)
+    assert "v=DKIM1" in _page(client, address)
+    DkimKey.objects.filter(pk=here.key.pk).update(private_sealed=b"\x04" + bytes(60), state="active")
+    page = _page(client, address)
+    assert "by other means" in page and "v=DKIM1" not in page
+    assert [check.state for check in _signing(here.organization, [])] == ["red"]
+
+
 def pem(bits: int) -> str:
     key = rsa.generate_private_key(65537, bits)
     text = key.private_bytes(

@@ -21,7 +21,7 @@ from samizdat.portability import approval
 from samizdat.portability.write import ExportRequest
 from samizdat.worker.mail import service_mail
 from samizdat.worker.schedule import admin_alerts
-from tests.conftest import NOW, TODAY
+from tests.conftest import NOW
 from tests.web.conftest import make_person
 from tests.worker.test_preferences import mails
 
@@ -136,7 +136,7 @@ def test_a_full_mailbox_keeps_no_other_admin_from_being_told(
 
 def test_mails_to_the_team_come_from_an_address_that_no_draft_changes(lantern: Any, tmp_path: Path) -> None:
     from samizdat.accounts.actions import change_settings
-    from samizdat.delivery.models import DkimKey, SendingDomain
+    from samizdat.delivery.actions import domains
 
     make_person("vera", "vera@lantern.example", lantern, "admin")
     list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW)
@@ -148,9 +148,10 @@ def test_mails_to_the_team_come_from_an_address_that_no_draft_changes(lantern: A
     letter.save(update_fields=["state"])
     campaigns.create(lantern, list_, replace(draft, from_email="refused@bank.example"), by=None, now=NOW)
     assert service_mail.own_sender(lantern) == ("Bank", "safe@bank.example"), "it went out, for all to see"
-    domain = SendingDomain.objects.create(organization=lantern, name="lantern.example", made=TODAY)
+    domain = domains.add_domain(lantern, "lantern.example", now=NOW, algorithms=("ed25519",))
     assert service_mail.own_sender(lantern) == ("Bank", "safe@bank.example"), "it signs nothing yet"
-    DkimKey.objects.create(domain=domain, algorithm="ed25519", selector="s", public="x", state="active", since=TODAY)
+    domains.say_published(domain.keys.get(), now=NOW)
+    domains.activate_published(domain, now=NOW)
     assert service_mail.own_sender(lantern) == ("Northern Lantern", "samizdat@lantern.example")
     add_route(lantern, "relay", "smtp://post%40lantern.example:word@relay.example", now=NOW)
     assert service_mail.own_sender(lantern) == ("Northern Lantern", "post@lantern.example")

@@ -15,13 +15,16 @@ from django.utils.translation import pgettext
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import PendingChange
 from samizdat.campaigns.sender_domain_check import Lookup, look_up_txt
+from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import dkim, rate
 from samizdat.core.mail.address import BadAddress, domain, normalize
+from samizdat.delivery import dkim_keys, sealed_domains
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, SendingDomain
+from samizdat.delivery.sealed_domains import SealedKey
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
-from samizdat.vault import keyring
+from samizdat.events.models import Event
 
 # Days for which the record of a key that no longer signs has to stay: letters signed with it lie in queues for up to
 # five days, and some receivers look again when a letter is opened or forwarded.
@@ -40,12 +43,15 @@ def add_domain(
     name = _domain_name(name)
     try:
         with transaction.atomic():
-            first = not SendingDomain.objects.filter(organization=organization).exists()
+            # What was removed counts, so nobody makes theirs the first.
+            first = not Event.objects.filter(organization=organization, kind="domain.added").exists()
+            waits = not first and pending_changes.held(organization, by)
             sending_domain = SendingDomain.objects.create(organization=organization, name=name, made=_day(now))
+            sealed_domains.seal_domain(sending_domain, waits=waits)
             record("domain.added", organization, now=now, by=by, about=sending_domain.pk, detail={"domain": name})
             for algorithm in algorithms:
                 add_key(sending_domain, algorithm, now=now, by=by)
-            if not first and pending_changes.held(organization, by):
+            if waits:
                 pending_changes.ask(organization, "domain", {"domain": name}, about=sending_domain.pk, now=now, by=by)
     except IntegrityError:
         raise DomainRefused(_("%(domain)s is there already.") % {"domain": name}, code="domain_taken") from None
@@ -100,7 +106,7 @@ def add_key(
         sentence = _("This key is here already, under %(selector)s. A second name for it would protect nothing.")
         raise DomainRefused(sentence % {"selector": twin.selector}, "private", "key_known")
     selector = _selector(selector) if selector else _free_selector(row, algorithm, now)
-    keys = keyring.keys(row.organization)
+    waits = private is not None and pending_changes.held(row.organization, by)
     try:
         with transaction.atomic():
             dkim_key = DkimKey.objects.create(
@@ -110,10 +116,10 @@ def add_key(
                 public=public,
                 since=_day(now),
             )
-            dkim_key.private_sealed = keys.seal(dkim.private_bytes(key), "dkimkey", "private", dkim_key.pk)
-            dkim_key.save(update_fields=["private_sealed"])
+            sealed = SealedKey(row.pk, algorithm, selector, public, dkim.private_bytes(key), waits)
+            sealed_domains.seal_key(dkim_key, sealed)
             _record("domain.key_added", dkim_key, now, by)
-            if private is not None and pending_changes.held(row.organization, by):
+            if waits:
                 details = {"domain": row.name, "selector": selector}
                 pending_changes.ask(row.organization, "key", details, about=dkim_key.pk, now=now, by=by)
     except IntegrityError:
@@ -167,9 +173,12 @@ class DnsLookup:
 def look(row: SendingDomain, *, now: datetime, by: Any = None, look_up: Lookup = look_up_txt) -> list[DnsLookup]:
     """Looks up the records of all keys that are not retired. A new key whose record is there is published then."""
     looks = []
+    sealed = {known.id: known for known in dkim_keys.domain_row(row).keys if not known.is_altered}
     for key in row.keys.select_related("domain__organization").exclude(state="retired").order_by("pk"):
-        texts = look_up(dkim.record_name(key.selector, row.name))
-        status = "silent" if texts is None else dkim.found_in(texts, key.algorithm, key.public)
+        if (known := sealed.get(key.pk)) is None:
+            continue
+        texts = look_up(known.name)
+        status = "silent" if texts is None else dkim.found_in(texts, known.algorithm, known.public)
         if status == "right":
             DkimKey.objects.filter(pk=key.pk).update(seen=_day(now))
             if key.state == "new":
@@ -198,11 +207,18 @@ def activate(key: DkimKey, *, now: datetime, by: Any = None) -> None:
             "The record of %(selector)s was not seen yet. Publish it and press Check, or say that it is there."
         )
         raise DomainRefused(sentence % {"selector": key.selector}, "selector", "not_published")
+    if key.state == "retired":
+        raise _wrong_state(key)
     if by is not None and waits(key):
-        sentence = _("%(selector)s waits for the approval of another admin. See Changes that wait.")
+        sentence = _(
+            "%(selector)s waits for the approval of another admin. See Changes that wait. If it isn’t there, add it "
+            "again."
+        )
         raise DomainRefused(sentence % {"selector": key.selector}, "selector", "waits")
     try:
         with transaction.atomic():
+            if by is None:
+                _approve_on_server(key, now)
             others = DkimKey.objects.filter(domain=key.domain_id, algorithm=key.algorithm, state="active")
             others.exclude(pk=key.pk).update(
                 state="retiring", since=_day(now), until=_day(now) + timedelta(days=OVERLAP)
@@ -215,10 +231,42 @@ def activate(key: DkimKey, *, now: datetime, by: Any = None) -> None:
 
 
 def waits(key: DkimKey) -> bool:
-    """Whether it, or its domain, has not been approved yet."""
-    organization = key.domain.organization
-    asked = (("key", key.pk), ("domain", key.domain_id))
-    return any(pending_changes.is_waiting(organization, kind, number) for kind, number in asked)
+    """Whether it, or its domain, has not been approved yet. Errors: DomainRefused for one that is none of ours."""
+    try:
+        return sealed_domains.open_key(key).waits or sealed_domains.domain_waits(key.domain)
+    except SealError:
+        raise _altered(key.selector) from None
+
+
+def approve_domain(row: SendingDomain) -> None:
+    """Its keys may sign from now on. Errors: DomainRefused."""
+    try:
+        sealed_domains.approve_domain(row)
+    except SealError:
+        raise _altered(row.name) from None
+
+
+def approve_key(key: DkimKey) -> None:
+    """It may sign from now on, if its domain may. Errors: DomainRefused."""
+    try:
+        sealed_domains.approve_key(key)
+    except SealError:
+        raise _altered(key.selector) from None
+
+
+def _approve_on_server(key: DkimKey, now: datetime) -> None:
+    """Whoever has the machine asks nobody."""
+    if not waits(key):
+        return
+    approve_key(key)
+    approve_domain(key.domain)
+    for kind, number in (("key", key.pk), ("domain", key.domain_id)):
+        pending_changes.settle_about(key.domain.organization, kind, number, now=now, by=None)
+
+
+def _altered(name: str) -> DomainRefused:
+    sentence = _("%(name)s was changed in the database by other means. Remove it, then add it again.")
+    return DomainRefused(sentence % {"name": name}, "selector", "altered")
 
 
 def activate_published(row: SendingDomain, *, now: datetime, by: Any = None) -> list[DkimKey]:
@@ -294,7 +342,7 @@ def _move(
 
 
 def _record(kind: EventKind, key: DkimKey, now: datetime, by: Any) -> None:
-    detail = {"domain": key.domain.name, "selector": key.selector, "algorithm": key.algorithm}
+    detail = {"domain": key.domain.name, "selector": key.selector, "algorithm": key.algorithm, "key": key.pk}
     record(kind, key.domain.organization, now=now, by=by, about=key.domain_id, detail=detail)
 
 

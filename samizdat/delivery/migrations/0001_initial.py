@@ -227,6 +227,7 @@ class Migration(migrations.Migration):
                 ('warm_up', models.CharField(blank=True, db_default='', default='', max_length=800)),
                 ('warm_since', models.DateField(null=True)),
                 ('spent', models.TextField(blank=True, db_default='', default='')),
+                ('state_sealed', models.BinaryField(db_default=b'', default=b'')),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sending_domains', to='accounts.organization')),
             ],
         ),

@@ -157,7 +157,7 @@ def key_kind(algorithm: str) -> str:
 @register.filter
 def key_advice(key: Any) -> str:
     """What is to be done about the record of a signing key."""
-    return str(words.KEY_ADVICE[key.state]) % {"until": day(key.until)}
+    return str(words.KEY_ADVICE["altered" if key.is_altered else key.state]) % {"until": day(key.until)}
 
 
 @register.simple_tag

@@ -22,9 +22,9 @@ from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import address
 from samizdat.core.mail.outcome import Deferred, Outcome, Refused
 from samizdat.delivery.actions.rate_budgets import send_first
-from samizdat.delivery.dkim_keys import signed
-from samizdat.delivery.models import Route, SendingDomain
-from samizdat.delivery.queries import barred_at, transport_of, way_of
+from samizdat.delivery.dkim_keys import oldest_signing_domain, signed
+from samizdat.delivery.models import Route
+from samizdat.delivery.queries import barred_at, refuse_held, transport_of, way_of
 from samizdat.logs import where_it_broke
 
 log = logging.getLogger("samizdat.worker")
@@ -145,9 +145,8 @@ def own_sender(organization: Any) -> tuple[str, str] | None:
     for route in routes.exclude(state__in=("waiting", "removed")).order_by("id"):
         if user := _mailbox_of(route):
             return organization.name, user
-    signing = SendingDomain.objects.filter(organization=organization, keys__state="active")
-    if (domain := signing.order_by("id").first()) is not None:
-        return organization.name, f"{LOCAL_PART}@{domain.name}"
+    if name := oldest_signing_domain(organization):
+        return organization.name, f"{LOCAL_PART}@{name}"
     lists = List.objects.select_related("organization").filter(organization=organization).order_by("id")
     return next((sender for list_ in lists if (sender := senders.sender_of(list_, drafts=False))), None)
 
@@ -155,6 +154,7 @@ def own_sender(organization: Any) -> tuple[str, str] | None:
 def _mailbox_of(route: Route) -> str:
     """By which it signs in at its server; "" where that is no mailbox, or nobody can read it."""
     with contextlib.suppress(address.BadAddress, plugins.BadRoute, plugins.NoSuchPlug, SealError):
+        refuse_held(route)
         return address.normalize(way_of(route).settings.user)
     return ""
 

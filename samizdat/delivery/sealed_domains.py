@@ -1,0 +1,97 @@
+"""What is sealed of sending domains and their keys, so that nothing in the clear makes one sign: whether an approval is
+missing (accounts/pending_changes.py), what name a domain has, and of a key its domain and its record.
+
+What was removed or retired could be put back as it was; the log is asked what became of it.
+"""
+
+import base64
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from samizdat.core.crypto.seal import SealBroken, SealError
+from samizdat.delivery.models import DkimKey, SendingDomain
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """waits: nobody has approved it yet."""
+
+    domain: int
+    algorithm: str
+    selector: str
+    public: str
+    private: bytes  # PKCS #8, DER.
+    waits: bool
+
+
+def seal_domain(row: SendingDomain, *, waits: bool) -> None:
+    _seal_domain(row, {"name": row.name, "waits": waits})
+
+
+def _seal_domain(row: SendingDomain, value: dict[str, Any]) -> None:
+    row.state_sealed = seal_json(keyring.keys(row.organization), value, "sendingdomain", "state", row.pk)
+    row.save(update_fields=["state_sealed"])
+
+
+def _open_domain(row: SendingDomain) -> dict[str, Any]:
+    """Errors: SealError."""
+    return open_json(keyring.keys(row.organization), row.state_sealed, "sendingdomain", "state", row.pk) or {}
+
+
+def domain_waits(row: SendingDomain) -> bool:
+    """Whether nobody has approved it; the same of one that is none of ours as its row stands, or was removed."""
+    try:
+        is_approved = _open_domain(row) == {"name": row.name, "waits": False}
+    except SealError:
+        return True
+    return not is_approved or _events(row, "domain.removed").exists()
+
+
+def approve_domain(row: SendingDomain) -> None:
+    """Under the name that was approved, whatever stands in its row by now. Errors: SealError."""
+    _seal_domain(row, _open_domain(row) | {"waits": False})
+
+
+def seal_key(key: DkimKey, value: SealedKey) -> None:
+    facts = asdict(value) | {"private": base64.b64encode(value.private).decode()}
+    key.private_sealed = seal_json(keyring.keys(key.domain.organization), facts, "dkimkey", "private", key.pk)
+    key.save(update_fields=["private_sealed"])
+
+
+def open_key(key: DkimKey, retired: Collection[int] | None = None) -> SealedKey:
+    """retired: of its domain, where that was asked already. Errors: SealError where it doesn't open, was led to another
+    domain, or was retired."""
+    if retired is None:
+        retired = retired_keys(key.domain)
+    facts = open_json(keyring.keys(key.domain.organization), key.private_sealed, "dkimkey", "private", key.pk)
+    if facts is None or facts["domain"] != key.domain_id or key.pk in retired:
+        raise SealBroken()
+    return SealedKey(**facts | {"private": base64.b64decode(facts["private"])})
+
+
+def approve_key(key: DkimKey) -> None:
+    """Errors: SealError."""
+    seal_key(key, replace(open_key(key), waits=False))
+
+
+def signing(row: SendingDomain, keys: Iterable[DkimKey]) -> list[SealedKey]:
+    """Those of its keys that nothing forbids to sign. Errors: SealError."""
+    if domain_waits(row):
+        return []
+    retired = retired_keys(row)
+    return [value for key in keys if not (value := open_key(key, retired)).waits]
+
+
+def retired_keys(row: SendingDomain) -> set[int]:
+    """Numbers of its keys of which the log says that they never sign again."""
+    events = _events(row, "domain.key_retired").select_related("organization")
+    return {detail_of(event).get("key", 0) for event in events}
+
+
+def _events(row: SendingDomain, kind: str) -> Any:
+    return Event.objects.filter(organization=row.organization_id, kind=kind, about=row.pk)
