@@ -104,7 +104,9 @@ def change_settings(
     return waiting
 
 
-def _held_settings(organization: Organization, settings: dict[str, Any], by: Any, now: datetime) -> list[PendingChange]:
+def _held_settings(
+    organization: Organization, settings: dict[str, Any], by: Person | None, now: datetime
+) -> list[PendingChange]:
     """Takes out of `settings` what has to wait."""
     if not pending_changes.held(organization, by):
         return []

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from samizdat.accounts.models import Organization
 from samizdat.events import chain
@@ -93,7 +94,7 @@ def _on_postgresql() -> Iterator[CatalogRow]:
     yield from (CatalogRow(*row) for row in rows)
 
 
-def _set_back(cursor: Any) -> Iterator[tuple[str, str, str, str, bool]]:
+def _set_back(cursor: CursorWrapper) -> Iterator[tuple[str, str, str, str, bool]]:
     """Sequences of those logs that would give a number again, or a lower one."""
     for table in IN_ORDER:
         log_table, sequence = f"public.{table}", f"public.{table}_id_seq"
@@ -158,7 +159,7 @@ def watch(now: datetime) -> list[str]:
 _looked: tuple[float, bool] = (float("-inf"), False)
 
 
-def alarming(organization: Any, now: datetime) -> bool:
+def alarming(organization: Organization, now: datetime) -> bool:
     """Whether there is something, or was within a week. Looked at here too: what is in the database can also keep
     events from being written."""
     global _looked

@@ -77,7 +77,7 @@ def of_change(row: PendingChange) -> tuple[Any, ...]:
     return "change", bytes(row.organization.uid), row.pk, *facts, *noticed, *refused
 
 
-def give(person: Any, organization: Organization, role: str, now: datetime) -> Membership:
+def give(person: Person, organization: Organization, role: str, now: datetime) -> Membership:
     """Writes a role, and since when it is held. The one place that does. A locked account stays locked,
     and who was signed out stays so."""
     row = Membership(person=person, organization=organization, role=role, since=now)

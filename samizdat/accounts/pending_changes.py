@@ -86,7 +86,7 @@ def guard_where(asked: Callable[[int], bool]) -> None:
     _guarded.append(asked)
 
 
-def held(organization: Any, by: Any) -> bool:
+def held(organization: Organization, by: Person | None) -> bool:
     """Whether a change that this person asks for has to wait. Nothing is guarded before there was anybody on a list."""
     if by is None:
         return False
@@ -103,7 +103,7 @@ def ask(
     *,
     about: int | None = None,
     now: datetime,
-    by: Person,
+    by: Person | None,
 ) -> PendingChange:
     """The same asked again is the one that waits already: its day does not begin anew."""
     with transaction.atomic():
@@ -134,7 +134,7 @@ def sentence_of(row: PendingChange) -> str:
     return _kind(row.kind).says(row, told_of(row))
 
 
-def others(organization: Any, asker: Any, now: datetime) -> list[Person]:
+def others(organization: Organization, asker: Any, now: datetime) -> list[Person]:
     """Admins whose approval counts."""
     rows = grants.memberships(organization=organization, role="admin", person__is_active=True, locked=None)
     return [row.person for row in rows if row.person != asker and row.since and row.since <= now - SEASONED]
@@ -146,7 +146,7 @@ def waiting(organization: Organization) -> QuerySet[PendingChange]:
     return rows.order_by("id")
 
 
-def is_waiting(organization: Any, kind: str, about: int) -> bool:
+def is_waiting(organization: Organization, kind: str, about: int) -> bool:
     return bool(waiting(organization).filter(kind=kind, about=about).exists())
 
 
@@ -177,7 +177,7 @@ def has_waited(row: Any, waited: float, now: datetime) -> bool:
     return waited >= span.total_seconds() and now >= since + span
 
 
-def is_news_to(row: Any, person: Any, now: datetime, *, by_mail: bool) -> bool:
+def is_news_to(row: Any, person: Person, now: datetime, *, by_mail: bool) -> bool:
     """Whether its day begins now that this admin knows of it. By mail the only admin tells themself: whoever has stolen
     their session does not have their mailbox."""
     if row.noticed is not None:
@@ -186,7 +186,7 @@ def is_news_to(row: Any, person: Any, now: datetime, *, by_mail: bool) -> bool:
     return person in known or (by_mail and not known)
 
 
-def notice(row: PendingChange, person: Any, now: datetime, *, by_mail: bool = False) -> None:
+def notice(row: PendingChange, person: Person, now: datetime, *, by_mail: bool = False) -> None:
     """This admin was shown it, or a mail to them was accepted."""
     if not is_news_to(row, person, now, by_mail=by_mail):
         return
@@ -244,13 +244,13 @@ def stop(row: PendingChange, *, now: datetime, by: Person | None) -> None:
         raise ChangeRefused(_("This change doesn't wait any more. Look at what became of it."))
 
 
-def stop_about(organization: Any, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
+def stop_about(organization: Organization, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
     """What it is about is gone, or is about to go: nothing is left to be taken away."""
     for row in waiting(organization).filter(kind=kind, about=about):
         _settle(row, "stopped", now, by, act=False)
 
 
-def settle_about(organization: Any, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
+def settle_about(organization: Organization, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
     """What it is about was done without it, by somebody who need not wait."""
     for row in waiting(organization).filter(kind=kind, about=about):
         _settle(row, "done", now, by, act=False)

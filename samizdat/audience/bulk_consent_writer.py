@@ -4,8 +4,8 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import bulk_insert, consent_records, consent_writer, headcount, sql
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
@@ -97,7 +97,7 @@ def take_off(list_: List, ids: Sequence[int]) -> None:
     totals.write()
 
 
-def erase(organization: Any, ids: Sequence[int], now: datetime) -> None:
+def erase(organization: Organization, ids: Sequence[int], now: datetime) -> None:
     """What actions.subscribers.erase_locked does to one, of all of these locked subscribers. The caller writes the
     event, which has the disk swept."""
     keys, day = keyring.keys(organization), now.astimezone(UTC).date().isoformat()
@@ -144,7 +144,7 @@ def _out_of_totals(ids: Sequence[int]) -> None:
     totals.write()
 
 
-def settle_all(organization: Any, ids: Sequence[int], now: datetime) -> None:
+def settle_all(organization: Organization, ids: Sequence[int], now: datetime) -> None:
     """Status and verdict of these locked subscribers on every list they are on."""
     on: dict[int, list[int]] = defaultdict(list)
     for id, list_id, _status, _may in sql.subscriptions_of(ids):
@@ -153,7 +153,7 @@ def settle_all(organization: Any, ids: Sequence[int], now: datetime) -> None:
         _settle(list_, on[list_.id], now, ListTotals())
 
 
-def _suppressed(organization: Any, ids: Sequence[int]) -> dict[int, str | None]:
+def _suppressed(organization: Organization, ids: Sequence[int]) -> dict[int, str | None]:
     keys = keyring.keys(organization)
     whose = _blinds(organization, keys, ids)
     by_subscriber: dict[int, list[str]] = defaultdict(list)
@@ -162,7 +162,7 @@ def _suppressed(organization: Any, ids: Sequence[int]) -> dict[int, str | None]:
     return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
 
 
-def _blinds(organization: Any, keys: OrganizationKeys, ids: Sequence[int]) -> dict[bytes, int]:
+def _blinds(organization: Organization, keys: OrganizationKeys, ids: Sequence[int]) -> dict[bytes, int]:
     """While index keys change, an address is known under each of them."""
     if len(keys.index) == 1:
         return sql.blinds_of(organization.id, ids)

@@ -6,8 +6,8 @@ carries a tag is readable by number.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.models import SubscriberTag
 from samizdat.core.content.merge import GROUPS, TAGGED, MergeCondition, escaped_group, split_groups
@@ -16,7 +16,7 @@ from samizdat.vault import keyring
 type Asked = dict[int, tuple[tuple[str, str], ...]]
 
 
-def names(organization: Any) -> dict[str, str]:
+def names(organization: Organization) -> dict[str, str]:
     """What a letter may ask for, in the shape of Content.fields: each category of groups, and each tag."""
     known = tags_and_fields.all_tags(organization, keyring.keys(organization)).values()
     categories = {name.split(": ", 1)[0] for name in known if ": " in name}
@@ -24,7 +24,7 @@ def names(organization: Any) -> dict[str, str]:
     return dict.fromkeys(field_names, "")
 
 
-def asked(organization: Any, conditions: Iterable[MergeCondition]) -> Asked:
+def asked(organization: Organization, conditions: Iterable[MergeCondition]) -> Asked:
     """Tag id -> (name of the condition, group) for the tags that the conditions of a letter ask for."""
     wanted: dict[str, set[tuple[str, str]]] = {}
     for condition in conditions:

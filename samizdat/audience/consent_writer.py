@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from samizdat import dbclock
+from samizdat.accounts.models import Organization
 from samizdat.audience import bulk_insert, consent_records, headcount, open_signups, plaintext_fields, sql
 from samizdat.audience.errors import NoSuchSubscriber
 from samizdat.audience.list_totals import ListTotals
@@ -43,7 +43,7 @@ class ConsentFactRow:
     purpose: str = "newsletter"
 
 
-def find(organization: Any, keys: OrganizationKeys, address: str, lock: bool = False) -> Subscriber | None:
+def find(organization: Organization, keys: OrganizationKeys, address: str, lock: bool = False) -> Subscriber | None:
     """Who has this (normalized) address, under any index key."""
     rows = Subscriber.objects.select_for_update() if lock else Subscriber.objects
     blinds = keys.blinds(addresses.comparable(address))
@@ -59,7 +59,7 @@ def lock(subscriber: Subscriber) -> Subscriber:
 
 
 def find_or_create(
-    organization: Any,
+    organization: Organization,
     keys: OrganizationKeys,
     address: str,
     values: Mapping[int, str],
@@ -83,7 +83,7 @@ def find_or_create(
 
 
 def create(
-    organization: Any,
+    organization: Organization,
     keys: OrganizationKeys,
     address: str,
     values: Mapping[int, str],

@@ -6,10 +6,10 @@ next comparison begins at once and puts right what it finds, by the records. Eve
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, sql
 from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
@@ -46,7 +46,7 @@ class ComparedSubscriptions:
     asked: bool
 
 
-def compared(organization: Any) -> ComparedSubscriptions | None:
+def compared(organization: Organization) -> ComparedSubscriptions | None:
     """None before the first comparison."""
     last, wish = events.last(organization, CHECKED), events.last(organization, MEND)
     if last is None:
@@ -58,7 +58,7 @@ def compared(organization: Any) -> ComparedSubscriptions | None:
     )
 
 
-def mend_all(organization: Any, now: datetime, by: Any = None) -> tuple[ConsistencyResult, int]:
+def mend_all(organization: Organization, now: datetime, by: Person | None = None) -> tuple[ConsistencyResult, int]:
     """Compares at once and puts right what is wrong, by the records: what was found, and how many are right now."""
     checked, mended, after = ConsistencyResult(), 0, 0
     more: int | None = after
@@ -72,7 +72,9 @@ def mend_all(organization: Any, now: datetime, by: Any = None) -> tuple[Consiste
     return checked, mended
 
 
-def tell(organization: Any, subscribers: int, wrong: int, mended: int, now: datetime, by: Any = None) -> None:
+def tell(
+    organization: Organization, subscribers: int, wrong: int, mended: int, now: datetime, by: Person | None = None
+) -> None:
     """Writes down what a comparison found."""
     detail = {"subscribers": subscribers, "wrong": wrong} | ({"mended": mended} if mended else {})
     with transaction.atomic():
@@ -81,7 +83,7 @@ def tell(organization: Any, subscribers: int, wrong: int, mended: int, now: date
         record(CHECKED, organization, now=now, by=by, detail=detail)
 
 
-def check_projections(organization: Any, now: datetime) -> ConsistencyResult:
+def check_projections(organization: Organization, now: datetime) -> ConsistencyResult:
     """Compares every subscription with its records, in key pages. Reads only; settle_again() puts right."""
     checked, after = ConsistencyResult(), 0
     more: int | None = after
@@ -93,7 +95,7 @@ def check_projections(organization: Any, now: datetime) -> ConsistencyResult:
     return checked
 
 
-def check_page(organization: Any, after: int, now: datetime) -> tuple[ConsistencyResult, int | None]:
+def check_page(organization: Organization, after: int, now: datetime) -> tuple[ConsistencyResult, int | None]:
     """One page of the comparison: subscribers whose number follows `after`, and the number to go on from; None at the
     end."""
     ids = sql.subscribers_after(organization.id, row_id(organization.id, after), row_id(organization.id + 1, 0), PAGE)
@@ -105,7 +107,7 @@ def check_page(organization: Any, after: int, now: datetime) -> tuple[Consistenc
     return checked, ids[-1] & NUMBER_MASK if len(ids) == PAGE else None
 
 
-def _wrong(organization: Any, ids: list[int], now: datetime) -> list[int]:
+def _wrong(organization: Organization, ids: list[int], now: datetime) -> list[int]:
     known: dict[int, list[consent_records.Known]] = {id: [] for id in ids}
     for id, entry in sql.consent_of(ids):
         known[id].append(entry)
@@ -125,7 +127,7 @@ def _wrong(organization: Any, ids: list[int], now: datetime) -> list[int]:
     )
 
 
-def _suppressed(organization: Any, ids: list[int]) -> dict[int, str | None]:
+def _suppressed(organization: Organization, ids: list[int]) -> dict[int, str | None]:
     keys = keyring.keys(organization)
     rows = Subscriber.objects.filter(organization=organization, id__in=ids)
     whose = {blind: row.id for row in rows for blind in consent_writer.blinds_of(keys, row)}
@@ -135,7 +137,7 @@ def _suppressed(organization: Any, ids: list[int]) -> dict[int, str | None]:
     return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
 
 
-def changed_records(_organization: Any, ids: list[int]) -> list[int]:
+def changed_records(_organization: Organization, ids: list[int]) -> list[int]:
     """Of these records of consent, those that do not say what their digest says, or that somebody copied beside
     themselves: for the check of the chain. One whose words were erased has no say any more; its reader is gone as
     well, or it is a sign-up and an event tells that they were forgotten."""

@@ -44,7 +44,7 @@ def scan(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False
     return True
 
 
-def _slice(organization: Any, today: Any) -> bool:
+def _slice(organization: Organization, today: Any) -> bool:
     """The next SLICE subscribers. True when the organization is through for the day."""
     place, _made = DataQualityScan.objects.get_or_create(organization=organization)
     if place.day == today:
@@ -63,12 +63,12 @@ def _slice(organization: Any, today: Any) -> bool:
     return done
 
 
-def look_again(organization: Any) -> None:
+def look_again(organization: Organization) -> None:
     """Today as well, from the beginning: many came at once."""
     DataQualityScan.objects.filter(organization=organization).update(day=None, looked=0)
 
 
-def _look(organization: Any, rows: Sequence[tuple[int, Any, Any]]) -> None:
+def _look(organization: Organization, rows: Sequence[tuple[int, Any, Any]]) -> None:
     keys = keyring.keys(organization)
     assert keys.ring is not None
     opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
@@ -87,7 +87,7 @@ def _look(organization: Any, rows: Sequence[tuple[int, Any, Any]]) -> None:
     _pair(organization, marks, blinds)
 
 
-def _keep(organization: Any, kind: int, ids: Sequence[int], marks: dict[int, bytes]) -> None:
+def _keep(organization: Organization, kind: int, ids: Sequence[int], marks: dict[int, bytes]) -> None:
     """Rows for those of a slice that are odd, and none for those that are not any more."""
     there = {
         row.subscriber_id: bytes(row.mark) for row in DataQualityIssue.objects.filter(kind=kind, subscriber__in=ids)
@@ -102,7 +102,7 @@ def _keep(organization: Any, kind: int, ids: Sequence[int], marks: dict[int, byt
     )
 
 
-def _pair(organization: Any, marks: dict[int, bytes], blinds: dict[bytes, int]) -> None:
+def _pair(organization: Organization, marks: dict[int, bytes], blinds: dict[bytes, int]) -> None:
     """Who has the form that several addresses have in common, or another address of that form."""
     rows = DataQualityIssue.objects.filter(organization=organization, kind=DOUBLE)
     base = {bytes(blind): id for blind, id, _b, _l in sql.subscribers_by_blind(organization.id, [*marks.values()])}
@@ -132,7 +132,7 @@ class OddAddress:
     other_address: str = ""
 
 
-def newest(organization: Any, kind: str, before: int | None = None, limit: int = 50) -> list[OddAddress]:
+def newest(organization: Organization, kind: str, before: int | None = None, limit: int = 50) -> list[OddAddress]:
     """Those that nobody has settled, by falling number."""
     rows = DataQualityIssue.objects.filter(organization=organization, kind=ODDITIES.index(kind), dismissed=False)
     if kind == "double":
@@ -157,7 +157,7 @@ def newest(organization: Any, kind: str, before: int | None = None, limit: int =
     ]
 
 
-def count(organization: Any) -> dict[str, int]:
+def count(organization: Organization) -> dict[str, int]:
     """How many of each kind nobody has settled."""
     rows = DataQualityIssue.objects.filter(organization=organization, dismissed=False)
     return {
@@ -166,7 +166,7 @@ def count(organization: Any) -> dict[str, int]:
     }
 
 
-def settle(organization: Any, number: int, kind: str) -> bool:
+def settle(organization: Organization, number: int, kind: str) -> bool:
     """It is right as it is: not shown again."""
     if not is_number(number):
         return False
@@ -176,6 +176,6 @@ def settle(organization: Any, number: int, kind: str) -> bool:
     return bool(rows.update(dismissed=True))
 
 
-def looked_through(organization: Any) -> Any:
+def looked_through(organization: Organization) -> Any:
     """The day of the last look through everybody; None before the first."""
     return DataQualityScan.objects.filter(organization=organization).values_list("day", flat=True).first()

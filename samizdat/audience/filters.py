@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models import Sum
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import filters_sql, headcount, numbers, sql
 from samizdat.audience.models import STATUSES, List, ListTotal, TagTotal, is_number, row_id
 from samizdat.core import consent
@@ -81,7 +82,7 @@ class FilterPage:
 class Search:
     """A filter over an organization, ready to walk."""
 
-    def __init__(self, organization: Any, asked: Filter, **besides: Any) -> None:
+    def __init__(self, organization: Organization, asked: Filter, **besides: Any) -> None:
         """`besides`: what bulk work asks for as well, by the names of filters_sql.RecipientQuery."""
         if asked.numbers:
             asked = Filter(numbers=asked.numbers)

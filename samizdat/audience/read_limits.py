@@ -11,9 +11,9 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from samizdat import dbclock
+from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail.token_bucket import Bucket
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
@@ -57,7 +57,7 @@ MANY = 1000
 AGAIN, REMEMBERED = 3600, IN_A_ROW
 
 
-def open_some(organization: Any, person: Any, many: int, now: datetime) -> int:
+def open_some(organization: Organization, person: Person, many: int, now: datetime) -> int:
     """Somebody opens so many. 0: they may. Otherwise they have to wait so many seconds, and the admins are told."""
     seconds = _take((organization.pk, person.pk), many, dbclock.ticks())
     if seconds:
@@ -65,7 +65,7 @@ def open_some(organization: Any, person: Any, many: int, now: datetime) -> int:
     return seconds
 
 
-def spend(organization: Any, person: Any, many: int) -> None:
+def spend(organization: Organization, person: Person, many: int) -> None:
     """What somebody learned of so many is known only now that it is done: of what they may open at once, as much is
     taken as is left, and nothing is refused."""
     with _lock:
@@ -74,7 +74,7 @@ def spend(organization: Any, person: Any, many: int) -> None:
         next((left for left in range(min(many, AT_ONCE), 0, -1) if not reading.take(left, at)), 0)
 
 
-def show(organization: Any, person: Any, numbers: Iterable[int], now: datetime) -> tuple[int, set[int]]:
+def show(organization: Organization, person: Person, numbers: Iterable[int], now: datetime) -> tuple[int, set[int]]:
     """The same of these subscribers, of whom those are counted that this person was not shown in the last hour: they
     are the second that is returned."""
     seconds, anew = _show((organization.pk, person.pk), numbers, dbclock.ticks())
@@ -83,7 +83,7 @@ def show(organization: Any, person: Any, numbers: Iterable[int], now: datetime) 
     return seconds, anew
 
 
-def _tell(organization: Any, person: Any, now: datetime) -> None:
+def _tell(organization: Organization, person: Person, now: datetime) -> None:
     if not _is_told(organization, person, now):
         record(ALARM, organization, now=now, about=person.pk, by=person)
 
@@ -94,7 +94,7 @@ def forget() -> None:
         _held.clear()
 
 
-def alarms(organization: Any, now: datetime) -> list[Event]:
+def alarms(organization: Organization, now: datetime) -> list[Event]:
     """Of the last day, the newest first."""
     rows = Event.objects.select_related("organization", "by").filter(organization=organization, kind=ALARM)
     return list(rows.filter(at__gt=now - TOLD).order_by("-id")[:10])
@@ -124,6 +124,6 @@ def _of(who: tuple[int, int], at: float) -> _Reading:
     return _held.setdefault(who, _Reading())
 
 
-def _is_told(organization: Any, person: Any, now: datetime) -> bool:
+def _is_told(organization: Organization, person: Person, now: datetime) -> bool:
     rows = Event.objects.filter(organization=organization, kind=ALARM, about=person.pk)
     return rows.filter(at__gt=now - TOLD).exists()

@@ -1,11 +1,11 @@
 """Tags and fields by their names: found by blind index or opened, made when missing."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import Field, Tag
 from samizdat.core.crypto import seal
@@ -22,7 +22,7 @@ def tag_indices(keys: OrganizationKeys, name: str) -> list[bytes]:
     return keys.blinds(f"tag:{name.casefold()}")
 
 
-def tags_for(organization: Any, keys: OrganizationKeys, names: Iterable[str]) -> dict[str, int]:
+def tags_for(organization: Organization, keys: OrganizationKeys, names: Iterable[str]) -> dict[str, int]:
     """Name -> id; missing ones are made. Errors: ImportRefused when there would be too many."""
     names = list(names)
     by_name = known_tags(organization, keys, names)
@@ -39,7 +39,7 @@ def tags_for(organization: Any, keys: OrganizationKeys, names: Iterable[str]) ->
     return known_tags(organization, keys, names)
 
 
-def _make(organization: Any, keys: OrganizationKeys, names: Mapping[bytes, str]) -> None:
+def _make(organization: Organization, keys: OrganizationKeys, names: Mapping[bytes, str]) -> None:
     """A name is sealed under its row's number, which is known once the row is there. Somebody else may make the same
     tag at this moment: theirs is sealed by then."""
     rows = [Tag(organization=organization, name_index=index, name_sealed=b"") for index in names]
@@ -50,7 +50,7 @@ def _make(organization: Any, keys: OrganizationKeys, names: Mapping[bytes, str])
     Tag.objects.bulk_update(tags, ["name_sealed"], batch_size=200)
 
 
-def known_tags(organization: Any, keys: OrganizationKeys, names: Iterable[str]) -> dict[str, int]:
+def known_tags(organization: Organization, keys: OrganizationKeys, names: Iterable[str]) -> dict[str, int]:
     """Name -> id of those that are there."""
     wanted = {name: tag_indices(keys, name) for name in names}
     indices = [index for held in wanted.values() for index in held]
@@ -69,12 +69,12 @@ def tag_name(keys: OrganizationKeys, tag: Tag) -> str:
     return keys.open(bytes(tag.name_sealed), "tag", "name", tag.pk).decode()
 
 
-def all_tags(organization: Any, keys: OrganizationKeys) -> dict[int, str]:
+def all_tags(organization: Organization, keys: OrganizationKeys) -> dict[int, str]:
     """Id -> name."""
     return {tag.id: tag_name(keys, tag) for tag in Tag.objects.filter(organization=organization, removed=False)}
 
 
-def all_fields(organization: Any, keys: OrganizationKeys) -> dict[str, tuple[int, str, str]]:
+def all_fields(organization: Organization, keys: OrganizationKeys) -> dict[str, tuple[int, str, str]]:
     """Tag -> (number, label, default), in the order of their making."""
     by_tag: dict[str, tuple[int, str, str]] = {}
     for field in Field.objects.filter(organization=organization, removed=None).order_by("number"):
@@ -83,7 +83,7 @@ def all_fields(organization: Any, keys: OrganizationKeys) -> dict[str, tuple[int
     return by_tag
 
 
-def fields_for(organization: Any, keys: OrganizationKeys, labels: Mapping[str, str]) -> dict[str, int]:
+def fields_for(organization: Organization, keys: OrganizationKeys, labels: Mapping[str, str]) -> dict[str, int]:
     """Tag -> number of its field; those that are missing are made with the label given. In a transaction."""
     known = {tag: number for tag, (number, _, _) in all_fields(organization, keys).items()}
     missing = [tag for tag in labels if tag not in known]
@@ -94,7 +94,7 @@ def fields_for(organization: Any, keys: OrganizationKeys, labels: Mapping[str, s
     return {tag: known[tag] for tag in labels}
 
 
-def following_number(organization: Any) -> int:
+def following_number(organization: Organization) -> int:
     """For a new field: above all there ever were."""
     highest = Field.objects.filter(organization=organization).aggregate(highest=Max("number"))["highest"]
     return max(highest or 0, seal.FIRST_FIELD - 1) + 1

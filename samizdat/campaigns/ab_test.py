@@ -13,6 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns import actions, checks, counted_links
 from samizdat.campaigns.content import content_of, proof_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
@@ -109,7 +110,7 @@ def plan(
     share: int,
     way: str,
     at: datetime,
-    by: Any,
+    by: Person | None,
     now: datetime,
     link: str = "",
 ) -> None:
@@ -138,7 +139,7 @@ def words_of(change: VersionChange) -> dict[str, str]:
     return {"subject": change.subject, "from_name": change.from_name, "from_email": change.from_email}
 
 
-def give_up(campaign: Campaign, *, by: Any, now: datetime) -> None:
+def give_up(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
     """Everybody gets the letter itself. Errors: NotADraft."""
     with transaction.atomic():
         _plan(campaign, test_share=0, ab_metric="", test_at=None, test_link_sealed=b"")
@@ -273,7 +274,7 @@ def marks_of(edition: int) -> tuple[int, ...]:
     return ab_test.load(Edition.objects.values_list("marks", flat=True).get(pk=edition))
 
 
-def count_replies(campaign: Campaign, place: int | None, replies: int, *, by: Any, now: datetime) -> None:
+def count_replies(campaign: Campaign, place: int | None, replies: int, *, by: Person | None, now: datetime) -> None:
     """What a person has counted in the mailbox: to this version, or to a letter that has no test. Errors: BadTest."""
     with transaction.atomic():
         if place is not None:
@@ -295,7 +296,7 @@ def replies_of(campaign: Campaign) -> int | None:
     return sum(Variant.objects.filter(campaign=campaign).values_list("replies", flat=True)) or None
 
 
-def count_leaving(organization: Any, moved: Mapping[tuple[int, int], int]) -> None:
+def count_leaving(organization: Organization, moved: Mapping[tuple[int, int], int]) -> None:
     """Adds to the sums of the letters, and of their versions, who left by their link: (edition, reader's number) -> by
     how many. Last in its transaction.
     """

@@ -12,6 +12,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
+from samizdat.audience.models import List
 from samizdat.campaigns import checks, counted_links
 from samizdat.campaigns.content import findings, proof_of
 from samizdat.campaigns.drafts import draft as drafts
@@ -44,11 +46,11 @@ from samizdat.vault.sealed_json import seal_json
 
 
 def create(
-    organization: Any,
-    list_: Any,
+    organization: Organization,
+    list_: List,
     draft: Draft,
     *,
-    by: Any,
+    by: Person | None,
     now: datetime,
     tag: Any = None,
     segment: Any = None,
@@ -106,7 +108,7 @@ def save(
     draft: Draft,
     *,
     version: int,
-    by: Any,
+    by: Person | None,
     now: datetime,
     page: str = "",
     places: LayoutChanges | None = None,
@@ -176,7 +178,7 @@ def overtaken(is_own: bool = False) -> DraftChangedMeanwhile:
     return error
 
 
-def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: datetime) -> int:
+def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Person | None, now: datetime) -> int:
     """Takes out every tag with this flaw that can be taken out (FORWARD, REWARDS); returns the new version."""
     draft = draft_of(campaign)
     flaws = [flaw for flaw in proof_of(campaign, now).flaws if flaw.code == code and flaw.fix == "remove"]
@@ -190,7 +192,7 @@ def remove_flawed(campaign: Campaign, code: str, *, version: int, by: Any, now: 
     return save(campaign, draft, version=version, by=by, now=now)
 
 
-def throw_away(campaign: Campaign, *, by: Any, now: datetime) -> None:
+def throw_away(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
     """Deletes a draft. Errors: NotADraft, since what was sent stays on record; also for the text of another's test."""
     in_tests = Variant.objects.filter(letter=campaign)
     # A letter that was paused before anybody got it can be a draft again too.
@@ -270,7 +272,7 @@ def freeze_variant(edition: Edition, place: int, draft: Draft, proof: CompilePro
     )
 
 
-def count_leaving(organization: Any, moved: Mapping[tuple[int, int], int]) -> None:
+def count_leaving(organization: Organization, moved: Mapping[tuple[int, int], int]) -> None:
     """Adds to the letters' sums of readers who left by their link: (edition, reader's number) -> by how many, below
     zero for those who took it back. An edition that is not here (its reader moved in without it) is passed over.
 

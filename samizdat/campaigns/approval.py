@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
-from samizdat.accounts.models import Person
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import ab_test, translations
 from samizdat.campaigns.brand import look_of
@@ -97,7 +97,7 @@ def standing(campaign: Campaign) -> ApprovalStatus:
     return ApprovalStatus(state, row.asked, row.asked_by, datetime.fromisoformat(given["at"]), by)
 
 
-def ask(campaign: Campaign, *, by: Any, now: datetime) -> None:
+def ask(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
     """Her colleagues see on their first page that it waits for them. Errors: NotADraft."""
     _is_draft(campaign)
     with transaction.atomic():
@@ -105,7 +105,7 @@ def ask(campaign: Campaign, *, by: Any, now: datetime) -> None:
         record("campaign.approval_asked", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
-def agree(campaign: Campaign, version: int, *, by: Any, now: datetime, mark: str = "") -> None:
+def agree(campaign: Campaign, version: int, *, by: Person, now: datetime, mark: str = "") -> None:
     """Yes to the version that she has looked at; mark: of its other languages (languages.mark). Errors: NotADraft,
     Overtaken.
     """
@@ -129,7 +129,7 @@ def _is_draft(campaign: Campaign) -> None:
         raise NotADraft(_("This campaign has been released already."))
 
 
-def check(campaign: Campaign, by: Any) -> None:
+def check(campaign: Campaign, by: Person | None) -> None:
     """May it be released by this person? None: from the command line, whose user is the house itself, and the yes of
     anybody is enough. Errors: NotApproved.
     """
@@ -147,7 +147,7 @@ def check(campaign: Campaign, by: Any) -> None:
         raise NotApproved(_("You agreed to it, so somebody else has to release it."))
 
 
-def waiting_for(organization: Any, person: Any) -> Iterable[CampaignRow]:
+def waiting_for(organization: Organization, person: Person) -> Iterable[CampaignRow]:
     """Drafts that somebody else asked a second yes for, the oldest first; also those changed since it was given."""
     rows = Campaign.objects.select_related("organization", "segment", "template").filter(
         organization=organization, state="draft", approval__asked__isnull=False

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.describe import Names
 from samizdat.audience.segments.errors import SegmentBroken
@@ -48,7 +49,7 @@ def drafts_to(segment: Any = None, *, tag: Any = None) -> list[CampaignRow]:
     return [CampaignRow(row, draft_of(row).subject) for row in rows[:DRAFTS]]
 
 
-def names(organization: Any, words: Callable[[str, str], str] | None = None) -> Names:
+def names(organization: Organization, words: Callable[[str, str], str] | None = None) -> Names:
     """What a segment's conditions are called here; campaigns by their subjects."""
 
     def subject(number: int) -> str:

@@ -2,13 +2,13 @@
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.errors import BrandRefused
 from samizdat.campaigns.models import Brand as Row
 from samizdat.campaigns.queries import picture_named, picture_url
@@ -50,7 +50,7 @@ class BrandSettings:
 USUAL = BrandSettings()
 
 
-def brand_of(organization: Any) -> BrandSettings:
+def brand_of(organization: Organization) -> BrandSettings:
     row = Row.objects.filter(organization=organization).first()
     if row is None:
         return USUAL
@@ -59,7 +59,7 @@ def brand_of(organization: Any) -> BrandSettings:
     return BrandSettings(**known)
 
 
-def look_of(organization: Any, brand: BrandSettings | None = None) -> Theme:
+def look_of(organization: Organization, brand: BrandSettings | None = None) -> Theme:
     """What the compiler is told. A logo that the library has lost is left out."""
     brand = brand or brand_of(organization)
     words = {name: value for name, value in asdict(brand).items() if name != "logo"}
@@ -72,7 +72,7 @@ def look_of(organization: Any, brand: BrandSettings | None = None) -> Theme:
     return Theme(**{**words, "logo": logo, "logo_width": width, "logo_alt": alt})
 
 
-def keep(organization: Any, brand: BrandSettings, *, by: Any, now: datetime) -> None:
+def keep(organization: Organization, brand: BrandSettings, *, by: Person | None, now: datetime) -> None:
     """Stores it; letters that were released keep theirs. Errors: BrandRefused."""
     brand = _checked(organization, brand)
     with transaction.atomic():
@@ -83,7 +83,7 @@ def keep(organization: Any, brand: BrandSettings, *, by: Any, now: datetime) -> 
         record("brand.changed", organization, now=now, by=by)
 
 
-def _checked(organization: Any, brand: BrandSettings) -> BrandSettings:
+def _checked(organization: Organization, brand: BrandSettings) -> BrandSettings:
     for name, word in COLORS.items():
         if not is_color(getattr(brand, name)):
             raise BrandRefused(_("%(name)s: a color is written like #1b1d22.") % {"name": word}, name)

@@ -4,12 +4,12 @@ Nothing is sent by it, and no release looks at it: when a letter leaves is said 
 """
 
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, NotADraft
 from samizdat.campaigns.models import Campaign
@@ -24,7 +24,7 @@ class BadDay(CampaignError):
     code = "bad_day"
 
 
-def plan(campaign: Campaign, day: date | None, *, by: Any, now: datetime) -> None:
+def plan(campaign: Campaign, day: date | None, *, by: Person | None, now: datetime) -> None:
     """Gives a draft a day, another one, or none. Errors: BadDay, NotADraft."""
     if day is not None and day.year not in YEARS:
         raise BadDay(_("Look at the year: it is from %(first)s to %(last)s.") % {"first": YEARS[0], "last": YEARS[-1]})
@@ -38,7 +38,7 @@ def plan(campaign: Campaign, day: date | None, *, by: Any, now: datetime) -> Non
     campaign.planned = day
 
 
-def planned(organization: Any, first: date, last: date) -> list[CampaignRow]:
+def planned(organization: Organization, first: date, last: date) -> list[CampaignRow]:
     """Drafts that are planned for a day from `first` to `last`, by day."""
     rows = Campaign.objects.select_related("organization").filter(
         organization=organization, state="draft", version_of=None, planned__range=(first, last)

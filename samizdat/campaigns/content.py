@@ -12,8 +12,10 @@ from django.utils.translation import gettext
 
 from samizdat import phrases_override
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience import queries as audience
+from samizdat.audience.models import Subscriber
 from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.counted_links import UrlCodes
 from samizdat.campaigns.drafts.draft import Draft, addressed, draft_of
@@ -139,7 +141,7 @@ def _format(draft: Draft) -> Literal["markdown", "html", "blocks"]:
 _SRC = re.compile(r'"src":\s{0,9}"(?:https?://[^"]{1,300}/m/)?([0-9a-f]{8,40})(?:\.[a-z]{3,4})?"')
 
 
-def _pictures(organization: Any, draft: Draft) -> dict[str, LetterPicture]:
+def _pictures(organization: Organization, draft: Draft) -> dict[str, LetterPicture]:
     """The pictures of the library that blocks name, by slug or by address."""
     slugs = set(_SRC.findall(draft.body)) if draft.format == "blocks" else set()
     return {
@@ -148,14 +150,14 @@ def _pictures(organization: Any, draft: Draft) -> dict[str, LetterPicture]:
     }
 
 
-def _groups(organization: Any, draft: Draft, template: str) -> dict[str, str]:
+def _groups(organization: Organization, draft: Draft, template: str) -> dict[str, str]:
     """Groups and tags that conditions may ask for; opened only where one does, for there may be thousands of them."""
     texts = (draft.subject, draft.preheader, draft.body, template)
     asks = any("INTERESTED:" in text or "tagged" in text for text in texts)
     return condition_values.names(organization) if asks else {}
 
 
-def values_of(subscriber: Any, proof: CompileProof) -> dict[str, str]:
+def values_of(subscriber: Subscriber, proof: CompileProof) -> dict[str, str]:
     """What a letter says and asks of one subscriber: her fields, and her groups where its conditions ask for them."""
     tags = condition_values.asked(subscriber.organization, conditions_of(proof.letter))
     return audience.values_of(subscriber) | condition_values.values([subscriber.id], tags).get(subscriber.id, {})

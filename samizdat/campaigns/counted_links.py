@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch
@@ -36,7 +37,9 @@ LONGEST_QUESTION, LONGEST_ANSWER = 300, 200
 class UrlCodes:
     """What stands in the addresses of one version of an edition. place: the version; 0 is the edition itself."""
 
-    def __init__(self, organization: Any, edition: int, place: int = 0, key: tokens.LinkKey | None = None) -> None:
+    def __init__(
+        self, organization: Organization, edition: int, place: int = 0, key: tokens.LinkKey | None = None
+    ) -> None:
         key = key or keyring.keys(organization).link
         assert key is not None
         self._base, self._edition, self._place = leading(organization).public_url, edition, place
@@ -117,7 +120,7 @@ def lay_out(edition: Edition) -> None:
 # --- sums ------------------------------------------------------------------------------------------------------------
 
 
-def add_up(organization: Any, box: bytes, day: date, counts: Mapping[str, int]) -> None:
+def add_up(organization: Organization, box: bytes, day: date, counts: Mapping[str, int]) -> None:
     """Adds what a box of the public database says: code -> presses. Once for each box; codes that are not ours, and
     those of versions that too few people got, are passed over.
     """

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from samizdat import phrases_override
 from samizdat.audience import queries as audience
+from samizdat.audience.models import List
 from samizdat.campaigns.content import content_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Edition
@@ -28,7 +28,7 @@ _BARE = "<!doctype html><html><head><title></title></head><body>{{ content }}</b
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@^=$%])")
 
 
-def digest_draft(list_: Any, editions: Sequence[Edition], now: datetime) -> Draft:
+def digest_draft(list_: List, editions: Sequence[Edition], now: datetime) -> Draft:
     """A letter of the newest one's sender and language. `editions`: at least one, the oldest first."""
     newest = editions[-1].campaign
     sender, language = draft_of(newest), newest.language

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Folder
 from samizdat.events.actions import record
@@ -34,7 +34,7 @@ class FolderView:
     letters: int
 
 
-def folders(organization: Any) -> list[FolderView]:
+def folders(organization: Organization) -> list[FolderView]:
     """By name, each with how many letters are in it."""
     letters = Count("campaigns", filter=Q(campaigns__version_of=None))
     rows = Folder.objects.filter(organization=organization).annotate(letters=letters)
@@ -42,12 +42,12 @@ def folders(organization: Any) -> list[FolderView]:
     return sorted(views, key=lambda view: view.name.casefold())
 
 
-def name_of(organization: Any, folder: Folder) -> str:
+def name_of(organization: Organization, folder: Folder) -> str:
     payload = open_json(keyring.keys(organization), bytes(folder.sealed), "folder", "sealed", folder.pk)
     return str((payload or {}).get("name", ""))
 
 
-def folder_of(organization: Any, number: int) -> Folder:
+def folder_of(organization: Organization, number: int) -> Folder:
     """Errors: FolderRefused, also for one of another organization."""
     folder = Folder.objects.filter(organization=organization, pk=number).first()
     if folder is None:
@@ -55,7 +55,7 @@ def folder_of(organization: Any, number: int) -> Folder:
     return folder
 
 
-def add(organization: Any, name: str, *, by: Any, now: datetime) -> Folder:
+def add(organization: Organization, name: str, *, by: Person | None, now: datetime) -> Folder:
     """Errors: FolderRefused."""
     name = _checked(organization, name)
     if Folder.objects.filter(organization=organization).count() >= MOST:
@@ -66,7 +66,7 @@ def add(organization: Any, name: str, *, by: Any, now: datetime) -> Folder:
     return folder
 
 
-def rename(folder: Folder, name: str, *, by: Any, now: datetime) -> None:
+def rename(folder: Folder, name: str, *, by: Person | None, now: datetime) -> None:
     """Errors: FolderRefused."""
     name = _checked(folder.organization, name, but=folder.pk)
     with transaction.atomic():
@@ -74,7 +74,7 @@ def rename(folder: Folder, name: str, *, by: Any, now: datetime) -> None:
         record("folder.renamed", folder.organization, now=now, by=by, about=folder.pk)
 
 
-def remove(folder: Folder, *, by: Any, now: datetime) -> None:
+def remove(folder: Folder, *, by: Person | None, now: datetime) -> None:
     """Its letters stay, in no folder."""
     with transaction.atomic():
         Campaign.objects.filter(folder=folder).update(folder=None)
@@ -82,7 +82,9 @@ def remove(folder: Folder, *, by: Any, now: datetime) -> None:
         folder.delete()
 
 
-def move(organization: Any, letters: Iterable[int], folder: Folder | None, *, by: Any, now: datetime) -> int:
+def move(
+    organization: Organization, letters: Iterable[int], folder: Folder | None, *, by: Person | None, now: datetime
+) -> int:
     """Puts letters into a folder, or into none; how many were not there before."""
     numbers = list(letters)[:MOST_MOVED]
     rows = Campaign.objects.filter(organization=organization, pk__in=numbers, version_of=None)
@@ -94,7 +96,7 @@ def move(organization: Any, letters: Iterable[int], folder: Folder | None, *, by
     return moved
 
 
-def _checked(organization: Any, name: str, but: int = 0) -> str:
+def _checked(organization: Organization, name: str, but: int = 0) -> str:
     name = " ".join(name.split())[:LONGEST]
     if not name:
         raise FolderRefused(_("Give the folder a name."))

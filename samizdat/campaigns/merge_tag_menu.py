@@ -1,9 +1,8 @@
 """What a writer can put into a letter: the merge tags there are, those of the organization's own fields first."""
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience import queries as audience
 from samizdat.campaigns.content import ALWAYS
@@ -19,12 +18,12 @@ _SAMPLES = frozenset(
 )
 
 
-def offered(organization: Any, language: str) -> list[dict[str, str]]:
+def offered(organization: Organization, language: str) -> list[dict[str, str]]:
     """Each tag as a document: tag, mailchimp, label, group, default. `tag` is what is put into the letter."""
     return [*_fields(organization, language), *_known(), *_conditions(organization)]
 
 
-def _fields(organization: Any, language: str) -> list[dict[str, str]]:
+def _fields(organization: Organization, language: str) -> list[dict[str, str]]:
     views = audience.fields(organization)
     known = {view.tag: (view.label, view.default, view.kind) for view in views}
     spare = {"FNAME": _("First name"), "LNAME": _("Last name")}
@@ -42,7 +41,7 @@ def _known() -> list[dict[str, str]]:
     return [_entry(row.group, row.ours, row.mailchimp, _(WORDS[row.about])) for row in rows]
 
 
-def _conditions(organization: Any) -> list[dict[str, str]]:
+def _conditions(organization: Organization) -> list[dict[str, str]]:
     entries = []
     for view in audience.fields(organization):
         label = _("only for whoever has: %(field)s") % {"field": view.label or view.tag}

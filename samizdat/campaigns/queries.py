@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db.models import F, Prefetch, Q
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import NoSuchCampaign
@@ -29,7 +29,7 @@ class CampaignRow:
     subject: str
 
 
-def campaign_of(organization: Any, number: int) -> Campaign:
+def campaign_of(organization: Organization, number: int) -> Campaign:
     """Errors: NoSuchCampaign, also for one of another organization."""
     along = "organization", "list", "tag", "segment", "version_of__organization"
     campaign = Campaign.objects.select_related(*along).filter(pk=number, organization=organization).first()
@@ -39,7 +39,7 @@ def campaign_of(organization: Any, number: int) -> Campaign:
 
 
 def newest(
-    organization: Any,
+    organization: Organization,
     states: Iterable[str] = (),
     before: int | None = None,
     limit: int = PAGE,
@@ -55,7 +55,7 @@ def newest(
 LOOKED_THROUGH = 2000
 
 
-def _wanted(organization: Any, states: Iterable[str], before: int | None, folder: int | None) -> Q:
+def _wanted(organization: Organization, states: Iterable[str], before: int | None, folder: int | None) -> Q:
     """Letters, not their versions in other languages."""
     wanted = Q(organization=organization, version_of=None)
     if states:
@@ -68,7 +68,11 @@ def _wanted(organization: Any, states: Iterable[str], before: int | None, folder
 
 
 def searched(
-    organization: Any, words: str, states: Iterable[str] = (), before: int | None = None, folder: int | None = None
+    organization: Organization,
+    words: str,
+    states: Iterable[str] = (),
+    before: int | None = None,
+    folder: int | None = None,
 ) -> tuple[list[CampaignRow], int | None]:
     """Letters whose subject has all these words or beginnings of words, in any of their languages, the newest first,
     and where to look on.
@@ -92,7 +96,7 @@ def searched(
     return results, last if seen == LOOKED_THROUGH else None
 
 
-def sent(organization: Any, fewest: int, limit: int, numbers: Iterable[int] = ()) -> list[CampaignRow]:
+def sent(organization: Organization, fewest: int, limit: int, numbers: Iterable[int] = ()) -> list[CampaignRow]:
     """Letters that at least so many mailboxes accepted, the newest release first; of `numbers` where there are any."""
     wanted = Q(organization=organization, released__isnull=False, accepted__gte=fewest)
     if numbers:
@@ -101,7 +105,7 @@ def sent(organization: Any, fewest: int, limit: int, numbers: Iterable[int] = ()
     return [CampaignRow(row, draft_of(row).subject) for row in rows]
 
 
-def leaving(organization: Any, begin: datetime, end: datetime) -> list[CampaignRow]:
+def leaving(organization: Organization, begin: datetime, end: datetime) -> list[CampaignRow]:
     """Released letters that leave or left from `begin` on and before `end`, the first one first; none that was taken
     back before anybody got it.
     """
@@ -150,7 +154,7 @@ UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 DRAFTS = 200
 
 
-def letters_under_way_with(organization: Any, tag: str) -> list[CampaignRow]:
+def letters_under_way_with(organization: Organization, tag: str) -> list[CampaignRow]:
     """Released letters that are not at their end and say this merge field."""
     keys = keyring.keys(organization)
     editions = Edition.objects.select_related("campaign__organization").filter(
@@ -165,7 +169,7 @@ def letters_under_way_with(organization: Any, tag: str) -> list[CampaignRow]:
     return letters
 
 
-def refuse_while_said(organization: Any, tag: str) -> None:
+def refuse_while_said(organization: Organization, tag: str) -> None:
     """Errors: FieldRefused while a letter that says this field is on its way: it could not be filled in."""
     rows = letters_under_way_with(organization, tag)
     if rows:
@@ -173,7 +177,7 @@ def refuse_while_said(organization: Any, tag: str) -> None:
         raise FieldRefused("field_said", text % {"subject": rows[0].subject, "tag": tag}, "tag")
 
 
-def drafts_with(organization: Any, tag: str) -> list[CampaignRow]:
+def drafts_with(organization: Organization, tag: str) -> list[CampaignRow]:
     """The newest drafts whose text may say this merge field: its tag stands in it as a word."""
     word = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(tag)}(?![A-Za-z0-9_])")
     rows = Campaign.objects.select_related("organization").filter(organization=organization, state="draft")
@@ -189,29 +193,29 @@ def drafts_with(organization: Any, tag: str) -> list[CampaignRow]:
 LARGE = ("whole_sealed", "thumb_sealed")
 
 
-def pictures(organization: Any, limit: int = 60) -> list[Picture]:
+def pictures(organization: Organization, limit: int = 60) -> list[Picture]:
     rows = Picture.objects.filter(organization=organization).defer("sealed", *LARGE)
     return list(rows.order_by("-pk")[:limit])
 
 
-def picture_url(organization: Any, slug: str, kind: str) -> str:
+def picture_url(organization: Organization, slug: str, kind: str) -> str:
     """Where readers find it."""
     return f"{leading(organization).public_url}/m/{slug}.{kind}"
 
 
-def pictures_named(organization: Any, slugs: Iterable[str]) -> list[Picture]:
+def pictures_named(organization: Organization, slugs: Iterable[str]) -> list[Picture]:
     """Facts of these pictures; bytes are not fetched."""
     return list(
         Picture.objects.filter(organization=organization, slug__in=slugs).only("slug", "kind", "width", "height")
     )
 
 
-def picture_named(organization: Any, slug: str) -> Picture | None:
+def picture_named(organization: Organization, slug: str) -> Picture | None:
     rows = Picture.objects.select_related("organization").defer(*LARGE)
     return rows.filter(organization=organization, slug=slug).first()
 
 
-def templates(organization: Any) -> list[tuple[int, str]]:
+def templates(organization: Organization) -> list[tuple[int, str]]:
     """(number, name) of the organization's own templates; the built-in one has no number."""
     keys = keyring.keys(organization)
     rows = Template.objects.filter(organization=organization).order_by("pk")

@@ -4,6 +4,7 @@
 from typing import Any
 
 from samizdat import limited_process
+from samizdat.accounts.models import Organization
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.content.render import Content, RenderedContent
 from samizdat.core.content.render import render as render_here
@@ -12,7 +13,7 @@ from samizdat.core.content.render import render as render_here
 TRIES = 3
 
 
-def render(organization: Any, content: Content, *, tries: int = 1, **how: Any) -> RenderedContent:
+def render(organization: Organization, content: Content, *, tries: int = 1, **how: Any) -> RenderedContent:
     """What stops a letter that takes longer, each time, is said as any other flaw of it."""
     for _again in range(tries):
         try:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import SeedList
 from samizdat.core.mail.address import BadAddress, normalize
@@ -22,13 +22,13 @@ class BadSeeds(CampaignError):
     code = "bad_seeds"
 
 
-def seeds(organization: Any) -> list[str]:
+def seeds(organization: Organization) -> list[str]:
     """Addresses, in the order they were written."""
     row = SeedList.objects.filter(organization=organization).first()
     return list(open_json(keyring.keys(organization), row.sealed, "seeds", "addresses", organization.pk)) if row else []
 
 
-def keep(organization: Any, addresses: Iterable[str], *, now: datetime, by: Any) -> list[str]:
+def keep(organization: Organization, addresses: Iterable[str], *, now: datetime, by: Person | None) -> list[str]:
     """The list from now on, each address once. Errors: BadSeeds, which names the line that is wrong."""
     unique_addresses: dict[str, str] = {}
     for number, line in enumerate(addresses, start=1):

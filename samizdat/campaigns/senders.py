@@ -1,8 +1,7 @@
 """From whom the house writes mails to subscribers that are no campaign: those that ask for a confirmation or bring a
 link. A draft doesn't change it once a campaign was sent, for anybody who may write can put any sender into one."""
 
-from typing import Any
-
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List
@@ -30,7 +29,7 @@ def sender_of(list_: List, *, drafts: bool = True) -> tuple[str, str] | None:
     return None
 
 
-def sign_ups_wait(organization: Any) -> bool:
+def sign_ups_wait(organization: Organization) -> bool:
     """Whether a form is open, and there is nobody yet from whom its mails could come."""
     asked = {next(iter(form.lists), 0) for form in forms.forms_of(organization)}
     lists = List.objects.select_related("organization").filter(organization=organization)

@@ -19,6 +19,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from samizdat import formatting
+from samizdat.accounts.models import Person
 from samizdat.campaigns import actions, checks, counted_links
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
@@ -47,7 +48,9 @@ def whole(campaign: Campaign) -> Campaign:
     return campaign.version_of or campaign
 
 
-def add(campaign: Campaign, language: str, *, by: Any, now: datetime, like: Campaign | None = None) -> Campaign:
+def add(
+    campaign: Campaign, language: str, *, by: Person | None, now: datetime, like: Campaign | None = None
+) -> Campaign:
     """A version in this language, which begins with the text of the letter as it is now, or of the version `like`.
 
     Errors: BadLanguage, NotADraft.
@@ -62,7 +65,7 @@ def add(campaign: Campaign, language: str, *, by: Any, now: datetime, like: Camp
         return _made(campaign, like, code, by=by, now=now)
 
 
-def _made(campaign: Campaign, like: Campaign, code: str, *, by: Any, now: datetime) -> Campaign:
+def _made(campaign: Campaign, like: Campaign, code: str, *, by: Person | None, now: datetime) -> Campaign:
     """A version of a letter that begins with the text and the places of another one."""
     version = actions.create(
         campaign.organization,
@@ -97,7 +100,7 @@ def _may_have(campaign: Campaign, code: str) -> None:
         raise BadLanguage(_("A letter has at most %(most)s languages.") % {"most": languages.MOST})
 
 
-def remove(version: Campaign, *, by: Any, now: datetime) -> None:
+def remove(version: Campaign, *, by: Person | None, now: datetime) -> None:
     """Its readers get the fallback. Errors: NotADraft."""
     campaign = whole(version)
     with transaction.atomic():
@@ -190,7 +193,7 @@ def count_people(edition: Edition, place: int, more: int) -> None:
         EditionVariant.objects.filter(edition=edition, variant_no=place).update(people=F("people") + more)
 
 
-def copy_to(campaign: Campaign, duplicate: Campaign, *, by: Any, now: datetime) -> None:
+def copy_to(campaign: Campaign, duplicate: Campaign, *, by: Person | None, now: datetime) -> None:
     """The versions of a letter beside its copy."""
     for version in versions(campaign):
         _made(duplicate, version, version.language, by=by, now=now)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -11,6 +11,9 @@ from samizdat.cli import bootstrap
 from samizdat.cli.campaigns import campaign, campaign_numbered
 from samizdat.cli.labels import ENDED, GATHERED, at_terminal, campaign_reason
 from samizdat.cli.output import common, note, say, table
+
+if TYPE_CHECKING:
+    from samizdat.campaigns.models import Campaign
 
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
@@ -26,7 +29,7 @@ def campaign_status(number: int) -> None:
     say(status, *books(status), *_more_lines(status), *([ENDED["fenced"]] if fenced else []))
 
 
-def look_for_fence(campaign: Any) -> bool:
+def look_for_fence(campaign: "Campaign") -> bool:
     """Is everything of this organization held back? A copy that nobody has started yet learns here that it is one."""
     from samizdat.delivery.actions import copied_installation
 
@@ -35,7 +38,7 @@ def look_for_fence(campaign: Any) -> bool:
     return bool(campaign.organization.sending_locked)
 
 
-def _more(campaign: Any) -> dict[str, Any]:
+def _more(campaign: "Campaign") -> dict[str, Any]:
     """What `status` alone tells: it opens what servers said."""
     from samizdat.delivery.monitoring import waits_for, waits_for_route
     from samizdat.delivery.queries import report
@@ -101,14 +104,14 @@ def _line(text: str, most: int = 60) -> str:
     return re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:most]
 
 
-def status_of(campaign: Any) -> dict[str, Any]:
+def status_of(campaign: "Campaign") -> dict[str, Any]:
     """What `campaign status` prints."""
     from samizdat.delivery.queries import status
 
     return with_sentences(status(campaign), campaign)
 
 
-def with_sentences(status: dict[str, Any], campaign: Any) -> dict[str, Any]:
+def with_sentences(status: dict[str, Any], campaign: "Campaign") -> dict[str, Any]:
     """`sentence` beside each route's reason: why it does not send and what to do, empty where it does. `left_by_letter`
     is null where few left: they are not shown by what they did.
     """
@@ -140,11 +143,11 @@ def with_sentences(status: dict[str, Any], campaign: Any) -> dict[str, Any]:
     return status
 
 
-def say_changed(campaign: Any) -> None:
+def say_changed(campaign: "Campaign") -> None:
     say(status_of(campaign), headline(campaign))
 
 
-def headline(campaign: Any) -> str:
+def headline(campaign: "Campaign") -> str:
     reason = campaign_reason(campaign.reason)
     due = ""
     if campaign.not_before and campaign.state in ("scheduled", "held"):

@@ -3,7 +3,7 @@
 import sys
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from samizdat.cli import bootstrap
 from samizdat.cli.labels import GATHERED, at_terminal
 from samizdat.cli.output import CommandFailed, common, say
 from samizdat.cli.secret_arguments import ADDRESSES
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
+    from samizdat.campaigns.models import Campaign
 
 
 @click.group()
@@ -132,7 +136,7 @@ def _format_of(file: str) -> str:
     return endings.get(Path(file).suffix.lower(), "markdown")
 
 
-def _tag(organization: Any, name: str | None) -> Any:
+def _tag(organization: "Organization", name: str | None) -> Any:
     """A misspelt one must not become everybody."""
     from samizdat.audience.queries import tag_named
 
@@ -150,7 +154,7 @@ def _read(file: str) -> str:
         raise CommandFailed(f"{file} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
 
 
-def _template(organization: Any, name: str | None, language: str | None, draft: Any) -> tuple[Any, Any]:
+def _template(organization: "Organization", name: str | None, language: str | None, draft: Any) -> tuple[Any, Any]:
     """The own template of that name or number, and the draft with what it or a letter of that name begins with."""
     if not name:
         return None, draft
@@ -227,7 +231,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     say(document, *lines, f"Nothing stands in the way. Go on with: samizdat campaign send {campaign_row.id}")
 
 
-def _sender_of(campaign: Any, draft: Any) -> tuple[Any, list[Any]]:
+def _sender_of(campaign: "Campaign", draft: Any) -> tuple[Any, list[Any]]:
     """Who signs for the domain of the sender, and what stands in its DNS."""
     from samizdat.campaigns.sender_domain_check import check_domain
     from samizdat.core.mail.address import BadAddress, domain, normalize
@@ -308,7 +312,7 @@ def campaign_test(number: int, addresses: tuple[str, ...]) -> None:
     say(document, *lines)
 
 
-def size_of(campaign: Any) -> int:
+def size_of(campaign: "Campaign") -> int:
     from samizdat.delivery.audience_size import reach_of
 
     return reach_of(campaign, bootstrap.now()).may

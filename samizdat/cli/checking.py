@@ -1,12 +1,15 @@
 """What `campaign check` looks at in a letter: every check, the slow ones too, since nobody waits for a keystroke."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import note
 
+if TYPE_CHECKING:
+    from samizdat.campaigns.models import Campaign
 
-def looked(campaign: Any, links: bool, accepted: tuple[str, ...]) -> Any:
+
+def looked(campaign: "Campaign", links: bool, accepted: tuple[str, ...]) -> Any:
     """delivery.checking.Looked. links: ask every link as well; accepted: keys of findings that may stay as they are."""
     from samizdat.campaigns.checks import broken_links, missing_values, results, spelling
     from samizdat.campaigns.content import proof_of

@@ -1,13 +1,16 @@
 """release: a copy, or an installation that was moved, sends again once a person has said that this one lives."""
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.labels import PLACES
 from samizdat.cli.output import common, confirm, say, settings, table
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 SURE = "Send from here, and from nowhere else? Whatever it was copied from must have stopped for good."
 
@@ -61,7 +64,7 @@ def _organizations() -> list[Any]:
     return [bootstrap.organization()] if settings().organization else list(Organization.objects.order_by("pk"))
 
 
-def _document(organization: Any, row: dict[str, Any]) -> dict[str, Any]:
+def _document(organization: "Organization", row: dict[str, Any]) -> dict[str, Any]:
     times = {name: row[name].isoformat() if row[name] else None for name in ("released", "due")}
     return {"organization": organization.slug, **row, **times}
 

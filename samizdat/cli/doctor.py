@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from samizdat.cli import doctor_checks as looks
 from samizdat.cli.doctor_checks import HealthCheck
 from samizdat.cli.labels import ENDED, PLACES, at_terminal
 from samizdat.cli.output import CommandFailed, common, say
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 # Under this, the next import or backup may not fit.
 LITTLE_ROOM = 1024**3
@@ -264,7 +267,7 @@ def _organizations() -> Iterator[HealthCheck]:
         yield from _refused(organization)
 
 
-def _roles(organization: Any) -> Iterator[HealthCheck]:
+def _roles(organization: "Organization") -> Iterator[HealthCheck]:
     from samizdat.accounts import grants
     from samizdat.events.queries import last
 
@@ -289,7 +292,7 @@ def _roles(organization: Any) -> Iterator[HealthCheck]:
         )
 
 
-def _refused(organization: Any) -> Iterator[HealthCheck]:
+def _refused(organization: "Organization") -> Iterator[HealthCheck]:
     """Campaigns in which a mailbox provider refuses us."""
     from samizdat.campaigns.models import Campaign
     from samizdat.delivery.queries import provider_refusals
@@ -340,7 +343,7 @@ def _barred(name: str, route: Any, live: list[Any]) -> Iterator[HealthCheck]:
         yield HealthCheck("amber" if others else "red", f"{name}, route {route.name}", why)
 
 
-def _signing(organization: Any, live: list[Any]) -> Iterator[HealthCheck]:
+def _signing(organization: "Organization", live: list[Any]) -> Iterator[HealthCheck]:
     """Whether letters are signed by the routes of which we are to sign."""
     from samizdat.delivery.dkim_keys import domains
 

@@ -1,11 +1,14 @@
 """form: what readers fill in to sign up."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, say, table
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 
 @click.group("form")
@@ -108,7 +111,7 @@ def _found(name: str) -> Any:
     raise CommandFailed(f"There is no form {name}. Look at `samizdat form ls`.", "no_such_form")
 
 
-def _fields(organization: Any, tags: Any) -> tuple[int, ...]:
+def _fields(organization: "Organization", tags: Any) -> tuple[int, ...]:
     """A misspelt one must not be left out in silence."""
     from samizdat.audience.queries import fields
 
@@ -120,7 +123,7 @@ def _fields(organization: Any, tags: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys(known[tag.casefold()] for tag in tags))
 
 
-def _topic(organization: Any, name: str) -> int:
+def _topic(organization: "Organization", name: str) -> int:
     from samizdat.audience.queries import tag_named
 
     tag = tag_named(organization, name)
@@ -129,7 +132,7 @@ def _topic(organization: Any, name: str) -> int:
     return int(tag.id)
 
 
-def _document(organization: Any, view: Any) -> dict[str, Any]:
+def _document(organization: "Organization", view: Any) -> dict[str, Any]:
     from samizdat.accounts.grants import leading
 
     base, facts = leading(organization).public_url, view.facts
@@ -152,7 +155,7 @@ def _document(organization: Any, view: Any) -> dict[str, Any]:
     }
 
 
-def _say(organization: Any, view: Any) -> None:
+def _say(organization: "Organization", view: Any) -> None:
     from samizdat.audience.actions.preferences import remarks
 
     document = _document(organization, view)

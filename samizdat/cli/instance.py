@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from samizdat.cli.labels import QUIET
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, note, say, settings, table
 from samizdat.cli.secret_arguments import ADDRESS, NAME
 from samizdat.core.mail.address import normalize
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 PORT = click.IntRange(0, 65535)  # 0: any that is free
 
@@ -315,7 +318,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     return [f"{word.replace('_', ' ')}: {value or 'none'}" for word, value in document.items()]
 
 
-def _organization(organization: Any) -> dict[str, Any]:
+def _organization(organization: "Organization") -> dict[str, Any]:
     from samizdat.accounts.actions import SETTINGS
 
     settings = {_CALLED.get(word, word): getattr(organization, word) for word in SETTINGS}
@@ -387,7 +390,7 @@ def _desk_file() -> Path:
     return data_folder() / "desk-address"
 
 
-def _member(organization: Any, email: str) -> Any:
+def _member(organization: "Organization", email: str) -> Any:
     """Who signs in by this address. Errors: Failed."""
     from samizdat.accounts import grants, sealed_people
 

@@ -1,12 +1,15 @@
 """log: whether what is on record is as it was written."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, say
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 _MARK = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
@@ -67,7 +70,7 @@ def _read(mark: str) -> tuple[int, bytes]:
     return int(match[1]), bytes.fromhex(match[2])
 
 
-def _sentence(organization: Any, verdict: Any) -> str:
+def _sentence(organization: "Organization", verdict: Any) -> str:
     from samizdat.events import chain
 
     what = _WRONG[verdict.reason].format(n=f"{verdict.broken_at:,}", length=f"{verdict.length:,}")

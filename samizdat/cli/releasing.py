@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -16,6 +16,10 @@ from samizdat.cli.campaigns import campaign, campaign_numbered, size_of
 from samizdat.cli.labels import ENDED, QUIET
 from samizdat.cli.output import CommandFailed, ProgressLine, common, confirm, note, progress, say
 from samizdat.cli.secret_arguments import WANTED
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
+    from samizdat.campaigns.models import Campaign
 
 
 @campaign.command("send")
@@ -71,7 +75,7 @@ def campaign_send(
 
 
 def _refuse_idle(
-    campaign: Any,
+    campaign: "Campaign",
     when: str | None,
     minutes: int,
     quiet: str,
@@ -89,10 +93,11 @@ def _refuse_idle(
         return
     from samizdat.delivery.actions.wait_reasons import read_quiet
 
+    released = campaign.released or bootstrap.now()
     hours = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
     asked = {
         "--at": when is not None and moment_of(when, campaign.organization.timezone) != campaign.not_before,
-        "--hold": bool(minutes) and campaign.not_before != campaign.released + timedelta(minutes=minutes),
+        "--hold": bool(minutes) and campaign.not_before != released + timedelta(minutes=minutes),
         "--quiet-hours": bool(hours) and hours != campaign.quiet_hours,
         "--first-wave": percent is not None and percent != campaign.canary_percent,
         "--wave-hold": wave_hold is not None and wave_hold != campaign.canary_hold,
@@ -113,7 +118,7 @@ def _say_who_sends() -> None:
 
 
 def _release(
-    campaign: Any,
+    campaign: "Campaign",
     at: datetime | None,
     minutes: int,
     quiet: str,
@@ -176,7 +181,7 @@ def moment_of(text: str, zone: str) -> datetime:
     return at
 
 
-def _wait(campaign: Any, limit: float | None) -> None:
+def _wait(campaign: "Campaign", limit: float | None) -> None:
     from samizdat.delivery.engine import run_campaign
     from samizdat.worker.inbox import preferences
 
@@ -291,7 +296,7 @@ def campaign_settle(number: int, how: str, wanted: tuple[str, ...]) -> None:
     say_changed(settled)
 
 
-def _subscriber_number(organization: Any, text: str) -> int:
+def _subscriber_number(organization: "Organization", text: str) -> int:
     """A number as it is; an address is looked up, which is written to the log."""
     if text.isascii() and text.isdecimal() and len(text) <= 15:
         return int(text)

@@ -2,7 +2,7 @@
 
 from email.utils import parseaddr
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,9 @@ from samizdat.cli import bootstrap, campaign_status, releasing, reporting, trans
 from samizdat.cli.campaigns import campaign, campaign_numbered
 from samizdat.cli.output import CommandFailed, common, say
 from samizdat.cli.releasing import time_of
+
+if TYPE_CHECKING:
+    from samizdat.campaigns.models import Campaign
 
 __all__ = ["campaign", "campaign_status", "releasing", "reporting", "translations"]
 
@@ -103,7 +106,7 @@ def _change(subject: str | None, sender: str | None, letter: int | None) -> Any:
     return VersionChange(subject or "", name, address, campaign_numbered(letter) if letter else None)
 
 
-def _versions(campaign: Any) -> tuple[Any, ...]:
+def _versions(campaign: "Campaign") -> tuple[Any, ...]:
     from samizdat.campaigns.ab_test import versions, words_of
     from samizdat.delivery.actions.ab_test import parts
 

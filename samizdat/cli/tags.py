@@ -4,12 +4,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import batched, chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, say, table
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 # People of one work, which can be undone as one; its plan holds their numbers.
 MANY = 50_000
@@ -78,7 +81,7 @@ def tag_remove(name: str, file: str | None, segment: str | None) -> None:
     _do(organization, bulk.UNTAG, tag.id, given, numbers)
 
 
-def _numbers(organization: Any, file: str | None, segment: str | None) -> tuple[int, list[int]]:
+def _numbers(organization: "Organization", file: str | None, segment: str | None) -> tuple[int, list[int]]:
     """(how many were named, the numbers of those that are here)."""
     if (file is None) == (segment is None):
         raise click.UsageError("Say who is meant: either --addresses or --segment.")
@@ -91,7 +94,7 @@ def _numbers(organization: Any, file: str | None, segment: str | None) -> tuple[
     return len(given), sorted(set(chain.from_iterable(numbers_at(organization, part) for part in batched(given, 500))))
 
 
-def _of_segment(organization: Any, name: str) -> list[int]:
+def _of_segment(organization: "Organization", name: str) -> list[int]:
     from samizdat.audience.models import NUMBER_MASK
     from samizdat.audience.segments import lookup
     from samizdat.audience.segments.describe import check
@@ -123,7 +126,7 @@ def _read(file: str) -> Iterator[tuple[int, str]]:
                 raise CommandFailed(sentence, "bad_address") from wrong
 
 
-def _do(organization: Any, deed: str, tag: int, given: int, numbers: list[int]) -> None:
+def _do(organization: "Organization", deed: str, tag: int, given: int, numbers: list[int]) -> None:
     from samizdat.audience.actions import bulk
     from samizdat.audience.filters import Filter
     from samizdat.audience.models import BulkAction

@@ -1,12 +1,15 @@
 """template import, ls, rename, rm."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, say, table
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 
 @click.group()
@@ -107,7 +110,7 @@ def _own(name: str) -> Any:
     return own_template
 
 
-def own_named(organization: Any, name: str) -> Any:
+def own_named(organization: "Organization", name: str) -> Any:
     """The own template of that name, else of that number; None where there is none. Errors: Failed; two of one name are
     told apart by their numbers alone.
     """

@@ -3,12 +3,12 @@
 RFC 5321 wants an address that takes it; DMARC lets SPF count where that is at the domain of From (RFC 7489, 3.1.2).
 """
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.mail.address import BadAddress, domain, normalize
@@ -18,7 +18,7 @@ from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json
 
 
-def envelope_sender(organization: Any, sender: str) -> str:
+def envelope_sender(organization: Organization, sender: str) -> str:
     """The address that admins set, else From at a domain that is theirs: of the public pages, or one that we sign for.
     "" where it would be neither: the null reverse-path, to which nothing comes back. sender: From, normalized."""
     kept = leading(organization)
@@ -27,7 +27,7 @@ def envelope_sender(organization: Any, sender: str) -> str:
     return ""
 
 
-def _is_own(organization: Any, public_url: str, name: str) -> bool:
+def _is_own(organization: Organization, public_url: str, name: str) -> bool:
     host = urlsplit(public_url).hostname or ""
     if host == "localhost" or host.startswith("127."):
         return True  # To try things out: no reader elsewhere can open its pages.
@@ -47,7 +47,7 @@ def refuse_elsewhere(edition: Edition) -> None:
             raise NotReleasable(_(SENTENCES["bounces_elsewhere"]) % {"address": sender})
 
 
-def elsewhere(organization: Any, sender: str) -> bool:
+def elsewhere(organization: Organization, sender: str) -> bool:
     """Whether bounces of a letter from this address, as it was typed, have no place."""
     try:
         return not envelope_sender(organization, normalize(sender))

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from samizdat import formatting
+from samizdat.accounts.models import Organization
 from samizdat.campaigns import checks
 from samizdat.campaigns.checks import CheckedContent
 from samizdat.campaigns.content import proof_of
@@ -41,7 +41,7 @@ def _more(campaign: Campaign, draft: Draft, now: datetime) -> Iterator[ContentPr
     yield from _large(campaign, now)
 
 
-def _unsigned(organization: Any, draft: Draft) -> Iterator[ContentProblem]:
+def _unsigned(organization: Organization, draft: Draft) -> Iterator[ContentProblem]:
     try:
         sender = domain(normalize(draft.from_email))
     except BadAddress:

@@ -11,6 +11,7 @@ from samizdat import formatting
 from samizdat.audience import queries as audience
 from samizdat.campaigns import ab_test, counted_links, translations
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
 from samizdat.core import totals
 from samizdat.core.ab_test import NAMES
 from samizdat.core.totals import FEWEST, Span, is_few, rounded
@@ -78,7 +79,7 @@ def shown(people: int) -> str:
     return FEW if is_few(people) else str(people)
 
 
-def nobody(campaign: Any) -> set[int]:
+def nobody(campaign: Campaign) -> set[int]:
     """Places of the versions of a letter that went to nobody: of them there is nothing to say."""
     test_groups = parts(campaign)
     if not test_groups:
@@ -87,7 +88,7 @@ def nobody(campaign: Any) -> set[int]:
     return {part.version.place for part in test_groups if part.version} - went
 
 
-def too_few(campaign: Any) -> set[int]:
+def too_few(campaign: Campaign) -> set[int]:
     """Places of the versions whose clicks and answers are not counted, or that fewer than the floor got by now. What
     became of them is not said, however high the sum is: whoever sends a letter to one reader and presses its link
     twenty times would see the reader's press.
@@ -97,7 +98,7 @@ def too_few(campaign: Any) -> set[int]:
     return {place for place, many in _reached(campaign).items() if place not in counted or many < totals.FLOOR}
 
 
-def _reached(campaign: Any) -> dict[int, int]:
+def _reached(campaign: Campaign) -> dict[int, int]:
     """Place of a version -> how many accepted it."""
     test_groups = parts(campaign)
     if not test_groups:
@@ -106,10 +107,10 @@ def _reached(campaign: Any) -> dict[int, int]:
             return {0: campaign.accepted}
         got = {row.place: row.counts.get("accepted", 0) if row.counts else row.people for row in spoken}
         return {place: min(many, campaign.accepted) for place, many in got.items()}
-    got = {part.version.place if part.version else campaign.test_winner: 0 for part in test_groups}
+    groups: Counter[int | None] = Counter()
     for part in test_groups:
-        got[part.version.place if part.version else campaign.test_winner] += part.counts.get("accepted", 0)
-    return {place: many for place, many in got.items() if place is not None}
+        groups[part.version.place if part.version else campaign.test_winner] += part.counts.get("accepted", 0)
+    return {place: many for place, many in groups.items() if place is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class VersionGroup:
     counts: Mapping[str, int]
 
 
-def groups(campaign: Any) -> list[VersionGroup]:
+def groups(campaign: Campaign) -> list[VersionGroup]:
     """What became of a letter by language; together its books. Languages of fewer than twenty people stand together
     at the end, with the smallest of the others where they were still too few: so no small number is the difference of
     two others. [] where nothing is left to tell apart.
@@ -146,12 +147,12 @@ def _group(some: list[LanguageTotals]) -> VersionGroup:
     return VersionGroup(tuple(row.place for row in some), names, sum(row.people for row in some), counts)
 
 
-def counted(campaign: Any) -> bool:
+def counted(campaign: Campaign) -> bool:
     """Does the letter keep totals of its links?"""
     return draft_of(campaign).links == "counted"
 
 
-def links(campaign: Any) -> list[Link]:
+def links(campaign: Campaign) -> list[Link]:
     """In the order of the letter, version by version; [] where nothing is counted."""
     if not counted(campaign):
         return []
@@ -171,7 +172,7 @@ def links(campaign: Any) -> list[Link]:
     ]
 
 
-def questions(campaign: Any) -> list[PollResult]:
+def questions(campaign: Campaign) -> list[PollResult]:
     """The question of each version with its answers; [] where none was asked."""
     edition = getattr(campaign, "edition", None)
     polls = counted_links.answers(edition) if edition else []
@@ -192,7 +193,7 @@ def questions(campaign: Any) -> list[PollResult]:
     ]
 
 
-def heard(campaign: Any) -> PollCounts:
+def heard(campaign: Campaign) -> PollCounts:
     complaints = audience.stopped_by_reason(campaign.organization).get("complaint", 0)
     return PollCounts(ab_test.replies_of(campaign), complaints)
 

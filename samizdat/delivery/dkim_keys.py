@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import dkim
 from samizdat.core.mail.address import BadAddress, domain, normalize
@@ -85,7 +86,7 @@ class DomainRow:
 _ORDER = {state: place for place, state in enumerate(("active", "new", "published", "retiring", "retired"))}
 
 
-def domains(organization: Any) -> list[DomainRow]:
+def domains(organization: Organization) -> list[DomainRow]:
     """All sending domains of an organization by name."""
     rows = SendingDomain.objects.select_related("organization").filter(organization=organization)
     return [_row(row) for row in rows.order_by("name").prefetch_related("keys")]
@@ -115,7 +116,7 @@ def _key_row(row: SendingDomain, key: DkimKey, waits: bool, retired: set[int]) -
     return KeyRow(key.pk, row.name, algorithm, selector, public, state, key.since, key.until, key.seen)
 
 
-def domain_named(organization: Any, name: str) -> SendingDomain | None:
+def domain_named(organization: Organization, name: str) -> SendingDomain | None:
     rows = SendingDomain.objects.select_related("organization")
     return rows.filter(organization=organization, name=name.strip().rstrip(".").lower()).first()
 
@@ -129,7 +130,7 @@ def _over(name: str) -> list[str]:
     return [".".join(labels[at:]) for at in range(len(labels) - 1)]
 
 
-def signing_domain(organization: Any, name: str) -> str:
+def signing_domain(organization: Organization, name: str) -> str:
     """Which of our domains signs for a sender at `name`; "" for none. A domain signs for those below it as well:
     DMARC asks for the same organizational domain (RFC 7489, 3.1.1)."""
     for row in _domains_over(organization, name):
@@ -139,7 +140,7 @@ def signing_domain(organization: Any, name: str) -> str:
     return ""
 
 
-def _domains_over(organization: Any, name: str) -> list[SendingDomain]:
+def _domains_over(organization: Organization, name: str) -> list[SendingDomain]:
     """Those at or above `name`, the nearest first."""
     rows = SendingDomain.objects.select_related("organization").filter(organization=organization, name__in=_over(name))
     return sorted(rows, key=lambda row: -len(row.name))
@@ -150,7 +151,7 @@ def _active(row: SendingDomain) -> Any:
     return row.keys.select_related("domain__organization").filter(state="active").order_by("algorithm")
 
 
-def signing_keys(organization: Any, name: str) -> list[dkim.SigningKey]:
+def signing_keys(organization: Organization, name: str) -> list[dkim.SigningKey]:
     """The active keys for a sender at `name`, Ed25519 before RSA; none when nobody here signs for it.
 
     Errors: VaultError, SealError when they cannot be opened.
@@ -161,7 +162,7 @@ def signing_keys(organization: Any, name: str) -> list[dkim.SigningKey]:
     return []
 
 
-def oldest_signing_domain(organization: Any) -> str:
+def oldest_signing_domain(organization: Organization) -> str:
     """ "" where none signs."""
     rows = SendingDomain.objects.select_related("organization").filter(organization=organization)
     for row in rows.filter(keys__state="active").order_by("id").distinct():
@@ -226,13 +227,13 @@ _SENTENCES: dict[str, Callable[[], str]] = {
 }
 
 
-def _unsigning_domain(organization: Any, name: str) -> str:
+def _unsigning_domain(organization: Organization, name: str) -> str:
     """The nearest domain with keys that are there and do not sign yet; "" for none."""
     rows = _domains_over(organization, name)
     return next((row.name for row in rows if row.keys.filter(state__in=("new", "published")).exists()), "")
 
 
-def signature_of(organization: Any, name: str) -> Signature:
+def signature_of(organization: Organization, name: str) -> Signature:
     """For a sender at this domain, by the routes that may carry the letter."""
     routes = list(Route.objects.filter(organization=organization, state__in=("live", "throttled")).order_by("priority"))
     ours = signing_domain(organization, name) if name else ""

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from django.db.models import F, Max, Min
 
 from samizdat import plugins
+from samizdat.accounts.models import Organization
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import COUNTERS, Campaign, Edition, is_untouched
 from samizdat.core.mail.address import PROVIDERS
@@ -35,6 +36,7 @@ from samizdat.delivery.models import (
 from samizdat.events.models import Event
 from samizdat.options import inner_networks
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json
 
 
@@ -175,7 +177,7 @@ def way_of(route: Route) -> WayOut:
     )
 
 
-def route_named(organization: Any, name: str) -> Route | None:
+def route_named(organization: Organization, name: str) -> Route | None:
     """By name, or by number where no name is like it."""
     rows = Route.objects.select_related("organization").filter(organization=organization).exclude(state="removed")
     route = rows.filter(name=name).first()
@@ -184,7 +186,7 @@ def route_named(organization: Any, name: str) -> Route | None:
     return route
 
 
-def routes(organization: Any) -> list[RouteRow]:
+def routes(organization: Organization) -> list[RouteRow]:
     """All routes, in the order in which they are used."""
     keys = keyring.keys(organization)
     rows = Route.objects.filter(organization=organization).exclude(state="removed").order_by("priority", "pk")
@@ -194,7 +196,7 @@ def routes(organization: Any) -> list[RouteRow]:
     return [_row(route, keys, tuple(bars.get(route.pk, ()))) for route in rows]
 
 
-def bars_against(organization: Any, domain: str) -> list[BarRow]:
+def bars_against(organization: Organization, domain: str) -> list[BarRow]:
     """What keeps letters from this domain from going by routes that would live, the first route first."""
     rows = RouteDomain.objects.filter(
         route__organization=organization, route__state__in=("live", "throttled"), domain=domain
@@ -203,7 +205,7 @@ def bars_against(organization: Any, domain: str) -> list[BarRow]:
     return [_bar(row, keys) for row in rows.select_related("route").order_by("route__priority", "route")]
 
 
-def _bar(row: RouteDomain, keys: Any) -> BarRow:
+def _bar(row: RouteDomain, keys: OrganizationKeys) -> BarRow:
     values = open_json(keys, bytes(row.answer_sealed), "route_domain", bar_column(row.domain), row.route_id)
     return BarRow(row.route.name, row.domain, row.reason, values or {}, row.since)
 
@@ -230,7 +232,7 @@ def barred_at(routes: Collection[int]) -> dict[int, frozenset[str]]:
     return {route: frozenset(domains) for route, domains in by_route.items()}
 
 
-def _row(route: Route, keys: Any, barred: tuple[BarRow, ...]) -> RouteRow:
+def _row(route: Route, keys: OrganizationKeys, barred: tuple[BarRow, ...]) -> RouteRow:
     return RouteRow(
         id=route.pk,
         name=route.name,
@@ -252,7 +254,7 @@ def _row(route: Route, keys: Any, barred: tuple[BarRow, ...]) -> RouteRow:
     )
 
 
-def _settings_of(route: Route, keys: Any) -> Any:
+def _settings_of(route: Route, keys: OrganizationKeys) -> Any:
     payload = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
     settings = plugins.read_url(
         route.name, payload["url"], password=payload["password"], connections=route.connections, rate=route.rate
@@ -481,7 +483,7 @@ class Fate:
     reason: str
 
 
-def deliveries_of(organization: Any, number: int, limit: int = 20) -> list[Fate]:
+def deliveries_of(organization: Organization, number: int, limit: int = 20) -> list[Fate]:
     """The newest letters that there is a delivery of to this subscriber, the newest first."""
     editions = Edition.objects.filter(organization=organization).order_by("-created", "-id")
     order = [*editions.values_list("id", flat=True)[:LETTERS_LOOKED_AT]]
@@ -535,7 +537,7 @@ def nobody_got(campaign: Campaign) -> bool:
     return is_untouched(campaign) and not claimed.exists()
 
 
-def was_written_to(organization: Any, number: int) -> bool:
+def was_written_to(organization: Organization, number: int) -> bool:
     """Whether a letter may have reached this subscriber, by what is kept of deliveries."""
     editions = Edition.objects.filter(organization=organization).values_list("id", flat=True)
     reached = [STATES.index("accepted"), STATES.index("unsure")]

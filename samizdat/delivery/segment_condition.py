@@ -1,8 +1,8 @@
 """Who got a campaign, for the segments of an audience that knows campaigns by their numbers alone."""
 
 from collections.abc import Collection
-from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.segments.describe import KNOWN
 from samizdat.audience.segments.sql import About, SqlCondition, condition_sql
 from samizdat.campaigns.models import Campaign
@@ -18,7 +18,7 @@ def _accepted(leaf: CampaignCondition, about: About) -> SqlCondition:
     return about.exists("delivery_delivery dd", text, leaf.id)
 
 
-def known(organization: Any, campaigns: Collection[int]) -> set[int]:
+def known(organization: Organization, campaigns: Collection[int]) -> set[int]:
     """Those of these campaigns of which it is known who got them. Old deliveries become totals
     (actions/delivery_retention): from then on nobody knows who got that letter.
     """

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import pending_changes
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import filters
 from samizdat.audience.imports import ownership
 from samizdat.core.mail import address as addresses
@@ -70,21 +71,25 @@ def check(wish: ExportRequest, *, plain: bool, reason: str) -> None:
         raise ExportRefused("one_list", _("A table is of one list or of all. Name one list, or none."))
 
 
-def ask(organization: Any, wish: ExportRequest, *, reason: str = "", now: datetime, by: Any) -> Export:
+def ask(
+    organization: Organization, wish: ExportRequest, *, reason: str = "", now: datetime, by: Person | None
+) -> Export:
     """The worker shall make a file that waits here to be fetched. A plain one has no recipients; one that a person asks
     for is held before, and one sealed to a key that is not known as well (approval.py). Errors: ExportRefused."""
     state = "held" if by is not None and is_held(organization, wish, by) else "asked"
     return _new(organization, wish, state, reason=reason, now=now, by=by)
 
 
-def is_held(organization: Any, wish: ExportRequest, by: Any) -> bool:
+def is_held(organization: Organization, wish: ExportRequest, by: Person | None) -> bool:
     """Whether what this person wants has to wait for another one, or for a day."""
     if not wish.recipients:
         return True
     return pending_changes.held(organization, by) and not recipient_keys.are_known(organization, wish.recipients)
 
 
-def _new(organization: Any, wish: ExportRequest, state: str, *, reason: str, now: datetime, by: Any) -> Export:
+def _new(
+    organization: Organization, wish: ExportRequest, state: str, *, reason: str, now: datetime, by: Person | None
+) -> Export:
     plain = not wish.recipients
     check(wish, plain=plain, reason=reason)
     keys = keyring.keys(organization)
@@ -164,13 +169,13 @@ def _numbered(held: dict[str, str]) -> dict[int, str]:
 
 
 def direct(
-    organization: Any,
+    organization: Organization,
     wish: ExportRequest,
     out: BinaryIO,
     *,
     reason: str = "",
     now: Clock,
-    by: Any = None,
+    by: Person | None = None,
     tell: subscribers.Tell | None = None,
 ) -> Export:
     """Makes a file at once, straight into `out`: nothing of it is kept here. Errors: ExportRefused."""
@@ -279,7 +284,7 @@ def waiting(now: datetime) -> list[int]:
     return [row.pk for row in rows if row.state == "asked" or not is_alive(row, now)]
 
 
-def cancel(row: Export, *, now: datetime, by: Any) -> None:
+def cancel(row: Export, *, now: datetime, by: Person | None) -> None:
     """Not wanted any more: nothing of the file stays. Whoever makes it notices."""
     moved = Export.objects.filter(pk=row.pk, state__in=("held", "asked", "running", "ready"))
     with transaction.atomic():
@@ -288,7 +293,7 @@ def cancel(row: Export, *, now: datetime, by: Any) -> None:
             record(permits.DROPPED, row.organization, about=row.pk, by=by, now=now)
 
 
-def fetch(row: Export, *, now: Clock, by: Any) -> Iterator[bytes]:
+def fetch(row: Export, *, now: Clock, by: Person | None) -> Iterator[bytes]:
     """The file of a ready export, for one at a time: who breaks off may begin again. Once its last piece is on its way
     it is dropped here. Errors: ExportRefused when it is not there any more, or somebody else is at it."""
     mine, at = secrets.token_hex(8), now()
@@ -336,7 +341,7 @@ def name_of(row: Export) -> str:
 # -- where an address came from ----------------------------------------------------------------------------------
 
 
-def whose(organization: Any, address: str, *, now: datetime, by: Any = None) -> Export | None:
+def whose(organization: Organization, address: str, *, now: datetime, by: Person | None = None) -> Export | None:
     """Which export a planted address was in, on record as an alarm; None for any other address. Errors: BadAddress."""
     blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
     export = canary_alarms.planted_in(organization, blinds)
@@ -348,7 +353,7 @@ def whose(organization: Any, address: str, *, now: datetime, by: Any = None) -> 
 # -- plain files are told to everybody who keeps the house ------------------------------------------------------
 
 
-def say_seen(row: Export, *, now: datetime, by: Any) -> None:
+def say_seen(row: Export, *, now: datetime, by: Person) -> None:
     """She has read that a plain file was made. Said twice it changes nothing."""
     from samizdat.events.models import Event
 

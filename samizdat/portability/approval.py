@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import pending_changes
+from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.pending_changes import others
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
@@ -29,7 +30,7 @@ log = logging.getLogger("samizdat.worker")
 LAPSE = timedelta(days=7)
 
 
-def agree(row: Export, *, now: datetime, by: Any) -> None:
+def agree(row: Export, *, now: datetime, by: Person | None) -> None:
     """Another admin says yes: the worker makes it. Errors: ExportRefused."""
     if by == row.by:
         raise ExportRefused("own", _("You asked for it yourself: another admin has to agree."))
@@ -55,7 +56,7 @@ def _begin(row: Export, now: datetime, why: EventKind, **settled: Any) -> bool:
     return begun
 
 
-def notice(row: Export, person: Any, now: datetime, *, by_mail: bool = False) -> None:
+def notice(row: Export, person: Person, now: datetime, *, by_mail: bool = False) -> None:
     """This admin was shown it, or a mail to them was accepted (accounts/pending_changes.py)."""
     if not pending_changes.is_news_to(row, person, now, by_mail=by_mail):
         return
@@ -90,7 +91,7 @@ def _save(row: Export) -> None:
     row.save(update_fields=["noticed", "refused", "tried", "waited_seconds", "mac"])
 
 
-def held(organization: Any) -> list[Export]:
+def held(organization: Organization) -> list[Export]:
     """Those that wait for a yes or for their day to pass, the oldest first."""
     rows = Export.objects.select_related("organization", "by").filter(organization=organization, state="held")
     return list(rows.order_by("id"))

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from samizdat.accounts import sealed_people as accounts
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Person
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import SUBSCRIBED, Subscriber
 from samizdat.audience.numbers import one_number
@@ -54,7 +55,7 @@ class Canary:
         return self.person.number
 
 
-def plant(home: subscribers.ExportContext, by: Any, wanted: SelectionFilter, now: datetime) -> Canary | None:
+def plant(home: subscribers.ExportContext, by: Person | None, wanted: SelectionFilter, now: datetime) -> Canary | None:
     """A reader like the others of the file, made up; None where there is nobody to be like. Inside a transaction."""
     chance = Random(secrets.randbits(128))
     sample = _sample(home, chance) if wanted.everybody else _some(home, wanted, now, chance)
@@ -85,7 +86,7 @@ def is_free(home: subscribers.ExportContext, planted: Canary) -> bool:
     return not Subscriber.objects.filter(id=home.start + planted.id).exists()
 
 
-def domain_of(home: subscribers.ExportContext, by: Any) -> str:
+def domain_of(home: subscribers.ExportContext, by: Person | None) -> str:
     """Where her mailbox would be: a domain of the organization's own, never a stranger's.
 
     One that catches all mail makes a hit seen; where none is known the address is one that cannot exist (RFC 2606).

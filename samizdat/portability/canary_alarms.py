@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience.imports import planted_addresses
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, moment_of, record
@@ -39,13 +39,13 @@ def planted_in_exports(organization: Organization) -> frozenset[bytes]:
     return frozenset(bytes(blind) for blind in rows.values_list("planted", flat=True))
 
 
-def exports_of(organization: Any, blinds: Iterable[bytes]) -> list[Export]:
+def exports_of(organization: Organization, blinds: Iterable[bytes]) -> list[Export]:
     """Those that addresses with these blind indices were planted in, the oldest first."""
     rows = Export.objects.select_related("by", "organization").filter(organization=organization)
     return list(rows.filter(planted__in=list(blinds)).order_by("id"))
 
 
-def raise_alarm(row: Export, where: str, *, now: datetime, by: Any, since: datetime | None = None) -> None:
+def raise_alarm(row: Export, where: str, *, now: datetime, by: Person | None, since: datetime | None = None) -> None:
     """`where` it turned up: "asked" by somebody who had found the address, or in a file of an "import". Nothing where
     it was raised `since` already: a file is looked at before it comes in, and sometimes twice."""
     alarms = Event.objects.filter(organization=row.organization, kind=TURNED_UP, about=row.pk)
@@ -72,7 +72,7 @@ def raised(row: Export) -> list[tuple[datetime, str, Any]]:
     return [(moment_of(event), detail_of(event)["where"], event.by) for event in alarms.order_by("-id")[:MANY]]
 
 
-def unseen(organization: Any, person: Any, now: datetime) -> list[Export]:
+def unseen(organization: Organization, person: Person, now: datetime) -> list[Export]:
     """Exports that turned up and of which this person has not said since that she saw it; not what she found out
     herself."""
     seen = Event.objects.filter(organization=organization, kind=SEEN, by=person).values_list("about", "id")
@@ -87,7 +87,7 @@ def unseen(organization: Any, person: Any, now: datetime) -> list[Export]:
     return list(Export.objects.select_related("organization", "by").filter(pk__in=news).order_by("-id"))
 
 
-def say_seen(row: Export, *, now: datetime, by: Any) -> None:
+def say_seen(row: Export, *, now: datetime, by: Person) -> None:
     with transaction.atomic():
         Export.objects.select_for_update().get(pk=row.pk)
         if row in unseen(row.organization, by, now):

@@ -1,10 +1,10 @@
 """Named reads of exports."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import Q
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.events.models import Event
 from samizdat.portability.actions import SEEN
 from samizdat.portability.models import Export
@@ -13,18 +13,18 @@ from samizdat.portability.models import Export
 ANNOUNCED_FOR = timedelta(days=30)
 
 
-def exports(organization: Any, limit: int = 20) -> list[Export]:
+def exports(organization: Organization, limit: int = 20) -> list[Export]:
     """The newest first."""
     rows = Export.objects.select_related("organization", "by").filter(organization=organization)
     return list(rows.order_by("-id")[:limit])
 
 
-def export_by_id(organization: Any, number: int) -> Export | None:
+def export_by_id(organization: Organization, number: int) -> Export | None:
     rows = Export.objects.select_related("organization", "by").filter(organization=organization, pk=number)
     return rows.first()
 
 
-def unseen(organization: Any, person: Any, now: datetime) -> list[Export]:
+def unseen(organization: Organization, person: Person, now: datetime) -> list[Export]:
     """Plain files, and sealed ones that somebody asked for at the desk, that this person has not said she saw: to whose
     key is for her to know. Those that she asked for or agreed to she knows, and those that are held or were stopped
     before they were made are none. What a command makes by itself each night, sealed, is no news.

@@ -3,10 +3,10 @@ day with everybody told, or the command line used them. A key that one stolen se
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.seal import SealError
 from samizdat.events.actions import record
@@ -18,7 +18,7 @@ from samizdat.vault import keyring
 FORGOTTEN: EventKind = "subscribers.export.key_forgotten"
 
 
-def are_known(organization: Any, keys: Iterable[str]) -> bool:
+def are_known(organization: Organization, keys: Iterable[str]) -> bool:
     marks = {_mark(organization, key) for key in keys}
     rows = RecipientKey.objects.select_related("organization").filter(organization=organization, mark__in=list(marks))
     return {bytes(row.mark) for row in rows if not _was_forgotten(row)} == marks
@@ -33,7 +33,7 @@ def _was_forgotten(row: RecipientKey) -> bool:
     return Event.objects.filter(organization=row.organization_id, kind=FORGOTTEN, about=row.pk).exists()
 
 
-def know(organization: Any, keys: Iterable[str], *, now: datetime) -> None:
+def know(organization: Organization, keys: Iterable[str], *, now: datetime) -> None:
     for key in keys:
         mark = _mark(organization, key)
         with transaction.atomic():
@@ -45,7 +45,7 @@ def know(organization: Any, keys: Iterable[str], *, now: datetime) -> None:
                 row.save(update_fields=["key_sealed"])
 
 
-def known(organization: Any) -> list[tuple[RecipientKey, str]]:
+def known(organization: Organization) -> list[tuple[RecipientKey, str]]:
     """Each with its text, the oldest first."""
     rows = RecipientKey.objects.select_related("organization").filter(organization=organization).order_by("id")
     return [(row, _text(row)) for row in rows]
@@ -56,14 +56,14 @@ def _text(row: RecipientKey) -> str:
     return keys.open(bytes(row.key_sealed), "recipientkey", "key", row.pk).decode()
 
 
-def forget(row: RecipientKey, *, now: datetime, by: Any) -> None:
+def forget(row: RecipientKey, *, now: datetime, by: Person | None) -> None:
     """The next export to it needs an approval again."""
     with transaction.atomic():
         record(FORGOTTEN, row.organization, about=row.pk, by=by, now=now)
         row.delete()
 
 
-def _mark(organization: Any, key: str) -> bytes:
+def _mark(organization: Organization, key: str) -> bytes:
     """Of the key alone: what stands behind an SSH key is a remark."""
     text = " ".join(key.split()[:2]) if key.strip().startswith("ssh-") else key.strip().lower()
     return seal.keyed_hash(keyring.derive("recipient keys"), f"{organization.pk} {text}")[:16]

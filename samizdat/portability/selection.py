@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from random import Random
-from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.members import MemberReader, today_of
@@ -35,7 +35,7 @@ class SelectionFilter:
             return self.fit
         return replace(self.fit or Filter(), list=self.on)
 
-    def ids(self, organization: Any, now: datetime) -> Iterator[list[int]]:
+    def ids(self, organization: Organization, now: datetime) -> Iterator[list[int]]:
         """Their row ids by pages, in no order. Errors: NoSuchSegment, SegmentBroken."""
         asked = self._filter
         if self.segment is None:
@@ -45,18 +45,18 @@ class SelectionFilter:
         for page in self.reader(organization, now).ids():
             yield page if inside is None else [id for id in page if inside.has(id)]
 
-    def reader(self, organization: Any, now: datetime) -> MemberReader:
+    def reader(self, organization: Organization, now: datetime) -> MemberReader:
         """Whom the segment means now."""
         tree = lookup.tree_of(lookup.segment_by_id(organization, self.segment or 0))
         return MemberReader(organization, tree, today_of(organization, now))
 
-    def count(self, organization: Any, now: datetime) -> int:
+    def count(self, organization: Organization, now: datetime) -> int:
         """Exactly, now. Errors: NoSuchSegment, SegmentBroken."""
         if self.segment is None:
             return Search(organization, self._filter or Filter()).count()[0]
         return sum(map(len, self.ids(organization, now)))
 
-    def some(self, organization: Any, now: datetime, many: int, chance: Random) -> list[int]:
+    def some(self, organization: Organization, now: datetime, many: int, chance: Random) -> list[int]:
         """A few of them, from a random place on where that costs nothing; rising."""
         if self.segment is None:
             search = Search(organization, self._filter or Filter())

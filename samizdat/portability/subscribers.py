@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, tags_and_fields
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import NUMBER_MASK, List, Subscription, row_id
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json
 
 # Rows of a page: 20 ms of reading, a megabyte of text.
@@ -51,7 +53,7 @@ WISHES = tuple(
 class ExportContext:
     """What is asked of the organization once: keys, names of lists, tags and fields."""
 
-    def __init__(self, organization: Any) -> None:
+    def __init__(self, organization: Organization) -> None:
         self.organization = organization
         self.keys = keyring.keys(organization)
         assert self.keys.ring is not None
@@ -68,7 +70,7 @@ class ExportContext:
         return seal.unpack(self.open_record(blob, number)) if blob else {}
 
 
-def fields_of(organization: Any, keys: Any) -> dict[int, dict[str, Any]]:
+def fields_of(organization: Organization, keys: OrganizationKeys) -> dict[int, dict[str, Any]]:
     """Number -> all that is told of a merge field, in the order of their making."""
     from samizdat.audience.models import Field
 

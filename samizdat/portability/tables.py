@@ -8,6 +8,7 @@ from typing import Any
 
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent_texts import wordings
 from samizdat.audience.actions.forms import FormFacts
@@ -108,7 +109,7 @@ def many(opened: OpenedExport) -> dict[str, int]:
     return counts
 
 
-def take_wordings(organization: Any, opened: OpenedExport, lists: dict[int, int]) -> None:
+def take_wordings(organization: Organization, opened: OpenedExport, lists: dict[int, int]) -> None:
     """Version by version, since consent records name them. Errors: ExportRefused."""
     keys = keyring.keys(organization)
     try:
@@ -132,7 +133,7 @@ def take_wordings(organization: Any, opened: OpenedExport, lists: dict[int, int]
         raise altered(WORDINGS) from wrong
 
 
-def take_segments(organization: Any, opened: OpenedExport, now: datetime, by: Any) -> int:
+def take_segments(organization: Organization, opened: OpenedExport, now: datetime, by: Person | None) -> int:
     """How many came. One that asks for a campaign has nothing to ask for here and stays out."""
     came = 0
     entries = opened.table(SEGMENTS) or []
@@ -151,13 +152,13 @@ def take_segments(organization: Any, opened: OpenedExport, now: datetime, by: An
 
 
 def take_forms(
-    organization: Any,
+    organization: Organization,
     opened: OpenedExport,
     lists: dict[int, int],
     fields: dict[int, int],
     tags: dict[int, int],
     now: datetime,
-    by: Any,
+    by: Person | None,
 ) -> int:
     """How many came; lists, fields and tags by number in the file -> number here. One that cannot stand here stays out.
     Errors: ExportRefused."""
@@ -183,11 +184,11 @@ def take_forms(
     return came
 
 
-def take_settings(organization: Any, opened: OpenedExport, now: datetime, by: Any) -> None:
+def take_settings(organization: Organization, opened: OpenedExport, now: datetime, by: Person | None) -> None:
     """Those that nobody has changed here yet. Errors: ExportRefused."""
     payload = opened.table(SETTINGS) or {}
     try:
-        usual = {name: organization._meta.get_field(name).get_default() for name in KEPT}
+        usual = {name: getattr(Organization(), name) for name in KEPT}
         mine = {name: type(usual[name])(payload[key]) for name, key in KEPT.items() if key in payload}
         fresh = {name: value for name, value in mine.items() if getattr(organization, name) == usual[name] != value}
         if fresh:
@@ -196,7 +197,7 @@ def take_settings(organization: Any, opened: OpenedExport, now: datetime, by: An
         raise altered(SETTINGS) from wrong
 
 
-def take_planted(organization: Any, opened: OpenedExport, versions: dict[int, int]) -> None:
+def take_planted(organization: Organization, opened: OpenedExport, versions: dict[int, int]) -> None:
     """Which addresses the house before this one had planted, so that this one knows them too. `versions`: number of an
     index key in the file -> number here. Errors: ExportRefused."""
     keys = keyring.keys(organization)

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from samizdat.accounts.models import Person
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports import ownership, uploads
 from samizdat.audience.imports.reading.upload_file import PieceFile
@@ -125,7 +126,7 @@ def _look(row: Import, now: Callable[[], datetime]) -> tuple[dict[str, Any], int
         return report, proven.highest
 
 
-def unseal(row: Import, secret: str, *, now: datetime, by: Any) -> None:
+def unseal(row: Import, secret: str, *, now: datetime, by: Person | None) -> None:
     """Opens a sealed upload by the text of an age key file or a passphrase, which is forgotten at once: what comes out
     lies sealed with the organization's key, as the upload did. Errors: ExportRefused, and it waits on."""
     if row.state != "found" or not read_report(row).get("sealed"):
@@ -172,7 +173,7 @@ def _handed_over(row: Import) -> dict[str, Any]:
     return {"source": "", "plan_sealed": seal_json(keys, plan, "import", "plan", row.pk)}
 
 
-def start(row: Import, *, now: datetime, by: Any) -> None:
+def start(row: Import, *, now: datetime, by: Person | None) -> None:
     """What was found shall come in; the worker does it. Keys that come along are wrapped here, by an admin's press: the
     worker may not. Errors: ExportRefused."""
     report = read_report(row)

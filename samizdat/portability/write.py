@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from samizdat import db
+from samizdat.accounts.models import Organization
 from samizdat.audience import headcount
 from samizdat.audience.filters import Filter
 from samizdat.audience.numbers import one_number
@@ -53,7 +54,7 @@ class CountingWriter:
 
 
 def write(
-    organization: Any,
+    organization: Organization,
     wish: ExportRequest,
     planted: canary.Canary | None,
     out: ZipOutput,

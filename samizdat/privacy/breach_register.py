@@ -7,7 +7,6 @@ the table of the threat model, section 2.
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 from django.db.models import Sum
 from django.utils.functional import Promise
@@ -17,6 +16,7 @@ from django.utils.translation import override
 
 from samizdat import formatting
 from samizdat.accounts import grants
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.models import ConsentRecord, Suppression
 from samizdat.campaigns.models import Campaign
@@ -78,7 +78,7 @@ class AffectedPeople:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def affected(organization: Any, asked: AffectedFilter) -> AffectedPeople:
+def affected(organization: Organization, asked: AffectedFilter) -> AffectedPeople:
     """Counts, never who. Reads totals and the log, so it costs the same for a million."""
     everybody = audience.count(organization)
     if asked.kind == "account":
@@ -104,7 +104,7 @@ def _since(asked: AffectedFilter) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _by_account(organization: Any, asked: AffectedFilter) -> AffectedPeople:
+def _by_account(organization: Organization, asked: AffectedFilter) -> AffectedPeople:
     """What this person's account did since then, as the log tells it: a stolen session leaves the same lines."""
     rows = Event.objects.filter(organization=organization, by=asked.person, at__gte=_since(asked))
     reading = ("subscriber.opened", "subscriber.access_exported")
@@ -119,7 +119,7 @@ def _by_account(organization: Any, asked: AffectedFilter) -> AffectedPeople:
     return AffectedPeople(readers, {name: count for name, count in counts.items() if count})
 
 
-def _by_route(organization: Any, asked: AffectedFilter) -> AffectedPeople:
+def _by_route(organization: Organization, asked: AffectedFilter) -> AffectedPeople:
     rows = MinuteTotal.objects.filter(edition__organization=organization, route=asked.route, minute__gte=_since(asked))
     handed = rows.aggregate(sum=Sum("accepted"))["sum"] or 0
     # No more people than are on the lists, however many letters each of them got.

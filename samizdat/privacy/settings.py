@@ -1,9 +1,9 @@
 """What the house really does with readers' data, read from its settings: what the papers are drafted from."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import wordings
@@ -50,7 +50,7 @@ class PrivacyFacts:
     routes: list[RouteFacts] = field(default_factory=list)
 
 
-def facts_of(organization: Any) -> PrivacyFacts:
+def facts_of(organization: Organization) -> PrivacyFacts:
     rules = {row.list_id: row for row in Retention.objects.filter(list__organization=organization)}
     agreed = {*audience_sql.lists_asking(organization.id)}
     rows = {row.id: row for row in List.objects.select_related("organization").filter(organization=organization)}

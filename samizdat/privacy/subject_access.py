@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import preferences
 from samizdat.audience.models import Subscriber
@@ -31,7 +31,7 @@ from samizdat.privacy.settings import PrivacyFacts, facts_of
 LANGUAGES = legal_documents.LANGUAGES
 
 
-def access_file(subscriber: Subscriber, *, now: datetime, by: Any = None) -> dict[str, Any]:
+def access_file(subscriber: Subscriber, *, now: datetime, by: Person | None = None) -> dict[str, Any]:
     """The document. That it was made is written to the log, without what is in it."""
     subscriber.refresh_from_db()
     organization = subscriber.organization

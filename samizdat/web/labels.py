@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from samizdat import formatting
+from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import address, outcome, refusals
 from samizdat.delivery import queries
 from samizdat.events.kinds import SENTENCES, EventKind
@@ -378,7 +379,7 @@ def campaign_reason(code: str, until: datetime | None = None) -> str:
     return sentence % {"until": formatting.shaped(until, "moment")} if code in PASSING else sentence
 
 
-def why_held(campaign: Any) -> str:
+def why_held(campaign: Campaign) -> str:
     """campaign_reason; of a domain that no route takes: which one, what the provider said and who has to act. Of
     mailbox providers that refuse us: which, how many emails and what is missing.
     """

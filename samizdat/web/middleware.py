@@ -5,7 +5,6 @@ import logging
 import time
 import zoneinfo
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
@@ -16,10 +15,12 @@ from django.shortcuts import redirect
 from django.utils import timezone, translation
 
 from samizdat.accounts import queries, sign_out
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import Organization, Person
 from samizdat.logs import where_it_broke
 from samizdat.web import read_limits, resume_after_sign_in
 from samizdat.web.asgi import ORGANIZATION, PERSON
+from samizdat.web.permissions import Door, View, door_of
+from samizdat.web.request import DeskRequest, VisitorRequest
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class DeskMiddleware:
         self.get_response = get_response
         self._names: tuple[float, frozenset[str]] = (0.0, frozenset())
 
-    def __call__(self, request: Any) -> HttpResponse:
+    def __call__(self, request: VisitorRequest) -> HttpResponse:
         request.person = request.organization = request.role = None
         if not self._knows(request.get_host()):
             raise Http404
@@ -56,8 +57,10 @@ class DeskMiddleware:
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    def process_view(self, request: Any, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
-        door = getattr(view, "door", None)
+    def process_view(
+        self, request: VisitorRequest, view: View, args: object, kwargs: dict[str, str]
+    ) -> HttpResponse | None:
+        door = door_of(view)
         if door is None:
             raise Http404
         if door["open"]:
@@ -65,9 +68,9 @@ class DeskMiddleware:
         if request.person is None:
             return resume_after_sign_in.answer(request) or _to_sign_in(request)
         slug = kwargs.pop("organization", None)
-        return None if slug is None else self._enter(request, slug, door)
+        return None if slug is None else self._enter(request, request.person, slug, door)
 
-    def process_exception(self, request: Any, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: DeskRequest, error: Exception) -> HttpResponse | None:
         """A broken page is logged by file and line alone; Django's own log would carry the address of the page."""
         if isinstance(error, read_limits.TooFast):
             return read_limits.answer(request, error.seconds)
@@ -75,8 +78,8 @@ class DeskMiddleware:
             log.error("A page broke: %s", where_it_broke(error))
         return None
 
-    def _enter(self, request: Any, slug: str, door: dict[str, Any]) -> HttpResponse | None:
-        membership = queries.membership(request.person, slug)
+    def _enter(self, request: VisitorRequest, person: Person, slug: str, door: Door) -> HttpResponse | None:
+        membership = queries.membership(person, slug)
         if membership is None:
             raise Http404
         if sign_out.is_over(membership, request.session.began, timezone.now()):
@@ -119,7 +122,7 @@ def _is_here(name: str) -> bool:
     return True
 
 
-def _to_sign_in(request: Any) -> HttpResponse:
+def _to_sign_in(request: VisitorRequest) -> HttpResponse:
     if request.method != "GET" or getattr(request, "htmx", False):
         raise PermissionDenied
     return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}")

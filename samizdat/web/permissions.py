@@ -8,14 +8,15 @@
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from samizdat.accounts.models import Organization
+from samizdat.web.request import DeskRequest
 
 EVERYONE = ("admin", "editor", "viewer")
 WRITERS = ("admin", "editor")
@@ -25,6 +26,26 @@ KEEPERS = ("admin", "viewer")
 NOBODY: tuple[str, ...] = ()
 
 View = Callable[..., HttpResponseBase]
+
+
+class Door(TypedDict):
+    """open: also for people who have not signed in."""
+
+    see: tuple[str, ...]
+    do: tuple[str, ...]
+    open: bool
+
+
+def door_of(view: object) -> Door | None:
+    """What a view declares; None: it is no page of the desk."""
+    declared: Door | None = getattr(view, "door", None)
+    return declared
+
+
+def has_page(request: HttpRequest) -> bool:
+    """Whether the address of a request also answers a GET."""
+    declared = door_of(request.resolver_match.func) if request.resolver_match else None
+    return bool(declared and declared["see"])
 
 
 def door(see: tuple[str, ...], do: tuple[str, ...] = NOBODY) -> Callable[[View], View]:
@@ -68,6 +89,6 @@ def address(organization: Organization, name: str, *args: Any) -> str:
     return reverse(name, args=[organization.slug, *args])
 
 
-def go(request: Any, name: str, *args: Any, anchor: str = "") -> HttpResponse:
+def go(request: DeskRequest, name: str, *args: Any, anchor: str = "") -> HttpResponse:
     """On to another page of the same organization."""
     return redirect(address(request.organization, name, *args) + (f"#{anchor}" if anchor else ""))

@@ -17,6 +17,7 @@ from samizdat.audience import queries, read_limits
 from samizdat.events.actions import record
 from samizdat.web import params, resume_after_sign_in
 from samizdat.web.permissions import WRITERS, address
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import moment
 
 
@@ -28,18 +29,18 @@ class TooFast(Exception):
         self.seconds = seconds
 
 
-def count(request: Any, many: int = 1) -> None:
+def count(request: DeskRequest, many: int = 1) -> None:
     """Somebody opens so many, or learns of so many addresses whether they are here. Errors: TooFast."""
     if seconds := read_limits.open_some(request.organization, request.person, many, timezone.now()):
         raise TooFast(seconds)
 
 
-def spend(request: Any, many: int) -> None:
+def spend(request: DeskRequest, many: int) -> None:
     """The same, once it is done: whatever comes next has to wait for it."""
     read_limits.spend(request.organization, request.person, many)
 
 
-def subscriber(request: Any, number: int) -> Any:
+def subscriber(request: DeskRequest, number: int) -> Any:
     """The subscriber whose page is opened: counted and recorded once an hour, on however many pages somebody works at
     them. Errors: Http404, TooFast."""
     subscriber = queries.subscriber_numbered(request.organization, number)
@@ -50,7 +51,7 @@ def subscriber(request: Any, number: int) -> Any:
     return subscriber
 
 
-def show(request: Any, numbers: Iterable[int]) -> set[int]:
+def show(request: DeskRequest, numbers: Iterable[int]) -> set[int]:
     """Somebody is shown these; whom they were not shown in the last hour. Errors: TooFast."""
     seconds, anew = read_limits.show(request.organization, request.person, numbers, timezone.now())
     if seconds:
@@ -58,7 +59,7 @@ def show(request: Any, numbers: Iterable[int]) -> set[int]:
     return anew
 
 
-def reader_numbered(request: Any, asked: str, *, mailed: bool = False) -> Any:
+def reader_numbered(request: DeskRequest, asked: str, *, mailed: bool = False) -> Any:
     """The subscriber for whom a letter is made out, by the number as the desk writes it; None for nobody, and for
     whoever may not see a reader's values. Recorded once an hour, and each time where it is mailed. Errors: TooFast."""
     number = params.number("".join(sign for sign in asked.removeprefix("No.").removeprefix("№") if sign not in _GAPS))
@@ -73,7 +74,7 @@ def reader_numbered(request: Any, asked: str, *, mailed: bool = False) -> Any:
 _GAPS = " \xa0\u202f,"
 
 
-def answer(request: Any, seconds: int) -> HttpResponse:
+def answer(request: DeskRequest, seconds: int) -> HttpResponse:
     from samizdat.web.settings.views.auth import says
 
     title, home = _("Too many subscribers at once"), address(request.organization, "home")
@@ -96,7 +97,7 @@ def sentence(seconds: int) -> str:
     return text % {"n": -(-seconds // 60)}
 
 
-def needs(request: Any) -> list[dict[str, str]]:
+def needs(request: DeskRequest) -> list[dict[str, str]]:
     """For the first page of admins: who it was."""
     if request.role != "admin":
         return []

@@ -9,9 +9,10 @@ from django.shortcuts import redirect
 from samizdat import dbclock
 from samizdat.delivery.actions import remote_checks
 from samizdat.web.permissions import go
+from samizdat.web.request import DeskRequest
 
 
-def ask(request: Any, kind: str, about: int, then: str, **words: Any) -> HttpResponse:
+def ask(request: DeskRequest, kind: str, about: int, then: str, **words: Any) -> HttpResponse:
     """kind: of delivery.actions.questions. then: the address of the page that is shown with the answer."""
     try:
         asked = remote_checks.ask(

@@ -19,7 +19,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.core import signing
 from django.core.exceptions import BadRequest
@@ -31,6 +30,8 @@ from django.utils import timezone
 from samizdat.accounts.models import Person
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
+from samizdat.web.permissions import has_page
+from samizdat.web.request import DeskRequest, VisitorRequest
 from samizdat.web.settings.forms.team import SignInForm
 
 # The fields by which a form says whose it is, and by which the page to sign in carries what was typed.
@@ -62,12 +63,12 @@ class UnsentForm:
         return [value for _name, value in self.fields if " " in value.strip() and not value.startswith("{")]
 
 
-def mark(person: Any, to: str, back: str) -> str:
+def mark(person: Person, to: str, back: str) -> str:
     """Says that a form of the page `back`, going to the address `to`, was made for this person."""
     return signing.dumps([person.pk, to, back], salt=_SALT)
 
 
-def answer(request: Any) -> HttpResponse | None:
+def answer(request: VisitorRequest) -> HttpResponse | None:
     """The answer to a form that is refused for want of a session, or of a token that is good still: the page to sign in
     or, where she has signed in meanwhile, what she typed. None: the form takes no part, or she is somebody else.
     """
@@ -85,7 +86,7 @@ def answer(request: Any) -> HttpResponse | None:
     return render(request, "web/sign_in.html", facts, status=403)
 
 
-def _posted(request: Any) -> tuple[int, UnsentForm] | None:
+def _posted(request: VisitorRequest) -> tuple[int, UnsentForm] | None:
     if request.method != "POST" or request.headers.get("HX-Request"):
         return None
     try:
@@ -98,21 +99,21 @@ def _posted(request: Any) -> tuple[int, UnsentForm] | None:
     return owner, UnsentForm(to, back, [(name, value) for name, values in kept.items() for value in values])
 
 
-def typed_into(request: Any) -> UnsentForm:
+def typed_into(request: DeskRequest) -> UnsentForm:
     """What a form holds that is not taken now, to be sent again as it is: by whoever is signed in, a moment later."""
-    path, has_page = request.get_full_path(), request.resolver_match.func.door["see"]
-    back = path if has_page else reverse("home", args=[request.organization.slug])
+    path = request.get_full_path()
+    back = path if has_page(request) else reverse("home", args=[request.organization.slug])
     typed = {name: values for name, values in request.POST.lists() if name not in {_TOKEN, MARK} | _SECRET}
     return UnsentForm(path, back, [(name, value) for name, values in typed.items() for value in values])
 
 
-def after_sign_in(request: Any, person: Person, held: str) -> HttpResponse | None:
+def after_sign_in(request: VisitorRequest, person: Person, held: str) -> HttpResponse | None:
     """The page that offers what was typed; None where there is nothing, or nothing of hers."""
     typed = _opened(person.pk, held, timezone.now()) if held else None
     return page(request, typed) if typed else None
 
 
-def page(request: Any, typed: UnsentForm, status: int = 200) -> HttpResponse:
+def page(request: VisitorRequest, typed: UnsentForm, status: int = 200) -> HttpResponse:
     return render(request, "web/still_here.html", {"typed": typed}, status=status)
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from samizdat.audience.errors import AudienceError
 from samizdat.web.permissions import View
+from samizdat.web.request import DeskRequest
 
 PIECE = 1024 * 1024  # Bytes of a sealed piece: small beside the memory of a desk, large beside its own overhead.
 
@@ -35,7 +36,7 @@ class MemoryUploadHandler(FileUploadHandler):
 
     chunk_size = 64 * 1024
 
-    def __init__(self, request: Any = None, *, limit: int) -> None:
+    def __init__(self, request: DeskRequest | None = None, *, limit: int) -> None:
         super().__init__(request)
         self.limit, self.too_large = limit, False
 
@@ -61,7 +62,7 @@ class SeveralUploadHandler(MemoryUploadHandler):
     together, and beyond that the rest is read past (`too_large`).
     """
 
-    def __init__(self, request: Any = None, *, limit: int, most: int) -> None:
+    def __init__(self, request: DeskRequest | None = None, *, limit: int, most: int) -> None:
         super().__init__(request, limit=limit)
         self.most, self.total = most, 0
         self.refused: list[str] = []
@@ -94,7 +95,7 @@ class PieceUploadHandler(FileUploadHandler):
 
     chunk_size = 256 * 1024
 
-    def __init__(self, request: Any, *, take: Callable[[int, int, bytes], None], limit: int) -> None:
+    def __init__(self, request: DeskRequest, *, take: Callable[[int, int, bytes], None], limit: int) -> None:
         super().__init__(request)
         self._take, self.limit = take, limit
         self.total, self.too_large, self.refusal = 0, False, ""
@@ -130,6 +131,13 @@ class PieceUploadHandler(FileUploadHandler):
         self._piece += 1
 
 
+def handler_of[H: FileUploadHandler](request: DeskRequest, kind: type[H]) -> H:
+    """The one that took the files of this request in: what takes_files() was given."""
+    handler = request.upload_handlers[0]
+    assert isinstance(handler, kind)
+    return handler
+
+
 def takes_files(handler: Callable[[Any], FileUploadHandler]) -> Callable[[View], View]:
     """For a view that takes files, by the handler of its request. That one must be in place before anybody reads the
     form, and the check against forgery reads it.
@@ -138,7 +146,7 @@ def takes_files(handler: Callable[[Any], FileUploadHandler]) -> Callable[[View],
     def marked(view: View) -> View:
         checked = csrf_protect(view)
 
-        def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def taking(request: DeskRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             request.upload_handlers = [handler(request)]
             return checked(request, *args, **kwargs)
 

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import db
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_consent_writer, sql
 from samizdat.audience.actions.subscribers import erase_locked
 from samizdat.audience.errors import AudienceError
@@ -86,12 +87,12 @@ class BulkPlan:
         return {}
 
 
-def count(organization: Any, plan: BulkPlan) -> tuple[int, int]:
+def count(organization: Organization, plan: BulkPlan) -> tuple[int, int]:
     """How many fit, and how many of them would be changed: exactly, now."""
     return Search(organization, plan.whom).count()[0], Search(organization, plan.whom, **plan.besides()).count()[0]
 
 
-def begin(organization: Any, plan: BulkPlan, *, now: datetime, by: Any = None) -> BulkAction:
+def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Person | None = None) -> BulkAction:
     """Writes the work down; run() does it. Errors: BulkRefused."""
     if plan.action == MOVE and plan.list == plan.to:
         raise BulkRefused("same_list", _("These are the same list. Choose another one to move to."))
@@ -114,7 +115,7 @@ def begin(organization: Any, plan: BulkPlan, *, now: datetime, by: Any = None) -
     return work
 
 
-def _check_ours(organization: Any, plan: BulkPlan) -> None:
+def _check_ours(organization: Organization, plan: BulkPlan) -> None:
     """Doors offer nothing else; a plan that names another organization's list or tag does nothing all the same."""
     lists = [number for number in (plan.list, plan.to) if number]
     tags = [plan.tag] if plan.tag else []
@@ -128,7 +129,7 @@ def plan_of(work: BulkAction) -> BulkPlan:
     return BulkPlan(**(payload | {"action": work.action, "whom": read(payload["whom"])}))
 
 
-def _sealed(organization: Any, plan: BulkPlan, number: int) -> bytes:
+def _sealed(organization: Organization, plan: BulkPlan, number: int) -> bytes:
     payload = {"whom": plan.whom.to_json(), "tag": plan.tag, "list": plan.list, "to": plan.to, "words": plan.words}
     return seal_json(keyring.keys(organization), payload, "bulk", "plan", number)
 
@@ -158,7 +159,7 @@ def run(
                 return BulkAction.objects.values_list("state", flat=True).get(id=number) not in ("running", "undoing")
 
 
-def stop(work: BulkAction, *, now: datetime, by: Any = None) -> bool:
+def stop(work: BulkAction, *, now: datetime, by: Person | None = None) -> bool:
     """What is done stays done, and can be undone. False when it was through already."""
     with transaction.atomic():
         stopped = BulkAction.objects.filter(id=work.id, state="running").update(state="stopped", finished=now)
@@ -173,7 +174,7 @@ def may_undo(work: BulkAction, now: datetime) -> bool:
     )
 
 
-def undo(work: BulkAction, *, now: datetime, by: Any = None) -> None:
+def undo(work: BulkAction, *, now: datetime, by: Person | None = None) -> None:
     """Turns it round; run() does it. Errors: BulkRefused."""
     with transaction.atomic():
         row = BulkAction.objects.select_for_update().get(id=work.id)
@@ -233,7 +234,7 @@ def _keep(row: BulkAction, changed: Sequence[int], entered: Sequence[int], fresh
 type Changed = tuple[Sequence[int], Sequence[int], Sequence[int]]
 
 
-def _do(organization: Any, plan: BulkPlan, ids: Sequence[int], now: datetime) -> Changed:
+def _do(organization: Organization, plan: BulkPlan, ids: Sequence[int], now: datetime) -> Changed:
     if plan.action == TAG:
         return _retag(plan.tag or 0, ids, 1), (), ()
     if plan.action == UNTAG:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_consent_writer, consent_records, consent_writer, sql
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
@@ -45,7 +45,7 @@ def confirm(
     *,
     now: datetime,
     way: str = "form",
-    by: Any = None,
+    by: Person | None = None,
     wording: str = "",
     signed_up: date | None = None,
     sent_at: datetime | None = None,
@@ -80,7 +80,7 @@ def unsubscribe(
     *,
     now: datetime,
     way: str = "desk",
-    by: Any = None,
+    by: Person | None = None,
     reason: str = "",
     letter: str = "",
     purpose: str = LETTERS,
@@ -111,7 +111,7 @@ def agree_to_appeals(
     *,
     now: datetime,
     way: str = "form",
-    by: Any = None,
+    by: Person | None = None,
     wording: str = "",
     asked: date | None = None,
     sent_at: datetime | None = None,
@@ -142,7 +142,7 @@ def undo_unsubscribe(
     *,
     now: datetime,
     way: str = "one-click",
-    by: Any = None,
+    by: Person | None = None,
     since: date | None = None,
     purpose: str = LETTERS,
 ) -> bool:
@@ -158,7 +158,9 @@ def undo_unsubscribe(
         return True
 
 
-def leave_again(subscriber: Subscriber, list: List, *, now: datetime, by: Any = None, purpose: str = LETTERS) -> bool:
+def leave_again(
+    subscriber: Subscriber, list: List, *, now: datetime, by: Person | None = None, purpose: str = LETTERS
+) -> bool:
     """Takes a return by a link back. False where anything was said since."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
@@ -173,7 +175,7 @@ def leave_again(subscriber: Subscriber, list: List, *, now: datetime, by: Any = 
         return True
 
 
-def settle_again(organization: Any, numbers: Iterable[int], *, now: datetime) -> int:
+def settle_again(organization: Organization, numbers: Iterable[int], *, now: datetime) -> int:
     """Puts right what checking.check_projections() found wrong; how many were still here."""
     mended = 0
     for number in numbers:

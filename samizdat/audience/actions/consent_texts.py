@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Person
 from samizdat.audience.models import ConsentText, List
 from samizdat.core import consent
 from samizdat.events.actions import record
@@ -24,7 +24,7 @@ class ConsentTextView:
 
 
 def put_wording(
-    list: List, text: str, *, language: str, now: datetime, purpose: str = "newsletter", by: Any = None
+    list: List, text: str, *, language: str, now: datetime, purpose: str = "newsletter", by: Person | None = None
 ) -> ConsentTextView:
     """The words that readers of this list agree to from now on. The newest version said again makes no other."""
     code, text = consent.PURPOSES.index(purpose), text.strip()

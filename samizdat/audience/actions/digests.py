@@ -1,19 +1,19 @@
 """When a list gathers its letters for those who want a digest."""
 
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.audience.errors import WrongDigest
 from samizdat.audience.models import List
 from samizdat.core.content import digest
 from samizdat.events.actions import record
 
 
-def set_digest(list_: List, when: str, *, now: datetime, by: Any = None) -> None:
+def set_digest(list_: List, when: str, *, now: datetime, by: Person | None = None) -> None:
     """`when`: of digest.WHEN. "" ends it: what was gathered still goes out, then letters come one by one again.
     Errors: WrongDigest."""
     if when not in digest.WHEN:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.audience import consent_writer
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Subscriber
@@ -57,7 +57,12 @@ def seen(subscriber: Subscriber) -> dict[int, str]:
 
 
 def edit(
-    subscriber: Subscriber, was: Mapping[int, str], wanted: Mapping[int, str], *, now: datetime, by: Any = None
+    subscriber: Subscriber,
+    was: Mapping[int, str],
+    wanted: Mapping[int, str],
+    *,
+    now: datetime,
+    by: Person | None = None,
 ) -> EditResult:
     """Changes values from what was seen to what is wanted; both by number, for the same numbers.
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
 from samizdat.audience.errors import FieldRefused
 from samizdat.audience.models import Field, Import, Subscriber, row_id
@@ -55,12 +56,12 @@ class FieldShape:
 
 
 def add_field(
-    organization: Any,
+    organization: Organization,
     tag: str,
     label: str,
     *,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     default: str = "",
     shape: FieldShape = FieldShape(),
 ) -> int:
@@ -78,14 +79,14 @@ def add_field(
 
 
 def change_field(
-    organization: Any,
+    organization: Organization,
     number: int,
     *,
     tag: str,
     label: str,
     default: str,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     shape: FieldShape | None = None,
 ) -> bool:
     """Another tag, name, stand-in or shape (None: as it is); values stay where they are, also those that do not fit.
@@ -194,7 +195,7 @@ def _follow_slice(row: Field, now: datetime) -> bool:
     return done
 
 
-def remove_field(organization: Any, number: int, *, now: datetime, by: Any = None) -> None:
+def remove_field(organization: Organization, number: int, *, now: datetime, by: Person | None = None) -> None:
     """Takes a field away. Nobody sees its values from now on; clear_removed() takes them off the disk.
 
     Its number stays used up: an old copy of a row must not show under a new name. Errors: FieldRefused, also while
@@ -209,7 +210,7 @@ def remove_field(organization: Any, number: int, *, now: datetime, by: Any = Non
         record("field.removed", organization, about=number, by=by, now=now, detail={"tag": definition["tag"]})
 
 
-def _refuse_while_importing(organization: Any) -> None:
+def _refuse_while_importing(organization: Organization) -> None:
     if Import.objects.filter(organization=organization, state__in=("waiting", "running")).exists():
         raise FieldRefused("importing", _("An import is under way. Change the field when it is done."))
 
@@ -271,7 +272,7 @@ class FieldUse:
     following: int | None
 
 
-def count_values(organization: Any, number: int, *, after: int = 0, seconds: float = 1.0) -> FieldUse:
+def count_values(organization: Organization, number: int, *, after: int = 0, seconds: float = 1.0) -> FieldUse:
     """Looks through the blobs, for so many seconds: how many have a value is written nowhere."""
     keys = keyring.keys(organization)
     assert keys.ring is not None
@@ -291,7 +292,7 @@ def count_values(organization: Any, number: int, *, after: int = 0, seconds: flo
             return FieldUse(having, seen, at - mask)
 
 
-def _locked(organization: Any, number: int) -> Field:
+def _locked(organization: Organization, number: int) -> Field:
     rows = Field.objects.select_for_update().filter(organization=organization, number=number, removed=None)
     row = rows.first()
     if row is None:
@@ -299,7 +300,7 @@ def _locked(organization: Any, number: int) -> Field:
     return row
 
 
-def _free_tag(organization: Any, keys: OrganizationKeys, tag: str, besides: int = 0) -> str:
+def _free_tag(organization: Organization, keys: OrganizationKeys, tag: str, besides: int = 0) -> str:
     tag = tag.strip().upper()
     if not TAG.fullmatch(tag):
         text = _("A merge tag has up to 10 Latin letters, digits and _, and begins with a letter, like CITY.")

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, queries, sql, tags_and_fields
 from samizdat.audience.actions.consent_texts import put_wording, words_of
 from samizdat.audience.consent_writer import ConsentFactRow
@@ -27,6 +28,7 @@ from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
 from samizdat.labels import field_label
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json, seal_json
 
 # What a public page of 14 KB holds.
@@ -72,7 +74,12 @@ class FormView:
 
 
 def make_form(
-    organization: Any, facts: FormFacts, *, now: datetime, by: Any = None, before: tuple[int, str] | None = None
+    organization: Organization,
+    facts: FormFacts,
+    *,
+    now: datetime,
+    by: Person | None = None,
+    before: tuple[int, str] | None = None,
 ) -> SignUpForm:
     """`before`: number and address of a form that comes along from another house, kept where nobody has them: links
     that wait to be confirmed name the one, pages of others the other. Its words came in their versions.
@@ -101,21 +108,21 @@ def is_free(slug: str) -> bool:
     return plain and not taken
 
 
-def change_form(form: SignUpForm, facts: FormFacts, *, now: datetime, by: Any = None) -> None:
+def change_form(form: SignUpForm, facts: FormFacts, *, now: datetime, by: Person | None = None) -> None:
     """Its address stays: it stands on other people's pages by now. Errors: FormRefused."""
     with transaction.atomic():
         _write(form, facts, now, by)
         record("form.changed", form.organization, about=form.id, by=by, now=now)
 
 
-def remove_form(form: SignUpForm, *, now: datetime, by: Any = None) -> None:
+def remove_form(form: SignUpForm, *, now: datetime, by: Person | None = None) -> None:
     """Sign-ups that wait for their confirmation may still be confirmed: the records name the lists."""
     with transaction.atomic():
         SignUpForm.objects.filter(id=form.id).update(removed=now.astimezone(UTC).date())
         record("form.removed", form.organization, about=form.id, by=by, now=now)
 
 
-def _write(form: SignUpForm, facts: FormFacts, now: datetime, by: Any, *, words: bool = True) -> None:
+def _write(form: SignUpForm, facts: FormFacts, now: datetime, by: Person | None, *, words: bool = True) -> None:
     _check(form.organization, facts)
     for list_ in List.objects.filter(organization=form.organization, id__in=facts.lists if words else ()):
         put_wording(list_, facts.wording, language=facts.language, now=now, by=by)
@@ -126,7 +133,7 @@ def _write(form: SignUpForm, facts: FormFacts, now: datetime, by: Any, *, words:
     form.save(update_fields=["sealed"])
 
 
-def _check(organization: Any, facts: FormFacts) -> None:
+def _check(organization: Organization, facts: FormFacts) -> None:
     if not facts.title.strip() or not facts.wording.strip():
         raise FormRefused(_("A form needs a heading and the words that readers agree to."))
     longest = (
@@ -217,7 +224,7 @@ def numbers_about(form: SignUpForm, list_id: int) -> list[int]:
     return [form.id | chosen for chosen in range(1 << len(lists)) if chosen & bit]
 
 
-def forms_of(organization: Any) -> list[FormView]:
+def forms_of(organization: Organization) -> list[FormView]:
     """The newest first."""
     rows = SignUpForm.objects.select_related("organization").filter(organization=organization, removed=None)
     return [view_of(form) for form in rows.order_by("-created", "-id")]
@@ -261,7 +268,7 @@ def typed(
 
 
 def sign_up_by_form(
-    organization: Any, address: str, view: FormView, choices: FormChoices, *, now: datetime, language: str = ""
+    organization: Organization, address: str, view: FormView, choices: FormChoices, *, now: datetime, language: str = ""
 ) -> Subscriber:
     """Asked for each of the lists, until she confirms. Errors: BadAddress."""
     keys = keyring.keys(organization)
@@ -339,7 +346,9 @@ def take_told(subscriber: Subscriber, list_: List, number: int, *, now: datetime
         record("subscriber.changed", row.organization, about=row.id, now=now, detail={"fields": []})
 
 
-def _told(keys: Any, row: Subscriber, purpose: str = LETTERS) -> Iterator[tuple[int | None, dict[str, Any]]]:
+def _told(
+    keys: OrganizationKeys, row: Subscriber, purpose: str = LETTERS
+) -> Iterator[tuple[int | None, dict[str, Any]]]:
     """(list, what she typed) of the records that she was asked by a form, the newest first."""
     asked = consent.KINDS.index("asked"), consent.PURPOSES.index(purpose)
     for _id, (_number, list_id, *about, _way, _day), blob in reversed(sql.consent_with_words([row.id])):

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Person
 from samizdat.audience import consent_writer, sql
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent import asked_for_appeals
@@ -17,7 +18,7 @@ from samizdat.core.consent import APPEALS
 from samizdat.events.actions import record
 
 
-def put_words(list: List, words: str, *, now: datetime, by: Any = None) -> None:
+def put_words(list: List, words: str, *, now: datetime, by: Person | None = None) -> None:
     """Readers of this list are asked for a yes to appeals with these words; with none they are not asked."""
     change_list(list, {**details_of(list), "appeals": words.strip()}, now=now, by=by)
 

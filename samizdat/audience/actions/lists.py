@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.actions.consent_texts import put_wording
 from samizdat.audience.errors import ListNameTaken, NoName
@@ -20,7 +21,12 @@ from samizdat.vault.sealed_json import seal_json
 
 
 def new_list(
-    organization: Any, name: str, *, now: datetime, by: Any = None, details: Mapping[str, Any] | None = None
+    organization: Organization,
+    name: str,
+    *,
+    now: datetime,
+    by: Person | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> List:
     """An empty list. `details`: From, permission reminder, purpose, appeals. Errors: NoName, ListNameTaken."""
     keys = keyring.keys(organization)
@@ -35,7 +41,7 @@ def new_list(
     return row
 
 
-def rename_list(list: List, name: str, *, now: datetime, by: Any = None) -> None:
+def rename_list(list: List, name: str, *, now: datetime, by: Person | None = None) -> None:
     """Errors: NoName, ListNameTaken."""
     keys = keyring.keys(list.organization)
     with transaction.atomic():
@@ -45,7 +51,7 @@ def rename_list(list: List, name: str, *, now: datetime, by: Any = None) -> None
         record("list.renamed", list.organization, about=list.id, by=by, now=now, detail={"name": name})
 
 
-def change_list(list: List, details: Mapping[str, Any], *, now: datetime, by: Any = None) -> None:
+def change_list(list: List, details: Mapping[str, Any], *, now: datetime, by: Person | None = None) -> None:
     """From, permission reminder, purpose and the words for appeals, as one mapping of plain values. Other words to
     agree to are a new version of them, in the organization's language."""
     with transaction.atomic():
@@ -57,7 +63,7 @@ def change_list(list: List, details: Mapping[str, Any], *, now: datetime, by: An
         record("list.changed", list.organization, about=list.id, by=by, now=now)
 
 
-def give_form(list: List, slug: str, *, now: datetime, by: Any = None) -> None:
+def give_form(list: List, slug: str, *, now: datetime, by: Person | None = None) -> None:
     """Opens the list's public sign-up page at `slug`, or closes it with an empty one."""
     with transaction.atomic():
         list.form_slug = slug
@@ -65,13 +71,13 @@ def give_form(list: List, slug: str, *, now: datetime, by: Any = None) -> None:
         record("list.form_changed", list.organization, about=list.id, by=by, now=now, detail={"slug": slug})
 
 
-def fields_for(organization: Any, labels: Mapping[str, str]) -> dict[str, int]:
+def fields_for(organization: Organization, labels: Mapping[str, str]) -> dict[str, int]:
     """Tag -> number of its field; those that are missing are made with the label given."""
     with transaction.atomic():
         return tags_and_fields.fields_for(organization, keyring.keys(organization), labels)
 
 
-def tags_for(organization: Any, names: Iterable[str]) -> dict[str, int]:
+def tags_for(organization: Organization, names: Iterable[str]) -> dict[str, int]:
     """Name -> id of its tag; those that are missing are made."""
     with transaction.atomic():
         return tags_and_fields.tags_for(organization, keyring.keys(organization), names)
@@ -81,7 +87,7 @@ def _sealed(keys: OrganizationKeys, list: List, name: str) -> bytes:
     return keys.seal(name.encode(), "list", "name", list.id)
 
 
-def _free_name(organization: Any, keys: OrganizationKeys, name: str, besides: int = 0) -> str:
+def _free_name(organization: Organization, keys: OrganizationKeys, name: str, besides: int = 0) -> str:
     name = name.strip()
     if not name:
         raise NoName(_("A list needs a name. Write one."))

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.models import MailQuota, UnsentMailCount
 from samizdat.core.mail import address
 from samizdat.vault import keyring
@@ -14,7 +14,7 @@ from samizdat.vault import keyring
 A_DAY = 3
 
 
-def once_a_day(organization: Any, what: str, box: int, now: datetime) -> bool:
+def once_a_day(organization: Organization, what: str, box: int, now: datetime) -> bool:
     """Whether the mail `what` ("confirm ada@example.org", "erase 17") may go today (UTC). Told before it goes, so a
     crash costs the mail of that day and never a second one.
 
@@ -31,7 +31,7 @@ def once_a_day(organization: Any, what: str, box: int, now: datetime) -> bool:
     return row.box == box
 
 
-def few_a_day(organization: Any, what: str, to: str, box: int, now: datetime) -> bool:
+def few_a_day(organization: Organization, what: str, to: str, box: int, now: datetime) -> bool:
     """Whether one more mail of a kind may go today to the mailbox behind this address, whichever of its spellings it
     is: a program that puts +1, +2, +3 behind a name means one person."""
     kept = f"{what} behind {address.root(to)}"

@@ -1,10 +1,10 @@
 """She wants no mail, from no list: an objection (GDPR, article 21(2) and (3)). It is absolute and needs no reason."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_writer
 from samizdat.audience.actions.suppressions import keep_suppression, suppress
 from samizdat.audience.consent_writer import ConsentFactRow
@@ -16,13 +16,13 @@ from samizdat.vault import keyring
 
 
 def object_to_mail(
-    organization: Any,
+    organization: Organization,
     *,
     subscriber: Subscriber | None = None,
     address: str | None = None,
     reason: str = "",
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
 ) -> bool:
     """Nothing is written to her any more, for any purpose; only her own confirmation takes it back.
 

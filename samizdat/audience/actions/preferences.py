@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_writer
 from samizdat.audience.actions import forms, fundraising_consent
 from samizdat.audience.actions.suppressions import keep_suppression
@@ -134,7 +134,7 @@ def topics_of(list: List) -> dict[int, str]:
     return offered
 
 
-def remarks(organization: Any, view: forms.FormView) -> list[str]:
+def remarks(organization: Organization, view: forms.FormView) -> list[str]:
     """What of a form does not fit on the public pages, as sentences; they show the rest."""
     sentences = []
     written = forms.written(view)
@@ -189,7 +189,7 @@ def _rank(often: tuple[str, date | None]) -> tuple[bool, date, bool]:
     return often[1] is not None, often[1] or date.min, often[0] != "all"
 
 
-def put_back(subscriber: Subscriber, list: List, fewer: Fewer, *, now: datetime, by: Any = None) -> bool:
+def put_back(subscriber: Subscriber, list: List, fewer: Fewer, *, now: datetime, by: Person | None = None) -> bool:
     """Undoes such a choice, as far as nothing else was chosen since. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
@@ -307,7 +307,7 @@ def _wish_for(row: Subscriber, held: dict[int, str], wishes: list[str]) -> None:
     consent_writer.reseal(row, others | ({seal.MOVING: " ".join(wishes)} if wishes else {}))
 
 
-def mark_of(organization: Any, address: str) -> int:
+def mark_of(organization: Organization, address: str) -> int:
     """32 bits of an address, keyed: which one a link for moving is about."""
     keys = keyring.keys(organization)
     return int.from_bytes(keys.blind(addresses.comparable(address))[:4])

@@ -1,11 +1,11 @@
 """Another address for the same reader: she moved, or it was mistyped (GDPR, article 16)."""
 
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_writer
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.errors import AddressErased, AudienceError
@@ -14,6 +14,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 # What she or somebody for her decided goes along; that the old mailbox was dead does not.
 _HER_WILL = ("complaint", "manual", "objected")
@@ -26,7 +27,7 @@ class AddressTaken(AudienceError):
         super().__init__(_("Another subscriber has this address. Look her up, and decide which of the two to keep."))
 
 
-def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: Any = None) -> bool:
+def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: Person | None = None) -> bool:
     """Their address from now on. False when it is hers already.
 
     Consent, tags and history stay hers. Errors: BadAddress, AddressTaken, AddressErased, NoSuchSubscriber.
@@ -58,7 +59,7 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
     return True
 
 
-def _keep_her_will(organization: Any, keys: Any, before: list[bytes], blind: bytes) -> None:
+def _keep_her_will(organization: Organization, keys: OrganizationKeys, before: list[bytes], blind: bytes) -> None:
     rows = Suppression.objects.filter(organization=organization, email_index__in=before, reason__in=_HER_WILL)
     for reason, day in rows.values_list("reason", "day"):
         keep_suppression(organization, keys, blind, reason, day)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience.errors import NoName
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import describe, lookup
@@ -21,7 +22,9 @@ LONGEST_NAME = 100
 MOST_SEGMENTS = 500  # All of them are opened for a page that offers them.
 
 
-def add_segment(organization: Any, name: str, tree: segment.Tree, *, now: datetime, by: Any = None) -> Segment:
+def add_segment(
+    organization: Organization, name: str, tree: segment.Tree, *, now: datetime, by: Person | None = None
+) -> Segment:
     """A new segment. Errors: NoName, SegmentNameTaken, SegmentRefused, SegmentBroken."""
     keys = keyring.keys(organization)
     name = _checked(organization, name, tree)
@@ -37,7 +40,9 @@ def add_segment(organization: Any, name: str, tree: segment.Tree, *, now: dateti
     return row
 
 
-def change_segment(row: Segment, name: str, tree: segment.Tree, *, version: int, now: datetime, by: Any = None) -> int:
+def change_segment(
+    row: Segment, name: str, tree: segment.Tree, *, version: int, now: datetime, by: Person | None = None
+) -> int:
     """Writes over the version that was opened; the new version. What was released keeps whom it was frozen for.
 
     Errors: as add_segment, SegmentOvertaken when somebody saved meanwhile, NoSuchSegment when it was removed.
@@ -59,7 +64,7 @@ def change_segment(row: Segment, name: str, tree: segment.Tree, *, version: int,
     return version + 1
 
 
-def remove_segment(row: Segment, *, now: datetime, by: Any = None) -> None:
+def remove_segment(row: Segment, *, now: datetime, by: Person | None = None) -> None:
     """Takes it away. Drafts that went to it go to nobody until somebody chooses anew. Errors: NoSuchSegment."""
     name = lookup.name_of(row)
     with transaction.atomic():
@@ -76,7 +81,7 @@ def new_seed() -> int:
     return secrets.randbits(31)
 
 
-def _checked(organization: Any, name: str, tree: segment.Tree, besides: int = 0) -> str:
+def _checked(organization: Organization, name: str, tree: segment.Tree, besides: int = 0) -> str:
     """The name as it is kept, of a segment that may be saved."""
     name = " ".join(name.split())[:LONGEST_NAME]
     if not name:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_writer, sql, tags_and_fields
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.suppressions import keep_suppression
@@ -22,14 +22,14 @@ from samizdat.vault.keyring import OrganizationKeys
 
 
 def add_subscriber(
-    organization: Any,
+    organization: Organization,
     address: str,
     list: List,
     *,
     consent: str,
     now: datetime,
     way: str = "desk",
-    by: Any = None,
+    by: Person | None = None,
     values: Mapping[str, str] | None = None,
     tags: Iterable[str] = (),
     language: str = "",
@@ -55,7 +55,7 @@ def add_subscriber(
     return row
 
 
-def _reads(organization: Any, keys: OrganizationKeys, address: str, list: List) -> bool:
+def _reads(organization: Organization, keys: OrganizationKeys, address: str, list: List) -> bool:
     """Whether she gets the letters of a list, or will once she confirms."""
     known = consent_writer.find(organization, keys, addresses.normalize(address))
     return (
@@ -65,7 +65,7 @@ def _reads(organization: Any, keys: OrganizationKeys, address: str, list: List) 
 
 
 def sign_up(
-    organization: Any,
+    organization: Organization,
     address: str,
     list: List,
     *,
@@ -96,7 +96,7 @@ def change_values(
     values: Mapping[str, str],
     *,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     language: str | None = None,
     notes: str | None = None,
 ) -> None:
@@ -115,23 +115,23 @@ def change_values(
         record("subscriber.changed", organization, about=row.id, by=by, now=now, detail={"fields": sorted(values)})
 
 
-def add_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, by: Any = None) -> None:
+def add_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, by: Person | None = None) -> None:
     """Errors: NoSuchSubscriber."""
     _retag(subscriber, names, (), now, by)
 
 
-def remove_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, by: Any = None) -> None:
+def remove_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, by: Person | None = None) -> None:
     """Errors: NoSuchSubscriber."""
     _retag(subscriber, (), names, now, by)
 
 
 def erase(
-    organization: Any,
+    organization: Organization,
     *,
     subscriber: Subscriber | None = None,
     address: str | None = None,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
 ) -> bool:
     """Takes away all that is known of her, from the disk too. A keyed mark stays, so that no file brings her back.
 
@@ -166,7 +166,7 @@ def erase_locked(row: Subscriber, now: datetime) -> None:
 
 
 def _there(
-    organization: Any,
+    organization: Organization,
     keys: OrganizationKeys,
     address: str,
     values: Mapping[str, str],
@@ -194,7 +194,7 @@ def _wording(list: List, text: str, way: str, purpose: str = "newsletter") -> di
     return {**words_of(list, text, purpose), consent.SOURCE: way}
 
 
-def _retag(subscriber: Subscriber, add: Iterable[str], remove: Iterable[str], now: datetime, by: Any) -> None:
+def _retag(subscriber: Subscriber, add: Iterable[str], remove: Iterable[str], now: datetime, by: Person | None) -> None:
     organization = subscriber.organization
     with transaction.atomic():
         row = consent_writer.lock(subscriber)

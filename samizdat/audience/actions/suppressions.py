@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_consent_writer, consent_writer, sql
 from samizdat.audience.errors import TooManyAddresses
 from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression
@@ -18,13 +18,13 @@ from samizdat.vault.keyring import OrganizationKeys
 
 
 def suppress(
-    organization: Any,
+    organization: Organization,
     reason: str,
     *,
     subscriber: Subscriber | None = None,
     address: str | None = None,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
 ) -> bool:
     """Never write to this address again. `reason` of SUPPRESSION_REASONS. False when it was suppressed for it already.
 
@@ -46,13 +46,13 @@ def suppress(
 
 
 def lift(
-    organization: Any,
+    organization: Organization,
     reason: str,
     *,
     subscriber: Subscriber | None = None,
     address: str | None = None,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     words: str = "",
 ) -> bool:
     """Takes a suppression back; `words` say why, sealed in the log. False when there was none.
@@ -95,7 +95,9 @@ class SuppressionResult:
     refused: list[tuple[int, str]] = field(default_factory=list)
 
 
-def suppress_many(organization: Any, text: str, reason: str, *, now: datetime, by: Any = None) -> SuppressionResult:
+def suppress_many(
+    organization: Organization, text: str, reason: str, *, now: datetime, by: Person | None = None
+) -> SuppressionResult:
     """Puts every address of a text on the stop list: one a line, alone or in a table. A heading is passed over.
 
     Errors: AudienceError for more than MOST lines.
@@ -127,7 +129,7 @@ def _address_in(line: str) -> str:
 
 
 def _suppress_slice(
-    organization: Any, wanted: Sequence[str], reason: str, now: datetime, taken: SuppressionResult
+    organization: Organization, wanted: Sequence[str], reason: str, now: datetime, taken: SuppressionResult
 ) -> None:
     keys = keyring.keys(organization)
     with transaction.atomic():
@@ -149,16 +151,16 @@ def _suppress_slice(
         taken.subscribers += len(people)
 
 
-def _known(organization: Any, blinds: Sequence[bytes]) -> Sequence[tuple[bytes, str]]:
+def _known(organization: Organization, blinds: Sequence[bytes]) -> Sequence[tuple[bytes, str]]:
     return sql.suppressions_by_blind(organization.id, blinds)
 
 
-def keep_suppression(organization: Any, keys: OrganizationKeys, blind: bytes, reason: str, day: date) -> None:
+def keep_suppression(organization: Organization, keys: OrganizationKeys, blind: bytes, reason: str, day: date) -> None:
     sql.insert_suppressions([(organization.id, blind, keys.index_version, reason, day.isoformat())])
 
 
 def _row(
-    organization: Any, keys: OrganizationKeys, subscriber: Subscriber | None, address: str | None
+    organization: Organization, keys: OrganizationKeys, subscriber: Subscriber | None, address: str | None
 ) -> Subscriber | None:
     if subscriber is not None:
         return consent_writer.lock(subscriber)

@@ -4,12 +4,12 @@ import os
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.errors import TagRefused
 from samizdat.audience.models import Import, SubscriberTag, Tag, TagTotal
@@ -25,7 +25,7 @@ def carriers(tag: Tag) -> int:
     return SubscriberTag.objects.filter(tag=tag).count()
 
 
-def remove_tag(tag: Tag, *, now: datetime, by: Any = None) -> None:
+def remove_tag(tag: Tag, *, now: datetime, by: Person | None = None) -> None:
     """Its name is gone at once; clear_removed_tags() takes it from those who carry it.
 
     The row stays: a draft that goes to it goes to nobody until somebody chooses anew, never to its whole list. So does

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import headcount, sql
 from samizdat.audience.models import (
     GROWN_BY,
@@ -25,7 +26,9 @@ from samizdat.audience.queries.lists import tag_named
 from samizdat.core import consent
 
 
-def count(organization: Any, list: List | None = None, status: str | None = None, tag: str | None = None) -> int:
+def count(
+    organization: Organization, list: List | None = None, status: str | None = None, tag: str | None = None
+) -> int:
     """How many subscriptions: of a list or all, with a status or any, with a tag or none asked.
 
     Without list, status and tag: how many subscribers. Kept as totals, so a million takes no longer than ten.
@@ -42,7 +45,7 @@ def count(organization: Any, list: List | None = None, status: str | None = None
     return rows.aggregate(sum=Sum("count"))["sum"] or 0
 
 
-def count_subscribers(organization: Any, tag: str | None = None) -> int:
+def count_subscribers(organization: Organization, tag: str | None = None) -> int:
     """How many people, each once on however many lists; with a tag (along an index) or all (a kept sum)."""
     if tag is None:
         return headcount.of(organization.id)
@@ -54,7 +57,7 @@ def count_subscribers(organization: Any, tag: str | None = None) -> int:
 COUNTED_AT_ONCE = 100_000
 
 
-def people_by_status(organization: Any, tag: str | None = None) -> dict[str, int] | None:
+def people_by_status(organization: Organization, tag: str | None = None) -> dict[str, int] | None:
     """Status -> how many people have it on at least one list; with a tag or all. None where there are too many to read
     for a page."""
     rows = Subscription.objects.filter(list__organization=organization)
@@ -81,7 +84,7 @@ def anybody_asked(list: List) -> bool:
     return Subscription.objects.filter(list=list, fundraising_verdict=consent.YES).exists()
 
 
-def unmailed(organization: Any) -> dict[str, int]:
+def unmailed(organization: Organization) -> dict[str, int]:
     """Why (sender: there is none yet, route: none takes it) -> how many sign-ups wait for the mail that asks."""
     return dict(UnsentMailCount.objects.filter(organization=organization).values_list("why", "count"))
 
@@ -97,7 +100,7 @@ class GrowthCount:
     cleaned: int
 
 
-def growth(organization: Any, since: date, until: date, list: List | None = None) -> list[GrowthCount]:
+def growth(organization: Organization, since: date, until: date, list: List | None = None) -> list[GrowthCount]:
     """By day and way, of one list or of all; whoever joins two lists counts twice."""
     rows = Growth.objects.filter(list__organization=organization, day__gte=since, day__lte=until)
     if list is not None:

@@ -1,17 +1,16 @@
 """Imports."""
 
-from typing import Any
-
 from django.db.models import QuerySet
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.models import Import
 
 
-def imports(organization: Any) -> QuerySet[Import]:
+def imports(organization: Organization) -> QuerySet[Import]:
     """Newest first, without those that were given up before anything was brought in."""
     rows = Import.objects.filter(organization=organization).exclude(state="failed", problem="cancelled")
     return rows.order_by("-id")
 
 
-def import_by_id(organization: Any, number: int) -> Import | None:
+def import_by_id(organization: Organization, number: int) -> Import | None:
     return Import.objects.filter(organization=organization, id=number).first()

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.errors import NoSuchList
 from samizdat.audience.list_names import list_name
@@ -42,7 +43,7 @@ class FieldView:
     codes: dict[str, int] = field(default_factory=dict)  # Text of a choice -> its readable value.
 
 
-def lists(organization: Any) -> list[ListView]:
+def lists(organization: Organization) -> list[ListView]:
     """All lists with their totals, in the order of their making."""
     keys = keyring.keys(organization)
     totals: dict[int, dict[str, int]] = {}
@@ -61,7 +62,7 @@ def lists(organization: Any) -> list[ListView]:
     ]
 
 
-def list_named(organization: Any, name: str) -> List:
+def list_named(organization: Organization, name: str) -> List:
     """Upper and lower case alike. Errors: NoSuchList, whose sentence tells the names that there are."""
     keys = keyring.keys(organization)
     rows = {
@@ -80,7 +81,7 @@ def _no_list(name: str, known: Iterable[str]) -> str:
     return _("There is no list called %(name)s. Use one of: %(names)s.") % {"name": name, "names": names}
 
 
-def list_by_id(organization: Any, number: int) -> List:
+def list_by_id(organization: Organization, number: int) -> List:
     """Errors: NoSuchList, also for another organization's."""
     row = List.objects.filter(organization=organization, id=number).first()
     if row is None:
@@ -97,19 +98,19 @@ def details_of(list: List) -> dict[str, Any]:
     return open_json(keyring.keys(list.organization), list.details_sealed, "list", "details", list.id) or {}
 
 
-def tags(organization: Any) -> list[tuple[int, str]]:
+def tags(organization: Organization) -> list[tuple[int, str]]:
     """(id, name), by name."""
     return sorted(
         tags_and_fields.all_tags(organization, keyring.keys(organization)).items(), key=lambda tag: tag[1].casefold()
     )
 
 
-def tag_named(organization: Any, name: str) -> Tag | None:
+def tag_named(organization: Organization, name: str) -> Tag | None:
     indices = tags_and_fields.tag_indices(keyring.keys(organization), name.strip())
     return Tag.objects.filter(organization=organization, name_index__in=indices).first()
 
 
-def fields(organization: Any) -> list[FieldView]:
+def fields(organization: Organization) -> list[FieldView]:
     """In the order of their making."""
     keys = keyring.keys(organization)
     rows = Field.objects.filter(organization=organization, removed=None).order_by("number")

@@ -3,8 +3,8 @@
 import heapq
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, sql
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.models import NUMBER_MASK, STATUSES, List, ListTotal, Subscriber, Subscription, TagTotal, row_id
@@ -41,7 +41,7 @@ class SubscriberPage:
 
 
 def page(
-    organization: Any,
+    organization: Organization,
     list: List | None = None,
     status: str | None = None,
     tag: str | None = None,
@@ -61,7 +61,7 @@ def page(
 LOOKING = 0.06
 
 
-def filtered(organization: Any, asked: Filter, before: int | None = None, limit: int = 50) -> SubscriberPage:
+def filtered(organization: Organization, asked: Filter, before: int | None = None, limit: int = 50) -> SubscriberPage:
     """One page of those who fit a filter. Where few do, it ends after LOOKING with where to go on."""
     list = list_by_id(organization, asked.list) if asked.list is not None else None
     if asked.plain:
@@ -75,7 +75,7 @@ def filtered(organization: Any, asked: Filter, before: int | None = None, limit:
 
 
 def count_filtered(
-    organization: Any, asked: Filter, before: int | None = None, seconds: float | None = None
+    organization: Organization, asked: Filter, before: int | None = None, seconds: float | None = None
 ) -> tuple[int, int | None]:
     """How many subscribers fit a filter, and the number to go on from when the seconds are used up."""
     below = None if before is None else row_id(organization.id, before)
@@ -84,7 +84,7 @@ def count_filtered(
 
 
 def _ids(
-    organization: Any, list: List | None, status: str | None, tag: str | None, below: int, limit: int
+    organization: Organization, list: List | None, status: str | None, tag: str | None, below: int, limit: int
 ) -> list[int]:
     if list is None and status is None and tag is None:
         return sql.subscribers_below(row_id(organization.id, 0), below, limit)
@@ -118,12 +118,12 @@ def _tagged(wanted: set[tuple[int, int]], tag: int, below: int, limit: int) -> l
     return [sql.tagged_below(*pair, tag, below, limit, along_tag=carriers < standing.get(pair, 0)) for pair in pairs]
 
 
-def rows_of(organization: Any, ids: list[int]) -> list[SubscriberRow]:
+def rows_of(organization: Organization, ids: list[int]) -> list[SubscriberRow]:
     """These subscribers by their row ids, as a page shows them."""
     return _rows(organization, ids, None, None)
 
 
-def _rows(organization: Any, ids: list[int], list: List | None, status: str | None) -> list[SubscriberRow]:
+def _rows(organization: Organization, ids: list[int], list: List | None, status: str | None) -> list[SubscriberRow]:
     keys = keyring.keys(organization)
     assert keys.ring is not None
     open_blob = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open

@@ -1,8 +1,8 @@
 """One subscriber: by address or number, and what is sealed of her."""
 
 from collections.abc import Iterable
-from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import consent_writer, sql, tags_and_fields
 from samizdat.audience.models import NUMBER_MASK, Subscriber, Tag, is_number, row_id
 from samizdat.core.crypto import seal
@@ -10,19 +10,19 @@ from samizdat.core.mail import address as addresses
 from samizdat.vault import keyring
 
 
-def subscriber_at(organization: Any, address: str) -> Subscriber | None:
+def subscriber_at(organization: Organization, address: str) -> Subscriber | None:
     """Who has this address: the whole of it, in any case. Errors: BadAddress."""
     return consent_writer.find(organization, keyring.keys(organization), addresses.normalize(address))
 
 
-def numbers_at(organization: Any, comparable: Iterable[str]) -> list[int]:
+def numbers_at(organization: Organization, comparable: Iterable[str]) -> list[int]:
     """The numbers of those who have one of these addresses (address.comparable); at most 500 at a time."""
     keys = keyring.keys(organization)
     blinds = [blind for address in comparable for blind in keys.blinds(address)]
     return [id & NUMBER_MASK for _blind, id, _b, _l in sql.subscribers_by_blind(organization.id, blinds)]
 
 
-def subscriber_numbered(organization: Any, number: int) -> Subscriber | None:
+def subscriber_numbered(organization: Organization, number: int) -> Subscriber | None:
     if not is_number(number):
         return None
     return Subscriber.objects.filter(organization=organization, id=row_id(organization.id, number)).first()
@@ -42,7 +42,7 @@ def values_of(subscriber: Subscriber) -> dict[str, str]:
     return values
 
 
-def tag_names(organization: Any, ids: list[int]) -> dict[int, list[str]]:
+def tag_names(organization: Organization, ids: list[int]) -> dict[int, list[str]]:
     keys = keyring.keys(organization)
     pairs = sql.tags_of(ids)
     rows = Tag.objects.filter(organization=organization, id__in={tag for _, tag in pairs}, removed=False)

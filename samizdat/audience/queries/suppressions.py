@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from django.db.models import Count
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import consent_writer, sql
 from samizdat.audience.models import NUMBER_MASK, SUPPRESSION_REASONS, Suppression
 from samizdat.core.mail import address as addresses
 from samizdat.vault import keyring
 
 
-def suppression_of(organization: Any, address: str) -> str | None:
+def suppression_of(organization: Organization, address: str) -> str | None:
     """The foremost reason for which an address is suppressed, whoever has it. Errors: BadAddress."""
     blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
     return consent_writer.suppressed(organization.id, blinds)
@@ -28,14 +28,16 @@ class SuppressionRow:
     number: int | None
 
 
-def stopped_by_reason(organization: Any) -> dict[str, int]:
+def stopped_by_reason(organization: Organization) -> dict[str, int]:
     """How many addresses are on the stop list, by reason; one may have several."""
     rows = Suppression.objects.filter(organization=organization).values("reason").annotate(many=Count("id"))
     counts = {row["reason"]: row["many"] for row in rows}
     return {reason: counts[reason] for reason in SUPPRESSION_REASONS if reason in counts}
 
 
-def stopped(organization: Any, reason: str = "", before: int | None = None, limit: int = 50) -> list[SuppressionRow]:
+def stopped(
+    organization: Organization, reason: str = "", before: int | None = None, limit: int = 50
+) -> list[SuppressionRow]:
     """The newest lines; `before` pages on by their number."""
     rows = Suppression.objects.filter(organization=organization).order_by("-id")
     if reason:
@@ -48,7 +50,7 @@ def stopped(organization: Any, reason: str = "", before: int | None = None, limi
     return [SuppressionRow(row.id, row.reason, row.day, whose.get(bytes(row.email_index))) for row in suppressions]
 
 
-def reasons_of(organization: Any, address: str) -> list[str]:
+def reasons_of(organization: Organization, address: str) -> list[str]:
     """All reasons for which an address is on the stop list. Errors: BadAddress."""
     blinds = keyring.keys(organization).blinds(addresses.comparable(addresses.normalize(address)))
     rows = Suppression.objects.filter(organization=organization, email_index__in=blinds)

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Sum
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import numbers
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import STATUSES, SUBSCRIBED, ListTotal, TagTotal, row_id
@@ -41,7 +42,7 @@ MOST = 4
 class SegmentCount:
     """The counts of one organization on one day. columns: its readable fields, as sql.where wants them."""
 
-    def __init__(self, organization: Any, today: date, columns: Columns) -> None:
+    def __init__(self, organization: Organization, today: date, columns: Columns) -> None:
         self.organization, self.today, self._columns = organization, today, columns
 
     def of(self, tree: segment.Tree) -> int:

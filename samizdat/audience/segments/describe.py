@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat import formatting
+from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import List, Tag
@@ -36,7 +37,7 @@ class Names:
     """
 
     def __init__(
-        self, organization: Any, subject: Callable[[int], str], words: Callable[[str, str], str] | None = None
+        self, organization: Organization, subject: Callable[[int], str], words: Callable[[str, str], str] | None = None
     ) -> None:
         self.organization = organization
         self._keys = keyring.keys(organization)
@@ -86,15 +87,15 @@ class Names:
         return segment.clause(leaf, self, {key: _(text) for key, text in segment.WORDS.items()}, no=no)
 
 
-def _tags(organization: Any, ids: set[int]) -> set[int]:
+def _tags(organization: Organization, ids: set[int]) -> set[int]:
     return {*Tag.objects.filter(organization=organization, id__in=ids, removed=False).values_list("id", flat=True)}
 
 
-def _lists(organization: Any, ids: set[int]) -> set[int]:
+def _lists(organization: Organization, ids: set[int]) -> set[int]:
     return {*List.objects.filter(organization=organization, id__in=ids).values_list("id", flat=True)}
 
 
-def _fields(organization: Any, numbers: set[int]) -> set[int]:
+def _fields(organization: Organization, numbers: set[int]) -> set[int]:
     return {*organization.fields.filter(number__in=numbers, removed=None).values_list("number", flat=True)}
 
 
@@ -102,7 +103,7 @@ def _fields(organization: Any, numbers: set[int]) -> set[int]:
 KNOWN: dict[str, Callable[[Any, set[int]], set[int]]] = {"tag": _tags, "list": _lists, "field": _fields}
 
 
-def missing(organization: Any, tree: segment.Tree) -> set[str]:
+def missing(organization: Organization, tree: segment.Tree) -> set[str]:
     """Kinds of what the segment asks for and is not here any more: tag, list, field, campaign."""
     wanted: dict[str, set[int]] = {}
     for kind, number in segment.references(tree):
@@ -110,7 +111,7 @@ def missing(organization: Any, tree: segment.Tree) -> set[str]:
     return {kind for kind, numbers in wanted.items() if KNOWN[kind](organization, numbers) < numbers}
 
 
-def broken(organization: Any, tree: segment.Tree) -> str:
+def broken(organization: Organization, tree: segment.Tree) -> str:
     """Why the segment does not work any more, as a sentence; "" when it does."""
     gone = missing(organization, tree)
     sentences = {
@@ -124,7 +125,7 @@ def broken(organization: Any, tree: segment.Tree) -> str:
     return next((sentence for kind, sentence in sentences.items() if kind in gone), "")
 
 
-def check(organization: Any, tree: segment.Tree) -> None:
+def check(organization: Organization, tree: segment.Tree) -> None:
     """Errors: SegmentBroken."""
     if sentence := broken(organization, tree):
         raise SegmentBroken(sentence)

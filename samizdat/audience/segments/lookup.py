@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import describe
 from samizdat.audience.segments.errors import NoSuchSegment, SegmentBroken
@@ -31,14 +31,14 @@ def opened(keys: OrganizationKeys, row: Segment) -> SavedSegment:
     return SavedSegment(row.id, payload["name"], segment.read(payload["tree"]), row.version, row.changed)
 
 
-def segments(organization: Any) -> list[SavedSegment]:
+def segments(organization: Organization) -> list[SavedSegment]:
     """All of them, by name."""
     keys = keyring.keys(organization)
     rows = Segment.objects.filter(organization=organization, removed=False)
     return sorted((opened(keys, row) for row in rows), key=lambda saved_segment: saved_segment.name.casefold())
 
 
-def segment_by_id(organization: Any, number: int) -> Segment:
+def segment_by_id(organization: Organization, number: int) -> Segment:
     """Errors: NoSuchSegment, also for another organization's and for one that was removed."""
     row = Segment.objects.select_related("organization").filter(organization=organization, id=number).first()
     if row is None or row.removed:
@@ -46,7 +46,7 @@ def segment_by_id(organization: Any, number: int) -> Segment:
     return row
 
 
-def segment_named(organization: Any, name: str) -> Segment:
+def segment_named(organization: Organization, name: str) -> Segment:
     """Upper and lower case alike. Errors: NoSuchSegment, whose sentence tells the names that there are."""
     indices = name_indices(keyring.keys(organization), name)
     row = (

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records
 from samizdat.audience.models import NUMBER_MASK, Field
 from samizdat.audience.plaintext_fields import PlaintextColumn, column
@@ -28,7 +29,7 @@ PAGE = 5_000
 IDS = 20_000
 
 
-def today_of(organization: Any, now: datetime) -> date:
+def today_of(organization: Organization, now: datetime) -> date:
     """The day by which an organization counts days back: its own."""
     return now.astimezone(ZoneInfo(organization.timezone)).date()
 
@@ -36,7 +37,7 @@ def today_of(organization: Any, now: datetime) -> date:
 class MemberReader:
     """A segment of one organization, ready to be asked on one day. `tree` was checked (names.check)."""
 
-    def __init__(self, organization: Any, tree: segment.Tree, today: date) -> None:
+    def __init__(self, organization: Organization, tree: segment.Tree, today: date) -> None:
         self.organization, self.tree, self.today = organization, tree, today
         self._keys = keyring.keys(organization)
         self._columns = self._readable()

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.audience.actions.segments import new_seed
 from samizdat.audience.errors import NoSuchList
@@ -20,7 +21,7 @@ from samizdat.audience.segments.errors import SegmentRefused
 from samizdat.core import segment
 
 
-def dump(organization: Any, tree: segment.Tree) -> dict[str, Any]:
+def dump(organization: Organization, tree: segment.Tree) -> dict[str, Any]:
     """The segment with the names of this house. Errors: SegmentBroken, since what is gone has no name."""
     describe.check(organization, tree)
     known = describe.Names(organization, str)
@@ -53,7 +54,7 @@ def _with(name: str, value: Any, other: Callable[[str, Any], Any]) -> Any:
     return {**value, place: other(kind, value[place])} if isinstance(value, dict) and place in value else value
 
 
-def read(organization: Any, data: Any) -> segment.Tree:
+def read(organization: Organization, data: Any) -> segment.Tree:
     """A segment from a JSON text or value with names. Errors: SegmentRefused, SegmentBroken, NoSuchList."""
     if isinstance(data, str):
         try:
@@ -65,7 +66,7 @@ def read(organization: Any, data: Any) -> segment.Tree:
     return tree
 
 
-def _numbered(organization: Any, data: Any, depth: int) -> Any:
+def _numbered(organization: Organization, data: Any, depth: int) -> Any:
     """Numbers where there are names. What is no condition is left for names.read to refuse."""
     if depth == 0 or not isinstance(data, dict) or len(data) != 1:
         return data
@@ -86,21 +87,21 @@ def _numbered(organization: Any, data: Any, depth: int) -> Any:
     return {name: _with(name, value, number)}
 
 
-def _tag(organization: Any, name: str) -> int:
+def _tag(organization: Organization, name: str) -> int:
     tag = queries.tag_named(organization, name[: segment.LONGEST_VALUE])
     if tag is None:
         raise SegmentRefused("no_such_tag", _("There is no tag called %(name)s.") % {"name": name[:100]})
     return tag.id
 
 
-def _list(organization: Any, name: str) -> int:
+def _list(organization: Organization, name: str) -> int:
     try:
         return queries.list_named(organization, name[: segment.LONGEST_VALUE]).id
     except NoSuchList as wrong:
         raise SegmentRefused(wrong.code, str(wrong)) from wrong
 
 
-def _field(organization: Any, tag: str) -> int:
+def _field(organization: Organization, tag: str) -> int:
     for field in queries.fields(organization):
         if field.tag.upper() == tag.strip().upper():
             return field.number

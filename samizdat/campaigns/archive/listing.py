@@ -1,11 +1,11 @@
 """Whether a released letter stands in the archive, or is read by its address alone. A draft is saved with that."""
 
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, goes_to_all
 from samizdat.events.actions import record
@@ -16,7 +16,7 @@ class CannotBeListed(CampaignError):
     code = "cannot_be_listed"
 
 
-def put(campaign: Campaign, listed: bool, *, by: Any, now: datetime) -> None:
+def put(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) -> None:
     """Into the archive, or out of it; the worker shows it so. Said once more, it changes nothing.
 
     Errors: CannotBeListed for a draft, and for a letter to a few.

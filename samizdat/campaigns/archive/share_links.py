@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import grants
+from samizdat.accounts.models import Person
 from samizdat.campaigns.approval import bond_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, ShareAnswer, ShareLink
@@ -68,7 +69,7 @@ class AnswerView:
     stands: bool
 
 
-def share(campaign: Campaign, note: str, *, now: datetime, by: Any) -> str:
+def share(campaign: Campaign, note: str, *, now: datetime, by: Person | None) -> str:
     """The token of a new link. Shown once: only its hash is kept. Errors: LinkGone once it left, TooMany."""
     if campaign.state not in OPEN_STATES:
         raise LinkGone(_("This letter is on its way. It needs nobody's yes any more."))
@@ -86,7 +87,7 @@ def share(campaign: Campaign, note: str, *, now: datetime, by: Any) -> str:
     return token
 
 
-def withdraw(campaign: Campaign, number: int, *, now: datetime, by: Any) -> bool:
+def withdraw(campaign: Campaign, number: int, *, now: datetime, by: Person | None) -> bool:
     """Whether there was such a link. Its answers stay."""
     with transaction.atomic():
         row = ShareLink.objects.select_for_update().filter(campaign=campaign, pk=number, ended=False).first()

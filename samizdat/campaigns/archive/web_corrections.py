@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import limited_process
+from samizdat.accounts.models import Person
 from samizdat.campaigns import translations
 from samizdat.campaigns.content import content_of
 from samizdat.campaigns.drafts.draft import draft_of
@@ -85,7 +86,7 @@ def web_copy(campaign: Campaign, edition: Edition, now: datetime, slug: str = ""
     return title, page, slips[-1].at if slips else None
 
 
-def correct(campaign: Campaign, wrong: str, right: str, *, by: Any, now: datetime) -> int:
+def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, now: datetime) -> int:
     """Mends it on the web copy; how many places. Errors: NoCorrection."""
     if not is_public(campaign):
         raise NoCorrection(_("A letter has a web version once it is on its way. Until then, change the letter itself."))

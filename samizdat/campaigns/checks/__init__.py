@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from samizdat import limited_process, phrases_override
 from samizdat.accounts.grants import is_altered, leading
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.checks import broken_links, missing_values, pictures, spelling
@@ -77,14 +77,14 @@ def reading_of(
     )
 
 
-def _warnings(organization: Any, language: str) -> tuple[str, ...]:
+def _warnings(organization: Organization, language: str) -> tuple[str, ...]:
     """What a donation block says, or the organization's own words instead: in the letter's language, then in others."""
     own = brand_of(organization).warning
     warnings = (phrases_override.words(code)["block.warning"] for code in (language, *known()))
     return (*filter(None, [own]), *warnings)
 
 
-def _own_hosts(organization: Any) -> frozenset[str]:
+def _own_hosts(organization: Organization) -> frozenset[str]:
     kept = leading(organization)
     urls = (kept.public_url, kept.content_url, kept.desk_url)
     return frozenset(filter(None, (urlsplit(url).hostname or "" for url in urls)))
@@ -134,7 +134,7 @@ def _core(
     return (SLOW,)
 
 
-def _altered(organization: Any) -> Iterator[ContentProblem]:
+def _altered(organization: Organization) -> Iterator[ContentProblem]:
     """Letters take addresses from the sealed copy alone; what the row says besides somebody wrote there without us."""
     if is_altered(organization):
         yield ContentProblem(0, "settings_altered", {}, place="letter")

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.campaigns.models import Picture
 from samizdat.core.content.checks import Readability
 from samizdat.core.content.problems import ContentProblem
@@ -13,7 +13,7 @@ HEAVY, HEAVY_TOGETHER = 1_000_000, 3_000_000
 _OURS = re.compile(r"/m/([0-9a-f]{8,40})\.\w{2,5}")
 
 
-def flaws(reading: Readability, organization: Any) -> Iterator[ContentProblem]:
+def flaws(reading: Readability, organization: Organization) -> Iterator[ContentProblem]:
     slugs = list(dict.fromkeys(_OURS.findall(reading.html)))
     if not slugs:
         return

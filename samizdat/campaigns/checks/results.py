@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns.models import Campaign, CheckResult
 from samizdat.core.content.problems import ContentProblem
 from samizdat.events.actions import record
@@ -63,7 +64,7 @@ def change(campaign: Campaign, how: Callable[[StoredChecks], None], now: datetim
     return known
 
 
-def accept(campaign: Campaign, key: str, *, by: Any, now: datetime, back: bool = False) -> None:
+def accept(campaign: Campaign, key: str, *, by: Person | None, now: datetime, back: bool = False) -> None:
     """Somebody has looked at a finding and it may stay as it is in this letter; `back` takes that back."""
 
     def changed(known: StoredChecks) -> None:

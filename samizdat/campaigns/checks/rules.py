@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import CheckRules
 from samizdat.core.content.checks.links import BLOCKED, clean_hosts
@@ -32,7 +31,7 @@ class OrganizationCheckRules:
         return frozenset(self.hosts if self.hosts is not None else BLOCKED.get(hostile_state, ()))
 
 
-def rules_of(organization: Any) -> OrganizationCheckRules:
+def rules_of(organization: Organization) -> OrganizationCheckRules:
     row = CheckRules.objects.filter(pk=organization.pk).first()
     payload = (
         open_json(keyring.keys(organization), row.sealed, "writingrules", "sealed", organization.pk) if row else {}
@@ -41,7 +40,9 @@ def rules_of(organization: Any) -> OrganizationCheckRules:
     return OrganizationCheckRules(frozenset(payload.get("words", ())), None if hosts is None else tuple(hosts))
 
 
-def learn(organization: Any, words: Iterable[str], *, by: Any, now: datetime) -> OrganizationCheckRules:
+def learn(
+    organization: Organization, words: Iterable[str], *, by: Person | None, now: datetime
+) -> OrganizationCheckRules:
     """Adds words that no dictionary has and that are right here."""
     with transaction.atomic():
         # Two may learn at once; the organization's row is the lock, since the rules may have none yet.
@@ -51,7 +52,12 @@ def learn(organization: Any, words: Iterable[str], *, by: Any, now: datetime) ->
 
 
 def save(
-    organization: Any, words: Iterable[str], hosts: Iterable[str] | str | None, *, by: Any, now: datetime
+    organization: Organization,
+    words: Iterable[str],
+    hosts: Iterable[str] | str | None,
+    *,
+    by: Person | None,
+    now: datetime,
 ) -> OrganizationCheckRules:
     """Stores both lists. hosts: a pasted text or hosts; None: ours counts again. Errors: CampaignError."""
     kept_words = sorted({word.strip().casefold() for word in words if word.strip()})

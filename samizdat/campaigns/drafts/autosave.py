@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns import actions
 from samizdat.campaigns.drafts import comments, revisions
 from samizdat.campaigns.drafts.draft import Draft, addressed, draft_of
@@ -36,7 +37,7 @@ class SaveResult:
 
 
 def save(
-    campaign: Campaign, draft: Draft, *, version: int, by: Any, now: datetime, page: str = "", **changes: Any
+    campaign: Campaign, draft: Draft, *, version: int, by: Person | None, now: datetime, page: str = "", **changes: Any
 ) -> SaveResult:
     """As actions.save, over whatever is stored. What others saved since `version` is merged in: the envelope line by
     line, a letter block by block, another text where one of the two left it as it was. What one person saved from two
@@ -62,7 +63,7 @@ def save(
 
 
 def _once(
-    current: Campaign, draft: Draft, version: int, by: Any, now: datetime, page: str, changes: dict[str, Any]
+    current: Campaign, draft: Draft, version: int, by: Person | None, now: datetime, page: str, changes: dict[str, Any]
 ) -> SaveResult:
     stored = draft_of(current)
     since = revisions.pages_since(current, version) if current.version > version else []
@@ -162,7 +163,7 @@ def _number(value: Any) -> Any:
     return getattr(value, "pk", value)
 
 
-def restore(campaign: Campaign, number: int, *, by: Any, now: datetime) -> bool:
+def restore(campaign: Campaign, number: int, *, by: Person | None, now: datetime) -> bool:
     """Brings a version back, as a save like any other, with the places of its template where it is the same one. False:
     it is not kept any more. Errors: Overtaken, NotADraft.
     """

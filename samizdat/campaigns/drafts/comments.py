@@ -2,11 +2,11 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Comment
 from samizdat.vault import keyring
@@ -40,7 +40,7 @@ class CommentView:
     resolved: bool
 
 
-def say(campaign: Campaign, words: CommentText, *, by: Any, now: datetime) -> Comment:
+def say(campaign: Campaign, words: CommentText, *, by: Person | None, now: datetime) -> Comment:
     """Errors: CampaignError for nothing said, too much, or too many."""
     if not words.text.strip() and not words.other:
         raise CampaignError(_("Write what you want to say first."))
@@ -55,7 +55,7 @@ def say(campaign: Campaign, words: CommentText, *, by: Any, now: datetime) -> Co
     return row
 
 
-def resolve(campaign: Campaign, number: int, *, by: Any, now: datetime, done: bool = True) -> None:
+def resolve(campaign: Campaign, number: int, *, by: Person | None, now: datetime, done: bool = True) -> None:
     """Marks as settled, or opens again. One that is not there any more is no matter."""
     changes = {"resolved": now, "resolved_by": by} if done else {"resolved": None, "resolved_by": None}
     Comment.objects.filter(campaign=campaign, pk=number).update(**changes)

@@ -1,8 +1,8 @@
 """A letter once more, as a draft."""
 
 from datetime import datetime
-from typing import Any
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns import translations
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import draft_of
@@ -11,7 +11,7 @@ from samizdat.campaigns.templates.layout_store import copy_arrangement
 from samizdat.core import consent
 
 
-def copy(campaign: Campaign, *, by: Any, now: datetime) -> Campaign:
+def copy(campaign: Campaign, *, by: Person | None, now: datetime) -> Campaign:
     """A new draft with the same words, in all its languages, beside it in its folder."""
     duplicate = create(
         campaign.organization,

@@ -3,16 +3,17 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns.models import Campaign, EditorPresence
 
 STAYS = timedelta(minutes=1)
 
 
-def here(campaign: Campaign, person: Any, now: datetime) -> None:
+def here(campaign: Campaign, person: Person, now: datetime) -> None:
     EditorPresence.objects.update_or_create(campaign=campaign, person=person, defaults={"until": now + STAYS})
 
 
-def others(campaign: Campaign, person: Any, now: datetime) -> list[Any]:
+def others(campaign: Campaign, person: Person, now: datetime) -> list[Any]:
     """Everybody else who has it open, by number."""
     rows = EditorPresence.objects.filter(campaign=campaign, until__gt=now).exclude(person=person)
     return [row.person for row in rows.select_related("person").order_by("person")]

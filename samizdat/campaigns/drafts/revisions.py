@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from samizdat import limited_process
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign, DraftRevision
 from samizdat.campaigns.templates import region_names
@@ -63,7 +64,7 @@ def keep(
     draft: Draft,
     *,
     number: int,
-    by: Any,
+    by: Person | None,
     at: datetime,
     page: str = "",
     chosen: Mapping[str, Any] | None = None,
@@ -133,7 +134,7 @@ def is_of(page: str, since: Iterable[tuple[str, int | None]]) -> bool:
     return bool(page) and all(other_page[:-SERIAL] == page[:-SERIAL] for other_page, _person in since)
 
 
-def are_own(since: Iterable[tuple[str, int | None]], by: Any) -> bool:
+def are_own(since: Iterable[tuple[str, int | None]], by: Person | None) -> bool:
     """Whether this very person made all of these saves, in other tabs."""
     return by is not None and all(person == by.pk for _page, person in since)
 
@@ -179,7 +180,9 @@ def changes(kept: KeptRevision, campaign: Campaign) -> list[ComparedPart]:
     return parts
 
 
-def compared(organization: Any, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> list[list[ComparedPart]]:
+def compared(
+    organization: Organization, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]
+) -> list[list[ComparedPart]]:
     """What is different in these texts, within bounds (limited_process.py): a viewer's look holds no thread of the
     desk."""
     try:

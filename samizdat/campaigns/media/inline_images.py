@@ -5,9 +5,9 @@ The web copy shows them by their address; so does every preview.
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.media.library import open_picture
 from samizdat.campaigns.queries import picture_named
@@ -16,7 +16,7 @@ from samizdat.core.content.compile import Carries, InlineImage
 _SLUG = re.compile(r"/m/([0-9a-f]{8,40})\.[a-z]{3,4}")
 
 
-def carries(organization: Any, draft: Draft) -> Carries | None:
+def carries(organization: Organization, draft: Draft) -> Carries | None:
     """None for letters whose pictures are fetched: nothing is opened for those."""
     if draft.pictures != "inside" or not leading(organization).public_url:
         return None

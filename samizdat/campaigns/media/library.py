@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import limited_process
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.errors import BadPicture, PictureShown
 from samizdat.campaigns.media import image_processing
@@ -73,12 +74,12 @@ class PictureUse:
     sent: bool = False
 
 
-def url_of(organization: Any, picture: Picture) -> str:
+def url_of(organization: Organization, picture: Picture) -> str:
     """Where readers find it."""
     return address_of(organization, picture.slug, picture.kind)
 
 
-def address_of(organization: Any, slug: str, kind: str) -> str:
+def address_of(organization: Organization, slug: str, kind: str) -> str:
     return f"{leading(organization).public_url}/m/{slug}.{kind}"
 
 
@@ -89,23 +90,25 @@ def new_slug() -> str:
 # --- taking in and making ---
 
 
-def take_in(organization: Any, data: bytes, now: datetime, *, name: str = "", by: Any = None) -> Picture:
+def take_in(
+    organization: Organization, data: bytes, now: datetime, *, name: str = "", by: Person | None = None
+) -> Picture:
     """Stores a picture anew from its pixels alone, so that place, camera and author stay behind. Errors: BadPicture."""
     return keep(organization, decode(organization, data), now, name=name, by=by)
 
 
-def decode(organization: Any, data: bytes) -> image_processing.ProcessedImage:
+def decode(organization: Organization, data: bytes) -> image_processing.ProcessedImage:
     """What would be stored; it takes seconds, so in no transaction. Errors: BadPicture."""
     return _decoded(organization, image_processing.take, data)
 
 
 def keep(
-    organization: Any,
+    organization: Organization,
     taken: image_processing.ProcessedImage,
     now: datetime,
     *,
     name: str = "",
-    by: Any = None,
+    by: Person | None = None,
     slug: str = "",
 ) -> Picture:
     """`slug`: where its address was written down before."""
@@ -114,7 +117,7 @@ def keep(
     return _store(organization, taken.shown, taken.thumb, facts, now=now, by=by, whole=whole, slug=slug)
 
 
-def remake(picture: Picture, cut: CropBox, *, now: datetime, by: Any = None) -> Picture:
+def remake(picture: Picture, cut: CropBox, *, now: datetime, by: Person | None = None) -> Picture:
     """Another picture, cut from the same whole. The old one stays. Errors: BadPicture."""
     origin = origin_of(picture)
     shot, thumb = _decoded(picture.organization, image_processing.remake, open_whole(origin), cut)
@@ -122,7 +125,7 @@ def remake(picture: Picture, cut: CropBox, *, now: datetime, by: Any = None) -> 
     return _store(picture.organization, shot, thumb, facts, now=now, by=by, parent=origin)
 
 
-def _decoded[T](organization: Any, function: Callable[..., T], *args: Any) -> T:
+def _decoded[T](organization: Organization, function: Callable[..., T], *args: Any) -> T:
     """What pixels makes of a file, within bounds. Errors: BadPicture."""
     try:
         return limited_process.work(organization.pk, function, *args)
@@ -133,13 +136,13 @@ def _decoded[T](organization: Any, function: Callable[..., T], *args: Any) -> T:
 
 
 def _store(
-    organization: Any,
+    organization: Organization,
     shot: ProcessedShot,
     thumb: bytes,
     facts: PictureFacts,
     *,
     now: datetime,
-    by: Any,
+    by: Person | None,
     whole: bytes = b"",
     parent: Picture | None = None,
     slug: str = "",
@@ -167,7 +170,7 @@ def _store(
     return picture
 
 
-def describe(picture: Picture, *, name: str, alt: str, plain: bool, now: datetime, by: Any = None) -> None:
+def describe(picture: Picture, *, name: str, alt: str, plain: bool, now: datetime, by: Person | None = None) -> None:
     """What it is called at the desk, and what it shows, for whoever does not see it."""
     facts = replace(
         facts_of(picture),
@@ -181,7 +184,7 @@ def describe(picture: Picture, *, name: str, alt: str, plain: bool, now: datetim
         record("picture.described", picture.organization, now=now, by=by, about=picture.pk)
 
 
-def remove(picture: Picture, *, also_sent: bool, now: datetime, by: Any = None) -> None:
+def remove(picture: Picture, *, also_sent: bool, now: datetime, by: Person | None = None) -> None:
     """Takes it off the disk and from the public pages. Errors: PictureShown while a letter that was sent shows it,
     unless `also_sent`: a picture may endanger who is on it."""
     sent = [use for use in uses(picture.organization, [picture.slug], exact=True)[picture.slug] if use.sent]
@@ -236,7 +239,7 @@ def facts_of(picture: Picture) -> PictureFacts:
 
 
 def library(
-    organization: Any, words: str = "", *, before: int | None = None, limit: int = PAGE
+    organization: Organization, words: str = "", *, before: int | None = None, limit: int = PAGE
 ) -> tuple[list[PictureView], int | None]:
     """The newest first; those whose name or description has all of the words. And the number to go on before.
 
@@ -251,7 +254,7 @@ def library(
     return views, numbers[limit - 1] if len(numbers) > limit else None
 
 
-def _numbers_with(organization: Any, wanted: list[str], before: int | None) -> Iterator[int]:
+def _numbers_with(organization: Organization, wanted: list[str], before: int | None) -> Iterator[int]:
     keys = keyring.keys(organization)
     rows = Picture.objects.filter(organization=organization, **({"pk__lt": before} if before else {})).order_by("-pk")
     for number, blob in rows.values_list("pk", "facts_sealed").iterator(chunk_size=1000):
@@ -261,12 +264,14 @@ def _numbers_with(organization: Any, wanted: list[str], before: int | None) -> I
             yield number
 
 
-def undescribed(organization: Any, limit: int = 12) -> list[PictureView]:
+def undescribed(organization: Organization, limit: int = 12) -> list[PictureView]:
     """The newest that nobody has said anything about yet, among the last hundred."""
     return [view for view in islice(_views(organization), 100) if not view.described][:limit]
 
 
-def _views(organization: Any, before: int | None = None, among: Iterable[int] | None = None) -> Iterator[PictureView]:
+def _views(
+    organization: Organization, before: int | None = None, among: Iterable[int] | None = None
+) -> Iterator[PictureView]:
     rows = Picture.objects.filter(organization=organization, **({"pk__lt": before} if before else {}))
     rows = rows if among is None else rows.filter(pk__in=list(among))
     for picture in rows.defer(*_BLOBS).order_by("-pk").iterator(chunk_size=200):
@@ -278,7 +283,7 @@ def view_of(picture: Picture) -> PictureView:
     return PictureView(picture, facts_of(picture), url_of(picture.organization, picture))
 
 
-def uses(organization: Any, slugs: Iterable[str], *, exact: bool = False) -> Mapping[str, list[PictureUse]]:
+def uses(organization: Organization, slugs: Iterable[str], *, exact: bool = False) -> Mapping[str, list[PictureUse]]:
     """Letters and templates that show these pictures.
 
     A letter is opened again when its version is another one; with `exact` each is. Opening takes 1 to 3 ms a letter.
@@ -310,7 +315,7 @@ def uses(organization: Any, slugs: Iterable[str], *, exact: bool = False) -> Map
 _known: dict[tuple[bytes, int], tuple[tuple[int, datetime], frozenset[str]]] = {}
 
 
-def _said(organization: Any, exact: bool) -> dict[int, frozenset[str]]:
+def _said(organization: Organization, exact: bool) -> dict[int, frozenset[str]]:
     """Letter -> what it shows."""
     keys, uid = keyring.keys(organization), bytes(organization.uid)
     rows = Campaign.objects.filter(organization=organization)

@@ -1,11 +1,11 @@
 """From one way of writing to another, where nothing that readers get is lost. What stood before is in the history."""
 
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from samizdat import limited_process, phrases_override
+from samizdat.accounts.models import Person
 from samizdat.campaigns import actions
 from samizdat.campaigns.content import content_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
@@ -19,7 +19,7 @@ from samizdat.core.languages import direction
 EMPTY = dumps(parse('{"type":"doc"}'))
 
 
-def switch(campaign: Campaign, to: str, *, by: Any, now: datetime) -> int:
+def switch(campaign: Campaign, to: str, *, by: Person | None, now: datetime) -> int:
     """Writes the letter in another format; returns the new version. Errors: CampaignError, and nothing was changed."""
     draft = draft_of(campaign)
     if draft.format == to:

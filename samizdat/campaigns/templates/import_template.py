@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat import limited_process
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError
@@ -55,7 +56,9 @@ class TemplateReport:
         return payload | {"pictures": self.pictures}
 
 
-def take_in(organization: Any, name: str, data: bytes, *, by: Any, now: datetime, file: str = "") -> TemplateReport:
+def take_in(
+    organization: Organization, name: str, data: bytes, *, by: Person | None, now: datetime, file: str = ""
+) -> TemplateReport:
     """Stores a foreign template: a page of HTML, or a zip of one with its pictures. file: the name of the file.
 
     Errors: CampaignError, with what to do about the file.
@@ -91,7 +94,7 @@ class _Brought:
     unadded: frozenset[str] | None = None
 
 
-def _brought(organization: Any, data: bytes, file: str) -> _Brought:
+def _brought(organization: Organization, data: bytes, file: str) -> _Brought:
     """Errors: TemplateRefused, limited_process.TooMuch."""
     if is_zip(data):
         if len(data) > MAX_ZIP:
@@ -102,7 +105,7 @@ def _brought(organization: Any, data: bytes, file: str) -> _Brought:
     return _Brought(data)
 
 
-def _with_pictures(organization: Any, zipped: Unpacked) -> _Brought:
+def _with_pictures(organization: Organization, zipped: Unpacked) -> _Brought:
     """The page of a zip, with addresses for its pictures."""
     addresses, notes = dict[str, str](), list[Note]()
     by_digest: dict[bytes, tuple[str, str, image_processing.ProcessedImage]] = {}
@@ -129,7 +132,7 @@ def _with_pictures(organization: Any, zipped: Unpacked) -> _Brought:
     return _Brought(page.encode(), tuple(by_digest.values()), (*zipped.notes, *notes), frozenset(unadded))
 
 
-def _decoded(organization: Any, file: bytes, room: int, until: float) -> image_processing.ProcessedImage:
+def _decoded(organization: Organization, file: bytes, room: int, until: float) -> image_processing.ProcessedImage:
     """Errors: BadPicture, also where the pictures before it took all the time and memory that a template has."""
     if time.monotonic() < until:
         picture = library.decode(organization, file)
@@ -159,7 +162,7 @@ def _tags(taken: ImportedTemplate) -> tuple[tuple[str, int, str], ...]:
     )
 
 
-def rename(template: Template, name: str, *, by: Any, now: datetime) -> None:
+def rename(template: Template, name: str, *, by: Person | None, now: datetime) -> None:
     """Errors: CampaignError."""
     details = {**_stored(template), "name": _checked(name)}
     with transaction.atomic():
@@ -167,7 +170,7 @@ def rename(template: Template, name: str, *, by: Any, now: datetime) -> None:
         record("template.renamed", template.organization, now=now, by=by, about=template.pk)
 
 
-def remove(template: Template, *, by: Any, now: datetime) -> None:
+def remove(template: Template, *, by: Person | None, now: datetime) -> None:
     """Drafts in it go on in our own frame; what was released was compiled with it and stays as it is."""
     with transaction.atomic():
         record("template.removed", template.organization, now=now, by=by, about=template.pk)

@@ -2,10 +2,10 @@
 
 import re
 from datetime import datetime
-from typing import Any
 
 from django.utils.html import escape
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns.actions import save
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.media.library import PictureFacts, facts_of, url_of
@@ -15,7 +15,7 @@ from samizdat.core.content import blocks as document
 LETTER = 600  # Points across a letter.
 
 
-def put_in(campaign: Campaign, picture: Picture, *, by: Any, now: datetime) -> None:
+def put_in(campaign: Campaign, picture: Picture, *, by: Person | None, now: datetime) -> None:
     """The picture at the end of a draft, in the draft's own format. Errors: CampaignError, as of saving."""
     draft, facts = draft_of(campaign), facts_of(picture)
     body = _WITH[draft.format](draft.body, url_of(picture.organization, picture), picture, facts)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns.drafts import revisions
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
@@ -46,7 +47,7 @@ def write(
     words: WrittenRegion | None,
     *,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     page: str = "",
     over: WrittenRegion | EllipsisType | None = ...,
 ) -> None:
@@ -72,16 +73,16 @@ def cleaned(source: str) -> str:
     return cleaning.clean(source, outlook=False)
 
 
-def hide(campaign: Campaign, key: str, hidden: bool, *, now: datetime, by: Any = None) -> None:
+def hide(campaign: Campaign, key: str, hidden: bool, *, now: datetime, by: Person | None = None) -> None:
     _change(campaign, key, Hideable, lambda own, _part: own.hiding(key, hidden), by, now)
 
 
-def add(campaign: Campaign, key: str, model: int, *, now: datetime, by: Any = None) -> None:
+def add(campaign: Campaign, key: str, model: int, *, now: datetime, by: Person | None = None) -> None:
     """One more of a part that can be repeated, as the template has it."""
     _change(campaign, key, RepeatableRegion, lambda own, part: own.added(part, model), by, now)
 
 
-def arrange(campaign: Campaign, key: str, copy: str, deed: Deed, *, now: datetime, by: Any = None) -> None:
+def arrange(campaign: Campaign, key: str, copy: str, deed: Deed, *, now: datetime, by: Person | None = None) -> None:
     """Moves, doubles or removes one copy of a part that can be repeated."""
 
     def done(own: LayoutChanges, part: Any) -> LayoutChanges:
@@ -103,7 +104,7 @@ def _change(
     key: str,
     kind: type,
     change: Callable[[LayoutChanges, Any], LayoutChanges],
-    by: Any,
+    by: Person | None,
     now: datetime,
     page: str = "",
 ) -> None:
@@ -132,7 +133,7 @@ def _change(
     raise DraftChangedMeanwhile(_("A colleague is changing the same parts. Do it again."))
 
 
-def _stored(campaign: Campaign, wanted: LayoutChanges, by: Any, now: datetime, page: str) -> bool:
+def _stored(campaign: Campaign, wanted: LayoutChanges, by: Person | None, now: datetime, page: str) -> bool:
     """False: somebody saved meanwhile, and nothing was written."""
     version, blob = campaign.version, sealed(campaign, wanted)
     with transaction.atomic():

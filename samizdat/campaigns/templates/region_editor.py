@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from samizdat import phrases_override
+from samizdat.accounts.models import Person
 from samizdat.campaigns.content import content_of, findings
 from samizdat.campaigns.drafts import revisions
 from samizdat.campaigns.drafts.draft import draft_of
@@ -71,7 +72,7 @@ def write(
     body: str,
     *,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     version: int | None = None,
     page: str = "",
 ) -> EditedRegion:
@@ -102,7 +103,7 @@ def write(
     raise DraftChangedMeanwhile(_("A colleague is changing the same parts. Do it again."))
 
 
-def _since(campaign: Campaign, there: PlaceView, version: int, page: str, by: Any) -> _Base | None:
+def _since(campaign: Campaign, there: PlaceView, version: int, page: str, by: Person | None) -> _Base | None:
     """The place as it was at a version, where another page changed it since."""
     since = revisions.pages_since(campaign, version) if campaign.version > version else []
     if not since or revisions.is_of(page, since):

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.accounts.models import Organization
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Template
 from samizdat.campaigns.templates.import_template import sample_of
@@ -50,7 +50,7 @@ def body_of(name: str, language: str) -> str:
     return dumps(document_of(name, language))
 
 
-def begun(organization: Any, asked: str, language: str, draft: Draft) -> tuple[Draft, Template | None]:
+def begun(organization: Organization, asked: str, language: str, draft: Draft) -> tuple[Draft, Template | None]:
     """The draft with a letter to begin with, by its name; or with the sample of an own template, by its number: in
     blocks where something of it can be, else as HTML.
 

@@ -2,11 +2,15 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samizdat.cli import bootstrap
 from samizdat.cli.demo import ADMIN, PASSWORD, PEOPLE, PUBLIC, SLOW, SMTP, letters
 from samizdat.cli.instance import make_house
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
+    from samizdat.audience.models import List
 
 LIST = "The Thursday Letter"
 ROUTE = "catcher"
@@ -64,7 +68,7 @@ def _found(port: int, language: str) -> Any:
     )
 
 
-def _at_ports(organization: Any, port: int) -> None:
+def _at_ports(organization: "Organization", port: int) -> None:
     from samizdat.accounts import public_site
     from samizdat.accounts.actions import change_settings
 
@@ -74,7 +78,7 @@ def _at_ports(organization: Any, port: int) -> None:
         public_site.publish(organization)
 
 
-def _bring_in(organization: Any) -> Any:
+def _bring_in(organization: "Organization") -> Any:
     """The same way as everybody's: a zip that looks like Mailchimp's, through the import."""
     from samizdat.audience.actions import direct, new_list
     from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
@@ -87,7 +91,7 @@ def _bring_in(organization: Any) -> Any:
     return list_
 
 
-def _write(organization: Any, list_: Any, draft: Any) -> Any:
+def _write(organization: "Organization", list_: "List", draft: Any) -> Any:
     from samizdat.campaigns.actions import create
 
     return create(organization, list_, draft, by=None, now=bootstrap.now(), language="en")

@@ -3,12 +3,15 @@
 import socket
 import time
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samizdat.cli.demo import PEOPLE, PUBLIC, SMTP, start_serve, stop_serve, wait_for_port
 from samizdat.cli.demo.build import LIST, ROUTE, build, set_rate
 from samizdat.cli.demo.catcher import MailCatcher
 from samizdat.cli.output import CommandFailed
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 PATIENCE = 60.0
 
@@ -74,7 +77,7 @@ def _until(true: Any, what: str) -> None:
         time.sleep(0.1)
 
 
-def _released(organization: Any) -> list[int]:
+def _released(organization: "Organization") -> list[int]:
     from samizdat.campaigns.models import Campaign
 
     rows = Campaign.objects.filter(organization=organization).exclude(state="draft").order_by("pk")

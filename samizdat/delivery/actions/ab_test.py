@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns import ab_test as campaigns
 from samizdat.campaigns.ab_test import Version
 from samizdat.campaigns.models import Campaign, Variant
@@ -69,7 +70,7 @@ def winner_of(campaign: Campaign) -> int:
     return ab_test.winner(scores, campaign.ab_metric)
 
 
-def choose(campaign: Campaign, place: int, *, now: datetime, by: Any = None) -> Campaign:
+def choose(campaign: Campaign, place: int, *, now: datetime, by: Person | None = None) -> Campaign:
     """A person has seen enough: the rest gets this version at once. Errors: Fenced, WrongState."""
     copied_installation.refuse_sending(campaign.organization)
     if not Variant.objects.filter(campaign=campaign, variant_no=place).exists():
@@ -80,7 +81,7 @@ def choose(campaign: Campaign, place: int, *, now: datetime, by: Any = None) -> 
     return campaign
 
 
-def _decide(campaign: Campaign, place: int, now: datetime, by: Any = None) -> bool:
+def _decide(campaign: Campaign, place: int, now: datetime, by: Person | None = None) -> bool:
     """The winner is on record before the first of the rest may be claimed; a kill after that changes nothing of it."""
     with transaction.atomic():
         mine = Campaign.objects.filter(

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import copied_installation, database_progress
 from samizdat.delivery.errors import CopiedFolder, SendingLocked
@@ -100,7 +100,7 @@ def would_send(organization: Organization) -> list[dict[str, Any]]:
     return results
 
 
-def lift(organizations: Iterable[Organization], *, now: datetime, by: Any = None) -> int:
+def lift(organizations: Iterable[Organization], *, now: datetime, by: Person | None = None) -> int:
     """This is the place from now on, and these organizations send again. How many of them were fenced."""
     lifted = 0
     with transaction.atomic():

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from samizdat.accounts import pending_changes
-from samizdat.accounts.models import PendingChange
+from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.campaigns.sender_domain_check import Lookup, look_up_txt
 from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import dkim, rate
@@ -36,7 +36,12 @@ _LETTERS = {"ed25519": "e", "rsa": "r"}
 
 
 def add_domain(
-    organization: Any, name: str, *, now: datetime, by: Any = None, algorithms: tuple[str, ...] = dkim.ALGORITHMS
+    organization: Organization,
+    name: str,
+    *,
+    now: datetime,
+    by: Person | None = None,
+    algorithms: tuple[str, ...] = dkim.ALGORITHMS,
 ) -> SendingDomain:
     """A domain to sign for, with a new key of each algorithm. Of a second one no key becomes active before somebody has
     approved it (accounts/pending_changes.py). Errors: DomainRefused."""
@@ -71,7 +76,7 @@ def _domain_name(text: str) -> str:
     return name
 
 
-def warm_up(row: SendingDomain, plan: str, *, now: datetime, by: Any = None) -> SendingDomain:
+def warm_up(row: SendingDomain, plan: str, *, now: datetime, by: Person | None = None) -> SendingDomain:
     """How many letters go from this domain on its first day, the second and so on, by all routes together; the first
     one is today. "" ends it. Errors: DomainRefused.
     """
@@ -94,7 +99,7 @@ def add_key(
     algorithm: str = "",
     *,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     selector: str = "",
     private: bytes | None = None,
 ) -> DkimKey:
@@ -170,7 +175,9 @@ class DnsLookup:
     status: str
 
 
-def look(row: SendingDomain, *, now: datetime, by: Any = None, look_up: Lookup = look_up_txt) -> list[DnsLookup]:
+def look(
+    row: SendingDomain, *, now: datetime, by: Person | None = None, look_up: Lookup = look_up_txt
+) -> list[DnsLookup]:
     """Looks up the records of all keys that are not retired. A new key whose record is there is published then."""
     looks = []
     sealed = {known.id: known for known in dkim_keys.domain_row(row).keys if not known.is_altered}
@@ -188,7 +195,7 @@ def look(row: SendingDomain, *, now: datetime, by: Any = None, look_up: Lookup =
     return looks
 
 
-def say_published(key: DkimKey, *, now: datetime, by: Any = None) -> None:
+def say_published(key: DkimKey, *, now: datetime, by: Person | None = None) -> None:
     """A person says that the record is there: ours is not the only resolver. Errors: DomainRefused."""
     if not _move(key, ("new",), "published", "domain.key_published", now, by):
         raise _wrong_state(key)
@@ -197,7 +204,7 @@ def say_published(key: DkimKey, *, now: datetime, by: Any = None) -> None:
 # --- the life of a key ---
 
 
-def activate(key: DkimKey, *, now: datetime, by: Any = None) -> None:
+def activate(key: DkimKey, *, now: datetime, by: Person | None = None) -> None:
     """From now on this key signs. The one of its kind that did so retires: its record has to stay for OVERLAP days.
 
     Errors: DomainRefused for a key whose record nobody has seen.
@@ -269,7 +276,7 @@ def _altered(name: str) -> DomainRefused:
     return DomainRefused(sentence % {"name": name}, "selector", "altered")
 
 
-def activate_published(row: SendingDomain, *, now: datetime, by: Any = None) -> list[DkimKey]:
+def activate_published(row: SendingDomain, *, now: datetime, by: Person | None = None) -> list[DkimKey]:
     """Every key whose record is there; the newest of each kind."""
     newest = {key.algorithm: key for key in _keys(row).filter(state="published").order_by("pk")}
     for key in newest.values():
@@ -277,7 +284,7 @@ def activate_published(row: SendingDomain, *, now: datetime, by: Any = None) -> 
     return list(newest.values())
 
 
-def rotate(row: SendingDomain, *, now: datetime, by: Any = None, algorithm: str = "") -> list[DkimKey]:
+def rotate(row: SendingDomain, *, now: datetime, by: Person | None = None, algorithm: str = "") -> list[DkimKey]:
     """A successor for each active key that has none; nothing is signed with it before it is activated."""
     waiting = set(_keys(row).filter(state__in=("new", "published")).values_list("algorithm", flat=True))
     active = _keys(row).filter(state="active").order_by("algorithm")
@@ -288,7 +295,7 @@ def rotate(row: SendingDomain, *, now: datetime, by: Any = None, algorithm: str 
     return [add_key(row, key_algorithm, now=now, by=by) for key_algorithm in wanted]
 
 
-def retire(key: DkimKey, *, now: datetime, by: Any = None, approved: bool = False) -> PendingChange | None:
+def retire(key: DkimKey, *, now: datetime, by: Person | None = None, approved: bool = False) -> PendingChange | None:
     """This key never signs again, and its private half is forgotten. Its record may go once no queue holds its letters.
     For one that signs one admin is not enough (accounts/pending_changes.py).
 
@@ -310,7 +317,9 @@ def retire_due(now: datetime) -> int:
     return sum(moves)
 
 
-def remove_domain(row: SendingDomain, *, now: datetime, by: Any = None, approved: bool = False) -> PendingChange | None:
+def remove_domain(
+    row: SendingDomain, *, now: datetime, by: Person | None = None, approved: bool = False
+) -> PendingChange | None:
     """Takes a domain away with its keys: letters from it go out unsigned, or signed by the relay. Where one of them
     signs, one admin is not enough (accounts/pending_changes.py)."""
     if not approved and row.keys.filter(state="active").exists() and pending_changes.held(row.organization, by):
@@ -328,7 +337,7 @@ def _keys(row: SendingDomain) -> Any:
 
 
 def _move(
-    key: DkimKey, before: tuple[str, ...], state: str, kind: EventKind, now: datetime, by: Any, **changes: Any
+    key: DkimKey, before: tuple[str, ...], state: str, kind: EventKind, now: datetime, by: Person | None, **changes: Any
 ) -> bool:
     """WHERE is the lock: one of two who move the same key finds nothing to update."""
     with transaction.atomic():
@@ -341,7 +350,7 @@ def _move(
     return bool(moved)
 
 
-def _record(kind: EventKind, key: DkimKey, now: datetime, by: Any) -> None:
+def _record(kind: EventKind, key: DkimKey, now: datetime, by: Person | None) -> None:
     detail = {"domain": key.domain.name, "selector": key.selector, "algorithm": key.algorithm, "key": key.pk}
     record(kind, key.domain.organization, now=now, by=by, about=key.domain_id, detail=detail)
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import ab_test as contests
@@ -45,7 +46,7 @@ def release(
     campaign: Campaign,
     *,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     at: datetime | None = None,
     hold_minutes: int = 0,
     unsure: str | None = None,
@@ -203,7 +204,7 @@ def _make_sendable(
     frozen: int,
     written: str,
     now: datetime,
-    by: Any,
+    by: Person | None,
     at: datetime | None,
     hold_minutes: int,
     unsure: str,

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.campaigns.checks import broken_links
 from samizdat.campaigns.errors import CampaignError
@@ -40,7 +41,7 @@ class TooMuchAsked(DeliveryError):
     code = "too_much_asked"
 
 
-def ask(organization: Any, kind: str, about: int, *, now: datetime, by: Any, **words: Any) -> RemoteCheck:
+def ask(organization: Organization, kind: str, about: int, *, now: datetime, by: Person, **words: Any) -> RemoteCheck:
     """words: what the answer needs to know, and the page that shows it. Errors: TooMuchAsked."""
     open_ = RemoteCheck.objects.filter(organization=organization, done=None, asked__gt=now - PATIENCE)
     if open_.count() >= MOST:

@@ -1,12 +1,12 @@
 """Once more to those whom a letter did not reach: exactly those deliveries, and consent looked at again."""
 
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns import ab_test, translations
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.models import Campaign
@@ -31,7 +31,7 @@ def unreached(campaign: Campaign) -> dict[str, int]:
     return {STATES[state]: count for state, count in sql.unreached(campaign.edition.pk)}
 
 
-def resend(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
+def resend(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Campaign:
     """A draft to exactly those, with the text as it was written; the one that is there already, if there is one.
 
     Errors: WrongState, NobodyToWrite.

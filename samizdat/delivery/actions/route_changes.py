@@ -2,9 +2,9 @@
 letter, and be handed every address (threat model, T19; accounts/pending_changes.py)."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from samizdat.accounts import pending_changes
+from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail.outcome import DROPPED
 from samizdat.delivery.models import Route, RouteTotal
 from samizdat.events.actions import detail_of
@@ -21,19 +21,19 @@ ROUTE, CHANGED = "route", "route_changed"
 REMOVED = timedelta(days=30)
 
 
-def guards_new(organization: Any, by: Any) -> bool:
+def guards_new(organization: Organization, by: Person | None) -> bool:
     """Whether all admins are asked about a route that this person adds. About the first one ever they are not, since
     nothing has gone out yet; what was removed counts, so nobody makes theirs the first."""
     added = Event.objects.filter(organization=organization, kind="route.added").exists()
     return added and pending_changes.held(organization, by)
 
 
-def guards_change(route: Route, by: Any) -> bool:
+def guards_change(route: Route, by: Person | None) -> bool:
     """Whether they are asked about another server, user or password that this person gives a route."""
     return pending_changes.held(route.organization, by) and not _never_worked(route)
 
 
-def all_dropped(organization: Any, now: datetime) -> bool:
+def all_dropped(organization: Organization, now: datetime) -> bool:
     """Whether each provider has closed our account: then the next one need not wait, and they are only told. What an
     admin took out of use counts as if it lived, for that is what a thief would do first: a paused one always, since it
     can be resumed, and a removed one for a month."""
@@ -55,7 +55,7 @@ def _said_itself(route: Route) -> bool:
     return ITSELF in (answer or {})
 
 
-def _removed_alive(organization: Any, now: datetime) -> bool:
+def _removed_alive(organization: Organization, now: datetime) -> bool:
     events = Event.objects.filter(organization=organization, kind="route.removed", by__isnull=False)
     return any(not detail_of(event).get("dropped") for event in events.filter(at__gt=now - REMOVED))
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.crypto import seal
 from samizdat.core.mail import rate, refusals
@@ -69,11 +70,11 @@ def put_off(edition: int, provider: str, reply: Deferred | Refused, count: int, 
         record("campaign.provider_blocks", row.organization, now=now, about=row.campaign_id, detail=detail)
 
 
-def digest_of(organization: Any, provider: str) -> bytes:
+def digest_of(organization: Organization, provider: str) -> bytes:
     return digests(organization)(provider)
 
 
-def digests(organization: Any) -> Callable[[str], bytes]:
+def digests(organization: Organization) -> Callable[[str], bytes]:
     link = keyring.keys(organization).link
     assert link is not None
     secret = seal.derive(link.secret, "provider refusals")
@@ -228,7 +229,7 @@ def _release(edition: int, now: datetime) -> int:
     return held.update(due=now, first=now) if held.exists() else 0
 
 
-def lift(campaign: Campaign, *, now: datetime, by: Any = None, provider: str = "") -> int:
+def lift(campaign: Campaign, *, now: datetime, by: Person | None = None, provider: str = "") -> int:
     """The provider, or all that were put off in this campaign, is tried again. How many providers."""
     with transaction.atomic():
         rows = ProviderRefusal.objects.filter(edition__campaign=campaign, lifted=None).select_related("edition")
@@ -246,7 +247,7 @@ def lift(campaign: Campaign, *, now: datetime, by: Any = None, provider: str = "
     return count
 
 
-def accepts_again(organization: Any, address: str, *, now: datetime, by: Any = None) -> None:
+def accepts_again(organization: Organization, address: str, *, now: datetime, by: Person | None = None) -> None:
     """A test went to this address and was accepted: campaigns go on to its provider."""
     provider = refusals.of(address)
     rows = ProviderRefusal.objects.filter(

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import plugins
 from samizdat.accounts import pending_changes
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail import rate as pace
 from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery.actions import route_changes, sender_bans
@@ -52,12 +52,12 @@ class RouteTest:
 
 
 def add_route(
-    organization: Any,
+    organization: Organization,
     name: str,
     url: str,
     *,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     priority: int = 10,
     rate: str | None = None,
     connections: int | None = None,
@@ -123,7 +123,7 @@ def change_route(
     route: Route,
     *,
     now: datetime,
-    by: Any = None,
+    by: Person | None = None,
     name: str | None = None,
     url: str | None = None,
     password: str | None = None,
@@ -182,19 +182,19 @@ def _leads_elsewhere(changes: list[RouteChange]) -> bool:
     return any(change.word in LEADING for change in changes)
 
 
-def _ask_for(route: Route, now: datetime, by: Any) -> None:
+def _ask_for(route: Route, now: datetime, by: Person | None) -> None:
     details = {"name": route.name, "to": way_of(route).shown}
     pending_changes.ask(route.organization, route_changes.ROUTE, details, about=route.pk, now=now, by=by)
 
 
-def _ask_anew(route: Route, now: datetime, by: Any) -> None:
+def _ask_anew(route: Route, now: datetime, by: Person | None) -> None:
     """A route that waits leads elsewhere now: what somebody may be approving at this moment is another one."""
     for row in list(pending_changes.waiting(route.organization).filter(kind=route_changes.ROUTE, about=route.pk)):
         pending_changes.stop_about(route.organization, route_changes.ROUTE, route.pk, now=now, by=by)
         _ask_for(route, now, by or row.by)
 
 
-def use_approved(route: Route, *, now: datetime, by: Any) -> None:
+def use_approved(route: Route, *, now: datetime, by: Person | None) -> None:
     """A route that waited is used like any other."""
     keys, column = keyring.keys(route.organization), ("route", "settings", route.pk)
     with transaction.atomic():
@@ -205,7 +205,7 @@ def use_approved(route: Route, *, now: datetime, by: Any) -> None:
     record("route.resumed", route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
 
 
-def lead_as_approved(route: Route, wanted: dict[str, Any], *, now: datetime, by: Any) -> None:
+def lead_as_approved(route: Route, wanted: dict[str, Any], *, now: datetime, by: Person | None) -> None:
     """The settings that waited are in force, and a route that rested is tried again by them. Errors: RouteRefused."""
     before = way_of(route)
     settings = _settings(route.name, wanted["url"], wanted["password"], before.connections, before.rate)
@@ -225,7 +225,9 @@ def wait_from_now_on(number: int, now: datetime) -> None:
             record("route.awaits_approval", route.organization, now=now, about=number, detail={"name": route.name})
 
 
-def _write(route: Route, way: WayOut, wanted: dict[str, Any], changed: list[str], now: datetime, by: Any) -> None:
+def _write(
+    route: Route, way: WayOut, wanted: dict[str, Any], changed: list[str], now: datetime, by: Person | None
+) -> None:
     """wanted: URL and password. changed: words of what is another now. Errors: RouteRefused for a taken name."""
     keys = keyring.keys(route.organization)
     try:
@@ -320,7 +322,7 @@ def _place(priority: int) -> int:
     return priority
 
 
-def _refuse_taken(organization: Any, name: str, but: int = 0) -> None:
+def _refuse_taken(organization: Organization, name: str, but: int = 0) -> None:
     """Errors: RouteRefused where another route has this name; else the database complained of something else."""
     if Route.objects.filter(organization=organization, name=name).exclude(pk=but).exists():
         sentence = _("There is a route called %(name)s already. Choose another name.")
@@ -347,7 +349,7 @@ def _since(route: Route, plan: str, now: datetime) -> date | None:
     return route.warm_since if plan == route.warm_up else _today(route.organization, now) if plan else None
 
 
-def _today(organization: Any, now: datetime) -> date:
+def _today(organization: Organization, now: datetime) -> date:
     return now.astimezone(ZoneInfo(organization.timezone)).date()
 
 
@@ -368,12 +370,12 @@ def _refused(bad: pace.BadRate | plugins.BadRoute | plugins.NoSuchPlug) -> Route
     return RouteRefused(sentence.format(**bad.values) if bad.values else sentence, field)
 
 
-def pause_route(route: Route, *, now: datetime, by: Any = None) -> Route:
+def pause_route(route: Route, *, now: datetime, by: Person | None = None) -> Route:
     """Nothing more goes out by it; what is in flight is finished."""
     return _turn(route, "paused", "person", "route.paused", now, by)
 
 
-def resume_route(route: Route, *, now: datetime, by: Any = None) -> Route:
+def resume_route(route: Route, *, now: datetime, by: Person | None = None) -> Route:
     """It lives again, whatever it was condemned for, and for every domain. Errors: RouteRefused for one that waits for
     an approval."""
     with transaction.atomic():
@@ -383,7 +385,7 @@ def resume_route(route: Route, *, now: datetime, by: Any = None) -> Route:
         return _turn(route, "live", "", "route.resumed", now, by)
 
 
-def _resume_waiting(route: Route, now: datetime, by: Any) -> Route:
+def _resume_waiting(route: Route, now: datetime, by: Person | None) -> Route:
     """On the server itself, or once no provider is left, nobody has to be asked."""
     if by is not None and not route_changes.all_dropped(route.organization, now):
         raise RouteRefused(_still_waits(route))
@@ -398,7 +400,7 @@ def _still_waits(route: Route) -> str:
     return sentence % {"name": route.name}
 
 
-def _turn(route: Route, state: str, reason: str, kind: EventKind, now: datetime, by: Any) -> Route:
+def _turn(route: Route, state: str, reason: str, kind: EventKind, now: datetime, by: Person | None) -> Route:
     with transaction.atomic():
         mine = Route.objects.filter(pk=route.pk).exclude(state__in=("waiting", "removed"))
         if not mine.update(state=state, reason=reason, answer_sealed=b"", until=None, changed=now):
@@ -408,7 +410,7 @@ def _turn(route: Route, state: str, reason: str, kind: EventKind, now: datetime,
     return route
 
 
-def remove_route(route: Route, *, now: datetime, by: Any = None) -> None:
+def remove_route(route: Route, *, now: datetime, by: Person | None = None) -> None:
     """Takes a route away with its credentials. One that has sent something keeps its name in the reports."""
     with transaction.atomic():
         # One that waited was never used, so nothing is missed of it (route_changes.all_dropped).
@@ -438,7 +440,7 @@ def name_of_removed(name: str, number: int) -> str:
     return f"{name[: LONGEST_NAME - 12]} ({number})"
 
 
-def probe_route(route: Route, *, now: datetime, by: Any = None) -> RouteTest:
+def probe_route(route: Route, *, now: datetime, by: Person | None = None) -> RouteTest:
     """Connects, signs in and leaves again; the route is afterwards what this says of it (believe)."""
     verdict = asyncio.run(_probed(transport_for_test(route)))
     believe(route, replace(verdict, early=True), now=now, by=by)
@@ -484,7 +486,7 @@ def silent(transport: Any) -> RouteVerdict:
     return RouteVerdict("throttled", "no_answer", {"host": transport.route.leads_to, "detail": f"{ALTOGETHER:g} s"}, 60)
 
 
-def believe(route: Route, verdict: RouteVerdict, *, now: datetime, by: Any = None, domain: str = "") -> None:
+def believe(route: Route, verdict: RouteVerdict, *, now: datetime, by: Person | None = None, domain: str = "") -> None:
     """What a person's test found out. A good one wakes a condemned route; a bad one condemns it as a letter would.
 
     domain: that of the letter that was sent; one that was taken lifts its bar. A paused route stays paused: somebody
@@ -503,7 +505,9 @@ def believe(route: Route, verdict: RouteVerdict, *, now: datetime, by: Any = Non
     route.refresh_from_db()
 
 
-def condemn(route_id: int, verdict: RouteVerdict, now: datetime, domains: Collection[str] = (), by: Any = None) -> None:
+def condemn(
+    route_id: int, verdict: RouteVerdict, now: datetime, domains: Collection[str] = (), by: Person | None = None
+) -> None:
     """The provider dropped us or wants patience. What it said is kept, addresses taken out, sealed.
 
     A verdict on our set-up ('config') means the domains that it was given for: they are barred here, and the route

@@ -3,11 +3,11 @@
 import contextlib
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign, Edition
@@ -32,14 +32,14 @@ _CANCELLED = outcome.NUMBERS["cancelled"]
 UNFINISHED = ("scheduled", "held", "sending", "waiting", "paused")
 
 
-def pause(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
+def pause(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Campaign:
     """Nothing more leaves; what is in flight is finished. Errors: WrongState."""
     sentence = _("Only a campaign that is on its way can be paused.")
     states = ("scheduled", "held", "sending", "waiting")
     return _move(campaign, states, "paused", "person", "campaign.paused", now, by, sentence)
 
 
-def pause_released_by(organization: Any, person: int, *, now: datetime, by: Any = None) -> None:
+def pause_released_by(organization: Organization, person: int, *, now: datetime, by: Person | None = None) -> None:
     """All that this person released and that is on its way."""
     events = Event.objects.filter(organization=organization, kind="campaign.released", by=person)
     rows = Campaign.objects.select_related("organization").filter(organization=organization)
@@ -49,7 +49,7 @@ def pause_released_by(organization: Any, person: int, *, now: datetime, by: Any 
             pause(campaign, now=now, by=by)
 
 
-def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
+def resume(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Campaign:
     """Goes on where it was: to its schedule if that is still ahead, else sending. Mailbox providers that were put off
     are tried again, whether it is paused or not. Errors: Fenced, WrongState.
     """
@@ -70,7 +70,7 @@ def resume(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
     return campaign
 
 
-def _let_the_rest_go(campaign: Campaign, sentence: str, now: datetime, by: Any) -> Campaign:
+def _let_the_rest_go(campaign: Campaign, sentence: str, now: datetime, by: Person | None) -> Campaign:
     """A person has seen how the first wave went: the rest follows at once."""
     with transaction.atomic():
         Campaign.objects.filter(pk=campaign.pk, canary_state__in=("held", "stopped")).update(canary_state="passed")
@@ -84,7 +84,7 @@ def _move(
     reason: str,
     kind: EventKind,
     now: datetime,
-    by: Any,
+    by: Person | None,
     sentence: str,
 ) -> Campaign:
     with transaction.atomic():
@@ -99,7 +99,7 @@ def _move(
     return campaign
 
 
-def cancel(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
+def cancel(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Campaign:
     """Nobody else gets this letter. Who was still owed it is booked as cancelled; what is in flight is finished.
 
     Chunks that a living sender holds come back within a second and are booked by the clock. Errors: WrongState.
@@ -192,7 +192,7 @@ def _cancelled(edition: Edition, numbers: list[int], chunk: int, retry: bool) ->
 
 
 def settle(
-    campaign: Campaign, how: str, *, now: datetime, by: Any = None, numbers: Collection[int] | None = None
+    campaign: Campaign, how: str, *, now: datetime, by: Person | None = None, numbers: Collection[int] | None = None
 ) -> Campaign:
     """What becomes of the doubtful ones: `resend` (the same message once more) or `hold` (left as they are).
 
@@ -235,7 +235,7 @@ def written_again(campaign: Campaign) -> bool:
     return Campaign.objects.filter(resend_of=campaign).exclude(state="draft").exists()
 
 
-def _settle_some(campaign: Campaign, how: str, numbers: list[int], now: datetime, by: Any) -> None:
+def _settle_some(campaign: Campaign, how: str, numbers: list[int], now: datetime, by: Person | None) -> None:
     """Whether one was asked for that is not in doubt is looked at under the lock that every answer is booked under."""
     with transaction.atomic():
         edition = _locked(Edition.objects.get(campaign=campaign))

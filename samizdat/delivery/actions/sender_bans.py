@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Person
 from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery.models import Route, RouteDomain
 from samizdat.delivery.queries import bar_column
@@ -14,7 +14,7 @@ from samizdat.vault import keyring
 from samizdat.vault.sealed_json import seal_json
 
 
-def bar(route: Route, domains: Collection[str], verdict: RouteVerdict, now: datetime, by: Any = None) -> None:
+def bar(route: Route, domains: Collection[str], verdict: RouteVerdict, now: datetime, by: Person | None = None) -> None:
     """Nothing from these domains goes by this route any more. Known ones get the newest words and no second event."""
     values = dict(verdict.values)
     with transaction.atomic():
@@ -26,7 +26,7 @@ def bar(route: Route, domains: Collection[str], verdict: RouteVerdict, now: date
                 record("route.domain_banned", route.organization, now=now, by=by, about=route.pk, detail=detail)
 
 
-def lift(route: Route, domain: str | None = None, *, now: datetime, by: Any = None) -> list[str]:
+def lift(route: Route, domain: str | None = None, *, now: datetime, by: Person | None = None) -> list[str]:
     """Letters from this domain are tried by this route again; None: from all that were barred. Which those were."""
     rows = RouteDomain.objects.filter(route=route)
     with transaction.atomic():

@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from samizdat import plugins
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
+from samizdat.audience.models import Subscriber
 from samizdat.campaigns import ab_test
 from samizdat.campaigns.actions import flaws_error
 from samizdat.campaigns.content import proof_of, values_of
@@ -82,8 +84,8 @@ def send_test(
     to: list[str],
     *,
     now: datetime,
-    by: Any = None,
-    subscriber: Any = None,
+    by: Person | None = None,
+    subscriber: Subscriber | None = None,
     route: Route | None = None,
     version: int = 0,
 ) -> list[TestResult]:
@@ -133,7 +135,7 @@ def _first_for(domain: str, routes: list[Route]) -> Route | None:
     return next((route for route in routes if domain not in barred.get(route.pk, ())), routes[0] if routes else None)
 
 
-def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> TestResult:
+def send_probe(route: Route, to: str, *, now: datetime, by: Person | None = None) -> TestResult:
     """One short letter by this way, to see that it really sends; the route is afterwards what it said (believe).
 
     An answer about this address alone changes nothing about the route. Errors: BadAddress.
@@ -161,7 +163,7 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Any = None) -> TestR
     return tried
 
 
-def _known_sender(organization: Any) -> str:
+def _known_sender(organization: Organization) -> str:
     """An address the relay may know as ours: where bounces go, else From of the newest campaign that went out, else
     of the newest draft."""
     if kept := leading(organization).return_address:

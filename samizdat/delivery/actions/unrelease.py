@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from itertools import batched
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.audience.models import row_id
 from samizdat.campaigns import translations
 from samizdat.campaigns.digest import STUCK
@@ -21,7 +21,7 @@ from samizdat.delivery.queries import can_be_taken_back
 from samizdat.events.actions import record
 
 
-def take_back(campaign: Campaign, *, now: datetime, by: Any = None) -> Campaign:
+def take_back(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Campaign:
     """A draft again, with all that belongs to it: history, comments, links, answers, its test and its planned day.
 
     Killed half way it is a draft already, and the next release clears away what is left. Errors: WrongState once it

@@ -9,11 +9,12 @@ import io
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience.models import Import
 from samizdat.portability import age_decryption, read
 from samizdat.portability.errors import ExportRefused
@@ -55,11 +56,11 @@ def is_ours(path: Path) -> bool:
 
 
 def bring_back(
-    organization: Any,
+    organization: Organization,
     path: Path,
     *,
     now: Clock,
-    by: Any = None,
+    by: Person | None = None,
     identity: str = "",
     list_named: str = "",
     dry: bool = False,
@@ -114,9 +115,14 @@ def bring_upload(
 
 
 def _take(
-    organization: Any, opened: read.OpenedExport, row: Import, steps: "RestoreSteps", now: Clock, by: Any,
+    organization: Organization,
+    opened: read.OpenedExport,
+    row: Import,
+    steps: "RestoreSteps",
+    now: Clock,
+    by: Person | None,
     stop: Stop | None = None,
-) -> dict[str, int]:  # fmt: skip
+) -> dict[str, int]:
     coming = SubscriberRestore(organization, opened, row, now)
     try:
         coming.take(steps, by, stop)
@@ -128,7 +134,7 @@ def _take(
         raise
 
 
-def why_not(organization: Any, opened: read.OpenedExport, now: datetime) -> str:
+def why_not(organization: Organization, opened: read.OpenedExport, now: datetime) -> str:
     """Why this export could not come in: a sentence, "" for nothing. Errors: ImportTaken."""
     mark = fingerprint(organization, opened)
     if is_here(organization, opened) or begun_before(organization, mark, now) is not None:
@@ -140,7 +146,7 @@ def why_not(organization: Any, opened: read.OpenedExport, now: datetime) -> str:
     return ""
 
 
-def is_here(organization: Any, opened: read.OpenedExport) -> bool:
+def is_here(organization: Organization, opened: read.OpenedExport) -> bool:
     """Whether the same export came in before, whole."""
     return done_before(organization, fingerprint(organization, opened)) is not None
 

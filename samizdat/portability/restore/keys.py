@@ -1,8 +1,8 @@
 """Keys of links and of the index that come along, as former ones of this house."""
 
 from datetime import UTC, datetime
-from typing import Any
 
+from samizdat.accounts.models import Organization
 from samizdat.portability import read, value_limits
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
@@ -11,7 +11,9 @@ from samizdat.vault.models import VaultKey
 MOST_KEYS = 10_000
 
 
-def take_keys(organization: Any, opened: read.OpenedExport, now: datetime, wrapped: dict[str, str]) -> dict[int, int]:
+def take_keys(
+    organization: Organization, opened: read.OpenedExport, now: datetime, wrapped: dict[str, str]
+) -> dict[int, int]:
     """Takes the keys of links and of the index over, as former ones: index number in the file -> number here.
     `wrapped`: by wrap_keys(), for a process that may not wrap."""
     new, versions = _new_keys(organization, opened)
@@ -24,7 +26,7 @@ def take_keys(organization: Any, opened: read.OpenedExport, now: datetime, wrapp
     return versions
 
 
-def wrap_keys(organization: Any, opened: read.OpenedExport) -> dict[str, str]:
+def wrap_keys(organization: Organization, opened: read.OpenedExport) -> dict[str, str]:
     """The keys that an export brings, wrapped for this house: "kind:number" -> hex. Only the desk and commands may have
     a key wrapped (vault/keyserver.py); the worker, which brings it in, writes down what it is given here.
     Errors: ExportRefused."""
@@ -32,11 +34,11 @@ def wrap_keys(organization: Any, opened: read.OpenedExport) -> dict[str, str]:
     return {f"{kind}:{number}": _wrap(organization, kind, number, secret).hex() for kind, number, secret in new}
 
 
-def _wrap(organization: Any, kind: str, number: int, secret: bytes) -> bytes:
+def _wrap(organization: Organization, kind: str, number: int, secret: bytes) -> bytes:
     return keyring.open_source().wrap(keyring.label(kind, number, bytes(organization.uid)), secret)
 
 
-def _is_anothers(organization: Any, number: int, secret: bytes) -> bool:
+def _is_anothers(organization: Organization, number: int, secret: bytes) -> bool:
     """Whether another organization of the house has a key of this number and another secret. Its number stands in each
     of its letters, and with two of one number its readers could not leave: nobody meets it by chance."""
     rows = VaultKey.objects.select_related("organization").filter(kind="link", number=number)
@@ -44,7 +46,9 @@ def _is_anothers(organization: Any, number: int, secret: bytes) -> bool:
     return any(other.secret != secret for other in others)
 
 
-def _new_keys(organization: Any, opened: read.OpenedExport) -> tuple[list[tuple[str, int, bytes]], dict[int, int]]:
+def _new_keys(
+    organization: Organization, opened: read.OpenedExport
+) -> tuple[list[tuple[str, int, bytes]], dict[int, int]]:
     """(kind, number here, secret) of keys that are not here yet, and index number in the file -> number here."""
     payload = opened.table("keys.json")
     if not payload:

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports import ownership, uploads
 from samizdat.audience.models import ConsentRecord, Import, Subscriber
@@ -21,21 +22,21 @@ from samizdat.vault.sealed_json import open_json, seal_json
 SOURCE = "samizdat"
 
 
-def fingerprint(organization: Any, opened: read.OpenedExport) -> bytes:
+def fingerprint(organization: Organization, opened: read.OpenedExport) -> bytes:
     """Keyed, because a hash of a known export would prove that this house has it."""
     keys = keyring.keys(organization)
     checksums = ",".join(f"{name}:{of['sha256']}" for name, of in sorted(opened.manifest["files"].items()))
     return seal.keyed_hash(keys.index[keys.index_version], f"returned:{checksums}")
 
 
-def done_before(organization: Any, mark: bytes) -> dict[str, int] | None:
+def done_before(organization: Organization, mark: bytes) -> dict[str, int] | None:
     row = Import.objects.filter(organization=organization, source=SOURCE, fingerprint=mark, state="finished").first()
     if row is None:
         return None
     return {**row.counts, "added": 0, "unchanged": row.counts["rows"]}
 
 
-def begun_before(organization: Any, mark: bytes, now: datetime) -> Import | None:
+def begun_before(organization: Organization, mark: bytes, now: datetime) -> Import | None:
     """One of the same export that was killed or stopped. Of the desk's own the file may be gone after a day, and what
     came in by then waits for the same file to be given again. Errors: ImportTaken."""
     rows = Import.objects.filter(organization=organization, source=SOURCE, fingerprint=mark)
@@ -81,7 +82,7 @@ def finish_unchanged(row: Import, counts: dict[str, int], now: datetime) -> None
         uploads.drop(row)
 
 
-def insist_on_nobody(organization: Any) -> None:
+def insist_on_nobody(organization: Organization) -> None:
     """Numbers of the file must not meet those of anybody, nor of somebody whose consent is still on record."""
     if (
         Subscriber.objects.filter(organization=organization).exists()

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql as audience_sql
 from samizdat.audience import tags_and_fields
 from samizdat.audience.actions.forms import is_free
@@ -27,9 +27,15 @@ from samizdat.vault.sealed_json import open_json, seal_json
 
 
 def begin(
-    organization: Any, opened: read.OpenedExport, mark: bytes, named: str, highest: int, now: datetime, by: Any,
+    organization: Organization,
+    opened: read.OpenedExport,
+    mark: bytes,
+    named: str,
+    highest: int,
+    now: datetime,
+    by: Person | None,
     row: Import | None = None,
-) -> Import:  # fmt: skip
+) -> Import:
     """Lists, tags, fields and keys, and the row that a killed one goes on by: together or not at all. Numbers given
     out from now on lie above `highest`. `row`: of an upload, that of the command line is made here."""
     keys = keyring.keys(organization)
@@ -64,7 +70,12 @@ def _begun(row: Import, now: datetime) -> Import:
 
 
 def _make_places(
-    organization: Any, opened: read.OpenedExport, named: str, wrapped: dict[str, str], now: datetime, by: Any
+    organization: Organization,
+    opened: read.OpenedExport,
+    named: str,
+    wrapped: dict[str, str],
+    now: datetime,
+    by: Person | None,
 ) -> dict[str, dict[int, int]]:
     """Number in the file -> number here, of lists, fields, tags and index keys. Errors: ExportRefused."""
     lists = _lists(organization, opened, named, now, by)
@@ -78,7 +89,11 @@ def _make_places(
 
 
 def _take_tables(
-    organization: Any, opened: read.OpenedExport, places: dict[str, dict[int, int]], now: datetime, by: Any
+    organization: Organization,
+    opened: read.OpenedExport,
+    places: dict[str, dict[int, int]],
+    now: datetime,
+    by: Person | None,
 ) -> dict[str, int]:
     """What stands beside the people; how many segments and forms came. Errors: ExportRefused."""
     lists, fields, tags = places["lists"], places["fields"], places["tags"]
@@ -93,7 +108,9 @@ def _texts(held: dict[int, int]) -> dict[str, int]:
     return {str(number): here for number, here in held.items()}
 
 
-def _lists(organization: Any, opened: read.OpenedExport, named: str, now: datetime, by: Any) -> dict[int, int]:
+def _lists(
+    organization: Organization, opened: read.OpenedExport, named: str, now: datetime, by: Person | None
+) -> dict[int, int]:
     """Number in the file -> number here: a list of that name, or a new one with the number it had."""
     keys = keyring.keys(organization)
     here = {list_name(keys, row).casefold(): row for row in List.objects.filter(organization=organization)}
@@ -115,7 +132,7 @@ def _keep_digest(list_id: int, digest_settings: Any) -> None:
         List.objects.filter(id=list_id).update(digest_when=when, digest_round=round, digest_due=None)
 
 
-def _new_list(organization: Any, entry: dict[str, Any], name: str, now: datetime, by: Any) -> List:
+def _new_list(organization: Organization, entry: dict[str, Any], name: str, now: datetime, by: Person | None) -> List:
     """Its number is part of List-Id and of confirmation links, so it goes along where nobody has it."""
     keys = keyring.keys(organization)
     number, slug = entry["number"], str(entry.get("form") or "")
@@ -134,7 +151,7 @@ def _new_list(organization: Any, entry: dict[str, Any], name: str, now: datetime
     return row
 
 
-def _fields(organization: Any, opened: read.OpenedExport) -> dict[int, int]:
+def _fields(organization: Organization, opened: read.OpenedExport) -> dict[int, int]:
     """Number in the file -> number here: a field of that merge tag, or a new one, with the number it had if that is
     free: what a form asked for may name it."""
     keys = keyring.keys(organization)

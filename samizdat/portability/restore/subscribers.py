@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from samizdat import db
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_insert, consent_records, open_signups
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms
@@ -34,7 +35,7 @@ type Stop = Callable[[], bool]
 class SubscriberRestore:
     """Writes slice after slice, each with its counts and its place in one transaction."""
 
-    def __init__(self, organization: Any, opened: read.OpenedExport, row: Import, now: Clock) -> None:
+    def __init__(self, organization: Organization, opened: read.OpenedExport, row: Import, now: Clock) -> None:
         self.organization, self.opened, self.now = organization, opened, now
         self.row = self._taken(row)
         keys = self._keys = keyring.keys(organization)
@@ -57,7 +58,7 @@ class SubscriberRestore:
         row.refresh_from_db()
         return row
 
-    def take(self, steps: RestoreSteps, by: Any, stop: Stop | None = None) -> None:
+    def take(self, steps: RestoreSteps, by: Person | None, stop: Stop | None = None) -> None:
         """Errors: subscribers.ExportStopped, between two slices."""
         with db.bulk_writing():
             self._people(steps, stop)
@@ -86,7 +87,7 @@ class SubscriberRestore:
                 audience_sql.insert_suppressions(rows)
             counts["others_suppressed"] += len(rows)
 
-    def _besides(self, by: Any, stop: Stop | None) -> None:
+    def _besides(self, by: Person | None, stop: Stop | None) -> None:
         places = base.Places(self.row, self.now(), by, self._lists, self._tags).load()
         for part in registry.parts():
             if stop and stop():
@@ -187,7 +188,7 @@ class SubscriberRestore:
         if not mine.update(counts=counts, row_no=page[-1].number + 1, heartbeat=self.now(), tries=0):
             raise ImportTaken
 
-    def finish(self, by: Any) -> dict[str, int]:
+    def finish(self, by: Person | None) -> dict[str, int]:
         with transaction.atomic():
             done = {"state": "finished", "owner": "", "finished": self.now(), "counts": self.row.counts}
             if not Import.objects.filter(pk=self.row.pk, owner=self.row.owner).update(**done):

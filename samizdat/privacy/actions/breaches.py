@@ -2,12 +2,12 @@
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import grants
+from samizdat.accounts.models import Organization, Person
 from samizdat.delivery.models import Route
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
@@ -21,7 +21,9 @@ from samizdat.vault.sealed_json import seal_json
 _SLACK = timedelta(minutes=5)
 
 
-def note_breach(organization: Any, asked: AffectedFilter, *, now: datetime, by: Any = None) -> Breach:
+def note_breach(
+    organization: Organization, asked: AffectedFilter, *, now: datetime, by: Person | None = None
+) -> Breach:
     """Writes it down with the counts of this moment. Errors: RightsError."""
     _check(organization, asked, now)
     impact = affected(organization, asked)
@@ -40,14 +42,14 @@ def note_breach(organization: Any, asked: AffectedFilter, *, now: datetime, by: 
     return breach
 
 
-def write_breach(breach: Breach, *, notes: str, done: str, now: datetime, by: Any = None) -> None:
+def write_breach(breach: Breach, *, notes: str, done: str, now: datetime, by: Person | None = None) -> None:
     """What is known by now, and what was done."""
     with transaction.atomic():
         _seal(breach, replace(told_of(breach), notes=notes.strip(), done=done.strip()))
         record("breach.updated", breach.organization, about=breach.pk, by=by, now=now)
 
 
-def decide_no_risk(breach: Breach, *, now: datetime, by: Any = None) -> None:
+def decide_no_risk(breach: Breach, *, now: datetime, by: Person | None = None) -> None:
     """Nobody is at risk: the authority need not be told (article 33(1)). Why, stands in the notes."""
     with transaction.atomic():
         _seal(breach, replace(told_of(breach), no_risk=True))
@@ -57,7 +59,7 @@ def decide_no_risk(breach: Breach, *, now: datetime, by: Any = None) -> None:
 _NOTIFIED: dict[str, EventKind] = {"authority": "breach.authority_notified", "readers": "breach.readers_notified"}
 
 
-def tell(breach: Breach, whom: str, *, now: datetime, by: Any = None) -> None:
+def tell(breach: Breach, whom: str, *, now: datetime, by: Person | None = None) -> None:
     """Somebody was told: `authority` or `readers`. The first time counts."""
     kind = _NOTIFIED[whom]
     column = f"told_{whom}"
@@ -72,7 +74,7 @@ def _seal(breach: Breach, notice: BreachNotice) -> None:
     breach.save(update_fields=["notes_sealed"])
 
 
-def _check(organization: Any, asked: AffectedFilter, now: datetime) -> None:
+def _check(organization: Organization, asked: AffectedFilter, now: datetime) -> None:
     if asked.kind not in KINDS:
         raise PrivacyError(_("Choose what got out."), "kind")
     if asked.noticed > now + _SLACK:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat import formatting
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
 from samizdat.audience import bulk_insert, consent_records, consent_writer, queries
 from samizdat.audience import sql as audience_sql
@@ -38,6 +39,7 @@ from samizdat.privacy import retention_rules
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Renewal
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 # Subscribers of one transaction: counting only reads; tagging writes two rows each; leaving takes some milliseconds.
 COUNT, TAG, MOVE = 2000, 500, 25
@@ -51,7 +53,7 @@ _WORKING = ("counting", "choosing", "moving", "undoing", "closing")
 # -- what people press ------------------------------------------------------------------------------------------
 
 
-def count_consent(list: List, *, now: datetime, by: Any = None) -> Renewal:
+def count_consent(list: List, *, now: datetime, by: Person | None = None) -> Renewal:
     """Begins with counting how strong and how old the consent of a list is. Errors: RightsError."""
     with transaction.atomic():
         List.objects.select_for_update(no_key=True).get(id=list.id)
@@ -62,7 +64,7 @@ def count_consent(list: List, *, now: datetime, by: Any = None) -> Renewal:
     return renewal
 
 
-def choose(renewal: Renewal, pairs: Sequence[tuple[str, str]], *, now: datetime, by: Any = None) -> None:
+def choose(renewal: Renewal, pairs: Sequence[tuple[str, str]], *, now: datetime, by: Person | None = None) -> None:
     """Which strengths and ages are asked; the worker gives their people the tag. Errors: RightsError."""
     pairs = [pair for pair in pairs if renewal.counts.get(pair[0], {}).get(pair[1])]
     if not pairs:
@@ -77,7 +79,7 @@ def choose(renewal: Renewal, pairs: Sequence[tuple[str, str]], *, now: datetime,
         record("reconsent.people_chosen", organization, about=renewal.pk, by=by, now=now)
 
 
-def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Any = None) -> Campaign:
+def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Person | None = None) -> Campaign:
     """Drafts the letter with its button; a person reads it and releases it like any other. Errors: RightsError."""
     days = (deadline - _day(now)).days
     if not SHORTEST <= days <= LONGEST:
@@ -92,7 +94,7 @@ def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Any = N
     return letter
 
 
-def remind(renewal: Renewal, *, now: datetime, by: Any = None) -> Campaign:
+def remind(renewal: Renewal, *, now: datetime, by: Person | None = None) -> Campaign:
     """Drafts a second letter to those who have not answered. Errors: RightsError."""
     _has_tag(renewal)
     if renewal.state != "asking" or renewal.letter is None or renewal.letter.state != "finished":
@@ -109,7 +111,7 @@ def remind(renewal: Renewal, *, now: datetime, by: Any = None) -> Campaign:
     return reminder
 
 
-def move_out(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
+def move_out(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
     """The deadline has passed: who did not answer leaves the list, and can be brought back for a week as one.
 
     Errors: RightsError, while there is time left, or too little was given since the letter went out.
@@ -123,7 +125,7 @@ def move_out(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
         record("reconsent.move_started", renewal.organization, about=renewal.pk, by=by, now=now)
 
 
-def take_back(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
+def take_back(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
     """Everybody who was moved out is on the list again. Errors: RightsError after the week."""
     if renewal.undo_until is None or _day(now) > renewal.undo_until:
         raise PrivacyError(_("The week to take it back is over."), "too_late")
@@ -132,7 +134,7 @@ def take_back(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
         record("reconsent.move_undone", renewal.organization, about=renewal.pk, by=by, now=now)
 
 
-def close(renewal: Renewal, *, now: datetime, by: Any = None) -> None:
+def close(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
     """Ends it: nobody is moved out any more, and the tag goes. Errors: RightsError."""
     with transaction.atomic():
         _step(renewal, ("counted", "ready", "asking", "moved"), "closing", after=0)
@@ -187,7 +189,7 @@ def _day(now: datetime) -> date:
 # -- the letter -------------------------------------------------------------------------------------------------
 
 
-def _draft(renewal: Renewal, deadline: date, now: datetime, by: Any, *, again: bool) -> Campaign:
+def _draft(renewal: Renewal, deadline: date, now: datetime, by: Person | None, *, again: bool) -> Campaign:
     organization = renewal.organization
     name = queries.name_of(renewal.list)
     sender = _sender(renewal)
@@ -229,7 +231,7 @@ def _sender(renewal: Renewal) -> dict[str, str]:
 # -- her answer -------------------------------------------------------------------------------------------------
 
 
-def stay(organization: Any, campaign: Campaign | None, subscriber: Subscriber, *, now: datetime) -> bool:
+def stay(organization: Organization, campaign: Campaign | None, subscriber: Subscriber, *, now: datetime) -> bool:
     """She pressed the button. False when the question is not open, was not put to her, or she left by herself since:
     an old link brings nobody back."""
     if campaign is None:
@@ -451,7 +453,7 @@ def _weighed(renewal: Renewal, ids: Sequence[int], now: datetime) -> list[tuple[
     return results
 
 
-def _told(keys: Any, blob: bytes, number: int, fact: consent.ConsentFact) -> date | None:
+def _told(keys: OrganizationKeys, blob: bytes, number: int, fact: consent.ConsentFact) -> date | None:
     """When she agreed, as far as anybody told: of an import the readable day is that of the import."""
     at = seal.pick(keys.open(blob, *consent_records.RECORD, number), consent.AT) if blob else ""
     if at:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.audience import bulk_consent_writer
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import CLEANED, NUMBER_MASK, PENDING, SUBSCRIBED, UNSUBSCRIBED, List, Subscription, row_id
@@ -71,7 +72,7 @@ def preview(list: List, rules: RetentionRules, now: datetime) -> ExpiringRows:
     return ExpiringRows(people, campaigns, deliveries, unsettled)
 
 
-def retain(list: List, rules: RetentionRules, *, now: datetime, by: Any = None) -> None:
+def retain(list: List, rules: RetentionRules, *, now: datetime, by: Person | None = None) -> None:
     """From tonight on the list keeps things so long and no longer. Errors: RightsError."""
     _check(rules.left_days, retention_rules.LEFT_DAYS, _("Days are a number from %(least)s to %(most)s, or nothing."))
     _check(

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext, pgettext_lazy
 
 from samizdat import formatting
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.audience.actions import new_seed
 from samizdat.audience.segments import describe
@@ -351,7 +352,7 @@ def _what_is_missing(node: BuilderNode) -> str:
 class Builder:
     """What an organization's conditions can be about, and the form that asks for them."""
 
-    def __init__(self, organization: Any, names_: describe.Names) -> None:
+    def __init__(self, organization: Organization, names_: describe.Names) -> None:
         self.organization, self.names = organization, names_
 
     @cached_property

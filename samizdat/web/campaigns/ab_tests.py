@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from samizdat.campaigns import ab_test as campaigns
 from samizdat.campaigns import counted_links
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
 from samizdat.core import ab_test
 from samizdat.core.totals import FEWEST, is_few, rounded
 from samizdat.delivery.actions.ab_test import TestGroup, parts
@@ -15,7 +16,7 @@ from samizdat.web import labels
 from samizdat.web.templatetags.desk import moment
 
 
-def table(campaign: Any) -> dict[str, Any] | None:
+def table(campaign: Campaign) -> dict[str, Any] | None:
     """heads, rows, totals; None where there was no test."""
     test_groups = parts(campaign)
     if not test_groups:
@@ -36,28 +37,28 @@ def table(campaign: Any) -> dict[str, Any] | None:
     }
 
 
-def _presses(campaign: Any, test_groups: list[TestGroup]) -> dict[int, int]:
+def _presses(campaign: Campaign, test_groups: list[TestGroup]) -> dict[int, int]:
     """place of a version -> clicks that the test goes by: as they stand, or stood when it was decided."""
     if campaign.test_state == "running":
         return campaigns.presses_of(campaign)
     return {part.version.place: part.version.presses for part in test_groups if part.version}
 
 
-def _unsaid(campaign: Any) -> set[int]:
+def _unsaid(campaign: Campaign) -> set[int]:
     """Versions of which one link has too few clicks to say: the sum of all its links would say it."""
     if campaign.ab_metric != "clicks" or campaigns.link_of(campaign):
         return set()
     return {row.place for row in counted_links.pressed(campaign.edition) if is_few(row.total)}
 
 
-def _few_left(campaign: Any, test_groups: list[TestGroup]) -> bool:
+def _few_left(campaign: Campaign, test_groups: list[TestGroup]) -> bool:
     """Whether one of the numbers of those who left is small: with the others and their sum it could be worked out."""
     by_version = [part.version.left for part in test_groups if part.version]
     return any(is_few(many) for many in (*by_version, campaign.unsubscribes - sum(by_version)))
 
 
 def _row(
-    campaign: Any,
+    campaign: Campaign,
     part: TestGroup,
     states: list[str],
     heads: list[str],
@@ -82,7 +83,7 @@ def _row(
     }
 
 
-def _different(campaign: Any, part: TestGroup) -> str:
+def _different(campaign: Campaign, part: TestGroup) -> str:
     if part.version is None:
         won = campaign.test_winner
         if won is None:
@@ -96,7 +97,7 @@ def _different(campaign: Any, part: TestGroup) -> str:
     return "; ".join(filter(None, (change.subject[:100], sender, text)))
 
 
-def _said(campaign: Any) -> str:
+def _said(campaign: Campaign) -> str:
     if campaign.test_state != "running":
         return ""
     sentence = {
@@ -108,7 +109,7 @@ def _said(campaign: Any) -> str:
     return sentence % {"at": moment(campaign.test_at)} if "%(at)s" in sentence else sentence
 
 
-def planned(campaign: Any) -> str:
+def planned(campaign: Campaign) -> str:
     """One sentence for the send page; "" where no test is planned."""
     if not campaign.test_share:
         return ""

@@ -9,20 +9,23 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import queries as accounts
+from samizdat.accounts.models import Organization
 from samizdat.campaigns.drafts import comments
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
 from samizdat.core.content.blocks.compare import lines
 from samizdat.core.content.blocks.merge_versions import Block, numbered
+from samizdat.web.request import DeskRequest
 
 QUOTED = 80
 
 
-def names_of(organization: Any) -> dict[int, str]:
+def names_of(organization: Organization) -> dict[int, str]:
     """People of the organization by their number."""
     return {member.person.pk: member.name for member in accounts.members(organization)}
 
 
-def comment_facts(organization: Any, campaign: Any) -> dict[str, Any]:
+def comment_facts(organization: Organization, campaign: Campaign) -> dict[str, Any]:
     """For parts/comments.html: (comment, who, how its block is called now) each, and the blocks to choose from."""
     names, blocks = names_of(organization), named_blocks(campaign)
     called = dict(blocks)
@@ -36,7 +39,7 @@ def comment_facts(organization: Any, campaign: Any) -> dict[str, Any]:
     }
 
 
-def named_blocks(campaign: Any) -> list[tuple[str, str]]:
+def named_blocks(campaign: Campaign) -> list[tuple[str, str]]:
     """(id, how it is called in a list: its number and how it begins) of each block, at the top and in columns."""
     draft = draft_of(campaign)
     if draft.format != "blocks" or not draft.body:
@@ -54,7 +57,7 @@ def _named(blocks: Iterable[Block], within: str) -> Iterator[tuple[str, str]]:
                 yield from _named(inner.get("content", ()), f"{within}{number}.{column}.")
 
 
-def unsaved(request: Any, href: str, sentence: str = "") -> HttpResponse:
+def unsaved(request: DeskRequest, href: str, sentence: str = "") -> HttpResponse:
     """The page for a text that was sent and has no place to be stored in any more: it is shown, to be copied. sentence:
     why; else because the letter is no draft any more.
     """

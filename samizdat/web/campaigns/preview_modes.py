@@ -9,15 +9,18 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.queries.lists import FieldView
 from samizdat.campaigns.content import values_of
+from samizdat.campaigns.models import Campaign
 from samizdat.core.content.merge.tree import MergeCondition
 from samizdat.core.content.message import CompiledContent
 from samizdat.core.content.render import TemplateEdge, fill
 from samizdat.core.content.render.screen_reader import Line, aloud
 from samizdat.web import read_limits
 from samizdat.web.campaigns import previews
+from samizdat.web.request import DeskRequest
 
 # What Gmail shows of a letter before it cuts it off, in bytes of HTML.
 GMAIL = 102 * 1024
@@ -53,7 +56,7 @@ _INVERTED = (
 )
 
 
-def frame(campaign: Any, now: datetime, kind: str, values: Mapping[str, str]) -> str | None:
+def frame(campaign: Campaign, now: datetime, kind: str, values: Mapping[str, str]) -> str | None:
     """The letter for a frame; None for a kind that does not exist."""
     if kind not in FRAMES:
         return None
@@ -70,7 +73,7 @@ class PreviewReader:
     everything: bool = False
 
 
-def reader_for(request: Any, asked: str, proof: Any) -> PreviewReader:
+def reader_for(request: DeskRequest, asked: str, proof: Any) -> PreviewReader:
     """`asked`: "all", or the number of a reader as the desk writes it; anything else is somebody without fields.
     Errors: TooFast."""
     if asked == EVERYTHING:
@@ -81,7 +84,7 @@ def reader_for(request: Any, asked: str, proof: Any) -> PreviewReader:
     return PreviewReader(previews.sample())
 
 
-def invented(organization: Any, letter: Any) -> dict[str, str]:
+def invented(organization: Organization, letter: Any) -> dict[str, str]:
     """Somebody who has a value in every field, and fits every condition that can be fitted together with others."""
     values = {"FNAME": _("Maria"), "LNAME": _("Petrova")}
     for view in audience.fields(organization):

@@ -20,6 +20,7 @@ from samizdat.campaigns import queries
 from samizdat.campaigns.checks import CheckedContent, broken_links, spelling
 from samizdat.campaigns.content import ContentFinding, content_of, findings
 from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.rendering import render
 from samizdat.core.content.checks.width import fixed_width
 from samizdat.core.content.problems import SENTENCES
@@ -133,7 +134,7 @@ def text(proof: Any, values: dict[str, str]) -> str:
 
 
 def page(
-    campaign: Any, now: datetime, kind: str, values: dict[str, str], draft: Draft | None = None, at: int = 0
+    campaign: Campaign, now: datetime, kind: str, values: dict[str, str], draft: Draft | None = None, at: int = 0
 ) -> str | None:
     """The HTML part; None for a kind that does not exist.
 
@@ -157,7 +158,7 @@ def settled(letter: RenderedContent, values: dict[str, str], kind: str) -> str:
     return settle(fill(letter.html, values), "dark" if kind == "dark" else "light")
 
 
-def shown_at_desk(organization: Any, whole: str) -> str:
+def shown_at_desk(organization: Organization, whole: str) -> str:
     """A page with our pictures from the desk, with words in the place of everybody else's, and whole in a narrow
     frame.
     """
@@ -216,12 +217,12 @@ def _mark(node: Any) -> bool:
     return False
 
 
-def picture_url(organization: Any, picture: Any) -> str:
+def picture_url(organization: Organization, picture: Any) -> str:
     """Where readers will find it."""
     return f"{leading(organization).public_url}/m/{picture.slug}.{picture.kind}"
 
 
-def _with_own_pictures(organization: Any, whole: str) -> str:
+def _with_own_pictures(organization: Organization, whole: str) -> str:
     """Our pictures come from the desk while the letter is a draft: outside nobody can see them yet."""
     base = re.escape(leading(organization).public_url)
     return re.sub(rf"{base}/m/([0-9a-f]{{8,40}})\.\w{{2,5}}", lambda match: _shown(organization, match[1]), whole)
@@ -260,7 +261,7 @@ def _foreign(image: re.Match[str]) -> str:
     )
 
 
-def _shown(organization: Any, slug: str) -> str:
+def _shown(organization: Organization, slug: str) -> str:
     token = signing.dumps([organization.pk, slug], salt=_SIGNER)
     return reverse("shown-picture", args=[token])
 

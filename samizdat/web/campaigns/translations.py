@@ -12,6 +12,7 @@ from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import checks, translations
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
 from samizdat.core.languages import MOST
 from samizdat.core.languages import normal as normalized
 from samizdat.delivery.click_stats import VersionGroup, groups
@@ -32,14 +33,14 @@ class LanguageTab:
     word: str = ""
 
 
-def tabs(campaign: Any, now: datetime) -> list[LanguageTab]:
+def tabs(campaign: Campaign, now: datetime) -> list[LanguageTab]:
     """The letter, then its other languages by their names; [] where it has one. 20 ms each: every one is compiled."""
     whole = translations.whole(campaign)
     others = translations.versions(whole)
     return [_tab(version, campaign, now) for version in [whole, *translations.in_order(others)]] if others else []
 
 
-def _tab(version: Any, campaign: Any, now: datetime) -> LanguageTab:
+def _tab(version: Any, campaign: Campaign, now: datetime) -> LanguageTab:
     kind, word = _state(version, now)
     return LanguageTab(
         version.pk,
@@ -61,7 +62,7 @@ def _state(version: Any, now: datetime) -> tuple[str, str]:
     return "stop", ngettext("%(n)s flaw stops it", "%(n)s flaws stop it", len(codes)) % {"n": len(codes)}
 
 
-def offered(campaign: Any) -> list[tuple[str, str]]:
+def offered(campaign: Campaign) -> list[tuple[str, str]]:
     """(code, name) of languages that can be added; [] where no version may be."""
     whole = translations.whole(campaign)
     there = {normalized(whole.language), *whole.languages.values_list("language", flat=True)}
@@ -70,7 +71,7 @@ def offered(campaign: Any) -> list[tuple[str, str]]:
     return [(code, name) for code, name in every_language() if code not in there]
 
 
-def who_gets_which(campaign: Any, now: datetime) -> list[dict[str, Any]]:
+def who_gets_which(campaign: Campaign, now: datetime) -> list[dict[str, Any]]:
     """For the send page: each version and how many get it now."""
     try:
         language_shares = shares(campaign, now)
@@ -83,7 +84,7 @@ def who_gets_which(campaign: Any, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def went(campaign: Any) -> dict[str, Any] | None:
+def went(campaign: Campaign) -> dict[str, Any] | None:
     """For the report: each version, its subject, what became of it and where it is read; None where one went."""
     rows = list(campaign.edition.variants.exclude(language="").order_by("variant_no"))
     if not rows:

@@ -9,9 +9,11 @@ from django.utils.translation import ngettext
 from samizdat import formatting
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.campaigns import approval, translations
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.delivery import bounces, campaign_checks, dkim_keys, queries
@@ -21,6 +23,7 @@ from samizdat.events import queries as events
 from samizdat.web import labels
 from samizdat.web.campaigns import previews
 from samizdat.web.permissions import address
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count, moment
 
 
@@ -33,7 +36,7 @@ def domain_in(email: str) -> str:
 
 
 def checklist(
-    request: Any, campaign: Any, draft: Any, reach: RecipientsBreakdown, now: datetime
+    request: DeskRequest, campaign: Campaign, draft: Any, reach: RecipientsBreakdown, now: datetime
 ) -> list[dict[str, str]]:
     """What must be right before it goes, what is worth a look, what is fine; the worst first."""
     organization = request.organization
@@ -55,7 +58,7 @@ def _item(kind: str, title: str, text: str, href: str = "", link: str = "") -> d
     return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
 
 
-def _every_flaw(request: Any, campaign: Any, now: datetime) -> list[dict[str, str]]:
+def _every_flaw(request: DeskRequest, campaign: Campaign, now: datetime) -> list[dict[str, str]]:
     """What the checks say of each version, with the name of its language where there are several."""
     others = translations.in_order(translations.versions(campaign))
     if not others:
@@ -66,7 +69,7 @@ def _every_flaw(request: Any, campaign: Any, now: datetime) -> list[dict[str, st
     return [item | {"title": f"{name}: {item['title']}"} for name, item in named_items]
 
 
-def _flaws(request: Any, campaign: Any, now: datetime) -> dict[str, str]:
+def _flaws(request: DeskRequest, campaign: Campaign, now: datetime) -> dict[str, str]:
     proof = proof_of(campaign, now)
     checks = previews.checks(proof, draft_of(campaign), campaign_checks.look(campaign, now, proof=proof))
     href = address(request.organization, "campaign", campaign.pk)
@@ -79,7 +82,7 @@ def _flaws(request: Any, campaign: Any, now: datetime) -> dict[str, str]:
     return _item("good", _("No flaw stops it"), _("Way out, text part, headers and merge tags are in order."))
 
 
-def _house(request: Any, organization: Any) -> list[dict[str, str]]:
+def _house(request: DeskRequest, organization: Organization) -> list[dict[str, str]]:
     items, href = [], address(organization, "settings") if request.role == "admin" else ""
     if organization.sending_locked:
         text = labels.campaign_reason("fenced")
@@ -94,7 +97,7 @@ def _house(request: Any, organization: Any) -> list[dict[str, str]]:
     return items
 
 
-def _routes(request: Any, organization: Any, domain: str) -> dict[str, str]:
+def _routes(request: DeskRequest, organization: Organization, domain: str) -> dict[str, str]:
     routes = queries.routes(organization)
     living = [route for route in routes if route.state in ("live", "throttled")]
     usable = [route for route in living if domain not in (bar.domain for bar in route.barred)]
@@ -120,7 +123,7 @@ def _routes(request: Any, organization: Any, domain: str) -> dict[str, str]:
     return _item("good", _("The routes live"), _("In this order: %(names)s.") % {"names": names})
 
 
-def _people(request: Any, campaign: Any, reach: RecipientsBreakdown) -> dict[str, str]:
+def _people(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown) -> dict[str, str]:
     if reach.broken:
         href = address(request.organization, "campaign", campaign.pk)
         return _item("stop", _("Whom it goes to is gone"), reach.broken, href, _("Choose"))
@@ -140,7 +143,7 @@ def _people(request: Any, campaign: Any, reach: RecipientsBreakdown) -> dict[str
     )
 
 
-def _gathered(campaign: Any, reach: RecipientsBreakdown) -> str:
+def _gathered(campaign: Campaign, reach: RecipientsBreakdown) -> str:
     many = reach.without.get("digest", 0)
     who = ngettext(
         "%(number)s reader wants the letters of this list gathered, and nobody wants them by themselves.",
@@ -156,7 +159,7 @@ def _gathered(campaign: Any, reach: RecipientsBreakdown) -> str:
     return f"{who} {then}" % {"number": count(many), "when": moment(due)}
 
 
-def _second_person(request: Any, campaign: Any) -> list[dict[str, str]]:
+def _second_person(request: DeskRequest, campaign: Campaign) -> list[dict[str, str]]:
     """What a second person has said. It stops the release where the organization wants her yes."""
     standing, stops = approval.standing(campaign), leading(request.organization).requires_approval
     kind = "stop" if stops else "care"
@@ -181,7 +184,7 @@ def _second_person(request: Any, campaign: Any) -> list[dict[str, str]]:
     return [_item("stop", _("A second person has not agreed yet"), text, "#second", _("Ask"))]
 
 
-def _test(organization: Any, campaign: Any) -> dict[str, str]:
+def _test(organization: Organization, campaign: Campaign) -> dict[str, str]:
     tested = events.about(organization, "campaign.tested", campaign.pk)
     if tested:
         text = _("%(when)s. Look at it on a phone; we do not know who opened it.") % {"when": moment(tested.at)}
@@ -189,7 +192,7 @@ def _test(organization: Any, campaign: Any) -> dict[str, str]:
     return _item("care", _("No test was sent"), _("Send one to yourself and read it on a phone."), "#test", _("Test"))
 
 
-def _bounces(request: Any, organization: Any, draft: Any) -> dict[str, str]:
+def _bounces(request: DeskRequest, organization: Organization, draft: Any) -> dict[str, str]:
     if kept := leading(organization).return_address:
         text = _("Mail that cannot be handed over comes back to %(address)s.") % {"address": kept}
         return _item("good", _("Bounces have a place"), text)
@@ -201,7 +204,7 @@ def _bounces(request: Any, organization: Any, draft: Any) -> dict[str, str]:
     return _item("care", _("Bounces go to the sender"), text % {"address": draft.from_email}, href, _("Settings"))
 
 
-def _signed(request: Any, organization: Any, draft: Any) -> dict[str, str]:
+def _signed(request: DeskRequest, organization: Organization, draft: Any) -> dict[str, str]:
     """Whether we sign, or the provider of a route has to, or nobody does."""
     signature = dkim_keys.signature_of(organization, domain_in(draft.from_email))
     if signature.by == "waiting":

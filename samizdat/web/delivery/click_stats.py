@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.campaigns.models import Campaign
 from samizdat.core import totals
 from samizdat.delivery import click_stats
 from samizdat.delivery.click_stats import FEW
@@ -13,7 +14,7 @@ from samizdat.web import charts
 MOST_BARS = 12
 
 
-def table(campaign: Any) -> dict[str, Any] | None:
+def table(campaign: Campaign) -> dict[str, Any] | None:
     """rows and their picture; None where the letter counts nothing."""
     if not click_stats.counted(campaign):
         return None
@@ -33,7 +34,7 @@ def _in(version: str) -> str:
     return f" ({version})" if version else ""
 
 
-def rows(campaign: Any) -> list[list[str]]:
+def rows(campaign: Campaign) -> list[list[str]]:
     """Part, name, presses: for the file of a report."""
     links = click_stats.links(campaign)
     lines = [[_("link"), f"{row.number}: {row.url}{_in(row.version)}", row.shown_total] for row in links]
@@ -44,7 +45,7 @@ def rows(campaign: Any) -> list[list[str]]:
     ]
 
 
-def asked(campaign: Any) -> list[dict[str, Any]]:
+def asked(campaign: Campaign) -> list[dict[str, Any]]:
     """The question of each version, its answers with how often they were given, and their picture."""
     questions = []
     for question in click_stats.questions(campaign):
@@ -68,7 +69,7 @@ def asked(campaign: Any) -> list[dict[str, Any]]:
     return questions
 
 
-def answer_rows(campaign: Any) -> list[list[str]]:
+def answer_rows(campaign: Campaign) -> list[list[str]]:
     """Part, name, how often: for the file of a report."""
     return [
         [_("answer"), answer + _in(question.version), FEW if few else str(count)]

@@ -1,13 +1,13 @@
 """Who gets a letter and who does not, as an addition in words; and when, in her readers' zone and in her own."""
 
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.accounts.models import Person
 from samizdat.dbclock import comes_twice
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown
 from samizdat.formatting import shaped
@@ -50,7 +50,7 @@ def rows(whom: RecipientsBreakdown) -> list[LabelRow]:
     return lines
 
 
-def times(person: Any, at: datetime) -> list[tuple[str, str, str]]:
+def times(person: Person, at: datetime) -> list[tuple[str, str, str]]:
     """(whose, when, city): of the readers first, then of the one who writes where her zone is another one."""
     readers = timezone.get_current_timezone_name()
     entries = [(_("Your readers"), shaped(at, "moment"), zone_city(readers))]

@@ -24,7 +24,7 @@ COLUMNS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "left")
 ON_PAGE = ("accepted", "refused", "left")
 
 
-def of_letter(campaign: Any) -> dict[str, int]:
+def of_letter(campaign: Campaign) -> dict[str, int]:
     return {name: getattr(campaign, name) for name in COLUMNS[:-1]} | {"left": campaign.unsubscribes}
 
 
@@ -35,7 +35,7 @@ def heads(names: Sequence[str] = COLUMNS) -> list[str]:
     return [named[name] for name in names]
 
 
-def heard(campaign: Any) -> dict[str, Any]:
+def heard(campaign: Campaign) -> dict[str, Any]:
     """What readers said of a letter, as far as anybody here knows."""
     poll_counts = click_stats.heard(campaign)
     return {
@@ -52,7 +52,7 @@ def file_of(rows: Iterable[list[str]]) -> str:
     return "".join(csv_lines(map(escaped, rows)))
 
 
-def letter_rows(campaign: Any, report: Any) -> list[list[str]]:
+def letter_rows(campaign: Campaign, report: Any) -> list[list[str]]:
     """Part, name, people: the totals, then by route, by mailbox provider and by version."""
     counted = of_letter(campaign)
     rows = [[_("Part"), _("Name"), _("People")]]

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.imports.row_errors import sentence_of
@@ -23,6 +24,7 @@ from samizdat.web.csv_lines import csv_lines
 from samizdat.web.exports.views import restores
 from samizdat.web.imports import plans
 from samizdat.web.permissions import EVERYONE, WRITERS, View, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.uploads import PIECE, PieceUploadHandler
 
 LARGEST = 500 * 1024 * 1024
@@ -31,7 +33,7 @@ GOING = ("uploading", "reading", "waiting", "running")
 
 
 @door(see=EVERYONE)
-def imports(request: Any) -> HttpResponse:
+def imports(request: DeskRequest) -> HttpResponse:
     """The first step, and what was brought in before."""
     facts = {
         "lists": queries.lists(request.organization),
@@ -46,7 +48,7 @@ def _takes_pieces(view: View) -> View:
     """Seals each piece the moment it comes in. The check against forgery reads the form, so it comes after."""
     checked = csrf_protect(view)
 
-    def taking(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def taking(request: DeskRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         lists = queries.lists(request.organization)
         # Which list it goes into is asked on the next page. An export of our own format brings its lists along.
         first = _likely(request.organization, lists) if lists else None
@@ -68,12 +70,12 @@ def _takes_pieces(view: View) -> View:
     return csrf_exempt(taking)
 
 
-def _refused(request: Any, sentence: str) -> HttpResponse:
+def _refused(request: DeskRequest, sentence: str) -> HttpResponse:
     messages.error(request, sentence)
     return go(request, "imports")
 
 
-def _likely(organization: Any, lists: Any) -> Any:
+def _likely(organization: Organization, lists: Any) -> Any:
     """Where the last ones were brought in, else the first."""
     before = queries.imports(organization).filter(state="finished").values_list("list_id", flat=True).first()
     here = {list_view.id for list_view in lists}
@@ -82,7 +84,7 @@ def _likely(organization: Any, lists: Any) -> Any:
 
 @deed(WRITERS)
 @_takes_pieces
-def upload(request: Any, started: Any, handler: PieceUploadHandler) -> HttpResponse:
+def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> HttpResponse:
     files = request.FILES.getlist("files")
     refusal = ""
     if handler.refusal:
@@ -97,7 +99,7 @@ def upload(request: Any, started: Any, handler: PieceUploadHandler) -> HttpRespo
         refusal = _("This is no export of Samizdat’s own format. Make a list first, then bring it into that.")
     else:
         try:
-            actions.finish_upload(started, [file.name for file in files], now=timezone.now())
+            actions.finish_upload(started, [file.name or "" for file in files], now=timezone.now())
         except AudienceError as refused:
             refusal = str(refused)
     if refusal:
@@ -108,7 +110,7 @@ def upload(request: Any, started: Any, handler: PieceUploadHandler) -> HttpRespo
 
 
 @deed(WRITERS)
-def paste(request: Any) -> HttpResponse:
+def paste(request: DeskRequest) -> HttpResponse:
     """Addresses out of a box: sealed like a file, and looked at like one."""
     text, lists = request.POST.get("pasted", "").strip(), queries.lists(request.organization)
     if not text or not lists:
@@ -126,7 +128,7 @@ def paste(request: Any) -> HttpResponse:
     return go(request, "import", started.pk)
 
 
-def _import(request: Any, import_id: int) -> Any:
+def _import(request: DeskRequest, import_id: int) -> Any:
     row = queries.import_by_id(request.organization, import_id)
     if row is None:
         raise Http404
@@ -134,7 +136,7 @@ def _import(request: Any, import_id: int) -> Any:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def one_import(request: Any, import_id: int) -> HttpResponse:
+def one_import(request: DeskRequest, import_id: int) -> HttpResponse:
     """The page of an import, by how far it is. POST: the changed plan, to look again or to bring in."""
     row = _import(request, import_id)
     ours = row.source == arriving.SOURCE
@@ -149,7 +151,7 @@ def one_import(request: Any, import_id: int) -> HttpResponse:
     return render(request, "web/imports/result.html", _result_facts(request, row))
 
 
-def _decide(request: Any, row: Any) -> HttpResponse:
+def _decide(request: DeskRequest, row: Any) -> HttpResponse:
     plan = actions.read_plan(row)["plan"]
     if row.state != "found" or not plan:
         return go(request, "import", row.pk)
@@ -176,7 +178,7 @@ def _decide(request: Any, row: Any) -> HttpResponse:
     return go(request, "import", row.pk)
 
 
-def _found_facts(request: Any, row: Any) -> dict[str, Any]:
+def _found_facts(request: DeskRequest, row: Any) -> dict[str, Any]:
     report, details = actions.read_report(row), actions.read_plan(row)
     counts, fields = report.get("counts") or {}, queries.fields(request.organization)
     labels = plans.labels(details["plan"]) | {entry.tag: entry.label for entry in fields}
@@ -272,7 +274,7 @@ def _progress_facts(row: Any) -> dict[str, Any]:
 
 
 @door(see=EVERYONE)
-def progress(request: Any, import_id: int) -> HttpResponse:
+def progress(request: DeskRequest, import_id: int) -> HttpResponse:
     """The live part of the page; once there is something else to see it has the page loaded again."""
     row = _import(request, import_id)
     if row.state not in GOING:
@@ -282,7 +284,7 @@ def progress(request: Any, import_id: int) -> HttpResponse:
     return render(request, "web/imports/progress.html", _progress_facts(row))
 
 
-def _result_facts(request: Any, row: Any) -> dict[str, Any]:
+def _result_facts(request: DeskRequest, row: Any) -> dict[str, Any]:
     counts = row.counts or {}
     rows = [labels.LabelRow(word, counts.get(name, 0)) for name, word in (
         ("added", _("added")), ("updated", _("updated")), ("unchanged", _("unchanged")), ("rejected", _("rejected"))
@@ -311,7 +313,7 @@ def _result_facts(request: Any, row: Any) -> dict[str, Any]:
 
 
 @deed(WRITERS)
-def cancel_import(request: Any, import_id: int) -> HttpResponse:
+def cancel_import(request: DeskRequest, import_id: int) -> HttpResponse:
     """Before it runs: as if it had never been uploaded. While it runs: it stops, and what is in stays."""
     row = actions.cancel(_import(request, import_id), now=timezone.now(), by=request.person)
     if row.state in GOING:
@@ -322,7 +324,7 @@ def cancel_import(request: Any, import_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def go_on(request: Any, import_id: int) -> HttpResponse:
+def go_on(request: DeskRequest, import_id: int) -> HttpResponse:
     """A stopped import goes on where it was."""
     row = _import(request, import_id)
     if row.source == arriving.SOURCE:
@@ -335,7 +337,7 @@ def go_on(request: Any, import_id: int) -> HttpResponse:
 
 
 @door(see=WRITERS)
-def rejected(request: Any, import_id: int) -> StreamingHttpResponse:
+def rejected(request: DeskRequest, import_id: int) -> StreamingHttpResponse:
     """The lines that were not taken, as CSV: file, line, reason."""
     row = _import(request, import_id)
     response = StreamingHttpResponse(_rejected_lines(row), content_type="text/csv; charset=utf-8")

@@ -12,6 +12,7 @@ from typing import Any
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.audience.actions.consent import BY_LINK
 from samizdat.audience.consent_records import CROWDS, FEWER, RETURNED, purpose_in, what_in
@@ -72,7 +73,7 @@ class LeavingAlarm:
         return self.answer is not None and self.answer.kind == UNDO
 
 
-def unanswered(organization: Any, now: datetime) -> list[Event]:
+def unanswered(organization: Organization, now: datetime) -> list[Event]:
     """Alarms that nobody has decided about, the newest first; none that is older than a month."""
     answered = {event.about for event in events.newest(organization, MANY, ANSWERS)}
     raised = events.newest(organization, MANY, (ALARM,))
@@ -112,7 +113,7 @@ def figures(what: str, appeals: bool) -> tuple[str, str, str]:
     return _("subscribed before"), left, _("still subscribed then")
 
 
-def leaving_at(organization: Any, number: int) -> LeavingAlarm:
+def leaving_at(organization: Organization, number: int) -> LeavingAlarm:
     """An alarm by the number of its event. Errors: Http404."""
     alarm = _alarm(organization, number)
     detail = detail_of(alarm)
@@ -135,13 +136,13 @@ def leaving_at(organization: Any, number: int) -> LeavingAlarm:
     )
 
 
-def answer(alarm: Event, kind: EventKind, *, now: datetime, by: Any) -> None:
+def answer(alarm: Event, kind: EventKind, *, now: datetime, by: Person | None) -> None:
     """An admin's decision. The first one stands: said twice it changes nothing."""
     if not Event.objects.filter(organization=alarm.organization, kind__in=ANSWERS, about=alarm.id).exists():
         record(kind, alarm.organization, now=now, about=alarm.id, by=by)
 
 
-def _alarm(organization: Any, number: int) -> Event:
+def _alarm(organization: Organization, number: int) -> Event:
     rows = Event.objects.select_related("organization")
     event = rows.filter(id=number, organization=organization, kind=ALARM).first()
     if event is None:
@@ -149,7 +150,7 @@ def _alarm(organization: Any, number: int) -> Event:
     return event
 
 
-def _left_in(organization: Any, alarm: Event, alarm_details: dict[str, Any]) -> int:
+def _left_in(organization: Organization, alarm: Event, alarm_details: dict[str, Any]) -> int:
     """Everybody who did it in the hours of the alarm, as the worker would undo it."""
     groups, purpose = set(alarm_details["groups"]), purpose_in(alarm_details)
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
@@ -163,13 +164,13 @@ def _left_in(organization: Any, alarm: Event, alarm_details: dict[str, Any]) -> 
     return len({number for detail in mine for number in detail["numbers"]})
 
 
-def _usual(organization: Any, listed: Any, day: date) -> int:
+def _usual(organization: Organization, listed: Any, day: date) -> int:
     """How many left this list by a link in the month before that day, a day."""
     grown = audience.growth(organization, day - USUAL, day - timedelta(days=1), listed)
     return round(sum(row.left for row in grown if row.way in BY_LINK) / USUAL.days)
 
 
-def _back(organization: Any, alarm: Event, answer: Event | None) -> int | None:
+def _back(organization: Organization, alarm: Event, answer: Event | None) -> int | None:
     """How many came back; None until it is done."""
     if answer is None or answer.kind != UNDO:
         return None

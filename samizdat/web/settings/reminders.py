@@ -1,22 +1,22 @@
 """What the law or a deadline asks of somebody, for the first page: breaches that run out, renewals that wait."""
 
-from typing import Any
-
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.campaigns import approval, senders
 from samizdat.privacy import breach_register
 from samizdat.privacy.actions import silent, why_not_yet
 from samizdat.privacy.models import Breach, Renewal
 from samizdat.web.permissions import WRITERS, address
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count, moment
 
 
-def needs(request: Any) -> list[dict[str, str]]:
+def needs(request: DeskRequest) -> list[dict[str, str]]:
     """In the shape of home's own: kind, title, text, href, link."""
     items = []
     if request.role == "admin":
@@ -41,7 +41,7 @@ NO_ROUTE = lazy(
 )
 
 
-def of_forms(request: Any) -> list[dict[str, str]]:
+def of_forms(request: DeskRequest) -> list[dict[str, str]]:
     """Sign-ups whose mail cannot leave: with how many there are, where the worker has counted some."""
     organization, items = request.organization, []
     waiting = queries.unmailed(organization)
@@ -57,12 +57,12 @@ def of_forms(request: Any) -> list[dict[str, str]]:
     return items
 
 
-def _untold(organization: Any) -> list[Breach]:
+def _untold(organization: Organization) -> list[Breach]:
     rows = Breach.objects.select_related("organization").filter(organization=organization, told_authority=None)
     return [row for row in rows.order_by("noticed")[:20] if not breach_register.told_of(row).no_risk][:2]
 
 
-def _of_breach(request: Any, row: Breach) -> dict[str, str]:
+def _of_breach(request: DeskRequest, row: Breach) -> dict[str, str]:
     text = _("%(what)s. The authority has to be told until %(until)s, or it is written down why not.")
     values = {"what": breach_register.KINDS[row.kind], "until": moment(breach_register.deadline(row))}
     return _need(
@@ -70,7 +70,7 @@ def _of_breach(request: Any, row: Breach) -> dict[str, str]:
     )
 
 
-def _of_renewals(request: Any) -> list[dict[str, str]]:
+def _of_renewals(request: DeskRequest) -> list[dict[str, str]]:
     now, items = timezone.now(), []
     rows = Renewal.objects.select_related("organization", "list", "letter", "tag").filter(state="asking")
     for row in rows.filter(organization=request.organization, deadline__lt=now.date()):
@@ -85,7 +85,7 @@ def _of_renewals(request: Any) -> list[dict[str, str]]:
     return items
 
 
-def _of_approvals(request: Any) -> list[dict[str, str]]:
+def _of_approvals(request: DeskRequest) -> list[dict[str, str]]:
     """Letters that wait for the yes of a second person, who is anybody but the one who asked."""
     items = []
     for row in approval.waiting_for(request.organization, request.person):

@@ -4,11 +4,12 @@ from typing import Any
 
 from django import template
 
+from samizdat.campaigns.models import Campaign
 from samizdat.delivery import queries
 
 register = template.Library()
 
 
 @register.inclusion_tag("web/rights/folded.html")
-def folded_note(campaign: Any) -> dict[str, Any]:
+def folded_note(campaign: Campaign) -> dict[str, Any]:
     return {"day": queries.folded(campaign) if campaign.state in ("finished", "cancelled") else None}

@@ -14,12 +14,15 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from samizdat import formatting, labels
+from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import rate
 from samizdat.core.mail.masking import masked
 from samizdat.core.unsafe_text import marked
 from samizdat.web import labels as words
 from samizdat.web import resume_after_sign_in
 from samizdat.web.campaigns import previews
+from samizdat.web.permissions import has_page
+from samizdat.web.request import DeskRequest
 
 register = template.Library()
 
@@ -103,12 +106,11 @@ def keep_typed(context: dict[str, Any], name: str = "", *args: Any, to: str = ""
     return format_html('<input type="hidden" name="{}" value="{}">', resume_after_sign_in.MARK, mark)
 
 
-def _page_of(request: Any) -> str:
+def _page_of(request: DeskRequest) -> str:
     """This page, to come back to: a button's own address shows none."""
     if request.method == "GET":
         return str(request.get_full_path())
-    has_page = request.resolver_match.func.door["see"]
-    return str(request.path if has_page else reverse("home", args=[request.organization.slug]))
+    return str(request.path if has_page(request) else reverse("home", args=[request.organization.slug]))
 
 
 @register.simple_tag
@@ -118,7 +120,7 @@ def state(shape: str, word: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def campaign_state(context: dict[str, Any], campaign: Any) -> SafeString:
+def campaign_state(context: dict[str, Any], campaign: Campaign) -> SafeString:
     if campaign.state in ("sending", "waiting") and context["desk"].sending_locked:
         return state(*words.campaign_state("on_hold"))
     taken_back = campaign.state == "cancelled" and campaign.cancelled == campaign.frozen

@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 
 from samizdat.campaigns.archive import share_links
+from samizdat.campaigns.models import Campaign
 
 register = template.Library()
 
@@ -13,7 +14,7 @@ NEWEST = 3
 
 
 @register.inclusion_tag("web/campaigns/parts/outside.html", takes_context=True)
-def said_outside(context: dict[str, Any], campaign: Any, most: int = NEWEST) -> dict[str, Any]:
+def said_outside(context: dict[str, Any], campaign: Campaign, most: int = NEWEST) -> dict[str, Any]:
     """The newest answers; 0 for all of them."""
     answers = share_links.answers(campaign)
     shown = answers[:most] if most else answers

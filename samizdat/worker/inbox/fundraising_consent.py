@@ -11,12 +11,13 @@ from typing import Any
 
 from samizdat import phrases_override
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms, fundraising_consent
 from samizdat.audience.actions.expire_signups import last_day
 from samizdat.audience.actions.mail_quota import once_a_day
-from samizdat.audience.models import List
+from samizdat.audience.models import List, Subscriber
 from samizdat.campaigns import senders
 from samizdat.core.consent import APPEALS
 from samizdat.core.content.phrases import language_for
@@ -30,12 +31,12 @@ from samizdat.worker.mail import service_mail
 PURPOSE = "asks"
 
 
-def number_for(list_: Any, at: datetime) -> int:
+def number_for(list_: List, at: datetime) -> int:
     """What the link says that asks for the appeals of one list."""
     return forms.dated(list_.id, at.astimezone(UTC).date())
 
 
-def words_to(subscriber: Any, list_: Any) -> str:
+def words_to(subscriber: Subscriber, list_: List) -> str:
     """What stands beside the box in her settings: the words of the house, else ours."""
     words = phrases_override.words_to(subscriber.language, subscriber.organization.language)
     return fundraising_consent.words_for(list_, words.language) or words["asks.words"]
@@ -79,7 +80,7 @@ def ask(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: Any, now: date
     return isinstance(outcome, Accepted | Unsure | Refused) or given_up(envelope, now)
 
 
-def _mail(organization: Any, asked: ConsentQuestion, now: datetime) -> Outcome | None:
+def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> Outcome | None:
     """None where the list has no sender yet, or nobody knows where the link would lead."""
     subscriber, lists = asked.subscriber, asked.lists
     sender = senders.sender_of(lists[0])
@@ -114,7 +115,7 @@ def proven(envelope: OpenedEnvelope, now: datetime) -> None:
         publicdb.set_token_state(text, "agreed")
 
 
-def agree(organization: Any, subscriber: Any, number: int, now: datetime, sent_at: datetime) -> bool:
+def agree(organization: Organization, subscriber: Subscriber, number: int, now: datetime, sent_at: datetime) -> bool:
     """Whether anything that the link with this number asked for is agreed to now: of those whose letters she gets."""
     about, day = forms.without_day(number), forms.day_in(number)
     if day < last_day(sent_at):

@@ -14,12 +14,13 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.preferences import PreferenceChoice
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import NUMBER_MASK
+from samizdat.audience.models import NUMBER_MASK, List, Subscriber
 from samizdat.core.crypto import tokens
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
@@ -122,7 +123,7 @@ def _sheet(proven: Unsubscribe) -> dict[str, Any] | None:
     return None
 
 
-def _appeals(subscriber: Any, list_: Any, settings: preferences.ReaderPreferences) -> dict[str, Any] | None:
+def _appeals(subscriber: Subscriber, list_: List, settings: preferences.ReaderPreferences) -> dict[str, Any] | None:
     """Her box for appeals for money and the words beside it; None where nobody asks her."""
     return (
         None
@@ -179,7 +180,7 @@ def _proven(envelope: OpenedEnvelope) -> Unsubscribe | None:
 # -- what her mailbox proved ------------------------------------------------------------------------------------
 
 
-def mailed_token(organization: Any, purpose: str, number: int, now: datetime, mark: int = 0) -> str:
+def mailed_token(organization: Organization, purpose: str, number: int, now: datetime, mark: int = 0) -> str:
     """A token for one of MAILED. It says on which day it was made, and for moving which address it is about."""
     keys = keyring.keys(organization)
     assert keys.link is not None
@@ -202,7 +203,7 @@ def drop_data(event: Event, now: datetime) -> None:
     )
 
 
-def read_mailed(organization: Any, purpose: str, text: str, now: datetime) -> tuple[Any, int] | None:
+def read_mailed(organization: Organization, purpose: str, text: str, now: datetime) -> tuple[Any, int] | None:
     """(subscriber, mark) of a mailed token; None when it is not ours, too old, or she is not here any more."""
     if purpose not in MAILED:
         return None

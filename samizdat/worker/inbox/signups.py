@@ -15,12 +15,13 @@ from typing import Any
 
 from samizdat import phrases_override
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, tell_unmailed
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscription
+from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscriber, Subscription
 from samizdat.campaigns import senders
 from samizdat.core import consent
 from samizdat.core.consent import APPEALS, LETTERS
@@ -174,7 +175,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     return _write(envelope, wanted, subscriber, target, now)
 
 
-def _has_all(organization: Any, wanted: str, target: SignupTarget) -> Any:
+def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> Any:
     """Who she is, where she gets all that was asked for but appeals."""
     known = audience_queries.subscriber_at(organization, wanted)
     # Whose mail came back for good is subscribed and gets nothing: her confirmation is what lifts that.
@@ -267,13 +268,13 @@ def _on_record(envelope: OpenedEnvelope, known: Any, target: SignupTarget) -> bo
     return all(audience.asked(list_, known, _day(envelope), envelope.at) for list_ in target.lists)
 
 
-def _read_by_her(list_: Any, details: dict[str, Any], purpose: str, read: str) -> str:
+def _read_by_her(list_: List, details: dict[str, Any], purpose: str, read: str) -> str:
     """The words of the form that she read: one of the list's versions, and no text that a public process makes up."""
     known = {wording.text for wording in audience.wordings(list_, purpose)}
     return read if read.strip() in known else str(details.get(_DETAILS[purpose], ""))
 
 
-def _appeals_read(list_: Any, envelope: OpenedEnvelope) -> str:
+def _appeals_read(list_: List, envelope: OpenedEnvelope) -> str:
     """Those beside the box that she ticked; "" where she did not, or the form has none."""
     details, read = audience_queries.details_of(list_), str(envelope.words.get("appeals") or "")
     return _read_by_her(list_, details, APPEALS, read) if read and details.get(_DETAILS[APPEALS]) else ""
@@ -282,7 +283,7 @@ def _appeals_read(list_: Any, envelope: OpenedEnvelope) -> str:
 # -- the mail ---------------------------------------------------------------------------------------------------
 
 
-def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Any, target: SignupTarget, now: datetime) -> bool:
+def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target: SignupTarget, now: datetime) -> bool:
     sender = senders.sender_of(target.lists[0])
     if not leading(envelope.organization).public_url:
         return given_up(envelope, now)  # Nobody knows where their link would lead.
@@ -312,7 +313,9 @@ def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Any, target: Signu
     return given_up(envelope, now)
 
 
-def composed(organization: Any, name: str, token: str, words: PhraseTable, appeals: str = "") -> tuple[str, str]:
+def composed(
+    organization: Organization, name: str, token: str, words: PhraseTable, appeals: str = ""
+) -> tuple[str, str]:
     """(subject, text) of the mail. appeals: the words of the box that was ticked."""
     asked = [
         words["confirm.asked"] % {"list": name},

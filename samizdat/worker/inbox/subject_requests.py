@@ -16,6 +16,7 @@ from typing import Any
 
 from samizdat import phrases_override
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day
@@ -133,7 +134,7 @@ def _allowed(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
     return SubjectRequest(subscriber, lists[0], "move", to, mark)
 
 
-def _forget(organization: Any, number: int, wishes: Iterable[str], now: datetime) -> None:
+def _forget(organization: Organization, number: int, wishes: Iterable[str], now: datetime) -> None:
     """Links that were mailed about other mailboxes lead nowhere from now on, and their pages say so."""
     days = [now - timedelta(days=back) for back in range(MAILED_DAYS + 1)]
     for mark in [preferences.mark_of(organization, wish) for wish in wishes]:
@@ -176,7 +177,7 @@ def _hinted(address: str) -> str:
 
 
 def _carried(
-    organization: Any, sender: tuple[str, str], to: str, subject: str, lines: Iterable[str], now: datetime
+    organization: Organization, sender: tuple[str, str], to: str, subject: str, lines: Iterable[str], now: datetime
 ) -> bool:
     """Whether it may be forgotten: taken, or refused for good."""
     outcome = service_mail.send(organization, sender, to, subject, "\n\n".join(lines) + "\n", now)

@@ -17,6 +17,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience import sql as audience_sql
@@ -24,7 +25,7 @@ from samizdat.audience.actions import forms, fundraising_consent, preferences
 from samizdat.audience.actions.consent import BY_LINK
 from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
 from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
-from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscription
+from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscriber, Subscription
 from samizdat.campaigns.ab_test import count_leaving
 from samizdat.campaigns.models import Edition
 from samizdat.core import consent
@@ -189,7 +190,7 @@ def _proven(envelope: OpenedEnvelope, editions: dict[int, Any], purposes: tuple[
     return Unsubscribe(envelope, subscriber, tuple(List.objects.filter(id__in=hers)), token.edition)
 
 
-def _edition(organization: Any, number: int, editions: dict[int, Any]) -> Any:
+def _edition(organization: Organization, number: int, editions: dict[int, Any]) -> Any:
     """An edition with its letter and list; `editions` remembers."""
     if number not in editions:
         rows = Edition.objects.select_related("campaign__list").filter(campaign__organization=organization)
@@ -243,7 +244,7 @@ def prefer(proven: Unsubscribe, choice: PreferenceChoice, now: datetime) -> None
 
 
 def _tell(
-    organization: Any,
+    organization: Organization,
     what: str,
     who: Mapping[tuple[int, str], list[int]],
     now: datetime,
@@ -307,7 +308,7 @@ def _back(envelopes: list[OpenedEnvelope], now: datetime) -> None:
     _settle(envelopes, ((unsubscribe.envelope, "back") for unsubscribe in back))
 
 
-def _counted(subscriber: Any, list_: Any, change: Change, moved: Moved, now: datetime) -> bool:
+def _counted(subscriber: Subscriber, list_: List, change: Change, moved: Moved, now: datetime) -> bool:
     """Does the change; what it makes of the letters she left by goes into `moved`: (edition, she) -> by how many.
 
     Her consent records alone tell it, so nobody's click is kept, and what is done twice is counted once.
@@ -337,7 +338,7 @@ def group_of(now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H")
 
 
-def _alarm(organization: Any, what: str, list_id: int, purpose: str, group: str, now: datetime) -> None:
+def _alarm(organization: Organization, what: str, list_id: int, purpose: str, group: str, now: datetime) -> None:
     """Says that unusually many leave a list, or its appeals, come back, or choose fewer letters: of each hour once."""
     if what == RETURNED:
         detail = _too_many_returned(organization, list_id, purpose, group, now)
@@ -348,7 +349,7 @@ def _alarm(organization: Any, what: str, list_id: int, purpose: str, group: str,
 
 
 def _too_many(
-    organization: Any, what: str, list_id: int, purpose: str, group: str, now: datetime
+    organization: Organization, what: str, list_id: int, purpose: str, group: str, now: datetime
 ) -> dict[str, Any] | None:
     """What an alarm says, of the shortest window in which there are too many. Groups that were told are not counted
     again: they have an alarm, by which they are undone."""
@@ -372,7 +373,7 @@ def _too_many(
     return None
 
 
-def _told(organization: Any, what: str, list_id: int, purpose: str, since: datetime) -> set[str]:
+def _told(organization: Organization, what: str, list_id: int, purpose: str, since: datetime) -> set[str]:
     """Groups that alarms named."""
     alarms = _alarms_of(organization, what, list_id, purpose, since - timedelta(hours=1))
     return {group for _alarm, detail in alarms for group in detail["groups"]}
@@ -391,7 +392,7 @@ def _limit(window: Window, of: int, usual: Mapping[int, int]) -> float:
     return max(share, min(ALARM_TIMES * fullest, ALARM_SHARE_MOST * share))
 
 
-def _usual(organization: Any, what: str, list_id: int, purpose: str, until: datetime) -> dict[int, int]:
+def _usual(organization: Organization, what: str, list_id: int, purpose: str, until: datetime) -> dict[int, int]:
     """Days before `until` -> how many left the list by a link. Nothing else is counted by the day."""
     if (what, purpose) != (LEFT, consent.LETTERS):
         return {}
@@ -405,7 +406,7 @@ def _usual(organization: Any, what: str, list_id: int, purpose: str, until: date
 
 
 def _too_many_returned(
-    organization: Any, list_id: int, purpose: str, group: str, now: datetime
+    organization: Organization, list_id: int, purpose: str, group: str, now: datetime
 ) -> dict[str, Any] | None:
     since = now - TAKES_BACK
     for alarm, detail in _alarms_of(organization, RETURNED, list_id, purpose, since - timedelta(hours=1)):
@@ -429,7 +430,7 @@ def _raised(what: str, groups: list[str], count: int, of: int, purpose: str) -> 
 
 
 def _alarms_of(
-    organization: Any, what: str, list_id: int, purpose: str, since: datetime
+    organization: Organization, what: str, list_id: int, purpose: str, since: datetime
 ) -> Iterator[tuple[Event, dict[str, Any]]]:
     rows = Event.objects.select_related("organization").filter(
         organization=organization, kind="subscribers.left_alarm", about=list_id, at__gte=since
@@ -453,7 +454,7 @@ def _still(list_id: int, purpose: str) -> int:
 
 
 def _since(
-    organization: Any, what: str, list_id: int, purpose: str, since: datetime, enough: float = math.inf
+    organization: Organization, what: str, list_id: int, purpose: str, since: datetime, enough: float = math.inf
 ) -> dict[str, list[int]]:
     """Numbers of those who did it since then, by group; of `enough` of them."""
     by_group: dict[str, list[int]] = defaultdict(list)
@@ -467,7 +468,7 @@ def _since(
     return by_group
 
 
-def _details(organization: Any, what: str, list_id: int, since: datetime) -> Iterator[dict[str, Any]]:
+def _details(organization: Organization, what: str, list_id: int, since: datetime) -> Iterator[dict[str, Any]]:
     """What the events of those who did it since then say. The newest first, so that a busy day is not opened whole for
     each hour of it."""
     for event in _events(organization, what, list_id, since).order_by("-id").iterator(chunk_size=100):
@@ -478,7 +479,7 @@ def _details(organization: Any, what: str, list_id: int, since: datetime) -> Ite
             yield detail_of(event)
 
 
-def _events(organization: Any, what: str, list_id: int, since: datetime) -> QuerySet[Event]:
+def _events(organization: Organization, what: str, list_id: int, since: datetime) -> QuerySet[Event]:
     # The column tells the day alone.
     return Event.objects.select_related("organization").filter(
         organization=organization, kind=CROWDS[what], about=list_id, at__gte=whole_day(since)
@@ -494,13 +495,13 @@ def undo(event: Event, now: datetime) -> None:
         undo_alarm(row, by=event.by, now=now)
 
 
-def undo_alarm(alarm: Event, *, by: Any, now: datetime) -> int:
+def undo_alarm(alarm: Event, *, by: Person | None, now: datetime) -> int:
     """Undoes for everybody what was done in the groups of an alarm; returns for how many. May be repeated: it is said
     once, and again only where it was undone for somebody more, as after a kill half way.
     """
-    alarm_detail = detail_of(alarm)
+    organization, alarm_detail = _organization(alarm), detail_of(alarm)
     what, groups, purpose = what_in(alarm_detail), set(alarm_detail["groups"]), purpose_in(alarm_detail)
-    list_ = List.objects.get(id=alarm.about or 0, organization=alarm.organization)
+    list_ = List.objects.get(id=alarm.about or 0, organization=organization)
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
     changes = _changes(alarm, list_, begin, by, now)
     back = 0
@@ -508,22 +509,22 @@ def undo_alarm(alarm: Event, *, by: Any, now: datetime) -> int:
         moved: Moved = Counter()
         with transaction.atomic():
             for number, change in changes[start : start + SLICE]:
-                subscriber = audience_queries.subscriber_numbered(alarm.organization, number)
+                subscriber = audience_queries.subscriber_numbered(organization, number)
                 if subscriber is not None:
                     back += _counted(subscriber, list_, change, moved, now)
-            count_leaving(alarm.organization, moved)
+            count_leaving(organization, moved)
     if back or not _was_undone(alarm, sorted(groups), alarm_detail):
         detail = {"what": what, "groups": sorted(groups), "back": back, "purpose": purpose}
-        record("subscribers.left_undone", alarm.organization, now=now, about=list_.id, by=by, detail=detail)
+        record("subscribers.left_undone", organization, now=now, about=list_.id, by=by, detail=detail)
     return back
 
 
-def _changes(alarm: Event, list_: List, begin: datetime, by: Any, now: datetime) -> list[tuple[int, Change]]:
+def _changes(alarm: Event, list_: List, begin: datetime, by: Person | None, now: datetime) -> list[tuple[int, Change]]:
     """(number, what undoes it) of everybody in the groups of an alarm."""
-    detail = detail_of(alarm)
+    organization, detail = _organization(alarm), detail_of(alarm)
     what, groups, purpose = what_in(detail), detail["groups"], purpose_in(detail)
     if what == FEWER:  # The newest first: each is undone to what it changed.
-        entries = [entry for entry in _details(alarm.organization, what, list_.id, begin) if entry["group"] in groups]
+        entries = [entry for entry in _details(organization, what, list_.id, begin) if entry["group"] in groups]
         back = partial(preferences.put_back, now=now, by=by)
         return [
             (number, partial(back, fewer=_read(*entry["fewer"]))) for entry in entries for number in entry["numbers"]
@@ -532,9 +533,14 @@ def _changes(alarm: Event, list_: List, begin: datetime, by: Any, now: datetime)
     if what == LEFT:
         # Whoever told the desk as well that they leave was heard by somebody: that no was not made by a link.
         change = partial(audience.undo_unsubscribe, way="desk", now=now, by=by, purpose=purpose, since=date.min)
-    did = _since(alarm.organization, what, list_.id, purpose, begin)
+    did = _since(organization, what, list_.id, purpose, begin)
     numbers = dict.fromkeys(number for group in sorted(groups) for number in did.get(group, []))
     return [(number, change) for number in numbers]
+
+
+def _organization(alarm: Event) -> Organization:
+    assert alarm.organization is not None
+    return alarm.organization
 
 
 def _was_undone(alarm: Event, groups: list[str], raised: dict[str, Any]) -> bool:

@@ -11,10 +11,10 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Any
 
 from samizdat import plugins
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience.models import List
 from samizdat.campaigns import senders
 from samizdat.core.content.message import header_text, mailbox, phrase
@@ -66,7 +66,7 @@ def plain_mail(sender: tuple[str, str], to: str, subject: str, text: str, now: d
 
 
 def send(
-    organization: Any,
+    organization: Organization,
     sender: tuple[str, str],
     to: str,
     subject: str,
@@ -112,7 +112,7 @@ class ServiceMail:
 
 
 def carry(
-    organization: Any,
+    organization: Organization,
     message: plugins.Message,
     sender: str,
     now: datetime,
@@ -135,7 +135,7 @@ def carry(
     return outcome
 
 
-def own_sender(organization: Any) -> tuple[str, str] | None:
+def own_sender(organization: Organization) -> tuple[str, str] | None:
     """(name, address) of mails to the team, which no single session chooses (threat model, T19): where bounces go, the
     mailbox by which the oldest route signs in, or an address under the oldest domain that signs. All of these wait for
     approval. Where there is none, that of a list or of a sent campaign; drafts count for nothing."""
@@ -159,14 +159,14 @@ def _mailbox_of(route: Route) -> str:
     return ""
 
 
-def leads_out(organization: Any) -> bool:
+def leads_out(organization: Organization) -> bool:
     """Whether any route, in whatever state, hands mail on by itself."""
     rows = Route.objects.filter(organization=organization).exclude(state__in=("waiting", "removed"))
     return rows.exclude(scheme__in=LOCAL).exists()
 
 
 def _with_room(
-    organization: Any, domain: str, now: datetime, states: Sequence[str] = ("live",), local: bool = True
+    organization: Organization, domain: str, now: datetime, states: Sequence[str] = ("live",), local: bool = True
 ) -> Iterator[Route]:
     """Those that do not take the sender's domain come last."""
     full = []

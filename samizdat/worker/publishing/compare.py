@@ -45,7 +45,7 @@ def compare(now: datetime) -> int:
     return sum(_compare_one(organization, now) for organization in organizations)
 
 
-def _compare_one(organization: Any, now: datetime) -> bool:
+def _compare_one(organization: Organization, now: datetime) -> bool:
     since = _looked.get(organization.id, now - FIRST) - FOLLOWS
     altered = _rewrite(organization)
     _looked[organization.id] = now
@@ -60,7 +60,7 @@ def _compare_one(organization: Any, now: datetime) -> bool:
     return True
 
 
-def _rewrite(organization: Any) -> bool:
+def _rewrite(organization: Organization) -> bool:
     """Whether anything was shown that we had not published. What is missing is added, as after a loss of the public
     database."""
     with transaction.atomic(using="publicdb"):
@@ -76,14 +76,14 @@ def _rewrite(organization: Any) -> bool:
     return not before <= after
 
 
-def _shown(organization: Any) -> set[tuple[Any, ...]]:
+def _shown(organization: Organization) -> set[tuple[Any, ...]]:
     """Its rows as values that can be compared: PostgreSQL gives bytes as memory views."""
     uid = bytes(organization.uid)
     rows = [*Site.objects.filter(uid=uid).values_list(), *Form.objects.filter(place_id=uid).values_list()]
     return {tuple(bytes(part) if isinstance(part, memoryview) else part for part in row) for row in rows}
 
 
-def _changed_here(organization: Any, since: datetime) -> bool:
+def _changed_here(organization: Organization, since: datetime) -> bool:
     """Whether an event explains it, that was followed up lately or not yet."""
     kinds = Q()
     for kind in _CHANGES:

@@ -39,7 +39,7 @@ def form(event: Event, now: datetime) -> None:
         list_as_form(list_)
 
 
-def list_as_form(list_: Any) -> None:
+def list_as_form(list_: List) -> None:
     """The sign-up form of a list that has one; one that lost it is withdrawn."""
     organization = list_.organization
     if not list_.form_slug:
@@ -101,7 +101,7 @@ def form_itself(form: Any) -> None:
     )
 
 
-def all_forms(organization: Any) -> None:
+def all_forms(organization: Organization) -> None:
     for list_ in List.objects.select_related("organization").filter(organization=organization):
         list_as_form(list_)
     for form in SignUpForm.objects.select_related("organization").filter(organization=organization):

@@ -20,7 +20,7 @@ from django.utils.translation import override
 from samizdat.accounts import grants, pending_changes, sealed_people
 from samizdat.accounts.grants import leading
 from samizdat.accounts.locking import LOCKED
-from samizdat.accounts.models import PendingChange, Person
+from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ASKED
 from samizdat.audience import read_limits
 from samizdat.core.mail.address import PROVIDERS
@@ -220,13 +220,13 @@ def _mail(alert: _AdminAlert, sender: tuple[str, str], person: Person, now: date
     return service_mail.send(organization, sender, to, subject, text, now, alert.states, local)
 
 
-def _where(organization: Any, page: str, *numbers: int) -> list[str]:
+def _where(organization: Organization, page: str, *numbers: int) -> list[str]:
     """The address of a page of the app, where the organization has told which one it is."""
     desk = leading(organization).desk_url.rstrip("/")
     return [desk + reverse(page, args=[organization.slug, *numbers])] if desk else []
 
 
-def _export_text(organization: Any, plain: bool) -> str:
+def _export_text(organization: Organization, plain: bool) -> str:
     first = (
         _("Somebody has asked for a file with the readers of %(name)s that is not sealed: whoever has it can read it.")
         if plain
@@ -241,7 +241,7 @@ def _export_text(organization: Any, plain: bool) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _change_text(organization: Any, waits: bool) -> str:
+def _change_text(organization: Organization, waits: bool) -> str:
     paragraphs = [
         _("An admin of %(name)s has asked for a change that one stolen password could misuse.")
         % {"name": organization.name},
@@ -258,7 +258,7 @@ def _change_text(organization: Any, waits: bool) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _reading_text(organization: Any) -> str:
+def _reading_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody who works at %(name)s opened more subscribers in a short time than anybody reads. "
           "More are not shown to them for now.") % {"name": organization.name},
@@ -269,7 +269,7 @@ def _reading_text(organization: Any) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _lock_text(organization: Any) -> str:
+def _lock_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
           "campaigns that it released are paused.") % {"name": organization.name},
@@ -279,7 +279,7 @@ def _lock_text(organization: Any) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _route_text(organization: Any) -> str:
+def _route_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody paused or removed a route by which emails of %(name)s go out.") % {"name": organization.name},
         _("Which one and who it was stands in the app under Sending. If it was not one of you, sign them out "
@@ -289,7 +289,7 @@ def _route_text(organization: Any) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _refusal_text(organization: Any, campaign: int, provider: str) -> str:
+def _refusal_text(organization: Organization, campaign: int, provider: str) -> str:
     first = _("%(provider)s refuses emails of campaign No. %(number)s, many in the same words.")
     paragraphs = [
         first % {"provider": provider or _("A mailbox provider"), "number": campaign},

@@ -9,7 +9,6 @@ an event that tells how many, and Home shows it. Where a person has asked for it
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.actions import settle_again
@@ -56,7 +55,7 @@ def compare(now: datetime) -> None:
             return
 
 
-def _go_on(organization: Any, wish: int, released: int, now: datetime, until: float) -> bool:
+def _go_on(organization: Organization, wish: int, released: int, now: datetime, until: float) -> bool:
     """Whether this organization is through."""
     today = now.astimezone(UTC).date()
     going = _going.get(organization.id)

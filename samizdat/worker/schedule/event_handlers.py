@@ -32,11 +32,13 @@ Deed = Callable[[Event, datetime], None]
 
 def look_for_typos(event: Event, _now: datetime) -> None:
     """Those that an import brought in may be full of typos; the day's look may be over."""
+    assert event.organization is not None
     data_quality.look_again(event.organization)
 
 
 def pause_what_they_released(event: Event, now: datetime) -> None:
     """Whoever has an account that was locked sends nothing more by it."""
+    assert event.organization is not None
     running.pause_released_by(event.organization, event.about or 0, now=now, by=event.by)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import actions, folders
@@ -285,7 +286,7 @@ def _insist_on_edition(payload: dict[str, Any]) -> None:
         raise ValueError
 
 
-def segment_here(organization: Any, name: str) -> Segment | None:
+def segment_here(organization: Organization, name: str) -> Segment | None:
     try:
         return lookup.segment_named(organization, name)
     except Exception:  # What it asked for may not have come either.

@@ -20,6 +20,7 @@ from samizdat.web.audience import subscriber_filters
 from samizdat.web.audience.field_types import DEEDS
 from samizdat.web.audience.forms.bulk import FORMS, WordForm
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
 
 # Seconds that a page works by itself before the worker goes on with it.
@@ -29,7 +30,7 @@ MOST_TICKED = 1_000
 NEWEST = 10
 
 
-def whom_of(request: Any, data: Any) -> tuple[subscriber_filters.RequestedFilter, list[int]]:
+def whom_of(request: DeskRequest, data: Any) -> tuple[subscriber_filters.RequestedFilter, list[int]]:
     """Those who were ticked, or the filters. `data` is what a form or an address brings."""
     organization = request.organization
     asked = subscriber_filters.read(data, queries.lists(organization), queries.tags(organization))
@@ -45,7 +46,7 @@ def filter_of(data: Any, asked: subscriber_filters.RequestedFilter, numbers: lis
     return Filter(numbers=tuple(numbers) or (0,)) if data.get("whom") == "ticked" else asked.filter
 
 
-def _facts(request: Any, data: Any, **forms: Any) -> dict[str, Any]:
+def _facts(request: DeskRequest, data: Any, **forms: Any) -> dict[str, Any]:
     asked, numbers = whom_of(request, data)
     ticked = data.get("whom") == "ticked"
     lists, tags = queries.lists(request.organization), queries.tags(request.organization)
@@ -66,7 +67,7 @@ def _facts(request: Any, data: Any, **forms: Any) -> dict[str, Any]:
 
 
 @door(see=WRITERS, do=WRITERS)
-def bulk_work(request: Any) -> HttpResponse:
+def bulk_work(request: DeskRequest) -> HttpResponse:
     """What can be done to them. POST counts whom it would change and asks; POST with `sure` does it."""
     if request.method == "GET":
         return render(request, "web/audience/bulk.html", _facts(request, request.GET))
@@ -94,13 +95,13 @@ def bulk_work(request: Any) -> HttpResponse:
     return _begin(request, plan) if sure else _ask(request, plan, form, word)
 
 
-def _as_counted(request: Any, plan: bulk.BulkPlan) -> bool:
+def _as_counted(request: DeskRequest, plan: bulk.BulkPlan) -> bool:
     """Whether it changes no more than the page said that somebody is sure about."""
     most = params.number(request.POST.get("counted", "")) or 0
     return bulk.count(request.organization, plan)[1] <= most
 
 
-def _plan(request: Any, name: str, answers: dict[str, Any], sure: bool) -> bulk.BulkPlan:
+def _plan(request: DeskRequest, name: str, answers: dict[str, Any], sure: bool) -> bulk.BulkPlan:
     """A tag that is not there yet is made only when somebody is sure. Errors: ImportRefused, for too many tags."""
     asked, numbers = whom_of(request, request.POST)
     whom = filter_of(request.POST, asked, numbers)
@@ -114,7 +115,7 @@ def _plan(request: Any, name: str, answers: dict[str, Any], sure: bool) -> bulk.
     )
 
 
-def _ask(request: Any, plan: bulk.BulkPlan, form: Any, word: WordForm) -> HttpResponse:
+def _ask(request: DeskRequest, plan: bulk.BulkPlan, form: Any, word: WordForm) -> HttpResponse:
     fit, changed = bulk.count(request.organization, plan)
     asked, numbers = whom_of(request, request.POST)
     facts = {
@@ -133,7 +134,7 @@ def _ask(request: Any, plan: bulk.BulkPlan, form: Any, word: WordForm) -> HttpRe
     return render(request, "web/audience/bulk_sure.html", facts, status=422 if word.errors else 200)
 
 
-def _question(request: Any, plan: bulk.BulkPlan, many: int) -> str:
+def _question(request: DeskRequest, plan: bulk.BulkPlan, many: int) -> str:
     lists = {list_view.id: list_view.name for list_view in queries.lists(request.organization)}
     values = {
         "n": count(many),
@@ -159,7 +160,7 @@ def _question(request: Any, plan: bulk.BulkPlan, many: int) -> str:
     return sentences[plan.action] % values
 
 
-def _begin(request: Any, plan: bulk.BulkPlan) -> HttpResponse:
+def _begin(request: DeskRequest, plan: bulk.BulkPlan) -> HttpResponse:
     try:
         work = bulk.begin(request.organization, plan, now=timezone.now(), by=request.person)
     except AudienceError as refused:
@@ -169,7 +170,7 @@ def _begin(request: Any, plan: bulk.BulkPlan) -> HttpResponse:
     return go(request, "one-bulk-work", work.id)
 
 
-def _work(request: Any, number: int) -> BulkAction:
+def _work(request: DeskRequest, number: int) -> BulkAction:
     rows = BulkAction.objects.select_related("organization", "by")
     bulk_action = rows.filter(organization=request.organization, id=number).first()
     if bulk_action is None:
@@ -178,7 +179,7 @@ def _work(request: Any, number: int) -> BulkAction:
 
 
 @door(see=EVERYONE)
-def one_bulk_work(request: Any, work_id: int) -> HttpResponse:
+def one_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
     """How far it is; live while it goes on."""
     work = _work(request, work_id)
     plan = bulk.plan_of(work)
@@ -197,7 +198,7 @@ def one_bulk_work(request: Any, work_id: int) -> HttpResponse:
 
 
 @door(see=EVERYONE)
-def bulk_works(request: Any) -> HttpResponse:
+def bulk_works(request: DeskRequest) -> HttpResponse:
     """The newest, and which of them can be undone."""
     now = timezone.now()
     rows = BulkAction.objects.select_related("organization", "by").filter(organization=request.organization)
@@ -214,7 +215,7 @@ def bulk_works(request: Any) -> HttpResponse:
 
 
 @deed(WRITERS)
-def undo_bulk_work(request: Any, work_id: int) -> HttpResponse:
+def undo_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
     work = _work(request, work_id)
     try:
         bulk.undo(work, now=timezone.now(), by=request.person)
@@ -226,7 +227,7 @@ def undo_bulk_work(request: Any, work_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def stop_bulk_work(request: Any, work_id: int) -> HttpResponse:
+def stop_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
     if bulk.stop(_work(request, work_id), now=timezone.now(), by=request.person):
         messages.success(request, _("Stopped. What was done stays done."))
     return go(request, "one-bulk-work", work_id)

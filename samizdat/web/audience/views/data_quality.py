@@ -1,7 +1,5 @@
 """Likely typos and doubles: looked at by a person, one by one."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -18,13 +16,14 @@ from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
 from samizdat.web import read_limits
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 
 # A double shows two addresses, and no more may be opened at once (audience/read_limits.py).
 PAGE = 15
 
 
 @door(see=EVERYONE)
-def odd(request: Any) -> HttpResponse:
+def odd(request: DeskRequest) -> HttpResponse:
     """Typos first, or doubles. Their addresses are opened, so that is written to the log."""
     organization = request.organization
     kind = request.GET.get("kind", "") if request.GET.get("kind", "") in ODDITIES else ODDITIES[0]
@@ -47,7 +46,7 @@ def odd(request: Any) -> HttpResponse:
 
 
 @deed(WRITERS)
-def settle_oddity(request: Any, number: int) -> HttpResponse:
+def settle_oddity(request: DeskRequest, number: int) -> HttpResponse:
     """It is right as it is."""
     kind = request.POST.get("kind", "")
     if kind not in ODDITIES or not data_quality.settle(request.organization, number, kind):
@@ -57,7 +56,7 @@ def settle_oddity(request: Any, number: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def correct_typo(request: Any, number: int) -> HttpResponse:
+def correct_typo(request: DeskRequest, number: int) -> HttpResponse:
     """Puts the address right that was probably meant, for somebody who was never written to: nobody else can have
     agreed by it. Whoever was written to already is asked, not guessed about."""
     subscriber = queries.subscriber_numbered(request.organization, number)

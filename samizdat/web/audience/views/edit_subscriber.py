@@ -18,11 +18,12 @@ from samizdat.web import read_limits
 from samizdat.web.audience.field_types import shown
 from samizdat.web.audience.forms.audience import EditForm
 from samizdat.web.permissions import WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 
 LONGEST_TAG = 100
 
 
-def _numbered(request: Any, number: int) -> Any:
+def _numbered(request: DeskRequest, number: int) -> Any:
     subscriber = queries.subscriber_numbered(request.organization, number)
     if subscriber is None:
         raise Http404
@@ -30,7 +31,7 @@ def _numbered(request: Any, number: int) -> Any:
 
 
 @door(see=WRITERS, do=WRITERS)
-def edit_subscriber(request: Any, number: int) -> HttpResponse:
+def edit_subscriber(request: DeskRequest, number: int) -> HttpResponse:
     """Two who edit at once lose nothing: only what was changed here is written; a clash is shown with both texts."""
     fields = queries.fields(request.organization)
     try:
@@ -66,7 +67,7 @@ def edit_subscriber(request: Any, number: int) -> HttpResponse:
     return render(request, "web/audience/edit.html", facts, status=422 if form.errors else 200)
 
 
-def _not_now(request: Any, number: int, fields: Any, seconds: int) -> HttpResponse:
+def _not_now(request: DeskRequest, number: int, fields: Any, seconds: int) -> HttpResponse:
     """The form with what was typed into it, and nothing else of the subscriber."""
     form = EditForm(request.POST, fields=fields, seen={})
     form.add_error(None, read_limits.sentence(seconds))
@@ -74,7 +75,7 @@ def _not_now(request: Any, number: int, fields: Any, seconds: int) -> HttpRespon
     return render(request, "web/audience/edit.html", facts, status=429)
 
 
-def _tell(request: Any, fields: Any, meanwhile: list[tuple[int, str, str]]) -> None:
+def _tell(request: DeskRequest, fields: Any, meanwhile: list[tuple[int, str, str]]) -> None:
     """What others changed since the page was opened, and is left as they wrote it."""
     for number, _was, now in meanwhile:
         texts = _worded(fields, number, now, "")
@@ -91,7 +92,7 @@ def _worded(fields: Any, number: int, now: str, wanted: str) -> dict[str, str]:
 
 
 @deed(WRITERS)
-def tag_subscriber(request: Any, number: int) -> HttpResponse:
+def tag_subscriber(request: DeskRequest, number: int) -> HttpResponse:
     """Gives her a tag, by its name, or takes one away, by its number."""
     subscriber, now = _numbered(request, number), timezone.now()
     gone = next(

@@ -17,12 +17,13 @@ from samizdat.web.audience.field_types import typed
 from samizdat.web.audience.forms.audience import FieldForm
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, door, go
+from samizdat.web.request import DeskRequest
 
 LARGEST = 15  # digits of a number in an address
 
 
 @door(see=EVERYONE, do=WRITERS)
-def fields(request: Any) -> HttpResponse:
+def fields(request: DeskRequest) -> HttpResponse:
     """Every field; POST adds one."""
     form = FieldForm(request.POST or None)
     if form.is_valid():
@@ -37,7 +38,7 @@ def fields(request: Any) -> HttpResponse:
     return render(request, "web/audience/fields.html", facts, status=422 if form.errors else 200)
 
 
-def _field(request: Any, number: int) -> Any:
+def _field(request: DeskRequest, number: int) -> Any:
     field = next((view for view in queries.fields(request.organization) if view.number == number), None)
     if field is None:
         raise Http404
@@ -45,7 +46,7 @@ def _field(request: Any, number: int) -> Any:
 
 
 @door(see=WRITERS, do=WRITERS)
-def one_field(request: Any, field_number: int) -> HttpResponse:
+def one_field(request: DeskRequest, field_number: int) -> HttpResponse:
     """Its tag, its name, and what letters say where somebody has none."""
     field = _field(request, field_number)
     form = FieldForm(request.POST or None, initial=_told(field))
@@ -78,14 +79,14 @@ def _told(field: Any) -> dict[str, Any]:
     }
 
 
-def _keep_what_is_said(request: Any, field: Any, tag: str) -> None:
+def _keep_what_is_said(request: DeskRequest, field: Any, tag: str) -> None:
     """A letter on its way fills its fields in by tag. Errors: FieldRefused."""
     if tag.strip() != field.tag:
         campaigns.refuse_while_said(request.organization, field.tag)
 
 
 @door(see=ADMINS, do=ADMINS)
-def remove_field(request: Any, field_number: int) -> HttpResponse:
+def remove_field(request: DeskRequest, field_number: int) -> HttpResponse:
     """Asks first, with the number of those who have a value; that takes some looks where there are many."""
     field = _field(request, field_number)
     if request.method == "POST":

@@ -12,13 +12,14 @@ from samizdat.audience import queries
 from samizdat.web.audience.field_types import MOVED_BY
 from samizdat.web.charts import NARROW, growth_chart
 from samizdat.web.permissions import EVERYONE, door
+from samizdat.web.request import DeskRequest
 
 # Days that can be looked at.
 SPANS = (30, 90, 365)
 
 
 @door(see=EVERYONE)
-def growth(request: Any) -> HttpResponse:
+def growth(request: DeskRequest) -> HttpResponse:
     """The last days of one list or of all."""
     organization = request.organization
     lists = queries.lists(organization)

@@ -15,16 +15,18 @@ from samizdat.audience import actions, queries
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.actions.fundraising_consent import put_words, words_for
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import List
 from samizdat.campaigns import senders
 from samizdat.delivery.actions import digests
 from samizdat.web.audience.forms.audience import AppealsForm, DigestForm, FormForm, ListForm
 from samizdat.web.base_form import refuse, sentences
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings.reminders import NO_SENDER, of_forms
 
 
 @door(see=EVERYONE, do=WRITERS)
-def lists(request: Any) -> HttpResponse:
+def lists(request: DeskRequest) -> HttpResponse:
     """Every list with its numbers; POST makes one."""
     form = ListForm(request.POST or None)
     if form.is_valid():
@@ -40,7 +42,7 @@ def lists(request: Any) -> HttpResponse:
     return render(request, "web/audience/lists.html", facts, status=422 if form.errors else 200)
 
 
-def _list(request: Any, list_id: int) -> Any:
+def _list(request: DeskRequest, list_id: int) -> Any:
     try:
         return queries.list_by_id(request.organization, list_id)
     except AudienceError:
@@ -48,7 +50,7 @@ def _list(request: Any, list_id: int) -> Any:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def one_list(request: Any, list_id: int) -> HttpResponse:
+def one_list(request: DeskRequest, list_id: int) -> HttpResponse:
     """Its name, and its sign-up form."""
     mailing_list = _list(request, list_id)
     form = ListForm(request.POST or None, initial={"name": queries.name_of(mailing_list)})
@@ -64,7 +66,7 @@ def one_list(request: Any, list_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def sign_up_form(request: Any, list_id: int) -> HttpResponse:
+def sign_up_form(request: DeskRequest, list_id: int) -> HttpResponse:
     """Switches the public form on with the words readers agree to, or off."""
     mailing_list = _list(request, list_id)
     if request.POST.get("off"):
@@ -83,7 +85,7 @@ def sign_up_form(request: Any, list_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def digest(request: Any, list_id: int) -> HttpResponse:
+def digest(request: DeskRequest, list_id: int) -> HttpResponse:
     """On which days letters are gathered for those who want a digest."""
     mailing_list = _list(request, list_id)
     form = DigestForm(request.POST, prefix="digest")
@@ -96,7 +98,7 @@ def digest(request: Any, list_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def appeals(request: Any, list_id: int) -> HttpResponse:
+def appeals(request: DeskRequest, list_id: int) -> HttpResponse:
     """With which words readers are asked for a yes to appeals for money, on its sign-up form and in their settings."""
     mailing_list = _list(request, list_id)
     form = AppealsForm(request.POST, prefix="appeals")
@@ -108,14 +110,14 @@ def appeals(request: Any, list_id: int) -> HttpResponse:
     return go(request, "list", list_id)
 
 
-def _wording(mailing_list: Any) -> str:
+def _wording(mailing_list: List) -> str:
     """What readers agree to; for a form that was never on, words to begin with."""
     name = queries.name_of(mailing_list)
     offered = _("I want to get “%(list)s” by mail. I can leave at any time.") % {"list": name}
     return str(queries.details_of(mailing_list).get("purpose") or offered)
 
 
-def _set_form(request: Any, mailing_list: Any, *, slug: str, wording: str | None) -> None:
+def _set_form(request: DeskRequest, mailing_list: List, *, slug: str, wording: str | None) -> None:
     """The form's address and its words; the change of the words comes last, for the public database follows that
     event."""
     now, details = timezone.now(), queries.details_of(mailing_list)
@@ -125,7 +127,7 @@ def _set_form(request: Any, mailing_list: Any, *, slug: str, wording: str | None
         actions.change_list(mailing_list, {**details, **words}, now=now, by=request.person)
 
 
-def _list_page(request: Any, mailing_list: Any, form: ListForm, sign_up: FormForm) -> HttpResponse:
+def _list_page(request: DeskRequest, mailing_list: List, form: ListForm, sign_up: FormForm) -> HttpResponse:
     view = next(view for view in queries.lists(request.organization) if view.id == mailing_list.id)
     base = leading(request.organization).public_url
     address = f"{base}/f/{mailing_list.form_slug}" if base and mailing_list.form_slug else ""
@@ -145,7 +147,7 @@ def _list_page(request: Any, mailing_list: Any, form: ListForm, sign_up: FormFor
     return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
 
 
-def _gathering(mailing_list: Any) -> dict[str, Any]:
+def _gathering(mailing_list: List) -> dict[str, Any]:
     """What the page says of its digest: for how many, and when the next one is made."""
     waits = digests.waits_for(mailing_list)
     return {

@@ -26,6 +26,7 @@ from samizdat.web.audience.forms.audience import SegmentForm
 from samizdat.web.audience.segment_labels import segment_word
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import EVERYONE, WRITERS, door, go
+from samizdat.web.request import DeskRequest
 
 # Seconds of one look of a count that opens blobs; the page goes on counting by itself.
 COUNTING = 0.3
@@ -33,7 +34,7 @@ SHOWN = 10
 
 
 @door(see=EVERYONE)
-def segments(request: Any) -> HttpResponse:
+def segments(request: DeskRequest) -> HttpResponse:
     """Every segment as a sentence."""
     segment_names = naming(request.organization, segment_word)
     rows = [
@@ -44,23 +45,23 @@ def segments(request: Any) -> HttpResponse:
 
 
 @door(see=WRITERS, do=WRITERS)
-def new_segment(request: Any) -> HttpResponse:
+def new_segment(request: DeskRequest) -> HttpResponse:
     return _builder(request, None)
 
 
 @door(see=WRITERS, do=WRITERS)
-def one_segment(request: Any, segment_id: int) -> HttpResponse:
+def one_segment(request: DeskRequest, segment_id: int) -> HttpResponse:
     return _builder(request, _row(request, segment_id))
 
 
-def _row(request: Any, segment_id: int) -> Any:
+def _row(request: DeskRequest, segment_id: int) -> Any:
     try:
         return lookup.segment_by_id(request.organization, segment_id)
     except AudienceError:
         raise Http404 from None
 
 
-def _builder(request: Any, row: Any) -> HttpResponse:
+def _builder(request: DeskRequest, row: Any) -> HttpResponse:
     """The conditions as a form. Every button sends the whole form; only Save writes something."""
     known = lookup.opened(keyring.keys(row.organization), row) if row else None
     posted = request.method == "POST"
@@ -102,12 +103,12 @@ def _builder(request: Any, row: Any) -> HttpResponse:
     return render(request, "web/audience/segment.html", facts, status=422 if form.errors else 200)
 
 
-def _typed(request: Any) -> dict[str, str]:
+def _typed(request: DeskRequest) -> dict[str, str]:
     """Name and version as they stand in a form of which another button than Save was pressed."""
     return {word: request.POST[word][:200] for word in ("name", "version") if word in request.POST}
 
 
-def _save(request: Any, row: Any, form: SegmentForm, tree: segment.Tree | None) -> bool:
+def _save(request: DeskRequest, row: Any, form: SegmentForm, tree: segment.Tree | None) -> bool:
     assert tree is not None
     name, version, now = form.cleaned_data["name"], form.cleaned_data["version"] or 0, timezone.now()
     try:
@@ -135,7 +136,7 @@ class SegmentMatch:
     unfinished: list[tuple[str, str]] = field(default_factory=list)  # (condition, what is missing)
 
 
-def _found(request: Any, root: segment_builder.BuilderNode) -> SegmentMatch:
+def _found(request: DeskRequest, root: segment_builder.BuilderNode) -> SegmentMatch:
     organization = request.organization
     try:
         tree = segment_builder.to_tree(root)
@@ -169,7 +170,7 @@ def _mark(tree: segment.Tree) -> str:
 
 
 @door(see=WRITERS, do=WRITERS)
-def remove_segment(request: Any, segment_id: int) -> HttpResponse:
+def remove_segment(request: DeskRequest, segment_id: int) -> HttpResponse:
     """Asks first, with the drafts that would go to nobody."""
     row = _row(request, segment_id)
     name = lookup.name_of(row)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.audience.actions import forms as actions
 from samizdat.audience.actions.preferences import remarks
@@ -20,11 +21,12 @@ from samizdat.campaigns import senders
 from samizdat.web.audience.forms.signup_forms import SignUpFormForm, told_by
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings.reminders import NO_SENDER, of_forms
 
 
 @door(see=EVERYONE, do=WRITERS)
-def forms(request: Any) -> HttpResponse:
+def forms(request: DeskRequest) -> HttpResponse:
     """Every form; POST makes one."""
     form = _form(request, initial={"language": request.organization.language})
     if form.is_valid():
@@ -45,7 +47,7 @@ def forms(request: Any) -> HttpResponse:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def one_form(request: Any, form_id: int) -> HttpResponse:
+def one_form(request: DeskRequest, form_id: int) -> HttpResponse:
     """What it says and asks, its address, and its markup for another site."""
     sign_up_form = _found(request, form_id)
     view = actions.view_of(sign_up_form)
@@ -66,13 +68,13 @@ def one_form(request: Any, form_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def remove_form(request: Any, form_id: int) -> HttpResponse:
+def remove_form(request: DeskRequest, form_id: int) -> HttpResponse:
     actions.remove_form(_found(request, form_id), now=timezone.now(), by=request.person)
     messages.success(request, _("The form is off. Whoever has its address sees that it is closed."))
     return go(request, "joining-forms")
 
 
-def _mute(organization: Any) -> list[Any]:
+def _mute(organization: Organization) -> list[Any]:
     return [NO_SENDER] if senders.sign_ups_wait(organization) else []
 
 
@@ -83,7 +85,7 @@ def embedded(view: actions.FormView, address: str) -> str:
         return render_to_string("web/audience/embedded.html", {"view": view, "address": address}).strip()
 
 
-def _found(request: Any, form_id: int) -> SignUpForm:
+def _found(request: DeskRequest, form_id: int) -> SignUpForm:
     rows = SignUpForm.objects.select_related("organization").filter(organization=request.organization, removed=None)
     sign_up_form = rows.filter(id=form_id).first()
     if sign_up_form is None:
@@ -91,7 +93,7 @@ def _found(request: Any, form_id: int) -> SignUpForm:
     return sign_up_form
 
 
-def _form(request: Any, initial: dict[str, Any]) -> SignUpFormForm:
+def _form(request: DeskRequest, initial: dict[str, Any]) -> SignUpFormForm:
     organization = request.organization
     offered = {
         "lists": queries.lists(organization),

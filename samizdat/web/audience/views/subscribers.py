@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import sealed_people
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions, consistency, queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.models import NUMBER_MASK
+from samizdat.audience.models import NUMBER_MASK, Subscriber
 from samizdat.core.consent import LETTERS, PURPOSES, STATUSES
 from samizdat.core.content import reader_formats
 from samizdat.core.mail import misspelling
@@ -28,6 +29,7 @@ from samizdat.web.audience import field_types, subscriber_filters
 from samizdat.web.audience.forms.audience import AddForm, EraseForm, FindForm
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings import alarms
 from samizdat.web.templatetags.desk import day
 
@@ -37,7 +39,7 @@ MOST_SUGGESTIONS = 300
 
 
 @door(see=EVERYONE, do=WRITERS)
-def subscribers(request: Any) -> HttpResponse:
+def subscribers(request: DeskRequest) -> HttpResponse:
     """The audience by pages. POST looks one address up and goes on to her number: no address ever stands in a URL."""
     form = FindForm(request.POST or None)
     nobody = False
@@ -51,7 +53,7 @@ def subscribers(request: Any) -> HttpResponse:
     return render(request, "web/audience/subscribers.html", facts, status=422 if form.errors else 200)
 
 
-def _chosen(request: Any) -> dict[str, Any]:
+def _chosen(request: DeskRequest) -> dict[str, Any]:
     """The part of the audience that the filters ask for, and what else can be asked for."""
     organization = request.organization
     lists, tags = queries.lists(organization), queries.tags(organization)
@@ -78,7 +80,7 @@ def _number(text: str) -> int | None:
     return number if number is not None and number <= NUMBER_MASK else None
 
 
-def _tabs(organization: Any, asked: Any, lists: Any, tags: Any) -> list[dict[str, Any]]:
+def _tabs(organization: Organization, asked: Any, lists: Any, tags: Any) -> list[dict[str, Any]]:
     """The statuses with how many people have each, as far as that is known at once."""
     among = queries.list_by_id(organization, asked.filter.list) if asked.filter.list else None
     name = dict(tags).get(asked.filter.tag)
@@ -109,7 +111,7 @@ COUNTING = 0.3
 
 
 @door(see=EVERYONE)
-def count_subscribers(request: Any) -> HttpResponse:
+def count_subscribers(request: DeskRequest) -> HttpResponse:
     """How many fit the filters, exactly; where there are millions, in several looks."""
     organization = request.organization
     asked = subscriber_filters.read(request.GET, queries.lists(organization), queries.tags(organization))
@@ -128,7 +130,7 @@ def count_subscribers(request: Any) -> HttpResponse:
     return render(request, name, facts)
 
 
-def _numbered(request: Any, number: int) -> Any:
+def _numbered(request: DeskRequest, number: int) -> Any:
     subscriber = queries.subscriber_numbered(request.organization, number)
     if subscriber is None:
         raise Http404
@@ -136,7 +138,7 @@ def _numbered(request: Any, number: int) -> Any:
 
 
 @door(see=EVERYONE)
-def subscriber(request: Any, number: int) -> HttpResponse:
+def subscriber(request: DeskRequest, number: int) -> HttpResponse:
     """One reader. Opening her is written to the log."""
     subscriber = read_limits.subscriber(request, number)
     card = queries.card(subscriber, timezone.now())
@@ -159,7 +161,7 @@ def _shown(field: Any, value: str) -> tuple[str, str, bool, bool]:
     return field_label(field.tag, field.label), field_types.shown(field, value), field_types.fits(field, value), open_
 
 
-def _preferred(subscriber: Any, card: Any) -> list[str]:
+def _preferred(subscriber: Subscriber, card: Any) -> list[str]:
     """What she chose about her letters, where that is not what everybody gets."""
     wishes = preferences.looks_of(subscriber).wishes
     texts = [_("as text only")] if reader_formats.TEXT in wishes else []
@@ -172,7 +174,7 @@ def _preferred(subscriber: Any, card: Any) -> list[str]:
     return texts
 
 
-def _added(request: Any, form: AddForm) -> Any:
+def _added(request: DeskRequest, form: AddForm) -> Any:
     """Her row, with what she agreed to. Errors: AudienceError, BadAddress."""
     answers, organization = form.cleaned_data, request.organization
     choice = answers["purpose"] or LETTERS
@@ -192,7 +194,7 @@ def _added(request: Any, form: AddForm) -> Any:
 
 
 @door(see=WRITERS, do=WRITERS)
-def add_subscriber(request: Any) -> HttpResponse:
+def add_subscriber(request: DeskRequest) -> HttpResponse:
     organization = request.organization
     lists = queries.lists(organization)
     form = AddForm(request.POST or None, lists=lists, fields=queries.fields(organization))
@@ -213,7 +215,7 @@ def add_subscriber(request: Any) -> HttpResponse:
 
 
 @deed(WRITERS)
-def unsubscribe(request: Any, number: int) -> HttpResponse:
+def unsubscribe(request: DeskRequest, number: int) -> HttpResponse:
     """Takes her off one list; the list's number comes in the form."""
     subscriber = _numbered(request, number)
     try:
@@ -232,7 +234,7 @@ def unsubscribe(request: Any, number: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def suppress(request: Any, number: int) -> HttpResponse:
+def suppress(request: DeskRequest, number: int) -> HttpResponse:
     """Puts her on the stop list, or takes her off it again."""
     subscriber, now = _numbered(request, number), timezone.now()
     if request.POST.get("lift"):
@@ -245,7 +247,7 @@ def suppress(request: Any, number: int) -> HttpResponse:
 
 
 @door(see=WRITERS, do=WRITERS)
-def erase(request: Any, number: int) -> HttpResponse:
+def erase(request: DeskRequest, number: int) -> HttpResponse:
     """A page of its own: what goes, the smaller step first, a typed word."""
     subscriber = read_limits.subscriber(request, number)
     form = EraseForm(request.POST or None)
@@ -261,7 +263,7 @@ def erase(request: Any, number: int) -> HttpResponse:
 
 
 @door(see=EVERYONE, do=ADMINS)
-def left_at_once(request: Any, alarm_id: int) -> HttpResponse:
+def left_at_once(request: DeskRequest, alarm_id: int) -> HttpResponse:
     """Unusually many left at once: the numbers, and an admin's decision about them as one."""
     leaving_alarm = alarms.leaving_at(request.organization, alarm_id)
     if request.method == "POST":
@@ -277,7 +279,7 @@ def left_at_once(request: Any, alarm_id: int) -> HttpResponse:
 
 
 @door(see=EVERYONE, do=ADMINS)
-def differ(request: Any) -> HttpResponse:
+def differ(request: DeskRequest) -> HttpResponse:
     """What the nightly comparison found; POST has it put right by the worker."""
     if request.method == "POST":
         with transaction.atomic():

@@ -16,8 +16,9 @@ from samizdat.web import read_limits
 from samizdat.web.audience.field_types import STOPPED
 from samizdat.web.audience.forms.suppressions import LARGEST, LiftForm, StopLookForm, SuppressForm
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
-from samizdat.web.uploads import MemoryUploadHandler, takes_files
+from samizdat.web.uploads import MemoryUploadHandler, handler_of, takes_files
 
 PAGE = 50
 # Lines that a message names, of those that hold no address.
@@ -27,7 +28,7 @@ A_GROUP = 20
 
 
 @door(see=EVERYONE, do=WRITERS)
-def stop_list(request: Any) -> HttpResponse:
+def stop_list(request: DeskRequest) -> HttpResponse:
     """Counts and the newest lines. POST looks one whole address up: it stands in no URL."""
     form, result = StopLookForm(request.POST or None, prefix="look"), None
     if form.is_valid():
@@ -35,14 +36,14 @@ def stop_list(request: Any) -> HttpResponse:
     return _page(request, form, result, SuppressForm(), LiftForm())
 
 
-def _reasons(request: Any, address: str) -> dict[str, Any]:
+def _reasons(request: DeskRequest, address: str) -> dict[str, Any]:
     """Why nothing is written to it. Errors: TooFast."""
     read_limits.count(request)
     reasons = queries.reasons_of(request.organization, address)
     return {"address": address, "reasons": [(reason, reason in GIVEN) for reason in reasons]}
 
 
-def _page(request: Any, look: Any, result: Any, add: Any, lift: Any) -> HttpResponse:
+def _page(request: DeskRequest, look: Any, result: Any, add: Any, lift: Any) -> HttpResponse:
     organization = request.organization
     reason = request.GET.get("reason", "") if request.GET.get("reason", "") in STOPPED else ""
     before = request.GET.get("before", "")
@@ -66,11 +67,11 @@ def _page(request: Any, look: Any, result: Any, add: Any, lift: Any) -> HttpResp
 
 @deed(WRITERS)
 @takes_files(lambda request: MemoryUploadHandler(request, limit=LARGEST))
-def stop_addresses(request: Any) -> HttpResponse:
+def stop_addresses(request: DeskRequest) -> HttpResponse:
     """Puts pasted addresses, and those of a file, on the stop list. It tells who of them is here, as looking them up
     does: so it is counted alike. Errors: TooFast."""
     form = SuppressForm(request.POST, request.FILES)
-    if request.upload_handlers[0].too_large:
+    if handler_of(request, MemoryUploadHandler).too_large:
         form.add_error("file", _("The file is larger than 8 MB. Give it in several parts."))
     if form.is_valid():
         read_limits.count(request)
@@ -91,7 +92,7 @@ def stop_addresses(request: Any) -> HttpResponse:
     return _page(request, StopLookForm(prefix="look"), None, form, LiftForm())
 
 
-def _say(request: Any, taken: SuppressionResult) -> None:
+def _say(request: DeskRequest, taken: SuppressionResult) -> None:
     added = ngettext(
         "%(n)s address was put on the stop list.", "%(n)s addresses were put on the stop list.", taken.added
     )
@@ -114,7 +115,7 @@ def _say(request: Any, taken: SuppressionResult) -> None:
 
 
 @deed(WRITERS)
-def lift_stop(request: Any) -> HttpResponse:
+def lift_stop(request: DeskRequest) -> HttpResponse:
     """Takes one address off, for one reason, and keeps why."""
     form = LiftForm(request.POST)
     if not form.is_valid():

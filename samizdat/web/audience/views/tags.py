@@ -1,7 +1,5 @@
 """Tags: the list, and taking one away."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -16,15 +14,16 @@ from samizdat.campaigns.audience import drafts_to
 from samizdat.core import segment
 from samizdat.privacy.models import Renewal
 from samizdat.web.permissions import EVERYONE, WRITERS, door, go
+from samizdat.web.request import DeskRequest
 
 
 @door(see=EVERYONE)
-def tags(request: Any) -> HttpResponse:
+def tags(request: DeskRequest) -> HttpResponse:
     return render(request, "web/audience/tags.html", {"tags": queries.tags(request.organization)})
 
 
 @door(see=WRITERS, do=WRITERS)
-def remove(request: Any, tag_id: int) -> HttpResponse:
+def remove(request: DeskRequest, tag_id: int) -> HttpResponse:
     """Asks first, with the number of those who carry it, and what would reach nobody then."""
     row = request.organization.tags.filter(pk=tag_id, removed=False).first()
     if row is None:

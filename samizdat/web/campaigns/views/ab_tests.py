@@ -1,7 +1,6 @@
 """A test of versions at the desk: planned before the letter goes, watched and decided while it does."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -16,6 +15,7 @@ from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign
 from samizdat.core.ab_test import NAMES
 from samizdat.core.content.render.counted_links import countable
 from samizdat.delivery import actions
@@ -24,6 +24,7 @@ from samizdat.web.base_form import refuse, sentences
 from samizdat.web.campaigns.forms.ab_tests import ChangeForm, RepliesForm, TestPlanForm
 from samizdat.web.campaigns.views.campaigns import letter_at, subject_of
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 
 # Versions besides the letter that the page has room for.
 PLACES = "bc"
@@ -32,7 +33,7 @@ USUAL = 24
 
 
 @door(see=EVERYONE, do=WRITERS)
-def versions(request: Any, campaign_id: int) -> HttpResponse:
+def versions(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     if campaign.state != "draft":
         return go(request, "report", campaign_id)
@@ -70,7 +71,7 @@ def versions(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/versions.html", facts, status=422 if wrong.errors else 200)
 
 
-def _forms(request: Any, campaign: Any) -> tuple[list[ChangeForm], TestPlanForm]:
+def _forms(request: DeskRequest, campaign: Campaign) -> tuple[list[ChangeForm], TestPlanForm]:
     others = [row for row in campaigns.newest(request.organization, ("draft",)) if row.campaign.pk != campaign.pk]
     known = ab_test.versions(campaign)[1:]
     forms = []
@@ -92,7 +93,7 @@ def _forms(request: Any, campaign: Any) -> tuple[list[ChangeForm], TestPlanForm]
 
 
 @deed(WRITERS)
-def no_versions(request: Any, campaign_id: int) -> HttpResponse:
+def no_versions(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """The letter goes as it is, to everybody."""
     campaign = letter_at(request, campaign_id)
     try:
@@ -105,7 +106,7 @@ def no_versions(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def choose_version(request: Any, campaign_id: int) -> HttpResponse:
+def choose_version(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign, name = letter_at(request, campaign_id), request.POST.get("version", "")
     if len(name) != 1 or name not in NAMES:
         raise Http404
@@ -119,7 +120,7 @@ def choose_version(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def count_replies(request: Any, campaign_id: int) -> HttpResponse:
+def count_replies(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """To one version of a test, or without a version to the letter."""
     campaign, name = letter_at(request, campaign_id), request.POST.get("version", "")
     if len(name) > 1 or name not in NAMES:

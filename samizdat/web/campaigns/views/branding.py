@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.campaigns import brand
 from samizdat.campaigns.brand import BrandSettings
 from samizdat.campaigns.errors import BrandRefused
@@ -23,9 +24,10 @@ from samizdat.web.base_form import refuse
 from samizdat.web.campaigns import previews
 from samizdat.web.campaigns.forms.branding import BrandForm
 from samizdat.web.permissions import EVERYONE, WRITERS, door, go
+from samizdat.web.request import DeskRequest
 
 
-def _form(request: Any, data: Any, now: BrandSettings) -> BrandForm:
+def _form(request: DeskRequest, data: Any, now: BrandSettings) -> BrandForm:
     views, _more = library.library(request.organization, "")
     offered = [(view.picture.slug, view.facts.name or _("without a name")) for view in views]
     if now.logo and now.logo not in dict(offered):
@@ -34,7 +36,7 @@ def _form(request: Any, data: Any, now: BrandSettings) -> BrandForm:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def branding(request: Any) -> HttpResponse:
+def branding(request: DeskRequest) -> HttpResponse:
     """Saves, or shows what was chosen without saving: the button decides."""
     stored = brand.brand_of(request.organization)
     form = _form(request, request.POST or None, stored)
@@ -57,7 +59,7 @@ def branding(request: Any) -> HttpResponse:
     return render(request, "web/branding.html", facts, status=422 if form.errors else 200)
 
 
-def _letter(organization: Any, kind: str, shown: BrandSettings) -> str:
+def _letter(organization: Organization, kind: str, shown: BrandSettings) -> str:
     """A digest, since it has most kinds of blocks, and an appeal below it."""
     language = organization.language
     digest, appeal = (starter_templates.document_of(name, language) for name in ("digest", "appeal"))
@@ -80,7 +82,7 @@ def _letter(organization: Any, kind: str, shown: BrandSettings) -> str:
 
 
 @door(see=EVERYONE)
-def branding_preview(request: Any, kind: str) -> HttpResponse:
+def branding_preview(request: DeskRequest, kind: str) -> HttpResponse:
     """A letter in the colors of the address, or in the stored ones; for a frame."""
     if kind not in previews.KINDS:
         raise Http404

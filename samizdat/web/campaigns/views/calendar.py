@@ -28,6 +28,7 @@ from samizdat.web.base_form import sentences
 from samizdat.web.campaigns.forms.campaigns import CalendarForm
 from samizdat.web.campaigns.views.campaigns import letter_at, with_names
 from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door
+from samizdat.web.request import DeskRequest
 
 # Drafts that the form of the calendar offers; an older one has a link to it on its own page.
 DRAFTS = 50
@@ -48,7 +49,7 @@ class CalendarDay:
 
 
 @door(see=EVERYONE)
-def calendar(request: Any) -> HttpResponse:
+def calendar(request: DeskRequest) -> HttpResponse:
     zone = ZoneInfo(request.organization.timezone)
     today = dbclock.asked().astimezone(zone).date()
     first = _first(request.GET.get("month", ""), today)
@@ -80,7 +81,7 @@ def calendar(request: Any) -> HttpResponse:
     return render(request, "web/campaigns/calendar.html", facts)
 
 
-def _plan_facts(request: Any) -> dict[str, Any]:
+def _plan_facts(request: DeskRequest) -> dict[str, Any]:
     """For the form that gives a draft its day: the newest drafts, and the one that the address names."""
     rows = queries.newest(request.organization, ("draft",), limit=DRAFTS)
     asked = params.number(request.GET.get("plan", ""))
@@ -92,7 +93,7 @@ def _plan_facts(request: Any) -> dict[str, Any]:
 
 
 @deed(WRITERS)
-def plan_day(request: Any) -> HttpResponse:
+def plan_day(request: DeskRequest) -> HttpResponse:
     """Gives a draft a day, or takes it away; back to the month of it."""
     campaign_id, asked = params.number(request.POST.get("letter", "")), CalendarForm(request.POST)
     month = request.POST.get("month", "")
@@ -121,7 +122,7 @@ def plan_day(request: Any) -> HttpResponse:
     return _to_month(request, f"{day:%Y-%m}" if day else month)
 
 
-def _to_month(request: Any, month: str, plan: int | None = None) -> HttpResponse:
+def _to_month(request: DeskRequest, month: str, plan: int | None = None) -> HttpResponse:
     asked = {"month": month if _MONTH.fullmatch(month) else "", "plan": plan}
     kept = {name: value for name, value in asked.items() if value}
     there = address(request.organization, "calendar") + (f"?{urlencode(kept)}" if kept else "")

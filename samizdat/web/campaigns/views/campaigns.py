@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import formatting
 from samizdat.accounts import queries as accounts
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.campaigns import actions, folders, queries, translations
 from samizdat.campaigns.drafts import copy as copying
@@ -22,6 +23,7 @@ from samizdat.campaigns.templates import starter_templates
 from samizdat.web import params
 from samizdat.web.campaigns.forms.campaigns import EMPTY, FORMATS, BeginForm
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "": (),
@@ -34,14 +36,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
 LONGEST_SOUGHT = 100
 
 
-def campaign_at(request: Any, campaign_id: int) -> Any:
+def campaign_at(request: DeskRequest, campaign_id: int) -> Any:
     try:
         return queries.campaign_of(request.organization, campaign_id)
     except NoSuchCampaign:
         raise Http404 from None
 
 
-def letter_at(request: Any, campaign_id: int) -> Any:
+def letter_at(request: DeskRequest, campaign_id: int) -> Any:
     """The letter; by the number of one of its versions as well."""
     return translations.whole(campaign_at(request, campaign_id))
 
@@ -52,7 +54,7 @@ def subject_of(draft: Draft) -> str:
 
 
 @door(see=EVERYONE)
-def campaigns(request: Any) -> HttpResponse:
+def campaigns(request: DeskRequest) -> HttpResponse:
     group = request.GET.get("show", "")
     group = group if group in GROUPS else ""
     before = params.number(request.GET.get("before", ""))
@@ -102,7 +104,7 @@ def _shelves(shelf: dict[int, folders.FolderView], asked: dict[str, Any]) -> lis
 
 
 def with_names(
-    organization: Any, rows: list[Any], shelf: Mapping[int, folders.FolderView] | None = None
+    organization: Organization, rows: list[Any], shelf: Mapping[int, folders.FolderView] | None = None
 ) -> list[tuple[Any, dict[str, str]]]:
     """Each row with the names of its list, of its folder, of its other languages and of who began it; opened once for
     the page, not once a row.
@@ -126,7 +128,7 @@ def with_names(
 
 
 @door(see=WRITERS, do=WRITERS)
-def new_campaign(request: Any) -> HttpResponse:
+def new_campaign(request: DeskRequest) -> HttpResponse:
     """What a letter begins with. It is a draft from then on, so that everything that is typed in it is saved."""
     organization = request.organization
     lists, last = audience.lists(organization), _last(organization)
@@ -144,7 +146,7 @@ def new_campaign(request: Any) -> HttpResponse:
     return render(request, "web/campaigns/new.html", facts, status=422 if form.errors else 200)
 
 
-def _folder_asked(request: Any) -> Any:
+def _folder_asked(request: DeskRequest) -> Any:
     """The folder that was looked at when the letter was begun; None for none, or for one that is gone."""
     number = params.number(request.POST.get("folder") or request.GET.get("folder", ""))
     try:
@@ -153,12 +155,12 @@ def _folder_asked(request: Any) -> Any:
         return None
 
 
-def _last(organization: Any) -> Any:
+def _last(organization: Organization) -> Any:
     rows = queries.newest(organization, limit=1)
     return rows[0].campaign if rows else None
 
 
-def _begun(request: Any, form: BeginForm, last: Any) -> Any:
+def _begun(request: DeskRequest, form: BeginForm, last: Any) -> Any:
     """The new draft, from the sender of the last letter, so that nobody types it again."""
     organization, answers = request.organization, form.cleaned_data
     draft = Draft(from_name=organization.name, format=answers["format"])
@@ -179,7 +181,7 @@ def _begun(request: Any, form: BeginForm, last: Any) -> Any:
     )
 
 
-def _say_why_html(request: Any, draft: Draft) -> None:
+def _say_why_html(request: DeskRequest, draft: Draft) -> None:
     """Why the text of a template, or a part of it, is not blocks."""
     if draft.format == "html":
         why = _("The text of the template has tables or a look of its own that blocks would lose. So it is HTML here.")
@@ -190,7 +192,7 @@ def _say_why_html(request: Any, draft: Draft) -> None:
 
 
 @deed(WRITERS)
-def copy(request: Any, campaign_id: int) -> HttpResponse:
+def copy(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     duplicate = copying.copy(campaign, by=request.person, now=timezone.now())
     messages.success(request, _("This is the copy."))
@@ -198,7 +200,7 @@ def copy(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @door(see=WRITERS, do=WRITERS)
-def throw_away(request: Any, campaign_id: int) -> HttpResponse:
+def throw_away(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     if request.method == "POST":
         try:

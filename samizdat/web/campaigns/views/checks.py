@@ -15,6 +15,7 @@ from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.merge_tag_menu import offered
+from samizdat.campaigns.models import Campaign
 from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.campaign_checks import look
 from samizdat.delivery.errors import DeliveryError
@@ -23,17 +24,18 @@ from samizdat.web.campaigns import previews
 from samizdat.web.campaigns.forms.checks import RulesForm
 from samizdat.web.campaigns.views.campaigns import campaign_at
 from samizdat.web.permissions import WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 
 
 @door(see=WRITERS)
-def tags(request: Any, campaign_id: int) -> HttpResponse:
+def tags(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """All that a letter can say, for the editor's menu."""
     campaign = campaign_at(request, campaign_id)
     return JsonResponse({"tags": offered(request.organization, campaign.language)})
 
 
 @deed(WRITERS)
-def checks(request: Any, campaign_id: int) -> HttpResponse:
+def checks(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """A button beside the checks; answers with all of them anew."""
     campaign = campaign_at(request, campaign_id)
     asked, problem = request.POST.get("do", ""), ""
@@ -57,7 +59,7 @@ def checks(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/parts/checks.html", facts)
 
 
-def _slow(request: Any, campaign: Any) -> None:
+def _slow(request: DeskRequest, campaign: Campaign) -> None:
     """Spelling, and a piece of the count of empty values; the page asks again while there is more."""
     now = timezone.now()
     proof = proof_of(campaign, now)
@@ -66,17 +68,17 @@ def _slow(request: Any, campaign: Any) -> None:
     missing_values.count_on(campaign, proof.letter, looked.kept, now)
 
 
-def _links(request: Any, campaign: Any) -> None:
+def _links(request: DeskRequest, campaign: Campaign) -> None:
     if not remote_checks.about_links(campaign, timezone.now())[0]:
         remote_checks.ask(request.organization, "links", campaign.pk, now=dbclock.asked(), by=request.person)
 
 
-def _accept(request: Any, campaign: Any) -> None:
+def _accept(request: DeskRequest, campaign: Campaign) -> None:
     key, back = request.POST.get("key", ""), request.POST.get("do") == "back"
     results.accept(campaign, key, by=request.person, now=timezone.now(), back=back)
 
 
-def _learn(request: Any, campaign: Any) -> None:
+def _learn(request: DeskRequest, campaign: Campaign) -> None:
     rules.learn(request.organization, [request.POST.get("word", "")], by=request.person, now=timezone.now())
 
 
@@ -90,7 +92,7 @@ DEEDS: dict[str, Callable[[Any, Any], None]] = {
 
 
 @door(see=WRITERS, do=WRITERS)
-def writing_rules(request: Any) -> HttpResponse:
+def writing_rules(request: DeskRequest) -> HttpResponse:
     """The organization's own words, and the hosts that its readers cannot reach."""
     organization = request.organization
     known = rules.rules_of(organization)

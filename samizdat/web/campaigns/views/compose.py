@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from samizdat import formatting
 from samizdat.accounts import sealed_people
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import actions, queries, translations
@@ -24,7 +25,7 @@ from samizdat.campaigns.drafts.autosave import SaveResult
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile
 from samizdat.campaigns.merge_tag_menu import offered
-from samizdat.campaigns.models import goes_to_all
+from samizdat.campaigns.models import Campaign, goes_to_all
 from samizdat.campaigns.templates import convert_format, layout
 from samizdat.core.consent import PURPOSES
 from samizdat.core.content.blocks import BadDocument
@@ -42,6 +43,7 @@ from samizdat.web.campaigns.forms.campaigns import FORMATS, LONGEST_BODY, ROWS, 
 from samizdat.web.campaigns.views.campaigns import campaign_at, subject_of
 from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.remote_checks import ask
+from samizdat.web.request import DeskRequest
 
 # What a preview of a letter that is being typed is made of.
 LOOKED_AT = ("subject", "preheader", "from_name", "from_email", "reply_to", "format", "body")
@@ -49,7 +51,7 @@ LOOKED_AT = ("subject", "preheader", "from_name", "from_email", "reply_to", "for
 VIEWS = ("phone", "desk", "dark", "text", "off")
 
 
-def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
+def _form(request: DeskRequest, draft: Draft, campaign: Campaign) -> ComposeForm:
     organization = request.organization
     initial: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
     if draft.format == "blocks":  # What two people save is brought together by these names.
@@ -77,23 +79,23 @@ def _form(request: Any, draft: Draft, campaign: Any) -> ComposeForm:
     )
 
 
-def _tags(organization: Any, campaign: Any) -> list[tuple[int, str]]:
+def _tags(organization: Organization, campaign: Campaign) -> list[tuple[int, str]]:
     """As _segments."""
     offered = audience.tags(organization)
     if campaign.tag and campaign.tag.removed:
-        offered.append((campaign.tag_id, _("a tag that was removed")))
+        offered.append((campaign.tag.pk, _("a tag that was removed")))
     return offered
 
 
-def _segments(organization: Any, campaign: Any) -> list[tuple[int, str]]:
+def _segments(organization: Organization, campaign: Campaign) -> list[tuple[int, str]]:
     """Those that a letter can go to. A removed one stays chosen until somebody chooses anew, or it would go to all."""
     offered = [(view.id, view.name) for view in lookup.segments(organization)]
     if campaign.segment and campaign.segment.removed:
-        offered.append((campaign.segment_id, _("a segment that was removed")))
+        offered.append((campaign.segment.pk, _("a segment that was removed")))
     return offered
 
 
-def _choices(organization: Any, form: ComposeForm) -> dict[str, Any]:
+def _choices(organization: Organization, form: ComposeForm) -> dict[str, Any]:
     """The rows behind the numbers that were chosen; the form offers those of this organization alone."""
     answers = form.cleaned_data
     chosen = {name: _row(organization, name, answers[name]) for name in ROWS if name in answers}
@@ -110,7 +112,7 @@ def _choices(organization: Any, form: ComposeForm) -> dict[str, Any]:
     }
 
 
-def _row(organization: Any, name: str, number: int | None) -> Any:
+def _row(organization: Organization, name: str, number: int | None) -> Any:
     return getattr(organization, f"{name}s").filter(pk=number).first() if number else None
 
 
@@ -123,7 +125,7 @@ def _tell_gone(form: ComposeForm) -> str:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def campaign(request: Any, campaign_id: int) -> HttpResponse:
+def campaign(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Writing: the letter, what is wrong with it, and how readers will see it."""
     campaign = campaign_at(request, campaign_id)
     if campaign.state != "draft":
@@ -153,7 +155,7 @@ def campaign(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
 
 
-def _then(request: Any, campaign: Any) -> HttpResponse:
+def _then(request: DeskRequest, campaign: Campaign) -> HttpResponse:
     """What the pressed button wants of the letter, now that it is saved: nothing that was typed may get lost."""
     if request.POST.get("then") == "send":
         return go(request, "send", translations.whole(campaign).pk)
@@ -177,7 +179,7 @@ def _then(request: Any, campaign: Any) -> HttpResponse:
     return redirect(there)
 
 
-def _add_language(request: Any, campaign: Any) -> HttpResponse:
+def _add_language(request: DeskRequest, campaign: Campaign) -> HttpResponse:
     """Begins a version with what was just saved, of whichever version it was."""
     whole = translations.whole(campaign)
     try:
@@ -190,7 +192,7 @@ def _add_language(request: Any, campaign: Any) -> HttpResponse:
     return go(request, "campaign", version.pk)
 
 
-def _remove_flaw(request: Any, campaign: Any, code: str) -> None:
+def _remove_flaw(request: DeskRequest, campaign: Campaign, code: str) -> None:
     """Takes out tags that work only inside Mailchimp, by the button beside the flaw."""
     try:
         actions.remove_flawed(campaign, code, version=campaign.version, by=request.person, now=timezone.now())
@@ -201,7 +203,7 @@ def _remove_flaw(request: Any, campaign: Any, code: str) -> None:
 
 
 def send_test(
-    request: Any, campaign: Any, to: str, then: str, others: Iterable[Any] = (), reader: Any = None
+    request: DeskRequest, campaign: Campaign, to: str, then: str, others: Iterable[Any] = (), reader: Any = None
 ) -> HttpResponse:
     """One test letter of each version, and of `others`, and then a page. reader: whose values it has, which only
     somebody who writes may be sent.
@@ -212,7 +214,7 @@ def send_test(
     return ask(request, "test", campaign.pk, then, to=[to], letters=letters, reader=reader.number if reader else 0)
 
 
-def tell_test(request: Any, question: Any, answer: dict[str, Any]) -> None:
+def tell_test(request: DeskRequest, question: Any, answer: dict[str, Any]) -> None:
     """What became of test letters, of one address or of several."""
     asked = remote_checks.words_of(question)
     tried = [TestResult(**result) for result in answer["tried"]]
@@ -237,7 +239,7 @@ def tell_test(request: Any, question: Any, answer: dict[str, Any]) -> None:
             messages.error(request, result.sentence)
 
 
-def _save(request: Any, campaign: Any, form: ComposeForm) -> SaveResult:
+def _save(request: DeskRequest, campaign: Campaign, form: ComposeForm) -> SaveResult:
     """Over the version that was opened; "over" is pressed by whoever has seen the other one."""
     version = params.number(request.POST.get("over", "")) or form.cleaned_data["version"] or 0
     return together.save(
@@ -251,7 +253,7 @@ def _save(request: Any, campaign: Any, form: ComposeForm) -> SaveResult:
     )
 
 
-def _tell_merged(request: Any, saved: SaveResult) -> None:
+def _tell_merged(request: DeskRequest, saved: SaveResult) -> None:
     if saved.overruled:
         messages.warning(
             request, _("A line of the envelope was changed twice at once. Yours stands; the other is a comment.")
@@ -262,14 +264,14 @@ def _tell_merged(request: Any, saved: SaveResult) -> None:
         messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
 
 
-def _switch(request: Any, campaign: Any, to: str) -> None:
+def _switch(request: DeskRequest, campaign: Campaign, to: str) -> None:
     try:
         convert_format.switch(campaign, to, by=request.person, now=timezone.now())
     except CampaignError as refused:
         messages.error(request, str(refused))
 
 
-def _writing_facts(request: Any, form: ComposeForm, language: str) -> dict[str, Any]:
+def _writing_facts(request: DeskRequest, form: ComposeForm, language: str) -> dict[str, Any]:
     """What the letter's part of the form needs: the editor's words, and the text for whoever has no script."""
     body, format_ = form["body"].value() or "", form["format"].value()
     return {
@@ -279,7 +281,7 @@ def _writing_facts(request: Any, form: ComposeForm, language: str) -> dict[str, 
     }
 
 
-def _compose_facts(request: Any, campaign: Any) -> dict[str, Any]:
+def _compose_facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
     organization, now = request.organization, timezone.now()
     proof = proof_of(campaign, now)
     try:
@@ -307,7 +309,7 @@ def _compose_facts(request: Any, campaign: Any) -> dict[str, Any]:
     }
 
 
-def _language_facts(campaign: Any) -> dict[str, Any]:
+def _language_facts(campaign: Campaign) -> dict[str, Any]:
     """Of the page around a draft; what is saved while somebody writes asks for none of it."""
     return {
         "languages": spoken.tabs(campaign, timezone.now()),
@@ -319,12 +321,12 @@ def _language_facts(campaign: Any) -> dict[str, Any]:
     }
 
 
-def _asked(request: Any) -> str:
+def _asked(request: DeskRequest) -> str:
     """The number of the reader that the preview is for: from the address, or from the page that saves itself."""
     return str(request.POST.get("as") or request.GET.get("as", ""))[:20]
 
 
-def _values(request: Any, letter: Any, proof: Any = None) -> tuple[dict[str, str], int | None]:
+def _values(request: DeskRequest, letter: Any, proof: Any = None) -> tuple[dict[str, str], int | None]:
     """What a letter is made out with: a chosen reader's own values, or invented ones."""
     reader = read_limits.reader_numbered(request, _asked(request))
     if reader is None:
@@ -333,7 +335,7 @@ def _values(request: Any, letter: Any, proof: Any = None) -> tuple[dict[str, str
 
 
 @deed(WRITERS)
-def autosave(request: Any, campaign_id: int) -> HttpResponse:
+def autosave(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Saves while somebody writes. What depends on the text is asked for afterwards, so that a save is quick."""
     campaign = campaign_at(request, campaign_id)
     form = _form(request, draft_of(campaign), campaign)
@@ -368,7 +370,7 @@ def autosave(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/parts/saved.html", facts)
 
 
-def _envelope(campaign: Any, stored: SaveResult) -> str:
+def _envelope(campaign: Campaign, stored: SaveResult) -> str:
     """What the other fields of the form say now, for the page that is typed in."""
     chosen = {
         "list": campaign.list_id,
@@ -386,7 +388,7 @@ def _envelope(campaign: Any, stored: SaveResult) -> str:
 
 
 @door(see=WRITERS)
-def alongside(request: Any, campaign_id: int) -> HttpResponse:
+def alongside(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """What stands beside a letter and depends on its text: checks, and the plain part."""
     return render(
         request, "web/campaigns/parts/alongside.html", _compose_facts(request, campaign_at(request, campaign_id))
@@ -394,7 +396,7 @@ def alongside(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @door(see=EVERYONE)
-def preview(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+def preview(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
     """The letter by itself, for a frame: `light`, `dark` or `off` (pictures off). It has a policy of its own."""
     campaign = campaign_at(request, campaign_id)
     values, _seen = _values(request, campaign)
@@ -402,7 +404,7 @@ def preview(request: Any, campaign_id: int, kind: str) -> HttpResponse:
 
 
 @deed(WRITERS)
-def typed(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+def typed(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
     """The same of what is being typed. Nothing is saved by looking."""
     campaign = campaign_at(request, campaign_id)
     draft = Draft(**{name: request.POST.get(name, "") for name in LOOKED_AT})

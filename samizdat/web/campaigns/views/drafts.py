@@ -1,7 +1,5 @@
 """Around a draft: who else is here, its history, what colleagues say of it, and the preview of what is being typed."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
@@ -14,16 +12,18 @@ from samizdat.campaigns.drafts import autosave, comments, presence, revisions
 from samizdat.campaigns.drafts.comments import CommentText
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates import region_diff
 from samizdat.web.campaigns.comments_panel import QUOTED, comment_facts, named_blocks, names_of
 from samizdat.web.campaigns.views.campaigns import campaign_at
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 
 # -- who is here --
 
 
 @door(see=WRITERS, do=WRITERS)
-def here(request: Any, campaign_id: int) -> HttpResponse:
+def here(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Who else has the draft open, and its version. A GET only looks, and gives a page that was signed out a token."""
     campaign, now = campaign_at(request, campaign_id), timezone.now()
     if request.method == "POST":
@@ -44,7 +44,7 @@ def _others(names: list[str]) -> str:
 
 
 @door(see=EVERYONE)
-def past(request: Any, campaign_id: int) -> HttpResponse:
+def past(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Every sitting of a draft: day, who, and how many words came and went."""
     campaign = campaign_at(request, campaign_id)
     names = names_of(request.organization)
@@ -54,7 +54,7 @@ def past(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @door(see=EVERYONE)
-def version(request: Any, campaign_id: int, version_number: int) -> HttpResponse:
+def version(request: DeskRequest, campaign_id: int, version_number: int) -> HttpResponse:
     """One version: what is different in the letter of today."""
     campaign = campaign_at(request, campaign_id)
     kept = revisions.version_of(campaign, version_number)
@@ -74,7 +74,7 @@ def version(request: Any, campaign_id: int, version_number: int) -> HttpResponse
 
 
 @deed(WRITERS)
-def restore(request: Any, campaign_id: int, version_number: int) -> HttpResponse:
+def restore(request: DeskRequest, campaign_id: int, version_number: int) -> HttpResponse:
     campaign = campaign_at(request, campaign_id)
     try:
         done = autosave.restore(campaign, version_number, by=request.person, now=timezone.now())
@@ -91,7 +91,7 @@ def restore(request: Any, campaign_id: int, version_number: int) -> HttpResponse
 
 
 @deed(WRITERS)
-def comment(request: Any, campaign_id: int) -> HttpResponse:
+def comment(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_at(request, campaign_id)
     block = request.POST.get("block", "")
     words = CommentText(
@@ -107,14 +107,14 @@ def comment(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def settle_comment(request: Any, campaign_id: int, comment_id: int) -> HttpResponse:
+def settle_comment(request: DeskRequest, campaign_id: int, comment_id: int) -> HttpResponse:
     campaign = campaign_at(request, campaign_id)
     done = request.POST.get("open") != "1"
     comments.resolve(campaign, comment_id, by=request.person, now=timezone.now(), done=done)
     return _comments(request, campaign)
 
 
-def _comments(request: Any, campaign: Any) -> HttpResponse:
+def _comments(request: DeskRequest, campaign: Campaign) -> HttpResponse:
     """To a script the section alone, so that nobody loses what is being typed above it."""
     if request.headers.get("HX-Request"):
         return render(

@@ -1,7 +1,5 @@
 """Folders of campaigns: made, named anew, removed, and letters put into them."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -16,11 +14,12 @@ from samizdat.web import params
 from samizdat.web.base_form import refuse, sentences
 from samizdat.web.campaigns.forms.campaigns import FolderForm
 from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
 
 
 @door(see=EVERYONE, do=WRITERS)
-def folders(request: Any) -> HttpResponse:
+def folders(request: DeskRequest) -> HttpResponse:
     form = FolderForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
@@ -34,7 +33,7 @@ def folders(request: Any) -> HttpResponse:
 
 
 @deed(WRITERS)
-def rename_folder(request: Any, folder_id: int) -> HttpResponse:
+def rename_folder(request: DeskRequest, folder_id: int) -> HttpResponse:
     folder, form = _folder(request, folder_id), FolderForm(request.POST)
     if not form.is_valid():
         messages.error(request, sentences(form))
@@ -47,7 +46,7 @@ def rename_folder(request: Any, folder_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def remove_folder(request: Any, folder_id: int) -> HttpResponse:
+def remove_folder(request: DeskRequest, folder_id: int) -> HttpResponse:
     folder = _folder(request, folder_id)
     name = shelf.name_of(request.organization, folder)
     shelf.remove(folder, by=request.person, now=timezone.now())
@@ -56,7 +55,7 @@ def remove_folder(request: Any, folder_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def move_campaigns(request: Any) -> HttpResponse:
+def move_campaigns(request: DeskRequest) -> HttpResponse:
     """The ticked letters go into a folder, or into none."""
     numbers = [params.number(text) for text in request.POST.getlist("letter")]
     letters = [number for number in numbers if number is not None]
@@ -74,7 +73,7 @@ def move_campaigns(request: Any) -> HttpResponse:
     return answer
 
 
-def _folder(request: Any, number: int) -> Folder:
+def _folder(request: DeskRequest, number: int) -> Folder:
     try:
         return shelf.folder_of(request.organization, number)
     except CampaignError:

@@ -22,15 +22,16 @@ from samizdat.web.campaigns import previews
 from samizdat.web.campaigns.forms.media import CutForm, FactsForm
 from samizdat.web.campaigns.views.campaigns import campaign_at
 from samizdat.web.permissions import EVERYONE, WRITERS, View, address, deed, door, go, open_door
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.media import weight_word
-from samizdat.web.uploads import MemoryUploadHandler, SeveralUploadHandler, takes_files
+from samizdat.web.uploads import MemoryUploadHandler, SeveralUploadHandler, handler_of, takes_files
 
 # Files and bytes of one upload: they are held in memory, and unpacked one after the other.
 MOST_FILES = 20
 MOST_BYTES = 60 * 1024 * 1024
 
 
-def picture_at(request: Any, slug: str) -> Any:
+def picture_at(request: DeskRequest, slug: str) -> Any:
     picture = queries.picture_named(request.organization, slug)
     if picture is None:
         raise Http404
@@ -38,7 +39,7 @@ def picture_at(request: Any, slug: str) -> Any:
 
 
 @door(see=EVERYONE)
-def library(request: Any) -> HttpResponse:
+def library(request: DeskRequest) -> HttpResponse:
     """With `?for=` a letter, each picture has a button that puts it there."""
     words = request.GET.get("q", "").strip()[:200]
     views, more = pictures.library(request.organization, words, before=params.number(request.GET.get("before", "")))
@@ -57,14 +58,14 @@ def library(request: Any) -> HttpResponse:
 
 
 @door(see=EVERYONE)
-def as_list(request: Any) -> JsonResponse:
+def as_list(request: DeskRequest) -> JsonResponse:
     """The library for the editor: `{"pictures": […], "before": number or null}`; `?q=` words, `?before=` goes on."""
     words = request.GET.get("q", "").strip()[:200]
     views, more = pictures.library(request.organization, words, before=params.number(request.GET.get("before", "")))
     return JsonResponse({"pictures": [_document(request, view) for view in views], "before": more})
 
 
-def _document(request: Any, view: PictureView) -> dict[str, Any]:
+def _document(request: DeskRequest, view: PictureView) -> dict[str, Any]:
     """`url` is where readers find it and what a letter says; `thumb` and `shown` are the desk's own."""
     picture = view.picture
     return {
@@ -88,7 +89,7 @@ def _document(request: Any, view: PictureView) -> dict[str, Any]:
 
 @deed(WRITERS)
 @takes_files(lambda request: SeveralUploadHandler(request, limit=pictures.LARGEST_FILE, most=MOST_BYTES))
-def add_pictures(request: Any) -> HttpResponse:
+def add_pictures(request: DeskRequest) -> HttpResponse:
     """Several files. To a script that asks for JSON: `{"pictures": […], "refused": [{"name", "sentence"}]}`."""
     views, refused = _taken_in(request)
     if "application/json" in request.headers.get("Accept", ""):
@@ -111,16 +112,16 @@ def add_pictures(request: Any) -> HttpResponse:
 
 @deed(WRITERS)
 @takes_files(lambda request: MemoryUploadHandler(request, limit=pictures.LARGEST_FILE))
-def add_picture(request: Any, campaign_id: int) -> HttpResponse:
+def add_picture(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign_at(request, campaign_id)
     file = request.FILES.get("picture")
-    handler = request.upload_handlers[0]
+    handler = handler_of(request, MemoryUploadHandler)
     try:
         if handler.too_large:
             raise BadPicture(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
         if file is None:
             raise BadPicture(_("Choose a picture first."))
-        name = file.name.rpartition(".")[0] or file.name
+        name = _bare(file.name or "")
         pictures.take_in(request.organization, file.read(), timezone.now(), name=name, by=request.person)
     except BadPicture as refused:
         messages.error(request, str(refused))
@@ -131,10 +132,10 @@ def add_picture(request: Any, campaign_id: int) -> HttpResponse:
     return go(request, "campaign", campaign_id, anchor="pictures")
 
 
-def _taken_in(request: Any) -> tuple[list[PictureView], list[tuple[str, str]]]:
+def _taken_in(request: DeskRequest) -> tuple[list[PictureView], list[tuple[str, str]]]:
     """What came in, and (name of the file, sentence) of what did not."""
     files = request.FILES.getlist("pictures")
-    handler = request.upload_handlers[0]
+    handler = handler_of(request, SeveralUploadHandler)
     large = _("The picture is larger than 10 MB. Save it smaller and upload it again.")
     refused = [(name, large) for name in handler.refused]
     if handler.too_large:
@@ -145,10 +146,10 @@ def _taken_in(request: Any) -> tuple[list[PictureView], list[tuple[str, str]]]:
     for file in files[:MOST_FILES]:
         try:
             picture = pictures.take_in(
-                request.organization, file.read(), timezone.now(), name=_bare(file.name), by=request.person
+                request.organization, file.read(), timezone.now(), name=_bare(file.name or ""), by=request.person
             )
         except BadPicture as bad:
-            refused.append((file.name, str(bad)))
+            refused.append((file.name or "", str(bad)))
         else:
             views.append(pictures.view_of(picture))
     if len(files) > MOST_FILES:
@@ -166,7 +167,7 @@ def _bare(name: str) -> str:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def one_picture(request: Any, slug: str) -> HttpResponse:
+def one_picture(request: DeskRequest, slug: str) -> HttpResponse:
     picture = picture_at(request, slug)
     picture_facts = pictures.facts_of(picture)
     initial = {"name": picture_facts.name, "alt": picture_facts.alt, "plain": picture_facts.plain}
@@ -187,7 +188,7 @@ def one_picture(request: Any, slug: str) -> HttpResponse:
 
 
 @door(see=WRITERS, do=WRITERS)
-def cut_picture(request: Any, slug: str) -> HttpResponse:
+def cut_picture(request: DeskRequest, slug: str) -> HttpResponse:
     """Cut, made smaller, pressed: another picture comes of it."""
     picture = picture_at(request, slug)
     size = pictures.whole_size(pictures.origin_of(picture))
@@ -211,7 +212,7 @@ def _first_cut(size: tuple[int, int]) -> dict[str, int]:
 
 
 @door(see=WRITERS, do=WRITERS)
-def remove_picture(request: Any, slug: str) -> HttpResponse:
+def remove_picture(request: DeskRequest, slug: str) -> HttpResponse:
     picture = picture_at(request, slug)
     uses = pictures.uses(request.organization, [slug])[slug]
     if request.method == "POST":
@@ -234,7 +235,7 @@ def remove_picture(request: Any, slug: str) -> HttpResponse:
 
 
 def _bytes(opened: Callable[[Any], tuple[bytes, str]]) -> View:
-    def view(request: Any, slug: str) -> HttpResponse:
+    def view(request: DeskRequest, slug: str) -> HttpResponse:
         return _answer(*opened(picture_at(request, slug)))
 
     return door(see=EVERYONE)(view)
@@ -252,7 +253,7 @@ whole = _bytes(lambda picture: (pictures.open_whole(pictures.origin_of(picture))
 
 
 @open_door
-def shown_picture(request: Any, token: str) -> HttpResponse:
+def shown_picture(request: DeskRequest, token: str) -> HttpResponse:
     """A picture inside a preview: the frame is a stranger to the desk and sends no cookie, so its address is signed."""
     try:
         picture = previews.picture_of(token)
@@ -267,7 +268,7 @@ def shown_picture(request: Any, token: str) -> HttpResponse:
 
 
 @deed(WRITERS)
-def put_in(request: Any, campaign_id: int, slug: str) -> HttpResponse:
+def put_in(request: DeskRequest, campaign_id: int, slug: str) -> HttpResponse:
     """The picture at the end of a draft, by whoever has no script or likes buttons."""
     letter = campaign_at(request, campaign_id)
     try:

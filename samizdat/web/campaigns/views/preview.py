@@ -18,6 +18,7 @@ from samizdat.campaigns.archive import share_links
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign
 from samizdat.core.content.render import fill
 from samizdat.web import read_limits
 from samizdat.web.campaigns import preview_modes, previews
@@ -25,14 +26,15 @@ from samizdat.web.campaigns import translations as spoken
 from samizdat.web.campaigns.views.campaigns import campaign_at, letter_at
 from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
 from samizdat.web.remote_checks import ask
+from samizdat.web.request import DeskRequest
 
 
 @door(see=EVERYONE)
-def look(request: Any, campaign_id: int) -> HttpResponse:
+def look(request: DeskRequest, campaign_id: int) -> HttpResponse:
     return _page(request, campaign_at(request, campaign_id))
 
 
-def _page(request: Any, campaign: Any, link: str = "", status: int = 200) -> HttpResponse:
+def _page(request: DeskRequest, campaign: Campaign, link: str = "", status: int = 200) -> HttpResponse:
     """`link`: one that was made just now, and is shown this once. What was refused stands in its form again."""
     now = timezone.now()
     proof = proof_of(campaign, now)
@@ -67,12 +69,12 @@ def _page(request: Any, campaign: Any, link: str = "", status: int = 200) -> Htt
     return render(request, "web/campaigns/look.html", facts, status=status)
 
 
-def _reader(request: Any, proof: Any) -> tuple[preview_modes.PreviewReader, str]:
+def _reader(request: DeskRequest, proof: Any) -> tuple[preview_modes.PreviewReader, str]:
     asked = request.GET.get("as", "").strip()[:20]
     return preview_modes.reader_for(request, asked, proof), asked
 
 
-def _to_whom(request: Any, campaign: Any) -> dict[str, Any]:
+def _to_whom(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
     campaign = translations.whole(campaign)  # Somebody outside is shown all languages, and agrees to all of them.
     members = accounts.members(request.organization)
     return {
@@ -86,7 +88,7 @@ def _to_whom(request: Any, campaign: Any) -> dict[str, Any]:
 
 
 @door(see=EVERYONE)
-def look_frame(request: Any, campaign_id: int, kind: str) -> HttpResponse:
+def look_frame(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
     """The letter by itself, for the frame of that page."""
     campaign, now = campaign_at(request, campaign_id), timezone.now()
     reader, _asked = _reader(request, proof_of(campaign, now))
@@ -97,7 +99,7 @@ def look_frame(request: Any, campaign_id: int, kind: str) -> HttpResponse:
 
 
 @deed(WRITERS)
-def send_tests(request: Any, campaign_id: int) -> HttpResponse:
+def send_tests(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """One letter to each of the ticked: oneself, colleagues by their numbers, the seed list, and any others.
 
     With the values of a chosen reader it goes to people who may see them at the desk, and to nobody else.
@@ -121,7 +123,7 @@ def send_tests(request: Any, campaign_id: int) -> HttpResponse:
     )
 
 
-def _whose(request: Any, addresses: list[str]) -> Any:
+def _whose(request: DeskRequest, addresses: list[str]) -> Any:
     """The reader whose values the tests shall have; None where somebody is among the addresses who may not see them."""
     members = accounts.members(request.organization)
     may = {member.email.casefold() for member in members if member.role in WRITERS}
@@ -130,7 +132,7 @@ def _whose(request: Any, addresses: list[str]) -> Any:
     return read_limits.reader_numbered(request, request.POST["as"], mailed=True)
 
 
-def _addresses(request: Any) -> list[str]:
+def _addresses(request: DeskRequest) -> list[str]:
     """Each once, in the order of the page."""
     ticked = set(request.POST.getlist("to"))
     addresses = [sealed_people.email_of(request.person)] if "me" in ticked else []
@@ -146,7 +148,7 @@ def _addresses(request: Any) -> list[str]:
 
 
 @deed(WRITERS)
-def keep_seeds(request: Any, campaign_id: int) -> HttpResponse:
+def keep_seeds(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_at(request, campaign_id)
     lines = request.POST.get("seeds", "")[:20_000].splitlines()
     try:
@@ -164,7 +166,7 @@ def keep_seeds(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @door(see=WRITERS, do=WRITERS)
-def share(request: Any, campaign_id: int) -> HttpResponse:
+def share(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Makes a link and shows it, once: there is nothing to look it up in."""
     campaign = letter_at(request, campaign_id)
     if request.method != "POST":
@@ -181,7 +183,7 @@ def share(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def end_share(request: Any, campaign_id: int, share_id: int) -> HttpResponse:
+def end_share(request: DeskRequest, campaign_id: int, share_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     if not share_links.withdraw(campaign, share_id, now=timezone.now(), by=request.person):
         raise Http404

@@ -11,21 +11,24 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.models import Person
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.merge_tag_menu import offered
+from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates import layout, region_editor
 from samizdat.web import params
 from samizdat.web.campaigns import comments_panel, editor_strings
 from samizdat.web.campaigns.forms.campaigns import FORMATS, LONGEST_BODY
 from samizdat.web.campaigns.views.campaigns import campaign_at
 from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.request import DeskRequest
 
 # A place is written in blocks or in HTML.
 WAYS = tuple(way for way in FORMATS if way[0] != "markdown")
 
 
 @door(see=EVERYONE, do=WRITERS)
-def places(request: Any, campaign_id: int) -> HttpResponse:
+def places(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """All parts of the template; a button for each thing that can be done with one."""
     campaign = campaign_at(request, campaign_id)
     if request.method == "POST":
@@ -39,7 +42,7 @@ def places(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/places.html", facts)
 
 
-def _do(campaign: Any, asked: Any, by: Any) -> None:
+def _do(campaign: Campaign, asked: Any, by: Person | None) -> None:
     """Errors: CampaignError."""
     do, key, now = asked.get("do", ""), asked.get("key", ""), timezone.now()
     match do:
@@ -56,7 +59,7 @@ def _do(campaign: Any, asked: Any, by: Any) -> None:
 
 
 @door(see=WRITERS, do=WRITERS)
-def place(request: Any, campaign_id: int) -> HttpResponse:
+def place(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """One place, in the block editor or as HTML."""
     campaign = campaign_at(request, campaign_id)
     key = request.POST.get("key", request.GET.get("key", ""))
@@ -101,7 +104,7 @@ def place(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/place.html", facts, status=422 if wrong else 200)
 
 
-def _no_place(request: Any, campaign: Any) -> HttpResponse:
+def _no_place(request: DeskRequest, campaign: Campaign) -> HttpResponse:
     """The template, or this part of it, was removed; or the letter was released."""
     if request.method != "POST":
         messages.error(request, _("The template of this letter has no such part. Load the page again."))
@@ -111,7 +114,7 @@ def _no_place(request: Any, campaign: Any) -> HttpResponse:
     return comments_panel.unsaved(request, places, gone if campaign.state == "draft" else "")
 
 
-def _write(request: Any, campaign: Any, key: str, way: str, body: str) -> region_editor.EditedRegion:
+def _write(request: DeskRequest, campaign: Campaign, key: str, way: str, body: str) -> region_editor.EditedRegion:
     """Over what was there when the page was opened; what somebody else wrote since is merged in. Errors:
     CampaignError.
     """
@@ -128,7 +131,7 @@ def _write(request: Any, campaign: Any, key: str, way: str, body: str) -> region
     )
 
 
-def _written(request: Any, campaign: Any, key: str, placed: region_editor.EditedRegion) -> HttpResponse:
+def _written(request: DeskRequest, campaign: Campaign, key: str, placed: region_editor.EditedRegion) -> HttpResponse:
     """On to all parts; back to this one where two wrote in the same block."""
     if region_editor.lacks_description(placed.body):
         messages.warning(request, _("A picture has no description. Say what it shows, for readers who do not see it."))
@@ -143,7 +146,7 @@ def _written(request: Any, campaign: Any, key: str, placed: region_editor.Edited
 
 
 @deed(WRITERS)
-def autosave_place(request: Any, campaign_id: int) -> HttpResponse:
+def autosave_place(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Saves a place while somebody writes in it."""
     campaign = campaign_at(request, campaign_id)
     key, way, problem, placed = request.POST.get("key", ""), request.POST.get("format", ""), "", None

@@ -21,9 +21,11 @@ from samizdat.campaigns.archive import share_links
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign
 from samizdat.core.content.render import fill
 from samizdat.web.campaigns import preview_modes, previews
 from samizdat.web.permissions import View, open_door
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.auth import says
 
 STATUS = {"too_many": 429, "changed": 409}
@@ -31,7 +33,7 @@ STATUS = {"too_many": 429, "changed": 409}
 
 def _by_link(view: Callable[..., HttpResponseBase]) -> View:
     @wraps(view)
-    def guarded(request: Any, token: str, **more: Any) -> HttpResponseBase:
+    def guarded(request: DeskRequest, token: str, **more: Any) -> HttpResponseBase:
         try:
             link = share_links.opened(token, timezone.now())
             timezone.activate(ZoneInfo(link.campaign.organization.timezone))  # DeskMiddleware takes it back.
@@ -46,7 +48,7 @@ def _by_link(view: Callable[..., HttpResponseBase]) -> View:
 
 
 @_by_link
-def shared_letter(request: Any, link: Any, token: str) -> HttpResponse:
+def shared_letter(request: DeskRequest, link: Any, token: str) -> HttpResponse:
     problem = status = None
     if request.method == "POST":
         try:
@@ -80,7 +82,7 @@ def shared_letter(request: Any, link: Any, token: str) -> HttpResponse:
     return render(request, "web/shared.html", facts, status=status or 200)
 
 
-def _in_language(request: Any, link: Any) -> tuple[Any, str]:
+def _in_language(request: DeskRequest, link: Any) -> tuple[Any, str]:
     """The version that was asked for, and its code; the letter and "" otherwise."""
     asked = request.GET.get("in", "")
     version = next(
@@ -89,7 +91,7 @@ def _in_language(request: Any, link: Any) -> tuple[Any, str]:
     return (version, asked) if version else (link.campaign, "")
 
 
-def _languages(campaign: Any) -> list[tuple[str, str]]:
+def _languages(campaign: Campaign) -> list[tuple[str, str]]:
     """(code, name) of the letter and its other languages; [] where it has one."""
     others = translations.in_order(translations.versions(campaign))
     return (
@@ -97,7 +99,7 @@ def _languages(campaign: Any) -> list[tuple[str, str]]:
     )
 
 
-def _answer(request: Any, link: Any) -> None:
+def _answer(request: DeskRequest, link: Any) -> None:
     share_links.answer(
         link,
         name=request.POST.get("name", ""),
@@ -109,5 +111,5 @@ def _answer(request: Any, link: Any) -> None:
 
 
 @_by_link
-def shared_frame(request: Any, link: Any, token: str, kind: str) -> HttpResponse:
+def shared_frame(request: DeskRequest, link: Any, token: str, kind: str) -> HttpResponse:
     return previews.framed(preview_modes.frame(_in_language(request, link)[0], timezone.now(), kind, previews.sample()))

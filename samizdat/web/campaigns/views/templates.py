@@ -18,31 +18,33 @@ from samizdat.core.content.render import Content
 from samizdat.core.content.templates import MAX_ZIP, LayoutChanges, arranged
 from samizdat.web.campaigns import previews
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
-from samizdat.web.uploads import MemoryUploadHandler, takes_files
+from samizdat.web.request import DeskRequest
+from samizdat.web.uploads import MemoryUploadHandler, handler_of, takes_files
 
 
 @door(see=EVERYONE)
-def templates(request: Any) -> HttpResponse:
+def templates(request: DeskRequest) -> HttpResponse:
     return render(request, "web/templates.html", _facts(request))
 
 
-def _facts(request: Any) -> dict[str, Any]:
+def _facts(request: DeskRequest) -> dict[str, Any]:
     return {"own": queries.templates(request.organization), "starters": starter_templates.STARTERS}
 
 
 @deed(WRITERS)
 @takes_files(lambda request: MemoryUploadHandler(request, limit=MAX_ZIP + 1))
-def take_in(request: Any) -> HttpResponse:
+def take_in(request: DeskRequest) -> HttpResponse:
     """Answers with what became of the file, which is told once."""
     file = request.FILES.get("file")
-    if request.upload_handlers[0].too_large:
+    if handler_of(request, MemoryUploadHandler).too_large:
         return _refused(request, _("The file is larger than 20 MB. Make its pictures smaller and import it again."))
     if file is None:
         return _refused(request, _("Choose a file first."))
-    name = request.POST.get("name", "").strip() or file.name.rpartition(".")[0][: import_template.LONGEST_NAME]
+    file_name = file.name or ""
+    name = request.POST.get("name", "").strip() or file_name.rpartition(".")[0][: import_template.LONGEST_NAME]
     try:
         report = import_template.take_in(
-            request.organization, name, file.read(), by=request.person, now=timezone.now(), file=file.name
+            request.organization, name, file.read(), by=request.person, now=timezone.now(), file=file_name
         )
     except CampaignError as refused:
         return _refused(request, str(refused))
@@ -51,14 +53,14 @@ def take_in(request: Any) -> HttpResponse:
     return render(request, "web/template_taken.html", facts)
 
 
-def _refused(request: Any, why: str) -> HttpResponse:
+def _refused(request: DeskRequest, why: str) -> HttpResponse:
     """The same page with the name that was typed: a file cannot be kept in a form, a name can."""
     messages.error(request, why)
     typed = request.POST.get("name", "")
     return render(request, "web/templates.html", _facts(request) | {"typed": typed}, status=422)
 
 
-def _template_at(request: Any, template_id: int) -> Any:
+def _template_at(request: DeskRequest, template_id: int) -> Any:
     template = request.organization.templates.filter(pk=template_id).first()
     if template is None:
         raise Http404
@@ -66,7 +68,7 @@ def _template_at(request: Any, template_id: int) -> Any:
 
 
 @door(see=EVERYONE)
-def template_preview(request: Any, template_id: int, kind: str) -> HttpResponse:
+def template_preview(request: DeskRequest, template_id: int, kind: str) -> HttpResponse:
     """The template with what stood where the letter goes; for a frame."""
     template = _template_at(request, template_id)
     if kind not in previews.KINDS:
@@ -96,7 +98,7 @@ def _seen(template: Any, kind: str = "light") -> str:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def one_template(request: Any, template_id: int) -> HttpResponse:
+def one_template(request: DeskRequest, template_id: int) -> HttpResponse:
     """How it looks, its name, and what would become of drafts without it."""
     template = _template_at(request, template_id)
     if request.method == "POST":
@@ -117,7 +119,7 @@ def one_template(request: Any, template_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def remove_template(request: Any, template_id: int) -> HttpResponse:
+def remove_template(request: DeskRequest, template_id: int) -> HttpResponse:
     import_template.remove(_template_at(request, template_id), by=request.person, now=timezone.now())
     messages.success(request, _("The template is gone. Drafts that were in it stand in our own frame now."))
     return go(request, "templates")

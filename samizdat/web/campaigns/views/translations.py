@@ -1,7 +1,5 @@
 """A letter in several languages."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -13,10 +11,11 @@ from samizdat.campaigns import translations
 from samizdat.campaigns.errors import CampaignError
 from samizdat.web.campaigns.views.campaigns import campaign_at
 from samizdat.web.permissions import WRITERS, door, go
+from samizdat.web.request import DeskRequest
 
 
 @door(see=WRITERS, do=WRITERS)
-def remove_language(request: Any, campaign_id: int) -> HttpResponse:
+def remove_language(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Asks once more: what was written in it goes."""
     campaign = campaign_at(request, campaign_id)
     whole, name = translations.whole(campaign), formatting.language(campaign.language)

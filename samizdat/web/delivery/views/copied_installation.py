@@ -1,7 +1,5 @@
 """The page of an installation that was copied or moved: what would be sent, and an admin's word that this one lives."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -13,10 +11,11 @@ from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions, database_progress
 from samizdat.delivery.actions import copied_installation
 from samizdat.web.permissions import ADMINS, EVERYONE, door, go
+from samizdat.web.request import DeskRequest
 
 
 @door(see=EVERYONE, do=ADMINS)
-def fence(request: Any) -> HttpResponse:
+def fence(request: DeskRequest) -> HttpResponse:
     """What would be sent; POST lets it go."""
     organization = request.organization
     if not organization.sending_locked:

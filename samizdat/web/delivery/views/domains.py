@@ -17,11 +17,12 @@ from samizdat.web.base_form import refuse
 from samizdat.web.delivery.forms.domains import DomainForm, KeyForm, WarmUpForm
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.remote_checks import ask
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import tell_waiting, waits
 
 
 @door(see=KEEPERS, do=ADMINS)
-def domains(request: Any) -> HttpResponse:
+def domains(request: DeskRequest) -> HttpResponse:
     """All sending domains; POST adds one with its keys."""
     form = DomainForm(request.POST or None)
     if form.is_valid():
@@ -42,14 +43,14 @@ def domains(request: Any) -> HttpResponse:
     return render(request, "web/domains/domains.html", facts, status=422 if form.errors else 200)
 
 
-def _domain(request: Any, domain_id: int) -> Any:
+def _domain(request: DeskRequest, domain_id: int) -> Any:
     domain = request.organization.sending_domains.select_related("organization").filter(pk=domain_id).first()
     if domain is None:
         raise Http404
     return domain
 
 
-def _key(request: Any, domain_id: int, key_id: int) -> Any:
+def _key(request: DeskRequest, domain_id: int, key_id: int) -> Any:
     keys = _domain(request, domain_id).keys.select_related("domain__organization")
     key = keys.filter(pk=key_id).first()
     if key is None:
@@ -58,7 +59,7 @@ def _key(request: Any, domain_id: int, key_id: int) -> Any:
 
 
 @door(see=KEEPERS, do=ADMINS)
-def sending_domain(request: Any, domain_id: int) -> HttpResponse:
+def sending_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
     """Its keys and their records, those that wait first; POST adds one more key, or sets its warm-up."""
     domain = _domain(request, domain_id)
     warms = "warm_up" in request.POST
@@ -96,7 +97,7 @@ def sending_domain(request: Any, domain_id: int) -> HttpResponse:
     return render(request, "web/domains/domain.html", facts, status=422 if form.errors or plan.errors else 200)
 
 
-def _warmed(request: Any, domain: Any, form: WarmUpForm) -> bool:
+def _warmed(request: DeskRequest, domain: Any, form: WarmUpForm) -> bool:
     """Writes the plan; False where it is none, which then stands at its field."""
     if not form.is_valid():
         return False
@@ -131,20 +132,20 @@ def _groups(row: dkim_keys.DomainRow) -> dict[str, Any]:
 
 
 @deed(ADMINS)
-def check_records(request: Any, domain_id: int) -> HttpResponse:
+def check_records(request: DeskRequest, domain_id: int) -> HttpResponse:
     """Asks the name servers; a new key whose record is there is published then."""
     domain = _domain(request, domain_id)
     return ask(request, "records", domain.pk, address(request.organization, "sending-domain", domain.pk))
 
 
-def tell_records(request: Any, _question: Any, answer: dict[str, Any]) -> None:
+def tell_records(request: DeskRequest, _question: Any, answer: dict[str, Any]) -> None:
     for selector, state in answer["records"]:
         tell = messages.success if state == "right" else messages.warning
         tell(request, labels.record_found(selector, state))
 
 
 @deed(ADMINS)
-def activate_keys(request: Any, domain_id: int) -> HttpResponse:
+def activate_keys(request: DeskRequest, domain_id: int) -> HttpResponse:
     """Every key that waits with its record published signs from now on."""
     domain = _domain(request, domain_id)
     try:
@@ -156,7 +157,7 @@ def activate_keys(request: Any, domain_id: int) -> HttpResponse:
     return go(request, "sending-domain", domain.pk)
 
 
-def _tell_active(request: Any, selectors: list[str]) -> None:
+def _tell_active(request: DeskRequest, selectors: list[str]) -> None:
     if selectors:
         sentence = _("Letters are signed with %(selectors)s from now on.")
         messages.success(request, sentence % {"selectors": ", ".join(selectors)})
@@ -165,7 +166,7 @@ def _tell_active(request: Any, selectors: list[str]) -> None:
 
 
 @deed(ADMINS)
-def rotate_keys(request: Any, domain_id: int) -> HttpResponse:
+def rotate_keys(request: DeskRequest, domain_id: int) -> HttpResponse:
     domain = _domain(request, domain_id)
     try:
         actions.rotate(domain, now=timezone.now(), by=request.person)
@@ -177,7 +178,7 @@ def rotate_keys(request: Any, domain_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def say_published(request: Any, domain_id: int, key_id: int) -> HttpResponse:
+def say_published(request: DeskRequest, domain_id: int, key_id: int) -> HttpResponse:
     key = _key(request, domain_id, key_id)
     try:
         actions.say_published(key, now=timezone.now(), by=request.person)
@@ -189,7 +190,7 @@ def say_published(request: Any, domain_id: int, key_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def activate_key(request: Any, domain_id: int, key_id: int) -> HttpResponse:
+def activate_key(request: DeskRequest, domain_id: int, key_id: int) -> HttpResponse:
     key = _key(request, domain_id, key_id)
     try:
         actions.activate(key, now=timezone.now(), by=request.person)
@@ -201,7 +202,7 @@ def activate_key(request: Any, domain_id: int, key_id: int) -> HttpResponse:
 
 
 @door(see=ADMINS, do=ADMINS)
-def retire_key(request: Any, domain_id: int, key_id: int) -> HttpResponse:
+def retire_key(request: DeskRequest, domain_id: int, key_id: int) -> HttpResponse:
     key = _key(request, domain_id, key_id)
     if request.method == "POST":
         try:
@@ -218,7 +219,7 @@ def retire_key(request: Any, domain_id: int, key_id: int) -> HttpResponse:
 
 
 @door(see=ADMINS, do=ADMINS)
-def remove_domain(request: Any, domain_id: int) -> HttpResponse:
+def remove_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
     domain = _domain(request, domain_id)
     if request.method == "POST":
         if waiting := actions.remove_domain(domain, now=timezone.now(), by=request.person):

@@ -11,12 +11,14 @@ from django.utils.translation import gettext as _
 
 from samizdat import dbclock
 from samizdat.accounts import sealed_people
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import approval, sender_domain_check, translations
 from samizdat.campaigns.audience import names
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions, dkim_keys, queries
 from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
@@ -32,6 +34,7 @@ from samizdat.web.campaigns.views.compose import send_test
 from samizdat.web.delivery import recipients_panel as saying
 from samizdat.web.delivery.checklist import checklist, domain_in
 from samizdat.web.permissions import EVERYONE, WRITERS, address, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count, moment
 
 # Minutes that a letter waits after Release at the desk: time enough to see a slip and take it back.
@@ -39,7 +42,7 @@ HOLD = 5
 
 
 @door(see=EVERYONE, do=WRITERS)
-def send(request: Any, campaign_id: int) -> HttpResponse:
+def send(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     if campaign.state != "draft":
         return go(request, "report", campaign_id)
@@ -60,7 +63,7 @@ def send(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
 
 
-def _form(request: Any, campaign: Any, reach: RecipientsBreakdown, now: datetime) -> ReleaseForm:
+def _form(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown, now: datetime) -> ReleaseForm:
     organization = request.organization
     form = ReleaseForm(
         request.POST or None,
@@ -77,7 +80,7 @@ def _form(request: Any, campaign: Any, reach: RecipientsBreakdown, now: datetime
     return form
 
 
-def _released(request: Any, campaign: Any, form: ReleaseForm, now: datetime) -> bool:
+def _released(request: DeskRequest, campaign: Campaign, form: ReleaseForm, now: datetime) -> bool:
     """Whether the engine has taken it; else its refusal stands in the form."""
     answers = form.cleaned_data
     try:
@@ -97,14 +100,14 @@ def _released(request: Any, campaign: Any, form: ReleaseForm, now: datetime) -> 
     return True
 
 
-def _times(request: Any, at: datetime | None, now: datetime) -> dict[str, Any]:
+def _times(request: DeskRequest, at: datetime | None, now: datetime) -> dict[str, Any]:
     """When it would go: at a time that was chosen, or after the hold."""
     leaves = at or now + timedelta(minutes=HOLD)
     return {"leaves": saying.times(request.person, leaves), "twice": bool(at and saying.twice(at))}
 
 
 @door(see=EVERYONE)
-def when(request: Any, campaign_id: int) -> HttpResponse:
+def when(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """The time that is being chosen, as the readers and the writer have it."""
     letter_at(request, campaign_id)
     now = dbclock.asked()
@@ -115,7 +118,7 @@ def when(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/parts/when.html", facts)
 
 
-def _send_facts(request: Any, campaign: Any, reach: RecipientsBreakdown, now: datetime) -> dict[str, Any]:
+def _send_facts(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown, now: datetime) -> dict[str, Any]:
     draft = draft_of(campaign)
     items = checklist(request, campaign, draft, reach, now)
     return {
@@ -141,7 +144,7 @@ def _send_facts(request: Any, campaign: Any, reach: RecipientsBreakdown, now: da
     }
 
 
-def _segment(campaign: Any) -> dict[str, str] | None:
+def _segment(campaign: Campaign) -> dict[str, str] | None:
     """Name and sentence of the segment it goes to; None where it has none."""
     if campaign.segment is None:
         return None
@@ -152,7 +155,7 @@ def _segment(campaign: Any) -> dict[str, str] | None:
     return {"name": opened.name, "sentence": sentence}
 
 
-def _look(organization: Any, email: str) -> dict[str, Any]:
+def _look(organization: Organization, email: str) -> dict[str, Any]:
     """What name servers say of the sender, and who signs for it."""
     name = domain_in(email)
     signature = dkim_keys.signature_of(organization, name)
@@ -162,7 +165,7 @@ def _look(organization: Any, email: str) -> dict[str, Any]:
 
 
 @door(see=EVERYONE)
-def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
+def domain_cards(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """What the sender's domain says; asked for by itself, so that the page does not wait for name servers."""
     draft = draft_of(letter_at(request, campaign_id))
     facts = {"domain": domain_in(draft.from_email), **_look(request.organization, draft.from_email)}
@@ -170,7 +173,7 @@ def domain_cards(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def ask(request: Any, campaign_id: int) -> HttpResponse:
+def ask(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Asks for a second person's yes."""
     campaign = letter_at(request, campaign_id)
     try:
@@ -183,7 +186,7 @@ def ask(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def agree(request: Any, campaign_id: int) -> HttpResponse:
+def agree(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """The second person's yes, to the version that her page showed."""
     campaign, version = letter_at(request, campaign_id), request.POST.get("version", "")
     try:
@@ -197,7 +200,7 @@ def agree(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def test(request: Any, campaign_id: int) -> HttpResponse:
+def test(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """One letter to the address in the form."""
     campaign = letter_at(request, campaign_id)
     form = TestForm(request.POST, prefix="test")

@@ -14,6 +14,7 @@ from samizdat.delivery.models import RemoteCheck
 from samizdat.web.campaigns.views import compose
 from samizdat.web.delivery.views import domains, routes
 from samizdat.web.permissions import EVERYONE, door
+from samizdat.web.request import DeskRequest
 
 # Seconds after which the page asks again by itself, with script and without.
 AGAIN = 2
@@ -28,7 +29,7 @@ TELL: dict[str, Callable[[Any, RemoteCheck, dict[str, Any]], None]] = {
 
 
 @door(see=EVERYONE)
-def question(request: Any, question_id: int) -> HttpResponse:
+def question(request: DeskRequest, question_id: int) -> HttpResponse:
     """Waits; then on to the page where it was asked, with what was found out. Only whoever asked is told."""
     rows = RemoteCheck.objects.select_related("organization").filter(organization=request.organization)
     remote_check = rows.filter(pk=question_id).exclude(kind="links").first()

@@ -14,11 +14,12 @@ from django.utils.translation import ngettext
 from samizdat import dbclock
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.campaigns.archive import listing, web_corrections
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import goes_to_all, is_listed
+from samizdat.campaigns.models import Campaign, goes_to_all, is_listed
 from samizdat.campaigns.queries import is_public
 from samizdat.core.totals import FEWEST, is_few
 from samizdat.delivery import actions, queries
@@ -34,6 +35,7 @@ from samizdat.web.campaigns.forms.campaigns import CancelForm, CorrectionForm
 from samizdat.web.campaigns.views.campaigns import letter_at
 from samizdat.web.delivery import click_stats, stats
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
 
 LIVE = ("scheduled", "held", "sending", "paused", "waiting")
@@ -42,7 +44,7 @@ SPEED_OVER = 3
 
 
 @door(see=EVERYONE)
-def report(request: Any, campaign_id: int) -> HttpResponse:
+def report(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     if campaign.state == "draft":
         return go(request, "campaign", campaign_id)
@@ -56,7 +58,7 @@ def report(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/report.html", facts | stats.heard(campaign))
 
 
-def _archive(campaign: Any) -> dict[str, bool] | None:
+def _archive(campaign: Campaign) -> dict[str, bool] | None:
     """Where its web version stands; None where it has none, and gets none."""
     if not (leading(campaign.organization).public_url and campaign.edition.archive_slug):
         return None
@@ -65,7 +67,7 @@ def _archive(campaign: Any) -> dict[str, bool] | None:
     return {"listed": is_listed(campaign), "to_all": goes_to_all(campaign)}
 
 
-def _unreached(campaign: Any) -> dict[str, Any] | None:
+def _unreached(campaign: Campaign) -> dict[str, Any] | None:
     """Whom it did not reach, as an addition. None where there is nobody, or another letter went to them."""
     counts = resend_unreached.unreached(campaign)
     if not counts or campaign.resent.exclude(state="draft").exclude(state="cancelled", cancelled=F("frozen")).exists():
@@ -80,7 +82,7 @@ def _unreached(campaign: Any) -> dict[str, Any] | None:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def correct(request: Any, campaign_id: int) -> HttpResponse:
+def correct(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """A slip on the web version: what was mended, and a form to mend another one."""
     campaign = letter_at(request, campaign_id)
     if not is_public(campaign):
@@ -107,7 +109,7 @@ def correct(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def list_letter(request: Any, campaign_id: int) -> HttpResponse:
+def list_letter(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Into the archive, or out of it."""
     campaign, listed = letter_at(request, campaign_id), request.POST.get("listed") == "yes"
     try:
@@ -121,7 +123,7 @@ def list_letter(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def write_again(request: Any, campaign_id: int) -> HttpResponse:
+def write_again(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """A draft to those whom it did not reach."""
     campaign = letter_at(request, campaign_id)
     try:
@@ -134,7 +136,7 @@ def write_again(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @door(see=EVERYONE)
-def live(request: Any, campaign_id: int) -> HttpResponse:
+def live(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """The part of the report that changes, whole, so that its sums always belong to one instant."""
     campaign = letter_at(request, campaign_id)
     if campaign.state == "draft":  # Taken back by somebody else: the page is asked for anew, and leads to the letter.
@@ -142,7 +144,7 @@ def live(request: Any, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/parts/live.html", _facts(request, campaign))
 
 
-def _facts(request: Any, campaign: Any) -> dict[str, Any]:
+def _facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
     now = dbclock.asked()
     seen = queries.report(campaign)
     books = seen.books
@@ -195,12 +197,12 @@ def _facts(request: Any, campaign: Any) -> dict[str, Any]:
     }
 
 
-def _resting(organization: Any) -> list[tuple[str, str]]:
+def _resting(organization: Organization) -> list[tuple[str, str]]:
     """Routes that were condemned, with the reason: whoever watches a letter must not have to look elsewhere."""
     return [(row.name, labels.route_reason(row)) for row in queries.routes(organization) if row.state == "dead"]
 
 
-def _barred(campaign: Any) -> list[Any]:
+def _barred(campaign: Campaign) -> list[Any]:
     """Routes that do not take its domain. Where none does it waits, and the reason of that says so already."""
     if campaign.reason == "barred":
         return []
@@ -260,7 +262,7 @@ def _moment(event: Any) -> dict[str, Any]:
     return {"at": event.at, "shape": shape, "text": text, "by": sealed_people.name_of(event.by) if event.by else ""}
 
 
-def _move(request: Any, campaign_id: int, action: Any, done: str, **more: Any) -> HttpResponse:
+def _move(request: DeskRequest, campaign_id: int, action: Any, done: str, **more: Any) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     try:
         action(campaign, now=dbclock.asked(), by=request.person, **more)
@@ -272,31 +274,31 @@ def _move(request: Any, campaign_id: int, action: Any, done: str, **more: Any) -
 
 
 @deed(WRITERS)
-def pause(request: Any, campaign_id: int) -> HttpResponse:
+def pause(request: DeskRequest, campaign_id: int) -> HttpResponse:
     return _move(request, campaign_id, actions.pause, _("Paused. What was in flight is finished, nothing more leaves."))
 
 
 @deed(WRITERS)
-def resume(request: Any, campaign_id: int) -> HttpResponse:
+def resume(request: DeskRequest, campaign_id: int) -> HttpResponse:
     return _move(request, campaign_id, actions.resume, _("It goes on."))
 
 
 @deed(WRITERS)
-def take_back(request: Any, campaign_id: int) -> HttpResponse:
+def take_back(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Before the first message has left: the release is undone, and the letter is a draft again."""
     done = _("Taken back: nobody got it. It is a draft again, with its comments and history.")
     return _move(request, campaign_id, actions.take_back, done)
 
 
 @deed(WRITERS)
-def settle(request: Any, campaign_id: int) -> HttpResponse:
+def settle(request: DeskRequest, campaign_id: int) -> HttpResponse:
     how = "hold" if request.POST.get("how") == "hold" else "resend"
     done = _("They stay as they are.") if how == "hold" else _("They are sent again with the same Message-ID.")
     return _move(request, campaign_id, lambda campaign, **who: actions.settle(campaign, how, **who), done)
 
 
 @door(see=WRITERS, do=WRITERS)
-def stop(request: Any, campaign_id: int) -> HttpResponse:
+def stop(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Stopping for good, on a page of its own: the loss in numbers, the smaller step first, a typed word."""
     campaign = letter_at(request, campaign_id)
     if campaign.state not in LIVE:

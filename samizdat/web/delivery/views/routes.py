@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import dbclock
 from samizdat.accounts import pending_changes, sealed_people
+from samizdat.accounts.models import Organization
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import rate_budgets, remote_checks, route_changes
 from samizdat.delivery.actions.routes import RouteTest
@@ -20,12 +21,13 @@ from samizdat.web.base_form import refuse
 from samizdat.web.delivery.forms.routes import ProbeForm, RouteForm
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
 from samizdat.web.remote_checks import ask
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import tell_waiting
 from samizdat.web.templatetags.desk import moment
 
 
 @door(see=KEEPERS, do=ADMINS)
-def routes(request: Any) -> HttpResponse:
+def routes(request: DeskRequest) -> HttpResponse:
     """The ways out in the order they are tried; POST adds one and tries it."""
     form = RouteForm(request.POST or None, scheme=request.GET.get("scheme", ""))
     if form.is_valid():
@@ -63,14 +65,14 @@ def routes(request: Any) -> HttpResponse:
     return render(request, "web/routes/routes.html", facts, status=422 if form.errors else 200)
 
 
-def _waiting(organization: Any, now: datetime) -> list[dict[str, str]]:
+def _waiting(organization: Organization, now: datetime) -> list[dict[str, str]]:
     rows = pending_changes.waiting(organization).filter(kind__in=(route_changes.ROUTE, route_changes.CHANGED))
     return [
         {"what": pending_changes.sentence_of(row), "until": moment(pending_changes.until(row, now))} for row in rows
     ]
 
 
-def _paces(organization: Any, now: datetime) -> dict[int, list[str]]:
+def _paces(organization: Organization, now: datetime) -> dict[int, list[str]]:
     """By route: what of its limits and of its warm-up is used, and which mailbox providers want less of it."""
     rows = list(organization.routes.exclude(state="removed").select_related("organization"))
     slowed = rate_budgets.slowed([row.pk for row in rows], now)
@@ -82,7 +84,7 @@ def _paces(organization: Any, now: datetime) -> dict[int, list[str]]:
 
 
 @door(see=ADMINS, do=ADMINS)
-def edit_route(request: Any, route_id: int) -> HttpResponse:
+def edit_route(request: DeskRequest, route_id: int) -> HttpResponse:
     """The same form with what is kept of one route; POST writes what is another now, and tries it."""
     route, now = _route(request, route_id), dbclock.asked()
     way = queries.way_of(route)
@@ -118,7 +120,7 @@ def edit_route(request: Any, route_id: int) -> HttpResponse:
     return render(request, "web/routes/edit.html", facts, status=422 if form.errors else 200)
 
 
-def _tell_changes(request: Any, route: Any, changes: Any) -> None:
+def _tell_changes(request: DeskRequest, route: Any, changes: Any) -> None:
     if not changes:
         messages.success(request, _("%(name)s was so already; nothing was changed.") % {"name": route.name})
         return
@@ -126,11 +128,11 @@ def _tell_changes(request: Any, route: Any, changes: Any) -> None:
     messages.success(request, _("%(name)s is changed. %(changes)s.") % {"name": route.name, "changes": text})
 
 
-def _try_saved(request: Any, route: Any) -> HttpResponse:
+def _try_saved(request: DeskRequest, route: Any) -> HttpResponse:
     return ask(request, "probe", route.pk, address(request.organization, "routes"), saved=True)
 
 
-def tell_probe(request: Any, question: Any, answer: dict[str, Any]) -> None:
+def tell_probe(request: DeskRequest, question: Any, answer: dict[str, Any]) -> None:
     """One that was just saved and does not answer rests from the beginning: it must not slow a letter down."""
     route, found_out = _route(request, question.about), RouteTest(**answer)
     if remote_checks.words_of(question).get("waiting"):
@@ -147,18 +149,18 @@ def tell_probe(request: Any, question: Any, answer: dict[str, Any]) -> None:
         messages.warning(request, sentence % {"name": route.name})
 
 
-def tell_letter(request: Any, question: Any, answer: dict[str, Any]) -> None:
+def tell_letter(request: DeskRequest, question: Any, answer: dict[str, Any]) -> None:
     _tell(request, TestResult(**answer), _route(request, question.about))
 
 
-def _route(request: Any, route_id: int) -> Any:
+def _route(request: DeskRequest, route_id: int) -> Any:
     route = request.organization.routes.filter(pk=route_id).exclude(state="removed").first()
     if route is None:
         raise Http404
     return route
 
 
-def _tell(request: Any, found_out: Any, route: Any) -> None:
+def _tell(request: DeskRequest, found_out: Any, route: Any) -> None:
     """What a test found out, Tested or Tried."""
     sentence = _("%(name)s: %(sentence)s") % {"name": route.name, "sentence": labels.tested(found_out, route.name)}
     (messages.success if found_out.ok else messages.error)(request, sentence)
@@ -167,7 +169,7 @@ def _tell(request: Any, found_out: Any, route: Any) -> None:
 
 
 @deed(ADMINS)
-def test_route(request: Any, route_id: int) -> HttpResponse:
+def test_route(request: DeskRequest, route_id: int) -> HttpResponse:
     """Connects and signs in; with an address it sends one short letter there."""
     route = _route(request, route_id)
     form = ProbeForm(request.POST, prefix="probe")
@@ -179,7 +181,7 @@ def test_route(request: Any, route_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def pause_route(request: Any, route_id: int) -> HttpResponse:
+def pause_route(request: DeskRequest, route_id: int) -> HttpResponse:
     route = _route(request, route_id)
     try:
         actions.pause_route(route, now=dbclock.asked(), by=request.person)
@@ -191,7 +193,7 @@ def pause_route(request: Any, route_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def resume_route(request: Any, route_id: int) -> HttpResponse:
+def resume_route(request: DeskRequest, route_id: int) -> HttpResponse:
     route = _route(request, route_id)
     try:
         actions.resume_route(route, now=dbclock.asked(), by=request.person)
@@ -203,7 +205,7 @@ def resume_route(request: Any, route_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def try_again(request: Any, route_id: int) -> HttpResponse:
+def try_again(request: DeskRequest, route_id: int) -> HttpResponse:
     """A domain that its provider did not accept: letters from it go by this route again."""
     route, domain = _route(request, route_id), request.POST.get("domain", "")
     facts = {"name": route.name, "domain": domain}
@@ -215,7 +217,7 @@ def try_again(request: Any, route_id: int) -> HttpResponse:
 
 
 @door(see=ADMINS, do=ADMINS)
-def remove_route(request: Any, route_id: int) -> HttpResponse:
+def remove_route(request: DeskRequest, route_id: int) -> HttpResponse:
     route = _route(request, route_id)
     if request.method == "POST":
         try:

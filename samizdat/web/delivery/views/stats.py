@@ -15,13 +15,14 @@ from samizdat.web import params
 from samizdat.web.campaigns.views.campaigns import letter_at
 from samizdat.web.delivery import stats
 from samizdat.web.permissions import EVERYONE, door, go
+from samizdat.web.request import DeskRequest
 
 # Letters that are compared when nobody chose, at most, and offered.
 SIDE_BY_SIDE, MOST, OFFERED = 8, 20, 50
 
 
 @door(see=EVERYONE)
-def report_file(request: Any, campaign_id: int) -> HttpResponse:
+def report_file(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     if campaign.state == "draft":
         return go(request, "campaign", campaign_id)
@@ -29,7 +30,7 @@ def report_file(request: Any, campaign_id: int) -> HttpResponse:
 
 
 @door(see=EVERYONE)
-def compare(request: Any) -> HttpResponse:
+def compare(request: DeskRequest) -> HttpResponse:
     offered = campaigns.sent(request.organization, FEWEST, OFFERED)
     asked = _asked(request)
     letters = campaigns.sent(request.organization, FEWEST, MOST, asked) if asked else offered[:SIDE_BY_SIDE]
@@ -55,7 +56,7 @@ def compare(request: Any) -> HttpResponse:
     return render(request, "web/campaigns/compare.html", facts)
 
 
-def _asked(request: Any) -> list[int]:
+def _asked(request: DeskRequest) -> list[int]:
     numbers = [params.number(text) for text in request.GET.getlist("c")]
     return [number for number in numbers if number is not None][:MOST]
 

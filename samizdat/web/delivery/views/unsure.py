@@ -9,21 +9,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat import dbclock
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.models import NUMBER_MASK, row_id
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions, queries
 from samizdat.delivery.errors import DeliveryError
 from samizdat.web import params
 from samizdat.web.campaigns.views.campaigns import letter_at
 from samizdat.web.permissions import EVERYONE, WRITERS, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
 
 PAGE = 50
 
 
 @door(see=EVERYONE, do=WRITERS)
-def unsure(request: Any, campaign_id: int) -> HttpResponse:
+def unsure(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """By number; POST settles those that are ticked. Addresses stay sealed but for the first letter."""
     campaign = letter_at(request, campaign_id)
     if campaign.state == "draft":
@@ -50,13 +53,13 @@ def _number(text: str) -> int | None:
     return number if number is not None and number <= NUMBER_MASK else None
 
 
-def _people(organization: Any, numbers: list[int]) -> dict[int, Any]:
+def _people(organization: Organization, numbers: list[int]) -> dict[int, Any]:
     """By number; who was erased is not among them."""
     rows = audience.rows_of(organization, [row_id(organization.id, number) for number in numbers])
     return {row.number: row for row in rows}
 
 
-def _settle(request: Any, campaign: Any) -> None:
+def _settle(request: DeskRequest, campaign: Campaign) -> None:
     numbers = [number for text in request.POST.getlist("n")[:PAGE] if (number := _number(text)) is not None]
     how = "hold" if request.POST.get("how") == "hold" else "resend"
     if not numbers:

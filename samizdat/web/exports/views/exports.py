@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat import dbclock
 from samizdat.accounts import pending_changes, sealed_people
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter
@@ -28,6 +29,7 @@ from samizdat.web.audience.views.bulk import filter_of, whom_of
 from samizdat.web.base_form import refuse
 from samizdat.web.exports.forms import FORMATS, ExportForm, WhoseForm
 from samizdat.web.permissions import ADMINS, EVERYONE, KEEPERS, WRITERS, address, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.pending_changes import untold
 from samizdat.web.templatetags.desk import moment
 
@@ -42,7 +44,7 @@ FIELDS = {
 
 
 @door(see=KEEPERS, do=ADMINS)
-def exports(request: Any) -> HttpResponse:
+def exports(request: DeskRequest) -> HttpResponse:
     """The form, and what left before; an address with filters makes it a form of those who fit. POST says how many
     would leave and asks; POST with `sure` has the worker make the file."""
     data = request.POST if request.method == "POST" else request.GET
@@ -79,7 +81,7 @@ class _Chosen:
     fit: Filter
 
 
-def _form(request: Any, data: Any = None, chosen: _Chosen | None = None) -> ExportForm:
+def _form(request: DeskRequest, data: Any = None, chosen: _Chosen | None = None) -> ExportForm:
     organization = request.organization
     return ExportForm(
         data,
@@ -90,7 +92,7 @@ def _form(request: Any, data: Any = None, chosen: _Chosen | None = None) -> Expo
     )
 
 
-def _ask(request: Any, wish: ExportRequest, reason: str) -> HttpResponse:
+def _ask(request: DeskRequest, wish: ExportRequest, reason: str) -> HttpResponse:
     """How many leave, and the last yes."""
     facts = {
         "found": wish.wanted.count(request.organization, timezone.now()),
@@ -112,7 +114,7 @@ def _ask(request: Any, wish: ExportRequest, reason: str) -> HttpResponse:
     return render(request, "web/exports/sure.html", facts)
 
 
-def _whom(organization: Any, wish: ExportRequest) -> str:
+def _whom(organization: Organization, wish: ExportRequest) -> str:
     """Of whom an export is, in words; "" for everybody."""
     parts = []
     if wish.segment is not None:
@@ -135,7 +137,7 @@ def _whom(organization: Any, wish: ExportRequest) -> str:
 
 
 def _page(
-    request: Any, form: ExportForm, whose: WhoseForm, result: Any = None, chosen: _Chosen | None = None
+    request: DeskRequest, form: ExportForm, whose: WhoseForm, result: Any = None, chosen: _Chosen | None = None
 ) -> HttpResponse:
     facts = {
         "form": form,
@@ -164,7 +166,7 @@ def _format(name: str) -> str:
 
 
 @deed(ADMINS)
-def whose(request: Any) -> HttpResponse:
+def whose(request: DeskRequest) -> HttpResponse:
     """Which export an address was planted in. Posted, so that it stands in no address of a page."""
     form = WhoseForm(request.POST)
     if form.is_valid():
@@ -181,14 +183,14 @@ def whose(request: Any) -> HttpResponse:
     return _page(request, _form(request), form)
 
 
-def _export(request: Any, export_id: int) -> Any:
+def _export(request: DeskRequest, export_id: int) -> Any:
     row = queries.export_by_id(request.organization, export_id)
     if row is None:
         raise Http404
     return row
 
 
-def _held_facts(request: Any, row: Any) -> dict[str, Any]:
+def _held_facts(request: DeskRequest, row: Any) -> dict[str, Any]:
     now = dbclock.asked()
     approval.notice(row, request.person, now)
     agreeing_ones = pending_changes.others(request.organization, row.by, now)
@@ -206,7 +208,7 @@ def _held_facts(request: Any, row: Any) -> dict[str, Any]:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def held(request: Any, export_id: int) -> HttpResponse:
+def held(request: DeskRequest, export_id: int) -> HttpResponse:
     """One that is held before it is made: another admin says yes, or whoever works here stops it."""
     row = _export(request, export_id)
     if row.state != "held":
@@ -227,7 +229,7 @@ def held(request: Any, export_id: int) -> HttpResponse:
 
 
 @door(see=KEEPERS)
-def export(request: Any, export_id: int) -> HttpResponse:
+def export(request: DeskRequest, export_id: int) -> HttpResponse:
     """One export, by how far it is."""
     row = _export(request, export_id)
     if row.state == "held":
@@ -235,7 +237,7 @@ def export(request: Any, export_id: int) -> HttpResponse:
     return render(request, "web/exports/export.html", _facts(request, row))
 
 
-def _facts(request: Any, row: Any) -> dict[str, Any]:
+def _facts(request: DeskRequest, row: Any) -> dict[str, Any]:
     details = actions.told_of(row)
     now = timezone.now()
     unseen = request.role == "admin" and row in queries.unseen(request.organization, request.person, now)
@@ -275,7 +277,7 @@ def _counts(row: Any) -> list[labels.LabelRow]:
 
 
 @door(see=KEEPERS)
-def progress(request: Any, export_id: int) -> HttpResponse:
+def progress(request: DeskRequest, export_id: int) -> HttpResponse:
     """The live part; once there is something else to see it has the page loaded again."""
     row = _export(request, export_id)
     if row.state not in GOING:
@@ -286,7 +288,7 @@ def progress(request: Any, export_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def fetch(request: Any, export_id: int) -> HttpResponseBase:
+def fetch(request: DeskRequest, export_id: int) -> HttpResponseBase:
     """The file. A button and no link: what looks ahead of a person must not fetch it, for it is there once."""
     row = _export(request, export_id)
     try:
@@ -301,7 +303,7 @@ def fetch(request: Any, export_id: int) -> HttpResponseBase:
 
 
 @deed(ADMINS)
-def drop(request: Any, export_id: int) -> HttpResponse:
+def drop(request: DeskRequest, export_id: int) -> HttpResponse:
     """Not wanted any more."""
     actions.cancel(_export(request, export_id), now=timezone.now(), by=request.person)
     messages.success(request, _("Forgotten: nothing of the file is left here."))
@@ -309,7 +311,7 @@ def drop(request: Any, export_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def forget_key(request: Any, known_key_id: int) -> HttpResponse:
+def forget_key(request: DeskRequest, known_key_id: int) -> HttpResponse:
     """The next export to this key needs an approval again."""
     rows = RecipientKey.objects.select_related("organization").filter(
         organization=request.organization, pk=known_key_id
@@ -323,7 +325,7 @@ def forget_key(request: Any, known_key_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def seen(request: Any, export_id: int) -> HttpResponse:
+def seen(request: DeskRequest, export_id: int) -> HttpResponse:
     """An admin has read that a plain file was made, or that its planted address turned up."""
     row, now = _export(request, export_id), timezone.now()
     if row in queries.unseen(request.organization, request.person, now):
@@ -332,7 +334,7 @@ def seen(request: Any, export_id: int) -> HttpResponse:
     return go(request, "home")
 
 
-def needs(request: Any) -> list[dict[str, str]]:
+def needs(request: DeskRequest) -> list[dict[str, str]]:
     """For the first page: files that are held, for everybody; for an admin also those that others made, and files
     of her own that wait."""
     organization, now = request.organization, timezone.now()
@@ -381,7 +383,7 @@ def needs(request: Any) -> list[dict[str, str]]:
     return items
 
 
-def _held_need(request: Any, row: Any) -> dict[str, str]:
+def _held_need(request: DeskRequest, row: Any) -> dict[str, str]:
     facts = _held_facts(request, row)
     why = facts["reason"][:200] if row.plain else ", ".join(facts["keys"])[:80]
     values = {"who": facts["by"], "why": why, "when": moment(facts["made"])}

@@ -21,17 +21,18 @@ from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.exports.forms import SecretForm
 from samizdat.web.permissions import go
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
 
 
-def page(request: Any, row: Any) -> HttpResponse:
+def page(request: DeskRequest, row: Any) -> HttpResponse:
     """What is in it, or what became of it."""
     if row.state == "found":
         return _found(request, row, SecretForm())
     return render(request, "web/imports/returned.html", _result(row))
 
 
-def decide(request: Any, row: Any) -> HttpResponse:
+def decide(request: DeskRequest, row: Any) -> HttpResponse:
     """The secret that opens it, or that it shall come in."""
     if request.role != "admin":
         messages.error(
@@ -51,7 +52,7 @@ def decide(request: Any, row: Any) -> HttpResponse:
     return go(request, "import", row.pk)
 
 
-def go_on(request: Any, row: Any) -> HttpResponse:
+def go_on(request: DeskRequest, row: Any) -> HttpResponse:
     """It begins, or a stopped one goes on where it was."""
     if request.role == "admin":
         try:
@@ -65,7 +66,7 @@ def _names(row: Any) -> str:
     return ", ".join(actions.read_plan(row)["names"])
 
 
-def _found(request: Any, row: Any, form: SecretForm) -> HttpResponse:
+def _found(request: DeskRequest, row: Any, form: SecretForm) -> HttpResponse:
     report = upload.read_report(row)
     facts = {"row": row, "names": _names(row), "report": report, "form": form, "may": request.role == "admin"}
     if "counts" in report:

@@ -10,6 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import grants, sealed_people
+from samizdat.accounts.models import Organization
 from samizdat.delivery import queries as delivery
 from samizdat.privacy import actions, breach_register, legal_documents
 from samizdat.privacy.breach_register import AffectedFilter
@@ -18,10 +19,11 @@ from samizdat.privacy.models import Breach
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, door, go
 from samizdat.web.privacy.forms.breaches import BreachForm, NotesForm
+from samizdat.web.request import DeskRequest
 
 
 @door(see=ADMINS, do=ADMINS)
-def all_breaches(request: Any) -> HttpResponse:
+def all_breaches(request: DeskRequest) -> HttpResponse:
     """Those that were written down, and the form for a new one."""
     organization, now = request.organization, timezone.now()
     form = BreachForm(
@@ -42,7 +44,7 @@ def all_breaches(request: Any) -> HttpResponse:
     return render(request, "web/rights/breaches.html", page, status=422 if form.errors else 200)
 
 
-def _people(organization: Any) -> list[tuple[int, str]]:
+def _people(organization: Organization) -> list[tuple[int, str]]:
     rows = grants.memberships(organization=organization)
     return [(row.person_id, sealed_people.name_of(row.person) or sealed_people.email_of(row.person)) for row in rows]
 
@@ -58,7 +60,7 @@ def _left(row: Breach, now: Any) -> tuple[str, int]:
 
 
 @door(see=ADMINS, do=ADMINS)
-def breach(request: Any, breach_id: int) -> HttpResponse:
+def breach(request: DeskRequest, breach_id: int) -> HttpResponse:
     """One breach. POST writes what is known by now, or notes that somebody was told."""
     breach, now = _found(request, breach_id), timezone.now()
     details = breach_register.told_of(breach)
@@ -106,7 +108,7 @@ def breach(request: Any, breach_id: int) -> HttpResponse:
     return render(request, "web/rights/breach.html", page, status=422 if form.errors else 200)
 
 
-def _found(request: Any, breach_id: int) -> Breach:
+def _found(request: DeskRequest, breach_id: int) -> Breach:
     rows = Breach.objects.select_related("organization").filter(organization=request.organization)
     breach = rows.filter(pk=breach_id).first()
     if breach is None:
@@ -114,6 +116,6 @@ def _found(request: Any, breach_id: int) -> Breach:
     return breach
 
 
-def _language(request: Any) -> str:
+def _language(request: DeskRequest) -> str:
     asked = request.GET.get("language") or (get_language() or "en")[:2]
     return asked if asked in legal_documents.LANGUAGES else "en"

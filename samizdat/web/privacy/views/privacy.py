@@ -20,12 +20,13 @@ from samizdat.web import read_limits
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.privacy.forms.privacy import CorrectForm, ObjectForm, RetentionForm
+from samizdat.web.request import DeskRequest
 
 PAPERS = {"record": legal_documents.record_of_processing, "notice": legal_documents.privacy_notice}
 
 
 @door(see=EVERYONE)
-def overview(request: Any) -> HttpResponse:
+def overview(request: DeskRequest) -> HttpResponse:
     """What the house keeps for how long, list by list, and the ways on from there."""
     rules = [*zip(queries.lists(request.organization), facts_of(request.organization).lists, strict=True)]
     return render(request, "web/rights/overview.html", {"rules": rules, **_fixed()})
@@ -39,7 +40,7 @@ def _fixed() -> dict[str, Any]:
     }
 
 
-def _list(request: Any, list_id: int) -> Any:
+def _list(request: DeskRequest, list_id: int) -> Any:
     try:
         return queries.list_by_id(request.organization, list_id)
     except AudienceError:
@@ -50,7 +51,7 @@ def _list(request: Any, list_id: int) -> Any:
 
 
 @door(see=EVERYONE, do=ADMINS)
-def list_keeping(request: Any, list_id: int) -> HttpResponse:
+def list_keeping(request: DeskRequest, list_id: int) -> HttpResponse:
     """How long a list keeps things. The first POST shows what would go; the second, with `on`, switches it on."""
     mailing_list, now = _list(request, list_id), timezone.now()
     standing = actions.rules_of(mailing_list)
@@ -84,7 +85,7 @@ def list_keeping(request: Any, list_id: int) -> HttpResponse:
 
 
 @door(see=EVERYONE)
-def paper(request: Any, which: str) -> HttpResponse:
+def paper(request: DeskRequest, which: str) -> HttpResponse:
     """One paper in one language: to read, to copy, to keep."""
     language = _language(request)
     drafted = PAPERS[which](facts_of(request.organization), timezone.localdate(), language)
@@ -93,14 +94,14 @@ def paper(request: Any, which: str) -> HttpResponse:
 
 
 @door(see=EVERYONE)
-def paper_file(request: Any, which: str) -> HttpResponse:
+def paper_file(request: DeskRequest, which: str) -> HttpResponse:
     """The same as a Markdown file."""
     language = _language(request)
     drafted = PAPERS[which](facts_of(request.organization), timezone.localdate(), language)
     return _file(legal_documents.as_text(drafted), f"{which}-{language}.md", "text/markdown")
 
 
-def _language(request: Any) -> str:
+def _language(request: DeskRequest) -> str:
     asked = request.GET.get("language") or (get_language() or "en")[:2]
     return asked if asked in legal_documents.LANGUAGES else "en"
 
@@ -114,7 +115,7 @@ def _file(text: str, name: str, kind: str) -> HttpResponse:
 # -- one reader -------------------------------------------------------------------------------------------------
 
 
-def _numbered(request: Any, number: int) -> Any:
+def _numbered(request: DeskRequest, number: int) -> Any:
     subscriber = queries.subscriber_numbered(request.organization, number)
     if subscriber is None:
         raise Http404
@@ -122,7 +123,7 @@ def _numbered(request: Any, number: int) -> Any:
 
 
 @door(see=WRITERS, do=WRITERS)
-def reader(request: Any, number: int) -> HttpResponse:
+def reader(request: DeskRequest, number: int) -> HttpResponse:
     """What one reader may ask for. POST corrects her address."""
     subscriber, now = read_limits.subscriber(request, number), timezone.now()
     card = queries.card(subscriber, now)
@@ -146,7 +147,7 @@ def reader(request: Any, number: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def reader_file(request: Any, number: int) -> HttpResponse:
+def reader_file(request: DeskRequest, number: int) -> HttpResponse:
     """Her file, as JSON or as a page; by POST, since it is written to the log."""
     subscriber = _numbered(request, number)
     read_limits.show(request, [number])
@@ -160,7 +161,7 @@ def reader_file(request: Any, number: int) -> HttpResponse:
 
 
 @deed(WRITERS)
-def reader_objects(request: Any, number: int) -> HttpResponse:
+def reader_objects(request: DeskRequest, number: int) -> HttpResponse:
     """She wants no mail at all."""
     subscriber, now = _numbered(request, number), timezone.now()
     form = ObjectForm(request.POST, prefix="o")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience import queries
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import List
 from samizdat.core.consent import AGES, STRENGTHS
 from samizdat.privacy import actions
 from samizdat.privacy.errors import PrivacyError
@@ -19,9 +20,10 @@ from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import EVERYONE, WRITERS, door, go
 from samizdat.web.privacy.forms.privacy import DeadlineForm
+from samizdat.web.request import DeskRequest
 
 
-def _list(request: Any, list_id: int) -> Any:
+def _list(request: DeskRequest, list_id: int) -> Any:
     try:
         return queries.list_by_id(request.organization, list_id)
     except AudienceError:
@@ -29,7 +31,7 @@ def _list(request: Any, list_id: int) -> Any:
 
 
 @door(see=EVERYONE, do=WRITERS)
-def renewal(request: Any, list_id: int) -> HttpResponse:
+def renewal(request: DeskRequest, list_id: int) -> HttpResponse:
     """Where the newest renewal of a list stands, and the one next step. Each POST names its step in `step`."""
     mailing_list, now = _list(request, list_id), timezone.now()
     newest = _newest(mailing_list)
@@ -48,12 +50,12 @@ def renewal(request: Any, list_id: int) -> HttpResponse:
     )
 
 
-def _newest(list_: Any) -> Any:
+def _newest(list_: List) -> Any:
     rows = Renewal.objects.select_related("organization", "list", "tag", "letter", "reminder").filter(list=list_)
     return rows.order_by("-pk").first()
 
 
-def _step(request: Any, list_: Any, newest: Any, form: DeadlineForm, now: Any) -> HttpResponse:
+def _step(request: DeskRequest, list_: List, newest: Any, form: DeadlineForm, now: Any) -> HttpResponse:
     step, how = request.POST.get("step", ""), {"now": now, "by": request.person}
     if step == "count":
         actions.count_consent(list_, **how)
@@ -75,7 +77,7 @@ def _step(request: Any, list_: Any, newest: Any, form: DeadlineForm, now: Any) -
     return go(request, "renewal", list_.id)
 
 
-def _page(list_: Any, newest: Any, form: DeadlineForm, now: Any) -> dict[str, Any]:
+def _page(list_: List, newest: Any, form: DeadlineForm, now: Any) -> dict[str, Any]:
     page: dict[str, Any] = {"list": list_, "name": queries.name_of(list_), "renewal": newest, "form": form}
     page["state"] = newest.state if newest else "closed"
     if newest is None:

@@ -26,12 +26,14 @@ from samizdat.accounts.errors import (
     InvitationWaits,
     PasswordWeak,
 )
+from samizdat.accounts.models import Person
 from samizdat.accounts.password_queues import QueueFull
 from samizdat.accounts.throttle import Throttled
 from samizdat.vault import keyring
 from samizdat.web import resume_after_sign_in
 from samizdat.web.base_form import DeskForm, refuse
 from samizdat.web.permissions import address, open_door, personal
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings import first_run
 from samizdat.web.settings.forms.team import AcceptForm, SetUpForm, SignInForm
 
@@ -40,7 +42,7 @@ DEVICE = devices.COOKIE
 
 
 @personal
-def start(request: Any) -> HttpResponse:
+def start(request: DeskRequest) -> HttpResponse:
     """/ : to the only organization, or to the choice."""
     organizations = queries.organizations_of(request.person)
     if len(organizations) == 1:
@@ -49,12 +51,12 @@ def start(request: Any) -> HttpResponse:
 
 
 @personal
-def organizations(request: Any) -> HttpResponse:
+def organizations(request: DeskRequest) -> HttpResponse:
     return render(request, "web/organizations.html", {"organizations": queries.organizations_of(request.person)})
 
 
 @open_door
-def sign_in(request: Any) -> HttpResponse:
+def sign_in(request: DeskRequest) -> HttpResponse:
     if first_run.is_new():
         return redirect("set-up")
     form = SignInForm(request.POST or None)
@@ -86,7 +88,7 @@ def sign_in(request: Any) -> HttpResponse:
     return render(request, "web/sign_in.html", facts, status=200 if not form.errors else 422)
 
 
-def _remembered(response: HttpResponse, person: Any) -> HttpResponse:
+def _remembered(response: HttpResponse, person: Person) -> HttpResponse:
     """In this browser a person is not kept waiting by what others try elsewhere (accounts/devices.py)."""
     cookie = devices.new(person, timezone.now())
     age = int(devices.LASTS.total_seconds())
@@ -94,7 +96,7 @@ def _remembered(response: HttpResponse, person: Any) -> HttpResponse:
     return response
 
 
-def _typed_before(request: Any, person: Any, held: str) -> HttpResponse | None:
+def _typed_before(request: DeskRequest, person: Person, held: str) -> HttpResponse | None:
     """What she typed while she was signed out, if anything came along with the sign-in and it is hers."""
     if not held:
         return None
@@ -131,13 +133,13 @@ def wait(seconds: int) -> str:
     ) % {"n": minutes}
 
 
-def _safe(request: Any, onward: str) -> str:
+def _safe(request: DeskRequest, onward: str) -> str:
     allowed = url_has_allowed_host_and_scheme(onward, {request.get_host()}, require_https=request.is_secure())
     return onward if onward and allowed else "/"
 
 
 @open_door
-def sign_out(request: Any) -> HttpResponse:
+def sign_out(request: DeskRequest) -> HttpResponse:
     """By POST alone: a picture in a letter must not sign anybody out."""
     if request.method == "POST":
         logout(request)
@@ -145,7 +147,7 @@ def sign_out(request: Any) -> HttpResponse:
 
 
 @open_door
-def language(request: Any) -> HttpResponse:
+def language(request: DeskRequest) -> HttpResponse:
     """For somebody who has not signed in; a person's own language stands in her profile."""
     response = redirect(_safe(request, request.POST.get("next", "")))
     chosen = request.POST.get("language", "")
@@ -155,7 +157,7 @@ def language(request: Any) -> HttpResponse:
 
 
 @open_door
-def set_up(request: Any) -> HttpResponse:
+def set_up(request: DeskRequest) -> HttpResponse:
     if not first_run.is_new():
         return redirect("sign-in")
     form = SetUpForm(request.POST or None, initial={"language": translation.get_language()})
@@ -196,7 +198,7 @@ def _begin(form: SetUpForm) -> Any:
 
 
 @open_door
-def invitation(request: Any, token: str) -> HttpResponse:
+def invitation(request: DeskRequest, token: str) -> HttpResponse:
     now = timezone.now()
     try:
         invitation = actions.invitation_of(token, now)
@@ -229,25 +231,25 @@ def invitation(request: Any, token: str) -> HttpResponse:
     return render(request, "web/invitation.html", facts, status=422 if invited.errors else 200)
 
 
-def _form_to_join(request: Any) -> DeskForm:
+def _form_to_join(request: DeskRequest) -> DeskForm:
     return DeskForm({} if request.method == "POST" else None)
 
 
-def _form_to_accept(request: Any) -> DeskForm:
+def _form_to_accept(request: DeskRequest) -> DeskForm:
     return AcceptForm(request.POST or None, initial={"language": translation.get_language()})
 
 
-def _join(request: Any, token: str, _answers: dict[str, Any], now: datetime) -> HttpResponse:
+def _join(request: DeskRequest, token: str, _answers: dict[str, Any], now: datetime) -> HttpResponse:
     return redirect(address(actions.join(token, request.person, now=now), "home"))
 
 
-def _accept(request: Any, token: str, answers: dict[str, Any], now: datetime) -> HttpResponse:
+def _accept(request: DeskRequest, token: str, answers: dict[str, Any], now: datetime) -> HttpResponse:
     person, organization = actions.accept(token, **answers, now=now)
     login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
     return _remembered(redirect(address(organization, "home")), person)
 
 
-def says(request: Any, title: str, sentence: str, status: int, href: str = "/", link: str = "") -> HttpResponse:
+def says(request: DeskRequest, title: str, sentence: str, status: int, href: str = "/", link: str = "") -> HttpResponse:
     """A page with one sentence and the way on."""
     if getattr(request, "person", None) is None:
         href, link = reverse("sign-in"), _("Sign in")
@@ -255,18 +257,18 @@ def says(request: Any, title: str, sentence: str, status: int, href: str = "/", 
     return render(request, "web/message.html", facts, status=status)
 
 
-def not_found(request: Any, exception: Any = None) -> HttpResponse:
+def not_found(request: DeskRequest, exception: Any = None) -> HttpResponse:
     return says(request, _("There is no such page"), _("It was removed, or the address has a slip in it."), 404)
 
 
-def forbidden(request: Any, exception: Any = None) -> HttpResponse:
+def forbidden(request: DeskRequest, exception: Any = None) -> HttpResponse:
     sentence = _("Your role does not allow this. Ask an admin of your organization.")
     if getattr(request, "person", None) is None:
         sentence = _("You are not signed in any more. Sign in and do it again; nothing was changed.")
     return says(request, _("Not for you"), sentence, 403)
 
 
-def bad_request(request: Any, exception: Any = None) -> HttpResponse:
+def bad_request(request: DeskRequest, exception: Any = None) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         sentence = _(
             "A page takes 4 MB of text. Go back in your browser: what you wrote still stands there. "
@@ -276,7 +278,7 @@ def bad_request(request: Any, exception: Any = None) -> HttpResponse:
     return says(request, _("We could not read that"), _("Go back, load the page again and repeat it."), 400)
 
 
-def broken(request: Any) -> HttpResponse:
+def broken(request: DeskRequest) -> HttpResponse:
     sentence = _("Something broke on our side and nothing was changed. Try again; if it happens twice, ask your admin.")
     try:
         return says(request, _("This did not work"), sentence, 500)
@@ -284,7 +286,7 @@ def broken(request: Any) -> HttpResponse:
         return HttpResponse(f"<!doctype html><title>Samizdat</title><h1>{sentence}</h1>", status=500)
 
 
-def csrf_failure(request: Any, reason: str = "") -> HttpResponse:
+def csrf_failure(request: DeskRequest, reason: str = "") -> HttpResponse:
     """Also what a page gets that stood open while somebody signed in in another tab: she is offered what she typed."""
     if offered := resume_after_sign_in.answer(request):
         return offered

@@ -11,9 +11,11 @@ from django.utils.translation import ngettext
 
 from samizdat.accounts import database_catalog
 from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.consistency import compared
 from samizdat.campaigns import queries as campaigns
+from samizdat.campaigns.models import Campaign
 from samizdat.delivery import queries as delivery
 from samizdat.delivery.engine import rewound_database
 from samizdat.events import queries as events
@@ -21,6 +23,7 @@ from samizdat.events.actions import detail_of
 from samizdat.web import labels, read_limits
 from samizdat.web.exports.views import exports
 from samizdat.web.permissions import EVERYONE, address, door
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings import alarms, reminders
 from samizdat.web.settings.views import pending_changes, team
 from samizdat.web.templatetags.desk import count, moment
@@ -31,7 +34,7 @@ UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 
 
 @door(see=EVERYONE)
-def home(request: Any) -> HttpResponse:
+def home(request: DeskRequest) -> HttpResponse:
     organization, now = request.organization, timezone.now()
     lists, routes = audience.lists(organization), delivery.routes(organization)
     going = campaigns.newest(organization, UNDER_WAY, limit=20)
@@ -108,7 +111,7 @@ def _going(going: Any) -> str:
     return " ".join(sentences)
 
 
-def _books(campaign: Any) -> list[labels.LabelRow]:
+def _books(campaign: Campaign) -> list[labels.LabelRow]:
     rows = [labels.LabelRow(str(word), getattr(campaign, name)) for name, word, _note in labels.BOOKS]
     return [row for place, row in enumerate(rows) if row.count or place == 0]
 
@@ -117,7 +120,7 @@ def _need(kind: str, title: str, text: str, href: str = "", link: str = "") -> d
     return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
 
 
-def _rewound(organization: Any, now: datetime) -> list[dict[str, str]]:
+def _rewound(organization: Organization, now: datetime) -> list[dict[str, str]]:
     """For a week: the database had forgotten what was sent, and journals told it."""
     event = rewound_database.lately(organization, now)
     details = detail_of(event) if event else {}
@@ -131,7 +134,7 @@ def _rewound(organization: Any, now: datetime) -> list[dict[str, str]]:
     return [_need("care", _("The database went back in time"), text % facts)]
 
 
-def _foreign(request: Any, now: datetime) -> list[dict[str, str]]:
+def _foreign(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
     """For a week: the database runs what none of us wrote."""
     if request.role != "admin" or not database_catalog.alarming(request.organization, now):
         return []
@@ -139,7 +142,7 @@ def _foreign(request: Any, now: datetime) -> list[dict[str, str]]:
     return [_need("stop", _("The database runs something that is not ours"), text)]
 
 
-def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> list[dict[str, str]]:
+def _needs(request: DeskRequest, routes: Any, going: Any, ended: Any, now: datetime) -> list[dict[str, str]]:
     """What cannot go on without a person, the worst first."""
     organization, items = request.organization, []
     if organization.sending_locked:
@@ -185,7 +188,7 @@ def _needs(request: Any, routes: Any, going: Any, ended: Any, now: datetime) -> 
     return sorted(items, key=lambda need: need["kind"] != "stop")
 
 
-def _differing(organization: Any) -> list[dict[str, str]]:
+def _differing(organization: Organization) -> list[dict[str, str]]:
     """What the nightly comparison found; letters go by the status, so it cannot wait."""
     seen = compared(organization)
     if seen is None or seen.wrong <= 0:
@@ -199,7 +202,7 @@ def _differing(organization: Any) -> list[dict[str, str]]:
     return [_need("stop", title % {"n": count(seen.wrong)}, text, address(organization, "differ"), _("Look"))]
 
 
-def _refused(organization: Any, row: Any) -> list[dict[str, str]]:
+def _refused(organization: Organization, row: Any) -> list[dict[str, str]]:
     """Mailbox providers that refuse us while it goes out to the others."""
     refusals = delivery.provider_refusals(row.campaign)
     if not refusals:
@@ -209,7 +212,7 @@ def _refused(organization: Any, row: Any) -> list[dict[str, str]]:
     return [_need("stop", title, " ".join(labels.refusals_told(refusals)), href, _("See the report"))]
 
 
-def _of_campaign(organization: Any, row: Any) -> list[dict[str, str]]:
+def _of_campaign(organization: Organization, row: Any) -> list[dict[str, str]]:
     campaign = row.campaign
     if campaign.state == "sending":
         return _refused(organization, row)
@@ -229,7 +232,7 @@ def _of_campaign(organization: Any, row: Any) -> list[dict[str, str]]:
     ]
 
 
-def _unsure(organization: Any, row: Any) -> list[dict[str, str]]:
+def _unsure(organization: Organization, row: Any) -> list[dict[str, str]]:
     campaign = row.campaign
     decided = campaign.unsure_policy == "hold" and events.about(organization, "campaign.unsure_settled", campaign.pk)
     if not campaign.unsure or decided or campaign.state == "cancelled":
@@ -241,7 +244,7 @@ def _unsure(organization: Any, row: Any) -> list[dict[str, str]]:
     return [_need("care", title, text, address(organization, "report", campaign.pk), _("Decide"))]
 
 
-def _promises(organization: Any, lists: Any, routes: Any) -> list[tuple[str, str, str]]:
+def _promises(organization: Organization, lists: Any, routes: Any) -> list[tuple[str, str, str]]:
     """The five, always in this order, each with its newest fact: shape, name, fact."""
     subscribed = sum(view.totals.get("subscribed", 0) for view in lists)  # As the page of lists has it, list by list.
     live = sum(route.state == "live" for route in routes)
@@ -265,7 +268,7 @@ def _promises(organization: Any, lists: Any, routes: Any) -> list[tuple[str, str
     ]
 
 
-def _first_steps(request: Any, lists: Any, routes: Any, has_letters: bool) -> list[dict[str, Any]]:
+def _first_steps(request: DeskRequest, lists: Any, routes: Any, has_letters: bool) -> list[dict[str, Any]]:
     """What a new house still needs, in order; empty once it has all of it."""
     organization, admin = request.organization, request.role == "admin"
     people = sum(view.total for view in lists)

@@ -11,10 +11,11 @@ from django.utils.translation import ngettext
 from samizdat import dbclock
 from samizdat.accounts import pending_changes, sealed_people
 from samizdat.accounts.errors import AccountError
-from samizdat.accounts.models import PendingChange
+from samizdat.accounts.models import PendingChange, Person
 from samizdat.delivery.errors import DeliveryError
 from samizdat.web import labels
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
+from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import moment
 
 # Of those that are settled.
@@ -22,7 +23,7 @@ SHOWN = 20
 
 
 @door(see=KEEPERS)
-def waiting_changes(request: Any) -> HttpResponse:
+def waiting_changes(request: DeskRequest) -> HttpResponse:
     organization, now = request.organization, dbclock.asked()
     may = request.role == "admin"
     settled = PendingChange.objects.select_related("organization", "by", "settled_by").filter(organization=organization)
@@ -35,7 +36,7 @@ def waiting_changes(request: Any) -> HttpResponse:
     return render(request, "web/changes.html", facts)
 
 
-def _facts(request: Any, row: PendingChange, now: Any, may: bool) -> dict[str, Any]:
+def _facts(request: DeskRequest, row: PendingChange, now: Any, may: bool) -> dict[str, Any]:
     return {
         "row": row,
         "what": pending_changes.sentence_of(row),
@@ -61,7 +62,7 @@ def untold(row: Any, now: Any) -> str:
     return text % {"who": ", ".join(map(sealed_people.name_of, people_))}
 
 
-def _notice(request: Any, rows: list[PendingChange], now: Any) -> None:
+def _notice(request: DeskRequest, rows: list[PendingChange], now: Any) -> None:
     """Where no mail told another admin, this page does."""
     for row in rows:
         pending_changes.notice(row, request.person, now)
@@ -78,12 +79,12 @@ def _settled(row: PendingChange) -> dict[str, Any]:
     }
 
 
-def _name(person: Any) -> str:
+def _name(person: Person | None) -> str:
     return sealed_people.name_of(person) if person else _("Somebody")
 
 
 @deed(ADMINS)
-def settle_change(request: Any, change_id: int) -> HttpResponse:
+def settle_change(request: DeskRequest, change_id: int) -> HttpResponse:
     """One press: `answer` says which."""
     rows = PendingChange.objects.select_related("organization", "by").filter(organization=request.organization)
     row = rows.filter(pk=change_id).first()
@@ -99,7 +100,7 @@ def settle_change(request: Any, change_id: int) -> HttpResponse:
     return go(request, "changes")
 
 
-def waits(request: Any, row: PendingChange) -> None:
+def waits(request: DeskRequest, row: PendingChange) -> None:
     """Said to whoever asked for it."""
     facts = {"what": pending_changes.sentence_of(row), "when": moment(pending_changes.until(row, dbclock.asked()))}
     sentence = _(
@@ -109,13 +110,13 @@ def waits(request: Any, row: PendingChange) -> None:
     messages.warning(request, sentence % facts)
 
 
-def tell_waiting(request: Any, kind: str, about: int) -> None:
+def tell_waiting(request: DeskRequest, kind: str, about: int) -> None:
     """The same of something that was made and does nothing before it is approved."""
     for row in pending_changes.waiting(request.organization).filter(kind=kind, about=about):
         waits(request, row)
 
 
-def needs(request: Any) -> list[dict[str, str]]:
+def needs(request: DeskRequest) -> list[dict[str, str]]:
     """For the first page of those who keep things alive."""
     if request.role not in KEEPERS:
         return []

@@ -15,12 +15,14 @@ from django.utils.translation import override
 from samizdat.accounts import actions, locking, pending_changes, queries, sealed_people, sign_out
 from samizdat.accounts.backend import is_her_password
 from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import Organization
 from samizdat.accounts.password_queues import QueueFull
 from samizdat.accounts.throttle import Throttled
 from samizdat.vault import keyring
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go, personal
+from samizdat.web.request import DeskRequest
 from samizdat.web.settings.forms.team import ChangePasswordForm, InviteForm, ProfileForm, RoleForm, SettingsForm
 from samizdat.web.settings.views.auth import crowded_for, wait
 from samizdat.web.settings.views.pending_changes import waits
@@ -28,7 +30,7 @@ from samizdat.web.templatetags.desk import moment
 
 
 @door(see=KEEPERS, do=ADMINS)
-def colleagues(request: Any) -> HttpResponse:
+def colleagues(request: DeskRequest) -> HttpResponse:
     """Who works here; POST invites somebody and shows her link once."""
     form, link, held = InviteForm(request.POST or None), "", False
     if form.is_valid():
@@ -47,7 +49,7 @@ def colleagues(request: Any) -> HttpResponse:
     return render(request, "web/people.html", facts, status=422 if form.errors else 200)
 
 
-def _open_invitations(organization: Any) -> list[dict[str, Any]]:
+def _open_invitations(organization: Organization) -> list[dict[str, Any]]:
     keys = keyring.keys(organization)
     return [
         {
@@ -62,7 +64,7 @@ def _open_invitations(organization: Any) -> list[dict[str, Any]]:
 
 
 @deed(ADMINS)
-def withdraw_invitation(request: Any, invitation_id: int) -> HttpResponse:
+def withdraw_invitation(request: DeskRequest, invitation_id: int) -> HttpResponse:
     invitation = queries.invitations(request.organization, timezone.now()).filter(id=invitation_id).first()
     if invitation is None:
         raise Http404
@@ -71,7 +73,7 @@ def withdraw_invitation(request: Any, invitation_id: int) -> HttpResponse:
     return go(request, "people")
 
 
-def _member(request: Any, person_id: int) -> queries.TeamMember:
+def _member(request: DeskRequest, person_id: int) -> queries.TeamMember:
     for member in queries.members(request.organization):
         if member.person.id == person_id:
             return member
@@ -79,7 +81,7 @@ def _member(request: Any, person_id: int) -> queries.TeamMember:
 
 
 @door(see=ADMINS, do=ADMINS)
-def colleague(request: Any, person_id: int) -> HttpResponse:
+def colleague(request: DeskRequest, person_id: int) -> HttpResponse:
     """Her role, and the way to remove her."""
     member = _member(request, person_id)
     form = RoleForm(request.POST or None, initial={"role": member.role})
@@ -97,7 +99,7 @@ def colleague(request: Any, person_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def remove_colleague(request: Any, person_id: int) -> HttpResponse:
+def remove_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
     member = _member(request, person_id)
     try:
         waiting = actions.remove_person(member.person, request.organization, by=request.person, now=timezone.now())
@@ -109,7 +111,7 @@ def remove_colleague(request: Any, person_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def sign_out_colleague(request: Any, person_id: int) -> HttpResponse:
+def sign_out_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
     """Ends all sessions of a person: a stolen one is of no use any more, and their password still is."""
     member = _member(request, person_id)
     try:
@@ -122,17 +124,17 @@ def sign_out_colleague(request: Any, person_id: int) -> HttpResponse:
 
 
 @deed(ADMINS)
-def lock_colleague(request: Any, person_id: int) -> HttpResponse:
+def lock_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
     """At once, and told to all admins; another one undoes it."""
     return _locked(request, person_id, locking.lock, _("%(name)s is locked and signed out everywhere."))
 
 
 @deed(ADMINS)
-def unlock_colleague(request: Any, person_id: int) -> HttpResponse:
+def unlock_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
     return _locked(request, person_id, locking.unlock, _("%(name)s can sign in again."))
 
 
-def _locked(request: Any, person_id: int, verb: Any, done: str) -> HttpResponse:
+def _locked(request: DeskRequest, person_id: int, verb: Any, done: str) -> HttpResponse:
     member = _member(request, person_id)
     try:
         verb(member.person, request.organization, by=request.person, now=timezone.now())
@@ -143,7 +145,7 @@ def _locked(request: Any, person_id: int, verb: Any, done: str) -> HttpResponse:
     return go(request, "colleague", person_id)
 
 
-def needs(request: Any) -> list[dict[str, str]]:
+def needs(request: DeskRequest) -> list[dict[str, str]]:
     """For the first page of admins: who is locked, so that nobody is locked in silence."""
     if request.role != "admin":
         return []
@@ -164,7 +166,7 @@ def needs(request: Any) -> list[dict[str, str]]:
     ]
 
 
-def _say(request: Any, waiting: Any, done: str) -> None:
+def _say(request: DeskRequest, waiting: Any, done: str) -> None:
     if waiting:
         waits(request, waiting)
     else:
@@ -172,7 +174,7 @@ def _say(request: Any, waiting: Any, done: str) -> None:
 
 
 @door(see=KEEPERS, do=ADMINS)
-def organization_settings(request: Any) -> HttpResponse:
+def organization_settings(request: DeskRequest) -> HttpResponse:
     organization = request.organization
     initial = {name: getattr(organization, name) for name in SettingsForm.base_fields}
     form = SettingsForm(request.POST or None, initial=initial)
@@ -191,7 +193,7 @@ def organization_settings(request: Any) -> HttpResponse:
 
 
 @personal
-def profile(request: Any) -> HttpResponse:
+def profile(request: DeskRequest) -> HttpResponse:
     person = request.person
     form = ProfileForm(request.POST or None, initial=_as_it_is(request))
     if form.is_valid():
@@ -210,7 +212,7 @@ def profile(request: Any) -> HttpResponse:
 
 
 @personal
-def password(request: Any) -> HttpResponse:
+def password(request: DeskRequest) -> HttpResponse:
     """Every other session of hers ends with the old password."""
     form = ChangePasswordForm(request.POST or None, prefix="p")
     if form.is_valid():
@@ -230,7 +232,7 @@ def password(request: Any) -> HttpResponse:
     return _profile_page(request, ProfileForm(initial=_as_it_is(request)), form)
 
 
-def _is_hers(request: Any, form: ChangePasswordForm, current_password: str) -> bool:
+def _is_hers(request: DeskRequest, form: ChangePasswordForm, current_password: str) -> bool:
     """Whether they gave their present password; what is wrong stands at its field."""
     try:
         right = is_her_password(request.person, current_password, str(request.session.session_key))
@@ -245,7 +247,7 @@ def _is_hers(request: Any, form: ChangePasswordForm, current_password: str) -> b
     return right
 
 
-def _as_it_is(request: Any) -> dict[str, Any]:
+def _as_it_is(request: DeskRequest) -> dict[str, Any]:
     person, kept = request.person, request.COOKIES.get("shortcuts") != "off"
     return {
         "name": sealed_people.name_of(person),
@@ -256,7 +258,7 @@ def _as_it_is(request: Any) -> dict[str, Any]:
     }
 
 
-def _profile_page(request: Any, form: ProfileForm, change: ChangePasswordForm) -> HttpResponse:
+def _profile_page(request: DeskRequest, form: ProfileForm, change: ChangePasswordForm) -> HttpResponse:
     facts = {
         "form": form,
         "change": change,
@@ -267,5 +269,5 @@ def _profile_page(request: Any, form: ProfileForm, change: ChangePasswordForm) -
 
 
 @personal
-def keyboard(request: Any) -> HttpResponse:
+def keyboard(request: DeskRequest) -> HttpResponse:
     return render(request, "web/keyboard.html")
