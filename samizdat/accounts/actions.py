@@ -99,7 +99,8 @@ def change_settings(
             setattr(organization, name, value)
         if settings:
             organization.save(update_fields=list(settings))
-            grants.keep_settings(organization, settings)
+            alone = by is None or not pending_changes.held(organization, by)
+            grants.keep_settings(organization, settings, trusts_row=alone)
             record("organization.changed", organization, now=now, by=by, detail={"settings": sorted(settings)})
     return waiting
 
@@ -110,19 +111,24 @@ def _held_settings(
     """Takes out of `settings` what has to wait."""
     if not pending_changes.held(organization, by):
         return []
-    wanted = {name: settings.pop(name) for name in [*settings] if _is_guarded(organization, name, settings[name])}
+    kept = grants.leading(organization)
+    wanted = {name: settings.pop(name) for name in [*settings] if _is_guarded(kept, name, settings[name])}
     return [
         pending_changes.ask(organization, "setting", {"name": name, "to": value}, now=now, by=by)
         for name, value in wanted.items()
     ]
 
 
-def _is_guarded(organization: Organization, name: str, value: Any) -> bool:
-    before = getattr(organization, name)
+def _is_guarded(kept: grants.Leading, name: str, value: Any) -> bool:
+    """kept: the sealed copy; in the row somebody who writes the database could have put what they ask for next."""
     if name == "requires_approval":
-        return bool(before and not value)
+        return kept.requires_approval and not value
+    if name not in grants.LEADING:
+        return False
+    if not kept.known:
+        return True
     # No letter has gone out yet that begins its links with the first address of the public pages.
-    return name in grants.LEADING and value != before and not (name == "public_url" and not before)
+    return value != getattr(kept, name) and not (name == "public_url" and not kept.public_url)
 
 
 def _check_host(organization: Organization, url: str) -> None:

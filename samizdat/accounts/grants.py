@@ -140,13 +140,16 @@ def forged(organization: Organization) -> list[Membership]:
     return [row for row in _rows(organization=organization) if not holds(row)]
 
 
-def keep_settings(organization: Organization, written: Collection[str]) -> None:
-    """Seals a copy of what leads people and mail somewhere, by whoever has just written some of it."""
+def keep_settings(organization: Organization, written: Collection[str], *, trusts_row: bool = False) -> None:
+    """Seals a copy of what leads people and mail somewhere, by whoever has just written some of it. trusts_row: where
+    the copy is gone, the rest is taken from the row; else it stays unknown until each was written."""
     # Of the row: the object in hand may be older than what somebody else saved. And of the others as they were kept,
     # so that saving one setting does not make another one ours which was written beside us.
     row = Organization.objects.get(pk=organization.pk)
     kept = kept_settings(row) or {}
-    values = {name: getattr(row, name) if name in written else kept.get(name, getattr(row, name)) for name in GUARDED}
+    values = {name: kept[name] for name in GUARDED if name in kept}
+    ours = [name for name in GUARDED if name in written or (trusts_row and name not in kept)]
+    values |= {name: getattr(row, name) for name in ours}
     organization.settings_sealed = seal_json(
         keyring.keys(organization), values, "organization", "settings", organization.pk
     )
@@ -177,13 +180,13 @@ class Leading:
 
 
 def leading(organization: Organization) -> Leading:
-    """What leads readers and teammates somewhere. Letters, mails, links and whatever is signed take it from here and
-    never from the row: whoever writes the database would have until the next look of `watch` to be led to. All is
-    empty where the copy is gone."""
+    """What leads readers and teammates somewhere, as far as it is known. Letters, mails, links and whatever is signed
+    take it from here and never from the row: whoever writes the database would have until the next look of `watch` to
+    be led to. All is empty where the copy is gone."""
     kept = kept_settings(organization)
     if kept is None:
         return Leading()
-    return Leading(**{name: kept[name] for name in GUARDED if name in kept}, known=True)
+    return Leading(**{name: kept[name] for name in GUARDED if name in kept}, known=set(GUARDED) <= {*kept})
 
 
 def is_altered(organization: Organization) -> bool:
@@ -195,7 +198,7 @@ def is_altered(organization: Organization) -> bool:
 def _put_back(organization: Organization) -> list[str] | None:
     """Names of settings that somebody without keys had written; [] none, None unknown."""
     kept = kept_settings(organization)
-    if kept is None:
+    if kept is None or not set(GUARDED) <= {*kept}:
         return None
     wrong = {name: getattr(organization, name) for name in GUARDED if getattr(organization, name) != kept[name]}
     if wrong:

@@ -333,6 +333,39 @@ def test_a_copy_of_the_settings_that_is_gone_is_told_until_somebody_saves(settle
     assert Event.objects.filter(kind=grants.ALTERED).count() == 1
 
 
+@pytest.mark.parametrize("name", ELSEWHERE)
+@pytest.mark.parametrize("gone", [False, True], ids=["beside the copy", "without the copy"])
+def test_a_setting_waits_also_when_somebody_wrote_it_into_the_database_before_they_asked_for_it(
+    settled: Any, vera: Person, name: str, gone: bool
+) -> None:
+    wanted = {name: ELSEWHERE[name]}
+    Organization.objects.update(**wanted, **({"settings_sealed": b""} if gone else {}))
+    actions.change_settings(Organization.objects.get(), by=vera, now=NOW, **wanted, quiet_hours="")
+    assert [pending_changes.told_of(row)["name"] for row in pending_changes.waiting(settled)] == [name]
+    assert getattr(grants.leading(Organization.objects.get()), name) != ELSEWHERE[name]
+
+
+def test_the_first_address_of_the_public_pages_is_not_free_because_somebody_emptied_it(
+    settled: Any, vera: Person
+) -> None:
+    Organization.objects.update(public_url="")
+    actions.change_settings(Organization.objects.get(), by=vera, now=NOW, public_url="https://evil.example")
+    assert grants.leading(Organization.objects.get()).public_url == "https://lantern.example"
+
+
+def test_without_their_copy_settings_are_known_again_once_each_of_them_was_approved(settled: Any, vera: Person) -> None:
+    Organization.objects.update(settings_sealed=b"", desk_url="https://evil.example")
+    wanted = {name: getattr(settled, name) for name in grants.GUARDED}
+    actions.change_settings(Organization.objects.get(), by=vera, now=NOW, **wanted)
+    grants.watch(NOW)
+    for row in pending_changes.waiting(settled):
+        assert not grants.leading(Organization.objects.get()).known
+        pending_changes.approve(row, now=NOW, by=None)
+    kept = grants.leading(Organization.objects.get())
+    assert kept.known and {name: getattr(kept, name) for name in grants.GUARDED} == wanted
+    assert not grants.is_altered(Organization.objects.get())
+
+
 def test_an_organization_with_readers_stays_guarded_whatever_its_columns_say(house: Any, vera: Person) -> None:
     from samizdat.audience.actions import add_subscriber, new_list
 
