@@ -12,7 +12,7 @@ import select
 import struct
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from samizdat.core import bounded_json
 
@@ -39,12 +39,13 @@ class Frame(NamedTuple):
         return bounded_json.counted(self.text, MOST_VALUES)
 
 
-def send(stream: Any, kind: bytes, value: Any = None, data: bytes = b"") -> None:
+def send(stream: IO[bytes] | None, kind: bytes, value: object = None, data: bytes = b"") -> None:
+    assert stream is not None
     stream.write(framed(kind, value, data))
     stream.flush()
 
 
-def send_parts(stream: Any, kind: bytes, value: Any, parts: Sequence[bytes]) -> None:
+def send_parts(stream: IO[bytes], kind: bytes, value: object, parts: Sequence[bytes]) -> None:
     """The same with data that is not put together first: pictures of a template have 60 MB."""
     text = _text(value)
     stream.write(_head.pack(kind, len(text), sum(map(len, parts))) + text)
@@ -53,17 +54,17 @@ def send_parts(stream: Any, kind: bytes, value: Any, parts: Sequence[bytes]) -> 
     stream.flush()
 
 
-def framed(kind: bytes, value: Any = None, data: bytes = b"") -> bytes:
+def framed(kind: bytes, value: object = None, data: bytes = b"") -> bytes:
     text = _text(value)
     return b"".join((_head.pack(kind, len(text), len(data)), text, data))
 
 
-def _text(value: Any) -> bytes:
+def _text(value: object) -> bytes:
     """Half a character, which a text of a file may hold, is escaped: UTF-8 has none."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def receive(stream: Any) -> Frame | None:
+def receive(stream: IO[bytes]) -> Frame | None:
     """None where no frame comes any more, or none that we would read."""
     head = _begun(stream.read(_head.size))
     if head is None:

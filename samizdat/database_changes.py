@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from django.db import DatabaseError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 # Seconds after which it says yes all the same: something may have come due.
 LONGEST = 10.0
@@ -31,7 +32,7 @@ class DatabaseChanges:
         return True
 
 
-def _state(connection: Any, own: bool) -> tuple[Any, ...] | None:
+def _state(connection: BaseDatabaseWrapper, own: bool) -> tuple[Any, ...] | None:
     if connection.vendor != "sqlite":
         return None
     try:

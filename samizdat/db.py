@@ -24,7 +24,7 @@ def migrated(alias: str) -> list[tuple[str, str]]:
 
 
 # Python values that go into raw SQL: SQLite keeps times as text, PostgreSQL as they are.
-def moment(value: datetime | None) -> Any:
+def moment(value: datetime | None) -> str | None:
     """A time as the database's own columns hold it, for raw SQL."""
     return connection.ops.adapt_datetimefield_value(value) if value is not None else None
 

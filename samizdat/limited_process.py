@@ -191,7 +191,7 @@ def begin() -> None:
     _pool = _pool or Pool()
 
 
-def work[T](whose: Any, function: Callable[..., T], *args: Any, **more: Any) -> T:
+def work[T](whose: int, function: Callable[..., T], *args: Any, **more: Any) -> T:
     """`function(*args, **more)`, one of JOBS, by a helper if this process has any. `whose`: the organization that asks.
     Errors: TooMuch, and its own."""
     if _pool is None:

@@ -6,14 +6,13 @@ yet another admin, of more than a day, can sign in. Where there is none, that ta
 """
 
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import grants, pending_changes, sealed_people, sign_out
 from samizdat.accounts.errors import AccountError, LastAdmin
-from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.models import Membership, Organization, Person
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 
@@ -51,7 +50,7 @@ def unlock(person: Person, organization: Organization, *, by: Person | None, now
         record(UNLOCKED, organization, now=now, by=by, about=person.pk)
 
 
-def _membership(person: Person, organization: Organization) -> Any:
+def _membership(person: Person, organization: Organization) -> Membership:
     memberships = grants.memberships(person=person, organization=organization)
     if not memberships:
         raise AccountError(_("This person is not here any more."))

@@ -8,7 +8,6 @@ a keyed hash of it, so whoever copies the database cannot begin to guess.
 
 import base64
 import json
-from typing import Any
 
 from django.contrib.auth.password_validation import CommonPasswordValidator, MinimumLengthValidator
 from django.utils.translation import gettext as _
@@ -56,7 +55,7 @@ def _keyed(*parts: str) -> str:
 class LongEnough(MinimumLengthValidator):
     """Until passkeys exist a password opens everything."""
 
-    def get_error_message(self) -> Any:
+    def get_error_message(self) -> str:
         text = _("This password is shorter than %(n)s characters. Take four or five words that do not belong together.")
         return text % {"n": self.min_length}
 
@@ -64,5 +63,5 @@ class LongEnough(MinimumLengthValidator):
 class NotCommon(CommonPasswordValidator):
     """None of the twenty thousand that are tried first."""
 
-    def get_error_message(self) -> Any:
+    def get_error_message(self) -> str:
         return _("This password is one of those that are tried first. Take four or five words of your own.")

@@ -28,8 +28,8 @@ def _person(row: PendingChange) -> Person:
     return person
 
 
-def _named(organization: Organization, number: Any) -> str:
-    person = Person.objects.filter(pk=number, memberships__organization=organization).first()
+def _named(organization: Organization, number: int | None) -> str:
+    person = Person.objects.filter(pk=number or 0, memberships__organization=organization).first()
     return sealed_people.name_of(person) if person else _("Somebody")
 
 

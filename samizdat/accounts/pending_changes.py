@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -86,6 +86,23 @@ def guard_where(asked: Callable[[int], bool]) -> None:
     _guarded.append(asked)
 
 
+class HeldRow(Protocol):
+    """What waits for another one's approval or for its day: a PendingChange, or an export that is held."""
+
+    @property
+    def pk(self) -> int: ...
+    @property
+    def organization(self) -> Organization: ...
+    @property
+    def by(self) -> Person | None: ...
+
+    created: datetime
+    noticed: datetime | None
+    refused: datetime | None
+    tried: datetime | None
+    waited_seconds: float
+
+
 def held(organization: Organization, by: Person | None) -> bool:
     """Whether a change that this person asks for has to wait. Nothing is guarded before there was anybody on a list."""
     if by is None:
@@ -134,7 +151,7 @@ def sentence_of(row: PendingChange) -> str:
     return _kind(row.kind).says(row, told_of(row))
 
 
-def others(organization: Organization, asker: Any, now: datetime) -> list[Person]:
+def others(organization: Organization, asker: Person | None, now: datetime) -> list[Person]:
     """Admins whose approval counts."""
     rows = grants.memberships(organization=organization, role="admin", person__is_active=True, locked=None)
     return [row.person for row in rows if row.person != asker and row.since and row.since <= now - SEASONED]
@@ -150,24 +167,24 @@ def is_waiting(organization: Organization, kind: str, about: int) -> bool:
     return bool(waiting(organization).filter(kind=kind, about=about).exists())
 
 
-def until(row: Any, now: datetime) -> datetime:
+def until(row: HeldRow, now: datetime) -> datetime:
     """When it is done by itself at the earliest; of anything with `created`, `noticed`, `refused`, `waited_seconds`."""
     waited = timedelta(seconds=row.waited_seconds)
-    span, since = (UNREACHED + WAIT, row.refused) if is_refused(row, now) else (WAIT, row.noticed or now)
+    span, since = (UNREACHED + WAIT, row.refused or now) if is_refused(row, now) else (WAIT, row.noticed or now)
     return max(since + span, now + span - waited)
 
 
-def counts(row: Any, now: datetime) -> bool:
+def counts(row: HeldRow, now: datetime) -> bool:
     """Whether its time runs: somebody else knows of it, or there is nobody else."""
     return row.noticed is not None or is_refused(row, now) or not others(row.organization, row.by, now)
 
 
-def is_refused(row: Any, now: datetime) -> bool:
+def is_refused(row: HeldRow, now: datetime) -> bool:
     """Whether mails to every other admin were refused when they were last tried, of late, and none of them knows."""
     return row.noticed is None and row.tried is not None and abs(now - row.tried) < SPEAKS
 
 
-def has_waited(row: Any, waited: float, now: datetime) -> bool:
+def has_waited(row: HeldRow, waited: float, now: datetime) -> bool:
     """A day by both clocks: so none of them shortens it, and a house that is off only lengthens it."""
     span, since = UNTOLD, row.created
     if row.noticed:
@@ -177,7 +194,7 @@ def has_waited(row: Any, waited: float, now: datetime) -> bool:
     return waited >= span.total_seconds() and now >= since + span
 
 
-def is_news_to(row: Any, person: Person, now: datetime, *, by_mail: bool) -> bool:
+def is_news_to(row: HeldRow, person: Person, now: datetime, *, by_mail: bool) -> bool:
     """Whether its day begins now that this admin knows of it. By mail the only admin tells themself: whoever has stolen
     their session does not have their mailbox."""
     if row.noticed is not None:
@@ -197,7 +214,7 @@ def notice(row: PendingChange, person: Person, now: datetime, *, by_mail: bool =
             _save(fresh)
 
 
-def refuse(row: PendingChange, refused: Collection[Any], now: datetime) -> None:
+def refuse(row: PendingChange, refused: Collection[Person], now: datetime) -> None:
     """Mails to these admins were refused or put off by the servers of their mailboxes."""
     if not are_out_of_reach(row, refused, now):
         return
@@ -208,13 +225,13 @@ def refuse(row: PendingChange, refused: Collection[Any], now: datetime) -> None:
             _save(fresh)
 
 
-def are_out_of_reach(row: Any, refused: Collection[Any], now: datetime) -> bool:
+def are_out_of_reach(row: HeldRow, refused: Collection[Person], now: datetime) -> bool:
     """Whether these are all other admins, and none of them was told."""
     known = others(row.organization, row.by, now)
     return row.noticed is None and bool(known) and all(person in refused for person in known)
 
 
-def note_refused(row: Any, now: datetime) -> None:
+def note_refused(row: HeldRow, now: datetime) -> None:
     """In anything with `refused`, `tried` and `waited_seconds`: its time begins with the first, and goes on while some
     are."""
     if row.refused is None:
@@ -285,7 +302,7 @@ def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:
         _do_late(row, now)
 
 
-def receipts_of(row: Any) -> dict[str, Any]:
+def receipts_of(row: HeldRow) -> dict[str, datetime | None]:
     """What WHERE has to find unchanged, so that no time counted before a notice is written after it."""
     return {"noticed": row.noticed, "refused": row.refused, "tried": row.tried}
 
@@ -310,7 +327,7 @@ def _locked(row: PendingChange, **wanted: Any) -> PendingChange | None:
     return rows.filter(pk=row.pk, state="waiting", **wanted).first()
 
 
-def count(row: Any, passed: timedelta, seen: Seen | None) -> float:
+def count(row: HeldRow, passed: timedelta, seen: Seen | None) -> float:
     """How long it has waited at least, of anything with `waited_seconds`, when one process looks again.
 
     Each of several processes counts the same hours, so none adds its own to the sum of all. seen: what had been

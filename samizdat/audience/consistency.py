@@ -19,6 +19,7 @@ from samizdat.events.actions import detail_of, digest, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
+from samizdat.vault.keyring import HasKeys
 
 PAGE = 2_000
 
@@ -137,7 +138,7 @@ def _suppressed(organization: Organization, ids: list[int]) -> dict[int, str | N
     return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
 
 
-def changed_records(_organization: Organization, ids: list[int]) -> list[int]:
+def changed_records(_organization: HasKeys, ids: list[int]) -> list[int]:
     """Of these records of consent, those that do not say what their digest says, or that somebody copied beside
     themselves: for the check of the chain. One whose words were erased has no say any more; its reader is gone as
     well, or it is a sign-up and an event tells that they were forgotten."""

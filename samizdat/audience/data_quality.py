@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import transaction
@@ -44,7 +44,7 @@ def scan(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False
     return True
 
 
-def _slice(organization: Organization, today: Any) -> bool:
+def _slice(organization: Organization, today: date) -> bool:
     """The next SLICE subscribers. True when the organization is through for the day."""
     place, _made = DataQualityScan.objects.get_or_create(organization=organization)
     if place.day == today:
@@ -176,6 +176,6 @@ def settle(organization: Organization, number: int, kind: str) -> bool:
     return bool(rows.update(dismissed=True))
 
 
-def looked_through(organization: Organization) -> Any:
+def looked_through(organization: Organization) -> date | None:
     """The day of the last look through everybody; None before the first."""
     return DataQualityScan.objects.filter(organization=organization).values_list("day", flat=True).first()

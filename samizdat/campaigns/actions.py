@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience.models import List
+from samizdat.audience.models import List, Segment, Tag
 from samizdat.campaigns import checks, counted_links
 from samizdat.campaigns.content import findings, proof_of
 from samizdat.campaigns.drafts import draft as drafts
@@ -38,6 +38,7 @@ from samizdat.core.content.blocks import parse as parse_document
 from samizdat.core.content.blocks.comments import without
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.message import dumps
+from samizdat.core.content.problems import ContentProblem
 from samizdat.core.content.templates import LayoutChanges
 from samizdat.core.mail.address import domain
 from samizdat.events.actions import record
@@ -52,8 +53,8 @@ def create(
     *,
     by: Person | None,
     now: datetime,
-    tag: Any = None,
-    segment: Any = None,
+    tag: Tag | None = None,
+    segment: Segment | None = None,
     template: Template | None = None,
     language: str | None = None,
     resend_of: Campaign | None = None,
@@ -288,7 +289,7 @@ def count_leaving(organization: Organization, moved: Mapping[tuple[int, int], in
             Campaign.objects.filter(organization=organization, edition=edition).update(unsubscribes=after)
 
 
-def flaws_error(flaws: Any) -> ContentHasProblems:
+def flaws_error(flaws: tuple[ContentProblem, ...]) -> ContentHasProblems:
     problems = findings(tuple(flaws))
     first = next(finding for finding in problems if finding.severity == "stop")
     values = {"place": first.place, "line": first.line, "flaw": first.sentence}

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization
+from samizdat.audience.models import Segment, Tag
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.describe import Names
 from samizdat.audience.segments.errors import SegmentBroken
@@ -42,7 +42,7 @@ def speaks(spoken: list[str], place: int) -> Callable[[str], bool] | None:
     return (lambda language: (languages.place_of(language, spoken) or 0) == place) if spoken else None
 
 
-def drafts_to(segment: Any = None, *, tag: Any = None) -> list[CampaignRow]:
+def drafts_to(segment: Segment | None = None, *, tag: Tag | None = None) -> list[CampaignRow]:
     """Drafts that go to a segment, or to a tag, the newest first."""
     to = {"tag": tag} if tag is not None else {"segment": segment}
     rows = Campaign.objects.select_related("organization").filter(**to, state="draft", version_of=None).order_by("-pk")

@@ -8,11 +8,10 @@ A letter has either versions by language or a test of versions: with both, most 
 say anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -122,7 +121,7 @@ def mark(campaign: Campaign) -> str:
     return " ".join(f"{pk}.{version}" for pk, version in rows)
 
 
-def bound(campaign: Campaign) -> Any:
+def bound(campaign: Campaign) -> list[list[Collection[str]]] | None:
     """What a second person's yes binds to besides the letter; None where there are no versions."""
     rows = [[version.language, asdict(draft_of(version)), source_for(version)] for version in versions(campaign)]
     return rows or None

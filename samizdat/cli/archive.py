@@ -4,12 +4,15 @@ import re
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, say
+
+if TYPE_CHECKING:
+    from samizdat.publicdb.models import Site
 
 # The look of the public pages in short; no font, no script, no address but those in letters.
 STYLE = """:root { color-scheme: light dark; }
@@ -47,7 +50,7 @@ def archive(folder: str) -> None:
     )
 
 
-def write(place: Any, root: Path) -> tuple[int, int]:
+def write(place: "Site", root: Path) -> tuple[int, int]:
     """How many letters and pictures are in the folder now. Errors: FileExistsError for a folder of something else."""
     from samizdat.publicdb import queries
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,12 @@ from samizdat.cli.secret_arguments import ADDRESS, ADDRESSES
 from samizdat.core.consent import APPEALS, LETTERS, PURPOSES, STATUSES, Permission
 from samizdat.core.content.digest import WHEN
 from samizdat.core.unsafe_text import marked
+
+if TYPE_CHECKING:
+    from samizdat.audience.errors import ImportRefused
+    from samizdat.audience.imports.inspect import HeldUpload
+    from samizdat.audience.models import List, Subscriber
+    from samizdat.core.imports import ImportPlan
 
 COUNTS = ("rows", "added", "updated", "unchanged", "rejected")
 # Standard input is held in memory, because nothing of it may touch the disk.
@@ -107,7 +113,7 @@ def subscribers() -> None:
     """Addresses known to the organization."""
 
 
-def _list(name: str) -> Any:
+def _list(name: str) -> "List":
     from samizdat.audience.queries import list_named
 
     return list_named(bootstrap.organization(), name)
@@ -127,7 +133,7 @@ def subscribers_count(name: str, status: str | None, tag: str | None) -> None:
     say({"count": number}, f"{number:,}")
 
 
-def _subscriber(address: str) -> Any:
+def _subscriber(address: str) -> "Subscriber":
     from samizdat.audience.queries import subscriber_at
 
     subscriber = subscriber_at(bootstrap.organization(), address)
@@ -339,7 +345,7 @@ def import_(
         return
     if name is None:
         raise click.UsageError("Missing option '--list'.")
-    inputs = [*paths, *([_piped()] if "-" in files else [])]
+    inputs: list[Path | HeldUpload] = [*paths, *([_piped()] if "-" in files else [])]
     organization, to = bootstrap.organization(), _list(name)
     warnings: list[str] = []
     columns: list[dict[str, Any]] = []
@@ -394,7 +400,7 @@ def _is_own_export(path: Path) -> bool:
     return path.is_file() and is_ours(path)
 
 
-def _piped() -> Any:
+def _piped() -> "HeldUpload":
     from samizdat.audience.imports.inspect import HeldUpload
 
     data = sys.stdin.buffer.read(LARGEST_PIPED + 1)
@@ -428,7 +434,7 @@ def _asking(dry_run: bool) -> Iterator[None]:
         raise CommandFailed(sentence, refused.code, document, [*_columns_shown(shown), *left_out]) from refused
 
 
-def _how_to_answer(refused: Any, options: str) -> str:
+def _how_to_answer(refused: "ImportRefused", options: str) -> str:
     if refused.code == "ask_name":
         return "Add --status unsubscribed if they did leave."
     if refused.code != "ask_status":
@@ -439,7 +445,7 @@ def _how_to_answer(refused: Any, options: str) -> str:
             else ""
         )
         return f"Check these options, correct what is wrong, and add them: {options}{where}"
-    if any(file.says_no for file in refused.plan.in_order()):
+    if refused.plan and any(file.says_no for file in refused.plan.in_order()):
         return (
             "Add --status for those of whom no column says anything; whoever a column names as gone stays so. "
             "They are nonsubscribed unless you know that they agreed."
@@ -447,7 +453,7 @@ def _how_to_answer(refused: Any, options: str) -> str:
     return "Add --status, such as --status subscribed."
 
 
-def _table(plan: Any) -> list[dict[str, Any]]:
+def _table(plan: "ImportPlan") -> list[dict[str, Any]]:
     from samizdat.audience.imports.inspect import table as columns_of
 
     return columns_of(plan)

@@ -5,11 +5,14 @@ import logging
 import os
 import pkgutil
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from samizdat.cli.output import CommandFailed, settings
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 # Apps whose tables are called otherwise since the first release; every database before it has them.
 _RETIRED = {"gate", "rights", "exporting"}
@@ -111,7 +114,7 @@ def _belongs(alias: str, app: str) -> bool:
     return (app == "publicdb") == (alias == "publicdb")
 
 
-def organization() -> Any:
+def organization() -> "Organization":
     from samizdat.accounts.queries import organization_named
 
     return organization_named(settings().organization)

@@ -14,6 +14,9 @@ from samizdat.cli.secret_arguments import ADDRESSES
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.audience.models import Tag
+    from samizdat.campaigns.content import ContentFinding
+    from samizdat.campaigns.drafts.draft import Draft
     from samizdat.campaigns.models import Campaign
 
 
@@ -136,7 +139,7 @@ def _format_of(file: str) -> str:
     return endings.get(Path(file).suffix.lower(), "markdown")
 
 
-def _tag(organization: "Organization", name: str | None) -> Any:
+def _tag(organization: "Organization", name: str | None) -> "Tag | None":
     """A misspelt one must not become everybody."""
     from samizdat.audience.queries import tag_named
 
@@ -154,7 +157,7 @@ def _read(file: str) -> str:
         raise CommandFailed(f"{file} is not UTF-8 text. Save it as UTF-8 and try again.", "bad_encoding") from None
 
 
-def _template(organization: "Organization", name: str | None, language: str | None, draft: Any) -> tuple[Any, Any]:
+def _template(organization: "Organization", name: str | None, language: str | None, draft: "Draft") -> tuple[Any, Any]:
     """The own template of that name or number, and the draft with what it or a letter of that name begins with."""
     if not name:
         return None, draft
@@ -169,7 +172,7 @@ def _template(organization: "Organization", name: str | None, language: str | No
     raise CommandFailed(text, "no_such_template")
 
 
-def campaign_numbered(number: int) -> Any:
+def campaign_numbered(number: int) -> "Campaign":
     bootstrap.open_house()
     from samizdat.campaigns.queries import campaign_of
 
@@ -231,7 +234,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     say(document, *lines, f"Nothing stands in the way. Go on with: samizdat campaign send {campaign_row.id}")
 
 
-def _sender_of(campaign: "Campaign", draft: Any) -> tuple[Any, list[Any]]:
+def _sender_of(campaign: "Campaign", draft: "Draft") -> tuple[Any, list[Any]]:
     """Who signs for the domain of the sender, and what stands in its DNS."""
     from samizdat.campaigns.sender_domain_check import check_domain
     from samizdat.core.mail.address import BadAddress, domain, normalize
@@ -246,7 +249,13 @@ def _sender_of(campaign: "Campaign", draft: Any) -> tuple[Any, list[Any]]:
     return signature, check_domain(sender, ours=signature.keys, waiting=waiting) if sender else []
 
 
-def _stops(flaws: Any, others: Any, live: bool, somebody: bool, unsaid: bool) -> list[str]:
+def _stops(
+    flaws: "list[ContentFinding]",
+    others: "list[tuple[str, list[ContentFinding]]]",
+    live: bool,
+    somebody: bool,
+    unsaid: bool,
+) -> list[str]:
     """Why it cannot be sent, a sentence each."""
     stops = [flaw.sentence for flaw in flaws if flaw.severity == "stop"]
     stops += [f"{code}: {flaw.sentence}" for code, findings in others for flaw in findings if flaw.severity == "stop"]
@@ -259,7 +268,13 @@ def _stops(flaws: Any, others: Any, live: bool, somebody: bool, unsaid: bool) ->
     return stops
 
 
-def _check_lines(flaws: Any, others: Any, install: str, signature: Any, records: Any) -> list[str]:
+def _check_lines(
+    flaws: "list[ContentFinding]",
+    others: "list[tuple[str, list[ContentFinding]]]",
+    install: str,
+    signature: Any,
+    records: Any,
+) -> list[str]:
     from samizdat.cli.checking import line_of
 
     lines = [line_of(flaw, _where(flaw)) for flaw in flaws]

@@ -6,10 +6,11 @@ from samizdat.cli import bootstrap
 from samizdat.cli.output import note
 
 if TYPE_CHECKING:
+    from samizdat.campaigns.checks import CheckedContent
     from samizdat.campaigns.models import Campaign
 
 
-def looked(campaign: "Campaign", links: bool, accepted: tuple[str, ...]) -> Any:
+def looked(campaign: "Campaign", links: bool, accepted: tuple[str, ...]) -> "CheckedContent":
     """delivery.checking.Looked. links: ask every link as well; accepted: keys of findings that may stay as they are."""
     from samizdat.campaigns.checks import broken_links, missing_values, results, spelling
     from samizdat.campaigns.content import proof_of

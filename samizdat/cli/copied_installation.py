@@ -11,6 +11,7 @@ from samizdat.cli.output import common, confirm, say, settings, table
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.delivery.database_progress import Missing
 
 SURE = "Send from here, and from nowhere else? Whatever it was copied from must have stopped for good."
 
@@ -82,7 +83,7 @@ def _lines(changed: list[str], campaigns: list[dict[str, Any]]) -> list[str]:
     return [*lines, *table(heading, rows), _last(campaigns)]
 
 
-def _missing(gone: Any) -> list[str]:
+def _missing(gone: "Missing | None") -> list[str]:
     if gone is None:
         return []
     return [

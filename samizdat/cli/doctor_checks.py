@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+if TYPE_CHECKING:
+    from samizdat.delivery.monitoring import WorkerRow
 
 # Bytes of a write-ahead log above which something keeps it from being taken in.
 LONG_LOG = 512 << 20
@@ -146,7 +149,7 @@ def machines() -> Iterator[HealthCheck]:
     yield from _journals()
 
 
-def _gone(row: Any) -> str:
+def _gone(row: "WorkerRow") -> str:
     messages = f"{row.window:,} message{'s' if row.window > 1 else ''}"
     if row.here:
         return f"It ended with {messages} on their way. Start `samizdat serve` or `worker` here: it reads the journal."
@@ -338,10 +341,10 @@ def _visited(result: tuple[int, datetime | None], host: str, name: str) -> Itera
         yield HealthCheck("good", name, f"{host} answers; its certificate is good for {days} days.")
 
 
-def _visit(parts: Any) -> tuple[int, datetime | None]:
+def _visit(parts: SplitResult) -> tuple[int, datetime | None]:
     secure = parts.scheme == "https"
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    visitor = kind(parts.hostname, parts.port, timeout=PATIENCE)
+    visitor = kind(parts.hostname or "", parts.port, timeout=PATIENCE)
     try:
         visitor.request("GET", "/robots.txt")
         ends = None

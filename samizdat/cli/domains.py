@@ -1,13 +1,16 @@
 """domain check, add, ls, records, key, published, activate, rotate, retire, warm-up, rm: who signs the letters."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.labels import at_terminal
 from samizdat.cli.output import CommandFailed, common, confirm, say, settings, table
+
+if TYPE_CHECKING:
+    from samizdat.delivery.models import SendingDomain
 
 KINDS = ("ed25519", "rsa")
 
@@ -54,13 +57,13 @@ _FOUND = {
 }
 
 
-def _next_step(ours: Any, looks: list[Any]) -> list[str]:
-    if any(look.key.state == "published" for look in looks):
+def _next_step(ours: "SendingDomain | None", looks: list[Any]) -> list[str]:
+    if ours and any(look.key.state == "published" for look in looks):
         return [f"Go on with: samizdat domain activate {ours.name}"]
     return []
 
 
-def _known(name: str) -> Any:
+def _known(name: str) -> "SendingDomain | None":
     """The sending domain, where there is a house with one organization (or one that is named); a check needs none."""
     bootstrap.load_django()
     from samizdat.vault.errors import VaultError
@@ -77,7 +80,7 @@ def _known(name: str) -> Any:
     return domain_named(bootstrap.organization(), name)
 
 
-def _domain(name: str) -> Any:
+def _domain(name: str) -> "SendingDomain":
     bootstrap.open_house()
     from samizdat.delivery.dkim_keys import domain_named
 
@@ -143,7 +146,7 @@ def domain_records(name: str) -> None:
     _show(_domain(name))
 
 
-def _show(sending_domain: Any, *lines: str) -> None:
+def _show(sending_domain: "SendingDomain", *lines: str) -> None:
     """The records of all keys that are not retired, each as a form wants it and as a line of a zone file."""
     from samizdat.delivery.dkim_keys import domain_row
 

@@ -5,13 +5,16 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, note, progress, say
 from samizdat.cli.secret_arguments import ADDRESS
+
+if TYPE_CHECKING:
+    from samizdat.audience.filters import Filter
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 
@@ -131,7 +134,7 @@ def _segment(name: str | None) -> int | None:
     return segment.id
 
 
-def _tagged(name: str | None) -> Any:
+def _tagged(name: str | None) -> "Filter | None":
     from samizdat.audience.filters import Filter
     from samizdat.audience.queries import tag_named
 

@@ -9,6 +9,7 @@ from samizdat.cli.output import CommandFailed, common, confirm, say, table
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.audience.actions.forms import FormView
 
 
 @click.group("form")
@@ -96,7 +97,7 @@ def form_remove(name: str) -> None:
     say({"removed": True}, "It is off.")
 
 
-def _found(name: str) -> Any:
+def _found(name: str) -> "FormView":
     from samizdat.audience.actions import forms
 
     wanted = name.strip().casefold()
@@ -132,7 +133,7 @@ def _topic(organization: "Organization", name: str) -> int:
     return int(tag.id)
 
 
-def _document(organization: "Organization", view: Any) -> dict[str, Any]:
+def _document(organization: "Organization", view: "FormView") -> dict[str, Any]:
     from samizdat.accounts.grants import leading
 
     base, facts = leading(organization).public_url, view.facts
@@ -155,7 +156,7 @@ def _document(organization: "Organization", view: Any) -> dict[str, Any]:
     }
 
 
-def _say(organization: "Organization", view: Any) -> None:
+def _say(organization: "Organization", view: "FormView") -> None:
     from samizdat.audience.actions.preferences import remarks
 
     document = _document(organization, view)

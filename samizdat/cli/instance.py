@@ -19,7 +19,7 @@ from samizdat.cli.secret_arguments import ADDRESS, NAME
 from samizdat.core.mail.address import normalize
 
 if TYPE_CHECKING:
-    from samizdat.accounts.models import Organization
+    from samizdat.accounts.models import Organization, Person
 
 PORT = click.IntRange(0, 65535)  # 0: any that is free
 
@@ -362,7 +362,7 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
     say({"person": someone.pk, "role": role}, f"{email} is {role} of {organization.name}.")
 
 
-def _at_address(email: str) -> Any:
+def _at_address(email: str) -> "Person | None":
     """Whoever signs in by this address; None for nobody. Errors: Failed, where an address has several accounts."""
     from samizdat.accounts import sealed_people
     from samizdat.accounts.models import Person
@@ -390,7 +390,7 @@ def _desk_file() -> Path:
     return data_folder() / "desk-address"
 
 
-def _member(organization: "Organization", email: str) -> Any:
+def _member(organization: "Organization", email: str) -> "Person":
     """Who signs in by this address. Errors: Failed."""
     from samizdat.accounts import grants, sealed_people
 

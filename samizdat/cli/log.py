@@ -1,7 +1,7 @@
 """log: whether what is on record is as it was written."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +10,7 @@ from samizdat.cli.output import CommandFailed, common, say
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.events.chain import Verdict
 
 _MARK = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
@@ -70,11 +71,11 @@ def _read(mark: str) -> tuple[int, bytes]:
     return int(match[1]), bytes.fromhex(match[2])
 
 
-def _sentence(organization: "Organization", verdict: Any) -> str:
+def _sentence(organization: "Organization", verdict: "Verdict") -> str:
     from samizdat.events import chain
 
     what = _WRONG[verdict.reason].format(n=f"{verdict.broken_at:,}", length=f"{verdict.length:,}")
-    row = chain.row_at(organization, verdict.broken_at)
+    row = chain.row_at(organization, verdict.broken_at or 0)
     if row is not None and verdict.reason != "end":
         what += f" ({row})"
     return (

@@ -1,7 +1,7 @@
 """What a reader may ask for, how long things are kept, and the papers that the law asks for."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,10 +9,13 @@ from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, say
 from samizdat.cli.secret_arguments import ADDRESS, VALUE
 
+if TYPE_CHECKING:
+    from samizdat.audience.models import Subscriber
+
 LANGUAGE = click.Choice(["en", "ru"])
 
 
-def _subscriber(address: str) -> Any:
+def _subscriber(address: str) -> "Subscriber":
     from samizdat.audience.queries import subscriber_at
 
     subscriber = subscriber_at(bootstrap.organization(), address)

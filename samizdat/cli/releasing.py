@@ -126,7 +126,7 @@ def _release(
     percent: int | None,
     wave_hold: int | None,
     stop_above: float | None,
-) -> Any:
+) -> "Campaign":
     from samizdat.delivery.actions import release
     from samizdat.delivery.actions.releasing import ReleaseWave
 

@@ -1,11 +1,14 @@
 """campaign report: the sums of a letter, none of fewer than twenty."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from samizdat.cli.campaigns import campaign, campaign_numbered
 from samizdat.cli.output import CommandFailed, common, say
+
+if TYPE_CHECKING:
+    from samizdat.delivery.click_stats import Link, PollResult, VersionGroup
 
 
 @campaign.command("report")
@@ -49,7 +52,7 @@ def _sum(count: int | None, few: bool) -> dict[str, Any]:
     return {"count": None if few else count, "few": few}
 
 
-def _link(link: Any) -> dict[str, Any]:
+def _link(link: "Link") -> dict[str, Any]:
     spans = [{"from": first.isoformat(), "to": last.isoformat(), "count": count} for first, last, count in link.spans]
     return {
         "number": link.number,
@@ -60,12 +63,12 @@ def _link(link: Any) -> dict[str, Any]:
     }
 
 
-def _question(question: Any) -> dict[str, Any]:
+def _question(question: "PollResult") -> dict[str, Any]:
     answers = [{"answer": answer, **_sum(count, few)} for answer, count, few in question.answers]
     return {"version": question.version, "question": question.question, "answers": answers, "total": question.total}
 
 
-def _language(group: Any) -> dict[str, Any]:
+def _language(group: "VersionGroup") -> dict[str, Any]:
     """Several that are few by themselves are one."""
     from samizdat.core.totals import is_few
 

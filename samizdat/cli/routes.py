@@ -1,6 +1,6 @@
 """route add, edit, ls, test, pause, resume, rm."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,10 @@ from samizdat.cli import bootstrap
 from samizdat.cli.labels import at_terminal
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, say, table
 from samizdat.cli.secret_arguments import ADDRESS, URL
+
+if TYPE_CHECKING:
+    from samizdat.delivery.models import Route
+    from samizdat.delivery.queries import BarRow, RouteRow
 
 SIGNS = click.Choice(["us", "provider"])
 WARM_UP = "How many go on its first day, the second …: 50,100,200, or standard."
@@ -78,7 +82,7 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
         raise CommandFailed(sentence + command, "route_test", _added(route_row))
 
 
-def _added(route: Any) -> dict[str, Any]:
+def _added(route: "Route") -> dict[str, Any]:
     return {"route": route.name, "state": route.state, "reason": route.reason}
 
 
@@ -145,7 +149,7 @@ def route_ls() -> None:
     )
 
 
-def _why(row: Any) -> str:
+def _why(row: "RouteRow | BarRow") -> str:
     from samizdat.core.mail.outcome import ACTORS
 
     sentence = f"{row.sentence} {ACTORS[row.who]}" if row.sentence and row.who else str(row.sentence)
@@ -153,7 +157,7 @@ def _why(row: Any) -> str:
     return f"{sentence} It rests until {until:%Y-%m-%d %H:%M} UTC." if sentence and until else sentence
 
 
-def _document(row: Any) -> dict[str, Any]:
+def _document(row: "RouteRow") -> dict[str, Any]:
     words = ("id", "name", "scheme", "priority", "connections", "rate", "limits", "warm_up", "state", "reason")
     document = {word: getattr(row, word) for word in (*words, "sentence", "who", "until")}
     barred = [
@@ -163,7 +167,7 @@ def _document(row: Any) -> dict[str, Any]:
     return document | {"signs": "us" if row.signs else "provider", "waits": row.waits, "barred": barred}
 
 
-def _route(name: str) -> Any:
+def _route(name: str) -> "Route":
     bootstrap.open_house()
     from samizdat.delivery.queries import route_named
 
@@ -193,7 +197,7 @@ def route_test(name: str, address: str) -> None:
     say(document, f"{route_row.name}: {tried.sentence}{_standing(route_row)}")
 
 
-def _standing(route: Any) -> str:
+def _standing(route: "Route") -> str:
     """What the test left the route as, where that is not simply live."""
     return {
         "dead": " Nothing goes by it until it answers.",

@@ -12,6 +12,7 @@ from samizdat.cli.output import CommandFailed, common, say
 from samizdat.cli.releasing import time_of
 
 if TYPE_CHECKING:
+    from samizdat.campaigns.ab_test import VersionChange
     from samizdat.campaigns.models import Campaign
 
 __all__ = ["campaign", "campaign_status", "releasing", "reporting", "translations"]
@@ -95,7 +96,7 @@ def campaign_versions(
     say(*_versions(campaign_row))
 
 
-def _change(subject: str | None, sender: str | None, letter: int | None) -> Any:
+def _change(subject: str | None, sender: str | None, letter: int | None) -> "VersionChange":
     from samizdat.campaigns.ab_test import VersionChange
 
     name, address = parseaddr(sender or "")

@@ -10,6 +10,7 @@ from samizdat.cli.output import CommandFailed, common, confirm, say, table
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.campaigns.models import Template
 
 
 @click.group()
@@ -110,7 +111,7 @@ def _own(name: str) -> Any:
     return own_template
 
 
-def own_named(organization: "Organization", name: str) -> Any:
+def own_named(organization: "Organization", name: str) -> "Template | None":
     """The own template of that name, else of that number; None where there is none. Errors: Failed; two of one name are
     told apart by their numbers alone.
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization
@@ -146,7 +147,7 @@ def _domains_over(organization: Organization, name: str) -> list[SendingDomain]:
     return sorted(rows, key=lambda row: -len(row.name))
 
 
-def _active(row: SendingDomain) -> Any:
+def _active(row: SendingDomain) -> QuerySet[DkimKey]:
     """Keys of which their rows say that they sign; whether they may is sealed. Ed25519 before RSA."""
     return row.keys.select_related("domain__organization").filter(state="active").order_by("algorithm")
 

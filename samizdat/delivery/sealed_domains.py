@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from django.db.models import QuerySet
+
 from samizdat.core.crypto.seal import SealBroken, SealError
 from samizdat.delivery.models import DkimKey, SendingDomain
 from samizdat.events.actions import detail_of
@@ -93,5 +95,5 @@ def retired_keys(row: SendingDomain) -> set[int]:
     return {detail_of(event).get("key", 0) for event in events}
 
 
-def _events(row: SendingDomain, kind: str) -> Any:
+def _events(row: SendingDomain, kind: str) -> QuerySet[Event]:
     return Event.objects.filter(organization=row.organization_id, kind=kind, about=row.pk)

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 
@@ -22,14 +23,21 @@ _OF_CROWDS = frozenset({"subscribers.left", "subscribers.returned", "subscribers
 _AT = "at"
 
 
+class Actor(Protocol):
+    """A person, whose model stands above us."""
+
+    @property
+    def id(self) -> int: ...
+
+
 def record(
     kind: EventKind,
-    organization: Any = None,
+    organization: keyring.HasKeys | None = None,
     *,
     now: datetime,
     about: int | None = None,
-    by: Any = None,
-    detail: dict[str, Any] | None = None,
+    by: Actor | None = None,
+    detail: Mapping[str, object] | None = None,
 ) -> Event:
     """Records that `kind` happened to row `about`. Call it inside the transaction of the change. Errors: UnknownKind.
 
@@ -42,7 +50,7 @@ def record(
     at = readable_time(kind, now)
     if is_of_people(kind):
         detail = {**(detail or {}), _AT: now.astimezone(UTC).isoformat()}
-    event = Event(kind=kind, about=about, by=by, at=at)
+    event = Event(kind=kind, about=about, by_id=by.id if by else None, at=at)
     event.organization_id = organization.id if organization is not None else None
     event.digest = digest(event)
     # Nobody may link it into the chain before its detail is there, which is sealed under the number of its row.
@@ -97,7 +105,7 @@ def detail_of(event: Event) -> dict[str, Any]:
     return detail
 
 
-def _seal(organization: Any, detail: dict[str, Any], number: int) -> bytes:
+def _seal(organization: keyring.HasKeys | None, detail: Mapping[str, object], number: int) -> bytes:
     text = json.dumps(detail, ensure_ascii=False, separators=(",", ":")).encode()
     if organization is None:
         return _instance_key().seal(text, seal.where("event", "detail", _INSTANCE, number), os.urandom(12))

@@ -12,13 +12,13 @@ import heapq
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import transaction
 
 from samizdat.events import sql
 from samizdat.events.actions import digest
 from samizdat.events.models import ChainHead, Event
+from samizdat.vault.keyring import HasKeys
 
 # Table -> the byte that stands for it in every link.
 TABLES = {"events_event": b"E"}
@@ -29,7 +29,7 @@ SLICE = 5000
 _position = struct.Struct(">Q")
 
 # (table, row ids) -> those whose digest no longer fits what they say.
-Contents = Callable[[Any, list[int]], list[int]]
+Contents = Callable[[HasKeys, list[int]], list[int]]
 
 
 def register(table: str, byte: bytes) -> None:
@@ -78,10 +78,10 @@ def next_link(link: bytes, position: int, table: str, digest: bytes) -> bytes:
     return hashlib.sha256(link + _position.pack(position) + TABLES[table] + digest).digest()
 
 
-def verify(organization: Any, contents: Mapping[str, Contents] | None = None) -> Verdict:
+def verify(organization: HasKeys, contents: Mapping[str, Contents] | None = None) -> Verdict:
     """Walks the whole chain again. `contents`: for a table, what tells which rows do not say what their digest says;
     events are always looked at."""
-    head = ChainHead.objects.filter(organization=organization).first()
+    head = ChainHead.objects.filter(organization_id=organization.id).first()
     length = head.position if head else 0
     look = _Contents(organization, {"events_event": changed_events, **(contents or {})})
     link, position = bytes(32), 0
@@ -103,19 +103,19 @@ def verify(organization: Any, contents: Mapping[str, Contents] | None = None) ->
     return Verdict(True, length)
 
 
-def link_at(organization: Any, position: int) -> bytes:
+def link_at(organization: HasKeys, position: int) -> bytes:
     """The link of one position; b"" where there is none. It vouches for everything before."""
     entry = _at(organization, position)
     return entry[2] if entry else b""
 
 
-def row_at(organization: Any, position: int) -> str | None:
+def row_at(organization: HasKeys, position: int) -> str | None:
     """What stands at one position, for whoever has to look: table and row."""
     entry = _at(organization, position)
     return f"{entry[0]}, row {entry[1]}" if entry else None
 
 
-def _at(organization: Any, position: int) -> tuple[str, int, bytes] | None:
+def _at(organization: HasKeys, position: int) -> tuple[str, int, bytes] | None:
     for table in TABLES:
         if row := sql.chained_at(table, organization.id, position):
             return table, *row
@@ -125,7 +125,7 @@ def _at(organization: Any, position: int) -> tuple[str, int, bytes] | None:
 class _Contents:
     """Asks a thousand rows at a time whether they say what their digests say. Answers with a position, or None."""
 
-    def __init__(self, organization: Any, checks: Mapping[str, Contents]) -> None:
+    def __init__(self, organization: HasKeys, checks: Mapping[str, Contents]) -> None:
         self._organization, self._checks = organization, checks
         self._waiting: dict[str, dict[int, int]] = {table: {} for table in checks}
 
@@ -146,7 +146,7 @@ class _Contents:
         return position
 
 
-def _walk(organization: Any) -> Iterator[tuple[int, str, int, bytes, bytes]]:
+def _walk(organization: HasKeys) -> Iterator[tuple[int, str, int, bytes, bytes]]:
     def share(table: str) -> Iterator[tuple[int, str, int, bytes, bytes]]:
         for position, number, digest_, link in sql.chained(table, organization.id):
             yield position, table, number, digest_, link
@@ -154,6 +154,6 @@ def _walk(organization: Any) -> Iterator[tuple[int, str, int, bytes, bytes]]:
     return heapq.merge(*(share(table) for table in TABLES))
 
 
-def changed_events(organization: Any, numbers: list[int]) -> list[int]:
+def changed_events(organization: HasKeys, numbers: list[int]) -> list[int]:
     """Events whose digest is not that of what they say. Nothing here ever empties a detail."""
     return [row.id for row in Event.objects.filter(id__in=numbers) if digest(row) != bytes(row.digest)]

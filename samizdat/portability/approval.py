@@ -67,7 +67,7 @@ def notice(row: Export, person: Person, now: datetime, *, by_mail: bool = False)
             _save(fresh)
 
 
-def refuse(row: Export, refused: Collection[Any], now: datetime) -> None:
+def refuse(row: Export, refused: Collection[Person], now: datetime) -> None:
     """Mails to these admins were refused or put off by the servers of their mailboxes (accounts/pending_changes.py)."""
     if not pending_changes.are_out_of_reach(row, refused, now):
         return

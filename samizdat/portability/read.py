@@ -269,7 +269,7 @@ class OpenedExport:
     def _opened(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
         return self._rows(name, self._stack.enter_context(self._box.open(name)))
 
-    def _rows(self, name: str, file: Any) -> Iterator[tuple[int, dict[str, str]]]:
+    def _rows(self, name: str, file: BinaryIO) -> Iterator[tuple[int, dict[str, str]]]:
         csv.field_size_limit(CELL)
         lines = _CsvLines(file, name)
         reader = csv.reader(lines, strict=True)

@@ -5,7 +5,6 @@ machines, and so that a copied disk shows nothing.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.db import transaction
 
@@ -48,7 +47,7 @@ def read(keys: OrganizationKeys, row: Export) -> Iterator[bytes]:
         number += 1
 
 
-def drop(row: Any) -> None:
+def drop(row: Export) -> None:
     """In slices: one write of all pieces would keep everybody else waiting."""
     while numbers := list(ExportPiece.objects.filter(export=row).values_list("number", flat=True)[:50]):
         with transaction.atomic():

@@ -104,7 +104,7 @@ def closing() -> None:
     tally.flush()
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Public:
     """`application` is made when it is asked for, so that importing this module starts nothing."""
     if name != "application":
         raise AttributeError(name)

@@ -15,7 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import ProgrammingError, connections, transaction
-from django.db.models import Max, Min, Model
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Max, Min, Model, QuerySet
 
 from samizdat import phrases_override
 from samizdat.core.crypto import sealed_page, tokens
@@ -317,7 +318,7 @@ def put_off(rows: Iterable[int]) -> set[int]:
     return stay
 
 
-def _free_slots(rows: Any) -> None:
+def _free_slots(rows: QuerySet[Intake]) -> None:
     """What keeps a sign-up waiting must not close the form to others: beside the slots so many more may wait."""
     for place in set(rows.values_list("place_id", flat=True)):
         waiting = Intake.objects.filter(kind="signup", place_id=place, put_off=1, mark=None)[:WAITING].count()
@@ -337,7 +338,7 @@ def untaken() -> dict[bytes, tuple[int, int]]:
     return {bytes(uid): (first, last) for uid, first, last in rows.annotate(Min("id"), Max("id")).order_by()}
 
 
-def make_public_role(connection: Any, password: str, role: str) -> bool:
+def make_public_role(connection: BaseDatabaseWrapper, password: str, role: str) -> bool:
     """The PostgreSQL role of the public process: reads what is published, drops into the intake, nothing else.
 
     False when our own role may not make roles: the public process then has to use ours, and `serve` says so.
@@ -386,7 +387,7 @@ def may_drop_in(raw: Any) -> bool:
     return True
 
 
-def end_sessions(connection: Any, role: str) -> None:
+def end_sessions(connection: BaseDatabaseWrapper, role: str) -> None:
     """All that somebody left of a role: it may have 40, and none is free for the process that starts now."""
     with suppress(ProgrammingError), connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role])
@@ -429,7 +430,7 @@ _KEEP_TABLES_AWAY = [
 _KEEP_SCHEMA_AWAY = ["GRANT CREATE ON SCHEMA public TO CURRENT_USER", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"]
 
 
-def drop_large_objects(connection: Any) -> int:
+def drop_large_objects(connection: BaseDatabaseWrapper) -> int:
     """PostgreSQL: of the public role, which has no use for any; how many. 0 where we may drop none."""
     from psycopg import errors
 

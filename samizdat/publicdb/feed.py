@@ -7,6 +7,8 @@ from datetime import date
 from html import escape
 from typing import Any
 
+from samizdat.publicdb.models import Site
+
 # Characters that XML 1.0 cannot hold, not even escaped (section 2.2).
 _IMPOSSIBLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Of a feed without a letter, which has to have changed at some time.
@@ -16,7 +18,7 @@ Letter = tuple[str, str, date, date | None]
 
 
 def feed(
-    place: Any,
+    place: Site,
     letters: Sequence[Letter],
     page: str = "/a/{}",
     archive: str = "/a/",

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.db import DatabaseError, ProgrammingError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from samizdat.publicdb.actions import ROLES
 
@@ -50,7 +51,7 @@ class PublicRoleGuard:
     """Looks at one database's public role, by a connection that stays open: a server whose lock table is full lets
     nobody in."""
 
-    def __init__(self, connection: Any, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, connection: BaseDatabaseWrapper, ticks: Callable[[], float] = time.monotonic) -> None:
         self._connection, self._ticks = connection, ticks
         self._session: Any = None
         self._roles: dict[int, str] = {}
@@ -104,7 +105,7 @@ class PublicRoleGuard:
         return _roles(self._connection)
 
     def _end(self, all_: bool) -> int:
-        facts = {"roles": [*self._roles], "database": self._database, "all": all_}
+        facts: dict[str, Any] = {"roles": [*self._roles], "database": self._database, "all": all_}
         with self._connection.cursor() as cursor:
             cursor.execute(_END, facts)
             return int(cursor.fetchone()[0])
@@ -141,7 +142,7 @@ def _roles(connection: Any) -> list[tuple[int, str, bool]]:
         return list(cursor.fetchall())
 
 
-def shut_out(connection: Any) -> list[str]:
+def shut_out(connection: BaseDatabaseWrapper) -> list[str]:
     """Public roles of this database that may not sign in now."""
     if connection.vendor != "postgresql":
         return []

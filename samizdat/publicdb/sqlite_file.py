@@ -150,7 +150,17 @@ def _damaged(connection: sqlite3.Connection) -> str:
         raise
 
 
-def _columns(model: Any) -> str:
+def _columns(
+    model: type[Site]
+    | type[Form]
+    | type[Page]
+    | type[EditionName]
+    | type[LinkTarget]
+    | type[PublicPicture]
+    | type[TokenState]
+    | type[PrivatePage]
+    | type[Intake],
+) -> str:
     """In brackets: what stands in quotes and is no column is taken for a text by SQLite."""
     return ", ".join(f"[{field.column}]" for field in model._meta.fields)
 
@@ -214,7 +224,7 @@ def _sync(folder: Path) -> None:
     os.close(descriptor)
 
 
-def _carry_over(aside: Path, replacement: Any) -> None:
+def _carry_over(aside: Path, replacement: DatabaseWrapper) -> None:
     if aside.is_symlink() or not aside.is_file():
         return
     with replacement.cursor() as cursor:
@@ -225,7 +235,12 @@ def _carry_over(aside: Path, replacement: Any) -> None:
             _carry(model, connection, replacement, known)
 
 
-def _carry(model: Any, old: sqlite3.Connection, replacement: Any, known: set[bytes]) -> None:
+def _carry(
+    model: type[Intake] | type[TokenState] | type[PrivatePage],
+    old: sqlite3.Connection,
+    replacement: Any,
+    known: set[bytes],
+) -> None:
     fields = model._meta.fields
     place = next((at for at, field in enumerate(fields) if field.column == "place_id"), None)
     fitting = (

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from samizdat.core.mail.outcome import RouteVerdict
+from samizdat.core.mail.outcome import RouteState, RouteVerdict
 from samizdat.core.private_networks import Network
 from samizdat.transports.base import BadRoute
 from samizdat.transports.crew import ConnectionLost
@@ -343,7 +343,7 @@ class HttpPool:
             return self.lost("no_such_host", "")
         return self.lost("no_connection", detail or type(error).__name__)
 
-    def lost(self, reason: str, detail: str, state: Any = "throttled", wait: int | None = 60) -> ConnectionLost:
+    def lost(self, reason: str, detail: str, state: RouteState = "throttled", wait: int | None = 60) -> ConnectionLost:
         values = {"host": self.place.name, "detail": detail, "answer": detail}
         return ConnectionLost(detail or reason, RouteVerdict(state, reason, values, wait))
 

@@ -3,7 +3,6 @@
 import os
 import secrets
 from datetime import date
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -17,7 +16,7 @@ def prove(source: KeySource) -> None:
     Proof.objects.create(wrapped=source.wrap(keyring.PROOF_LABEL, keyring.PROOF_WORD))
 
 
-def make_keys(organization: Any, source: KeySource, today: date) -> None:
+def make_keys(organization: keyring.HasKeys, source: KeySource, today: date) -> None:
     """Data, index, link and box key of a new organization, each random on its own."""
     box = X25519PrivateKey.generate()
     uid = bytes(organization.uid)

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 from django.conf import settings
 from django.db import OperationalError, ProgrammingError
@@ -75,6 +75,15 @@ class OrganizationKeys:
         return self.ring.open(bytes(blob), seal.where(table, column, self.uid, number))
 
 
+class HasKeys(Protocol):
+    """An organization, whose model stands above us: what its keys are found by."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def uid(self) -> bytes | memoryview: ...
+
+
 def open_source() -> KeySource:
     """The supervisor where one runs, else the key file; checked against the database once."""
     global _source
@@ -121,7 +130,7 @@ def open_for_django() -> None:
     settings.SECRET_KEY = derive("django secret").hex()
 
 
-def keys(organization: Any) -> OrganizationKeys:
+def keys(organization: HasKeys) -> OrganizationKeys:
     """The keys of an organization (a row, or anything with id and uid)."""
     now = time.monotonic()
     with _lock:
@@ -135,7 +144,7 @@ def keys(organization: Any) -> OrganizationKeys:
         return organization_keys
 
 
-def look_again(organization: Any) -> bool:
+def look_again(organization: HasKeys) -> bool:
     """Loads the keys anew where others stand in the database than this process knows; whether it did.
 
     An export that comes in brings keys, and another process may have taken it in. What uses a key by its number looks

@@ -6,7 +6,7 @@ from typing import Any
 from samizdat.vault.keyring import OrganizationKeys
 
 
-def seal_json(keys: OrganizationKeys, value: Any, table: str, column: str, number: int) -> bytes:
+def seal_json(keys: OrganizationKeys, value: object, table: str, column: str, number: int) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return keys.seal(text.encode(), table, column, number)
 

@@ -13,7 +13,7 @@ import hashlib
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import django
@@ -228,7 +228,7 @@ class DeskApplication:
 
 
 def _with_safe_cookies(wsgi: asgi.Wsgi) -> asgi.Wsgi:
-    def answered(asked: dict[str, Any], start: Callable[..., Any]) -> Any:
+    def answered(asked: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         secure = asked["wsgi.url_scheme"] == "https"
 
         def begin(status: str, headers: list[tuple[str, str]], error: Any = None) -> None:
@@ -261,7 +261,7 @@ def make_application() -> DeskApplication:
     return DeskApplication(WSGIHandler(), files=StaticFiles())
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> DeskApplication:
     """`application` is made when it is asked for, so that importing this module opens no key."""
     if name != "application":
         raise AttributeError(name)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+
+from samizdat.core.mail.ledger import LedgerTotals
 
 # The drawing of the shared interface: 782 wide, bars 11 in steps of 14, the ground line at 170.
 WIDTH, LEFT, GROUND, TOP, BOTTOM = 782, 40, 170, 20, 205
@@ -208,7 +209,7 @@ def bars(rows: Sequence[tuple[str, Sequence[float]]]) -> BarChart:
     return drawn
 
 
-def bar_parts(books: Any, whole: int) -> list[tuple[str, float, float]]:
+def bar_parts(books: LedgerTotals, whole: int) -> list[tuple[str, float, float]]:
     """(class, x, width) of the one bar over the books, 1000 wide: accepted, refused, unsure, the rest."""
     parts, x = [], 0.0
     for kind, names in (

@@ -13,9 +13,14 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from samizdat import formatting
+from samizdat.accounts.models import PendingChange
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import address, outcome, refusals
 from samizdat.delivery import queries
+from samizdat.delivery.actions.rate_budgets import RateUsed
+from samizdat.delivery.actions.routes import RouteTest
+from samizdat.delivery.actions.testing import TestResult
+from samizdat.delivery.queries import BarRow, RefusalRow
 from samizdat.events.kinds import SENTENCES, EventKind
 
 Word = str | Promise
@@ -401,7 +406,7 @@ def refusal_reason(row: Any) -> str:
     return _(refusals.REASONS[row.reason]).format(provider=name, count=formatting.grouped(row.count), answer=row.answer)
 
 
-def refusals_told(rows: Any) -> list[str]:
+def refusals_told(rows: list[RefusalRow]) -> list[str]:
     """A paragraph for each provider that refuses a campaign, then how many wait and what to do."""
     if not rows:
         return [campaign_reason("provider")]
@@ -436,7 +441,7 @@ CHANGE_STATES: dict[str, Word] = {
 }
 
 
-def change(row: Any) -> str:
+def change(row: PendingChange) -> str:
     return str(CHANGE_STATES[row.state])
 
 
@@ -452,14 +457,14 @@ def route_actor(row: Any) -> str:
     return _(outcome.ACTORS[row.who]) if row.who else ""
 
 
-def bar_reason(row: Any) -> str:
+def bar_reason(row: BarRow) -> str:
     """Why a route takes no letters from a domain: delivery.queries.BarRow."""
     if row.reason not in outcome.REASONS:
         return ""
     return outcome.filled(_(outcome.REASONS[row.reason]), row.route, row.values)
 
 
-def bar_actor(row: Any) -> str:
+def bar_actor(row: BarRow) -> str:
     return _(outcome.ACTORS[row.who]) if row.who else ""
 
 
@@ -472,7 +477,7 @@ def route_change(change: Any) -> str:
     return str(ROUTE_PARTS[change.word]) % {"before": before, "after": after}
 
 
-def used(usage: Any) -> str:
+def used(usage: RateUsed) -> str:
     """How much of a route's limit, or of a day of its warm-up, is used: delivery.actions.pacing.Used."""
     if usage.what == "warm_up":
         sentence = _("warm-up, today %(used)s of %(of)s")
@@ -488,7 +493,7 @@ def slowed(code: int) -> str:
     return _("%(provider)s wants less; it grows back within the hour") % {"provider": provider(address.PROVIDERS[code])}
 
 
-def tested(verdict: Any, name: str) -> str:
+def tested(verdict: RouteTest | TestResult, name: str) -> str:
     """What a route said when it was asked."""
     if verdict.reason not in outcome.REASONS:
         return str(verdict.sentence)

@@ -5,7 +5,6 @@ was typed into a form travels inside of it, to be sent again.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import sealed_people
 from samizdat.audience import queries, read_limits
+from samizdat.audience.models import Subscriber
 from samizdat.events.actions import record
 from samizdat.web import params, resume_after_sign_in
 from samizdat.web.permissions import WRITERS, address
@@ -40,7 +40,7 @@ def spend(request: DeskRequest, many: int) -> None:
     read_limits.spend(request.organization, request.person, many)
 
 
-def subscriber(request: DeskRequest, number: int) -> Any:
+def subscriber(request: DeskRequest, number: int) -> Subscriber:
     """The subscriber whose page is opened: counted and recorded once an hour, on however many pages somebody works at
     them. Errors: Http404, TooFast."""
     subscriber = queries.subscriber_numbered(request.organization, number)
@@ -59,7 +59,7 @@ def show(request: DeskRequest, numbers: Iterable[int]) -> set[int]:
     return anew
 
 
-def reader_numbered(request: DeskRequest, asked: str, *, mailed: bool = False) -> Any:
+def reader_numbered(request: DeskRequest, asked: str, *, mailed: bool = False) -> Subscriber | None:
     """The subscriber for whom a letter is made out, by the number as the desk writes it; None for nobody, and for
     whoever may not see a reader's values. Recorded once an hour, and each time where it is mailed. Errors: TooFast."""
     number = params.number("".join(sign for sign in asked.removeprefix("No.").removeprefix("№") if sign not in _GAPS))

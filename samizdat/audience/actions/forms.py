@@ -21,6 +21,7 @@ from samizdat.audience.actions.consent_texts import put_wording, words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import List, SignUpForm, Subscriber
+from samizdat.audience.queries.lists import FieldView
 from samizdat.core import consent, fields, pagination
 from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.core.crypto import seal
@@ -178,7 +179,7 @@ def view_of(form: SignUpForm) -> FormView:
     )
 
 
-def _named(field: Any) -> Any:
+def _named(field: FieldView) -> Any:
     return replace(field, label=field_label(field.tag, field.label))
 
 

@@ -31,7 +31,7 @@ def dump(organization: Organization, tree: segment.Tree) -> dict[str, Any]:
         "field": {field.number: field.tag for field in queries.fields(organization)},
     }
 
-    def named(data: dict[str, Any]) -> dict[str, Any]:
+    def named(data: dict[str, Any]) -> dict[str, object]:
         ((name, value),) = data.items()
         match name:
             case "all" | "any":
@@ -43,7 +43,7 @@ def dump(organization: Organization, tree: segment.Tree) -> dict[str, Any]:
     return named(segment.dump(tree))
 
 
-def _with(name: str, value: Any, other: Callable[[str, Any], Any]) -> Any:
+def _with(name: str, value: object, other: Callable[[str, Any], object]) -> object:
     """The value of a condition with something else for the number, or name, of what it asks for."""
     refers = segment.BY_NAME[name].refers
     if refers is None or refers[0] not in _NUMBERS:
@@ -54,7 +54,7 @@ def _with(name: str, value: Any, other: Callable[[str, Any], Any]) -> Any:
     return {**value, place: other(kind, value[place])} if isinstance(value, dict) and place in value else value
 
 
-def read(organization: Organization, data: Any) -> segment.Tree:
+def read(organization: Organization, data: object) -> segment.Tree:
     """A segment from a JSON text or value with names. Errors: SegmentRefused, SegmentBroken, NoSuchList."""
     if isinstance(data, str):
         try:
@@ -66,7 +66,7 @@ def read(organization: Organization, data: Any) -> segment.Tree:
     return tree
 
 
-def _numbered(organization: Organization, data: Any, depth: int) -> Any:
+def _numbered(organization: Organization, data: object, depth: int) -> object:
     """Numbers where there are names. What is no condition is left for names.read to refuse."""
     if depth == 0 or not isinstance(data, dict) or len(data) != 1:
         return data
@@ -81,7 +81,7 @@ def _numbered(organization: Organization, data: Any, depth: int) -> Any:
     if name not in segment.BY_NAME:
         return data
 
-    def number(kind: str, wanted: Any) -> Any:
+    def number(kind: str, wanted: object) -> object:
         return _NUMBERS[kind](organization, wanted) if isinstance(wanted, str) else wanted
 
     return {name: _with(name, value, number)}

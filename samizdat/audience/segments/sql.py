@@ -244,7 +244,7 @@ def _between(column: str, leaf: DayCondition, today: date) -> SqlCondition:
     return SqlCondition(f"({text or '1 = 1'})", tuple(value for _, value in bounds))
 
 
-def day(value: date) -> Any:
+def day(value: date) -> str | date:
     """A day as the columns hold it."""
     return value.isoformat() if on_sqlite() else value
 

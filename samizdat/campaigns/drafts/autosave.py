@@ -13,6 +13,7 @@ from samizdat.accounts.models import Person
 from samizdat.campaigns import actions
 from samizdat.campaigns.drafts import comments, revisions
 from samizdat.campaigns.drafts.draft import Draft, addressed, draft_of
+from samizdat.campaigns.drafts.revisions import KeptRevision
 from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Campaign
 from samizdat.core.content.blocks import dumps, parse
@@ -147,7 +148,7 @@ def _body(merged: MergedDraft) -> str:
     return dumps(parse(json.dumps({"type": "doc", "content": merged.blocks})))
 
 
-def _choices(base: Any, current: Campaign, changes: dict[str, Any]) -> dict[str, Any]:
+def _choices(base: KeptRevision | None, current: Campaign, changes: dict[str, Any]) -> dict[str, Any]:
     """Without those that I left as they were: somebody else may have chosen meanwhile."""
     if base is None:
         return changes

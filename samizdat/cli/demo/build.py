@@ -11,6 +11,9 @@ from samizdat.cli.instance import make_house
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
     from samizdat.audience.models import List
+    from samizdat.campaigns.drafts.draft import Draft
+    from samizdat.campaigns.models import Campaign
+    from samizdat.delivery.models import Route
 
 LIST = "The Thursday Letter"
 ROUTE = "catcher"
@@ -47,7 +50,7 @@ def meet_again(port: int) -> None:
     _at_ports(organization, port)
 
 
-def set_rate(route: Any, rate: float | None) -> None:
+def set_rate(route: "Route", rate: float | None) -> None:
     from samizdat.delivery.models import Route
 
     Route.objects.filter(pk=route.pk).update(rate=rate)
@@ -78,7 +81,7 @@ def _at_ports(organization: "Organization", port: int) -> None:
         public_site.publish(organization)
 
 
-def _bring_in(organization: "Organization") -> Any:
+def _bring_in(organization: "Organization") -> "List":
     """The same way as everybody's: a zip that looks like Mailchimp's, through the import."""
     from samizdat.audience.actions import direct, new_list
     from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
@@ -91,7 +94,7 @@ def _bring_in(organization: "Organization") -> Any:
     return list_
 
 
-def _write(organization: "Organization", list_: "List", draft: Any) -> Any:
+def _write(organization: "Organization", list_: "List", draft: "Draft") -> "Campaign":
     from samizdat.campaigns.actions import create
 
     return create(organization, list_, draft, by=None, now=bootstrap.now(), language="en")

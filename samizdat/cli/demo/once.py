@@ -3,6 +3,7 @@
 import socket
 import time
 import urllib.request
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from samizdat.cli.demo import PEOPLE, PUBLIC, SMTP, start_serve, stop_serve, wait_for_port
@@ -44,7 +45,9 @@ def _live(catcher: MailCatcher) -> tuple[dict[str, Any], str]:
     before = count(organization, list=list_, status="subscribed")
     _leave(_one_of(catcher.letters(1)))
     _until(lambda: count(organization, list=list_, status="subscribed") == before - 1, "she left the list")
-    set_rate(route_named(organization, ROUTE), None)
+    route = route_named(organization, ROUTE)
+    assert route is not None
+    set_rate(route, None)
     statuses = [_finished(number) for number in _released(organization)]
     everybody = count(organization, list=list_)
     _check(statuses, catcher.count(), everybody)
@@ -69,7 +72,7 @@ def _leave(message: Any) -> None:
         answer.read()
 
 
-def _until(true: Any, what: str) -> None:
+def _until(true: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + PATIENCE
     while not true():
         if time.monotonic() > end:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.mail.ledger import State, unpack_numbers
@@ -22,7 +22,7 @@ from samizdat.events.actions import record
 _SLICE = 250
 
 
-def foldable(list_id: int, before: datetime) -> Any:
+def foldable(list_id: int, before: datetime) -> QuerySet[Campaign]:
     """Campaigns to a list that ended before then and still say who got them, the oldest first.
 
     Never one that is not over, and none with doubtful messages: they can still be settled, which needs their rows.

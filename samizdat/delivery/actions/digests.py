@@ -7,10 +7,10 @@ and a person does it.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from samizdat.accounts.grants import leading
 from samizdat.audience import recipients_sql
@@ -44,7 +44,7 @@ def make_due(now: datetime) -> int:
     return sum(_send(campaign, now) for campaign in _drafts().filter(reason="", organization__sending_locked=False))
 
 
-def _drafts() -> Any:
+def _drafts() -> QuerySet[Campaign]:
     return Campaign.objects.select_related("organization", "list").filter(is_digest=True, state="draft")
 
 
@@ -69,7 +69,7 @@ def how_many(list_: List) -> int:
     return sum(often in (digest.DIGEST, digest.SOON) for _row, often, _turn in recipients_sql.seldom_of(list_.id))
 
 
-def _gathered(list_: List, round: int) -> Any:
+def _gathered(list_: List, round: int) -> QuerySet[Edition]:
     """The letters of a round, the oldest first."""
     rows = Edition.objects.filter(campaign__list=list_, campaign__digest_round=round, campaign__is_digest=False)
     return rows.exclude(campaign__state="cancelled").order_by("campaign__not_before", "pk")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -332,7 +333,7 @@ def remove_domain(
     return None
 
 
-def _keys(row: SendingDomain) -> Any:
+def _keys(row: SendingDomain) -> QuerySet[DkimKey]:
     return row.keys.select_related("domain__organization")
 
 

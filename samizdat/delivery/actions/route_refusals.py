@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.models import Campaign, Edition
@@ -160,7 +159,7 @@ def count_together(edition: int, worker: int, held: Sequence[HeldReplies], *, se
     return MergedRefusals(put_off, accepted, settles and not put_off and not accepted and at_work <= ready)
 
 
-def _put_off_in(edition: int) -> Any:
+def _put_off_in(edition: int) -> QuerySet[ProviderRefusal]:
     return ProviderRefusal.objects.filter(edition=edition, lifted=None)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from samizdat import dbclock
 from samizdat.delivery import sql
@@ -72,7 +73,7 @@ class Heartbeat:
         """The thread has got something done."""
         self.moved = time.monotonic()
 
-    def watch(self, connection: Any) -> None:
+    def watch(self, connection: BaseDatabaseWrapper) -> None:
         """Every statement on this session of the thread is something that it has got done, too."""
         if self._did not in connection.execute_wrappers:
             connection.execute_wrappers.append(self._did)

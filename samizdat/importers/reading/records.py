@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from samizdat.core.imports import ADDRESS_LIST, JSON_LINES
 from samizdat.importers.reading.mailboxes import ADDRESS, mailboxes
@@ -318,7 +318,7 @@ class _CountingFile(io.BufferedIOBase):
         self.count += len(data)
         return data
 
-    def read(self, _size: int | None = -1) -> Any:
+    def read(self, _size: int | None = -1) -> bytes:
         return self.read1()
 
 

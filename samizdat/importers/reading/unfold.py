@@ -7,13 +7,13 @@ is named by its own number. Rows come as they are asked for; nothing is written 
 import io
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, BinaryIO
 
 
 class Rows(io.RawIOBase):
     """Rows of cells as a binary file."""
 
-    def __init__(self, rows: Iterable[list[str]], source: Any = None) -> None:
+    def __init__(self, rows: Iterable[list[str]], source: BinaryIO | None = None) -> None:
         super().__init__()
         self._lines = iter(rows)
         self._source = source

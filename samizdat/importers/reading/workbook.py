@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, datetime, time, timedelta
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 from xml.parsers import expat
 
 from samizdat.core.imports import ImportFailed, Problem
@@ -133,7 +133,7 @@ class _PrologRead(Exception):
     """What is before the first element is known."""
 
 
-def _is_strange(part: Any) -> bool:
+def _is_strange(part: IO[bytes]) -> bool:
     """Whether a part has a document type, which is the way to entities that unfold without end and which no workbook
     has, or is XML in another encoding than UTF-8. A picture, or what is no XML, is nobody's to read."""
     strange = False

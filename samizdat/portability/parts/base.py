@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from samizdat.accounts.models import Organization
 from samizdat.audience.models import Import, ImportIdMap
 from samizdat.portability.read import OpenedExport
 from samizdat.portability.subscribers import ExportContext
@@ -41,7 +42,7 @@ class Places:
     _done: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
-    def organization(self) -> Any:
+    def organization(self) -> Organization:
         return self.row.organization
 
     def load(self) -> "Places":
@@ -57,7 +58,7 @@ class Places:
         """What of a part is in: there -> here."""
         return dict(self._done.get(part, {}))
 
-    def put(self, part: str, there: Any, here: Any) -> None:
+    def put(self, part: str, there: int | str, here: int | str) -> None:
         """In the transaction that made it. A row each: one record of all would be sealed anew with every letter."""
         self._done.setdefault(part, {})[str(there)] = here
         ImportIdMap.objects.create(bringing=self.row, details_sealed=_sealed(self.row, [part, str(there), here]))

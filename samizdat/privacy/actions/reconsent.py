@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -413,7 +414,7 @@ def _carriers(renewal: Renewal, limit: int) -> list[int]:
     return [*subscriber_ids[:limit]] if renewal.tag_id is not None else []
 
 
-def _people(renewal: Renewal, ids: Iterable[int]) -> Any:
+def _people(renewal: Renewal, ids: Iterable[int]) -> QuerySet[Subscriber]:
     return Subscriber.objects.filter(organization=renewal.organization_id, id__in=ids)
 
 

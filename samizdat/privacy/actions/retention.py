@@ -7,7 +7,7 @@ from heapq import merge
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Person
@@ -130,7 +130,7 @@ def _over(list: List, days: int, after: int, limit: int, now: datetime) -> list[
     return [*merge(*id_pages)][:limit]
 
 
-def _gone(list: List, status: int, days: int, now: datetime) -> Any:
+def _gone(list: List, status: int, days: int, now: datetime) -> QuerySet[Subscription]:
     elsewhere = Subscription.objects.filter(subscriber=OuterRef("subscriber_id"), status__in=_ALIVE).exclude(list=list)
     rows = Subscription.objects.filter(list=list, status=status, since__lt=_day(days, now))
     return rows.filter(~Exists(elsewhere))

@@ -4,9 +4,8 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
-from samizdat.core.mail.outcome import RouteVerdict
+from samizdat.core.mail.outcome import RouteState, RouteVerdict
 from samizdat.transports.base import BadRoute, RouteSettings
 
 
@@ -56,7 +55,7 @@ class SmtpServer:
         """The verdict with the name of this server in its values."""
         return replace(verdict, values={"host": self.place, **verdict.values, **values})
 
-    def fault(self, state: Any, reason: str, wait: int | None = None, **values: str) -> SmtpFault:
+    def fault(self, state: RouteState, reason: str, wait: int | None = None, **values: str) -> SmtpFault:
         return SmtpFault(self.verdict(RouteVerdict(state, reason, values, wait)))
 
 

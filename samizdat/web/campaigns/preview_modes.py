@@ -14,6 +14,7 @@ from samizdat.audience import queries as audience
 from samizdat.audience.queries.lists import FieldView
 from samizdat.campaigns.content import values_of
 from samizdat.campaigns.models import Campaign
+from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.merge.tree import MergeCondition
 from samizdat.core.content.message import CompiledContent
 from samizdat.core.content.render import TemplateEdge, fill
@@ -137,7 +138,7 @@ class ContentWeights:
         return self.html > GMAIL
 
 
-def weights(proof: Any, values: Mapping[str, str]) -> ContentWeights:
+def weights(proof: CompileProof, values: Mapping[str, str]) -> ContentWeights:
     html, text = (len(fill(pieces, values).encode()) for pieces in (proof.letter.html, proof.letter.text))
     return ContentWeights(html, text, proof.inside, _message(proof.compiled))
 
@@ -147,7 +148,7 @@ def _message(compiled: CompiledContent | None) -> int:
     return sum(map(len, compiled.parts)) if compiled else 0
 
 
-def lines(proof: Any, values: Mapping[str, str]) -> tuple[Line, ...]:
+def lines(proof: CompileProof, values: Mapping[str, str]) -> tuple[Line, ...]:
     return aloud(fill(proof.letter.html, values))
 
 

@@ -20,9 +20,10 @@ from samizdat.campaigns import queries
 from samizdat.campaigns.checks import CheckedContent, broken_links, spelling
 from samizdat.campaigns.content import ContentFinding, content_of, findings
 from samizdat.campaigns.drafts.draft import Draft, draft_of
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, Picture
 from samizdat.campaigns.rendering import render
 from samizdat.core.content.checks.width import fixed_width
+from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.content.problems import fill as fill_in
 from samizdat.core.content.render import RenderedContent, fill, settle
@@ -85,7 +86,7 @@ class Checks:
     no_spelling: str = ""
 
 
-def checks(proof: Any, draft: Draft, looked: CheckedContent | None = None) -> Checks:
+def checks(proof: CompileProof, draft: Draft, looked: CheckedContent | None = None) -> Checks:
     """What is wrong with a letter, beside its places. looked: of all checks (delivery/campaign_checks), else of the
     proof."""
     lines = draft.body.split("\n") if draft.format != "blocks" else []
@@ -128,7 +129,7 @@ def sample() -> dict[str, str]:
     }
 
 
-def text(proof: Any, values: dict[str, str]) -> str:
+def text(proof: CompileProof, values: dict[str, str]) -> str:
     """The plain part."""
     return fill(proof.letter.text, values)
 
@@ -217,7 +218,7 @@ def _mark(node: Any) -> bool:
     return False
 
 
-def picture_url(organization: Organization, picture: Any) -> str:
+def picture_url(organization: Organization, picture: Picture) -> str:
     """Where readers will find it."""
     return f"{leading(organization).public_url}/m/{picture.slug}.{picture.kind}"
 
@@ -266,7 +267,7 @@ def _shown(organization: Organization, slug: str) -> str:
     return reverse("shown-picture", args=[token])
 
 
-def picture_of(token: str) -> Any:
+def picture_of(token: str) -> Picture | None:
     """The picture of a signed address, or None. Errors: signing.BadSignature, also for one that is too old."""
     number, slug = signing.loads(token, salt=_SIGNER, max_age=SHOWN_FOR)
     organization = Organization.objects.filter(pk=number).first()

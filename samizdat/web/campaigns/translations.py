@@ -40,7 +40,7 @@ def tabs(campaign: Campaign, now: datetime) -> list[LanguageTab]:
     return [_tab(version, campaign, now) for version in [whole, *translations.in_order(others)]] if others else []
 
 
-def _tab(version: Any, campaign: Campaign, now: datetime) -> LanguageTab:
+def _tab(version: Campaign, campaign: Campaign, now: datetime) -> LanguageTab:
     kind, word = _state(version, now)
     return LanguageTab(
         version.pk,

@@ -12,7 +12,7 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.campaigns import approval, translations
 from samizdat.campaigns.content import proof_of
-from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.mail.address import BadAddress, domain, normalize
@@ -36,7 +36,7 @@ def domain_in(email: str) -> str:
 
 
 def checklist(
-    request: DeskRequest, campaign: Campaign, draft: Any, reach: RecipientsBreakdown, now: datetime
+    request: DeskRequest, campaign: Campaign, draft: Draft, reach: RecipientsBreakdown, now: datetime
 ) -> list[dict[str, str]]:
     """What must be right before it goes, what is worth a look, what is fine; the worst first."""
     organization = request.organization

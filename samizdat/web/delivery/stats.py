@@ -1,6 +1,7 @@
 """What letters came to, as totals: a letter as a file, and letters side by side. Nothing here knows a reader."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,6 +12,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.totals import FEWEST
 from samizdat.delivery import click_stats
 from samizdat.delivery.click_stats import shown
+from samizdat.delivery.queries import CampaignReport
 from samizdat.formatting import grouped
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.web import charts, labels
@@ -52,7 +54,7 @@ def file_of(rows: Iterable[list[str]]) -> str:
     return "".join(csv_lines(map(escaped, rows)))
 
 
-def letter_rows(campaign: Campaign, report: Any) -> list[list[str]]:
+def letter_rows(campaign: Campaign, report: CampaignReport) -> list[list[str]]:
     """Part, name, people: the totals, then by route, by mailbox provider and by version."""
     counted = of_letter(campaign)
     rows = [[_("Part"), _("Name"), _("People")]]
@@ -83,7 +85,7 @@ def letter_rows(campaign: Campaign, report: Any) -> list[list[str]]:
     return rows
 
 
-def compared_rows(letters: list[Any], lists: dict[int, str], days: Any) -> list[list[str]]:
+def compared_rows(letters: list[Any], lists: dict[int, str], days: Callable[[datetime], str]) -> list[list[str]]:
     """A line a letter, and after it one for each of its languages. letters: campaigns/queries.Row; days: released ->
     ISO day in the organization's zone.
     """

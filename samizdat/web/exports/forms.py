@@ -1,11 +1,14 @@
 """What is to leave, and to whom it is sealed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.audience.filters import Filter
+from samizdat.audience.queries.lists import ListView
+from samizdat.audience.segments.lookup import SavedSegment
 from samizdat.portability.write import ExportRequest
 from samizdat.web.base_form import DeskForm, offer
 from samizdat.web.settings.forms.team import AddressField
@@ -53,7 +56,13 @@ class ExportForm(DeskForm):
     )
 
     def __init__(
-        self, *args: Any, lists: Any, tags: Any = (), segments: Any = (), fit: Filter | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        lists: Sequence[ListView],
+        tags: Sequence[tuple[int, str]] = (),
+        segments: Sequence[SavedSegment] = (),
+        fit: Filter | None = None,
+        **kwargs: Any,
     ) -> None:
         """`fit`: it is of those who fit filters or were ticked, and of nobody else."""
         own = "samizdat" if fit is None else "csv"

@@ -16,6 +16,8 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.imports.row_errors import sentence_of
+from samizdat.audience.models import Import, List
+from samizdat.audience.queries.lists import ListView
 from samizdat.labels import field_label
 from samizdat.portability import upload as arriving
 from samizdat.web import labels, params
@@ -75,7 +77,7 @@ def _refused(request: DeskRequest, sentence: str) -> HttpResponse:
     return go(request, "imports")
 
 
-def _likely(organization: Organization, lists: Any) -> Any:
+def _likely(organization: Organization, lists: list[ListView]) -> List:
     """Where the last ones were brought in, else the first."""
     before = queries.imports(organization).filter(state="finished").values_list("list_id", flat=True).first()
     here = {list_view.id for list_view in lists}
@@ -128,7 +130,7 @@ def paste(request: DeskRequest) -> HttpResponse:
     return go(request, "import", started.pk)
 
 
-def _import(request: DeskRequest, import_id: int) -> Any:
+def _import(request: DeskRequest, import_id: int) -> Import:
     row = queries.import_by_id(request.organization, import_id)
     if row is None:
         raise Http404
@@ -151,7 +153,7 @@ def one_import(request: DeskRequest, import_id: int) -> HttpResponse:
     return render(request, "web/imports/result.html", _result_facts(request, row))
 
 
-def _decide(request: DeskRequest, row: Any) -> HttpResponse:
+def _decide(request: DeskRequest, row: Import) -> HttpResponse:
     plan = actions.read_plan(row)["plan"]
     if row.state != "found" or not plan:
         return go(request, "import", row.pk)
@@ -178,7 +180,7 @@ def _decide(request: DeskRequest, row: Any) -> HttpResponse:
     return go(request, "import", row.pk)
 
 
-def _found_facts(request: DeskRequest, row: Any) -> dict[str, Any]:
+def _found_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
     report, details = actions.read_report(row), actions.read_plan(row)
     counts, fields = report.get("counts") or {}, queries.fields(request.organization)
     labels = plans.labels(details["plan"]) | {entry.tag: entry.label for entry in fields}
@@ -254,7 +256,7 @@ def _found_rows(counts: dict[str, int], guessed: bool) -> list[labels.LabelRow]:
     return rows
 
 
-def _progress_facts(row: Any) -> dict[str, Any]:
+def _progress_facts(row: Import) -> dict[str, Any]:
     done = row.counts.get("rows", 0)
     whole = max(row.rows_total or 0, done)
     seconds = (timezone.now() - row.started).total_seconds() if row.started else 0.0
@@ -284,7 +286,7 @@ def progress(request: DeskRequest, import_id: int) -> HttpResponse:
     return render(request, "web/imports/progress.html", _progress_facts(row))
 
 
-def _result_facts(request: DeskRequest, row: Any) -> dict[str, Any]:
+def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
     counts = row.counts or {}
     rows = [labels.LabelRow(word, counts.get(name, 0)) for name, word in (
         ("added", _("added")), ("updated", _("updated")), ("unchanged", _("unchanged")), ("rejected", _("rejected"))
@@ -345,7 +347,7 @@ def rejected(request: DeskRequest, import_id: int) -> StreamingHttpResponse:
     return response
 
 
-def _rejected_lines(row: Any) -> Iterator[str]:
+def _rejected_lines(row: Import) -> Iterator[str]:
     rejects = ([harmless(file), line, harmless(sentence)] for file, line, sentence in actions.reject_rows(row))
     return csv_lines(chain([[_("File"), _("Line"), _("Reason")]], rejects))
 

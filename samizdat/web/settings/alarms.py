@@ -16,6 +16,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.audience.actions.consent import BY_LINK
 from samizdat.audience.consent_records import CROWDS, FEWER, RETURNED, purpose_in, what_in
+from samizdat.audience.models import List
 from samizdat.core.consent import APPEALS
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, record, whole_day
@@ -164,7 +165,7 @@ def _left_in(organization: Organization, alarm: Event, alarm_details: dict[str, 
     return len({number for detail in mine for number in detail["numbers"]})
 
 
-def _usual(organization: Organization, listed: Any, day: date) -> int:
+def _usual(organization: Organization, listed: List, day: date) -> int:
     """How many left this list by a link in the month before that day, a day."""
     grown = audience.growth(organization, day - USUAL, day - timedelta(days=1), listed)
     return round(sum(row.left for row in grown if row.way in BY_LINK) / USUAL.days)

@@ -1,11 +1,10 @@
 """Template words of pictures."""
 
-from typing import Any
-
 from django import template
 from django.utils.translation import gettext as _
 
 from samizdat import formatting
+from samizdat.campaigns.models import Picture
 
 register = template.Library()
 
@@ -19,6 +18,6 @@ def kilobytes(number: int) -> str:
 
 
 @register.filter
-def weight_word(picture: Any) -> str:
+def weight_word(picture: Picture) -> str:
     """What readers load of a picture. One from before it was written down is known by its sealed bytes."""
     return kilobytes(picture.weight or len(picture.sealed))

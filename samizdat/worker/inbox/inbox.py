@@ -22,6 +22,7 @@ from samizdat.delivery import clock_jumps
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.intake_limits import KINDS
+from samizdat.publicdb.models import Intake
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
 
@@ -212,7 +213,7 @@ def _throw_away_unknown() -> None:
         publicdb.done_with(gone)
 
 
-def _read(row: Any, organization: Organization | None, now: datetime) -> OpenedEnvelope | None:
+def _read(row: Intake, organization: Organization | None, now: datetime) -> OpenedEnvelope | None:
     """As _wanted(). One that breaks stays for GIVE_UP, and keeps neither the boxes behind it nor the sends that wait
     for them. While the keys can't be had it stays as long as that takes: then it is not the box that is broken."""
     try:

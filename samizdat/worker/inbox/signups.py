@@ -175,7 +175,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     return _write(envelope, wanted, subscriber, target, now)
 
 
-def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> Any:
+def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> Subscriber | None:
     """Who she is, where she gets all that was asked for but appeals."""
     known = audience_queries.subscriber_at(organization, wanted)
     # Whose mail came back for good is subscribed and gets nothing: her confirmation is what lifts that.
@@ -185,7 +185,7 @@ def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> A
     return known if known is not None and hers.count() == len(target.lists) else None
 
 
-def _about(envelope: OpenedEnvelope, known: Any, target: SignupTarget) -> fundraising_consent.ConsentQuestion:
+def _about(envelope: OpenedEnvelope, known: Subscriber, target: SignupTarget) -> fundraising_consent.ConsentQuestion:
     return fundraising_consent.ConsentQuestion(
         known, target.lists, target.number, target.appeals, str(envelope.words.get("language", ""))[:8]
     )
@@ -239,7 +239,7 @@ def _numbers(value: Any) -> list[int]:
     return [number for number in value if isinstance(number, int)] if isinstance(value, list) else []
 
 
-def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Any:
+def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Subscriber:
     """Her row, with the sign-up on record once however often its mail is tried, and by how many processes."""
     known = audience_queries.subscriber_at(envelope.organization, wanted)
     if known is not None and _on_record(envelope, known, target):
@@ -262,7 +262,7 @@ def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Any:
     )
 
 
-def _on_record(envelope: OpenedEnvelope, known: Any, target: SignupTarget) -> bool:
+def _on_record(envelope: OpenedEnvelope, known: Subscriber, target: SignupTarget) -> bool:
     if target.view is not None and not forms.lists_asked(known, target.number):
         return False
     return all(audience.asked(list_, known, _day(envelope), envelope.at) for list_ in target.lists)

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from samizdat import processes
@@ -293,7 +294,12 @@ def _become(role: str, files: list[int], supervisor: int) -> int:
     return child.main(role, *listening)
 
 
-def _end_as(work: Any, *given: Any) -> None:
+def _end_as(
+    work: Callable[[int, int, int | None], int]
+    | Callable[[str, list[int], int, int], int]
+    | Callable[[str, list[int], int], int],
+    *given: Any,
+) -> None:
     """In a fork: nothing of what it was forked from is gone on with. Never returns."""
     code = 1
     try:

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
+
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.audience import queries as audience
@@ -63,7 +65,7 @@ def sign_up_form(event: Event, now: datetime) -> None:
         form_itself(form_row)
 
 
-def form_itself(form: Any) -> None:
+def form_itself(form: SignUpForm) -> None:
     """A form with lists, fields and topics of its own; one that was removed is withdrawn."""
     uid = bytes(form.organization.uid)
     view = forms.view_of(form)
@@ -117,7 +119,7 @@ def sign_up_forms(event: Event, now: datetime) -> None:
 
 
 def letter(event: Event, now: datetime) -> None:
-    edition = _editions().filter(campaign_id=event.about).first()
+    edition = _editions().filter(campaign_id=event.about or 0).first()
     if edition is not None:
         edition_as_letter(edition, now)
 
@@ -249,7 +251,7 @@ def missing_places(now: datetime) -> int:
     return len(missing)
 
 
-def _editions() -> Any:
+def _editions() -> QuerySet[Edition]:
     return Edition.objects.select_related(
         "organization", "campaign__organization", "campaign__list", "campaign__template"
     )

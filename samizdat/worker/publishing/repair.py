@@ -5,7 +5,7 @@ file."""
 import logging
 import time
 from datetime import datetime
-from typing import Any
+from pathlib import Path
 
 from django.core.management import call_command
 
@@ -56,7 +56,7 @@ def look(now: datetime) -> bool:
     return True
 
 
-def _make_anew(place: Any, now: datetime) -> None:
+def _make_anew(place: Path, now: datetime) -> None:
     with sqlite_file.instead(place):
         call_command("migrate", "publicdb", database="publicdb", verbosity=0, interactive=False)
         publish.missing_places(now)  # Their letters follow.

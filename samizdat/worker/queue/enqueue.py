@@ -1,5 +1,6 @@
 """Rings the bell of the task engine: a doorbell, not a memory. What must be true stands in our own tables."""
 
+from datetime import datetime
 from typing import Any
 
 from django.tasks import task_backends
@@ -44,7 +45,7 @@ def ring_again() -> int:
     return DBTaskResult.objects.filter(status="RUNNING").update(status="READY", started_at=None)
 
 
-def forget_finished(before: Any) -> None:
+def forget_finished(before: datetime) -> None:
     """What became of a bell is nobody's business a day later."""
     from django_tasks_db.models import DBTaskResult
 

@@ -93,7 +93,7 @@ class _AdminAlert(NamedTuple):
     states: tuple[str, ...] = STATES
 
 
-def _of(row: Any) -> tuple[str, int]:
+def _of(row: Export | ProviderRefusal | PendingChange | Event) -> tuple[str, int]:
     return type(row).__name__, row.pk
 
 
@@ -135,7 +135,7 @@ def _told_of_change(row: PendingChange) -> _AdminAlert:
     )
 
 
-def _is_news(row: Any, waits: str) -> bool:
+def _is_news(row: Export | PendingChange, waits: str) -> bool:
     return row.state == waits and row.noticed is None
 
 

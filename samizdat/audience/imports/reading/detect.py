@@ -1,7 +1,7 @@
 """What files are: which importer knows them, and what their columns become. For this process or the reading one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -56,9 +56,9 @@ def _column(plain: dict[str, Any]) -> ImportColumn:
     return ImportColumn(**plain | {"seen": seen})
 
 
-def _values(instance: Any) -> dict[str, Any]:
+def _values(instance: DetectedFile | ImportColumn | Problem) -> dict[str, Any]:
     return {field.name: getattr(instance, field.name) for field in fields(instance)}
 
 
-def _plain(values: Any) -> dict[str, Any]:
+def _plain(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value if isinstance(value, str | int | float) else str(value) for name, value in values.items()}

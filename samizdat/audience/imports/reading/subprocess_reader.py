@@ -83,7 +83,13 @@ class _ReaderProcess:
     """
 
     def __init__(
-        self, kind: bytes, order: Any, import_files: Sequence[HandedFile], piece: AskPiece | None, *, here: bool = False
+        self,
+        kind: bytes,
+        order: object,
+        import_files: Sequence[HandedFile],
+        piece: AskPiece | None,
+        *,
+        here: bool = False,
     ) -> None:
         self._first = kind, [*limits_for(import_files), order]
         self._import_files = import_files
@@ -208,7 +214,7 @@ def read_here(order: ReaderOrder, piece: AskPiece | None = None) -> Iterator[Imp
             raise BadFiles(wrong.code, wrong.values, str(wrong)) from wrong
 
 
-def _value_or_raise(frame: child_frames.Frame) -> Any:
+def _value_or_raise(frame: child_frames.Frame) -> ImportSlice | DetectedFiles:
     try:
         value = frame.value()
         if frame.kind == b"S":
@@ -327,7 +333,7 @@ class _Sender:
         self._thread = threading.Thread(target=self._send, daemon=True)
         self._thread.start()
 
-    def put(self, kind: bytes, value: Any, data: bytes = b"") -> None:
+    def put(self, kind: bytes, value: object, data: bytes = b"") -> None:
         self._waiting.put(child_frames.framed(kind, value, data))
 
     def end(self) -> None:

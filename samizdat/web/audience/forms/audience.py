@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as lazy
 from samizdat.audience.actions import FieldShape
 from samizdat.audience.actions.edit_subscriber import LANGUAGE, LONGEST_NOTE
 from samizdat.audience.actions.forms import LONGEST_APPEALS
+from samizdat.audience.queries.lists import FieldView, ListView
 from samizdat.core.crypto.seal import FIRST_FIELD, NOTES
 from samizdat.core.unsafe_text import bare
 from samizdat.web.audience.field_types import KINDS, ValueField, lines, value_name
@@ -63,7 +64,7 @@ class AddForm(DeskForm):
         label=lazy("Tags"), required=False, max_length=400, help_text=lazy("Separate several with commas.")
     )
 
-    def __init__(self, *args: Any, lists: Any, fields: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lists: Sequence[ListView], fields: Sequence[FieldView], **kwargs: Any) -> None:
         self._merge_fields = list(fields)
         super().__init__(*args, **kwargs)
         self.fields["address"].widget.attrs["autocomplete"] = "off"
@@ -104,7 +105,7 @@ class EditForm(DeskForm):
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
-    def __init__(self, *args: Any, fields: Any, seen: Mapping[int, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, fields: Sequence[FieldView], seen: Mapping[int, str], **kwargs: Any) -> None:
         """`seen`: what stands now, by number."""
         super().__init__(*args, **kwargs)
         self._names = {LANGUAGE: "language", NOTES: "notes"}

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.audience.actions.bulk import ERASE as ERASING
 from samizdat.audience.actions.bulk import MOVE, REMOVE, TAG, UNTAG
+from samizdat.audience.queries.lists import ListView
 from samizdat.web.audience.forms.audience import ERASE
 from samizdat.web.base_form import DeskForm, offer
 
@@ -18,7 +19,9 @@ class BulkActionForm(DeskForm):
 
     deed = ""
 
-    def __init__(self, *args: Any, lists: Any = (), tags: Any = (), **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, lists: Sequence[ListView] = (), tags: Sequence[tuple[int, str]] = (), **kwargs: Any
+    ) -> None:
         # Filters of the same names go along in the same form.
         super().__init__(*args, prefix="do", auto_id=f"f-{self.deed}-%s", **kwargs)
         for name, choices in (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,7 +18,7 @@ from samizdat.audience.models import BulkAction
 from samizdat.web import params
 from samizdat.web.audience import subscriber_filters
 from samizdat.web.audience.field_types import DEEDS
-from samizdat.web.audience.forms.bulk import FORMS, WordForm
+from samizdat.web.audience.forms.bulk import FORMS, BulkActionForm, WordForm
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
@@ -30,7 +30,7 @@ MOST_TICKED = 1_000
 NEWEST = 10
 
 
-def whom_of(request: DeskRequest, data: Any) -> tuple[subscriber_filters.RequestedFilter, list[int]]:
+def whom_of(request: DeskRequest, data: QueryDict) -> tuple[subscriber_filters.RequestedFilter, list[int]]:
     """Those who were ticked, or the filters. `data` is what a form or an address brings."""
     organization = request.organization
     asked = subscriber_filters.read(data, queries.lists(organization), queries.tags(organization))
@@ -41,12 +41,12 @@ def whom_of(request: DeskRequest, data: Any) -> tuple[subscriber_filters.Request
     return asked, numbers
 
 
-def filter_of(data: Any, asked: subscriber_filters.RequestedFilter, numbers: list[int]) -> Filter:
+def filter_of(data: QueryDict, asked: subscriber_filters.RequestedFilter, numbers: list[int]) -> Filter:
     """Nobody ticked is nobody, not everybody: no row has the number 0."""
     return Filter(numbers=tuple(numbers) or (0,)) if data.get("whom") == "ticked" else asked.filter
 
 
-def _facts(request: DeskRequest, data: Any, **forms: Any) -> dict[str, Any]:
+def _facts(request: DeskRequest, data: QueryDict, **forms: Any) -> dict[str, Any]:
     asked, numbers = whom_of(request, data)
     ticked = data.get("whom") == "ticked"
     lists, tags = queries.lists(request.organization), queries.tags(request.organization)
@@ -115,7 +115,7 @@ def _plan(request: DeskRequest, name: str, answers: dict[str, Any], sure: bool) 
     )
 
 
-def _ask(request: DeskRequest, plan: bulk.BulkPlan, form: Any, word: WordForm) -> HttpResponse:
+def _ask(request: DeskRequest, plan: bulk.BulkPlan, form: BulkActionForm, word: WordForm) -> HttpResponse:
     fit, changed = bulk.count(request.organization, plan)
     asked, numbers = whom_of(request, request.POST)
     facts = {

@@ -1,7 +1,5 @@
 """One reader is edited: her fields, her notes, her language, her tags."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -11,6 +9,8 @@ from django.utils.translation import gettext as _
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import edit_subscriber as editing
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import Subscriber
+from samizdat.audience.queries.lists import FieldView
 from samizdat.core.crypto import seal
 from samizdat.core.unsafe_text import marked
 from samizdat.labels import field_label
@@ -23,7 +23,7 @@ from samizdat.web.request import DeskRequest
 LONGEST_TAG = 100
 
 
-def _numbered(request: DeskRequest, number: int) -> Any:
+def _numbered(request: DeskRequest, number: int) -> Subscriber:
     subscriber = queries.subscriber_numbered(request.organization, number)
     if subscriber is None:
         raise Http404
@@ -67,7 +67,7 @@ def edit_subscriber(request: DeskRequest, number: int) -> HttpResponse:
     return render(request, "web/audience/edit.html", facts, status=422 if form.errors else 200)
 
 
-def _not_now(request: DeskRequest, number: int, fields: Any, seconds: int) -> HttpResponse:
+def _not_now(request: DeskRequest, number: int, fields: list[FieldView], seconds: int) -> HttpResponse:
     """The form with what was typed into it, and nothing else of the subscriber."""
     form = EditForm(request.POST, fields=fields, seen={})
     form.add_error(None, read_limits.sentence(seconds))
@@ -75,7 +75,7 @@ def _not_now(request: DeskRequest, number: int, fields: Any, seconds: int) -> Ht
     return render(request, "web/audience/edit.html", facts, status=429)
 
 
-def _tell(request: DeskRequest, fields: Any, meanwhile: list[tuple[int, str, str]]) -> None:
+def _tell(request: DeskRequest, fields: list[FieldView], meanwhile: list[tuple[int, str, str]]) -> None:
     """What others changed since the page was opened, and is left as they wrote it."""
     for number, _was, now in meanwhile:
         texts = _worded(fields, number, now, "")
@@ -83,7 +83,7 @@ def _tell(request: DeskRequest, fields: Any, meanwhile: list[tuple[int, str, str
         messages.warning(request, sentence % {"field": texts["name"], "text": marked(texts["now"]) or "–"})
 
 
-def _worded(fields: Any, number: int, now: str, wanted: str) -> dict[str, str]:
+def _worded(fields: list[FieldView], number: int, now: str, wanted: str) -> dict[str, str]:
     own = {seal.NOTES: _("Notes"), editing.LANGUAGE: _("Language")}
     view = next((field for field in fields if field.number == number), None)
     if view is None:

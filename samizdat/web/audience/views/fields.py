@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.queries.lists import FieldView
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import queries as campaigns
 from samizdat.core import segment
@@ -38,7 +39,7 @@ def fields(request: DeskRequest) -> HttpResponse:
     return render(request, "web/audience/fields.html", facts, status=422 if form.errors else 200)
 
 
-def _field(request: DeskRequest, number: int) -> Any:
+def _field(request: DeskRequest, number: int) -> FieldView:
     field = next((view for view in queries.fields(request.organization) if view.number == number), None)
     if field is None:
         raise Http404
@@ -66,7 +67,7 @@ def one_field(request: DeskRequest, field_number: int) -> HttpResponse:
     return render(request, "web/audience/field.html", facts, status=422 if form.errors else 200)
 
 
-def _told(field: Any) -> dict[str, Any]:
+def _told(field: FieldView) -> dict[str, Any]:
     """A field as its form shows it."""
     return {
         "tag": field.tag,
@@ -79,7 +80,7 @@ def _told(field: Any) -> dict[str, Any]:
     }
 
 
-def _keep_what_is_said(request: DeskRequest, field: Any, tag: str) -> None:
+def _keep_what_is_said(request: DeskRequest, field: FieldView, tag: str) -> None:
     """A letter on its way fills its fields in by tag. Errors: FieldRefused."""
     if tag.strip() != field.tag:
         campaigns.refuse_while_said(request.organization, field.tag)

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from samizdat.audience import queries
+from samizdat.audience.queries.counts import GrowthCount
 from samizdat.web.audience.field_types import MOVED_BY
 from samizdat.web.charts import NARROW, growth_chart
 from samizdat.web.permissions import EVERYONE, door
@@ -50,7 +51,7 @@ def growth(request: DeskRequest) -> HttpResponse:
     return render(request, "web/audience/growth.html", facts)
 
 
-def _by_way(rows: Any) -> list[tuple[Any, int, int, int]]:
+def _by_way(rows: list[GrowthCount]) -> list[tuple[Any, int, int, int]]:
     """(word, joined, left, cleaned) of each way, the largest first."""
     sums: dict[str, Counter[str]] = {}
     for row in rows:

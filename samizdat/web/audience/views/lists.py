@@ -42,7 +42,7 @@ def lists(request: DeskRequest) -> HttpResponse:
     return render(request, "web/audience/lists.html", facts, status=422 if form.errors else 200)
 
 
-def _list(request: DeskRequest, list_id: int) -> Any:
+def _list(request: DeskRequest, list_id: int) -> List:
     try:
         return queries.list_by_id(request.organization, list_id)
     except AudienceError:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from samizdat import dbclock
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import Segment
 from samizdat.audience.segments import describe, lookup
 from samizdat.audience.segments.errors import SegmentRefused
 from samizdat.audience.segments.members import MemberReader, today_of
@@ -54,14 +55,14 @@ def one_segment(request: DeskRequest, segment_id: int) -> HttpResponse:
     return _builder(request, _row(request, segment_id))
 
 
-def _row(request: DeskRequest, segment_id: int) -> Any:
+def _row(request: DeskRequest, segment_id: int) -> Segment:
     try:
         return lookup.segment_by_id(request.organization, segment_id)
     except AudienceError:
         raise Http404 from None
 
 
-def _builder(request: DeskRequest, row: Any) -> HttpResponse:
+def _builder(request: DeskRequest, row: Segment | None) -> HttpResponse:
     """The conditions as a form. Every button sends the whole form; only Save writes something."""
     known = lookup.opened(keyring.keys(row.organization), row) if row else None
     posted = request.method == "POST"

@@ -15,6 +15,8 @@ from samizdat.audience import actions, consistency, queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import NUMBER_MASK, Subscriber
+from samizdat.audience.queries.lists import FieldView, ListView
+from samizdat.audience.queries.subscriber_page import SubscriberCard
 from samizdat.core.consent import LETTERS, PURPOSES, STATUSES
 from samizdat.core.content import reader_formats
 from samizdat.core.mail import misspelling
@@ -27,6 +29,7 @@ from samizdat.privacy.retention_rules import gone_from_backups
 from samizdat.web import labels, params, read_limits
 from samizdat.web.audience import field_types, subscriber_filters
 from samizdat.web.audience.forms.audience import AddForm, EraseForm, FindForm
+from samizdat.web.audience.subscriber_filters import RequestedFilter
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
@@ -80,10 +83,12 @@ def _number(text: str) -> int | None:
     return number if number is not None and number <= NUMBER_MASK else None
 
 
-def _tabs(organization: Organization, asked: Any, lists: Any, tags: Any) -> list[dict[str, Any]]:
+def _tabs(
+    organization: Organization, asked: RequestedFilter, lists: list[ListView], tags: list[tuple[int, str]]
+) -> list[dict[str, Any]]:
     """The statuses with how many people have each, as far as that is known at once."""
     among = queries.list_by_id(organization, asked.filter.list) if asked.filter.list else None
-    name = dict(tags).get(asked.filter.tag)
+    name = dict(tags).get(asked.filter.tag or 0)
     tabs = _tabs_uncounted(asked)
     if among is not None or len(lists) < 2:
         # Of one list the sum of the parts, not a count of rows: that would walk through a million of them.
@@ -97,7 +102,7 @@ def _tabs(organization: Organization, asked: Any, lists: Any, tags: Any) -> list
     return [tab for tab in tabs if tab["count"] != 0 or tab["on"] or not tab["status"]]
 
 
-def _tabs_uncounted(asked: Any) -> list[dict[str, Any]]:
+def _tabs_uncounted(asked: RequestedFilter) -> list[dict[str, Any]]:
     status = asked.values.get("status", "")
     tabs = [{"name": _("All"), "status": "", "on": not status, "query": asked.query(status=""), "count": None}]
     for other in STATUSES:
@@ -130,7 +135,7 @@ def count_subscribers(request: DeskRequest) -> HttpResponse:
     return render(request, name, facts)
 
 
-def _numbered(request: DeskRequest, number: int) -> Any:
+def _numbered(request: DeskRequest, number: int) -> Subscriber:
     subscriber = queries.subscriber_numbered(request.organization, number)
     if subscriber is None:
         raise Http404
@@ -155,13 +160,13 @@ def subscriber(request: DeskRequest, number: int) -> HttpResponse:
     return render(request, "web/audience/subscriber.html", facts)
 
 
-def _shown(field: Any, value: str) -> tuple[str, str, bool, bool]:
+def _shown(field: FieldView, value: str) -> tuple[str, str, bool, bool]:
     """A field's name, its value, whether that is one of its kind, and whether it stands readable on the disk."""
     open_ = field.readable and bool(value)
     return field_label(field.tag, field.label), field_types.shown(field, value), field_types.fits(field, value), open_
 
 
-def _preferred(subscriber: Subscriber, card: Any) -> list[str]:
+def _preferred(subscriber: Subscriber, card: SubscriberCard) -> list[str]:
     """What she chose about her letters, where that is not what everybody gets."""
     wishes = preferences.looks_of(subscriber).wishes
     texts = [_("as text only")] if reader_formats.TEXT in wishes else []
@@ -174,7 +179,7 @@ def _preferred(subscriber: Subscriber, card: Any) -> list[str]:
     return texts
 
 
-def _added(request: DeskRequest, form: AddForm) -> Any:
+def _added(request: DeskRequest, form: AddForm) -> Subscriber:
     """Her row, with what she agreed to. Errors: AudienceError, BadAddress."""
     answers, organization = form.cleaned_data, request.organization
     choice = answers["purpose"] or LETTERS

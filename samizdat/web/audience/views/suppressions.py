@@ -43,7 +43,7 @@ def _reasons(request: DeskRequest, address: str) -> dict[str, Any]:
     return {"address": address, "reasons": [(reason, reason in GIVEN) for reason in reasons]}
 
 
-def _page(request: DeskRequest, look: Any, result: Any, add: Any, lift: Any) -> HttpResponse:
+def _page(request: DeskRequest, look: StopLookForm, result: Any, add: SuppressForm, lift: LiftForm) -> HttpResponse:
     organization = request.organization
     reason = request.GET.get("reason", "") if request.GET.get("reason", "") in STOPPED else ""
     before = request.GET.get("before", "")

@@ -50,7 +50,7 @@ class BrandForm(DeskForm):
         help_text=lazy("It stands above the amounts of every donation block. Empty: our words."),
     )
 
-    def __init__(self, *args: Any, pictures: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, pictures: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         offer(self, "logo", [("", _("no logo")), *pictures])
 

@@ -1,6 +1,6 @@
 """What is written, and when it goes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import folders
 from samizdat.campaigns.archive import web_corrections
 from samizdat.campaigns.drafts.draft import ENVELOPE, Draft
@@ -42,7 +43,7 @@ class BeginForm(DeskForm):
     begin = forms.CharField(required=False, max_length=40)
     format = forms.ChoiceField(choices=FORMATS, required=False)
 
-    def __init__(self, *args: Any, lists: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lists: Sequence[ListView], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lists = [list_view.id for list_view in lists]
         offer(self, "list", [(list_view.id, list_view.name) for list_view in lists])
@@ -113,10 +114,10 @@ class ComposeForm(EnvelopeForm):
     def __init__(
         self,
         *args: Any,
-        lists: Any,
-        tags: Any,
-        segments: Any,
-        templates: Any,
+        lists: Sequence[ListView],
+        tags: Sequence[tuple[int, str]],
+        segments: Sequence[tuple[int, str]],
+        templates: Sequence[tuple[int, str]],
         is_version: bool = False,
         is_again: bool = False,
         is_to_few: bool = False,

@@ -1,11 +1,10 @@
 """How letters look: colors, fonts, logo and words, with a letter that shows them."""
 
-from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,7 +26,7 @@ from samizdat.web.permissions import EVERYONE, WRITERS, door, go
 from samizdat.web.request import DeskRequest
 
 
-def _form(request: DeskRequest, data: Any, now: BrandSettings) -> BrandForm:
+def _form(request: DeskRequest, data: QueryDict | None, now: BrandSettings) -> BrandForm:
     views, _more = library.library(request.organization, "")
     offered = [(view.picture.slug, view.facts.name or _("without a name")) for view in views]
     if now.logo and now.logo not in dict(offered):

@@ -18,7 +18,7 @@ from samizdat.campaigns import actions, folders, queries, translations
 from samizdat.campaigns.drafts import copy as copying
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, NoSuchCampaign
-from samizdat.campaigns.models import STATES
+from samizdat.campaigns.models import STATES, Campaign, Folder
 from samizdat.campaigns.templates import starter_templates
 from samizdat.web import params
 from samizdat.web.campaigns.forms.campaigns import EMPTY, FORMATS, BeginForm
@@ -36,14 +36,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
 LONGEST_SOUGHT = 100
 
 
-def campaign_at(request: DeskRequest, campaign_id: int) -> Any:
+def campaign_at(request: DeskRequest, campaign_id: int) -> Campaign:
     try:
         return queries.campaign_of(request.organization, campaign_id)
     except NoSuchCampaign:
         raise Http404 from None
 
 
-def letter_at(request: DeskRequest, campaign_id: int) -> Any:
+def letter_at(request: DeskRequest, campaign_id: int) -> Campaign:
     """The letter; by the number of one of its versions as well."""
     return translations.whole(campaign_at(request, campaign_id))
 
@@ -146,7 +146,7 @@ def new_campaign(request: DeskRequest) -> HttpResponse:
     return render(request, "web/campaigns/new.html", facts, status=422 if form.errors else 200)
 
 
-def _folder_asked(request: DeskRequest) -> Any:
+def _folder_asked(request: DeskRequest) -> Folder | None:
     """The folder that was looked at when the letter was begun; None for none, or for one that is gone."""
     number = params.number(request.POST.get("folder") or request.GET.get("folder", ""))
     try:
@@ -155,12 +155,12 @@ def _folder_asked(request: DeskRequest) -> Any:
         return None
 
 
-def _last(organization: Organization) -> Any:
+def _last(organization: Organization) -> Campaign | None:
     rows = queries.newest(organization, limit=1)
     return rows[0].campaign if rows else None
 
 
-def _begun(request: DeskRequest, form: BeginForm, last: Any) -> Any:
+def _begun(request: DeskRequest, form: BeginForm, last: Campaign | None) -> Campaign:
     """The new draft, from the sender of the last letter, so that nobody types it again."""
     organization, answers = request.organization, form.cleaned_data
     draft = Draft(from_name=organization.name, format=answers["format"])

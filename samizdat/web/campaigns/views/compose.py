@@ -17,6 +17,7 @@ from samizdat import formatting
 from samizdat.accounts import sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
+from samizdat.audience.models import Subscriber
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import actions, queries, translations
 from samizdat.campaigns.content import findings, proof_of, values_of
@@ -30,6 +31,7 @@ from samizdat.campaigns.templates import convert_format, layout
 from samizdat.core.consent import PURPOSES
 from samizdat.core.content.blocks import BadDocument
 from samizdat.core.content.blocks.merge_versions import numbered_body
+from samizdat.core.content.compile import CompileProof
 from samizdat.core.languages import direction
 from samizdat.delivery import campaign_checks
 from samizdat.delivery.actions import remote_checks
@@ -203,7 +205,12 @@ def _remove_flaw(request: DeskRequest, campaign: Campaign, code: str) -> None:
 
 
 def send_test(
-    request: DeskRequest, campaign: Campaign, to: str, then: str, others: Iterable[Any] = (), reader: Any = None
+    request: DeskRequest,
+    campaign: Campaign,
+    to: str,
+    then: str,
+    others: Iterable[Any] = (),
+    reader: Subscriber | None = None,
 ) -> HttpResponse:
     """One test letter of each version, and of `others`, and then a page. reader: whose values it has, which only
     somebody who writes may be sent.
@@ -326,7 +333,9 @@ def _asked(request: DeskRequest) -> str:
     return str(request.POST.get("as") or request.GET.get("as", ""))[:20]
 
 
-def _values(request: DeskRequest, letter: Any, proof: Any = None) -> tuple[dict[str, str], int | None]:
+def _values(
+    request: DeskRequest, letter: Campaign, proof: CompileProof | None = None
+) -> tuple[dict[str, str], int | None]:
     """What a letter is made out with: a chosen reader's own values, or invented ones."""
     reader = read_limits.reader_numbered(request, _asked(request))
     if reader is None:

@@ -15,6 +15,7 @@ from samizdat.campaigns import queries
 from samizdat.campaigns.errors import BadPicture, CampaignError, PictureShown
 from samizdat.campaigns.media import library as pictures
 from samizdat.campaigns.media.library import PictureView as PictureView
+from samizdat.campaigns.models import Picture
 from samizdat.campaigns.templates import insert_media
 from samizdat.web import params
 from samizdat.web.base_form import refuse
@@ -31,7 +32,7 @@ MOST_FILES = 20
 MOST_BYTES = 60 * 1024 * 1024
 
 
-def picture_at(request: DeskRequest, slug: str) -> Any:
+def picture_at(request: DeskRequest, slug: str) -> Picture:
     picture = queries.picture_named(request.organization, slug)
     if picture is None:
         raise Http404

@@ -19,6 +19,7 @@ from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
+from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.render import fill
 from samizdat.web import read_limits
 from samizdat.web.campaigns import preview_modes, previews
@@ -69,7 +70,7 @@ def _page(request: DeskRequest, campaign: Campaign, link: str = "", status: int 
     return render(request, "web/campaigns/look.html", facts, status=status)
 
 
-def _reader(request: DeskRequest, proof: Any) -> tuple[preview_modes.PreviewReader, str]:
+def _reader(request: DeskRequest, proof: CompileProof) -> tuple[preview_modes.PreviewReader, str]:
     asked = request.GET.get("as", "").strip()[:20]
     return preview_modes.reader_for(request, asked, proof), asked
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -16,6 +16,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.merge_tag_menu import offered
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates import layout, region_editor
+from samizdat.campaigns.templates.region_editor import RegionDraft
 from samizdat.web import params
 from samizdat.web.campaigns import comments_panel, editor_strings
 from samizdat.web.campaigns.forms.campaigns import FORMATS, LONGEST_BODY
@@ -42,7 +43,7 @@ def places(request: DeskRequest, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/places.html", facts)
 
 
-def _do(campaign: Campaign, asked: Any, by: Person | None) -> None:
+def _do(campaign: Campaign, asked: QueryDict, by: Person | None) -> None:
     """Errors: CampaignError."""
     do, key, now = asked.get("do", ""), asked.get("key", ""), timezone.now()
     match do:
@@ -163,7 +164,7 @@ def autosave_place(request: DeskRequest, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/parts/placed.html", facts)
 
 
-def _why(begun: Any, way: str) -> str:
+def _why(begun: RegionDraft, way: str) -> str:
     """Why it, or a part of it, is HTML."""
     if not begun.fits and way == "html":
         return _("This part has tables or a look of its own that blocks would lose, so it is written as HTML.")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts.grants import leading
 from samizdat.campaigns import brand, queries
 from samizdat.campaigns.errors import CampaignError
+from samizdat.campaigns.models import Template
 from samizdat.campaigns.rendering import render as compiled
 from samizdat.campaigns.templates import import_template, layout, starter_templates
 from samizdat.core.content.render import Content
@@ -60,7 +61,7 @@ def _refused(request: DeskRequest, why: str) -> HttpResponse:
     return render(request, "web/templates.html", _facts(request) | {"typed": typed}, status=422)
 
 
-def _template_at(request: DeskRequest, template_id: int) -> Any:
+def _template_at(request: DeskRequest, template_id: int) -> Template:
     template = request.organization.templates.filter(pk=template_id).first()
     if template is None:
         raise Http404
@@ -76,7 +77,7 @@ def template_preview(request: DeskRequest, template_id: int, kind: str) -> HttpR
     return previews.framed(previews.shown_at_desk(request.organization, _seen(template, kind)))
 
 
-def _seen(template: Any, kind: str = "light") -> str:
+def _seen(template: Template, kind: str = "light") -> str:
     organization = template.organization
     content = Content(
         subject=organization.name,

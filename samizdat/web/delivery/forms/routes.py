@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as lazy
 from samizdat import plugins
 from samizdat.core.mail import rate as pace
 from samizdat.delivery.actions import routes as actions
+from samizdat.delivery.queries import WayOut
 from samizdat.web.base_form import DeskForm
 from samizdat.web.labels import SIGNERS
 from samizdat.web.settings.forms.team import AddressField
@@ -94,7 +95,7 @@ class RouteForm(DeskForm):
         help_text=lazy("The provider: only when it says that it signs for your domain."),
     )
 
-    def __init__(self, *args: Any, way: Any = None, scheme: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, way: WayOut | None = None, scheme: str = "", **kwargs: Any) -> None:
         """`way`: the delivery.queries.WayOut of a route that is there already. `scheme`: the kind somebody chose."""
         self._way = way
         if way is not None:

@@ -12,6 +12,7 @@ from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import domains as actions
 from samizdat.delivery.actions import rate_budgets
 from samizdat.delivery.errors import DomainRefused
+from samizdat.delivery.models import SendingDomain
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.delivery.forms.domains import DomainForm, KeyForm, WarmUpForm
@@ -43,7 +44,7 @@ def domains(request: DeskRequest) -> HttpResponse:
     return render(request, "web/domains/domains.html", facts, status=422 if form.errors else 200)
 
 
-def _domain(request: DeskRequest, domain_id: int) -> Any:
+def _domain(request: DeskRequest, domain_id: int) -> SendingDomain:
     domain = request.organization.sending_domains.select_related("organization").filter(pk=domain_id).first()
     if domain is None:
         raise Http404
@@ -97,7 +98,7 @@ def sending_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
     return render(request, "web/domains/domain.html", facts, status=422 if form.errors or plan.errors else 200)
 
 
-def _warmed(request: DeskRequest, domain: Any, form: WarmUpForm) -> bool:
+def _warmed(request: DeskRequest, domain: SendingDomain, form: WarmUpForm) -> bool:
     """Writes the plan; False where it is none, which then stands at its field."""
     if not form.is_valid():
         return False

@@ -21,13 +21,16 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, goes_to_all, is_listed
 from samizdat.campaigns.queries import is_public
+from samizdat.core.mail.ledger import LedgerTotals
 from samizdat.core.totals import FEWEST, is_few
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import resend_unreached
 from samizdat.delivery.click_stats import counted
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.monitoring import waits_for, waits_for_route
+from samizdat.delivery.queries import CampaignReport
 from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
 from samizdat.web import charts, labels
 from samizdat.web.base_form import refuse
 from samizdat.web.campaigns import ab_tests, translations
@@ -209,7 +212,7 @@ def _barred(campaign: Campaign) -> list[Any]:
     return queries.bars_against(campaign.organization, campaign.edition.message_id_domain)
 
 
-def _book_rows(books: Any, seen: Any) -> list[labels.LabelRow]:
+def _book_rows(books: LedgerTotals, seen: CampaignReport) -> list[labels.LabelRow]:
     """Every state that somebody is in; those of zero are left out, but for accepted."""
     rows = []
     for name, word, note in labels.BOOKS:
@@ -219,7 +222,7 @@ def _book_rows(books: Any, seen: Any) -> list[labels.LabelRow]:
     return rows
 
 
-def _speeds(minutes: Any, since: datetime, now: datetime) -> dict[str, int]:
+def _speeds(minutes: list[tuple[datetime, str, int, int]], since: datetime, now: datetime) -> dict[str, int]:
     """Accepted a minute by route, over the last whole minutes; one that has just begun over what it has had."""
     this = now.replace(second=0, microsecond=0)
     begin = this - timedelta(minutes=SPEED_OVER)
@@ -233,7 +236,7 @@ def _speeds(minutes: Any, since: datetime, now: datetime) -> dict[str, int]:
     return {route: math.ceil(total / over) for route, total in totals.items()} if over > 1 / 6 else {}
 
 
-def _providers(providers: Any) -> dict[str, Any]:
+def _providers(providers: list[tuple[str, dict[str, int]]]) -> dict[str, Any]:
     states = [name for name, _word, _note in labels.BOOKS if any(counts.get(name) for _p, counts in providers)]
     heads = [str(word) for name, word, _note in labels.BOOKS if name in states]
     counted = [(name, [counts.get(state, 0) for state in states], sum(counts.values())) for name, counts in providers]
@@ -243,7 +246,7 @@ def _providers(providers: Any) -> dict[str, Any]:
     return {"heads": heads, "rows": rows, "totals": [*zip(heads, totals, strict=True)], "total": sum(totals)}
 
 
-def _moment(event: Any) -> dict[str, Any]:
+def _moment(event: Event) -> dict[str, Any]:
     shape, sentence = labels.EVENTS.get(event.kind, ("", event.kind))
     detail = detail_of(event)
     text = str(sentence)

@@ -13,9 +13,10 @@ from samizdat.accounts import pending_changes, sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import rate_budgets, remote_checks, route_changes
-from samizdat.delivery.actions.routes import RouteTest
+from samizdat.delivery.actions.routes import RouteChange, RouteTest
 from samizdat.delivery.actions.testing import TestResult
 from samizdat.delivery.errors import DeliveryError
+from samizdat.delivery.models import Route
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.delivery.forms.routes import ProbeForm, RouteForm
@@ -120,7 +121,7 @@ def edit_route(request: DeskRequest, route_id: int) -> HttpResponse:
     return render(request, "web/routes/edit.html", facts, status=422 if form.errors else 200)
 
 
-def _tell_changes(request: DeskRequest, route: Any, changes: Any) -> None:
+def _tell_changes(request: DeskRequest, route: Route, changes: list[RouteChange]) -> None:
     if not changes:
         messages.success(request, _("%(name)s was so already; nothing was changed.") % {"name": route.name})
         return
@@ -128,7 +129,7 @@ def _tell_changes(request: DeskRequest, route: Any, changes: Any) -> None:
     messages.success(request, _("%(name)s is changed. %(changes)s.") % {"name": route.name, "changes": text})
 
 
-def _try_saved(request: DeskRequest, route: Any) -> HttpResponse:
+def _try_saved(request: DeskRequest, route: Route) -> HttpResponse:
     return ask(request, "probe", route.pk, address(request.organization, "routes"), saved=True)
 
 
@@ -153,14 +154,14 @@ def tell_letter(request: DeskRequest, question: Any, answer: dict[str, Any]) -> 
     _tell(request, TestResult(**answer), _route(request, question.about))
 
 
-def _route(request: DeskRequest, route_id: int) -> Any:
+def _route(request: DeskRequest, route_id: int) -> Route:
     route = request.organization.routes.filter(pk=route_id).exclude(state="removed").first()
     if route is None:
         raise Http404
     return route
 
 
-def _tell(request: DeskRequest, found_out: Any, route: Any) -> None:
+def _tell(request: DeskRequest, found_out: RouteTest | TestResult, route: Route) -> None:
     """What a test found out, Tested or Tried."""
     sentence = _("%(name)s: %(sentence)s") % {"name": route.name, "sentence": labels.tested(found_out, route.name)}
     (messages.success if found_out.ok else messages.error)(request, sentence)

@@ -9,6 +9,7 @@ from django.shortcuts import render
 
 from samizdat.audience import queries as audience
 from samizdat.campaigns import queries as campaigns
+from samizdat.campaigns.queries import CampaignRow
 from samizdat.core.totals import FEWEST
 from samizdat.delivery import click_stats, queries
 from samizdat.web import params
@@ -61,7 +62,7 @@ def _asked(request: DeskRequest) -> list[int]:
     return [number for number in numbers if number is not None][:MOST]
 
 
-def _row(row: Any, lists: dict[int, str]) -> dict[str, Any]:
+def _row(row: CampaignRow, lists: dict[int, str]) -> dict[str, Any]:
     counted = stats.of_letter(row.campaign)
     cells = [
         (head, counted[name], 0 < counted[name] < FEWEST)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,7 +21,7 @@ from samizdat.audience.segments import lookup
 from samizdat.core.mail.address import PROVIDERS, BadAddress
 from samizdat.portability import actions, approval, canary_alarms, queries, recipient_keys
 from samizdat.portability.errors import ExportRefused
-from samizdat.portability.models import RecipientKey
+from samizdat.portability.models import Export, RecipientKey
 from samizdat.portability.write import ExportRequest
 from samizdat.web import labels
 from samizdat.web.audience import subscriber_filters
@@ -81,7 +81,7 @@ class _Chosen:
     fit: Filter
 
 
-def _form(request: DeskRequest, data: Any = None, chosen: _Chosen | None = None) -> ExportForm:
+def _form(request: DeskRequest, data: QueryDict | None = None, chosen: _Chosen | None = None) -> ExportForm:
     organization = request.organization
     return ExportForm(
         data,
@@ -155,7 +155,7 @@ def _page(
     return render(request, "web/exports/exports.html", facts, status=422 if wrong else 200)
 
 
-def _name(row: Any) -> str:
+def _name(row: Export) -> str:
     if row.state == "elsewhere":
         return _("the house before this one")
     return sealed_people.name_of(row.by) if row.by else _("the command line")
@@ -183,14 +183,14 @@ def whose(request: DeskRequest) -> HttpResponse:
     return _page(request, _form(request), form)
 
 
-def _export(request: DeskRequest, export_id: int) -> Any:
+def _export(request: DeskRequest, export_id: int) -> Export:
     row = queries.export_by_id(request.organization, export_id)
     if row is None:
         raise Http404
     return row
 
 
-def _held_facts(request: DeskRequest, row: Any) -> dict[str, Any]:
+def _held_facts(request: DeskRequest, row: Export) -> dict[str, Any]:
     now = dbclock.asked()
     approval.notice(row, request.person, now)
     agreeing_ones = pending_changes.others(request.organization, row.by, now)
@@ -237,7 +237,7 @@ def export(request: DeskRequest, export_id: int) -> HttpResponse:
     return render(request, "web/exports/export.html", _facts(request, row))
 
 
-def _facts(request: DeskRequest, row: Any) -> dict[str, Any]:
+def _facts(request: DeskRequest, row: Export) -> dict[str, Any]:
     details = actions.told_of(row)
     now = timezone.now()
     unseen = request.role == "admin" and row in queries.unseen(request.organization, request.person, now)
@@ -383,7 +383,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     return items
 
 
-def _held_need(request: DeskRequest, row: Any) -> dict[str, str]:
+def _held_need(request: DeskRequest, row: Export) -> dict[str, str]:
     facts = _held_facts(request, row)
     why = facts["reason"][:200] if row.plain else ", ".join(facts["keys"])[:80]
     values = {"who": facts["by"], "why": why, "when": moment(facts["made"])}

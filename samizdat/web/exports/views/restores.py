@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat.audience import actions
-from samizdat.audience.models import STATUSES
+from samizdat.audience.models import STATUSES, Import
 from samizdat.portability import upload
 from samizdat.portability.errors import ExportRefused
 from samizdat.web import labels
@@ -25,14 +25,14 @@ from samizdat.web.request import DeskRequest
 from samizdat.web.templatetags.desk import count
 
 
-def page(request: DeskRequest, row: Any) -> HttpResponse:
+def page(request: DeskRequest, row: Import) -> HttpResponse:
     """What is in it, or what became of it."""
     if row.state == "found":
         return _found(request, row, SecretForm())
     return render(request, "web/imports/returned.html", _result(row))
 
 
-def decide(request: DeskRequest, row: Any) -> HttpResponse:
+def decide(request: DeskRequest, row: Import) -> HttpResponse:
     """The secret that opens it, or that it shall come in."""
     if request.role != "admin":
         messages.error(
@@ -52,7 +52,7 @@ def decide(request: DeskRequest, row: Any) -> HttpResponse:
     return go(request, "import", row.pk)
 
 
-def go_on(request: DeskRequest, row: Any) -> HttpResponse:
+def go_on(request: DeskRequest, row: Import) -> HttpResponse:
     """It begins, or a stopped one goes on where it was."""
     if request.role == "admin":
         try:

@@ -1,6 +1,6 @@
 """Breaches: written down, counted, with the time that is left and drafts of what has to be written."""
 
-from typing import Any
+from datetime import datetime
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -49,7 +49,7 @@ def _people(organization: Organization) -> list[tuple[int, str]]:
     return [(row.person_id, sealed_people.name_of(row.person) or sealed_people.email_of(row.person)) for row in rows]
 
 
-def _left(row: Breach, now: Any) -> tuple[str, int]:
+def _left(row: Breach, now: datetime) -> tuple[str, int]:
     """(told, none, left or late, hours): where it stands with the 72 hours."""
     if row.told_authority:
         return "told", 0

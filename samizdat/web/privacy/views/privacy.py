@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.models import List, Subscriber
 from samizdat.core.mail.address import BadAddress
 from samizdat.privacy import actions, legal_documents, retention_rules, subject_access
 from samizdat.privacy.errors import PrivacyError
@@ -40,7 +41,7 @@ def _fixed() -> dict[str, Any]:
     }
 
 
-def _list(request: DeskRequest, list_id: int) -> Any:
+def _list(request: DeskRequest, list_id: int) -> List:
     try:
         return queries.list_by_id(request.organization, list_id)
     except AudienceError:
@@ -115,7 +116,7 @@ def _file(text: str, name: str, kind: str) -> HttpResponse:
 # -- one reader -------------------------------------------------------------------------------------------------
 
 
-def _numbered(request: DeskRequest, number: int) -> Any:
+def _numbered(request: DeskRequest, number: int) -> Subscriber:
     subscriber = queries.subscriber_numbered(request.organization, number)
     if subscriber is None:
         raise Http404

@@ -1,5 +1,6 @@
 """Asking again: how strong and old the consent of a list is, who is asked, and what becomes of who does not answer."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -23,7 +24,7 @@ from samizdat.web.privacy.forms.privacy import DeadlineForm
 from samizdat.web.request import DeskRequest
 
 
-def _list(request: DeskRequest, list_id: int) -> Any:
+def _list(request: DeskRequest, list_id: int) -> List:
     try:
         return queries.list_by_id(request.organization, list_id)
     except AudienceError:
@@ -50,34 +51,34 @@ def renewal(request: DeskRequest, list_id: int) -> HttpResponse:
     )
 
 
-def _newest(list_: List) -> Any:
+def _newest(list_: List) -> Renewal | None:
     rows = Renewal.objects.select_related("organization", "list", "tag", "letter", "reminder").filter(list=list_)
     return rows.order_by("-pk").first()
 
 
-def _step(request: DeskRequest, list_: List, newest: Any, form: DeadlineForm, now: Any) -> HttpResponse:
-    step, how = request.POST.get("step", ""), {"now": now, "by": request.person}
+def _step(request: DeskRequest, list_: List, newest: Renewal | None, form: DeadlineForm, now: datetime) -> HttpResponse:
+    step, by = request.POST.get("step", ""), request.person
     if step == "count":
-        actions.count_consent(list_, **how)
+        actions.count_consent(list_, now=now, by=by)
         return go(request, "renewal", list_.id)
     if newest is None:
         raise Http404
     if step == "choose":
         pairs = [tuple(pair.split("-", 1)) for pair in request.POST.getlist("group") if "-" in pair]
-        actions.choose(newest, [(pair[0], pair[1]) for pair in pairs], **how)
+        actions.choose(newest, [(pair[0], pair[1]) for pair in pairs], now=now, by=by)
     elif step == "ask":
-        letter = actions.begin_asking(newest, form.cleaned_data["deadline"], **how)
+        letter = actions.begin_asking(newest, form.cleaned_data["deadline"], now=now, by=by)
         return go(request, "campaign", letter.pk)
     elif step == "remind":
-        return go(request, "campaign", actions.remind(newest, **how).pk)
+        return go(request, "campaign", actions.remind(newest, now=now, by=by).pk)
     elif step in ("move", "back", "close"):
-        {"move": actions.move_out, "back": actions.take_back, "close": actions.close}[step](newest, **how)
+        {"move": actions.move_out, "back": actions.take_back, "close": actions.close}[step](newest, now=now, by=by)
     else:
         raise Http404
     return go(request, "renewal", list_.id)
 
 
-def _page(list_: List, newest: Any, form: DeadlineForm, now: Any) -> dict[str, Any]:
+def _page(list_: List, newest: Renewal | None, form: DeadlineForm, now: datetime) -> dict[str, Any]:
     page: dict[str, Any] = {"list": list_, "name": queries.name_of(list_), "renewal": newest, "form": form}
     page["state"] = newest.state if newest else "closed"
     if newest is None:

@@ -169,7 +169,7 @@ def set_up(request: DeskRequest) -> HttpResponse:
     return render(request, "web/set_up.html", {"form": form}, status=422 if form.errors else 200)
 
 
-def _begin(form: SetUpForm) -> Any:
+def _begin(form: SetUpForm) -> Person | None:
     """The organization and its first admin; None when the form was refused."""
     answers, now = form.cleaned_data, timezone.now()
     if not hmac.compare_digest(answers["code"].strip().lower().encode(), first_run.code().encode()):

@@ -14,10 +14,13 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.consistency import compared
+from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.queries import CampaignRow
 from samizdat.delivery import queries as delivery
 from samizdat.delivery.engine import rewound_database
+from samizdat.delivery.queries import RouteRow
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
 from samizdat.web import labels, read_limits
@@ -57,7 +60,7 @@ def home(request: DeskRequest) -> HttpResponse:
     return render(request, "web/home.html", facts)
 
 
-def _went_out(row: Any) -> bool:
+def _went_out(row: CampaignRow) -> bool:
     """Somebody got it, or might have: one that was taken back in time is no letter of ours."""
     campaign = row.campaign
     return bool(campaign.state != "cancelled" or campaign.frozen != campaign.cancelled)
@@ -67,7 +70,7 @@ def _when(row: Any) -> Any:
     return row.campaign.not_before or row.campaign.released or row.campaign.changed
 
 
-def _lead(needs: list[dict[str, str]], routes: Any, going: Any, fenced: bool) -> str:
+def _lead(needs: list[dict[str, str]], routes: list[RouteRow], going: list[CampaignRow], fenced: bool) -> str:
     """The day in two or three sentences: what is stuck, how much needs somebody, what goes out."""
     number = len(needs)
     needed = ngettext("%(n)s thing needs somebody.", "%(n)s things need somebody.", number) % {"n": count(number)}
@@ -142,7 +145,9 @@ def _foreign(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
     return [_need("stop", _("The database runs something that is not ours"), text)]
 
 
-def _needs(request: DeskRequest, routes: Any, going: Any, ended: Any, now: datetime) -> list[dict[str, str]]:
+def _needs(
+    request: DeskRequest, routes: list[RouteRow], going: list[CampaignRow], ended: list[CampaignRow], now: datetime
+) -> list[dict[str, str]]:
     """What cannot go on without a person, the worst first."""
     organization, items = request.organization, []
     if organization.sending_locked:
@@ -178,13 +183,13 @@ def _needs(request: DeskRequest, routes: Any, going: Any, ended: Any, now: datet
     items += pending_changes.needs(request)
     items += exports.needs(request)
     items += reminders.needs(request)
-    for row in audience.imports(organization)[:5]:
-        if row.state in ("found", "stopped"):
+    for run in audience.imports(organization)[:5]:
+        if run.state in ("found", "stopped"):
             title = _("An import waits for you")
             text = (
-                _("It was read and nothing was changed yet.") if row.state == "found" else _("It was stopped half way.")
+                _("It was read and nothing was changed yet.") if run.state == "found" else _("It was stopped half way.")
             )
-            items.append(_need("care", title, text, address(organization, "import", row.pk), _("Go on")))
+            items.append(_need("care", title, text, address(organization, "import", run.pk), _("Go on")))
     return sorted(items, key=lambda need: need["kind"] != "stop")
 
 
@@ -244,7 +249,7 @@ def _unsure(organization: Organization, row: Any) -> list[dict[str, str]]:
     return [_need("care", title, text, address(organization, "report", campaign.pk), _("Decide"))]
 
 
-def _promises(organization: Organization, lists: Any, routes: Any) -> list[tuple[str, str, str]]:
+def _promises(organization: Organization, lists: list[ListView], routes: list[RouteRow]) -> list[tuple[str, str, str]]:
     """The five, always in this order, each with its newest fact: shape, name, fact."""
     subscribed = sum(view.totals.get("subscribed", 0) for view in lists)  # As the page of lists has it, list by list.
     live = sum(route.state == "live" for route in routes)
@@ -268,7 +273,9 @@ def _promises(organization: Organization, lists: Any, routes: Any) -> list[tuple
     ]
 
 
-def _first_steps(request: DeskRequest, lists: Any, routes: Any, has_letters: bool) -> list[dict[str, Any]]:
+def _first_steps(
+    request: DeskRequest, lists: list[ListView], routes: list[RouteRow], has_letters: bool
+) -> list[dict[str, Any]]:
     """What a new house still needs, in order; empty once it has all of it."""
     organization, admin = request.organization, request.role == "admin"
     people = sum(view.total for view in lists)

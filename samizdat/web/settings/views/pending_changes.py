@@ -1,5 +1,6 @@
 """Changes that wait for another admin, or for a day: approved or stopped with one press."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -36,7 +37,7 @@ def waiting_changes(request: DeskRequest) -> HttpResponse:
     return render(request, "web/changes.html", facts)
 
 
-def _facts(request: DeskRequest, row: PendingChange, now: Any, may: bool) -> dict[str, Any]:
+def _facts(request: DeskRequest, row: PendingChange, now: datetime, may: bool) -> dict[str, Any]:
     return {
         "row": row,
         "what": pending_changes.sentence_of(row),
@@ -49,7 +50,7 @@ def _facts(request: DeskRequest, row: PendingChange, now: Any, may: bool) -> dic
     }
 
 
-def untold(row: Any, now: Any) -> str:
+def untold(row: pending_changes.HeldRow, now: datetime) -> str:
     """Whose mailboxes refuse to be told of a change, or of an export that is held; "" where it is not known so."""
     if not pending_changes.is_refused(row, now):
         return ""
@@ -62,7 +63,7 @@ def untold(row: Any, now: Any) -> str:
     return text % {"who": ", ".join(map(sealed_people.name_of, people_))}
 
 
-def _notice(request: DeskRequest, rows: list[PendingChange], now: Any) -> None:
+def _notice(request: DeskRequest, rows: list[PendingChange], now: datetime) -> None:
     """Where no mail told another admin, this page does."""
     for row in rows:
         pending_changes.notice(row, request.person, now)

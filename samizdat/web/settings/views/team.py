@@ -15,7 +15,7 @@ from django.utils.translation import override
 from samizdat.accounts import actions, locking, pending_changes, queries, sealed_people, sign_out
 from samizdat.accounts.backend import is_her_password
 from samizdat.accounts.errors import AccountError
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import Organization, PendingChange
 from samizdat.accounts.password_queues import QueueFull
 from samizdat.accounts.throttle import Throttled
 from samizdat.vault import keyring
@@ -166,7 +166,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     ]
 
 
-def _say(request: DeskRequest, waiting: Any, done: str) -> None:
+def _say(request: DeskRequest, waiting: PendingChange | None, done: str) -> None:
     if waiting:
         waits(request, waiting)
     else:
