@@ -23,7 +23,7 @@ from samizdat.portability.write import ExportRequest
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused
 from samizdat.vault.source import InstanceSource
-from samizdat.worker.queue import tasks
+from samizdat.worker.queue import task_wrappers, tasks
 from tests.conftest import NOW, TODAY
 from tests.portability.test_export import BY_PASSPHRASE
 from tests.web.conftest import make_person, signed_in
@@ -148,7 +148,7 @@ def test_one_that_breaks_again_and_again_stops_says_so_and_goes_on_when_asked(
     with monkeypatch.context() as broken:
         broken.setattr("samizdat.portability.restore.bring_upload", lambda *_a, **_k: 1 / 0)
         while row.pk in actions.resumable(timezone.now()):
-            with pytest.raises(tasks.TaskFailed):
+            with pytest.raises(task_wrappers.TaskFailed):
                 tasks.run_import.call(row.pk)
     row.refresh_from_db()
     assert row.state == "stopped" and "broke off five times" in page(harbour, vera, row)

@@ -10,8 +10,8 @@ from samizdat.audience import consistency
 from samizdat.audience.models import Subscription
 from samizdat.events import queries
 from samizdat.events.actions import detail_of, record
-from samizdat.worker.queue import tasks
 from samizdat.worker.schedule import consistency_check, scheduler
+from samizdat.worker.stopping import stopping
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +90,7 @@ def test_it_goes_on_in_the_next_round_where_it_was(
 def test_a_stopping_process_leaves_it_for_the_next(
     lantern: Any, readers: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.stopping, "is_set", lambda: True)
+    monkeypatch.setattr(stopping, "is_set", lambda: True)
     consistency_check.compare(NOW)
     assert told(lantern, consistency_check.CHECKED) == []
 

@@ -16,8 +16,8 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.queries import token_state
 from samizdat.vault import keyring
 from samizdat.worker.inbox import unsubscribes
-from samizdat.worker.queue import tasks
 from samizdat.worker.schedule import event_handlers, expire_signups, scheduler
+from samizdat.worker.stopping import stopping
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import say, status
 
@@ -101,9 +101,9 @@ def test_many_are_forgotten_in_pages_and_a_stop_leaves_the_rest(
     monkeypatch.setattr(pages, "PAGE", 2)
     for number in range(5):
         ask(lantern, thursday, f"reader{number}")
-    monkeypatch.setattr(tasks.stopping, "is_set", iter([False, True]).__next__)
+    monkeypatch.setattr(stopping, "is_set", iter([False, True]).__next__)
     assert expire_signups.forget(LATER) == 2
-    monkeypatch.setattr(tasks.stopping, "is_set", lambda: False)
+    monkeypatch.setattr(stopping, "is_set", lambda: False)
     assert expire_signups.forget(LATER) == 3
     assert expire_signups.forget(LATER) == 0
     assert expire_signups.forget in scheduler.SLOW.values()

@@ -8,7 +8,7 @@ from django.db import connection
 
 from samizdat.delivery.engine.heartbeat import STUCK
 from samizdat.worker.processes import background
-from samizdat.worker.queue import tasks
+from samizdat.worker.stopping import stopping
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def _moving(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(background, name, background.ProgressWatch())
     background.watch.pulse.move()
     yield
-    tasks.stopping.clear()
+    stopping.clear()
 
 
 def _time_passes(motion: background.ProgressWatch) -> None:
@@ -32,7 +32,7 @@ def test_a_worker_gives_no_sign_of_life_while_one_of_its_loops_hangs(loop: str) 
     def hangs() -> None:
         if started.is_set():
             again.set()
-            tasks.stopping.set()
+            stopping.set()
         started.set()
         go_on.wait(60)
 

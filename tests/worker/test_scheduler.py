@@ -14,8 +14,9 @@ from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.worker.processes import background
-from samizdat.worker.queue import enqueue, tasks
+from samizdat.worker.queue import enqueue, task_wrappers, tasks
 from samizdat.worker.schedule import scheduler
+from samizdat.worker.stopping import stopping
 from tests.conftest import NOW, TODAY
 from tests.worker.conftest import Instance, until
 
@@ -56,7 +57,7 @@ class TestTick:
 
     def test_a_stopping_process_begins_no_further_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
         done: list[str] = []
-        monkeypatch.setattr(tasks.stopping, "is_set", lambda: True)
+        monkeypatch.setattr(stopping, "is_set", lambda: True)
         scheduler.tick(NOW, {"a": lambda _now: done.append("x")})
         assert done == []
 
@@ -89,7 +90,7 @@ class TestEmbedded:
 
         monkeypatch.setattr(actions, "run_import", broken)
         enqueue.ring(tasks.run_import, 7)
-        with pytest.raises(tasks.TaskFailed) as failed:
+        with pytest.raises(task_wrappers.TaskFailed) as failed:
             tasks.run_import.call(7)
         assert "ada" not in str(failed.value) and "ValueError in test_scheduler.py" in str(failed.value)
         row = DBTaskResult.objects.get()
@@ -224,7 +225,7 @@ def test_a_second_bell_for_a_row_that_this_process_is_at_does_nothing() -> None:
     begun: list[int] = []
     going_on, may_end = threading.Event(), threading.Event()
 
-    @tasks.alone
+    @task_wrappers.alone
     def work(number: int) -> None:
         begun.append(number)
         going_on.set()

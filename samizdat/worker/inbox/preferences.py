@@ -30,7 +30,7 @@ from samizdat.vault import keyring
 from samizdat.worker.inbox import fundraising_consent, unsubscribes
 from samizdat.worker.inbox.inbox import LEAVING, TURNS, OpenedEnvelope, batch, given_up, in_batches, sort_in
 from samizdat.worker.inbox.unsubscribes import Unsubscribe, all_proven, leave_appeals
-from samizdat.worker.queue.tasks import stopping
+from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
 

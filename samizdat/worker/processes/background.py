@@ -20,9 +20,11 @@ from samizdat.publicdb.role_guard import PublicRoleGuard
 from samizdat.worker.inbox import signups
 from samizdat.worker.mail import waiting_mail
 from samizdat.worker.processes import metrics
-from samizdat.worker.queue import enqueue, remote_checks, tasks
+from samizdat.worker.queue import enqueue, remote_checks
 from samizdat.worker.queue.procrastinate_worker import STOP_SECONDS, run_engine
+from samizdat.worker.queue.task_wrappers import quiet
 from samizdat.worker.schedule import scheduler
+from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
 
@@ -234,7 +236,7 @@ def run_signups() -> None:
 
 
 def _every_second(name: str, round_: Callable[[], object], motion: ProgressWatch | None = None) -> None:
-    while not tasks.stopping.is_set():
+    while not stopping.is_set():
         began = time.monotonic()
         if motion is not None:
             motion.move()
@@ -242,7 +244,7 @@ def _every_second(name: str, round_: Callable[[], object], motion: ProgressWatch
         with _reported(name):
             close_old_connections()
             round_()
-        tasks.stopping.wait(max(0.05, QUICK_SECONDS - (time.monotonic() - began)))
+        stopping.wait(max(0.05, QUICK_SECONDS - (time.monotonic() - began)))
 
 
 @contextlib.contextmanager
@@ -256,7 +258,7 @@ def _reported(name: str) -> Iterator[None]:
 
 
 def run_worker(alive: Callable[[], object] = lambda: None) -> None:
-    """The whole worker process, until tasks.stopping is set. alive: called as long as all loops move."""
+    """The whole worker process, until stopping is set. alive: called as long as all loops move."""
     for motion in (intake_motion, signups_motion):
         motion.move()
     loops = [threading.Thread(target=loop, daemon=True) for loop in (run_intake, run_clock, run_signups)]
@@ -268,7 +270,7 @@ def run_worker(alive: Callable[[], object] = lambda: None) -> None:
     for thread in (*loops, threading.Thread(target=_show_life, args=(alive,), daemon=True)):
         thread.start()
     if connection.vendor == "postgresql":
-        run_engine(["default"], ENGINE_THREADS, tasks.stopping, lambda: watch.number, periodic=True)
+        run_engine(["default"], ENGINE_THREADS, stopping, lambda: watch.number, slow_round)
     else:
         _run_embedded()
     deadline = time.monotonic() + STOP_SECONDS
@@ -276,8 +278,13 @@ def run_worker(alive: Callable[[], object] = lambda: None) -> None:
         thread.join(max(0.0, deadline - time.monotonic()))
 
 
+@quiet
+def slow_round() -> None:
+    scheduler.tick(dbclock.now(), scheduler.SLOW)
+
+
 def _show_life(alive: Callable[[], object]) -> None:
-    while not tasks.stopping.wait(QUICK_SECONDS):
+    while not stopping.wait(QUICK_SECONDS):
         if is_moving():
             alive()
 
@@ -290,7 +297,7 @@ def _run_embedded() -> None:
 
     enqueue.ring_again()
     changes = database_changes.DatabaseChanges()
-    while not tasks.stopping.is_set():
+    while not stopping.is_set():
         with _reported("The task engine"):
             if changes.has_news() and DBTaskResult.objects.ready().exists():
                 Worker(
@@ -304,4 +311,4 @@ def _run_embedded() -> None:
                     excluded_queue_names=[],
                 ).run()
                 continue
-        tasks.stopping.wait(QUICK_SECONDS)
+        stopping.wait(QUICK_SECONDS)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from samizdat import logs, processes, sandbox
+from samizdat.worker.stopping import stopping
 
 KEYS_VARIABLE, PULSE_VARIABLE = "SAMIZDAT_KEYS_FD", "SAMIZDAT_PULSE_FD"
 # Seconds a child has after TERM or after its supervisor's death; then it ends without ceremony.
@@ -145,9 +146,8 @@ class LifeSign:
 def _work(_role: str, _descriptor: int | None) -> int:
     _open_house(with_django_secret=True)
     from samizdat.worker.processes.background import run_worker
-    from samizdat.worker.queue import tasks
 
-    _on_term(tasks.stopping.set)
+    _on_term(stopping.set)
     run_worker(LifeSign())
     return 0
 

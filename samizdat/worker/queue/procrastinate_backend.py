@@ -1,6 +1,7 @@
 """Django's Tasks over procrastinate, for PostgreSQL: any machine's worker may take a task, and a bell that is rung
 in a transaction rings when that commits."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import close_old_connections, transaction
@@ -62,15 +63,12 @@ def run(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     """What procrastinate calls. Only tasks of ours are run, whatever a row of its table says."""
     if not path.startswith("samizdat."):
         raise ValueError("This task is not one of ours.")
+    call(import_string(path).call, *args, **kwargs)
+
+
+def call(work: Callable[..., None], *args: Any, **kwargs: Any) -> None:
     close_old_connections()  # Its threads live on between tasks, and so do their connections.
     try:
-        import_string(path).call(*args, **kwargs)
+        work(*args, **kwargs)
     finally:
         close_old_connections()
-
-
-def tick(timestamp: int) -> None:
-    """What procrastinate calls every ten seconds, on one machine. The time it names is a machine's, so nobody asks."""
-    from samizdat.worker.queue import tasks
-
-    run(tasks.tick.module_path, [], {})

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from samizdat import dbclock
 from samizdat.delivery.sql import ENDED_ENGINES, SET_ENGINE
 from samizdat.logs import where_it_broke
+from samizdat.worker.queue.procrastinate_backend import TASK_NAME, TICK_NAME, call, run
 
 log = logging.getLogger("samizdat.worker")
 
@@ -34,11 +35,15 @@ _GONE = f"SELECT j.id FROM procrastinate_jobs j WHERE j.status = 'doing' AND j.w
 
 
 def run_engine(
-    queues: list[str], at_a_time: int, stopping: threading.Event, mine: Callable[[], int | None], periodic: bool = False
+    queues: list[str],
+    at_a_time: int,
+    stopping: threading.Event,
+    mine: Callable[[], int | None],
+    slow_round: Callable[[], None] | None = None,
 ) -> None:
-    """Takes tasks until `stopping` is set. mine: the number of this process's worker row. Blocks; starts anew when the
-    database was away."""
-    app = _app(periodic)
+    """Takes tasks until `stopping` is set. mine: the number of this process's worker row; slow_round: what is called
+    every ten seconds, on one machine. Blocks; starts anew when the database was away."""
+    app = _app(slow_round)
     while not stopping.is_set():
         try:
             asyncio.run(_until_stopped(app, queues, at_a_time, stopping, mine))
@@ -47,17 +52,19 @@ def run_engine(
         stopping.wait(1.0)
 
 
-def _app(periodic: bool) -> Any:
+def _app(slow_round: Callable[[], None] | None) -> Any:
     from procrastinate.contrib.django import app
-
-    from samizdat.worker.queue.procrastinate_backend import TASK_NAME, TICK_NAME, run, tick
 
     if TASK_NAME not in app.tasks:
         app.task(name=TASK_NAME)(run)
-    if TICK_NAME not in app.tasks:
+    if slow_round and TICK_NAME not in app.tasks:
+
+        def tick(timestamp: int) -> None:
+            """The time it names is a machine's, so nobody asks."""
+            call(slow_round)
+
         task = app.task(name=TICK_NAME, queue="default", queueing_lock=TICK_NAME, lock=TICK_NAME)(tick)
-        if periodic:
-            app.periodic(cron=EVERY_TEN_SECONDS)(task)
+        app.periodic(cron=EVERY_TEN_SECONDS)(task)
     return app
 
 

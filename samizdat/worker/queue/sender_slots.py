@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
+from django.tasks import task
 
 from samizdat.delivery.engine.heartbeat import BEAT
 from samizdat.delivery.models import Chunk, Worker
-from samizdat.worker.queue import enqueue, tasks
+from samizdat.worker.queue import enqueue
+from samizdat.worker.queue.task_wrappers import quiet
 
 # Seconds a sender keeps a slot before others may have it.
 HOLD = 60.0
@@ -51,7 +53,7 @@ class SenderSlots:
             until = time.monotonic() + HOLD
             while self._remains(edition):
                 if time.monotonic() >= until:
-                    enqueue.ring(tasks.send, edition, slot)
+                    enqueue.ring(send, edition, slot)
                     return
                 if self._stopping.wait(LOOK):
                     return
@@ -69,6 +71,14 @@ class SenderSlots:
 
 # This process's, where it is a sender.
 here: SenderSlots | None = None
+
+
+@task(queue_name="senders")
+@quiet
+def send(edition: int, slot: int) -> None:
+    """A sender sends chunks of this edition for a minute at most. Senders alone listen to this queue."""
+    if here is not None:
+        here.hold(edition, slot)
 
 
 def remains(edition: int) -> bool:
@@ -98,5 +108,5 @@ def place(_now: datetime) -> int:
     for edition, chunks in rows:
         for slot in range(min(max(1, alive), -(-chunks // CHUNKS_A_SLOT))):
             if (edition, slot) not in begun:
-                count += enqueue.ring(tasks.send, edition, slot)
+                count += enqueue.ring(send, edition, slot)
     return count

@@ -15,7 +15,7 @@ from samizdat.audience.actions import settle_again
 from samizdat.audience.consistency import CHECKED, DIFFER, MEND, check_page, tell
 from samizdat.events import queries
 from samizdat.events.kinds import EventKind
-from samizdat.worker.queue import tasks
+from samizdat.worker.stopping import stopping
 
 __all__ = ["CHECKED", "DIFFER", "MEND", "compare"]
 
@@ -63,7 +63,7 @@ def _go_on(organization: Organization, wish: int, released: int, now: datetime, 
         going = _going[organization.id] = _Going(today, wish, released)
     after: int | None = going.after
     while after is not None:
-        if tasks.stopping.is_set() or time.monotonic() > until:
+        if stopping.is_set() or time.monotonic() > until:
             return False
         page, after = check_page(organization, going.after, now)
         going.subscribers += page.subscribers

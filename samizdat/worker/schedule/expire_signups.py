@@ -10,14 +10,14 @@ from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
-from samizdat.worker.queue import tasks
 from samizdat.worker.schedule.daily import SECONDS
+from samizdat.worker.stopping import stopping
 
 
 def forget(now: datetime) -> int:
     """Goes on with what is due, for SECONDS at most; how many sign-ups were forgotten."""
     until, forgotten = time.monotonic() + SECONDS, 0
-    while not tasks.stopping.is_set() and time.monotonic() <= until:
+    while not stopping.is_set() and time.monotonic() <= until:
         page = forget_unconfirmed(now)
         if page is None:
             break

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from samizdat.audience.models import List
 from samizdat.privacy.actions import retain_slice
-from samizdat.worker.queue import tasks
 from samizdat.worker.schedule.daily import SECONDS, Daily
+from samizdat.worker.stopping import stopping
 
 _going = Daily()
 
@@ -16,7 +16,7 @@ def keep_no_longer(now: datetime) -> tuple[int, int]:
     until, erased, folded = time.monotonic() + SECONDS, 0, 0
 
     def stop() -> bool:
-        return tasks.stopping.is_set() or time.monotonic() > until
+        return stopping.is_set() or time.monotonic() > until
 
     def step(list_: List, after: int) -> int | None:
         """A chunk of 500 deliveries or 500 people."""

@@ -33,6 +33,7 @@ from samizdat.worker.inbox import clicks, preferences, reconsent
 from samizdat.worker.publishing import compare, publish, repair
 from samizdat.worker.queue import enqueue, sender_slots, tasks
 from samizdat.worker.schedule import consistency_check, event_handlers, expire_signups, retention
+from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
 
@@ -100,29 +101,29 @@ def bulk_work(now: datetime) -> None:
 
 def follow(now: datetime) -> None:
     """A flood of events is followed up in one go, unless the process is to stop."""
-    while not tasks.stopping.is_set() and event_handlers.follow(now) >= event_handlers.MANY:
+    while not stopping.is_set() and event_handlers.follow(now) >= event_handlers.MANY:
         continue
 
 
 def removed_fields(now: datetime) -> None:
-    audience.clear_removed(now, CLEARING, tasks.stopping.is_set)
+    audience.clear_removed(now, CLEARING, stopping.is_set)
 
 
 def removed_tags(now: datetime) -> None:
-    audience.clear_removed_tags(CLEARING, tasks.stopping.is_set)
+    audience.clear_removed_tags(CLEARING, stopping.is_set)
 
 
 def readable_fields(now: datetime) -> None:
-    audience.follow_readable(now, CLEARING, tasks.stopping.is_set)
+    audience.follow_readable(now, CLEARING, stopping.is_set)
 
 
 def odd_addresses(now: datetime) -> None:
-    data_quality.scan(now, LOOKING, tasks.stopping.is_set)
+    data_quality.scan(now, LOOKING, stopping.is_set)
 
 
 def link_chain(now: datetime) -> None:
     for _ in range(CHAIN_SLICES):
-        if tasks.stopping.is_set() or chain.append() == 0:
+        if stopping.is_set() or chain.append() == 0:
             return
 
 
@@ -220,7 +221,7 @@ def tick(now: datetime, steps: dict[str, Deed] | None = None) -> list[str]:
     failed: dict[str, str] = {}
     done = []
     for name, step in (FIRST | QUICK | SLOW if steps is None else steps).items():
-        if tasks.stopping.is_set():
+        if stopping.is_set():
             break
         try:
             at = now if steps is None else dbclock.now()
