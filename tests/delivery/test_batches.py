@@ -185,13 +185,13 @@ def test_a_sender_that_was_taken_for_dead_sends_nothing_of_its_chunk(
 def test_with_a_full_disk_or_without_its_database_a_sender_feeds_nothing_more(why: str) -> None:
     full, backlog = why == "full", (MOST_BACKLOG + 1) * (why == "backlog")
     sender: Any = SimpleNamespace(
-        closing=False, turns=lambda: True, journal=SimpleNamespace(full=full), recorder=SimpleNamespace(backlog=backlog)
+        closing=False, claimer=None, journal=SimpleNamespace(full=full), recorder=SimpleNamespace(backlog=backlog)
     )
-    feeder = Claimer(sender)
+    claimer = Claimer(sender, lambda: True, lambda _lane: None)
     asked: list[Any] = []
-    feeder._next_slice = asked.append  # type: ignore[assignment]
-    feeder._serve(SimpleNamespace(active=object(), organization=1))  # type: ignore[arg-type]
+    claimer._next_slice = asked.append  # type: ignore[assignment]
+    claimer._serve(SimpleNamespace(active=object(), organization=1))  # type: ignore[arg-type]
     assert not asked
     sender.journal.full, sender.recorder.backlog = False, 0
-    feeder._serve(SimpleNamespace(active=object(), organization=1))  # type: ignore[arg-type]
+    claimer._serve(SimpleNamespace(active=object(), organization=1))  # type: ignore[arg-type]
     assert asked

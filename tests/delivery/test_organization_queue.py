@@ -21,15 +21,15 @@ from samizdat.delivery.message_values import Recipient
 OLD, YOUNG = 5.5, 4.0
 
 
-class Feeder:
-    """Keeps what is given back to it."""
+class Inbox:
+    """Of the claimer: keeps what is given back to it."""
 
     def __init__(self) -> None:
         self.returned: deque[tuple[Claim, int]] = deque()
         self.wake = threading.Event()
         self.condemned: list[tuple[Any, ...]] = []
 
-    def want(self, lane: OrganizationQueue) -> None: ...
+    def want(self, organization: int) -> None: ...
 
     def condemn(self, *what: Any) -> None:
         self.condemned.append(what)
@@ -66,14 +66,16 @@ def route(number: int, barred: frozenset[str] = frozenset()) -> Any:
 @pytest.fixture
 def lane() -> Any:
     """With one route."""
-    lane = OrganizationQueue(1, SimpleNamespace(feeder=Feeder(), closing=False))  # type: ignore[arg-type]
+    sender: Any = SimpleNamespace(claimer=Inbox(), closing=False)
+    limiter: Any = None
+    lane = OrganizationQueue(1, sender, limiter)
     lane.runs = [route(1)]
     lane.active = lane.runs[0]
     return lane
 
 
-def feeder(lane: OrganizationQueue) -> Any:
-    return lane.sender.feeder
+def inbox(lane: OrganizationQueue) -> Any:
+    return lane.sender.claimer
 
 
 @pytest.mark.parametrize("barring", [False, True])
@@ -82,7 +84,7 @@ def test_a_slice_that_waited_too_long_is_asked_about_again_and_not_sent(lane: Or
     lane.slices.extend([piece(OLD, 1, 2), piece(YOUNG, 3)])
     found = lane.next_item(lane.runs[0])
     assert found is not None and found.addressed.number == 3
-    assert feeder(lane).numbers == [1, 2]
+    assert inbox(lane).numbers == [1, 2]
 
 
 @pytest.mark.parametrize("barring", [False, True])
@@ -93,7 +95,7 @@ def test_what_came_back_and_waited_too_long_is_not_sent_before_the_next_tick_eit
     lane.runs[0].own.extend([item(1, OLD), item(2, YOUNG)])
     found = lane.next_item(lane.runs[0])
     assert found is not None and found.addressed.number == 2
-    assert feeder(lane).numbers == [1]
+    assert inbox(lane).numbers == [1]
 
 
 def test_what_waits_while_a_route_is_slow_is_given_back_in_time(lane: OrganizationQueue) -> None:
@@ -101,7 +103,7 @@ def test_what_waits_while_a_route_is_slow_is_given_back_in_time(lane: Organizati
     # What came back from another route may be older than what stands before it.
     lane.runs[0].own.extend([item(4, OLD), item(5, YOUNG), item(6, OLD)])
     lane.tick()
-    assert sorted(feeder(lane).numbers) == [1, 2, 4, 6]
+    assert sorted(inbox(lane).numbers) == [1, 2, 4, 6]
     assert [one.addressed.number for one in lane.runs[0].own] == [5]
 
 
@@ -109,7 +111,7 @@ def test_what_a_route_sent_back_is_asked_about_again_before_its_next_try(lane: O
     for place, age in enumerate((YOUNG, OLD)):
         heapq.heappush(lane._again, (time.monotonic() - 1, place, lane.runs[0], item(place, age)))
     lane.tick()
-    assert feeder(lane).numbers == [1]
+    assert inbox(lane).numbers == [1]
     assert [one.addressed.number for one in lane.runs[0].own] == [0]
 
 
@@ -121,7 +123,7 @@ def test_of_a_campaign_that_is_paused_nothing_more_leaves_whatever_it_waits_for(
         (time.monotonic() + 60, place, lane.runs[0], item(5 + place, 0, (paused, other)[place])) for place in (0, 1)
     ]
     lane.drop(1)
-    assert sorted(feeder(lane).numbers) == [1, 3, 5]
+    assert sorted(inbox(lane).numbers) == [1, 3, 5]
     left = [one.addressed.number for piece in lane.slices for one in piece.items]
     left += [one.addressed.number for one in lane.runs[0].own] + [one.addressed.number for *_, one in lane._again]
     assert left == [2, 4, 6]
@@ -144,7 +146,7 @@ class Down(SimpleNamespace):
 def test_a_route_that_is_condemned_takes_nothing_more(lane: OrganizationQueue) -> None:
     run: Any = Down(id=1, refused=set(), accepted=3, strikes=0, open=True)
     lane.condemn(run, RouteVerdict("dead", "suspended"))
-    assert not run.open and len(feeder(lane).condemned) == 1
+    assert not run.open and len(inbox(lane).condemned) == 1
 
 
 def test_what_a_busy_relay_sends_back_a_few_times_is_no_try_of_theirs(lane: OrganizationQueue) -> None:

@@ -20,7 +20,7 @@ UNMAKEABLE = outcomes.NUMBERS["unmakeable"]
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A chunk of ours. The feeder alone writes `rest` and `sliced`, the event loop alone `resolved`."""
+    """A chunk of ours. The claimer alone writes `rest` and `sliced`, the event loop alone `resolved`."""
 
     chunk: int
     retry: bool

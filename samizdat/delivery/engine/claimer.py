@@ -1,4 +1,4 @@
-"""The feeder: claims chunks, asks consent for every slice, keeps an eye on campaigns and routes. A thread of its own.
+"""Claims chunks, asks consent for every slice, keeps an eye on campaigns and routes. A thread of its own.
 
 Its database connection is the one that holds this sender's lock on PostgreSQL, and every slice is read over it: when
 the connection is gone, nothing more is fed (design.md, 6.3).
@@ -8,8 +8,9 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import DatabaseError, connections
 
@@ -21,7 +22,6 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.crypto import seal
 from samizdat.core.mail import ledger, outcome, rate
 from samizdat.core.mail.ledger import JournalNews
-from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery import clock_jumps, copied_installation, sql
 from samizdat.delivery.actions import copied_installation as fencing
 from samizdat.delivery.actions import due, rate_budgets, route_refusals, routes, wait_reasons
@@ -32,14 +32,12 @@ from samizdat.delivery.engine.heartbeat import Heartbeat
 from samizdat.delivery.engine.organization_queue import OrganizationQueue
 from samizdat.delivery.engine.rate_limiter import RateLimiter
 from samizdat.delivery.engine.results import SendResult
-from samizdat.delivery.engine.route_rejections import DeferredProvider, ReplyQuestion, WatchedReplies
+from samizdat.delivery.engine.route_rejections import WatchedReplies
+from samizdat.delivery.engine.sender_context import ReplyQuestion, SenderContext
 from samizdat.delivery.models import Worker
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
-
-if TYPE_CHECKING:
-    from samizdat.delivery.engine.sender import Sender
 
 log = logging.getLogger("samizdat.sender")
 
@@ -61,22 +59,20 @@ _UNMAKEABLE = outcome.NUMBERS["unmakeable"]
 
 
 class Claimer:
-    """Runs in its own thread; `want`, `condemn`, `returned` and `wake` are for the event loop."""
+    """Runs in its own thread."""
 
-    def __init__(self, sender: "Sender") -> None:
+    def __init__(
+        self, sender: SenderContext, turns: Callable[[], bool], add_lane: Callable[[OrganizationQueue], None]
+    ) -> None:
+        """turns: does the event loop turn? add_lane: called there with each new one."""
         self._sender = sender
-        self.wake = threading.Event()
+        self._inbox = sender.claimer
+        self._add_lane = add_lane
         self.ready = threading.Event()
         self.finish = threading.Event()
-        self.returned: deque[tuple[Claim, int]] = deque()
-        self.recovered: deque[int] = deque()
-        self.must_wait: deque[int] = deque()
-        self.worker: Worker | None = None
-        self.pacer = RateLimiter(sender)
-        self.pulse = Heartbeat("sender", sender.turns)
-        self._wanted: deque[OrganizationQueue] = deque()
+        self.limiter = RateLimiter(sender)
+        self.pulse = Heartbeat("sender", turns)
         self._wanting: dict[int, OrganizationQueue] = {}
-        self._condemned: deque[tuple[OrganizationQueue, int, RouteVerdict, frozenset[str]]] = deque()
         self._lanes: dict[int, OrganizationQueue] = {}
         self._claims: dict[int, list[Claim]] = {}
         self._editions: dict[int, list[int]] = {}
@@ -90,14 +86,11 @@ class Claimer:
         self._domains: dict[tuple[int, str], rate_budgets.WarmUp] = {}
         self._domain_back: dict[int, int] = {}  # Drawn for a domain, and not sent: given back with the next draw.
         self._idle: set[int] = set()  # Editions that had no chunk ready when they were asked last.
-        self._put_off: deque[tuple[OrganizationQueue, DeferredProvider]] = deque()
-        self._asked: deque[tuple[OrganizationQueue, ReplyQuestion]] = deque()
-        self._accepted: deque[tuple[int, bytes]] = deque()
         self._watched: dict[int, dict[int, frozenset[bytes]]] = {}  # By organization, as its lane has them.
         self._known_refusing: dict[int, object] = {}
         self._fresh: set[tuple[int, tuple[int, ...]]] = set()  # Keys that were looked at since the last look around.
         self._untaken = rate.IntakeBacklog[int]()
-        self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="claimer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -109,34 +102,6 @@ class Claimer:
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
 
-    # -- from the event loop ----------------------------------------------------------------------------------------
-
-    def want(self, lane: OrganizationQueue) -> None:
-        """This lane has room for a slice."""
-        self._wanted.append(lane)
-        self.wake.set()
-
-    def condemn(
-        self, lane: OrganizationQueue, route: int, verdict: RouteVerdict, domains: frozenset[str] = frozenset()
-    ) -> None:
-        """domains: the verdict means letters from these alone."""
-        self._condemned.append((lane, route, verdict, domains))
-        self.wake.set()
-
-    def put_off(self, lane: OrganizationQueue, what: DeferredProvider) -> None:
-        """A mailbox provider refuses us."""
-        self._put_off.append((lane, what))
-        self.wake.set()
-
-    def ask_others(self, lane: OrganizationQueue, what: ReplyQuestion) -> None:
-        """Refusals wait: whose are they, when nobody else is to be sent anything, or with those of other senders?"""
-        self._asked.append((lane, what))
-
-    def accepted_elsewhere(self, edition: int, provider: bytes) -> None:
-        """A mailbox provider accepted an email that refused others of other senders."""
-        self._accepted.append((edition, provider))
-        self.wake.set()
-
     # -- the thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -144,8 +109,8 @@ class Claimer:
             self._begin()
             while not self.finish.is_set():
                 self._work()
-                self.wake.wait(max(0.0, self._next_tick - time.monotonic()))
-                self.wake.clear()
+                self._inbox.wake.wait(max(0.0, self._next_tick - time.monotonic()))
+                self._inbox.wake.clear()
             self._wind_up()
         except Exception as error:
             log.exception("The sender stops feeding (%s).", type(error).__name__)
@@ -161,27 +126,27 @@ class Claimer:
         locks.check_sessions()
         fencing.look(self._sender.clock())
         self._guard = copied_installation.CopyGuard()
-        self.worker = worker = self.pulse.begin("worker")
+        self._sender.worker = worker = self.pulse.begin("worker")
         self._look_at_clock()
         rewound_database.catch_up(self._sender.clock())
         recovery.recover_dead(self._sender.clock(), mine=worker.pk)
         rewound_database.wait_for_others(self._sender.stop.is_set)
-        self._sender.begin_records(worker.journal, ledger.Header(bytes(worker.boot), worker.pk, bytes(worker.folder)))
+        self._sender.begin_records(worker)
         self.ready.set()
 
     def _work(self) -> None:
         self.pulse.move()
         self._take_back()
-        self.pacer.work()
+        self.limiter.work()
         self._write_condemned()
         self._write_put_off()
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + TICK
             if self._changes.has_news() or self.at_work:
                 self._tick()
-        while self._wanted:
-            lane = self._wanted.popleft()
-            self._wanting[lane.organization] = lane
+        while self._inbox.wanted:
+            organization = self._inbox.wanted.popleft()
+            self._wanting[organization] = self._lanes[organization]
         for lane in list(self._wanting.values()):
             self._serve(lane)
         self._close_claims()
@@ -263,9 +228,9 @@ class Claimer:
         claim.untouched -= min(len(numbers), claim.untouched)
         opened = claim.opened
         checked = time.monotonic()
-        assert self.worker is not None
+        assert self._sender.worker is not None
         rows = [row_id(opened.organization, number) for number in numbers]
-        mark = claim.chunk, self.worker.pk, claim.size, claim.untouched
+        mark = claim.chunk, self._sender.worker.pk, claim.size, claim.untouched
         # A second try is hers by itself, as the first one was, whatever she chose since.
         round = -1 if claim.retry else opened.round
         fed = sql.feed(*mark, opened.edition, opened.organization, opened.list_id, opened.appeal, round, rows)
@@ -299,7 +264,7 @@ class Claimer:
 
     def _claim(self, lane: OrganizationQueue, edition: int) -> Claim | None:
         """A chunk of one campaign; None when it has none that is ready, or others are placed at it."""
-        assert self.worker is not None
+        assert self._sender.worker is not None
         if not self._sender.placed(edition):
             return None
         self._guard.check()
@@ -307,7 +272,7 @@ class Claimer:
             self._editions[lane.organization].remove(edition)
             return None
         most = CHUNKS_AT_SPEED if lane.rate > AT_SPEED else 1
-        rows = sql.claim_chunks(edition, self.worker.pk, self._sender.clock(), most)
+        rows = sql.claim_chunks(edition, self._sender.worker.pk, self._sender.clock(), most)
         claims = [self._open_claim(lane, edition, *row) for row in rows]
         return next((claim for claim in claims if claim is not None), None)
 
@@ -316,8 +281,8 @@ class Claimer:
     ) -> Claim | None:
         opened = self._open(edition, variant)
         if opened is None:  # Paused: the chunk is given back.
-            assert self.worker is not None
-            sql.close_chunks([chunk], self.worker.pk)
+            assert self._sender.worker is not None
+            sql.close_chunks([chunk], self._sender.worker.pk)
             return None
         numbers = list(ledger.unpack_numbers(blob))
         if retry or reported:
@@ -348,8 +313,8 @@ class Claimer:
         return key in self._fresh
 
     def _take_back(self) -> None:
-        while self.returned:
-            claim, number = self.returned.popleft()
+        while self._inbox.returned:
+            claim, number = self._inbox.returned.popleft()
             claim.sliced -= 1
             self._not_sent(claim, 1)
             if not claim.closing:
@@ -383,7 +348,7 @@ class Claimer:
         due.retry_due(now)
         due.finish_cancelled(now)
         routes.wake_due(now)
-        recovery.recover_dead(now, mine=self.worker.pk if self.worker else None)
+        recovery.recover_dead(now, mine=self._sender.worker.pk if self._sender.worker else None)
         self._settle(now)
         self._look_at_intake()
         self._look_at_campaigns(now)
@@ -395,7 +360,7 @@ class Claimer:
         """Was it set? What routes remember of it is read anew."""
         dbclock.sync()
         if clock_jumps.look(self._sender.clock(), dbclock.ticks()):
-            self.pacer.forget()
+            self.limiter.forget()
             for lane in self._lanes.values():
                 self._sender.call(lane.forget_slowed)
 
@@ -423,8 +388,8 @@ class Claimer:
         for row in rows:
             by_organization.setdefault(row["organization_id"], []).append(row)
         for organization in by_organization.keys() - self._lanes.keys():
-            self._lanes[organization] = OrganizationQueue(organization, self._sender)
-            self._sender.call(self._sender.lanes.append, self._lanes[organization])
+            self._lanes[organization] = OrganizationQueue(organization, self._sender, self.limiter)
+            self._sender.call(self._add_lane, self._lanes[organization])
         for organization, lane in self._lanes.items():
             self._look_at_lane(organization, lane, by_organization.get(organization, []), now)
 
@@ -469,7 +434,7 @@ class Claimer:
         for edition, name in held.items():
             if edition not in sending or (lane.barring and lane.way_for(name) is None):
                 self._let_go(lane, edition)
-        self.pacer.tick(organization, lane, bool(sending), now)
+        self.limiter.tick(lane, bool(sending), now)
         self._mind_standstill(organization, lane)
 
     def _mind_standstill(self, organization: int, lane: OrganizationQueue) -> None:
@@ -481,38 +446,40 @@ class Claimer:
             self._let_go(lane)
 
     def _write_condemned(self) -> None:
-        while self._condemned:
-            lane, route, verdict, domains = self._condemned.popleft()
+        while self._inbox.condemned:
+            organization, route, verdict, domains = self._inbox.condemned.popleft()
             routes.condemn(route, verdict, self._sender.clock(), domains)
-            self._known_routes.pop(lane.organization, None)
-            self._sender.call(lane.confirmed, route, domains)
+            self._known_routes.pop(organization, None)
+            self._sender.call(self._lanes[organization].confirmed, route, domains)
             self._next_tick = 0.0
-        while self.recovered:
-            routes.clear_reason(self.recovered.popleft())
-        while self.must_wait:
-            routes.wait_from_now_on(self.must_wait.popleft(), self._sender.clock())
+        while self._inbox.recovered:
+            routes.clear_reason(self._inbox.recovered.popleft())
+        while self._inbox.must_wait:
+            routes.wait_from_now_on(self._inbox.must_wait.popleft(), self._sender.clock())
 
     def _write_put_off(self) -> None:
-        while self._put_off:
-            lane, what = self._put_off.popleft()
+        while self._inbox.deferred_providers:
+            organization, what = self._inbox.deferred_providers.popleft()
             route_refusals.put_off(what.edition, what.provider, what.reply, what.alike, self._sender.clock())
-            self._sender.call(lane.refusing.written, what.edition, what.provider)
+            self._sender.call(self._lanes[organization].refusing.written, what.edition, what.provider)
             self._next_tick = 0.0
 
     def _settle(self, now: datetime) -> None:
         """Where nobody else of a campaign is to be sent anything, what waits to be understood is decided."""
-        assert self.worker is not None
-        others = bool(self._asked or self._accepted) and route_refusals.others_of(self.worker.pk)
-        while self._accepted:
-            route_refusals.accepted_elsewhere(*self._accepted.popleft(), self.worker.pk)
-        while self._asked:
-            lane, what = self._asked.popleft()
+        assert self._sender.worker is not None
+        mine = self._sender.worker.pk
+        others = bool(self._inbox.asked or self._inbox.accepted) and route_refusals.others_of(mine)
+        while self._inbox.accepted:
+            route_refusals.accepted_elsewhere(*self._inbox.accepted.popleft(), mine)
+        while self._inbox.asked:
+            organization, what = self._inbox.asked.popleft()
+            lane = self._lanes[organization]
             self._write_put_off()  # Before our rows go: whoever misses them has to find what came of them.
             settles = what.settles and self._has_nothing_else(lane, what, now)
             if not others:
                 together = route_refusals.MergedRefusals(settles=settles)
             else:
-                together = route_refusals.count_together(what.edition, self.worker.pk, what.held, settles=settles)
+                together = route_refusals.count_together(what.edition, mine, what.held, settles=settles)
             for provider in together.accepted:
                 self._sender.call(lane.refusing.believe, what.edition, provider)
             for provider, words, count in together.put_off:
@@ -523,7 +490,11 @@ class Claimer:
     def _has_nothing_else(self, lane: OrganizationQueue, what: ReplyQuestion, now: datetime) -> bool:
         claims = [claim for claim in self._claims.get(lane.organization, []) if claim.opened.edition == what.edition]
         unanswered = sum(claim.sliced - claim.resolved + len(claim.rest) for claim in claims)
-        return unanswered == what.waiting and not self.returned and not route_refusals.anybody_else(what.edition, now)
+        return (
+            unanswered == what.waiting
+            and not self._inbox.returned
+            and not route_refusals.anybody_else(what.edition, now)
+        )
 
     def _look_at_refusing(
         self, organization: int, lane: OrganizationQueue, editions: list[int], now: datetime
@@ -539,10 +510,9 @@ class Claimer:
 
     def _watch_others(self, organization: int, lane: OrganizationQueue, editions: list[int]) -> None:
         """Whose refusals do other senders hold? What such a provider accepts from here is news to them."""
-        assert self.worker is not None
-        by_edition = (
-            route_refusals.held_elsewhere(editions, self.worker.pk) if route_refusals.others_of(self.worker.pk) else {}
-        )
+        assert self._sender.worker is not None
+        mine = self._sender.worker.pk
+        by_edition = route_refusals.held_elsewhere(editions, mine) if route_refusals.others_of(mine) else {}
         if self._watched.get(organization, {}) != by_edition:
             self._watched[organization] = by_edition
             digest = route_refusals.digests(Organization.objects.get(pk=organization)) if by_edition else None
@@ -565,7 +535,7 @@ class Claimer:
         self._take_back()
         self._write_condemned()
         self._write_put_off()
-        self.pacer.end()
+        self.limiter.end()
         for domain in self._domains.values():
             if back := self._domain_back.pop(domain.id, 0):
                 rate_budgets.draw_for_domain(domain, 0, back, self._sender.clock())
@@ -573,10 +543,10 @@ class Claimer:
             for claim in claims:
                 self._sender.recorder.close_chunk(claim.chunk)
         clean = self._sender.recorder.stop(patience=2.0)
-        if clean and self.worker is not None:
+        if clean and self._sender.worker is not None:
             now = self._sender.clock()
             self.pulse.end()  # A heartbeat that was due now would find itself taken for dead.
-            Worker.objects.filter(pk=self.worker.pk).update(ended=now)
+            Worker.objects.filter(pk=self._sender.worker.pk).update(ended=now)
             self._finish_campaigns(now)
         self._sender.journal.close(keep=not clean)
 

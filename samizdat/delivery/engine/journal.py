@@ -2,7 +2,7 @@
 
 What is stored in a mapped file outlives the process that stored it, so a kill loses nothing; fdatasync in a thread of
 its own narrows what a power cut can take. Mapped and not written: a system call lets go of the interpreter for every
-message, and the loop then waits behind the feeder (10 us instead of 0.2).
+message, and the loop then waits behind the claimer (10 us instead of 0.2).
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """One organization's traffic, on the event loop: checked slices go out by the first route that lives.
 
-Nothing here touches the database. The feeder brings slices and the state of routes; results go to the recorder.
+Nothing here touches the database. The claimer brings slices and the state of routes; results go to the recorder.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import itertools
 import math
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samizdat.core.crypto import seal
 from samizdat.core.mail import outcome as outcomes
@@ -27,13 +27,12 @@ from samizdat.delivery.engine.batches import (
     RouteRejections,
 )
 from samizdat.delivery.engine.edition_loader import RouteInfo
+from samizdat.delivery.engine.rate_limiter import RateLimiter
 from samizdat.delivery.engine.results import SendResult
 from samizdat.delivery.engine.route_rejections import QueueRefusals
 from samizdat.delivery.engine.route_worker import MOST_STRIKES, RouteRun
+from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.message_values import Recipient, date_text
-
-if TYPE_CHECKING:
-    from samizdat.delivery.engine.sender import Sender
 
 # So often the same message is put back because of the route before it becomes an ordinary deferral of hers.
 MOST_TOSSES = 4
@@ -44,9 +43,10 @@ _THROTTLED = outcomes.NUMBERS["throttled"]
 class OrganizationQueue:
     """One organization's slices and routes."""
 
-    def __init__(self, organization: int, sender: "Sender") -> None:
+    def __init__(self, organization: int, sender: SenderContext, limiter: RateLimiter) -> None:
         self.organization = organization
         self.sender = sender
+        self.limiter = limiter
         self.slices: deque[MessageBatch] = deque()
         self.runs: list[RouteRun] = []
         self.leaving: list[RouteRun] = []  # Closed or replaced, with something still in flight.
@@ -141,10 +141,10 @@ class OrganizationQueue:
         if self.barring:
             few = self._rate * 0.03
             self._fed = frozenset(piece.claim.opened.domain for piece in self.slices if len(piece.items) > few)
-            self.sender.feeder.wake.set()
+            self.sender.claimer.wake.set()
         if not self._asked:
             self._asked = True
-            self.sender.feeder.want(self)
+            self.sender.claimer.want(self.organization)
 
     def receive(self, piece: MessageBatch | None) -> None:
         """A checked slice. None: asked again when there is more to do."""
@@ -168,8 +168,8 @@ class OrganizationQueue:
         self.pump()
 
     def _open(self, piece: MessageBatch) -> None:
-        """Opens the blobs and addresses the letters. Here and not in the feeder: two threads that both compute take the
-        interpreter from each other. Whose blob does not open cannot be written to, and holds nobody else up.
+        """Opens the blobs and addresses the letters. Here and not in the claimer: two threads that both compute take
+        the interpreter from each other. Whose blob does not open cannot be written to, and holds nobody else up.
         """
         opener, letterer = piece.claim.opened.opener, piece.claim.opened.letterer
         try:
@@ -195,10 +195,10 @@ class OrganizationQueue:
             return []
 
     def give_back(self, items: Any) -> None:
-        """Unsent and unbegun: to the feeder, which asks for consent again before they return."""
+        """Unsent and unbegun: to the claimer, which asks for consent again before they return."""
         for item in items:
-            self.sender.feeder.returned.append((item.claim, item.addressed.number))
-        self.sender.feeder.wake.set()
+            self.sender.claimer.returned.append((item.claim, item.addressed.number))
+        self.sender.claimer.wake.set()
 
     def drop(self, edition: int) -> None:
         """The campaign is paused, cancelled or fenced: nothing more of it leaves."""
@@ -271,7 +271,7 @@ class OrganizationQueue:
         self.sender.recorder.tell(result, item.generation)
         claim.resolved += 1
         if claim.resolved == claim.sliced and not claim.rest:
-            self.sender.feeder.wake.set()
+            self.sender.claimer.wake.set()
 
     def came_back(self, run: RouteRun, item: BatchItem, outcome: Outcome) -> None:
         """Refused because of the route: not a try of hers. By the next route, or by this one a little later."""
@@ -368,7 +368,7 @@ class OrganizationQueue:
             self.leaving.append(run)
 
     def condemn(self, run: RouteRun, verdict: RouteVerdict) -> None:
-        """The route is down: said to the feeder, which writes it down, and no message is blamed for it.
+        """The route is down: said to the claimer, which writes it down, and no message is blamed for it.
 
         Where our set-up is wrong, it is down for the domains that it was said of, and others go on.
         """
@@ -382,13 +382,13 @@ class OrganizationQueue:
         run.strikes = 0 if run.accepted else run.strikes + 1
         run.accepted = 0
         run.thanked = False
-        self.sender.feeder.condemn(self, run.id, verdict)
+        self.sender.claimer.condemn(self.organization, run.id, verdict)
 
     def _bar(self, run: RouteRun, verdict: RouteVerdict) -> None:
         domains = frozenset(run.refused)
         run.unwritten |= domains
         run.barred |= domains
-        self.sender.feeder.condemn(self, run.id, verdict, domains)
+        self.sender.claimer.condemn(self.organization, run.id, verdict, domains)
 
     def confirmed(self, route: int, domains: frozenset[str] = frozenset()) -> None:
         """Written down: what the rows say counts from now on."""
@@ -424,7 +424,7 @@ class OrganizationQueue:
                 if run.starved:
                     break
             elif run.info.state == "throttled" or (run.unconfirmed and not run.open):
-                # Unconfirmed: the feeder tells within half a second whether this one waits or is dead.
+                # Unconfirmed: the claimer tells within half a second whether this one waits or is dead.
                 waiting = True
                 if run.unconfirmed or self._comes_back_soon(run):
                     break
@@ -476,7 +476,7 @@ class OrganizationQueue:
                 self.changed()
             if run.open and run.accepted and run.info.reason and not run.thanked:
                 run.thanked = True
-                self.sender.feeder.recovered.append(run.id)
+                self.sender.claimer.recovered.append(run.id)
             self._give_back_old(run, now)
         while self.slices and now - self.slices[0].checked > SLICE_SECONDS:
             self.give_back(self.slices.popleft().items)

@@ -4,7 +4,7 @@ what is for a provider that was put off waits, as deferred, until a person lifts
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from samizdat.core.mail import outcome as outcomes
 from samizdat.core.mail import refusals
@@ -14,9 +14,7 @@ from samizdat.core.mail.refusals import RefusalGroup, Refusals
 from samizdat.delivery.actions.route_refusals import HeldReplies
 from samizdat.delivery.engine.batches import BatchItem
 from samizdat.delivery.engine.results import HELD
-
-if TYPE_CHECKING:
-    from samizdat.delivery.engine.organization_queue import OrganizationQueue
+from samizdat.delivery.engine.sender_context import DeferredProvider, ReplyQuestion, SenderContext
 
 # Seconds between two questions whether anything else of a campaign is to be sent.
 ASK = 0.5
@@ -24,24 +22,6 @@ ASK = 0.5
 _PROVIDER = outcomes.NUMBERS["provider"]
 # What is no mailbox provider's word: the sending route cannot carry this one email.
 _OF_THE_ROUTE = ("utf8", "size", "unmakeable")
-
-
-class DeferredProvider(NamedTuple):
-    """A mailbox provider that refuses us in a campaign, for the feeder to write down."""
-
-    edition: int
-    provider: str
-    reply: Deferred | Refused
-    alike: int  # So many of them.
-
-
-class ReplyQuestion(NamedTuple):
-    """What waits of an edition in one lane, for the feeder to compare with what waits with other senders."""
-
-    edition: int
-    waiting: int
-    held: list[HeldReplies]
-    settles: bool  # Nothing else of it is to be sent here.
 
 
 class WatchedReplies(NamedTuple):
@@ -56,10 +36,33 @@ class _RejectedItem(NamedTuple):
     route: int
 
 
+class RefusedQueue(Protocol):
+    """What is asked of the lane: engine/organization_queue."""
+
+    organization: int
+    sender: SenderContext
+
+    def book(
+        self,
+        item: BatchItem,
+        news: JournalNews,
+        answer: int,
+        code: int = 0,
+        route: int | None = None,
+        wait: int = 0,
+        text: str = "",
+        put_off: bool = False,
+    ) -> None: ...
+
+    def give_back(self, items: Any) -> None: ...
+
+    def at_hand(self) -> set[int]: ...
+
+
 class QueueRefusals:
     """Refusals of one lane's campaigns. Nothing of it outlives the process: whoever waits here is tried again."""
 
-    def __init__(self, lane: "OrganizationQueue") -> None:
+    def __init__(self, lane: RefusedQueue) -> None:
         self._lane = lane
         self._of: dict[int, Refusals] = {}  # By edition.
         self._put_off: dict[int, frozenset[str]] = {}  # By edition: providers, as the database has them.
@@ -112,7 +115,7 @@ class QueueRefusals:
         digest = self._watched.digest(provider)
         if digest in self._watched.providers[edition]:
             self._watched.providers[edition] -= {digest}
-            self._lane.sender.feeder.accepted_elsewhere(edition, digest)
+            self._lane.sender.claimer.accepted_elsewhere(edition, digest)
 
     @property
     def any_waits(self) -> bool:
@@ -147,8 +150,8 @@ class QueueRefusals:
         self._unwritten.setdefault(edition, set()).add(group.provider)
         self._hold(group)
         self._hold_of(edition, group.provider)
-        self._lane.sender.feeder.put_off(
-            self._lane, DeferredProvider(edition, group.provider, group.outcome, group.count)
+        self._lane.sender.claimer.put_off(
+            self._lane.organization, DeferredProvider(edition, group.provider, group.outcome, group.count)
         )
 
     def _hold_of(self, edition: int, provider: str) -> None:
@@ -171,7 +174,7 @@ class QueueRefusals:
                 group.count = max(group.count, count)
                 self._put_provider_off(edition, mine.take(group))
 
-    # -- from the feeder --------------------------------------------------------------------------------------------
+    # -- from the claimer --------------------------------------------------------------------------------------------
 
     def set_put_off(self, put_off: dict[int, frozenset[str]], believed: Mapping[int, frozenset[str]]) -> None:
         """As the database has it now. Where another sender found it, what waits here waits with the others."""
@@ -192,7 +195,7 @@ class QueueRefusals:
             self._unwritten.pop(edition, None)
 
     def ask(self) -> None:
-        """Is anything else of these campaigns to be sent? The feeder knows, and calls `settle` where nothing is."""
+        """Is anything else of these campaigns to be sent? The claimer knows, and calls `settle` where nothing is."""
         now = time.monotonic()
         if not self._of or now < self._next_ask:
             return
@@ -200,8 +203,8 @@ class QueueRefusals:
         busy = self._lane.at_hand()
         for edition, mine in list(self._of.items()):
             held = [HeldReplies(group.provider, like(group.outcome), group.count, group.limit) for group in mine.groups]
-            self._lane.sender.feeder.ask_others(
-                self._lane, ReplyQuestion(edition, len(mine), held, edition not in busy)
+            self._lane.sender.claimer.ask_others(
+                self._lane.organization, ReplyQuestion(edition, len(mine), held, edition not in busy)
             )
             if not mine:
                 del self._of[edition]

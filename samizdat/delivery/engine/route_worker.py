@@ -7,19 +7,19 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from samizdat.core.content.message import Unmakeable
 from samizdat.core.mail import ledger, rate
 from samizdat.core.mail import outcome as outcomes
 from samizdat.core.mail.ledger import JournalNews, JournalRecord, news_of
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome, Refused, RouteVerdict, Unsure
-from samizdat.delivery.engine.batches import UNMAKEABLE, BatchItem
+from samizdat.delivery.engine.batches import UNMAKEABLE, BatchItem, MessageBatch
 from samizdat.delivery.engine.edition_loader import RouteInfo
+from samizdat.delivery.engine.rate_limiter import RateLimiter
+from samizdat.delivery.engine.route_rejections import QueueRefusals
+from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.plugins import Message, RouteDown
-
-if TYPE_CHECKING:
-    from samizdat.delivery.engine.organization_queue import OrganizationQueue
 
 log = logging.getLogger("samizdat.sender")
 
@@ -35,15 +35,58 @@ LATELY = 60.0
 _ACCEPTED = outcomes.NUMBERS["accepted"]
 
 
+class RouteQueue(Protocol):
+    """What a route asks of its lane: engine/organization_queue."""
+
+    sender: SenderContext
+    limiter: RateLimiter
+    refusing: QueueRefusals
+    slices: deque[MessageBatch]
+    active: "RouteRun | None"
+    date: str
+
+    @property
+    def rate(self) -> float: ...
+
+    def has_slices_for(self, run: "RouteRun") -> bool: ...
+
+    def next_item(self, run: "RouteRun") -> BatchItem | None: ...
+
+    def another(self, item: BatchItem, run: "RouteRun") -> "RouteRun | None": ...
+
+    def came_back(self, run: "RouteRun", item: BatchItem, outcome: Outcome) -> None: ...
+
+    def book(
+        self,
+        item: BatchItem,
+        news: JournalNews,
+        answer: int,
+        code: int = 0,
+        route: int | None = None,
+        wait: int = 0,
+        text: str = "",
+        put_off: bool = False,
+        held: bool = False,
+    ) -> None: ...
+
+    def forget_s(self, item: BatchItem) -> None: ...
+
+    def put_off(self, item: BatchItem, seconds: float) -> None: ...
+
+    def condemn(self, run: "RouteRun", verdict: RouteVerdict) -> None: ...
+
+    def changed(self) -> None: ...
+
+
 class RouteRun:
     """A route at work: the feed that its transport takes messages from."""
 
-    def __init__(self, lane: "OrganizationQueue", info: RouteInfo) -> None:
+    def __init__(self, lane: RouteQueue, info: RouteInfo) -> None:
         self.lane = lane
         self.info = info
         self.id = info.id
         self.open = info.state == "live"
-        self.unconfirmed = False  # Condemned here, and the feeder has not written it down yet.
+        self.unconfirmed = False  # Condemned here, and the claimer has not written it down yet.
         self.barred = info.barred  # Sending domains that its provider does not accept.
         self.unwritten: frozenset[str] = frozenset()  # Of those: barred here, and not written down yet.
         self.refused: set[str] = set()  # Domains that an answer was about since it began to carry.
@@ -98,8 +141,8 @@ class RouteRun:
     def must_wait(self) -> None:
         """Its server dies when more follows: from now on, and for other senders and the next ones too."""
         self.learned_to_wait = True
-        self.lane.sender.feeder.must_wait.append(self.id)
-        self.lane.sender.feeder.wake.set()
+        self.lane.sender.claimer.must_wait.append(self.id)
+        self.lane.sender.claimer.wake.set()
 
     # -- the feed ---------------------------------------------------------------------------------------------------
 
@@ -196,10 +239,10 @@ class RouteRun:
         if not meter.asked and time.monotonic() >= meter.not_before:
             meter.asked = True
             back, meter.lost = meter.lost, 0
-            self.lane.sender.feeder.pacer.want(self, back)
+            self.lane.limiter.want(self, back)
 
     def granted(self, drawn: rate.DrawnRate, offset: float) -> None:
-        """What the feeder has drawn. offset: the time of the house minus our monotonic clock."""
+        """What the claimer has drawn. offset: the time of the house minus our monotonic clock."""
         meter = self._meter
         assert meter is not None
         if drawn.count:
@@ -216,7 +259,7 @@ class RouteRun:
     def _hand_back(self) -> None:
         """What was drawn and not used is free for other senders, and for tomorrow."""
         if self._meter is not None and (unused := self._meter.empty()):
-            self.lane.sender.feeder.pacer.back(self, unused)
+            self.lane.limiter.back(self, unused)
 
     def leased(self, connections: int | None, senders: int) -> None:
         """So many connections are ours. None: they were given up, because nothing went out for a while."""
@@ -236,7 +279,7 @@ class RouteRun:
     def _connect(self) -> None:
         if not self._connecting:
             self._connecting = True
-            self.lane.sender.feeder.pacer.connect(self)
+            self.lane.limiter.connect(self)
 
     def _put_off(self, item: BatchItem) -> bool:
         """Is it not her provider's turn? Then she is tried again later, and nobody behind her waits."""
@@ -269,7 +312,7 @@ class RouteRun:
         state = rate.slow_down(known.state if known else None, self._seen(provider), moment, outcome.wait or 0)
         if known is None or state != known.state:
             self.set_slowed(provider, state)
-            self.lane.sender.feeder.pacer.complain(self, provider, state)
+            self.lane.limiter.complain(self, provider, state)
         return True
 
     def _seen(self, provider: int) -> float:
@@ -293,7 +336,7 @@ class RouteRun:
         if wronged := [provider for provider, turns in self.slowed.items() if turns.state.at >= late]:
             for provider in wronged:
                 del self.slowed[provider]
-            self.lane.sender.feeder.pacer.forgive(self, wronged)
+            self.lane.limiter.forgive(self, wronged)
         self._complaints.clear()
 
     # -- answers ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The sender process: one event loop for the routes, a feeder and a recorder beside it."""
+"""The sender process: one event loop for the routes, a claimer and a recorder beside it."""
 
 import asyncio
 import contextlib
@@ -14,14 +14,12 @@ from django.db import InterfaceError, OperationalError, connection, connections
 
 from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
-from samizdat.core.mail import ledger
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.actions import due as clocks
 from samizdat.delivery.engine.claimer import Claimer
-from samizdat.delivery.engine.journal import Journal
 from samizdat.delivery.engine.locks import FileLock, check_sessions, sender_lock
 from samizdat.delivery.engine.organization_queue import OrganizationQueue
-from samizdat.delivery.engine.result_writer import ResultWriter
+from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import status
 from samizdat.logs import where_it_broke
@@ -42,7 +40,7 @@ LOOK = 0.3
 TAKE_UP = 1.0
 # So often a sender is begun anew for somebody who waits, until she is told.
 MOST_FAILURES = 4
-# CPython hands the interpreter to another thread every 5 ms; the feeder's short queries would wait that long each time.
+# CPython hands the interpreter to another thread every 5 ms; the claimer's short queries would wait so long each time.
 SWITCH = 0.0005
 
 
@@ -67,9 +65,6 @@ def unwatched(_worker: int | None) -> None:
 class Sender:
     """Sends everything that is due until `stop` is set. Made and run in one thread."""
 
-    journal: Journal
-    recorder: ResultWriter
-
     def __init__(
         self,
         stop: threading.Event,
@@ -77,18 +72,12 @@ class Sender:
         placed: Callable[[int], bool] = everywhere,
         alive: Callable[[int | None], None] = unwatched,
     ) -> None:
-        """placed: may chunks of this edition be claimed here? alive: called as long as loop and feeder both move."""
-        self.stop = stop
-        self.clock = clock
-        self.placed = placed
+        """placed: may chunks of this edition be claimed here? alive: called as long as loop and claimer both move."""
+        self._context = SenderContext(stop, clock, placed)
         self._alive = alive
         self._turned = time.monotonic()
-        self.closing = False
-        self.lanes: list[OrganizationQueue] = []
-        self.feeder = Claimer(self)
-        self._error: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._called = asyncio.Event()
+        self._lanes: list[OrganizationQueue] = []
+        self._claimer = Claimer(self._context, self._turns, self._lanes.append)
 
     def run(self) -> None:
         """Raises SenderFailed when it could not go on."""
@@ -99,91 +88,68 @@ class Sender:
                 runner.run(self._main())
         finally:
             sys.setswitchinterval(interval)
-        if self._error is not None:
-            raise SenderFailed("The sender stopped: " + type(self._error).__name__) from self._error
+        if self._context.error is not None:
+            raise SenderFailed("The sender stopped: " + type(self._context.error).__name__) from self._context.error
 
-    # -- from the feeder's thread -----------------------------------------------------------------------------------
-
-    def call(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Run something on the event loop, soon."""
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # The loop has ended: nothing is in flight any more.
-                self._loop.call_soon_threadsafe(self._do, function, *arguments)
-
-    def _do(self, function: Callable[..., None], *arguments: Any) -> None:
-        self._called.set()
-        function(*arguments)
-
-    def begin_records(self, name: str, header: ledger.Header) -> None:
-        self.journal = Journal(name, header)
-        assert self.feeder.worker is not None
-        self.recorder = ResultWriter(self.journal, self.clock, self.feeder.worker.pk)
-
-    def fail(self, error: BaseException) -> None:
-        self._error = error
-        self.stop.set()
-
-    def turns(self) -> bool:
+    def _turns(self) -> bool:
         """Does the event loop turn?"""
         return time.monotonic() - self._turned < STILL
 
-    # -- the event loop ---------------------------------------------------------------------------------------------
-
     async def _main(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.feeder.start()
-        while not self.feeder.ready.is_set():
+        self._context.loop = asyncio.get_running_loop()
+        self._claimer.start()
+        while not self._claimer.ready.is_set():
             self._live()
             await asyncio.sleep(BEAT)
-        if not hasattr(self, "recorder"):
+        if not hasattr(self._context, "recorder"):
             return
-        while not self.stop.is_set():
+        while not self._context.stop.is_set():
             self._beat()
             await self._pause()
         await self._close()
 
     async def _pause(self) -> None:
-        if self.feeder.at_work or any(lane.in_flight for lane in self.lanes):
+        if self._claimer.at_work or any(lane.in_flight for lane in self._lanes):
             await asyncio.sleep(BEAT)
             return
-        self._called.clear()
+        self._context.called.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._called.wait(), REST)
+            await asyncio.wait_for(self._context.called.wait(), REST)
 
     def _live(self) -> None:
         self._turned = time.monotonic()
-        if self.feeder.pulse.moves:
-            self._alive(self.feeder.worker.pk if self.feeder.worker else None)
+        if self._claimer.pulse.moves:
+            self._alive(self._context.worker.pk if self._context.worker else None)
 
     def _beat(self) -> None:
         self._live()
-        self.journal.tend()
-        for lane in self.lanes:
+        self._context.journal.tend()
+        for lane in self._lanes:
             lane.tick()
 
     async def _close(self) -> None:
         """Take nothing more, let what is in flight finish, write it down."""
-        self.closing = True
+        self._context.closing = True
         until = time.monotonic() + PATIENCE
         while True:
-            for lane in self.lanes:
+            for lane in self._lanes:
                 lane.close()
-            tasks = [task for lane in self.lanes for task in lane.in_flight]
+            tasks = [task for lane in self._lanes for task in lane.in_flight]
             left = until - time.monotonic()
             if not tasks or left <= 0:
                 break
             await asyncio.wait(tasks, timeout=min(left, BEAT))
-            self.journal.flush()
+            self._context.journal.flush()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # What the feeder has sent us meanwhile goes back to it.
-        for lane in self.lanes:
+        await asyncio.sleep(0)  # What the claimer has sent us meanwhile goes back to it.
+        for lane in self._lanes:
             lane.close()
-        self.journal.flush()
-        self.feeder.finish.set()
-        self.feeder.wake.set()
-        while self.feeder.alive:
+        self._context.journal.flush()
+        self._claimer.finish.set()
+        self._context.claimer.wake.set()
+        while self._claimer.alive:
             await asyncio.sleep(BEAT / 5)
 
 

@@ -33,7 +33,7 @@ CHUNKS_A_SLOT = 2
 
 
 class SenderSlots:
-    """The slots of this process's sender. Tasks hold them; the feeder asks by calling."""
+    """The slots of this process's sender. Tasks hold them; the claimer asks by calling."""
 
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
