@@ -19,17 +19,20 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import ab_test, translations
-from samizdat.campaigns.brand import look_of
+from samizdat.campaigns.content import content_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
 from samizdat.campaigns.models import Approval, Campaign
 from samizdat.campaigns.queries import CampaignRow
-from samizdat.campaigns.templates.layout_store import source_for
 from samizdat.core import segment
 from samizdat.core.content.problems import SENTENCES
+from samizdat.core.content.render import Content
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
+
+# In place of a person's number: who made the digest, and nobody edited it since.
+DIGEST = 0
 
 
 class NotApproved(CampaignError):
@@ -53,15 +56,15 @@ class ApprovalStatus:
 
 
 def bond_of(campaign: Campaign) -> str:
-    """A digest of all that a yes is given to: what is written, its frame, and whom it goes to.
+    """A digest of all that a yes is given to: what is written, all that the letter is made from besides (its frame,
+    the stand-ins of fields, the names and addresses in it), and whom it goes to.
 
     Not the number of people: readers come and go, and consent is looked at for each of them anyhow.
     """
+    draft = draft_of(campaign)
     payload = {
-        "draft": asdict(draft_of(campaign)),
-        "template": source_for(campaign),
-        "look": asdict(look_of(campaign.organization)),
-        "language": campaign.language,
+        "draft": asdict(draft),
+        "content": _bound(content_of(campaign, draft)),
         "list": campaign.list_id,
         "tag": campaign.tag_id,
         "segment": _segment(campaign),
@@ -73,6 +76,12 @@ def bond_of(campaign: Campaign) -> str:
     if versions := translations.bound(campaign):
         payload["languages"] = versions
     return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+
+
+def _bound(content: Content) -> dict[str, Any]:
+    """A field without a stand-in says nothing, so a new one asks nobody again."""
+    said = {tag: text for tag, text in content.fields.items() if text}
+    return asdict(content) | {"fields": said}
 
 
 def _segment(campaign: Campaign) -> Any:
@@ -87,9 +96,7 @@ def standing(campaign: Campaign) -> ApprovalStatus:
     row = Approval.objects.select_related("asked_by").filter(campaign=campaign).first()
     if row is None:
         return ApprovalStatus("none")
-    keys = keyring.keys(campaign.organization)
-    # Who agreed, when and to what: of one seal, since whoever writes the database would agree for somebody else.
-    given = open_json(keys, bytes(row.yes_sealed), "approval", "yes", campaign.pk)
+    given = _yes(campaign, row)
     by = Person.objects.filter(pk=given["by"]).first() if given else None
     if by is None:
         return ApprovalStatus("asked" if row.asked else "none", row.asked, row.asked_by)
@@ -118,10 +125,35 @@ def agree(campaign: Campaign, version: int, *, by: Person, now: datetime, mark: 
             raise DraftChangedMeanwhile(
                 _("The letter was changed since you opened this page. Read it again, then agree.")
             )
-        given = {"bond": bond_of(campaign), "by": by.pk, "at": now.isoformat()}
-        sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
-        Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
+        _seal_yes(campaign, by.pk, now)
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
+
+
+def agree_to_digest(campaign: Campaign, *, now: datetime) -> None:
+    """A digest gathers letters that were agreed to one by one: as it was made it needs no yes of its own. Once
+    somebody edits it, it is a letter like any other."""
+    _seal_yes(campaign, DIGEST, now)
+
+
+def _seal_yes(campaign: Campaign, by: int, now: datetime) -> None:
+    given = {"bond": bond_of(campaign), "by": by, "at": now.isoformat()}
+    sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
+    Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
+
+
+def _yes(campaign: Campaign, row: Approval | None) -> Any:
+    """Who agreed, when and to what: of one seal, since whoever writes the database would agree for somebody else."""
+    if row is None:
+        return None
+    return open_json(keyring.keys(campaign.organization), bytes(row.yes_sealed), "approval", "yes", campaign.pk)
+
+
+def is_needed(campaign: Campaign) -> bool:
+    """Whether a second person has to agree before it goes."""
+    if not leading(campaign.organization).requires_approval:
+        return False
+    given = _yes(campaign, Approval.objects.filter(campaign=campaign).first()) if campaign.is_digest else None
+    return not (given and given["by"] == DIGEST and given["bond"] == bond_of(campaign))
 
 
 def _is_draft(campaign: Campaign) -> None:
@@ -133,10 +165,9 @@ def check(campaign: Campaign, by: Person | None) -> None:
     """May it be released by this person? None: from the command line, whose user is the house itself, and the yes of
     anybody is enough. Errors: NotApproved.
     """
-    kept = leading(campaign.organization)
-    if campaign.is_digest or not kept.requires_approval:
-        return  # A digest gathers letters that were agreed to, one by one.
-    if not kept.known:
+    if not is_needed(campaign):
+        return
+    if not leading(campaign.organization).known:
         raise NotApproved(_(SENTENCES["settings_altered"]))
     status = standing(campaign)
     if status.state == "changed":

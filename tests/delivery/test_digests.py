@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.models import List, ListTotal, Subscription
-from samizdat.campaigns.actions import create
+from samizdat.campaigns.actions import create, save
+from samizdat.campaigns.approval import NotApproved
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.cli import bootstrap
@@ -268,6 +269,32 @@ def test_a_digest_waits_for_a_letter_that_was_paused(house: House, server: Scrip
     actions.cancel(letter, now=datetime.now(UTC))
     assert close(house, server) is None
     assert List.objects.get().digest_round == 3
+
+
+def test_where_a_second_person_agrees_a_digest_goes_as_it_was_made_and_edited_like_any_letter(
+    house: House, server: ScriptedServer
+) -> None:
+    (gathers,) = house.people(1)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    letter = house.released()
+    run_campaign(letter.pk, 120)
+    change_settings(house.organization, by=None, now=datetime.now(UTC), requires_approval=True)
+    List.objects.filter(id=house.list.id).update(digest_due=datetime.now(UTC))
+    make_due(datetime.now(UTC))
+    made = Campaign.objects.get(is_digest=True)
+    assert made.state == "held"
+    actions.take_back(made, now=datetime.now(UTC))
+    made.refresh_from_db()
+    as_made = draft_of(made)
+    save(made, as_made.with_(subject="Urgent"), version=made.version, by=None, now=datetime.now(UTC))
+    with pytest.raises(NotApproved, match="second person has to agree"):
+        actions.release(made, now=datetime.now(UTC))
+    save(made, as_made, version=made.version, by=None, now=datetime.now(UTC))
+    actions.release(made, now=datetime.now(UTC))
+    run_campaign(made.pk, 120)
+    assert got(server) == {gathers: ["digest"]}
 
 
 def test_taken_back_a_digest_keeps_its_readers_and_waits_for_a_person(house: House, server: ScriptedServer) -> None:

@@ -1,5 +1,6 @@
 """A second person's yes: asked for, given to what was seen, asked again after a change, looked at by the release."""
 
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -7,12 +8,14 @@ import pytest
 from samizdat.accounts.actions import add_person, change_settings
 from samizdat.accounts.models import Person
 from samizdat.audience import actions as audience
+from samizdat.audience import queries
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import approval
 from samizdat.campaigns.approval import NotApproved, agree, standing
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Approval, Campaign
+from samizdat.core.content.render import Content
 from samizdat.core.segment import LanguageCondition, ListCondition
 from samizdat.delivery.actions import release
 from tests.conftest import NOW, PASSWORD, TODAY
@@ -89,6 +92,41 @@ def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what:
             release(letter, now=NOW, by=by)
     letter.refresh_from_db()
     assert letter.state == "draft"
+
+
+@pytest.mark.parametrize("what", ["stand-in", "postal address", "name", "list", "reminder"])
+def test_whatever_else_the_letter_says_is_agreed_to_as_well(strict: House, what: str) -> None:
+    letter, home, clara = strict.campaign, strict.organization, strict.people["editor"]
+    agree(letter, letter.version, by=strict.people["admin"], now=NOW)
+    evil = "Confirm at https://evil.example"
+    if what == "stand-in":
+        first = next(view for view in queries.fields(home) if view.tag == "FNAME")
+        audience.change_field(home, first.number, tag="FNAME", label=first.label, default=evil, now=NOW, by=clara)
+    elif what in ("postal address", "name"):
+        change_settings(home, by=clara, now=NOW, **{what.replace(" ", "_"): evil})
+    elif what == "list":
+        audience.rename_list(letter.list, evil, now=NOW, by=clara)
+    else:
+        audience.change_list(letter.list, {"reminder": evil}, now=NOW, by=clara)
+    with pytest.raises(NotApproved, match="changed since"):
+        release(Campaign.objects.get(pk=letter.pk), now=NOW, by=clara)
+
+
+@pytest.mark.parametrize("member", [field.name for field in fields(Content)])
+def test_a_yes_holds_for_every_member_of_what_a_letter_is_made_from(
+    strict: House, member: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agree(strict.campaign, strict.campaign.version, by=strict.people["admin"], now=NOW)
+    genuine = approval.content_of
+    other = {"fields": {"FNAME": "you"}}.get(member, "other")
+    monkeypatch.setattr(approval, "content_of", lambda *given: replace(genuine(*given), **{member: other}))
+    assert standing(strict.campaign).state == "changed"
+
+
+def test_a_new_field_asks_nobody_again(strict: House) -> None:
+    agree(strict.campaign, strict.campaign.version, by=strict.people["admin"], now=NOW)
+    audience.add_field(strict.organization, tag="STREET", label="Street", now=NOW)
+    assert standing(strict.campaign).state == "given"
 
 
 def test_what_is_saved_while_it_is_released_stops_it(strict: House, monkeypatch: pytest.MonkeyPatch) -> None:

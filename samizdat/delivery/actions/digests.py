@@ -16,6 +16,7 @@ from samizdat.accounts.grants import leading
 from samizdat.audience import recipients_sql
 from samizdat.audience.models import List
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import approval
 from samizdat.campaigns.digest import STUCK, digest_draft
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import CampaignError
@@ -112,6 +113,7 @@ def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime
         archive_hidden=any(edition.campaign.archive_hidden for edition in editions),
     )
     Campaign.objects.filter(pk=campaign.pk).update(is_digest=True, digest_round=list_.digest_round)
+    approval.agree_to_digest(campaign, now=now)
     _set_readers_aside(campaign, list_)
     record("digest.created", list_.organization, about=campaign.pk, now=now, detail={"letters": len(editions)})
 

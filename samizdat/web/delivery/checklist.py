@@ -161,7 +161,7 @@ def _gathered(campaign: Campaign, reach: RecipientsBreakdown) -> str:
 
 def _second_person(request: DeskRequest, campaign: Campaign) -> list[dict[str, str]]:
     """What a second person has said. It stops the release where the organization wants her yes."""
-    standing, stops = approval.standing(campaign), leading(request.organization).requires_approval
+    standing, stops = approval.standing(campaign), approval.is_needed(campaign)
     kind = "stop" if stops else "care"
     if standing.state == "given":
         facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
