@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.delivery.actions import domains, route_changes, routes
+from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from samizdat.delivery.queries import way_of
 
 
 def _domain(row: PendingChange) -> SendingDomain | None:
@@ -47,8 +49,11 @@ def _route(row: PendingChange) -> Route | None:
     return rows.filter(pk=row.about or 0).exclude(state="removed").first()
 
 
-def _use_route(row: PendingChange, _told: dict[str, Any], now: datetime) -> None:
+def _use_route(row: PendingChange, details: dict[str, Any], now: datetime) -> None:
     if route := _route(row):
+        # Its row could have been hidden while the route was led elsewhere, and put back.
+        if way_of(route).shown != details["to"]:
+            raise RouteRefused(_("This route leads elsewhere by now. Stop this change, and add the route again."))
         routes.use_approved(route, now=now, by=row.by)
 
 

@@ -264,11 +264,20 @@ def _settings_of(route: Route, keys: OrganizationKeys) -> Any:
 
 def refuse_held(route: Route) -> None:
     """Whether it waits for an approval stands in its sealed settings as well: somebody who writes the database can say
-    that it lives. Errors: BadRoute."""
+    that it lives, and put back one that was removed, of which the log is asked. Errors: BadRoute."""
+    if (is_held(route) and route.state != "waiting") or was_removed(route):
+        raise plugins.BadRoute("held")
+
+
+def is_held(route: Route) -> bool:
     keys = keyring.keys(route.organization)
     payload = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
-    if payload.get("held") and route.state != "waiting":
-        raise plugins.BadRoute("held")
+    return bool(payload and payload.get("held"))
+
+
+def was_removed(route: Route) -> bool:
+    events = Event.objects.filter(organization=route.organization_id, kind="route.removed", about=route.pk)
+    return events.exists()
 
 
 # A person sits in front of a test: the longest wait for a connection and for each answer, in seconds. A command that

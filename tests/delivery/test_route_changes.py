@@ -110,6 +110,59 @@ def test_a_route_that_waits_is_not_used_because_somebody_wrote_into_the_database
         probe_route(evil, now=NOW, by=vera)
 
 
+def test_what_is_approved_is_the_server_that_was_shown_though_the_request_was_hidden_meanwhile(
+    guarded: House, vera: Person, zoya: Person
+) -> None:
+    mild = add_route(guarded.organization, "mild", "smtp://mild.example:587", now=NOW, by=vera)
+    before = PendingChange.objects.filter(state="waiting").values()[0]
+    PendingChange.objects.update(state="stopped")
+    change_route(mild, now=NOW, by=vera, url="smtp://evil.example:587")
+    PendingChange.objects.filter(pk=before["id"]).update(**before)
+    with pytest.raises(RouteRefused, match="leads elsewhere"):
+        pending_changes.approve(_only(), now=NOW, by=zoya)
+    assert _used(guarded) == ["main"]
+
+
+def test_a_route_is_not_led_elsewhere_because_somebody_wrote_into_the_database_that_it_waits(
+    guarded: House, vera: Person
+) -> None:
+    Route.objects.update(state="waiting")
+    change_route(_main(), now=NOW, by=vera, url="smtp://ada:x@evil.example:587")
+    Route.objects.update(state="live")
+    assert _host(_main()) == "relay.example" and _only().kind == "route_changed"
+
+
+def test_a_living_route_that_was_removed_while_its_row_said_that_it_waits_still_counts(
+    guarded: House, vera: Person
+) -> None:
+    second = add_route(guarded.organization, "second", "smtp://relay2.example:587", now=NOW - DAY)
+    condemn(second.pk, replace(CLOSED, early=True), NOW)
+    Route.objects.filter(name="main").update(state="waiting")
+    remove_route(_main(), now=NOW, by=vera)
+    assert _evil(guarded, vera).state == "waiting"
+
+
+def test_a_removed_route_is_not_used_because_its_row_was_put_back(guarded: House, vera: Person) -> None:
+    old = add_route(guarded.organization, "old", "smtp://old.example:587", now=NOW - DAY)
+    row = Route.objects.get(pk=old.pk)
+    remove_route(old, now=NOW, by=vera)
+    row.save(force_insert=True)
+    assert [one.name for one in route_infos(guarded.organization.pk) if one.state in ("live", "throttled")] == ["main"]
+    with pytest.raises(plugins.BadRoute):
+        queries.transport_of(Route.objects.select_related("organization").get(pk=row.pk))
+
+
+@pytest.mark.parametrize("hide", ["delete", "removed", "waiting"])
+def test_a_living_route_that_somebody_hid_in_the_database_still_counts_when_another_one_is_closed(
+    guarded: House, vera: Person, hide: str
+) -> None:
+    second = add_route(guarded.organization, "second", "smtp://relay2.example:587", now=NOW - DAY)
+    condemn(second.pk, replace(CLOSED, early=True), NOW)
+    main = Route.objects.filter(name="main")
+    main.delete() if hide == "delete" else main.update(state=hide)
+    assert _evil(guarded, vera).state == "waiting"
+
+
 def test_of_the_only_admin_a_route_is_used_after_a_day(guarded: House, vera: Person) -> None:
     _evil(guarded, vera)
     pending_changes.notice(_only(), vera, NOW, by_mail=True)

@@ -7,6 +7,7 @@ from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail.outcome import DROPPED
 from samizdat.delivery.models import Route, RouteTotal
+from samizdat.delivery.queries import is_held
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.vault import keyring
@@ -36,10 +37,23 @@ def guards_change(route: Route, by: Person | None) -> bool:
 def all_dropped(organization: Organization, now: datetime) -> bool:
     """Whether each provider has closed our account: then the next one need not wait, and they are only told. What an
     admin took out of use counts as if it lived, for that is what a thief would do first: a paused one always, since it
-    can be resumed, and a removed one for a month."""
-    rows = Route.objects.select_related("organization").filter(organization=organization)
-    present = list(rows.exclude(state__in=("removed", "waiting")))
+    can be resumed, and a removed one for a month. So does one that the log doesn’t call removed, and that
+    is gone, removed or waiting by its row alone."""
+    rows = Route.objects.select_related("organization").filter(organization=organization).exclude(state="removed")
+    there = {row.pk: row for row in rows}
+    if not _still_here(organization) <= there.keys():
+        return False
+    present = [row for row in there.values() if not is_held(row)]
     return bool(present) and all(is_dropped(row) for row in present) and not _removed_alive(organization, now)
+
+
+def _still_here(organization: Organization) -> set[int | None]:
+    """Numbers of the routes that were added and not removed, as the log says."""
+    events = Event.objects.filter(organization=organization)
+    added, removed = (
+        set(events.filter(kind=kind).values_list("about", flat=True)) for kind in ("route.added", "route.removed")
+    )
+    return added - removed
 
 
 def is_dropped(route: Route) -> bool:

@@ -19,7 +19,7 @@ from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery.actions import route_changes, sender_bans
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route, RouteDomain, RouteTotal
-from samizdat.delivery.queries import WayOut, transport_of, way_of
+from samizdat.delivery.queries import WayOut, is_held, transport_of, way_of
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
@@ -157,7 +157,8 @@ def change_route(
     turn = route.priority if priority is None else _place(priority)
     after = WayOut(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
     changes = _differences(before, after)
-    guarded = _leads_elsewhere(changes) and route.state != "waiting" and route_changes.guards_change(route, by)
+    # Of one that waits nobody uses anything yet; its row alone doesn't make it one that does.
+    guarded = _leads_elsewhere(changes) and not wanted["held"] and route_changes.guards_change(route, by)
     details = {"name": route.name, "before": before.shown, "to": after.shown, "wanted": wanted}
     waits = guarded and not route_changes.all_dropped(route.organization, now)
     if waits:
@@ -414,7 +415,7 @@ def remove_route(route: Route, *, now: datetime, by: Person | None = None) -> No
     """Takes a route away with its credentials. One that has sent something keeps its name in the reports."""
     with transaction.atomic():
         # One that waited was never used, so nothing is missed of it (route_changes.all_dropped).
-        dropped = route.state == "waiting" or route_changes.is_dropped(route)
+        dropped = is_held(route) or route_changes.is_dropped(route)
         detail = {"name": route.name, "dropped": dropped}
         record("route.removed", route.organization, now=now, by=by, about=route.pk, detail=detail)
         for kind in (route_changes.ROUTE, route_changes.CHANGED):
