@@ -408,7 +408,7 @@ def stand_still() -> None:
 
 def send(data: Path, arms: list[Any] | None) -> int:
     common.reopen_data(data)
-    from samizdat.delivery.engine import run_sender
+    from samizdat.delivery.engine.sender import run_sender
     from tests.delivery.child import arm
 
     if arms:

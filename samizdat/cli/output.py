@@ -147,7 +147,7 @@ def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., A
         except Exception as error:
             if settings().debug or os.environ.get("SAMIZDAT_DEBUG"):
                 raise
-            from samizdat.cli.sentences import sentence_for
+            from samizdat.cli.sentences import sentence_for  # Only what fails waits for it.
 
             code, sentence, document = sentence_for(error)
             fail(sentence, code, document, getattr(error, "lines", ()))

@@ -182,7 +182,7 @@ def moment_of(text: str, zone: str) -> datetime:
 
 
 def _wait(campaign: "Campaign", limit: float | None) -> None:
-    from samizdat.delivery.engine import run_campaign
+    from samizdat.delivery.engine.sender import run_campaign
     from samizdat.worker.inbox import preferences
 
     number = campaign.id

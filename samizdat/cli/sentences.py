@@ -5,7 +5,6 @@ import shutil
 import sqlite3
 from typing import Any
 
-from samizdat.cli.output import CommandFailed
 from samizdat.logs import where_it_broke, without_people
 
 # Bytes. What fails to write on a disk with less than this left fails because of it.
@@ -58,8 +57,6 @@ _DATABASE = (
 
 def sentence_for(error: BaseException) -> tuple[str, str, dict[str, Any]]:
     """(code, sentence, document) for any exception; our own carry theirs."""
-    if isinstance(error, CommandFailed):
-        return error.code, str(error), error.document
     if (error.__class__.__module__ or "").startswith("samizdat.") and str(error):
         if getattr(error, "code", "") == "sender_failed" and (known := _of_the_system(_root(error))):
             return known

@@ -18,7 +18,7 @@ from samizdat.accounts.models import Organization
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import rate
 from samizdat.delivery.engine.journal import boot_id
-from samizdat.delivery.models import Clock, ConnectionLease, ProviderPace, Retry, Route
+from samizdat.delivery.models import LEASE, Clock, ConnectionLease, ProviderPace, Retry, Route
 from samizdat.events.actions import record
 
 log = logging.getLogger("samizdat.worker")
@@ -181,8 +181,6 @@ def _routes(by: timedelta, now: datetime) -> None:
 
 
 def _leases_and_providers(by: timedelta, now: datetime) -> None:
-    from samizdat.delivery.actions.rate_budgets import LEASE
-
     at, seconds = now.timestamp(), by.total_seconds()
     ConnectionLease.objects.update(until=at + LEASE)
     for slowed in ProviderPace.objects.all():

@@ -11,7 +11,6 @@ import hmac
 import json
 import os
 import threading
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,13 +143,3 @@ def release() -> int:
     Location.objects.update_or_create(folder=b"", part=RELEASES, defaults={"digest": _digest(count)})
     transaction.on_commit(note)
     return count
-
-
-def keep(now: datetime) -> None:
-    """Each second, on every machine: fences what has gone back, and notes how far it has come otherwise."""
-    from samizdat.delivery.actions import copied_installation
-
-    if missing():
-        copied_installation.look(now)
-    else:
-        note()

@@ -52,6 +52,10 @@ class RoutePace(models.Model):
     spent = models.TextField(blank=True, default="")  # core/mail/rate.spent_text
 
 
+# Seconds after which connections are free that a sender no longer renews: it, its machine or its network is gone.
+LEASE = 30.0
+
+
 class ConnectionLease(models.Model):
     """How many of a route's connections a sender holds. Gone with its worker, or when it was not renewed in time."""
 

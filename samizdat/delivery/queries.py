@@ -40,6 +40,12 @@ from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json
 
 
+def next_position(edition: int) -> int:
+    """A free place for one more chunk. The caller holds the campaign's row."""
+    last = Chunk.objects.filter(edition=edition).aggregate(last=Max("position"))["last"]
+    return 0 if last is None else last + 1
+
+
 @dataclass(frozen=True, slots=True)
 class BarRow:
     """A domain that a route's provider does not accept. `values` fill the sentence of `reason`."""

@@ -68,7 +68,7 @@ def main() -> None:
     from tests.conftest import INSTANCE_KEY
 
     keyring.use(InstanceSource(INSTANCE_KEY))
-    from samizdat.delivery.engine import run_sender
+    from samizdat.delivery.engine.sender import run_sender
 
     if told.get("same_place"):
         from samizdat.delivery import copied_installation

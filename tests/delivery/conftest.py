@@ -114,7 +114,7 @@ class Running:
     """A sender in a thread of its own, until the block ends."""
 
     def __init__(self) -> None:
-        from samizdat.delivery.engine import run_sender
+        from samizdat.delivery.engine.sender import run_sender
 
         self.stop = threading.Event()
         self.error: BaseException | None = None
@@ -184,7 +184,7 @@ def run_until_still(campaign_id: int) -> dict[str, Any]:
     """Sends until a campaign waits for something or owes nobody a first try, however long the machine takes for that;
     its books."""
     from samizdat.campaigns.models import Campaign
-    from samizdat.delivery.engine import run_campaign
+    from samizdat.delivery.engine.sender import run_campaign
     from samizdat.delivery.queries import status
 
     stop = threading.Event()

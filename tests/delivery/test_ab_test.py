@@ -18,7 +18,7 @@ from samizdat.delivery import queries
 from samizdat.delivery.actions import ab_test as running
 from samizdat.delivery.actions import choose, release
 from samizdat.delivery.actions.due import retry_due
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, Retry
 from tests.delivery.conftest import House, Running, until
 from tests.delivery.test_kills import Child, finish, one_identity_each

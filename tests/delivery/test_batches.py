@@ -16,9 +16,9 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.ledger import JournalNews
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.actions import retry_due
-from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.engine.claimer import MOST_BACKLOG, Claimer
 from samizdat.delivery.engine.results import SendResult, write
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, Retry, Worker
 from tests.conftest import NOW, TODAY
 from tests.delivery.conftest import FIRST_NUMBER, House

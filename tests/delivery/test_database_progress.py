@@ -12,7 +12,7 @@ from samizdat.accounts.models import Organization
 from samizdat.delivery import actions, database_progress
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.copied_installation import CopyGuard, MovedInstallation
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Location
 from samizdat.events.actions import record
 from samizdat.events.models import Event
@@ -28,7 +28,7 @@ def something_happens(house: House) -> None:
 @pytest.fixture
 def at_home(house: House) -> House:
     copied_installation.look(dbclock.now())
-    database_progress.keep(dbclock.now())
+    copied_installation.keep(dbclock.now())
     return house
 
 
@@ -42,7 +42,7 @@ def test_a_database_put_back_into_the_same_file_sends_nothing_until_it_is_releas
     campaign = at_home.released()
     with copied(tmp_path) as put_back:
         something_happens(at_home)
-        database_progress.keep(dbclock.now())
+        copied_installation.keep(dbclock.now())
         guard = CopyGuard()
         guard.check()
         put_back()
@@ -55,7 +55,7 @@ def test_a_database_put_back_into_the_same_file_sends_nothing_until_it_is_releas
         if connection.vendor == "sqlite":
             assert copied_installation.differs() == [database_progress.REWOUND]
         assert run_campaign(campaign.pk)["ended"] == "fenced" and not server.messages
-        database_progress.keep(dbclock.now())
+        copied_installation.keep(dbclock.now())
         assert database_progress.missing(), "the note stays until somebody has decided"
         assert actions.lift_fence([at_home.organization], now=dbclock.now()) == 1
         database_progress.note()
@@ -66,9 +66,9 @@ def test_a_database_put_back_into_the_same_file_sends_nothing_until_it_is_releas
 
 def test_the_clock_itself_fences_what_has_gone_back(at_home: House) -> None:
     something_happens(at_home)
-    database_progress.keep(dbclock.now())
+    copied_installation.keep(dbclock.now())
     Event.objects.order_by("-id")[0].delete()
-    database_progress.keep(dbclock.now())
+    copied_installation.keep(dbclock.now())
     at_home.organization.refresh_from_db()
     assert at_home.organization.sending_locked
 
@@ -86,7 +86,7 @@ def test_what_is_released_on_one_machine_is_released_for_the_notes_of_all(at_hom
 
 def put_back(house: House) -> None:
     something_happens(house)
-    database_progress.keep(dbclock.now())
+    copied_installation.keep(dbclock.now())
     Event.objects.order_by("-id")[0].delete()
     assert database_progress.missing()
 
@@ -104,7 +104,7 @@ def test_nobody_without_keys_releases_a_database_that_has_gone_back_by_writing_a
 
 def test_a_count_that_somebody_without_keys_wrote_fences_a_database_that_has_not_gone_back(at_home: House) -> None:
     Location.objects.create(folder=b"", part=database_progress.RELEASES, digest=(1).to_bytes(16))
-    database_progress.keep(dbclock.now())
+    copied_installation.keep(dbclock.now())
     at_home.organization.refresh_from_db()
     assert at_home.organization.sending_locked
 
@@ -140,7 +140,7 @@ def test_a_new_database_in_a_folder_that_another_one_had_is_no_old_one(at_home: 
 def test_a_note_that_a_full_disk_cut_off_holds_nothing_up(at_home: House) -> None:
     database_progress._path().write_bytes(b"{")
     assert database_progress.missing() is None
-    database_progress.keep(dbclock.now())
+    copied_installation.keep(dbclock.now())
     assert database_progress._noted()["events"]
 
 

@@ -21,7 +21,7 @@ from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import digests
 from samizdat.delivery.actions.digests import make_due, waits_for
 from samizdat.delivery.actions.recipients import waits
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import DeliveryError, NobodyToWrite
 from samizdat.delivery.models import DigestRecipients, Retry
 from samizdat.delivery.recipients_breakdown import whom

@@ -16,8 +16,8 @@ from samizdat.delivery.actions import (
     send_probe,
     send_test,
 )
-from samizdat.delivery.engine import run_campaign
 from samizdat.delivery.engine.edition_loader import open_edition
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, SendingDomain
 from tests import dkim_judge
 from tests.delivery.conftest import House, Running, until

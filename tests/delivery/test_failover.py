@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from samizdat.delivery.actions import add_route, release
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Route
 from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House

@@ -11,7 +11,8 @@ from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions, copied_installation
 from samizdat.delivery.actions import copied_installation as fencing
-from samizdat.delivery.engine import journal, run_campaign
+from samizdat.delivery.engine import journal
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import CopiedFolder, SendingLocked
 from samizdat.delivery.models import Location
 from samizdat.events.models import Event

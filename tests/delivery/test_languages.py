@@ -21,7 +21,7 @@ from samizdat.campaigns.translations import BadLanguage
 from samizdat.delivery.actions import cancel, release, releasing, resend
 from samizdat.delivery.actions.due import retry_due
 from samizdat.delivery.actions.language_choice import books
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import NotReleasable
 from samizdat.delivery.models import Chunk, Retry, VariantTotal
 from samizdat.delivery.queries import recount

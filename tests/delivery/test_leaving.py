@@ -16,7 +16,7 @@ from samizdat.core import consent
 from samizdat.core.crypto import tokens
 from samizdat.core.mail import rate
 from samizdat.delivery.actions import release
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.models import Intake, Site

@@ -9,7 +9,7 @@ from typing import Any
 from samizdat.core.mail import rate
 from samizdat.delivery import queries
 from samizdat.delivery.actions import change_route, rate_budgets
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, ConnectionLease, ProviderPace, Retry, Route, RoutePace, Worker
 from tests.delivery.conftest import House, Running, run_until_still, until
 from tests.delivery.test_sending import books_balance

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from samizdat.delivery.engine import locks, run_campaign
+from samizdat.delivery.engine import locks
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import PooledConnection
 from tests.delivery.conftest import House
 from tests.pooler import needs_pooler, pgbouncer

@@ -21,8 +21,9 @@ from samizdat.core.mail.ledger import JournalNews, JournalRecord
 from samizdat.delivery import monitoring, queries
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.actions import forget, retry_due, settle
-from samizdat.delivery.engine import heartbeat, journal, locks, recovery, run_campaign
+from samizdat.delivery.engine import heartbeat, journal, locks, recovery
 from samizdat.delivery.engine.claimer import Claimer
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import NoSuchWorker, StillRuns
 from samizdat.delivery.models import Chunk, Clock, Delivery, Retry, Worker
 from samizdat.events.actions import detail_of

@@ -13,7 +13,7 @@ from samizdat.core.mail import rate
 from samizdat.core.mail.outcome import Refused
 from samizdat.delivery import queries
 from samizdat.delivery.actions import resume, route_refusals, send_probe
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, Delivery, HeldRefusals, ProviderRefusal, Retry, Worker
 from samizdat.events.models import Event
 from tests.delivery.conftest import House, Running, until

@@ -21,7 +21,7 @@ from samizdat.core.mail.ledger import State
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.actions import cancel, release, releasing, resend, running, settle
 from samizdat.delivery.actions.resend_unreached import unreached
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import NobodyToWrite, WrongState
 from samizdat.delivery.models import Delivery
 from samizdat.delivery.queries import in_doubt, left_in_doubt, recount, report

@@ -14,7 +14,8 @@ from django.db import connection
 from samizdat import dbclock
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import ledger
-from samizdat.delivery.engine import journal, recovery, rewound_database, run_campaign
+from samizdat.delivery.engine import journal, recovery, rewound_database
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, Clock, Delivery, Retry, Worker
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event

@@ -322,7 +322,7 @@ def test_a_paused_route_stays_paused_whatever_a_test_says(house: House, server: 
 def test_a_route_that_has_sent_keeps_its_name_in_reports_and_loses_its_credentials(
     house: House, server: ScriptedServer
 ) -> None:
-    from samizdat.delivery.engine import run_campaign
+    from samizdat.delivery.engine.sender import run_campaign
 
     house.people(2)
     route = house.route(server)

@@ -23,7 +23,7 @@ from samizdat.delivery.actions import (
     send_probe,
     send_test,
 )
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Delivery, Retry, RouteDomain
 from samizdat.events.models import Event
 from tests.delivery.conftest import House, Running, until

@@ -11,7 +11,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto.tokens import read
 from samizdat.delivery import queries
 from samizdat.delivery.actions import cancel, pause, release, resume, settle
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, Retry, Worker
 from tests.conftest import NOW
 from tests.delivery.conftest import House, Running, run_until_still, until

@@ -13,7 +13,8 @@ from samizdat.core.content.message import MessageMaker, Unmakeable
 from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery import queries
 from samizdat.delivery.actions import condemn
-from samizdat.delivery.engine import run_campaign, sender
+from samizdat.delivery.engine import sender
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, MinuteTotal, Route, Worker
 from samizdat.delivery.monitoring import waits_for_route
 from tests.delivery.conftest import House, Running, until

@@ -10,7 +10,7 @@ from samizdat.core.mail.ledger import unpack_numbers
 from samizdat.delivery import queries
 from samizdat.delivery.actions import change_route, pause, resume, wait_reasons
 from samizdat.delivery.actions.releasing import ReleaseWave
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import WrongPace
 from samizdat.delivery.models import Chunk, Route
 from samizdat.events.models import Event

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from samizdat.delivery.actions import add_route, change_route
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Delivery, Retry, Route
 from samizdat.events.models import Event
 from tests.delivery.conftest import House, until

@@ -9,7 +9,7 @@ from samizdat.audience.actions import confirm, preferences
 from samizdat.audience.actions.preferences import PreferenceChoice
 from samizdat.delivery import queries
 from samizdat.delivery.actions.recipients import who_waits
-from samizdat.delivery.engine import run_campaign
+from samizdat.delivery.engine.sender import run_campaign
 from tests.delivery.conftest import House
 from tests.smtp_server import ScriptedServer
 

@@ -95,7 +95,7 @@ def _finished(here: House) -> Any:
     from django.utils import timezone
 
     from samizdat.delivery.actions import release
-    from samizdat.delivery.engine import run_campaign
+    from samizdat.delivery.engine.sender import run_campaign
 
     campaign = release(make_campaign(here, "Letters from the north"), now=timezone.now(), by=here.people["editor"])
 

@@ -5,27 +5,18 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from samizdat import processes
 from samizdat.cli.bootstrap import load_django
-from samizdat.cli.output import CommandFailed, common, note, say
+from samizdat.cli.demo.parameters import ADMIN, INBOX, PASSWORD, PEOPLE, SMTP
+from samizdat.cli.demo.server import start_serve, stop_serve, wait_for_port
+from samizdat.cli.output import common, note, say
 
-ADMIN = "clara@northern-lantern.example"
-PASSWORD = "a lamp in the north"
 FOLDER = "samizdat-demo"
 READY = "demo-is-ready"
-PEOPLE = 2000
-
-# Beside the desk's port: public pages, the inbox, the mail catcher itself.
-PUBLIC, INBOX, SMTP = 1, 2, 25
-
-# Messages a second for the letter that is under way: slow enough to be watched, paused and stopped.
-SLOW = 3.0
 
 
 @click.command()
@@ -91,39 +82,6 @@ def clear_away(folder: Path) -> None:
     if folder.exists() and folder.name == FOLDER:
         shutil.rmtree(folder)
     folder.with_name(folder.name + ".key").unlink(missing_ok=True)
-
-
-def start_serve(port: int) -> subprocess.Popen[bytes]:
-    command = processes.command("samizdat.cli", "serve", "--port", str(port), "--public-port", str(port + PUBLIC))
-    # A session of its own: Ctrl-C reaches the demo alone, which then stops the tree in order.
-    return subprocess.Popen(command, env=processes.environment(), stdout=subprocess.DEVNULL, start_new_session=True)
-
-
-def wait_for_port(port: int, tree: subprocess.Popen[bytes], patience: float = 30) -> None:
-    import socket
-
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if tree.poll() is not None:
-            raise CommandFailed(
-                "The demo could not start. Is another one running? Stop it, or choose another --port.", "demo"
-            )
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise CommandFailed(f"The desk did not answer on port {port} in {patience:.0f} seconds. Run this again.", "demo")
-
-
-def stop_serve(tree: subprocess.Popen[bytes]) -> None:
-    if tree.poll() is None:
-        tree.send_signal(signal.SIGTERM)
-        try:
-            tree.wait(15)
-        except subprocess.TimeoutExpired:
-            tree.kill()
-            tree.wait()
 
 
 def _until_stopped(tree: subprocess.Popen[bytes]) -> None:

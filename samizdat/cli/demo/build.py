@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samizdat.cli import bootstrap
-from samizdat.cli.demo import ADMIN, PASSWORD, PEOPLE, PUBLIC, SLOW, SMTP, letters
+from samizdat.cli.demo import letters
+from samizdat.cli.demo.parameters import ADMIN, PASSWORD, PEOPLE, PUBLIC, SLOW, SMTP
 from samizdat.cli.instance import make_house
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ ROUTE = "catcher"
 def build(port: int, language: str) -> None:
     """Everything up to the letter under way, which the sender of `serve` takes up."""
     from samizdat.delivery.actions import add_route, release
-    from samizdat.delivery.engine import run_campaign
+    from samizdat.delivery.engine.sender import run_campaign
 
     organization = _found(port, language)
     list_ = _bring_in(organization)

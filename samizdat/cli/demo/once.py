@@ -6,9 +6,10 @@ import urllib.request
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from samizdat.cli.demo import PEOPLE, PUBLIC, SMTP, start_serve, stop_serve, wait_for_port
 from samizdat.cli.demo.build import LIST, ROUTE, build, set_rate
 from samizdat.cli.demo.catcher import MailCatcher
+from samizdat.cli.demo.parameters import PEOPLE, PUBLIC, SMTP
+from samizdat.cli.demo.server import start_serve, stop_serve, wait_for_port
 from samizdat.cli.output import CommandFailed
 
 if TYPE_CHECKING:

@@ -49,7 +49,8 @@ from samizdat.core.segment.conditions import (
     span,
 )
 from samizdat.core.segment.describe import WORDS, clause, explain
-from samizdat.core.segment.evaluate import SubscriberFacts, test
+from samizdat.core.segment.evaluate import test
+from samizdat.core.segment.facts import SubscriberFacts
 from samizdat.core.segment.parse import dump, loads, parse, read
 from samizdat.core.segment.split import bound, is_sealed, split
 from samizdat.core.segment.tree import (

@@ -16,7 +16,7 @@ from samizdat.core import fields
 from samizdat.core.consent import REASONS, STATUSES
 from samizdat.core.crypto.seal import FIRST_FIELD
 from samizdat.core.mail.address import PROVIDERS
-from samizdat.core.segment.evaluate import SubscriberFacts
+from samizdat.core.segment.facts import SubscriberFacts
 from samizdat.core.segment.tree import BadSegment, Condition, Name
 
 LONGEST_VALUE = 200  # signs of a field's text

@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 
+from samizdat.core.segment.facts import SubscriberFacts
 from samizdat.core.segment.tree import All, Any, Not, Tree
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriberFacts:
-    """What is known of one subscriber.
-
-    lists: list -> (status, reason of its verdict, one of REASONS); fields: number -> text; confirmed: days of her
-    confirmations; campaigns: those of which her letter was accepted; appeals: the lists for which she agreed to
-    appeals for money.
-    """
-
-    number: int = 0
-    tags: Collection[int] = frozenset()
-    language: str = ""
-    provider: str = "other"
-    joined: date = date.min
-    confirmed: Collection[date] = ()
-    lists: Mapping[int, tuple[str, str]] = field(default_factory=dict)
-    fields: Mapping[int, str] = field(default_factory=dict)
-    campaigns: Collection[int] = frozenset()
-    appeals: Collection[int] = frozenset()
 
 
 def test(tree: Tree, facts: SubscriberFacts, today: date) -> bool:

@@ -6,10 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
-if TYPE_CHECKING:
-    from samizdat.core.segment.evaluate import SubscriberFacts
+from samizdat.core.segment.facts import SubscriberFacts
 
 # Nobody reads a deeper segment, and a file that nests a million brackets must not exhaust the stack.
 DEEPEST = 8

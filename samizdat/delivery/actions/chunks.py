@@ -3,8 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from django.db.models import Max
-
 from samizdat.campaigns import translations
 from samizdat.campaigns.models import Edition
 from samizdat.core import ab_test
@@ -66,9 +64,3 @@ def _waves(edition: Edition, numbers: list[int], first: int) -> Iterator[tuple[i
         yield from ((0, 1, now), (0, 2, later))
     else:
         yield 0, 0, numbers
-
-
-def next_position(edition: int) -> int:
-    """A free place for one more chunk. The caller holds the campaign's row."""
-    last = Chunk.objects.filter(edition=edition).aggregate(last=Max("position"))["last"]
-    return 0 if last is None else last + 1

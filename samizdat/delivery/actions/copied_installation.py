@@ -46,6 +46,14 @@ def look(now: datetime) -> list[str]:
     return parts
 
 
+def keep(now: datetime) -> None:
+    """Each second, on every machine: fences what has gone back, and notes how far it has come otherwise."""
+    if _gone_back():
+        look(now)
+    else:
+        database_progress.note()
+
+
 def _gone_back() -> list[str]:
     return [database_progress.REWOUND] if database_progress.missing() else []
 

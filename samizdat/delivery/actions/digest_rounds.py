@@ -12,8 +12,9 @@ from samizdat.audience import recipients_sql
 from samizdat.audience.models import NUMBER_MASK, List, row_id
 from samizdat.campaigns.models import Campaign, is_gathered
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
-from samizdat.delivery.actions.chunks import next_position, write_chunks
+from samizdat.delivery.actions.chunks import write_chunks
 from samizdat.delivery.models import DigestRecipients
+from samizdat.delivery.queries import next_position
 
 PAGE = 5_000
 

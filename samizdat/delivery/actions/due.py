@@ -11,11 +11,11 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.translations import frozen_in
 from samizdat.core.mail.ledger import CHUNK, pack_numbers
 from samizdat.delivery import clock_jumps, sql
-from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.digest_rounds import enter_round
 from samizdat.delivery.actions.language_choice import of_one_version
 from samizdat.delivery.actions.wait_reasons import WaitReason
 from samizdat.delivery.models import Chunk, Retry
+from samizdat.delivery.queries import next_position
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 

@@ -13,10 +13,7 @@ from django.db import transaction
 
 from samizdat.core.mail import rate
 from samizdat.core.mail.rate import DrawnRate, Limit, SlowedRate, SpentRate, Today
-from samizdat.delivery.models import ConnectionLease, ProviderPace, Route, RoutePace, SendingDomain
-
-# Seconds after which connections are free that a sender no longer renews: it, its machine or its network is gone.
-LEASE = 30.0
+from samizdat.delivery.models import LEASE, ConnectionLease, ProviderPace, Route, RoutePace, SendingDomain
 
 
 @dataclass(frozen=True, slots=True)

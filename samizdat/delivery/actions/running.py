@@ -15,7 +15,6 @@ from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import CHUNK, JournalNews, State, unpack_numbers
 from samizdat.delivery import sql
 from samizdat.delivery.actions import copied_installation
-from samizdat.delivery.actions.chunks import next_position
 from samizdat.delivery.actions.digest_rounds import enter_round
 from samizdat.delivery.actions.language_choice import of_one_version
 from samizdat.delivery.actions.route_refusals import lift
@@ -24,6 +23,7 @@ from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.labels import what_it_is
 from samizdat.delivery.models import Chunk, Delivery, DigestRecipients, Retry
+from samizdat.delivery.queries import next_position
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event

@@ -25,6 +25,7 @@ from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.engine.heartbeat import BEAT, HUNG
 from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.models import Chunk, Worker
+from samizdat.delivery.queries import next_position
 from samizdat.events.actions import record
 
 log = logging.getLogger("samizdat.sender")
@@ -122,8 +123,6 @@ def take_over(worker: Worker) -> int:
 
 
 def _take_untouched(chunk: Chunk, worker: Worker) -> int:
-    from samizdat.delivery.actions.chunks import next_position
-
     with transaction.atomic():
         # Campaign, then chunk: the order of everybody who holds both.
         Campaign.objects.select_for_update().get(edition=chunk.edition_id)

@@ -10,7 +10,8 @@ from typing import Any
 from django.db import close_old_connections, connection, connections
 
 from samizdat import database_changes, dbclock
-from samizdat.delivery import clock_jumps, database_progress
+from samizdat.delivery import clock_jumps
+from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.heartbeat import STUCK, Heartbeat
 from samizdat.delivery.models import Worker
@@ -156,7 +157,7 @@ def run_clock() -> None:
             return
         # On every machine, whoever has the clock; it writes no row, for which one that hangs could keep us waiting.
         with _reported("The note of how far the database has come"):
-            database_progress.keep(dbclock.now())
+            copied_installation.keep(dbclock.now())
         if not only.here():
             return
         scheduler.tick(dbclock.now(), scheduler.QUICK)

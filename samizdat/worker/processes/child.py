@@ -154,7 +154,7 @@ def _work(_role: str, _descriptor: int | None) -> int:
 
 def _send(_role: str, _descriptor: int | None) -> int:
     _open_house(with_django_secret=False)
-    from samizdat.delivery.engine import run_sender
+    from samizdat.delivery.engine.sender import run_sender
     from samizdat.worker.processes import sender
 
     stop = threading.Event()

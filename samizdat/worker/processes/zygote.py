@@ -35,7 +35,7 @@ MODULES = (
     "samizdat.connections",
     "samizdat.urls",
     "samizdat.web.asgi",
-    "samizdat.delivery.engine",
+    "samizdat.delivery.engine.sender",
     "samizdat.worker.processes.background",
     "samizdat.worker.processes.child",
     "samizdat.worker.processes.sender",

@@ -1,13 +1,11 @@
 """A document as the plain-text part: the same words and links, straight from its JSON."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from html.parser import HTMLParser
+from typing import Any
 
 from samizdat.core.content.blocks.markup import Setting, answers_of, host, when
 from samizdat.core.content.blocks.schema import Node
-
-if TYPE_CHECKING:
-    from samizdat.core.content.render.plaintext import Walker
 
 type _Attrs = Mapping[str, Any]
 
@@ -15,12 +13,11 @@ type _Attrs = Mapping[str, Any]
 class PlainTextWriter:
     """`raw` cleans a raw HTML block; `walker` breaks the lines, as it does for a letter in HTML."""
 
-    def __init__(self, setting: Setting, walker: "Walker", raw: Callable[[str], str]) -> None:
+    def __init__(self, setting: Setting, walker: HTMLParser, raw: Callable[[str], str]) -> None:
         self.set, self.walker, self.raw = setting, walker, raw
 
-    def text(self, document: Node) -> str:
+    def write(self, document: Node) -> None:
         self._all(document)
-        return self.walker.text()
 
     # --- what a walker is told ---
 

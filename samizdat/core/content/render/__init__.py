@@ -15,6 +15,7 @@ from typing import Literal
 
 from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, default_value
+from samizdat.core.content.render.blocks import Blocks
 from samizdat.core.content.render.content import Content, Piece, RenderedContent, TemplateEdge, tidy
 from samizdat.core.content.render.renderer import ContentRenderer
 from samizdat.core.dates import php_date
@@ -43,7 +44,7 @@ def render(
     `archive=True` gives the copy for the web: ARCHIVE_PAGE is true, the way out of the list is left out.
     `text=False` leaves the plain part empty, for a preview after each keystroke: it is a third of the work.
     """
-    return ContentRenderer(tidy(content), now, images, archive, text).run()
+    return ContentRenderer(tidy(content), Blocks, now, images, archive, text).run()
 
 
 def fill(pieces: Iterable[Piece], values: Mapping[str, str]) -> str:

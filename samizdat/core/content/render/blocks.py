@@ -4,7 +4,6 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from samizdat.core.content.blocks.comments import marked, spots, unmarked, without_comments
@@ -18,10 +17,8 @@ from samizdat.core.content.render.checks import foreign_pictures, link_flaws, ma
 from samizdat.core.content.render.content import TemplateEdge
 from samizdat.core.content.render.locate import inside_tag
 from samizdat.core.content.render.plaintext import Walker
+from samizdat.core.content.render.renderer import ContentRenderer
 from samizdat.core.languages import direction
-
-if TYPE_CHECKING:
-    from samizdat.core.content.render.renderer import ContentRenderer
 
 _COLUMNS = re.compile(
     r"<style[^<>]*>\s*(@media only screen and \(min-width:480px\) \{(?:(?!<style).)*?\})\s*</style>", re.DOTALL
@@ -31,7 +28,7 @@ _BOXES = ("callout", "donation", "event", "question", "button")
 
 
 class Blocks:
-    def __init__(self, chain: "ContentRenderer", document: Node) -> None:
+    def __init__(self, chain: ContentRenderer, document: Node) -> None:
         self.chain = chain
         self.document = without_comments(document)
         self.prefix = chain.token.pattern.partition("(")[0]
@@ -123,9 +120,8 @@ class Blocks:
             if spot.key is not None:
                 spot.holder[spot.key] = self._known(spot.text)
         walker = Walker(self.chain.token, self.chain._is_edge)
-        return frame.replace(
-            f"{self.place}\n", PlainTextWriter(self.setting, walker, self._cleaned).text(self.document), 1
-        )
+        PlainTextWriter(self.setting, walker, self._cleaned).write(self.document)
+        return frame.replace(f"{self.place}\n", walker.text(), 1)
 
     def _known(self, text: str) -> str:
         def known(token: re.Match[str]) -> str:

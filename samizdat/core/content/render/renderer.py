@@ -3,12 +3,12 @@
 import html
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 import css_inline
@@ -23,7 +23,6 @@ from samizdat.core.content.message import ESCAPES, Kind, ValueSlot, dated
 from samizdat.core.content.phrases import PhraseTable
 from samizdat.core.content.problems import ContentProblem, Severity
 from samizdat.core.content.render import cleaning
-from samizdat.core.content.render.blocks import Blocks
 from samizdat.core.content.render.checks import (
     foreign_pictures,
     hosts_of_pictures,
@@ -76,8 +75,32 @@ type _Entry = MergeTag | _Value | TemplateEdge
 _MARK = "mark"
 
 
+class BlocksRenderer(Protocol):
+    """The way of a letter of blocks: render/blocks."""
+
+    questions: int
+
+    def page(self) -> str: ...
+
+    def outline(self, page: str) -> str: ...
+
+    def text(self, frame: str) -> str: ...
+
+    def without_marks(self, page: str) -> str: ...
+
+    def placed(self, flaw: ContentProblem) -> ContentProblem: ...
+
+
 class ContentRenderer:
-    def __init__(self, content: Content, now: datetime, images: bool, archive: bool, with_text: bool = True) -> None:
+    def __init__(
+        self,
+        content: Content,
+        blocks: Callable[["ContentRenderer", Document], BlocksRenderer],
+        now: datetime,
+        images: bool,
+        archive: bool,
+        with_text: bool = True,
+    ) -> None:
         self.flaws: list[ContentProblem] = []
         self.with_text = with_text
         document, content = self._read(content)
@@ -91,7 +114,7 @@ class ContentRenderer:
         self.token = re.compile(rf"{self._prefix()}(\d+)q")
         self.subject = self._nodes(content.subject, "subject", comments=False)
         self.preheader = self._nodes(content.preheader, "preheader", comments=False)
-        self.blocks = Blocks(self, document) if document else None
+        self.blocks = blocks(self, document) if document else None
 
     def _read(self, content: Content) -> tuple[Document | None, Content]:
         """The document of a letter of blocks, and the content with its one spelling."""
