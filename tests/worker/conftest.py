@@ -226,9 +226,9 @@ def thursday(lantern: Any) -> Any:
 @pytest.fixture
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the loop of sign-ups remembers of its mails lasts as long as its process."""
-    from samizdat.worker.inbox import signups
+    from samizdat.worker.inbox import signup_memory, signups
 
-    monkeypatch.setattr(signups, "memory", signups.SignupMemory())
+    monkeypatch.setattr(signups, "memory", signup_memory.SignupMemory())
 
 
 @pytest.fixture

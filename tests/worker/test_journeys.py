@@ -22,7 +22,7 @@ from samizdat.delivery.actions import add_route
 from samizdat.public import envelopes, form_tokens, signup, style, tokens
 from samizdat.publicdb.models import Intake
 from samizdat.vault import keyring
-from samizdat.worker.inbox import link_keys, signups, subject_requests, unsubscribes
+from samizdat.worker.inbox import link_keys, signup_memory, signups, subject_requests, unsubscribes
 from samizdat.worker.inbox import preferences as choosing
 from samizdat.worker.publishing import publish
 from tests.conftest import NOW
@@ -81,7 +81,7 @@ def site(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(tokens, "reader", tokens.TokenReader(lambda: [row]))
     monkeypatch.setattr(envelopes, "boxes", envelopes.Boxes(lambda _uid: box_key(lantern)))
     monkeypatch.setattr(signup, "purses", form_tokens.RateBudgets())
-    monkeypatch.setattr(signups, "memory", signups.SignupMemory())
+    monkeypatch.setattr(signups, "memory", signup_memory.SignupMemory())
     with override_settings(
         ROOT_URLCONF="samizdat.public.urls",
         MIDDLEWARE=["samizdat.public.middleware.QuietMiddleware"],

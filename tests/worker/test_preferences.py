@@ -24,7 +24,7 @@ from samizdat.events.models import Event
 from samizdat.publicdb import queries as publicdb
 from samizdat.publicdb.models import Intake, PrivatePage, Site
 from samizdat.vault import keyring
-from samizdat.worker.inbox import link_keys, signups, subject_requests, unsubscribes
+from samizdat.worker.inbox import link_keys, signup_memory, subject_requests, unsubscribes
 from samizdat.worker.inbox import preferences as choosing
 from samizdat.worker.publishing import publish
 from tests.conftest import NOW, TODAY
@@ -329,7 +329,7 @@ def test_who_left_every_list_is_not_asked_where_her_letters_should_go(
 def test_nothing_is_lost_while_no_route_lives(
     lantern: Any, thursday: Any, ada: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signups, "WAITS", (0,))
+    monkeypatch.setattr(signup_memory, "WAITS", (0,))
     ask(lantern, ada, "ask", what="erase")
     assert subject_requests.take(NOW) == 0
     add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)

@@ -23,7 +23,7 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.models import Intake, Site
 from samizdat.publicdb.queries import token_state
 from samizdat.vault import keyring
-from samizdat.worker.inbox import signups, unsubscribes
+from samizdat.worker.inbox import signup_memory, signups, unsubscribes
 from samizdat.worker.mail import service_mail
 from tests import dkim_judge
 from tests.conftest import NOW, TODAY
@@ -166,7 +166,7 @@ def test_without_a_living_route_the_sign_up_waits_and_nobody_is_lost(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(signups, "WAITS", (0,))
+    monkeypatch.setattr(signup_memory, "WAITS", (0,))
     route = add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
     pause_route(route, now=NOW)
     ask(lantern, thursday)
@@ -176,7 +176,7 @@ def test_without_a_living_route_the_sign_up_waits_and_nobody_is_lost(
     for _ in range(2):
         signups.take(NOW)
     assert queries.unmailed(lantern) == {"route": 1}
-    monkeypatch.setattr(signups, "memory", signups.SignupMemory())  # Another process, which remembers nothing.
+    monkeypatch.setattr(signups, "memory", signup_memory.SignupMemory())  # Another process, which remembers nothing.
     add_route(lantern, "second", f"folder://{tmp_path}", now=NOW)
     assert signups.take(NOW) == 1
     assert len(mails(tmp_path)) == 1
@@ -269,8 +269,8 @@ def test_one_mailbox_under_many_spellings_gets_three_mails_a_day(lantern: Any, t
 
 
 def test_what_somebody_makes_up_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signups, "MOST", 10)
-    memory = signups.SignupMemory()
+    monkeypatch.setattr(signup_memory, "MOST", 10)
+    memory = signup_memory.SignupMemory()
     for row in range(100):
         memory.put_off(row)
         memory.hold(row, 1, "route")

@@ -7,7 +7,7 @@ taken could tick it for everybody. So its token has a purpose of its own, which 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samizdat import phrases_override
 from samizdat.accounts.grants import leading
@@ -26,10 +26,8 @@ from samizdat.core.mail.outcome import Accepted, Outcome, Refused, Unsure
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
 from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up
+from samizdat.worker.inbox.signup_memory import SignupMemory
 from samizdat.worker.mail import service_mail
-
-if TYPE_CHECKING:
-    from samizdat.worker.inbox.signups import SignupMemory
 
 PURPOSE = "asks"
 
@@ -45,9 +43,7 @@ def words_to(subscriber: Subscriber, list_: List) -> str:
     return fundraising_consent.words_for(list_, words.language) or words["asks.words"]
 
 
-def tick(
-    envelope: OpenedEnvelope, her: Subscriber, lists: Sequence[List], memory: "SignupMemory", now: datetime
-) -> bool:
+def tick(envelope: OpenedEnvelope, her: Subscriber, lists: Sequence[List], memory: SignupMemory, now: datetime) -> bool:
     """By the link of a letter, which others may have: so her mailbox is asked. True when the box may go."""
     for list_ in lists:
         if fundraising_consent.concern(her, list_):  # The one that her settings show.
@@ -68,8 +64,8 @@ class ConsentQuestion:
     language: str = ""
 
 
-def ask(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: "SignupMemory", now: datetime) -> bool:
-    """True when the box may go. memory: of worker/inbox/signups, whose loop and limits these mails share."""
+def ask(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, now: datetime) -> bool:
+    """True when the box may go. memory: that of sign-ups, whose loop and limits these mails share."""
     organization, hers = envelope.organization, asked.subscriber
     asked = replace(asked, lists=fundraising_consent.without(hers, asked.lists))
     if not asked.lists:

@@ -1,0 +1,62 @@
+"""What slows down mails to new readers that fail. A worker that is begun anew tries all of them at once."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from samizdat.options import confirmations_an_hour
+from samizdat.worker.inbox.inbox import MOST
+
+# Seconds between two tries of one mail.
+WAITS = (5, 30, 120, 600)
+# Tries of a mail that is stuck: half a minute.
+STUCK = 3
+
+
+@dataclass(slots=True)
+class SignupMemory:
+    """What this process remembers of mails: tries by box, times by organization; what holds up a box (organization,
+    why), and what was told of that last."""
+
+    tries: dict[int, tuple[int, float]] = field(default_factory=dict)
+    sent: dict[int, deque[float]] = field(default_factory=dict)
+    held: dict[int, tuple[int, str]] = field(default_factory=dict)
+    counts: Mapping[tuple[int, str], int] | None = None
+
+    def due(self, row: int) -> bool:
+        return time.monotonic() >= self.tries.get(row, (0, 0.0))[1]
+
+    def put_off(self, row: int) -> None:
+        tries = self.tries.get(row, (0, 0.0))[0]
+        if len(self.tries) > MOST:  # Of what somebody made up: who forgets tries again.
+            self.tries.clear()
+        self.tries[row] = (tries + 1, time.monotonic() + WAITS[min(tries, len(WAITS) - 1)])
+
+    def forget(self, row: int) -> None:
+        self.tries.pop(row, None)
+
+    def hold(self, row: int, organization: int, why: str) -> None:
+        if len(self.held) > MOST:
+            self.held.clear()
+        self.held[row] = organization, why
+
+    @property
+    def stuck(self) -> int:
+        """Mails that were tried several times, for half a minute or longer."""
+        return sum(tries >= STUCK for tries, _until in [*self.tries.values()])
+
+    def waiting(self) -> Mapping[tuple[int, str], int]:
+        """How many are held up, by organization and why. A route may be back at the next try; a sender is not."""
+        held = self.held.copy()  # Other lanes go on meanwhile.
+        tried = {row: self.tries.get(row, (0, 0.0))[0] for row in held}
+        return Counter(of for row, of in held.items() if of[1] == "sender" or tried[row] >= STUCK)
+
+    def may_send(self, organization: int) -> bool:
+        times = self.sent.setdefault(organization, deque())
+        while times and time.monotonic() - times[0] > 3600:
+            times.popleft()
+        return len(times) < confirmations_an_hour()
+
+    def wrote(self, organization: int) -> None:
+        self.sent.setdefault(organization, deque()).append(time.monotonic())
