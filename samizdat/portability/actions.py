@@ -18,6 +18,7 @@ from samizdat.audience.imports import ownership
 from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
 from samizdat.portability import (
     age_encryption,
     canary,
@@ -355,8 +356,6 @@ def whose(organization: Organization, address: str, *, now: datetime, by: Person
 
 def say_seen(row: Export, *, now: datetime, by: Person) -> None:
     """She has read that a plain file was made. Said twice it changes nothing."""
-    from samizdat.events.models import Event
-
     seen = Event.objects.filter(organization=row.organization, kind=SEEN, about=row.pk, by=by)
     with transaction.atomic():
         Export.objects.select_for_update().get(pk=row.pk)  # Of two presses the second finds what the first one wrote.

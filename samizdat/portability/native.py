@@ -10,7 +10,7 @@ from itertools import batched
 from typing import Any
 
 from samizdat.audience import sql as audience_sql
-from samizdat.audience.models import NUMBER_MASK, STATUSES
+from samizdat.audience.models import NUMBER_MASK, STATUSES, Field
 from samizdat.audience.queries import details_of
 from samizdat.core import consent
 from samizdat.core.crypto import canary as marks
@@ -236,8 +236,6 @@ def _subscriber(
 
 
 def _removed_fields(home: subscribers.ExportContext) -> frozenset[int]:
-    from samizdat.audience.models import Field
-
     rows = Field.objects.filter(organization=home.organization).exclude(removed=None)
     return frozenset(rows.values_list("number", flat=True))
 

@@ -11,7 +11,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, tags_and_fields
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.list_names import list_name
-from samizdat.audience.models import NUMBER_MASK, List, Subscription, row_id
+from samizdat.audience.models import NUMBER_MASK, Field, List, Subscription, row_id
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
@@ -72,8 +72,6 @@ class ExportContext:
 
 def fields_of(organization: Organization, keys: OrganizationKeys) -> dict[int, dict[str, Any]]:
     """Number -> all that is told of a merge field, in the order of their making."""
-    from samizdat.audience.models import Field
-
     rows = Field.objects.filter(organization=organization, removed=None).order_by("number")
     return {
         row.number: {

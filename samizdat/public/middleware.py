@@ -51,6 +51,6 @@ class QuietMiddleware:
         if isinstance(error, Http404):
             return None
         log.error("A page failed: %s", where_it_broke(error))
-        from samizdat.public.views import failed
+        from samizdat.public.views import failed  # It needs Django, which this module is configured by.
 
         return failed(request)

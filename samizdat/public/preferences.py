@@ -38,6 +38,7 @@ from samizdat.public.responses import (
     speaks,
     takes,
 )
+from samizdat.public.views import leave
 from samizdat.publicdb import queries
 from samizdat.publicdb.models import Site
 
@@ -66,8 +67,6 @@ _DONE = {"erase": "erased", "move": "moved", "allow": "allowed", "asks": "agreed
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
     """The settings of one subscription. RFC 8058's one click leaves here too; what this page does not know does
     nothing."""
-    from samizdat.public.views import leave
-
     holder, place = holder_of(request, token, "preferences", "leave", "test")
     if request.method != "POST":
         return _shown(request, holder, place)

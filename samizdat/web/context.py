@@ -11,6 +11,7 @@ from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
 from samizdat.accounts.queries import organizations_of
+from samizdat.delivery.models import Route
 
 
 @dataclass
@@ -83,8 +84,6 @@ class Desk:
 
     @cached_property
     def routes_in_need(self) -> int:
-        from samizdat.delivery.models import Route
-
         if not self.organization or not self.sees_keeping:
             return 0
         return Route.objects.filter(organization=self.organization, state="dead").count()

@@ -18,6 +18,7 @@ from samizdat.events.actions import record
 from samizdat.web import params, resume_after_sign_in
 from samizdat.web.permissions import WRITERS, address
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings.views.auth import says
 from samizdat.web.templatetags.desk import moment
 
 
@@ -75,8 +76,6 @@ _GAPS = " \xa0\u202f,"
 
 
 def answer(request: DeskRequest, seconds: int) -> HttpResponse:
-    from samizdat.web.settings.views.auth import says
-
     title, home = _("Too many subscribers at once"), address(request.organization, "home")
     if request.method != "POST":
         return says(request, title, sentence(seconds), 429, home, _("Home"))

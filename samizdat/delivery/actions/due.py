@@ -13,6 +13,7 @@ from samizdat.core.mail.ledger import CHUNK, pack_numbers
 from samizdat.delivery import clock_jumps, sql
 from samizdat.delivery.actions.digest_rounds import enter_round
 from samizdat.delivery.actions.language_choice import of_one_version
+from samizdat.delivery.actions.running import book_cancelled
 from samizdat.delivery.actions.wait_reasons import WaitReason
 from samizdat.delivery.models import Chunk, Retry
 from samizdat.delivery.queries import next_position
@@ -49,8 +50,6 @@ def start_due(now: datetime) -> int:
 
 def finish_cancelled(now: datetime) -> None:
     """Books what senders have given back since a campaign was cancelled."""
-    from samizdat.delivery.actions.running import book_cancelled
-
     for campaign in (
         Campaign.objects.filter(state="cancelled").exclude(pending=0, deferred=0).values_list("pk", flat=True)
     ):
