@@ -14,9 +14,25 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import IO, Any, TypedDict
+from wsgiref.types import WSGIEnvironment
 
 from samizdat.connections import BACKLOG, LEAST_RATE, PATIENCE, ClientConnection
+
+
+class Scope(TypedDict, total=False):
+    """What uvicorn says of a request; of HTTP all but `client` and `server` stands there."""
+
+    type: str
+    method: str
+    path: str
+    query_string: bytes
+    headers: list[tuple[bytes, bytes]]
+    http_version: str
+    scheme: str
+    client: tuple[str, int] | None
+    server: tuple[str, int | None] | None
+
 
 Wsgi = Callable[..., Iterable[bytes]]
 Pairs = list[tuple[bytes, bytes]]
@@ -71,12 +87,12 @@ QUIET = {
 }
 
 
-def serving(most: int) -> dict[str, Any]:
+def serving(most: int) -> dict[str, object]:
     """The same, and at most so many connections."""
     return QUIET | {"http": partial(ClientConnection, most=most)}
 
 
-def scheme(scope: dict[str, Any]) -> str:
+def scheme(scope: Scope) -> str:
     """https when the proxy on this machine says that the browser came by it; nobody else is believed."""
     client = (scope.get("client") or ("",))[0]
     if client in LOOPBACK and (b"x-forwarded-proto", b"https") in scope["headers"]:
@@ -84,7 +100,7 @@ def scheme(scope: dict[str, Any]) -> str:
     return str(scope.get("scheme", "http"))
 
 
-def environ(scope: dict[str, Any], body: Any, known: dict[str, str]) -> dict[str, Any]:
+def environ(scope: Scope, body: IO[bytes] | None, known: dict[str, str]) -> WSGIEnvironment:
     """A request as WSGI has it. `known`: what a door takes of its headers, and what it knows better than these."""
     return {
         "REQUEST_METHOD": scope["method"],
@@ -115,7 +131,7 @@ class HttpResponse:
     """What WSGI answers: a page whole, and what Django streams in portions. The first is made with it; the others may
     be made by other threads, in the same context, for Django keeps the language there."""
 
-    def __init__(self, wsgi: Wsgi, asked: dict[str, Any]) -> None:
+    def __init__(self, wsgi: Wsgi, asked: WSGIEnvironment) -> None:
         self.status, self.headers = 500, Pairs()
         self._answer = wsgi(asked, self._start)
         self._portion = PORTION if getattr(self._answer, "streaming", False) else sys.maxsize
@@ -124,7 +140,7 @@ class HttpResponse:
         if self.whole and not any(name == b"content-length" for name, _ in self.headers):
             self.headers.append((b"content-length", str(len(self.first)).encode()))
 
-    def _start(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
+    def _start(self, status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
         self.status, self.headers = int(status[:3]), pairs(headers)
 
     def portion(self) -> tuple[bytes, bool]:
@@ -224,7 +240,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def answer(
-        self, wsgi: Wsgi, asked: dict[str, Any], send: Send, receive: Receive, *, whose: Share | None = None
+        self, wsgi: Wsgi, asked: WSGIEnvironment, send: Send, receive: Receive, *, whose: Share | None = None
     ) -> None:
         """Has a request answered. `whose`: of whom it takes a turn; of all alike when it is None. Errors:
         AllThreadsBusy."""
@@ -272,7 +288,7 @@ class Threads:
     async def run[**P, T](self, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(self._do, call, *given, **named))
 
-    def _do(self, call: Callable[..., Any], *given: Any) -> Any:
+    def _do(self, call: Callable[..., Any], *given: object) -> Any:
         me = threading.get_ident()
         self._begun[me] = time.monotonic()
         try:

@@ -43,7 +43,7 @@ RESET = struct.pack("ii", 1, 0)
 class CountedConnections:
     """A transport that knows how much was written to it."""
 
-    def __init__(self, transport: Any, connection: "ClientConnection") -> None:
+    def __init__(self, transport: asyncio.WriteTransport, connection: "ClientConnection") -> None:
         self._transport, self._connection = transport, connection
         self.written = 0
 
@@ -52,7 +52,7 @@ class CountedConnections:
         self._transport.write(data)
         self._connection.wrote()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._transport, name)
 
 
@@ -72,7 +72,7 @@ class ClientConnection(H11Protocol):
 
     # -- what uvicorn calls ----------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: object) -> None:
         super().connection_made(CountedConnections(transport, self))  # type: ignore[arg-type]
         self._set(socket.SO_SNDBUF, SYSTEM_TAKES)
         self.since = self.heard = self.loop.time()

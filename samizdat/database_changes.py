@@ -32,7 +32,7 @@ class DatabaseChanges:
         return True
 
 
-def _state(connection: BaseDatabaseWrapper, own: bool) -> tuple[Any, ...] | None:
+def _state(connection: BaseDatabaseWrapper, own: bool) -> tuple[object, ...] | None:
     if connection.vendor != "sqlite":
         return None
     try:

@@ -39,7 +39,7 @@ def sqlite(path: Path) -> dict[str, Any]:
     }
 
 
-def postgresql(url: str, search_path: str = "public") -> dict[str, Any]:
+def postgresql(url: str, search_path: str = "public") -> dict[str, object]:
     """Settings from postgresql://user:password@host:port/name?option=value; a socket folder may stand in ?host=."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgresql", "postgres") or len(parts.path) < 2:
@@ -85,7 +85,7 @@ def publicdb(folder: Path) -> dict[str, Any]:
     return postgresql(url, "publicdb") if url else _publicdb_file(folder, "rw", SQLITE_INIT + PUBLICDB_INIT)
 
 
-def publicdb_for_public(folder: Path) -> dict[str, Any]:
+def publicdb_for_public(folder: Path) -> dict[str, object]:
     """The public database as the public process sees it: with a role of its own where there is one."""
     url = option("SAMIZDAT_GATE_URL") or option("DATABASE_URL")
     return postgresql(url, "publicdb") if url else _publicdb_file(folder, "ro", PUBLIC_INIT)
@@ -100,13 +100,13 @@ class PublicDbRouter:
     """Sends what the app `publicdb` holds to the public database and everything else to the house; they share no
     row."""
 
-    def db_for_read(self, model: Any, **hints: Any) -> str:
+    def db_for_read(self, model: Any, **hints: object) -> str:
         return "publicdb" if model._meta.app_label == "publicdb" else "default"
 
     db_for_write = db_for_read
 
-    def allow_relation(self, instance: Any, other: Any, **hints: Any) -> bool:
+    def allow_relation(self, instance: object, other: object, **hints: object) -> bool:
         return self.db_for_read(instance) == self.db_for_read(other)
 
-    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+    def allow_migrate(self, db: str, app_label: str, **hints: object) -> bool:
         return (db == "publicdb") == (app_label == "publicdb")

@@ -145,7 +145,9 @@ def execute_all(statements: Iterable[Statement]) -> None:
             cursor.execute(sql, values)
 
 
-def add_counts(table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Sequence[Any]]) -> Statement | None:
+def add_counts(
+    table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Sequence[object]]
+) -> Statement | None:
     """Add to counters of a totals table, making the row where there is none. Columns in the order keys, sums."""
     if not rows:
         return None

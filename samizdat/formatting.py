@@ -37,7 +37,7 @@ def regrouped(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _regrouped(value) for name, value in values.items()}
 
 
-def _regrouped(value: Any) -> Any:
+def _regrouped(value: object) -> object:
     if isinstance(value, bool):
         return value
     if isinstance(value, int):

@@ -73,10 +73,10 @@ class Pool:
         self._idle = [_Helper() for _ in range(helpers)]
         self._all = tuple(self._idle)
         self._changed = threading.Condition()
-        self._at: Counter[Any] = Counter()
-        self._wait: Counter[Any] = Counter()
+        self._at: Counter[int] = Counter()
+        self._wait: Counter[int] = Counter()
 
-    def work(self, whose: Any, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    def work[T](self, whose: int, function: Callable[..., T], *args: object, **more: object) -> T:
         """Errors: TooMuch, and what the work itself raises."""
         until = time.monotonic() + JOBS[_name(function)].seconds
         helper = self._taken(whose, until)
@@ -88,7 +88,7 @@ class Pool:
                 self._idle.append(helper)
                 self._changed.notify_all()
 
-    def _taken(self, whose: Any, until: float) -> "_Helper":
+    def _taken(self, whose: int, until: float) -> "_Helper":
         with self._changed:
             left = until - time.monotonic()
             patience = left if self._wait[whose] < WAITING else min(left, ON_TOP)
@@ -113,9 +113,11 @@ class _Helper:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._decoded: Any = None  # whose files
+        self._decoded: int | None = None  # whose files
 
-    def work(self, whose: Any, function: Callable[..., Any], args: Any, more: Any, until: float) -> Any:
+    def work[T](
+        self, whose: int, function: Callable[..., T], args: tuple[object, ...], more: dict[str, object], until: float
+    ) -> T:
         if self._decoded not in (None, whose):
             self.end()
         if self._process is None:
@@ -158,13 +160,14 @@ class _UnexpectedAnswer(Exception):
     """An answer that the function never gives."""
 
 
-def _value(function: Callable[..., Any], answer: child_frames.Frame) -> Any:
+def _value[T](function: Callable[..., T], answer: child_frames.Frame) -> T:
     """Errors: what the work raised; _Odd."""
     try:
         payload, sizes = answer.value()
         data = answer.parts(json_values.unpacked(tuple[int, ...], sizes, ()))
         if answer.kind == b"V":
-            return json_values.unpacked(_hints(function)["return"], payload, data)
+            value: T = json_values.unpacked(_hints(function)["return"], payload, data)
+            return value
         name, args = json_values.unpacked(tuple[str, tuple[str | int | dict[str, str | int], ...]], payload, ())
     except (TypeError, ValueError) as odd:
         raise _UnexpectedAnswer from odd
@@ -174,11 +177,11 @@ def _value(function: Callable[..., Any], answer: child_frames.Frame) -> Any:
 
 
 @cache
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def _hints(function: Callable[..., object]) -> dict[str, Any]:
     return get_type_hints(function)
 
 
-def _name(function: Callable[..., Any]) -> str:
+def _name(function: Callable[..., object]) -> str:
     return f"{function.__module__}.{function.__name__}"
 
 
@@ -191,13 +194,12 @@ def begin() -> None:
     _pool = _pool or Pool()
 
 
-def work[T](whose: int, function: Callable[..., T], *args: Any, **more: Any) -> T:
+def work[T](whose: int, function: Callable[..., T], *args: object, **more: object) -> T:
     """`function(*args, **more)`, one of JOBS, by a helper if this process has any. `whose`: the organization that asks.
     Errors: TooMuch, and its own."""
     if _pool is None:
         return function(*args, **more)
-    result: T = _pool.work(whose, function, *args, **more)
-    return result
+    return _pool.work(whose, function, *args, **more)
 
 
 # -- the helper's side ------------------------------------------------------------------------------------------------
@@ -223,7 +225,7 @@ def main() -> int:
     return 0
 
 
-def _told(error: Exception, errors: tuple[str, ...]) -> Any:
+def _told(error: Exception, errors: tuple[str, ...]) -> list[object]:
     """An error of ours as it is; of any other its name, since its text may quote what was worked on."""
     name = type(error).__name__
     return [name, json_values.packed(error.args, []) if name in errors else []]

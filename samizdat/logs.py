@@ -5,7 +5,6 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Any
 
 from samizdat.core.unsafe_text import one_line
 from samizdat.options import option
@@ -51,7 +50,7 @@ def where_it_broke(error: BaseException) -> str:
     return f"{type(error).__name__} in " + " < ".join(reversed(frames[-4:]))
 
 
-def configure(_settings: Any = None) -> None:
+def configure(_settings: object = None) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(PeopleFilter())
     lines = option("SAMIZDAT_LOG") == "json"

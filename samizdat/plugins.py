@@ -165,7 +165,7 @@ def answer(plan: ImportPlan, maps: Sequence[str], means: Sequence[str]) -> None:
     answers.apply(plan, maps, means)
 
 
-def list_columns(plan: ImportPlan) -> list[dict[str, Any]]:
+def list_columns(plan: ImportPlan) -> list[dict[str, object]]:
     """Every column of a plan and what it becomes, with every word of those that tell a status."""
     from samizdat.importers.reading import answers
 

@@ -87,7 +87,7 @@ def _latin(name: str) -> str:
 
 
 def change_settings(
-    organization: Organization, *, by: Person | None, now: datetime, approved: bool = False, **settings: Any
+    organization: Organization, *, by: Person | None, now: datetime, approved: bool = False, **settings: object
 ) -> list[PendingChange]:
     """Writes only the settings named, but those that one person may not change alone, which wait (changes.py).
     Errors: AccountError with what to put there."""
@@ -106,7 +106,7 @@ def change_settings(
 
 
 def _held_settings(
-    organization: Organization, settings: dict[str, Any], by: Person | None, now: datetime
+    organization: Organization, settings: dict[str, object], by: Person | None, now: datetime
 ) -> list[PendingChange]:
     """Takes out of `settings` what has to wait."""
     if not pending_changes.held(organization, by):
@@ -119,7 +119,7 @@ def _held_settings(
     ]
 
 
-def _is_guarded(kept: grants.Leading, name: str, value: Any) -> bool:
+def _is_guarded(kept: grants.Leading, name: str, value: object) -> bool:
     """kept: the sealed copy; in the row somebody who writes the database could have put what they ask for next."""
     if name == "requires_approval":
         return kept.requires_approval and not value

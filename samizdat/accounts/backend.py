@@ -21,7 +21,7 @@ class BlindIndexBackend(BaseBackend):
     whoever knows the password, AccountLocked."""
 
     def authenticate(
-        self, request: Any, email: str = "", password: str = "", device: str = "", **_ignored: Any
+        self, request: object, email: str = "", password: str = "", device: str = "", **_ignored: object
     ) -> Person | None:
         try:
             index = sealed_people.index_of(email)

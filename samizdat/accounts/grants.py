@@ -34,16 +34,16 @@ GUARDED = (*LEADING, "requires_approval")
 TOLD = timedelta(hours=1)
 
 
-def mac(kind: str, *parts: Any) -> bytes:
+def mac(kind: str, *parts: object) -> bytes:
     """Of a kind of row, and all of it that counts. Bytes count by their hash."""
     return seal.keyed_hash(keyring.derive("grants"), json.dumps([kind, *map(_plain, parts)]))
 
 
-def fits(stored_mac: bytes | memoryview, kind: str, *parts: Any) -> bool:
+def fits(stored_mac: bytes | memoryview, kind: str, *parts: object) -> bool:
     return hmac.compare_digest(bytes(stored_mac), mac(kind, *parts))
 
 
-def _plain(part: Any) -> Any:
+def _plain(part: object) -> object:
     if isinstance(part, datetime):
         return part.astimezone(UTC).isoformat()
     if isinstance(part, bytes | memoryview):
@@ -123,7 +123,7 @@ def end_invitation(organization: Organization, number: int) -> bool:
     return bool(mine.update(used=True, mac=b""))
 
 
-def memberships(**wanted: Any) -> list[Membership]:
+def memberships(**wanted: object) -> list[Membership]:
     """Those that hold, with person and organization; locked ones, too."""
     return [row for row in _rows(**wanted) if holds(row)]
 
@@ -222,11 +222,11 @@ def watch(now: datetime) -> int:
     return count
 
 
-def _tell(organization: Organization, kind: EventKind, detail: dict[str, Any], now: datetime) -> None:
+def _tell(organization: Organization, kind: EventKind, detail: dict[str, object], now: datetime) -> None:
     if not Event.objects.filter(organization=organization, kind=kind, at__gt=now - TOLD).exists():
         record(kind, organization, now=now, detail=detail)
         log.error("Somebody without keys wrote roles or settings into the database. Run: samizdat doctor")
 
 
-def _rows(**wanted: Any) -> Iterator[Membership]:
+def _rows(**wanted: object) -> Iterator[Membership]:
     yield from Membership.objects.select_related("person", "organization").filter(**wanted).order_by("id")

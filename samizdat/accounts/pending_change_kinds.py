@@ -1,5 +1,6 @@
 """Changes of accounts that wait (changes.py): roles, removals, invitations and settings; what they are in words."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,11 +43,11 @@ def _do_role(row: PendingChange, details: dict[str, Any], now: datetime) -> None
     actions.give_role(_person(row), row.organization, details["role"], by=row.by, now=now, approved=True)
 
 
-def _say_removal(row: PendingChange, _told: dict[str, Any]) -> str:
+def _say_removal(row: PendingChange, _told: Mapping[str, object]) -> str:
     return _("%(name)s is removed and signed out everywhere") % {"name": _named(row.organization, row.about)}
 
 
-def _do_removal(row: PendingChange, _told: dict[str, Any], now: datetime) -> None:
+def _do_removal(row: PendingChange, _told: Mapping[str, object], now: datetime) -> None:
     actions.remove_person(_person(row), row.organization, by=row.by, now=now, approved=True)
 
 
@@ -54,7 +55,7 @@ def _say_invitation(_row: PendingChange, details: dict[str, Any]) -> str:
     return _("Somebody new comes in as %(role)s: %(note)s") % {"role": ROLES[details["role"]], "note": details["note"]}
 
 
-def _do_invitation(row: PendingChange, details: dict[str, Any], _now: datetime) -> None:
+def _do_invitation(row: PendingChange, details: Mapping[str, object], _now: datetime) -> None:
     invitation = Invitation.objects.filter(pk=row.about or 0, organization=row.organization, used=False).first()
     if invitation is None or (invitation.role, bytes(invitation.token_hash).hex()) != (
         details["role"],

@@ -136,7 +136,7 @@ def ask(
     return row
 
 
-def _tell(row: PendingChange, details: dict[str, Any]) -> None:
+def _tell(row: PendingChange, details: dict[str, object]) -> None:
     row.details_sealed = seal_json(keyring.keys(row.organization), details, "pendingchange", "details", row.pk)
     row.mac = grants.mac(*grants.of_change(row))
     row.save(update_fields=["details_sealed", "mac"])
@@ -321,7 +321,7 @@ def _fits(row: PendingChange) -> bool:
     return grants.fits(row.mac, *grants.of_change(row))
 
 
-def _locked(row: PendingChange, **wanted: Any) -> PendingChange | None:
+def _locked(row: PendingChange, **wanted: object) -> PendingChange | None:
     """As it stands now, if it still waits: of two who press, the second finds none."""
     rows = PendingChange.objects.select_related("organization", "by").select_for_update(of=("self",))
     return rows.filter(pk=row.pk, state="waiting", **wanted).first()

@@ -6,6 +6,7 @@ Whose it is, since when and until when are sealed as well: whoever writes the ta
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,7 +85,7 @@ class SessionStore(SessionBase):
         Session.objects.filter(expires__lt=timezone.now()).delete()
 
 
-def _seal(data: dict[str, Any], key_hash: bytes, began: datetime, until: datetime) -> bytes:
+def _seal(data: Mapping[str, object], key_hash: bytes, began: datetime, until: datetime) -> bytes:
     text = json.dumps({"data": data, "began": began.isoformat(), "until": until.isoformat()}).encode()
     return _key().seal(text, _where(key_hash), os.urandom(12))
 

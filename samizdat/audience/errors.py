@@ -1,6 +1,6 @@
 """What can be refused here. `code` is for the API, str() is one sentence that says what to do."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
@@ -84,7 +84,7 @@ class ImportRefused(AudienceError):
     `plan` (core/imports.py): what was found so far, where something about it has to be answered first.
     """
 
-    def __init__(self, code: str, sentence: str, values: dict[str, Any] | None = None) -> None:
+    def __init__(self, code: str, sentence: str, values: Mapping[str, object] | None = None) -> None:
         self.code = code
         self.values = values or {}
         self.plan: ImportPlan | None = None

@@ -38,7 +38,7 @@ FACETS, SUBSCRIPTIONS, CARRIERS, STOPPED, ASKING = "facets", "subscriptions", "c
 _OF_SOME = {STOPPED: " INDEXED BY subscription_suppressed", ASKING: " INDEXED BY subscription_asking"}
 
 
-def wanted_sql(wanted: RecipientQuery, along: str) -> tuple[str, list[Any]]:
+def wanted_sql(wanted: RecipientQuery, along: str) -> tuple[str, list[object]]:
     """Ids of those wanted that are at least %s and below %s (the last two values), each once, in no order."""
     apart = "" if on_sqlite() else "OFFSET 0"  # Keeps PostgreSQL from making joins, which it sorts whole.
     facets, facet_values = _facets(wanted)
@@ -79,7 +79,7 @@ def wanted_sql(wanted: RecipientQuery, along: str) -> tuple[str, list[Any]]:
     return sql, [*own_values, *facet_values, *tag_values, *more_values]
 
 
-def _facets(wanted: RecipientQuery) -> tuple[list[str], list[Any]]:
+def _facets(wanted: RecipientQuery) -> tuple[list[str], list[object]]:
     asked = {
         "s.provider = %s": wanted.provider,
         "s.language = %s": wanted.language,
@@ -91,7 +91,7 @@ def _facets(wanted: RecipientQuery) -> tuple[list[str], list[Any]]:
     return list(known), list(known.values())
 
 
-def _standing(wanted: RecipientQuery, whose: str, apart: str) -> tuple[list[str], list[Any]]:
+def _standing(wanted: RecipientQuery, whose: str, apart: str) -> tuple[list[str], list[object]]:
     if not wanted.lists:
         return [], []
     own, values = _own(wanted)
@@ -112,7 +112,7 @@ def _own(wanted: RecipientQuery) -> tuple[list[str], list[Any]]:
     return own, values
 
 
-def _tagged(wanted: RecipientQuery, whose: str, apart: str) -> tuple[list[str], list[Any]]:
+def _tagged(wanted: RecipientQuery, whose: str, apart: str) -> tuple[list[str], list[object]]:
     if wanted.tag is None:
         return [], []
     return [

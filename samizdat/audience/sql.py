@@ -195,7 +195,7 @@ def count_suppressed_unnoticed(organization: int, list_id: int, tag: int | None)
     return fetch_pairs(*_with_tag(query, [newest - _LAGGING, organization, list_id], tag), "GROUP BY s.frequency")
 
 
-def _with_tag(query: str, values: list[Any], tag: int | None) -> tuple[str, list[Any]]:
+def _with_tag(query: str, values: list[object], tag: int | None) -> tuple[str, list[object]]:
     """Of the subscriptions `s` those of people with this tag."""
     if tag is None:
         return query, values

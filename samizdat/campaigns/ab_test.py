@@ -147,7 +147,7 @@ def give_up(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
             record("campaign.test_cancelled", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
-def _plan(campaign: Campaign, **columns: Any) -> None:
+def _plan(campaign: Campaign, **columns: object) -> None:
     columns["test_plan"] = secrets.token_hex(8)
     if not Campaign.objects.filter(pk=campaign.pk, state="draft").update(**columns):
         raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))

@@ -113,7 +113,7 @@ def save(
     now: datetime,
     page: str = "",
     places: LayoutChanges | None = None,
-    **changes: Any,
+    **changes: object,
 ) -> int:
     """Writes a draft over the version that was opened, and returns the new version. Both are kept (revisions.py).
 
@@ -164,7 +164,7 @@ def _choices(campaign: Campaign, changes: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _along(campaign: Campaign, values: Mapping[str, Any]) -> None:
+def _along(campaign: Campaign, values: Mapping[str, object]) -> None:
     """Its versions in other languages go to the same audience."""
     if audience := {key: values[key] for key in _AUDIENCE if key in values}:
         Campaign.objects.filter(version_of=campaign, state="draft").update(**audience)

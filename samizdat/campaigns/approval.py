@@ -78,13 +78,13 @@ def bond_of(campaign: Campaign) -> str:
     return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
-def _bound(content: Content) -> dict[str, Any]:
+def _bound(content: Content) -> dict[str, object]:
     """A field without a stand-in says nothing, so a new one asks nobody again."""
     said = {tag: text for tag, text in content.fields.items() if text}
     return asdict(content) | {"fields": said}
 
 
-def _segment(campaign: Campaign) -> Any:
+def _segment(campaign: Campaign) -> object:
     """Its condition, not its number: a segment that is changed is another audience."""
     if campaign.segment is None:
         return None

@@ -1,8 +1,6 @@
 """Letters as core/content/render makes them, within bounds: whoever looks at a draft waits no longer than that
 (limited_process.py)."""
 
-from typing import Any
-
 from samizdat import limited_process
 from samizdat.accounts.models import Organization
 from samizdat.core.content.problems import ContentProblem
@@ -13,7 +11,7 @@ from samizdat.core.content.render import render as render_here
 TRIES = 3
 
 
-def render(organization: Organization, content: Content, *, tries: int = 1, **how: Any) -> RenderedContent:
+def render(organization: Organization, content: Content, *, tries: int = 1, **how: object) -> RenderedContent:
     """What stops a letter that takes longer, each time, is said as any other flaw of it."""
     for _again in range(tries):
         try:

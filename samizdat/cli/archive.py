@@ -68,20 +68,20 @@ def write(place: "Site", root: Path) -> tuple[int, int]:
     return _letters_of(place), sum(name.startswith("m/") for name in written)
 
 
-def _letters_of(place: Any) -> int:
+def _letters_of(place: "Site") -> int:
     from samizdat.publicdb import queries
 
     return queries.count_letters(place)
 
 
-def _is_ours(place: Any, root: Path) -> bool:
+def _is_ours(place: "Site", root: Path) -> bool:
     from samizdat.publicdb.feed import id_of
 
     feed = root / "feed.xml"
     return feed.is_file() and f"<id>{id_of(place)}</id>".encode() in feed.read_bytes()
 
 
-def _files(place: Any) -> Iterator[tuple[str, bytes]]:
+def _files(place: "Site") -> Iterator[tuple[str, bytes]]:
     """Name in the folder and bytes of each file. The index comes last: what it leads to is there."""
     from django.utils.translation import override
 

@@ -453,7 +453,7 @@ def _how_to_answer(refused: "ImportRefused", options: str) -> str:
     return "Add --status, such as --status subscribed."
 
 
-def _table(plan: "ImportPlan") -> list[dict[str, Any]]:
+def _table(plan: "ImportPlan") -> list[dict[str, object]]:
     from samizdat.audience.imports.inspect import table as columns_of
 
     return columns_of(plan)

@@ -38,7 +38,7 @@ def look_for_fence(campaign: "Campaign") -> bool:
     return bool(campaign.organization.sending_locked)
 
 
-def _more(campaign: "Campaign") -> dict[str, Any]:
+def _more(campaign: "Campaign") -> dict[str, object]:
     """What `status` alone tells: it opens what servers said."""
     from samizdat.delivery.monitoring import waits_for, waits_for_route
     from samizdat.delivery.queries import report
@@ -104,7 +104,7 @@ def _line(text: str, most: int = 60) -> str:
     return re.sub(r"[\x00-\x1f\x7f]+", " ", text)[:most]
 
 
-def status_of(campaign: "Campaign") -> dict[str, Any]:
+def status_of(campaign: "Campaign") -> dict[str, object]:
     """What `campaign status` prints."""
     from samizdat.delivery.queries import status
 

@@ -179,7 +179,7 @@ def campaign_numbered(number: int) -> "Campaign":
     return campaign_of(bootstrap.organization(), number)
 
 
-def _where(finding: Any) -> str:
+def _where(finding: "ContentFinding") -> str:
     if finding.place == "block":
         return f"block {finding.line}"
     return f"{finding.place}, line {finding.line}" if finding.line else finding.place

@@ -7,6 +7,7 @@ from samizdat.cli.output import note
 
 if TYPE_CHECKING:
     from samizdat.campaigns.checks import CheckedContent
+    from samizdat.campaigns.content import ContentFinding
     from samizdat.campaigns.models import Campaign
 
 
@@ -32,7 +33,7 @@ def looked(campaign: "Campaign", links: bool, accepted: tuple[str, ...]) -> "Che
     return look(campaign, now, proof=proof)
 
 
-def line_of(finding: Any, where: str) -> str:
+def line_of(finding: "ContentFinding", where: str) -> str:
     """One finding: its weight, where it is, what it says, and its key where it can be accepted."""
     sign = "good" if finding.accepted else {"stop": "stop", "care": "look", "note": "note"}[finding.severity]
     key = f" [{finding.key}]" if finding.severity == "care" and not finding.accepted else ""

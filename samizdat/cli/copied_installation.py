@@ -58,7 +58,7 @@ def release(dry_run: bool) -> None:
     say({**document, "fenced": False, "released": True}, "Released. Start `samizdat serve`, or `worker`, if none runs.")
 
 
-def _organizations() -> list[Any]:
+def _organizations() -> "list[Organization]":
     """All of them, or the one that --organization names."""
     from samizdat.accounts.models import Organization
 
@@ -70,7 +70,7 @@ def _document(organization: "Organization", row: dict[str, Any]) -> dict[str, An
     return {"organization": organization.slug, **row, **times}
 
 
-def _lines(changed: list[str], campaigns: list[dict[str, Any]]) -> list[str]:
+def _lines(changed: list[str], campaigns: list[dict[str, object]]) -> list[str]:
     where = ", ".join(PLACES[part] for part in changed)
     lines = [f"It last ran elsewhere: {where}." if changed else "It is held back, as it was found to be a copy."]
     if not campaigns:

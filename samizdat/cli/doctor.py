@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +19,7 @@ from samizdat.cli.output import CommandFailed, common, say
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.delivery.queries import RouteRow
 
 # Under this, the next import or backup may not fit.
 LITTLE_ROOM = 1024**3
@@ -303,7 +304,7 @@ def _refused(organization: "Organization") -> Iterator[HealthCheck]:
             yield HealthCheck("red", f"{organization.name}, campaign {campaign.pk}", text)
 
 
-def _routes(name: str, routes: list[Any]) -> Iterator[HealthCheck]:
+def _routes(name: str, routes: "list[RouteRow]") -> Iterator[HealthCheck]:
     from samizdat.core.mail.outcome import ACTORS
 
     live = [route for route in routes if route.state == "live"]
@@ -328,7 +329,7 @@ def _routes(name: str, routes: list[Any]) -> Iterator[HealthCheck]:
         yield HealthCheck("good", name, f"{len(live)} routes are live.")
 
 
-def _barred(name: str, route: Any, live: list[Any]) -> Iterator[HealthCheck]:
+def _barred(name: str, route: "RouteRow", live: "list[RouteRow]") -> Iterator[HealthCheck]:
     """Domains that a route's provider does not accept: red where no other route takes them."""
     from samizdat.core.mail.outcome import ACTORS
 
@@ -343,7 +344,7 @@ def _barred(name: str, route: Any, live: list[Any]) -> Iterator[HealthCheck]:
         yield HealthCheck("amber" if others else "red", f"{name}, route {route.name}", why)
 
 
-def _signing(organization: "Organization", live: list[Any]) -> Iterator[HealthCheck]:
+def _signing(organization: "Organization", live: "list[RouteRow]") -> Iterator[HealthCheck]:
     """Whether letters are signed by the routes of which we are to sign."""
     from samizdat.delivery.dkim_keys import domains
 

@@ -4,7 +4,7 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -187,7 +187,7 @@ def _journals() -> Iterator[HealthCheck]:
             yield HealthCheck("amber", organization.name, _rewound(event.at, detail_of(event)))
 
 
-def _rewound(at: datetime, sums: dict[str, Any]) -> str:
+def _rewound(at: datetime, sums: Mapping[str, object]) -> str:
     lost = sums.get("lost", 0)
     unknown = f" {lost:,} emails went out in campaigns that it does not know: don't send those again." if lost else ""
     return (
@@ -355,9 +355,9 @@ def _visit(parts: SplitResult) -> tuple[int, datetime | None]:
         visitor.close()
 
 
-def _within(work: Callable[[], Any], seconds: float) -> Any:
+def _within[T](work: Callable[[], T], seconds: float) -> T | Exception | None:
     """Its result or its exception; None when it takes longer: a name server may keep one waiting for ever."""
-    results: list[Any] = []
+    results: list[T | Exception] = []
 
     def run() -> None:
         try:

@@ -10,7 +10,8 @@ from samizdat.cli.labels import at_terminal
 from samizdat.cli.output import CommandFailed, common, confirm, say, settings, table
 
 if TYPE_CHECKING:
-    from samizdat.delivery.models import SendingDomain
+    from samizdat.delivery.actions.domains import DnsLookup
+    from samizdat.delivery.models import DkimKey, SendingDomain
 
 KINDS = ("ed25519", "rsa")
 
@@ -57,7 +58,7 @@ _FOUND = {
 }
 
 
-def _next_step(ours: "SendingDomain | None", looks: list[Any]) -> list[str]:
+def _next_step(ours: "SendingDomain | None", looks: "list[DnsLookup]") -> list[str]:
     if ours and any(look.key.state == "published" for look in looks):
         return [f"Go on with: samizdat domain activate {ours.name}"]
     return []
@@ -90,7 +91,7 @@ def _domain(name: str) -> "SendingDomain":
     return sending_domain
 
 
-def _key(name: str, selector: str) -> Any:
+def _key(name: str, selector: str) -> "DkimKey":
     key = _domain(name).keys.select_related("domain__organization").filter(selector=selector.lower()).first()
     if key is None:
         raise CommandFailed(
@@ -189,7 +190,7 @@ def domain_published(name: str, selector: str) -> None:
     say(_document(key), f"{key.selector} counts as published. Go on with: samizdat domain activate {name}")
 
 
-def _document(key: Any) -> dict[str, Any]:
+def _document(key: "DkimKey") -> dict[str, Any]:
     return {"domain": key.domain.name, "selector": key.selector, "state": key.state}
 
 

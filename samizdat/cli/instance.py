@@ -4,7 +4,7 @@ import getpass
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,12 +57,14 @@ def init(name: str, email: str, password_file: str | None, key_copy: str | None,
     )
 
 
-def make_house(name: str, email: str, password: str, **settings: str) -> Any:
+def make_house(name: str, email: str, password: str, **settings: str) -> object:
     """What init does, without asking: folder, key, tables, organization, admin. For the demo."""
     return _make(name, email, lambda: password, settings)[0]
 
 
-def _make(name: str, email: str, password: Callable[[], str], options: dict[str, str]) -> tuple[Any, bool, bool]:
+def _make(
+    name: str, email: str, password: Callable[[], str], options: dict[str, str]
+) -> "tuple[Organization, bool, bool]":
     """The organization, and whether the admin and the key are new. What fails leaves nothing behind: the next try is a
     first one again, with the words about the second copy of the key."""
     from samizdat.options import data_folder, key_file
@@ -143,7 +145,7 @@ def migrate() -> None:
     call_command("migrate", database="default", verbosity=0, interactive=False)
 
 
-def _found(name: str, email: str, password: Callable[[], str], options: dict[str, str]) -> tuple[Any, bool]:
+def _found(name: str, email: str, password: Callable[[], str], options: dict[str, str]) -> "tuple[Organization, bool]":
     from django.db import transaction
 
     from samizdat.accounts import actions
@@ -314,11 +316,11 @@ def _setting(name: str, value: str) -> str | bool:
     return "" if value == "none" and name != "name" else value
 
 
-def _lines(document: dict[str, Any]) -> list[str]:
+def _lines(document: Mapping[str, object]) -> list[str]:
     return [f"{word.replace('_', ' ')}: {value or 'none'}" for word, value in document.items()]
 
 
-def _organization(organization: "Organization") -> dict[str, Any]:
+def _organization(organization: "Organization") -> dict[str, object]:
     from samizdat.accounts.actions import SETTINGS
 
     settings = {_CALLED.get(word, word): getattr(organization, word) for word in SETTINGS}

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -30,7 +30,11 @@ class CommandFailed(Exception):
     """
 
     def __init__(
-        self, sentence: str, code: str = "failed", document: dict[str, Any] | None = None, lines: Sequence[str] = ()
+        self,
+        sentence: str,
+        code: str = "failed",
+        document: Mapping[str, object] | None = None,
+        lines: Sequence[str] = (),
     ) -> None:
         super().__init__(sentence)
         self.code = code
@@ -69,7 +73,7 @@ def as_called(line: str) -> str:
     return _OURS.sub(lambda _: called() + " ", line)
 
 
-def say(document: Any, *lines: str) -> None:
+def say(document: object, *lines: str) -> None:
     """Prints the document with --json, the lines otherwise: each is one line, since names, answers of relays and what
     subscribers write are others' words, and a terminal obeys what is hidden in them."""
     if settings().json:
@@ -79,7 +83,7 @@ def say(document: Any, *lines: str) -> None:
             print(as_called(one_line(line)), flush=True)
 
 
-def _as_json(value: Any) -> str | list[Any]:
+def _as_json(value: object) -> str | list[object]:
     """What JSON has no type for: moments as ISO 8601, a translation as its text.
 
     Anything else is a fault of ours, and no script gets it as Python writes it: tests/cli/test_documents.py calls
@@ -101,8 +105,8 @@ def note(line: str) -> None:
     print(as_called(one_line(line)), file=sys.stderr, flush=True)
 
 
-def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+def _remember(name: str) -> Callable[[click.Context, click.Parameter, object], None]:
+    def callback(context: click.Context, _parameter: click.Parameter, value: object) -> None:
         if value:
             setattr(context.ensure_object(OutputSettings), name, value)
 
@@ -132,7 +136,7 @@ def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., A
         )(command)
 
     @functools.wraps(command)
-    def guarded(*arguments: Any, **options: Any) -> Any:
+    def guarded(*arguments: object, **options: object) -> Any:
         try:
             done = command(*arguments, **asked_for(options))
             if was_shown():  # Not beside a failure, which is one sentence.
@@ -156,7 +160,7 @@ def common(command: Callable[..., Any], chooses: bool = True) -> Callable[..., A
 
 
 def fail(
-    sentence: str, code: str = "failed", document: dict[str, Any] | None = None, lines: Sequence[str] = ()
+    sentence: str, code: str = "failed", document: Mapping[str, object] | None = None, lines: Sequence[str] = ()
 ) -> None:
     say({**(document or {}), "error": code, "sentence": sentence}, *lines)
     if not settings().json:
@@ -231,11 +235,11 @@ def progress(label: str, unit: str = "rows") -> Iterator[ProgressLine]:
         shown.end()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else one_line(str(value))
 
 
-def table(heading: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+def table(heading: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> list[str]:
     """Lines of a plain table; numbers to the right."""
     cells = [heading, *[tuple(_cell(cell) for cell in row) for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heading))]

@@ -47,12 +47,12 @@ def campaign_report(number: int) -> None:
     say(document, *_lines(document))
 
 
-def _sum(count: int | None, few: bool) -> dict[str, Any]:
+def _sum(count: int | None, few: bool) -> dict[str, object]:
     """count: None where nobody has counted, or where it is not said since few people are behind it."""
     return {"count": None if few else count, "few": few}
 
 
-def _link(link: "Link") -> dict[str, Any]:
+def _link(link: "Link") -> dict[str, object]:
     spans = [{"from": first.isoformat(), "to": last.isoformat(), "count": count} for first, last, count in link.spans]
     return {
         "number": link.number,
@@ -63,7 +63,7 @@ def _link(link: "Link") -> dict[str, Any]:
     }
 
 
-def _question(question: "PollResult") -> dict[str, Any]:
+def _question(question: "PollResult") -> dict[str, object]:
     answers = [{"answer": answer, **_sum(count, few)} for answer, count, few in question.answers]
     return {"version": question.version, "question": question.question, "answers": answers, "total": question.total}
 

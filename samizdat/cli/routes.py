@@ -82,7 +82,7 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
         raise CommandFailed(sentence + command, "route_test", _added(route_row))
 
 
-def _added(route: "Route") -> dict[str, Any]:
+def _added(route: "Route") -> dict[str, object]:
     return {"route": route.name, "state": route.state, "reason": route.reason}
 
 

@@ -39,7 +39,7 @@ class Private(click.ParamType[str]):
         return value
 
 
-def asked_for(options: dict[str, Any]) -> dict[str, Any]:
+def asked_for(options: dict[str, object]) -> dict[str, object]:
     """The options of a command with what `-` stands for in them, in the order in which its help names them: click reads
     options before arguments."""
     names = [parameter.name or "" for parameter in click.get_current_context().command.params]

@@ -3,13 +3,17 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, say, table
 from samizdat.cli.secret_arguments import CONDITION
+
+if TYPE_CHECKING:
+    from samizdat.audience.models import Segment
+    from samizdat.core.segment import Tree
 
 
 @click.group("segment")
@@ -120,7 +124,7 @@ def segment_remove(name: str) -> None:
     say({"removed": True}, "Removed.")
 
 
-def _opened(name: str) -> tuple[Any, Any]:
+def _opened(name: str) -> "tuple[Segment, Tree]":
     """(row, tree). Errors: NoSuchSegment."""
     from samizdat.audience.segments import lookup
     from samizdat.vault import keyring

@@ -1,5 +1,6 @@
 """campaign whom, versions, choose, replies: who gets a letter, and which version of it; correct, archive: its page."""
 
+from collections.abc import Mapping
 from email.utils import parseaddr
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -194,7 +195,7 @@ def campaign_archive(number: int, listed: bool | None) -> None:
     say(document, *_stands(document))
 
 
-def _stands(document: dict[str, Any]) -> list[str]:
+def _stands(document: Mapping[str, object]) -> list[str]:
     where = "in the archive and its feed" if document["listed"] else "read by its address alone"
     if not document["public"]:
         return [f"The web version of campaign {document['id']} is {where} once the letter begins to go out."]

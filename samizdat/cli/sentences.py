@@ -3,7 +3,7 @@
 import errno
 import shutil
 import sqlite3
-from typing import Any
+from collections.abc import Mapping
 
 from samizdat.logs import where_it_broke, without_people
 
@@ -55,7 +55,7 @@ _DATABASE = (
 )
 
 
-def sentence_for(error: BaseException) -> tuple[str, str, dict[str, Any]]:
+def sentence_for(error: BaseException) -> tuple[str, str, Mapping[str, object]]:
     """(code, sentence, document) for any exception; our own carry theirs."""
     if (error.__class__.__module__ or "").startswith("samizdat.") and str(error):
         if getattr(error, "code", "") == "sender_failed" and (known := _of_the_system(_root(error))):
@@ -77,7 +77,7 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
-def _of_the_system(error: BaseException) -> tuple[str, str, dict[str, Any]] | None:
+def _of_the_system(error: BaseException) -> tuple[str, str, Mapping[str, object]] | None:
     """What disk, network or database say, in our words; None for what is not theirs."""
     if isinstance(error, OSError) and error.errno in _SYSTEM:
         code, sentence = _SYSTEM[error.errno]

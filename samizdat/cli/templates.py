@@ -102,7 +102,7 @@ def template_rm(name: str) -> None:
     say({"id": number, "removed": True, "drafts": drafts}, f"{called} is removed.{losing}")
 
 
-def _own(name: str) -> Any:
+def _own(name: str) -> "Template":
     """The template of that name or number. Errors: Failed."""
     bootstrap.open_house()
     own_template = own_named(bootstrap.organization(), name)

@@ -48,7 +48,7 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _none(name: str) -> Any:
+def _none(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
 

@@ -470,7 +470,7 @@ def _with_words_out(column: ImportColumn) -> str:
     return f"{column.label} ({', '.join(words)})" if words else column.label
 
 
-def _file_to_json(file: DetectedFile) -> dict[str, Any]:
+def _file_to_json(file: DetectedFile) -> dict[str, object]:
     plain = {name: getattr(file, name) for name in DetectedFile.__slots__ if name != "columns"}
     columns = [
         {name: getattr(column, name) for name in ImportColumn.__slots__ if name not in {"example", "seen"}}
@@ -529,13 +529,13 @@ def _is_target(becomes: str) -> bool:
     return becomes in TARGETS
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("a text is missing")
     return value
 
 
-def _one_of(value: Any, known: tuple[str, ...]) -> str:
+def _one_of(value: object, known: tuple[str, ...]) -> str:
     if value not in known:
         raise BadPlan(f"“{value}” is none of {', '.join(map(repr, known))}. Choose one of them.")
     return _text(value)

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin, get_type_hints
 
 
-def packed(value: Any, data: list[bytes]) -> Any:
+def packed(value: object, data: list[bytes]) -> Any:
     """As JSON has it. Bytes are added to `data`, and their place stands for them."""
     if value is None or isinstance(value, str | int | float):
         return value
@@ -65,7 +65,7 @@ def _gathered(origin: Any, within: Any, plain: list[Any], data: Sequence[bytes])
     raise ValueError("nothing that goes between processes")
 
 
-def _may_be(hint: Any, plain: Any) -> bool:
+def _may_be(hint: Any, plain: object) -> bool:
     """Which of several: told by what JSON has, and for kinds of ours by the name before the fields."""
     if hint is None or hint is types.NoneType:
         return plain is None
@@ -81,7 +81,7 @@ def _may_be(hint: Any, plain: Any) -> bool:
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
+def _names(kind: object) -> tuple[str, ...]:
     """The fields of a data class or a named tuple; nothing for all else."""
     if is_dataclass(kind):
         return tuple(field.name for field in fields(kind))
@@ -89,7 +89,7 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
+def _hints(kind: type[object]) -> dict[str, Any]:
     return get_type_hints(kind)
 
 

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -54,7 +53,7 @@ class KeyRow:
     def zone_line(self) -> str:
         return dkim.zone_line(self.name, self.text)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         return {
             "selector": self.selector,
             "algorithm": self.algorithm,
@@ -80,7 +79,7 @@ class DomainRow:
     def active(self) -> tuple[KeyRow, ...]:
         return tuple(key for key in self.keys if key.state == "active")
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         return {"domain": self.name, "signs": bool(self.active), "keys": [key.document() for key in self.keys]}
 
 

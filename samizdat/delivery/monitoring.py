@@ -86,7 +86,7 @@ def window_of(chunk: Chunk) -> int:
     return max(0, len(left) - (chunk.unsliced or 0))
 
 
-def waits_for(campaign: Campaign) -> list[dict[str, Any]]:
+def waits_for(campaign: Campaign) -> list[dict[str, object]]:
     """Machines that are gone and had messages of this campaign on their way: what it still waits for.
 
     One question that finds nothing, as long as all is well. On SQLite there is no other machine.

@@ -260,7 +260,7 @@ def _row(route: Route, keys: OrganizationKeys, barred: tuple[BarRow, ...]) -> Ro
     )
 
 
-def _settings_of(route: Route, keys: OrganizationKeys) -> Any:
+def _settings_of(route: Route, keys: OrganizationKeys) -> plugins.RouteSettings:
     payload = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
     settings = plugins.read_url(
         route.name, payload["url"], password=payload["password"], connections=route.connections, rate=route.rate
@@ -291,7 +291,7 @@ def was_removed(route: Route) -> bool:
 LONGEST_TEST = 20.0
 
 
-def transport_of(route: Route, for_test: bool = False) -> Any:
+def transport_of(route: Route, for_test: bool = False) -> plugins.BaseTransport:
     """The transport of a route, ready to carry or probe. Errors: BadRoute for one that nobody has approved."""
     refuse_held(route)
     settings = _settings_of(route, keyring.keys(route.organization))
@@ -301,7 +301,7 @@ def transport_of(route: Route, for_test: bool = False) -> Any:
     return plug(settings)
 
 
-def transport_builder(route: Route) -> Callable[[], Any]:
+def transport_builder(route: Route) -> Callable[[], plugins.BaseTransport]:
     """Makes the transport of a route without asking the database again. Errors: BadRoute, as above."""
     refuse_held(route)
     settings = _settings_of(route, keyring.keys(route.organization))
@@ -343,7 +343,7 @@ def status(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _by_route(campaign: Campaign) -> dict[str, dict[str, Any]]:
+def _by_route(campaign: Campaign) -> dict[str, dict[str, object]]:
     totals = {total.route_id: total for total in RouteTotal.objects.filter(edition__campaign=campaign)}
     by_name = {}
     for route in Route.objects.filter(organization=campaign.organization_id).order_by("priority", "pk"):

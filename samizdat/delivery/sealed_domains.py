@@ -5,7 +5,7 @@ What was removed or retired could be put back as it was; the log is asked what b
 """
 
 import base64
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -35,7 +35,7 @@ def seal_domain(row: SendingDomain, *, waits: bool) -> None:
     _seal_domain(row, {"name": row.name, "waits": waits})
 
 
-def _seal_domain(row: SendingDomain, value: dict[str, Any]) -> None:
+def _seal_domain(row: SendingDomain, value: Mapping[str, object]) -> None:
     row.state_sealed = seal_json(keyring.keys(row.organization), value, "sendingdomain", "state", row.pk)
     row.save(update_fields=["state_sealed"])
 

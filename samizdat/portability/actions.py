@@ -126,7 +126,7 @@ def _new(
     return row
 
 
-def _plain(person: subscribers.ExportedSubscriber) -> dict[str, Any]:
+def _plain(person: subscribers.ExportedSubscriber) -> dict[str, object]:
     return {
         "number": person.number, "address": person.address, "values": person.values, "language": person.language,
         "joined": person.joined, "tags": person.tags, "lists": person.lists, "records": person.records,

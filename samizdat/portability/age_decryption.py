@@ -71,7 +71,7 @@ def open_by_secret(source: BinaryIO, size: int, secret: str, take: Callable[[byt
         take(plain[at : at + piece])
 
 
-def _identities(text: str) -> list[Any]:
+def _identities(text: str) -> list[object]:
     """Secret keys of a file as age-keygen writes it, or an SSH key. Errors: Unopened."""
     try:
         if "PRIVATE KEY" in text:
@@ -85,7 +85,7 @@ def _identities(text: str) -> list[Any]:
     return identities
 
 
-def _open_by_keys(source: BinaryIO, keys: Sequence[Any], take: Callable[[bytes], None], piece: int) -> None:
+def _open_by_keys(source: BinaryIO, keys: Sequence[object], take: Callable[[bytes], None], piece: int) -> None:
     into = _Taking(take, piece)
     try:
         pyrage.decrypt_io(source, into, list(keys))

@@ -20,7 +20,7 @@ MOST_RECIPIENTS = 20
 _SECRET = "AGE-SECRET-KEY-"
 
 
-def recipient(text: str) -> Any:
+def recipient(text: str) -> object:
     """A public key as a person gives it: `age1…`, or a line of an SSH public key. Errors: ExportRefused."""
     text = text.strip()
     if text.upper().startswith(_SECRET) or "PRIVATE KEY" in text:
@@ -55,7 +55,7 @@ class SealedOut:
     pyrage pulls, we push: a pipe lies between, and its end writes into memory, which is emptied after each write.
     """
 
-    def __init__(self, out: ZipOutput, keys: Sequence[Any]) -> None:
+    def __init__(self, out: ZipOutput, keys: Sequence[object]) -> None:
         self._out = out
         self._made: deque[bytes] = deque()
         read_end, write_end = os.pipe()
@@ -95,7 +95,7 @@ class SealedOut:
         if self._broken is not None:
             raise self._broken
 
-    def _seal(self, source: BinaryIO, keys: list[Any]) -> None:
+    def _seal(self, source: BinaryIO, keys: Sequence[object]) -> None:
         with source:
             try:
                 pyrage.encrypt_io(source, _Into(self._made), keys)

@@ -147,7 +147,7 @@ def _usual(sample: list[subscribers.ExportedSubscriber], like: subscribers.Expor
     return {number: text for number, text in like.values.items() if seen[number, text] > 1}
 
 
-def _like_record(record: tuple[Any, ...], chance: Random) -> tuple[Any, ...]:
+def _like_record(record: tuple[Any, ...], chance: Random) -> tuple[object, ...]:
     """The same day and words; another moment of the day, and another line of the file that she came in by."""
     words = dict(record[5])
     for word in (consent.AT, consent.ASKED_AT):

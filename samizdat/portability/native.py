@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import batched
 from typing import Any
@@ -77,11 +77,11 @@ def _manifest(
     box: ZipWriter,
     home: subscribers.ExportContext,
     planted: canary.Canary | None,
-    counts: dict[str, Any],
+    counts: Mapping[str, object],
     *,
     now: datetime,
     version: str,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     organization = home.organization
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -107,7 +107,7 @@ def _manifest(
 # -- names and keys ---------------------------------------------------------------------------------------------
 
 
-def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, Any]:
+def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
     tables: dict[str, Any] = {
         "lists.json": [
             {
@@ -167,7 +167,7 @@ def _begun(box: ZipWriter, name: str, head: Iterable[str]) -> _CsvWriter:
     return lines
 
 
-def write_rows(box: ZipWriter, name: str, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> int:
+def write_rows(box: ZipWriter, name: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> int:
     """A member of rows, of which a few are held at a time; how many they were."""
     lines, count = _begun(box, name, head), 0
     for some in batched(rows, subscribers.PAGE):
@@ -249,7 +249,7 @@ def _tags(home: subscribers.ExportContext, ids: list[int]) -> dict[int, list[int
     return by_subscriber
 
 
-def _planted_row(planted: canary.Canary | None, fields: list[int], known: frozenset[int]) -> list[list[Any]]:
+def _planted_row(planted: canary.Canary | None, fields: list[int], known: frozenset[int]) -> list[list[object]]:
     if planted is None:
         return []
     person = planted.person
@@ -345,7 +345,7 @@ def _consent(
 
 def _record(
     number: int, list_id: int | None, kind: int, purpose: int, way: int, day: str, words: dict[int, str]
-) -> list[Any]:
+) -> list[object]:
     cells = escaped([words.get(word, "") for word in WORDS])
     heading = [number, list_id, consent.KINDS[kind], consent.PURPOSES[purpose], consent.WAYS[way], day]
     return [*heading, *cells, _more(words, _WORDS)]

@@ -47,7 +47,7 @@ ELSEWHERE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def extras(home: ExportContext) -> dict[str, Any]:
+def extras(home: ExportContext) -> dict[str, object]:
     """Name of a file -> what stands in it."""
     return {
         SEGMENTS: _segments(home),
@@ -68,7 +68,7 @@ def _segments(home: ExportContext) -> list[dict[str, Any]]:
     return entries
 
 
-def _wordings(home: ExportContext) -> list[dict[str, Any]]:
+def _wordings(home: ExportContext) -> list[dict[str, object]]:
     return [
         {
             "list": row.id,

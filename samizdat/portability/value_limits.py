@@ -40,7 +40,7 @@ def moment(text: str) -> datetime:
     return at
 
 
-def without_nul(value: Any) -> Any:
+def without_nul(value: object) -> object:
     """The same without the sign that PostgreSQL can't hold and nobody sees."""
     if isinstance(value, str):
         return value.replace("\0", "")

@@ -104,7 +104,7 @@ class ZipWriter:
         self.write(data)
         return self.finish()
 
-    def add_json(self, name: str, value: Any) -> ZipEntry:
+    def add_json(self, name: str, value: object) -> ZipEntry:
         return self.add(name, json.dumps(value, ensure_ascii=False, indent=1, default=str).encode())
 
     def close(self) -> None:

@@ -114,7 +114,7 @@ def _standing(subscription: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _consent(entry: dict[str, Any]) -> dict[str, Any]:
+def _consent(entry: dict[str, Any]) -> dict[str, object]:
     kind = str(KINDS.get(entry["kind"], entry["kind"])) % {"list": entry.get("list_name") or _("every list")}
     if entry["kind"] == "objected" and not entry.get("list_name"):
         kind = str(OBJECTED_TO_ALL)

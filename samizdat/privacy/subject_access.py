@@ -4,6 +4,7 @@ One document of plain values; as JSON for machines (article 20), as one HTML fil
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -31,7 +32,7 @@ from samizdat.privacy.settings import PrivacyFacts, facts_of
 LANGUAGES = legal_documents.LANGUAGES
 
 
-def access_file(subscriber: Subscriber, *, now: datetime, by: Person | None = None) -> dict[str, Any]:
+def access_file(subscriber: Subscriber, *, now: datetime, by: Person | None = None) -> dict[str, object]:
     """The document. That it was made is written to the log, without what is in it."""
     subscriber.refresh_from_db()
     organization = subscriber.organization
@@ -86,7 +87,7 @@ def _chosen(subscriber: Subscriber) -> dict[str, Any]:
 
 def _list(
     subscriber: Subscriber, subscription: audience.SubscriptionStatus, appeals: Permission | Refusal | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """appeals: whether she may be asked for money; None where she has said nothing of it, which is no yes."""
     often, until = preferences.often_of(subscriber, subscription.list_id)
     return {
@@ -102,12 +103,12 @@ def _list(
     }
 
 
-def _notice(facts: PrivacyFacts, now: datetime, language: str) -> list[dict[str, Any]]:
+def _notice(facts: PrivacyFacts, now: datetime, language: str) -> list[dict[str, object]]:
     paper = legal_documents.privacy_notice(facts, now.date(), language)
     return [{"heading": section.heading, "lines": list(section.lines)} for section in paper.sections]
 
 
-def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[str, Any]]:
+def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[str, object]]:
     """What was owed to her and became of it, the newest first. Older ones are totals in which she is not."""
     editions = {
         edition.id: draft_of(edition.campaign).subject
@@ -141,7 +142,7 @@ def _log(organization: Organization, subscriber: Subscriber) -> list[dict[str, s
     return [{"day": row.at.date().isoformat(), "kind": row.kind} for row in rows.order_by("id")]
 
 
-def as_json(document: dict[str, Any]) -> str:
+def as_json(document: Mapping[str, object]) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 

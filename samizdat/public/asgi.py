@@ -8,7 +8,7 @@ memory, and is never spooled to a file as Django's own ASGI handler would do.
 import contextlib
 import io
 import os
-from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 import django
 
@@ -42,7 +42,7 @@ class Public:
     def moves(self) -> bool:
         return self._threads.moves and self._leaving.moves
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         with contextlib.suppress(asgi.ClientGone):
@@ -60,7 +60,7 @@ class Public:
                 await asgi.say(send, 503, asgi.BUSY)
 
 
-async def _body(scope: dict[str, Any], receive: Receive) -> bytes | None:
+async def _body(scope: asgi.Scope, receive: Receive) -> bytes | None:
     """The whole body, None when it is too long. Who asked before sending is answered at once. Errors: TooSlow, Gone."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"0")
@@ -76,7 +76,7 @@ async def _body(scope: dict[str, Any], receive: Receive) -> bytes | None:
     return body if heard <= MOST_BODY else None
 
 
-def environ(scope: dict[str, Any], body: bytes) -> dict[str, Any]:
+def environ(scope: asgi.Scope, body: bytes) -> WSGIEnvironment:
     """What a page may know of a request."""
     known = {HEADERS[name]: value.decode("latin-1") for name, value in scope["headers"] if name in HEADERS}
     return asgi.environ(scope, io.BytesIO(body), known | {"CONTENT_LENGTH": str(len(body))})

@@ -11,7 +11,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from samizdat.options import confirmations_an_hour
 from samizdat.public import envelopes, form_tokens
@@ -76,7 +75,7 @@ class RateMemory:
 memory = RateMemory()
 
 
-def drop_in(place: Site, kind: str, receipt: str = "", **words: Any) -> str:
+def drop_in(place: Site, kind: str, receipt: str = "", **words: object) -> str:
     """Lets in what a link says: `token` is among the words. Returns the receipt of the box that waits: of this one, or
     of an earlier one that says the same. Errors: Full, and then nothing was let in."""
     link = str(words["token"])
@@ -89,6 +88,6 @@ def drop_in(place: Site, kind: str, receipt: str = "", **words: Any) -> str:
     return last.receipt
 
 
-def sign_up(place: Site, **words: Any) -> bool:
+def sign_up(place: Site, **words: object) -> bool:
     """Lets in a sign-up; of an organization no more wait than it mails in an hour. False: so many wait."""
     return envelopes.drop_into_slot(place, "signup", confirmations_an_hour(), **words)

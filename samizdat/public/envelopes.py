@@ -5,7 +5,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils import timezone
@@ -62,12 +62,12 @@ def _from_supervisor(uid: bytes) -> tuple[int, bytes]:
 boxes = Boxes(_from_supervisor)
 
 
-def drop_in(place: Site, kind: str, mark: bytes | None = None, **words: Any) -> bool:
+def drop_in(place: Site, kind: str, mark: bytes | None = None, **words: object) -> bool:
     """Puts {"kind", "at", ...} into the intake. False: a box of this kind and mark waits there."""
     return actions.drop_in(place, _sealed(place, _said(kind, words)), kind, mark)
 
 
-def drop_into_slot(place: Site, kind: str, slots: int, **words: Any) -> bool:
+def drop_into_slot(place: Site, kind: str, slots: int, **words: object) -> bool:
     """The same, where no more than so many of a kind may wait. False: so many wait."""
     return actions.drop_into_slot(place, _sealed(place, _said(kind, words)), kind, slots)
 
@@ -77,11 +77,11 @@ def put(place: Site, payload: dict[str, Any]) -> None:
     actions.drop_in(place, _sealed(place, payload), payload["kind"])
 
 
-def _said(kind: str, words: dict[str, Any]) -> dict[str, Any]:
+def _said(kind: str, words: Mapping[str, object]) -> dict[str, object]:
     return {"kind": kind, "at": timezone.now().isoformat(timespec="seconds"), **words}
 
 
-def _sealed(place: Site, payload: dict[str, Any]) -> bytes:
+def _sealed(place: Site, payload: dict[str, object]) -> bytes:
     """Layout: number of the box key (u32), then the box of core/crypto/seal."""
     text = json.dumps(payload, ensure_ascii=False).encode()
     padded = text.ljust(-(-len(text) // STEP) * STEP)

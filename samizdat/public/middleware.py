@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
@@ -22,7 +21,7 @@ HEADERS = {
 }
 
 
-def configure_logs(settings: Any = None) -> None:
+def configure_logs(settings: object = None) -> None:
     """Ours, and Django's own word about requests goes nowhere: it would carry the path, which holds a token."""
     configure(settings)
     for name in ("django.request", "django.security", "django.server"):

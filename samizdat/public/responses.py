@@ -38,7 +38,7 @@ def takes(*methods: str) -> Callable[[View], View]:
 
     def around(view: View) -> View:
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def checked(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
             if request.method not in methods:
                 response = nothing_here(request, status=405)
                 response["Allow"] = ", ".join(methods)

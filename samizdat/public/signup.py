@@ -6,6 +6,7 @@ No answer tells whether an address is known. What it depends on is what was type
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -81,7 +82,7 @@ def _posted(request: HttpRequest, form: Form, posted: QueryDict) -> HttpResponse
     return page_of(request, form.place, form.language, "asked", {"form": form, "appeals": appeals})
 
 
-def _appeals(posted: QueryDict, details: dict[str, Any]) -> str:
+def _appeals(posted: QueryDict, details: Mapping[str, object]) -> str:
     """The words beside the box for appeals for money, where the form has one and it was ticked."""
     return str(details.get("appeals", "")) if posted.get("appeals") else ""
 

@@ -136,7 +136,7 @@ def asked() -> "SocketSource":
     return source
 
 
-def _from_supervisor() -> list[dict[str, Any]]:
+def _from_supervisor() -> list[dict[str, object]]:
     source = supervisor()
     return source.links() if source else []
 

@@ -103,7 +103,7 @@ def publish_form(
         _put(Form, uid, {"slug": slug}, values)
 
 
-def _put(model: type[Model], uid: bytes, key: dict[str, Any], values: dict[str, Any]) -> None:
+def _put(model: type[Model], uid: bytes, key: Mapping[str, object], values: Mapping[str, object]) -> None:
     """A row of this place, new or written over. One of another place that has the same name stays as it is: names come
     along with exports, and somebody may have made one up."""
     _row, created = model._default_manager.get_or_create(**key, defaults={"place_id": uid, **values})
@@ -165,7 +165,7 @@ def withdraw_letter(edition: int) -> None:
     Page.objects.filter(edition=edition).delete()
 
 
-def publish_targets(uid: bytes, targets: Mapping[str, dict[str, Any]]) -> None:
+def publish_targets(uid: bytes, targets: Mapping[str, dict[str, object]]) -> None:
     """code in a letter's address -> what it leads to: {"to": web address}.
 
     Each is sealed with its code, so what a letter links to can lie here before anybody has the letter.

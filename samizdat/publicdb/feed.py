@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Sequence
 from datetime import date
 from html import escape
-from typing import Any
 
 from samizdat.publicdb.models import Site
 
@@ -63,7 +62,7 @@ def _text(text: str) -> str:
     return escape(_IMPOSSIBLE.sub("", text))
 
 
-def id_of(place: Any) -> str:
+def id_of(place: Site) -> str:
     """By which a feed is known for good."""
     return _id(bytes(place.uid).hex())
 

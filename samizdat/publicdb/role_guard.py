@@ -136,7 +136,7 @@ class PublicRoleGuard:
         return True
 
 
-def _roles(connection: Any) -> list[tuple[int, str, bool]]:
+def _roles(connection: BaseDatabaseWrapper) -> list[tuple[int, str, bool]]:
     with connection.cursor() as cursor:
         cursor.execute(_ROLES, [ROLES.replace("_", r"\_") + "%"])
         return list(cursor.fetchall())

@@ -262,7 +262,7 @@ def _rows(model: Any, old: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
             return
 
 
-def _fits(field: Field[Any, Any], value: Any) -> bool:
+def _fits(field: Field[object, object], value: object) -> bool:
     if value is None:
         return field.null
     kind = "BinaryField" if field.column == "place_id" else field.get_internal_type()

@@ -447,7 +447,7 @@ def reply_text(code: int, text: str) -> str:
     return scrub(f"{code} {text}" if code else text, limit=160)
 
 
-async def at_most(seconds: float, waiting: Any) -> Any:
+async def at_most(seconds: float, waiting: Any) -> object:
     """Await with a limit. One place, so that time-outs mean the same everywhere."""
     async with asyncio.timeout(seconds):
         return await waiting

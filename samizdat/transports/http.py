@@ -156,7 +156,7 @@ class HttpConnection(Narrow):
         except h11.RemoteProtocolError:
             self.break_off("it hung up" if not data else "what it says is not HTTP")
 
-    def understand(self, event: Any) -> None:
+    def understand(self, event: object) -> None:
         self.parts += 1
         if self.parts > MOST_PARTS:
             self.end_it()

@@ -56,7 +56,7 @@ class KeyServer:
     def __init__(
         self,
         source: InstanceSource,
-        reader_links: Callable[[], list[dict[str, Any]]],
+        reader_links: Callable[[], list[dict[str, object]]],
         box_key: Callable[[bytes], tuple[int, bytes]],
         has_to_send: Callable[[bytes], bool],
         troubles: Callable[[], dict[str, str]] = dict,
@@ -107,7 +107,7 @@ class KeyServer:
             finally:
                 connections.close_all()  # Of this thread.
 
-    def _answer(self, line: bytes, role: str) -> dict[str, Any]:
+    def _answer(self, line: bytes, role: str) -> dict[str, object]:
         kinds, purposes = ROLES[role]
         try:
             ask = json.loads(line)
@@ -189,7 +189,7 @@ class SocketSource:
             return None  # Left by a supervisor that was killed: the command opens the key file itself.
         return cls(connection)
 
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, question: dict[str, object]) -> dict[str, Any]:
         with self._lock:
             try:
                 self._stream.write(json.dumps(question).encode() + b"\n")

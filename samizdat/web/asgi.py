@@ -14,7 +14,8 @@ import io
 import os
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import IO, TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import django
 
@@ -23,6 +24,9 @@ from samizdat.asgi import Receive, Send
 from samizdat.options import data_folder
 from samizdat.web.spool import IN_MEMORY, Spool, SpoolFull, UploadAllowance
 from samizdat.web.static_files import StaticFiles
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
 
@@ -43,15 +47,15 @@ STRANGERS, PEOPLE = (5 * MB, 64 * MB), (502 * MB, 1024 * MB)
 MOST_PAST = 32 * MB
 
 
-def environ(scope: dict[str, Any], body: Any) -> dict[str, Any]:
+def environ(scope: asgi.Scope, body: IO[bytes] | None) -> WSGIEnvironment:
     """What the request says of itself; nothing of where it came from."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key = name.decode("latin-1").upper().replace("-", "_")
         text = value.decode("latin-1")
         headers[key] = f"{headers[key]}{'; ' if key == 'COOKIE' else ','}{text}" if key in headers else text
-    for name in [name for name in headers if name.startswith(("X_FORWARDED", "FORWARDED", "X_REAL"))]:
-        del headers[name]
+    for header in [name for name in headers if name.startswith(("X_FORWARDED", "FORWARDED", "X_REAL"))]:
+        del headers[header]
     if asgi.scheme(scope) == "https" and "COOKIE" in headers:
         headers["COOKIE"] = _of_host(headers["COOKIE"])
     server = scope.get("server") or ("localhost", 80)
@@ -75,7 +79,7 @@ def _of_host(cookies: str) -> str:
     return "; ".join(pair.removeprefix(OF_HOST) for pair in pairs if pair.startswith(OF_HOST))
 
 
-def signed_in(asked: dict[str, Any]) -> bool:
+def signed_in(asked: WSGIEnvironment) -> bool:
     """Whether a request is of somebody who works here."""
     from django.contrib.auth import get_user
     from django.contrib.sessions.middleware import SessionMiddleware
@@ -91,7 +95,7 @@ def signed_in(asked: dict[str, Any]) -> bool:
         close_old_connections()
 
 
-def has_signed_in(asked: dict[str, Any]) -> bool:
+def has_signed_in(asked: WSGIEnvironment) -> bool:
     """Whether somebody has signed in with this browser, ever: by the mark on a cookie alone, since to look anything up
     takes a thread. So a restart of the desk, which forgets who was seen, puts nobody among strangers."""
     from datetime import UTC, datetime
@@ -102,7 +106,7 @@ def has_signed_in(asked: dict[str, Any]) -> bool:
     return bool(cookie) and devices.is_ours(cookie, datetime.now(UTC))
 
 
-def _cookies(asked: dict[str, Any]) -> dict[str, str]:
+def _cookies(asked: WSGIEnvironment) -> dict[str, str]:
     from django.http import parse_cookie
 
     return parse_cookie(asked.get("HTTP_COOKIE", ""))
@@ -124,11 +128,11 @@ class SignedInSessions:
         self._key = os.urandom(16)
         self._marks: dict[bytes, int] = {}
 
-    def whose(self, asked: dict[str, Any]) -> int | None:
+    def whose(self, asked: WSGIEnvironment) -> int | None:
         """The number of an organization; 0 for somebody who asked for pages of none so far, None for a stranger."""
         return self._marks.get(self._mark(asked))
 
-    def note(self, asked: dict[str, Any]) -> None:
+    def note(self, asked: WSGIEnvironment) -> None:
         """Once it was answered."""
         mark = self._mark(asked)
         before = self._marks.pop(mark, 0)
@@ -137,7 +141,7 @@ class SignedInSessions:
             if len(self._marks) > self.MOST:
                 del self._marks[next(iter(self._marks))]
 
-    def _mark(self, asked: dict[str, Any]) -> bytes:
+    def _mark(self, asked: WSGIEnvironment) -> bytes:
         from django.conf import settings
 
         session = _cookies(asked).get(settings.SESSION_COOKIE_NAME, "")
@@ -153,7 +157,7 @@ class DeskApplication:
         threads: int = THREADS,
         *,
         files: StaticFiles | None = None,
-        knows: Callable[[dict[str, Any]], bool] = signed_in,
+        knows: Callable[[WSGIEnvironment], bool] = signed_in,
     ) -> None:
         self._wsgi, self._knows = wsgi, knows
         self._files = files
@@ -166,7 +170,7 @@ class DeskApplication:
     def moves(self) -> bool:
         return self._threads.moves
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
@@ -182,7 +186,7 @@ class DeskApplication:
         self._threads.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, asked: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def _answer(self, asked: WSGIEnvironment, receive: Receive, send: Send) -> None:
         with Spool(self._folder) as body:
             asked["wsgi.input"] = body
             try:
@@ -198,18 +202,18 @@ class DeskApplication:
             except (asgi.AllThreadsBusy, SpoolFull):
                 await asgi.say(send, 503, asgi.BUSY)
 
-    def _share(self, asked: dict[str, Any]) -> asgi.Share:
+    def _share(self, asked: WSGIEnvironment) -> asgi.Share:
         organization = self._seen.whose(asked)
         if organization is not None:
             return self._threads.share(organization)
         return self._threads.known if has_signed_in(asked) else self._threads.strangers
 
-    async def _allowance(self, asked: dict[str, Any]) -> UploadAllowance:
+    async def _allowance(self, asked: WSGIEnvironment) -> UploadAllowance:
         """How much it may send. To look that up takes a thread, and so a turn. Errors: AllThreadsBusy."""
         async with self._share(asked).turn():
             return self._people if await self._threads.run(self._knows, asked) else self._strangers
 
-    async def _hear(self, asked: dict[str, Any], receive: Receive, body: Spool) -> bool:
+    async def _hear(self, asked: WSGIEnvironment, receive: Receive, body: Spool) -> bool:
         """Keeps the body; False when a stranger sends without end. Errors: TooSlow, ClientGone, AllThreadsBusy,
         NoRoom."""
         heard = 0
@@ -228,10 +232,10 @@ class DeskApplication:
 
 
 def _with_safe_cookies(wsgi: asgi.Wsgi) -> asgi.Wsgi:
-    def answered(asked: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    def answered(asked: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         secure = asked["wsgi.url_scheme"] == "https"
 
-        def begin(status: str, headers: list[tuple[str, str]], error: Any = None) -> None:
+        def begin(status: str, headers: list[tuple[str, str]], error: "OptExcInfo | None" = None) -> None:
             start(status, [(name, _cookie(name, value, secure)) for name, value in headers], error)
 
         return wsgi(asked, begin)

@@ -42,7 +42,7 @@ class DayField(forms.DateField):
             raise forms.ValidationError(_("Look at the year: it is from %(first)s to %(last)s.") % years)
 
 
-def offer(form: forms.Form, name: str, choices: Iterable[tuple[Any, Any]]) -> None:
+def offer(form: forms.Form, name: str, choices: Iterable[tuple[object, object]]) -> None:
     """What a field of choices offers, when only the view knows."""
     field = form.fields[name]
     assert isinstance(field, forms.ChoiceField)

@@ -5,7 +5,6 @@ Shapes are those of the stylesheet: good, work, care, stop, none, and "" for pla
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -18,9 +17,10 @@ from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import address, outcome, refusals
 from samizdat.delivery import queries
 from samizdat.delivery.actions.rate_budgets import RateUsed
-from samizdat.delivery.actions.routes import RouteTest
+from samizdat.delivery.actions.routes import RouteChange, RouteTest
 from samizdat.delivery.actions.testing import TestResult
-from samizdat.delivery.queries import BarRow, RefusalRow
+from samizdat.delivery.dkim_keys import DomainRow
+from samizdat.delivery.queries import BarRow, RefusalRow, RouteRow
 from samizdat.events.kinds import SENTENCES, EventKind
 
 Word = str | Promise
@@ -354,7 +354,7 @@ def key_state(name: str) -> tuple[str, str]:
     return shape, str(word)
 
 
-def domain_state(row: Any) -> tuple[str, str]:
+def domain_state(row: DomainRow) -> tuple[str, str]:
     """The state of a sending domain: whether it signs, else what it waits for."""
     states = {key.state for key in row.keys}
     if "active" in states:
@@ -400,7 +400,7 @@ def why_held(campaign: Campaign) -> str:
     return " ".join(dict.fromkeys(sentences))
 
 
-def refusal_reason(row: Any) -> str:
+def refusal_reason(row: RefusalRow) -> str:
     """Which mailbox provider refuses us, how many emails and what is missing: delivery.queries.RefusalRow."""
     name = provider(row.provider) if row.known else row.provider
     return _(refusals.REASONS[row.reason]).format(provider=name, count=formatting.grouped(row.count), answer=row.answer)
@@ -445,14 +445,14 @@ def change(row: PendingChange) -> str:
     return str(CHANGE_STATES[row.state])
 
 
-def route_reason(row: Any) -> str:
+def route_reason(row: RouteRow) -> str:
     """Why a route does not send, translated before the server's own words are put in."""
     if row.state == "live" or row.reason not in outcome.REASONS:
         return ""
     return outcome.filled(_(outcome.REASONS[row.reason]), row.host or row.name, row.values)
 
 
-def route_actor(row: Any) -> str:
+def route_actor(row: RouteRow) -> str:
     """Who has to act, so that a route sends again."""
     return _(outcome.ACTORS[row.who]) if row.who else ""
 
@@ -468,12 +468,12 @@ def bar_actor(row: BarRow) -> str:
     return _(outcome.ACTORS[row.who]) if row.who else ""
 
 
-def route_change(change: Any) -> str:
+def route_change(change: RouteChange) -> str:
     """One thing about a route that is another now, with what it was."""
     none = pgettext("limit", "none")
     before, after = change.before or none, change.after or none
     if change.word == "signs":
-        before, after = SIGNERS[before], SIGNERS[after]
+        before, after = str(SIGNERS[before]), str(SIGNERS[after])
     return str(ROUTE_PARTS[change.word]) % {"before": before, "after": after}
 
 

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -84,11 +84,11 @@ def personal(view: View) -> View:
     return guarded
 
 
-def address(organization: Organization, name: str, *args: Any) -> str:
+def address(organization: Organization, name: str, *args: object) -> str:
     """Where a page of an organization is."""
     return reverse(name, args=[organization.slug, *args])
 
 
-def go(request: DeskRequest, name: str, *args: Any, anchor: str = "") -> HttpResponse:
+def go(request: DeskRequest, name: str, *args: object, anchor: str = "") -> HttpResponse:
     """On to another page of the same organization."""
     return redirect(address(request.organization, name, *args) + (f"#{anchor}" if anchor else ""))

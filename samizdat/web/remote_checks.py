@@ -1,7 +1,5 @@
 """Has the worker ask other people's servers, and leads to the page that waits for what they say."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -12,7 +10,7 @@ from samizdat.web.permissions import go
 from samizdat.web.request import DeskRequest
 
 
-def ask(request: DeskRequest, kind: str, about: int, then: str, **words: Any) -> HttpResponse:
+def ask(request: DeskRequest, kind: str, about: int, then: str, **words: object) -> HttpResponse:
     """kind: of delivery.actions.questions. then: the address of the page that is shown with the answer."""
     try:
         asked = remote_checks.ask(

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
+from wsgiref.types import WSGIEnvironment
 
 from samizdat import asgi
 from samizdat.asgi import Send
@@ -28,7 +29,7 @@ class StaticFiles:
         self._turns = asyncio.Semaphore(PIECES)
         self._files = WhiteNoiseMiddleware(lambda _request: HttpResponse()).files
 
-    async def answer(self, asked: dict[str, Any], send: Send) -> bool:
+    async def answer(self, asked: WSGIEnvironment, send: Send) -> bool:
         """False: no file is called so."""
         static_file = self._files.get(asked["PATH_INFO"])
         if static_file is None:

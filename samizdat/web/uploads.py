@@ -138,7 +138,7 @@ def handler_of[H: FileUploadHandler](request: DeskRequest, kind: type[H]) -> H:
     return handler
 
 
-def takes_files(handler: Callable[[Any], FileUploadHandler]) -> Callable[[View], View]:
+def takes_files(handler: Callable[[DeskRequest], FileUploadHandler]) -> Callable[[View], View]:
     """For a view that takes files, by the handler of its request. That one must be in place before anybody reads the
     form, and the check against forgery reads it.
     """
@@ -146,7 +146,7 @@ def takes_files(handler: Callable[[Any], FileUploadHandler]) -> Callable[[View],
     def marked(view: View) -> View:
         checked = csrf_protect(view)
 
-        def taking(request: DeskRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def taking(request: DeskRequest, *args: object, **kwargs: object) -> HttpResponseBase:
             request.upload_handlers = [handler(request)]
             return checked(request, *args, **kwargs)
 

@@ -179,7 +179,7 @@ def view_of(form: SignUpForm) -> FormView:
     )
 
 
-def _named(field: FieldView) -> Any:
+def _named(field: FieldView) -> object:
     return replace(field, label=field_label(field.tag, field.label))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -26,7 +25,7 @@ def new_list(
     *,
     now: datetime,
     by: Person | None = None,
-    details: Mapping[str, Any] | None = None,
+    details: Mapping[str, object] | None = None,
 ) -> List:
     """An empty list. `details`: From, permission reminder, purpose, appeals. Errors: NoName, ListNameTaken."""
     keys = keyring.keys(organization)
@@ -51,7 +50,7 @@ def rename_list(list: List, name: str, *, now: datetime, by: Person | None = Non
         record("list.renamed", list.organization, about=list.id, by=by, now=now, detail={"name": name})
 
 
-def change_list(list: List, details: Mapping[str, Any], *, now: datetime, by: Person | None = None) -> None:
+def change_list(list: List, details: Mapping[str, object], *, now: datetime, by: Person | None = None) -> None:
     """From, permission reminder, purpose and the words for appeals, as one mapping of plain values. Other words to
     agree to are a new version of them, in the organization's language."""
     with transaction.atomic():

@@ -3,7 +3,6 @@
 import os
 import secrets
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -104,7 +103,7 @@ class _one_of_a_name:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, IntegrityError):
             raise _taken() from error
 

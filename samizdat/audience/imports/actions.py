@@ -1,7 +1,7 @@
 """Imports: upload, look, start, run, stop; and the direct way of the command line."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -140,7 +140,7 @@ def _fingerprint(organization: Organization, list: List, import_files: Sequence[
 
 def _new(
     organization: Organization, list: List, plan: ImportPlan, import_files: Sequence[opening.ImportFile], *, basis: str,
-    by: Person | None, now: datetime, left_out: list[dict[str, Any]],
+    by: Person | None, now: datetime, left_out: list[dict[str, object]],
 ) -> Import:  # fmt: skip
     with transaction.atomic():
         row = Import.objects.create(
@@ -283,7 +283,7 @@ def read_plan(row: Import) -> dict[str, Any]:
     return open_json(keys, row.plan_sealed, "import", "plan", row.id) or {"names": [], "plan": None, "basis": ""}
 
 
-def change_plan(row: Import, plan: dict[str, Any], *, basis: str = "", list: List | None = None) -> None:
+def change_plan(row: Import, plan: Mapping[str, object], *, basis: str = "", list: List | None = None) -> None:
     """Other columns, statuses or list than were found; inspect() again shows what that does. Errors: ImportRefused."""
     try:
         changed = opening.plan_from(plan)
@@ -525,7 +525,9 @@ def _let_go(row: Import) -> None:
         Import.objects.filter(id=row.id, owner=row.owner).update(owner="")
 
 
-def _keep_plan(row: Import, plan: ImportPlan, *, basis: str, names: list[str], left_out: list[dict[str, Any]]) -> None:
+def _keep_plan(
+    row: Import, plan: ImportPlan, *, basis: str, names: list[str], left_out: list[dict[str, object]]
+) -> None:
     payload = {"names": names, "plan": plan.to_json(), "basis": basis, "source": plan.source, "left_out": left_out}
     _keep(row, "plan_sealed", payload)
 
@@ -571,6 +573,6 @@ def _refusal(refusal: ImportRefused) -> dict[str, Any]:
     return {"code": refusal.code, "file": "", "values": {}, "sentence": str(refusal)}
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def _problem(problem: Problem) -> dict[str, object]:
     values = {name: str(value) for name, value in problem.values.items()}
     return {"code": problem.code, "file": problem.file, "values": values, "sentence": problem.sentence()}

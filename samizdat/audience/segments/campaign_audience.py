@@ -154,7 +154,7 @@ def numbers(
             yield fresh
 
 
-def _pages(reader: MemberReader, rows: str, values: list[Any], size: int) -> Iterator[list[int]]:
+def _pages(reader: MemberReader, rows: str, values: list[object], size: int) -> Iterator[list[int]]:
     """Pages of `size` row ids; windows hold more or fewer."""
     held: list[int] = []
     for ids in _windows(reader, rows, values, size):
@@ -175,7 +175,7 @@ def _windows(reader: MemberReader, rows: str, values: list[Any], size: int) -> I
             yield [row[0] for row in page]
 
 
-def _newest(reader: MemberReader, rows: str, values: list[Any], limit: int) -> list[int]:
+def _newest(reader: MemberReader, rows: str, values: list[object], limit: int) -> list[int]:
     if not reader.sealed:
         query = f"SELECT {_ID} {rows} ORDER BY u.since DESC, {_ID} LIMIT %s"
         return [row[0] for row in fetch_binary(query, [*values, limit])]

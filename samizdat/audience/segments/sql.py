@@ -100,7 +100,7 @@ class About:
             return condition
         return f"{condition} AND {table}.subscriber_id >= {self.window[0]} AND {table}.subscriber_id < {self.window[1]}"
 
-    def exists(self, table: str, condition: str, *values: Any) -> SqlCondition:
+    def exists(self, table: str, condition: str, *values: object) -> SqlCondition:
         # PostgreSQL would join the pages of a walk, and read everybody's tags for each of them.
         end = " OFFSET 0" if self.apart and not on_sqlite() else ""
         return SqlCondition(f"EXISTS (SELECT 1 FROM {table} WHERE {condition}{end})", values)

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -38,7 +39,14 @@ class SaveResult:
 
 
 def save(
-    campaign: Campaign, draft: Draft, *, version: int, by: Person | None, now: datetime, page: str = "", **changes: Any
+    campaign: Campaign,
+    draft: Draft,
+    *,
+    version: int,
+    by: Person | None,
+    now: datetime,
+    page: str = "",
+    **changes: object,
 ) -> SaveResult:
     """As actions.save, over whatever is stored. What others saved since `version` is merged in: the envelope line by
     line, a letter block by block, another text where one of the two left it as it was. What one person saved from two
@@ -155,7 +163,7 @@ def _choices(base: KeptRevision | None, current: Campaign, changes: dict[str, An
     return {key: value for key, value in changes.items() if _number(value) != base.chosen.get(key)}
 
 
-def _differs(current: Campaign, changes: dict[str, Any]) -> bool:
+def _differs(current: Campaign, changes: Mapping[str, object]) -> bool:
     chosen = revisions.chosen_of(current)
     return any(_number(value) != chosen.get(key) for key, value in changes.items())
 

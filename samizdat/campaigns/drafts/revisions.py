@@ -95,7 +95,7 @@ def keep_before(campaign: Campaign, version: int) -> None:
         keep(row, draft_of(row), number=version, by=row.created_by, at=row.changed)
 
 
-def chosen_of(campaign: Campaign) -> dict[str, Any]:
+def chosen_of(campaign: Campaign) -> dict[str, object]:
     return {
         "list": campaign.list_id,
         "tag": campaign.tag_id,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 LARGEST_FILE = 10 * 1024 * 1024
 # Wider than twice the letter's 600 px shows no difference and costs a slow line dearly.
@@ -178,7 +179,7 @@ _TRIPS = (
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Any]:
+def _opened(data: bytes) -> Iterator[ImageFile]:
     many = _("The picture has more than %(limit)s million points. Save it smaller and upload it again.")
     try:
         with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
@@ -193,16 +194,16 @@ def _opened(data: bytes) -> Iterator[Any]:
         raise Unusable(_("This is no picture we can read. Save it as JPEG, PNG, GIF or WebP.")) from broken
 
 
-def _kind(image: Any) -> str:
+def _kind(image: Image.Image) -> str:
     """Cameras put a second view behind the first and call it MPO; the first is a JPEG like any other."""
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
-def _moves(image: Any) -> bool:
+def _moves(image: Image.Image) -> bool:
     return _kind(image) != "JPEG" and bool(getattr(image, "is_animated", False))
 
 
-def _upright(image: Any) -> Image.Image:
+def _upright(image: Image.Image) -> Image.Image:
     ImageOps.exif_transpose(image, in_place=True)
     upright: Image.Image = image
     return upright
@@ -258,7 +259,7 @@ def _still(image: Image.Image, kind: str, quality: int = QUALITY) -> ProcessedSh
     return ProcessedShot(out.getvalue(), FORMATS[kind], bare.size)
 
 
-def _options(kind: str, quality: int) -> dict[str, Any]:
+def _options(kind: str, quality: int) -> dict[str, object]:
     match kind:
         case "JPEG":
             return {"quality": quality, "optimize": True, "progressive": True}
@@ -287,13 +288,13 @@ def _thumb(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _first(image: Any, step: Step = lambda frame: frame) -> bytes:
+def _first(image: Image.Image, step: Step = lambda frame: frame) -> bytes:
     """The thumb of a moving picture: what it begins with, whichever frame was read last."""
     image.seek(0)
     return _thumb(step(image.convert("RGBA")))
 
 
-def _moving(image: Any, kind: str, step: Step) -> ProcessedShot:
+def _moving(image: Image.Image, kind: str, step: Step) -> ProcessedShot:
     frames, waits = [], []
     for frame in _frames(image):
         waits.append(int(frame.info.get("duration") or 100))
@@ -305,7 +306,7 @@ def _moving(image: Any, kind: str, step: Step) -> ProcessedShot:
     return ProcessedShot(out.getvalue(), FORMATS[kind], frames[0].size)
 
 
-def _frames(image: Any) -> Iterator[Any]:
+def _frames(image: Image.Image) -> Iterator[Image.Image]:
     """Each frame, counted as it comes: a file of 10 MB may hold a million, and a frame may be larger than the first."""
     points = number = 0
     while True:

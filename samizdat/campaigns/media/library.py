@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -125,7 +124,7 @@ def remake(picture: Picture, cut: CropBox, *, now: datetime, by: Person | None =
     return _store(picture.organization, shot, thumb, facts, now=now, by=by, parent=origin)
 
 
-def _decoded[T](organization: Organization, function: Callable[..., T], *args: Any) -> T:
+def _decoded[T](organization: Organization, function: Callable[..., T], *args: object) -> T:
     """What pixels makes of a file, within bounds. Errors: BadPicture."""
     try:
         return limited_process.work(organization.pk, function, *args)

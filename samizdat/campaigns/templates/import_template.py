@@ -202,7 +202,7 @@ def _stored(template: Template) -> Mapping[str, Any]:
     return open_json(keys, template.sealed, "template", "source", template.pk) or {}
 
 
-def _store(template: Template, stored: Mapping[str, Any], now: datetime) -> None:
+def _store(template: Template, stored: Mapping[str, object], now: datetime) -> None:
     keys = keyring.keys(template.organization)
     template.sealed = seal_json(keys, dict(stored), "template", "source", template.pk)
     template.changed = now

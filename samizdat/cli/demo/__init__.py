@@ -6,7 +6,6 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -85,7 +84,7 @@ def clear_away(folder: Path) -> None:
 
 
 def _until_stopped(tree: subprocess.Popen[bytes]) -> None:
-    def stop(*_ignored: Any) -> None:
+    def stop(*_ignored: object) -> None:
         raise KeyboardInterrupt
 
     # Both, since a shell that starts us in the background hands us an ignored SIGINT.

@@ -4,7 +4,6 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from django.utils.html import escape, urlize
 from django.utils.translation import gettext as _
@@ -43,7 +42,7 @@ class Inbox(ThreadingHTTPServer):
 class _Door(BaseHTTPRequestHandler):
     server: Inbox
 
-    def log_message(self, format: str, *arguments: Any) -> None:
+    def log_message(self, format: str, *arguments: object) -> None:
         """No access log, here as anywhere."""
 
     def do_GET(self) -> None:

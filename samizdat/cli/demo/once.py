@@ -3,7 +3,7 @@
 import socket
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from samizdat.cli.demo.build import LIST, ROUTE, build, set_rate
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 
 
-def live_once(language: str) -> tuple[dict[str, Any], str]:
+def live_once(language: str) -> tuple[dict[str, object], str]:
     """(document, lines). Failed when anything does not add up."""
     port = _free_ports()
     catcher = MailCatcher("127.0.0.1", port + SMTP)
@@ -36,7 +36,7 @@ def live_once(language: str) -> tuple[dict[str, Any], str]:
         catcher.stop()
 
 
-def _live(catcher: MailCatcher) -> tuple[dict[str, Any], str]:
+def _live(catcher: MailCatcher) -> tuple[dict[str, object], str]:
     from samizdat.accounts.models import Organization
     from samizdat.audience.queries import count, list_named
     from samizdat.delivery.queries import route_named
@@ -88,7 +88,7 @@ def _released(organization: "Organization") -> list[int]:
     return list(rows.values_list("pk", flat=True))
 
 
-def _finished(number: int) -> dict[str, Any]:
+def _finished(number: int) -> dict[str, object]:
     from samizdat.campaigns.models import Campaign
     from samizdat.delivery.queries import status
 
@@ -114,7 +114,7 @@ def _check(statuses: list[dict[str, Any]], caught: int, everybody: int) -> None:
         raise CommandFailed(f"{PEOPLE:,} were brought in, but {everybody:,} are here.", "demo")
 
 
-def _ledger(status: dict[str, Any]) -> str:
+def _ledger(status: Mapping[str, object]) -> str:
     words = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
     lines = [f"Campaign {status['id']} is {status['state']}."]
     lines += [f"{status[word]:>8,}  {word}" for word in words]

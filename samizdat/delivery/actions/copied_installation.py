@@ -4,7 +4,7 @@ The fence stands in the database that was copied, so the original, still in its 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -66,7 +66,9 @@ def _fence(parts: list[str], now: datetime) -> None:
             _fence_one(organization, parts, now, None)
 
 
-def _fence_one(organization: Organization, parts: list[str], now: datetime, detail: dict[str, Any] | None) -> None:
+def _fence_one(
+    organization: Organization, parts: list[str], now: datetime, detail: Mapping[str, object] | None
+) -> None:
     with transaction.atomic():
         if Organization.objects.filter(pk=organization.pk, sending_locked=False).update(sending_locked=True):
             record("installation.fenced", organization, now=now, detail=detail)

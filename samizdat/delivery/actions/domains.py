@@ -4,7 +4,6 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -338,7 +337,13 @@ def _keys(row: SendingDomain) -> QuerySet[DkimKey]:
 
 
 def _move(
-    key: DkimKey, before: tuple[str, ...], state: str, kind: EventKind, now: datetime, by: Person | None, **changes: Any
+    key: DkimKey,
+    before: tuple[str, ...],
+    state: str,
+    kind: EventKind,
+    now: datetime,
+    by: Person | None,
+    **changes: object,
 ) -> bool:
     """WHERE is the lock: one of two who move the same key finds nothing to update."""
     with transaction.atomic():

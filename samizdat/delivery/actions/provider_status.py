@@ -5,7 +5,6 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import Q
 
@@ -46,12 +45,12 @@ def _due(now: datetime) -> list[Route]:
     return [row for row in rows.order_by("pk")[:MOST] if Route.objects.filter(due, pk=row.pk).update(asked=now)]
 
 
-def _tells(plug: Any) -> bool:
+def _tells(plug: type[plugins.BaseTransport]) -> bool:
     """Has it a way to ask? One of another package may know nothing of the question."""
     return getattr(plug, "standing", None) not in (None, plugins.BaseTransport.standing)
 
 
-def _transport(route: Route) -> Any:
+def _transport(route: Route) -> plugins.BaseTransport | None:
     """None for one that cannot be opened: the sender says so already."""
     try:
         return transport_of(route)
@@ -59,11 +58,11 @@ def _transport(route: Route) -> Any:
         return None
 
 
-async def _ask(transports: Iterable[Any]) -> list[RouteVerdict | None]:
+async def _ask(transports: Iterable[plugins.BaseTransport]) -> list[RouteVerdict | None]:
     return await asyncio.gather(*(_one(transport) for transport in transports))
 
 
-async def _one(transport: Any) -> RouteVerdict | None:
+async def _one(transport: plugins.BaseTransport) -> RouteVerdict | None:
     """A verdict on a closed account; None for a good one, and for whatever could not be found out."""
     try:
         async with asyncio.timeout(PATIENCE):

@@ -1,8 +1,8 @@
 """Release: a draft becomes an edition, its recipients become chunks, and only then may anything be sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -168,7 +168,7 @@ def _checked(wave: ReleaseWave) -> ReleaseWave:
     return wave
 
 
-def _wave_columns(edition: Edition, wave: ReleaseWave) -> dict[str, Any]:
+def _wave_columns(edition: Edition, wave: ReleaseWave) -> dict[str, object]:
     rest = bool(wave.percent) and Chunk.objects.filter(edition=edition, wave=2).exists()
     return {
         "canary_percent": wave.percent,
@@ -208,7 +208,7 @@ def _make_sendable(
     at: datetime | None,
     hold_minutes: int,
     unsure: str,
-    columns: dict[str, Any],
+    columns: Mapping[str, object],
 ) -> None:
     """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen.
     written: the mark of its other languages.

@@ -4,7 +4,7 @@ Somebody at the desk asks, the worker goes and sees, and the page says what came
 holds a lane of the worker for a minute, and no page of anybody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,7 +41,9 @@ class TooMuchAsked(DeliveryError):
     code = "too_much_asked"
 
 
-def ask(organization: Organization, kind: str, about: int, *, now: datetime, by: Person, **words: Any) -> RemoteCheck:
+def ask(
+    organization: Organization, kind: str, about: int, *, now: datetime, by: Person, **words: object
+) -> RemoteCheck:
     """words: what the answer needs to know, and the page that shows it. Errors: TooMuchAsked."""
     open_ = RemoteCheck.objects.filter(organization=organization, done=None, asked__gt=now - PATIENCE)
     if open_.count() >= MOST:
@@ -131,17 +133,17 @@ def _route_of(question: RemoteCheck) -> Route:
     return route
 
 
-def _probe(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _probe(question: RemoteCheck, words: Mapping[str, object], now: datetime) -> dict[str, object]:
     """Of the settings that are in force, or of those that wait for an approval."""
     route = _route_of(question)
     return asdict(probe_waiting(route) if words.get("waiting") else probe_route(route, now=now, by=question.by))
 
 
-def _letter(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _letter(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, object]:
     return asdict(send_probe(_route_of(question), words["to"], now=now, by=question.by))
 
 
-def _records(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _records(question: RemoteCheck, words: Mapping[str, object], now: datetime) -> dict[str, object]:
     rows = SendingDomain.objects.select_related("organization").filter(organization=question.organization)
     row = rows.filter(pk=question.about).first()
     looks = domains.look(row, now=now, by=question.by) if row is not None else []
@@ -156,14 +158,14 @@ def _campaign_of(question: RemoteCheck, number: int) -> Campaign:
     return campaign
 
 
-def _links(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _links(question: RemoteCheck, words: Mapping[str, object], now: datetime) -> dict[str, object]:
     campaign = _campaign_of(question, question.about)
     if campaign.state == "draft":
         broken_links.ask(campaign, look(campaign, now).reading, now)
     return {}
 
 
-def _test(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _test(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[str, object]:
     """Of each letter that is named, as its versions are, with the values of a subscriber where one was chosen."""
     reader = audience.subscriber_numbered(question.organization, words["reader"]) if words.get("reader") else None
     tried = []

@@ -354,7 +354,9 @@ def _today(organization: Organization, now: datetime) -> date:
     return now.astimezone(ZoneInfo(organization.timezone)).date()
 
 
-def _settings(name: str, url: str, password: str | None, connections: int | None, rate: float | None) -> Any:
+def _settings(
+    name: str, url: str, password: str | None, connections: int | None, rate: float | None
+) -> plugins.RouteSettings:
     """The route as its transport reads it; built once here, so that a mistake is said now and not at night."""
     try:
         settings = plugins.read_url(name, url, password=password, connections=connections, rate=rate)
@@ -448,7 +450,7 @@ def probe_route(route: Route, *, now: datetime, by: Person | None = None) -> Rou
     return RouteTest(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 
 
-def transport_for_test(route: Route) -> Any:
+def transport_for_test(route: Route) -> plugins.BaseTransport:
     """Errors: RouteRefused."""
     try:
         return transport_of(route, for_test=True)
@@ -469,20 +471,20 @@ def probe_waiting(route: Route) -> RouteTest:
     return RouteTest(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 
 
-async def _probed(transport: Any) -> RouteVerdict:
+async def _probed(transport: plugins.BaseTransport) -> RouteVerdict:
     try:
         return await asyncio.wait_for(transport.probe(), limit_of(transport))
     except TimeoutError:
         return silent(transport)
 
 
-def limit_of(transport: Any) -> float | None:
+def limit_of(transport: plugins.BaseTransport) -> float | None:
     """One that answers a word every ten seconds makes no single wait too long, but somebody waits for all of them. A
     command that hands a letter on is given its own time."""
     return ALTOGETHER if "connect" in transport.known_options else None
 
 
-def silent(transport: Any) -> RouteVerdict:
+def silent(transport: plugins.BaseTransport) -> RouteVerdict:
     """What is said of one that was not done in that time."""
     return RouteVerdict("throttled", "no_answer", {"host": transport.route.leads_to, "detail": f"{ALTOGETHER:g} s"}, 60)
 

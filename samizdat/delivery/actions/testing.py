@@ -3,10 +3,10 @@
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -62,20 +62,20 @@ class _Few:
 
     waits = True
 
-    def __init__(self, messages: list[Any]) -> None:
+    def __init__(self, messages: Sequence[plugins.Message]) -> None:
         self._waiting = deque(messages)
         self.outcomes: dict[str, Outcome] = {}
 
-    def take(self) -> Any:
+    def take(self) -> plugins.Message | None:
         return self._waiting.popleft() if self._waiting else None
 
     async def more(self) -> bool:
         return False
 
-    def finishing(self, message: Any) -> None:
+    def finishing(self, message: plugins.Message) -> None:
         """A test letter that is lost can be sent again: nothing is written down."""
 
-    def tell(self, message: Any, outcome: Outcome) -> None:
+    def tell(self, message: plugins.Message, outcome: Outcome) -> None:
         self.outcomes[message.recipient] = outcome
 
 
@@ -195,7 +195,9 @@ def _values(
     }
 
 
-async def _carry(transport: Any, messages: list[Any]) -> tuple[list[TestResult], RouteVerdict]:
+async def _carry(
+    transport: plugins.BaseTransport, messages: Sequence[plugins.Message]
+) -> tuple[list[TestResult], RouteVerdict]:
     """What became of each, and what that says of the route. The transport is made outside: its keys are in the
     database."""
     feed, verdict = _Few(messages), OK

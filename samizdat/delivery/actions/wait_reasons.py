@@ -59,7 +59,7 @@ class WaitReason:
 
 
 def hold_of(
-    row: Mapping[str, Any], no_way: str, spent: Callable[[], WaitReason | None], now: datetime
+    row: Mapping[str, object], no_way: str, spent: Callable[[], WaitReason | None], now: datetime
 ) -> WaitReason | None:
     """row: FIELDS of a campaign that is sending or waiting. no_way: "no_route" where none lives, "barred" where none of
     those takes letters from its domain, else "". None: it may send.
@@ -153,7 +153,7 @@ def _test(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
     return WaitReason("test", until) if until else WaitReason("test_hand")
 
 
-def _step(row: Mapping[str, Any], old: str, now: datetime, kind: EventKind, **new: Any) -> None:
+def _step(row: Mapping[str, Any], old: str, now: datetime, kind: EventKind, **new: object) -> None:
     with transaction.atomic():
         mine = Campaign.objects.filter(pk=row["id"], canary_state=old, state__in=("sending", "waiting"))
         if mine.update(changed=now, **new):

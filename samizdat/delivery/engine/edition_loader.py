@@ -125,7 +125,7 @@ def _conditions(compiled: CompiledContent) -> list[MergeCondition]:
     return [condition for choice in compiled.choices for condition, _, _ in choice.branches if condition]
 
 
-def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[CompiledContent, Any, str]:
+def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[CompiledContent, object, str]:
     """(compiled, details, language) of one version of a letter; of the rest of a test that is the one that won. "": the
     campaign's language.
     """

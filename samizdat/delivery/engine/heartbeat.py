@@ -9,7 +9,6 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -78,12 +77,12 @@ class Heartbeat:
         if self._did not in connection.execute_wrappers:
             connection.execute_wrappers.append(self._did)
 
-    def _did(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    def _did(self, execute: Callable[..., object], sql: str, params: object, many: bool, context: object) -> object:
         result = execute(sql, params, many, context)
         self.move()
         return result
 
-    def _moved(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    def _moved(self, execute: Callable[..., object], sql: str, params: object, many: bool, context: object) -> object:
         """Around every statement: long work of many statements lives, one statement that never ends does not."""
         result = execute(sql, params, many, context)
         self.moved = time.monotonic()

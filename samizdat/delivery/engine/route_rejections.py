@@ -4,7 +4,7 @@ what is for a provider that was put off waits, as deferred, until a person lifts
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from samizdat.core.mail import outcome as outcomes
 from samizdat.core.mail import refusals
@@ -54,7 +54,7 @@ class RefusedQueue(Protocol):
         put_off: bool = False,
     ) -> None: ...
 
-    def give_back(self, items: Any) -> None: ...
+    def give_back(self, items: object) -> None: ...
 
     def at_hand(self) -> set[int]: ...
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import Any, Protocol
+from typing import Protocol
 
 from samizdat.core.content.message import Unmakeable
 from samizdat.core.mail import ledger, rate
@@ -146,7 +146,7 @@ class RouteRun:
 
     # -- the feed ---------------------------------------------------------------------------------------------------
 
-    def take(self) -> Any:
+    def take(self) -> Message | None:
         """The next message, made out at this moment; None when there is none or no token is left."""
         meter = self._meter
         while self.open:
@@ -170,7 +170,7 @@ class RouteRun:
                 return message
         return None
 
-    def _make(self, item: BatchItem) -> Any:
+    def _make(self, item: BatchItem) -> Message | None:
         addressed, opened = item.addressed, item.claim.opened
         addressed.values["DATE"] = self.lane.date
         try:
@@ -341,11 +341,11 @@ class RouteRun:
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
-    def finishing(self, message: Any) -> None:
+    def finishing(self, message: Message) -> None:
         item = message.key
         item.generation = self._journal.s(message.chunk, message.number, self.id)
 
-    def tell(self, message: Any, outcome: Outcome) -> None:
+    def tell(self, message: Message, outcome: Outcome) -> None:
         item = message.key
         self.out.discard(item)
         if type(outcome) is Accepted:

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from samizdat.core.mail.ledger import Header
 from samizdat.core.mail.outcome import Deferred, Refused, RouteVerdict
@@ -96,13 +96,13 @@ class SenderContext:
         self.called = asyncio.Event()
         self.loop: asyncio.AbstractEventLoop | None = None
 
-    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+    def call(self, function: Callable[..., None], *arguments: object) -> None:
         """From the claimer's thread: run something on the event loop, soon."""
         if self.loop is not None:
             with contextlib.suppress(RuntimeError):  # The loop has ended: nothing is in flight any more.
                 self.loop.call_soon_threadsafe(self._do, function, *arguments)
 
-    def _do(self, function: Callable[..., None], *arguments: Any) -> None:
+    def _do(self, function: Callable[..., None], *arguments: object) -> None:
         self.called.set()
         function(*arguments)
 

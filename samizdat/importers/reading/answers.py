@@ -129,7 +129,7 @@ def table(plan: ImportPlan) -> list[dict[str, Any]]:
     return [_row(file, column) for file in plan.in_order() for column in file.columns]
 
 
-def _row(file: DetectedFile, column: ImportColumn) -> dict[str, Any]:
+def _row(file: DetectedFile, column: ImportColumn) -> dict[str, object]:
     words = [
         {
             "word": column.seen.get(word, (WRITTEN.get(word, word), 0))[0] or WRITTEN[EMPTY],

@@ -15,11 +15,11 @@ KEPT = 20_000  # different cells remembered a column; real lists have a few hund
 class ColumnCache(dict[str, Any]):
     """A table of cells already parsed: most rows of a list share their tags with others."""
 
-    def __init__(self, parse: Callable[[str], Any]) -> None:
+    def __init__(self, parse: Callable[[str], object]) -> None:
         super().__init__()
         self._parse = parse
 
-    def __missing__(self, cell: str) -> Any:
+    def __missing__(self, cell: str) -> object:
         if len(self) >= KEPT:
             self.clear()
         parsed = self[cell] = self._parse(cell)

@@ -74,7 +74,7 @@ def _needed(file: DetectedFile, target: str) -> ImportColumn:
     return column
 
 
-def _cell(column: ImportColumn, names: dict[str, Any]) -> str:
+def _cell(column: ImportColumn, names: dict[str, object]) -> str:
     """A cell, without the mark against formulas where its file has such marks."""
     if column.form != GUARDED:
         return f"row[{column.index}]"
@@ -91,7 +91,7 @@ def _text(file: DetectedFile, target: str) -> str:
     return f"row[{column.index}].strip()" if column else EMPTY
 
 
-def _time(file: DetectedFile, target: str, names: dict[str, Any]) -> str:
+def _time(file: DetectedFile, target: str, names: dict[str, object]) -> str:
     column = file.column(target)
     if column is None:
         return EMPTY
@@ -99,12 +99,12 @@ def _time(file: DetectedFile, target: str, names: dict[str, Any]) -> str:
     return f"when{column.index}(row[{column.index}])"
 
 
-def _left(file: DetectedFile, names: dict[str, Any]) -> str:
+def _left(file: DetectedFile, names: dict[str, object]) -> str:
     times = [_time(file, target, names) for target in ("clean_time", "left_time") if file.column(target)]
     return f"({' or '.join(times)})" if times else EMPTY
 
 
-def _fields(file: DetectedFile, layout: tuple[str, ...], names: dict[str, Any]) -> str:
+def _fields(file: DetectedFile, layout: tuple[str, ...], names: dict[str, object]) -> str:
     values = dict.fromkeys(layout, EMPTY)
     if whole := file.column("name"):
         names["names"] = cells.names
@@ -117,7 +117,7 @@ def _fields(file: DetectedFile, layout: tuple[str, ...], names: dict[str, Any]) 
     return f"({''.join(f'{value}, ' for value in values.values())})"
 
 
-def _field(column: ImportColumn, tag: str, names: dict[str, Any]) -> str:
+def _field(column: ImportColumn, tag: str, names: dict[str, object]) -> str:
     cell = f"row[{column.index}]"
     if tag == "PHONE":
         names["phone"] = cells.phone
@@ -134,7 +134,7 @@ def _field(column: ImportColumn, tag: str, names: dict[str, Any]) -> str:
     return f"{_cell(column, names)}.strip()"
 
 
-def _joined(file: DetectedFile, target: str, parse: Callable[[str], tuple[str, ...]], names: dict[str, Any]) -> str:
+def _joined(file: DetectedFile, target: str, parse: Callable[[str], tuple[str, ...]], names: dict[str, object]) -> str:
     """Values of all columns of a target, one tuple after the other."""
     parts = []
     for column in _all(file, target):
@@ -143,7 +143,7 @@ def _joined(file: DetectedFile, target: str, parse: Callable[[str], tuple[str, .
     return " + ".join(parts) or "()"
 
 
-def _groups(file: DetectedFile, names: dict[str, Any]) -> str:
+def _groups(file: DetectedFile, names: dict[str, object]) -> str:
     parts = []
     for column in file.columns:
         if column.becomes.startswith("group:"):
@@ -166,7 +166,7 @@ def _kept(out: frozenset[str], parse: Callable[[str], tuple[str, ...]], cell: st
     return tuple(part for part in parse(cell) if word_of(part) not in out) if out else parse(cell)
 
 
-def _joined_text(file: DetectedFile, target: str, clean: Callable[[str], str], names: dict[str, Any]) -> str:
+def _joined_text(file: DetectedFile, target: str, clean: Callable[[str], str], names: dict[str, object]) -> str:
     columns = _all(file, target)
     if not columns:
         return EMPTY
@@ -182,7 +182,7 @@ def _join(*texts: str) -> str:
     return ": ".join(text for text in texts if text)
 
 
-def _status(file: DetectedFile, names: dict[str, Any]) -> str:
+def _status(file: DetectedFile, names: dict[str, object]) -> str:
     """The status of a row: the strongest no of all its columns, else what they say, else what is said of the file."""
     columns = [column for column in file.columns if is_worded(column.becomes) and _tells_status(column)]
     # Where a column tells it of everybody, a cell that says nothing is no yes.

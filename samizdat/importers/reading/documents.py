@@ -90,7 +90,7 @@ class _Json:
             # One object a line. A document over several lines that is torn ends here too.
             self._start, self._lines = 0, True
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[dict[str, object]]:
         records: Iterator[Any]
         if self._lines:
             records = (json.loads(line) for line in io.StringIO(self._text) if line.strip())
@@ -139,7 +139,7 @@ class _Json:
             count, end = count + isinstance(element, dict), after
         return count, self._behind(end) + 1
 
-    def _elements(self, start: int) -> Iterator[tuple[Any, int]]:
+    def _elements(self, start: int) -> Iterator[tuple[object, int]]:
         at = self._behind(start + 1)
         while self._text[at : at + 1] != "]":
             element, end = self._decoded(self._text, at)
@@ -186,7 +186,7 @@ def _mailman(data: bytes) -> People:
         if len(path) > 1 and path[-2] == "member" and path[-1] in MEMBER and people:
             people[-1][path[-1]] = people[-1].get(path[-1], "") + data
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: object) -> None:
         raise ValueError("a document type")
 
     parser = expat.ParserCreate()

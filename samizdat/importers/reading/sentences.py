@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from functools import cache, lru_cache
-from typing import Any
 
 from samizdat.core.imports import COMPLAINED, EMPTY, OTHERS, UNSAID
 from samizdat.importers.reading import labels, opt_out_words, times
@@ -61,7 +60,7 @@ class Pattern:
     def __init__(self, make: Callable[[], str]) -> None:
         self._make = make
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name not in {"search", "match", "fullmatch"}:
             raise AttributeError(name)
         compiled = re.compile(self._make())

@@ -50,7 +50,7 @@ def line_of(row: list[str]) -> bytes:
         return f"{json.dumps(row)}\n".encode()
 
 
-def cells(person: dict[str, Any], heading: Iterable[str]) -> list[str]:
+def cells(person: dict[str, object], heading: Iterable[str]) -> list[str]:
     """A record as a row under this heading."""
     values = flat(person)
     return [text_of(values.get(name)) for name in heading]
@@ -70,7 +70,7 @@ def flat(person: dict[str, Any], depth: int = 3) -> dict[str, Any]:
     return fields
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """A value of a document or a workbook as the text of a cell."""
     if value is None:
         return ""

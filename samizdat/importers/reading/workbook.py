@@ -208,7 +208,7 @@ def _rows(name: str, sheet: Any, most: int = ROWS) -> Iterator[list[str]]:
         raise ImportFailed("torn_workbook", file=name) from wrong
 
 
-def _cells(name: str, values: tuple[Any, ...]) -> list[str]:
+def _cells(name: str, values: tuple[object, ...]) -> list[str]:
     if not values:
         return []
     width = len(values)
@@ -219,7 +219,7 @@ def _cells(name: str, values: tuple[Any, ...]) -> list[str]:
     return [_text(value) for value in values[:width]]
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.replace(microsecond=0).isoformat(" ")
     if isinstance(value, date | time):

@@ -50,7 +50,7 @@ class Places:
             self._done.setdefault(part, {})[there] = here
         return self
 
-    def here(self, part: str, there: Any) -> Any:
+    def here(self, part: str, there: object) -> Any:
         """None for what is not in yet."""
         return self._done.get(part, {}).get(str(there))
 
@@ -78,5 +78,5 @@ def _told(row: Import) -> list[list[Any]]:
     return [open_json(keys, blob, "importplace", "told", row.pk) for blob in rows]
 
 
-def _sealed(row: Import, entry: list[Any]) -> bytes:
+def _sealed(row: Import, entry: list[object]) -> bytes:
     return seal_json(keyring.keys(row.organization), entry, "importplace", "told", row.pk)

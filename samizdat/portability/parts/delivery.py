@@ -7,7 +7,7 @@ Who got a letter stays behind. A route is here a name that was removed: nothing 
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from samizdat.audience import sql as audience_sql
@@ -86,7 +86,7 @@ class DeliveryPart(CampaignExtrasPart):
 # -- going out ------------------------------------------------------------------------------------------------------
 
 
-def _routes(edition: Edition) -> list[dict[str, Any]]:
+def _routes(edition: Edition) -> list[dict[str, object]]:
     rows = RouteTotal.objects.filter(edition=edition).select_related("route").order_by("route")
     return [
         {"route": row.route.name, "scheme": row.route.scheme, **{name: max(0, getattr(row, name)) for name in TOTALS}}
@@ -94,13 +94,13 @@ def _routes(edition: Edition) -> list[dict[str, Any]]:
     ]
 
 
-def _minutes(edition: Edition) -> list[dict[str, Any]]:
+def _minutes(edition: Edition) -> list[dict[str, object]]:
     rows = MinuteTotal.objects.filter(edition=edition).order_by("minute", "route")
     values = rows.values_list("minute", "route__name", *_SAID)
     return [{"minute": row[0].isoformat(), "route": row[1], **dict(zip(_SAID, row[2:], strict=True))} for row in values]
 
 
-def _providers(edition: Edition) -> list[dict[str, Any]]:
+def _providers(edition: Edition) -> list[dict[str, object]]:
     rows = ProviderTotal.objects.filter(edition=edition, count__gt=0).order_by("provider", "state")
     return [
         {"provider": PROVIDERS[provider], "state": STATES[state], "count": count}
@@ -120,7 +120,7 @@ def _versions(letter: Campaign, edition: Edition) -> list[dict[str, Any]]:
     ]
 
 
-def _answers(home: ExportContext, edition: Edition) -> list[dict[str, Any]]:
+def _answers(home: ExportContext, edition: Edition) -> list[dict[str, object]]:
     return [
         {
             "route": row.route.name,
@@ -146,7 +146,7 @@ def _readers(letter: Campaign, edition: Edition | None) -> list[int]:
 # -- coming in ------------------------------------------------------------------------------------------------------
 
 
-def _once(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
+def _once(rows: list[dict[str, object]], *columns: str) -> list[dict[str, object]]:
     if len({tuple(row[name] for name in columns) for row in rows}) < len(rows):
         raise ValueError
     return rows
@@ -159,12 +159,12 @@ def _name(value: Any) -> str:
     return name
 
 
-def _route(row: dict[str, Any]) -> dict[str, Any]:
+def _route(row: Mapping[str, object]) -> dict[str, object]:
     sums = {name: whole(row[name]) for name in TOTALS}
     return {"route": _name(row["route"]), "scheme": str(row["scheme"])[:20], **sums}
 
 
-def _minute(row: dict[str, Any]) -> dict[str, Any]:
+def _minute(row: dict[str, Any]) -> dict[str, object]:
     return {
         "route": _name(row["route"]),
         "minute": moment(row["minute"]),
@@ -172,7 +172,7 @@ def _minute(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _total(row: dict[str, Any], of: str) -> tuple[int, int, int]:
+def _total(row: Mapping[str, object], of: str) -> tuple[int, int, int]:
     """(provider or version, state, count). What was owed there is called off here."""
     state = STATES.index(row["state"])
     # A provider that this house does not know is one of the others.

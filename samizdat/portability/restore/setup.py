@@ -123,7 +123,7 @@ def _lists(
     return numbers
 
 
-def _keep_digest(list_id: int, digest_settings: Any) -> None:
+def _keep_digest(list_id: int, digest_settings: object) -> None:
     """When letters are gathered, and in which round: what a reader chose counts from a round on."""
     if not isinstance(digest_settings, dict):
         return

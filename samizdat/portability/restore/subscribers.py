@@ -203,7 +203,7 @@ class SubscriberRestore:
         return counts
 
 
-def _waits(record: tuple[Any, ...]) -> bool:
+def _waits(record: tuple[object, ...]) -> bool:
     """Whether it is a sign-up by a form. One without words is forgotten already."""
     return (record[1], record[3]) == (open_signups.ASKED, open_signups.FORM) and bool(record[5])
 

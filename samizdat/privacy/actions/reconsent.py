@@ -13,7 +13,6 @@ nobody has.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -167,7 +166,7 @@ def silent(renewal: Renewal) -> int:
     return queries.count(renewal.organization, list=renewal.list, status="subscribed", tag=name) if name else 0
 
 
-def _step(renewal: Renewal, before: Sequence[str], state: str, **columns: Any) -> None:
+def _step(renewal: Renewal, before: Sequence[str], state: str, **columns: object) -> None:
     """WHERE is the lock: of two who press at once one finds nothing to change."""
     changed = Renewal.objects.filter(pk=renewal.pk, state__in=before).update(
         state=state, **{f"{name}_id" if name == "tag" else name: value for name, value in columns.items()}

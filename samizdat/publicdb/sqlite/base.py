@@ -1,7 +1,7 @@
 """A connection that follows the public database's file: the worker puts a new one in the place of one that broke."""
 
 import os
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from django.db.backends.sqlite3 import base
@@ -13,12 +13,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     _opened: tuple[int, int] | None = None
 
-    def get_connection_params(self) -> dict[str, Any]:
+    def get_connection_params(self) -> dict[str, object]:
         given = super().get_connection_params()
         place = f"file:{quote(str(self.settings_dict['NAME']))}?mode={given.pop('mode', 'rw')}"
         return given | {"database": place}
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+    def get_new_connection(self, conn_params: Mapping[str, object]) -> object:
         self._opened = self._there()
         return super().get_new_connection(conn_params)
 

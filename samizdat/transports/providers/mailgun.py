@@ -173,7 +173,7 @@ class MailgunTransport(base.Transport):
             outcome = replace(outcome, scope="message", answer="utf8")
         return outcome, replace(verdict, values={"host": self.place.name, "answer": reply_text(answer.status, text)})
 
-    def read_yes(self, answer: HttpReply, payload: Any, text: str) -> tuple[Outcome, RouteVerdict]:
+    def read_yes(self, answer: HttpReply, payload: object, text: str) -> tuple[Outcome, RouteVerdict]:
         """A yes names the letter. What begins like one and does not may be one all the same: unsure, the route rests.
 
         Deferred would be a guess: if it is their new way of saying yes, everybody would get each letter many times.

@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
+from samizdat.audience.queries.lists import FieldView
 from samizdat.core import fields
 from samizdat.labels import field_label
 
@@ -32,12 +33,12 @@ _INPUTS = {"number": "decimal", "phone": "tel", "link": "url"}
 class ValueField(forms.Field):
     """A merge field's value. What stood there may stay, also when it does not fit the kind: a file brought it."""
 
-    def __init__(self, view: Any, was: str = "") -> None:
+    def __init__(self, view: FieldView, was: str = "") -> None:
         self.view, self.was = view, was
         label = field_label(view.tag, view.label)
         super().__init__(label=label, required=False, widget=_widget(view, was), initial=was)
 
-    def clean(self, value: Any) -> str:
+    def clean(self, value: object) -> str:
         text = "\n".join(str(value or "").splitlines()).strip()
         if text == self.was:
             return text
@@ -50,7 +51,7 @@ class ValueField(forms.Field):
         return kept
 
 
-def _widget(view: Any, was: str) -> forms.Widget:
+def _widget(view: FieldView, was: str) -> forms.Widget:
     if view.kind in ("choice", "yesno"):
         return forms.Select(choices=_choices(view, was))
     if view.kind == "address":
@@ -72,25 +73,25 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _choices(view: Any, was: str) -> list[tuple[str, Any]]:
-    known: Sequence[tuple[str, Any]] = (
+def _choices(view: FieldView, was: str) -> list[tuple[str, str | Promise]]:
+    known: Sequence[tuple[str, str | Promise]] = (
         [*YES_NO.items()] if view.kind == "yesno" else [(choice, choice) for choice in view.choices]
     )
     old = [(was, was)] if was and was not in dict(known) else []
     return [("", "–"), *known, *old]
 
 
-def value_name(view: Any) -> str:
+def value_name(view: FieldView) -> str:
     """What a field's input is called in a form."""
     return f"value-{view.number}"
 
 
-def shown(view: Any, text: str) -> str:
+def shown(view: FieldView, text: str) -> str:
     """A kept value as the desk shows it."""
     return str(YES_NO[text]) if view.kind == "yesno" and text in YES_NO else text
 
 
-def fits(view: Any, text: str) -> bool:
+def fits(view: FieldView, text: str) -> bool:
     """Whether a kept value is one of its kind; an import may have brought another."""
     try:
         fields.read(view.kind, text, view.codes)

@@ -308,7 +308,7 @@ def _tree(node: BuilderNode, root: BuilderNode) -> segment.Tree:
     return segment.Not(leaf) if node.a.startswith("!") else leaf
 
 
-def _json(node: BuilderNode) -> dict[str, Any]:
+def _json(node: BuilderNode) -> dict[str, object]:
     op = node.a.removeprefix("!")
     match node.kind:
         case "tag" | "campaign":

@@ -65,7 +65,7 @@ def _row(
     presses: dict[int, int],
     unsaid: set[int],
     few_left: bool,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     version = part.version
     pressed = presses.get(version.place, 0) if version else 0
     return {

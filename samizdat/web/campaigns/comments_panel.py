@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -25,7 +24,7 @@ def names_of(organization: Organization) -> dict[int, str]:
     return {member.person.pk: member.name for member in accounts.members(organization)}
 
 
-def comment_facts(organization: Organization, campaign: Campaign) -> dict[str, Any]:
+def comment_facts(organization: Organization, campaign: Campaign) -> dict[str, object]:
     """For parts/comments.html: (comment, who, how its block is called now) each, and the blocks to choose from."""
     names, blocks = names_of(organization), named_blocks(campaign)
     called = dict(blocks)

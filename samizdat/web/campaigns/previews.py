@@ -201,7 +201,7 @@ def _anchored(draft: Draft, at: int) -> Draft:
     return draft.with_(body=json.dumps(document)) if any(map(_mark, blocks)) else draft
 
 
-def _mark(node: Any) -> bool:
+def _mark(node: object) -> bool:
     content = node.get("content") or [] if isinstance(node, dict) else []
     for child in content:
         # Not before a tag: one that stands alone in its paragraph may begin or end a condition.

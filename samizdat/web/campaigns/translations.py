@@ -52,7 +52,7 @@ def _tab(version: Campaign, campaign: Campaign, now: datetime) -> LanguageTab:
     )
 
 
-def _state(version: Any, now: datetime) -> tuple[str, str]:
+def _state(version: Campaign, now: datetime) -> tuple[str, str]:
     draft, proof = draft_of(version), proof_of(version, now)
     codes = [flaw.code for flaw in (*proof.flaws, *checks.stops(version, draft, proof, now)) if flaw.severity == "stop"]
     if not codes:
@@ -71,7 +71,7 @@ def offered(campaign: Campaign) -> list[tuple[str, str]]:
     return [(code, name) for code, name in every_language() if code not in there]
 
 
-def who_gets_which(campaign: Campaign, now: datetime) -> list[dict[str, Any]]:
+def who_gets_which(campaign: Campaign, now: datetime) -> list[dict[str, object]]:
     """For the send page: each version and how many get it now."""
     try:
         language_shares = shares(campaign, now)

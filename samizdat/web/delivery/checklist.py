@@ -1,7 +1,6 @@
 """What must be right before a letter goes, what is worth a look, what is fine: one line each, the worst first."""
 
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -192,7 +191,7 @@ def _test(organization: Organization, campaign: Campaign) -> dict[str, str]:
     return _item("care", _("No test was sent"), _("Send one to yourself and read it on a phone."), "#test", _("Test"))
 
 
-def _bounces(request: DeskRequest, organization: Organization, draft: Any) -> dict[str, str]:
+def _bounces(request: DeskRequest, organization: Organization, draft: Draft) -> dict[str, str]:
     if kept := leading(organization).return_address:
         text = _("Mail that cannot be handed over comes back to %(address)s.") % {"address": kept}
         return _item("good", _("Bounces have a place"), text)
@@ -204,7 +203,7 @@ def _bounces(request: DeskRequest, organization: Organization, draft: Any) -> di
     return _item("care", _("Bounces go to the sender"), text % {"address": draft.from_email}, href, _("Settings"))
 
 
-def _signed(request: DeskRequest, organization: Organization, draft: Any) -> dict[str, str]:
+def _signed(request: DeskRequest, organization: Organization, draft: Draft) -> dict[str, str]:
     """Whether we sign, or the provider of a route has to, or nobody does."""
     signature = dkim_keys.signature_of(organization, domain_in(draft.from_email))
     if signature.by == "waiting":

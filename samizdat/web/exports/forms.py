@@ -114,7 +114,7 @@ class WhoseForm(DeskForm):
 class _NeverShown(forms.Textarea):
     """What was typed is not sent back, not even into a form that was refused."""
 
-    def format_value(self, value: Any) -> str | None:
+    def format_value(self, value: object) -> str | None:
         return None
 
 

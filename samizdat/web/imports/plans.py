@@ -115,7 +115,7 @@ def source_words(source: str) -> str:
     return _("An export of %(service)s.") % {"service": title}
 
 
-def labels(plan: dict[str, Any]) -> dict[str, str]:
+def labels(plan: dict[str, object]) -> dict[str, str]:
     """Field tag -> what its column is called, of fields that will be made as well."""
     return ImportPlan.from_json(plan).fields()
 
@@ -173,7 +173,7 @@ def _column(
     )
 
 
-def _gone(file: dict[str, Any]) -> bool:
+def _gone(file: Mapping[str, object]) -> bool:
     """Nobody in it can become subscribed, so nothing is asked."""
     return file["status"] in {"unsubscribed", "cleaned"} and file["status_source"] != "assumed"
 
@@ -189,7 +189,7 @@ def _words(prefix: str, column: dict[str, Any], held: dict[str, Any]) -> list[tu
     return sorted(word_rows, key=lambda pair: (pair[1].means != UNSAID, -(pair[1].rows or 0)))
 
 
-def _example(column: dict[str, Any], example: str) -> str:
+def _example(column: Mapping[str, object], example: str) -> str:
     """What tells the column and no person: addresses of both kinds stay out of the page."""
     if column["why"] == "ip":
         return _("not shown") if example else ""
@@ -244,7 +244,7 @@ def has_unseen_words(plan: dict[str, Any]) -> bool:
     )
 
 
-def _read_column(number: int, column: dict[str, Any], asked: Mapping[str, str]) -> dict[str, Any]:
+def _read_column(number: int, column: dict[str, Any], asked: Mapping[str, str]) -> dict[str, object]:
     place = column["index"]
     word_statuses = {
         word: asked.get(f"w-{number}-{place}-{at}", status)

@@ -50,7 +50,7 @@ def _takes_pieces(view: View) -> View:
     """Seals each piece the moment it comes in. The check against forgery reads the form, so it comes after."""
     checked = csrf_protect(view)
 
-    def taking(request: DeskRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def taking(request: DeskRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         lists = queries.lists(request.organization)
         # Which list it goes into is asked on the next page. An export of our own format brings its lists along.
         first = _likely(request.organization, lists) if lists else None
@@ -226,7 +226,7 @@ def _said(problem: dict[str, Any]) -> str:
         return str(problem.get("sentence", ""))
 
 
-def _sample(sample: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+def _sample(sample: dict[str, Any], labels: dict[str, str]) -> dict[str, object]:
     """A row as it will be, with its day as a day and its fields by their names."""
     values = sample["values"].items()
     fields = [(field_label(tag, labels.get(tag, "")), value) for tag, value in values if tag != "EMAIL" and value]

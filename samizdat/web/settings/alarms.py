@@ -87,7 +87,7 @@ def about(alarm: Event) -> tuple[str, bool, str]:
     return what_in(details), purpose_in(details) == APPEALS, _span(details)
 
 
-def _span(details: dict[str, Any]) -> str:
+def _span(details: dict[str, object]) -> str:
     return str(details.get("window", "hour"))
 
 

@@ -4,9 +4,11 @@ import re
 from typing import Any
 
 from django import template
+from django.template import Context
 from django.utils.translation import gettext as _
 
-from samizdat.core.consent import Permission
+from samizdat.audience.queries.subscriber_page import SubscriberCard
+from samizdat.core.consent import Permission, Refusal
 from samizdat.web import labels
 from samizdat.web.templatetags.desk import count, day
 
@@ -14,7 +16,7 @@ register = template.Library()
 
 
 @register.inclusion_tag("web/audience/parts/consent.html", takes_context=True)
-def consent_of(context: dict[str, Any], card: Any) -> dict[str, Any]:
+def consent_of(context: Context, card: SubscriberCard) -> dict[str, object]:
     """May we write to her, list by list and purpose by purpose, and every record behind it. `card`: queries.card()."""
     return {
         "standings": [(standing, *answer(standing.verdict)) for standing in card.lists],
@@ -25,19 +27,19 @@ def consent_of(context: dict[str, Any], card: Any) -> dict[str, Any]:
 
 
 @register.filter
-def allows(verdict: Any) -> bool:
+def allows(verdict: object) -> bool:
     """Whether this answer of core/consent.may is a yes."""
     return isinstance(verdict, Permission)
 
 
-def answer(verdict: Any) -> tuple[bool, str]:
+def answer(verdict: Permission | Refusal) -> tuple[bool, str]:
     """Whether we may write to her, and the sentence that says why."""
     sentence = str(labels.VERDICTS.get(verdict.reason, ""))
     fact = getattr(verdict, "record", None)
     return isinstance(verdict, Permission), sentence % {"day": day(fact.day) if fact else ""}
 
 
-def entry_of(entry: Any) -> dict[str, Any]:
+def entry_of(entry: Any) -> dict[str, object]:
     """One record in words: which wording in which version, when, by which way."""
     title = str(labels.CONSENT_KINDS.get(entry.kind, entry.kind)) % {"list": entry.list_name or _("every list")}
     if entry.kind == "objected" and not entry.list_name:

@@ -1,7 +1,5 @@
 """What a report says once nobody knows any more who got the letter."""
 
-from typing import Any
-
 from django import template
 
 from samizdat.campaigns.models import Campaign
@@ -11,5 +9,5 @@ register = template.Library()
 
 
 @register.inclusion_tag("web/rights/folded.html")
-def folded_note(campaign: Campaign) -> dict[str, Any]:
+def folded_note(campaign: Campaign) -> dict[str, object]:
     return {"day": queries.folded(campaign) if campaign.state in ("finished", "cancelled") else None}

@@ -1,11 +1,12 @@
 """Template words of the desk: numbers, days, states, sums, fields."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any
 
 from django import template
+from django.forms import BaseForm, BoundField
+from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
@@ -14,10 +15,13 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from samizdat import formatting, labels
+from samizdat.audience.queries.lists import FieldView
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import rate
 from samizdat.core.mail.masking import masked
 from samizdat.core.unsafe_text import marked
+from samizdat.delivery.dkim_keys import DomainRow, KeyRow
+from samizdat.delivery.queries import BarRow, RefusalRow, RouteRow
 from samizdat.web import labels as words
 from samizdat.web import resume_after_sign_in
 from samizdat.web.campaigns import previews
@@ -28,13 +32,13 @@ register = template.Library()
 
 
 @register.filter
-def count(number: Any) -> str:
+def count(number: int | str | None) -> str:
     """17,938 in English, 17 938 in Russian (formatting.grouped)."""
     return "" if number is None or number == "" else formatting.grouped(int(number))
 
 
 @register.filter
-def hers(text: Any) -> SafeString | str:
+def hers(text: object) -> SafeString | str:
     """What somebody outside wrote, apart from the words around it (core/unsafe_text)."""
     return format_html("<bdi>{}</bdi>", marked(str(text))) if text else ""
 
@@ -47,13 +51,13 @@ def breakable(address: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def reader_address(context: dict[str, Any], address: str) -> SafeString | str:
+def reader_address(context: Context, address: str) -> SafeString | str:
     """Of a subscriber; a viewer is not shown it: to read along takes no addresses, to carry a list away does."""
     return breakable(address) if context["desk"].may_write else _("address hidden")
 
 
 @register.filter
-def open_to(text: Any, sees: bool) -> str:
+def open_to(text: object, sees: bool) -> str:
     """What is kept of a subscriber, or was said about one: whoever may not see addresses sees none in it, and no phone
     number."""
     return str(text) if sees or not text else masked(str(text))
@@ -90,13 +94,13 @@ def zone_city(name: str) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def to(context: dict[str, Any], name: str, *args: Any) -> str:
+def to(context: Context, name: str, *args: object) -> str:
     """The address of a page of this organization."""
     return reverse(name, args=[context["request"].organization.slug, *args])
 
 
 @register.simple_tag(takes_context=True)
-def keep_typed(context: dict[str, Any], name: str = "", *args: Any, to: str = "", back: str = "") -> SafeString:
+def keep_typed(context: Context, name: str = "", *args: object, to: str = "", back: str = "") -> SafeString:
     """Beside the token of a form in which somebody types: resume_after_sign_in.mark. name, args: of the page that it
     goes to, as in `to`; or to: its address; else this page. back: the page that it stands on.
     """
@@ -120,7 +124,7 @@ def state(shape: str, word: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def campaign_state(context: dict[str, Any], campaign: Campaign) -> SafeString:
+def campaign_state(context: Context, campaign: Campaign) -> SafeString:
     if campaign.state in ("sending", "waiting") and context["desk"].sending_locked:
         return state(*words.campaign_state("on_hold"))
     taken_back = campaign.state == "cancelled" and campaign.cancelled == campaign.frozen
@@ -147,7 +151,7 @@ def key_state(name: str) -> SafeString:
 
 
 @register.simple_tag
-def domain_state(row: Any) -> SafeString:
+def domain_state(row: DomainRow) -> SafeString:
     return state(*words.domain_state(row))
 
 
@@ -157,7 +161,7 @@ def key_kind(algorithm: str) -> str:
 
 
 @register.filter
-def key_advice(key: Any) -> str:
+def key_advice(key: KeyRow) -> str:
     """What is to be done about the record of a signing key."""
     return str(words.KEY_ADVICE["altered" if key.is_altered else key.state]) % {"until": day(key.until)}
 
@@ -185,7 +189,7 @@ def sealed(address: str) -> SafeString:
 
 
 @register.inclusion_tag("web/parts/field.html")
-def field(bound: Any, kind: str = "", **extra: Any) -> dict[str, Any]:
+def field(bound: BoundField, kind: str = "", **extra: object) -> dict[str, object]:
     """A form field: label above, error and hint below, tied together. `kind`: joined, mono."""
     widget = bound.field.widget
     shape = getattr(widget, "input_type", "")
@@ -200,7 +204,7 @@ def field(bound: Any, kind: str = "", **extra: Any) -> dict[str, Any]:
 
 
 @register.inclusion_tag("web/parts/errors.html")
-def errors(form: Any) -> dict[str, Any]:
+def errors(form: BaseForm | None) -> dict[str, object]:
     """The summary above a refused form, focused, with a link to each field."""
     problems = []
     if form is not None and form.is_bound:
@@ -213,19 +217,19 @@ def errors(form: Any) -> dict[str, Any]:
 
 
 @register.inclusion_tag("web/parts/sum.html")
-def sum_of(rows: Iterable[Any], total_word: str, total: int) -> dict[str, Any]:
+def sum_of(rows: Iterable[object], total_word: str, total: int) -> dict[str, object]:
     """A column addition with a double line under it. Rows: words.Row."""
     return {"rows": list(rows), "total_word": total_word, "total": total}
 
 
 @register.simple_tag(takes_context=True)
-def here(context: dict[str, Any], section: str) -> str:
+def here(context: Context, section: str) -> str:
     """aria-current for the menu entry of this page."""
     return SafeString(' aria-current="page"') if context["desk"].section == section else ""
 
 
 @register.filter
-def get(values: Any, key: Any) -> Any:
+def get(values: Mapping[str, object] | None, key: str) -> object:
     """values[key], where the key is itself a variable."""
     return values.get(key, "") if values else ""
 
@@ -262,7 +266,7 @@ def answer_word(name: str) -> str:
 
 
 @register.filter
-def shown(bound: Any) -> str:
+def shown(bound: BoundField) -> str:
     """What stands in a field, for whoever may only look; of a choice its words."""
     value = bound.value()
     if isinstance(value, bool):
@@ -271,33 +275,33 @@ def shown(bound: Any) -> str:
 
 
 @register.simple_tag
-def field_label(field: Any) -> str:
+def field_label(field: FieldView) -> str:
     """What a merge field is called at the desk."""
     return labels.field_label(field.tag, field.label)
 
 
 @register.filter
-def route_reason(row: Any) -> str:
+def route_reason(row: RouteRow) -> str:
     return words.route_reason(row)
 
 
 @register.filter
-def route_actor(row: Any) -> str:
+def route_actor(row: RouteRow) -> str:
     return words.route_actor(row)
 
 
 @register.filter
-def refusals_told(rows: Any) -> list[str]:
+def refusals_told(rows: list[RefusalRow]) -> list[str]:
     return words.refusals_told(rows)
 
 
 @register.filter
-def bar_reason(row: Any) -> str:
+def bar_reason(row: BarRow) -> str:
     return words.bar_reason(row)
 
 
 @register.filter
-def bar_actor(row: Any) -> str:
+def bar_actor(row: BarRow) -> str:
     return words.bar_actor(row)
 
 

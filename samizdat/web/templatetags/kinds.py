@@ -6,6 +6,7 @@ from django import template
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from samizdat.audience.queries.lists import FieldView
 from samizdat.web.audience.field_types import DELIVERIES, KINDS, SOURCES, STOPPED, WORK_STATES
 from samizdat.web.templatetags.desk import state
 
@@ -13,7 +14,7 @@ register = template.Library()
 
 
 @register.simple_tag
-def field_kind(view: Any) -> str:
+def field_kind(view: FieldView) -> str:
     """What a field holds, in words."""
     word = str(KINDS.get(view.kind, view.kind))
     return _("%(kind)s, required") % {"kind": word} if view.required else word

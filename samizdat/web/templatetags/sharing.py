@@ -1,6 +1,6 @@
 """What somebody outside said of a letter, wherever the letter is worked on."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from django import template
 
@@ -14,7 +14,7 @@ NEWEST = 3
 
 
 @register.inclusion_tag("web/campaigns/parts/outside.html", takes_context=True)
-def said_outside(context: dict[str, Any], campaign: Campaign, most: int = NEWEST) -> dict[str, Any]:
+def said_outside(context: Mapping[str, object], campaign: Campaign, most: int = NEWEST) -> dict[str, object]:
     """The newest answers; 0 for all of them."""
     answers = share_links.answers(campaign)
     shown = answers[:most] if most else answers

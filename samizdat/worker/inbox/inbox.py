@@ -227,7 +227,7 @@ def _read(row: Intake, organization: Organization | None, now: datetime) -> Open
         return None
 
 
-def _wanted(row: Any, organization: Organization | None, now: datetime) -> OpenedEnvelope | None:
+def _wanted(row: Intake, organization: Organization | None, now: datetime) -> OpenedEnvelope | None:
     """A box when no key of it may still come. One that does not open goes, and one that says to be another kind."""
     if organization and not _has_box_key(organization, bytes(row.box)) and _keep_waiting(row.id):
         return None

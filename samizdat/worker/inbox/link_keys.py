@@ -66,7 +66,7 @@ def has_to_send(uid: bytes) -> bool:
         connections.close_all()  # As above.
 
 
-def _reading(source: KeySource, row: VaultKey) -> dict[str, Any]:
+def _reading(source: KeySource, row: VaultKey) -> dict[str, object]:
     uid = bytes(row.organization.uid)
     key = tokens.LinkKey(row.number, source.unwrap(keyring.label("link", row.number, uid), bytes(row.wrapped)))
     keys = {purpose: base64.b64encode(secret).decode() for purpose, secret in given(key).items()}

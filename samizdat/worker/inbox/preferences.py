@@ -104,7 +104,7 @@ def _show(envelope: OpenedEnvelope, now: datetime) -> None:
     publicdb.lay_out(uid, tokens.spelled(token) + secret, text, hours=SHEET_HOURS, now=now, nonce=os.urandom(12))
 
 
-def _sheet(proven: Unsubscribe) -> dict[str, Any] | None:
+def _sheet(proven: Unsubscribe) -> dict[str, object] | None:
     """What the page shows: of one list, without address, fields or days of consent."""
     for list_ in proven.lists:
         settings = preferences.settings_of(proven.subscriber, list_)
@@ -123,7 +123,7 @@ def _sheet(proven: Unsubscribe) -> dict[str, Any] | None:
     return None
 
 
-def _appeals(subscriber: Subscriber, list_: List, settings: preferences.ReaderPreferences) -> dict[str, Any] | None:
+def _appeals(subscriber: Subscriber, list_: List, settings: preferences.ReaderPreferences) -> dict[str, object] | None:
     """Her box for appeals for money and the words beside it; None where nobody asks her."""
     return (
         None

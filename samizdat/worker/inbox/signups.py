@@ -179,7 +179,7 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
     )
 
 
-def _numbers(value: Any) -> list[int]:
+def _numbers(value: object) -> list[int]:
     return [number for number in value if isinstance(number, int)] if isinstance(value, list) else []
 
 
@@ -212,7 +212,7 @@ def _on_record(envelope: OpenedEnvelope, known: Subscriber, target: SignupTarget
     return all(audience.asked(list_, known, _day(envelope), envelope.at) for list_ in target.lists)
 
 
-def _read_by_her(list_: List, details: dict[str, Any], purpose: str, read: str) -> str:
+def _read_by_her(list_: List, details: Mapping[str, object], purpose: str, read: str) -> str:
     """The words of the form that she read: one of the list's versions, and no text that a public process makes up."""
     known = {wording.text for wording in audience.wordings(list_, purpose)}
     return read if read.strip() in known else str(details.get(_DETAILS[purpose], ""))

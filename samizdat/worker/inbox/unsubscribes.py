@@ -168,7 +168,7 @@ def all_proven(envelopes: list[OpenedEnvelope], purposes: tuple[str, ...] = LEAV
     ]
 
 
-def _proven(envelope: OpenedEnvelope, editions: dict[int, Any], purposes: tuple[str, ...]) -> Unsubscribe | None:
+def _proven(envelope: OpenedEnvelope, editions: dict[int, object], purposes: tuple[str, ...]) -> Unsubscribe | None:
     """The subscriber and lists of a token; None when our keys do not prove it or she is not here any more."""
     purpose = envelope.words.get("purpose", "leave")
     if purpose not in purposes:
@@ -190,7 +190,7 @@ def _proven(envelope: OpenedEnvelope, editions: dict[int, Any], purposes: tuple[
     return Unsubscribe(envelope, subscriber, tuple(List.objects.filter(id__in=hers)), token.edition)
 
 
-def _edition(organization: Organization, number: int, editions: dict[int, Any]) -> Any:
+def _edition(organization: Organization, number: int, editions: dict[int, object]) -> Any:
     """An edition with its letter and list; `editions` remembers."""
     if number not in editions:
         rows = Edition.objects.select_related("campaign__list").filter(campaign__organization=organization)
@@ -258,7 +258,7 @@ def _tell(
         _alarm(organization, what, list_id, purpose, group, now)
 
 
-def _written(fewer: Fewer) -> list[Any]:
+def _written(fewer: Fewer) -> list[object]:
     days = [[often, until.isoformat() if until else ""] for often, until in (fewer.before, fewer.after)]
     return [*days, sorted(fewer.topics)]
 
@@ -350,7 +350,7 @@ def _alarm(organization: Organization, what: str, list_id: int, purpose: str, gr
 
 def _too_many(
     organization: Organization, what: str, list_id: int, purpose: str, group: str, now: datetime
-) -> dict[str, Any] | None:
+) -> dict[str, object] | None:
     """What an alarm says, of the shortest window in which there are too many. Groups that were told are not counted
     again: they have an alarm, by which they are undone."""
     still = _still(list_id, purpose)
@@ -425,7 +425,7 @@ def _too_many_returned(
     return None
 
 
-def _raised(what: str, groups: list[str], count: int, of: int, purpose: str) -> dict[str, Any]:
+def _raised(what: str, groups: list[str], count: int, of: int, purpose: str) -> dict[str, object]:
     return {"what": what, "groups": groups, "left": count, "of": of, "purpose": purpose}
 
 
@@ -543,7 +543,7 @@ def _organization(alarm: Event) -> Organization:
     return alarm.organization
 
 
-def _was_undone(alarm: Event, groups: list[str], raised: dict[str, Any]) -> bool:
+def _was_undone(alarm: Event, groups: list[str], raised: Mapping[str, object]) -> bool:
     rows = Event.objects.select_related("organization").filter(
         organization=alarm.organization, kind="subscribers.left_undone", about=alarm.about, id__gt=alarm.id
     )
@@ -569,14 +569,14 @@ def _confirm(envelopes: list[OpenedEnvelope], now: datetime) -> None:
     _settle(envelopes, ((envelope, "confirmed") for envelope in confirmed))
 
 
-def _agree(confirmed: tuple[Any, Any, int], now: datetime, sent_at: datetime) -> None:
+def _agree(confirmed: tuple[Subscriber, List, int], now: datetime, sent_at: datetime) -> None:
     """Her sign-up may have asked for the appeals of lists that she had before, too: its mail said so."""
     subscriber, _list, number = confirmed
     if forms.without_day(number) >> 32:
         appeals.agree(subscriber.organization, subscriber, number, now, sent_at)
 
 
-def _pending(envelope: OpenedEnvelope, now: datetime) -> list[tuple[Any, Any, int]]:
+def _pending(envelope: OpenedEnvelope, now: datetime) -> list[tuple[Subscriber, List, int]]:
     """(subscriber, list, number in the token) of a confirm token, for each list that was asked for with it and still
     waited when she pressed. An old link confirms nothing: somebody who has left since must not come back because a mail
     is pressed again.

@@ -128,7 +128,7 @@ class ProgressWatch:
             if self._did not in database.execute_wrappers:
                 database.execute_wrappers.append(self._did)
 
-    def _did(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    def _did(self, execute: Callable[..., object], sql: str, params: object, many: bool, context: object) -> object:
         result = execute(sql, params, many, context)
         self.move()
         return result

@@ -64,7 +64,7 @@ def main(number: int, life: int, publicdb: str) -> int:
         line.send(json.dumps(_state(started) if not failed else {"failed": failed}).encode())
 
 
-def _state(started: subprocess.Popen[bytes] | None) -> dict[str, Any]:
+def _state(started: subprocess.Popen[bytes] | None) -> dict[str, object]:
     if started is None:
         return {}
     code = started.poll()

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from django.db import connection
 
@@ -10,7 +9,7 @@ from samizdat.worker.queue import sender_slots
 from samizdat.worker.queue.procrastinate_worker import run_engine
 
 
-def surroundings(stop: threading.Event, alive: Callable[[], object]) -> dict[str, Any]:
+def surroundings(stop: threading.Event, alive: Callable[[], object]) -> dict[str, object]:
     """What run_sender is told. On SQLite there is one sender, and it sends everything."""
     number: list[int | None] = [None]
 

@@ -163,7 +163,7 @@ def _background(senders: int | None) -> list[Child]:
 
 
 @contextlib.contextmanager
-def _the_house() -> Iterator[Any]:
+def _the_house() -> Iterator[object]:
     """The lock on the data folder and the opened key source."""
     folder = data_folder()
     with _private_files(), _locked(folder):
@@ -261,7 +261,7 @@ def _url(bound: socket.socket) -> str:
 # -- the public process is a stranger in the house --------------------------------------------------------------
 
 
-def _public_environment(source: Any, note: Say) -> dict[str, str]:
+def _public_environment(source: object, note: Say) -> dict[str, str]:
     """It may know the public database, and nothing of the main database."""
     variables = {"DJANGO_SETTINGS_MODULE": "samizdat.public.settings", "DATABASE_URL": ""}
     surroundings = processes.public_environment()
@@ -322,7 +322,7 @@ def _publicdb_url(source: Any, note: Say) -> str:
     return url
 
 
-def _as_role(role: str, password: str) -> Any:
+def _as_role(role: str, password: str) -> object:
     """A session of it, where ours are. Errors: psycopg.Error."""
     import psycopg
 

@@ -250,7 +250,7 @@ class PublicStarter:
             os.close(self._life)
             self._life = -1
 
-    def _hear(self) -> dict[str, Any]:
+    def _hear(self) -> dict[str, object]:
         """Whoever has taken the public process may stop it, or answer in its place: not for long, and with no more."""
         try:
             answer = json.loads(self._line.recv(1024))

@@ -9,7 +9,6 @@ links) is not compared: with a user of its own the public process may only read.
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -76,7 +75,7 @@ def _rewrite(organization: Organization) -> bool:
     return not before <= after
 
 
-def _shown(organization: Organization) -> set[tuple[Any, ...]]:
+def _shown(organization: Organization) -> set[tuple[object, ...]]:
     """Its rows as values that can be compared: PostgreSQL gives bytes as memory views."""
     uid = bytes(organization.uid)
     rows = [*Site.objects.filter(uid=uid).values_list(), *Form.objects.filter(place_id=uid).values_list()]

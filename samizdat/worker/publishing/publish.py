@@ -199,7 +199,7 @@ def edition_as_letter(edition: Edition, now: datetime) -> None:
         publicdb.publish_letter(bytes(campaign.organization.uid), edition.id, **named, **page, listed=listed)
 
 
-def _web_copy(version: Campaign, place: int, edition: Edition, now: datetime) -> dict[str, Any]:
+def _web_copy(version: Campaign, place: int, edition: Edition, now: datetime) -> dict[str, object]:
     """What everybody may read of a letter, or of it in another language."""
     zone = ZoneInfo(version.organization.timezone)
     slug = translations.slug_of(edition, version.language if place else "")

@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from django.tasks import task_backends
+from django.tasks import Task, task_backends
 from django_tasks_db.backend import DatabaseBackend
 
 from samizdat.worker.queue.procrastinate_backend import WAITING
 
 
-def ring(task: Any, *numbers: int) -> bool:
+def ring(task: Task[..., None], *numbers: int) -> bool:
     """Enqueues a task with row numbers, unless the same is waiting already. False: it was."""
     if embedded() and _waits(task, numbers):
         return False
@@ -21,7 +21,7 @@ def embedded() -> bool:
     return isinstance(task_backends["default"], DatabaseBackend)
 
 
-def _waits(task: Any, numbers: tuple[int, ...]) -> bool:
+def _waits(task: Task[..., None], numbers: tuple[int, ...]) -> bool:
     from django_tasks_db.models import DBTaskResult
 
     rows = DBTaskResult.objects.filter(status__in=("READY", "RUNNING"), task_path=task.module_path)

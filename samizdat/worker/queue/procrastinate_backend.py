@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import close_old_connections, transaction
-from django.tasks import TaskResult, TaskResultStatus
+from django.tasks import Task, TaskResult, TaskResultStatus
 from django.tasks.backends.base import BaseTaskBackend
 from django.utils import timezone
 from django.utils.json import normalize_json
@@ -21,7 +21,7 @@ class ProcrastinateBackend(BaseTaskBackend):
     supports_defer = True
     supports_priority = True
 
-    def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
+    def enqueue[**P, R](self, task: Task[P, R], args: list[object], kwargs: dict[str, object]) -> TaskResult[P, R]:
         """The result's id is WAITING when the same task with the same arguments is waiting already."""
         from procrastinate.contrib.django import app
         from procrastinate.exceptions import AlreadyEnqueued
@@ -42,7 +42,7 @@ class ProcrastinateBackend(BaseTaskBackend):
             number = WAITING
         return self._result(task, number, words)
 
-    def _result(self, task: Any, number: str, words: Any) -> Any:
+    def _result[**P, R](self, task: Task[P, R], number: str, words: dict[str, Any]) -> TaskResult[P, R]:
         return TaskResult(
             task=task,
             id=number,
@@ -59,14 +59,14 @@ class ProcrastinateBackend(BaseTaskBackend):
         )
 
 
-def run(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+def run(path: str, args: list[object], kwargs: dict[str, object]) -> None:
     """What procrastinate calls. Only tasks of ours are run, whatever a row of its table says."""
     if not path.startswith("samizdat."):
         raise ValueError("This task is not one of ours.")
     call(import_string(path).call, *args, **kwargs)
 
 
-def call(work: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+def call(work: Callable[..., None], *args: object, **kwargs: object) -> None:
     close_old_connections()  # Its threads live on between tasks, and so do their connections.
     try:
         work(*args, **kwargs)

@@ -8,14 +8,18 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from samizdat import dbclock
 from samizdat.delivery.sql import ENDED_ENGINES, SET_ENGINE
 from samizdat.logs import where_it_broke
 from samizdat.worker.queue.procrastinate_backend import TASK_NAME, TICK_NAME, call, run
+
+if TYPE_CHECKING:
+    from procrastinate import App, PsycopgConnector
+    from procrastinate.connector import Notify
 
 log = logging.getLogger("samizdat.worker")
 
@@ -52,7 +56,7 @@ def run_engine(
         stopping.wait(1.0)
 
 
-def _app(slow_round: Callable[[], None] | None) -> Any:
+def _app(slow_round: Callable[[], None] | None) -> "App":
     from procrastinate.contrib.django import app
 
     if TASK_NAME not in app.tasks:
@@ -68,7 +72,7 @@ def _app(slow_round: Callable[[], None] | None) -> Any:
     return app
 
 
-def _connector() -> Any:
+def _connector() -> "PsycopgConnector":
     """One that waits for news without polling, as Django's connector would make it, with fewer sessions: one that
     listens, one that asks, and a third for a moment."""
     from procrastinate import PsycopgConnector
@@ -77,7 +81,7 @@ def _connector() -> Any:
     class Connector(PsycopgConnector):
         """Every role may notify, the public process's too: a notice says that there is news, whatever it says."""
 
-        async def listen_notify(self, on_notification: Any, channels: Any) -> None:
+        async def listen_notify(self, on_notification: "Notify", channels: Iterable[str]) -> None:
             async def news(*, channel: str, payload: str) -> None:
                 await on_notification(channel=channel, payload=NEWS)
 
@@ -95,7 +99,7 @@ class _JobWorker(Protocol):
 
 
 async def _until_stopped(
-    app: Any, queues: list[str], at_a_time: int, stopping: threading.Event, mine: Callable[[], int | None]
+    app: "App", queues: list[str], at_a_time: int, stopping: threading.Event, mine: Callable[[], int | None]
 ) -> None:
     from procrastinate.worker import Worker
 
@@ -125,7 +129,7 @@ async def _until_stopped(
                     raise error
 
 
-async def _beside(running: Any, worker: _JobWorker, mine: Callable[[], int | None]) -> None:
+async def _beside(running: "App", worker: _JobWorker, mine: Callable[[], int | None]) -> None:
     """Says which of the engine's workers we are, and rescues what those that are gone had begun."""
     identity = None
     while True:
@@ -138,13 +142,13 @@ async def _beside(running: Any, worker: _JobWorker, mine: Callable[[], int | Non
         await asyncio.sleep(RESCUE if identity else 0.5)
 
 
-async def _begun_by_the_gone(running: Any) -> list[int]:
+async def _begun_by_the_gone(running: "App") -> list[int]:
     stalled = await running.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED)
     gone = await running.connector.execute_query_all_async(_GONE)
-    return sorted({job.id for job in stalled} | {row["id"] for row in gone})
+    return sorted({job.id for job in stalled if job.id is not None} | {row["id"] for row in gone})
 
 
-async def _again(running: Any, job: int) -> None:
+async def _again(running: "App", job: int) -> None:
     """Back in line; dropped where the same task waits there already."""
     from procrastinate.exceptions import ConnectorException
     from procrastinate.jobs import Status

@@ -56,7 +56,7 @@ def _column(plain: dict[str, Any]) -> ImportColumn:
     return ImportColumn(**plain | {"seen": seen})
 
 
-def _values(instance: DetectedFile | ImportColumn | Problem) -> dict[str, Any]:
+def _values(instance: DetectedFile | ImportColumn | Problem) -> dict[str, object]:
     return {field.name: getattr(instance, field.name) for field in fields(instance)}
 
 

@@ -5,7 +5,7 @@ Nothing is sealed here, because the place of a blob (her number) is not known ye
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -62,7 +62,7 @@ type AskPiece = Callable[[int, int], bytes]
 class NoAddresses(ValueError):
     """Not one row can come in, so nothing is begun. `first`: the file, line, code and values of the first refusal."""
 
-    def __init__(self, first: tuple[str, int, str, dict[str, Any]] | None = None) -> None:
+    def __init__(self, first: tuple[str, int, str, dict[str, object]] | None = None) -> None:
         self.first = first
         super().__init__("no_address_rows")
 
@@ -290,7 +290,7 @@ class _Maker:
         return before
 
 
-def _harmless(values: dict[str, Any]) -> dict[str, Any]:
+def _harmless(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if name in _KEPT_VALUES}
 
 

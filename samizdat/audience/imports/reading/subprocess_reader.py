@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
@@ -68,7 +68,7 @@ class ReadingBroke(RuntimeError):
 class BadFiles(ValueError):
     """The files cannot be read: `code`, `values` and the importers' own sentence."""
 
-    def __init__(self, code: str, values: dict[str, Any], sentence: str) -> None:
+    def __init__(self, code: str, values: Mapping[str, object], sentence: str) -> None:
         self.code = code
         self.values = values
         super().__init__(sentence)

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import accumulate, takewhile
@@ -38,7 +38,7 @@ def lines(document: Any) -> list[str]:
     return [line for line in _lines(document) if line.strip()]
 
 
-def _lines(node: Any) -> Iterator[str]:
+def _lines(node: object) -> Iterator[str]:
     if not isinstance(node, dict):
         return
     content = node.get("content") or []
@@ -56,7 +56,7 @@ def _run(node: Any) -> str:
     return text + "".join(f" <{href}>" for href in links)
 
 
-def _said(attrs: dict[str, Any]) -> Iterator[str]:
+def _said(attrs: Mapping[str, object]) -> Iterator[str]:
     for name, value in attrs.items():
         if isinstance(value, str) and name not in ("id", "align", "tone"):
             yield value

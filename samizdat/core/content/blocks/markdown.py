@@ -283,7 +283,7 @@ def _append(nodes: list[Node], text: str, marks: list[Node]) -> None:
         nodes.append({"type": "text", "text": text, "marks": marks})
 
 
-def normalized(node: Node) -> Any:
+def normalized(node: Node) -> object:
     """What a document says, without numbers of blocks, empty paragraphs and the spelling of addresses."""
     kind = node["type"]
     attrs = {

@@ -137,7 +137,7 @@ def _joined(mine: Block, *others: Block) -> Block:
     return {**mine, "content": lines}
 
 
-def _said(block: Any) -> str:
+def _said(block: object) -> str:
     return json.dumps(block, sort_keys=True, ensure_ascii=False)
 
 

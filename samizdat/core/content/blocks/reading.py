@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -101,11 +101,11 @@ def _bad(code: str, path: _Path = (), **values: str) -> BadDocument:
     return BadDocument(ContentProblem(path[0] if path else 1, code, values))
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = " ".join(_tidy(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)[:100]).split())
     return text if len(text) <= 40 else text[:37] + "..."
 
@@ -170,7 +170,7 @@ class _Check:
             node["content"] = inner
         return node
 
-    def inside(self, content: list[Any], name: str, path: _Path) -> list[Node]:
+    def inside(self, content: list[object], name: str, path: _Path) -> list[Node]:
         kind = KINDS[name]
         nodes = []
         for number, raw in enumerate(content, 1):
@@ -187,7 +187,7 @@ class _Check:
             raise _bad("doc_count", path or (1,), type=name, count=str(len(nodes)))
         return nodes
 
-    def inline(self, content: list[Any], name: str, path: _Path) -> list[Node]:
+    def inline(self, content: Sequence[object], name: str, path: _Path) -> list[Node]:
         """Text and line breaks; neighbors with the same marks become one, empty ones vanish (they say nothing)."""
         nodes: list[Node] = []
         for raw in content:
@@ -214,7 +214,7 @@ class _Check:
                 nodes.append({"type": "text", **({"marks": marks} if marks else {}), "text": text})
         return nodes
 
-    def marks(self, raw: Any, path: _Path) -> list[Node]:
+    def marks(self, raw: object, path: _Path) -> list[Node]:
         if raw is None:
             return []
         if not isinstance(raw, list):
@@ -230,7 +230,7 @@ class _Check:
             marks_by_name.setdefault(name, {"type": name, **({"attrs": attrs} if attrs else {})})
         return sorted(marks_by_name.values(), key=lambda mark: _MARK_ORDER.index(mark["type"]))
 
-    def with_id(self, raw: Any, known: Mapping[str, Attr], name: str, path: _Path, parent: str) -> Node:
+    def with_id(self, raw: object, known: Mapping[str, Attr], name: str, path: _Path, parent: str) -> Node:
         """The attributes, with the id of a block first. A second block with the same id has none."""
         if name not in WITH_ID or not isinstance(raw, dict) or "id" not in raw:
             return self.attrs(raw, known, name, path)
@@ -266,11 +266,11 @@ class _Check:
         return parsed
 
 
-def _wrong(value: Any, at: tuple[str, str, _Path]) -> BadDocument:
+def _wrong(value: object, at: tuple[str, str, _Path]) -> BadDocument:
     return _bad("doc_value", at[2], type=at[0], attr=at[1], value=_shown(value))
 
 
-def _default(rule: Attr) -> Any:
+def _default(rule: Attr) -> object:
     return list(rule.default) if isinstance(rule.default, tuple) else rule.default
 
 
@@ -278,13 +278,13 @@ class _Runs(Exception):
     """An address that a browser would run."""
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return _line(value)
 
 
-def _link(value: Any) -> str:
+def _link(value: object) -> str:
     url = _text(value).strip()
     if _RUNS.match(url):
         raise _Runs
@@ -293,7 +293,7 @@ def _link(value: Any) -> str:
     return url
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError
     return value
@@ -306,7 +306,7 @@ def _number(value: Any) -> int:
     return value
 
 
-def _width(value: Any) -> int:
+def _width(value: object) -> int:
     width = _number(value)
     if not 1 <= width <= 2_000:
         raise ValueError
@@ -323,13 +323,13 @@ def _moment(value: Any) -> str:
     return datetime.fromisoformat(text).strftime("%Y-%m-%dT%H:%M").zfill(16)
 
 
-def _html(value: Any) -> str:
+def _html(value: object) -> str:
     if not isinstance(value, str) or len(value) > MAX_HTML:
         raise ValueError
     return _tidy(value.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _answers(value: Any) -> list[str]:
+def _answers(value: object) -> list[str]:
     return _texts(value, MAX_ANSWERS)
 
 
@@ -339,7 +339,7 @@ def _texts(value: Any, most: int = MAX_TEXTS) -> list[str]:
     return [_text(text) for text in value]
 
 
-def _links(value: Any) -> list[Node]:
+def _links(value: object) -> list[Node]:
     if not isinstance(value, list) or len(value) > MAX_LINKS:
         raise ValueError
     links = []

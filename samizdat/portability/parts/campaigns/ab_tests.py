@@ -39,7 +39,7 @@ class Tests(CampaignExtrasPart):
 
     name = "tests"
 
-    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, Any]]:
+    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         versions = [_told(home, row) for row in Variant.objects.filter(campaign=letter).order_by("variant_no")]
         if versions:
             yield {

@@ -6,7 +6,7 @@ called off, for nobody here knows whom it reached; what had not begun as a draft
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from itertools import chain
@@ -69,7 +69,7 @@ EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages"
 LONG = 2 << 20
 
 
-def give(box: ZipWriter, folder: str, rows: Iterable[dict[str, Any]]) -> int:
+def give(box: ZipWriter, folder: str, rows: Iterable[dict[str, object]]) -> int:
     """Files 1.json, 2.json … of a folder; how many rows are in them."""
     held: list[dict[str, Any]] = []
     count = size = files = 0
@@ -162,7 +162,7 @@ def _told_moment(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def _edition(home: ExportContext, edition: Edition) -> dict[str, Any]:
+def _edition(home: ExportContext, edition: Edition) -> dict[str, object]:
     def opened(row: Edition | EditionVariant, of: str = "") -> dict[str, Any]:
         compiled = home.keys.open(row.compiled_sealed, "edition", f"compiled{of}", edition.pk)
         details = open_json(home.keys, row.details_sealed, "edition", f"details{of}", edition.pk)
@@ -332,13 +332,13 @@ def _make(letter: CampaignRecord, places: base.Places) -> Campaign:
     return row
 
 
-def _went_to_few(payload: dict[str, Any]) -> bool:
+def _went_to_few(payload: Mapping[str, object]) -> bool:
     """Its tag or segment may not be here, and it is no letter to all for that."""
     appeal = payload.get("purpose") == consent.APPEALS
     return payload["tag"] is not None or bool(payload["segment"]) or appeal
 
 
-def _folder(payload: dict[str, Any], places: base.Places) -> Folder | None:
+def _folder(payload: Mapping[str, object], places: base.Places) -> Folder | None:
     """By its name; made where there is none. Where there are too many, the letter is in none."""
     name, organization = str(payload.get("folder") or ""), places.organization
     for view in folders.folders(organization) if name else ():

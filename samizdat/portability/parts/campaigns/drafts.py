@@ -43,7 +43,7 @@ class History(CampaignExtrasPart):
 
     name = "history"
 
-    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, Any]]:
+    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         numbers = DraftRevision.objects.filter(campaign=letter).order_by("number").values_list("number", flat=True)
         for number in list(numbers):
             kept = revisions.version_of(letter, number)
@@ -82,7 +82,7 @@ def _segment_named(home: ExportContext, number: Any) -> str | None:
     return lookup.name_of(row) if row is not None else None
 
 
-def _chosen_here(letter: Campaign, choices: dict[str, Any], places: base.Places) -> dict[str, Any]:
+def _chosen_here(letter: Campaign, choices: dict[str, Any], places: base.Places) -> dict[str, object]:
     """What was chosen beside the text, by the numbers of this house; a list that did not come is that of the letter."""
     segment = segment_here(places.organization, choices["segment"]) if choices.get("segment") else None
     return {
@@ -105,7 +105,7 @@ class Comments(CampaignExtrasPart):
 
     name = "comments"
 
-    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, Any]]:
+    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         for row in Comment.objects.filter(campaign=letter).order_by("pk"):
             words = open_json(home.keys, row.sealed, "comment", "sealed", row.pk)
             yield {"at": row.at.isoformat(), "resolved": row.resolved.isoformat() if row.resolved else None, **words}
@@ -130,7 +130,7 @@ class Corrections(CampaignExtrasPart):
 
     name = "corrections"
 
-    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, Any]]:
+    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         for row in Correction.objects.filter(edition__campaign=letter).order_by("pk"):
             words = open_json(home.keys, bytes(row.sealed), "correction", "sealed", row.pk)
             yield {"at": row.at.isoformat(), **words}

@@ -22,7 +22,7 @@ class CampaignExtrasPart:
 
     name = ""  # Of the folder too.
 
-    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, Any]]:
+    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         """What a letter has, as plain values."""
         raise NotImplementedError
 
@@ -51,7 +51,7 @@ class CampaignExtrasPart:
                 places.put(self.name, file, count)
         return sum(places.all(self.name).values())
 
-    def _take(self, number: int, rows: list[Any], places: base.Places) -> int:
+    def _take(self, number: int, rows: list[object], places: base.Places) -> int:
         here = places.here(CampaignsPart.name, number)
         mine = [row for row in rows if row is not None]
         if here is None or not mine:

@@ -28,7 +28,7 @@ class _Sums(CampaignExtrasPart):
     numbers: tuple[str, ...]  # Columns that are small whole numbers.
     days: tuple[str, ...] = ()
 
-    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, Any]]:
+    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         edition = edition_of(letter)
         if edition is None or letter.accepted < totals.FLOOR:
             return
@@ -42,7 +42,7 @@ class _Sums(CampaignExtrasPart):
                     for entry in self.entries(letter, group)
                 )
 
-    def entries(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def entries(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, object]]:
         """What may be said of the rows of one link or answer."""
         yield {"count": totals.rounded(sum(row["count"] for row in rows))}
 
@@ -61,7 +61,7 @@ class Clicks(_Sums):
 
     name, table, numbers, days = "clicks", LinkTotal, ("variant_no", "link"), ("day",)
 
-    def entries(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def entries(self, letter: Campaign, rows: list[dict[str, Any]]) -> Iterator[dict[str, object]]:
         if spans := totals.spans({row["day"]: row["count"] for row in rows}):
             yield from ({"day": last.isoformat(), "count": count} for _first, last, count in spans)
             return

@@ -73,7 +73,7 @@ class AddForm(DeskForm):
             add_value(self, view)
 
     @property
-    def merge_fields(self) -> Sequence[Any]:
+    def merge_fields(self) -> Sequence[object]:
         return [self[value_name(field)] for field in self._merge_fields]
 
     def values(self) -> dict[str, str]:
@@ -143,15 +143,15 @@ class EditForm(DeskForm):
                 data[name] = bare(str(data[name]))
 
     @property
-    def merge_fields(self) -> Sequence[tuple[Any, str, str]]:
+    def merge_fields(self) -> Sequence[tuple[object, str, str]]:
         """Each input, what it holds where that cannot all be seen in it, and by which name its signs are removed."""
         return [self._seen_through(name) for number, name in self._names.items() if number >= FIRST_FIELD]
 
     @property
-    def own_notes(self) -> tuple[Any, str, str]:
+    def own_notes(self) -> tuple[object, str, str]:
         return self._seen_through("notes")
 
-    def _seen_through(self, name: str) -> tuple[Any, str, str]:
+    def _seen_through(self, name: str) -> tuple[object, str, str]:
         text = str(self[name].value() or "")
         return self[name], text if bare(text) != text else "", f"{_BARE}{name}"
 
@@ -175,7 +175,7 @@ def flat(text: str) -> str:
     return "\n".join(text.splitlines()).strip()
 
 
-def add_value(form: DeskForm, field: Any, was: str = "") -> None:
+def add_value(form: DeskForm, field: FieldView, was: str = "") -> None:
     """Gives a form the input for a merge field."""
     value = ValueField(field, was)
     value.widget.attrs["class"] = "input"

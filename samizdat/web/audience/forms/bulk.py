@@ -62,7 +62,7 @@ class MoveForm(BulkActionForm):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         answers = super().clean() or {}
         if answers.get("list") is not None and answers.get("list") == answers.get("to"):
             self.add_error("to", _("These are the same list. Choose another one to move to."))

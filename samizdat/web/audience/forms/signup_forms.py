@@ -94,7 +94,7 @@ class SignUpFormForm(DeskForm):
         )
 
 
-def told_by(facts: FormFacts) -> dict[str, Any]:
+def told_by(facts: FormFacts) -> dict[str, object]:
     """The initial values of a form that is there."""
     return {
         "title": facts.title,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from datetime import UTC, timedelta
-from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -51,7 +50,7 @@ def growth(request: DeskRequest) -> HttpResponse:
     return render(request, "web/audience/growth.html", facts)
 
 
-def _by_way(rows: list[GrowthCount]) -> list[tuple[Any, int, int, int]]:
+def _by_way(rows: list[GrowthCount]) -> list[tuple[object, int, int, int]]:
     """(word, joined, left, cleaned) of each way, the largest first."""
     sums: dict[str, Counter[str]] = {}
     for row in rows:

@@ -1,7 +1,6 @@
 """Lists and their sign-up forms."""
 
 import secrets
-from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
@@ -147,7 +146,7 @@ def _list_page(request: DeskRequest, mailing_list: List, form: ListForm, sign_up
     return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
 
 
-def _gathering(mailing_list: List) -> dict[str, Any]:
+def _gathering(mailing_list: List) -> dict[str, object]:
     """What the page says of its digest: for how many, and when the next one is made."""
     waits = digests.waits_for(mailing_list)
     return {

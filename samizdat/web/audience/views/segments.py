@@ -109,7 +109,7 @@ def _typed(request: DeskRequest) -> dict[str, str]:
     return {word: request.POST[word][:200] for word in ("name", "version") if word in request.POST}
 
 
-def _save(request: DeskRequest, row: Any, form: SegmentForm, tree: segment.Tree | None) -> bool:
+def _save(request: DeskRequest, row: Segment | None, form: SegmentForm, tree: segment.Tree | None) -> bool:
     assert tree is not None
     name, version, now = form.cleaned_data["name"], form.cleaned_data["version"] or 0, timezone.now()
     try:

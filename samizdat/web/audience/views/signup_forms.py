@@ -1,6 +1,6 @@
 """Sign-up forms at the desk: made, changed, taken away, and copied into another site."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -74,7 +74,7 @@ def remove_form(request: DeskRequest, form_id: int) -> HttpResponse:
     return go(request, "joining-forms")
 
 
-def _mute(organization: Organization) -> list[Any]:
+def _mute(organization: Organization) -> list[object]:
     return [NO_SENDER] if senders.sign_ups_wait(organization) else []
 
 
@@ -93,7 +93,7 @@ def _found(request: DeskRequest, form_id: int) -> SignUpForm:
     return sign_up_form
 
 
-def _form(request: DeskRequest, initial: dict[str, Any]) -> SignUpFormForm:
+def _form(request: DeskRequest, initial: Mapping[str, object]) -> SignUpFormForm:
     organization = request.organization
     offered = {
         "lists": queries.lists(organization),

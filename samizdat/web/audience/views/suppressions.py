@@ -36,7 +36,7 @@ def stop_list(request: DeskRequest) -> HttpResponse:
     return _page(request, form, result, SuppressForm(), LiftForm())
 
 
-def _reasons(request: DeskRequest, address: str) -> dict[str, Any]:
+def _reasons(request: DeskRequest, address: str) -> dict[str, object]:
     """Why nothing is written to it. Errors: TooFast."""
     read_limits.count(request)
     reasons = queries.reasons_of(request.organization, address)

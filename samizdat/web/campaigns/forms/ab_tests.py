@@ -70,7 +70,7 @@ class TestPlanForm(DeskForm):
         else:
             del self.fields["link"]
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         answers = super().clean() or self.cleaned_data
         if answers.get("day") and answers.get("time"):
             zone = ZoneInfo(timezone.get_current_timezone_name())

@@ -60,5 +60,5 @@ class BrandForm(DeskForm):
         return BrandSettings(**{**answers, **colors})
 
     @staticmethod
-    def initial_of(brand: BrandSettings) -> dict[str, Any]:
+    def initial_of(brand: BrandSettings) -> dict[str, object]:
         return asdict(brand)

@@ -152,7 +152,7 @@ class ComposeForm(EnvelopeForm):
         offer(self, "tag", [("", _("everybody on the list")), *tags])
         offer(self, "segment", [("", _("everybody on the list")), *segments])
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         self.gone = [name for name in ROWS if self.has_error(name, "invalid_choice")]
         for name in self.gone:
             del self.errors[name]
@@ -298,7 +298,7 @@ class ReleaseForm(DeskForm):
     def asks_number(self) -> bool:
         return self._people > TYPED_ABOVE
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         answers = super().clean() or self.cleaned_data
         answers["at"] = None
         if answers.get("when") == "later":

@@ -52,7 +52,7 @@ class FactsForm(DeskForm):
     )
     plain = forms.BooleanField(label=lazy("Decoration: it says nothing"), required=False)
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         answers = super().clean() or {}
         if not answers.get("alt", "").strip() and not answers.get("plain"):
             self.add_error("alt", _("Say what it shows, or that it is decoration."))
@@ -94,7 +94,7 @@ class CutForm(DeskForm):
         offer(self, "quality", QUALITIES.items())
         offer(self, "kind", [("", _("as it is")), ("jpeg", "JPEG"), ("webp", "WebP"), ("png", "PNG")])
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         answers = super().clean() or {}
         if answers.get("shape") == "numbers":
             missing = [name for name in ("left", "top", "across", "down") if answers.get(name) is None]

@@ -81,7 +81,7 @@ def calendar(request: DeskRequest) -> HttpResponse:
     return render(request, "web/campaigns/calendar.html", facts)
 
 
-def _plan_facts(request: DeskRequest) -> dict[str, Any]:
+def _plan_facts(request: DeskRequest) -> dict[str, object]:
     """For the form that gives a draft its day: the newest drafts, and the one that the address names."""
     rows = queries.newest(request.organization, ("draft",), limit=DRAFTS)
     asked = params.number(request.GET.get("plan", ""))

@@ -89,7 +89,7 @@ def campaigns(request: DeskRequest) -> HttpResponse:
     return render(request, "web/campaigns/campaigns.html", facts)
 
 
-def _query(asked: dict[str, Any], **changed: Any) -> str:
+def _query(asked: dict[str, Any], **changed: object) -> str:
     """The address of the list with all that was asked for, and something else."""
     kept = {name: value for name, value in (asked | changed).items() if value not in ("", None)}
     return f"?{urlencode(kept)}"

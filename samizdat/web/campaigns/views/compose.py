@@ -37,6 +37,7 @@ from samizdat.delivery import campaign_checks
 from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.actions.testing import TestResult
 from samizdat.delivery.audience_size import quick_count
+from samizdat.delivery.models import RemoteCheck
 from samizdat.web import params, read_limits
 from samizdat.web.base_form import refuse, sentences
 from samizdat.web.campaigns import comments_panel, editor_strings, previews
@@ -114,7 +115,7 @@ def _choices(organization: Organization, form: ComposeForm) -> dict[str, Any]:
     }
 
 
-def _row(organization: Organization, name: str, number: int | None) -> Any:
+def _row(organization: Organization, name: str, number: int | None) -> object:
     return getattr(organization, f"{name}s").filter(pk=number).first() if number else None
 
 
@@ -221,7 +222,7 @@ def send_test(
     return ask(request, "test", campaign.pk, then, to=[to], letters=letters, reader=reader.number if reader else 0)
 
 
-def tell_test(request: DeskRequest, question: Any, answer: dict[str, Any]) -> None:
+def tell_test(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any]) -> None:
     """What became of test letters, of one address or of several."""
     asked = remote_checks.words_of(question)
     tried = [TestResult(**result) for result in answer["tried"]]
@@ -278,7 +279,7 @@ def _switch(request: DeskRequest, campaign: Campaign, to: str) -> None:
         messages.error(request, str(refused))
 
 
-def _writing_facts(request: DeskRequest, form: ComposeForm, language: str) -> dict[str, Any]:
+def _writing_facts(request: DeskRequest, form: ComposeForm, language: str) -> dict[str, object]:
     """What the letter's part of the form needs: the editor's words, and the text for whoever has no script."""
     body, format_ = form["body"].value() or "", form["format"].value()
     return {
@@ -288,7 +289,7 @@ def _writing_facts(request: DeskRequest, form: ComposeForm, language: str) -> di
     }
 
 
-def _compose_facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
+def _compose_facts(request: DeskRequest, campaign: Campaign) -> dict[str, object]:
     organization, now = request.organization, timezone.now()
     proof = proof_of(campaign, now)
     try:
@@ -316,7 +317,7 @@ def _compose_facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _language_facts(campaign: Campaign) -> dict[str, Any]:
+def _language_facts(campaign: Campaign) -> dict[str, object]:
     """Of the page around a draft; what is saved while somebody writes asks for none of it."""
     return {
         "languages": spoken.tabs(campaign, timezone.now()),

@@ -75,7 +75,7 @@ def _reader(request: DeskRequest, proof: CompileProof) -> tuple[preview_modes.Pr
     return preview_modes.reader_for(request, asked, proof), asked
 
 
-def _to_whom(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
+def _to_whom(request: DeskRequest, campaign: Campaign) -> dict[str, object]:
     campaign = translations.whole(campaign)  # Somebody outside is shown all languages, and agrees to all of them.
     members = accounts.members(request.organization)
     return {

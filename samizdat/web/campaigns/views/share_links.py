@@ -6,7 +6,6 @@ That is why these pages do without the check against forgery, which needs a cook
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse, HttpResponseBase
@@ -21,7 +20,7 @@ from samizdat.campaigns.archive import share_links
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, ShareLink
 from samizdat.core.content.render import fill
 from samizdat.web.campaigns import preview_modes, previews
 from samizdat.web.permissions import View, open_door
@@ -33,7 +32,7 @@ STATUS = {"too_many": 429, "changed": 409}
 
 def _by_link(view: Callable[..., HttpResponseBase]) -> View:
     @wraps(view)
-    def guarded(request: DeskRequest, token: str, **more: Any) -> HttpResponseBase:
+    def guarded(request: DeskRequest, token: str, **more: object) -> HttpResponseBase:
         try:
             link = share_links.opened(token, timezone.now())
             timezone.activate(ZoneInfo(link.campaign.organization.timezone))  # DeskMiddleware takes it back.
@@ -48,7 +47,7 @@ def _by_link(view: Callable[..., HttpResponseBase]) -> View:
 
 
 @_by_link
-def shared_letter(request: DeskRequest, link: Any, token: str) -> HttpResponse:
+def shared_letter(request: DeskRequest, link: ShareLink, token: str) -> HttpResponse:
     problem = status = None
     if request.method == "POST":
         try:
@@ -82,7 +81,7 @@ def shared_letter(request: DeskRequest, link: Any, token: str) -> HttpResponse:
     return render(request, "web/shared.html", facts, status=status or 200)
 
 
-def _in_language(request: DeskRequest, link: Any) -> tuple[Any, str]:
+def _in_language(request: DeskRequest, link: ShareLink) -> tuple[Campaign, str]:
     """The version that was asked for, and its code; the letter and "" otherwise."""
     asked = request.GET.get("in", "")
     version = next(
@@ -99,7 +98,7 @@ def _languages(campaign: Campaign) -> list[tuple[str, str]]:
     )
 
 
-def _answer(request: DeskRequest, link: Any) -> None:
+def _answer(request: DeskRequest, link: ShareLink) -> None:
     share_links.answer(
         link,
         name=request.POST.get("name", ""),
@@ -111,5 +110,5 @@ def _answer(request: DeskRequest, link: Any) -> None:
 
 
 @_by_link
-def shared_frame(request: DeskRequest, link: Any, token: str, kind: str) -> HttpResponse:
+def shared_frame(request: DeskRequest, link: ShareLink, token: str, kind: str) -> HttpResponse:
     return previews.framed(preview_modes.frame(_in_language(request, link)[0], timezone.now(), kind, previews.sample()))

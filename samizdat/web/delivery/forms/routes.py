@@ -192,7 +192,7 @@ def _said() -> Iterator[None]:
         raise forms.ValidationError(_(bad.sentence).format(**bad.values)) from None
 
 
-def _initial(way: Any) -> dict[str, Any]:
+def _initial(way: WayOut) -> dict[str, object]:
     return {
         **way.settings.options,
         "name": way.name,

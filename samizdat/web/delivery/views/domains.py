@@ -12,7 +12,7 @@ from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import domains as actions
 from samizdat.delivery.actions import rate_budgets
 from samizdat.delivery.errors import DomainRefused
-from samizdat.delivery.models import SendingDomain
+from samizdat.delivery.models import DkimKey, RemoteCheck, SendingDomain
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.delivery.forms.domains import DomainForm, KeyForm, WarmUpForm
@@ -51,7 +51,7 @@ def _domain(request: DeskRequest, domain_id: int) -> SendingDomain:
     return domain
 
 
-def _key(request: DeskRequest, domain_id: int, key_id: int) -> Any:
+def _key(request: DeskRequest, domain_id: int, key_id: int) -> DkimKey:
     keys = _domain(request, domain_id).keys.select_related("domain__organization")
     key = keys.filter(pk=key_id).first()
     if key is None:
@@ -116,7 +116,7 @@ def _warmed(request: DeskRequest, domain: SendingDomain, form: WarmUpForm) -> bo
     return True
 
 
-def _groups(row: dkim_keys.DomainRow) -> dict[str, Any]:
+def _groups(row: dkim_keys.DomainRow) -> dict[str, object]:
     """Missing first, then what signs, then what gives way; retired ones are a line each."""
     by_state: dict[str, list[dkim_keys.KeyRow]] = {}
     for key in row.keys:
@@ -139,7 +139,7 @@ def check_records(request: DeskRequest, domain_id: int) -> HttpResponse:
     return ask(request, "records", domain.pk, address(request.organization, "sending-domain", domain.pk))
 
 
-def tell_records(request: DeskRequest, _question: Any, answer: dict[str, Any]) -> None:
+def tell_records(request: DeskRequest, _question: RemoteCheck, answer: dict[str, Any]) -> None:
     for selector, state in answer["records"]:
         tell = messages.success if state == "right" else messages.warning
         tell(request, labels.record_found(selector, state))

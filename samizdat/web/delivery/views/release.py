@@ -100,7 +100,7 @@ def _released(request: DeskRequest, campaign: Campaign, form: ReleaseForm, now: 
     return True
 
 
-def _times(request: DeskRequest, at: datetime | None, now: datetime) -> dict[str, Any]:
+def _times(request: DeskRequest, at: datetime | None, now: datetime) -> dict[str, object]:
     """When it would go: at a time that was chosen, or after the hold."""
     leaves = at or now + timedelta(minutes=HOLD)
     return {"leaves": saying.times(request.person, leaves), "twice": bool(at and saying.twice(at))}
@@ -118,7 +118,9 @@ def when(request: DeskRequest, campaign_id: int) -> HttpResponse:
     return render(request, "web/campaigns/parts/when.html", facts)
 
 
-def _send_facts(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown, now: datetime) -> dict[str, Any]:
+def _send_facts(
+    request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown, now: datetime
+) -> dict[str, object]:
     draft = draft_of(campaign)
     items = checklist(request, campaign, draft, reach, now)
     return {

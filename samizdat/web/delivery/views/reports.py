@@ -70,7 +70,7 @@ def _archive(campaign: Campaign) -> dict[str, bool] | None:
     return {"listed": is_listed(campaign), "to_all": goes_to_all(campaign)}
 
 
-def _unreached(campaign: Campaign) -> dict[str, Any] | None:
+def _unreached(campaign: Campaign) -> dict[str, object] | None:
     """Whom it did not reach, as an addition. None where there is nobody, or another letter went to them."""
     counts = resend_unreached.unreached(campaign)
     if not counts or campaign.resent.exclude(state="draft").exclude(state="cancelled", cancelled=F("frozen")).exists():
@@ -236,7 +236,7 @@ def _speeds(minutes: list[tuple[datetime, str, int, int]], since: datetime, now:
     return {route: math.ceil(total / over) for route, total in totals.items()} if over > 1 / 6 else {}
 
 
-def _providers(providers: list[tuple[str, dict[str, int]]]) -> dict[str, Any]:
+def _providers(providers: list[tuple[str, dict[str, int]]]) -> dict[str, object]:
     states = [name for name, _word, _note in labels.BOOKS if any(counts.get(name) for _p, counts in providers)]
     heads = [str(word) for name, word, _note in labels.BOOKS if name in states]
     counted = [(name, [counts.get(state, 0) for state in states], sum(counts.values())) for name, counts in providers]
@@ -265,7 +265,7 @@ def _moment(event: Event) -> dict[str, Any]:
     return {"at": event.at, "shape": shape, "text": text, "by": sealed_people.name_of(event.by) if event.by else ""}
 
 
-def _move(request: DeskRequest, campaign_id: int, action: Any, done: str, **more: Any) -> HttpResponse:
+def _move(request: DeskRequest, campaign_id: int, action: Any, done: str, **more: object) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     try:
         action(campaign, now=dbclock.asked(), by=request.person, **more)

@@ -16,7 +16,7 @@ from samizdat.delivery.actions import rate_budgets, remote_checks, route_changes
 from samizdat.delivery.actions.routes import RouteChange, RouteTest
 from samizdat.delivery.actions.testing import TestResult
 from samizdat.delivery.errors import DeliveryError
-from samizdat.delivery.models import Route
+from samizdat.delivery.models import RemoteCheck, Route
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.delivery.forms.routes import ProbeForm, RouteForm
@@ -133,7 +133,7 @@ def _try_saved(request: DeskRequest, route: Route) -> HttpResponse:
     return ask(request, "probe", route.pk, address(request.organization, "routes"), saved=True)
 
 
-def tell_probe(request: DeskRequest, question: Any, answer: dict[str, Any]) -> None:
+def tell_probe(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any]) -> None:
     """One that was just saved and does not answer rests from the beginning: it must not slow a letter down."""
     route, found_out = _route(request, question.about), RouteTest(**answer)
     if remote_checks.words_of(question).get("waiting"):
@@ -150,7 +150,7 @@ def tell_probe(request: DeskRequest, question: Any, answer: dict[str, Any]) -> N
         messages.warning(request, sentence % {"name": route.name})
 
 
-def tell_letter(request: DeskRequest, question: Any, answer: dict[str, Any]) -> None:
+def tell_letter(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any]) -> None:
     _tell(request, TestResult(**answer), _route(request, question.about))
 
 

@@ -1,7 +1,6 @@
 """A report as a file, and letters side by side: totals alone, none of fewer than twenty people."""
 
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
@@ -62,7 +61,7 @@ def _asked(request: DeskRequest) -> list[int]:
     return [number for number in numbers if number is not None][:MOST]
 
 
-def _row(row: CampaignRow, lists: dict[int, str]) -> dict[str, Any]:
+def _row(row: CampaignRow, lists: dict[int, str]) -> dict[str, object]:
     counted = stats.of_letter(row.campaign)
     cells = [
         (head, counted[name], 0 < counted[name] < FEWEST)

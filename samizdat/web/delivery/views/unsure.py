@@ -1,7 +1,5 @@
 """Messages whose answer was lost: looked at and settled one by one."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -53,7 +51,7 @@ def _number(text: str) -> int | None:
     return number if number is not None and number <= NUMBER_MASK else None
 
 
-def _people(organization: Organization, numbers: list[int]) -> dict[int, Any]:
+def _people(organization: Organization, numbers: list[int]) -> dict[int, object]:
     """By number; who was erased is not among them."""
     rows = audience.rows_of(organization, [row_id(organization.id, number) for number in numbers])
     return {row.number: row for row in rows}

@@ -264,7 +264,7 @@ def _facts(request: DeskRequest, row: Export) -> dict[str, Any]:
     }
 
 
-def _counts(row: Any) -> list[labels.LabelRow]:
+def _counts(row: Export) -> list[labels.LabelRow]:
     """How many people are in it."""
     counts = row.counts or {}
     if "subscribers" in counts:

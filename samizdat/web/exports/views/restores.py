@@ -136,7 +136,7 @@ def _also(report: dict[str, Any]) -> list[str]:
     return [sentence % {"n": count(many)} for many, sentence in entries if many]
 
 
-def _result(row: Any) -> dict[str, Any]:
+def _result(row: Any) -> dict[str, object]:
     counts, report = row.counts or {}, upload.read_report(row)
     rows = counts.get("rows", 0)
     whole = row.rows_total or rows

@@ -1,7 +1,5 @@
 """Rights of readers and duties of the house: keeping, papers, one reader's file, correction and objection."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -33,7 +31,7 @@ def overview(request: DeskRequest) -> HttpResponse:
     return render(request, "web/rights/overview.html", {"rules": rules, **_fixed()})
 
 
-def _fixed() -> dict[str, Any]:
+def _fixed() -> dict[str, object]:
     return {
         "backup_days": retention_rules.BACKUP_DAYS,
         "unconfirmed_days": retention_rules.UNCONFIRMED_DAYS,

@@ -97,7 +97,7 @@ def _page(list_: List, newest: Renewal | None, form: DeadlineForm, now: datetime
     }
 
 
-def _groups(newest: Any) -> list[dict[str, Any]]:
+def _groups(newest: Renewal) -> list[dict[str, object]]:
     """Every strength and age with somebody in it, the weakest and oldest first; weak or old ones are ticked."""
     groups = []
     for strength in reversed(STRENGTHS):

@@ -35,7 +35,7 @@ class AddressField(forms.CharField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=400, **kwargs)
 
-    def clean(self, value: Any) -> str:
+    def clean(self, value: object) -> str:
         text = super().clean(value)
         if not text:
             return ""

@@ -1,6 +1,7 @@
 """Coming in: sign in and out, the first set-up, an invitation; and the pages that say no."""
 
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -239,7 +240,7 @@ def _form_to_accept(request: DeskRequest) -> DeskForm:
     return AcceptForm(request.POST or None, initial={"language": translation.get_language()})
 
 
-def _join(request: DeskRequest, token: str, _answers: dict[str, Any], now: datetime) -> HttpResponse:
+def _join(request: DeskRequest, token: str, _answers: Mapping[str, object], now: datetime) -> HttpResponse:
     return redirect(address(actions.join(token, request.person, now=now), "home"))
 
 
@@ -257,18 +258,18 @@ def says(request: DeskRequest, title: str, sentence: str, status: int, href: str
     return render(request, "web/message.html", facts, status=status)
 
 
-def not_found(request: DeskRequest, exception: Any = None) -> HttpResponse:
+def not_found(request: DeskRequest, exception: object = None) -> HttpResponse:
     return says(request, _("There is no such page"), _("It was removed, or the address has a slip in it."), 404)
 
 
-def forbidden(request: DeskRequest, exception: Any = None) -> HttpResponse:
+def forbidden(request: DeskRequest, exception: object = None) -> HttpResponse:
     sentence = _("Your role does not allow this. Ask an admin of your organization.")
     if getattr(request, "person", None) is None:
         sentence = _("You are not signed in any more. Sign in and do it again; nothing was changed.")
     return says(request, _("Not for you"), sentence, 403)
 
 
-def bad_request(request: DeskRequest, exception: Any = None) -> HttpResponse:
+def bad_request(request: DeskRequest, exception: object = None) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         sentence = _(
             "A page takes 4 MB of text. Go back in your browser: what you wrote still stands there. "

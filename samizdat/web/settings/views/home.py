@@ -66,7 +66,7 @@ def _went_out(row: CampaignRow) -> bool:
     return bool(campaign.state != "cancelled" or campaign.frozen != campaign.cancelled)
 
 
-def _when(row: Any) -> Any:
+def _when(row: CampaignRow) -> Any:
     return row.campaign.not_before or row.campaign.released or row.campaign.changed
 
 
@@ -79,7 +79,7 @@ def _lead(needs: list[dict[str, str]], routes: list[RouteRow], going: list[Campa
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _stuck(routes: Any, going: Any) -> str:
+def _stuck(routes: list[RouteRow], going: list[CampaignRow]) -> str:
     waiting = next((row for row in going if row.campaign.state == "waiting"), None)
     dead = [route for route in routes if route.state == "dead"]
     if waiting and waiting.campaign.reason in labels.PASSING:
@@ -99,7 +99,7 @@ def _stuck(routes: Any, going: Any) -> str:
     return ""
 
 
-def _going(going: Any) -> str:
+def _going(going: list[CampaignRow]) -> str:
     now = [row for row in going if row.campaign.state == "sending"]
     soon = [row for row in going if row.campaign.state in ("scheduled", "held")]
     sentences = []
@@ -207,7 +207,7 @@ def _differing(organization: Organization) -> list[dict[str, str]]:
     return [_need("stop", title % {"n": count(seen.wrong)}, text, address(organization, "differ"), _("Look"))]
 
 
-def _refused(organization: Organization, row: Any) -> list[dict[str, str]]:
+def _refused(organization: Organization, row: CampaignRow) -> list[dict[str, str]]:
     """Mailbox providers that refuse us while it goes out to the others."""
     refusals = delivery.provider_refusals(row.campaign)
     if not refusals:
@@ -217,7 +217,7 @@ def _refused(organization: Organization, row: Any) -> list[dict[str, str]]:
     return [_need("stop", title, " ".join(labels.refusals_told(refusals)), href, _("See the report"))]
 
 
-def _of_campaign(organization: Organization, row: Any) -> list[dict[str, str]]:
+def _of_campaign(organization: Organization, row: CampaignRow) -> list[dict[str, str]]:
     campaign = row.campaign
     if campaign.state == "sending":
         return _refused(organization, row)
@@ -237,7 +237,7 @@ def _of_campaign(organization: Organization, row: Any) -> list[dict[str, str]]:
     ]
 
 
-def _unsure(organization: Organization, row: Any) -> list[dict[str, str]]:
+def _unsure(organization: Organization, row: CampaignRow) -> list[dict[str, str]]:
     campaign = row.campaign
     decided = campaign.unsure_policy == "hold" and events.about(organization, "campaign.unsure_settled", campaign.pk)
     if not campaign.unsure or decided or campaign.state == "cancelled":
@@ -275,7 +275,7 @@ def _promises(organization: Organization, lists: list[ListView], routes: list[Ro
 
 def _first_steps(
     request: DeskRequest, lists: list[ListView], routes: list[RouteRow], has_letters: bool
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """What a new house still needs, in order; empty once it has all of it."""
     organization, admin = request.organization, request.role == "admin"
     people = sum(view.total for view in lists)

@@ -69,7 +69,7 @@ def _notice(request: DeskRequest, rows: list[PendingChange], now: datetime) -> N
         pending_changes.notice(row, request.person, now)
 
 
-def _settled(row: PendingChange) -> dict[str, Any]:
+def _settled(row: PendingChange) -> dict[str, object]:
     by = _name(row.settled_by) if row.settled_by else _("nobody: its day had passed")
     return {
         "row": row,

@@ -49,7 +49,7 @@ def colleagues(request: DeskRequest) -> HttpResponse:
     return render(request, "web/people.html", facts, status=422 if form.errors else 200)
 
 
-def _open_invitations(organization: Organization) -> list[dict[str, Any]]:
+def _open_invitations(organization: Organization) -> list[dict[str, object]]:
     keys = keyring.keys(organization)
     return [
         {
@@ -247,7 +247,7 @@ def _is_hers(request: DeskRequest, form: ChangePasswordForm, current_password: s
     return right
 
 
-def _as_it_is(request: DeskRequest) -> dict[str, Any]:
+def _as_it_is(request: DeskRequest) -> dict[str, object]:
     person, kept = request.person, request.COOKIES.get("shortcuts") != "off"
     return {
         "name": sealed_people.name_of(person),
