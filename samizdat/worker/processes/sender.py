@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import NotRequired, TypedDict
 
 from django.db import connection
 
@@ -9,7 +10,14 @@ from samizdat.worker.queue import sender_slots
 from samizdat.worker.queue.procrastinate_worker import run_engine
 
 
-def surroundings(stop: threading.Event, alive: Callable[[], object]) -> dict[str, object]:
+class Surroundings(TypedDict):
+    """What run_sender is told."""
+
+    alive: Callable[[int | None], None]
+    placed: NotRequired[Callable[[int], bool]]
+
+
+def surroundings(stop: threading.Event, alive: Callable[[], object]) -> Surroundings:
     """What run_sender is told. On SQLite there is one sender, and it sends everything."""
     number: list[int | None] = [None]
 
