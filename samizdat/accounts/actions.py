@@ -28,6 +28,7 @@ from samizdat.accounts.errors import (
     PasswordWeak,
 )
 from samizdat.accounts.models import ROLES, Invitation, Membership, Organization, PendingChange, Person, Session
+from samizdat.accounts.public_site import host_of
 from samizdat.core import jurisdictions
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address, rate
@@ -135,12 +136,11 @@ def _check_host(organization: Organization, url: str) -> None:
     """A group's host shows its pages alone: another group of the house must not put its forms there. Names of this
     machine are everybody's. Errors: AccountError."""
     host = urlsplit(url).hostname
-    if host is None or host == urlsplit(organization.public_url).hostname or is_here(host):
+    if host is None or host == host_of(organization) or is_here(host):
         return
     # All of them, in one order: of two that take one host at once, the second waits and is told.
-    rows = Organization.objects.select_for_update(no_key=True).order_by("pk").values_list("pk", "public_url")
-    others = [other for pk, other in rows if pk != organization.pk]
-    if host in {urlsplit(other).hostname for other in others}:
+    rows = Organization.objects.select_for_update(no_key=True).order_by("pk")
+    if host in {host_of(row) for row in rows if row.pk != organization.pk}:
         raise AccountError(_("%(host)s is in use already. Choose a name of your own.") % {"host": host})
 
 

@@ -73,7 +73,8 @@ def _say_setting(row: PendingChange, details: dict[str, Any]) -> str:
     name = details["name"]
     if name == "requires_approval":
         return _("Campaigns are sent without the approval of a second person")
-    facts = {"setting": SETTINGS[name], "before": getattr(row.organization, name) or "–", "after": details["to"] or "–"}
+    before = getattr(grants.leading(row.organization), name) or "–"
+    facts = {"setting": SETTINGS[name], "before": before, "after": details["to"] or "–"}
     return _("%(setting)s: %(after)s instead of %(before)s") % facts
 
 

@@ -8,18 +8,22 @@ from samizdat.accounts.models import Organization
 from samizdat.publicdb.actions import publish_place
 
 
-def publish(organization: Organization) -> None:
-    """May be repeated at any time. Call it after the commit: the public database is a database of its own."""
+def host_of(organization: Organization) -> str:
+    """The name under which its public pages are; "" for none."""
     kept = leading(organization)
     # Where the copy is gone its pages stay where the row says, or nobody could leave: they are the same under any host.
-    public_url = kept.public_url if kept.known else organization.public_url
+    return urlsplit(kept.public_url if kept.known else organization.public_url).hostname or ""
+
+
+def publish(organization: Organization) -> None:
+    """May be repeated at any time. Call it after the commit: the public database is a database of its own."""
     publish_place(
         bytes(organization.uid),
-        host=urlsplit(public_url).hostname or "",
+        host=host_of(organization),
         name=organization.name,
         language=organization.language,
         accent=organization.accent,
-        unsubscribe_mailbox=kept.unsubscribe_mailbox,
+        unsubscribe_mailbox=leading(organization).unsubscribe_mailbox,
         hostile_state=organization.hostile_state,
         zone=organization.timezone,
     )

@@ -204,8 +204,7 @@ def test_a_stopped_invitation_opens_nothing_and_a_withdrawn_one_waits_no_longer(
 def test_a_setting_that_leads_people_elsewhere_waits_and_the_others_are_written(
     house: Any, vera: Person, zoya: Person, name: str, before: Any, after: Any
 ) -> None:
-    Organization.objects.filter(pk=house.pk).update(**{name: before})
-    house.refresh_from_db()
+    actions.change_settings(house, by=None, now=NOW, **{name: before})
     (row,) = actions.change_settings(house, by=vera, now=NOW, accent="#123456", **{name: after})
     house.refresh_from_db()
     assert (getattr(house, name), house.accent) == (before, "#123456")

@@ -9,7 +9,7 @@ from django.utils import timezone
 from samizdat.accounts import actions, queries, sealed_people
 from samizdat.accounts.backend import BlindIndexBackend
 from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, LastAdmin, NameTaken, PasswordWeak
-from samizdat.accounts.models import Person, Session
+from samizdat.accounts.models import Organization, Person, Session
 from samizdat.accounts.sessions import SessionStore
 from samizdat.accounts.throttle import FREE_TRIES, Throttled
 from tests.conftest import NOW, PASSWORD, TODAY
@@ -167,4 +167,8 @@ def test_no_group_takes_the_public_host_of_another(lantern: Any, vault: Any) -> 
     for url in ("https://lantern.example", "https://LANTERN.example:8443/x"):
         with pytest.raises(AccountError, match="in use already"):
             actions.change_settings(bell, public_url=url, **told)
+    Organization.objects.filter(pk=bell.pk).update(public_url="https://lantern.example")
+    Organization.objects.filter(pk=lantern.pk).update(public_url="")
+    with pytest.raises(AccountError, match="in use already"):
+        actions.change_settings(Organization.objects.get(pk=bell.pk), public_url="https://lantern.example", **told)
     actions.change_settings(bell, public_url="https://bell.example", **told)

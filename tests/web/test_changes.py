@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from samizdat.accounts import actions, locking, pending_changes, sign_out
-from samizdat.accounts.models import Membership, PendingChange, Person
+from samizdat.accounts import actions, grants, locking, pending_changes, sign_out
+from samizdat.accounts.models import Membership, Organization, PendingChange, Person
 from samizdat.audience import data_quality, read_limits
 from samizdat.audience.actions import add_subscriber
 from samizdat.delivery.actions import add_route
@@ -45,6 +45,23 @@ def test_a_stolen_session_of_an_admin_changes_nothing_for_a_day(here: House, ver
     assert house.public_url == "https://lantern.example"
     assert Membership.objects.filter(organization=house, role="admin").count() == 2
     assert [row.kind for row in pending_changes.waiting(house)] == ["role", "setting", "invitation"]
+
+
+def test_an_admin_who_saves_asks_for_no_setting_that_somebody_wrote_into_the_database(
+    here: House, vera: Client
+) -> None:
+    evil = {"public_url": "https://evil.example", "return_address": "thief@evil.example", "requires_approval": True}
+    Organization.objects.update(**evil)
+    form = _sent(vera.get(_to(here, "settings")), "return_address")
+    vera.post(_to(here, "settings"), form)
+    assert not pending_changes.waiting(here.organization)
+    assert not grants.is_altered(Organization.objects.get(pk=here.organization.pk))
+
+
+def test_what_a_waiting_setting_replaces_is_told_from_the_sealed_copy(here: House, vera: Client) -> None:
+    vera.post(_to(here, "settings"), _settings(here, public_url="https://evil.example"))
+    Organization.objects.update(public_url="https://other.example")
+    assert "https://evil.example instead of https://lantern.example" in pending_changes.sentence_of(_row())
 
 
 def test_whose_mailbox_refuses_to_be_told_stands_at_the_change_and_on_the_first_page(here: House, vera: Client) -> None:

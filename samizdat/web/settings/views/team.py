@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts import actions, locking, pending_changes, queries, sealed_people, sign_out
+from samizdat.accounts import actions, grants, locking, pending_changes, queries, sealed_people, sign_out
 from samizdat.accounts.backend import is_her_password
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange
@@ -173,11 +173,18 @@ def _say(request: DeskRequest, waiting: PendingChange | None, done: str) -> None
         messages.success(request, done)
 
 
+def _settings_as_kept(organization: Organization) -> dict[str, Any]:
+    """What leads somewhere comes from its sealed copy: an admin who saves must not ask for what somebody else wrote
+    into the database a moment ago."""
+    shown = {name: getattr(organization, name) for name in SettingsForm.base_fields}
+    kept = grants.kept_settings(organization) or {}
+    return {name: kept.get(name, value) for name, value in shown.items()}
+
+
 @door(see=KEEPERS, do=ADMINS)
 def organization_settings(request: DeskRequest) -> HttpResponse:
     organization = request.organization
-    initial = {name: getattr(organization, name) for name in SettingsForm.base_fields}
-    form = SettingsForm(request.POST or None, initial=initial)
+    form = SettingsForm(request.POST or None, initial=_settings_as_kept(organization))
     if form.is_valid():
         try:
             held = actions.change_settings(organization, **form.cleaned_data, by=request.person, now=timezone.now())
