@@ -276,7 +276,7 @@ def test_every_way_through_the_menu_is_one(page: Path) -> None:
     groups = {}
     for part in shell.split('<p class="group"')[1:]:
         heading, _, entries = part.partition("</p>")
-        names = re.findall(r"<a [^>]*%\}>\{% translate \"([^\"]+)\"", entries.partition("</ul>")[0])
+        names = re.findall(r"<a [^>]*%\}>\s*\{% translate \"([^\"]+)\"", entries.partition("</ul>")[0])
         groups[re.findall(r'translate "([^"]+)"', heading)[0]] = names
     assert groups["Audience"][:2] == ["Subscribers", "Lists and forms"]
     for way in re.findall(r"\*([^*]+ →\s[^*]+)\*", prose(page)):

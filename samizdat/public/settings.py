@@ -20,7 +20,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["samizdat.publicdb", "samizdat.public"]
 MIDDLEWARE = ["samizdat.public.middleware.QuietMiddleware"]
 ROOT_URLCONF = "samizdat.public.urls"
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "OPTIONS": {"loaders": [("django.template.loaders.cached.Loader", ["samizdat.template_loader.Loader"])]},
+    }
+]
 
 LANGUAGE_CODE = option("SAMIZDAT_LANGUAGE")
 LANGUAGES = [("en", "English"), ("ru", "Russian")]

@@ -18,7 +18,14 @@ OTHER_UID = bytes(range(1, 17))
 KEY = tokens.LinkKey(77, bytes(range(32)))
 OTHER_KEY = tokens.LinkKey(78, bytes(range(1, 33)))
 BOX = bytes(range(2, 34))
-TEMPLATES = Path(samizdat.public.__file__).parent / "templates"
+# As samizdat/public/settings.py has it, whose app the tests have not installed.
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(samizdat.public.__file__).parent / "templates"],
+        "OPTIONS": {"loaders": [("django.template.loaders.cached.Loader", ["samizdat.template_loader.Loader"])]},
+    }
+]
 
 
 def publish(
@@ -63,7 +70,7 @@ def reader() -> Iterator[Client]:
     with override_settings(
         ROOT_URLCONF="samizdat.public.urls",
         MIDDLEWARE=["samizdat.public.middleware.QuietMiddleware"],
-        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [TEMPLATES]}],
+        TEMPLATES=TEMPLATES,
     ):
         yield Client(enforce_csrf_checks=True)
     tokens.reader = before

@@ -136,7 +136,8 @@ def test_a_preview_has_a_policy_of_its_own(here: House, desk: Desk) -> None:
 
 def test_a_preview_can_be_opened_in_a_window_of_its_own(here: House, desk: Desk) -> None:
     page = desk("viewer").get(_to(here, "campaign", here.campaign.pk)).content.decode()
-    assert f'href="{_to(here, "preview", here.campaign.pk, "light")}" target="_blank" rel="noopener"' in page
+    address = _to(here, "preview", here.campaign.pk, "light")
+    assert re.search(rf'href="{address}"\s+target="_blank"\s+rel="noopener"', page)
 
 
 def test_a_preview_as_a_reader_shows_her_name_to_writers_and_is_logged(here: House, desk: Desk) -> None:

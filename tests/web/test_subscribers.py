@@ -47,8 +47,8 @@ def test_opening_somebody_is_written_to_the_log(here: House, desk: Desk) -> None
 
 def test_her_page_begins_with_the_answer_and_quotes_her_consent(here: House, desk: Desk) -> None:
     page = desk("admin").get(_to(here, "subscriber", here.ada.number)).content.decode()
-    assert "ada@<wbr>lantern<wbr>.example</bdi></h1>" in page
-    assert "<strong>Yes.</strong> She agreed on 25 November 2026" in page
+    assert re.search(r"ada@<wbr>lantern<wbr>\.example</bdi>\s*</h1>", page)
+    assert "<strong>Yes.</strong> She agreed on 25 November 2026" in " ".join(page.split())
     assert CONSENT in page
     assert "volunteer" in page
 
@@ -67,7 +67,7 @@ def test_standard_fields_go_by_our_words_in_her_language_and_others_by_their_own
     editor.language = "ru"
     editor.save(update_fields=["language"])
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
-    assert '<dt class="wrap">Имя</dt><dd class="wrap"><bdi>Ada</bdi></dd>' in page
+    assert re.search(r'<dt class="wrap">Имя</dt>\s*<dd class="wrap">\s*<bdi>Ada</bdi>\s*</dd>', page)
     assert ">Имя</label>" in desk("editor").get(_to(here, "add-subscriber")).content.decode()
     with translation.override("ru"):
         assert field_label("LNAME", "Last Name") == "Фамилия"
@@ -120,7 +120,7 @@ def test_unsubscribing_keeps_the_proof(here: House, desk: Desk) -> None:
     before = ConsentRecord.objects.count()
     desk("editor").post(_to(here, "unsubscribe", here.ada.number), {"list": here.list.pk})
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
-    assert "<strong>No.</strong> She left on" in page
+    assert "<strong>No.</strong> She left on" in " ".join(page.split())
     assert ConsentRecord.objects.count() == before + 1
 
 

@@ -4,15 +4,34 @@ import re
 from pathlib import Path
 
 import pytest
+from django.template import Engine, engines
 
-WEB = Path(__file__).parents[2] / "samizdat" / "web"
+SAMIZDAT = Path(__file__).parents[2] / "samizdat"
+WEB = SAMIZDAT / "web"
 TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
+ALL = sorted(path for app in ("web", "public", "privacy") for path in (SAMIZDAT / app / "templates").rglob("*.html"))
 # Things that are the same in every language.
 SAME = {"samizdat", "Samizdat", "CSV", "HTML", "Markdown", "EMAIL", "Ctrl S", "Ctrl Enter", "Ctrl", "FNAME"}
 
 
 def _name(path: Path) -> str:
-    return str(path.relative_to(WEB / "templates"))
+    return str(path.relative_to(next(folder for folder in path.parents if folder.name == "templates")))
+
+
+def test_readers_do_not_load_the_indentation_of_a_template(tmp_path: Path) -> None:
+    """The lines stay, so that an error names the right one."""
+    (tmp_path / "page.html").write_text("<ul>\n  <li>\n\n    {{ word }}\n  </li>\n</ul>\n")
+    engine = Engine(dirs=[tmp_path], loaders=engines["django"].engine.loaders)
+    assert engine.get_template("page.html").source == "<ul>\n<li>\n\n{{ word }}\n</li>\n</ul>\n"
+
+
+@pytest.mark.parametrize("path", ALL, ids=_name)
+def test_nothing_that_is_shown_or_translated_as_it_stands_loses_an_indentation(path: Path) -> None:
+    """In there the loader would take away what somebody meant (samizdat/template_loader.py)."""
+    text = path.read_text()
+    shown = re.findall(r"<(textarea|pre)\b(?:{%.*?%}|{{.*?}}|[^>])*>(.*?)</\1>", text, re.DOTALL)
+    kept = re.findall(r"{%\s*(blocktranslate|verbatim)\b(.*?){%\s*end\1\s*%}", text, re.DOTALL)
+    assert not any(re.search(r"\n[ \t]", inside) for _, inside in (*shown, *kept))
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=_name)

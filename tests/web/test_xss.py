@@ -330,7 +330,7 @@ def test_what_was_typed_or_sent_is_text_in_letters_and_on_public_pages(full: Hou
         override_settings(
             ROOT_URLCONF="samizdat.public.urls",
             MIDDLEWARE=["samizdat.public.middleware.QuietMiddleware"],
-            TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [TEMPLATES]}],
+            TEMPLATES=TEMPLATES,
         ),
         pytest.MonkeyPatch.context() as patch,
     ):

@@ -85,7 +85,7 @@ def site(lantern: Any, thursday: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     with override_settings(
         ROOT_URLCONF="samizdat.public.urls",
         MIDDLEWARE=["samizdat.public.middleware.QuietMiddleware"],
-        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [TEMPLATES]}],
+        TEMPLATES=TEMPLATES,
     ):
         yield InProcess(lantern, tmp_path)
 
