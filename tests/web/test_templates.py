@@ -14,8 +14,23 @@ ALL = sorted(path for app in ("web", "public", "privacy") for path in (SAMIZDAT 
 SAME = {"samizdat", "Samizdat", "CSV", "HTML", "Markdown", "EMAIL", "Ctrl S", "Ctrl Enter", "Ctrl", "FNAME"}
 
 
+# A sentence for translators cannot be broken: it stands on a line of its own, however long it is.
+SENTENCE = re.compile(r"{%\s*translate\b.*?%}|{%\s*blocktranslate\b.*?{%\s*endblocktranslate\s*%}", re.DOTALL)
+WIDEST = 160
+# Shown with their white space as it stands, so there is no place for a line break.
+UNBROKEN = {"changes.html", "embedded.html"}
+
+
 def _name(path: Path) -> str:
     return str(path.relative_to(next(folder for folder in path.parents if folder.name == "templates")))
+
+
+@pytest.mark.parametrize("path", ALL, ids=_name)
+def test_the_lines_of_a_template_are_short_but_for_its_sentences(path: Path) -> None:
+    """Break a line where white space says nothing: around a block, a row, a button in a row, between attributes."""
+    lines = SENTENCE.sub("", path.read_text()).splitlines()
+    long = [number for number, line in enumerate(lines, 1) if len(line) > WIDEST]
+    assert not long or path.name in UNBROKEN
 
 
 def test_readers_do_not_load_the_indentation_of_a_template(tmp_path: Path) -> None:
