@@ -298,10 +298,11 @@ class Threads:
 
     @property
     def moves(self) -> bool:
-        """Whether somebody who asks now will be answered: a thread is free, or has begun something not long ago."""
-        begun = [*self._begun.values()]
-        free = len(begun) < self._count or time.monotonic() - max(begun) < HUNG
-        return free and all(share.moves for share in [*self._organizations.values()])
+        """Whether somebody who asks now will be answered: a thread is free, or has begun something not long ago. Where
+        no thread works, nobody may wait for one: a share whose turns were lost would keep its people out for ever."""
+        if begun := [*self._begun.values()]:
+            return len(begun) < self._count or time.monotonic() - max(begun) < HUNG
+        return all(share.moves for share in [*self._organizations.values()])
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

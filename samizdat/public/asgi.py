@@ -8,6 +8,7 @@ memory, and is never spooled to a file as Django's own ASGI handler would do.
 import contextlib
 import io
 import os
+from collections.abc import Iterator
 from wsgiref.types import WSGIEnvironment
 
 import django
@@ -23,7 +24,8 @@ MOST_BODY = 16 * 1024  # bytes; a one-click body has 26
 # What is too long is read on and forgotten, so many bytes: who still sends hears no answer, and a browser shows a
 # broken line instead. What is longer than that is cut off.
 MOST_HEARD = 32 * 1024 * 1024
-# Whoever leaves waits behind nobody who only looks.
+# Whoever leaves waits behind nobody who only looks, nor behind who has no link of ours or presses one again and again:
+# one request at a time of each link has the threads for leaving.
 THREADS, LEAVING = 4, 2
 # Each costs some 20 kB, and one that came in full is answered in some 10 ms.
 CONNECTIONS = 1000
@@ -37,6 +39,7 @@ class Public:
         self._wsgi = wsgi
         self._threads = asgi.Threads(threads, "public")
         self._leaving = asgi.Threads(LEAVING, "leaving")
+        self._links: set[str] = set()  # By which somebody leaves just now.
 
     @property
     def moves(self) -> bool:
@@ -51,13 +54,35 @@ class Public:
                 if body is None:
                     await asgi.say(send, 413, asgi.TOO_LONG)
                 else:
-                    leaves = scope["method"] == "POST" and scope["path"].startswith("/u/")
-                    threads = self._leaving if leaves else self._threads
-                    await threads.answer(self._wsgi, environ(scope, body), send, receive)
+                    with self._line(scope) as threads:
+                        await threads.answer(self._wsgi, environ(scope, body), send, receive)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)
             except asgi.AllThreadsBusy:
                 await asgi.say(send, 503, asgi.BUSY)
+
+    @contextlib.contextmanager
+    def _line(self, scope: asgi.Scope) -> Iterator[asgi.Threads]:
+        """The threads that a request waits for. Reading a token takes some microseconds, where a place in the line of
+        those who leave would be taken from a reader."""
+        link = link_to_leave(scope)
+        if not link or link in self._links:
+            yield self._threads
+            return
+        self._links.add(link)
+        try:
+            yield self._leaving
+        finally:
+            self._links.remove(link)
+
+
+def link_to_leave(scope: asgi.Scope) -> str:
+    """The token by which somebody leaves with this request; "" for every other request, for a link that is not ours,
+    and until its key is here, which the first request of a thread sees to."""
+    from samizdat.public.tokens import WAYS_OUT, reader
+
+    head, token = scope["path"][:3], scope["path"][3:]
+    return reader.proven(token, *WAYS_OUT) if scope["method"] == "POST" and head == "/u/" else ""
 
 
 async def _body(scope: asgi.Scope, receive: Receive) -> bytes | None:

@@ -49,7 +49,7 @@ KINDS = {"jpeg": "image/jpeg", "jpg": "image/jpeg", "png": "image/png", "gif": "
 def leave(request: HttpRequest, token: str) -> HttpResponse:
     """RFC 8058: a POST leaves at once, without cookie and without redirect. A GET, which programs make on their
     own to look at links, only shows the page."""
-    holder, place = holder_of(request, token, "leave", "preferences", "test")
+    holder, place = holder_of(request, token, *tokens.WAYS_OUT)
     if request.method == "POST":
         return _left(request, holder, place)
     state = queries.token_state(holder.text) if holder.purpose != "test" else ""

@@ -79,20 +79,33 @@ def _of_host(cookies: str) -> str:
     return "; ".join(pair.removeprefix(OF_HOST) for pair in pairs if pair.startswith(OF_HOST))
 
 
-def signed_in(asked: WSGIEnvironment) -> bool:
-    """Whether a request is of somebody who works here."""
+def works_for(asked: WSGIEnvironment) -> int | None:
+    """The number of the organization in whose share of the threads a request counts: of those that the person works
+    for the first, so that all their sessions count as one; 0 for somebody who works for none, None for a stranger."""
     from django.contrib.auth import get_user
     from django.contrib.sessions.middleware import SessionMiddleware
     from django.core.handlers.wsgi import WSGIRequest
     from django.db import close_old_connections
     from django.http import HttpResponse
 
+    from samizdat.accounts.models import Membership
+
     request = WSGIRequest(asked | {"wsgi.input": io.BytesIO()})
     try:
         SessionMiddleware(lambda _request: HttpResponse()).process_request(request)
-        return bool(get_user(request).is_authenticated)
+        person = get_user(request)
+        if not person.is_authenticated:
+            return None
+        memberships = Membership.objects.filter(person=person.pk).order_by("organization_id")
+        return memberships.values_list("organization_id", flat=True).first() or 0
     finally:
         close_old_connections()
+
+
+def has_session(asked: WSGIEnvironment) -> bool:
+    from django.conf import settings
+
+    return bool(_cookies(asked).get(settings.SESSION_COOKIE_NAME))
 
 
 def has_signed_in(asked: WSGIEnvironment) -> bool:
@@ -112,13 +125,12 @@ def _cookies(asked: WSGIEnvironment) -> dict[str, str]:
     return parse_cookie(asked.get("HTTP_COOKIE", ""))
 
 
-# What the middleware leaves in the environment of a request of somebody who is signed in: true, and the number of the
-# organization whose page it was, where she works.
-PERSON, ORGANIZATION = "samizdat.person", "samizdat.organization"
+# What the middleware leaves in the environment of a request of somebody who is signed in: true.
+PERSON = "samizdat.person"
 
 
 class SignedInSessions:
-    """Sessions of people who were signed in when they last asked, and the organization in which they did. In memory
+    """Sessions of people who were signed in when they last asked, and the organization that they work for. In memory
     alone, by a hash whose key dies with the process: to look a session up takes a thread, which is what strangers may
     be holding."""
 
@@ -129,17 +141,18 @@ class SignedInSessions:
         self._marks: dict[bytes, int] = {}
 
     def whose(self, asked: WSGIEnvironment) -> int | None:
-        """The number of an organization; 0 for somebody who asked for pages of none so far, None for a stranger."""
+        """As works_for; None also for whoever was not looked up yet."""
         return self._marks.get(self._mark(asked))
 
+    def keep(self, asked: WSGIEnvironment, organization: int) -> None:
+        self._marks[self._mark(asked)] = organization
+        if len(self._marks) > self.MOST:
+            del self._marks[next(iter(self._marks))]
+
     def note(self, asked: WSGIEnvironment) -> None:
-        """Once it was answered."""
-        mark = self._mark(asked)
-        before = self._marks.pop(mark, 0)
-        if asked.get(PERSON):
-            self._marks[mark] = asked.get(ORGANIZATION, before)
-            if len(self._marks) > self.MOST:
-                del self._marks[next(iter(self._marks))]
+        """Once it was answered: a session that has ended is a stranger's."""
+        if not asked.get(PERSON):
+            self._marks.pop(self._mark(asked), None)
 
     def _mark(self, asked: WSGIEnvironment) -> bytes:
         from django.conf import settings
@@ -149,7 +162,7 @@ class SignedInSessions:
 
 
 class DeskApplication:
-    """An ASGI application around a WSGI one. knows: whether a request may send more than strangers."""
+    """An ASGI application around a WSGI one. knows: as works_for."""
 
     def __init__(
         self,
@@ -157,7 +170,7 @@ class DeskApplication:
         threads: int = THREADS,
         *,
         files: StaticFiles | None = None,
-        knows: Callable[[WSGIEnvironment], bool] = signed_in,
+        knows: Callable[[WSGIEnvironment], int | None] = works_for,
     ) -> None:
         self._wsgi, self._knows = wsgi, knows
         self._files = files
@@ -194,7 +207,7 @@ class DeskApplication:
                     await asgi.say(send, 413, asgi.TOO_LONG)
                     return
                 asked["CONTENT_LENGTH"] = str(body.size)
-                share = self._share(asked)
+                share = await self._share(asked)
                 await self._threads.answer(_with_safe_cookies(self._wsgi), asked, send, receive, whose=share)
                 self._seen.note(asked)
             except asgi.TooSlow:
@@ -202,16 +215,27 @@ class DeskApplication:
             except (asgi.AllThreadsBusy, SpoolFull):
                 await asgi.say(send, 503, asgi.BUSY)
 
-    def _share(self, asked: WSGIEnvironment) -> asgi.Share:
+    async def _share(self, asked: WSGIEnvironment) -> asgi.Share:
+        """Looking a session up is all that the line of browsers that are not known yet is held for. Errors:
+        AllThreadsBusy."""
+        organization = await self._whose(asked)
+        return self._line(asked) if organization is None else self._threads.share(organization)
+
+    async def _whose(self, asked: WSGIEnvironment) -> int | None:
         organization = self._seen.whose(asked)
-        if organization is not None:
-            return self._threads.share(organization)
+        if organization is None and has_session(asked):
+            async with self._line(asked).turn():
+                organization = await self._threads.run(self._knows, asked)
+            if organization is not None:
+                self._seen.keep(asked, organization)
+        return organization
+
+    def _line(self, asked: WSGIEnvironment) -> asgi.Share:
         return self._threads.known if has_signed_in(asked) else self._threads.strangers
 
     async def _allowance(self, asked: WSGIEnvironment) -> UploadAllowance:
-        """How much it may send. To look that up takes a thread, and so a turn. Errors: AllThreadsBusy."""
-        async with self._share(asked).turn():
-            return self._people if await self._threads.run(self._knows, asked) else self._strangers
+        """How much it may send. Errors: AllThreadsBusy."""
+        return self._strangers if await self._whose(asked) is None else self._people
 
     async def _hear(self, asked: WSGIEnvironment, receive: Receive, body: Spool) -> bool:
         """Keeps the body; False when a stranger sends without end. Errors: TooSlow, ClientGone, AllThreadsBusy,

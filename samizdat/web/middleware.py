@@ -18,7 +18,7 @@ from samizdat.accounts import queries, sign_out
 from samizdat.accounts.models import Organization, Person
 from samizdat.logs import where_it_broke
 from samizdat.web import read_limits, resume_after_sign_in
-from samizdat.web.asgi import ORGANIZATION, PERSON
+from samizdat.web.asgi import PERSON
 from samizdat.web.permissions import Door, View, door_of
 from samizdat.web.request import DeskRequest, VisitorRequest
 
@@ -87,7 +87,6 @@ class DeskMiddleware:
             logout(request)
             return resume_after_sign_in.answer(request) or _to_sign_in(request)
         request.organization, request.role = membership.organization, membership.role
-        request.environ[ORGANIZATION] = membership.organization.pk
         timezone.activate(zoneinfo.ZoneInfo(membership.organization.timezone))
         allowed = door["see"] if request.method in ("GET", "HEAD") else door["do"]
         # A page that takes no such request at all says 405 itself.

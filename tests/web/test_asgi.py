@@ -11,19 +11,20 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
-from samizdat.accounts.models import Organization
+from samizdat.accounts.actions import found_organization, give_role
+from samizdat.accounts.models import Membership, Organization
 from samizdat.web.asgi import (
-    ORGANIZATION,
     PERSON,
     UVICORN,
     DeskApplication,
     SignedInSessions,
     _with_safe_cookies,
     environ,
+    works_for,
 )
 from samizdat.web.static_files import PIECES, StaticFiles
 from samizdat.web.uploads import MemoryUploadHandler
-from tests.conftest import PASSWORD
+from tests.conftest import NOW, PASSWORD, TODAY
 from tests.web.conftest import make_person, signed_in
 
 CHUNKS = [b"first,", b"second,", b"third"]
@@ -228,17 +229,28 @@ def test_the_server_is_told_to_keep_no_log_and_say_nothing_of_itself() -> None:
     assert UVICORN["date_header"] is False
 
 
-def test_a_request_counts_for_the_organization_in_which_somebody_works(lantern: Organization) -> None:
+def test_all_that_somebody_asks_counts_for_the_organization_that_they_work_for(
+    vault: Any, lantern: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.db.close_old_connections", lambda: None)  # The connection of the test stays.
     ada = make_person("Ada", "ada@lantern.example", lantern, "viewer")
+    other = found_organization("Aurora", source=vault, today=TODAY)
+    give_role(ada, other, "viewer", by=None, now=NOW)
     client = signed_in(ada)
-    asked = client.get(f"/o/{lantern.slug}/").wsgi_request.environ
-    assert asked[PERSON] and asked[ORGANIZATION] == lantern.pk
-    asked = client.get("/o/another/").wsgi_request.environ
-    assert ORGANIZATION not in asked, "whoever asks for a stranger's page takes none of their threads"
-    seen = SignedInSessions()
-    seen.note({"HTTP_COOKIE": "", PERSON: True, ORGANIZATION: 7})
-    seen.note({"HTTP_COOKIE": "", PERSON: True})
-    assert seen.whose({"HTTP_COOKIE": ""}) == 7
+    for page in ("/profile", f"/o/{other.slug}/"):  # Also of a session that has asked for none of its pages.
+        assert works_for(client.get(page).wsgi_request.environ) == lantern.pk
+    assert works_for(environ(_scope(path="/sign-in", headers=[]), None)) is None
+    Membership.objects.all().delete()
+    assert works_for(client.get("/profile").wsgi_request.environ) == 0
+
+
+def test_a_session_that_has_ended_is_a_strangers() -> None:
+    seen, asked = SignedInSessions(), {"HTTP_COOKIE": "desk=ada"}
+    seen.keep(asked, 7)
+    seen.note(asked | {PERSON: True})
+    assert seen.whose(asked) == 7
+    seen.note(asked)
+    assert seen.whose(asked) is None
 
 
 def test_a_page_comes_between_the_pieces_of_files_that_a_proxy_takes_at_once() -> None:
