@@ -76,6 +76,7 @@ def found_organization(
         )
         make_keys(organization, source, today)
         grants.keep_settings(organization, grants.GUARDED)
+        grants.begin_counts(organization)
         # The public database learns of it by this event, whichever door founded it.
         record("organization.created", organization, now=now or timezone.now())
     return organization

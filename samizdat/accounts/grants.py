@@ -31,6 +31,9 @@ ALTERED: EventKind = "organization.altered"
 # Where readers and teammates are led, and where mail from readers goes.
 LEADING = ("public_url", "desk_url", "content_url", "return_address", "unsubscribe_mailbox")
 GUARDED = (*LEADING, "requires_approval")
+# Of these the first one waits for nobody. How many there ever were is sealed beside the settings: rows and events of
+# the others can be deleted for the moment in which one is added.
+COUNTED = ("routes", "domains")
 TOLD = timedelta(hours=1)
 
 
@@ -145,15 +148,39 @@ def keep_settings(organization: Organization, written: Collection[str], *, trust
     the copy is gone, the rest is taken from the row; else it stays unknown until each was written."""
     # Of the row: the object in hand may be older than what somebody else saved. And of the others as they were kept,
     # so that saving one setting does not make another one ours which was written beside us.
-    row = Organization.objects.get(pk=organization.pk)
+    row = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     kept = kept_settings(row) or {}
-    values = {name: kept[name] for name in GUARDED if name in kept}
     ours = [name for name in GUARDED if name in written or (trusts_row and name not in kept)]
-    values |= {name: getattr(row, name) for name in ours}
+    _seal_settings(organization, kept | {name: getattr(row, name) for name in ours})
+
+
+def _seal_settings(organization: Organization, values: dict[str, Any]) -> None:
     organization.settings_sealed = seal_json(
         keyring.keys(organization), values, "organization", "settings", organization.pk
     )
     organization.save(update_fields=["settings_sealed"])
+
+
+def begin_counts(organization: Organization) -> None:
+    """Of a new one: there is none of COUNTED."""
+    _seal_settings(organization, _kept_now(organization) | dict.fromkeys(COUNTED, 0))
+
+
+def how_many(organization: Organization, what: str) -> int | None:
+    """Of one of COUNTED there ever were; None unknown."""
+    found: int | None = _kept_now(organization).get(what)
+    return found
+
+
+def count_another(organization: Organization, what: str) -> None:
+    """One of COUNTED is added. Call it in a transaction that has locked the organization's row."""
+    kept = _kept_now(organization)
+    if what in kept:
+        _seal_settings(organization, kept | {what: kept[what] + 1})
+
+
+def _kept_now(organization: Organization) -> dict[str, Any]:
+    return kept_settings(Organization.objects.get(pk=organization.pk)) or {}
 
 
 def kept_settings(organization: Organization) -> dict[str, Any] | None:

@@ -9,9 +9,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.delivery.actions import domains, route_changes, routes
-from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
-from samizdat.delivery.queries import way_of
 
 
 def _domain(row: PendingChange) -> SendingDomain | None:
@@ -24,14 +22,14 @@ def _key(row: PendingChange) -> DkimKey | None:
     return rows.filter(pk=row.about or 0).exclude(state="retired").first()
 
 
-def _use_domain(row: PendingChange, _told: dict[str, Any], _now: datetime) -> None:
+def _use_domain(row: PendingChange, details: dict[str, Any], _now: datetime) -> None:
     if domain := _domain(row):
-        domains.approve_domain(domain)
+        domains.approve_domain(domain, details["domain"])
 
 
-def _use_key(row: PendingChange, _told: dict[str, Any], _now: datetime) -> None:
+def _use_key(row: PendingChange, details: dict[str, Any], _now: datetime) -> None:
     if key := _key(row):
-        domains.approve_key(key)
+        domains.approve_key(key, details["public"])
 
 
 def _drop_domain(row: PendingChange, now: datetime) -> None:
@@ -51,10 +49,7 @@ def _route(row: PendingChange) -> Route | None:
 
 def _use_route(row: PendingChange, details: dict[str, Any], now: datetime) -> None:
     if route := _route(row):
-        # Its row could have been hidden while the route was led elsewhere, and put back.
-        if way_of(route).shown != details["to"]:
-            raise RouteRefused(_("This route leads elsewhere by now. Stop this change, and add the route again."))
-        routes.use_approved(route, now=now, by=row.by)
+        routes.use_approved(route, now=now, by=row.by, wanted=details["wanted"])
 
 
 def _drop_route(row: PendingChange, now: datetime) -> None:
@@ -75,7 +70,10 @@ def _say_lead(_row: PendingChange, details: dict[str, Any]) -> str:
 
 KINDS = {
     route_changes.ROUTE: ChangeKind(
-        lambda _row, details: _("A new route, %(name)s, hands emails to %(to)s") % details, _use_route, _drop_route
+        lambda _row, details: _("A new route, %(name)s, hands emails to %(to)s") % details,
+        _use_route,
+        _drop_route,
+        secret=("wanted",),
     ),
     route_changes.CHANGED: ChangeKind(_say_lead, _lead_route, secret=("wanted",)),
     "domain": ChangeKind(

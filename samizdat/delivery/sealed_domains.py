@@ -54,9 +54,11 @@ def domain_waits(row: SendingDomain) -> bool:
     return not is_approved or _events(row, "domain.removed").exists()
 
 
-def approve_domain(row: SendingDomain) -> None:
-    """Under the name that was approved, whatever stands in its row by now. Errors: SealError."""
-    _seal_domain(row, _open_domain(row) | {"waits": False})
+def approve_domain(row: SendingDomain, name: str) -> None:
+    """name: what was approved, whatever stands in its row by now. Errors: SealError where another one is sealed."""
+    if _open_domain(row).get("name") != name:
+        raise SealBroken()
+    _seal_domain(row, {"name": name, "waits": False})
 
 
 def seal_key(key: DkimKey, value: SealedKey) -> None:
@@ -76,9 +78,12 @@ def open_key(key: DkimKey, retired: Collection[int] | None = None) -> SealedKey:
     return SealedKey(**facts | {"private": base64.b64decode(facts["private"])})
 
 
-def approve_key(key: DkimKey) -> None:
-    """Errors: SealError."""
-    seal_key(key, replace(open_key(key), waits=False))
+def approve_key(key: DkimKey, public: str) -> None:
+    """public: the half of the key that was approved. Errors: SealError where another key is sealed."""
+    value = open_key(key)
+    if value.public != public:
+        raise SealBroken()
+    seal_key(key, replace(value, waits=False))
 
 
 def signing(row: SendingDomain, keys: Iterable[DkimKey]) -> list[SealedKey]:

@@ -1,5 +1,6 @@
 """Whoever writes the database makes no domain and no key sign that an admin has not approved, and none come back."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from samizdat.accounts import actions as accounts
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, PendingChange, Person
-from samizdat.delivery import bounces, dkim_keys
+from samizdat.delivery import bounces, dkim_keys, sealed_domains
 from samizdat.delivery.actions import add_route, domains
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from samizdat.events.models import Event
 from samizdat.worker.mail import service_mail
 from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House
@@ -196,8 +198,25 @@ def test_a_removed_domain_does_not_sign_again_because_its_rows_were_put_back(hou
     assert _signers(house, "lantern.example") == []
 
 
+def test_the_yes_to_a_domain_or_a_key_is_none_to_another_one_under_its_number(
+    house: House, ours: SendingDomain, vera: Person, zoya: Person
+) -> None:
+    """A number is used twice where whoever writes the database sets the sequence back."""
+    good = domains.add_domain(house.organization, "good.example", now=NOW, by=vera, algorithms=("ed25519",))
+    key = _brought(ours, vera)
+    sealed = sealed_domains.open_key(key)
+    good.name = "evil.example"
+    good.save()
+    sealed_domains.seal_domain(good, waits=True)
+    sealed_domains.seal_key(key, replace(sealed, public=ours.keys.exclude(pk=key.pk).get().public))
+    for row in pending_changes.waiting(house.organization):
+        with pytest.raises(DomainRefused, match="by other means"):
+            pending_changes.approve(row, now=NOW, by=zoya)
+
+
 def test_nobody_makes_their_domain_the_first_one_by_deleting_the_others(house: House, vera: Person) -> None:
     SendingDomain.objects.all().delete()
+    Event.objects.filter(kind="domain.added").update(kind="domain.removed")
     evil = _evil(house, vera)
     assert [row.kind for row in pending_changes.waiting(house.organization)] == ["domain"]
     evil.keys.update(state="active")

@@ -21,10 +21,12 @@ from samizdat.delivery.actions import (
     resume_route,
     send_probe,
 )
-from samizdat.delivery.actions.routes import believe, probe_route, probe_waiting
+from samizdat.delivery.actions.routes import believe, probe_route, probe_waiting, wake_due
 from samizdat.delivery.engine.edition_loader import route_infos
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route
+from samizdat.events.actions import record
+from samizdat.events.models import Event
 from samizdat.worker.mail import service_mail
 from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House
@@ -123,6 +125,72 @@ def test_what_is_approved_is_the_server_that_was_shown_though_the_request_was_hi
     assert _used(guarded) == ["main"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("smtp://evil.example:587", "smtp://relay2.example:587"),
+        ("smtp://ada:of-the-thief@relay2.example:587", "smtp://ada:ours@relay2.example:587"),
+    ],
+)
+def test_the_yes_to_a_route_is_none_to_older_settings_that_were_put_back(
+    guarded: House, vera: Person, zoya: Person, before: str, after: str
+) -> None:
+    second = add_route(guarded.organization, "second", before, now=NOW, by=vera)
+    rows = Route.objects.filter(pk=second.pk)
+    older = rows.values("settings_sealed").get()
+    change_route(second, now=NOW, by=vera, url=after)
+    newer = rows.values("settings_sealed").get()
+    rows.update(**older)
+    with pytest.raises(RouteRefused, match="leads elsewhere"):
+        pending_changes.approve(_only(), now=NOW, by=zoya)
+    rows.update(**newer, state="live")
+    pending_changes.approve(_only(), now=NOW, by=zoya)
+    assert _used(guarded) == ["main", "second"]
+    assert "ours" not in str(pending_changes.told_of(PendingChange.objects.latest("pk")))
+
+
+@pytest.mark.parametrize("how", ["renamed", "deleted", "deleted with the copy of the settings"])
+def test_nobody_makes_their_route_the_first_one_by_taking_the_others_out_of_the_database(
+    guarded: House, vera: Person, how: str
+) -> None:
+    added = Event.objects.filter(kind="route.added")
+    if how == "renamed":
+        added.update(kind="route.changed")
+    else:
+        added.delete()
+        Route.objects.all().delete()
+    if "copy" in how:
+        Organization.objects.update(settings_sealed=b"")
+    assert _evil(guarded, vera).state == "waiting"
+
+
+def test_a_living_route_is_not_closed_because_an_older_answer_was_put_back(guarded: House, vera: Person) -> None:
+    rows = Route.objects.filter(name="main")
+    condemn(_main().pk, CLOSED, NOW)
+    older = rows.values("state", "reason", "until", "answer_sealed").get()
+    resume_route(_main(), now=NOW, by=vera)
+    rows.update(**older)
+    assert _evil(guarded, vera).state == "waiting"
+
+
+def test_the_first_answer_of_a_login_is_not_the_last_because_the_database_says_so(guarded: House, vera: Person) -> None:
+    condemn(_main().pk, judge("auth", 535, "5.7.8 authentication failed")[1], NOW)
+    Route.objects.update(until=None)
+    assert _evil(guarded, vera).state == "waiting"
+
+
+def test_the_only_route_is_not_led_elsewhere_because_the_database_says_that_it_never_worked(
+    guarded: House, vera: Person
+) -> None:
+    unreachable = RouteVerdict("throttled", "no_connection", {"detail": "refused"}, 60, early=True)
+    believe(_main(), unreachable, now=NOW, by=vera)
+    wake_due(NOW + DAY)
+    record("campaign.first_sent", guarded.organization, about=1, now=NOW + DAY)
+    Route.objects.update(state="dead")
+    change_route(_main(), now=NOW + DAY, by=vera, url="smtp://ada:x@evil.example:587")
+    assert _host(_main()) == "relay.example"
+
+
 def test_a_route_is_not_led_elsewhere_because_somebody_wrote_into_the_database_that_it_waits(
     guarded: House, vera: Person
 ) -> None:
@@ -152,14 +220,24 @@ def test_a_removed_route_is_not_used_because_its_row_was_put_back(guarded: House
         queries.transport_of(Route.objects.select_related("organization").get(pk=row.pk))
 
 
-@pytest.mark.parametrize("hide", ["delete", "removed", "waiting"])
+@pytest.mark.parametrize("hide", ["delete", "removed", "waiting", "event", "no event"])
 def test_a_living_route_that_somebody_hid_in_the_database_still_counts_when_another_one_is_closed(
     guarded: House, vera: Person, hide: str
 ) -> None:
     second = add_route(guarded.organization, "second", "smtp://relay2.example:587", now=NOW - DAY)
     condemn(second.pk, replace(CLOSED, early=True), NOW)
     main = Route.objects.filter(name="main")
-    main.delete() if hide == "delete" else main.update(state=hide)
+    about = _main().pk
+    if hide in ("removed", "waiting"):
+        main.update(state=hide)
+    else:
+        main.delete()
+    if hide == "event":
+        Event.objects.create(
+            kind="route.removed", organization=guarded.organization, about=about, at=NOW, digest=bytes(32)
+        )
+    if hide == "no event":
+        Event.objects.filter(kind="route.added", about=about).update(kind="route.changed")
     assert _evil(guarded, vera).state == "waiting"
 
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from samizdat.accounts import pending_changes
+from samizdat.accounts import grants, pending_changes
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.campaigns.sender_domain_check import Lookup, look_up_txt
 from samizdat.core.crypto.seal import SealError
@@ -48,12 +48,13 @@ def add_domain(
     name = _domain_name(name)
     try:
         with transaction.atomic():
-            # What was removed counts, so nobody makes theirs the first.
-            first = not Event.objects.filter(organization=organization, kind="domain.added").exists()
-            waits = not first and pending_changes.held(organization, by)
+            # Of two that are added at once, one alone is the first.
+            Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+            waits = not _is_first(organization) and pending_changes.held(organization, by)
             sending_domain = SendingDomain.objects.create(organization=organization, name=name, made=_day(now))
             sealed_domains.seal_domain(sending_domain, waits=waits)
             record("domain.added", organization, now=now, by=by, about=sending_domain.pk, detail={"domain": name})
+            grants.count_another(organization, "domains")
             for algorithm in algorithms:
                 add_key(sending_domain, algorithm, now=now, by=by)
             if waits:
@@ -61,6 +62,13 @@ def add_domain(
     except IntegrityError:
         raise DomainRefused(_("%(domain)s is there already.") % {"domain": name}, code="domain_taken") from None
     return sending_domain
+
+
+def _is_first(organization: Organization) -> bool:
+    """Whether there never was one, as is sealed and as the log says: what was removed counts, so nobody makes theirs
+    the first."""
+    added = Event.objects.filter(organization=organization, kind="domain.added")
+    return grants.how_many(organization, "domains") == 0 and not added.exists()
 
 
 def _domain_name(text: str) -> str:
@@ -125,7 +133,7 @@ def add_key(
             sealed_domains.seal_key(dkim_key, sealed)
             _record("domain.key_added", dkim_key, now, by)
             if waits:
-                details = {"domain": row.name, "selector": selector}
+                details = {"domain": row.name, "selector": selector, "public": public}
                 pending_changes.ask(row.organization, "key", details, about=dkim_key.pk, now=now, by=by)
     except IntegrityError:
         sentence = _("There is a key under %(selector)s already. Choose another selector.") % {"selector": selector}
@@ -245,18 +253,18 @@ def waits(key: DkimKey) -> bool:
         raise _altered(key.selector) from None
 
 
-def approve_domain(row: SendingDomain) -> None:
-    """Its keys may sign from now on. Errors: DomainRefused."""
+def approve_domain(row: SendingDomain, name: str) -> None:
+    """Its keys may sign for this name from now on. Errors: DomainRefused."""
     try:
-        sealed_domains.approve_domain(row)
+        sealed_domains.approve_domain(row, name)
     except SealError:
         raise _altered(row.name) from None
 
 
-def approve_key(key: DkimKey) -> None:
-    """It may sign from now on, if its domain may. Errors: DomainRefused."""
+def approve_key(key: DkimKey, public: str) -> None:
+    """The key with this public half may sign from now on, if its domain may. Errors: DomainRefused."""
     try:
-        sealed_domains.approve_key(key)
+        sealed_domains.approve_key(key, public)
     except SealError:
         raise _altered(key.selector) from None
 
@@ -265,8 +273,8 @@ def _approve_on_server(key: DkimKey, now: datetime) -> None:
     """Whoever has the machine asks nobody."""
     if not waits(key):
         return
-    approve_key(key)
-    approve_domain(key.domain)
+    approve_key(key, key.public)
+    approve_domain(key.domain, key.domain.name)
     for kind, number in (("key", key.pk), ("domain", key.domain_id)):
         pending_changes.settle_about(key.domain.organization, kind, number, now=now, by=None)
 

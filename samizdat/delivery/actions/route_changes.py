@@ -2,19 +2,22 @@
 letter, and be handed every address (threat model, T19; accounts/pending_changes.py)."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from samizdat.accounts import pending_changes
+from samizdat.accounts import grants, pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail.outcome import DROPPED
 from samizdat.delivery.models import Route, RouteTotal
 from samizdat.delivery.queries import is_held
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
-from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json
+from samizdat.events.queries import is_genuine
 
-# In the sealed answer of a route: its provider said so before a recipient was named, or to a mailbox of our own.
-ITSELF = "by_itself"
+# In the event of a verdict: the provider said so before a recipient was named, or to a mailbox of our own; and it is
+# not asked again.
+ITSELF, FINAL = "by_itself", "final"
+# Events that say how a route is; it is as the newest says.
+_STANDING = ("route.dead", "route.throttled", "route.resumed", "route.paused")
 
 ROUTE, CHANGED = "route", "route_changed"
 
@@ -25,8 +28,14 @@ REMOVED = timedelta(days=30)
 def guards_new(organization: Organization, by: Person | None) -> bool:
     """Whether all admins are asked about a route that this person adds. About the first one ever they are not, since
     nothing has gone out yet; what was removed counts, so nobody makes theirs the first."""
-    added = Event.objects.filter(organization=organization, kind="route.added").exists()
-    return added and pending_changes.held(organization, by)
+    return _ever_added(organization) != 0 and pending_changes.held(organization, by)
+
+
+def _ever_added(organization: Organization) -> int | None:
+    """How many routes, as is sealed and as the log says: one of them could be another for a moment. None unknown."""
+    count = grants.how_many(organization, "routes")
+    added = Event.objects.filter(organization=organization, kind="route.added").count()
+    return None if count is None else max(count, added)
 
 
 def guards_change(route: Route, by: Person | None) -> bool:
@@ -41,32 +50,40 @@ def all_dropped(organization: Organization, now: datetime) -> bool:
     is gone, removed or waiting by its row alone."""
     rows = Route.objects.select_related("organization").filter(organization=organization).exclude(state="removed")
     there = {row.pk: row for row in rows}
-    if not _still_here(organization) <= there.keys():
+    still_here = _still_here(organization)
+    if still_here is None or not still_here <= there.keys():
         return False
     present = [row for row in there.values() if not is_held(row)]
     return bool(present) and all(is_dropped(row) for row in present) and not _removed_alive(organization, now)
 
 
-def _still_here(organization: Organization) -> set[int | None]:
-    """Numbers of the routes that were added and not removed, as the log says."""
+def _still_here(organization: Organization) -> set[int | None] | None:
+    """Numbers of the routes that were added and not removed, as the log says; None where it lacks some."""
     events = Event.objects.filter(organization=organization)
     added, removed = (
-        set(events.filter(kind=kind).values_list("about", flat=True)) for kind in ("route.added", "route.removed")
+        {event.about for event in events.filter(kind=kind) if is_genuine(event)}
+        for kind in ("route.added", "route.removed")
     )
-    return added - removed
+    return added - removed if len(added) == grants.how_many(organization, "routes") else None
 
 
 def is_dropped(route: Route) -> bool:
     """Whether its provider itself wants no mail from us any more, and has said so for good."""
-    return route.reason in DROPPED and route.until is None and _said_itself(route)
+    said = _said_itself(route)
+    return bool(said.get(FINAL)) and said["reason"] in DROPPED
 
 
-def _said_itself(route: Route) -> bool:
-    """Whether it is dead, and not by what the server of a recipient may have said."""
+def _said_itself(route: Route) -> dict[str, Any]:
+    """What made it dead, as the log says: its row could say so. Empty where it was something else, or what the server
+    of a recipient may have said."""
     if route.state != "dead":
-        return False
-    answer = open_json(keyring.keys(route.organization), bytes(route.answer_sealed), "route", "answer", route.pk)
-    return ITSELF in (answer or {})
+        return {}
+    events = Event.objects.select_related("organization").filter(organization=route.organization_id, about=route.pk)
+    event = events.filter(kind__in=_STANDING).order_by("-id").first()
+    if event is None or event.kind != "route.dead" or not is_genuine(event):
+        return {}
+    said = detail_of(event)
+    return said if said.get(ITSELF) else {}
 
 
 def _removed_alive(organization: Organization, now: datetime) -> bool:
@@ -76,5 +93,7 @@ def _removed_alive(organization: Organization, now: datetime) -> bool:
 
 def _never_worked(route: Route) -> bool:
     """The only route that there ever was, and it has carried nothing: somebody corrects what they typed."""
-    added = Event.objects.filter(organization=route.organization, kind="route.added").count()
-    return added == 1 and _said_itself(route) and not RouteTotal.objects.filter(route=route, accepted__gt=0).exists()
+    if _ever_added(route.organization) != 1 or not _said_itself(route):
+        return False
+    sent = Event.objects.filter(organization=route.organization, kind="campaign.first_sent")
+    return not (sent.exists() or RouteTotal.objects.filter(route=route, accepted__gt=0).exists())

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from samizdat import plugins
-from samizdat.accounts import pending_changes
+from samizdat.accounts import grants, pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail import rate as pace
 from samizdat.core.mail.outcome import RouteVerdict
@@ -100,6 +100,7 @@ def add_route(
             route.settings_sealed = seal_json(keys, payload, "route", "settings", route.pk)
             route.save(update_fields=["settings_sealed"])
             record("route.added", organization, now=now, by=by, about=route.pk, detail={"name": name})
+            grants.count_another(organization, "routes")
             if guarded:
                 _ask_for(route, now, by)
             if guarded and not waits:
@@ -184,7 +185,7 @@ def _leads_elsewhere(changes: list[RouteChange]) -> bool:
 
 
 def _ask_for(route: Route, now: datetime, by: Person | None) -> None:
-    details = {"name": route.name, "to": way_of(route).shown}
+    details = {"name": route.name, "to": way_of(route).shown, "wanted": _leading_of(_kept(route))}
     pending_changes.ask(route.organization, route_changes.ROUTE, details, about=route.pk, now=now, by=by)
 
 
@@ -195,13 +196,28 @@ def _ask_anew(route: Route, now: datetime, by: Person | None) -> None:
         _ask_for(route, now, by or row.by)
 
 
-def use_approved(route: Route, *, now: datetime, by: Person | None) -> None:
-    """A route that waited is used like any other."""
-    keys, column = keyring.keys(route.organization), ("route", "settings", route.pk)
+def _kept(route: Route) -> dict[str, Any]:
+    keys = keyring.keys(route.organization)
+    return open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk) or {}
+
+
+def _leading_of(settings: dict[str, Any]) -> dict[str, Any]:
+    return {word: settings.get(word) for word in LEADING}
+
+
+def use_approved(route: Route, *, now: datetime, by: Person | None, wanted: dict[str, Any] | None = None) -> None:
+    """A route that waited is used like any other. wanted: where it led, and by which password, when somebody approved
+    it; older settings of it could have been put back. Errors: RouteRefused."""
     with transaction.atomic():
-        mine = Route.objects.select_for_update().filter(pk=route.pk, state="waiting").first()
+        rows = Route.objects.select_related("organization").select_for_update(of=("self",)).filter(pk=route.pk)
+        mine = rows.exclude(state="removed").first()
         if mine is not None:
-            sealed = seal_json(keys, open_json(keys, bytes(mine.settings_sealed), *column) | {"held": False}, *column)
+            kept = _kept(mine)
+            if wanted is not None and _leading_of(kept) != wanted:
+                sentence = _("This route leads elsewhere by now. Stop this change, and add the route again.")
+                raise RouteRefused(sentence)
+            keys = keyring.keys(mine.organization)
+            sealed = seal_json(keys, kept | {"held": False}, "route", "settings", mine.pk)
             Route.objects.filter(pk=route.pk).update(settings_sealed=sealed, state="live", reason="", changed=now)
     record("route.resumed", route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
 
@@ -534,15 +550,15 @@ def condemn(
     else:
         state = "dead"
         until = now + timedelta(seconds=verdict.wait) if verdict.wait and not again else None
-    values = dict(verdict.values) | ({route_changes.ITSELF: "yes"} if verdict.early else {})
-    answer = seal_json(keyring.keys(route.organization), values, "route", "answer", route.pk)
+    answer = seal_json(keyring.keys(route.organization), dict(verdict.values), "route", "answer", route.pk)
     with transaction.atomic():
         Route.objects.filter(pk=route_id).update(
             state=state, reason=verdict.reason, answer_sealed=answer, until=until, changed=now
         )
         detail = {"name": route.name, "reason": verdict.reason, "values": dict(verdict.values)}
+        standing = {route_changes.ITSELF: verdict.early, route_changes.FINAL: until is None}
         kind: EventKind = "route.dead" if state == "dead" else "route.throttled"
-        record(kind, route.organization, now=now, by=by, about=route_id, detail=detail)
+        record(kind, route.organization, now=now, by=by, about=route_id, detail={**detail, **standing})
 
 
 def wake_due(now: datetime) -> int:
