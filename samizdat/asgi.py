@@ -34,10 +34,18 @@ class Scope(TypedDict, total=False):
     server: tuple[str, int | None] | None
 
 
+class Heard(TypedDict, total=False):
+    """A piece of a request's body, or that its browser is gone."""
+
+    type: str
+    body: bytes
+    more_body: bool
+
+
 Wsgi = Callable[..., Iterable[bytes]]
 Pairs = list[tuple[bytes, bytes]]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Heard]]
+Send = Callable[[dict[str, object]], Awaitable[None]]
 
 # Requests that wait in one line for a thread. Pages take some 20 ms, so the last of them waits for seconds: better than
 # to be sent away while somebody with a few hundred connections comes back at once.

@@ -91,7 +91,7 @@ def publicdb_for_public(folder: Path) -> dict[str, object]:
     return postgresql(url, "publicdb") if url else _publicdb_file(folder, "ro", PUBLIC_INIT)
 
 
-def _publicdb_file(folder: Path, mode: str, init: str) -> dict[str, Any]:
+def _publicdb_file(folder: Path, mode: str, init: str) -> dict[str, object]:
     database = sqlite(folder / "public.sqlite3")
     return database | {"ENGINE": PUBLICDB_ENGINE, "OPTIONS": database["OPTIONS"] | {"mode": mode, "init_command": init}}
 

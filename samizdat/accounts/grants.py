@@ -37,13 +37,13 @@ COUNTED = ("routes", "domains")
 TOLD = timedelta(hours=1)
 
 
-def mac(kind: str, *parts: object) -> bytes:
+def mac(*parts: object) -> bytes:
     """Of a kind of row, and all of it that counts. Bytes count by their hash."""
-    return seal.keyed_hash(keyring.derive("grants"), json.dumps([kind, *map(_plain, parts)]))
+    return seal.keyed_hash(keyring.derive("grants"), json.dumps([*map(_plain, parts)]))
 
 
-def fits(stored_mac: bytes | memoryview, kind: str, *parts: object) -> bool:
-    return hmac.compare_digest(bytes(stored_mac), mac(kind, *parts))
+def fits(stored_mac: bytes | memoryview, *parts: object) -> bool:
+    return hmac.compare_digest(bytes(stored_mac), mac(*parts))
 
 
 def _plain(part: object) -> object:
@@ -54,17 +54,17 @@ def _plain(part: object) -> object:
     return part
 
 
-def of_membership(row: Membership) -> tuple[Any, ...]:
+def of_membership(row: Membership) -> tuple[object, ...]:
     locked = () if row.locked is None else (row.locked,)
     out = () if row.signed_out is None else ("signed out", row.signed_out)
     return "membership", bytes(row.organization.uid), row.person_id, row.role, row.since, *locked, *out
 
 
-def of_invitation(row: Invitation) -> tuple[Any, ...]:
+def of_invitation(row: Invitation) -> tuple[object, ...]:
     return "invitation", bytes(row.organization.uid), row.token_hash, row.role, row.expires
 
 
-def of_change(row: PendingChange) -> tuple[Any, ...]:
+def of_change(row: PendingChange) -> tuple[object, ...]:
     facts = (
         row.state,
         row.settled,

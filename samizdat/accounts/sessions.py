@@ -70,7 +70,7 @@ class SessionStore(SessionBase):
         if key:
             Session.objects.filter(key_hash=_hash(key)).delete()
 
-    def load(self) -> dict[str, Any]:
+    def load(self) -> dict[str, object]:
         key = self.session_key
         row = Session.objects.filter(key_hash=_hash(key), expires__gt=timezone.now()).first() if key else None
         if row is None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import cache, lru_cache
 from itertools import batched, chain
-from typing import Any
 
 from django.db import connection
 
@@ -56,7 +55,7 @@ def insert_subscriber_tags(rows: Iterable[tuple[int, int]]) -> None:
     _insert("audience_subscribertag", rows)
 
 
-def _insert(table: str, rows: Iterable[tuple[Any, ...]]) -> int:
+def _insert(table: str, rows: Iterable[tuple[object, ...]]) -> int:
     """How many rows. Those that are made one by one are best given so: PostgreSQL writes the first while the next are
     sealed.
     """

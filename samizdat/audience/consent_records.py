@@ -9,7 +9,6 @@ import hmac
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
 
 from samizdat.core import consent
 from samizdat.events.kinds import EventKind
@@ -103,12 +102,12 @@ CROWDS: dict[str, EventKind] = {
 }
 
 
-def what_in(detail: Mapping[str, Any]) -> str:
+def what_in(detail: Mapping[str, object]) -> str:
     """What many did at once, of an alarm: left where it does not say."""
     return str(detail.get("what", LEFT))
 
 
-def purpose_in(detail: Mapping[str, Any]) -> str:
+def purpose_in(detail: Mapping[str, object]) -> str:
     """What was left, of an event: letters where it does not say."""
     return str(detail.get("purpose", consent.LETTERS))
 

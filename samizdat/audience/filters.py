@@ -59,7 +59,7 @@ class Filter:
         asked = {name for name, value in asdict(self).items() if value not in (None, ())}
         return asked <= {"list", "status", "tag"}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain values, for a sealed plan."""
         days = {"since": self.since and self.since.isoformat(), "until": self.until and self.until.isoformat()}
         return {name: value for name, value in (asdict(self) | days).items() if value not in (None, ())}

@@ -246,7 +246,7 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     return edition
 
 
-def details_of(draft: Draft, proof: CompileProof, language: str) -> dict[str, Any]:
+def details_of(draft: Draft, proof: CompileProof, language: str) -> dict[str, object]:
     """What an edition keeps beside its compiled letter: the envelope, its links, those of them that are counted, and
     what it asks.
     """

@@ -80,8 +80,8 @@ def bond_of(campaign: Campaign) -> str:
 
 def _bound(content: Content) -> dict[str, object]:
     """A field without a stand-in says nothing, so a new one asks nobody again."""
-    said = {tag: text for tag, text in content.fields.items() if text}
-    return asdict(content) | {"fields": said}
+    texts = {tag: text for tag, text in content.fields.items() if text}
+    return asdict(content) | {"fields": texts}
 
 
 def _segment(campaign: Campaign) -> object:

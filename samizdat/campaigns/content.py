@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext
@@ -55,7 +55,7 @@ class ContentFinding:
     accepted: bool = False
     word: str = ""  # The word that is in no dictionary.
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         return {
             "place": self.place,
             "line": self.line,

@@ -23,7 +23,7 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch
 from samizdat.core import totals
 from samizdat.core.content.blocks.markup import answers_of
-from samizdat.core.content.blocks.schema import MAX_ANSWERS
+from samizdat.core.content.blocks.schema import MAX_ANSWERS, Node
 from samizdat.core.content.render.counted_links import location
 from samizdat.core.crypto import tokens
 from samizdat.publicdb import actions as publicdb
@@ -74,7 +74,7 @@ def question_in(draft: Draft) -> dict[str, Any] | None:
     return {"question": question_node["attrs"]["question"][:LONGEST_QUESTION], "answers": answers}
 
 
-def _nodes(node: Any) -> Iterator[Any]:
+def _nodes(node: Node) -> Iterator[Node]:
     for child in node.get("content", ()):
         yield child
         yield from _nodes(child)

@@ -6,12 +6,15 @@ which since 2024 ask all three of whoever writes to more than about 5,000 people
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from django.utils.translation import gettext as _
 
 from samizdat.core.mail import dkim
 from samizdat.options import option
+
+if TYPE_CHECKING:
+    from dns.resolver import Resolver
 
 # DNS over a slow line; after this the check says that it could not look.
 PATIENCE = 4.0
@@ -29,7 +32,7 @@ class DnsRecord:
     sentence: str
     text: str = ""
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         return {"name": self.name, "state": self.state, "sentence": self.sentence, "found": self.text}
 
 
@@ -64,7 +67,7 @@ def look_up_txt(name: str) -> list[str] | None:
     return [b"".join(row.strings).decode("utf-8", "replace") for row in answer]
 
 
-def _resolver() -> Any:
+def _resolver() -> "Resolver":
     """Errors: DNSException on a machine that names no server."""
     import dns.resolver
 

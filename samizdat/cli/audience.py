@@ -210,7 +210,7 @@ def subscribers_add(address: str, name: str, consent: str, purpose: str) -> None
     say(document, f"{len(added):,} on {name}{_APPEALS[purpose]}.")
 
 
-def _for_each(word: str, deed: Callable[[str], Any]) -> list[Any]:
+def _for_each[T](word: str, deed: Callable[[str], T]) -> list[T]:
     """Does it for one address, or for every line of standard input: for all of them, or for none."""
     if word != "-":
         return [deed(word)]

@@ -65,7 +65,7 @@ def _organizations() -> "list[Organization]":
     return [bootstrap.organization()] if settings().organization else list(Organization.objects.order_by("pk"))
 
 
-def _document(organization: "Organization", row: dict[str, Any]) -> dict[str, Any]:
+def _document(organization: "Organization", row: dict[str, Any]) -> dict[str, object]:
     times = {name: row[name].isoformat() if row[name] else None for name in ("released", "due")}
     return {"organization": organization.slug, **row, **times}
 

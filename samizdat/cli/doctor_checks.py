@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class HealthCheck:
     subject: str
     sentence: str
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         return {"state": self.state, "subject": self.subject, "sentence": self.sentence}
 
 

@@ -178,7 +178,7 @@ def first_line(file: str) -> str:
     return lines[0]
 
 
-def confirm(question: str, document: dict[str, Any] | None = None) -> None:
+def confirm(question: str, document: Mapping[str, object] | None = None) -> None:
     """Asks before something that cannot be taken back; --yes answers for the person.
 
     So does --json, unless what is asked about comes as a `document`: then only --yes does, and a script that did not

@@ -1,5 +1,6 @@
 """campaign report: the sums of a letter, none of fewer than twenty."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -68,7 +69,7 @@ def _question(question: "PollResult") -> dict[str, object]:
     return {"version": question.version, "question": question.question, "answers": answers, "total": question.total}
 
 
-def _language(group: "VersionGroup") -> dict[str, Any]:
+def _language(group: "VersionGroup") -> dict[str, object]:
     """Several that are few by themselves are one."""
     from samizdat.core.totals import is_few
 
@@ -99,7 +100,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
     return [*lines, _line(report["complaints_by_any_letter"], "reported as spam, by whatever letter")]
 
 
-def _line(entry: dict[str, Any], text: str, version: str = "") -> str:
+def _line(entry: Mapping[str, object], text: str, version: str = "") -> str:
     few = "few" if entry["few"] else ""
     number = few if entry["count"] is None else f"{entry['count']:,}"
     return f"{number:>12}  {text[:160]}{f' ({version})' if version else ''}"

@@ -3,7 +3,6 @@ while it runs, and sudo keeps it in its log. `-` in its place reads it from stan
 
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import click
 
@@ -31,7 +30,7 @@ class Private(click.ParamType[str]):
     def __init__(self, what: str, shows: Callable[[str], bool] = bool, *, lines: bool = False) -> None:
         self.what, self.shows, self.lines = what, shows, lines
 
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+    def convert(self, value: str, param: click.Parameter | None, context: click.Context | None) -> str:
         if value == "-" and not self.lines:
             return Dash(self.what)
         if value != "-" and context is not None:
@@ -49,7 +48,7 @@ def asked_for(options: dict[str, object]) -> dict[str, object]:
     return options
 
 
-def _read(value: Any) -> Any:
+def _read(value: object) -> object:
     if not isinstance(value, Dash):
         return value
     what: str = value.what  # type: ignore[attr-defined]

@@ -400,7 +400,7 @@ class ImportPlan:
             return [Problem("nothing_used", "")]
         return [problem for file in used for problem in _questions(file)]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values for a form or a sealed column. Labels are the organization's own words; no examples."""
         return {"source": self.source, "files": [_file_to_json(file) for file in self.files]}
 

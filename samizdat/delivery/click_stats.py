@@ -5,13 +5,12 @@ and no click or answer of what few people got. Every door that shows one asks he
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from samizdat import formatting
 from samizdat.audience import queries as audience
 from samizdat.campaigns import ab_test, counted_links, translations
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import totals
 from samizdat.core.ab_test import NAMES
 from samizdat.core.totals import FEWEST, Span, is_few, rounded
@@ -198,9 +197,9 @@ def heard(campaign: Campaign) -> PollCounts:
     return PollCounts(ab_test.replies_of(campaign), complaints)
 
 
-def _versions(edition: Any, places: set[int]) -> dict[int, str]:
+def _versions(edition: Edition | None, places: set[int]) -> dict[int, str]:
     """What versions of these places are called; "" where there is one."""
-    if len(places) < 2:
+    if edition is None or len(places) < 2:
         return dict.fromkeys(places, "")
     spoken = [formatting.language(code) for code in translations.frozen_in(edition.pk)]
     return {place: (spoken or NAMES)[place] for place in places}

@@ -46,7 +46,7 @@ class WorkerRow:
         """Seconds until its machine counts as lost and its window is in doubt."""
         return max(0.0, LOST - self.silent)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         return {
             "id": self.number,
             "role": self.role,

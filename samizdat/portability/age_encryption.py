@@ -39,7 +39,7 @@ def recipient(text: str) -> object:
         raise ExportRefused("bad_recipient", sentence % {"key": text[:80]}) from None
 
 
-def recipients(texts: Sequence[str]) -> list[Any]:
+def recipients(texts: Sequence[str]) -> list[object]:
     """Errors: ExportRefused, also for none or too many."""
     keys = [recipient(text) for text in texts if text.strip()]
     if not keys:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.imports import planted_addresses
+from samizdat.audience.models import Import
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of, moment_of, record
 from samizdat.events.kinds import EventKind
@@ -55,7 +55,7 @@ def raise_alarm(row: Export, where: str, *, now: datetime, by: Person | None, si
             record(TURNED_UP, row.organization, about=row.pk, by=by, now=now, detail={"where": where})
 
 
-def turned_up_in(run: Any, blinds: Iterable[bytes], now: datetime) -> list[int]:
+def turned_up_in(run: Import, blinds: Iterable[bytes], now: datetime) -> list[int]:
     """The same for all that an import met; the exports' numbers. Our own file, given again by ourselves, looks alike:
     who brought it in knows which it is."""
     rows = exports_of(run.organization, blinds) if blinds else []
@@ -64,7 +64,7 @@ def turned_up_in(run: Any, blinds: Iterable[bytes], now: datetime) -> list[int]:
     return [row.pk for row in rows]
 
 
-def raised(row: Export) -> list[tuple[datetime, str, Any]]:
+def raised(row: Export) -> list[tuple[datetime, str, Person | None]]:
     """(when, where, by whom), the newest first."""
     alarms = Event.objects.select_related("by", "organization").filter(
         organization=row.organization, kind=TURNED_UP, about=row.pk

@@ -7,7 +7,7 @@ subscription says: nobody who reads this zip knows our suppressions, and nobody 
 import csv
 import io
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -174,7 +174,7 @@ def _block(status: str, subscriber: subscribers.ExportedSubscriber, left: list[A
     return [_time(_at(mine[-1:]) or subscriber.joined)]
 
 
-def _at(records: list[Any]) -> str:
+def _at(records: Sequence[Any]) -> str:
     """The exact moment that was told, or the day."""
     return records[0][5].get(consent.AT, "") or records[0][4] if records else ""
 

@@ -227,7 +227,7 @@ def _subscriber(
     fields: list[int],
     known: frozenset[int],
     removed: frozenset[int],
-) -> list[Any]:
+) -> list[object]:
     get = held.get
     more = "" if held.keys() <= known else _more(held, known | removed)
     row = [get(seal.ADDRESS, ""), language, joined, " ".join(map(str, tags)), get(seal.NOTES, ""), more]

@@ -1,8 +1,6 @@
 """Whether an export may be made, by a MAC (accounts/grants.py): whoever writes the database without keys cannot have
 one made that waits for its approval, nor shorten its day, nor have one made again that is over."""
 
-from typing import Any
-
 from samizdat.accounts import grants
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -31,7 +29,7 @@ def is_ours(row: Export) -> bool:
     return not events.exists()
 
 
-def _facts(row: Export) -> tuple[Any, ...]:
+def _facts(row: Export) -> tuple[object, ...]:
     # A worker begins and begins anew what was asked for: to it both are the same.
     state = "asked" if row.state in _MADE else row.state
     waits = (float(row.waited_seconds),) if row.state == "held" else ()

@@ -68,7 +68,7 @@ class _UnpackProcess:
         self._process: subprocess.Popen[bytes] = processes.reader("samizdat.portability.unpack")
         self.tell(kind, [self.size, _seconds(self.size), secret])
 
-    def tell(self, kind: bytes, value: Any = None) -> None:
+    def tell(self, kind: bytes, value: object = None) -> None:
         with contextlib.suppress(BrokenPipeError):  # It is gone, which is said where its answer is missing.
             child_frames.send(self._process.stdin, kind, value)
 

@@ -161,7 +161,7 @@ def unseal(row: Import, secret: str, *, now: datetime, by: Person | None) -> Non
     row.refresh_from_db()
 
 
-def _handed_over(row: Import) -> dict[str, Any]:
+def _handed_over(row: Import) -> dict[str, object]:
     """Mailchimp's layout, or whatever else was sealed: it is looked at like any file (actions/imports.inspect). What
     changes of the import."""
     keys = keyring.keys(row.organization)
@@ -188,7 +188,7 @@ def start(row: Import, *, now: datetime, by: Person | None) -> None:
     row.refresh_from_db()
 
 
-def _with_wrapped(row: Import) -> dict[str, Any]:
+def _with_wrapped(row: Import) -> dict[str, object]:
     """The plan with the keys that come along. Nothing where it has begun: they are in, and the file may be gone."""
     keys = keyring.keys(row.organization)
     plan = open_json(keys, row.plan_sealed, "import", "plan", row.pk)

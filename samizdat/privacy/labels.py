@@ -84,7 +84,7 @@ def day(text: str) -> str:
     return formatting.shaped(date.fromisoformat(text[:10]), "day")
 
 
-def named(document: dict[str, Any]) -> dict[str, Any]:
+def named(document: dict[str, Any]) -> dict[str, object]:
     """The parts of an access file (subject_access.access_file) that consist of codes, in the language that is
     active."""
     return {

@@ -75,7 +75,7 @@ def access_file(subscriber: Subscriber, *, now: datetime, by: Person | None = No
     }
 
 
-def _chosen(subscriber: Subscriber) -> dict[str, Any]:
+def _chosen(subscriber: Subscriber) -> dict[str, object]:
     """What she chose for all of her lists, and where she asked to be written to without having said yes there yet."""
     chosen = preferences.looks_of(subscriber)
     return {

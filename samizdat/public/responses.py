@@ -58,7 +58,7 @@ def page_of(
     place: Site | None,
     language: str,
     name: str,
-    values: dict[str, Any],
+    values: dict[str, object],
     status: int = 200,
     hers: str = "",
 ) -> HttpResponse:

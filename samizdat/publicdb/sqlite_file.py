@@ -11,11 +11,11 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from django.db import connections
-from django.db.models import Field
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field, Model
 
 from samizdat.publicdb.models import (
     EditionName,
@@ -150,17 +150,7 @@ def _damaged(connection: sqlite3.Connection) -> str:
         raise
 
 
-def _columns(
-    model: type[Site]
-    | type[Form]
-    | type[Page]
-    | type[EditionName]
-    | type[LinkTarget]
-    | type[PublicPicture]
-    | type[TokenState]
-    | type[PrivatePage]
-    | type[Intake],
-) -> str:
+def _columns(model: type[Model]) -> str:
     """In brackets: what stands in quotes and is no column is taken for a text by SQLite."""
     return ", ".join(f"[{field.column}]" for field in model._meta.fields)
 
@@ -236,9 +226,9 @@ def _carry_over(aside: Path, replacement: DatabaseWrapper) -> None:
 
 
 def _carry(
-    model: type[Intake] | type[TokenState] | type[PrivatePage],
+    model: type[Model],
     old: sqlite3.Connection,
-    replacement: Any,
+    replacement: BaseDatabaseWrapper,
     known: set[bytes],
 ) -> None:
     fields = model._meta.fields
@@ -254,7 +244,7 @@ def _carry(
         cursor.execute("COMMIT")
 
 
-def _rows(model: Any, old: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+def _rows(model: type[Model], old: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
     """From both ends, up to what cannot be read."""
     for order in ("ASC", "DESC"):
         with contextlib.suppress(sqlite3.Error):

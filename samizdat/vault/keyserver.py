@@ -22,7 +22,7 @@ from samizdat.publicdb.actions import take_in
 from samizdat.publicdb.intake_limits import InboxFull, Room
 from samizdat.vault.errors import KeyRefused, VaultError
 from samizdat.vault.purposes import of_role
-from samizdat.vault.source import InstanceSource
+from samizdat.vault.source import KeySource
 
 SOCKET_NAME, SECRET_NAME = "keys.sock", "keys.secret"
 FD_VARIABLE = "SAMIZDAT_KEYS_FD"
@@ -55,7 +55,7 @@ class KeyServer:
 
     def __init__(
         self,
-        source: InstanceSource,
+        source: KeySource,
         reader_links: Callable[[], list[dict[str, object]]],
         box_key: Callable[[bytes], tuple[int, bytes]],
         has_to_send: Callable[[bytes], bool],

@@ -1,21 +1,36 @@
 """The form all others are made of."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, MutableMapping
+from datetime import date
+from typing import Any, TypedDict, Unpack
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
 from samizdat.dbclock import YEARS
+
+type FormData = Mapping[str, object] | None
+type FormFiles = MultiValueDict[str, UploadedFile[bytes]] | None
+
+
+class FormOptions(TypedDict, total=False):
+    """What a view may say of a form besides what was typed."""
+
+    auto_id: str
+    initial: MutableMapping[str, Any]
+    label_suffix: str
+    prefix: str
 
 
 class DeskForm(forms.Form):
     """Inputs carry the class of the stylesheet; errors and hints are tied by Django's aria-describedby."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
-        kwargs.setdefault("auto_id", "f-%s")
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
+        options.setdefault("label_suffix", "")
+        options.setdefault("auto_id", "f-%s")
+        super().__init__(data, files, **options)
         for field in self.fields.values():
             self.dressed(field)
 
@@ -35,7 +50,7 @@ class DayField(forms.DateField):
 
     widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
-    def validate(self, value: Any) -> None:
+    def validate(self, value: date | None) -> None:
         super().validate(value)
         if value is not None and value.year not in YEARS:
             years = {"first": str(YEARS[0]), "last": str(YEARS[-1])}

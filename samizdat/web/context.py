@@ -9,7 +9,7 @@ from django.utils.translation import get_language, get_language_bidi
 
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
-from samizdat.accounts.models import Person
+from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.queries import organizations_of
 from samizdat.delivery.models import Route
 
@@ -25,11 +25,12 @@ class Desk:
         return sealed_people.name_of(self.request.person) if self.request.person else ""
 
     @property
-    def organization(self) -> Any:
+    def organization(self) -> Organization | None:
         return getattr(self.request, "organization", None)
 
     @cached_property
     def public_url(self) -> str:
+        assert self.organization is not None
         return leading(self.organization).public_url
 
     @cached_property
@@ -89,5 +90,5 @@ class Desk:
         return Route.objects.filter(organization=self.organization, state="dead").count()
 
 
-def desk(request: HttpRequest) -> dict[str, Any]:
+def desk(request: HttpRequest) -> dict[str, object]:
     return {"desk": Desk(request)}

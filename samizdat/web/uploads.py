@@ -20,8 +20,16 @@ PIECE = 1024 * 1024  # Bytes of a sealed piece: small beside the memory of a des
 class RefusingUploadHandler(FileUploadHandler):
     """Pages that ask for no file take none: it is read past and forgotten."""
 
-    def new_file(self, *args: Any, **kwargs: Any) -> None:
-        super().new_file(*args, **kwargs)
+    def new_file(
+        self,
+        field_name: str,
+        file_name: str,
+        content_type: str,
+        content_length: int | None,
+        charset: str | None = None,
+        content_type_extra: dict[str, bytes] | None = None,
+    ) -> None:
+        super().new_file(field_name, file_name, content_type, content_length, charset, content_type_extra)
         raise StopUpload(connection_reset=False)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
@@ -40,8 +48,16 @@ class MemoryUploadHandler(FileUploadHandler):
         super().__init__(request)
         self.limit, self.too_large = limit, False
 
-    def new_file(self, *args: Any, **kwargs: Any) -> None:
-        super().new_file(*args, **kwargs)
+    def new_file(
+        self,
+        field_name: str,
+        file_name: str,
+        content_type: str,
+        content_length: int | None,
+        charset: str | None = None,
+        content_type_extra: dict[str, bytes] | None = None,
+    ) -> None:
+        super().new_file(field_name, file_name, content_type, content_length, charset, content_type_extra)
         self._held = BytesIO()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
@@ -101,8 +117,16 @@ class PieceUploadHandler(FileUploadHandler):
         self.total, self.too_large, self.refusal = 0, False, ""
         self._file, self._piece, self._waiting = -1, 0, bytearray()
 
-    def new_file(self, *args: Any, **kwargs: Any) -> None:
-        super().new_file(*args, **kwargs)
+    def new_file(
+        self,
+        field_name: str,
+        file_name: str,
+        content_type: str,
+        content_length: int | None,
+        charset: str | None = None,
+        content_type_extra: dict[str, bytes] | None = None,
+    ) -> None:
+        super().new_file(field_name, file_name, content_type, content_length, charset, content_type_extra)
         self._file += 1
         self._piece, self._waiting = 0, bytearray()
 

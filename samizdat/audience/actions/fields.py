@@ -117,7 +117,7 @@ def change_field(
     return True
 
 
-def _reads(definition: Mapping[str, Any]) -> tuple[Any, ...]:
+def _reads(definition: Mapping[str, object]) -> tuple[object, ...]:
     """What the readable number of a value depends on."""
     return definition.get("kind", "text"), definition.get("choices", {})
 
@@ -319,5 +319,5 @@ def _told(tag: str, label: str, default: str) -> dict[str, Any]:
     return {"tag": tag, "label": label.strip()[:LONGEST], "default": default.strip()[:LONGEST]}
 
 
-def _sealed(keys: OrganizationKeys, definition: Mapping[str, Any], number: int) -> bytes:
+def _sealed(keys: OrganizationKeys, definition: Mapping[str, object], number: int) -> bytes:
     return seal_json(keys, dict(definition), "field", "sealed", number)

@@ -532,7 +532,7 @@ def _keep_plan(
     _keep(row, "plan_sealed", payload)
 
 
-def _keep(row: Import, column: str, value: Any) -> None:
+def _keep(row: Import, column: str, value: object) -> None:
     blob = seal_json(keyring.keys(row.organization), value, "import", column.removesuffix("_sealed"), row.id)
     Import.objects.filter(id=row.id).update(**{column: blob})
     setattr(row, column, blob)
@@ -554,7 +554,7 @@ def _report(seen: ImportPreview) -> dict[str, Any]:
     }
 
 
-def _left_out(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+def _left_out(problems: Sequence[Problem]) -> list[dict[str, object]]:
     """What of an export is not subscribers, to be said once more beside the result."""
     return [_problem(problem) for problem in problems if left_out([problem])]
 

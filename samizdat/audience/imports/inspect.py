@@ -113,7 +113,7 @@ def insist_on_status(plan: ImportPlan) -> None:
             raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))
 
 
-def plan_from(json: Any) -> ImportPlan:
+def plan_from(json: object) -> ImportPlan:
     return ImportPlan.from_json(json)
 
 

@@ -7,7 +7,6 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import IntegrityError
 
@@ -29,7 +28,7 @@ _MERGE = [[STATUSES.index(consent.merge_status(known, new)) for new in STATUSES]
 _CLEANED_MAY = REASONS.index("suppressed:bounce")
 
 # (line, code, numbers for the sentence)
-type Rejected = tuple[int, str, dict[str, Any]]
+type Rejected = tuple[int, str, dict[str, object]]
 
 
 class ImportWriter:

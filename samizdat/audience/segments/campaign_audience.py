@@ -105,7 +105,7 @@ def _by_verdict(
 
 
 def _opened(
-    reader: MemberReader, column: str, rows: str, values: list[Any], size: int
+    reader: MemberReader, column: str, rows: str, values: Sequence[object], size: int
 ) -> Iterator[tuple[list[tuple[int, Any]], int]]:
     """Pages of (row id, column) of those of `rows` who are in a sealed segment, by rising id, and the last one seen."""
     in_it, asks = reader.decider(), reader.asks(_ID)
@@ -119,7 +119,7 @@ def _opened(
 _WITHIN = f"AND {_ID} >= %s AND {_ID} < %s AND s.id >= %s AND s.id < %s ORDER BY {_ID}"
 
 
-def _walked(reader: MemberReader, query: str, values: Sequence[Any], size: int) -> Iterator[tuple[list[Any], int]]:
+def _walked(reader: MemberReader, query: str, values: Sequence[object], size: int) -> Iterator[tuple[list[Any], int]]:
     """The rows of a query that ends with _WITHIN, by windows, and the last number of each."""
     walk = sql.SqlBuilder(reader.organization.id, 0, size)
     for window in walk:
@@ -154,7 +154,7 @@ def numbers(
             yield fresh
 
 
-def _pages(reader: MemberReader, rows: str, values: list[object], size: int) -> Iterator[list[int]]:
+def _pages(reader: MemberReader, rows: str, values: Sequence[object], size: int) -> Iterator[list[int]]:
     """Pages of `size` row ids; windows hold more or fewer."""
     held: list[int] = []
     for ids in _windows(reader, rows, values, size):
@@ -166,7 +166,7 @@ def _pages(reader: MemberReader, rows: str, values: list[object], size: int) -> 
         yield held
 
 
-def _windows(reader: MemberReader, rows: str, values: list[Any], size: int) -> Iterator[list[int]]:
+def _windows(reader: MemberReader, rows: str, values: Sequence[object], size: int) -> Iterator[list[int]]:
     if reader.sealed:
         for page, _last in _opened(reader, "u.mail_verdict", rows, values, size):
             yield [row for row, _ in page]

@@ -70,7 +70,7 @@ class MemberReader:
         asked = [sql.where(tree, self.today, id, self._columns, apart=True) for tree in self._split.asks]
         return [SqlCondition(f"CASE WHEN {condition.text} THEN 1 ELSE 0 END", condition.values) for condition in asked]
 
-    def decider(self) -> Callable[[int, bytes, tuple[Any, ...]], bool]:
+    def decider(self) -> Callable[[int, bytes, tuple[bool, ...]], bool]:
         """(row id, blob, answers to asks()) -> is she in it?"""
         assert self._keys.ring is not None
         opened = self._keys.ring.bound(*consent_records.SUBSCRIBER, self._keys.uid).open
@@ -81,7 +81,7 @@ class MemberReader:
             holds, number = segment.compares(sealed[0]), sealed[0].number
             return lambda row, blob, _answers: holds(pick(opened(blob, row & NUMBER_MASK), number))
 
-        def in_it(row: int, blob: bytes, answers: tuple[Any, ...]) -> bool:
+        def in_it(row: int, blob: bytes, answers: tuple[bool, ...]) -> bool:
             plain: list[bytes] = []
 
             def text(number: int) -> str:

@@ -21,7 +21,7 @@ from samizdat.audience.segments.errors import SegmentRefused
 from samizdat.core import segment
 
 
-def dump(organization: Organization, tree: segment.Tree) -> dict[str, Any]:
+def dump(organization: Organization, tree: segment.Tree) -> dict[str, object]:
     """The segment with the names of this house. Errors: SegmentBroken, since what is gone has no name."""
     describe.check(organization, tree)
     known = describe.Names(organization, str)

@@ -168,7 +168,7 @@ def _note(campaign: Campaign, row: ShareLink) -> str:
     return str(open_json(keyring.keys(campaign.organization), row.note_sealed, "sharelink", "note", row.pk) or "")
 
 
-def _of(row: ShareLink) -> tuple[Any, ...]:
+def _of(row: ShareLink) -> tuple[object, ...]:
     facts = row.campaign_id, row.token_hash, row.until, row.ended
     return "share link", bytes(row.campaign.organization.uid), *facts
 

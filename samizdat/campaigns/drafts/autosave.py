@@ -19,6 +19,7 @@ from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Campaign
 from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.content.blocks.merge_versions import MergedDraft, merge, merge_text
+from samizdat.core.content.blocks.schema import Node
 
 TRIES = 5  # Each time somebody else was quicker, what she saved is merged in as well.
 
@@ -72,7 +73,13 @@ def save(
 
 
 def _once(
-    current: Campaign, draft: Draft, version: int, by: Person | None, now: datetime, page: str, changes: dict[str, Any]
+    current: Campaign,
+    draft: Draft,
+    version: int,
+    by: Person | None,
+    now: datetime,
+    page: str,
+    changes: dict[str, Any],
 ) -> SaveResult:
     stored = draft_of(current)
     since = revisions.pages_since(current, version) if current.version > version else []
@@ -148,7 +155,7 @@ def _remark(name: str, hers: str) -> comments.CommentText:
     return comments.CommentText((text % {"field": _WRITTEN[name], "text": hers})[: comments.LONGEST])
 
 
-def _blocks(draft: Draft | None) -> list[Any]:
+def _blocks(draft: Draft | None) -> list[Node]:
     return list(json.loads(draft.body).get("content", ())) if draft and draft.body else []
 
 
@@ -156,7 +163,7 @@ def _body(merged: MergedDraft) -> str:
     return dumps(parse(json.dumps({"type": "doc", "content": merged.blocks})))
 
 
-def _choices(base: KeptRevision | None, current: Campaign, changes: dict[str, Any]) -> dict[str, Any]:
+def _choices(base: KeptRevision | None, current: Campaign, changes: dict[str, object]) -> dict[str, object]:
     """Without those that I left as they were: somebody else may have chosen meanwhile."""
     if base is None:
         return changes
@@ -168,7 +175,7 @@ def _differs(current: Campaign, changes: Mapping[str, object]) -> bool:
     return any(_number(value) != chosen.get(key) for key, value in changes.items())
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> object:
     return getattr(value, "pk", value)
 
 

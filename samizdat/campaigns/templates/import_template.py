@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -50,7 +49,7 @@ class TemplateReport:
     places: tuple[str, ...]
     pictures: int = 0
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         tags = [{"tag": tag, "count": count, "flaw": flaw} for tag, count, flaw in self.tags]
         payload = {"id": self.template.pk, "notes": [*self.notes], "tags": tags, "places": [*self.places]}
         return payload | {"pictures": self.pictures}
@@ -197,7 +196,7 @@ def sample_of(template: Template | None) -> str:
     return str(_stored(template).get("sample", "")) if template else ""
 
 
-def _stored(template: Template) -> Mapping[str, Any]:
+def _stored(template: Template) -> Mapping[str, object]:
     keys = keyring.keys(template.organization)
     return open_json(keys, template.sealed, "template", "source", template.pk) or {}
 

@@ -4,7 +4,6 @@ import json
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -143,7 +142,7 @@ def _wanted(
     return WrittenRegion(html, blocks), placed
 
 
-def _blocks(body: str) -> list[Any]:
+def _blocks(body: str) -> list[Node]:
     return list(json.loads(body).get("content", []))
 
 
@@ -194,7 +193,7 @@ def blocks_of(there: PlaceView) -> RegionDraft:
         return RegionDraft(_named(parsed.document), fits=True, kept=parsed.kept)
     if not there.html.strip():
         return RegionDraft(dumps(parse('{"type":"doc"}')), fits=True)
-    block = {"type": "html", "attrs": {"source": there.html}}
+    block: Node = {"type": "html", "attrs": {"source": there.html}}
     return RegionDraft(_named({"type": "doc", "content": [block]}), fits=False)
 
 

@@ -4,6 +4,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
 from samizdat.cli.demo.build import LIST, ROUTE, build, set_rate
@@ -57,13 +58,14 @@ def _live(catcher: MailCatcher) -> tuple[dict[str, object], str]:
     return {"campaigns": statuses, "subscribers": everybody, "caught": catcher.count()}, "\n\n".join(lines)
 
 
-def _one_of(letters: list[Any]) -> Any:
+def _one_of(letters: list[Any]) -> EmailMessage:
     if not letters:
         raise CommandFailed("No letter was caught.", "demo")
-    return letters[0].message()
+    message: EmailMessage = letters[0].message()
+    return message
 
 
-def _leave(message: Any) -> None:
+def _leave(message: EmailMessage) -> None:
     """What a mailbox's own unsubscribe button does (RFC 8058); looking at the page first changes nothing."""
     url = str(message["list-unsubscribe"]).split("<", 1)[1].split(">", 1)[0]
     with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - our own page on loopback

@@ -63,7 +63,7 @@ class Refusals:
     def is_believed(self, provider: str, outcome: Deferred | Refused) -> bool:
         return provider in self.believed and outcome.answer in SPEAKS_OF_ITSELF
 
-    def note(self, provider: str, outcome: Deferred | Refused, item: Any) -> RefusalGroup | None:
+    def note(self, provider: str, outcome: Deferred | Refused, item: object) -> RefusalGroup | None:
         """One more. A group: that was one too many of them, so the provider refuses us."""
         group = self._groups.setdefault((provider, like(outcome)), RefusalGroup(provider, outcome))
         group.waiting.append((item, outcome))

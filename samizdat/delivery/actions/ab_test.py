@@ -2,10 +2,8 @@
 decided, as after a first wave; who decides is the clock at its time, or a person before.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
@@ -21,6 +19,7 @@ from samizdat.delivery import clock_jumps
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.errors import WrongState
 from samizdat.delivery.models import Chunk, Retry, VariantTotal
+from samizdat.delivery.sending_row import SendingRow
 from samizdat.events.actions import record
 
 
@@ -95,10 +94,10 @@ def _decide(campaign: Campaign, place: int, now: datetime, by: Person | None = N
     return bool(mine)
 
 
-def waits_for(row: Mapping[str, Any], now: datetime) -> tuple[bool, datetime | None, bool]:
+def waits_for(row: SendingRow, now: datetime) -> tuple[bool, datetime | None, bool]:
     """(does the test hold the rest, and nothing else is left to do; until when; may the rest be opened).
 
-    row: wait_reasons.FIELDS. At its time the winner is taken from the numbers, whatever is still being tried again.
+    At its time the winner is taken from the numbers, whatever is still being tried again.
     """
     if row["test_state"] == "decided":
         return False, None, True
@@ -108,7 +107,7 @@ def waits_for(row: Mapping[str, Any], now: datetime) -> tuple[bool, datetime | N
     if ready.exclude(variant=ab_test.REST, retry=False).exists():
         return False, None, False
     by_hand = row["ab_metric"] == "hand"
-    over = not by_hand and now >= row["test_at"]
+    over = not by_hand and row["test_at"] is not None and now >= row["test_at"]
     # A winner is for good, and a clock that was set forward by mistake would take it from the first few answers.
     settled = clock_jumps.patient_until(now) if over else None
     if over and settled is None:

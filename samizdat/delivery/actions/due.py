@@ -1,8 +1,6 @@
 """What time does: schedules begin, retries come due, campaigns end. Guarded, so it may be called at any time."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 
@@ -17,6 +15,7 @@ from samizdat.delivery.actions.running import book_cancelled
 from samizdat.delivery.actions.wait_reasons import WaitReason
 from samizdat.delivery.models import Chunk, Retry
 from samizdat.delivery.queries import next_position
+from samizdat.delivery.sending_row import SendingRow
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 
@@ -123,8 +122,8 @@ def finish_if_done(campaign_id: int, now: datetime) -> bool:
     return bool(changed)
 
 
-def wait_or_go_on(row: Mapping[str, Any], hold: WaitReason | None, now: datetime) -> bool:
-    """A campaign (wait_reasons.FIELDS) waits while something holds it and goes on when nothing does. True: it may
+def wait_or_go_on(row: SendingRow, hold: WaitReason | None, now: datetime) -> bool:
+    """A campaign waits while something holds it and goes on when nothing does. True: it may
     send."""
     state, reason, until = ("waiting", hold.reason, hold.until) if hold else ("sending", "", None)
     if (row["state"], row["reason"], row["waits_until"]) == (state, reason, until) or reason == "refusals":

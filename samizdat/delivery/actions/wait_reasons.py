@@ -2,10 +2,9 @@
 its first wave, a limit that is used up. Looked at twice a second by every sender; all read the same rows and agree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.db import transaction
@@ -16,6 +15,7 @@ from samizdat.core.mail import rate
 from samizdat.delivery.actions import ab_test, rate_budgets
 from samizdat.delivery.errors import WrongPace
 from samizdat.delivery.models import Chunk, Route
+from samizdat.delivery.sending_row import SendingRow
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 
@@ -26,29 +26,6 @@ EARLY = timedelta(seconds=2)
 # A limit that is free again sooner than this is waited for without a word.
 SOON = timedelta(seconds=60)
 
-# What hold_of reads of a campaign.
-FIELDS = (
-    "id",
-    "organization_id",
-    "edition__id",
-    "edition__message_id_domain",
-    "state",
-    "reason",
-    "waits_until",
-    "quiet_hours",
-    "canary_state",
-    "canary_until",
-    "canary_hold",
-    "canary_stop",
-    "accepted",
-    "refused",
-    "test_state",
-    "ab_metric",
-    "test_at",
-    "organization__quiet_hours",
-    "organization__timezone",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class WaitReason:
@@ -58,10 +35,8 @@ class WaitReason:
     until: datetime | None = None
 
 
-def hold_of(
-    row: Mapping[str, object], no_way: str, spent: Callable[[], WaitReason | None], now: datetime
-) -> WaitReason | None:
-    """row: FIELDS of a campaign that is sending or waiting. no_way: "no_route" where none lives, "barred" where none of
+def hold_of(row: SendingRow, no_way: str, spent: Callable[[], WaitReason | None], now: datetime) -> WaitReason | None:
+    """no_way: "no_route" where none lives, "barred" where none of
     those takes letters from its domain, else "". None: it may send.
     """
     if no_way:
@@ -69,7 +44,7 @@ def hold_of(
     return quiet_of(row, now) or _wave(row, now) or _test(row, now) or spent()
 
 
-def quiet_of(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
+def quiet_of(row: SendingRow, now: datetime) -> WaitReason | None:
     """Quiet hours of the campaign, or those of its organization."""
     quiet = rate.parse_quiet(row["quiet_hours"] or row["organization__quiet_hours"])
     if quiet is None:
@@ -94,23 +69,24 @@ def read_quiet(text: str) -> str:
 # --- the first wave ---
 
 
-def _wave(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
+def _wave(row: SendingRow, now: datetime) -> WaitReason | None:
     """running -> held -> done; stopped when too many were refused; passed when a person lets the rest go."""
     state = row["canary_state"]
     if state == "running":
         return _while_it_runs(row, now)
     if state == "held":
+        assert row["canary_until"] is not None
         if now < row["canary_until"]:
             return WaitReason("wave", row["canary_until"])
         return _stop(row, now) if _refused(row, over=True) else _open_rest(row, now)
     return _open_rest(row, now) if state == "passed" else None
 
 
-def _refused(row: Mapping[str, Any], over: bool) -> bool:
+def _refused(row: SendingRow, over: bool) -> bool:
     return rate.too_many_refused(row["accepted"], row["refused"], row["canary_stop"], over)
 
 
-def _while_it_runs(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
+def _while_it_runs(row: SendingRow, now: datetime) -> WaitReason | None:
     if _refused(row, over=False):
         return _stop(row, now)
     wave = Chunk.objects.filter(edition=row["edition__id"], wave=1, state__in=(Chunk.READY, Chunk.CLAIMED))
@@ -121,28 +97,28 @@ def _while_it_runs(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
     return WaitReason("wave", until)
 
 
-def _stop(row: Mapping[str, Any], now: datetime) -> WaitReason:
+def _stop(row: SendingRow, now: datetime) -> WaitReason:
     """Paused, so that a person looks at the answers. Resumed, the rest goes."""
     paused = {"state": "paused", "reason": "refusals", "waits_until": None}
     _step(row, row["canary_state"], now, "campaign.wave_stopped", canary_state="stopped", **paused)
     return WaitReason("refusals")
 
 
-def _open_rest(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
+def _open_rest(row: SendingRow, now: datetime) -> WaitReason | None:
     """Killed in the middle it is done again: the state changes last."""
     _open_chunks(row)
     _step(row, row["canary_state"], now, "campaign.wave_passed", canary_state="done", canary_until=None)
     return None
 
 
-def _open_chunks(row: Mapping[str, Any]) -> None:
+def _open_chunks(row: SendingRow) -> None:
     """In slices, since there can be many thousands."""
     rest = Chunk.objects.filter(edition=row["edition__id"], not_before=LATER)
     while page := list(rest.values_list("pk", flat=True)[:1000]):
         Chunk.objects.filter(pk__in=page).update(not_before=None)
 
 
-def _test(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
+def _test(row: SendingRow, now: datetime) -> WaitReason | None:
     """A test of versions: the rest waits for the one that wins."""
     waits, until, decided = ab_test.waits_for(row, now) if row["test_state"] else (False, None, False)
     if decided:
@@ -153,7 +129,7 @@ def _test(row: Mapping[str, Any], now: datetime) -> WaitReason | None:
     return WaitReason("test", until) if until else WaitReason("test_hand")
 
 
-def _step(row: Mapping[str, Any], old: str, now: datetime, kind: EventKind, **new: object) -> None:
+def _step(row: SendingRow, old: str, now: datetime, kind: EventKind, **new: object) -> None:
     with transaction.atomic():
         mine = Campaign.objects.filter(pk=row["id"], canary_state=old, state__in=("sending", "waiting"))
         if mine.update(changed=now, **new):

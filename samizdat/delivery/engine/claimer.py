@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,7 @@ from samizdat.delivery.engine.results import SendResult
 from samizdat.delivery.engine.route_rejections import WatchedReplies
 from samizdat.delivery.engine.sender_context import ReplyQuestion, SenderContext
 from samizdat.delivery.models import Worker
+from samizdat.delivery.sending_row import FIELDS, SendingRow
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
@@ -380,11 +381,11 @@ class Claimer:
                 self._sender.call(lane.take_back)
 
     def _look_at_campaigns(self, now: datetime) -> None:
-        rows = Campaign.objects.filter(
+        rows: Collection[Any] = Campaign.objects.filter(
             state__in=("sending", "waiting"), organization__sending_locked=False, edition__isnull=False
-        ).values(*wait_reasons.FIELDS)
+        ).values(*FIELDS)
         self.at_work = bool(rows)
-        by_organization: dict[int, list[dict[str, Any]]] = {}
+        by_organization: dict[int, list[SendingRow]] = {}
         for row in rows:
             by_organization.setdefault(row["organization_id"], []).append(row)
         for organization in by_organization.keys() - self._lanes.keys():
@@ -394,7 +395,7 @@ class Claimer:
             self._look_at_lane(organization, lane, by_organization.get(organization, []), now)
 
     def _look_at_lane(
-        self, organization: int, lane: OrganizationQueue, campaigns: list[dict[str, Any]], now: datetime
+        self, organization: int, lane: OrganizationQueue, campaigns: list[SendingRow], now: datetime
     ) -> None:
         infos = route_infos(organization)
         if self._known_routes.get(organization) != infos:
@@ -415,7 +416,7 @@ class Claimer:
             self._domain_of[row["edition__id"]] = name
             no_way = "" if any(name not in info.barred for info in living) else "barred" if living else "no_route"
 
-            def spent(row: dict[str, Any] = row, name: str = name) -> wait_reasons.WaitReason | None:
+            def spent(row: SendingRow = row, name: str = name) -> wait_reasons.WaitReason | None:
                 domain = domains.get(name)
                 if domain is not None and domain.until is not None and not self._domain_back.get(domain.id):
                     return wait_reasons.WaitReason("warm_up", domain.until)

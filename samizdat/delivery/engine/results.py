@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from django.db import IntegrityError, transaction
 
@@ -23,6 +23,15 @@ from samizdat.vault import keyring
 
 # As `wait` of what is put off: its mailbox provider refuses us, so it waits until a person lifts that.
 HELD = -1
+
+
+class TriedRow(TypedDict):
+    """What is kept of a message that waits for another try."""
+
+    number: int
+    tries: int
+    first: datetime
+    chunk_id: int
 
 
 class SendResult(NamedTuple):
@@ -276,7 +285,7 @@ def _move_one(
     result: SendResult,
     old: State,
     old_route: int | None,
-    tried: Any,
+    tried: TriedRow | None,
     account: _Account,
     now: datetime,
     resend: bool,
@@ -307,7 +316,7 @@ def _settle_try(
     news: JournalNews,
     old: State,
     new: State,
-    tried: Any,
+    tried: TriedRow | None,
     account: _Account,
     now: datetime,
     resend: bool,

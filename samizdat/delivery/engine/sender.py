@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, connections
 
@@ -197,7 +196,7 @@ def run_campaign(
     wait_limit: float | None = None,
     stop: threading.Event | None = None,
     take_up: Callable[[datetime], object] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """`campaign send --wait`: sends if nobody else does, else watches. Killed and called again, it goes on.
 
     The status of queries.status, and why waiting ended: `ended` is finished, paused, cancelled, draft, fenced,

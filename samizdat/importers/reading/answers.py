@@ -6,7 +6,6 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from samizdat.core.imports import (
     EMPTY,
@@ -124,7 +123,7 @@ def _speaking(plan: ImportPlan) -> Iterator[ImportColumn]:
 # -- what could be said -----------------------------------------------------------------------------------------
 
 
-def table(plan: ImportPlan) -> list[dict[str, Any]]:
+def table(plan: ImportPlan) -> list[dict[str, object]]:
     """Every column and what it becomes, with every word of those that tell a status. For --dry-run and --json."""
     return [_row(file, column) for file in plan.in_order() for column in file.columns]
 

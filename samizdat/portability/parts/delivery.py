@@ -181,7 +181,7 @@ def _total(row: Mapping[str, object], of: str) -> tuple[int, int, int]:
     return place, State.CANCELLED if state in (State.PENDING, State.DEFERRED) else state, whole(row["count"])
 
 
-def _answer(row: dict[str, Any]) -> dict[str, Any]:
+def _answer(row: dict[str, Any]) -> dict[str, object]:
     text = str(row["text"])
     if len(text) > LONGEST:
         raise ValueError

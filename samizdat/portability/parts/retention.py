@@ -1,7 +1,5 @@
 """Retention rules in an export of our own format."""
 
-from typing import Any
-
 from django.db import transaction
 
 from samizdat.audience.models import List
@@ -63,5 +61,5 @@ def _rules(opened: OpenedExport) -> dict[int, retention.RetentionRules]:
     return rules
 
 
-def _days(value: Any) -> int | None:
+def _days(value: object) -> int | None:
     return None if value is None else whole(value, 100_000, 1)

@@ -66,7 +66,7 @@ def take_over(begun: Import, row: Import) -> None:
         base.take_over(begun, row)
 
 
-def places_of(row: Import) -> dict[str, Any] | None:
+def places_of(row: Import) -> dict[str, object] | None:
     """Number in the file -> number here, of lists, fields, tags and keys; None where it has not begun."""
     plan = open_json(keyring.keys(row.organization), row.plan_sealed, "import", "plan", row.pk) or {}
     places: dict[str, Any] | None = plan.get("places")

@@ -177,7 +177,11 @@ class SubscriberRestore:
         return consent_records.asking_of(known, list_id, self.now())
 
     def _move_on(
-        self, page: list[read.IncomingSubscriber], subscriptions: list[Any], records: int, suppressed: int
+        self,
+        page: list[read.IncomingSubscriber],
+        subscriptions: list[Any],
+        records: int,
+        suppressed: int,
     ) -> None:
         counts = self.row.counts
         for name, many in (("rows", len(page)), ("added", len(page)), ("consent", records), ("suppressed", suppressed)):
@@ -216,7 +220,7 @@ def _wish(wishes: list[tuple[int, int, dict[str, str]]]) -> None:
             Subscription.objects.filter(subscriber=id, list=list_id).update(**held)
 
 
-def _cut(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
+def _cut[T](rows: Iterator[T], size: int) -> Iterator[list[T]]:
     held: list[Any] = []
     for row in rows:
         held.append(row)

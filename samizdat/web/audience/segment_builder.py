@@ -8,7 +8,6 @@ are. `do` is the button: add-i (with `i-new`, what to ask about), remove-i, wrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext, pgettext_lazy
@@ -17,6 +16,7 @@ from samizdat import formatting
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.audience.actions import new_seed
+from samizdat.audience.queries.lists import FieldView
 from samizdat.audience.segments import describe
 from samizdat.audience.segments.errors import SegmentRefused
 from samizdat.campaigns import queries as campaigns
@@ -356,7 +356,7 @@ class Builder:
         self.organization, self.names = organization, names_
 
     @cached_property
-    def fields(self) -> dict[int, Any]:
+    def fields(self) -> dict[int, FieldView]:
         return {view.number: view for view in queries.fields(self.organization)}
 
     @cached_property

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import formatting
 from samizdat.audience.filters import ANY, SUPPRESSED, Filter
+from samizdat.audience.queries.lists import ListView
 from samizdat.core.consent import STATUSES, WAYS
 from samizdat.core.mail import address
 from samizdat.web import labels
@@ -58,7 +59,7 @@ class RequestedFilter:
         return "; ".join(f"{name}: {value}" for name, value in (self.names[name] for name in self.values))
 
 
-def read(asked: Mapping[str, str], lists: Iterable[Any], tags: Iterable[tuple[int, str]]) -> RequestedFilter:
+def read(asked: Mapping[str, str], lists: Iterable[ListView], tags: Iterable[tuple[int, str]]) -> RequestedFilter:
     """The filters of an address. What makes no sense there asks for nothing."""
     known: dict[str, Any] = {}
     result = RequestedFilter(Filter())
@@ -84,7 +85,7 @@ def read(asked: Mapping[str, str], lists: Iterable[Any], tags: Iterable[tuple[in
 
 
 def _offered(
-    lists: Iterable[Any], tags: Iterable[tuple[int, str]]
+    lists: Iterable[ListView], tags: Iterable[tuple[int, str]]
 ) -> dict[str, tuple[str, dict[str, tuple[Any, str]]]]:
     """Name in the address -> (label, text there -> (value of the filter, word))."""
     stopped = {ANY: (ANY, str(STOPPED[ANY]))} | {reason: (reason, str(STOPPED[reason])) for reason in SUPPRESSED}
@@ -102,7 +103,7 @@ def _offered(
     }
 
 
-def offers(lists: Iterable[Any], tags: Iterable[tuple[int, str]], asked: RequestedFilter) -> list[dict[str, Any]]:
+def offers(lists: Iterable[ListView], tags: Iterable[tuple[int, str]], asked: RequestedFilter) -> list[dict[str, Any]]:
     """The selects of the filters: name, label, and (value, word, chosen) of each choice."""
     selects = []
     for name, (label, choices) in _offered(lists, tags).items():

@@ -13,7 +13,8 @@ from samizdat.campaigns.drafts import comments
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core.content.blocks.compare import lines
-from samizdat.core.content.blocks.merge_versions import Block, numbered
+from samizdat.core.content.blocks.merge_versions import numbered
+from samizdat.core.content.blocks.schema import Node
 from samizdat.web.request import DeskRequest
 
 QUOTED = 80
@@ -46,7 +47,7 @@ def named_blocks(campaign: Campaign) -> list[tuple[str, str]]:
     return list(_named(numbered(json.loads(draft.body).get("content", ())), ""))
 
 
-def _named(blocks: Iterable[Block], within: str) -> Iterator[tuple[str, str]]:
+def _named(blocks: Iterable[Node], within: str) -> Iterator[tuple[str, str]]:
     """within: number of the column around them, like "4.2."."""
     for number, block in enumerate(blocks, 1):
         if name := (block.get("attrs") or {}).get("id"):

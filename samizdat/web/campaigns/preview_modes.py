@@ -74,7 +74,7 @@ class PreviewReader:
     everything: bool = False
 
 
-def reader_for(request: DeskRequest, asked: str, proof: Any) -> PreviewReader:
+def reader_for(request: DeskRequest, asked: str, proof: CompileProof) -> PreviewReader:
     """`asked`: "all", or the number of a reader as the desk writes it; anything else is somebody without fields.
     Errors: TooFast."""
     if asked == EVERYTHING:

@@ -14,7 +14,7 @@ from samizdat.web import charts
 MOST_BARS = 12
 
 
-def table(campaign: Campaign) -> dict[str, Any] | None:
+def table(campaign: Campaign) -> dict[str, object] | None:
     """rows and their picture; None where the letter counts nothing."""
     if not click_stats.counted(campaign):
         return None

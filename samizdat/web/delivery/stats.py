@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from samizdat.campaigns import ab_test
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.queries import CampaignRow
 from samizdat.core.totals import FEWEST
 from samizdat.delivery import click_stats
 from samizdat.delivery.click_stats import shown
@@ -37,7 +37,7 @@ def heads(names: Sequence[str] = COLUMNS) -> list[str]:
     return [named[name] for name in names]
 
 
-def heard(campaign: Campaign) -> dict[str, Any]:
+def heard(campaign: Campaign) -> dict[str, object]:
     """What readers said of a letter, as far as anybody here knows."""
     poll_counts = click_stats.heard(campaign)
     return {
@@ -85,13 +85,16 @@ def letter_rows(campaign: Campaign, report: CampaignReport) -> list[list[str]]:
     return rows
 
 
-def compared_rows(letters: list[Any], lists: dict[int, str], days: Callable[[datetime], str]) -> list[list[str]]:
+def compared_rows(
+    letters: Sequence[CampaignRow], lists: dict[int, str], days: Callable[[datetime], str]
+) -> list[list[str]]:
     """A line a letter, and after it one for each of its languages. letters: campaigns/queries.Row; days: released ->
     ISO day in the organization's zone.
     """
     rows = [[_("Number"), _("Subject"), _("List"), _("Released"), _("Language"), *heads(), _("replies")]]
     for row in letters:
         campaign, counted = row.campaign, of_letter(row.campaign)
+        assert campaign.released is not None
         facts = [str(campaign.pk), row.subject, lists.get(campaign.list_id, ""), days(campaign.released)]
         replies = ab_test.replies_of(campaign)
         cells = [shown(counted[name]) for name in COLUMNS]
@@ -102,7 +105,7 @@ def compared_rows(letters: list[Any], lists: dict[int, str], days: Callable[[dat
     return rows
 
 
-def drawings(letters: list[Any]) -> list[charts.BarChart]:
+def drawings(letters: Sequence[CampaignRow]) -> list[charts.BarChart]:
     """Two pictures: how many each letter reached and was refused, and of how many in a thousand it cost the list."""
     reached, left = [], []
     for row in letters:

@@ -1,7 +1,7 @@
 """What is to leave, and to whom it is sealed."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 from django import forms
 from django.utils.translation import gettext_lazy as lazy
@@ -10,7 +10,7 @@ from samizdat.audience.filters import Filter
 from samizdat.audience.queries.lists import ListView
 from samizdat.audience.segments.lookup import SavedSegment
 from samizdat.portability.write import ExportRequest
-from samizdat.web.base_form import DeskForm, offer
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 from samizdat.web.settings.forms.team import AddressField
 
 FORMATS = {
@@ -57,17 +57,21 @@ class ExportForm(DeskForm):
 
     def __init__(
         self,
-        *args: Any,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
         lists: Sequence[ListView],
         tags: Sequence[tuple[int, str]] = (),
         segments: Sequence[SavedSegment] = (),
         fit: Filter | None = None,
-        **kwargs: Any,
+        **options: Unpack[FormOptions],
     ) -> None:
         """`fit`: it is of those who fit filters or were ticked, and of nobody else."""
         own = "samizdat" if fit is None else "csv"
-        kwargs.setdefault("initial", {"format": own, "seal": "sealed", "keys": True, "list": 0, "tag": 0, "segment": 0})
-        super().__init__(*args, **kwargs)
+        options.setdefault(
+            "initial", {"format": own, "seal": "sealed", "keys": True, "list": 0, "tag": 0, "segment": 0}
+        )
+        super().__init__(data, files, **options)
         self._fit = fit
         if fit is not None:
             for name in ("list", "tag", "segment", "keys"):
@@ -106,8 +110,9 @@ class WhoseForm(DeskForm):
         help_text=lazy("Each export has one address of its own. We say which export this one was in."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, prefix="whose", **kwargs)
+    def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
+        options["prefix"] = "whose"
+        super().__init__(data, files, **options)
         self.fields["address"].widget.attrs["autocomplete"] = "off"
 
 

@@ -180,7 +180,7 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
     return go(request, "import", row.pk)
 
 
-def _found_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
+def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
     report, details = actions.read_report(row), actions.read_plan(row)
     counts, fields = report.get("counts") or {}, queries.fields(request.organization)
     labels = plans.labels(details["plan"]) | {entry.tag: entry.label for entry in fields}
@@ -256,7 +256,7 @@ def _found_rows(counts: dict[str, int], guessed: bool) -> list[labels.LabelRow]:
     return rows
 
 
-def _progress_facts(row: Import) -> dict[str, Any]:
+def _progress_facts(row: Import) -> dict[str, object]:
     done = row.counts.get("rows", 0)
     whole = max(row.rows_total or 0, done)
     seconds = (timezone.now() - row.started).total_seconds() if row.started else 0.0

@@ -315,7 +315,7 @@ def _has_link_key(envelope: OpenedEnvelope) -> bool:
     )
 
 
-def _open(row: Any, organization: Organization | None, now: datetime) -> OpenedEnvelope | None:
+def _open(row: Intake, organization: Organization | None, now: datetime) -> OpenedEnvelope | None:
     if organization is None:
         log.warning("The public database held something for an organization that is not here; it was thrown away.")
         return None

@@ -3,7 +3,6 @@ to, no other. And of which organizations it tells a sender keys."""
 
 import base64
 from datetime import timedelta
-from typing import Any
 
 from django.db import connections
 from django.db.models import Q
@@ -26,7 +25,7 @@ LOOKED_AT = ("confirm", "stay")
 JUST_OVER = timedelta(hours=1)
 
 
-def reader_links(source: KeySource) -> list[dict[str, Any]]:
+def reader_links(source: KeySource) -> list[dict[str, object]]:
     """[{"organization": hex uid, "number": of the link key, "keys": {purpose: base64 of given()}}]."""
     try:
         # Of one number the last counts: that of whoever signs by it, else of whoever has had it here for longest.

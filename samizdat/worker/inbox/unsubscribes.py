@@ -43,7 +43,7 @@ SLICE = 25
 # (edition, number of a reader) -> by how many the sum of its leavings moves.
 type Moved = Counter[tuple[int, int]]
 # Changes what a subscriber has on a list; whether there was anything to change.
-type Change = Callable[[Any, Any], bool]
+type Change = Callable[[Subscriber, List], bool]
 
 # An alarm: more than this share of a list within an hour, and not just somebody's two aunts.
 ALARM_SHARE = 0.02
@@ -168,7 +168,9 @@ def all_proven(envelopes: list[OpenedEnvelope], purposes: tuple[str, ...] = LEAV
     ]
 
 
-def _proven(envelope: OpenedEnvelope, editions: dict[int, object], purposes: tuple[str, ...]) -> Unsubscribe | None:
+def _proven(
+    envelope: OpenedEnvelope, editions: dict[int, Edition | None], purposes: tuple[str, ...]
+) -> Unsubscribe | None:
     """The subscriber and lists of a token; None when our keys do not prove it or she is not here any more."""
     purpose = envelope.words.get("purpose", "leave")
     if purpose not in purposes:
@@ -190,7 +192,7 @@ def _proven(envelope: OpenedEnvelope, editions: dict[int, object], purposes: tup
     return Unsubscribe(envelope, subscriber, tuple(List.objects.filter(id__in=hers)), token.edition)
 
 
-def _edition(organization: Organization, number: int, editions: dict[int, object]) -> Any:
+def _edition(organization: Organization, number: int, editions: dict[int, Edition | None]) -> Edition | None:
     """An edition with its letter and list; `editions` remembers."""
     if number not in editions:
         rows = Edition.objects.select_related("campaign__list").filter(campaign__organization=organization)
@@ -248,7 +250,7 @@ def _tell(
     what: str,
     who: Mapping[tuple[int, str], list[int]],
     now: datetime,
-    more: Mapping[str, Any] = MappingProxyType({}),
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
     """(list, purpose) -> numbers of those who did it: who they were, so that it can be undone, and the alarm."""
     group = group_of(now)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
@@ -29,11 +29,15 @@ from samizdat.delivery.engine.locks import check_sessions
 from samizdat.options import data_folder, option
 from samizdat.vault import keyring
 from samizdat.vault.keyserver import FD_VARIABLE, KeyServer, stop_listening
+from samizdat.vault.source import KeySource
 from samizdat.worker.inbox.link_keys import box_key, has_to_send, reader_links
 from samizdat.worker.processes import users as becoming
 from samizdat.worker.processes.child import PULSE_VARIABLE
 from samizdat.worker.processes.users import CannotServe, StartedProcess, StarterGone, Starters
 from samizdat.worker.processes.zygote import ForkedProcess, Zygote
+
+if TYPE_CHECKING:
+    import psycopg
 
 log = logging.getLogger("samizdat.worker")
 
@@ -163,7 +167,7 @@ def _background(senders: int | None) -> list[Child]:
 
 
 @contextlib.contextmanager
-def _the_house() -> Iterator[object]:
+def _the_house() -> Iterator[KeySource]:
     """The lock on the data folder and the opened key source."""
     folder = data_folder()
     with _private_files(), _locked(folder):
@@ -261,7 +265,7 @@ def _url(bound: socket.socket) -> str:
 # -- the public process is a stranger in the house --------------------------------------------------------------
 
 
-def _public_environment(source: object, note: Say) -> dict[str, str]:
+def _public_environment(source: KeySource, note: Say) -> dict[str, str]:
     """It may know the public database, and nothing of the main database."""
     variables = {"DJANGO_SETTINGS_MODULE": "samizdat.public.settings", "DATABASE_URL": ""}
     surroundings = processes.public_environment()
@@ -287,7 +291,7 @@ def _named_publicdb_url(house_url: str) -> str:
     return url
 
 
-def _publicdb_url(source: Any, note: Say) -> str:
+def _publicdb_url(source: KeySource, note: Say) -> str:
     """Where the public process reaches the public database: with a role of its own where we may make one that can sign
     in.
 
@@ -322,7 +326,7 @@ def _publicdb_url(source: Any, note: Say) -> str:
     return url
 
 
-def _as_role(role: str, password: str) -> object:
+def _as_role(role: str, password: str) -> "psycopg.Connection":
     """A session of it, where ours are. Errors: psycopg.Error."""
     import psycopg
 
@@ -333,7 +337,7 @@ def _as_role(role: str, password: str) -> object:
     return psycopg.connect(**wanted, connect_timeout=5)
 
 
-def _lets_in(enter: Callable[[], Any]) -> bool:
+def _lets_in(enter: "Callable[[], psycopg.Connection]") -> bool:
     """A server may ask for a certificate or the user's own name where we have a password."""
     import psycopg
 
@@ -367,7 +371,7 @@ def _keep_publicdb_open() -> None:
 class Supervisor:
     """Starts children, starts the dead again, and stops them all."""
 
-    def __init__(self, children: list[Child], source: Any, zygote: Zygote | None = None) -> None:
+    def __init__(self, children: list[Child], source: KeySource, zygote: Zygote | None = None) -> None:
         self._children, self._zygote = children, zygote
         self._bell, self._rope = os.pipe()
         for end in (self._bell, self._rope):

@@ -231,7 +231,7 @@ class PublicStarter:
             raise OSError(int(failed), os.strerror(int(failed)))
         return StartedProcess(self, int(answer.get("pid", 0)))
 
-    def ask(self, what: dict[str, Any], files: tuple[int, ...] = ()) -> dict[str, Any]:
+    def ask(self, what: dict[str, object], files: tuple[int, ...] = ()) -> dict[str, Any]:
         try:
             socket.send_fds(self._line, [json.dumps(what).encode()], files)
         except OSError as error:

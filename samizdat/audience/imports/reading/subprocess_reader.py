@@ -254,7 +254,7 @@ def _turned(rows: Sequence[Any], width: int) -> Sequence[Any]:
     return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
-def _numbered(column: Sequence[Any]) -> tuple[list[int], list[Any]]:
+def _numbered[T](column: Sequence[T]) -> tuple[list[int], list[T]]:
     """A column as places among its different cells, and these."""
     places = {cell: place for place, cell in enumerate(dict.fromkeys(column))}
     return [places[cell] for cell in column], list(places)

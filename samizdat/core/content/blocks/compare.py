@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import accumulate, takewhile
-from typing import Any, Literal
+from typing import Literal
+
+from samizdat.core.content.blocks.schema import Node
 
 # Above this many words on a side a changed passage is shown as gone and new whole: nobody reads that word by word.
 MOST_WORDS = 1_500
@@ -30,7 +32,7 @@ class ComparedWords:
     gone: int
 
 
-def lines(document: Any) -> list[str]:
+def lines(document: object) -> list[str]:
     """A line for each text block and for each attribute of an atom that says something, in reading order.
 
     Of any JSON, also of a document that another version wrote.
@@ -50,7 +52,7 @@ def _lines(node: object) -> Iterator[str]:
         yield from _lines(child)
 
 
-def _run(node: Any) -> str:
+def _run(node: Node) -> str:
     links = [mark["attrs"]["href"] for mark in node.get("marks") or [] if mark.get("type") == "link"]
     text = "\n" if node.get("type") == "hardBreak" else str(node.get("text", ""))
     return text + "".join(f" <{href}>" for href in links)

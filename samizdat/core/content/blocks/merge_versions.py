@@ -8,12 +8,11 @@ without is known by what it says.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise, takewhile
-from typing import Any
 
-type Block = Mapping[str, Any]
+from samizdat.core.content.blocks.schema import Node
 
 
 def merge_text(base: str, mine: str, theirs: str) -> str | None:
@@ -46,13 +45,11 @@ def _same(first: str, second: str) -> int:
 class MergedDraft:
     """`doubled`: for each block that both changed, the ids of my version and of hers, which stands behind mine."""
 
-    blocks: list[Block]
+    blocks: list[Node]
     doubled: list[tuple[str, str]]
 
 
-def merge(
-    base: Sequence[Block], mine: Sequence[Block], theirs: Sequence[Block], new_id: Callable[[], str]
-) -> MergedDraft:
+def merge(base: Sequence[Node], mine: Sequence[Node], theirs: Sequence[Node], new_id: Callable[[], str]) -> MergedDraft:
     """All three are the blocks of a document, top level. `new_id` gives an id that no block has.
 
     Without a common beginning (`base` empty) a block that differs stands twice.
@@ -60,8 +57,8 @@ def merge(
     if any(map(id_of, mine)):  # It comes from a page, which was given the letter as `numbered` has it.
         base, mine, theirs = numbered(base), numbered(mine), numbered(theirs)
     began, ours, hers = _named(base), _named(mine), _named(theirs)
-    kept: dict[str, Block] = {}
-    behind: dict[str, Block] = {}
+    kept: dict[str, Node] = {}
+    behind: dict[str, Node] = {}
     doubled: list[tuple[str, str]] = []
     for name in [*ours, *(name for name in hers if name not in ours)]:
         block, other = _one(began.get(name), ours.get(name), hers.get(name))
@@ -78,7 +75,7 @@ def merge(
     return MergedDraft(_footer_last(blocks), doubled)
 
 
-def _one(base: Block | None, mine: Block | None, theirs: Block | None) -> tuple[Block | None, Block | None]:
+def _one(base: Node | None, mine: Node | None, theirs: Node | None) -> tuple[Node | None, Node | None]:
     """The block as it is to be, and the other version where both changed it."""
     if mine == theirs or theirs == base:
         return mine, None
@@ -111,9 +108,9 @@ def _common(names: Iterable[str], others: Iterable[str]) -> list[str]:
     return [name for name in names if name in there]
 
 
-def _named(blocks: Sequence[Block]) -> dict[str, Block]:
+def _named(blocks: Sequence[Node]) -> dict[str, Node]:
     """By id where there is one that no block before it has; else by what the block says and how often it was said."""
-    by_name: dict[str, Block] = {}
+    by_name: dict[str, Node] = {}
     counts: Counter[str] = Counter()
     for block in blocks:
         name = id_of(block)
@@ -126,7 +123,7 @@ def _named(blocks: Sequence[Block]) -> dict[str, Block]:
     return by_name
 
 
-def _joined(mine: Block, *others: Block) -> Block:
+def _joined(mine: Node, *others: Node) -> Node:
     """A letter has one footer: what the others say besides comes under mine."""
     lines = list(mine.get("content", ()))
     texts = set(map(_said, lines))
@@ -141,14 +138,14 @@ def _said(block: object) -> str:
     return json.dumps(block, sort_keys=True, ensure_ascii=False)
 
 
-def _footer_last(blocks: list[Block]) -> list[Block]:
+def _footer_last(blocks: list[Node]) -> list[Node]:
     footers = [block for block in blocks if block["type"] == "footer"]
     if not footers:
         return blocks
     return [block for block in blocks if block["type"] != "footer"] + [_joined(*footers)]
 
 
-def numbered(blocks: Sequence[Block]) -> list[Block]:
+def numbered(blocks: Sequence[Node]) -> list[Node]:
     """Each block with an id, at the top and in columns. Those that have none get the first free ones in the order of
     reading: whoever opens the same letter, as a program or a starter wrote it, finds the same ids in it.
     """
@@ -157,18 +154,18 @@ def numbered(blocks: Sequence[Block]) -> list[Block]:
     return [_numbered(block, free) for block in blocks]
 
 
-def _numbered(block: Block, free: Iterator[str]) -> Block:
+def _numbered(block: Node, free: Iterator[str]) -> Node:
     named = block if id_of(block) else with_id(block, next(free))
     if named["type"] != "columns":
         return named
-    columns = [
+    columns: list[Node] = [
         {**column, "content": [_numbered(inner, free) for inner in column.get("content", ())]}
         for column in named.get("content", ())
     ]
     return {**named, "content": columns}
 
 
-def _all(blocks: Iterable[Block]) -> Iterator[Block]:
+def _all(blocks: Iterable[Node]) -> Iterator[Node]:
     for block in blocks:
         yield block
         if block["type"] == "columns":
@@ -185,10 +182,10 @@ def numbered_body(body: str) -> str:
         return body
 
 
-def id_of(block: Block) -> str:
+def id_of(block: Node) -> str:
     """The id of a block; empty for none."""
     return str((block.get("attrs") or {}).get("id") or "")
 
 
-def with_id(block: Block, name: str) -> Block:
+def with_id(block: Node, name: str) -> Node:
     return {**block, "attrs": {**(block.get("attrs") or {}), "id": name}}

@@ -76,7 +76,7 @@ def _deepest(source: str) -> int:
     return 0
 
 
-def check(raw: Any) -> Node:
+def check(raw: object) -> Node:
     """The canonical document of what JSON held. Errors: BadDocument."""
     if not isinstance(raw, dict) or raw.get("type") != "doc":
         raise _bad("doc_no_doc")
@@ -141,7 +141,7 @@ class _Check:
         self.blocks = 0
         self.ids: set[str] = set()
 
-    def node(self, raw: Any, path: _Path, parent: str = "") -> Node:
+    def node(self, raw: object, path: _Path, parent: str = "") -> Node:
         if not isinstance(raw, dict):
             raise _bad("doc_no_block", path)
         name = raw.get("type")
@@ -211,7 +211,9 @@ class _Check:
             if nodes and nodes[-1]["type"] == "text" and nodes[-1].get("marks", []) == marks:
                 nodes[-1]["text"] += text
             else:
-                nodes.append({"type": "text", **({"marks": marks} if marks else {}), "text": text})
+                nodes.append(
+                    {"type": "text", "marks": marks, "text": text} if marks else {"type": "text", "text": text}
+                )
         return nodes
 
     def marks(self, raw: object, path: _Path) -> list[Node]:
@@ -227,10 +229,10 @@ class _Check:
             if strange := set(mark) - {"type", "attrs"}:
                 raise _bad("doc_attr", path, type=name, attr=_shown(min(strange, key=str)))
             attrs = self.attrs(mark.get("attrs"), MARKS[name], name, path)
-            marks_by_name.setdefault(name, {"type": name, **({"attrs": attrs} if attrs else {})})
+            marks_by_name.setdefault(name, {"type": name, "attrs": attrs} if attrs else {"type": name})
         return sorted(marks_by_name.values(), key=lambda mark: _MARK_ORDER.index(mark["type"]))
 
-    def with_id(self, raw: object, known: Mapping[str, Attr], name: str, path: _Path, parent: str) -> Node:
+    def with_id(self, raw: object, known: Mapping[str, Attr], name: str, path: _Path, parent: str) -> dict[str, Any]:
         """The attributes, with the id of a block first. A second block with the same id has none."""
         if name not in WITH_ID or not isinstance(raw, dict) or "id" not in raw:
             return self.attrs(raw, known, name, path)
@@ -241,20 +243,20 @@ class _Check:
             self.ids.add(attrs["id"])
         return attrs
 
-    def attrs(self, raw: Any, known: Mapping[str, Attr], name: str, path: _Path) -> Node:
+    def attrs(self, raw: object, known: Mapping[str, Attr], name: str, path: _Path) -> dict[str, Any]:
         if raw is None:
             raw = {}
         if not isinstance(raw, dict):
             raise _bad("doc_value", path, type=name, attr="attrs", value=_shown(raw))
         if strange := set(raw) - set(known):
             raise _bad("doc_attr", path, type=name, attr=_shown(min(strange, key=str)))
-        attrs: Node = {}
+        attrs: dict[str, Any] = {}
         for attr, rule in known.items():
             value = raw.get(attr)
             attrs[attr] = _default(rule) if value is None else self.value(value, rule, (name, attr, path))
         return attrs
 
-    def value(self, value: Any, rule: Attr, at: tuple[str, str, _Path]) -> Any:
+    def value(self, value: object, rule: Attr, at: tuple[str, str, _Path]) -> object:
         try:
             parsed = _READ[rule.value](value)
         except _Runs:
@@ -299,7 +301,7 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _number(value: Any) -> int:
+def _number(value: object) -> int:
     """JSON of a browser may write 2.0 nowhere; true is no number."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1_000_000:
         raise ValueError
@@ -313,7 +315,7 @@ def _width(value: object) -> int:
     return width
 
 
-def _moment(value: Any) -> str:
+def _moment(value: object) -> str:
     """A local time, as <input type=datetime-local> gives it; empty while there is none."""
     text = _text(value).strip()
     if not text:
@@ -333,13 +335,13 @@ def _answers(value: object) -> list[str]:
     return _texts(value, MAX_ANSWERS)
 
 
-def _texts(value: Any, most: int = MAX_TEXTS) -> list[str]:
+def _texts(value: object, most: int = MAX_TEXTS) -> list[str]:
     if not isinstance(value, list) or len(value) > most:
         raise ValueError
     return [_text(text) for text in value]
 
 
-def _links(value: object) -> list[Node]:
+def _links(value: object) -> list[dict[str, str]]:
     if not isinstance(value, list) or len(value) > MAX_LINKS:
         raise ValueError
     links = []
@@ -350,13 +352,13 @@ def _links(value: object) -> list[Node]:
     return links
 
 
-def _id(value: Any) -> str:
+def _id(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9]{4,20}", value):
         raise ValueError
     return value
 
 
-def _color(value: Any) -> str:
+def _color(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
         raise ValueError
     return value.lower()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Required, TypedDict
 
 VERSION = 1
 MAX_BYTES = 1_000_000  # of JSON: a long letter of 100 blocks has 60,000
@@ -14,7 +14,18 @@ MAX_TEXTS = 12  # amounts of a donation
 MAX_LINKS = 20  # of a social block
 MAX_ANSWERS = 6  # of a question
 
-type Node = dict[str, Any]
+
+class Node(TypedDict, total=False):
+    """A block, text or mark of a document, as JSON has it."""
+
+    type: Required[str]
+    attrs: dict[str, Any]
+    content: list["Node"]
+    text: str
+    marks: list["Node"]
+    tokens: list[str]  # Of edges of conditions, while a letter is rendered.
+    block: int  # Its number in the document, meanwhile.
+
 
 type Value = Literal[
     "text", "link", "source", "flag", "width", "moment", "html", "texts", "answers", "links", "number", "version", "id",

@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate, chain
-from typing import Any
+
+from samizdat.core.content.blocks.schema import Node
 
 # Of so many words the places are looked for; nobody reads so many flaws.
 MOST = 1_000
@@ -88,15 +89,15 @@ def _plain(text: str) -> str:
     return " ".join(_SIGNS.sub("", html.unescape(text)).split())
 
 
-def _blocks(body: str) -> list[Any]:
+def _blocks(body: str) -> list[Node]:
     try:
-        document = json.loads(body)
-        return [block for block in document.get("content", []) if isinstance(block, dict)]
+        blocks: list[Node] = json.loads(body).get("content", [])
+        return [block for block in blocks if isinstance(block, dict)]
     except (ValueError, AttributeError, RecursionError):
         return []
 
 
-def _texts(node: Any) -> list[str]:
+def _texts(node: object) -> list[str]:
     """Every text of a block, those of one paragraph as one."""
     if isinstance(node, str):
         return [node]

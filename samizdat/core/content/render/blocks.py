@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from samizdat.core.content.blocks.comments import marked, spots, unmarked, without_comments
@@ -196,7 +197,7 @@ class Blocks:
             else:
                 self._balance(child)
         self._whole(level)
-        for spot in spots({"content": [{**node, "content": []}]}) if node.get("attrs") else ():
+        for spot in spots({"type": "doc", "content": [{**node, "content": []}]}) if node.get("attrs") else ():
             self._whole(self.token.findall(spot.text))
 
     def _whole(self, tokens: Iterable[str]) -> None:
@@ -231,7 +232,7 @@ class Blocks:
             for child in node.get("content", ()):
                 yield from self._flaws(child, number)
 
-    def _question(self, attrs: Node, number: int) -> Iterator[ContentProblem]:
+    def _question(self, attrs: dict[str, Any], number: int) -> Iterator[ContentProblem]:
         self.questions += 1
         if self.questions > 1:
             yield ContentProblem(number, "question_second", place="block")
@@ -243,7 +244,7 @@ class Blocks:
     def _link(self, url: str, number: int) -> Iterator[ContentProblem]:
         yield from link_flaws(url, number, self.chain.token)
 
-    def _picture(self, attrs: Node, number: int) -> Iterator[ContentProblem]:
+    def _picture(self, attrs: dict[str, Any], number: int) -> Iterator[ContentProblem]:
         src = attrs["src"]
         if not src:
             yield ContentProblem(number, "picture_none", place="block")

@@ -261,7 +261,11 @@ class _BlockReader:
     def _nodes(self, children: Iterable[Child], marks: tuple[Node, ...]) -> Iterator[Node]:
         for child in children:
             if isinstance(child, TextRun):
-                yield {"type": "text", "text": child.text, **({"marks": list(marks)} if marks else {})}
+                yield (
+                    {"type": "text", "text": child.text, "marks": list(marks)}
+                    if marks
+                    else {"type": "text", "text": child.text}
+                )
             elif child.tag == "br":
                 yield {"type": "hardBreak"}
             elif child.tag in _MARKS:
@@ -271,12 +275,12 @@ class _BlockReader:
             elif child.tag == "a" and child.attrs.get("href"):
                 self._fits(child)
                 # A link has a color of its own, whatever it stands in.
-                link = {"type": "link", "attrs": {"href": child.attrs["href"]}}
+                link: Node = {"type": "link", "attrs": {"href": child.attrs["href"]}}
                 yield from self._nodes(child.children, (*_uncolored(marks), link))
             elif child.tag in ("a", "span", "font") and not set(child.attrs) - _ASIDE:
                 yield from self._nodes(child.children, marks)
             elif child.tag in ("span", "font") and (color_value := _color_of(child)):
-                color = {"type": "color", "attrs": {"color": color_value}}
+                color: Node = {"type": "color", "attrs": {"color": color_value}}
                 yield from self._nodes(child.children, (*_uncolored(marks), color))
             else:
                 raise _NoSuchBlock

@@ -37,7 +37,7 @@ class LayoutChanges:
     copies: Mapping[str, tuple[RepeatedCopy, ...]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         return {
             "texts": {key: [region.html, region.blocks] for key, region in self.texts.items()},
             "copies": {name: [[copy.id, copy.model] for copy in copies] for name, copies in self.copies.items()},

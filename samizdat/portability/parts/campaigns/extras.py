@@ -59,7 +59,7 @@ class CampaignExtrasPart:
         self.make(Campaign.objects.select_related("organization", "edition").get(pk=here), mine, places)
         return len(mine)
 
-    def _files(self, opened: OpenedExport) -> Iterator[tuple[str, dict[int, list[Any]]]]:
+    def _files(self, opened: OpenedExport) -> Iterator[tuple[str, dict[int, list[object]]]]:
         """(file, number of a letter there -> its rows), file by file. Errors: ExportRefused."""
         folder = f"{self.name}/"
         for name in sorted(opened.members(folder), key=lambda path: (len(path), path)):

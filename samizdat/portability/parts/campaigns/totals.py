@@ -1,6 +1,6 @@
 """Presses of links by days and answers to questions, as far as they may be said (core/totals)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -50,7 +50,7 @@ class _Sums(CampaignExtrasPart):
         row: dict[str, Any] = {name: whole(payload[_key(name)], SMALL) for name in self.numbers}
         return row | {"count": whole(payload["count"])} | {name: day(payload[name]) for name in self.days}
 
-    def make(self, letter: Campaign, rows: list[dict[str, Any]], places: base.Places) -> None:
+    def make(self, letter: Campaign, rows: Sequence[dict[str, object]], places: base.Places) -> None:
         edition = edition_of(letter)
         if edition is not None:
             self.table.objects.bulk_create([self.table(edition=edition, **row) for row in rows], ignore_conflicts=True)

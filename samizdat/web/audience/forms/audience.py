@@ -1,7 +1,7 @@
 """Finding, adding and erasing people; lists."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict, Unpack
 
 from django import forms
 from django.http import QueryDict
@@ -16,7 +16,7 @@ from samizdat.core.crypto.seal import FIRST_FIELD, NOTES
 from samizdat.core.unsafe_text import bare
 from samizdat.web.audience.field_types import KINDS, ValueField, lines, value_name
 from samizdat.web.audience.subscriber_filters import every_language
-from samizdat.web.base_form import DeskForm, offer
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 from samizdat.web.settings.forms.team import AddressField
 
 # What is typed to erase somebody. Not translated away: the word stands in the label, in whatever script it is.
@@ -31,8 +31,8 @@ class FindForm(DeskForm):
         help_text=lazy("Part of an address or a name finds nothing, for you as for a thief. Each look-up is recorded."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
+        super().__init__(data, files, **options)
         self.fields["address"].widget.attrs |= {"autocomplete": "off", "data-key": "/"}
 
 
@@ -64,9 +64,17 @@ class AddForm(DeskForm):
         label=lazy("Tags"), required=False, max_length=400, help_text=lazy("Separate several with commas.")
     )
 
-    def __init__(self, *args: Any, lists: Sequence[ListView], fields: Sequence[FieldView], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        lists: Sequence[ListView],
+        fields: Sequence[FieldView],
+        **options: Unpack[FormOptions],
+    ) -> None:
         self._merge_fields = list(fields)
-        super().__init__(*args, **kwargs)
+        super().__init__(data, files, **options)
         self.fields["address"].widget.attrs["autocomplete"] = "off"
         offer(self, "list", [(view.id, view.name) for view in lists])
         for view in self._merge_fields:
@@ -105,9 +113,17 @@ class EditForm(DeskForm):
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
-    def __init__(self, *args: Any, fields: Sequence[FieldView], seen: Mapping[int, str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        fields: Sequence[FieldView],
+        seen: Mapping[int, str],
+        **options: Unpack[FormOptions],
+    ) -> None:
         """`seen`: what stands now, by number."""
-        super().__init__(*args, **kwargs)
+        super().__init__(data, files, **options)
         self._names = {LANGUAGE: "language", NOTES: "notes"}
         self._take_signs_out()
         self.fields["language"].widget.attrs["autocomplete"] = "off"
@@ -123,7 +139,7 @@ class EditForm(DeskForm):
         self._was = {number: self._before(number, seen) for number in self._names}
 
     @staticmethod
-    def is_whole(data: QueryDict, fields: Iterable[Any]) -> bool:
+    def is_whole(data: QueryDict, fields: Iterable[FieldView]) -> bool:
         """Whether each value came once, with what was seen beside it: an absent one would read as an empty one."""
         names = {LANGUAGE: "language", NOTES: "notes"} | {view.number: value_name(view) for view in fields}
         here = {number: (len(data.getlist(name)), len(data.getlist(f"was{number}"))) for number, name in names.items()}
@@ -200,6 +216,15 @@ class ListForm(DeskForm):
     )
 
 
+class FieldFacts(TypedDict):
+    """What actions.add_field and change_field take."""
+
+    tag: str
+    label: str
+    default: str
+    shape: FieldShape
+
+
 class FieldForm(DeskForm):
     """A merge field."""
 
@@ -238,13 +263,13 @@ class FieldForm(DeskForm):
         ),
     )
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> FieldFacts:
         """What actions.add_field and change_field take."""
         answers = self.cleaned_data
         shape = FieldShape(
             answers["kind"] or "text", answers["required"], lines(answers["choices"]), answers["readable"]
         )
-        return {name: answers[name] for name in ("tag", "label", "default")} | {"shape": shape}
+        return FieldFacts(tag=answers["tag"], label=answers["label"], default=answers["default"], shape=shape)
 
 
 class FormForm(DeskForm):

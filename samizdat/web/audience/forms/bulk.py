@@ -1,7 +1,7 @@
 """What is done to many at once: one small form for each deed."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -11,7 +11,7 @@ from samizdat.audience.actions.bulk import ERASE as ERASING
 from samizdat.audience.actions.bulk import MOVE, REMOVE, TAG, UNTAG
 from samizdat.audience.queries.lists import ListView
 from samizdat.web.audience.forms.audience import ERASE
-from samizdat.web.base_form import DeskForm, offer
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 
 
 class BulkActionForm(DeskForm):
@@ -20,10 +20,17 @@ class BulkActionForm(DeskForm):
     deed = ""
 
     def __init__(
-        self, *args: Any, lists: Sequence[ListView] = (), tags: Sequence[tuple[int, str]] = (), **kwargs: Any
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        lists: Sequence[ListView] = (),
+        tags: Sequence[tuple[int, str]] = (),
+        **options: Unpack[FormOptions],
     ) -> None:
         # Filters of the same names go along in the same form.
-        super().__init__(*args, prefix="do", auto_id=f"f-{self.deed}-%s", **kwargs)
+        options["prefix"], options["auto_id"] = "do", f"f-{self.deed}-%s"
+        super().__init__(data, files, **options)
         for name, choices in (
             ("list", [(list_view.id, list_view.name) for list_view in lists]),
             ("to", [(list_view.id, list_view.name) for list_view in lists]),

@@ -1,6 +1,7 @@
 """Making a sign-up form."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 from django import forms
 from django.utils.translation import gettext_lazy as lazy
@@ -12,12 +13,16 @@ from samizdat.audience.actions.forms import (
     LONGEST_WORDING,
     FormFacts,
 )
+from samizdat.audience.queries.lists import FieldView, ListView
 from samizdat.labels import field_label
-from samizdat.web.base_form import DeskForm, offer
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 from samizdat.web.settings.forms.team import LANGUAGES
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
-def _many(label: Any, help_text: Any = "") -> forms.TypedMultipleChoiceField:
+
+def _many(label: "StrOrPromise", help_text: "StrOrPromise" = "") -> forms.TypedMultipleChoiceField:
     return forms.TypedMultipleChoiceField(
         label=label, help_text=help_text, coerce=int, required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -65,8 +70,17 @@ class SignUpFormForm(DeskForm):
         lazy("Topics to choose"), lazy("Tags that readers give themselves, here and in their settings, by their names.")
     )
 
-    def __init__(self, *args: Any, lists: Any, fields: Any, tags: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        lists: Sequence[ListView],
+        fields: Sequence[FieldView],
+        tags: Sequence[tuple[int, str]],
+        **options: Unpack[FormOptions],
+    ) -> None:
+        super().__init__(data, files, **options)
         labels = [(view.number, field_label(view.tag, view.label)) for view in fields]
         offer(self, "lists", [(view.id, view.name) for view in lists])
         offer(self, "asked", labels)
@@ -74,7 +88,7 @@ class SignUpFormForm(DeskForm):
         offer(self, "topics", list(tags))
 
     @property
-    def groups(self) -> list[Any]:
+    def groups(self) -> list[forms.BoundField]:
         """The boxes to tick, group by group."""
         return [self[name] for name in ("lists", "asked", "required", "topics")]
 

@@ -46,7 +46,7 @@ def filter_of(data: QueryDict, asked: subscriber_filters.RequestedFilter, number
     return Filter(numbers=tuple(numbers) or (0,)) if data.get("whom") == "ticked" else asked.filter
 
 
-def _facts(request: DeskRequest, data: QueryDict, **forms: Any) -> dict[str, Any]:
+def _facts(request: DeskRequest, data: QueryDict, **forms: Any) -> dict[str, object]:
     asked, numbers = whom_of(request, data)
     ticked = data.get("whom") == "ticked"
     lists, tags = queries.lists(request.organization), queries.tags(request.organization)

@@ -76,7 +76,7 @@ def _builder(request: DeskRequest, row: Segment | None) -> HttpResponse:
     except segment_builder.BrokenForm:
         messages.error(request, _("These conditions did not arrive as they were. Open the segment anew."))
         return go(request, "segments")
-    initial = {"name": known.name, "version": known.version} if known else {"version": 0}
+    initial: dict[str, object] = {"name": known.name, "version": known.version} if known else {"version": 0}
     form = SegmentForm(request.POST if button == "save" else None, initial=initial | _typed(request))
     segment_builder.press(root, button, request.POST)
     segment_match = _found(request, root)

@@ -1,7 +1,5 @@
 """Sign-up forms at the desk: made, changed, taken away, and copied into another site."""
 
-from collections.abc import Mapping
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -93,11 +91,12 @@ def _found(request: DeskRequest, form_id: int) -> SignUpForm:
     return sign_up_form
 
 
-def _form(request: DeskRequest, initial: Mapping[str, object]) -> SignUpFormForm:
+def _form(request: DeskRequest, initial: dict[str, object]) -> SignUpFormForm:
     organization = request.organization
-    offered = {
-        "lists": queries.lists(organization),
-        "fields": queries.fields(organization),
-        "tags": queries.tags(organization)[:200],
-    }
-    return SignUpFormForm(request.POST or None, initial=initial, **offered)
+    return SignUpFormForm(
+        request.POST or None,
+        initial=initial,
+        lists=queries.lists(organization),
+        fields=queries.fields(organization),
+        tags=queries.tags(organization)[:200],
+    )

@@ -56,7 +56,7 @@ def subscribers(request: DeskRequest) -> HttpResponse:
     return render(request, "web/audience/subscribers.html", facts, status=422 if form.errors else 200)
 
 
-def _chosen(request: DeskRequest) -> dict[str, Any]:
+def _chosen(request: DeskRequest) -> dict[str, object]:
     """The part of the audience that the filters ask for, and what else can be asked for."""
     organization = request.organization
     lists, tags = queries.lists(organization), queries.tags(organization)

@@ -1,7 +1,5 @@
 """The stop list: addresses that are never written to, why, put there and taken off by hand or from a file."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -43,7 +41,7 @@ def _reasons(request: DeskRequest, address: str) -> dict[str, object]:
     return {"address": address, "reasons": [(reason, reason in GIVEN) for reason in reasons]}
 
 
-def _page(request: DeskRequest, look: StopLookForm, result: Any, add: SuppressForm, lift: LiftForm) -> HttpResponse:
+def _page(request: DeskRequest, look: StopLookForm, result: object, add: SuppressForm, lift: LiftForm) -> HttpResponse:
     organization = request.organization
     reason = request.GET.get("reason", "") if request.GET.get("reason", "") in STOPPED else ""
     before = request.GET.get("before", "")

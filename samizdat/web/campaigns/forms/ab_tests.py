@@ -1,7 +1,7 @@
 """A test of versions: what is different in each, who gets them, and how one wins."""
 
 from datetime import datetime
-from typing import Any
+from typing import Unpack
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.campaigns.ab_test import VersionChange
+from samizdat.campaigns.queries import CampaignRow
 from samizdat.core import ab_test
 from samizdat.dbclock import in_zone
-from samizdat.web.base_form import DayField, DeskForm, offer
+from samizdat.web.base_form import DayField, DeskForm, FormData, FormFiles, FormOptions, offer
 from samizdat.web.campaigns.forms.envelope import EnvelopeForm
 
 WAYS = {
@@ -34,8 +35,15 @@ class ChangeForm(EnvelopeForm):
         help_text=lazy("Of another draft: copy this letter, change the copy, and choose it here."),
     )
 
-    def __init__(self, *args: Any, drafts: list[Any], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        drafts: list[CampaignRow],
+        **options: Unpack[FormOptions],
+    ) -> None:
+        super().__init__(data, files, **options)
         self._drafts = {row.campaign.pk: row.campaign for row in drafts}
         titles = [
             (row.campaign.pk, f"{row.subject[:60] or _('without a subject')} ({row.campaign.pk})") for row in drafts
@@ -61,9 +69,17 @@ class TestPlanForm(DeskForm):
     day = DayField(label=lazy("The rest goes on"))
     time = forms.TimeField(label=lazy("At"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
 
-    def __init__(self, *args: Any, ways: tuple[str, ...], links: tuple[str, ...] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        ways: tuple[str, ...],
+        links: tuple[str, ...] = (),
+        **options: Unpack[FormOptions],
+    ) -> None:
         """links: the counted ones of the letter, one of which may decide."""
-        super().__init__(*args, **kwargs)
+        super().__init__(data, files, **options)
         offer(self, "way", [(way, WAYS[way]) for way in ways])
         if "clicks" in ways:
             offer(self, "link", [("", _("all links together")), *((url, url[:80]) for url in links)])

@@ -1,14 +1,14 @@
 """How letters look."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Unpack
 
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.campaigns.brand import COLORS, LONGEST_WORDS, WIDEST_LOGO, BrandSettings
-from samizdat.web.base_form import DeskForm, offer
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 
 FONTS = [
     ("georgia", "Georgia"),
@@ -50,8 +50,15 @@ class BrandForm(DeskForm):
         help_text=lazy("It stands above the amounts of every donation block. Empty: our words."),
     )
 
-    def __init__(self, *args: Any, pictures: list[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        pictures: list[tuple[str, str]],
+        **options: Unpack[FormOptions],
+    ) -> None:
+        super().__init__(data, files, **options)
         offer(self, "logo", [("", _("no logo")), *pictures])
 
     def brand(self) -> BrandSettings:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -19,7 +19,7 @@ from samizdat.delivery.actions.releasing import LONGEST_HOLD, ReleaseWave
 from samizdat.delivery.actions.wait_reasons import read_quiet
 from samizdat.delivery.errors import WrongPace
 from samizdat.web.audience.subscriber_filters import every_language
-from samizdat.web.base_form import DayField, DeskForm, offer
+from samizdat.web.base_form import DayField, DeskForm, FormData, FormFiles, FormOptions, offer
 from samizdat.web.campaigns.forms.envelope import EnvelopeForm, loose_address
 from samizdat.web.settings.forms.team import AddressField
 from samizdat.web.templatetags.desk import count
@@ -43,8 +43,15 @@ class BeginForm(DeskForm):
     begin = forms.CharField(required=False, max_length=40)
     format = forms.ChoiceField(choices=FORMATS, required=False)
 
-    def __init__(self, *args: Any, lists: Sequence[ListView], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        lists: Sequence[ListView],
+        **options: Unpack[FormOptions],
+    ) -> None:
+        super().__init__(data, files, **options)
         self._lists = [list_view.id for list_view in lists]
         offer(self, "list", [(list_view.id, list_view.name) for list_view in lists])
         offer(self, "language", every_language(self.initial["language"]))
@@ -113,7 +120,9 @@ class ComposeForm(EnvelopeForm):
 
     def __init__(
         self,
-        *args: Any,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
         lists: Sequence[ListView],
         tags: Sequence[tuple[int, str]],
         segments: Sequence[tuple[int, str]],
@@ -121,12 +130,12 @@ class ComposeForm(EnvelopeForm):
         is_version: bool = False,
         is_again: bool = False,
         is_to_few: bool = False,
-        **kwargs: Any,
+        **options: Unpack[FormOptions],
     ) -> None:
         """is_version: in another language, whose sender and audience are those of its letter. is_again: to those whom
         another letter did not reach, and to nobody else. is_to_few: to a tag, a segment or those.
         """
-        super().__init__(*args, **kwargs)
+        super().__init__(data, files, **options)
         self.is_version, self.is_again = is_version, is_again
         self.gone: list[str] = []
         self.fields["subject"].help_text = _("Phones show about 45 characters.")
@@ -242,15 +251,17 @@ class ReleaseForm(DeskForm):
 
     def __init__(
         self,
-        *args: Any,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
         people: int,
         zone: ZoneInfo,
         now: datetime,
         people_at: Callable[[datetime], int] | None = None,
-        **kwargs: Any,
+        **options: Unpack[FormOptions],
     ) -> None:
         """people: who would get it now; people_at: who would at another time."""
-        super().__init__(*args, **kwargs)
+        super().__init__(data, files, **options)
         self._people, self._zone, self._now, self._people_at = people, zone, now, people_at
         if not self.asks_number:
             del self.fields["number"]

@@ -1,6 +1,6 @@
 """Pictures: what they show, how they are cut."""
 
-from typing import Any
+from typing import Unpack
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -9,7 +9,7 @@ from django.utils.translation import pgettext_lazy
 
 from samizdat.campaigns.media.image_processing import NARROWEST, WIDEST, Box, CropBox, box_of
 from samizdat.campaigns.media.library import LONGEST_ALT, LONGEST_NAME
-from samizdat.web.base_form import DeskForm, offer
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 
 SHAPES = {
     "whole": lazy("The whole picture"),
@@ -86,8 +86,10 @@ class CutForm(DeskForm):
     )
     quality = forms.TypedChoiceField(label=lazy("Quality of JPEG and WebP"), coerce=int, initial=85)
 
-    def __init__(self, *args: Any, size: tuple[int, int], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: FormData = None, files: FormFiles = None, *, size: tuple[int, int], **options: Unpack[FormOptions]
+    ) -> None:
+        super().__init__(data, files, **options)
         self.size = size
         offer(self, "shape", SHAPES.items())
         offer(self, "focus", FOCUSES.items())

@@ -62,8 +62,10 @@ def calendar(request: DeskRequest) -> HttpResponse:
         for day in week
     }
     for row, names in with_names(request.organization, rows):
+        assert row.campaign.not_before is not None
         days[row.campaign.not_before.astimezone(zone).date()].letters.append((row, names))
     for row, names in with_names(request.organization, drafts):
+        assert row.campaign.planned is not None
         days[row.campaign.planned].drafts.append((row, names))
     facts = {
         "month": date_format(first, "F Y"),

@@ -19,6 +19,7 @@ from samizdat.campaigns.drafts import copy as copying
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, NoSuchCampaign
 from samizdat.campaigns.models import STATES, Campaign, Folder
+from samizdat.campaigns.queries import CampaignRow
 from samizdat.campaigns.templates import starter_templates
 from samizdat.web import params
 from samizdat.web.campaigns.forms.campaigns import EMPTY, FORMATS, BeginForm
@@ -103,9 +104,13 @@ def _shelves(shelf: dict[int, folders.FolderView], asked: dict[str, Any]) -> lis
     return [(name, _query(asked, folder=number), number == asked["folder"]) for number, name in every]
 
 
+def _shelf_name(shelf: Mapping[int, folders.FolderView], folder: int | None) -> str:
+    return shelf[folder].name if folder is not None and folder in shelf else ""
+
+
 def with_names(
-    organization: Organization, rows: list[Any], shelf: Mapping[int, folders.FolderView] | None = None
-) -> list[tuple[Any, dict[str, str]]]:
+    organization: Organization, rows: list[CampaignRow], shelf: Mapping[int, folders.FolderView] | None = None
+) -> list[tuple[CampaignRow, dict[str, str]]]:
     """Each row with the names of its list, of its folder, of its other languages and of who began it; opened once for
     the page, not once a row.
     """
@@ -117,10 +122,10 @@ def with_names(
         (
             row,
             {
-                "list": lists.get(row.campaign.list_id, ""),
-                "by": members.get(row.campaign.created_by_id, ""),
+                "list": lists.get(row.campaign.list_id or 0, ""),
+                "by": members.get(row.campaign.created_by_id or 0, ""),
                 "languages": ", ".join(sorted(formatting.language(code) for code in others.get(row.campaign.pk, ()))),
-                "folder": shelf[row.campaign.folder_id].name if row.campaign.folder_id in shelf else "",
+                "folder": _shelf_name(shelf, row.campaign.folder_id),
             },
         )
         for row in rows

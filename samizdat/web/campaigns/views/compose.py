@@ -98,7 +98,7 @@ def _segments(organization: Organization, campaign: Campaign) -> list[tuple[int,
     return offered
 
 
-def _choices(organization: Organization, form: ComposeForm) -> dict[str, Any]:
+def _choices(organization: Organization, form: ComposeForm) -> dict[str, object]:
     """The rows behind the numbers that were chosen; the form offers those of this organization alone."""
     answers = form.cleaned_data
     chosen = {name: _row(organization, name, answers[name]) for name in ROWS if name in answers}

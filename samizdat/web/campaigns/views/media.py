@@ -1,7 +1,6 @@
 """The library of pictures: finding, taking in, describing, cutting, removing, and putting one into a letter."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib import messages
 from django.core import signing
@@ -66,7 +65,7 @@ def as_list(request: DeskRequest) -> JsonResponse:
     return JsonResponse({"pictures": [_document(request, view) for view in views], "before": more})
 
 
-def _document(request: DeskRequest, view: PictureView) -> dict[str, Any]:
+def _document(request: DeskRequest, view: PictureView) -> dict[str, object]:
     """`url` is where readers find it and what a letter says; `thumb` and `shown` are the desk's own."""
     picture = view.picture
     return {
@@ -235,7 +234,7 @@ def remove_picture(request: DeskRequest, slug: str) -> HttpResponse:
 # -- bytes, for whoever is signed in --
 
 
-def _bytes(opened: Callable[[Any], tuple[bytes, str]]) -> View:
+def _bytes(opened: Callable[[Picture], tuple[bytes, str]]) -> View:
     def view(request: DeskRequest, slug: str) -> HttpResponse:
         return _answer(*opened(picture_at(request, slug)))
 

@@ -1,7 +1,5 @@
 """Seeing a letter before it goes: every view, its weight, tests to several, and a link for somebody outside."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -13,6 +11,7 @@ from django.utils.translation import ngettext
 from samizdat.accounts import queries as accounts
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
+from samizdat.audience.models import Subscriber
 from samizdat.campaigns import seed_list, translations
 from samizdat.campaigns.archive import share_links
 from samizdat.campaigns.content import proof_of
@@ -124,7 +123,7 @@ def send_tests(request: DeskRequest, campaign_id: int) -> HttpResponse:
     )
 
 
-def _whose(request: DeskRequest, addresses: list[str]) -> Any:
+def _whose(request: DeskRequest, addresses: list[str]) -> Subscriber | None:
     """The reader whose values the tests shall have; None where somebody is among the addresses who may not see them."""
     members = accounts.members(request.organization)
     may = {member.email.casefold() for member in members if member.role in WRITERS}

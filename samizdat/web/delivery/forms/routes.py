@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import quote, urlencode
 
 from django import forms
@@ -13,7 +13,7 @@ from samizdat import plugins
 from samizdat.core.mail import rate as pace
 from samizdat.delivery.actions import routes as actions
 from samizdat.delivery.queries import WayOut
-from samizdat.web.base_form import DeskForm
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
 from samizdat.web.labels import SIGNERS
 from samizdat.web.settings.forms.team import AddressField
 
@@ -44,7 +44,7 @@ def kinds() -> list[tuple[str, str]]:
 class KindField(forms.ChoiceField):
     """The kinds of servers; names of others get the way to them."""
 
-    def validate(self, value: Any) -> None:
+    def validate(self, value: str) -> None:
         if value and not self.valid_value(value):
             plug = plugins.transports().get(value)
             raise forms.ValidationError(AT_THE_TERMINAL.format(url=plug.kinds[0].example) if plug else CHOOSE)
@@ -95,12 +95,20 @@ class RouteForm(DeskForm):
         help_text=lazy("The provider: only when it says that it signs for your domain."),
     )
 
-    def __init__(self, *args: Any, way: WayOut | None = None, scheme: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        way: WayOut | None = None,
+        scheme: str = "",
+        **options: Unpack[FormOptions],
+    ) -> None:
         """`way`: the delivery.queries.WayOut of a route that is there already. `scheme`: the kind somebody chose."""
         self._way = way
         if way is not None:
-            kwargs["initial"] = _initial(way)
-        super().__init__(*args, **kwargs)
+            options["initial"] = _initial(way)
+        super().__init__(data, files, **options)
         offered = dict(kinds())
         if way is not None and way.settings.scheme not in offered:
             del self.fields["scheme"]

@@ -1,7 +1,6 @@
 """From the letter to its release: checklist, test, when, and the one red button."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
@@ -157,7 +156,7 @@ def _segment(campaign: Campaign) -> dict[str, str] | None:
     return {"name": opened.name, "sentence": sentence}
 
 
-def _look(organization: Organization, email: str) -> dict[str, Any]:
+def _look(organization: Organization, email: str) -> dict[str, object]:
     """What name servers say of the sender, and who signs for it."""
     name = domain_in(email)
     signature = dkim_keys.signature_of(organization, name)

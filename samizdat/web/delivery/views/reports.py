@@ -28,7 +28,7 @@ from samizdat.delivery.actions import resend_unreached
 from samizdat.delivery.click_stats import counted
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.monitoring import waits_for, waits_for_route
-from samizdat.delivery.queries import CampaignReport
+from samizdat.delivery.queries import BarRow, CampaignReport
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.web import charts, labels
@@ -205,7 +205,7 @@ def _resting(organization: Organization) -> list[tuple[str, str]]:
     return [(row.name, labels.route_reason(row)) for row in queries.routes(organization) if row.state == "dead"]
 
 
-def _barred(campaign: Campaign) -> list[Any]:
+def _barred(campaign: Campaign) -> list[BarRow]:
     """Routes that do not take its domain. Where none does it waits, and the reason of that says so already."""
     if campaign.reason == "barred":
         return []

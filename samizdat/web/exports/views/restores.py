@@ -62,11 +62,11 @@ def go_on(request: DeskRequest, row: Import) -> HttpResponse:
     return go(request, "import", row.pk)
 
 
-def _names(row: Any) -> str:
+def _names(row: Import) -> str:
     return ", ".join(actions.read_plan(row)["names"])
 
 
-def _found(request: DeskRequest, row: Any, form: SecretForm) -> HttpResponse:
+def _found(request: DeskRequest, row: Import, form: SecretForm) -> HttpResponse:
     report = upload.read_report(row)
     facts = {"row": row, "names": _names(row), "report": report, "form": form, "may": request.role == "admin"}
     if "counts" in report:
@@ -136,7 +136,7 @@ def _also(report: dict[str, Any]) -> list[str]:
     return [sentence % {"n": count(many)} for many, sentence in entries if many]
 
 
-def _result(row: Any) -> dict[str, object]:
+def _result(row: Import) -> dict[str, object]:
     counts, report = row.counts or {}, upload.read_report(row)
     rows = counts.get("rows", 0)
     whole = row.rows_total or rows

@@ -1,13 +1,13 @@
 """Something got out: what, since when, and what is done about it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 from django import forms
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.privacy.breach_register import KINDS
-from samizdat.web.base_form import DeskForm, offer
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 
 
 class BreachForm(DeskForm):
@@ -43,8 +43,16 @@ class BreachForm(DeskForm):
         help_text=lazy("Sealed. It goes into the drafts; write it so that others may read it."),
     )
 
-    def __init__(self, *args: Any, people: Sequence[tuple[int, str]], routes: Sequence[tuple[int, str]], **kwargs: Any):
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        data: FormData = None,
+        files: FormFiles = None,
+        *,
+        people: Sequence[tuple[int, str]],
+        routes: Sequence[tuple[int, str]],
+        **options: Unpack[FormOptions],
+    ):
+        super().__init__(data, files, **options)
         offer(self, "person", [("", "–"), *people])
         offer(self, "route", [("", "–"), *routes])
 

@@ -1,13 +1,13 @@
 """How long a list keeps things; correcting a reader; her objection."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Unpack
 
 from django import forms
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.privacy.retention_rules import DELIVERY_MONTHS, LEFT_DAYS
-from samizdat.web.base_form import DeskForm
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
 from samizdat.web.settings.forms.team import AddressField
 
 
@@ -40,8 +40,8 @@ class CorrectForm(DeskForm):
 
     address = AddressField(label=lazy("Her e-mail address"))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
+        super().__init__(data, files, **options)
         self.fields["address"].widget.attrs["autocomplete"] = "off"
 
 
@@ -54,10 +54,12 @@ class DeadlineForm(DeskForm):
         help_text=lazy("7 to 90 days from today. It stands in the letter."),
     )
 
-    def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
+    def __init__(
+        self, data: FormData = None, files: FormFiles = None, *, now: datetime, **options: Unpack[FormOptions]
+    ) -> None:
         # Three weeks: long enough for somebody on holiday.
-        kwargs.setdefault("initial", {"deadline": (now + timedelta(days=21)).date()})
-        super().__init__(*args, **kwargs)
+        options.setdefault("initial", {"deadline": (now + timedelta(days=21)).date()})
+        super().__init__(data, files, **options)
 
 
 class ObjectForm(DeskForm):

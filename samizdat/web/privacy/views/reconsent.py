@@ -78,7 +78,7 @@ def _step(request: DeskRequest, list_: List, newest: Renewal | None, form: Deadl
     return go(request, "renewal", list_.id)
 
 
-def _page(list_: List, newest: Renewal | None, form: DeadlineForm, now: datetime) -> dict[str, Any]:
+def _page(list_: List, newest: Renewal | None, form: DeadlineForm, now: datetime) -> dict[str, object]:
     page: dict[str, Any] = {"list": list_, "name": queries.name_of(list_), "renewal": newest, "form": form}
     page["state"] = newest.state if newest else "closed"
     if newest is None:

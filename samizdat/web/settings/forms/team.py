@@ -1,6 +1,6 @@
 """Signing in, setting up, inviting, settings."""
 
-from typing import Any
+from typing import Any, Unpack
 from zoneinfo import available_timezones
 
 from django import forms
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as lazy
 from samizdat.accounts.models import ROLES
 from samizdat.core.mail import address
 from samizdat.web import labels
-from samizdat.web.base_form import DeskForm
+from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions
 
 # Each language by its own name, so that whoever reads no other finds it.
 LANGUAGES = [(code, get_language_info(code)["name_local"].capitalize()) for code, _name in settings.LANGUAGES]
@@ -54,8 +54,8 @@ class SignInForm(DeskForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
+        super().__init__(data, files, **options)
         self.fields["email"].widget.attrs["autocomplete"] = "username"
 
 
@@ -145,8 +145,8 @@ class ChangePasswordForm(NewPasswordForm):
     )
     field_order = ["old", "password"]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
+        super().__init__(data, files, **options)
         self.fields["password"].label = _("New password")
 
 

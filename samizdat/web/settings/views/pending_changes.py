@@ -1,7 +1,6 @@
 """Changes that wait for another admin, or for a day: approved or stopped with one press."""
 
 from datetime import datetime
-from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -37,7 +36,7 @@ def waiting_changes(request: DeskRequest) -> HttpResponse:
     return render(request, "web/changes.html", facts)
 
 
-def _facts(request: DeskRequest, row: PendingChange, now: datetime, may: bool) -> dict[str, Any]:
+def _facts(request: DeskRequest, row: PendingChange, now: datetime, may: bool) -> dict[str, object]:
     return {
         "row": row,
         "what": pending_changes.sentence_of(row),

@@ -1,6 +1,6 @@
 """The people of an organization, its settings, and a person's own profile."""
 
-from typing import Any
+from collections.abc import Callable
 from zoneinfo import available_timezones
 
 from django.contrib import messages
@@ -134,7 +134,7 @@ def unlock_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
     return _locked(request, person_id, locking.unlock, _("%(name)s can sign in again."))
 
 
-def _locked(request: DeskRequest, person_id: int, verb: Any, done: str) -> HttpResponse:
+def _locked(request: DeskRequest, person_id: int, verb: Callable[..., None], done: str) -> HttpResponse:
     member = _member(request, person_id)
     try:
         verb(member.person, request.organization, by=request.person, now=timezone.now())
@@ -173,7 +173,7 @@ def _say(request: DeskRequest, waiting: PendingChange | None, done: str) -> None
         messages.success(request, done)
 
 
-def _settings_as_kept(organization: Organization) -> dict[str, Any]:
+def _settings_as_kept(organization: Organization) -> dict[str, object]:
     """What leads somewhere comes from its sealed copy: an admin who saves must not ask for what somebody else wrote
     into the database a moment ago."""
     shown = {name: getattr(organization, name) for name in SettingsForm.base_fields}
