@@ -1,4 +1,7 @@
-"""Django finds the tables by this, the chain what is chained, and pending changes whom they guard."""
+"""Django finds the tables by this, the chain what is chained, and pending changes whom they guard, and from what."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from django.apps import AppConfig
 
@@ -14,3 +17,10 @@ class AudienceConfig(AppConfig):
 
         chain.register("audience_consentrecord", b"C")
         pending_changes.guard_where(sql.has_subscribers)
+        pending_changes.register(_kinds)
+
+
+def _kinds() -> Mapping[str, Any]:
+    from samizdat.audience.pending_change_kinds import KINDS
+
+    return KINDS

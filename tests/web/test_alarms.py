@@ -1,6 +1,7 @@
-"""Many readers left within an hour: the numbers, and an admin's one button."""
+"""Many readers left within an hour: the numbers, and what an admin decides for all of them."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from samizdat.accounts import pending_changes
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.events.actions import record
@@ -15,6 +17,7 @@ from samizdat.events.models import Event
 from samizdat.worker.inbox import unsubscribes
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House
+from tests.web.test_exports import admin_since
 
 Desk = Callable[[str], Client]
 
@@ -59,14 +62,18 @@ def test_an_alarm_is_shown_in_numbers_that_add_up_and_names_nobody(here: House, 
     assert "bring 3 readers back" not in page
 
 
-def test_an_admin_brings_them_back_as_one(here: House, desk: Desk) -> None:
+def test_an_admin_brings_them_back_as_one_once_another_has_approved_it(here: House, desk: Desk) -> None:
     alarm = _leave(here, ["olga", "petr", "rita"], told=2)
-    client = desk("admin")
+    zoya, client = admin_since(here, "Zoya", 3), desk("admin")
     assert "bring 3 readers back" in client.get(_page(here, alarm)).content.decode()
     for _twice in range(2):
         page = client.post(_page(here, alarm), {"how": "back"}, follow=True).content.decode()
-        assert "They are being brought back" in page
-        assert "bring 3 readers back" not in page
+        assert f"3 subscribers who unsubscribed from “{queries.name_of(here.list)}” are subscribed again" in page
+        assert "waits for another admin" in page and "bring 3 readers back" not in page
+    assert not _answers().exists(), "one stolen session takes nobody's no back"
+    change = pending_changes.waiting(here.organization).get()
+    zoya.post(reverse("settle-change", args=[here.organization.slug, change.pk]), {"answer": "approve"})
+    assert "They are being brought back" in client.get(_page(here, alarm)).content.decode()
     assert [event.about for event in _answers()] == [alarm]
     unsubscribes.undo(_answers().get(), timezone.now())
     assert "3 readers are back on the list" in client.get(_page(here, alarm)).content.decode()
@@ -81,7 +88,35 @@ def test_a_leaving_that_was_meant_is_left_so(here: House, desk: Desk) -> None:
     assert "It was left so" in client.post(_page(here, alarm), {"how": "keep"}, follow=True).content.decode()
     client.post(_page(here, alarm), {"how": "back"})
     assert [event.kind for event in _answers()] == ["subscribers.left_kept"]
+    assert not pending_changes.waiting(here.organization).exists()
     assert _page(here, alarm) not in client.get(reverse("home", args=[here.organization.slug])).content.decode()
+
+
+def test_who_says_that_it_was_they_stops_an_undoing_that_waits(here: House, desk: Desk) -> None:
+    alarm, client = _leave(here, ["olga"], told=1), desk("admin")
+    client.post(_page(here, alarm), {"how": "back"})
+    assert pending_changes.waiting(here.organization).count() == 1
+    client.post(_page(here, alarm), {"how": "keep"})
+    assert not pending_changes.waiting(here.organization).exists()
+    assert [event.kind for event in _answers()] == ["subscribers.left_kept"]
+
+
+def test_after_a_week_nobody_is_brought_back_by_an_alarm(here: House, desk: Desk) -> None:
+    old, now = Event.objects.get(pk=_leave(here, ["olga"], told=1)), timezone.now()
+    Event.objects.filter(pk=old.pk).update(at=now - timedelta(days=8))
+    client = desk("admin")
+    assert "bring 1 reader back" not in client.get(_page(here, old.pk)).content.decode()
+    said = client.post(_page(here, old.pk), {"how": "back"}, follow=True).content.decode()
+    assert "An alarm can be undone for a week." in said
+    assert not _answers().exists() and not pending_changes.waiting(here.organization).exists()
+
+
+def test_many_who_came_back_are_unsubscribed_again_at_once(here: House, desk: Desk) -> None:
+    group = timezone.now().strftime("%Y-%m-%dT%H")
+    words = {"what": "returned", "groups": [group], "left": 3, "of": 9}
+    alarm = record("subscribers.left_alarm", here.organization, now=timezone.now(), about=here.list.pk, detail=words).pk
+    desk("admin").post(_page(here, alarm), {"how": "back"})
+    assert [event.kind for event in _answers()] == ["subscribers.left_undo"]
 
 
 def test_of_who_left_appeals_alone_it_does_not_say_that_nothing_is_written_to_them(here: House, desk: Desk) -> None:

@@ -2,7 +2,8 @@
 decided about it.
 
 The worker writes `subscribers.left_alarm`; an admin answers with `subscribers.left_undo` (the worker then undoes it
-and writes `subscribers.left_undone`) or with `subscribers.left_kept`. Answers name the alarm's event.
+and writes `subscribers.left_undone`) or with `subscribers.left_kept` (audience/actions/leaving_alarms.py). Answers name
+the alarm's event.
 """
 
 from dataclasses import dataclass
@@ -12,22 +13,21 @@ from typing import Any
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Organization, Person
+from samizdat.accounts import pending_changes
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
+from samizdat.audience.actions import leaving_alarms
 from samizdat.audience.actions.consent import BY_LINK
-from samizdat.audience.consent_records import CROWDS, FEWER, RETURNED, purpose_in, what_in
+from samizdat.audience.actions.leaving_alarms import ALARM, ANSWERS, UNDO
+from samizdat.audience.consent_records import FEWER, RETURNED, purpose_in, what_in
 from samizdat.audience.models import List
 from samizdat.core.consent import APPEALS
 from samizdat.events import queries as events
-from samizdat.events.actions import detail_of, record, whole_day
+from samizdat.events.actions import detail_of
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 
-ALARM: EventKind = "subscribers.left_alarm"
-UNDO: EventKind = "subscribers.left_undo"
 UNDONE: EventKind = "subscribers.left_undone"
-KEPT: EventKind = "subscribers.left_kept"
-ANSWERS = (UNDO, KEPT)
 
 # After this long nobody is asked any more on the first page: who has not minded will not.
 ASKED_FOR = timedelta(days=30)
@@ -52,6 +52,8 @@ class LeavingAlarm:
     back: int | None  # Brought back, once the worker has done it.
     span: str  # Within how long: an hour, a day or a week.
     appeals: bool  # They left appeals for money alone, and still get the letters.
+    waits: bool  # To be undone, once another admin has approved it.
+    undoable: bool
 
     @property
     def returned(self) -> bool:
@@ -114,12 +116,12 @@ def figures(what: str, appeals: bool) -> tuple[str, str, str]:
     return _("subscribed before"), left, _("still subscribed then")
 
 
-def leaving_at(organization: Organization, number: int) -> LeavingAlarm:
+def leaving_at(organization: Organization, number: int, now: datetime) -> LeavingAlarm:
     """An alarm by the number of its event. Errors: Http404."""
-    alarm = _alarm(organization, number)
-    detail = detail_of(alarm)
-    answers = Event.objects.filter(organization=organization, kind__in=ANSWERS, about=alarm.id)
-    answer = answers.select_related("by").order_by("id").first()
+    alarm = leaving_alarms.alarm_numbered(organization, number)
+    if alarm is None:
+        raise Http404
+    detail, answer = detail_of(alarm), leaving_alarms.answer_of(alarm)
     listed = audience.list_by_id(organization, alarm.about or 0)
     left = int(detail["left"])
     return LeavingAlarm(
@@ -129,40 +131,14 @@ def leaving_at(organization: Organization, number: int) -> LeavingAlarm:
         before=int(detail["of"]),
         left=left,
         usual=_usual(organization, listed, alarm.at.astimezone(UTC).date()),
-        since=max(0, _left_in(organization, alarm, detail) - left),
+        since=leaving_alarms.count(alarm) - left,
         answer=answer,
         back=_back(organization, alarm, answer),
         span=_span(detail),
         appeals=purpose_in(detail) == APPEALS,
+        waits=answer is None and pending_changes.is_waiting(organization, leaving_alarms.CHANGE, alarm.id),
+        undoable=leaving_alarms.is_undoable(alarm, now),
     )
-
-
-def answer(alarm: Event, kind: EventKind, *, now: datetime, by: Person | None) -> None:
-    """An admin's decision. The first one stands: said twice it changes nothing."""
-    if not Event.objects.filter(organization=alarm.organization, kind__in=ANSWERS, about=alarm.id).exists():
-        record(kind, alarm.organization, now=now, about=alarm.id, by=by)
-
-
-def _alarm(organization: Organization, number: int) -> Event:
-    rows = Event.objects.select_related("organization")
-    event = rows.filter(id=number, organization=organization, kind=ALARM).first()
-    if event is None:
-        raise Http404
-    return event
-
-
-def _left_in(organization: Organization, alarm: Event, alarm_details: dict[str, Any]) -> int:
-    """Everybody who did it in the hours of the alarm, as the worker would undo it."""
-    groups, purpose = set(alarm_details["groups"]), purpose_in(alarm_details)
-    begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
-    # The column tells the day alone; the groups are hours.
-    span = {"at__gte": whole_day(min(begin, alarm.at)), "at__lte": alarm.at + timedelta(hours=2)}
-    rows = Event.objects.select_related("organization").filter(
-        organization=organization, kind=CROWDS[what_in(alarm_details)], about=alarm.about, **span
-    )
-    details = [detail_of(event) for event in rows]
-    mine = (detail for detail in details if detail["group"] in groups and purpose_in(detail) == purpose)
-    return len({number for detail in mine for number in detail["numbers"]})
 
 
 def _usual(organization: Organization, listed: List, day: date) -> int:

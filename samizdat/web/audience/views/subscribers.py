@@ -1,5 +1,6 @@
 """Readers: find one, look at one, add one by hand, let one go, erase one."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -9,10 +10,11 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from samizdat import dbclock
 from samizdat.accounts import sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions, consistency, queries
-from samizdat.audience.actions import preferences
+from samizdat.audience.actions import leaving_alarms, preferences
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import NUMBER_MASK, Subscriber
 from samizdat.audience.queries.lists import FieldView, ListView
@@ -23,6 +25,7 @@ from samizdat.core.mail import misspelling
 from samizdat.core.mail.address import BadAddress, normalize
 from samizdat.delivery import queries as delivery
 from samizdat.events.actions import record
+from samizdat.events.models import Event
 from samizdat.labels import field_label
 from samizdat.privacy.labels import OFTEN
 from samizdat.privacy.retention_rules import gone_from_backups
@@ -34,6 +37,7 @@ from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings import alarms
+from samizdat.web.settings.views.pending_changes import waits
 from samizdat.web.templatetags.desk import day
 
 PAGE = 50
@@ -270,10 +274,12 @@ def erase(request: DeskRequest, number: int) -> HttpResponse:
 @door(see=EVERYONE, do=ADMINS)
 def left_at_once(request: DeskRequest, alarm_id: int) -> HttpResponse:
     """Unusually many left at once: the numbers, and an admin's decision about them as one."""
-    leaving_alarm = alarms.leaving_at(request.organization, alarm_id)
+    leaving_alarm, now = alarms.leaving_at(request.organization, alarm_id, timezone.now()), dbclock.asked()
     if request.method == "POST":
-        kind = alarms.KEPT if request.POST.get("how") == "keep" else alarms.UNDO
-        alarms.answer(leaving_alarm.alarm, kind, now=timezone.now(), by=request.person)
+        if request.POST.get("how") == "keep":
+            leaving_alarms.keep(leaving_alarm.alarm, now=now, by=request.person)
+        else:
+            _undo_leaving(request, leaving_alarm.alarm, now)
         return go(request, "left-at-once", alarm_id)
     by = sealed_people.name_of(leaving_alarm.answer.by) if leaving_alarm.answer and leaving_alarm.answer.by else ""
     before, did, rest = alarms.figures(leaving_alarm.what, leaving_alarm.appeals)
@@ -281,6 +287,16 @@ def left_at_once(request: DeskRequest, alarm_id: int) -> HttpResponse:
     facts = {"leaving": leaving_alarm, "rows": rows, "rest": rest, "by": by}
     facts["title"] = alarms.title(leaving_alarm.what, leaving_alarm.appeals, leaving_alarm.span)
     return render(request, "web/audience/left_at_once.html", facts)
+
+
+def _undo_leaving(request: DeskRequest, alarm: Event, now: datetime) -> None:
+    try:
+        change = leaving_alarms.undo(alarm, now=now, by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    else:
+        if change is not None:
+            waits(request, change)
 
 
 @door(see=EVERYONE, do=ADMINS)

@@ -1,0 +1,65 @@
+"""Changes of many subscribers that wait for an approval (accounts/pending_changes.py): what they are."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import PendingChange
+from samizdat.accounts.pending_changes import ChangeKind
+from samizdat.audience import queries
+from samizdat.audience.actions import leaving_alarms
+from samizdat.audience.consent_records import FEWER, purpose_in, what_in
+from samizdat.audience.errors import NoSuchList
+from samizdat.core.consent import APPEALS
+from samizdat.events.actions import detail_of
+from samizdat.events.models import Event
+
+
+def _alarm(row: PendingChange) -> Event:
+    alarm = leaving_alarms.alarm_numbered(row.organization, row.about or 0)
+    if alarm is None:
+        raise AccountError(_("This alarm is not here any more."))
+    return alarm
+
+
+def _say_undo(row: PendingChange, _details: dict[str, Any]) -> str:
+    alarm = _alarm(row)
+    detail, many = detail_of(alarm), leaving_alarms.count(alarm)
+    if what_in(detail) == FEWER:
+        text = ngettext(
+            "%(n)s subscriber of “%(list)s” who chose fewer emails gets as many as before",
+            "%(n)s subscribers of “%(list)s” who chose fewer emails get as many as before",
+            many,
+        )
+    elif purpose_in(detail) == APPEALS:
+        text = ngettext(
+            "%(n)s subscriber of “%(list)s” who left appeals gets them again",
+            "%(n)s subscribers of “%(list)s” who left appeals get them again",
+            many,
+        )
+    else:
+        text = ngettext(
+            "%(n)s subscriber who unsubscribed from “%(list)s” is subscribed again",
+            "%(n)s subscribers who unsubscribed from “%(list)s” are subscribed again",
+            many,
+        )
+    return text % {"n": many, "list": _list_name(row, alarm.about)}
+
+
+def _list_name(row: PendingChange, number: int | None) -> str:
+    try:
+        return queries.name_of(queries.list_by_id(row.organization, number or 0))
+    except NoSuchList:
+        return "–"
+
+
+def _do_undo(row: PendingChange, _details: dict[str, Any], now: datetime) -> None:
+    leaving_alarms.do_undo(_alarm(row), now=now, by=row.by)
+
+
+KINDS = {
+    leaving_alarms.CHANGE: ChangeKind(_say_undo, _do_undo),
+}
