@@ -21,6 +21,7 @@ from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.portability import (
     age_encryption,
+    bound_selection,
     canary,
     canary_alarms,
     permits,
@@ -108,6 +109,7 @@ def _new(
             "segment": wish.segment,
             "fit": wish.fit.to_json() if wish.fit else None,
             "reason": reason.strip()[:1000],
+            "bound": bound_selection.bind(organization, wish, now) if state == "held" else None,
             "planted": _plain(planted.person) if planted else None,
         }
         row.details_sealed = seal_json(keys, payload, "export", "details", row.pk)
@@ -151,6 +153,12 @@ def wish_of(row: Export) -> ExportRequest:
         details.get("segment"),
         fit,
     )
+
+
+def is_as_asked(row: Export, now: datetime) -> bool:
+    """Whether one that was held is of those for whom it was asked."""
+    bound = told_of(row)["bound"]
+    return bound is None or bound_selection.holds(row.organization, wish_of(row), bound, now)
 
 
 def planted_of(row: Export) -> canary.Canary | None:
@@ -213,6 +221,10 @@ def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -
     if not permits.is_ours(row) or (row.released_at or row.created) < now() - LIFETIME:
         log.error("An export was asked for by somebody who has no keys, or is over; it was not made.")
         _failed(row, "not_permitted")
+        row.refresh_from_db()
+        return row
+    if not is_as_asked(row, now()):
+        _failed(row, "changed")
         row.refresh_from_db()
         return row
     stored_file.drop(row)
@@ -296,7 +308,10 @@ def cancel(row: Export, *, now: datetime, by: Person | None) -> None:
 
 def fetch(row: Export, *, now: Clock, by: Person | None) -> Iterator[bytes]:
     """The file of a ready export, for one at a time: who breaks off may begin again. Once its last piece is on its way
-    it is dropped here. Errors: ExportRefused when it is not there any more, or somebody else is at it."""
+    it is dropped here. To a plain one another admin agreed for whoever asked, so nobody else gets it. Errors:
+    ExportRefused, also when it is not there any more, or somebody else is at it."""
+    if row.plain and by != row.by:
+        raise ExportRefused("not_yours", _("Only who asked for a plain file can download it. Ask for one yourself."))
     mine, at = secrets.token_hex(8), now()
     with transaction.atomic():
         # WHERE is the lock: of three who press at once two are told so. A process that was killed gives nothing back.

@@ -40,6 +40,10 @@ def agree(row: Export, *, now: datetime, by: Person | None) -> None:
         raise ExportRefused(
             "not_permitted", _("This export was altered in the database by other means. Ask for it anew.")
         )
+    if not actions.is_as_asked(row, now):
+        raise ExportRefused(
+            "changed", _("Who is in it has changed since it was asked for. Stop it, and have it asked for anew.")
+        )
     with transaction.atomic():
         if _begin(row, now, permits.AGREED, agreed_by=by):
             recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)
@@ -125,6 +129,9 @@ def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = N
                 pk=row.pk, state="held", waited_seconds__lte=row.waited_seconds, **pending_changes.receipts_of(row)
             )
             mine.update(waited_seconds=row.waited_seconds, mac=permits.permit(row))
+            continue
+        if not actions.is_as_asked(row, now):
+            actions.cancel(row, now=now, by=None)
             continue
         with transaction.atomic():
             if _begin(row, now, permits.WAITED, waited_seconds=row.waited_seconds):

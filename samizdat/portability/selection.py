@@ -12,6 +12,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.members import MemberReader, today_of
+from samizdat.core.segment import Tree
 
 # Rows of one look.
 SLICE = 20_000
@@ -47,8 +48,11 @@ class SelectionFilter:
 
     def reader(self, organization: Organization, now: datetime) -> MemberReader:
         """Whom the segment means now."""
-        tree = lookup.tree_of(lookup.segment_by_id(organization, self.segment or 0))
-        return MemberReader(organization, tree, today_of(organization, now))
+        return MemberReader(organization, self.tree(organization), today_of(organization, now))
+
+    def tree(self, organization: Organization) -> Tree:
+        """The segment's condition, as it is now. Errors: NoSuchSegment, SegmentBroken."""
+        return lookup.tree_of(lookup.segment_by_id(organization, self.segment or 0))
 
     def count(self, organization: Organization, now: datetime) -> int:
         """Exactly, now. Errors: NoSuchSegment, SegmentBroken."""

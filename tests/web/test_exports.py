@@ -14,10 +14,15 @@ from django.utils import timezone
 
 from samizdat.accounts import locking, pending_changes
 from samizdat.accounts.actions import add_person, give_role
+from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.models import Segment
+from samizdat.audience.segments import lookup
+from samizdat.core import segment
 from samizdat.portability import actions, approval, recipient_keys
 from samizdat.portability.models import Export
 from samizdat.portability.write import ExportRequest
+from samizdat.vault import keyring
 from tests.conftest import NOW, PASSWORD, TODAY
 from tests.web.conftest import AGE_KEY, House, make_person, signed_in
 
@@ -156,6 +161,75 @@ def test_a_plain_one_is_made_once_another_admin_agrees(here: House, vera: Client
     assert b"Who agreed" in page and b"Zoya" in page
     assert b"plain file of your subscribers was made" not in zoya.get(home).content
     assert b"plain file of your subscribers was made" in fresh.get(home).content
+
+
+def _held_segment(here: House, vera: Client, zoya: Client) -> Segment:
+    """A plain export of a segment that has one subscriber in it is asked for."""
+    tag = audience.tags_for(here.organization, ["board"])["board"]
+    audience.add_tags(here.ada, ["board"], now=NOW, by=None)
+    row = audience.add_segment(here.organization, "The board", segment.TagCondition(tag), now=NOW, by=None)
+    vera.post(at(here), PLAIN | {"format": "csv", "segment": str(row.pk)})
+    page = zoya.get(at(here, newest().pk) + "held").content.decode()
+    assert "<dt>Subscribers in it</dt><dd>1</dd>" in page and "I agree" in page
+    return row
+
+
+def _more_readers(here: House) -> list[str]:
+    people = [f"more{n}@lantern.example" for n in range(8)]
+    for address in people:
+        reader = audience.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+        audience.add_tags(reader, ["board"], now=NOW, by=None)
+    return people
+
+
+def test_whoever_agreed_to_an_export_of_the_board_did_not_agree_to_one_of_everybody(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    row = _held_segment(here, vera, zoya)
+    known, held = lookup.opened(keyring.keys(here.organization), row), at(here, newest().pk) + "held"
+    # Of as many as before, but other ones.
+    audience.change_segment(row, known.name, segment.Not(known.tree), version=known.version, now=NOW, by=None)
+    assert b"I agree" not in zoya.get(held).content
+    page = zoya.post(held, {"answer": "agree"}, follow=True).content.decode()
+    assert "has changed since it was asked for" in page and newest().state == "held"
+    zoya.post(held, {"answer": "stop"})
+    assert newest().state == "over"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_many_who_come_into_an_export_around_its_approval_are_not_in_a_file(
+    here: House, vera: Client, when: str
+) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    _held_segment(here, vera, zoya)
+    held = at(here, newest().pk) + "held"
+    if when == "before":
+        _more_readers(here)
+        zoya.post(held, {"answer": "agree"})
+        assert newest().state == "held"
+        return
+    zoya.post(held, {"answer": "agree"})
+    _more_readers(here)
+    assert actions.run(newest().pk, now=timezone.now).state == "failed"
+    assert "Ask for it anew" in vera.get(at(here, newest().pk)).content.decode()
+
+
+def test_a_list_that_grows_a_little_while_it_waits_is_exported_all_the_same(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(at(here), PLAIN | {"list": str(here.list.pk)})
+    audience.add_subscriber(here.organization, "new@lantern.example", here.list, consent="yes", now=NOW)
+    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    assert actions.run(newest().pk, now=timezone.now).state == "ready"
+
+
+def test_a_plain_file_is_downloaded_by_nobody_but_who_asked_for_it(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    vera.post(at(here), PLAIN)
+    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    actions.run(newest().pk, now=timezone.now)
+    page = at(here, newest().pk)
+    assert b"Only who asked for it can download it" in zoya.get(page).content
+    assert zoya.post(page + "fetch").status_code == 302 and newest().state == "ready"
+    assert b"".join(vera.post(page + "fetch").streaming_content) and newest().state == "fetched"  # type: ignore[attr-defined]
 
 
 def test_what_looks_ahead_of_a_person_approves_no_export(here: House, vera: Client) -> None:

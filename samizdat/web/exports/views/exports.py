@@ -191,16 +191,17 @@ def _export(request: DeskRequest, export_id: int) -> Export:
 
 
 def _held_facts(request: DeskRequest, row: Export) -> dict[str, Any]:
-    now = dbclock.asked()
+    now, details = dbclock.asked(), actions.told_of(row)
     approval.notice(row, request.person, now)
     agreeing_ones = pending_changes.others(request.organization, row.by, now)
     return {
         "row": row,
         "by": _name(row),
-        "reason": actions.told_of(row)["reason"],
+        "reason": details["reason"],
+        "people": details["bound"]["people"],
         "agree": request.person in agreeing_ones,
         "alone": approval.is_made_alone(row, now),
-        "keys": actions.told_of(row)["recipients"],
+        "keys": details["recipients"],
         "made": pending_changes.until(row, now),
         "untold": untold(row, now),
         "lapses": row.created + approval.LAPSE,
@@ -215,6 +216,7 @@ def held(request: DeskRequest, export_id: int) -> HttpResponse:
         return go(request, "export", row.pk) if request.role in KEEPERS else go(request, "home")
     if request.method != "POST":  # HEAD as well: what looks ahead of a person agrees to nothing.
         facts = _held_facts(request, row) | {"whom": _whom(request.organization, actions.wish_of(row))}
+        facts["changed"] = not actions.is_as_asked(row, timezone.now())
         return render(request, "web/exports/held.html", facts | {"format": _format(row.format)})
     if request.POST.get("answer") == "stop":
         actions.cancel(row, now=timezone.now(), by=request.person)
@@ -251,6 +253,7 @@ def _facts(request: DeskRequest, row: Export) -> dict[str, Any]:
         "sums": _counts(row),
         "per_mille": round(1000 * row.rows_done / row.rows_total) if row.rows_total else 0,
         "going": row.state in GOING,
+        "own": row.by_id == request.person.pk,
         "unseen": unseen,
         "alarms": [
             (when, WHERE[where], sealed_people.name_of(by) if by else "")
