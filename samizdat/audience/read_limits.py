@@ -31,11 +31,13 @@ TOLD = timedelta(days=1)
 
 @dataclass(slots=True)
 class _Reading:
-    """What one person has opened. `shown`: number -> when it was paid for, the oldest first."""
+    """What one person has opened. `shown`: number -> when it was paid for, the oldest first. `learned`: results that
+    told them of so many at once, each paid for once."""
 
     quick: Bucket = field(default_factory=lambda: Bucket(AT_ONCE, A_SECOND))
     slow: Bucket = field(default_factory=lambda: Bucket(IN_A_ROW, AN_HOUR / 3600))
     shown: dict[int, float] = field(default_factory=dict)
+    learned: dict[tuple[str, int, int], None] = field(default_factory=dict)
 
     def take(self, many: int, at: float) -> float:
         wait = max(self.quick.wait(at, many), self.slow.wait(at, many))
@@ -72,6 +74,18 @@ def spend(organization: Organization, person: Person, many: int) -> None:
         at = dbclock.ticks()
         reading = _of((organization.pk, person.pk), at)
         next((left for left in range(min(many, AT_ONCE), 0, -1) if not reading.take(left, at)), 0)
+
+
+def learn(organization: Organization, person: Person, kind: str, about: int, many: int) -> None:
+    """The same of a result that somebody may look at again, such as how many addresses of a file are here."""
+    with _lock:
+        learned = _of((organization.pk, person.pk), dbclock.ticks()).learned
+        if (kind, about, many) in learned:
+            return
+        learned[kind, about, many] = None
+        if len(learned) > REMEMBERED:
+            del learned[next(iter(learned))]
+    spend(organization, person, many)
 
 
 def show(organization: Organization, person: Person, numbers: Iterable[int], now: datetime) -> tuple[int, set[int]]:

@@ -28,7 +28,8 @@ def holds(organization: Organization, wish: ExportRequest, bound: dict[str, Any]
     try:
         if _condition(organization, wish) != bound["condition"]:
             return False
-        return _count(organization, wish, now) <= bound["people"] + max(MORE, bound["people"] // MORE_SHARE)
+        people: int = bound["people"]
+        return _count(organization, wish, now) <= people + max(MORE, people // MORE_SHARE)
     except AudienceError:
         return False
 

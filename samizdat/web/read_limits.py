@@ -41,6 +41,12 @@ def spend(request: DeskRequest, many: int) -> None:
     read_limits.spend(request.organization, request.person, many)
 
 
+def learn(request: DeskRequest, kind: str, about: int, many: int) -> None:
+    """The same of a page that says how many of somebody's addresses are here, however often it is looked at. Half of
+    what they may open at once is left to them: they only looked at a file."""
+    read_limits.learn(request.organization, request.person, kind, about, min(many, read_limits.AT_ONCE // 2))
+
+
 def subscriber(request: DeskRequest, number: int) -> Subscriber:
     """The subscriber whose page is opened: counted and recorded once an hour, on however many pages somebody works at
     them. Errors: Http404, TooFast."""

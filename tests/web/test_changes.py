@@ -232,6 +232,35 @@ def test_who_opens_somebody_edits_and_saves_has_opened_one(here: House, desk: De
     assert not Event.objects.filter(kind=read_limits.ALARM).exists()
 
 
+@pytest.mark.parametrize("door", ["reader-rights", "add-subscriber", "paste"])
+def test_nobody_is_asked_for_by_hundreds_through_a_form_that_tells_who_is_here(
+    here: House, desk: Desk, still: list[float], door: str
+) -> None:
+    """As an address of one's own dummy, as a new subscriber, or as a file of one address."""
+    clara = desk("editor")
+    page = _to(here, door, *([here.ada.number] if door == "reader-rights" else []))
+    text = {"list": here.list.pk, "consent": "Told me so.", "purpose": "newsletter"}
+
+    def ask(address: str) -> int:
+        return clara.post(page, text | {"address": address, "pasted": address}).status_code
+
+    seen = [ask(f"nobody{n}@post.example") for n in range(read_limits.AT_ONCE + 2)]
+    assert seen[0] == 302 and seen[-2:] == [429, 429]
+    assert Event.objects.filter(kind=read_limits.ALARM).count() == 1
+    still[0] += 2
+    assert ask("late@post.example") == 302
+
+
+def test_who_corrects_and_adds_a_few_is_kept_from_nothing(here: House, desk: Desk, still: list[float]) -> None:
+    clara = desk("editor")
+    for n in range(10):
+        assert (
+            clara.post(_to(here, "reader-rights", here.ada.number), {"address": f"ada{n}@post.example"}).status_code
+            == 302
+        )
+    assert not Event.objects.filter(kind=read_limits.ALARM).exists()
+
+
 def test_an_edit_that_is_stopped_for_the_pace_comes_back_as_it_was_typed(
     here: House, desk: Desk, still: list[float]
 ) -> None:

@@ -331,6 +331,30 @@ def test_another_list_than_was_counted_for_is_counted_before_anything_is_written
     assert Import.objects.order_by("-pk")[0].list_id == second.pk, "the next file is likely to go there, too"
 
 
+def test_the_look_at_a_file_does_not_say_whether_one_address_is_here(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samizdat.audience.read_limits.dbclock.ticks", lambda: 1000.0)
+    client, people = desk("editor"), [f"one{n}@post.example" for n in range(40)]
+    for address in people:
+        actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+
+    def look(addresses: list[str]) -> str:
+        client.post(_to(here, "paste"), {"pasted": "\n".join(addresses)})
+        row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+        return client.get(_to(here, "import", row.pk)).content.decode()
+
+    assert look(["ada@lantern.example"]).count("Fewer than 10 are here already.") == 1
+    assert look(["stranger@post.example"]).count("Fewer than 10 are here already.") == 1
+    page = look([*people, "stranger@post.example"])
+    assert "Already here: 40. New: 1." in page
+    shown = [client.get(_to(here, "import", Import.objects.latest("pk").pk)).status_code for _again in range(3)]
+    assert shown == [200] * 3, "it is counted once"
+    paste = _to(here, "paste")
+    seen = [client.post(paste, {"pasted": f"other{n}@post.example"}).status_code for n in range(30)]
+    assert seen.count(302) == 30 - (3 + 1 + 15), "who was found is counted, too, and never all that may be opened"
+
+
 def test_a_new_field_is_offered_by_its_name_and_found_by_it_the_next_time(here: House, desk: Desk) -> None:
     client = desk("editor")
     tags = []

@@ -20,7 +20,7 @@ from samizdat.audience.models import Import, List
 from samizdat.audience.queries.lists import ListView
 from samizdat.labels import field_label
 from samizdat.portability import upload as arriving
-from samizdat.web import labels, params
+from samizdat.web import labels, params, read_limits
 from samizdat.web.audience.forms.audience import ListForm
 from samizdat.web.csv_lines import csv_lines
 from samizdat.web.exports.views import restores
@@ -31,6 +31,9 @@ from samizdat.web.uploads import PIECE, PieceUploadHandler
 
 LARGEST = 500 * 1024 * 1024
 MOST_FILES = 20
+# Of fewer it is not said how many are here: a file of one address would ask for that one, and whoever has a thousand
+# would halve them until they know.
+FEW = 10
 GOING = ("uploading", "reading", "waiting", "running")
 
 
@@ -99,7 +102,7 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
         refusal = _("These are too many files at once. Put them into one zip.")
     elif not arriving.claim(started, len(files)) and started.list_id is None:
         refusal = _("This is no export of Samizdat’s own format. Make a list first, then bring it into that.")
-    else:
+    elif not (refusal := _too_fast(request)):
         try:
             actions.finish_upload(started, [file.name or "" for file in files], now=timezone.now())
         except AudienceError as refused:
@@ -111,6 +114,16 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
     return response
 
 
+def _too_fast(request: DeskRequest) -> str:
+    """The look at a file tells who of it is here, as looking addresses up does: so it is counted alike. What is wrong,
+    if somebody does it too often."""
+    try:
+        read_limits.count(request)
+    except read_limits.TooFast as fast:
+        return read_limits.sentence(fast.seconds)
+    return ""
+
+
 @deed(WRITERS)
 def paste(request: DeskRequest) -> HttpResponse:
     """Addresses out of a box: sealed like a file, and looked at like one."""
@@ -118,6 +131,7 @@ def paste(request: DeskRequest) -> HttpResponse:
     if not text or not lists:
         messages.error(request, _("Paste some addresses first."))
         return go(request, "imports")
+    read_limits.count(request)
     first = _likely(request.organization, lists)
     data = text.encode("utf-8", "replace")
     try:
@@ -168,6 +182,7 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
         actions.change_plan(row, changed, list=chosen, basis=request.POST.get("basis", "").strip()[:1000])
         is_sure = request.POST.get("then") == "start"
         if not is_sure or other or unseen:
+            read_limits.count(request)
             actions.look_again(row, now=timezone.now(), by=request.person)
             if is_sure and other:
                 # Who has left, or is new, is another number there than the one that stood on the button.
@@ -186,6 +201,8 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
     labels = plans.labels(details["plan"]) | {entry.tag: entry.label for entry in fields}
     files = plans.rows(details["plan"], report, fields)
     lists = queries.lists(request.organization)
+    here, rejects = counts.get("here", 0), report.get("rejects") or []
+    read_limits.learn(request, "import", row.pk, here + sum(entry["code"] == "erased" for entry in rejects))
     guessed = any(file.use and file.asks_status and not file.status for file in files)
     return {
         "row": row,
@@ -193,6 +210,7 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "report": report,
         "samples": [_sample(entry, labels) for entry in report.get("samples") or []],
         "counts": counts,
+        "few": here < FEW,
         "sums": _found_rows(counts, guessed),
         "files": files,
         "statuses": plans.statuses(),

@@ -8,7 +8,6 @@ the alarm's event.
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from django.http import Http404
 from django.utils.translation import gettext as _

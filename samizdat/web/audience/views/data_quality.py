@@ -68,6 +68,7 @@ def correct_typo(request: DeskRequest, number: int) -> HttpResponse:
     elif delivery.was_written_to(request.organization, number):
         messages.error(request, _("She was written to under this address already. Ask her before you change it."))
     else:
+        read_limits.count(request)  # It tells whether somebody else has that address.
         try:
             correct_address(subscriber, better, now=timezone.now(), by=request.person)
         except (AudienceError, BadAddress) as refused:

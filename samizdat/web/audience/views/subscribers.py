@@ -209,6 +209,7 @@ def add_subscriber(request: DeskRequest) -> HttpResponse:
     form = AddForm(request.POST or None, lists=lists, fields=queries.fields(organization))
     if form.is_valid():
         answers = form.cleaned_data
+        read_limits.count(request)  # The page that follows tells whether they were here.
         try:
             added = _added(request, form)
         except (AudienceError, BadAddress) as refused:

@@ -128,6 +128,7 @@ def reader(request: DeskRequest, number: int) -> HttpResponse:
     card = queries.card(subscriber, now)
     form = CorrectForm(request.POST or None, initial={"address": card.address})
     if form.is_valid():
+        read_limits.count(request)  # It tells whether somebody else has that address.
         try:
             audience.correct_address(subscriber, form.cleaned_data["address"], now=now, by=request.person)
         except (AudienceError, BadAddress) as refused:
