@@ -202,8 +202,9 @@ def direct(
 
 def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datetime) -> None:
     """Whole."""
-    done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now, "mac": b""}
-    Export.objects.filter(pk=row.pk, owner=row.owner).update(**done, details_sealed=_told_without_her_like(row))
+    owner, row.state, row.details_sealed = row.owner, state, _told_without_her_like(row)
+    done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now, "mac": permits.permit(row)}
+    Export.objects.filter(pk=row.pk, owner=owner).update(**done, details_sealed=row.details_sealed)
     row.refresh_from_db()
 
 
@@ -218,7 +219,7 @@ def _told_without_her_like(row: Export) -> bytes:
 def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -> Export:
     """The worker makes what was asked for; what a killed one had begun is made anew. Errors: ExportTaken."""
     row = _take(export_id, now())
-    if not permits.is_ours(row) or (row.released_at or row.created) < now() - LIFETIME:
+    if not permits.is_ours(row) or is_past(row, now()):
         log.error("An export was asked for by somebody who has no keys, or is over; it was not made.")
         _failed(row, "not_permitted")
         row.refresh_from_db()
@@ -319,18 +320,34 @@ def fetch(row: Export, *, now: Clock, by: Person | None) -> Iterator[bytes]:
         if not Export.objects.filter(free, pk=row.pk, state="ready").update(owner=mine, heartbeat=at):
             if Export.objects.filter(pk=row.pk, state="ready").exists():
                 raise ExportRefused("taken", _("This file is being downloaded. Wait a minute, then try again."))
-            raise ExportRefused("gone", _("This file is not here any more. Ask for a new one."))
+            raise _gone()
+        fresh = Export.objects.select_related("organization").get(pk=row.pk)
+        # Its state and pieces could have been put back.
+        if not permits.is_ours(fresh) or is_past(fresh, at):
+            raise _gone()
         record(permits.FETCHED, row.organization, about=row.pk, by=by, now=at)
-    return _fetched(row, Export.objects.filter(pk=row.pk, state="ready", owner=mine), now)
+    return _fetched(row, Export.objects.filter(pk=row.pk, state="ready", owner=mine), now, by)
 
 
-def _fetched(row: Export, mine: QuerySet[Export], now: Clock) -> Iterator[bytes]:
+def _gone() -> ExportRefused:
+    return ExportRefused("gone", _("This file is not here any more. Ask for a new one."))
+
+
+def is_past(row: Export, now: datetime) -> bool:
+    return (row.released_at or row.created) < now - LIFETIME
+
+
+def _fetched(row: Export, mine: QuerySet[Export], now: Clock, by: Person | None) -> Iterator[bytes]:
     try:
         for piece in stored_file.read(keyring.keys(row.organization), row):
             if not mine.update(heartbeat=now()):
                 return  # Dropped meanwhile, or so slow that somebody else has begun.
             yield piece
-        if mine.update(state="fetched", owner=""):
+        with transaction.atomic():
+            whole = mine.update(state="fetched", owner="", mac=b"")
+            if whole:
+                record(permits.DROPPED, row.organization, about=row.pk, by=by, now=now())
+        if whole:
             stored_file.drop(row)
     finally:
         mine.update(owner="")

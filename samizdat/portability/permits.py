@@ -1,5 +1,6 @@
-"""Whether an export may be made, by a MAC (accounts/grants.py): whoever writes the database without keys cannot have
-one made that waits for its approval, nor shorten its day, nor have one made again that is over."""
+"""Whether an export may be made and downloaded, by a MAC (accounts/grants.py): whoever writes the database without keys
+cannot have one made that waits for its approval, nor shorten its day, nor have one made or downloaded again that is
+over."""
 
 from samizdat.accounts import grants
 from samizdat.events.kinds import EventKind
@@ -9,15 +10,19 @@ from samizdat.portability.models import Export
 AGREED: EventKind = "subscribers.export.agreed"
 WAITED: EventKind = "subscribers.export.waited"  # Its day has passed, and nobody stopped it.
 FETCHED: EventKind = "subscribers.export.fetched"
-DROPPED: EventKind = "subscribers.export.dropped"
+DROPPED: EventKind = "subscribers.export.dropped"  # Also once all of it was downloaded.
 
 # What the log says of an export once it is none of these any more, so that an older row is not put back.
 _MADE = ("asked", "running")
-_LATER = {"held": (AGREED, WAITED, FETCHED, DROPPED), **dict.fromkeys(_MADE, (FETCHED, DROPPED))}
+_LATER = {
+    "held": (AGREED, WAITED, FETCHED, DROPPED),
+    **dict.fromkeys(_MADE, (FETCHED, DROPPED)),
+    "ready": (DROPPED,),  # Who breaks off may begin again.
+}
 
 
 def permit(row: Export) -> bytes:
-    """What is kept beside a row in its state; nothing where there is nothing to be made."""
+    """What is kept beside a row in its state; nothing where there is nothing to be made or downloaded."""
     return grants.mac(*_facts(row)) if row.state in _LATER else b""
 
 

@@ -508,6 +508,39 @@ def test_the_worker_makes_it_it_is_fetched_once_and_lies_nowhere_in_plain(audien
     assert Event.objects.filter(kind=permits.FETCHED).count() == 1
 
 
+@pytest.mark.parametrize("end", ["fetched", "dropped", "swept"])
+def test_a_file_that_is_over_is_not_fetched_again_because_its_row_and_pieces_were_put_back(
+    audience: Any, end: str
+) -> None:
+    asked = exporting.ask(audience, ExportRequest("csv"), reason=REASON, now=NOW, by=None)
+    row = exporting.run(asked.pk, now=lambda: NOW)
+    then, pieces, later = Export.objects.values().get(), list(ExportPiece.objects.all()), NOW
+    if end == "fetched":
+        list(exporting.fetch(row, now=lambda: NOW, by=None))
+    elif end == "dropped":
+        exporting.cancel(row, now=NOW, by=None)
+    else:
+        later = NOW + timedelta(hours=25)
+        exporting.sweep(later)
+    assert not ExportPiece.objects.exists()
+    Export.objects.update(**then)
+    ExportPiece.objects.bulk_create(pieces)
+    with pytest.raises(ExportRefused, match="Ask for a new one"):
+        exporting.fetch(row, now=lambda: later, by=None)
+
+
+def test_a_file_that_somebody_wrote_into_the_database_as_ready_is_not_fetched(audience: Any) -> None:
+    asked = exporting.ask(audience, ExportRequest("csv"), reason=REASON, now=NOW, by=None)
+    row = exporting.run(asked.pk, now=lambda: NOW)
+    for written in ({"plain": not row.plain}, {"created": NOW + timedelta(hours=9)}, {"mac": b""}):
+        before = Export.objects.values().get()
+        Export.objects.update(**written)
+        with pytest.raises(ExportRefused, match="Ask for a new one"):
+            exporting.fetch(row, now=lambda: NOW, by=None)
+        Export.objects.update(**before)
+    assert b"".join(exporting.fetch(row, now=lambda: NOW, by=None))
+
+
 def test_a_broken_line_leaves_the_file_to_be_fetched_again(audience: Any) -> None:
     row = exporting.run(
         exporting.ask(audience, ExportRequest("csv"), reason=REASON, now=NOW, by=None).pk, now=lambda: NOW
