@@ -1,5 +1,7 @@
 """The process that desk, worker and sender are forked from holds nothing, and what is forked is no more than before."""
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from samizdat.vault.source import read_key_file
+from tests.visitors import page
 from tests.worker.conftest import ROOT, Instance, free_port, tree, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -65,6 +68,61 @@ def test_the_zygote_has_one_thread_no_connection_and_no_file(served: Instance) -
     assert line.startswith("socket:"), "its line to the supervisor"
 
 
+LOOKS_ROUND = """
+import json, os, threading
+from samizdat.worker.processes import zygote
+zygote.import_everything()
+from django.db import connections
+from samizdat.vault import keyring
+opened = []
+for name in os.listdir("/proc/self/fd"):
+    if int(name) > 2 and os.path.lexists(f"/proc/self/fd/{name}"):
+        opened.append(os.readlink(f"/proc/self/fd/{name}"))
+print(json.dumps({
+    "threads": threading.active_count(),
+    "connected": [each.alias for each in connections.all() if each.connection is not None],
+    "opened": opened,
+    "keys": keyring._source is not None,
+}))
+"""
+
+
+def test_what_is_imported_before_anybody_is_forked_opens_nothing(instance: Instance) -> None:
+    environment = instance.environment | {"DJANGO_SETTINGS_MODULE": "samizdat.settings"}
+    command = [sys.executable, "-c", LOOKS_ROUND]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"threads": 1, "connected": [], "opened": [], "keys": False}
+
+
+NOTES_IMPORTS = """
+import os, signal, sys
+def begin():
+    known = set(sys.modules)
+    def tell(*_):
+        with open(f"{os.environ['HOME']}/imported-{os.getpid()}.new", "w") as file:
+            file.write("\\n".join(set(sys.modules) - known))
+        os.rename(file.name, file.name.removesuffix(".new"))
+    signal.signal(signal.SIGUSR2, tell)
+os.register_at_fork(after_in_child=begin)
+"""
+
+
+def test_a_forked_child_imports_no_module_of_ours(instance: Instance, tmp_path: Path) -> None:
+    """Each would be in its memory alone; and who is started again would wait for it."""
+    tmp_path.joinpath("sitecustomize.py").write_text(NOTES_IMPORTS)
+    instance.environment |= {"PYTHONPATH": f"{tmp_path}:{ROOT}", "HOME": str(tmp_path)}
+    with _command(instance):
+        until(lambda: set(instance.children()) >= FORKED and instance.answers())
+        assert page(instance.ports[0], "/sign-in") == 200
+        for role in FORKED:
+            (number,) = instance.children()[role][:1]
+            os.kill(number, signal.SIGUSR2)
+            imported = tmp_path / f"imported-{number}"
+            until(imported.exists)
+            names = imported.read_text().splitlines()
+            assert not [name for name in names if name.startswith(("samizdat", "django"))], role
+
+
 def test_a_forked_child_has_a_session_a_name_and_descriptors_of_its_own(served: Instance) -> None:
     everybody = {role: number for role, (number, *_more) in served.children().items()}
     everybody["zygote"] = zygote(served) or 0
@@ -86,14 +144,22 @@ def test_a_forked_child_knows_neither_the_instance_key_nor_what_else_stood_in_th
     instance: Instance,
 ) -> None:
     """Of the command itself: what the tests' processes are split off from has read other things."""
+    instance.environment |= {"BACKUP_PASSPHRASE": "hunter2 of somebody"}
+    with _command(instance):
+        until(lambda: set(instance.children()) >= FORKED and instance.answers())
+        _knows_neither(instance)
+
+
+@contextlib.contextmanager
+def _command(instance: Instance) -> Iterator[None]:
+    """`serve` as a program of its own."""
     instance.ports = (free_port(), free_port())
     words = ["serve", f"--port={instance.ports[0]}", f"--public-port={instance.ports[1]}"]
-    environment = instance.environment | {"BACKUP_PASSPHRASE": "hunter2 of somebody"}
-    with subprocess.Popen([sys.executable, "-m", "samizdat.cli", *words], env=environment, cwd=ROOT) as process:
+    command = [sys.executable, "-m", "samizdat.cli", *words]
+    with subprocess.Popen(command, env=instance.environment, cwd=ROOT) as process:
         instance.process = process  # type: ignore[assignment]
         try:
-            until(lambda: set(instance.children()) >= FORKED and instance.answers())
-            _knows_neither(instance)
+            yield
         finally:
             instance.stop()
 

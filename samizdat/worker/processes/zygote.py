@@ -1,20 +1,24 @@
 """The process that desk, worker and sender are forked from: it has imported all that they run, and holds nothing.
 
 It begins before any key is opened, with no connection, one thread and no descriptor but its line to the supervisor.
-What it has imported is in memory once for all of them, and a child is there at once. It is a copy of the supervisor
-before that one opens anything; once there are keys, and it was ended, one is started anew as a program.
+What was imported is in memory once for all of them, and a child is there at once. It is a copy of the supervisor, which
+imports everything for it, before that one opens anything; once there are keys, and it was ended, one is started anew as
+a program.
 
 A child is forked by a process in between that ends at once, so that it belongs to the supervisor (a subreaper): that
 one hears of its end, and the end of this process ends nobody. The public process has other settings, other rights and
-often another user, so it is started as a program of its own.
+often another user, so it is started as a program of its own: forked from here, it would know where in their memory the
+others keep what.
 """
 
 import contextlib
+import ctypes
 import errno
 import gc
 import importlib
 import json
 import os
+import pkgutil
 import signal
 import socket
 import subprocess
@@ -31,11 +35,25 @@ from samizdat.worker.processes.users import StarterGone
 MODULES = (
     "uvicorn",
     "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
     "samizdat.asgi",
     "samizdat.connections",
     "samizdat.urls",
     "samizdat.web.asgi",
+    "django.contrib.auth.context_processors",
+    "django.contrib.messages.context_processors",
+    "django.contrib.messages.storage.cookie",
+    "django.contrib.messages.storage.session",
+    "django.contrib.sessions.serializers",
+    "django.contrib.staticfiles.storage",
+    "django.db.models.sql.compiler",
+    "django.template.context_processors",
+    "django.template.loaders.app_directories",
+    "django.template.loaders.cached",
+    "django_tasks_db.management.commands.db_worker",
     "samizdat.delivery.engine.sender",
+    "samizdat.web.context",
+    "whitenoise.middleware",
     "samizdat.worker.processes.background",
     "samizdat.worker.processes.child",
     "samizdat.worker.processes.sender",
@@ -44,6 +62,9 @@ MODULES = (
 PATIENCE = 60.0
 # Bytes of a message, and descriptors with it: keys, signs of life, and the socket to listen on.
 MOST, MOST_FILES = 4096, 3
+# Bytes at most with which the gaps of each size are filled, and what fills those of Python, for as long as we live.
+SMALL, LARGE = 32 << 10, 1 << 20
+_filling: list[bytes] = []
 _GONE = "The process that the others are forked from was ended, or hangs. Another one takes its place."
 
 
@@ -88,14 +109,13 @@ class Zygote:
 
     def __init__(self) -> None:
         _forget()
+        import_everything()
         processes.prctl(processes.PR_SET_CHILD_SUBREAPER, 1)
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         supervisor = os.getpid()
         with processes.no_terminal() as errors, theirs:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-            gc.collect()
-            gc.freeze()  # Who looks for garbage writes to every page, and has it for itself then.
             with warnings.catch_warnings():
                 # Of threads that tests have: what they hold is not used in the copy.
                 warnings.simplefilter("ignore", DeprecationWarning)
@@ -204,18 +224,13 @@ def _keep_open(kept: set[int]) -> None:
 
 
 def serve(number: int, supervisor: int) -> int:
-    """Imports everything, then forks a child for each question until the supervisor is gone."""
+    """Forks a child for each question until the supervisor is gone."""
     processes.prctl(processes.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor:
         return 1
     os.umask(0o077)
     processes.close_memory()
     processes.name("zygote")
-    gc.disable()
-    import_everything()
-    gc.collect()
-    gc.freeze()
-    gc.enable()
     line = socket.socket(fileno=number)
     while True:
         message, files, _flags, _address = socket.recv_fds(line, MOST, MOST_FILES, _CLOSE_ON_EXEC)
@@ -234,21 +249,53 @@ _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def import_everything() -> None:
+    """So that a child imports nothing more: what it does, it would have for itself."""
     import django
 
-    django.setup()
+    django.setup()  # Of a program; `serve` has done it.
     for name in MODULES:
         importlib.import_module(name)
+    providers = importlib.import_module("samizdat.transports.providers")
+    for module in pkgutil.iter_modules(providers.__path__, f"{providers.__name__}."):
+        importlib.import_module(module.name)
     with contextlib.suppress(ImportError):
         importlib.import_module("uvloop")
+        importlib.import_module("uvicorn.loops.uvloop")
+    _warm()
+    gc.collect()
+    _fill_gaps()
+    gc.freeze()  # Who looks for garbage writes to every page, and has it for itself then.
+
+
+def _warm() -> None:
+    """What is made when it is first asked for, and stays: each child would make its own."""
+    from django.apps import apps
     from django.core.handlers.wsgi import WSGIHandler
     from django.template import engines
     from django.urls import get_resolver
 
-    # What these name in the settings is imported when they are asked.
     WSGIHandler()
     engines.all()
-    get_resolver().url_patterns  # noqa: B018
+    get_resolver().reverse_dict  # noqa: B018
+    for model in apps.get_models():
+        str(model._default_manager.filter(pk__isnull=True).order_by("pk").query)
+
+
+def _fill_gaps() -> None:
+    """What a child makes would else go into the gaps that are left between what was imported, some in each page, and
+    each of these pages it would have for itself: 6 MB. Up to 512 bytes Python keeps pages for objects of one size, and
+    asks malloc for pages and for all that is larger; libraries ask it for all."""
+    head = sys.getsizeof(b"")
+    _filling.extend(bytes(size - head) for size in range(48, 513, 16) for _number in range(SMALL // size))
+    with contextlib.suppress(AttributeError):  # No sbrk: not a malloc that grows so.
+        libc = ctypes.CDLL(None)
+        libc.malloc.restype = libc.sbrk.restype = ctypes.c_void_p
+        for size in (4000, 2000, 1000, 500, 250, 120, 56, 24):
+            top = libc.sbrk(0)
+            for _number in range(LARGE // size):
+                libc.malloc(size)
+                if libc.sbrk(0) != top:  # There was no gap any more.
+                    break
 
 
 def _fork(role: str, files: list[int], supervisor: int) -> int:
@@ -316,4 +363,5 @@ def _end_as(
 
 
 if __name__ == "__main__":
+    import_everything()
     sys.exit(serve(int(sys.argv[1]), os.getppid()))
