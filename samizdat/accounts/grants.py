@@ -31,9 +31,9 @@ ALTERED: EventKind = "organization.altered"
 # Where readers and teammates are led, and where mail from readers goes.
 LEADING = ("public_url", "desk_url", "content_url", "return_address", "unsubscribe_mailbox")
 GUARDED = (*LEADING, "requires_approval")
-# Of these the first one waits for nobody. How many there ever were is sealed beside the settings: rows and events of
-# the others can be deleted for the moment in which one is added.
-COUNTED = ("routes", "domains")
+# Of these the first one waits for nobody, and nothing waits before there were readers. How many there ever were is
+# sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
+COUNTED = ("routes", "domains", "readers")
 TOLD = timedelta(hours=1)
 
 

@@ -107,10 +107,23 @@ def held(organization: Organization, by: Person | None) -> bool:
     """Whether a change that this person asks for has to wait. Nothing is guarded before there was anybody on a list."""
     if by is None:
         return False
+    return grants.how_many(organization, "readers") != 0 or _has_readers(organization)
+
+
+def _has_readers(organization: Organization) -> bool:
     if Organization.objects.filter(pk=organization.pk, next_number__gt=1).exists():
         return True
     # Who writes the database could have set that number back.
     return any(asked(organization.pk) for asked in _guarded)
+
+
+def note_readers() -> None:
+    """Seals of each organization that there was somebody on a list, so that nobody takes all signs of it away."""
+    for organization in Organization.objects.order_by("id"):
+        if grants.how_many(organization, "readers") == 0 and _has_readers(organization):
+            with transaction.atomic():
+                Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+                grants.count_another(organization, "readers")
 
 
 def ask(

@@ -375,6 +375,33 @@ def test_an_organization_with_readers_stays_guarded_whatever_its_columns_say(hou
     assert pending_changes.held(house, vera)
 
 
+def test_an_organization_that_had_readers_stays_guarded_though_all_are_taken_away_for_a_moment(
+    lantern: Any, vault: Any
+) -> None:
+    vera = _person(lantern, "Vera", "admin")
+    bell = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
+    Organization.objects.filter(pk=lantern.pk).update(next_number=5001)
+    pending_changes.note_readers()
+    Organization.objects.update(next_number=1)
+    assert pending_changes.held(lantern, vera) and not pending_changes.held(bell, vera)
+    Organization.objects.update(settings_sealed=b"")
+    assert pending_changes.held(lantern, vera), "unknown"
+    Organization.objects.filter(pk=bell.pk).update(next_number=5001)
+    pending_changes.note_readers()
+    assert pending_changes.held(bell, vera)
+
+
+def test_saving_the_settings_forgets_no_reader_and_no_route(lantern: Any) -> None:
+    vera = _person(lantern, "Vera", "admin")
+    Organization.objects.update(next_number=5001)
+    pending_changes.note_readers()
+    stale = Organization.objects.get()
+    grants.count_another(lantern, "routes")
+    actions.change_settings(stale, by=None, now=NOW, desk_url="https://d.example")
+    Organization.objects.update(next_number=1)
+    assert pending_changes.held(lantern, vera) and grants.how_many(lantern, "routes") == 1
+
+
 # Who writes, shows or compares the row itself.
 _ROWS = {
     "accounts/actions.py": "writes it",

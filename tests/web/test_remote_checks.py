@@ -77,6 +77,20 @@ def test_nobody_but_who_asked_sees_the_answer(here: House, there: House, desk: D
     assert signed_in(there.people["admin"]).get(other).status_code == 404
 
 
+@pytest.mark.parametrize("written", ["by", "kind", "about"])
+def test_a_question_that_somebody_changed_in_the_database_is_not_asked(
+    here: House, desk: Desk, relay: Route, server: ScriptedServer, written: str
+) -> None:
+    other = actions.add_route(here.organization, "other", server.url, now=NOW)
+    page = desk("admin").post(_to(here, "test-route", relay.pk)).headers["Location"]
+    facts = {"by": here.people["editor"], "kind": "records", "about": other.pk}
+    RemoteCheck.objects.update(**{written: facts[written]})
+    remote_checks.answer_all(here.organization.pk, timezone.now)
+    assert server.connected == 0
+    RemoteCheck.objects.update(by=here.people["admin"], kind="probe", about=relay.pk)
+    assert "changed in the database by other means" in desk("admin").get(page, follow=True).content.decode()
+
+
 def test_an_answer_that_never_comes_is_said_and_not_waited_for(here: House, desk: Desk, relay: Route) -> None:
     client = desk("admin")
     page = client.post(_to(here, "test-route", relay.pk)).headers["Location"]

@@ -52,16 +52,23 @@ def ask(
         question = RemoteCheck.objects.create(
             organization=organization, by=by, kind=kind, about=about, asked_sealed=b"", asked=now
         )
-        question.asked_sealed = seal_json(keyring.keys(organization), words, "question", "asked", question.pk)
+        payload = {**_facts(question), "words": words}
+        question.asked_sealed = seal_json(keyring.keys(organization), payload, "question", "asked", question.pk)
         question.save(update_fields=["asked_sealed"])
     return question
 
 
+def _facts(question: RemoteCheck) -> dict[str, Any]:
+    return {"kind": question.kind, "about": question.about, "by": question.by_id}
+
+
 def words_of(question: RemoteCheck) -> dict[str, Any]:
-    words = open_json(
-        keyring.keys(question.organization), bytes(question.asked_sealed), "question", "asked", question.pk
-    )
-    return dict(words)
+    return dict(_asked(question)["words"])
+
+
+def _asked(question: RemoteCheck) -> dict[str, Any]:
+    keys, sealed = keyring.keys(question.organization), bytes(question.asked_sealed)
+    return dict(open_json(keys, sealed, "question", "asked", question.pk))
 
 
 def answer_of(question: RemoteCheck) -> dict[str, Any]:
@@ -110,11 +117,19 @@ def answer(number: int, now: datetime) -> bool:
         return False  # Whoever asked has been told that no answer came.
     with override(question.by.language or question.organization.language):
         try:
+            _insist_as_asked(question)
             result = KINDS[question.kind](question, words_of(question), now)
         except (DeliveryError, CampaignError, BadAddress) as refused:
             result = {"refused": _(str(refused))}
     sealed = seal_json(keyring.keys(question.organization), result, "question", "answer", number)
     return bool(RemoteCheck.objects.filter(pk=number).update(answer_sealed=sealed, done=now))
+
+
+def _insist_as_asked(question: RemoteCheck) -> None:
+    """What a server says to a letter to somebody's own mailbox is believed of a route, so nobody else may be put into
+    the row as the one who asked. Errors: DeliveryError."""
+    if not _facts(question).items() <= _asked(question).items():
+        raise DeliveryError(_("This question was changed in the database by other means. Ask again."))
 
 
 def forget(now: datetime) -> None:

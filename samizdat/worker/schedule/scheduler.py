@@ -89,6 +89,7 @@ def held(now: datetime, looked: SchedulerRound | None = None) -> None:
     mine, at = looked or _looked, dbclock.ticks()
     passed = timedelta(seconds=at - mine.at if mine.at is not None else 0)
     mine.at = at
+    pending_changes.note_readers()
     approval.wait(now, passed, mine.exports)
     pending_changes.wait(now, passed, mine.changes)
 
