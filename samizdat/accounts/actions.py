@@ -336,7 +336,7 @@ def invite(organization: Organization, role: str, *, note: str, by: Person | Non
         record("person.invited", organization, now=now, by=by, about=invitation.id, detail={"role": role})
         if _raises("", role) and pending_changes.held(organization, by):
             assert by is not None
-            details = {"role": role, "note": note, "token": _hash(token).hex()}
+            details = {"role": role, "note": note, "token": _hash(token).hex(), "expires": until.isoformat()}
             pending_changes.ask(organization, "invitation", details, about=invitation.id, now=now, by=by)
         else:
             grants.open_invitation(invitation)

@@ -57,12 +57,14 @@ def _say_invitation(_row: PendingChange, details: dict[str, Any]) -> str:
 
 def _do_invitation(row: PendingChange, details: Mapping[str, object], _now: datetime) -> None:
     invitation = Invitation.objects.filter(pk=row.about or 0, organization=row.organization, used=False).first()
-    if invitation is None or (invitation.role, bytes(invitation.token_hash).hex()) != (
-        details["role"],
-        details["token"],
-    ):
+    if invitation is None or not _is_as_asked(invitation, details):
         raise AccountError(_("This invitation is not here any more. Invite them again."))
     grants.open_invitation(invitation)
+
+
+def _is_as_asked(invitation: Invitation, details: Mapping[str, object]) -> bool:
+    facts = invitation.role, bytes(invitation.token_hash).hex(), invitation.expires
+    return facts == (details["role"], details["token"], datetime.fromisoformat(str(details["expires"])))
 
 
 def _undo_invitation(row: PendingChange, _now: datetime) -> None:

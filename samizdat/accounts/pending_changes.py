@@ -222,7 +222,8 @@ def notice(row: PendingChange, person: Person, now: datetime, *, by_mail: bool =
         return
     with transaction.atomic():
         fresh = _locked(row, noticed=None)
-        if fresh is not None and _is_ours(fresh):
+        # Asked of the row again: who asked for it could have been another one for a moment.
+        if fresh is not None and _is_ours(fresh) and is_news_to(fresh, person, now, by_mail=by_mail):
             row.noticed, row.waited_seconds = fresh.noticed, fresh.waited_seconds = now, 0.0
             _save(fresh)
 
@@ -233,7 +234,7 @@ def refuse(row: PendingChange, refused: Collection[Person], now: datetime) -> No
         return
     with transaction.atomic():
         fresh = _locked(row, noticed=None)
-        if fresh is not None and _is_ours(fresh):
+        if fresh is not None and _is_ours(fresh) and are_out_of_reach(fresh, refused, now):
             note_refused(fresh, now)
             _save(fresh)
 
@@ -260,6 +261,8 @@ def _save(row: PendingChange) -> None:
 
 def approve(row: PendingChange, *, now: datetime, by: Person | None) -> None:
     """Errors: ChangeRefused, and whatever the change itself meets."""
+    if not _fits(row):  # Who asked for it may be another one for this moment.
+        raise _altered()
     if by is not None and by == row.by:
         raise ChangeRefused(_("You asked for it yourself: another admin has to approve it."))
     if by is not None and by not in others(row.organization, row.by, now):
@@ -392,8 +395,7 @@ def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, ac
             return False
         was_settled = _was_settled(fresh)
         if state == "done" and (was_settled or not _fits(fresh)):
-            sentence = _("This change was altered in the database by other means. Stop it and ask for it again.")
-            raise ChangeRefused(sentence)
+            raise _altered()
         _end(fresh, state, now, by)
         record(DONE if state == "done" else STOPPED, fresh.organization, now=now, by=by, about=fresh.pk)
         if act and not was_settled:
@@ -401,6 +403,10 @@ def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, ac
         _forget_secrets(fresh)
     row.refresh_from_db()
     return True
+
+
+def _altered() -> ChangeRefused:
+    return ChangeRefused(_("This change was altered in the database by other means. Stop it and ask for it again."))
 
 
 def _end(row: PendingChange, state: str, now: datetime, by: Person | None) -> None:

@@ -66,7 +66,7 @@ def notice(row: Export, person: Person, now: datetime, *, by_mail: bool = False)
         return
     with transaction.atomic():
         fresh = _locked(row)
-        if fresh is not None:
+        if fresh is not None and pending_changes.is_news_to(fresh, person, now, by_mail=by_mail):
             row.noticed, row.waited_seconds = fresh.noticed, fresh.waited_seconds = now, 0.0
             _save(fresh)
 
@@ -77,14 +77,14 @@ def refuse(row: Export, refused: Collection[Person], now: datetime) -> None:
         return
     with transaction.atomic():
         fresh = _locked(row)
-        if fresh is not None:
+        if fresh is not None and pending_changes.are_out_of_reach(fresh, refused, now):
             pending_changes.note_refused(fresh, now)
             _save(fresh)
 
 
 def _locked(row: Export) -> Export | None:
     """As it stands now, for this transaction; None where somebody knows of it, or it is not as we wrote it."""
-    mine = Export.objects.select_related("organization").select_for_update(of=("self",))
+    mine = Export.objects.select_related("organization", "by").select_for_update(of=("self",))
     fresh = mine.filter(pk=row.pk, state="held", noticed=None).first()
     return fresh if fresh is not None and permits.is_ours(fresh) else None
 

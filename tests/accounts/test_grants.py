@@ -402,6 +402,47 @@ def test_saving_the_settings_forgets_no_reader_and_no_route(lantern: Any) -> Non
     assert pending_changes.held(lantern, vera) and grants.how_many(lantern, "routes") == 1
 
 
+def test_whoever_asked_does_not_approve_because_somebody_else_was_written_there_for_a_moment(
+    settled: Any, vera: Person
+) -> None:
+    zoya = _person(settled, "Zoya", "admin")
+    actions.change_settings(settled, by=vera, now=NOW, public_url="https://evil.example")
+    change = _read_as_of(PendingChange.objects.select_related("organization", "by"), zoya, vera)
+    pending_changes.notice(change, vera, NOW)
+    with pytest.raises(ChangeRefused):
+        pending_changes.approve(change, now=NOW, by=vera)
+    _held(settled, vera)
+    export = _read_as_of(Export.objects.select_related("organization", "by"), zoya, vera)
+    approval.notice(export, vera, NOW)
+    with pytest.raises(ExportRefused):
+        approval.agree(export, now=NOW, by=vera)
+    assert PendingChange.objects.get().noticed is None and Export.objects.get().noticed is None
+
+
+@pytest.mark.parametrize("written", [{"expires": NOW + 400 * DAY}, {"role": "admin"}, {"token_hash": bytes(32)}])
+def test_the_yes_to_an_invitation_is_none_to_another_end_role_or_link(
+    house: Any, vera: Person, written: dict[str, Any]
+) -> None:
+    zoya = _person(house, "Zoya", "admin")
+    actions.invite(house, "editor", note="Boris", by=vera, now=NOW)
+    before = Invitation.objects.values().get()
+    Invitation.objects.update(**written)
+    [row] = pending_changes.waiting(house)
+    with pytest.raises(AccountError, match="not here any more"):
+        pending_changes.approve(row, now=NOW, by=zoya)
+    Invitation.objects.update(**before)
+    pending_changes.approve(row, now=NOW, by=zoya)
+    assert grants.opens(Invitation.objects.select_related("organization").get())
+
+
+def _read_as_of(rows: Any, other: Person, asker: Person) -> Any:
+    """Somebody else is the one who asked while it is read, and is put back before anything is written."""
+    rows.update(by=other)
+    row = rows.get()
+    rows.update(by=asker)
+    return row
+
+
 # Who writes, shows or compares the row itself.
 _ROWS = {
     "accounts/actions.py": "writes it",
