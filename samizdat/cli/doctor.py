@@ -307,9 +307,15 @@ def _refused(organization: "Organization") -> Iterator[HealthCheck]:
 def _routes(name: str, routes: "list[RouteRow]") -> Iterator[HealthCheck]:
     from samizdat.core.mail.outcome import ACTORS
 
-    live = [route for route in routes if route.state == "live"]
+    live = [route for route in routes if route.state == "live" and not route.is_altered]
     for route in routes:
         yield from _barred(name, route, live)
+        if route.is_altered:
+            why = "Nobody has approved it, and somebody who has no keys wrote into the database that it is used. "
+            step = "Nothing goes by it. Look who else may write the database, and change its password. "
+            end = f"Then: samizdat route rm {route.name}"
+            yield HealthCheck("red", f"{name}, route {route.name}", why + step + end)
+            continue
         if route.state == "live":
             continue
         sentence = at_terminal(route.sentence, route.name)

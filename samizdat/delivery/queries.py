@@ -111,6 +111,7 @@ class RouteRow:
     warm_up: str = ""
     barred: tuple[BarRow, ...] = ()
     waits: bool = False  # For each answer, since its server hangs up when more follows.
+    is_altered: bool = False  # Nobody has approved it, and its row says that it is used.
 
     @property
     def sentence(self) -> str:
@@ -257,6 +258,7 @@ def _row(route: Route, keys: OrganizationKeys, barred: tuple[BarRow, ...]) -> Ro
         warm_up=route.warm_up,
         barred=barred,
         waits=route.waits,
+        is_altered=is_held(route) and route.state != "waiting",
     )
 
 

@@ -10,6 +10,7 @@ from samizdat import plugins
 from samizdat.accounts import actions as accounts
 from samizdat.accounts import pending_changes, sealed_people
 from samizdat.accounts.models import Organization, PendingChange, Person
+from samizdat.cli.doctor import _routes
 from samizdat.core.mail.outcome import RouteVerdict, judge
 from samizdat.delivery import queries
 from samizdat.delivery.actions import (
@@ -104,6 +105,8 @@ def test_a_route_that_waits_is_not_used_because_somebody_wrote_into_the_database
     Route.objects.filter(pk=evil.pk).update(state="live")
     evil.refresh_from_db()
     change_route(evil, now=NOW, by=vera, priority=2)
+    [check] = [one for one in _routes("Lantern", queries.routes(guarded.organization)) if "evil" in one.subject]
+    assert check.state == "red" and "Nobody has approved it" in check.sentence
     infos = route_infos(guarded.organization.pk)
     assert [one.name for one in infos if one.state in ("live", "throttled")] == ["main"]
     with pytest.raises(plugins.BadRoute):
