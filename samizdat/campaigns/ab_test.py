@@ -3,7 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
+from msgspec import Struct, structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns import actions, checks, counted_links
@@ -40,6 +41,19 @@ class BadTest(CampaignError):
     def __init__(self, sentence: str, field: str = "") -> None:
         super().__init__(sentence)
         self.field = field
+
+
+class TestLink(Struct, frozen=True):
+    url: str = ""
+
+
+class VersionWords(Struct, frozen=True, omit_defaults=True):
+    """What is sealed of a version; nothing of what is as in the letter."""
+
+    subject: str = ""
+    from_name: str = ""
+    from_email: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +91,7 @@ def ways(campaign: Campaign) -> tuple[str, ...]:
 def link_of(campaign: Campaign) -> str:
     """The link whose clicks decide; "" for all of them together."""
     keys = keyring.keys(campaign.organization)
-    payload = open_json(keys, bytes(campaign.test_link_sealed), "campaign", "test link", campaign.pk)
-    url: str = (payload or {}).get("url", "")
-    return url
+    return open_json(keys, campaign.test_link_sealed, "campaign", "test link", campaign.pk, TestLink).url
 
 
 def presses_of(campaign: Campaign) -> dict[int, int]:
@@ -91,16 +103,12 @@ def versions(campaign: Campaign) -> list[Version]:
     """All versions of a test, the letter itself first; none where there is no test."""
     keys = keyring.keys(campaign.organization)
     rows = Variant.objects.select_related("letter__organization", "letter__template").filter(campaign=campaign)
-    return [
-        Version(
-            row.variant_no,
-            VersionChange(**(open_json(keys, bytes(row.sealed), "variant", "sealed", row.pk) or {}), letter=row.letter),
-            row.left,
-            row.replies,
-            row.presses,
-        )
-        for row in rows.order_by("variant_no")
-    ]
+    result = []
+    for row in rows.order_by("variant_no"):
+        words = open_json(keys, row.sealed, "variant", "sealed", row.pk, VersionWords)
+        change = VersionChange(**structs.asdict(words), letter=row.letter)
+        result.append(Version(row.variant_no, change, row.left, row.replies, row.presses))
+    return result
 
 
 def plan(
@@ -119,17 +127,15 @@ def plan(
     """
     _check(campaign, changes, share, way, at, now)
     keys = keyring.keys(campaign.organization)
-    payload = {"url": link} if way == "clicks" and link else None
-    sealed = seal_json(keys, payload, "campaign", "test link", campaign.pk) if payload else b""
+    has_link = way == "clicks" and link
+    sealed = seal_json(keys, TestLink(link), "campaign", "test link", campaign.pk) if has_link else b""
     with transaction.atomic():
         _plan(campaign, test_share=share, ab_metric=way, test_at=at, test_link_sealed=sealed)
         Variant.objects.filter(campaign=campaign).delete()
         for place, change in enumerate([VersionChange(), *changes]):
             row = Variant.objects.create(campaign=campaign, variant_no=place, letter=change.letter)
-            payload = {name: value for name, value in words_of(change).items() if value}
-            if change.letter is not None:
-                payload["title"] = draft_of(change.letter).subject
-            row.sealed = seal_json(keys, payload, "variant", "sealed", row.pk)
+            title = draft_of(change.letter).subject if change.letter is not None else ""
+            row.sealed = seal_json(keys, VersionWords(**words_of(change), title=title), "variant", "sealed", row.pk)
             row.save(update_fields=["sealed"])
         record("campaign.test_planned", campaign.organization, now=now, by=by, about=campaign.pk)
 
@@ -235,7 +241,7 @@ def bound(campaign: Campaign) -> Any:
     drafts = [
         [
             version.place,
-            asdict(draft_in(draft, version.change)),
+            structs.asdict(draft_in(draft, version.change)),
             source_for(version.change.letter) if version.change.letter else "",
         ]
         for version in versions(campaign)

@@ -3,7 +3,6 @@
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +10,16 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.models import List, Segment, Tag
-from samizdat.campaigns import checks, counted_links
+from samizdat.campaigns import checks, counted_links, edition_details
 from samizdat.campaigns.content import findings, proof_of
 from samizdat.campaigns.drafts import draft as drafts
 from samizdat.campaigns.drafts import revisions
 from samizdat.campaigns.drafts.draft import FORMATS, Draft, draft_of
+from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import CampaignError, ContentHasProblems, DraftChangedMeanwhile, NotADraft
 from samizdat.campaigns.models import (
     Campaign,
@@ -43,7 +44,6 @@ from samizdat.core.content.templates import LayoutChanges
 from samizdat.core.mail.address import domain
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import seal_json
 
 
 def create(
@@ -241,22 +241,16 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
         )
         details = details_of(draft, proof, campaign.language)
         edition.compiled_sealed = keys.seal(dumps(proof.compiled), "edition", "compiled", edition.id)
-        edition.details_sealed = seal_json(keys, details, "edition", "details", edition.id)
+        edition.details_sealed = edition_details.sealed(keys, edition.id, details)
         edition.save(update_fields=["compiled_sealed", "details_sealed"])
     return edition
 
 
-def details_of(draft: Draft, proof: CompileProof, language: str) -> dict[str, object]:
-    """What an edition keeps beside its compiled letter: the envelope, its links, those of them that are counted, and
-    what it asks.
-    """
+def details_of(draft: Draft, proof: CompileProof, language: str) -> EditionDetails:
     assert proof.compiled is not None
-    details = {**asdict(draft), "body": "", "links": list(proof.compiled.links)}
-    if proof.counted:
-        details["counted"] = list(proof.counted)
-    if asked := counted_links.question_in(draft):
-        details["question"] = {**asked, "language": language}
-    return details
+    envelope = {**structs.asdict(draft), "body": "", "links": proof.compiled.links}
+    question = counted_links.question_in(draft, language)
+    return EditionDetails(**envelope, counted=tuple(proof.counted), question=question)
 
 
 def freeze_variant(edition: Edition, place: int, draft: Draft, proof: CompileProof, language: str = "") -> None:
@@ -269,7 +263,7 @@ def freeze_variant(edition: Edition, place: int, draft: Draft, proof: CompilePro
         variant_no=place,
         language=language,
         compiled_sealed=keys.seal(dumps(proof.compiled), "edition", f"compiled {place}", edition.id),
-        details_sealed=seal_json(keys, details, "edition", f"details {place}", edition.id),
+        details_sealed=edition_details.sealed(keys, edition.id, details, f" {place}"),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import Struct, structs
 
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
@@ -39,6 +40,14 @@ class NotApproved(CampaignError):
     code = "not_approved"
 
 
+class ApprovalYes(Struct, frozen=True):
+    """Who agreed, when, and to what: of one seal, since whoever writes the database would agree for somebody else."""
+
+    bond: str
+    by: int
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalStatus:
     """state: none (nobody was asked), asked, given, or changed (something was, since it was given). by: who agreed,
@@ -63,7 +72,7 @@ def bond_of(campaign: Campaign) -> str:
     """
     draft = draft_of(campaign)
     payload = {
-        "draft": asdict(draft),
+        "draft": structs.asdict(draft),
         "content": _bound(content_of(campaign, draft)),
         "list": campaign.list_id,
         "tag": campaign.tag_id,
@@ -97,11 +106,11 @@ def standing(campaign: Campaign) -> ApprovalStatus:
     if row is None:
         return ApprovalStatus("none")
     given = _yes(campaign, row)
-    by = Person.objects.filter(pk=given["by"]).first() if given else None
-    if by is None:
+    by = Person.objects.filter(pk=given.by).first() if given else None
+    if given is None or by is None:
         return ApprovalStatus("asked" if row.asked else "none", row.asked, row.asked_by)
-    state = "given" if given["bond"] == bond_of(campaign) else "changed"
-    return ApprovalStatus(state, row.asked, row.asked_by, datetime.fromisoformat(given["at"]), by)
+    state = "given" if given.bond == bond_of(campaign) else "changed"
+    return ApprovalStatus(state, row.asked, row.asked_by, given.at, by)
 
 
 def ask(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
@@ -136,16 +145,15 @@ def agree_to_digest(campaign: Campaign, *, now: datetime) -> None:
 
 
 def _seal_yes(campaign: Campaign, by: int, now: datetime) -> None:
-    given = {"bond": bond_of(campaign), "by": by, "at": now.isoformat()}
+    given = ApprovalYes(bond_of(campaign), by, now)
     sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
     Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
 
 
-def _yes(campaign: Campaign, row: Approval | None) -> Any:
-    """Who agreed, when and to what: of one seal, since whoever writes the database would agree for somebody else."""
-    if row is None:
+def _yes(campaign: Campaign, row: Approval | None) -> ApprovalYes | None:
+    if row is None or not row.yes_sealed:
         return None
-    return open_json(keyring.keys(campaign.organization), bytes(row.yes_sealed), "approval", "yes", campaign.pk)
+    return open_json(keyring.keys(campaign.organization), row.yes_sealed, "approval", "yes", campaign.pk, ApprovalYes)
 
 
 def is_needed(campaign: Campaign) -> bool:
@@ -153,7 +161,7 @@ def is_needed(campaign: Campaign) -> bool:
     if not leading(campaign.organization).requires_approval:
         return False
     given = _yes(campaign, Approval.objects.filter(campaign=campaign).first()) if campaign.is_digest else None
-    return not (given and given["by"] == DIGEST and given["bond"] == bond_of(campaign))
+    return not (given and given.by == DIGEST and given.bond == bond_of(campaign))
 
 
 def _is_draft(campaign: Campaign) -> None:

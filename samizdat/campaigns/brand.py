@@ -1,11 +1,12 @@
 """How the letters of an organization look: colors, fonts, logo and words, sealed; in every template."""
 
-from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
@@ -29,8 +30,7 @@ LONGEST_WORDS = 1_000
 WIDEST_LOGO = 540
 
 
-@dataclass(frozen=True, slots=True)
-class BrandSettings:
+class BrandSettings(Struct, frozen=True):
     """Colors as #rrggbb, fonts by their key in core/content/theme. `logo` is the slug of a picture of the library."""
 
     text: str = _OURS.text
@@ -54,9 +54,7 @@ def brand_of(organization: Organization) -> BrandSettings:
     row = Row.objects.filter(organization=organization).first()
     if row is None:
         return USUAL
-    stored = open_json(keyring.keys(organization), row.sealed, "brand", "sealed", row.pk) or {}
-    known = {name: stored[name] for name in BrandSettings.__dataclass_fields__ if name in stored}
-    return BrandSettings(**known)
+    return open_json(keyring.keys(organization), row.sealed, "brand", "sealed", row.pk, BrandSettings)
 
 
 def look_of(organization: Organization, brand: BrandSettings | None = None) -> Theme:
@@ -77,7 +75,7 @@ def keep(organization: Organization, brand: BrandSettings, *, by: Person | None,
     brand = _checked(organization, brand)
     with transaction.atomic():
         row, _made = Row.objects.get_or_create(organization=organization, defaults={"sealed": b"", "changed": now})
-        row.sealed = seal_json(keyring.keys(organization), asdict(brand), "brand", "sealed", row.pk)
+        row.sealed = seal_json(keyring.keys(organization), brand, "brand", "sealed", row.pk)
         row.changed = now
         row.save(update_fields=["sealed", "changed"])
         record("brand.changed", organization, now=now, by=by)

@@ -20,6 +20,7 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.edition_details import EditionDetails, Question, opened
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch
 from samizdat.core import totals
 from samizdat.core.content.blocks.markup import answers_of
@@ -28,7 +29,6 @@ from samizdat.core.content.render.counted_links import location
 from samizdat.core.crypto import tokens
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json
 
 # Characters of a question and of an answer as the public page and the report say them.
 LONGEST_QUESTION, LONGEST_ANSWER = 300, 200
@@ -63,15 +63,15 @@ class UrlCodes:
 # --- what was frozen -------------------------------------------------------------------------------------------------
 
 
-def question_in(draft: Draft) -> dict[str, Any] | None:
-    """{"question", "answers"} of the one that a letter asks; None where it asks none."""
+def question_in(draft: Draft, language: str) -> Question | None:
+    """The one that a letter asks."""
     if draft.format != "blocks" or '"question"' not in draft.body:
         return None
     question_node = next((node for node in _nodes(json.loads(draft.body)) if node["type"] == "question"), None)
     if question_node is None:
         return None
-    answers = [answer[:LONGEST_ANSWER] for answer in answers_of(question_node["attrs"])]
-    return {"question": question_node["attrs"]["question"][:LONGEST_QUESTION], "answers": answers}
+    answers = tuple(answer[:LONGEST_ANSWER] for answer in answers_of(question_node["attrs"]))
+    return Question(question_node["attrs"]["question"][:LONGEST_QUESTION], answers, language)
 
 
 def _nodes(node: Node) -> Iterator[Node]:
@@ -80,14 +80,11 @@ def _nodes(node: Node) -> Iterator[Node]:
         yield from _nodes(child)
 
 
-def _frozen(edition: Edition) -> dict[int, dict[str, Any]]:
+def _frozen(edition: Edition) -> dict[int, EditionDetails]:
     """place of a version -> what was kept beside it at the release."""
     keys = keyring.keys(edition.organization)
-    by_place = {0: open_json(keys, bytes(edition.details_sealed), "edition", "details", edition.pk) or {}}
-    for row in EditionVariant.objects.filter(edition=edition).order_by("variant_no"):
-        label = f"details {row.variant_no}"
-        by_place[row.variant_no] = open_json(keys, bytes(row.details_sealed), "edition", label, edition.pk) or {}
-    return by_place
+    rows = EditionVariant.objects.filter(edition=edition).order_by("variant_no")
+    return {0: opened(keys, edition), **{row.variant_no: opened(keys, row) for row in rows}}
 
 
 def lay_out(edition: Edition) -> None:
@@ -103,15 +100,12 @@ def lay_out(edition: Edition) -> None:
     for place, details in _frozen(edition).items():
         codes = UrlCodes(edition.organization, edition.pk, place, key)
         uncounted = {} if place in counted else {"uncounted": True}
-        for at, url in enumerate(details.get("counted", ())):
+        for at, url in enumerate(details.counted):
             targets[codes.click(at)] = {"to": location(url)} | uncounted
-        asked = details.get("question") or {"answers": ()}
-        for at, answer in enumerate(asked["answers"]):
-            targets[codes.answer(at)] = {
-                "question": asked["question"],
-                "answer": answer,
-                "language": asked["language"],
-            } | uncounted
+        asked = details.question or Question("", ())
+        for at, answer in enumerate(asked.answers):
+            told = {"question": asked.question, "answer": answer, "language": asked.language}
+            targets[codes.answer(at)] = told | uncounted
     if targets:
         publish_place(edition.organization)  # A public database that was lost may not know it yet.
         publicdb.publish_targets(bytes(edition.organization.uid), targets)
@@ -189,7 +183,7 @@ def pressed(edition: Edition) -> list[CountedPress]:
     return [
         CountedPress(place, url, sums.get((place, at), {}))
         for place, details in _frozen(edition).items()
-        for at, url in enumerate(details.get("counted", ()))
+        for at, url in enumerate(details.counted)
     ]
 
 
@@ -206,8 +200,8 @@ def answers(edition: Edition) -> list[CountedQuestion]:
     sums = {(row.variant_no, row.answer): row.count for row in AnswerTotal.objects.filter(edition=edition)}
     return [
         CountedQuestion(
-            place, asked["question"], [(answer, sums.get((place, at), 0)) for at, answer in enumerate(asked["answers"])]
+            place, asked.question, [(answer, sums.get((place, at), 0)) for at, answer in enumerate(asked.answers)]
         )
         for place, details in _frozen(edition).items()
-        if (asked := details.get("question"))
+        if (asked := details.question)
     ]

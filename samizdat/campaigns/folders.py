@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
+from msgspec import Struct
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.errors import CampaignError
@@ -27,6 +28,10 @@ class FolderRefused(CampaignError):
     code = "folder_refused"
 
 
+class FolderText(Struct, frozen=True):
+    name: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class FolderView:
     number: int
@@ -43,8 +48,7 @@ def folders(organization: Organization) -> list[FolderView]:
 
 
 def name_of(organization: Organization, folder: Folder) -> str:
-    payload = open_json(keyring.keys(organization), bytes(folder.sealed), "folder", "sealed", folder.pk)
-    return str((payload or {}).get("name", ""))
+    return open_json(keyring.keys(organization), folder.sealed, "folder", "sealed", folder.pk, FolderText).name
 
 
 def folder_of(organization: Organization, number: int) -> Folder:
@@ -115,7 +119,7 @@ def _written(folder: Folder, name: str) -> Folder:
             folder.save()
     except IntegrityError:
         raise _there_already(name) from None
-    folder.sealed = seal_json(keys, {"name": name}, "folder", "sealed", folder.pk)
+    folder.sealed = seal_json(keys, FolderText(name), "folder", "sealed", folder.pk)
     folder.save(update_fields=["sealed"])
     return folder
 

@@ -4,6 +4,7 @@ import secrets
 
 from django.db import models
 from django.db.models import F, Q
+from msgspec import Struct
 
 from samizdat.core import consent
 
@@ -11,11 +12,19 @@ STATES = ("draft", "scheduled", "held", "sending", "paused", "waiting", "finishe
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
 
+class TemplateText(Struct, frozen=True):
+    """What is sealed of a template. `sample`: HTML that stood where the letter goes."""
+
+    name: str
+    source: str
+    sample: str = ""
+
+
 class Template(models.Model):
     """The frame of a letter, MJML with {{ content }}. The built-in one has no row."""
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="templates")
-    sealed = models.BinaryField()  # JSON: name, source.
+    sealed = models.BinaryField()  # JSON: TemplateText.
     changed = models.DateTimeField()
 
 

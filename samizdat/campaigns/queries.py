@@ -13,7 +13,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import NoSuchCampaign
-from samizdat.campaigns.models import Campaign, Edition, Picture, Template, is_untouched, untouched
+from samizdat.campaigns.models import Campaign, Edition, Picture, Template, TemplateText, is_untouched, untouched
 from samizdat.core.content.message import loads
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json
@@ -219,4 +219,4 @@ def templates(organization: Organization) -> list[tuple[int, str]]:
     """(number, name) of the organization's own templates; the built-in one has no number."""
     keys = keyring.keys(organization)
     rows = Template.objects.filter(organization=organization).order_by("pk")
-    return [(row.pk, open_json(keys, row.sealed, "template", "source", row.pk)["name"]) for row in rows]
+    return [(row.pk, open_json(keys, row.sealed, "template", "source", row.pk, TemplateText).name) for row in rows]

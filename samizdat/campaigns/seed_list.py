@@ -25,7 +25,8 @@ class BadSeeds(CampaignError):
 def seeds(organization: Organization) -> list[str]:
     """Addresses, in the order they were written."""
     row = SeedList.objects.filter(organization=organization).first()
-    return list(open_json(keyring.keys(organization), row.sealed, "seeds", "addresses", organization.pk)) if row else []
+    keys = keyring.keys(organization)
+    return open_json(keys, row.sealed, "seeds", "addresses", organization.pk, list[str]) if row else []
 
 
 def keep(organization: Organization, addresses: Iterable[str], *, now: datetime, by: Person | None) -> list[str]:

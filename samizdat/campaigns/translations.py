@@ -9,13 +9,13 @@ say anything.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
 
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat import formatting
 from samizdat.accounts.models import Person
@@ -123,8 +123,8 @@ def mark(campaign: Campaign) -> str:
 
 def bound(campaign: Campaign) -> list[list[Collection[str]]] | None:
     """What a second person's yes binds to besides the letter; None where there are no versions."""
-    rows = [[version.language, asdict(draft_of(version)), source_for(version)] for version in versions(campaign)]
-    return rows or None
+    spoken = versions(campaign)
+    return [[version.language, structs.asdict(draft_of(version)), source_for(version)] for version in spoken] or None
 
 
 # --- at release ------------------------------------------------------------------------------------------------------

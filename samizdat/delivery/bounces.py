@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.delivery import dkim_keys
 from samizdat.delivery.errors import NotReleasable
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json
 
 
 def envelope_sender(organization: Organization, sender: str) -> str:
@@ -39,12 +39,10 @@ def _is_own(organization: Organization, public_url: str, name: str) -> bool:
 def refuse_elsewhere(edition: Edition) -> None:
     """Errors: NotReleasable where bounces of one of its versions would go to an address that no admin set."""
     keys, organization = keyring.keys(edition.organization), edition.organization
-    rows = EditionVariant.objects.filter(edition=edition).values_list("variant_no", "details_sealed")
-    frozen = [("details", edition.details_sealed), *((f"details {place}", blob) for place, blob in rows)]
-    for label, blob in frozen:
-        sender = open_json(keys, blob, "edition", label, edition.pk)["from_email"]
-        if not envelope_sender(organization, normalize(sender)):
-            raise NotReleasable(_(SENTENCES["bounces_elsewhere"]) % {"address": sender})
+    variants = EditionVariant.objects.filter(edition=edition)
+    for frozen in (opened(keys, edition), *(opened(keys, row) for row in variants)):
+        if not envelope_sender(organization, normalize(frozen.from_email)):
+            raise NotReleasable(_(SENTENCES["bounces_elsewhere"]) % {"address": frozen.from_email})
 
 
 def elsewhere(organization: Organization, sender: str) -> bool:

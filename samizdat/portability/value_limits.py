@@ -2,12 +2,15 @@
 belongs, and Python makes numbers of both; a day of the year 9999 is one, until somebody asks for the day after it."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 # A clock that was never set begins in 1970.
 YEARS = range(1970, 2200)
 # Sums and books: with room for thousands of them to be added up in a column.
 MANY = 1 << 40
+type Whole = Annotated[int, Meta(ge=0, le=MANY)]
 
 
 def whole(value: Any, most: int = MANY, least: int = 0) -> int:

@@ -25,3 +25,7 @@ class KeyWrong(VaultError):
 
 class KeyRefused(VaultError):
     code = "key_refused"
+
+
+class RecordBroken(VaultError):
+    code = "record_broken"

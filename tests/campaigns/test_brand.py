@@ -1,9 +1,9 @@
 """How letters look is chosen once, sealed, and holds in every template."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from samizdat.audience.actions import new_list
 from samizdat.campaigns import actions, brand

@@ -82,7 +82,7 @@ def test_a_yes_stands_for_the_letter_as_it_was_read(letter: Any) -> None:
     token = share_links.share(letter, "For Pavel", now=NOW, by=None)
     say(letter, token, "", yes=True)
     [given] = share_links.answers(letter)
-    assert (given.note, given.name, given.yes, given.stands) == ("For Pavel", "Pavel", True, True)
+    assert (given.note, given.feedback.name, given.feedback.yes, given.stands) == ("For Pavel", "Pavel", True, True)
     read = share_links.mark_of(share_links.opened(token, NOW))
     save(letter, draft_of(letter).with_(body="Changed"), version=letter.version, by=None, now=NOW)
     assert not share_links.answers(letter)[0].stands

@@ -137,4 +137,4 @@ def test_versions_copies_and_second_letters_of_an_appeal_are_appeals(town: Town)
     campaigns.save(appeal, draft_of(appeal), version=1, by=None, now=NOW, purpose=LETTERS)
     version.refresh_from_db()
     assert not appeal.is_appeal and not version.is_appeal
-    assert revisions.version_of(appeal, 1).chosen["purpose"] == APPEALS
+    assert revisions.version_of(appeal, 1).chosen.purpose == APPEALS

@@ -176,7 +176,7 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     before, after = letters_of(full), letters_of(there)
     sent, draft = after["Sent"], after["A draft"]
     assert (sent.replies, folders.name_of(there, sent.folder)) == (7, "Autumn")  # type: ignore[arg-type]
-    assert [(one.wrong, one.right, one.at) for one in web_corrections.corrections(sent.edition)] == [
+    assert [(one.text.wrong, one.text.right, one.at) for one in web_corrections.corrections(sent.edition)] == [
         ("Hello.", "Good day.", NOW)
     ]
     assert "Good day." in web_corrections.web_copy(sent, sent.edition, NOW)[1]

@@ -1,12 +1,12 @@
 """A test of versions at the desk: planned in plain words, watched, decided, taken back."""
 
-from dataclasses import asdict
 from datetime import timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
+from msgspec.structs import asdict
 
 from samizdat.audience import actions as audience
 from samizdat.campaigns import ab_test

@@ -1,9 +1,9 @@
 """The page on which an organization chooses how its letters look."""
 
-from dataclasses import asdict
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 from samizdat.campaigns import brand
 

@@ -49,7 +49,7 @@ def test_the_web_copy_says_that_it_was_corrected_and_the_edition_stays(here: Hou
     assert "rivr" in shown and "Clara" in shown
     answer = desk("editor").post(_to(here, "correct-letter", letter.pk), {"wrong": "nowhere", "right": ""})
     assert answer.status_code == 422 and 'id="f-wrong_error"' in answer.content.decode()
-    assert [(slip.wrong, slip.right) for slip in corrections(letter.edition)] == [("rivr", "river")]
+    assert [(slip.text.wrong, slip.text.right) for slip in corrections(letter.edition)] == [("rivr", "river")]
 
 
 @pytest.mark.parametrize(

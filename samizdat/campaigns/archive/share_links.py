@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import Struct
 
 from samizdat.accounts import grants
 from samizdat.accounts.models import Person
@@ -57,15 +58,22 @@ class LinkView:
     by: Any
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerView:
-    """`yes`: she agreed, else she only said something. `stands`: to the letter as it is now."""
+class ShareFeedback(Struct, frozen=True):
+    """What is sealed of an answer. `yes`: they agreed, else they only said something. `bond`: to which letter."""
 
-    at: datetime
-    note: str
     name: str
     text: str
     yes: bool
+    bond: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """`note`: of the link it came by. `stands`: it is about the letter as it is now."""
+
+    at: datetime
+    note: str
+    feedback: ShareFeedback
     stands: bool
 
 
@@ -131,14 +139,9 @@ def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: 
         if given.count() >= MOST_ANSWERS or given.filter(at__gt=now - timedelta(minutes=1)).count() >= MOST_A_MINUTE:
             raise TooMany(_("This link has taken many answers. Wait a minute, or write to whoever gave it to you."))
         row = ShareAnswer.objects.create(link=link, sealed=b"", at=now)
-        payload = {
-            "name": " ".join(name.split())[:LONGEST_NAME],
-            "text": text,
-            "yes": yes,
-            "bond": bond_of(link.campaign),
-        }
+        feedback = ShareFeedback(" ".join(name.split())[:LONGEST_NAME], text, yes, bond_of(link.campaign))
         keys = keyring.keys(link.campaign.organization)
-        ShareAnswer.objects.filter(pk=row.pk).update(sealed=seal_json(keys, payload, "shareanswer", "words", row.pk))
+        ShareAnswer.objects.filter(pk=row.pk).update(sealed=seal_json(keys, feedback, "shareanswer", "words", row.pk))
         record("campaign.share_feedback", link.campaign.organization, now=now, about=link.campaign_id)
 
 
@@ -156,16 +159,13 @@ def answers(campaign: Campaign) -> list[AnswerView]:
     bond = bond_of(campaign) if rows else ""
     views = []
     for row in rows:
-        payload = open_json(keys, row.sealed, "shareanswer", "words", row.pk)
-        note = _note(campaign, row.link)
-        views.append(
-            AnswerView(row.at, note, payload["name"], payload["text"], payload["yes"], payload["bond"] == bond)
-        )
+        feedback = open_json(keys, row.sealed, "shareanswer", "words", row.pk, ShareFeedback)
+        views.append(AnswerView(row.at, _note(campaign, row.link), feedback, feedback.bond == bond))
     return views
 
 
 def _note(campaign: Campaign, row: ShareLink) -> str:
-    return str(open_json(keyring.keys(campaign.organization), row.note_sealed, "sharelink", "note", row.pk) or "")
+    return open_json(keyring.keys(campaign.organization), row.note_sealed, "sharelink", "note", row.pk, str)
 
 
 def _of(row: ShareLink) -> tuple[object, ...]:

@@ -9,11 +9,12 @@ import html as escaping
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import Meta, Struct
 
 from samizdat import limited_process
 from samizdat.accounts.models import Person
@@ -51,10 +52,16 @@ class NoCorrection(CampaignError):
         self.field = field
 
 
+class CorrectedText(Struct, frozen=True):
+    """What is sealed of a correction."""
+
+    wrong: Annotated[str, Meta(min_length=1, max_length=LONGEST)]
+    right: Annotated[str, Meta(max_length=LONGEST)]
+
+
 @dataclass(frozen=True, slots=True)
 class WebCorrection:
-    wrong: str
-    right: str
+    text: CorrectedText
     at: datetime
     by: Any = None
 
@@ -64,7 +71,7 @@ def corrections(edition: Edition) -> list[WebCorrection]:
     keys = keyring.keys(edition.organization)
     rows = Correction.objects.select_related("by").filter(edition=edition).order_by("pk")
     return [
-        WebCorrection(**open_json(keys, bytes(row.sealed), "correction", "sealed", row.pk), at=row.at, by=row.by)
+        WebCorrection(open_json(keys, row.sealed, "correction", "sealed", row.pk, CorrectedText), row.at, row.by)
         for row in rows
     ]
 
@@ -81,8 +88,8 @@ def web_copy(campaign: Campaign, edition: Edition, now: datetime, slug: str = ""
     page = limited_process.work(campaign.organization.pk, archive_html, content, now=now)
     slips = corrections(edition)
     for slip in slips:
-        title, _count = replaced(title, slip.wrong, slip.right)
-        page, _count = mended(page, slip.wrong, slip.right)
+        title, _count = replaced(title, slip.text.wrong, slip.text.right)
+        page, _count = mended(page, slip.text.wrong, slip.text.right)
     return title, page, slips[-1].at if slips else None
 
 
@@ -116,8 +123,8 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, no
         if Correction.objects.filter(edition=edition).count() >= MOST:
             raise NoCorrection(_("This letter was corrected %(most)s times. Send a new one.") % {"most": MOST})
         row = Correction.objects.create(edition=edition, at=now, by=by, sealed=b"")
-        payload = {"wrong": wrong, "right": right}
-        row.sealed = seal_json(keyring.keys(campaign.organization), payload, "correction", "sealed", row.pk)
+        text = CorrectedText(wrong, right)
+        row.sealed = seal_json(keyring.keys(campaign.organization), text, "correction", "sealed", row.pk)
         row.save(update_fields=["sealed"])
         record("campaign.corrected", campaign.organization, now=now, by=by, about=campaign.pk)
     return places

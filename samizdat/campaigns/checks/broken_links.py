@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.campaigns.checks import fetch
 from samizdat.campaigns.checks.pictures import HEAVY
-from samizdat.campaigns.checks.results import StoredChecks, change
+from samizdat.campaigns.checks.results import LinkVerdict, StoredChecks, change
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.core.content.checks import Readability
@@ -56,18 +56,17 @@ def ask(
         raise CampaignError(_("None of the links could be reached: probably this machine has no way out. Try later."))
 
     def changed(known: StoredChecks) -> None:
-        moment = now.isoformat()
         # Those that were not asked wait for the next press.
         asked = {url: page for url, page in pages.items() if page.verdict != "unasked"}
-        known.links = {url: [page.verdict, page.detail, moment, f"{page.size}"] for url, page in asked.items()}
+        known.links = {url: LinkVerdict(page.verdict, page.detail, now, page.size) for url, page in asked.items()}
 
     change(campaign, changed, now)
     return pages
 
 
-def fresh(known: StoredChecks, now: datetime) -> dict[str, list[str]]:
+def fresh(known: StoredChecks, now: datetime) -> dict[str, LinkVerdict]:
     """Answers that are not older than a day."""
-    return {url: answer for url, answer in known.links.items() if now - datetime.fromisoformat(answer[2]) < GOOD_FOR}
+    return {url: answer for url, answer in known.links.items() if now - answer.at < GOOD_FOR}
 
 
 def unasked(reading: Readability, known: StoredChecks, now: datetime) -> list[str]:
@@ -78,21 +77,19 @@ def unasked(reading: Readability, known: StoredChecks, now: datetime) -> list[st
 def flaws(reading: Readability, known: StoredChecks, now: datetime) -> Iterator[ContentProblem]:
     """What is wrong with the links of this letter, as far as they were asked."""
     answered = fresh(known, now)
-    for url in reading.links:
-        verdict, detail, *_rest = answered.get(url, ("", ""))
+    for url, answer in ((url, answered[url]) for url in reading.links if url in answered):
         shown = _short(url)
-        if verdict == "dead":
-            yield reading.flaw("link_dead", url, url=shown, why=why(detail))
-        elif verdict == "inside":
+        if answer.verdict == "dead":
+            yield reading.flaw("link_dead", url, url=shown, why=why(answer.detail))
+        elif answer.verdict == "inside":
             yield reading.flaw("link_inside", url, url=shown)
-        elif verdict == "moved":
-            yield reading.flaw("link_moved", url, url=shown, to=_short(detail))
-    for url in pictures(reading):
-        verdict, detail, _moment, size = answered.get(url, ("", "", "", "0"))
-        if verdict in ("dead", "inside"):
-            yield reading.flaw("image_dead", url, url=_short(url), why=why(detail or "no_answer"))
-        elif int(size) > HEAVY:
-            yield reading.flaw("image_heavy", url, url=_short(url), size=f"{int(size) // 1000:,}")
+        elif answer.verdict == "moved":
+            yield reading.flaw("link_moved", url, url=shown, to=_short(answer.detail))
+    for url, answer in ((url, answered[url]) for url in pictures(reading) if url in answered):
+        if answer.verdict in ("dead", "inside"):
+            yield reading.flaw("image_dead", url, url=_short(url), why=why(answer.detail or "no_answer"))
+        elif answer.size > HEAVY:
+            yield reading.flaw("image_heavy", url, url=_short(url), size=f"{answer.size // 1000:,}")
 
 
 def why(detail: str) -> str:

@@ -4,14 +4,15 @@ page, in pieces.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+
+from msgspec.structs import replace
 
 from samizdat.audience import missing_values
 from samizdat.audience import queries as audience
 from samizdat.audience.queries import FieldView
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns.audience import reader_of, speaks, spoken_in
-from samizdat.campaigns.checks.results import StoredChecks, change
+from samizdat.campaigns.checks.results import MissingValuesCount, StoredChecks, change
 from samizdat.campaigns.models import Campaign
 from samizdat.core.content.checks import TextPositions
 from samizdat.core.content.message import ValueSlot
@@ -35,7 +36,7 @@ def defaults_of(letter: RenderedContent) -> dict[str, str]:
     return {field: default for field, default in defaults.items() if field in letter.fields}
 
 
-def state(known: StoredChecks, campaign: Campaign, fields: Mapping[str, int], now: datetime) -> dict[str, Any]:
+def state(known: StoredChecks, campaign: Campaign, fields: Mapping[str, int], now: datetime) -> MissingValuesCount:
     """The count that is kept, when it is of this audience and these fields and not old; else a new one that begins."""
     mark = [
         campaign.list_id,
@@ -45,9 +46,9 @@ def state(known: StoredChecks, campaign: Campaign, fields: Mapping[str, int], no
         *spoken_in(campaign),
     ]
     tally = known.empties
-    if tally.get("mark") == mark and now.timestamp() - tally.get("begun", 0) < GOOD_FOR:
+    if tally.mark == mark and now.timestamp() - tally.begun < GOOD_FOR:
         return tally
-    return {"mark": mark, "begun": now.timestamp(), "after": 0, "of": 0, "counts": {}, "done": not fields}
+    return MissingValuesCount(mark, now.timestamp(), done=not fields)
 
 
 def views_of(campaign: Campaign, letter: RenderedContent) -> list[FieldView]:
@@ -66,7 +67,7 @@ def count_on(
     """One piece of the count, kept with the draft; None of seconds: to the end."""
     fields = _numbers(views_of(campaign, letter))
     tally = state(known, campaign, fields, now)
-    if tally["done"]:
+    if tally.done:
         return known
     try:
         reader = reader_of(campaign, now)
@@ -78,19 +79,18 @@ def count_on(
         campaign.tag,
         reader,
         numbers,
-        after=tally["after"],
+        after=tally.after,
         seconds=seconds,
         speaks=speaks(*spoken_in(campaign)),
     )
-    counts = {tag: tally["counts"].get(tag, 0) + page.empty[number] for tag, number in fields.items()}
-    tally = tally | {
-        "of": tally["of"] + page.of, "counts": counts, "after": page.following or 0, "done": page.following is None,
-    }  # fmt: skip
+    counts = {tag: tally.counts.get(tag, 0) + page.empty[number] for tag, number in fields.items()}
+    is_last, after = page.following is None, page.following or 0
+    tally = replace(tally, of=tally.of + page.of, counts=counts, after=after, done=is_last)
     return change(campaign, lambda known: setattr(known, "empties", tally), now)
 
 
 def finished(known: StoredChecks, campaign: Campaign, views: Iterable[FieldView], now: datetime) -> bool:
-    return bool(state(known, campaign, _numbers(views), now)["done"])
+    return state(known, campaign, _numbers(views), now).done
 
 
 def flaws(
@@ -104,14 +104,14 @@ def flaws(
     """One line a field that somebody has no value for, once the count is through. views: of views_of."""
     labels = {view.tag: view.label or view.tag for view in views}
     tally = state(known, campaign, _numbers(views), now)
-    if not tally["done"]:
+    if not tally.done:
         return
     for tag, default in defaults_of(letter).items():
-        empty = tally["counts"].get(tag, 0)
+        empty = tally.counts.get(tag, 0)
         if not empty:
             continue
         place, line = where.place_of(f"{{{{ {tag}", f"{{{{{tag}", f"*|{tag}|", tag)
-        values = {"count": f"{empty:,}", "of": f"{tally['of']:,}", "field": labels.get(tag, tag)}
+        values = {"count": f"{empty:,}", "of": f"{tally.of:,}", "field": labels.get(tag, tag)}
         if default:
             yield ContentProblem(line, "empty_values", values | {"default": default}, None, "note", place)
         else:

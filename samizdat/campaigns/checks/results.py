@@ -6,11 +6,11 @@ Sealed like the draft itself: it says what the letter says.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from msgspec import Struct
 
 from samizdat.accounts.models import Person
 from samizdat.campaigns.models import Campaign, CheckResult
@@ -23,14 +23,33 @@ from samizdat.vault.sealed_json import open_json, seal_json
 _PASSING = frozenset({"count", "of", "now", "before", "ratio", "size", "near"})
 
 
-@dataclass(slots=True)
-class StoredChecks:
-    """links: address -> (verdict, detail, when as ISO). empties: campaigns/checks/missing_values.State as a
-    document."""
+class LinkVerdict(Struct, frozen=True, array_like=True):
+    """What asking for a link came to, and when."""
 
-    accepted: set[str] = field(default_factory=set)
-    links: dict[str, list[str]] = field(default_factory=dict)
-    empties: dict[str, Any] = field(default_factory=dict)
+    verdict: str
+    detail: str
+    at: datetime
+    size: int
+
+
+class MissingValuesCount(Struct, frozen=True):
+    """How far the count of empty values is (campaigns/checks/missing_values). `mark`: of what audience and fields it
+    is; `after`: the subscriber it has come to."""
+
+    mark: list[Any] = []
+    begun: float = 0
+    after: int = 0
+    of: int = 0
+    counts: dict[str, int] = {}
+    done: bool = False
+
+
+class StoredChecks(Struct):
+    """links: by address."""
+
+    accepted: set[str] = set()
+    links: dict[str, LinkVerdict] = {}
+    empties: MissingValuesCount = MissingValuesCount()
 
 
 def key_of(flaw: ContentProblem) -> str:
@@ -46,8 +65,7 @@ def kept(campaign: Campaign) -> StoredChecks:
 
 
 def _opened(campaign: Campaign, row: CheckResult) -> StoredChecks:
-    payload = open_json(keyring.keys(campaign.organization), row.sealed, "checked", "sealed", campaign.pk) or {}
-    return StoredChecks(set(payload.get("accepted", ())), payload.get("links", {}), payload.get("empties", {}))
+    return open_json(keyring.keys(campaign.organization), row.sealed, "checked", "sealed", campaign.pk, StoredChecks)
 
 
 def change(campaign: Campaign, how: Callable[[StoredChecks], None], now: datetime) -> StoredChecks:
@@ -55,10 +73,9 @@ def change(campaign: Campaign, how: Callable[[StoredChecks], None], now: datetim
     with transaction.atomic():
         CheckResult.objects.get_or_create(pk=campaign.pk, defaults={"sealed": b"", "changed": now})
         row = CheckResult.objects.select_for_update().get(pk=campaign.pk)
-        known = _opened(campaign, row) if row.sealed else StoredChecks()
+        known = _opened(campaign, row)
         how(known)
-        document = {"accepted": sorted(known.accepted), "links": known.links, "empties": known.empties}
-        row.sealed = seal_json(keyring.keys(campaign.organization), document, "checked", "sealed", campaign.pk)
+        row.sealed = seal_json(keyring.keys(campaign.organization), known, "checked", "sealed", campaign.pk)
         row.changed = now
         row.save(update_fields=["sealed", "changed"])
     return known

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import Struct
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.errors import CampaignError
@@ -19,8 +19,7 @@ from samizdat.vault.sealed_json import open_json, seal_json
 MOST_WORDS, MOST_HOSTS = 5_000, 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class OrganizationCheckRules:
+class OrganizationCheckRules(Struct, frozen=True):
     """words: in small letters. hosts: the organization's own list, None while it has none and ours counts."""
 
     words: frozenset[str] = frozenset()
@@ -33,11 +32,10 @@ class OrganizationCheckRules:
 
 def rules_of(organization: Organization) -> OrganizationCheckRules:
     row = CheckRules.objects.filter(pk=organization.pk).first()
-    payload = (
-        open_json(keyring.keys(organization), row.sealed, "writingrules", "sealed", organization.pk) if row else {}
+    blob = row.sealed if row else b""
+    return open_json(
+        keyring.keys(organization), blob, "writingrules", "sealed", organization.pk, OrganizationCheckRules
     )
-    hosts = payload.get("hosts")
-    return OrganizationCheckRules(frozenset(payload.get("words", ())), None if hosts is None else tuple(hosts))
 
 
 def learn(
@@ -67,12 +65,12 @@ def save(
     kept_hosts = None if hosts is None else _hosts(hosts)
     if len(kept_words) > MOST_WORDS or len(kept_hosts or ()) > MOST_HOSTS:
         raise CampaignError(_("That is more than 5,000 words or 2,000 hosts. Leave some out."))
-    document = {"words": kept_words, "hosts": kept_hosts}
-    sealed = seal_json(keyring.keys(organization), document, "writingrules", "sealed", organization.pk)
+    rules = OrganizationCheckRules(frozenset(kept_words), None if kept_hosts is None else tuple(kept_hosts))
+    sealed = seal_json(keyring.keys(organization), rules, "writingrules", "sealed", organization.pk)
     with transaction.atomic():
         CheckRules.objects.update_or_create(pk=organization.pk, defaults={"sealed": sealed})
         record("check_rules.changed", organization, now=now, by=by, detail={"words": len(kept_words)})
-    return OrganizationCheckRules(frozenset(kept_words), None if kept_hosts is None else tuple(kept_hosts))
+    return rules
 
 
 def _hosts(hosts: Iterable[str] | str) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -132,7 +132,7 @@ def _together(base: Draft | None, mine: Draft, theirs: Draft, is_own: bool) -> _
             raise actions.overtaken(is_own)
         body = text
     envelope, overruled = dict[str, str](), list[tuple[str, str]]()
-    for name in (field.name for field in fields(Draft) if field.name != "body"):
+    for name in (name for name in Draft.__struct_fields__ if name != "body"):
         before, hers = getattr(began, name) if began else None, getattr(theirs, name)
         envelope[name] = hers if getattr(mine, name) == before else getattr(mine, name)
         if name in _WRITTEN and hers not in ("", before, envelope[name]):
@@ -167,12 +167,12 @@ def _choices(base: KeptRevision | None, current: Campaign, changes: dict[str, ob
     """Without those that I left as they were: somebody else may have chosen meanwhile."""
     if base is None:
         return changes
-    return {key: value for key, value in changes.items() if _number(value) != base.chosen.get(key)}
+    return {key: value for key, value in changes.items() if _number(value) != getattr(base.chosen, key)}
 
 
 def _differs(current: Campaign, changes: Mapping[str, object]) -> bool:
     chosen = revisions.chosen_of(current)
-    return any(_number(value) != chosen.get(key) for key, value in changes.items())
+    return any(_number(value) != getattr(chosen, key) for key, value in changes.items())
 
 
 def _number(value: object) -> object:
@@ -186,6 +186,6 @@ def restore(campaign: Campaign, number: int, *, by: Person | None, now: datetime
     revision = revisions.version_of(campaign, number)
     if revision is None:
         return False
-    places = revision.places if revision.chosen.get("template") == campaign.template_id else None
-    actions.save(campaign, Draft(**asdict(revision.draft)), version=campaign.version, by=by, now=now, places=places)
+    places = revision.places if revision.chosen.template == campaign.template_id else None
+    actions.save(campaign, revision.draft, version=campaign.version, by=by, now=now, places=places)
     return True

@@ -1,10 +1,12 @@
 """What colleagues say of a draft, beside a block or of the whole letter. Sealed; readers never see it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import Meta, Struct
 
 from samizdat.accounts.models import Person
 from samizdat.campaigns.errors import CampaignError
@@ -14,19 +16,19 @@ from samizdat.vault.sealed_json import open_json, seal_json
 
 LONGEST = 4_000
 MOST = 500
+type Words = Annotated[str, Meta(max_length=LONGEST)]
 
 
-@dataclass(frozen=True, slots=True)
-class CommentText:
+class CommentText(Struct, frozen=True):
     """`block`: its id; empty for the whole letter. `quote`: how it began when this was said.
 
     `other`: of a block that two people changed at once, the id of the second version; then there is no text.
     """
 
-    text: str
-    block: str = ""
-    quote: str = ""
-    other: str = ""
+    text: Words = ""
+    block: Words = ""
+    quote: Words = ""
+    other: Words = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def say(campaign: Campaign, words: CommentText, *, by: Person | None, now: datet
         if Comment.objects.filter(campaign=campaign).count() >= MOST:
             raise CampaignError(_("This letter has 500 comments. There is no room for more."))
         row = Comment.objects.create(campaign=campaign, by=by, at=now, sealed=b"")
-        row.sealed = seal_json(keyring.keys(campaign.organization), asdict(words), "comment", "sealed", row.pk)
+        row.sealed = seal_json(keyring.keys(campaign.organization), words, "comment", "sealed", row.pk)
         row.save(update_fields=["sealed"])
     return row
 
@@ -70,7 +72,7 @@ def comments(campaign: Campaign) -> list[CommentView]:
             row.pk,
             row.by_id,
             row.at,
-            CommentText(**open_json(keys, row.sealed, "comment", "sealed", row.pk)),
+            open_json(keys, row.sealed, "comment", "sealed", row.pk, CommentText),
             row.resolved is not None,
         )
         for row in rows

@@ -1,7 +1,6 @@
 """What is being written, as one value; sealed in the campaign's row."""
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from msgspec import Struct, structs
 
 from samizdat.campaigns.models import Campaign
 from samizdat.vault import keyring
@@ -16,8 +15,7 @@ LINKS = ("direct", "counted")
 ENVELOPE = ("from_name", "from_email", "reply_to", "links")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A letter as typed. from_email and reply_to are bare addresses; reply_to empty means From.
 
     body: Markdown, HTML, or in the format "blocks" the JSON of core/content/blocks, in its canonical spelling.
@@ -34,13 +32,12 @@ class Draft:
     links: str = "direct"
 
     def with_(self, **changes: str) -> "Draft":
-        return replace(self, **changes)
+        return structs.replace(self, **changes)
 
 
 def draft_of(campaign: Campaign) -> Draft:
     keys = keyring.keys(campaign.organization)
-    stored: dict[str, Any] = open_json(keys, campaign.draft_sealed, "campaign", "draft", campaign.id) or {}
-    return addressed(campaign, Draft(**stored))
+    return addressed(campaign, open_json(keys, campaign.draft_sealed, "campaign", "draft", campaign.id, Draft))
 
 
 def addressed(campaign: Campaign, draft: Draft) -> Draft:
@@ -54,4 +51,4 @@ def addressed(campaign: Campaign, draft: Draft) -> Draft:
 
 
 def sealed(campaign: Campaign, draft: Draft) -> bytes:
-    return seal_json(keyring.keys(campaign.organization), asdict(draft), "campaign", "draft", campaign.id)
+    return seal_json(keyring.keys(campaign.organization), draft, "campaign", "draft", campaign.id)

@@ -6,11 +6,13 @@ for two days, and then the last of every day.
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+
+import msgspec
 
 from samizdat import limited_process
 from samizdat.accounts.models import Organization, Person
@@ -32,18 +34,36 @@ SHOWN = 100
 THINNED_EVERY = 10
 
 
+class DraftChoices(msgspec.Struct, frozen=True):
+    """What was chosen beside the text: the numbers of list, tag, segment and template …"""
+
+    list: int | None = None
+    tag: int | None = None
+    segment: int | None = None
+    purpose: str = consent.LETTERS
+    template: int | None = None
+    language: str = ""
+    archive_hidden: bool = False
+
+
+class RevisionText(msgspec.Struct, frozen=True):
+    """What is sealed of a version. `places`: what it made of its template; None where that was not kept yet."""
+
+    draft: Draft
+    chosen: DraftChoices
+    places: LayoutChanges | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class KeptRevision:
-    """A version opened: the draft, the numbers of list, tag, segment, template, the language and `unlisted` beside it,
-    and what the letter made of its template; None where that was not kept yet.
-    """
+    """A version opened."""
 
     number: int
     at: datetime
     by_id: int | None
     draft: Draft
-    chosen: Mapping[str, Any]
-    places: LayoutChanges | None = None
+    chosen: DraftChoices
+    places: LayoutChanges | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +87,7 @@ def keep(
     by: Person | None,
     at: datetime,
     page: str = "",
-    chosen: Mapping[str, Any] | None = None,
+    chosen: DraftChoices | None = None,
     places: LayoutChanges | None = None,
 ) -> None:
     """Writes a version down; call it in the transaction of the save. chosen and places: those of the row, if none are
@@ -76,11 +96,8 @@ def keep(
     if chosen is None:
         chosen, places = chosen_of(campaign), arrangement_of(campaign)
     row = DraftRevision.objects.create(campaign=campaign, number=number, by=by, at=at, page=page, sealed=b"")
-    kept = {"draft": asdict(draft), "chosen": chosen, "places": places.document() if places is not None else None}
-    packed = json.dumps(kept, ensure_ascii=False)
-    row.sealed = keyring.keys(campaign.organization).seal(
-        zlib.compress(packed.encode(), 6), "draftversion", "sealed", row.pk
-    )
+    packed = zlib.compress(msgspec.json.encode(RevisionText(draft, chosen, places)), 6)
+    row.sealed = keyring.keys(campaign.organization).seal(packed, "draftversion", "sealed", row.pk)
     row.save(update_fields=["sealed"])
     if number % THINNED_EVERY == 0:
         thin(campaign, at)
@@ -95,16 +112,16 @@ def keep_before(campaign: Campaign, version: int) -> None:
         keep(row, draft_of(row), number=version, by=row.created_by, at=row.changed)
 
 
-def chosen_of(campaign: Campaign) -> dict[str, object]:
-    return {
-        "list": campaign.list_id,
-        "tag": campaign.tag_id,
-        "segment": campaign.segment_id,
-        "purpose": consent.PURPOSES[campaign.purpose],
-        "template": campaign.template_id,
-        "language": campaign.language,
-        "archive_hidden": campaign.archive_hidden,
-    }
+def chosen_of(campaign: Campaign) -> DraftChoices:
+    return DraftChoices(
+        campaign.list_id,
+        campaign.tag_id,
+        campaign.segment_id,
+        consent.PURPOSES[campaign.purpose],
+        campaign.template_id,
+        campaign.language,
+        campaign.archive_hidden,
+    )
 
 
 def version_of(campaign: Campaign, number: int) -> KeptRevision | None:
@@ -114,9 +131,8 @@ def version_of(campaign: Campaign, number: int) -> KeptRevision | None:
 
 def _opened(campaign: Campaign, row: DraftRevision) -> KeptRevision:
     packed = keyring.keys(campaign.organization).open(row.sealed, "draftversion", "sealed", row.pk)
-    stored = json.loads(zlib.decompress(packed))
-    places = LayoutChanges.read(stored["places"]) if stored.get("places") is not None else None
-    return KeptRevision(row.number, row.at, row.by_id, Draft(**stored["draft"]), stored["chosen"], places)
+    stored = msgspec.json.decode(zlib.decompress(packed), type=RevisionText)
+    return KeptRevision(row.number, row.at, row.by_id, stored.draft, stored.chosen, stored.places)
 
 
 def pages_since(campaign: Campaign, number: int) -> list[tuple[str, int | None]]:

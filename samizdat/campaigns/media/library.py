@@ -3,26 +3,28 @@
 A picture never changes under its address, since readers' programs keep it for a year: a cut is another picture.
 """
 
-import json
 import re
 import secrets
 from binascii import a2b_qp
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samizdat import limited_process
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.brand import brand_of
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import BadPicture, PictureShown
 from samizdat.campaigns.media import image_processing
 from samizdat.campaigns.media.image_processing import LARGEST_FILE, WIDEST, CropBox, ProcessedShot
-from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Picture, Template, Variant
+from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Picture, Template, TemplateText, Variant
 from samizdat.core.content.message import loads
 from samizdat.events.actions import record
 from samizdat.vault import keyring
@@ -39,8 +41,7 @@ ADDRESS = re.compile(rb'(?:/m/|\bsrc\\*":\s?\\*")([0-9a-f]{8,40})(?:\.(?:jpeg|jp
 _BLOBS = ("sealed", "whole_sealed", "thumb_sealed")
 
 
-@dataclass(frozen=True, slots=True)
-class PictureFacts:
+class PictureFacts(Struct, frozen=True):
     """What somebody says of a picture. `plain`: decoration, which needs no words. `whole`: (width, height) of what cuts
     are made from."""
 
@@ -163,7 +164,7 @@ def _store(
         picture.sealed = keys.seal(shot.data, "picture", "data", picture.id)
         picture.thumb_sealed = keys.seal(thumb, "picture", "thumb", picture.id)
         picture.whole_sealed = keys.seal(whole, "picture", "whole", picture.id) if whole else b""
-        picture.facts_sealed = seal_json(keys, asdict(facts), "picture", "facts", picture.id)
+        picture.facts_sealed = seal_json(keys, facts, "picture", "facts", picture.id)
         picture.save(update_fields=["facts_sealed", *_BLOBS])
         record("picture.added", organization, now=now, by=by, about=picture.pk)
     return picture
@@ -178,7 +179,7 @@ def describe(picture: Picture, *, name: str, alt: str, plain: bool, now: datetim
         plain=plain,
     )
     with transaction.atomic():
-        blob = seal_json(keyring.keys(picture.organization), asdict(facts), "picture", "facts", picture.id)
+        blob = seal_json(keyring.keys(picture.organization), facts, "picture", "facts", picture.id)
         Picture.objects.filter(pk=picture.pk).update(facts_sealed=blob)
         record("picture.described", picture.organization, now=now, by=by, about=picture.pk)
 
@@ -229,9 +230,8 @@ def whole_size(picture: Picture) -> tuple[int, int]:
 
 
 def facts_of(picture: Picture) -> PictureFacts:
-    stored = open_json(keyring.keys(picture.organization), picture.facts_sealed, "picture", "facts", picture.id) or {}
-    whole = stored.get("whole")
-    return PictureFacts(**{**stored, "whole": (whole[0], whole[1]) if whole else None})
+    keys = keyring.keys(picture.organization)
+    return open_json(keys, picture.facts_sealed, "picture", "facts", picture.id, PictureFacts)
 
 
 # --- the library ---
@@ -257,8 +257,8 @@ def _numbers_with(organization: Organization, wanted: list[str], before: int | N
     keys = keyring.keys(organization)
     rows = Picture.objects.filter(organization=organization, **({"pk__lt": before} if before else {})).order_by("-pk")
     for number, blob in rows.values_list("pk", "facts_sealed").iterator(chunk_size=1000):
-        facts = open_json(keys, blob, "picture", "facts", number) or {}
-        text = f"{facts.get('name', '')} {facts.get('alt', '')}".casefold()
+        facts = open_json(keys, blob, "picture", "facts", number, PictureFacts)
+        text = f"{facts.name} {facts.alt}".casefold()
         if all(word in text for word in wanted):
             yield number
 
@@ -296,14 +296,14 @@ def uses(organization: Organization, slugs: Iterable[str], *, exact: bool = Fals
     tested = Variant.objects.filter(letter__in=hit).exclude(campaign__state="draft").values_list("letter_id", flat=True)
     sent = set(tested) if hit else set[int]()
     for number, state, blob in letters.values_list("pk", "state", "draft_sealed"):
-        subject = open_json(keys, blob, "campaign", "draft", number).get("subject") or _("without a subject")
+        subject = open_json(keys, blob, "campaign", "draft", number, Draft).subject or _("without a subject")
         for slug in hit[number]:
             by_slug[slug].append(PictureUse("letter", number, subject, state != "draft" or number in sent))
     templates = Template.objects.filter(organization=organization).order_by("pk")
     for number, blob in templates.values_list("pk", "sealed"):
-        text = keys.open(blob, "template", "source", number)
-        for slug in _any_in(text) & by_slug.keys():
-            by_slug[slug].append(PictureUse("template", number, json.loads(text)["name"]))
+        text = open_json(keys, blob, "template", "source", number, TemplateText)
+        for slug in _any_in(f"{text.source} {text.sample}".encode()) & by_slug.keys():
+            by_slug[slug].append(PictureUse("template", number, text.name))
     if (logo := brand_of(organization).logo) in by_slug:
         by_slug[logo].append(PictureUse("template", 0, _("How letters look")))
     return by_slug

@@ -2,13 +2,14 @@
 
 import html
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat import limited_process
 from samizdat.accounts.models import Organization, Person
@@ -16,7 +17,7 @@ from samizdat.audience import queries as audience
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError
 from samizdat.campaigns.media import image_processing, library
-from samizdat.campaigns.models import Campaign, Template
+from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.core.content.problems import fill
 from samizdat.core.content.templates import SENTENCES, ImportedTemplate, Note, TemplateRefused, take
 from samizdat.core.content.templates.template_zip import (
@@ -76,7 +77,7 @@ def take_in(
             library.keep(organization, picture, now, name=called, by=by, slug=slug)
         # It is sealed by its number, so there is a row before there is a template.
         template = Template.objects.create(organization=organization, sealed=b"", changed=now)
-        _store(template, {"name": name, "source": taken.source, "sample": taken.sample}, now)
+        _store(template, TemplateText(name, taken.source, taken.sample), now)
         record("template.imported", organization, now=now, by=by, about=template.pk)
     notes = (*_notes(brought.notes), *_notes(taken.notes))
     return TemplateReport(template, notes, _tags(taken), taken.places, len(brought.pictures))
@@ -163,7 +164,7 @@ def _tags(taken: ImportedTemplate) -> tuple[tuple[str, int, str], ...]:
 
 def rename(template: Template, name: str, *, by: Person | None, now: datetime) -> None:
     """Errors: CampaignError."""
-    details = {**_stored(template), "name": _checked(name)}
+    details = structs.replace(_stored(template), name=_checked(name))
     with transaction.atomic():
         _store(template, details, now)
         record("template.renamed", template.organization, now=now, by=by, about=template.pk)
@@ -183,26 +184,26 @@ def drafts_in(template: Template) -> list[tuple[Campaign, str]]:
 
 
 def name_of(template: Template) -> str:
-    return str(_stored(template)["name"])
+    return _stored(template).name
 
 
 def source_of(template: Template) -> str:
     """As it was taken in, with our comments around the parts that a letter may fill (core/content/templates)."""
-    return str(_stored(template)["source"])
+    return _stored(template).source
 
 
 def sample_of(template: Template | None) -> str:
     """HTML that stood where the letter goes: what a new letter begins with."""
-    return str(_stored(template).get("sample", "")) if template else ""
+    return _stored(template).sample if template else ""
 
 
-def _stored(template: Template) -> Mapping[str, object]:
+def _stored(template: Template) -> TemplateText:
     keys = keyring.keys(template.organization)
-    return open_json(keys, template.sealed, "template", "source", template.pk) or {}
+    return open_json(keys, template.sealed, "template", "source", template.pk, TemplateText)
 
 
-def _store(template: Template, stored: Mapping[str, object], now: datetime) -> None:
+def _store(template: Template, stored: TemplateText, now: datetime) -> None:
     keys = keyring.keys(template.organization)
-    template.sealed = seal_json(keys, dict(stored), "template", "source", template.pk)
+    template.sealed = seal_json(keys, stored, "template", "source", template.pk)
     template.changed = now
     template.save(update_fields=["sealed", "changed"])

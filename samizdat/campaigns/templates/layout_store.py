@@ -25,8 +25,7 @@ _OWN = re.compile(r"(?<=[\"'(])/m/(?=[0-9a-f]{8,40}\.[a-z]{3,4}\b)")
 
 def arrangement_of(campaign: Campaign) -> LayoutChanges:
     keys = keyring.keys(campaign.organization)
-    stored = open_json(keys, campaign.places_sealed or b"", "campaign", "places", campaign.pk)
-    return LayoutChanges.read(stored) if stored else LayoutChanges()
+    return open_json(keys, campaign.places_sealed or b"", "campaign", "places", campaign.pk, LayoutChanges)
 
 
 def copy_arrangement(of: Campaign, to: Campaign) -> None:
@@ -39,4 +38,4 @@ def copy_arrangement(of: Campaign, to: Campaign) -> None:
 def sealed(campaign: Campaign, own: LayoutChanges) -> bytes | None:
     if own == LayoutChanges():
         return None
-    return seal_json(keyring.keys(campaign.organization), own.document(), "campaign", "places", campaign.pk)
+    return seal_json(keyring.keys(campaign.organization), own, "campaign", "places", campaign.pk)

@@ -40,7 +40,7 @@ def places(kept: KeptRevision, campaign: Campaign) -> list[ComparedRegions]:
     """
     if kept.places is None:
         return []
-    rows = Template.objects.filter(organization=campaign.organization_id, pk=kept.chosen.get("template") or 0)
+    rows = Template.objects.filter(organization=campaign.organization_id, pk=kept.chosen.template or 0)
     before = _told(rows.first(), kept.places)
     today = _told(campaign.template, arrangement_of(campaign)) if campaign.template else {}
     pairs: list[tuple[_RegionState | None, _RegionState | None]] = []

@@ -9,6 +9,8 @@ from samizdat import phrases_override, plugins
 from samizdat.accounts import grants
 from samizdat.audience import condition_values
 from samizdat.audience import queries as audience
+from samizdat.campaigns import edition_details
+from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.models import Edition, EditionVariant, is_gathered
 from samizdat.campaigns.translations import slug_of
 from samizdat.core.ab_test import REST
@@ -26,7 +28,6 @@ from samizdat.delivery.queries import barred_at, transport_builder
 from samizdat.vault import keyring
 from samizdat.vault.errors import VaultError
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json
 
 
 @dataclass(slots=True)
@@ -125,30 +126,22 @@ def _conditions(compiled: CompiledContent) -> list[MergeCondition]:
     return [condition for choice in compiled.choices for condition, _, _ in choice.branches if condition]
 
 
-def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[CompiledContent, object, str]:
+def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[CompiledContent, EditionDetails, str]:
     """(compiled, details, language) of one version of a letter; of the rest of a test that is the one that won. "": the
     campaign's language.
     """
     place = edition.campaign.test_winner if variant == REST else variant
     if place is None:
         raise LookupError("The test of this letter has no winner yet.")
-    if place == 0:
-        compiled, details = edition.compiled_sealed, edition.details_sealed
-        of = language = ""
-    else:
-        row = EditionVariant.objects.filter(edition=edition, variant_no=place).first()
-        if row is None:
-            raise LookupError("There is no such version of this letter.")
-        compiled, details, of = row.compiled_sealed, row.details_sealed, f" {place}"
-        language = row.language
-    return (
-        loads(keys.open(compiled, "edition", f"compiled{of}", edition.pk)),
-        open_json(keys, details, "edition", f"details{of}", edition.pk),
-        language,
-    )
+    row = EditionVariant.objects.filter(edition=edition, variant_no=place).first() if place else None
+    if place and row is None:
+        raise LookupError("There is no such version of this letter.")
+    of, version = f" {place}" if place else "", row or edition
+    compiled = loads(keys.open(version.compiled_sealed, "edition", f"compiled{of}", edition.pk))
+    return compiled, edition_details.opened(keys, version), row.language if row else ""
 
 
-def place_of(edition: Edition, details: Any, language: str = "") -> EditionUrls:
+def place_of(edition: Edition, details: EditionDetails, language: str = "") -> EditionUrls:
     """details and language: of one of its versions. Errors: VaultError where it is unknown where links lead."""
     organization = edition.organization
     kept = grants.leading(organization)
@@ -157,7 +150,7 @@ def place_of(edition: Edition, details: Any, language: str = "") -> EditionUrls:
     return EditionUrls(
         public_url=kept.public_url.rstrip("/"),
         message_id_domain=edition.message_id_domain,
-        envelope_sender=bounces.envelope_sender(organization, address.normalize(details["from_email"])),
+        envelope_sender=bounces.envelope_sender(organization, address.normalize(details.from_email)),
         return_address=kept.return_address,
         unsubscribe_mailbox=kept.unsubscribe_mailbox,
         archive_slug=slug_of(edition, language),

@@ -112,7 +112,7 @@ def _slow(looked: CheckedContent) -> dict[str, Any]:
     return {
         "slow": bool(looked.waits & {"spelling", "empties"}),
         "has_links": bool(broken_links.wanted(looked.reading)),
-        "links_at": max((datetime.fromisoformat(result[2]) for result in asked), default=None),
+        "links_at": max((verdict.at for verdict in asked), default=None),
         "no_spelling": spelling.missing(),
     }
 

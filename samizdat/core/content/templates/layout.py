@@ -5,63 +5,37 @@ A part inside of a repeated one has a key for each copy: `story/2/title` is the 
 
 import html
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 MAX_COPIES = 50  # of one part; a letter is cut off by Gmail long before
 _MARK = re.compile(r"<!--(place|repeat|hide|more):([^<>]{1,200}?)-->|<!--/(place|repeat|hide|more)-->")
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenRegion:
+class WrittenRegion(Struct, frozen=True, array_like=True):
     """A letter's own HTML for a place, and the document of blocks that it was made from; "" where it was HTML."""
 
     html: str
     blocks: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatedCopy:
+class RepeatedCopy(Struct, frozen=True, array_like=True):
     """One copy of a part that can be repeated. `model`: which of the template's variants it is, from 0."""
 
     id: str
-    model: int = 0
+    model: Annotated[int, Meta(ge=0)] = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LayoutChanges:
+class LayoutChanges(Struct, frozen=True):
     """What one letter made of its template. `copies` and `texts` hold what differs from the template alone."""
 
-    texts: Mapping[str, WrittenRegion] = field(default_factory=dict)
-    copies: Mapping[str, tuple[RepeatedCopy, ...]] = field(default_factory=dict)
+    texts: dict[str, WrittenRegion] = {}
+    copies: dict[str, tuple[RepeatedCopy, ...]] = {}
     hidden: frozenset[str] = frozenset()
-
-    def document(self) -> dict[str, object]:
-        return {
-            "texts": {key: [region.html, region.blocks] for key, region in self.texts.items()},
-            "copies": {name: [[copy.id, copy.model] for copy in copies] for name, copies in self.copies.items()},
-            "hidden": sorted(self.hidden),
-        }
-
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> "LayoutChanges":
-        """What `document` gave. Errors: KeyError, TypeError, ValueError or AttributeError for anything else, as of an
-        export that somebody made up.
-        """
-        changes = cls(
-            {key: WrittenRegion(*values) for key, values in document["texts"].items()},
-            {name: tuple(RepeatedCopy(*values) for values in copies) for name, copies in document["copies"].items()},
-            frozenset(document["hidden"]),
-        )
-        copies = [copy for some in changes.copies.values() for copy in some]
-        words = [word for key, region in changes.texts.items() for word in (key, region.html, region.blocks)]
-        words += [*changes.copies, *(copy.id for copy in copies), *changes.hidden]
-        if not all(isinstance(word, str) for word in words) or not all(
-            type(copy.model) is int and copy.model >= 0 for copy in copies
-        ):
-            raise ValueError
-        return changes
 
     def written(self, key: str, words: WrittenRegion | None) -> "LayoutChanges":
         """None: as the template has it."""

@@ -6,20 +6,21 @@ called off, for nobody here knows whom it reached; what had not begun as a draft
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from django.db import transaction
+from msgspec import Meta, Struct, convert, field, structs, to_builtins
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import lookup
-from samizdat.campaigns import actions, folders
+from samizdat.campaigns import actions, edition_details, folders
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import Draft, draft_of, sealed
+from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import (
     COUNTERS,
@@ -39,14 +40,13 @@ from samizdat.core.content.templates import LayoutChanges
 from samizdat.dbclock import YEARS
 from samizdat.events.actions import record
 from samizdat.portability.parts import base
-from samizdat.portability.parts.campaigns.media import renamed, renamed_in
+from samizdat.portability.parts.campaigns.media import renamed_in
 from samizdat.portability.parts.campaigns.templates import Templates
 from samizdat.portability.read import KEY, OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
-from samizdat.portability.value_limits import day, moment, whole
+from samizdat.portability.value_limits import Whole, day, moment
 from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 FOLDER = "letters/"
 OVER, GOING = ("finished", "cancelled"), ("sending", "paused", "waiting")
@@ -60,6 +60,8 @@ MOMENTS = {
 }
 # The highest that a file may bring: of rows, of an edition (models.new_edition_number), of versions: more will come.
 NUMBER, EDITION_NUMBER, VERSION = 1 << 62, (1 << 47) - 1, 1 << 30
+type Number = Annotated[int, Meta(ge=0, le=NUMBER)]
+type Text = Annotated[str, Meta(min_length=1)]
 # Columns of an edition that go along as they are.
 EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages", "counted_places")
 
@@ -149,8 +151,8 @@ def _told(home: ExportContext, letter: Campaign) -> dict[str, Any]:
         "planned": letter.planned.isoformat() if letter.planned else None,
         "unlisted": letter.archive_hidden or (letter.state in OVER + GOING and not goes_to_all(letter)),
         **{key: _told_moment(getattr(letter, name)) for name, key in MOMENTS.items()},
-        "draft": asdict(draft_of(letter)),
-        "places": arrangement_of(letter).document(),
+        "draft": structs.asdict(draft_of(letter)),
+        "places": to_builtins(arrangement_of(letter), order="deterministic"),
         "books": {name: getattr(letter, name) for name in ("frozen", *COUNTERS)}
         | {"left_by_letter": letter.unsubscribes},
         "digest": {"is": letter.is_digest, "round": letter.digest_round},
@@ -165,7 +167,7 @@ def _told_moment(at: datetime | None) -> str | None:
 def _edition(home: ExportContext, edition: Edition) -> dict[str, object]:
     def opened(row: Edition | EditionVariant, of: str = "") -> dict[str, Any]:
         compiled = home.keys.open(row.compiled_sealed, "edition", f"compiled{of}", edition.pk)
-        details = open_json(home.keys, row.details_sealed, "edition", f"details{of}", edition.pk)
+        details = to_builtins(edition_details.opened(home.keys, row))
         return {"compiled": base64.b64encode(compiled).decode(), "details": details}
 
     return {
@@ -188,30 +190,90 @@ def _edition(home: ExportContext, edition: Edition) -> dict[str, object]:
 # -- coming in ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignRecord:
-    """A letter of a file, understood. `books`: what the columns of the campaign will say."""
+class _Version(Struct, frozen=True):
+    """What is compiled, as base64, and what is kept beside it."""
 
-    number: int
-    payload: dict[str, Any]
-    draft: Draft
-    arrangement: LayoutChanges
-    moments: dict[str, datetime | None]
+    compiled: bytes
+    details: EditionDetails
+
+    def __post_init__(self) -> None:
+        loads(self.compiled)
+
+
+class _Variant(_Version, frozen=True):
+    place: Annotated[int, Meta(ge=1, le=254)]
+    language: str
+    people: Whole
+
+
+class _Edition(_Version, frozen=True):
+    number: Annotated[int, Meta(ge=0, le=EDITION_NUMBER)]
+    created: str
+    link_key: Annotated[int, Meta(ge=0, le=KEY)]
+    message_id_domain: Annotated[str, Meta(max_length=253)]
+    archive_slug: Annotated[str, Meta(max_length=40)]
+    marks: Annotated[str, Meta(max_length=80)]
+    languages: Annotated[str, Meta(max_length=120)]
+    variants: list[_Variant]
+    counted_places: str = ""
+
+    def __post_init__(self) -> None:
+        loads(self.compiled)
+        moment(self.created)
+        if len(totals.dump(totals.load(self.counted_places))) > 400:
+            raise ValueError("too many places")
+
+
+class _Digest(Struct, frozen=True):
+    round: Whole
+    is_digest: bool = field(name="is")
+
+
+class CampaignRecord(Struct, frozen=True):
+    """A letter of a file. What the second version of the format did not tell is as of a new letter."""
+
+    number: Number
+    list: Number
+    tag: Number | None
+    segment: str | None
+    template: Number | None
+    language: Text
+    version_of: Number | None
     state: str
-    books: dict[str, int]
-    version: int
-    replies: int | None
-    planned: date | None
+    unsure: Literal["resend", "hold"]
+    created: Text
+    changed: Text
+    due: str | None
+    released: str | None
+    finished: str | None
+    draft: Draft
+    places: LayoutChanges
+    books: dict[str, Whole]
+    digest: _Digest
+    edition: _Edition | None
+    purpose: str = consent.LETTERS
+    version: Annotated[int, Meta(ge=1, le=VERSION)] = 1
+    folder: Annotated[str, Meta(max_length=folders.LONGEST)] | None = None
+    replies: Whole | None = None
+    planned: str | None = None
+    unlisted: bool = False
 
-    def lost(self, places: base.Places) -> bool:
+    def lost(self, here: base.Places) -> bool:
         """Whether it has no place here: its list, tag or segment did not come, or the letter whose version it is."""
-        tag, segment, letter = self.payload["tag"], self.payload["segment"], self.payload["version_of"]
+        segment, letter = self.segment, self.version_of
         return (
-            int(self.payload["list"]) not in places.lists
-            or (tag is not None and int(tag) not in places.tags)
-            or (segment is not None and self.state == "draft" and segment_here(places.organization, segment) is None)
-            or (letter is not None and places.here(CampaignsPart.name, letter) is None)
+            self.list not in here.lists
+            or (self.tag is not None and self.tag not in here.tags)
+            or (segment is not None and self.state_here == "draft" and segment_here(here.organization, segment) is None)
+            or (letter is not None and here.here(CampaignsPart.name, letter) is None)
         )
+
+    @property
+    def state_here(self) -> str:
+        """Of one that was on its way the web copy stays, for those who had it."""
+        if self.edition is None or self.state not in OVER + GOING:
+            return "draft"
+        return self.state if self.state in OVER else "finished"
 
 
 def _letters(opened: OpenedExport) -> Iterator[CampaignRecord]:
@@ -220,70 +282,36 @@ def _letters(opened: OpenedExport) -> Iterator[CampaignRecord]:
     for name in sorted(names, key=lambda path: (len(path), path)):
         try:
             payload = opened.table(name)
-            records = [_read(entry) for entry in (payload if isinstance(payload, list) else [payload])]
+            records = convert(payload if isinstance(payload, list) else [payload], list[CampaignRecord])
+            yield from [_checked(record) for record in records]
         except (KeyError, TypeError, ValueError, AttributeError, CampaignError) as wrong:
             raise altered(name) from wrong
-        yield from records
 
 
-def _read(payload: dict[str, Any]) -> CampaignRecord:
-    moments = {name: moment(payload[key]) if payload[key] else None for name, key in MOMENTS.items()}
-    known = {field.name for field in fields(Draft)}
-    draft = actions.checked(Draft(**{name: str(text) for name, text in payload["draft"].items() if name in known}))
-    state, books = str(payload["state"]), {name: whole(payload["books"][name]) for name in ("frozen", *COUNTERS)}
-    fits = (
-        state in STATES
-        and payload["unsure"] in ("resend", "hold")
-        and payload.get("purpose", consent.LETTERS) in consent.PURPOSES
-        and None not in (moments["created"], moments["changed"])
-    )
-    fits = fits and books["frozen"] == sum(books[name] for name in COUNTERS)
-    if not fits or not str(payload["language"]):
+def _checked(letter: CampaignRecord) -> CampaignRecord:
+    """What no type can say. Errors: KeyError, TypeError, ValueError, CampaignError."""
+    _moments(letter)
+    if letter.planned and day(letter.planned).year not in YEARS:
         raise ValueError
-    if payload["edition"] is None:
-        state = "draft"
-    else:
-        _insist_on_edition(payload["edition"])
-    if state in GOING:
-        state = "finished"  # Its web copy stays, for those who had it.
-    if state not in OVER:
-        state, books = "draft", dict.fromkeys(books, 0)
-    books = _called_off(books)
-    books["unsubscribes"] = whole(payload["books"]["left_by_letter"]) if state in OVER else 0
-    # What the second version of the format did not tell is as of a new letter.
-    version, replies = whole(payload.get("version") or 1, VERSION, 1), payload.get("replies")
-    if len(str(payload.get("folder") or "")) > folders.LONGEST:
+    fits = letter.state in STATES and letter.purpose in consent.PURPOSES
+    if not fits or letter.books["frozen"] != sum(letter.books[name] for name in COUNTERS):
         raise ValueError
-    whole(payload["digest"]["round"])
-    for name in ("list", "tag", "template", "version_of"):
-        whole(payload[name] or 0, NUMBER)
-    arrangement = LayoutChanges.read(payload["places"])
-    number, replies = whole(payload["number"], NUMBER), None if replies is None else whole(replies)
-    planned = day(payload["planned"]) if payload.get("planned") else None
-    if planned and planned.year not in YEARS:
-        raise ValueError
-    return CampaignRecord(number, payload, draft, arrangement, moments, state, books, version, replies, planned)
+    return structs.replace(letter, draft=actions.checked(letter.draft))
 
 
-def _called_off(books: dict[str, int]) -> dict[str, int]:
+def _moments(letter: CampaignRecord) -> dict[str, datetime | None]:
+    told = {column: getattr(letter, name) for column, name in MOMENTS.items()}
+    return {column: moment(text) if text else None for column, text in told.items()}
+
+
+def _books(letter: CampaignRecord) -> dict[str, int]:
+    """What the columns of the campaign will say: what was still owed is called off."""
+    if letter.state_here == "draft":
+        return dict.fromkeys(("frozen", *COUNTERS, "unsubscribes"), 0)
+    books = {name: letter.books[name] for name in ("frozen", *COUNTERS)}
     owed = books["pending"] + books["deferred"]
-    return books | {"cancelled": books["cancelled"] + owed, "pending": 0, "deferred": 0}
-
-
-def _insist_on_edition(payload: dict[str, Any]) -> None:
-    fits = whole(payload["number"], EDITION_NUMBER) >= 0 and whole(payload["link_key"], KEY) >= 0
-    for variant in (payload, *payload["variants"]):
-        loads(base64.b64decode(variant["compiled"], validate=True))
-        fits = fits and isinstance(variant["details"], dict) and "subject" in variant["details"]
-    lengths = {"message_id_domain": 253, "archive_slug": 40, "marks": 80, "languages": 120}
-    fits = fits and all(len(str(payload[name])) <= most for name, most in lengths.items())
-    fits = fits and len(totals.dump(totals.load(str(payload.get("counted_places", ""))))) <= 400
-    fits = fits and all(
-        whole(variant["place"], 254, 1) and whole(variant["people"]) >= 0 for variant in payload["variants"]
-    )
-    moment(payload["created"])
-    if not fits:
-        raise ValueError
+    called_off = {"cancelled": books["cancelled"] + owed, "pending": 0, "deferred": 0}
+    return books | called_off | {"unsubscribes": letter.books["left_by_letter"]}
 
 
 def segment_here(organization: Organization, name: str) -> Segment | None:
@@ -294,53 +322,51 @@ def segment_here(organization: Organization, name: str) -> Segment | None:
 
 
 def _make(letter: CampaignRecord, places: base.Places) -> Campaign:
-    payload, organization = letter.payload, places.organization
-    segment = segment_here(organization, payload["segment"]) if payload["segment"] else None
+    organization, is_over, moments = places.organization, letter.state_here in OVER, _moments(letter)
+    segment = segment_here(organization, letter.segment) if letter.segment else None
     row = Campaign(
         organization=organization,
-        list_id=places.lists[int(payload["list"])],
-        tag_id=places.tags[int(payload["tag"])] if payload["tag"] is not None else None,
+        list_id=places.lists[letter.list],
+        tag_id=places.tags[letter.tag] if letter.tag is not None else None,
         segment=segment,
-        template_id=places.here(Templates.name, payload["template"]),
-        version_of_id=places.here(CampaignsPart.name, payload["version_of"]),
-        language=str(payload["language"])[:8],
-        state=letter.state,
-        unsure_policy=payload["unsure"],
-        is_digest=bool(payload["digest"]["is"]),
-        digest_round=min(max(0, int(payload["digest"]["round"])), 1 << 30),
+        template_id=places.here(Templates.name, letter.template),
+        version_of_id=places.here(CampaignsPart.name, letter.version_of),
+        language=letter.language[:8],
+        state=letter.state_here,
+        unsure_policy=letter.unsure,
+        is_digest=letter.digest.is_digest,
+        digest_round=min(letter.digest.round, 1 << 30),
         version=letter.version,
         replies=letter.replies,
-        planned=letter.planned if letter.state == "draft" else None,
-        folder=_folder(payload, places),
-        purpose=consent.PURPOSES.index(payload.get("purpose") or consent.LETTERS),
-        archive_hidden=payload.get("unlisted") is True or (letter.state in OVER and _went_to_few(payload)),
+        planned=day(letter.planned) if letter.planned and not is_over else None,
+        folder=_folder(letter.folder or "", places),
+        purpose=consent.PURPOSES.index(letter.purpose),
+        archive_hidden=letter.unlisted or (is_over and _went_to_few(letter)),
         draft_sealed=b"",
-        **letter.books,
-        **(letter.moments if letter.state in OVER else {name: letter.moments[name] for name in ("created", "changed")}),
+        **_books(letter),
+        **(moments if is_over else {name: moments[name] for name in ("created", "changed")}),
     )
     if row.state == "draft" and row.is_digest:
         row.reason = STUCK  # Nothing leaves a house that is new without somebody's press.
     elif row.state == "draft":
         row.digest_round = 0
     row.save(force_insert=True)
-    words = {name: renamed(text, places) for name, text in asdict(letter.draft).items()}
-    row.draft_sealed = sealed(row, Draft(**words))
-    row.places_sealed = sealed_arrangement(row, renamed_in(letter.arrangement, places))
+    row.draft_sealed = sealed(row, renamed_in(letter.draft, places))
+    row.places_sealed = sealed_arrangement(row, renamed_in(letter.places, places))
     row.save(update_fields=["draft_sealed", "places_sealed"])
-    if letter.state in OVER:
-        _make_edition(row, payload["edition"])
+    if is_over and letter.edition:
+        _make_edition(row, letter.edition)
     return row
 
 
-def _went_to_few(payload: Mapping[str, object]) -> bool:
+def _went_to_few(letter: CampaignRecord) -> bool:
     """Its tag or segment may not be here, and it is no letter to all for that."""
-    appeal = payload.get("purpose") == consent.APPEALS
-    return payload["tag"] is not None or bool(payload["segment"]) or appeal
+    return letter.tag is not None or bool(letter.segment) or letter.purpose == consent.APPEALS
 
 
-def _folder(payload: Mapping[str, object], places: base.Places) -> Folder | None:
+def _folder(name: str, places: base.Places) -> Folder | None:
     """By its name; made where there is none. Where there are too many, the letter is in none."""
-    name, organization = str(payload.get("folder") or ""), places.organization
+    organization = places.organization
     for view in folders.folders(organization) if name else ():
         if view.name.casefold() == name.casefold():
             return folders.folder_of(organization, view.number)
@@ -354,35 +380,29 @@ def edition_of(letter: Campaign) -> Edition | None:
     return Edition.objects.filter(campaign=letter).first()
 
 
-def _make_edition(campaign: Campaign, payload: dict[str, Any]) -> None:
+def _make_edition(campaign: Campaign, edition: _Edition) -> None:
     """Under its number, which stands in the links of its letters; under another one where this house has that."""
-    keys, number = keyring.keys(campaign.organization), int(payload["number"])
+    keys, number = keyring.keys(campaign.organization), edition.number
     if Edition.objects.filter(pk=number).exists():
         number = new_edition_number()
-    slug = str(payload["archive_slug"])
-    if slug and Edition.objects.filter(archive_slug=slug).exists():
-        slug = ""
-    columns = {name: str(payload.get(name, "")) for name in EDITION} | {
-        "archive_slug": slug,
-        "link_key": payload["link_key"],
-    }
+    columns = {name: getattr(edition, name) for name in EDITION}
+    if edition.archive_slug and Edition.objects.filter(archive_slug=edition.archive_slug).exists():
+        columns["archive_slug"] = ""
 
-    def closed(version: dict[str, Any], of: str = "") -> dict[str, bytes]:
-        compiled = base64.b64decode(version["compiled"])
+    def closed(version: _Version, of: str = "") -> dict[str, bytes]:
         return {
-            "compiled_sealed": keys.seal(compiled, "edition", f"compiled{of}", number),
-            "details_sealed": seal_json(keys, version["details"], "edition", f"details{of}", number),
+            "compiled_sealed": keys.seal(version.compiled, "edition", f"compiled{of}", number),
+            "details_sealed": edition_details.sealed(keys, number, version.details, of),
         }
 
-    edition = Edition.objects.create(
+    row = Edition.objects.create(
         pk=number,
         campaign=campaign,
         organization=campaign.organization,
-        created=datetime.fromisoformat(payload["created"]),
+        created=moment(edition.created),
         **columns,
-        **closed(payload),
+        **closed(edition),
     )
-    for version in payload["variants"]:
-        place = int(version["place"])
-        variant = {"variant_no": place, "language": str(version["language"])[:8], "people": int(version["people"])}
-        EditionVariant.objects.create(edition=edition, **variant, **closed(version, f" {place}"))
+    for variant in edition.variants:
+        told = {"variant_no": variant.place, "language": variant.language[:8], "people": variant.people}
+        EditionVariant.objects.create(edition=row, **told, **closed(variant, f" {variant.place}"))

@@ -4,9 +4,10 @@ Who wrote, said or mended something stays behind, as all people who work here do
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, convert, structs, to_builtins
 
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import lookup
@@ -21,21 +22,32 @@ from samizdat.core.content.templates import LayoutChanges
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns.campaigns import VERSION, edition_of, segment_here
 from samizdat.portability.parts.campaigns.extras import CampaignExtrasPart
-from samizdat.portability.parts.campaigns.media import renamed, renamed_in
+from samizdat.portability.parts.campaigns.media import renamed_in
 from samizdat.portability.parts.campaigns.templates import Templates
 from samizdat.portability.subscribers import ExportContext
-from samizdat.portability.value_limits import moment, whole
+from samizdat.portability.value_limits import moment
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
-    number: int
-    at: datetime
+class _Chosen(Struct, frozen=True):
+    """revisions.DraftChoices of another house, where a segment goes by its name."""
+
+    list: int | None = None
+    tag: int | None = None
+    segment: str | None = None
+    purpose: str = consent.LETTERS
+    template: int | None = None
+    language: str = ""
+    unlisted: bool = False
+
+
+class _Version(Struct, frozen=True):
+    number: Annotated[int, Meta(ge=1, le=VERSION)]
+    at: str
     draft: Draft
-    chosen: dict[str, Any]
-    places: LayoutChanges | None
+    chosen: _Chosen
+    places: LayoutChanges | None = None
 
 
 class History(CampaignExtrasPart):
@@ -48,20 +60,16 @@ class History(CampaignExtrasPart):
         for number in list(numbers):
             kept = revisions.version_of(letter, number)
             if kept is not None:  # Else it was thinned out meanwhile.
-                chosen = {**kept.chosen, "segment": _segment_named(home, kept.chosen.get("segment"))}
-                chosen["unlisted"] = chosen.pop("archive_hidden", False)
-                draft = asdict(kept.draft)
-                own = kept.places.document() if kept.places is not None else None
-                yield {"number": number, "at": kept.at.isoformat(), "draft": draft, "chosen": chosen, "places": own}
+                mine = structs.asdict(kept.chosen) | {"segment": _segment_named(home, kept.chosen.segment)}
+                chosen = _Chosen(unlisted=mine.pop("archive_hidden"), **mine)
+                version = _Version(number, kept.at.isoformat(), kept.draft, chosen, kept.places)
+                yield to_builtins(version, order="deterministic")
 
     def read(self, payload: dict[str, Any]) -> _Version | None:
-        known = {field.name for field in fields(Draft)}
-        draft = Draft(**{name: str(text) for name, text in payload["draft"].items() if name in known})
-        number = whole(payload["number"], VERSION, 1)
-        own = LayoutChanges.read(payload["places"]) if payload.get("places") is not None else None
-        at, chosen = moment(payload["at"]), dict(payload["chosen"])
+        version = convert(payload, _Version)
+        moment(version.at)
         try:
-            return _Version(number, at, actions.checked(draft), chosen, own)
+            return structs.replace(version, draft=actions.checked(version.draft))
         except CampaignError:
             return None  # As an editor of those days had it; nothing else shall stay behind for that.
 
@@ -71,33 +79,28 @@ class History(CampaignExtrasPart):
             if version.number in there:
                 continue
             there.add(version.number)
-            draft = Draft(**{name: renamed(text, places) for name, text in asdict(version.draft).items()})
-            chosen = _chosen_here(letter, version.chosen, places)
-            own = renamed_in(version.places, places) if version.places is not None else None
-            revisions.keep(letter, draft, number=version.number, by=None, at=version.at, chosen=chosen, places=own)
+            mine, at = renamed_in(version, places), moment(version.at)
+            chosen = _chosen_here(letter, mine.chosen, places)
+            revisions.keep(letter, mine.draft, number=mine.number, by=None, at=at, chosen=chosen, places=mine.places)
 
 
-def _segment_named(home: ExportContext, number: Any) -> str | None:
+def _segment_named(home: ExportContext, number: int | None) -> str | None:
     row = Segment.objects.filter(organization=home.organization, pk=number, removed=False).first() if number else None
     return lookup.name_of(row) if row is not None else None
 
 
-def _chosen_here(letter: Campaign, choices: dict[str, Any], places: base.Places) -> dict[str, object]:
+def _chosen_here(letter: Campaign, choices: _Chosen, places: base.Places) -> revisions.DraftChoices:
     """What was chosen beside the text, by the numbers of this house; a list that did not come is that of the letter."""
-    segment = segment_here(places.organization, choices["segment"]) if choices.get("segment") else None
-    return {
-        "list": places.lists.get(_number(choices.get("list")), letter.list_id),
-        "tag": places.tags.get(_number(choices.get("tag"))),
-        "segment": segment.pk if segment is not None else None,
-        "purpose": consent.APPEALS if choices.get("purpose") == consent.APPEALS else consent.LETTERS,
-        "template": places.here(Templates.name, choices.get("template")),
-        "language": str(choices.get("language") or letter.language)[:8],
-        "archive_hidden": choices.get("unlisted") is True,
-    }
-
-
-def _number(value: Any) -> int:
-    return value if type(value) is int else -1
+    segment = segment_here(places.organization, choices.segment) if choices.segment else None
+    return revisions.DraftChoices(
+        list=places.lists.get(choices.list or 0, letter.list_id),
+        tag=places.tags.get(choices.tag or 0),
+        segment=segment.pk if segment is not None else None,
+        purpose=consent.APPEALS if choices.purpose == consent.APPEALS else consent.LETTERS,
+        template=places.here(Templates.name, choices.template),
+        language=(choices.language or letter.language)[:8],
+        archive_hidden=choices.unlisted,
+    )
 
 
 class Comments(CampaignExtrasPart):
@@ -107,21 +110,18 @@ class Comments(CampaignExtrasPart):
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         for row in Comment.objects.filter(campaign=letter).order_by("pk"):
-            words = open_json(home.keys, row.sealed, "comment", "sealed", row.pk)
+            words = structs.asdict(open_json(home.keys, row.sealed, "comment", "sealed", row.pk, comments.CommentText))
             yield {"at": row.at.isoformat(), "resolved": row.resolved.isoformat() if row.resolved else None, **words}
 
     def read(self, payload: dict[str, Any]) -> tuple[datetime, datetime | None, comments.CommentText]:
-        words = {field.name: str(payload.get(field.name, "")) for field in fields(comments.CommentText)}
-        if max(map(len, words.values())) > comments.LONGEST:
-            raise ValueError
         resolved = moment(payload["resolved"]) if payload["resolved"] else None
-        return moment(payload["at"]), resolved, comments.CommentText(**words)
+        return moment(payload["at"]), resolved, convert(payload, comments.CommentText)
 
     def make(self, letter: Campaign, rows: list[Any], places: base.Places) -> None:
         keys = keyring.keys(letter.organization)
         for at, resolved, words in rows:
             row = Comment.objects.create(campaign=letter, at=at, resolved=resolved, sealed=b"")
-            row.sealed = seal_json(keys, asdict(words), "comment", "sealed", row.pk)
+            row.sealed = seal_json(keys, words, "comment", "sealed", row.pk)
             row.save(update_fields=["sealed"])
 
 
@@ -132,14 +132,12 @@ class Corrections(CampaignExtrasPart):
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         for row in Correction.objects.filter(edition__campaign=letter).order_by("pk"):
-            words = open_json(home.keys, bytes(row.sealed), "correction", "sealed", row.pk)
-            yield {"at": row.at.isoformat(), **words}
+            words = open_json(home.keys, row.sealed, "correction", "sealed", row.pk, web_corrections.CorrectedText)
+            yield {"at": row.at.isoformat(), **structs.asdict(words)}
 
-    def read(self, payload: dict[str, Any]) -> tuple[datetime, dict[str, str]]:
-        words = {"wrong": str(payload["wrong"]), "right": str(payload["right"])}
-        if not words["wrong"] or max(map(len, words.values())) > web_corrections.LONGEST:
-            raise ValueError
-        if web_corrections.is_bad_address(words["right"]):
+    def read(self, payload: dict[str, Any]) -> tuple[datetime, web_corrections.CorrectedText]:
+        words = convert(payload, web_corrections.CorrectedText)
+        if web_corrections.is_bad_address(words.right):
             raise ValueError
         return moment(payload["at"]), words
 

@@ -1,20 +1,19 @@
 """The library of pictures: each as readers load it, and what it can be cut from."""
 
-import json
 import re
 import secrets
-from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 from django.db import transaction
+from msgspec import Meta, convert, structs
 
 from samizdat.campaigns.media import library
 from samizdat.campaigns.models import Picture
-from samizdat.core.content.templates import LayoutChanges
 from samizdat.portability.parts import base
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
-from samizdat.portability.value_limits import moment, whole
+from samizdat.portability.value_limits import moment
 from samizdat.portability.zip_stream import ZipWriter
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import seal_json
@@ -24,7 +23,17 @@ FILE, FOLDER = "pictures.json", "pictures/"
 BEGINS = {"jpeg": rb"\xff\xd8\xff", "png": rb"\x89PNG\r\n", "gif": rb"GIF8", "webp": rb"RIFF....WEBP"}
 LARGEST = 64 << 20
 SIDE = 100_000
-_SLUG = re.compile(r"[0-9a-f]{8,40}")
+type Side = Annotated[int, Meta(gt=0, le=SIDE)]
+
+
+class _Picture(library.PictureFacts, frozen=True, kw_only=True):
+    slug: Annotated[str, Meta(pattern=r"\A[0-9a-f]{8,40}\Z")]
+    kind: Literal["jpeg", "png", "gif", "webp"]
+    width: Side
+    height: Side
+    whole: tuple[Side, Side] | None = None
+    cut_from: str | None = None
+    created: str
 
 
 class Pictures:
@@ -54,8 +63,8 @@ class Pictures:
         pictures = _pictures(opened)
         names = set(opened.members(FOLDER))
         for slug, details in pictures.items():
-            name = f"{FOLDER}{slug}.{details['kind']}"
-            if name not in names or not re.match(BEGINS[details["kind"]], opened.member(name, LARGEST), re.DOTALL):
+            name = f"{FOLDER}{slug}.{details.kind}"
+            if name not in names or not re.match(BEGINS[details.kind], opened.member(name, LARGEST), re.DOTALL):
                 raise altered(name)
         return len(pictures)
 
@@ -75,54 +84,40 @@ def _told(picture: Picture) -> dict[str, Any]:
         "height": picture.height,
         "cut_from": picture.parent.slug if picture.parent else None,
         "created": picture.created.isoformat(),
-        **asdict(library.facts_of(picture)),
+        **structs.asdict(library.facts_of(picture)),
     }
 
 
-def _pictures(opened: OpenedExport) -> dict[str, Any]:
+def _pictures(opened: OpenedExport) -> dict[str, _Picture]:
     """By slug, in the order of their making. Errors: ExportRefused."""
     try:
-        by_slug = {}
-        for details in opened.table(FILE) or ():
-            slug, size = str(details["slug"]), (whole(details["width"]), whole(details["height"]))
-            facts, created_at = _facts(details), moment(details["created"])
-            fits = _SLUG.fullmatch(slug) and details["kind"] in BEGINS and all(0 < side <= SIDE for side in size)
-            if not fits or slug in by_slug:
-                raise ValueError
-            by_slug[slug] = details | {"facts": facts, "created": created_at}
-    except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        pictures = convert(opened.table(FILE) or [], list[_Picture])
+        by_slug = {picture.slug: picture for picture in pictures if moment(picture.created)}
+        if len(by_slug) < len(pictures):
+            raise ValueError
+    except (TypeError, ValueError) as wrong:
         raise altered(FILE) from wrong
     return by_slug
 
 
-def _facts(details: dict[str, Any]) -> library.PictureFacts:
-    size = details.get("whole")
-    return library.PictureFacts(
-        str(details.get("name", ""))[: library.LONGEST_NAME],
-        str(details.get("alt", ""))[: library.LONGEST_ALT],
-        bool(details.get("plain")),
-        (whole(size[0], SIDE), whole(size[1], SIDE)) if size else None,
-    )
-
-
-def _make(opened: OpenedExport, places: base.Places, slug: str, details: dict[str, Any]) -> Picture:
+def _make(opened: OpenedExport, places: base.Places, slug: str, details: _Picture) -> Picture:
     """Under the name that letters in mailboxes know it by; under another where somebody of this house has that one."""
     organization, keys = places.organization, keyring.keys(places.organization)
     name = secrets.token_hex(12) if Picture.objects.filter(slug=slug).exists() else slug
-    parent = places.here(Pictures.name, details.get("cut_from"))
+    parent = places.here(Pictures.name, details.cut_from)
     picture = Picture.objects.create(
         organization=organization,
         slug=name,
-        kind=details["kind"],
-        width=int(details["width"]),
-        height=int(details["height"]),
+        kind=details.kind,
+        width=details.width,
+        height=details.height,
         sealed=b"",
         parent=Picture.objects.filter(organization=organization, slug=parent).first() if parent else None,
-        created=details["created"],
+        created=moment(details.created),
     )
     names = set(opened.members(FOLDER))
     for column, part, ending in (
-        ("sealed", "data", details["kind"]),
+        ("sealed", "data", details.kind),
         ("whole_sealed", "whole", "whole"),
         ("thumb_sealed", "thumb", "thumb"),
     ):
@@ -131,7 +126,10 @@ def _make(opened: OpenedExport, places: base.Places, slug: str, details: dict[st
             data = opened.member(member, LARGEST)
             setattr(picture, column, keys.seal(data, "picture", part, picture.pk))
             picture.weight = len(data) if column == "sealed" else picture.weight
-    picture.facts_sealed = seal_json(keys, asdict(details["facts"]), "picture", "facts", picture.pk)
+    facts = library.PictureFacts(
+        details.name[: library.LONGEST_NAME], details.alt[: library.LONGEST_ALT], details.plain, details.whole
+    )
+    picture.facts_sealed = seal_json(keys, facts, "picture", "facts", picture.pk)
     picture.save()
     return picture
 
@@ -144,6 +142,6 @@ def renamed(text: str, places: base.Places) -> str:
     return text
 
 
-def renamed_in(own: LayoutChanges, places: base.Places) -> LayoutChanges:
-    """The same of what a letter made of its template."""
-    return LayoutChanges.read(json.loads(renamed(json.dumps(own.document()), places)))
+def renamed_in[T: msgspec.Struct](own: T, places: base.Places) -> T:
+    """The same of a draft, or of what it made of its template."""
+    return msgspec.json.decode(renamed(msgspec.json.encode(own).decode(), places), type=type(own))

@@ -6,6 +6,7 @@ from typing import Unpack
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
+from msgspec.structs import asdict
 
 from samizdat.campaigns.brand import COLORS, LONGEST_WORDS, WIDEST_LOGO, BrandSettings
 from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
@@ -62,7 +63,7 @@ class BrandForm(DeskForm):
         offer(self, "logo", [("", _("no logo")), *pictures])
 
     def brand(self) -> BrandSettings:
-        answers = {name: self.cleaned_data[name] for name in BrandSettings.__dataclass_fields__}
+        answers = {name: self.cleaned_data[name] for name in BrandSettings.__struct_fields__}
         colors = {name: str(answers[name]).lower() for name in COLORS}
         return BrandSettings(**{**answers, **colors})
 

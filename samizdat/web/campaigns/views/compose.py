@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from msgspec import structs
 
 from samizdat import formatting
 from samizdat.accounts import sealed_people
@@ -56,7 +56,7 @@ VIEWS = ("phone", "desk", "dark", "text", "off")
 
 def _form(request: DeskRequest, draft: Draft, campaign: Campaign) -> ComposeForm:
     organization = request.organization
-    initial: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+    initial: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__struct_fields__}
     if draft.format == "blocks":  # What two people save is brought together by these names.
         initial["body"] = numbered_body(draft.body)
     initial |= {
@@ -389,7 +389,7 @@ def _envelope(campaign: Campaign, stored: SaveResult) -> str:
         "template": campaign.template_id,
     }
     archive = "unlisted" if campaign.archive_hidden else "listed"
-    values = asdict(stored.draft) | chosen | {"language": campaign.language, "archive": archive}
+    values = structs.asdict(stored.draft) | chosen | {"language": campaign.language, "archive": archive}
     values["purpose"] = PURPOSES[campaign.purpose]
     fields = {
         name: "" if value is None else str(value) for name, value in values.items() if name not in ("body", "format")
