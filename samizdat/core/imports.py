@@ -5,9 +5,11 @@ in importers/base.py, what apps may ask of importers in plugins.py.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta, Struct, ValidationError, convert, structs, to_builtins
 
 from samizdat.core.fields import STANDARD_FIELDS
 
@@ -78,6 +80,19 @@ def holds_several(target: str) -> bool:
     """Whether a cell may hold several values, of which one can stay out."""
     return target == "tags" or target.startswith("group:")
 
+
+def _any_of(words: Iterable[str], *patterns: str) -> Meta:
+    return Meta(pattern=rf"\A(?:{'|'.join([*map(re.escape, words), *patterns])})\Z")
+
+
+# What a plan may say; it may have passed through a browser.
+type Count = Annotated[int, Meta(ge=0)]
+type Status = Annotated[str, _any_of(STATUSES)]
+type Meaning = Annotated[str, _any_of((*MEANINGS, LEFT_OUT, UNSAID))]
+type Target = Annotated[str, _any_of(TARGETS, f"field:{FIELD_TAG.pattern}", r"group:(?s:.*)\S(?s:.*)")]
+type Asks = Annotated[str, _any_of(("", "label", "cells", "givers"))]
+type Encoding = Annotated[str, _any_of(ENCODINGS)]
+type Delimiter = Annotated[str, _any_of((*DELIMITERS, JSON_LINES, ADDRESS_LIST))]
 
 # Code -> what happened, then what to do. One table for problems of files and complaints about lines.
 SENTENCES = {
@@ -237,21 +252,20 @@ class IncomingRow(NamedTuple):
     notes: str
 
 
-@dataclass(slots=True)
-class ImportColumn:
+class ImportColumn(Struct):
     """A column of a file and what it becomes. `example` is a person's data: shown, never stored."""
 
-    index: int
+    index: Count
     label: str
     example: str = ""
-    becomes: str = "out"
+    becomes: Target = "out"
     why: str = ""  # a code of OUT_BECAUSE
     form: str = ""  # GUARDED, DOCUMENT, or of dates "mdy" or "dmy": what is first where the cells do not tell
-    words: dict[str, str] = field(default_factory=dict)  # where it tells a status: word -> one of MEANINGS, or UNSAID
+    words: dict[str, Meaning] = {}  # where it tells a status: word -> one of MEANINGS, or UNSAID
     # Why a person must say what it means: "label", "cells", "givers"; "" when nobody has to, or somebody did.
-    asks: str = ""
+    asks: Asks = ""
     # Word -> as the file writes it, and in how many rows. A person's data like `example`: shown, never stored.
-    seen: dict[str, tuple[str, int]] = field(default_factory=dict)
+    seen: dict[str, tuple[str, int]] = {}
 
     @property
     def says_no(self) -> bool:
@@ -265,22 +279,25 @@ class ImportColumn:
         return [self.seen.get(word, (word, 0))[0] for word in out]
 
 
-@dataclass(slots=True)
-class DetectedFile:
+class DetectedFile(Struct):
     """One file of subscribers. `member` is its place among the members of what was given."""
 
     name: str
-    member: int
-    status: str | None
+    member: Count
+    status: Status | None
     status_source: str  # 'name', 'columns', 'asked' or 'assumed'; 'hinted': by a name that may mean something else
-    encoding: str
-    delimiter: str  # one character, JSON_LINES or ADDRESS_LIST
+    encoding: Encoding
+    delimiter: Delimiter  # one character, JSON_LINES or ADDRESS_LIST
     columns: list[ImportColumn]
-    size: int = 0  # bytes, unpacked
-    skip: int = 1  # records before the first row: heading, Excel's "sep=;"
-    about_rows: int = 0  # line breaks counted, so an upper bound where cells hold line breaks
+    size: Count = 0  # bytes, unpacked
+    skip: Count = 1  # records before the first row: heading, Excel's "sep=;"
+    about_rows: Count = 0  # line breaks counted, so an upper bound where cells hold line breaks
     audience: str = ""
     use: bool = True
+
+    def __post_init__(self) -> None:
+        if [column.index for column in self.columns] != list(range(len(self.columns))):
+            raise ValueError("the columns are not those of the file")
 
     @property
     def says_everything(self) -> bool:
@@ -331,8 +348,7 @@ class ImportBatch:
         return len(self.incoming) + len(self.complaints)
 
 
-@dataclass(slots=True)
-class ImportPlan:
+class ImportPlan(Struct):
     """What each column of each file becomes, and the status of each file. Changed by a person, then read by."""
 
     source: str
@@ -388,7 +404,7 @@ class ImportPlan:
             file
             if (file.status and file.status_source != "assumed")
             or (file.status_source == "hinted" and status == "subscribed")
-            else replace(file, status=status, status_source="asked")
+            else structs.replace(file, status=status, status_source="asked")
             for file in self.files
         ]
         return ImportPlan(self.source, files)
@@ -400,17 +416,26 @@ class ImportPlan:
             return [Problem("nothing_used", "")]
         return [problem for file in used for problem in _questions(file)]
 
-    def to_json(self) -> dict[str, object]:
-        """Plain values for a form or a sealed column. Labels are the organization's own words; no examples."""
-        return {"source": self.source, "files": [_file_to_json(file) for file in self.files]}
+    def without_examples(self) -> "ImportPlan":
+        """As it may be stored. Labels are the organization's own words."""
+
+        def bare(column: ImportColumn) -> ImportColumn:
+            return structs.replace(column, example="", seen={})
+
+        files = [structs.replace(file, columns=[bare(column) for column in file.columns]) for file in self.files]
+        return ImportPlan(self.source, files)
+
+    def checked(self) -> "ImportPlan":
+        """The same, if it can be one of ours. Errors: BadPlan."""
+        return self.read(to_builtins(self))
 
     @classmethod
-    def from_json(cls, plain: Any) -> "ImportPlan":
-        """The opposite of `to_json`. Raises BadPlan: the values may have passed through a browser."""
+    def read(cls, plain: object) -> "ImportPlan":
+        """Errors: BadPlan, for what is no plan."""
         try:
-            return cls(_text(plain["source"]), [_file_from_json(file) for file in plain["files"]])
-        except (KeyError, TypeError, AttributeError) as wrong:
-            raise BadPlan(f"The plan of the import is incomplete ({wrong}). Read the file again.") from wrong
+            return convert(plain, cls)
+        except ValidationError as wrong:
+            raise BadPlan("The plan of the import is none of ours. Read the file again.") from wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,80 +493,3 @@ def _about_columns(file: DetectedFile) -> Iterator[Problem]:
 def _with_words_out(column: ImportColumn) -> str:
     words = column.stays_out()[:5]
     return f"{column.label} ({', '.join(words)})" if words else column.label
-
-
-def _file_to_json(file: DetectedFile) -> dict[str, object]:
-    plain = {name: getattr(file, name) for name in DetectedFile.__slots__ if name != "columns"}
-    columns = [
-        {name: getattr(column, name) for name in ImportColumn.__slots__ if name not in {"example", "seen"}}
-        for column in file.columns
-    ]
-    return {**plain, "columns": columns}
-
-
-def _file_from_json(plain: Any) -> DetectedFile:
-    columns = [_column_from_json(column) for column in plain["columns"]]
-    if [column.index for column in columns] != list(range(len(columns))):
-        raise BadPlan("The columns of the plan are not those of the file. Read the file again.")
-    status = plain["status"] or None
-    if status is not None and status not in STATUSES:
-        raise BadPlan(f"“{status}” is no status. Choose one of {', '.join(STATUSES)}.")
-    return DetectedFile(
-        name=_text(plain["name"]),
-        member=_number(plain["member"]),
-        status=status,
-        status_source=_text(plain["status_source"]),
-        encoding=_one_of(plain["encoding"], ENCODINGS),
-        delimiter=_one_of(plain["delimiter"], (*DELIMITERS, JSON_LINES, ADDRESS_LIST)),
-        columns=columns,
-        size=_number(plain.get("size", 0)),
-        skip=_number(plain.get("skip", 1)),
-        about_rows=_number(plain.get("about_rows", 0)),
-        audience=_text(plain.get("audience", "")),
-        use=bool(plain.get("use", True)),
-    )
-
-
-def _column_from_json(plain: Any) -> ImportColumn:
-    becomes = _text(plain["becomes"])
-    if not _is_target(becomes):
-        raise BadPlan(f"“{becomes}” is nothing that a column can become. Choose again.")
-    words = {_text(word): _text(status) for word, status in plain.get("words", {}).items()}
-    if not set(words.values()) <= {*MEANINGS, LEFT_OUT, UNSAID}:
-        raise BadPlan("A word of a status column stands for no status we know. Choose again.")
-    return ImportColumn(
-        index=_number(plain["index"]),
-        label=_text(plain["label"]),
-        becomes=becomes,
-        why=_text(plain.get("why", "")),
-        form=_text(plain.get("form", "")),
-        words=words,
-        asks=_one_of(plain.get("asks", ""), ("", "label", "cells", "givers")),
-    )
-
-
-def _is_target(becomes: str) -> bool:
-    kind, _, rest = becomes.partition(":")
-    if kind == "field":
-        return FIELD_TAG.fullmatch(rest) is not None
-    if kind == "group":
-        return bool(rest.strip())
-    return becomes in TARGETS
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("a text is missing")
-    return value
-
-
-def _one_of(value: object, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise BadPlan(f"“{value}” is none of {', '.join(map(repr, known))}. Choose one of them.")
-    return _text(value)
-
-
-def _number(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError("a number is missing")
-    return value

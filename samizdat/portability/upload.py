@@ -9,22 +9,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from msgspec.structs import replace
 
 from samizdat.accounts.models import Person
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports import ownership, uploads
+from samizdat.audience.imports.documents import sealed
 from samizdat.audience.imports.reading.upload_file import PieceFile
 from samizdat.audience.models import Import
 from samizdat.events.actions import record
 from samizdat.portability import age_decryption, read, restore, subscribers, tables
 from samizdat.portability.errors import ExportRefused
+from samizdat.portability.restore.documents import FoundList, RestoreReport, read_plan, read_report
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 SOURCE = restore.SOURCE
 
@@ -65,12 +67,6 @@ def _files(row: Import) -> set[int]:
     return set(row.pieces.values_list("file", flat=True).distinct())
 
 
-def read_report(row: Import) -> dict[str, Any]:
-    """What inspect() found: `sealed` alone ("key" or "passphrase") as long as nobody has opened it, else `from`,
-    `made`, `made_by`, `counts`, `lists`, `also`, `keys`, `why_not`, `here`; `sentence` of one that failed."""
-    return open_json(keyring.keys(row.organization), row.report_sealed, "import", "report", row.pk) or {}
-
-
 def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
     """Proves an upload and tells what is in it; writes nothing else. What cannot be read becomes state 'failed'."""
     row = ownership.take(number, ("reading", "found"), now())
@@ -82,25 +78,20 @@ def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
     except BaseException:
         Import.objects.filter(pk=row.pk, owner=row.owner).update(owner="")
         raise
-    keys = keyring.keys(row.organization)
-    plan = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
-    done = {
-        "state": "found", "owner": "", "tries": 0,
-        "rows_total": report["counts"]["rows"] if "counts" in report else None,
-        "report_sealed": seal_json(keys, report, "import", "report", row.pk),
-        "plan_sealed": seal_json(keys, plan | {"highest": highest}, "import", "plan", row.pk),
-    }  # fmt: skip
+    rows = report.counts["rows"] if report.counts else None
+    done = {"state": "found", "owner": "", "tries": 0, "rows_total": rows, **sealed(row, "report", report)}
+    done |= sealed(row, "plan", replace(read_plan(row), highest=highest))
     Import.objects.filter(pk=row.pk, owner=row.owner, state="reading").update(**done)
     row.refresh_from_db()
     return row
 
 
-def _look(row: Import, now: Callable[[], datetime]) -> tuple[dict[str, Any], int]:
+def _look(row: Import, now: Callable[[], datetime]) -> tuple[RestoreReport, int]:
     if OPENED not in _files(row):
         with _file(row, GIVEN) as file:
             head = file.read(64)
         if age_decryption.is_sealed(head):
-            return {"sealed": "passphrase" if age_decryption.is_by_passphrase(head) else "key"}, 0
+            return RestoreReport(sealed="passphrase" if age_decryption.is_by_passphrase(head) else "key"), 0
     with _opened(row) as opened:
 
         def beat(_done: int, _whole: int) -> None:
@@ -109,27 +100,24 @@ def _look(row: Import, now: Callable[[], datetime]) -> tuple[dict[str, Any], int
 
         proven = restore.prove(opened, restore.RestoreSteps(opened, beat))
         organization = opened.manifest.get("organization")
-        report = {
-            "from": str(organization.get("name", ""))[:200] if isinstance(organization, dict) else "",
-            "made": str(opened.manifest.get("made", ""))[:40],
-            "made_by": str(opened.manifest.get("made_by", ""))[:40],
-            "counts": proven.counts,
-            "lists": [
-                {"name": str(of["name"])[:200], "statuses": dict(proven.lists[int(of["number"])])}
-                for of in opened.lists
-            ],
-            "also": {"tags": len(opened.tags), "fields": len(opened.fields), **tables.many(opened)},
-            "keys": bool(opened.table("keys.json")),
-            "why_not": restore.why_not(row.organization, opened, now()),
-            "here": restore.is_here(row.organization, opened),
-        }
+        report = RestoreReport(
+            from_=str(organization.get("name", ""))[:200] if isinstance(organization, dict) else "",
+            made=str(opened.manifest.get("made", ""))[:40],
+            made_by=str(opened.manifest.get("made_by", ""))[:40],
+            counts=proven.counts,
+            lists=[FoundList(str(of["name"])[:200], dict(proven.lists[int(of["number"])])) for of in opened.lists],
+            also={"tags": len(opened.tags), "fields": len(opened.fields), **tables.many(opened)},
+            keys=bool(opened.table("keys.json")),
+            why_not=restore.why_not(row.organization, opened, now()),
+            here=restore.is_here(row.organization, opened),
+        )
         return report, proven.highest
 
 
 def unseal(row: Import, secret: str, *, now: datetime, by: Person | None) -> None:
     """Opens a sealed upload by the text of an age key file or a passphrase, which is forgotten at once: what comes out
     lies sealed with the organization's key, as the upload did. Errors: ExportRefused, and it waits on."""
-    if row.state != "found" or not read_report(row).get("sealed"):
+    if row.state != "found" or not read_report(row).sealed:
         return
     if not secret.strip():
         raise ExportRefused("sealed_file", _("This file is sealed. Give the key or the passphrase that opens it."))
@@ -168,19 +156,19 @@ def _handed_over(row: Import) -> dict[str, object]:
     for number in list(row.pieces.filter(file=OPENED).order_by("number").values_list("number", flat=True)):
         uploads.put(keys, row, GIVEN, number, uploads.get(keys, row, OPENED, number))
         row.pieces.filter(file=OPENED, number=number).delete()
-    plan = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
-    plan["names"] = [name.removesuffix(".age") for name in plan["names"]]
-    return {"source": "", "plan_sealed": seal_json(keys, plan, "import", "plan", row.pk)}
+    plan = read_plan(row)
+    names = [name.removesuffix(".age") for name in plan.names]
+    return {"source": "", **sealed(row, "plan", replace(plan, names=names))}
 
 
 def start(row: Import, *, now: datetime, by: Person | None) -> None:
     """What was found shall come in; the worker does it. Keys that come along are wrapped here, by an admin's press: the
     worker may not. Errors: ExportRefused."""
     report = read_report(row)
-    if "counts" not in report:
+    if report.counts is None:
         return
-    if report["why_not"]:
-        raise ExportRefused("not_empty", report["why_not"])
+    if report.why_not:
+        raise ExportRefused("not_empty", report.why_not)
     done = {"state": "waiting", "by": by, "problem": "", "tries": 0} | _with_wrapped(row)
     with transaction.atomic():
         if Import.objects.filter(pk=row.pk, state__in=("found", "stopped")).update(**done):
@@ -190,13 +178,11 @@ def start(row: Import, *, now: datetime, by: Person | None) -> None:
 
 def _with_wrapped(row: Import) -> dict[str, object]:
     """The plan with the keys that come along. Nothing where it has begun: they are in, and the file may be gone."""
-    keys = keyring.keys(row.organization)
-    plan = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
-    if "places" in plan or not row.pieces.exists():
+    plan = read_plan(row)
+    if plan.places or not row.pieces.exists():
         return {}
     with _opened(row) as opened:
-        plan["wrapped"] = restore.wrap_keys(row.organization, opened)
-    return {"plan_sealed": seal_json(keys, plan, "import", "plan", row.pk)}
+        return sealed(row, "plan", replace(plan, wrapped=restore.wrap_keys(row.organization, opened)))
 
 
 def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | None = None) -> Import:
@@ -206,13 +192,13 @@ def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | 
     def stopped() -> bool:
         return bool(stop and stop()) or Import.objects.filter(pk=number, problem="stop_asked").exists()
 
-    highest = open_json(keyring.keys(row.organization), row.plan_sealed, "import", "plan", row.pk).get("highest", 0)
+    highest = read_plan(row).highest
     mine = Import.objects.filter(pk=row.pk, owner=row.owner)
     mine.update(state="running", started=row.started or now())
     row.refresh_from_db()
     try:
         with override(row.organization.language), _opened(row) as opened:
-            restore.bring_upload(row, opened, int(highest), now=now, stop=stopped)
+            restore.bring_upload(row, opened, highest, now=now, stop=stopped)
     except subscribers.ExportStopped:
         # Let go of by now: whoever stops it leaves it to the next one.
         Import.objects.filter(pk=row.pk, state="running", owner="").update(state="stopped", problem="")
@@ -226,11 +212,8 @@ def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | 
 
 
 def _failed(row: Import, refused: ExportRefused) -> Import:
-    keys = keyring.keys(row.organization)
-    done = {
-        "state": "failed", "owner": "", "problem": refused.code[:40],
-        "report_sealed": seal_json(keys, {"sentence": str(refused)}, "import", "report", row.pk),
-    }  # fmt: skip
+    done = {"state": "failed", "owner": "", "problem": refused.code[:40]}
+    done |= sealed(row, "report", RestoreReport(sentence=str(refused)))
     with transaction.atomic():
         Import.objects.filter(pk=row.pk, owner__in=("", row.owner)).update(**done)
         uploads.drop(row)

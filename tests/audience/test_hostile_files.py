@@ -35,7 +35,7 @@ def test_a_document_that_takes_more_memory_than_a_list_is_refused_with_a_sentenc
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     row = actions.inspect(upload(lantern, letter, "people.json", text).id, now=clock)
     assert (row.state, row.problem) == ("failed", "costs_too_much")
-    assert actions.read_report(row)["sentence"] == (
+    assert actions.read_report(row).failed.sentence == (
         "people.json takes more time or memory to read than a list of its size should. "
         "Save it as “CSV UTF-8” and give that file."
     )
@@ -57,7 +57,7 @@ def test_a_document_that_takes_longer_than_a_list_is_refused_with_a_sentence(
 def test_a_document_of_thousands_of_people_comes_in_within_the_limits(lantern: Any, letter: Any) -> None:
     row = actions.inspect(upload(lantern, letter, "people.json", MANY).id, now=clock)
     assert (row.state, row.tries) == ("found", 0)
-    assert actions.read_report(row)["counts"]["rows"] == 6_000
+    assert actions.read_report(row).counts["rows"] == 6_000
 
 
 def test_plain_text_is_read_here_and_what_may_unfold_is_not(
@@ -110,8 +110,8 @@ def test_a_reader_that_is_killed_while_it_brings_in_is_not_tried_for_ever(
     lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = actions.inspect(upload(lantern, letter, "people.json", MANY[:-1] + b"]").id, now=clock)
-    plan = actions.read_plan(row)["plan"]
-    plan["files"][0]["status"], plan["files"][0]["status_source"] = "subscribed", "asked"
+    plan = actions.read_plan(row).plan
+    plan.files[0].status, plan.files[0].status_source = "subscribed", "asked"
     actions.change_plan(row, plan)
     actions.start(row, now=NOW, by=None)
     begin = subprocess_reader.ReaderProcess.__enter__

@@ -8,6 +8,7 @@ import pytest
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import ImportRefused, ImportTaken
 from samizdat.audience.imports import inspect, uploads
+from samizdat.audience.imports.documents import ImportReport
 from samizdat.audience.models import Import, ImportPiece, Subscriber
 from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
 from samizdat.events.models import Event
@@ -47,21 +48,22 @@ def test_an_upload_is_looked_at_and_brought_in(
     row = actions.inspect(row.id, now=clock)
     report = actions.read_report(row)
     assert (row.state, row.source, Subscriber.objects.count()) == ("found", "mailchimp", 0)
-    assert len(report["samples"]) == 10 and report["counts"]["rows"] == 600 and report["questions"] == []
+    assert len(report.samples) == 10 and report.counts["rows"] == 600 and report.questions == []
 
-    plan = actions.read_plan(row)["plan"]
-    column = next(column for column in plan["files"][-1]["columns"] if column["label"] == "OPTIN_IP")
-    assert (column["becomes"], column["why"]) == ("out", "ip")
-    column["becomes"] = "field:OPTINIP"
+    plan = actions.read_plan(row).plan
+    column = next(column for column in plan.files[-1].columns if column.label == "OPTIN_IP")
+    assert (column.becomes, column.why) == ("out", "ip")
+    column.becomes = "field:OPTINIP"
     actions.change_plan(row, plan, basis="They signed up with us.")
     actions.start(row, now=NOW, by=None)
     assert actions.resumable(NOW) == [row.id]
     told: list[Any] = []
     row = actions.run_import(row.id, now=clock, progress=told.append)
     assert (row.state, row.counts["added"], told[-1].rows) == ("finished", 600, 600)
-    expected = {name: report["counts"][name] for name in ("subscribed", "unsubscribed", "cleaned", "nonsubscribed")}
+    expected = {name: report.counts[name] for name in ("subscribed", "unsubscribed", "cleaned", "nonsubscribed")}
     assert statuses(row.counts) == expected
-    assert not ImportPiece.objects.exists() and actions.read_report(row) == {} and actions.resumable(NOW) == []
+    assert not ImportPiece.objects.exists() and actions.resumable(NOW) == []
+    assert actions.read_report(row) == ImportReport()
     assert "OPTINIP" in [field.tag for field in queries.fields(lantern)]
     assert Event.objects.filter(kind="subscribers.imported", about=row.id).count() == 1
     assert_projections_hold(lantern, NOW)
@@ -85,7 +87,7 @@ def test_an_upload_with_a_hole_is_refused(lantern: Any, letter: Any) -> None:
 def test_what_is_no_export_fails_with_a_sentence(lantern: Any, letter: Any, name: str, data: bytes, code: str) -> None:
     row = actions.inspect(upload(lantern, letter, name, data).id, now=clock)
     assert (row.state, row.problem, row.owner) == ("failed", code, "")
-    assert name in actions.read_report(row)["sentence"]
+    assert name in actions.read_report(row).failed.sentence
     assert not ImportPiece.objects.exists()
 
 
@@ -94,14 +96,14 @@ def test_a_file_that_does_not_say_a_status_is_asked_about_and_then_runs(lantern:
     data = b"Email Address,OPTIN_TIME,CONFIRM_TIME,MEMBER_RATING\nada@post.example,2020-01-01 10:00:00,,3\n"
     row = actions.inspect(upload(lantern, letter, "people.csv", data).id, now=clock)
     report = actions.read_report(row)
-    assert [question["code"] for question in report["questions"]] == ["ask_status"] and report["counts"] is None
+    assert [question.code for question in report.questions] == ["ask_status"] and report.counts is None
     with pytest.raises(ImportRefused):
         actions.start(row, now=NOW, by=None)
-    plan = actions.read_plan(row)["plan"]
-    plan["files"][0]["status"] = "nonsubscribed"
+    plan = actions.read_plan(row).plan
+    plan.files[0].status = "nonsubscribed"
     actions.change_plan(row, plan)
     row = actions.inspect(actions.look_again(row, now=NOW, by=None).id, now=clock)
-    assert actions.read_report(row)["counts"]["nonsubscribed"] == 1
+    assert actions.read_report(row).counts["nonsubscribed"] == 1
     row = actions.run_import(actions.start(row, now=NOW, by=None).id, now=clock)
     assert split(row.counts) == (1, 0, 0, 0)
 

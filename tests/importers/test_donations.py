@@ -2,7 +2,7 @@
 
 import pytest
 
-from samizdat.core.imports import ImportPlan
+from samizdat.audience.imports.documents import ImportReport
 from samizdat.importers.base import choose
 from samizdat.importers.reading import answers
 from samizdat.importers.reading.files import open_given
@@ -87,11 +87,11 @@ def test_what_says_who_pays_on_substack_stays_out() -> None:
 
 def test_the_desk_offers_no_way_to_bring_donations_in_and_takes_none() -> None:
     found = inspect(named("list.csv", b"email,Donation Amount\na@example.org,7\n"))
-    plan = found.plan().to_json()
-    column = plans.rows(plan, {}, [])[0].columns[1]
+    plan = found.plan()
+    column = plans.rows(plan, ImportReport(), [])[0].columns[1]
     assert [value for value, _ in column.choices] == ["out"]
     changed = plans.read(plan, {"u-0": "1", "c-0-1": "field:AMOUNT"})
-    assert changed["files"][0]["columns"][1]["becomes"] == "out"
+    assert changed.files[0].columns[1].becomes == "out"
 
 
 def test_a_column_that_only_looks_like_donations_can_be_named_on_the_command_line() -> None:
@@ -140,10 +140,9 @@ def test_who_is_a_member_stays_out_and_is_not_called_a_donor(label: str, cell: s
         f"Left out: {label}. That says who is a member, which can put people in court. "
         "Samizdat does not keep it with subscribers."
     )
-    told = plan.to_json()
-    column = plans.rows(told, {}, [])[0].columns[1]
+    column = plans.rows(plan, ImportReport(), [])[0].columns[1]
     assert [value for value, _ in column.choices] == ["out"] and "who is a member" in column.why
-    assert plans.read(told, {"u-0": "1", "c-0-1": "field:NO"})["files"][0]["columns"][1]["becomes"] == "out"
+    assert plans.read(plan, {"u-0": "1", "c-0-1": "field:NO"}).files[0].columns[1].becomes == "out"
 
 
 @pytest.mark.parametrize(
@@ -190,15 +189,13 @@ def test_somebody_may_say_that_a_tag_means_something_else(door: str) -> None:
             assert "--means 'Tags: donors=out'" in answers.advice(plan)
             answers.apply(plan, ["Tags=tags"], ["Tags: donors=nothing"])
         else:
-            column = plans.rows(plan.to_json(), {"seen": [[one.seen for one in plan.files[0].columns]]}, [])[0].columns[
-                0
-            ]
+            column = plans.rows(plan, ImportReport(), [])[0].columns[0]
             assert "say who gives" in column.asks
             sent = {"u-0": "1", "s-0": "subscribed", "c-0-0": "address", column.name: "tags"}
             for word in [*column.words, *column.others]:
                 assert (word.means, word.can_stay_out) == (("out", True) if not word.plain else ("", False))
                 sent[word.name] = "" if word.word == "donors" else word.means
-            plan = ImportPlan.from_json(plans.read(plan.to_json(), sent))
+            plan = plans.read(plan, sent).checked()
         whole = read_plan(given, found, plan.with_status("subscribed"))
         assert [person.tags for person in whole.incoming] == [("donors",), ()]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.audience.imports.documents import ImportReport
 from samizdat.core.imports import ImportPlan
 from samizdat.importers.base import choose
 from samizdat.importers.reading import answers
@@ -98,12 +99,8 @@ def at_the_desk(given: GivenFile, found: DetectedFiles, told: dict[str, Any]) ->
     while plan.questions():
         questions += 1
         assert questions <= 2, [question.sentence() for question in plan.questions()]
-        report = {
-            "examples": [[column.example for column in file.columns] for file in plan.files],
-            "seen": [[column.seen for column in file.columns] for file in plan.files],
-        }
         sent: dict[str, str] = {}
-        for file in plans.rows(plan.to_json(), report, []):
+        for file in plans.rows(plan, ImportReport(), []):
             sent[f"u-{file.number}"] = "1"
             if file.asks_status:
                 sent[f"s-{file.number}"] = file.status or ("subscribed" if questions > 1 or not file_asks(plan) else "")
@@ -112,7 +109,7 @@ def at_the_desk(given: GivenFile, found: DetectedFiles, told: dict[str, Any]) ->
                 for word in [*column.words, *column.others]:
                     own = told.get(column.label, {}).get(word.word) if word.means == "?" else None
                     sent[word.name] = word.means if own is None else own
-        plan = ImportPlan.from_json(plans.read(plan.to_json(), sent))
+        plan = plans.read(plan, sent).checked()
         plan.ask_again()
         for file in plan.files:
             for column in file.columns:

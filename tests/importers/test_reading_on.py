@@ -3,6 +3,7 @@
 import tracemalloc
 
 import pytest
+from msgspec import to_builtins
 
 from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
 from samizdat.core.imports import BadPlan, DetectedFile, ImportPlan, Position
@@ -82,9 +83,9 @@ def test_progress_rises_to_the_size_of_the_files(export):
 def test_a_plan_goes_through_a_form_and_back_without_anybodys_data(export):
     with open_given([export]) as given:
         plan = MAILCHIMP.inspect(given).plan()
-        plain = plan.to_json()
-        assert "example" not in str(plain).replace("'example'", "")
-        back = ImportPlan.from_json(plain)
+        plain = to_builtins(plan.without_examples())
+        assert {column["example"] for file in plain["files"] for column in file["columns"]} == {""}
+        back = ImportPlan.read(plain)
         assert [batch.incoming for batch in MAILCHIMP.read(given, back)] == [
             batch.incoming for batch in MAILCHIMP.read(given, plan)
         ]
@@ -108,10 +109,10 @@ def test_a_plan_goes_through_a_form_and_back_without_anybodys_data(export):
 )
 def test_a_plan_that_cannot_be_ours_is_refused(export, spoil):
     with open_given([export]) as given:
-        plain = MAILCHIMP.inspect(given).plan().to_json()
+        plain = to_builtins(MAILCHIMP.inspect(given).plan())
     spoil(plain)
     with pytest.raises(BadPlan):
-        ImportPlan.from_json(plain)
+        ImportPlan.read(plain)
 
 
 def test_two_columns_for_one_place_are_a_question(export):

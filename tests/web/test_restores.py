@@ -179,7 +179,7 @@ def test_a_sealed_file_of_another_layout_is_looked_at_like_any_file(lantern: Any
     page(lantern, zoya, row, secret=SECRET)
     row = actions.inspect(row.pk, now=lambda: NOW)
     assert row.state == "found", actions.read_report(row)
-    assert actions.read_report(row)["counts"]["here"] == 2
+    assert actions.read_report(row).counts["here"] == 2
 
 
 def test_an_editor_may_drop_it_and_an_admin_decides(left: Callable[..., bytes], harbour: Any) -> None:

@@ -79,10 +79,10 @@ def test_the_whole_way_from_a_file_to_readers(here: House, desk: Desk) -> None:
 def _plan_answers(row: Any) -> dict[str, Any]:
     """What the form would post when nothing is changed."""
     answers: dict[str, Any] = {}
-    for number, file in enumerate(actions.read_plan(row)["plan"]["files"]):
+    for number, file in enumerate(actions.read_plan(row).plan.files):
         answers[f"u-{number}"] = "1"
-        answers[f"s-{number}"] = file["status"] or ""
-        answers |= {f"c-{number}-{column['index']}": column["becomes"] for column in file["columns"]}
+        answers[f"s-{number}"] = file.status or ""
+        answers |= {f"c-{number}-{column.index}": column.becomes for column in file.columns}
     return answers
 
 
@@ -281,7 +281,7 @@ def test_what_was_chosen_for_a_heading_is_offered_for_the_next_file_with_it(here
     actions.run_import(row.pk, now=_now)
     _upload(here, client, "people of may.csv", OPENS.replace(b"olga", b"pavel"))
     row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
-    assert actions.read_plan(row)["plan"]["files"][0]["columns"][4]["becomes"] == "tags"
+    assert actions.read_plan(row).plan.files[0].columns[4].becomes == "tags"
     page = client.get(_to(here, "import", row.pk)).content.decode()
     assert "The columns of people of may.csv become what you chose for them last time." in page
 
@@ -370,7 +370,7 @@ def test_a_new_field_is_offered_by_its_name_and_found_by_it_the_next_time(here: 
         )
         row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
         page = client.get(_to(here, "import", row.pk)).content.decode()
-        tags.append(actions.read_plan(row)["plan"]["files"][0]["columns"][3]["becomes"])
+        tags.append(actions.read_plan(row).plan.files[0].columns[3].becomes)
         if name == "members.csv":
             assert "a new sealed field, delivery_mode (DELIVERY)" in page
             client.post(_to(here, "import", row.pk), _plan_answers(row) | {"then": "start", "list": row.list_id})
@@ -451,15 +451,14 @@ def test_what_was_chosen_before_anybody_was_asked_is_no_answer(here: House, desk
     content = b"email,Opted out,Donation\nolga@post.example,0,5\npavel@post.example,1,5\n"
     _upload(here, client, "people.csv", content)
     row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
-    told = actions.read_plan(row)
-    plan = told["plan"]
-    for column, target in zip(plan["files"][0]["columns"][1:], ("field:OPTEDOUT", "field:DONATION"), strict=True):
-        column.update(becomes=target, words={}, why="")
-        del column["asks"]
-    blob = seal_json(keyring.keys(here.organization), told, "import", "plan", row.pk)
+    document = actions.read_plan(row)
+    assert document.plan is not None
+    for column, target in zip(document.plan.files[0].columns[1:], ("field:OPTEDOUT", "field:DONATION"), strict=True):
+        column.becomes, column.words, column.why, column.asks = target, {}, "", ""
+    blob = seal_json(keyring.keys(here.organization), document, "import", "plan", row.pk)
     Import.objects.filter(pk=row.pk).update(plan_sealed=blob)
     Import.objects.filter(pk=row.pk).update(state="finished")
     _upload(here, client, "people.csv", content)
     again = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
-    columns = actions.read_plan(again)["plan"]["files"][0]["columns"]
-    assert [(column["becomes"], column["asks"]) for column in columns[1:]] == [("status", "label"), ("out", "")]
+    columns = actions.read_plan(again).plan.files[0].columns
+    assert [(column.becomes, column.asks) for column in columns[1:]] == [("status", "label"), ("out", "")]

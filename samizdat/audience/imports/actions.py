@@ -1,16 +1,16 @@
 """Imports: upload, look, start, run, stop; and the direct way of the command line."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.utils.translation import gettext as _
+from msgspec import Struct
+from msgspec.structs import replace
 
 from samizdat import plugins
 from samizdat.accounts.models import Organization, Person
@@ -18,6 +18,15 @@ from samizdat.audience import bulk_insert, tags_and_fields
 from samizdat.audience.errors import ImportRefused, ImportTaken
 from samizdat.audience.imports import column_memory, ownership, planted_addresses, run, uploads
 from samizdat.audience.imports import inspect as opening
+from samizdat.audience.imports.documents import (
+    ImportDocument,
+    ImportProblem,
+    ImportReport,
+    RejectedLine,
+    read_plan,
+    read_report,
+    sealed,
+)
 from samizdat.audience.imports.preview import NONE_TAKEN, ImportPreview, look_at, make_order, refused
 from samizdat.audience.imports.reading.parse import SLICE, STRETCH, AskPiece, HandedFile, NoAddresses
 from samizdat.audience.imports.reading.subprocess_reader import BadFiles, ReadingBroke
@@ -29,7 +38,6 @@ from samizdat.core.imports import ImportPlan, Problem
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json, seal_json
 
 __all__ = [
     "COUNTS", "ImportPreview", "ImportProgress", "add_piece", "begin_upload", "cancel", "change_plan", "direct",
@@ -140,7 +148,7 @@ def _fingerprint(organization: Organization, list: List, import_files: Sequence[
 
 def _new(
     organization: Organization, list: List, plan: ImportPlan, import_files: Sequence[opening.ImportFile], *, basis: str,
-    by: Person | None, now: datetime, left_out: list[dict[str, object]],
+    by: Person | None, now: datetime, left_out: Sequence[ImportProblem],
 ) -> Import:  # fmt: skip
     with transaction.atomic():
         row = Import.objects.create(
@@ -158,7 +166,7 @@ def _new(
             import_file.name if isinstance(import_file, opening.HeldUpload) else Path(import_file).name
             for import_file in import_files
         ]
-        _keep_plan(row, plan, basis=basis, names=names, left_out=left_out)
+        _keep(row, "plan", ImportDocument(names, plan.without_examples(), basis, plan.source, [*left_out]))
     return row
 
 
@@ -212,7 +220,7 @@ def finish_upload(row: Import, names: Sequence[str], *, now: datetime) -> Import
     moved = Import.objects.filter(id=row.id, state="uploading").update(state="reading")
     if moved:
         with transaction.atomic():
-            _keep(row, "plan_sealed", {"names": [Path(name).name for name in names], "plan": None, "basis": ""})
+            _keep(row, "plan", ImportDocument([Path(name).name for name in names]))
             record("subscribers.import.uploaded", row.organization, about=row.id, by=row.by, now=now)
     row.refresh_from_db()
     return row
@@ -228,11 +236,11 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
     piece = partial(uploads.get, keys, row)
     try:
         import_files = _import_files(row)
-        payload = open_json(keys, row.plan_sealed, "import", "plan", row.id)
-        detection = opening.found_in(import_files, payload.get("source"), piece, thorough=True)
+        document = read_plan(row)
+        detection = opening.found_in(import_files, document.source, piece, thorough=True)
         plan, problems = detection.plan(), detection.problems
-        if payload["plan"]:
-            plan = opening.plan_from(payload["plan"])
+        if document.plan:
+            plan = document.plan
             opening.show_again(plan, detection.files)
         else:
             problems = [*problems, *column_memory.recall(row.organization, keys, plan)]
@@ -243,9 +251,10 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         _let_go(row)
         raise
     with transaction.atomic():
-        _keep(row, "plan_sealed", {**payload, "plan": plan.to_json(), "left_out": _left_out(detection.problems)})
+        left_out = _left_out(detection.problems)
+        _keep(row, "plan", replace(document, plan=plan.without_examples(), left_out=left_out))
         turned_up = planted_addresses.raise_alarms(row, seen.planted, now())
-        _keep(row, "report_sealed", _report(seen) | {"planted": turned_up})
+        _keep(row, "report", _report(seen, turned_up))
         total = sum(file.about_rows for file in plan.in_order())
         Import.objects.filter(id=row.id, owner=row.owner).update(
             state="found", owner="", source=plan.source, rows_total=total, tries=0
@@ -270,28 +279,15 @@ def _seen(
         return ImportPreview(plan.source, plan, problems, plan.questions(), refusal=refusal)
 
 
-def read_report(row: Import) -> dict[str, Any]:
-    """What inspect() found: source, counts, samples, problems, questions, rejects, files. Empty before and after."""
-    keys = keyring.keys(row.organization)
-    return open_json(keys, row.report_sealed, "import", "report", row.id) or {}
-
-
-def read_plan(row: Import) -> dict[str, Any]:
-    """{"names": of the files, "plan": Plan.to_json() or None, "basis": why one may write to them, "left_out": what of
-    the export is not subscribers, as in `read_report` (none where it was read before this was said)}."""
-    keys = keyring.keys(row.organization)
-    return open_json(keys, row.plan_sealed, "import", "plan", row.id) or {"names": [], "plan": None, "basis": ""}
-
-
-def change_plan(row: Import, plan: Mapping[str, object], *, basis: str = "", list: List | None = None) -> None:
+def change_plan(row: Import, plan: ImportPlan, *, basis: str = "", list: List | None = None) -> None:
     """Other columns, statuses or list than were found; inspect() again shows what that does. Errors: ImportRefused."""
     try:
-        changed = opening.plan_from(plan)
+        changed = plan.checked()
         changed.ask_again()
     except ValueError as wrong:
         raise ImportRefused("bad_plan", str(wrong)) from wrong
     with transaction.atomic():
-        _keep(row, "plan_sealed", {**read_plan(row), "plan": changed.to_json(), "basis": basis})
+        _keep(row, "plan", replace(read_plan(row), plan=changed.without_examples(), basis=basis))
         if list is not None:
             Import.objects.filter(id=row.id, state__in=("reading", "found")).update(list=list)
             row.list = list
@@ -308,10 +304,9 @@ def look_again(row: Import, *, now: datetime, by: Person | None) -> Import:
 
 def start(row: Import, *, now: datetime, by: Person | None) -> Import:
     """What was found shall be brought in; the worker does it. Errors: ImportRefused while a question is open."""
-    payload = read_plan(row)
-    if not payload["plan"]:
+    plan = read_plan(row).plan
+    if not plan:
         raise ImportRefused("not_read", _("The files were not read yet. Wait a moment."))
-    plan = opening.plan_from(payload["plan"])
     opening.insist(plan)
     opening.insist_on_status(plan)
     with transaction.atomic():
@@ -370,8 +365,8 @@ def sweep_uploads(now: datetime) -> int:
 
 def reject_rows(row: Import) -> Iterator[tuple[str, int, str]]:
     """(file, line, sentence) of every rejected row, in the order of reading."""
-    plan = read_plan(row)["plan"]
-    names = [file.name for file in opening.plan_from(plan).in_order()] if plan else []
+    plan = read_plan(row).plan
+    names = [file.name for file in plan.in_order()] if plan else []
     # Some at a time, each by a question of its own: what is asked for next may come in another thread.
     last = 0
     while some := [*Reject.objects.filter(import_run=row, id__gt=last).order_by("id")[:REJECTS]]:
@@ -423,14 +418,12 @@ def _run(
     return row
 
 
-def _cut(row: Import, payload: dict[str, Any]) -> tuple[int, int]:
-    """How this import is cut into slices. It keeps that for good: its place is told in slices, and an upgrade between
-    a kill and the going on may cut differently."""
-    if "cut" not in payload:
-        payload["cut"] = [SLICE, STRETCH]
-        _keep(row, "plan_sealed", payload)
-    size, stretch = payload["cut"]
-    return size, stretch
+def _cut(row: Import, document: ImportDocument) -> tuple[int, int]:
+    """How this import is cut into slices, from its beginning to its end."""
+    if document.cut is None:
+        document = replace(document, cut=(SLICE, STRETCH))
+        _keep(row, "plan", document)
+    return document.cut or (SLICE, STRETCH)
 
 
 def _bring(
@@ -443,8 +436,9 @@ def _bring(
     rejected: RejectTold | None,
 ) -> bool:
     keys = keyring.keys(row.organization)
-    payload = read_plan(row)
-    plan = opening.plan_from(payload["plan"])
+    document = read_plan(row)
+    plan = document.plan
+    assert plan is not None
     with transaction.atomic():
         fields = tags_and_fields.fields_for(row.organization, keys, plan.fields())
     # The day of the import is that of its beginning, so that one gone on with after midnight says the same.
@@ -452,10 +446,8 @@ def _bring(
     begun = row.started
     today = begun.astimezone(UTC).date().isoformat()
     import_files = paths if paths is not None else _import_files(row)
-    order = make_order(
-        plan, import_files, keys, fields, today, payload["basis"], (row.file_no, row.row_no, row.slice_no)
-    )
-    order.size, order.stretch = _cut(row, payload)
+    order = make_order(plan, import_files, keys, fields, today, document.basis, (row.file_no, row.row_no, row.slice_no))
+    order.size, order.stretch = _cut(row, document)
     store = ImportWriter(row.organization, row.list_id, keys, begun)
     with run.slices(order, piece, own_process=opening.needs_a_process(plan, import_files, piece)) as slices:
         whole = run.bring(
@@ -478,7 +470,7 @@ def _tell_reject(rejected: RejectTold, file: str, reject: Rejected) -> None:
 
 
 def _import_files(row: Import) -> list[HandedFile]:
-    names = read_plan(row)["names"]
+    names = read_plan(row).names
     return [
         (names[file], uploads.PIECE, size) for file, size in uploads.sizes(keyring.keys(row.organization), row).items()
     ]
@@ -513,8 +505,8 @@ def _failed(row: Import, refusal: ImportRefused) -> Import:
             state="failed", owner="", problem=refusal.code[:40], report_sealed=b""
         )
         values = {name: str(value) for name, value in refusal.values.items()}
-        report = {"sentence": str(refusal), "code": refusal.code, "file": values.get("file", ""), "values": values}
-        _keep(row, "report_sealed", report)
+        failed = ImportProblem(refusal.code, values.get("file", ""), values, str(refusal))
+        _keep(row, "report", ImportReport(failed=failed))
     row.refresh_from_db()
     return row
 
@@ -525,36 +517,29 @@ def _let_go(row: Import) -> None:
         Import.objects.filter(id=row.id, owner=row.owner).update(owner="")
 
 
-def _keep_plan(
-    row: Import, plan: ImportPlan, *, basis: str, names: list[str], left_out: list[dict[str, object]]
-) -> None:
-    payload = {"names": names, "plan": plan.to_json(), "basis": basis, "source": plan.source, "left_out": left_out}
-    _keep(row, "plan_sealed", payload)
+def _keep(row: Import, column: str, value: Struct) -> None:
+    columns = sealed(row, column, value)
+    Import.objects.filter(id=row.id).update(**columns)
+    setattr(row, f"{column}_sealed", columns[f"{column}_sealed"])
 
 
-def _keep(row: Import, column: str, value: object) -> None:
-    blob = seal_json(keyring.keys(row.organization), value, "import", column.removesuffix("_sealed"), row.id)
-    Import.objects.filter(id=row.id).update(**{column: blob})
-    setattr(row, column, blob)
-
-
-def _report(seen: ImportPreview) -> dict[str, Any]:
-    return {
-        "source": seen.source,
-        "counts": seen.counts,
-        "samples": [asdict(sample) for sample in seen.samples],
-        "problems": [_problem(problem) for problem in seen.problems],
-        "questions": [*map(_problem, seen.questions), *map(_refusal, filter(None, [seen.refusal]))],
-        "rejects": [
-            {"file": file, "line": line, "code": code, "sentence": sentence_of(code, values)}
+def _report(seen: ImportPreview, planted: list[int]) -> ImportReport:
+    return ImportReport(
+        counts=seen.counts,
+        samples=seen.samples,
+        problems=[_problem(problem) for problem in seen.problems],
+        questions=[*map(_problem, seen.questions), *map(_refusal, filter(None, [seen.refusal]))],
+        rejects=[
+            RejectedLine(code, file, sentence=sentence_of(code, values), line=line)
             for file, line, code, values in seen.rejects
         ],
-        "examples": [[column.example for column in file.columns] for file in seen.plan.files],
-        "seen": [[column.seen for column in file.columns] for file in seen.plan.files],
-    }
+        examples=[[column.example for column in file.columns] for file in seen.plan.files],
+        seen=[[column.seen for column in file.columns] for file in seen.plan.files],
+        planted=planted,
+    )
 
 
-def _left_out(problems: Sequence[Problem]) -> list[dict[str, object]]:
+def _left_out(problems: Sequence[Problem]) -> list[ImportProblem]:
     """What of an export is not subscribers, to be said once more beside the result."""
     return [_problem(problem) for problem in problems if left_out([problem])]
 
@@ -566,13 +551,13 @@ def left_out(problems: Sequence[Problem]) -> dict[str, int]:
 
 def left_out_of(row: Import) -> dict[str, int]:
     """The same of an import that was read."""
-    return left_out([Problem(entry["code"], "", entry["values"]) for entry in read_plan(row).get("left_out", [])])
+    return left_out([Problem(entry.code, "", entry.values) for entry in read_plan(row).left_out])
 
 
-def _refusal(refusal: ImportRefused) -> dict[str, Any]:
-    return {"code": refusal.code, "file": "", "values": {}, "sentence": str(refusal)}
+def _refusal(refusal: ImportRefused) -> ImportProblem:
+    return ImportProblem(refusal.code, sentence=str(refusal))
 
 
-def _problem(problem: Problem) -> dict[str, object]:
+def _problem(problem: Problem) -> ImportProblem:
     values = {name: str(value) for name, value in problem.values.items()}
-    return {"code": problem.code, "file": problem.file, "values": values, "sentence": problem.sentence()}
+    return ImportProblem(problem.code, problem.file, values, problem.sentence())

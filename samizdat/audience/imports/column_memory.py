@@ -5,11 +5,11 @@ new field becomes the one that has its name already, whichever merge tag another
 """
 
 import re
-from typing import Any
 
 from samizdat import plugins
 from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
+from samizdat.audience.imports.documents import ImportDocument
 from samizdat.audience.models import Import
 from samizdat.core.imports import PRIVATE, DetectedFile, ImportColumn, ImportPlan, Problem, is_worded
 from samizdat.vault.keyring import OrganizationKeys
@@ -18,7 +18,7 @@ from samizdat.vault.sealed_json import open_json
 SOURCE = "csv"  # lists from anywhere: of a service's own files its importer knows every column
 LOOKED_AT = 100  # earlier imports, the newest first
 ACCEPTED = ("waiting", "running", "stopped", "finished")
-type Choices = list[dict[str, Any]]  # the columns of a plan that was kept
+type Choices = list[ImportColumn]  # the columns of a plan that was kept
 
 INVENTED = re.compile(r"Column \d+")  # a list without a heading, which says nothing about another one
 
@@ -60,11 +60,10 @@ def _chosen(
     by_heading: dict[tuple[str, ...], Choices] = {}
     rows = Import.objects.filter(organization=organization, source=SOURCE, state__in=ACCEPTED).order_by("-id")
     for row in rows.only("id", "plan_sealed")[:LOOKED_AT]:
-        payload = open_json(keys, row.plan_sealed, "import", "plan", row.id) or {}
-        for file in (payload.get("plan") or {}).get("files", []):
-            heading = tuple(column["label"] for column in file["columns"])
-            if file.get("use") and heading in wanted:
-                by_heading.setdefault(heading, file["columns"])
+        plan = open_json(keys, row.plan_sealed, "import", "plan", row.id, ImportDocument).plan
+        for file in plan.files if plan else ():
+            if file.use and _heading(file) in wanted:
+                by_heading.setdefault(_heading(file), file.columns)
         if len(by_heading) == len(wanted):
             break
     return by_heading
@@ -77,17 +76,15 @@ def _apply(file: DetectedFile, chosen: Choices | None) -> bool:
     before = [(column.becomes, column.words) for column in file.columns]
     for column, choice in zip(file.columns, chosen, strict=True):
         if _may_recall(column, choice):
-            column.becomes, column.asks = choice["becomes"], ""
+            column.becomes, column.asks = choice.becomes, ""
             # Words of this file that nobody explained before keep their guess, or are asked.
-            column.words = {**column.words, **choice["words"]} if is_worded(column.becomes) else {}
+            column.words = {**column.words, **choice.words} if is_worded(column.becomes) else {}
             plugins.ask_again(column)
     return before != [(column.becomes, column.words) for column in file.columns]
 
 
-def _may_recall(column: ImportColumn, choice: dict[str, Any]) -> bool:
-    """What was chosen before anybody was asked who left, gave or belongs, is no answer to that."""
+def _may_recall(column: ImportColumn, choice: ImportColumn) -> bool:
     if column.why in PRIVATE:
         return False
-    if column.asks and not is_worded(choice["becomes"]):
-        return False  # It held something harmless then, or was passed over on purpose; now it says that somebody left.
-    return not column.asks or "asks" in choice
+    # Else it held something harmless then, or was passed over on purpose; now it says that somebody left.
+    return not column.asks or is_worded(choice.becomes)

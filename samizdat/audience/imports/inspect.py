@@ -113,10 +113,6 @@ def insist_on_status(plan: ImportPlan) -> None:
             raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))
 
 
-def plan_from(json: object) -> ImportPlan:
-    return ImportPlan.from_json(json)
-
-
 def show_again(plan: ImportPlan, files: Sequence[DetectedFile]) -> None:
     """Gives a plan that was kept the examples of its columns: they are a person's data, and are never kept with it."""
     shown = {(file.member, column.index): column for file in files for column in file.columns}

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
+from msgspec import to_builtins
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports import inspect, run
+from samizdat.audience.imports.documents import Sample
 from samizdat.audience.imports.reading.parse import (
     AskPiece,
     HandedFile,
@@ -36,18 +38,6 @@ NO_ADDRESSES = (
     "No row of these files holds an e-mail address, so nothing was brought in. "
     "Check that they are lists of subscribers, or say which column is the address."
 )
-
-
-@dataclass(slots=True)
-class Sample:
-    """A row as it will be. Its values are a person's data: shown to who brings them in, stored sealed if at all."""
-
-    initial: str
-    status: str
-    since: str
-    language: str
-    tags: tuple[str, ...]
-    values: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -78,7 +68,7 @@ def make_order(
     return ReaderOrder(
         source=plan.source,
         import_files=list(import_files),
-        plan=plan.to_json(),
+        plan=to_builtins(plan.without_examples()),
         index=[keys.index[version] for version in versions],
         fields=fields,
         today=today,

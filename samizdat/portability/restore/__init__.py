@@ -18,6 +18,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience.models import Import
 from samizdat.portability import age_decryption, read
 from samizdat.portability.errors import ExportRefused
+from samizdat.portability.restore.documents import read_plan
 from samizdat.portability.restore.keys import wrap_keys
 from samizdat.portability.restore.resume import (
     SOURCE,
@@ -26,7 +27,6 @@ from samizdat.portability.restore.resume import (
     fingerprint,
     finish_unchanged,
     insist_on_nobody,
-    places_of,
     take_over,
 )
 from samizdat.portability.restore.setup import begin
@@ -104,7 +104,7 @@ def bring_upload(
     if done := done_before(organization, mark):
         finish_unchanged(row, done, now())
         return
-    if places_of(row) is None:
+    if read_plan(row).places is None:
         begun = begun_before(organization, mark, now())
         if begun is None:
             begin(organization, opened, mark, "", highest, now(), row.by, row)

@@ -2,22 +2,23 @@
 
 import os
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from msgspec.structs import replace
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports import ownership, uploads
+from samizdat.audience.imports.documents import sealed
 from samizdat.audience.models import ConsentRecord, Import, Subscriber
 from samizdat.core.crypto import seal
 from samizdat.portability import read
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.parts import base
+from samizdat.portability.restore.documents import read_plan
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
 
 SOURCE = "samizdat"
 
@@ -50,11 +51,9 @@ def begun_before(organization: Organization, mark: bytes, now: datetime) -> Impo
 
 def take_over(begun: Import, row: Import) -> None:
     """What was begun goes on under the number of a new upload."""
-    keys = keyring.keys(row.organization)
-    plan = open_json(keys, row.plan_sealed, "import", "plan", row.pk)
-    plan["places"] = places_of(begun)
+    plan = replace(read_plan(row), places=read_plan(begun).places)
     done = {
-        "plan_sealed": seal_json(keys, plan, "import", "plan", row.pk), "counts": begun.counts, "row_no": begun.row_no,
+        **sealed(row, "plan", plan), "counts": begun.counts, "row_no": begun.row_no,
         "fingerprint": bytes(begun.fingerprint), "list": begun.list_id, "rows_total": begun.rows_total,
     }  # fmt: skip
     with transaction.atomic():
@@ -64,13 +63,6 @@ def take_over(begun: Import, row: Import) -> None:
         if not Import.objects.filter(pk=row.pk, owner=row.owner).update(**done):
             raise ImportTaken
         base.take_over(begun, row)
-
-
-def places_of(row: Import) -> dict[str, object] | None:
-    """Number in the file -> number here, of lists, fields, tags and keys; None where it has not begun."""
-    plan = open_json(keyring.keys(row.organization), row.plan_sealed, "import", "plan", row.pk) or {}
-    places: dict[str, Any] | None = plan.get("places")
-    return places
 
 
 def finish_unchanged(row: Import, counts: dict[str, int], now: datetime) -> None:

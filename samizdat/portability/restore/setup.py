@@ -13,17 +13,19 @@ from samizdat.audience import sql as audience_sql
 from samizdat.audience import tags_and_fields
 from samizdat.audience.actions.forms import is_free
 from samizdat.audience.imports import ownership
+from samizdat.audience.imports.documents import sealed
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import STATUSES, Field, Import, List, new_list_number
 from samizdat.core.content import digest
 from samizdat.events.actions import record
 from samizdat.portability import read, tables
 from samizdat.portability.errors import ExportRefused
+from samizdat.portability.restore.documents import RestoredNumbers, RestoreDocument, read_plan
 from samizdat.portability.restore.keys import take_keys
 from samizdat.portability.restore.resume import SOURCE, insist_on_nobody
 from samizdat.portability.restore.verify import COUNTS
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
+from samizdat.vault.sealed_json import seal_json
 
 
 def begin(
@@ -38,20 +40,17 @@ def begin(
 ) -> Import:
     """Lists, tags, fields and keys, and the row that a killed one goes on by: together or not at all. Numbers given
     out from now on lie above `highest`. `row`: of an upload, that of the command line is made here."""
-    keys = keyring.keys(organization)
-    before = {} if row is None else open_json(keys, row.plan_sealed, "import", "plan", row.pk)
+    before = RestoreDocument([_("An export of Samizdat")]) if row is None else read_plan(row)
     with transaction.atomic():
         # One after the other: of two who begin at once the second finds the first one's rows.
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         insist_on_nobody(organization)
-        places = _make_places(organization, opened, named, before.get("wrapped", {}), now, by)
+        places = _make_places(organization, opened, named, before.wrapped, now, by)
         row = _begun(row or Import(organization=organization, by=by, created=now, owner=ownership.myself()), now)
-        row.list_id, row.fingerprint = next(iter(places["lists"].values())), mark
+        row.list_id, row.fingerprint = next(iter(places.lists.values())), mark
         row.rows_total = opened.manifest["counts"]["subscribers"]
         row.save(update_fields=_BEGUN if row.pk else None)  # Somebody may ask an upload to stop meanwhile.
-        names = before.get("names", [_("An export of Samizdat")])
-        plan = {"names": names, "plan": None, "basis": "", "places": {of: _texts(held) for of, held in places.items()}}
-        row.plan_sealed = seal_json(keys, plan, "import", "plan", row.pk)
+        row.plan_sealed = sealed(row, "plan", RestoreDocument(before.names, places=places))["plan_sealed"]
         row.counts |= _take_tables(organization, opened, places, now, by)
         row.save(update_fields=["plan_sealed", "counts"])
         rows = Organization.objects.filter(pk=organization.pk, next_number__lte=highest)
@@ -76,8 +75,8 @@ def _make_places(
     wrapped: dict[str, str],
     now: datetime,
     by: Person | None,
-) -> dict[str, dict[int, int]]:
-    """Number in the file -> number here, of lists, fields, tags and index keys. Errors: ExportRefused."""
+) -> RestoredNumbers:
+    """Errors: ExportRefused."""
     lists = _lists(organization, opened, named, now, by)
     if not lists:
         raise ExportRefused("no_list", _("This export has no list. Make one first: `samizdat list new NAME`."))
@@ -85,27 +84,23 @@ def _make_places(
     names = {row["number"]: str(row["name"]) for row in opened.tags}
     ids = tags_and_fields.tags_for(organization, keyring.keys(organization), names.values())
     tags = {number: ids[name] for number, name in names.items()}
-    return {"lists": lists, "fields": fields, "tags": tags, "keys": take_keys(organization, opened, now, wrapped)}
+    return RestoredNumbers(lists, fields, tags, take_keys(organization, opened, now, wrapped))
 
 
 def _take_tables(
     organization: Organization,
     opened: read.OpenedExport,
-    places: dict[str, dict[int, int]],
+    places: RestoredNumbers,
     now: datetime,
     by: Person | None,
 ) -> dict[str, int]:
     """What stands beside the people; how many segments and forms came. Errors: ExportRefused."""
-    lists, fields, tags = places["lists"], places["fields"], places["tags"]
+    lists, fields, tags = places.lists, places.fields, places.tags
     tables.take_settings(organization, opened, now, by)
-    tables.take_planted(organization, opened, places["keys"])
+    tables.take_planted(organization, opened, places.keys)
     tables.take_wordings(organization, opened, lists)
     segments = tables.take_segments(organization, opened, now, by)
     return {"segments": segments, "forms": tables.take_forms(organization, opened, lists, fields, tags, now, by)}
-
-
-def _texts(held: dict[int, int]) -> dict[str, int]:
-    return {str(number): here for number, here in held.items()}
 
 
 def _lists(

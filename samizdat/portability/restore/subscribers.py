@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from msgspec.structs import astuple
 
 from samizdat import db
 from samizdat.accounts.models import Organization, Person
@@ -23,10 +24,10 @@ from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
 from samizdat.portability import read, subscribers
 from samizdat.portability.parts import base, registry
+from samizdat.portability.restore.documents import read_plan
 from samizdat.portability.restore.resume import SOURCE
 from samizdat.portability.restore.verify import SLICE, RestoreSteps
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json
 
 type Clock = Callable[[], datetime]
 type Stop = Callable[[], bool]
@@ -42,10 +43,9 @@ class SubscriberRestore:
         assert keys.data is not None
         self._seal = keys.data.bound(*consent_records.SUBSCRIBER, keys.uid).seal
         self._seal_record = keys.data.bound(*consent_records.RECORD, keys.uid).seal
-        places = open_json(keys, self.row.plan_sealed, "import", "plan", self.row.pk)["places"]
-        self._lists, self._fields, self._tags, self._versions = (
-            {int(number): here for number, here in places[name].items()} for name in ("lists", "fields", "tags", "keys")
-        )
+        places = read_plan(self.row).places
+        assert places is not None
+        self._lists, self._fields, self._tags, self._versions = astuple(places)
         self._totals = ListTotals()
         self._verdicts: dict[Any, Any] = {}
 

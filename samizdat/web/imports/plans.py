@@ -7,10 +7,24 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
+from msgspec.structs import replace
 
 from samizdat import plugins
+from samizdat.audience.imports.documents import ImportReport
+from samizdat.audience.queries import FieldView
 from samizdat.core.consent import STATUSES
-from samizdat.core.imports import EMPTY, OTHERS, PRIVATE, UNSAID, ImportPlan, Problem, holds_several, is_worded
+from samizdat.core.imports import (
+    EMPTY,
+    OTHERS,
+    PRIVATE,
+    UNSAID,
+    DetectedFile,
+    ImportColumn,
+    ImportPlan,
+    Problem,
+    holds_several,
+    is_worded,
+)
 from samizdat.importers.reading.sentences import word_of
 from samizdat.labels import STANDARD, field_label
 from samizdat.web import labels as words
@@ -115,89 +129,74 @@ def source_words(source: str) -> str:
     return _("An export of %(service)s.") % {"service": title}
 
 
-def labels(plan: dict[str, object]) -> dict[str, str]:
-    """Field tag -> what its column is called, of fields that will be made as well."""
-    return ImportPlan.from_json(plan).fields()
-
-
-def dropped(plan: dict[str, Any], report: dict[str, Any]) -> list[Problem]:
+def dropped(plan: ImportPlan, report: ImportReport) -> list[Problem]:
     """Which columns and words stay out, and why: said before anything is written, words as the file writes them."""
-    import_plan = ImportPlan.from_json(plan)
-    for number, file in enumerate(import_plan.files):
-        for column, seen in zip(file.columns, _of(report, "seen", number), strict=False):
-            column.seen = seen
-    return import_plan.said_out()
+    _show(plan, report)
+    return plan.said_out()
 
 
-def rows(plan: dict[str, Any], report: dict[str, Any], known: list[Any]) -> list[FileRow]:
+def _show(plan: ImportPlan, report: ImportReport) -> None:
+    """A plan that was kept gets the examples of its columns, which are kept with the report."""
+    for file, examples, seen in zip(plan.files, report.examples, report.seen, strict=False):
+        for column, example, held in zip(file.columns, examples, seen, strict=False):
+            column.example, column.seen = example, held
+
+
+def rows(plan: ImportPlan, report: ImportReport, known: list[FieldView]) -> list[FileRow]:
     """What the form shows. `known`: the organization's merge fields."""
-    unknown = {reject["file"] for reject in report.get("rejects") or [] if reject["code"] == "unknown_status"}
+    _show(plan, report)
+    unknown = {reject.file for reject in report.rejects if reject.code == "unknown_status"}
     file_rows = []
-    for number, file in enumerate(plan["files"]):
-        shown, seen = _of(report, "examples", number), _of(report, "seen", number)
-        columns = [_column(number, file, column, shown, seen, known) for column in file["columns"]]
+    for number, file in enumerate(plan.files):
+        columns = [_column(number, file, column, known) for column in file.columns]
         for column in columns:
-            column.unknown = bool(column.blanks) and file["name"] in unknown
+            column.unknown = bool(column.blanks) and file.name in unknown
         # Those that somebody has to explain stand first.
         columns.sort(key=lambda column: not (column.asks or any(word.means == UNSAID for word in column.words)))
-        asks = file["status_source"] != "columns"
+        asks = file.status_source != "columns"
         # What was only assumed is asked: whether somebody agreed is not for us to guess.
-        status = "" if file["status_source"] == "assumed" else file["status"] or ""
-        file_rows.append(FileRow(number, file["name"], file["about_rows"], file["use"], status, asks, columns))
+        status = "" if file.status_source == "assumed" else file.status or ""
+        file_rows.append(FileRow(number, file.name, file.about_rows, file.use, status, asks, columns))
     return file_rows
 
 
-def _of(report: dict[str, Any], name: str, number: int) -> list[Any]:
-    entries = report.get(name) or []
-    return list(entries[number]) if number < len(entries) else []
-
-
-def _column(
-    number: int, file: dict[str, Any], column: dict[str, Any], shown: list[str], seen: list[Any], known: list[Any]
-) -> ColumnRow:
-    place = column["index"]
-    example = shown[place] if place < len(shown) else ""
-    held = seen[place] if place < len(seen) else {}
-    word_rows = _words(f"w-{number}-{place}", column, held) if is_worded(column["becomes"]) else []
+def _column(number: int, file: DetectedFile, column: ImportColumn, known: list[FieldView]) -> ColumnRow:
+    place, held = column.index, column.seen
+    word_rows = _words(f"w-{number}-{place}", column) if is_worded(column.becomes) else []
     return ColumnRow(
         name=f"c-{number}-{place}",
-        label=column["label"] or _("column %(n)s") % {"n": place + 1},
-        example=_example(column, example),
-        becomes=column["becomes"],
-        why=str(OUT_BECAUSE.get(column["why"], "")),
+        label=column.label or _("column %(n)s") % {"n": place + 1},
+        example=_example(column),
+        becomes=column.becomes,
+        why=str(OUT_BECAUSE.get(column.why, "")),
         choices=_choices(column, known),
-        asks=str(ASKS.get(column.get("asks", ""), "")) if file["status_source"] == "assumed" or not _gone(file) else "",
+        asks="" if file.is_gone else str(ASKS.get(column.asks, "")),
         words=[row for word, row in word_rows if word in held or word == OTHERS],
         others=[row for word, row in word_rows if word not in held and word != OTHERS],
         blanks=[f"{number}-{place}-{at}" for at in range(BLANKS)] if word_rows else [],
     )
 
 
-def _gone(file: Mapping[str, object]) -> bool:
-    """Nobody in it can become subscribed, so nothing is asked."""
-    return file["status"] in {"unsubscribed", "cleaned"} and file["status_source"] != "assumed"
-
-
-def _words(prefix: str, column: dict[str, Any], held: dict[str, Any]) -> list[tuple[str, WordRow]]:
+def _words(prefix: str, column: ImportColumn) -> list[tuple[str, WordRow]]:
     word_rows = []
-    for at, (word, means) in enumerate(sorted(column["words"].items())):
-        written, number = held.get(word, (word, None))
+    for at, (word, means) in enumerate(sorted(column.words.items())):
+        written, number = column.seen.get(word, (word, None))
         shown = {EMPTY: _("Empty cells"), OTHERS: _("All other texts")}.get(word, written)
         plain = word in {EMPTY, OTHERS}
-        several = holds_several(column["becomes"]) and not plain
+        several = holds_several(column.becomes) and not plain
         word_rows.append((word, WordRow(f"{prefix}-{at}", shown, means, number, plain=plain, can_stay_out=several)))
     return sorted(word_rows, key=lambda pair: (pair[1].means != UNSAID, -(pair[1].rows or 0)))
 
 
-def _example(column: Mapping[str, object], example: str) -> str:
+def _example(column: ImportColumn) -> str:
     """What tells the column and no person: addresses of both kinds stay out of the page."""
-    if column["why"] == "ip":
-        return _("not shown") if example else ""
-    return _("an address") if column["becomes"] == "address" or "@" in example else example[:60]
+    if column.why == "ip":
+        return _("not shown") if column.example else ""
+    return _("an address") if column.becomes == "address" or "@" in column.example else column.example[:60]
 
 
-def _choices(column: dict[str, Any], known: list[Any]) -> list[tuple[str, str]]:
-    if column["why"] in PRIVATE:
+def _choices(column: ImportColumn, known: list[FieldView]) -> list[tuple[str, str]]:
+    if column.why in PRIVATE:
         return [("out", str(dict(TARGETS)["out"]))]  # Nobody brings in by accident what can put people in court.
     fields = {
         f"field:{tag}": _("%(label)s (%(tag)s)") % {"label": label, "tag": tag} for tag, label in STANDARD.items()
@@ -205,10 +204,10 @@ def _choices(column: dict[str, Any], known: list[Any]) -> list[tuple[str, str]]:
     for merge_field in known:
         label = field_label(merge_field.tag, merge_field.label)
         fields[f"field:{merge_field.tag}"] = _("%(label)s (%(tag)s)") % {"label": label, "tag": merge_field.tag}
-    chosen = column["becomes"]
-    own = chosen if chosen.startswith("field:") else f"field:{tag_for(column['label'], column['index'])}"
+    chosen = column.becomes
+    own = chosen if chosen.startswith("field:") else f"field:{tag_for(column.label, column.index)}"
     if own not in fields:
-        new_field = {"tag": own[6:], "label": column["label"][:40]}
+        new_field = {"tag": own[6:], "label": column.label[:40]}
         same = tag_for(new_field["label"], 0) == new_field["tag"] == new_field["label"].upper()
         fields[own] = (
             _("a new sealed field, %(tag)s") if same else _("a new sealed field, %(label)s (%(tag)s)")
@@ -225,37 +224,35 @@ def tag_for(label: str, place: int) -> str:
     return tag if re.fullmatch(r"[A-Z][A-Z0-9_]{0,9}", tag) else f"FIELD{place + 1}"
 
 
-def read(plan: dict[str, Any], asked: Mapping[str, str]) -> dict[str, Any]:
+def read(plan: ImportPlan, asked: Mapping[str, str]) -> ImportPlan:
     """The plan with what was chosen in the form; the rest stays. What no plan can be is refused by change_plan."""
     files = []
-    for number, file in enumerate(plan["files"]):
-        columns = [_read_column(number, column, asked) for column in file["columns"]]
-        status = asked.get(f"s-{number}", file["status"] or "")
-        source = "asked" if f"s-{number}" in asked else file["status_source"]
+    for number, file in enumerate(plan.files):
+        columns = [_read_column(number, column, asked) for column in file.columns]
+        status = asked.get(f"s-{number}", file.status or "")
+        source = "asked" if f"s-{number}" in asked else file.status_source
         use = f"u-{number}" in asked
-        files.append({**file, "columns": columns, "status": status or None, "status_source": source, "use": use})
-    return {**plan, "files": files}
+        files.append(replace(file, columns=columns, status=status or None, status_source=source, use=use))
+    return ImportPlan(plan.source, files)
 
 
-def has_unseen_words(plan: dict[str, Any]) -> bool:
+def has_unseen_words(plan: ImportPlan) -> bool:
     """Whether a column was made the status of which nobody has seen the words yet."""
-    return any(
-        column["becomes"] == "status" and not column["words"] for file in plan["files"] for column in file["columns"]
-    )
+    return any(column.becomes == "status" and not column.words for file in plan.files for column in file.columns)
 
 
-def _read_column(number: int, column: dict[str, Any], asked: Mapping[str, str]) -> dict[str, object]:
-    place = column["index"]
+def _read_column(number: int, column: ImportColumn, asked: Mapping[str, str]) -> ImportColumn:
+    place = column.index
     word_statuses = {
         word: asked.get(f"w-{number}-{place}-{at}", status)
-        for at, (word, status) in enumerate(sorted(column["words"].items()))
+        for at, (word, status) in enumerate(sorted(column.words.items()))
     }
     for at in range(BLANKS):
         word, status = word_of(asked.get(f"n-{number}-{place}-{at}", "")), asked.get(f"m-{number}-{place}-{at}", "")
         if word and status:
             word_statuses[word] = status
     name = f"c-{number}-{place}"
-    becomes = asked.get(name, column["becomes"]) if column["why"] not in PRIVATE else "out"
+    becomes = asked.get(name, column.becomes) if column.why not in PRIVATE else "out"
     # Whoever sends the form has seen what each column would mean, and says so.
-    asks = "" if name in asked else column.get("asks", "")
-    return {**column, "becomes": becomes, "asks": asks, "words": word_statuses if is_worded(becomes) else {}}
+    asks = "" if name in asked else column.asks
+    return replace(column, becomes=becomes, asks=asks, words=word_statuses if is_worded(becomes) else {})

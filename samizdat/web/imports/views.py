@@ -11,13 +11,16 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from msgspec.structs import asdict
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.imports.documents import ImportProblem, ImportReport, Sample
 from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.models import Import, List
 from samizdat.audience.queries.lists import ListView
+from samizdat.core.imports import ImportPlan
 from samizdat.labels import field_label
 from samizdat.portability import upload as arriving
 from samizdat.web import labels, params, read_limits
@@ -44,7 +47,7 @@ def imports(request: DeskRequest) -> HttpResponse:
         "lists": queries.lists(request.organization),
         "form": ListForm(),
         "services": plans.services(),
-        "earlier": [(row, ", ".join(actions.read_plan(row)["names"])) for row in queries.imports(request.organization)],
+        "earlier": [(row, ", ".join(actions.read_plan(row).names)) for row in queries.imports(request.organization)],
     }
     return render(request, "web/imports/choose.html", facts)
 
@@ -168,7 +171,7 @@ def one_import(request: DeskRequest, import_id: int) -> HttpResponse:
 
 
 def _decide(request: DeskRequest, row: Import) -> HttpResponse:
-    plan = actions.read_plan(row)["plan"]
+    plan = actions.read_plan(row).plan
     if row.state != "found" or not plan:
         return go(request, "import", row.pk)
     try:
@@ -197,18 +200,19 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
 
 def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
     report, details = actions.read_report(row), actions.read_plan(row)
-    counts, fields = report.get("counts") or {}, queries.fields(request.organization)
-    labels = plans.labels(details["plan"]) | {entry.tag: entry.label for entry in fields}
-    files = plans.rows(details["plan"], report, fields)
+    counts, fields, plan = report.counts or {}, queries.fields(request.organization), details.plan
+    assert plan is not None
+    labels = plan.fields() | {entry.tag: entry.label for entry in fields}
+    files = plans.rows(plan, report, fields)
     lists = queries.lists(request.organization)
-    here, rejects = counts.get("here", 0), report.get("rejects") or []
-    read_limits.learn(request, "import", row.pk, here + sum(entry["code"] == "erased" for entry in rejects))
+    here = counts.get("here", 0)
+    read_limits.learn(request, "import", row.pk, here + sum(line.code == "erased" for line in report.rejects))
     guessed = any(file.use and file.asks_status and not file.status for file in files)
     return {
         "row": row,
-        "names": ", ".join(details["names"]),
+        "names": ", ".join(details.names),
         "report": report,
-        "samples": [_sample(entry, labels) for entry in report.get("samples") or []],
+        "samples": [_sample(entry, labels) for entry in report.samples],
         "counts": counts,
         "few": here < FEW,
         "sums": _found_rows(counts, guessed),
@@ -218,41 +222,40 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "source": plans.source_words(row.source),
         "lists": lists,
         "list_name": next((list_view.name for list_view in lists if list_view.id == row.list_id), ""),
-        "basis": details.get("basis", ""),
-        "planted": report.get("planted") or [],
-        "questions": [_said(entry) for entry in report.get("questions", [])],
-        "problems": [_said(entry) for entry in report.get("problems", [])],
-        "dropped": _dropped(details, report),
-        "rejects": [{**entry, "sentence": _said(entry)} for entry in report.get("rejects", [])],
+        "basis": details.basis,
+        "planted": report.planted,
+        "questions": [_said(entry) for entry in report.questions],
+        "problems": [_said(entry) for entry in report.problems],
+        "dropped": _dropped(plan, report),
+        "rejects": [{"line": line.line, "file": line.file, "sentence": _said(line)} for line in report.rejects],
         "coming": counts.get("rows", 0) - counts.get("rejected", 0),
-        "more_rejects": counts.get("rejected", 0) - len(report.get("rejects") or []),
+        "more_rejects": counts.get("rejected", 0) - len(report.rejects),
     }
 
 
-def _dropped(details: dict[str, Any], report: dict[str, Any]) -> list[str]:
+def _dropped(plan: ImportPlan | None, report: ImportReport) -> list[str]:
     """Which columns stay out, and why: before it is brought in, and beside the result."""
-    if not details["plan"]:
-        return []
-    return [sentence_of(problem.code, dict(problem.values)) for problem in plans.dropped(details["plan"], report)]
+    dropped = plans.dropped(plan, report) if plan else []
+    return [sentence_of(problem.code, dict(problem.values)) for problem in dropped]
 
 
-def _said(problem: dict[str, Any]) -> str:
+def _said(problem: ImportProblem) -> str:
     """A sentence of the report in the language of whoever looks; it was written in the worker's."""
     try:
-        return sentence_of(problem["code"], {"file": problem["file"], **problem.get("values", {})})
+        return sentence_of(problem.code, {"file": problem.file, **problem.values})
     except KeyError:  # What it would need was not kept: the line's own content never is.
-        return str(problem.get("sentence", ""))
+        return problem.sentence
 
 
-def _sample(sample: dict[str, Any], labels: dict[str, str]) -> dict[str, object]:
+def _sample(sample: Sample, labels: dict[str, str]) -> dict[str, Any]:
     """A row as it will be, with its day as a day and its fields by their names."""
-    values = sample["values"].items()
+    values = sample.values.items()
     fields = [(field_label(tag, labels.get(tag, "")), value) for tag, value in values if tag != "EMAIL" and value]
     try:
-        since = date.fromisoformat(sample["since"])
+        since = date.fromisoformat(sample.since)
     except ValueError:
         since = None
-    return {**sample, "since": since, "fields": fields}
+    return {**asdict(sample), "since": since, "fields": fields}
 
 
 def _found_rows(counts: dict[str, int], guessed: bool) -> list[labels.LabelRow]:
@@ -283,7 +286,7 @@ def _progress_facts(row: Import) -> dict[str, object]:
     left = round(seconds / share - seconds) if 0.01 < share <= 1 and seconds else None
     return {
         "row": row,
-        "names": ", ".join(actions.read_plan(row)["names"]),
+        "names": ", ".join(actions.read_plan(row).names),
         "done": done,
         "whole": whole,
         "speed": round(done / seconds) if seconds >= 1 else None,
@@ -310,7 +313,7 @@ def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
         ("added", _("added")), ("updated", _("updated")), ("unchanged", _("unchanged")), ("rejected", _("rejected"))
     )]  # fmt: skip
     seconds = (row.finished - row.started).total_seconds() if row.finished and row.started else None
-    sentence = _said(actions.read_report(row)) if row.state == "failed" else ""
+    sentence = _said(actions.read_report(row).failed) if row.state == "failed" else ""
     statuses = [
         labels.LabelRow(labels.subscription_state(name)[1], counts.get(name, 0))
         for name in ("subscribed", "pending", "unsubscribed", "cleaned", "nonsubscribed")
@@ -318,7 +321,7 @@ def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
     ]
     return {
         "row": row,
-        "names": ", ".join(actions.read_plan(row)["names"]),
+        "names": ", ".join(actions.read_plan(row).names),
         "sums": rows,
         "statuses": statuses,
         "rows": counts.get("rows", 0),
@@ -326,8 +329,8 @@ def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
         "counts": counts,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
         "problem": sentence,
-        "dropped": _dropped(actions.read_plan(row), {}),
-        "left_out": [_said(problem) for problem in actions.read_plan(row).get("left_out", [])],
+        "dropped": _dropped(actions.read_plan(row).plan, ImportReport()),
+        "left_out": [_said(problem) for problem in actions.read_plan(row).left_out],
         "list_name": queries.name_of(row.list) if row.list else "",
     }
 

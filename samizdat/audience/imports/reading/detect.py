@@ -1,14 +1,15 @@
 """What files are: which importer knows them, and what their columns become. For this process or the reading one."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from msgspec import convert, to_builtins
 
 from samizdat import plugins
 from samizdat.audience.imports.reading.parse import AskPiece, HandedFile
 from samizdat.audience.imports.reading.upload_file import PieceFile
-from samizdat.core.imports import DetectedFile, DetectedFiles, ImportColumn, Problem
+from samizdat.core.imports import DetectedFiles
 
 if TYPE_CHECKING:
     from samizdat.plugins import Source
@@ -32,33 +33,11 @@ def found_in(
         return plugins.inspect(given, source, thorough=thorough)
 
 
-def packed(detection: DetectedFiles) -> list[Any]:
-    """What was found as plain values for a pipe, with the examples that Plan.to_json() leaves out."""
-    files = [_values(file) | {"columns": list(map(_values, file.columns))} for file in detection.files]
-    return [
-        detection.source,
-        files,
-        [_values(problem) | {"values": _plain(problem.values)} for problem in detection.problems],
-    ]
+def packed(detection: DetectedFiles) -> Any:
+    """What was found as plain values for a pipe, with the examples that are never stored."""
+    return to_builtins(detection, enc_hook=str)
 
 
-def unpacked(plain: Sequence[Any]) -> DetectedFiles:
-    source, files, problems = plain
-    return DetectedFiles(
-        source,
-        [DetectedFile(**file | {"columns": list(map(_column, file["columns"]))}) for file in files],
-        [Problem(**problem) for problem in problems],
-    )
-
-
-def _column(plain: dict[str, Any]) -> ImportColumn:
-    seen = {word: tuple(entry) for word, entry in plain["seen"].items()}
-    return ImportColumn(**plain | {"seen": seen})
-
-
-def _values(instance: DetectedFile | ImportColumn | Problem) -> dict[str, object]:
-    return {field.name: getattr(instance, field.name) for field in fields(instance)}
-
-
-def _plain(values: Mapping[str, object]) -> dict[str, object]:
-    return {name: value if isinstance(value, str | int | float) else str(value) for name, value in values.items()}
+def unpacked(plain: object) -> DetectedFiles:
+    """Errors: ValueError."""
+    return convert(plain, DetectedFiles)

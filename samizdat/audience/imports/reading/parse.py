@@ -124,7 +124,7 @@ class ImportSlice:
 def prepare(order: ReaderOrder, given: "GivenFile") -> Iterator[ImportSlice]:
     """Slices from `order.start` on. Errors: NoAddresses, and ImportFailed of the importers."""
     importer = plugins.importer(order.source)()
-    plan = ImportPlan.from_json(order.plan)
+    plan = ImportPlan.read(order.plan)
     file, row, done = order.start
     start = Position(file, row)
     maker = _Maker(order, plan)

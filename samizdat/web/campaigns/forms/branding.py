@@ -1,6 +1,5 @@
 """How letters look."""
 
-from dataclasses import asdict
 from typing import Unpack
 
 from django import forms

@@ -4,7 +4,6 @@ Its address is that of an import; imports/views.py hands it over.
 """
 
 from datetime import datetime
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -17,6 +16,7 @@ from samizdat.audience import actions
 from samizdat.audience.models import STATUSES, Import
 from samizdat.portability import upload
 from samizdat.portability.errors import ExportRefused
+from samizdat.portability.restore.documents import RestoreReport, read_report
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
 from samizdat.web.exports.forms import SecretForm
@@ -38,7 +38,7 @@ def decide(request: DeskRequest, row: Import) -> HttpResponse:
         messages.error(
             request, _("An admin brings this in: it may hold keys of links, and everything about everybody.")
         )
-    elif row.state == "found" and upload.read_report(row).get("sealed"):
+    elif row.state == "found" and read_report(row).sealed:
         form = SecretForm(request.POST)
         if not form.is_valid():
             return _found(request, row, form)
@@ -63,17 +63,17 @@ def go_on(request: DeskRequest, row: Import) -> HttpResponse:
 
 
 def _names(row: Import) -> str:
-    return ", ".join(actions.read_plan(row)["names"])
+    return ", ".join(actions.read_plan(row).names)
 
 
 def _found(request: DeskRequest, row: Import, form: SecretForm) -> HttpResponse:
-    report = upload.read_report(row)
+    report = read_report(row)
     facts = {"row": row, "names": _names(row), "report": report, "form": form, "may": request.role == "admin"}
-    if "counts" in report:
+    if report.counts is not None:
         facts |= {
-            "made": _moment(report["made"]),
-            "counts": report["counts"],
-            "lists": [(of["name"], _statuses(of["statuses"])) for of in report["lists"]],
+            "made": _moment(report.made),
+            "counts": report.counts,
+            "lists": [(of.name, _statuses(of.statuses)) for of in report.lists],
             "also": _also(report),
         }
     return render(request, "web/imports/returning.html", facts, status=422 if form.errors else 200)
@@ -92,9 +92,9 @@ def _statuses(held: dict[str, int]) -> list[labels.LabelRow]:
     return [labels.LabelRow(labels.subscription_state(name)[1], held[name]) for name in STATUSES if held.get(name)]
 
 
-def _also(report: dict[str, Any]) -> list[str]:
+def _also(report: RestoreReport) -> list[str]:
     """What comes along beside the people, in words."""
-    also, counts = report["also"], report["counts"]
+    also, counts = report.also, report.counts or {}
     entries = (
         (counts["consent"], ngettext("%(n)s consent record", "%(n)s consent records", counts["consent"])),
         (also["fields"], ngettext("%(n)s field", "%(n)s fields", also["fields"])),
@@ -137,7 +137,7 @@ def _also(report: dict[str, Any]) -> list[str]:
 
 
 def _result(row: Import) -> dict[str, object]:
-    counts, report = row.counts or {}, upload.read_report(row)
+    counts, report = row.counts or {}, read_report(row)
     rows = counts.get("rows", 0)
     whole = row.rows_total or rows
     sums = [
@@ -147,7 +147,7 @@ def _result(row: Import) -> dict[str, object]:
     if whole > rows:
         sums.append(labels.LabelRow(_("still outside"), whole - rows))
     statuses = _statuses(counts)
-    report_counts = report.get("counts") or {}
+    report_counts = report.counts or {}
     seconds = (row.finished - row.started).total_seconds() if row.finished and row.started else None
     return {
         "row": row,
@@ -158,13 +158,9 @@ def _result(row: Import) -> dict[str, object]:
         "statuses": statuses,
         "standings": sum(status.count for status in statuses),
         "others": [name for name in STATUSES if report_counts and report_counts.get(name, 0) != counts.get(name, 0)],
-        "stayed": max(0, (report.get("also") or {}).get("segments", 0) - counts.get("segments", 0))
-        if row.state == "finished"
-        else 0,
-        "forms_stayed": max(0, (report.get("also") or {}).get("forms", 0) - counts.get("forms", 0))
-        if row.state == "finished"
-        else 0,
+        "stayed": max(0, report.also.get("segments", 0) - counts.get("segments", 0)) if row.state == "finished" else 0,
+        "forms_stayed": max(0, report.also.get("forms", 0) - counts.get("forms", 0)) if row.state == "finished" else 0,
         "seconds": max(1, round(seconds)) if seconds is not None else None,
-        "problem": report.get("sentence", "") if row.state == "failed" else "",
+        "problem": report.sentence if row.state == "failed" else "",
         "nothing_new": bool(rows) and counts.get("unchanged") == rows,
     }

@@ -1,0 +1,82 @@
+"""What is sealed of an import: how its files are read, and what reading them found."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from samizdat.audience.models import Import
+from samizdat.core.imports import ImportPlan
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json, seal_json
+
+
+class ImportProblem(Struct, frozen=True):
+    """A sentence of SENTENCES, to be said in the language of whoever looks; `sentence` as the worker said it."""
+
+    code: str = ""
+    file: str = ""
+    values: dict[str, str] = {}
+    sentence: str = ""
+
+
+class RejectedLine(ImportProblem, frozen=True):
+    """Without what its sentence may need: the line's own content is never kept."""
+
+    line: int = 0
+
+
+class Sample(Struct, frozen=True):
+    """A row as it will be. Its values are a person's data: shown to who brings them in, stored sealed if at all."""
+
+    initial: str
+    status: str
+    since: str
+    language: str
+    tags: tuple[str, ...]
+    values: dict[str, str]
+
+
+class ImportReport(Struct, frozen=True):
+    """What inspect() found, until the import has run. `counts`: None while a question is open. `examples` and `seen`:
+    of each file its columns'. `planted`: numbers of exports. `failed`: why nothing came in."""
+
+    counts: dict[str, int] | None = None
+    samples: list[Sample] = []
+    problems: list[ImportProblem] = []
+    questions: list[ImportProblem] = []
+    rejects: list[RejectedLine] = []
+    examples: list[list[str]] = []
+    seen: list[list[dict[str, tuple[str, int]]]] = []
+    planted: list[int] = []
+    failed: ImportProblem = ImportProblem()
+
+
+class ImportDocument(Struct, frozen=True, omit_defaults=True):
+    """`plan`: None until the files were read. `source`: an importer, where somebody said which. `basis`: why one may
+    write to them. `left_out`: what of the export is not subscribers. `cut`: rows of a slice and of a stretch; kept for
+    good, since its place is told in slices, and an upgrade between a kill and the going on may cut differently."""
+
+    names: list[str] = []
+    plan: ImportPlan | None = None
+    basis: str = ""
+    source: str | None = None
+    left_out: list[ImportProblem] = []
+    cut: tuple[int, int] | None = None
+
+
+def read_report(row: Import) -> ImportReport:
+    return open_document(row, "report", ImportReport)
+
+
+def read_plan(row: Import) -> ImportDocument:
+    return open_document(row, "plan", ImportDocument)
+
+
+def open_document[T](row: Import, column: str, type: type[T]) -> T:
+    blob: bytes = getattr(row, f"{column}_sealed")
+    return open_json(keyring.keys(row.organization), blob, "import", column, row.pk, type)
+
+
+def sealed(row: Import, column: str, value: Struct) -> dict[str, Any]:
+    """Column -> what it shall hold."""
+    return {f"{column}_sealed": seal_json(keyring.keys(row.organization), value, "import", column, row.pk)}

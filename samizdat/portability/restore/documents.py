@@ -1,0 +1,57 @@
+"""What is sealed of an import that brings in an export of our own format."""
+
+from msgspec import Struct, field
+
+from samizdat.audience.imports.documents import ImportDocument, open_document
+from samizdat.audience.models import Import
+
+# Number in the file -> number here.
+type Numbers = dict[int, int]
+
+
+class RestoredNumbers(Struct, frozen=True):
+    """Of lists, fields, tags and index keys."""
+
+    lists: Numbers
+    fields: Numbers
+    tags: Numbers
+    keys: Numbers
+
+
+class RestoreDocument(ImportDocument, frozen=True):
+    """`highest`: the highest number of a subscriber in the file. `wrapped`: its keys of links, wrapped by an admin's
+    press. `places`: None until it has begun."""
+
+    highest: int = 0
+    wrapped: dict[str, str] = {}
+    places: RestoredNumbers | None = None
+
+
+class FoundList(Struct, frozen=True):
+    name: str
+    statuses: dict[str, int]
+
+
+class RestoreReport(Struct, frozen=True):
+    """What inspect() found. `sealed`: "key" or "passphrase" as long as nobody has opened it, and nothing else is known
+    then. `counts`: None until it was looked through. `sentence`: of one that failed."""
+
+    sealed: str = ""
+    from_: str = field(name="from", default="")
+    made: str = ""
+    made_by: str = ""
+    counts: dict[str, int] | None = None
+    lists: list[FoundList] = []
+    also: dict[str, int] = {}
+    keys: bool = False
+    why_not: str = ""
+    here: bool = False
+    sentence: str = ""
+
+
+def read_plan(row: Import) -> RestoreDocument:
+    return open_document(row, "plan", RestoreDocument)
+
+
+def read_report(row: Import) -> RestoreReport:
+    return open_document(row, "report", RestoreReport)
