@@ -95,7 +95,7 @@ def change_settings(
     Errors: AccountError with what to put there."""
     check_settings(settings)
     with transaction.atomic():
-        _check_host(organization, str(settings.get("public_url") or ""))
+        _check_host(organization, str(settings.get("public_url") or ""), by)
         waiting = [] if approved else _held_settings(organization, settings, by, now)
         for name, value in settings.items():
             setattr(organization, name, value)
@@ -133,15 +133,17 @@ def _is_guarded(kept: grants.Leading, name: str, value: object) -> bool:
     return value != getattr(kept, name) and not (name == "public_url" and not kept.public_url)
 
 
-def _check_host(organization: Organization, url: str) -> None:
-    """A group's host shows its pages alone: another group of the house must not put its forms there. Names of this
+def _check_host(organization: Organization, url: str, by: Person | None) -> None:
+    """A group's host shows its pages alone: another group of the house must not put its forms there, nor where links of
+    letters that are out lead to. What another group had before, the command line gives away (by: None). Names of this
     machine are everybody's. Errors: AccountError."""
     host = urlsplit(url).hostname
     if host is None or host == host_of(organization) or is_here(host):
         return
     # All of them, in one order: of two that take one host at once, the second waits and is told.
     rows = Organization.objects.select_for_update(no_key=True).order_by("pk")
-    if host in {host_of(row) for row in rows if row.pk != organization.pk}:
+    others = [row for row in rows if row.pk != organization.pk]
+    if any(host == host_of(row) or (by is not None and host in grants.hosts(row)) for row in others):
         raise AccountError(_("%(host)s is in use already. Choose a name of your own.") % {"host": host})
 
 
@@ -177,13 +179,23 @@ def check_settings(settings: dict[str, Any]) -> None:
 def _web_address(url: str) -> str:
     here = ("http://127.0.0.1", "http://localhost")  # Of a test on this machine.
     try:
+        url = _in_ascii(url)
         _WEB(url)
         good = len(url) <= 200 and url.startswith(("https://", *here))
-    except ValidationError:
+    except (ValidationError, ValueError, address.BadAddress):
         good = False
     if not good:
         raise AccountError(_("%(url)s is no web address. Write it with https:// in front.") % {"url": url})
     return url.rstrip("/")
+
+
+def _in_ascii(url: str) -> str:
+    """With the host as browsers ask for it. Errors: ValueError, BadAddress."""
+    parts = urlsplit(url)
+    if parts.hostname is None or parts.hostname.isascii():
+        return url
+    port = f":{parts.port}" if parts.port else ""
+    return parts._replace(netloc=address.a_labels(parts.hostname) + port).geturl()
 
 
 def _mailbox(text: str) -> str:

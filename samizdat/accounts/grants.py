@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -151,7 +152,9 @@ def keep_settings(organization: Organization, written: Collection[str], *, trust
     row = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     kept = kept_settings(row) or {}
     ours = [name for name in GUARDED if name in written or (trusts_row and name not in kept)]
-    _seal_settings(organization, kept | {name: getattr(row, name) for name in ours})
+    values = kept | {name: getattr(row, name) for name in ours}
+    there = urlsplit(values.get("public_url", "")).hostname or ""
+    _seal_settings(organization, values | {"hosts": sorted({*kept.get("hosts", ()), there} - {""})})
 
 
 def _seal_settings(organization: Organization, values: dict[str, Any]) -> None:
@@ -191,6 +194,11 @@ def kept_settings(organization: Organization) -> dict[str, Any] | None:
     except seal.SealError:
         return None
     return values
+
+
+def hosts(organization: Organization) -> list[str]:
+    """Those that its public pages have, and had: links of letters that are out lead there."""
+    return list((kept_settings(organization) or {}).get("hosts", ()))
 
 
 @dataclass(frozen=True, slots=True)

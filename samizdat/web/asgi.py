@@ -88,7 +88,7 @@ def works_for(asked: WSGIEnvironment) -> int | None:
     from django.db import close_old_connections
     from django.http import HttpResponse
 
-    from samizdat.accounts.models import Membership
+    from samizdat.accounts import grants
 
     request = WSGIRequest(asked | {"wsgi.input": io.BytesIO()})
     try:
@@ -96,8 +96,7 @@ def works_for(asked: WSGIEnvironment) -> int | None:
         person = get_user(request)
         if not person.is_authenticated:
             return None
-        memberships = Membership.objects.filter(person=person.pk).order_by("organization_id")
-        return memberships.values_list("organization_id", flat=True).first() or 0
+        return min((row.organization_id for row in grants.memberships(person=person)), default=0)
     finally:
         close_old_connections()
 

@@ -158,6 +158,28 @@ def test_a_new_password_ends_her_sessions(clara: Person) -> None:
     assert not Session.objects.exists()
 
 
+def test_nobody_takes_the_host_that_another_organization_had_before(lantern: Any, vault: Any) -> None:
+    """Links of letters that are out lead there."""
+    for url in ("https://news.lantern.example", "https://фонарь.рф:8443", "https://lantern.example"):
+        actions.change_settings(lantern, public_url=url, by=None, now=NOW)
+    bell = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
+    boris = actions.add_person("boris@bell.example", password=PASSWORD, today=TODAY)
+    actions.give_role(boris, bell, "admin", by=None, now=NOW)
+    for url in ("https://news.lantern.example", "https://Фонарь.рф", "https://xn--80azckq6c.xn--p1ai"):
+        with pytest.raises(AccountError, match="in use already"):
+            actions.change_settings(bell, public_url=url, by=boris, now=NOW)
+    actions.change_settings(lantern, public_url="https://news.lantern.example", by=None, now=NOW)
+    actions.change_settings(lantern, public_url="https://lantern.example", by=None, now=NOW)
+    actions.change_settings(bell, public_url="https://news.lantern.example", by=None, now=NOW)
+
+
+def test_an_address_is_kept_as_browsers_ask_for_it(lantern: Any) -> None:
+    actions.change_settings(lantern, public_url="https://Фонарь.рф:8443/письма", by=None, now=NOW)
+    assert lantern.public_url == "https://xn--80azckq6c.xn--p1ai:8443/письма"
+    with pytest.raises(AccountError, match="no web address"):
+        actions.change_settings(lantern, public_url="https://a。。б.example", by=None, now=NOW)
+
+
 def test_no_group_takes_the_public_host_of_another(lantern: Any, vault: Any) -> None:
     """Its forms would stand there, under the name that the other one's readers trust."""
     told = {"by": None, "now": NOW}

@@ -124,7 +124,7 @@ def _local(local: str) -> str:
 
 def _host(host: str) -> str:
     if not host.isascii():
-        host = _a_labels(host)
+        host = a_labels(host)
     host = host.lower().removesuffix(".")
     if len(host) > 253:
         raise BadAddress("too_long")
@@ -145,7 +145,8 @@ _DISALLOWED = frozenset("\u0640\u07fa\u302e\u302f\u3031\u3032\u3033\u3034\u3035\
 _ARABIC, _EASTERN = frozenset(map(chr, range(0x660, 0x66A))), frozenset(map(chr, range(0x6F0, 0x6FA)))
 
 
-def _a_labels(host: str) -> str:
+def a_labels(host: str) -> str:
+    """A host in the spelling of the DNS (IDNA2008). Errors: BadAddress."""
     return ".".join([_a_label(_mapped(label)) for label in host.translate(_DOTS).split(".")])
 
 
