@@ -321,9 +321,9 @@ def fetch(row: Export, *, now: Clock, by: Person | None) -> Iterator[bytes]:
             if Export.objects.filter(pk=row.pk, state="ready").exists():
                 raise ExportRefused("taken", _("This file is being downloaded. Wait a minute, then try again."))
             raise _gone()
-        fresh = Export.objects.select_related("organization").get(pk=row.pk)
-        # Its state and pieces could have been put back.
-        if not permits.is_ours(fresh) or is_past(fresh, at):
+        fresh = Export.objects.select_related("organization", "by").get(pk=row.pk)
+        # Its state and pieces could have been put back, and somebody else have been whoever asked for a moment.
+        if not permits.is_ours(fresh) or is_past(fresh, at) or (fresh.plain and by != fresh.by):
             raise _gone()
         record(permits.FETCHED, row.organization, about=row.pk, by=by, now=at)
     return _fetched(row, Export.objects.filter(pk=row.pk, state="ready", owner=mine), now, by)

@@ -419,6 +419,16 @@ def test_whoever_asked_does_not_approve_because_somebody_else_was_written_there_
     assert PendingChange.objects.get().noticed is None and Export.objects.get().noticed is None
 
 
+def test_a_plain_file_is_not_downloaded_by_whom_its_row_named_for_a_moment(house: Any, vera: Person) -> None:
+    zoya = _person(house, "Zoya", "admin")
+    exports = Export.objects.select_related("organization", "by")
+    approval.agree(exporting.ask(house, ExportRequest("csv"), reason="press", now=NOW, by=vera), now=NOW, by=zoya)
+    exporting.run(exports.get().pk, now=lambda: NOW)
+    with pytest.raises(ExportRefused):
+        exporting.fetch(_read_as_of(exports, zoya, vera), now=lambda: NOW, by=zoya)
+    assert b"".join(exporting.fetch(exports.get(), now=lambda: NOW, by=vera))
+
+
 @pytest.mark.parametrize("written", [{"expires": NOW + 400 * DAY}, {"role": "admin"}, {"token_hash": bytes(32)}])
 def test_the_yes_to_an_invitation_is_none_to_another_end_role_or_link(
     house: Any, vera: Person, written: dict[str, Any]
