@@ -58,6 +58,15 @@ def test_an_admin_who_saves_asks_for_no_setting_that_somebody_wrote_into_the_dat
     assert not grants.is_altered(Organization.objects.get(pk=here.organization.pk))
 
 
+def test_where_the_copy_of_the_settings_is_gone_the_form_shows_no_address_of_the_row(here: House, vera: Client) -> None:
+    Organization.objects.update(settings_sealed=b"", public_url="https://evil.example", requires_approval=False)
+    page = vera.get(_to(here, "settings"))
+    assert "evil.example" not in page.content.decode() and _sent(page, "return_address")["requires_approval"] == ["on"]
+    vera.post(_to(here, "settings"), _sent(page, "return_address") | {"public_url": "https://lantern.example"})
+    told = [pending_changes.told_of(row) for row in pending_changes.waiting(here.organization)]
+    assert {"name": "public_url", "to": "https://lantern.example"} in told
+
+
 def test_what_a_waiting_setting_replaces_is_told_from_the_sealed_copy(here: House, vera: Client) -> None:
     vera.post(_to(here, "settings"), _settings(here, public_url="https://evil.example"))
     Organization.objects.update(public_url="https://other.example")

@@ -174,11 +174,10 @@ def _say(request: DeskRequest, waiting: PendingChange | None, done: str) -> None
 
 
 def _settings_as_kept(organization: Organization) -> dict[str, object]:
-    """What leads somewhere comes from its sealed copy: an admin who saves must not ask for what somebody else wrote
-    into the database a moment ago."""
-    shown = {name: getattr(organization, name) for name in SettingsForm.base_fields}
-    kept = grants.kept_settings(organization) or {}
-    return {name: kept.get(name, value) for name, value in shown.items()}
+    """What leads somewhere comes from its sealed copy, and is empty where that is gone: an admin who saves must not ask
+    for what somebody else wrote into the database a moment ago."""
+    kept = grants.leading(organization)
+    return {name: getattr(kept if name in grants.GUARDED else organization, name) for name in SettingsForm.base_fields}
 
 
 @door(see=KEEPERS, do=ADMINS)
