@@ -7,11 +7,12 @@ with a page that somebody waits for. Whoever wants all of them (a count, bulk wo
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.db.models import Sum
+from msgspec import Struct, structs
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import filters_sql, headcount, numbers, sql
@@ -34,8 +35,7 @@ COUNTED = 100_000
 FEW = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True, omit_defaults=True):
     """What is asked for; None is anything. `status` of STATUSES, `suppressed` a reason or "any", `source` of
     consent.WAYS, `provider` its number, `appeals` that she agreed to appeals for money. Days are those that are
     readable: of an import, its own.
@@ -56,19 +56,8 @@ class Filter:
     @property
     def plain(self) -> bool:
         """Whether the totals know the count: nothing but list, status and tag is asked for."""
-        asked = {name for name, value in asdict(self).items() if value not in (None, ())}
+        asked = {name for name, value in structs.asdict(self).items() if value not in (None, ())}
         return asked <= {"list", "status", "tag"}
-
-    def to_json(self) -> dict[str, object]:
-        """As plain values, for a sealed plan."""
-        days = {"since": self.since and self.since.isoformat(), "until": self.until and self.until.isoformat()}
-        return {name: value for name, value in (asdict(self) | days).items() if value not in (None, ())}
-
-
-def read(payload: dict[str, Any]) -> Filter:
-    """What Filter.to_json() wrote."""
-    days = {name: date.fromisoformat(payload[name]) for name in ("since", "until") if payload.get(name)}
-    return Filter(**(payload | days | {"numbers": tuple(payload.get("numbers", ()))}))
 
 
 @dataclass(frozen=True, slots=True)

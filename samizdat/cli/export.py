@@ -70,7 +70,7 @@ def export(
     _insist(to, recipients, plain, reason)
     bootstrap.open_house()
     from samizdat.portability import actions
-    from samizdat.portability.write import ExportRequest
+    from samizdat.portability.request import ExportRequest
 
     assert to is not None
     zipped = form != "csv" or to.removesuffix(".age").endswith(".zip")
@@ -218,7 +218,7 @@ def _say_whose(address: str) -> None:
         who = "the house that this organization was in before"
     document = {
         "export": row.pk, "made": row.created, "by": who, "format": row.format, "plain": row.plain,
-        "reason": actions.told_of(row)["reason"],
+        "reason": actions.told_of(row).reason,
     }  # fmt: skip
     kind, when = "plain" if row.plain else "sealed", f"{row.created:%Y-%m-%d %H:%M}"
     say(

@@ -10,10 +10,10 @@ from typing import Any, BinaryIO
 from django.db import DatabaseError, transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
+from msgspec.structs import replace
 
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import filters
 from samizdat.audience.imports import ownership
 from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
@@ -32,7 +32,8 @@ from samizdat.portability import (
 )
 from samizdat.portability.errors import ExportRefused, ExportTaken
 from samizdat.portability.models import Export
-from samizdat.portability.write import FORMATS, ExportRequest
+from samizdat.portability.request import ExportDetails, ExportRequest
+from samizdat.portability.write import FORMATS
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -100,19 +101,10 @@ def _new(
             organization=organization, format=wish.format, state=state, plain=plain, by=by, created=now,
             owner=ownership.myself() if state == "writing" else "", heartbeat=now,
         )  # fmt: skip
+        bound = bound_selection.bind(organization, wish, now) if state == "held" else None
         planted = canary.plant(subscribers.ExportContext(organization), by, wish.wanted, now)
-        payload: dict[str, Any] = {
-            "recipients": list(wish.recipients),
-            "lists": list(wish.lists),
-            "keys": wish.keys,
-            "zipped": wish.zipped,
-            "segment": wish.segment,
-            "fit": wish.fit.to_json() if wish.fit else None,
-            "reason": reason.strip()[:1000],
-            "bound": bound_selection.bind(organization, wish, now) if state == "held" else None,
-            "planted": _plain(planted.person) if planted else None,
-        }
-        row.details_sealed = seal_json(keys, payload, "export", "details", row.pk)
+        details = ExportDetails(wish, reason.strip()[:1000], planted.person if planted else None, bound)
+        row.details_sealed = seal_json(keys, details, "export", "details", row.pk)
         row.planted = planted.blind if planted else b""
         row.index_version = keys.index_version
         row.mac = permits.permit(row)
@@ -121,60 +113,30 @@ def _new(
         detail = {
             "format": wish.format,
             "plain": plain,
-            "reason": payload["reason"],
-            "recipients": payload["recipients"],
+            "reason": details.reason,
+            "recipients": list(wish.recipients),
         }
         record(EXPORTED, organization, about=row.pk, by=by, now=now, detail=detail)
     return row
 
 
-def _plain(person: subscribers.ExportedSubscriber) -> dict[str, object]:
-    return {
-        "number": person.number, "address": person.address, "values": person.values, "language": person.language,
-        "joined": person.joined, "tags": person.tags, "lists": person.lists, "records": person.records,
-    }  # fmt: skip
-
-
-def told_of(row: Export) -> dict[str, Any]:
-    """Recipients, lists, reason and the planted one, as they were asked for."""
-    details: dict[str, Any] = open_json(keyring.keys(row.organization), row.details_sealed, "export", "details", row.pk)
-    return details
+def told_of(row: Export) -> ExportDetails:
+    return open_json(keyring.keys(row.organization), row.details_sealed, "export", "details", row.pk, ExportDetails)
 
 
 def wish_of(row: Export) -> ExportRequest:
-    details = told_of(row)
-    fit = filters.read(details["fit"]) if details.get("fit") else None
-    return ExportRequest(
-        row.format,
-        tuple(details["recipients"]),
-        tuple(details["lists"]),
-        details["keys"],
-        details["zipped"],
-        details.get("segment"),
-        fit,
-    )
+    return told_of(row).wish
 
 
 def is_as_asked(row: Export, now: datetime) -> bool:
     """Whether one that was held is of those for whom it was asked."""
-    bound = told_of(row)["bound"]
+    bound = told_of(row).bound
     return bound is None or bound_selection.holds(row.organization, wish_of(row), bound, now)
 
 
 def planted_of(row: Export) -> canary.Canary | None:
-    payload = told_of(row)["planted"]
-    if not payload:
-        return None
-    person = subscribers.ExportedSubscriber(
-        **payload | {"values": _numbered(payload["values"]), "lists": [tuple(of) for of in payload["lists"]]}
-    )
-    person.records = [(*of[:5], _numbered(of[5])) for of in payload["records"]]
-    return canary.Canary(person, bytes(row.planted))
-
-
-def _numbered(held: dict[str, str]) -> dict[int, str]:
-    """JSON has no numbers as names."""
-    return {int(number): text for number, text in held.items()}
+    person = told_of(row).planted
+    return canary.Canary(person, bytes(row.planted)) if person else None
 
 
 def direct(
@@ -211,8 +173,8 @@ def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datet
 def _told_without_her_like(row: Export) -> bytes:
     """Of the planted one her address is all that is needed now: the rest of her was taken after somebody."""
     details = told_of(row)
-    if details["planted"]:
-        details["planted"] = {"address": details["planted"]["address"]}
+    if details.planted:
+        details = replace(details, planted=subscribers.ExportedSubscriber(0, details.planted.address, {}, "", ""))
     return seal_json(keyring.keys(row.organization), details, "export", "details", row.pk)
 
 

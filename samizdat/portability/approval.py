@@ -46,7 +46,7 @@ def agree(row: Export, *, now: datetime, by: Person | None) -> None:
         )
     with transaction.atomic():
         if _begin(row, now, permits.AGREED, agreed_by=by):
-            recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)
+            recipient_keys.know(row.organization, actions.wish_of(row).recipients, now=now)
     row.refresh_from_db()
 
 
@@ -135,4 +135,4 @@ def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = N
             continue
         with transaction.atomic():
             if _begin(row, now, permits.WAITED, waited_seconds=row.waited_seconds):
-                recipient_keys.know(row.organization, actions.told_of(row)["recipients"], now=now)
+                recipient_keys.know(row.organization, actions.wish_of(row).recipients, now=now)

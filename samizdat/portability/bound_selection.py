@@ -8,28 +8,27 @@ from typing import Any
 from samizdat.accounts.models import Organization
 from samizdat.audience.errors import AudienceError
 from samizdat.core import segment
+from samizdat.portability.request import BoundSelection, ExportRequest
 from samizdat.portability.selection import SelectionFilter
-from samizdat.portability.write import ExportRequest
 
 # A list grows while somebody waits for an approval. So many more are no reason to ask anew: fewer than anybody opens by
 # hand in a minute (audience/read_limits.py).
 MORE, MORE_SHARE = 5, 20
 
 
-def bind(organization: Organization, wish: ExportRequest, now: datetime) -> dict[str, Any]:
+def bind(organization: Organization, wish: ExportRequest, now: datetime) -> BoundSelection:
     """What is sealed. Errors: NoSuchSegment, SegmentBroken."""
-    return {"people": _count(organization, wish, now), "condition": _condition(organization, wish)}
+    return BoundSelection(_count(organization, wish, now), _condition(organization, wish))
 
 
-def holds(organization: Organization, wish: ExportRequest, bound: dict[str, Any], now: datetime) -> bool:
+def holds(organization: Organization, wish: ExportRequest, bound: BoundSelection, now: datetime) -> bool:
     """Whether it means those it meant, and hardly more of them."""
     if wish.wanted.everybody and not wish.lists:
         return True
     try:
-        if _condition(organization, wish) != bound["condition"]:
+        if _condition(organization, wish) != bound.condition:
             return False
-        people: int = bound["people"]
-        return _count(organization, wish, now) <= people + max(MORE, people // MORE_SHARE)
+        return _count(organization, wish, now) <= bound.people + max(MORE, bound.people // MORE_SHARE)
     except AudienceError:
         return False
 

@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
-from typing import Any
 from urllib.parse import urlsplit
 
 from samizdat.accounts import sealed_people as accounts
@@ -147,7 +146,7 @@ def _usual(sample: list[subscribers.ExportedSubscriber], like: subscribers.Expor
     return {number: text for number, text in like.values.items() if seen[number, text] > 1}
 
 
-def _like_record(record: tuple[Any, ...], chance: Random) -> tuple[object, ...]:
+def _like_record(record: subscribers.ReadRecord, chance: Random) -> subscribers.ReadRecord:
     """The same day and words; another moment of the day, and another line of the file that she came in by."""
     words = dict(record[5])
     for word in (consent.AT, consent.ASKED_AT):

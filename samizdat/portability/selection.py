@@ -3,10 +3,12 @@
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from random import Random
+
+from msgspec.structs import replace
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.filters import Filter, Search

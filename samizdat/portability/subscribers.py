@@ -25,6 +25,9 @@ PAGE = 4_000
 _OWN = frozenset({seal.ADDRESS, seal.NOTES})
 
 
+type ReadRecord = tuple[Any, Any, Any, Any, Any, dict[int, str]]
+
+
 @dataclass(slots=True)
 class ExportedSubscriber:
     """One subscriber, opened. `values` by field number; `records` as consent_between gives them, opened."""
@@ -36,7 +39,9 @@ class ExportedSubscriber:
     joined: str
     tags: list[int] = field(default_factory=list)
     lists: list[tuple[Any, ...]] = field(default_factory=list)  # (list, status, since, and WISHES of the subscription)
-    records: list[tuple[Any, ...]] = field(default_factory=list)  # (list, kind, purpose, way, day, words)
+    records: list[tuple[Any, Any, Any, Any, Any, dict[int, str]]] = field(
+        default_factory=list
+    )  # (list, kind, purpose, way, day, words)
     suppressed: list[tuple[str, str]] = field(default_factory=list)  # (reason, day)
     asking: dict[int, int] = field(default_factory=dict)  # List -> the verdict about appeals, where there is one.
 

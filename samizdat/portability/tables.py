@@ -1,10 +1,10 @@
 """What goes along beside the people: saved segments, sign-up forms, the words that they agreed to in all versions."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import convert, structs
 
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
@@ -21,6 +21,7 @@ from samizdat.portability import value_limits
 from samizdat.portability.models import Export
 from samizdat.portability.native import PLANTED
 from samizdat.portability.read import OpenedExport, altered
+from samizdat.portability.request import ExportDetails, ExportRequest
 from samizdat.portability.subscribers import ExportContext
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import seal_json
@@ -39,12 +40,6 @@ KEPT = {
 # The highest version of the words of a list: the next ones need numbers too.
 VERSION = 1 << 20
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
-
-# What is told of an export that another house made.
-ELSEWHERE: dict[str, Any] = {
-    "recipients": [], "lists": [], "keys": False, "zipped": True, "segment": None, "fit": None, "reason": "",
-    "planted": None,
-}  # fmt: skip
 
 
 def extras(home: ExportContext) -> dict[str, object]:
@@ -90,7 +85,7 @@ def _forms(home: ExportContext) -> Iterator[dict[str, Any]]:
         yield {
             "number": view.id,
             "slug": view.slug,
-            **asdict(view.facts),
+            **structs.asdict(view.facts),
             "lists": list(view.lists),
             "fields": list(tags.values()),
             "required": [tags[number] for number in view.facts.required if number in tags],
@@ -163,19 +158,17 @@ def take_forms(
     """How many came; lists, fields and tags by number in the file -> number here. One that cannot stand here stays out.
     Errors: ExportRefused."""
     came, numbers = 0, {str(entry["tag"]): fields[entry["number"]] for entry in opened.fields}
-    known = {field.name for field in dataclass_fields(FormFacts)}
     try:
         for entry in opened.table(FORMS) or ():
-            places: dict[str, Any] = {
-                "lists": tuple(lists[value_limits.whole(number)] for number in entry["lists"]),
-                "fields": tuple(numbers[str(tag)] for tag in entry["fields"]),
-                "required": tuple(numbers[str(tag)] for tag in entry["required"]),
-                "topics": tuple(tags[value_limits.whole(number)] for number in entry["topics"]),
+            places = {
+                "lists": [lists[value_limits.whole(number)] for number in entry["lists"]],
+                "fields": [numbers[tag] for tag in entry["fields"]],
+                "required": [numbers[tag] for tag in entry["required"]],
+                "topics": [tags[value_limits.whole(number)] for number in entry["topics"]],
             }
-            words: dict[str, Any] = {name: str(text) for name, text in entry.items() if name in known - places.keys()}
             before = value_limits.whole(entry["number"]), str(entry["slug"])
             try:
-                forms.make_form(organization, FormFacts(**words, **places), now=now, by=by, before=before)
+                forms.make_form(organization, convert(entry | places, FormFacts), now=now, by=by, before=before)
             except FormRefused:
                 continue
             came += 1
@@ -216,7 +209,8 @@ def take_planted(organization: Organization, opened: OpenedExport, versions: dic
                 },
             )  # fmt: skip
             if new:
-                row.details_sealed = seal_json(keys, ELSEWHERE, "export", "details", row.pk)
+                details = ExportDetails(ExportRequest(row.format))
+                row.details_sealed = seal_json(keys, details, "export", "details", row.pk)
                 row.save(update_fields=["details_sealed"])
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise altered(PLANTED) from wrong

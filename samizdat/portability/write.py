@@ -1,18 +1,17 @@
 """A whole export from its first byte to its last, to wherever it goes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from samizdat import db
 from samizdat.accounts.models import Organization
 from samizdat.audience import headcount
-from samizdat.audience.filters import Filter
 from samizdat.audience.numbers import one_number
 from samizdat.portability import age_encryption, canary, flat_table, mailchimp, native, subscribers, tables
 from samizdat.portability.parts import registry
-from samizdat.portability.selection import SelectedRows, SelectionFilter
+from samizdat.portability.request import ExportRequest
+from samizdat.portability.selection import SelectedRows
 from samizdat.portability.zip_stream import PlainWriter, ZipOutput, ZipWriter
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
@@ -20,25 +19,6 @@ VERSION = "0.1.0"
 
 # How often everybody is gone through, for the progress.
 ROUNDS = {"samizdat": 3, "mailchimp": 1, "csv": 1, "xlsx": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class ExportRequest:
-    """What is to leave. `lists`: numbers, empty for all; `keys`: those of the links in letters go along (our own
-    format alone); `zipped`: a CSV in a zip; `segment`: its row number, None for everybody; `fit`: those alone who fit
-    these filters or were ticked."""
-
-    format: str
-    recipients: tuple[str, ...] = ()
-    lists: tuple[int, ...] = ()
-    keys: bool = False
-    zipped: bool = True
-    segment: int | None = None
-    fit: Filter | None = None
-
-    @property
-    def wanted(self) -> SelectionFilter:
-        return SelectionFilter(self.lists[0] if len(self.lists) == 1 else None, self.segment, self.fit)
 
 
 class CountingWriter:

@@ -127,8 +127,7 @@ def _by_route(organization: Organization, asked: AffectedFilter) -> AffectedPeop
 
 
 def told_of(breach: Breach) -> BreachNotice:
-    held = open_json(keyring.keys(breach.organization), breach.notes_sealed, "breach", "notes", breach.pk) or {}
-    return BreachNotice(**held)
+    return open_json(keyring.keys(breach.organization), breach.notes_sealed, "breach", "notes", breach.pk, BreachNotice)
 
 
 def deadline(breach: Breach) -> datetime:

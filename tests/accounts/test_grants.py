@@ -21,7 +21,7 @@ from samizdat.portability import actions as exporting
 from samizdat.portability import approval, recipient_keys
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, RecipientKey
-from samizdat.portability.write import ExportRequest
+from samizdat.portability.request import ExportRequest
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db

@@ -24,8 +24,8 @@ from samizdat.audience.numbers import HIGHEST, Numbers
 from samizdat.audience.segments.members import MemberReader
 from samizdat.core import segment
 from samizdat.portability import subscribers as export_people
+from samizdat.portability.request import ExportRequest
 from samizdat.portability.restore import bring_back
-from samizdat.portability.write import ExportRequest
 from samizdat.vault import keyring
 from tests.conftest import NOW, TODAY
 from tests.portability.test_export import _forged, made

@@ -34,7 +34,7 @@ from samizdat.delivery.queries import report, status
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns import campaigns
-from samizdat.portability.write import ExportRequest
+from samizdat.portability.request import ExportRequest
 from samizdat.privacy.actions import retention
 from samizdat.publicdb.models import Page
 from samizdat.publicdb.models import PublicPicture as Shown

@@ -24,8 +24,9 @@ from samizdat.portability import age_decryption, canary_alarms, native, permits,
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, ExportPiece
 from samizdat.portability.parts import growth
+from samizdat.portability.request import ExportRequest
 from samizdat.portability.spreadsheet_cells import escape, unescape
-from samizdat.portability.write import ExportRequest
+from samizdat.portability.subscribers import ExportedSubscriber
 from tests.conftest import NOW
 
 KEY = pyrage.x25519.Identity.generate()
@@ -245,7 +246,9 @@ def test_a_sign_up_that_waits_goes_along_and_is_forgotten_there_or_confirmed(
     city = next(one.number for one in queries.fields(audience) if one.tag == "CITY")
     tag = {name: id for id, name in queries.tags(audience)}["monthly"]
     view = forms.view_of(
-        forms.make_form(audience, forms.FormFacts("F", "en", (letter.id,), WORDING, (city,), (), (tag,)), now=NOW)
+        forms.make_form(
+            audience, forms.FormFacts("F", "en", (letter.id,), WORDING, fields=(city,), topics=(tag,)), now=NOW
+        )
     )
     for name in ("boris", "zoya"):
         said = forms.FormChoices((letter.id,), {city: f"{name}ville"}, (tag,))
@@ -444,7 +447,7 @@ def test_its_own_plant_is_known_in_mailchimps_layout_too(audience: Any, tmp_path
 
 def test_a_house_that_moved_knows_what_was_planted_before(audience: Any, vault: Any, tmp_path: Path) -> None:
     made(audience, ExportRequest("csv"))
-    planted = exporting.told_of(Export.objects.get())["planted"]["address"]
+    planted = exporting.told_of(Export.objects.get()).planted.address
     there, _ = in_another_house(made(audience, ExportRequest("samizdat", keys=True)), tmp_path, vault)
     found = exporting.whose(there, planted, now=NOW)
     assert found is not None
@@ -672,7 +675,8 @@ def test_what_a_killed_command_had_begun_is_nobodys_to_go_on_with(audience: Any)
 
 def test_nothing_of_her_like_is_kept_once_the_file_is_whole(audience: Any) -> None:
     made(audience, ExportRequest("samizdat"))
-    assert list(exporting.told_of(Export.objects.get())["planted"]) == ["address"]
+    left = exporting.told_of(Export.objects.get()).planted
+    assert left == ExportedSubscriber(0, left.address, {}, "", "")
 
 
 def test_among_files_of_other_services_an_export_of_ours_is_said_to_be_one(audience: Any, tmp_path: Path) -> None:

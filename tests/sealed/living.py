@@ -89,7 +89,7 @@ def _csv(rows: list[dict[str, str]]) -> bytes:
 ASKS = f"""
 from samizdat.accounts.models import Organization
 from samizdat.portability.actions import ask
-from samizdat.portability.write import ExportRequest
+from samizdat.portability.request import ExportRequest
 from samizdat.cli.bootstrap import now
 print(ask(Organization.objects.get(), ExportRequest("csv", zipped=False), reason="{NOTE}", now=now(), by=None).pk)
 """

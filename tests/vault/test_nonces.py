@@ -66,7 +66,7 @@ def test_no_two_records_of_bulk_work_share_a_nonce(lantern: Any, letter: Any) ->
 def test_no_two_subscribers_that_moved_here_share_a_nonce(
     lantern: Any, letter: Any, vault: Any, tmp_path: Path
 ) -> None:
-    from samizdat.portability.write import ExportRequest
+    from samizdat.portability.request import ExportRequest
     from tests.portability.test_export import in_another_house, made
 
     for place in range(6):

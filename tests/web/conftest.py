@@ -122,7 +122,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     from samizdat.delivery.actions import domains
     from samizdat.portability import actions as exporting
     from samizdat.portability import recipient_keys
-    from samizdat.portability.write import ExportRequest
+    from samizdat.portability.request import ExportRequest
 
     house = House(organization, letters=folder)
     for role, (name, local) in PEOPLE.items():

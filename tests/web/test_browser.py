@@ -82,7 +82,7 @@ def _ready_export(here: House) -> Any:
     from django.utils import timezone
 
     from samizdat.portability import actions as exporting
-    from samizdat.portability.write import ExportRequest
+    from samizdat.portability.request import ExportRequest
 
     now = timezone.now()
     row = exporting.ask(here.organization, ExportRequest("samizdat"), reason="The auditor.", now=now, by=None)

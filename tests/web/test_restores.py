@@ -19,7 +19,7 @@ from samizdat.core.crypto import tokens
 from samizdat.core.segment import ListCondition
 from samizdat.portability import actions as exporting
 from samizdat.portability import upload
-from samizdat.portability.write import ExportRequest
+from samizdat.portability.request import ExportRequest
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused
 from samizdat.vault.source import InstanceSource

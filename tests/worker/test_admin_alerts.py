@@ -18,7 +18,7 @@ from samizdat.delivery.actions import add_route, release, route_refusals
 from samizdat.events.models import FollowUp
 from samizdat.portability import actions as exporting
 from samizdat.portability import approval
-from samizdat.portability.write import ExportRequest
+from samizdat.portability.request import ExportRequest
 from samizdat.worker.mail import service_mail
 from samizdat.worker.schedule import admin_alerts
 from tests.conftest import NOW

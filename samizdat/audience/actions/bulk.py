@@ -6,19 +6,19 @@ each slice keeps whom it changed, as numbers. An undo leaves alone whatever some
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import Struct
 
 from samizdat import db
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_consent_writer, sql
 from samizdat.audience.actions.subscribers import erase_locked
 from samizdat.audience.errors import AudienceError
-from samizdat.audience.filters import Filter, Search, read
+from samizdat.audience.filters import Filter, Search
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
     CLEANED,
@@ -60,8 +60,7 @@ class BulkRefused(AudienceError):
         super().__init__(sentence)
 
 
-@dataclass(frozen=True, slots=True)
-class BulkPlan:
+class BulkPlan(Struct, frozen=True):
     """What is done to whom. `tag`: its row. `list`, `to`: of a move from one to the other, or of a removal. `words`:
     why those who are moved may be written to on the other list; kept in each consent record.
     """
@@ -108,7 +107,7 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
         )
         work.plan_sealed = b""
         work.save(force_insert=True)
-        work.plan_sealed = _sealed(organization, plan, work.id)
+        work.plan_sealed = seal_json(keyring.keys(organization), plan, "bulk", "plan", work.id)
         work.save(update_fields=["plan_sealed"])
         detail = {"deed": plan.action, "wanted": wanted}
         record("bulk.started", organization, about=work.id, by=by, now=now, detail=detail)
@@ -125,13 +124,7 @@ def _check_ours(organization: Organization, plan: BulkPlan) -> None:
 
 
 def plan_of(work: BulkAction) -> BulkPlan:
-    payload = open_json(keyring.keys(work.organization), work.plan_sealed, "bulk", "plan", work.id)
-    return BulkPlan(**(payload | {"action": work.action, "whom": read(payload["whom"])}))
-
-
-def _sealed(organization: Organization, plan: BulkPlan, number: int) -> bytes:
-    payload = {"whom": plan.whom.to_json(), "tag": plan.tag, "list": plan.list, "to": plan.to, "words": plan.words}
-    return seal_json(keyring.keys(organization), payload, "bulk", "plan", number)
+    return open_json(keyring.keys(work.organization), work.plan_sealed, "bulk", "plan", work.id, BulkPlan)
 
 
 def open_works() -> list[int]:

@@ -7,13 +7,14 @@ Until then it lies sealed in the record that she was asked.
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from msgspec import Struct
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, queries, sql, tags_and_fields
@@ -42,8 +43,7 @@ LANGUAGES = ("en", "ru")
 _DAY = 40
 
 
-@dataclass(frozen=True, slots=True)
-class FormFacts:
+class FormFacts(Struct, frozen=True):
     """What a form says and asks. lists, fields and topics: numbers; required: those of the fields that must be filled.
 
     wording: what readers agree to. thanks: what they read once they confirmed; "" for the usual words. appeals: the
@@ -130,7 +130,7 @@ def _write(form: SignUpForm, facts: FormFacts, now: datetime, by: Person | None,
         if facts.appeals:
             put_wording(list_, facts.appeals, language=facts.language, now=now, purpose=APPEALS, by=by)
     keys = keyring.keys(form.organization)
-    form.sealed = seal_json(keys, asdict(facts), "form", "sealed", form.id)
+    form.sealed = seal_json(keys, facts, "form", "sealed", form.id)
     form.save(update_fields=["sealed"])
 
 
@@ -156,9 +156,7 @@ def _check(organization: Organization, facts: FormFacts) -> None:
 
 
 def facts_of(form: SignUpForm) -> FormFacts:
-    payload = open_json(keyring.keys(form.organization), form.sealed, "form", "sealed", form.id)
-    values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in payload.items()}
-    return FormFacts(**values)
+    return open_json(keyring.keys(form.organization), form.sealed, "form", "sealed", form.id, FormFacts)
 
 
 def view_of(form: SignUpForm) -> FormView:

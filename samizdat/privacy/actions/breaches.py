@@ -1,6 +1,6 @@
 """A breach is written down as soon as it is noticed, and what is done about it beside it."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
@@ -70,7 +70,7 @@ def tell(breach: Breach, whom: str, *, now: datetime, by: Person | None = None) 
 
 
 def _seal(breach: Breach, notice: BreachNotice) -> None:
-    breach.notes_sealed = seal_json(keyring.keys(breach.organization), asdict(notice), "breach", "notes", breach.pk)
+    breach.notes_sealed = seal_json(keyring.keys(breach.organization), notice, "breach", "notes", breach.pk)
     breach.save(update_fields=["notes_sealed"])
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as lazy
 from samizdat.audience.filters import Filter
 from samizdat.audience.queries.lists import ListView
 from samizdat.audience.segments.lookup import SavedSegment
-from samizdat.portability.write import ExportRequest
+from samizdat.portability.request import ExportRequest
 from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 from samizdat.web.settings.forms.team import AddressField
 

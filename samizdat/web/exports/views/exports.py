@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
+from msgspec import to_builtins
 
 from samizdat import dbclock
 from samizdat.accounts import pending_changes, sealed_people
@@ -22,7 +23,7 @@ from samizdat.core.mail.address import PROVIDERS, BadAddress
 from samizdat.portability import actions, approval, canary_alarms, queries, recipient_keys
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, RecipientKey
-from samizdat.portability.write import ExportRequest
+from samizdat.portability.request import ExportRequest
 from samizdat.web import labels
 from samizdat.web.audience import subscriber_filters
 from samizdat.web.audience.views.bulk import filter_of, whom_of
@@ -125,7 +126,7 @@ def _whom(organization: Organization, wish: ExportRequest) -> str:
     if wish.fit is not None and wish.fit.numbers:
         parts.append(_("those who were ticked"))
     elif wish.fit is not None or wish.lists:
-        values = {name: str(value) for name, value in (wish.fit.to_json() if wish.fit else {}).items()}
+        values = {name: str(value) for name, value in to_builtins(wish.fit or Filter()).items()}
         if "provider" in values:
             values["provider"] = PROVIDERS[int(values["provider"])]
         if wish.lists:
@@ -197,11 +198,11 @@ def _held_facts(request: DeskRequest, row: Export) -> dict[str, Any]:
     return {
         "row": row,
         "by": _name(row),
-        "reason": details["reason"],
-        "people": details["bound"]["people"],
+        "reason": details.reason,
+        "people": details.bound.people if details.bound else 0,
         "agree": request.person in agreeing_ones,
         "alone": approval.is_made_alone(row, now),
-        "keys": details["recipients"],
+        "keys": details.wish.recipients,
         "made": pending_changes.until(row, now),
         "untold": untold(row, now),
         "lapses": row.created + approval.LAPSE,
@@ -247,7 +248,7 @@ def _facts(request: DeskRequest, row: Export) -> dict[str, Any]:
         "row": row,
         "by": _name(row),
         "told": details,
-        "keys": details["recipients"],
+        "keys": details.wish.recipients,
         "whom": _whom(request.organization, actions.wish_of(row)),
         "format": _format(row.format),
         "sums": _counts(row),
@@ -356,8 +357,8 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
             }
         )
     for row in queries.unseen(organization, request.person, now)[:3]:
-        details = actions.told_of(row)
-        facts = {"who": _name(row), "why": details["reason"][:200], "key": ", ".join(details["recipients"])[:80]}
+        told = actions.told_of(row)
+        facts = {"who": _name(row), "why": told.reason[:200], "key": ", ".join(told.wish.recipients)[:80]}
         items.append(
             {
                 "kind": "care",

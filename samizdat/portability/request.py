@@ -1,0 +1,46 @@
+"""What somebody asked an export for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+
+from samizdat.audience.filters import Filter
+from samizdat.portability import subscribers
+from samizdat.portability.selection import SelectionFilter
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What is to leave. `lists`: numbers, empty for all; `keys`: those of the links in letters go along (our own
+    format alone); `zipped`: a CSV in a zip; `segment`: its row number, None for everybody; `fit`: those alone who fit
+    these filters or were ticked."""
+
+    format: str
+    recipients: tuple[str, ...] = ()
+    lists: tuple[int, ...] = ()
+    keys: bool = False
+    zipped: bool = True
+    segment: int | None = None
+    fit: Filter | None = None
+
+    @property
+    def wanted(self) -> SelectionFilter:
+        return SelectionFilter(self.lists[0] if len(self.lists) == 1 else None, self.segment, self.fit)
+
+
+class BoundSelection(Struct, frozen=True):
+    """Whom another admin agrees to (bound_selection.py)."""
+
+    people: int
+    condition: dict[str, Any] | None
+
+
+class ExportDetails(Struct, frozen=True):
+    """What is sealed of an export: what was asked for, why it is plain, and who is in this file alone. Of one that
+    another house made it is only known that it was."""
+
+    wish: ExportRequest
+    reason: str = ""
+    planted: subscribers.ExportedSubscriber | None = None
+    bound: BoundSelection | None = None
