@@ -34,12 +34,12 @@ def _named(organization: Organization, number: int | None) -> str:
     return sealed_people.name_of(person) if person else _("Somebody")
 
 
-def _say_role(row: PendingChange, details: dict[str, Any]) -> str:
+def _say_role(row: PendingChange, details: Mapping[str, str]) -> str:
     facts = {"name": _named(row.organization, row.about), "role": ROLES[details["role"]]}
     return _("%(name)s gets the role: %(role)s") % facts
 
 
-def _do_role(row: PendingChange, details: dict[str, Any], now: datetime) -> None:
+def _do_role(row: PendingChange, details: Mapping[str, str], now: datetime) -> None:
     actions.give_role(_person(row), row.organization, details["role"], by=row.by, now=now, approved=True)
 
 
@@ -51,7 +51,7 @@ def _do_removal(row: PendingChange, _told: Mapping[str, object], now: datetime) 
     actions.remove_person(_person(row), row.organization, by=row.by, now=now, approved=True)
 
 
-def _say_invitation(_row: PendingChange, details: dict[str, Any]) -> str:
+def _say_invitation(_row: PendingChange, details: Mapping[str, str]) -> str:
     return _("Somebody new comes in as %(role)s: %(note)s") % {"role": ROLES[details["role"]], "note": details["note"]}
 
 
@@ -71,7 +71,7 @@ def _undo_invitation(row: PendingChange, _now: datetime) -> None:
     grants.end_invitation(row.organization, row.about or 0)
 
 
-def _say_setting(row: PendingChange, details: dict[str, Any]) -> str:
+def _say_setting(row: PendingChange, details: Mapping[str, str]) -> str:
     name = details["name"]
     if name == "requires_approval":
         return _("Campaigns are sent without the approval of a second person")

@@ -1,7 +1,6 @@
 """Changes of many subscribers that wait for an approval (accounts/pending_changes.py): what they are."""
 
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -25,7 +24,7 @@ def _alarm(row: PendingChange) -> Event:
     return alarm
 
 
-def _say_undo(row: PendingChange, _details: dict[str, Any]) -> str:
+def _say_undo(row: PendingChange, _details: object) -> str:
     alarm = _alarm(row)
     detail, many = detail_of(alarm), leaving_alarms.count(alarm)
     if what_in(detail) == FEWER:
@@ -56,7 +55,7 @@ def _list_name(row: PendingChange, number: int | None) -> str:
         return "–"
 
 
-def _do_undo(row: PendingChange, _details: dict[str, Any], now: datetime) -> None:
+def _do_undo(row: PendingChange, _details: object, now: datetime) -> None:
     leaving_alarms.do_undo(_alarm(row), now=now, by=row.by)
 
 

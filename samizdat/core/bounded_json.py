@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 # Of values one within the other. A list in a list takes the interpreter's own stack, and what is read is walked later.
@@ -52,7 +53,7 @@ def _none(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
 
-def _insist_on_depth(document: Any) -> None:
+def _insist_on_depth(document: object) -> None:
     level, depth = [document], 0
     while level := [child for held in level for child in _within(held) if isinstance(child, list | dict)]:
         depth += 1
@@ -60,7 +61,7 @@ def _insist_on_depth(document: Any) -> None:
             raise ValueError("nested too deep")
 
 
-def _within(held: Any) -> Any:
+def _within(held: object) -> Iterable[object]:
     if isinstance(held, dict):
         return held.values()
     return held if isinstance(held, list) else ()

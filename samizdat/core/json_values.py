@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin, get_type_hints
 
 
-def packed(value: object, data: list[bytes]) -> Any:
+def packed(value: object, data: list[bytes]) -> object:
     """As JSON has it. Bytes are added to `data`, and their place stands for them."""
     if value is None or isinstance(value, str | int | float):
         return value

@@ -1,6 +1,7 @@
 """Changes of routes, sending domains and their keys that wait for an approval (accounts/pending_changes.py): what they
 are."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +23,12 @@ def _key(row: PendingChange) -> DkimKey | None:
     return rows.filter(pk=row.about or 0).exclude(state="retired").first()
 
 
-def _use_domain(row: PendingChange, details: dict[str, Any], _now: datetime) -> None:
+def _use_domain(row: PendingChange, details: Mapping[str, str], _now: datetime) -> None:
     if domain := _domain(row):
         domains.approve_domain(domain, details["domain"])
 
 
-def _use_key(row: PendingChange, details: dict[str, Any], _now: datetime) -> None:
+def _use_key(row: PendingChange, details: Mapping[str, str], _now: datetime) -> None:
     if key := _key(row):
         domains.approve_key(key, details["public"])
 
@@ -62,7 +63,7 @@ def _lead_route(row: PendingChange, details: dict[str, Any], now: datetime) -> N
         routes.lead_as_approved(route, details["wanted"], now=now, by=row.by)
 
 
-def _say_lead(_row: PendingChange, details: dict[str, Any]) -> str:
+def _say_lead(_row: PendingChange, details: Mapping[str, object]) -> str:
     if details["before"] == details["to"]:
         return _("The route %(name)s signs in at %(to)s with another password") % details
     return _("The route %(name)s hands all emails to %(to)s instead of %(before)s") % details

@@ -50,7 +50,7 @@ class DeliveryPart(CampaignExtrasPart):
 
     name = "results"
 
-    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, Any]]:
+    def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         edition = edition_of(letter)
         if edition is not None and letter.state in OVER + GOING:
             yield {
@@ -108,7 +108,7 @@ def _providers(edition: Edition) -> list[dict[str, object]]:
     ]
 
 
-def _versions(letter: Campaign, edition: Edition) -> list[dict[str, Any]]:
+def _versions(letter: Campaign, edition: Edition) -> list[dict[str, object]]:
     """By version of a test or by language, with what is still owed. Nothing where there is one version alone."""
     if not edition.marks and not edition.languages:
         return []
@@ -152,7 +152,7 @@ def _once(rows: list[dict[str, object]], *columns: str) -> list[dict[str, object
     return rows
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     name = str(value)
     if not name or len(name) > 60:
         raise ValueError

@@ -129,7 +129,7 @@ def _goes_along(letter: Campaign) -> bool:
     return letter.resend_of_id is None and not gone
 
 
-def _told(home: ExportContext, letter: Campaign) -> dict[str, Any]:
+def _told(home: ExportContext, letter: Campaign) -> dict[str, object]:
     edition = Edition.objects.filter(campaign=letter).first()
     segment = None
     if letter.segment is not None and not letter.segment.removed:
@@ -165,7 +165,7 @@ def _told_moment(at: datetime | None) -> str | None:
 
 
 def _edition(home: ExportContext, edition: Edition) -> dict[str, object]:
-    def opened(row: Edition | EditionVariant, of: str = "") -> dict[str, Any]:
+    def opened(row: Edition | EditionVariant, of: str = "") -> dict[str, object]:
         compiled = home.keys.open(row.compiled_sealed, "edition", f"compiled{of}", edition.pk)
         details = to_builtins(edition_details.opened(home.keys, row))
         return {"compiled": base64.b64encode(compiled).decode(), "details": details}

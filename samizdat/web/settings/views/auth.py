@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -244,7 +243,7 @@ def _join(request: DeskRequest, token: str, _answers: Mapping[str, object], now:
     return redirect(address(actions.join(token, request.person, now=now), "home"))
 
 
-def _accept(request: DeskRequest, token: str, answers: dict[str, Any], now: datetime) -> HttpResponse:
+def _accept(request: DeskRequest, token: str, answers: Mapping[str, str], now: datetime) -> HttpResponse:
     person, organization = actions.accept(token, **answers, now=now)
     login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
     return _remembered(redirect(address(organization, "home")), person)
