@@ -84,7 +84,7 @@ def test_it_is_shown_before_anything_is_written_and_what_came_adds_up(
 ) -> None:
     row = dropped(harbour, vera, left())
     assert row.state == "found" and not queries.lists(harbour)
-    seen = page(harbour, vera, row)
+    seen = " ".join(page(harbour, vera, row).split())
     assert "Northern Lantern" in seen and "2 subscribers" in seen and "The Thursday Letter" in seen
     assert "Subscribed: 1, Unsubscribed: 1" in seen and "1 segment" in seen and "are not in it" in seen
     page(harbour, vera, row, then="start")
