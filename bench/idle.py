@@ -24,6 +24,8 @@ from bench import common
 SETTLE = 20.0
 # A page that is not there by then never comes.
 PATIENCE = 60.0
+# The supervisor's LIVED, and a moment.
+FORGIVEN = 62.0
 ROLES = ("desk", "public", "worker", "sender")
 
 
@@ -55,7 +57,7 @@ def measure(data: Path, options: argparse.Namespace) -> int:
                 time.sleep(SETTLE)
                 cpu = house.cpu(options.seconds)
                 memory = house.memory()
-                again = {role: [house.again(role) for _round in range(options.rounds)] for role in ROLES}
+                again = house.each_again(options.rounds)
     vendor = "PostgreSQL" if environment.get("DATABASE_URL") else "SQLite"
     common.say(f"{vendor}: from command to first page {common.spread(starts, 2)} s")
     for role, times in again.items():
@@ -110,6 +112,15 @@ class House:
 
     def memory(self) -> float:
         return common.memory_of_tree(self._process.pid)
+
+    def each_again(self, rounds: int) -> dict[str, list[float]]:
+        """Of a child that ran: whoever ends again within FORGIVEN is started later each time."""
+        again: dict[str, list[float]] = {role: [] for role in ROLES}
+        for _round in range(rounds):
+            time.sleep(FORGIVEN)
+            for role in ROLES:
+                again[role].append(self.again(role))
+        return again
 
     def again(self, role: str) -> float:
         """Seconds from the end of a child until the next one does its work."""

@@ -362,4 +362,14 @@ def retries_into_chunk(edition: int, chunk: int, numbers: Sequence[int]) -> None
 
 # Its numbers of the workers that are gone.
 ENDED_ENGINES = "SELECT engine FROM delivery_worker WHERE ended IS NOT NULL"
+# PostgreSQL's time, which transactions have ended, and the last ones that wrote heartbeats, ours and the engine's: each
+# of these wrote one row and nothing else.
+TRANSACTIONS = """
+SELECT clock_timestamp(), pg_current_snapshot()::text, ARRAY(
+    SELECT xmin::text::bigint FROM delivery_worker
+    WHERE ended IS NULL AND NOT forgotten AND beat > clock_timestamp() - interval '15 s'
+    UNION ALL
+    SELECT xmin::text::bigint FROM procrastinate_workers WHERE last_heartbeat > clock_timestamp() - interval '15 s'
+)
+"""
 SET_ENGINE = "UPDATE delivery_worker SET engine = %(engine)s WHERE id = %(id)s"

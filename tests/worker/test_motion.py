@@ -29,14 +29,14 @@ def test_a_worker_gives_no_sign_of_life_while_one_of_its_loops_hangs(loop: str) 
     started, go_on, again = threading.Event(), threading.Event(), threading.Event()
     motion = getattr(background, loop)
 
-    def hangs() -> None:
+    def hangs(_has_news: bool) -> None:
         if started.is_set():
             again.set()
             stopping.set()
         started.set()
         go_on.wait(60)
 
-    thread = threading.Thread(target=background._every_second, args=("A loop", hangs, motion))
+    thread = threading.Thread(target=background._every_second, args=("A loop", hangs, None, motion))
     thread.start()
     assert started.wait(60)
     assert background.is_moving(), "it may take a while"
@@ -65,7 +65,8 @@ def test_a_loop_that_has_much_to_do_is_not_taken_for_one_that_hangs() -> None:
 
 def test_the_loops_of_the_worker_are_those_that_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[str, object] = {}
-    monkeypatch.setattr(background, "_every_second", lambda name, _round, motion=None: told.update({name: motion}))
+    watched = lambda name, _round, _changes, motion: told.update({name: motion})  # noqa: E731
+    monkeypatch.setattr(background, "_every_second", watched)
     background.run_intake()
     background.run_signups()
     assert list(told.values()) == [background.intake_motion, background.signups_motion]

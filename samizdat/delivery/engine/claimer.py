@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
-from samizdat import database_changes, dbclock
+from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience.models import NUMBER_MASK, row_id
@@ -22,7 +22,7 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.crypto import seal
 from samizdat.core.mail import ledger, outcome, rate
 from samizdat.core.mail.ledger import JournalNews
-from samizdat.delivery import clock_jumps, copied_installation, sql
+from samizdat.delivery import clock_jumps, copied_installation, database_changes, sql
 from samizdat.delivery.actions import copied_installation as fencing
 from samizdat.delivery.actions import due, rate_budgets, route_refusals, routes, wait_reasons
 from samizdat.delivery.engine import locks, recovery, rewound_database
@@ -42,8 +42,8 @@ from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.sender")
 
-# Seconds between two looks at campaigns, routes and the clock.
-TICK = 0.5
+# Seconds between two looks at campaigns, routes and the clock; the same while no campaign sends or waits.
+TICK, REST = 0.5, 1.0
 # Results that are not in the database yet; above this nothing new is fed.
 MOST_BACKLOG = 6000
 # Where a chunk is gone in a tenth of a second, two are claimed at a time: what a power cut leaves in doubt is still no
@@ -142,7 +142,7 @@ class Claimer:
         self._write_condemned()
         self._write_put_off()
         if time.monotonic() >= self._next_tick:
-            self._next_tick = time.monotonic() + TICK
+            self._next_tick = time.monotonic() + (TICK if self.at_work else REST)
             if self._changes.has_news() or self.at_work:
                 self._tick()
         while self._inbox.wanted:

@@ -98,7 +98,7 @@ def belong_to(worker: int) -> None:
 # must not make a dead worker look alive.
 _HOLDERS = """
 SELECT {what} FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE locktype = 'advisory' AND granted AND classid IN (%s, %s) AND objid = %s AND objsubid = 2
+WHERE locktype = 'advisory' AND granted AND classid IN (%s, %s) AND {which} AND objsubid = 2
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
 AND usename NOT LIKE %s
 """
@@ -108,15 +108,25 @@ _PUBLIC = ROLES.replace("_", r"\_") + "%"
 def cut_off(worker: int) -> int:
     """PostgreSQL: ends the sessions of a worker, and with them its locks. How many."""
     with connection.cursor() as cursor:
-        cursor.execute(_HOLDERS.format(what="pg_terminate_backend(pid)"), [WORKERS, SESSIONS, worker % 2**31, _PUBLIC])
+        cursor.execute(
+            _HOLDERS.format(what="pg_terminate_backend(pid)", which="objid = %s"),
+            [WORKERS, SESSIONS, worker % 2**31, _PUBLIC],
+        )
         return len(cursor.fetchall())
 
 
 def is_held(worker: int) -> bool:
     """PostgreSQL: does a session hold this worker's lock?"""
     with connection.cursor() as cursor:
-        cursor.execute(_HOLDERS.format(what="1"), [WORKERS, WORKERS, worker % 2**31, _PUBLIC])
+        cursor.execute(_HOLDERS.format(what="1", which="objid = %s"), [WORKERS, WORKERS, worker % 2**31, _PUBLIC])
         return cursor.fetchone() is not None
+
+
+def held_workers() -> set[int]:
+    """PostgreSQL: the workers whose locks other sessions hold."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDERS.format(what="objid", which="true"), [WORKERS, WORKERS, _PUBLIC])
+        return {int(number) for (number,) in cursor.fetchall()}
 
 
 def release_advisory(kind: int, number: int) -> None:

@@ -72,7 +72,8 @@ def _silent() -> QuerySet[Worker]:
     if connection.vendor == "sqlite":
         return open_ones
     quiet = Q(beat=None) | Q(beat__lt=Now() - timedelta(seconds=QUIET))
-    return open_ones.filter(quiet | Q(folder=journal.folder_id()) | Q(forgotten=True))
+    lost = Q(folder=journal.folder_id()) & ~Q(pk__in=locks.held_workers())
+    return open_ones.filter(quiet | lost | Q(forgotten=True))
 
 
 def _is_here(worker: Worker) -> bool:

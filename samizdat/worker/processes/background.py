@@ -9,8 +9,8 @@ from typing import Any
 
 from django.db import close_old_connections, connection, connections
 
-from samizdat import database_changes, dbclock
-from samizdat.delivery import clock_jumps
+from samizdat import dbclock
+from samizdat.delivery import clock_jumps, database_changes
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.engine import locks, recovery
 from samizdat.delivery.engine.heartbeat import STUCK, Heartbeat
@@ -23,7 +23,6 @@ from samizdat.worker.mail import waiting_mail
 from samizdat.worker.processes import metrics
 from samizdat.worker.queue import enqueue, remote_checks
 from samizdat.worker.queue.procrastinate_worker import STOP_SECONDS, run_engine
-from samizdat.worker.queue.task_wrappers import quiet
 from samizdat.worker.schedule import scheduler
 from samizdat.worker.stopping import stopping
 
@@ -31,17 +30,18 @@ log = logging.getLogger("samizdat.worker")
 
 QUICK_SECONDS = 1.0
 SLOW_SECONDS = 10.0
-# The same for the slow round on SQLite while nobody writes anything: then little comes due.
+# The same for the slow round while nobody writes anything: then little comes due.
 QUIET_SECONDS = 30.0
 # Between two looks for processes that are gone.
 LOOK_SECONDS = 3.0
 # Tasks at a time in one process on PostgreSQL.
 ENGINE_THREADS = 3
 
-# Advisory locks on PostgreSQL: one clock and one mail loop, on whichever machine. The numbers are just ours.
+# Advisory locks on PostgreSQL: one of each loop, on whichever machine. The numbers are just ours.
 CLOCK_LOCK = 0x5A4D495A0001
 SIGNUPS_LOCK = 0x5A4D495A0002
 INTAKE_LOCK = 0x5A4D495A0004
+SLOW_LOCK = 0x5A4D495A0005
 
 
 class SoleSession:
@@ -143,22 +143,22 @@ def is_moving() -> bool:
 
 
 def run_clock() -> None:
-    """Ticks until the process is to stop. On PostgreSQL the slow round is a periodic task of the engine."""
+    """Ticks until the process is to stop. On PostgreSQL the slow round is a loop of its own."""
     slow_at = 0.0
     only, changes = SoleSession(CLOCK_LOCK), database_changes.DatabaseChanges()
     lasting = database_changes.DatabaseChanges(QUIET_SECONDS, own=False)
 
-    def round_() -> None:
+    def round_(has_news: bool) -> None:
         nonlocal slow_at
-        dbclock.sync()
         clock_jumps.look(dbclock.now(), dbclock.ticks())
         watch.keep()
-        if not changes.has_news():
+        if not has_news:
             return
         # On every machine, whoever has the clock; it writes no row, for which one that hangs could keep us waiting.
         with _reported("The note of how far the database has come"):
             copied_installation.keep(dbclock.now())
         if not only.here():
+            changes.forget()  # Nobody knows how far whoever had it has come.
             return
         scheduler.tick(dbclock.now(), scheduler.QUICK)
         if connection.vendor != "postgresql" and time.monotonic() >= slow_at and lasting.has_news():
@@ -166,8 +166,32 @@ def run_clock() -> None:
             scheduler.tick(dbclock.now(), scheduler.SLOW)
 
     try:
-        _every_second("The clock", round_)
+        _every_second("The clock", round_, changes)
         watch.leave()
+    finally:
+        connections.close_all()
+
+
+def run_slow_clock() -> None:
+    """On PostgreSQL: somebody waits for the quick round, and here a step may take long."""
+    only, changes = SoleSession(SLOW_LOCK), database_changes.DatabaseChanges(QUIET_SECONDS)
+    slow_at, waits = 0.0, False
+
+    def round_(has_news: bool) -> None:
+        nonlocal slow_at, waits
+        waits = waits or has_news
+        if not waits or time.monotonic() < slow_at:
+            return
+        slow_at = time.monotonic() + SLOW_SECONDS
+        if not only.here():
+            return
+        _belong_to_us()
+        waits = False
+        scheduler.tick(dbclock.now(), scheduler.SLOW)
+        changes.settle()  # The public database's rows are written each time, and taken back.
+
+    try:
+        _every_second("The slow clock", round_, changes)
     finally:
         connections.close_all()
 
@@ -176,7 +200,7 @@ def run_guard(looked: threading.Event) -> None:
     """A loop of its own, and its own connection: what the public process's role holds, no lock of ours waits for."""
     guard = PublicRoleGuard(connection)
 
-    def round_() -> None:
+    def round_(_has_news: bool) -> None:
         was_shut = guard.is_shut
         try:
             if guard.look():
@@ -199,13 +223,17 @@ def run_intake() -> None:
     """A loop of its own: who has left waits for nothing else that is to be done."""
     only, changes = SoleSession(INTAKE_LOCK), database_changes.DatabaseChanges()
 
-    def round_() -> None:
-        if changes.has_news() and only.here():
-            _belong_to_us()
-            scheduler.tick(dbclock.now(), scheduler.FIRST)
+    def round_(has_news: bool) -> None:
+        if not has_news:
+            return
+        if not only.here():
+            changes.forget()  # Nobody knows how far whoever had it has come.
+            return
+        _belong_to_us()
+        scheduler.tick(dbclock.now(), scheduler.FIRST)
 
     try:
-        _every_second("What readers sent", round_, intake_motion)
+        _every_second("What readers sent", round_, changes, intake_motion)
     finally:
         connections.close_all()
 
@@ -220,31 +248,43 @@ def run_signups() -> None:
     """A loop of its own: who has mail to write gets a lane, and nobody's leaving waits for a relay."""
     only, changes = SoleSession(SIGNUPS_LOCK), database_changes.DatabaseChanges()
 
-    def round_() -> None:
+    def round_(has_news: bool) -> None:
         # A relay that was away is tried again by hours that are kept here, not in the database.
-        if (changes.has_news() or signups.memory.tries or signups.memory.held) and only.here():
-            _belong_to_us()
-            waiting_mail.look(dbclock.now())
-            remote_checks.look()
-            stuck = signups.memory.stuck
-            name = scheduler.SIGNUPS
-            scheduler.remember([] if stuck else [name], {name: f"{stuck} mails wait for a route"} if stuck else {})
+        if not (has_news or signups.memory.tries or signups.memory.held):
+            return
+        if not only.here():
+            changes.forget()  # Nobody knows how far whoever had it has come.
+            return
+        _belong_to_us()
+        waiting_mail.look(dbclock.now())
+        remote_checks.look()
+        stuck = signups.memory.stuck
+        name = scheduler.SIGNUPS
+        scheduler.remember([] if stuck else [name], {name: f"{stuck} mails wait for a route"} if stuck else {})
 
     try:
-        _every_second("The mail to new readers", round_, signups_motion)
+        _every_second("The mail to new readers", round_, changes, signups_motion)
     finally:
         connections.close_all()
 
 
-def _every_second(name: str, round_: Callable[[], object], motion: ProgressWatch | None = None) -> None:
+def _every_second(
+    name: str,
+    round_: Callable[[bool], object],
+    changes: database_changes.DatabaseChanges | None = None,
+    motion: ProgressWatch | None = None,
+) -> None:
+    """Calls round_(has anything been written?); without `changes` it may have been at any time."""
     while not stopping.is_set():
         began = time.monotonic()
         if motion is not None:
             motion.move()
             motion.watch()
         with _reported(name):
-            close_old_connections()
-            round_()
+            has_news = changes is None or changes.has_news()
+            if has_news:
+                close_old_connections()  # Of a session that is not used nobody asks whether it still works.
+            round_(has_news)
         stopping.wait(max(0.05, QUICK_SECONDS - (time.monotonic() - began)))
 
 
@@ -268,20 +308,16 @@ def run_worker(alive: Callable[[], object] = lambda: None) -> None:
         looked = threading.Event()
         threading.Thread(target=run_guard, args=(looked,), daemon=True).start()
         looked.wait(LOOK_SECONDS)  # Who holds locks that we are about to take is thrown out before.
+        loops.append(threading.Thread(target=run_slow_clock, daemon=True))
     for thread in (*loops, threading.Thread(target=_show_life, args=(alive,), daemon=True)):
         thread.start()
     if connection.vendor == "postgresql":
-        run_engine(["default"], ENGINE_THREADS, stopping, lambda: watch.number, slow_round)
+        run_engine(["default"], ENGINE_THREADS, stopping, lambda: watch.number, rescues=True)
     else:
         _run_embedded()
     deadline = time.monotonic() + STOP_SECONDS
     for thread in loops:
         thread.join(max(0.0, deadline - time.monotonic()))
-
-
-@quiet
-def slow_round() -> None:
-    scheduler.tick(dbclock.now(), scheduler.SLOW)
 
 
 def _show_life(alive: Callable[[], object]) -> None:

@@ -29,6 +29,7 @@ from collections.abc import Callable
 from typing import Any
 
 from samizdat import processes
+from samizdat.options import option
 from samizdat.worker.processes.users import StarterGone
 
 # What each role begins with; what these import comes with them.
@@ -48,8 +49,6 @@ MODULES = (
     "django.contrib.staticfiles.storage",
     "django.db.models.sql.compiler",
     "django.template.context_processors",
-    "django.template.loaders.app_directories",
-    "django.template.loaders.cached",
     "django_tasks_db.management.commands.db_worker",
     "samizdat.delivery.engine.sender",
     "samizdat.web.context",
@@ -62,8 +61,9 @@ MODULES = (
 PATIENCE = 60.0
 # Bytes of a message, and descriptors with it: keys, signs of life, and the socket to listen on.
 MOST, MOST_FILES = 4096, 3
-# Bytes at most with which the gaps of each size are filled, and what fills those of Python, for as long as we live.
-SMALL, LARGE = 32 << 10, 1 << 20
+# Bytes that fill the gaps of each size; more than any gap of malloc has, and less than it gives elsewhere; and what
+# fills those of Python, for as long as we live.
+SMALL, LARGE = 16 << 10, 120 << 10
 _filling: list[bytes] = []
 _GONE = "The process that the others are forked from was ended, or hangs. Another one takes its place."
 
@@ -258,6 +258,8 @@ def import_everything() -> None:
     providers = importlib.import_module("samizdat.transports.providers")
     for module in pkgutil.iter_modules(providers.__path__, f"{providers.__name__}."):
         importlib.import_module(module.name)
+    if option("DATABASE_URL"):
+        importlib.import_module("procrastinate.worker")
     with contextlib.suppress(ImportError):
         importlib.import_module("uvloop")
         importlib.import_module("uvicorn.loops.uvloop")
@@ -271,11 +273,11 @@ def _warm() -> None:
     """What is made when it is first asked for, and stays: each child would make its own."""
     from django.apps import apps
     from django.core.handlers.wsgi import WSGIHandler
-    from django.template import engines
+    from django.template import Engine
     from django.urls import get_resolver
 
     WSGIHandler()
-    engines.all()
+    Engine.get_default().template_loaders  # noqa: B018
     get_resolver().reverse_dict  # noqa: B018
     for model in apps.get_models():
         str(model._default_manager.filter(pk__isnull=True).order_by("pk").query)
@@ -290,12 +292,12 @@ def _fill_gaps() -> None:
     with contextlib.suppress(AttributeError):  # No sbrk: not a malloc that grows so.
         libc = ctypes.CDLL(None)
         libc.malloc.restype = libc.sbrk.restype = ctypes.c_void_p
+        end = libc.sbrk(0)
+        while (libc.malloc(LARGE) or end) < end:  # Behind all that there is.
+            pass
         for size in (4000, 2000, 1000, 500, 250, 120, 56, 24):
-            top = libc.sbrk(0)
-            for _number in range(LARGE // size):
-                libc.malloc(size)
-                if libc.sbrk(0) != top:  # There was no gap any more.
-                    break
+            while (libc.malloc(size) or end) < end:
+                pass
 
 
 def _fork(role: str, files: list[int], supervisor: int) -> int:

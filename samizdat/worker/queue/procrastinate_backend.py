@@ -13,7 +13,6 @@ from django.utils.module_loading import import_string
 
 # Procrastinate knows these two: what the first runs is named in its arguments, the other is the clock's slow round.
 TASK_NAME = "samizdat.run"
-TICK_NAME = "samizdat.tick"
 WAITING = "waiting already"
 
 

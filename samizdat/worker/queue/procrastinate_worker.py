@@ -8,14 +8,15 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from samizdat import dbclock
 from samizdat.delivery.sql import ENDED_ENGINES, SET_ENGINE
 from samizdat.logs import where_it_broke
-from samizdat.worker.queue.procrastinate_backend import TASK_NAME, TICK_NAME, call, run
+from samizdat.worker.queue.procrastinate_backend import TASK_NAME, run
 
 if TYPE_CHECKING:
     from procrastinate import App, PsycopgConnector
@@ -31,8 +32,9 @@ RESCUE = 4.0
 NEWS = '{"type": "job_inserted", "job_id": 0}'
 # How long a task may take to notice that the process is to stop; the supervisor kills after ten seconds.
 STOP_SECONDS = 8.0
-# The slow round of the clock. Second, minute, hour, day, month, weekday; seconds come last in croniter's words.
-EVERY_TEN_SECONDS = "* * * * * */10"
+# Seconds between two looks whether the process is to stop; between two of a session that waits; and whether tasks are
+# to be broken off, which none is.
+LOOK, WAIT, NEVER = 0.5, 10.0, 3600.0
 
 # A sender that has died and was recovered is known to be gone before its heartbeat is old.
 _GONE = f"SELECT j.id FROM procrastinate_jobs j WHERE j.status = 'doing' AND j.worker_id IN ({ENDED_ENGINES})"
@@ -43,32 +45,24 @@ def run_engine(
     at_a_time: int,
     stopping: threading.Event,
     mine: Callable[[], int | None],
-    slow_round: Callable[[], None] | None = None,
+    rescues: bool = False,
 ) -> None:
-    """Takes tasks until `stopping` is set. mine: the number of this process's worker row; slow_round: what is called
-    every ten seconds, on one machine. Blocks; starts anew when the database was away."""
-    app = _app(slow_round)
+    """Takes tasks until `stopping` is set. mine: the number of this process's worker row; rescues: looks for tasks
+    whose worker is gone. Blocks; starts anew when the database was away."""
+    app = _app()
     while not stopping.is_set():
         try:
-            asyncio.run(_until_stopped(app, queues, at_a_time, stopping, mine))
+            asyncio.run(_until_stopped(app, queues, at_a_time, stopping, partial(_beside, mine, rescues)))
         except Exception as error:
             log.error("The task engine failed and goes on: %s", where_it_broke(error))
         stopping.wait(1.0)
 
 
-def _app(slow_round: Callable[[], None] | None) -> "App":
+def _app() -> "App":
     from procrastinate.contrib.django import app
 
     if TASK_NAME not in app.tasks:
         app.task(name=TASK_NAME)(run)
-    if slow_round and TICK_NAME not in app.tasks:
-
-        def tick(timestamp: int) -> None:
-            """The time it names is a machine's, so nobody asks."""
-            call(slow_round)
-
-        task = app.task(name=TICK_NAME, queue="default", queueing_lock=TICK_NAME, lock=TICK_NAME)(tick)
-        app.periodic(cron=EVERY_TEN_SECONDS)(task)
     return app
 
 
@@ -77,6 +71,7 @@ def _connector() -> "PsycopgConnector":
     listens, one that asks, and a third for a moment."""
     from procrastinate import PsycopgConnector
     from procrastinate.contrib.django.utils import connector_params
+    from psycopg import AsyncConnection
 
     class Connector(PsycopgConnector):
         """Every role may notify, the public process's too: a notice says that there is news, whatever it says."""
@@ -87,7 +82,13 @@ def _connector() -> "PsycopgConnector":
 
             await super().listen_notify(news, channels)
 
-    return Connector(kwargs=connector_params("default"), min_size=2, max_size=3)
+    class Connection(AsyncConnection[Any]):
+        """Whoever listens is woken by the server. psycopg also wakes ten times a second, for Ctrl-C."""
+
+        async def wait(self, gen: Any, interval: float = WAIT, timeout: float | None = None) -> Any:
+            return await super().wait(gen, interval, timeout)
+
+    return Connector(kwargs=connector_params("default"), connection_class=Connection, min_size=2, max_size=3)
 
 
 class _JobWorker(Protocol):
@@ -99,7 +100,11 @@ class _JobWorker(Protocol):
 
 
 async def _until_stopped(
-    app: "App", queues: list[str], at_a_time: int, stopping: threading.Event, mine: Callable[[], int | None]
+    app: "App",
+    queues: list[str],
+    at_a_time: int,
+    stopping: threading.Event,
+    besides: Callable[..., Coroutine[Any, Any, None]],
 ) -> None:
     from procrastinate.worker import Worker
 
@@ -116,11 +121,12 @@ async def _until_stopped(
                 shutdown_graceful_timeout=STOP_SECONDS,
                 update_heartbeat_interval=HEARTBEAT,
                 stalled_worker_timeout=STALLED,
+                abort_job_polling_interval=NEVER,
             )
             work = asyncio.create_task(worker.run())
-            beside = asyncio.create_task(_beside(running, worker, mine))
+            beside = asyncio.create_task(besides(running, worker))
             while not stopping.is_set() and not work.done() and not beside.done():
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(LOOK)
             for task in (beside, work):
                 task.cancel()
             ended = await asyncio.gather(beside, work, return_exceptions=True)
@@ -129,7 +135,7 @@ async def _until_stopped(
                     raise error
 
 
-async def _beside(running: "App", worker: _JobWorker, mine: Callable[[], int | None]) -> None:
+async def _beside(mine: Callable[[], int | None], rescues: bool, running: "App", worker: _JobWorker) -> None:
     """Says which of the engine's workers we are, and rescues what those that are gone had begun."""
     identity = None
     while True:
@@ -137,7 +143,7 @@ async def _beside(running: "App", worker: _JobWorker, mine: Callable[[], int | N
         if number and worker.worker_id and identity != (number, worker.worker_id):
             identity = number, worker.worker_id
             await running.connector.execute_query_async(SET_ENGINE, id=number, engine=worker.worker_id)
-        for job in await _begun_by_the_gone(running):
+        for job in await _begun_by_the_gone(running) if rescues else ():
             await _again(running, job)
         await asyncio.sleep(RESCUE if identity else 0.5)
 
