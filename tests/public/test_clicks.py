@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connections
 from django.test import Client
 
 from samizdat.core.crypto import seal, tokens
 from samizdat.public import clicks
 from samizdat.publicdb import actions
 from samizdat.publicdb.models import Intake, LinkTarget, Site
+from samizdat.vault.errors import KeyRefused
 from tests.public.conftest import BOX, KEY, OTHER_UID, UID, publish
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +51,35 @@ def test_it_leads_on_and_the_sum_has_no_time_and_no_reader(reader: Client, tally
     assert said == {"kind": "pressed", "day": datetime.now(UTC).date().isoformat(), "counts": {CODE: 3}}
     tally.flush()
     assert Intake.objects.count() == 1
+
+
+def test_where_the_public_process_may_only_read_presses_are_handed_over_and_none_twice(
+    reader: Client, tally: clicks.ClickTally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite with a user of its own, as docs/small-server.md sets it up."""
+    handed, refused = [], [KeyRefused("The supervisor is gone.")]
+
+    def hand_in(_uid: bytes, box: bytes, _kind: str, _mark: bytes | None) -> bool:
+        if handed and refused:
+            raise refused.pop()
+        handed.append(json.loads(seal.open_sealed(BOX, box[4:], b"intake\0" + UID))["counts"])
+        return True
+
+    def read_only(execute: Any, sql: str, *given: Any) -> Any:
+        if not sql.startswith("SELECT"):
+            raise OperationalError("attempt to write a readonly database")
+        return execute(sql, *given)
+
+    other = tokens.make(KEY, "click", 4, 1)
+    actions.publish_targets(UID, {CODE: {"to": TO}, other: {"to": TO}})
+    monkeypatch.setattr(actions, "_door", hand_in)
+    monkeypatch.setattr(clicks, "MOST", 1)
+    with connections["publicdb"].execute_wrapper(read_only):
+        for code in (CODE, other, other):
+            reader.get(f"/l/{code}")
+        tally.flush()
+        tally.flush()
+    assert sorted(handed, key=str) == sorted([{CODE: 1}, {other: 2}], key=str)
 
 
 def test_a_link_of_a_letter_to_few_leads_on_and_counts_nothing(reader: Client, tally: clicks.ClickTally) -> None:
