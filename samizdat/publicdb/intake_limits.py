@@ -5,12 +5,14 @@ Each kind of each organization has room of its own, and leaving as much again as
 anything else keeps nobody from leaving.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from django.db import connections
 from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce, Length
 
@@ -43,6 +45,21 @@ OF_ALL = {LEAVE: Most(1_000_000, 1 << 30), "": Most(500_000, 512 << 20)}
 COUNTED = 10.0
 
 
+# Bytes of the write-ahead log above which one box in COUNTED seconds is taken. Whoever keeps reading an old state keeps
+# SQLite from beginning it anew, and by boxes that are thrown away at once it would fill the disk. Settings have half of
+# it at most once it has begun anew (databases.py).
+MOST_LOG = 128 << 20
+
+
+def log_size() -> int:
+    """Bytes; 0 where there is none."""
+    name = str(connections["publicdb"].settings_dict["NAME"])
+    try:
+        return os.stat(name + "-wal").st_size
+    except OSError:
+        return 0
+
+
 class InboxFull(Exception):
     """The text is for the log of the public process."""
 
@@ -59,8 +76,9 @@ class _IntakeCounts:
 class Room:
     """`take(...)` before each insert, from any thread."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, log: Callable[[], int] = log_size) -> None:
+        self._clock, self._log = clock, log
+        self._tried_log = float("-inf")
         self._counted: dict[tuple[bytes, str], _IntakeCounts] = {}
         self._lock = threading.Lock()
 
@@ -70,6 +88,7 @@ class Room:
             raise InboxFull("Nothing of this kind is taken.")
         share = LEAVE if kind == LEAVE else ""
         with self._lock:
+            self._look_at_log()
             if (place, kind) not in self._counted and not Site.objects.filter(uid=place).exists():
                 raise InboxFull("Nothing is taken for an organization that is not here.")
             place_count = self._of(place, kind, OF_ONE[share])
@@ -81,6 +100,13 @@ class Room:
             for counted in (place_count, everybody):
                 counted.boxes += 1
                 counted.size += size
+
+    def _look_at_log(self) -> None:
+        """What is taken all the same finds out whether it can begin anew."""
+        if self._log() > MOST_LOG:
+            if self._clock() - self._tried_log < COUNTED:
+                raise InboxFull("The log of the public database is full, since somebody keeps reading an old state.")
+            self._tried_log = self._clock()
 
     def _of(self, place: bytes, kind: str, most: Most) -> _IntakeCounts:
         return self._counted.setdefault((place, kind), _IntakeCounts(most, Bucket(most.at_once, most.a_second)))

@@ -1,6 +1,7 @@
 """Whoever takes the public process hands in no more than has room, and keeps nobody from leaving by it."""
 
 import pytest
+from django.db import connections
 
 from samizdat.publicdb import actions, intake_limits
 from samizdat.publicdb.intake_limits import LEAVE, InboxFull, Most, Room
@@ -76,3 +77,20 @@ def test_nothing_is_taken_that_is_of_no_kind_of_ours(supervisor: Room, kind: str
 def test_nothing_is_remembered_of_organizations_that_are_not_here(supervisor: Room) -> None:
     assert not any(hand_in(supervisor, "leave", bytes([number]) * 16) for number in range(2, 50))
     assert not supervisor._counted
+
+
+def test_a_log_that_somebody_keeps_from_beginning_anew_fills_no_disk(supervisor: Room, hours: Hours) -> None:
+    size = intake_limits.MOST_LOG + 1
+    supervisor = Room(hours, lambda: size)
+    assert [hand_in(supervisor, kind) for kind in ("leave", "leave", "prefer")] == [True, False, False]
+    hours.now += intake_limits.COUNTED
+    assert [hand_in(supervisor, "leave") for _number in range(2)] == [True, False]
+    size = intake_limits.MOST_LOG
+    assert hand_in(supervisor, "leave")
+
+
+@pytest.mark.skipif(connections["publicdb"].vendor != "sqlite", reason="PostgreSQL looks after its own")
+@pytest.mark.django_db(databases=["publicdb"], transaction=True)
+def test_the_size_of_the_log_is_that_of_its_file() -> None:
+    actions.publish_place(LANTERN, host="", name="L", language="en", accent="#b3261e")
+    assert intake_limits.log_size() > 0
