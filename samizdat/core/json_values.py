@@ -82,10 +82,10 @@ def _may_be(hint: Any, plain: object) -> bool:
 
 @cache
 def _names(kind: object) -> tuple[str, ...]:
-    """The fields of a data class or a named tuple; nothing for all else."""
+    """The fields of a data class, a struct or a named tuple; nothing for all else."""
     if is_dataclass(kind):
         return tuple(field.name for field in fields(kind))
-    return tuple(getattr(kind, "_fields", ()))
+    return tuple(getattr(kind, "__struct_fields__", ()) or getattr(kind, "_fields", ()))
 
 
 @cache

@@ -9,7 +9,6 @@ The budget is 10 us for a message of 36 kB with 29 slots.
 """
 
 import html
-import json
 import re
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +17,9 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, Literal, get_args
 from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
 
 from samizdat.core import dates
 from samizdat.core.content.merge import MergeCondition
@@ -46,8 +48,7 @@ class Unmakeable(ValueError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class ValueSlot:
+class ValueSlot(Struct, frozen=True, array_like=True):
     """A place for a value. `name` is a field or built-in; `default` is used when her value is empty."""
 
     kind: Kind
@@ -58,6 +59,9 @@ class ValueSlot:
 MARK = ValueSlot("mark", "")
 
 
+type Branch = tuple[MergeCondition | None, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class ConditionalParts:
     """Runs of parts of which one is taken. A branch is (condition or None for else, first slot, last slot).
@@ -65,7 +69,7 @@ class ConditionalParts:
     Both slots are marks; the run lies between them. Choices inside a run have their own entries.
     """
 
-    branches: tuple[tuple[MergeCondition | None, int, int], ...]
+    branches: tuple[Branch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -527,60 +531,40 @@ def slot_values(compiled: CompiledContent, message: bytes) -> tuple[bytes, ...] 
 
 # --- keeping ---
 
-_FORMAT = 1
+
+class _Kept(Struct, frozen=True):
+    """An edition as JSON has it: it is kept for years and must never be able to run anything."""
+
+    format: Literal[1]
+    parts: tuple[str, ...]  # ASCII by construction; latin-1 keeps any byte should that ever change.
+    slots: tuple[ValueSlot, ...]
+    choices: tuple[tuple[Branch, ...], ...]
+    to_name: tuple[str | ValueSlot, ...]
+    fields: tuple[str, ...]
+    links: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.parts) != len(self.slots) + 1:
+            raise ValueError("there are not as many slots as gaps")
 
 
 def dumps(compiled: CompiledContent) -> bytes:
-    """The edition as bytes: JSON, since it is kept for years and must never be able to run anything."""
-    document = {
-        "format": _FORMAT,
-        # Static parts are ASCII by construction; latin-1 keeps any byte should that ever change.
-        "parts": [part.decode("latin-1") for part in compiled.parts],
-        "slots": [[slot.kind, slot.name, slot.default] for slot in compiled.slots],
-        "choices": [
-            [
-                [condition and [condition.name, condition.operator, condition.value], first, last]
-                for condition, first, last in choice.branches
-            ]
-            for choice in compiled.choices
-        ],
-        "to_name": [
-            piece if isinstance(piece, str) else [piece.kind, piece.name, piece.default] for piece in compiled.to_name
-        ],
-        "fields": compiled.fields,
-        "links": compiled.links,
-    }
-    return json.dumps(document, ensure_ascii=True, separators=(",", ":")).encode()
+    parts, choices = (part.decode("latin-1") for part in compiled.parts), (one.branches for one in compiled.choices)
+    kept = _Kept(
+        1, tuple(parts), compiled.slots, tuple(choices), compiled.to_name, tuple(compiled.fields), tuple(compiled.links)
+    )
+    return msgspec.json.encode(kept)
 
 
 def loads(data: bytes) -> CompiledContent:
     """Raises ValueError with a sentence when the bytes are no edition of a format that this version knows."""
     try:
-        document = json.loads(data)
-        if document["format"] != _FORMAT:
-            raise ValueError
-        return _read(document)
-    except (ValueError, KeyError, TypeError, IndexError) as problem:
+        kept = msgspec.json.decode(data, type=_Kept)
+        parts = tuple(part.encode("latin-1") for part in kept.parts)
+    except ValueError as problem:
         raise ValueError(
             "This edition is damaged or was written by another version of samizdat. Upgrade, or restore it."
         ) from problem
-
-
-def _read(document: dict[str, Any]) -> CompiledContent:
-    slots = tuple(ValueSlot(kind, name, default) for kind, name, default in document["slots"])
-    parts = tuple(part.encode("latin-1") for part in document["parts"])
-    if len(parts) != len(slots) + 1 or any(slot.kind not in KINDS for slot in slots):
-        raise ValueError
     return CompiledContent(
-        parts,
-        slots,
-        tuple(
-            ConditionalParts(
-                tuple((condition and MergeCondition(*condition), first, last) for condition, first, last in branches)
-            )
-            for branches in document["choices"]
-        ),
-        tuple(piece if isinstance(piece, str) else ValueSlot(*piece) for piece in document["to_name"]),
-        tuple(document["fields"]),
-        tuple(document["links"]),
+        parts, kept.slots, tuple(map(ConditionalParts, kept.choices)), kept.to_name, kept.fields, kept.links
     )

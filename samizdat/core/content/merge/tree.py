@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from samizdat.core.content.problems import ContentProblem
 
 
@@ -27,8 +29,7 @@ class MergeTag:
     written: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MergeCondition:
+class MergeCondition(Struct, frozen=True, array_like=True):
     """`name` compared with `value`. Operators: has, lacks, =, !=, <, >, <=, >=, any and none (of a comma list)."""
 
     name: str
