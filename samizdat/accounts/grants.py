@@ -171,8 +171,8 @@ def begin_counts(organization: Organization) -> None:
 
 def how_many(organization: Organization, what: str) -> int | None:
     """Of one of COUNTED there ever were; None unknown."""
-    found: int | None = _kept_now(organization).get(what)
-    return found
+    count: int | None = _kept_now(organization).get(what)
+    return count
 
 
 def count_another(organization: Organization, what: str) -> None:

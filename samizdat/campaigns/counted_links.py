@@ -104,8 +104,8 @@ def lay_out(edition: Edition) -> None:
             targets[codes.click(at)] = {"to": location(url)} | uncounted
         asked = details.question or Question("", ())
         for at, answer in enumerate(asked.answers):
-            told = {"question": asked.question, "answer": answer, "language": asked.language}
-            targets[codes.answer(at)] = told | uncounted
+            shown = {"question": asked.question, "answer": answer, "language": asked.language}
+            targets[codes.answer(at)] = shown | uncounted
     if targets:
         publish_place(edition.organization)  # A public database that was lost may not know it yet.
         publicdb.publish_targets(bytes(edition.organization.uid), targets)

@@ -74,8 +74,8 @@ def _transactions() -> Transactions:
     began = time.monotonic()
     with connections["default"].cursor() as cursor:
         cursor.execute(sql.TRANSACTIONS)
-        told, snapshot, beats = cursor.fetchone()
-    dbclock.hear(told, began)
+        now, snapshot, beats = cursor.fetchone()
+    dbclock.hear(now, began)
     _first, end, running = snapshot.split(":")
     return Transactions(int(end), frozenset(map(int, filter(None, running.split(",")))), frozenset(beats))
 

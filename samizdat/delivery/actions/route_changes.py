@@ -69,8 +69,8 @@ def _still_here(organization: Organization) -> set[int | None] | None:
 
 def is_dropped(route: Route) -> bool:
     """Whether its provider itself wants no mail from us any more, and has said so for good."""
-    said = _said_itself(route)
-    return bool(said.get(FINAL)) and said["reason"] in DROPPED
+    verdict = _said_itself(route)
+    return bool(verdict.get(FINAL)) and verdict["reason"] in DROPPED
 
 
 def _said_itself(route: Route) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def _said_itself(route: Route) -> dict[str, Any]:
     event = events.filter(kind__in=_STANDING).order_by("-id").first()
     if event is None or event.kind != "route.dead" or not is_genuine(event):
         return {}
-    said = detail_of(event)
-    return said if said.get(ITSELF) else {}
+    detail = detail_of(event)
+    return detail if detail.get(ITSELF) else {}
 
 
 def _removed_alive(organization: Organization, now: datetime) -> bool:
