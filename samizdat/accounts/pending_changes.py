@@ -57,12 +57,13 @@ class ChangeRefused(AccountError):
 @dataclass(frozen=True, slots=True)
 class ChangeKind:
     """says: the change in words. do: what is done once it may be. undo: what is taken away where it is stopped.
-    secret: words of what is told that are forgotten once it is settled."""
+    secret: words of what is told that are forgotten once it is settled. askers: roles that may ask for it."""
 
     says: Callable[[PendingChange, dict[str, Any]], str]
     do: Callable[[PendingChange, dict[str, Any], datetime], None] | None = None
     undo: Callable[[PendingChange, datetime], None] | None = None
     secret: tuple[str, ...] = ()
+    askers: tuple[str, ...] = ("admin",)
 
 
 _loaders: list[Callable[[], Mapping[str, ChangeKind]]] = []
@@ -294,8 +295,8 @@ def wait(now: datetime, passed: timedelta, seen: Seen | None = None) -> None:
     done. seen: as in `count`."""
     rows = PendingChange.objects.select_related("organization", "by").filter(state="waiting")
     for row in rows.order_by("id"):
-        if not is_admin(row.by, row.organization):
-            _settle(row, "stopped", now, None)  # Whoever asked is no admin any more, or is locked.
+        if not _may_ask(row):
+            _settle(row, "stopped", now, None)  # Whoever asked is none any more who may, or is locked.
         elif not _is_ours(row):
             log.error("A change that waited was written by somebody who has no keys; it was dropped.")
             _fail(row, now)
@@ -381,9 +382,15 @@ def _fail(row: PendingChange, now: datetime) -> None:
 
 def is_admin(person: Person | None, organization: Organization) -> bool:
     """Who may sign in, and is one here."""
-    if person is None:
-        return False
-    wanted = {"role": "admin", "person__is_active": True, "locked": None}
+    return person is not None and _has_role(person, organization, ("admin",))
+
+
+def _may_ask(row: PendingChange) -> bool:
+    return row.by is not None and _has_role(row.by, row.organization, _kind(row.kind).askers)
+
+
+def _has_role(person: Person, organization: Organization, roles: Collection[str]) -> bool:
+    wanted = {"role__in": roles, "person__is_active": True, "locked": None}
     return bool(grants.memberships(person=person, organization=organization, **wanted))
 
 

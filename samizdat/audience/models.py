@@ -438,7 +438,7 @@ class BulkAction(models.Model):
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
     action = models.CharField(max_length=8)  # tag, untag, move, remove, erase
-    state = models.CharField(max_length=10)  # running, stopped, finished, undoing, undone
+    state = models.CharField(max_length=10)  # waiting, running, stopped, finished, undoing, undone
     plan_sealed = models.BinaryField()  # JSON: the filter or the numbers, tag or lists, and words.
     expected = models.BigIntegerField()  # Counted before.
     processed = models.BigIntegerField(default=0)

@@ -9,9 +9,10 @@ from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.audience import queries
-from samizdat.audience.actions import leaving_alarms
+from samizdat.audience.actions import bulk, leaving_alarms
 from samizdat.audience.consent_records import FEWER, purpose_in, what_in
 from samizdat.audience.errors import NoSuchList
+from samizdat.audience.models import BulkAction
 from samizdat.core.consent import APPEALS
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
@@ -59,6 +60,27 @@ def _do_undo(row: PendingChange, _details: object, now: datetime) -> None:
     leaving_alarms.do_undo(_alarm(row), now=now, by=row.by)
 
 
+def _say_erase(_row: PendingChange, details: dict[str, Any]) -> str:
+    text = ngettext("%(n)s subscriber is erased for good", "%(n)s subscribers are erased for good", details["n"])
+    return text % details
+
+
+def _work(row: PendingChange) -> BulkAction | None:
+    rows = BulkAction.objects.select_related("organization", "by")
+    return rows.filter(organization=row.organization, id=row.about or 0).first()
+
+
+def _do_erase(row: PendingChange, _details: dict[str, Any], now: datetime) -> None:
+    if work := _work(row):
+        bulk.begin_approved(work, now)
+
+
+def _drop_erase(row: PendingChange, now: datetime) -> None:
+    if work := _work(row):
+        bulk.stop(work, now=now, by=row.settled_by)
+
+
 KINDS = {
     leaving_alarms.CHANGE: ChangeKind(_say_undo, _do_undo),
+    bulk.CHANGE: ChangeKind(_say_erase, _do_erase, _drop_erase, askers=("admin", "editor")),
 }

@@ -1,12 +1,16 @@
 """Many at once: chosen by ticks or filters, asked with an exact count, done, undone."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from samizdat.accounts import pending_changes
+from samizdat.accounts.models import PendingChange
 from samizdat.audience import queries
-from samizdat.audience.actions import bulk, new_list
+from samizdat.audience.actions import add_subscriber, bulk, new_list
 from samizdat.audience.models import BulkAction, Subscriber, SubscriberTag, Subscription
 from samizdat.core.consent import STATUSES
 from tests.conftest import NOW
@@ -65,6 +69,65 @@ def test_many_are_erased_only_with_the_word(here: House, desk: Desk) -> None:
     assert refused.status_code == 422 and Subscriber.objects.count() == 2
     client.post(page, form | {"word": "erase"})
     assert [*Subscriber.objects.values_list("id", flat=True)] == [here.ada.id]
+
+
+def _many(here: House, many: int) -> None:
+    for n in range(many):
+        add_subscriber(here.organization, f"one{n}@post.example", here.list, consent="yes", now=NOW)
+
+
+ALL = {"deed": "erase", "sure": "1", "counted": "99", "word": "erase"}
+
+
+def _waiting(here: House) -> PendingChange:
+    return pending_changes.waiting(here.organization).get()
+
+
+def test_an_editor_alone_does_not_erase_the_list(here: House, desk: Desk) -> None:
+    _many(here, 30)
+    editor, admin = desk("editor"), desk("admin")
+    asked = editor.post(_to(here, "bulk"), ALL | {"sure": ""}).content.decode()
+    assert "So many are erased once an admin has approved it" in asked
+    page = editor.post(_to(here, "bulk"), ALL, follow=True).content.decode()
+    assert "Waits for another admin: 32 subscribers are erased for good" in page
+    assert "Waits for approval" in page and Subscriber.objects.count() == 32
+    pending_changes.wait(timezone.now(), timedelta(seconds=1))
+    assert _waiting(here).state == "waiting", "an editor may ask for it"
+    assert "1 change waits for approval" in admin.get(_to(here, "home")).content.decode()
+    add_subscriber(here.organization, "late@post.example", here.list, consent="yes", now=NOW)
+    admin.post(_to(here, "settle-change", _waiting(here).pk), {"answer": "approve"})
+    work = BulkAction.objects.latest("id")
+    bulk.run(work.pk, timezone.now)
+    work.refresh_from_db()
+    assert (work.state, work.changed, Subscriber.objects.count()) == ("finished", 32, 1)
+
+
+def test_an_admin_stops_an_erasing_that_waits_and_so_does_whoever_asked(here: House, desk: Desk) -> None:
+    _many(here, 30)
+    for stop in (
+        lambda work: desk("admin").post(_to(here, "settle-change", _waiting(here).pk), {"answer": "stop"}),
+        lambda work: desk("editor").post(_to(here, "stop-bulk-work", work.pk)),
+    ):
+        desk("editor").post(_to(here, "bulk"), ALL)
+        work = BulkAction.objects.latest("id")
+        stop(work)
+        work.refresh_from_db()
+        bulk.run(work.pk, timezone.now)
+        assert work.state == "stopped" and Subscriber.objects.count() == 32
+        assert not pending_changes.waiting(here.organization).exists()
+
+
+def test_nobody_erases_the_list_by_a_few_at_a_time(here: House, desk: Desk) -> None:
+    _many(here, 30)
+    editor = desk("editor")
+    numbers = [str(row.number) for row in Subscriber.objects.all()]
+    for at in range(0, 30, 10):
+        editor.post(_to(here, "bulk"), ALL | {"whom": "ticked", "n": numbers[at : at + 10]})
+    assert Subscriber.objects.count() == 32 - bulk.ERASED_A_DAY
+    assert _waiting(here).kind == bulk.CHANGE
+    single = editor.post(_to(here, "erase", Subscriber.objects.latest("id").number), {"word": "erase"})
+    assert single.status_code == 422 and "an admin has to approve it" in single.content.decode()
+    assert Subscriber.objects.count() == 32 - bulk.ERASED_A_DAY
 
 
 def test_a_filter_that_means_nothing_any_more_is_not_everybody(here: House, desk: Desk) -> None:

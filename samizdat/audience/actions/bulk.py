@@ -1,7 +1,8 @@
 """Bulk work: a deed upon all who fit a filter, or upon those that were ticked.
 
 It is counted before, done in slices that each commit their place, and goes on after a kill. For a day it can be undone:
-each slice keeps whom it changed, as numbers. An undo leaves alone whatever somebody did herself since.
+each slice keeps whom it changed, as numbers. An undo leaves alone whatever somebody did herself since. To erase cannot
+be undone: more than a few wait for an admin's approval, or for a day (accounts/pending_changes.py).
 """
 
 import time
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from samizdat import db
+from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_consent_writer, sql
 from samizdat.audience.actions.subscribers import erase_locked
@@ -39,6 +41,7 @@ from samizdat.audience.models import (
 from samizdat.core import consent
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.events.actions import record
+from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -50,6 +53,11 @@ SLICES = {TAG: 5_000, UNTAG: 5_000, MOVE: 500, REMOVE: 500, ERASE: 50}
 LOOKING = 1.0
 
 UNDO = timedelta(days=1)
+
+# So many are erased in a day without anybody's approval: what people ask for by mail or in person. Whoever stole a
+# session would erase the list otherwise, for good.
+ERASED_A_DAY = 20
+CHANGE = "bulk_erase"
 
 
 class BulkRefused(AudienceError):
@@ -102,16 +110,45 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
     if not wanted:
         raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
     with transaction.atomic():
-        work = BulkAction(
-            organization=organization, action=plan.action, state="running", expected=wanted, by=by, begun=now
-        )
+        # Of several that are asked for at once each counts those before it.
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        waits = plan.action == ERASE and needs_approval(organization, wanted, now=now, by=by)
+        state = "waiting" if waits else "running"
+        work = BulkAction(organization=organization, action=plan.action, state=state, expected=wanted, by=by, begun=now)
         work.plan_sealed = b""
         work.save(force_insert=True)
         work.plan_sealed = seal_json(keyring.keys(organization), plan, "bulk", "plan", work.id)
         work.save(update_fields=["plan_sealed"])
-        detail = {"deed": plan.action, "wanted": wanted}
-        record("bulk.started", organization, about=work.id, by=by, now=now, detail=detail)
+        if waits:
+            pending_changes.ask(organization, CHANGE, {"n": wanted}, about=work.id, now=now, by=by)
+        else:
+            _say_started(work, now, by)
     return work
+
+
+def _say_started(work: BulkAction, now: datetime, by: Person | None) -> None:
+    detail = {"deed": work.action, "wanted": work.expected}
+    record("bulk.started", work.organization, about=work.id, by=by, now=now, detail=detail)
+
+
+def needs_approval(organization: Organization, many: int, *, now: datetime, by: Person | None) -> bool:
+    """Whether this person may not erase so many more today."""
+    return pending_changes.held(organization, by) and erased_today(organization, now) + many > ERASED_A_DAY
+
+
+def erased_today(organization: Organization, now: datetime) -> int:
+    """How many the team erased in a day without an approval."""
+    since = now - timedelta(days=1)
+    works = BulkAction.objects.filter(organization=organization, action=ERASE, by__isnull=False, begun__gt=since)
+    together = works.filter(expected__lte=ERASED_A_DAY).exclude(state="waiting")
+    single = Event.objects.filter(organization=organization, kind="subscriber.erased", by__isnull=False, at__gt=since)
+    return single.count() + sum(together.values_list("expected", flat=True))
+
+
+def begin_approved(work: BulkAction, now: datetime) -> None:
+    """It waited, and may be done now."""
+    if BulkAction.objects.filter(id=work.id, state="waiting").update(state="running", begun=now):
+        _say_started(work, now, work.by)
 
 
 def _check_ours(organization: Organization, plan: BulkPlan) -> None:
@@ -155,8 +192,10 @@ def run(
 def stop(work: BulkAction, *, now: datetime, by: Person | None = None) -> bool:
     """What is done stays done, and can be undone. False when it was through already."""
     with transaction.atomic():
-        stopped = BulkAction.objects.filter(id=work.id, state="running").update(state="stopped", finished=now)
+        open_states = ("waiting", "running")
+        stopped = BulkAction.objects.filter(id=work.id, state__in=open_states).update(state="stopped", finished=now)
         if stopped:
+            pending_changes.stop_about(work.organization, CHANGE, work.id, now=now, by=by)
             record("bulk.stopped", work.organization, about=work.id, by=by, now=now)
     return bool(stopped)
 
@@ -199,13 +238,15 @@ def _slice(work: BulkAction, now: datetime) -> None:
         if row.state != "running" or row.cursor != work.cursor:
             return
         if page.ids:
-            held = sql.hold_subscribers(work.organization_id, page.ids)
+            # Who comes to fit while it waits for an approval is not among those it was given for.
+            ids = page.ids[: row.expected - row.processed] if row.action == ERASE else page.ids
+            held = sql.hold_subscribers(work.organization_id, ids)
             changed, entered, fresh = _do(work.organization, plan, held, now)
             _keep(row, changed, entered, fresh)
             row.processed += len(page.ids)
             row.changed += len(changed)
-        row.cursor = page.below
-        if page.below is None:
+        row.cursor = None if row.action == ERASE and row.processed >= row.expected else page.below
+        if row.cursor is None:
             row.state, row.finished = "finished", now
             detail = {"deed": row.action, "changed": row.changed}
             record("bulk.finished", work.organization, about=row.id, by=row.by, now=now, detail=detail)

@@ -158,6 +158,7 @@ DEEDS: dict[str, Any] = {
 }
 
 WORK_STATES: dict[str, tuple[str, Any]] = {
+    "waiting": ("care", pgettext_lazy("bulk work", "Waits for approval")),
     "running": ("work", pgettext_lazy("bulk work", "Under way")),
     "stopped": ("care", pgettext_lazy("bulk work", "Stopped")),
     "finished": ("good", pgettext_lazy("bulk work", "Done")),

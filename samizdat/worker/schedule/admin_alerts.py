@@ -243,7 +243,7 @@ def _export_text(organization: Organization, plain: bool) -> str:
 
 def _change_text(organization: Organization, waits: bool) -> str:
     paragraphs = [
-        _("An admin of %(name)s has asked for a change that one stolen password could misuse.")
+        _("Somebody who works at %(name)s has asked for a change that one stolen password could misuse.")
         % {"name": organization.name},
         _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press.")
         if waits

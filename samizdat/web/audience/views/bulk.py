@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from samizdat import dbclock
 from samizdat.accounts import sealed_people
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import bulk
@@ -21,6 +22,7 @@ from samizdat.web.audience.field_types import DEEDS
 from samizdat.web.audience.forms.bulk import FORMS, BulkActionForm, WordForm
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings.views.pending_changes import tell_waiting
 from samizdat.web.templatetags.desk import count
 
 # Seconds that a page works by itself before the worker goes on with it.
@@ -130,6 +132,8 @@ def _ask(request: DeskRequest, plan: bulk.BulkPlan, form: BulkActionForm, word: 
         "numbers": numbers,
         "ticked": request.POST.get("whom") == "ticked",
         "undoable": plan.action != bulk.ERASE,
+        "waits": plan.action == bulk.ERASE
+        and bulk.needs_approval(request.organization, changed, now=dbclock.asked(), by=request.person),
     }
     return render(request, "web/audience/bulk_sure.html", facts, status=422 if word.errors else 200)
 
@@ -162,11 +166,12 @@ def _question(request: DeskRequest, plan: bulk.BulkPlan, many: int) -> str:
 
 def _begin(request: DeskRequest, plan: bulk.BulkPlan) -> HttpResponse:
     try:
-        work = bulk.begin(request.organization, plan, now=timezone.now(), by=request.person)
+        work = bulk.begin(request.organization, plan, now=dbclock.asked(), by=request.person)
     except AudienceError as refused:
         messages.error(request, str(refused))
         return go(request, "subscribers")
     bulk.run(work.id, timezone.now, seconds=AT_ONCE)
+    tell_waiting(request, bulk.CHANGE, work.id)
     return go(request, "one-bulk-work", work.id)
 
 

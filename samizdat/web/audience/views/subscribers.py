@@ -14,7 +14,7 @@ from samizdat import dbclock
 from samizdat.accounts import sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions, consistency, queries
-from samizdat.audience.actions import leaving_alarms, preferences
+from samizdat.audience.actions import bulk, leaving_alarms, preferences
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import NUMBER_MASK, Subscriber
 from samizdat.audience.queries.lists import FieldView, ListView
@@ -261,7 +261,10 @@ def erase(request: DeskRequest, number: int) -> HttpResponse:
     """A page of its own: what goes, the smaller step first, a typed word."""
     subscriber = read_limits.subscriber(request, number)
     form = EraseForm(request.POST or None)
-    if form.is_valid():
+    if form.is_valid() and bulk.needs_approval(request.organization, 1, now=dbclock.asked(), by=request.person):
+        text = _("Your team erased %(n)s people today. Erase this one under Many at once: an admin has to approve it.")
+        form.add_error(None, text % {"n": bulk.ERASED_A_DAY})
+    elif form.is_valid():
         actions.erase(request.organization, subscriber=subscriber, now=timezone.now(), by=request.person)
         until = day(gone_from_backups(timezone.localdate()))
         text = _("Her data is erased. Backups made before still hold it, sealed: throw them away by %(day)s.")
