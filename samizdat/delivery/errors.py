@@ -75,6 +75,10 @@ class WantsNoMail(DeliveryError):
     code = "wants_no_mail"
 
 
+class TooManyTests(DeliveryError):
+    code = "too_many_tests"
+
+
 class DomainRefused(DeliveryError):
     """A sending domain or one of its keys cannot be as it is asked for. `field`: what of it is wrong, for a form."""
 

@@ -14,7 +14,8 @@ from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import senders
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
-from samizdat.delivery.actions import add_route, release, route_refusals
+from samizdat.delivery.actions import add_route, outside_tests, release, route_refusals
+from samizdat.delivery.errors import TooManyTests
 from samizdat.events.models import FollowUp
 from samizdat.portability import actions as exporting
 from samizdat.portability import approval
@@ -365,6 +366,21 @@ def test_every_admin_is_mailed_once_that_somebody_leafs_through_the_list(
     assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
     text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
     assert "than anybody reads" in text and "dmitri" not in text
+
+
+def test_every_admin_is_mailed_once_that_somebody_sends_many_tests_to_strangers(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    make_person("vera", "vera@lantern.example", lantern, "admin")
+    dmitri = make_person("dmitri", "dmitri@lantern.example", lantern, "editor")
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    strangers = [f"stranger{n}@post.example" for n in range(outside_tests.OUTSIDE_A_DAY + 1)]
+    with pytest.raises(TooManyTests):
+        outside_tests.check(lantern, 1, strangers, now=NOW, by=dmitri)
+    admin_alerts._later.clear()
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
+    text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
+    assert "test emails to other people" in text and "dmitri" not in text
 
 
 def test_every_admin_is_mailed_about_an_export_to_a_new_key(lantern: Any, thursday: Any, tmp_path: Path) -> None:

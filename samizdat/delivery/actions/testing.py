@@ -14,12 +14,11 @@ from samizdat import plugins
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import queries as audience
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns import ab_test
 from samizdat.campaigns.actions import flaws_error
 from samizdat.campaigns.content import proof_of, values_of
-from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.senders import SENT
 from samizdat.core.content.message import MessageMaker, header_text, mailbox, phrase
@@ -28,19 +27,15 @@ from samizdat.core.mail.address import domain, normalize
 from samizdat.core.mail.dkim import SigningMaker
 from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
 from samizdat.delivery import dkim_keys
-from samizdat.delivery.actions import route_refusals, sender_bans
+from samizdat.delivery.actions import outside_tests, route_refusals, sender_bans
 from samizdat.delivery.actions.rate_budgets import send_first
 from samizdat.delivery.actions.routes import believe, limit_of, silent, transport_for_test
-from samizdat.delivery.errors import NoRoute, WantsNoMail
+from samizdat.delivery.errors import NoRoute
 from samizdat.delivery.message_values import date_text
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import barred_at
 from samizdat.events.actions import record
 from samizdat.vault import keyring
-
-# Whoever is behind such an address said no, or somebody here for her. A test has no way out, so it does not go there
-# either. A dead mailbox may be tried.
-WANTS_NO_MAIL = ("complaint", "erased", "manual", "objected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +84,19 @@ def send_test(
     route: Route | None = None,
     version: int = 0,
 ) -> list[TestResult]:
-    """Sends the letter as it is now to a few addresses, as `subscriber` would get it. Its leave link says: a test.
-    version: another one of a test of versions.
+    """Sends the letter as it is now to a few addresses, as `subscriber` would get it. Its subject and its leave link
+    say: a test. version: another one of a test of versions.
 
-    Errors: IndexError for a version that there is not, BadAddress, LetterHasFlaws, NoRoute, WantsNoMail.
+    Errors: IndexError for a version that there is not, BadAddress, LetterHasFlaws, NoRoute, TooManyTests, WantsNoMail.
     """
     addresses = [normalize(address) for address in to]
-    for address in addresses:
-        if audience.suppression_of(campaign.organization, address) in WANTS_NO_MAIL:
-            sentence = _("%(address)s is on your stop list: no test goes there. Take it out, or off the list.")
-            raise WantsNoMail(sentence % {"address": address})
+    outside = outside_tests.check(campaign.organization, campaign.pk, addresses, now=now, by=by)
     routes = Route.objects.filter(organization=campaign.organization, state="live").select_related("organization")
+    draft, frame = ab_test.draft_of_version(campaign, version), None
     if version:
-        proof = ab_test.proof_of_version(campaign, ab_test.versions(campaign)[version].change, now)
-    else:
-        proof = proof_of(campaign, now)
-    sender = normalize(ab_test.draft_of_version(campaign, version).from_email) if proof.compiled is not None else ""
+        frame = ab_test.versions(campaign)[version].change.letter
+    proof = proof_of(campaign, now, _marked(draft), frame=frame)
+    sender = normalize(draft.from_email) if proof.compiled is not None else ""
     route = route or _first_for(domain(sender) if sender else "", list(routes.order_by("priority", "pk")))
     if route is None:
         raise NoRoute(_("There is no route that could send it. Add one under Routes, or resume one."))
@@ -117,6 +109,9 @@ def send_test(
         plugins.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, hers)))
         for i, address in enumerate(addresses)
     ]
+    # Before the first of them leaves: they are counted, whatever becomes of them.
+    detail = {"count": len(to), "outside": outside}
+    record(outside_tests.TESTED, campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
     for _message in messages:
         send_first(route, now)
     tried, _verdict = asyncio.run(_carry(transport_for_test(route), messages))
@@ -125,8 +120,12 @@ def send_test(
     for result in tried:
         if result.ok:
             route_refusals.accepts_again(campaign.organization, result.address, now=now, by=by)
-    record("campaign.tested", campaign.organization, now=now, by=by, about=campaign.pk, detail={"count": len(to)})
     return tried
+
+
+def _marked(draft: Draft) -> Draft:
+    """A letter without a subject has a flaw, as a test as well."""
+    return draft.with_(subject=f"{_('[Test]')} {draft.subject}") if draft.subject.strip() else draft
 
 
 def _first_for(domain: str, routes: list[Route]) -> Route | None:

@@ -1,6 +1,6 @@
 """Mails to the admins about what may not be overlooked: a file of readers that anybody can open, or that is sealed to
 a new key, a change that waits for approval, a route that was paused or removed, subscribers read one after the other
-(threat model, T19), and a mailbox provider that refuses a campaign.
+(threat model, T19), many tests to other people's addresses, and a mailbox provider that refuses a campaign.
 
 The desk says it on everybody's first page, and has another admin agree; but who does not come to the desk for a week
 does not see that. The mail says only that there was such an export: what is in it, why, and who it was stand at the
@@ -26,6 +26,7 @@ from samizdat.audience import read_limits
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
+from samizdat.delivery.actions import outside_tests
 from samizdat.delivery.models import ProviderRefusal
 from samizdat.events.actions import readable_time
 from samizdat.events.models import Event, FollowUp
@@ -73,6 +74,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_refusal(row) for row in refused if _is_due(_of(row))]
     alerts += [_told_of_change(row) for row in asked if _is_due(_of(row))]
     alerts += [_told_of_reading(event) for event in alarms if _is_due(_of(event))]
+    tests = Event.objects.select_related("organization").filter(kind=outside_tests.ALARM, at__gt=since)
+    alerts += [_told_of_tests(event) for event in tests if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return alerts
@@ -153,6 +156,10 @@ def _told_of_reading(event: Event) -> _AdminAlert:
     return _told_of_event(
         event, lambda: _("Somebody reads your subscribers one after the other: %(name)s"), _reading_text
     )
+
+
+def _told_of_tests(event: Event) -> _AdminAlert:
+    return _told_of_event(event, lambda: _("Somebody sends many tests outside your team: %(name)s"), _tests_text)
 
 
 def _told_of_lock(event: Event) -> _AdminAlert:
@@ -264,6 +271,17 @@ def _reading_text(organization: Organization) -> str:
           "More are not shown to them for now.") % {"name": organization.name},
         _("Who it is stands on the first page of the desk. Ask them; if it was not they, sign them out everywhere "
           "under People, and have them change their password."),
+        *_where(organization, "people"),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _tests_text(organization: Organization) -> str:
+    paragraphs = [
+        _("Somebody who works at %(name)s wanted to send more test emails to other people’s addresses than go out in a "
+          "day. No more are sent for now.") % {"name": organization.name},
+        _("Who it is stands on the first page of the app. Ask them; if it was not they, sign them out everywhere under "
+          "People, and have them change their password."),
         *_where(organization, "people"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"

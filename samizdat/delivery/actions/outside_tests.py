@@ -1,0 +1,92 @@
+"""Test letters to addresses outside the team: a few a day.
+
+They leave at once, with the organization's own sender, and no second person has agreed to them: whoever stole a session
+would send what they like to whom they like. Those of the team's own addresses are not counted.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import queries as accounts
+from samizdat.accounts.models import Organization, Person
+from samizdat.audience import queries as audience
+from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, Subscription
+from samizdat.core.mail.address import comparable, normalize
+from samizdat.delivery.errors import TooManyTests, WantsNoMail
+from samizdat.events.actions import detail_of, record
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
+
+TESTED: EventKind = "campaign.tested"
+REFUSED: EventKind = "campaign.test_refused"
+ALARM: EventKind = "campaign.test_limit_reached"
+
+# The whole seed list (campaigns/seed_list.py) twice.
+OUTSIDE_A_DAY = 40
+DAY = timedelta(days=1)
+
+# Whoever is behind such an address said no, or somebody here for her. A test has no way out, so it does not go there
+# either. A dead mailbox may be tried.
+WANTS_NO_MAIL = ("complaint", "erased", "manual", "objected")
+
+
+def outside(organization: Organization, addresses: Sequence[str]) -> list[str]:
+    """Those that nobody of the team has."""
+    team = {comparable(normalize(member.email)) for member in accounts.members(organization)}
+    return [address for address in addresses if comparable(address) not in team]
+
+
+def check(
+    organization: Organization, campaign: int, addresses: Sequence[str], *, now: datetime, by: Person | None
+) -> int:
+    """How many of these are outside the team. Errors: TooManyTests, WantsNoMail."""
+    outsiders = outside(organization, addresses)
+    if by is not None and outsiders and _used(organization, now) + len(outsiders) > OUTSIDE_A_DAY:
+        _tell(organization, now, by)
+        sentence = _("Your team may send %(n)s tests a day to other people’s addresses. Send this one to your team.")
+        raise TooManyTests(sentence % {"n": OUTSIDE_A_DAY})
+    if refusal := _refusal(organization, addresses, outsiders):
+        # It tells something about that address, so it is counted like a test.
+        record(REFUSED, organization, now=now, by=by, about=campaign, detail={"outside": len(outsiders)})
+        raise WantsNoMail(refusal)
+    return len(outsiders)
+
+
+def _refusal(organization: Organization, addresses: Sequence[str], outsiders: Sequence[str]) -> str:
+    for address in addresses:
+        if audience.suppression_of(organization, address) in WANTS_NO_MAIL:
+            sentence = _("%(address)s is on your stop list: no test goes there. Take it out, or off the list.")
+            return sentence % {"address": address}
+    for address in outsiders:
+        if has_left(organization, address):
+            return _("%(address)s has unsubscribed: no test goes there. Take it out.") % {"address": address}
+    return ""
+
+
+def has_left(organization: Organization, address: str) -> bool:
+    """Whether a subscriber has this address who left, and gets nothing any more."""
+    subscriber = audience.subscriber_at(organization, address)
+    if subscriber is None:
+        return False
+    statuses = set(Subscription.objects.filter(subscriber=subscriber).values_list("status", flat=True))
+    return UNSUBSCRIBED in statuses and SUBSCRIBED not in statuses
+
+
+def alarms(organization: Organization, now: datetime) -> list[Event]:
+    """Of the last day, the newest first."""
+    rows = Event.objects.select_related("organization", "by").filter(organization=organization, kind=ALARM)
+    return list(rows.filter(at__gt=now - DAY).order_by("-id")[:10])
+
+
+def _used(organization: Organization, now: datetime) -> int:
+    rows = Event.objects.select_related("organization").filter(organization=organization, kind__in=(TESTED, REFUSED))
+    return sum(int(detail_of(event).get("outside", 0)) for event in rows.filter(at__gt=now - DAY))
+
+
+def _tell(organization: Organization, now: datetime, by: Person) -> None:
+    """One alarm a day for each person is enough."""
+    told = Event.objects.filter(organization=organization, kind=ALARM, about=by.pk, at__gt=now - DAY)
+    if not told.exists():
+        record(ALARM, organization, now=now, about=by.pk, by=by)

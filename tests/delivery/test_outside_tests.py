@@ -1,0 +1,65 @@
+"""Test letters to people outside the team: marked as tests, a few a day, and none to who left."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.accounts import actions as accounts
+from samizdat.audience import actions as audience
+from samizdat.delivery.actions import outside_tests
+from samizdat.delivery.actions.testing import send_test
+from samizdat.delivery.errors import TooManyTests, WantsNoMail
+from samizdat.events.models import Event
+from tests.conftest import NOW, PASSWORD, TODAY
+from tests.delivery.conftest import House
+
+EDITOR = "ed@lantern.example"
+
+
+@pytest.fixture
+def editor(house: House) -> Any:
+    person = accounts.add_person(EDITOR, name="Ed", password=PASSWORD, today=TODAY)
+    accounts.give_role(person, house.organization, "editor", by=None, now=NOW - timedelta(days=3))
+    return person
+
+
+def _strangers(many: int, since: int = 0) -> list[str]:
+    return [f"stranger{n}@post.example" for n in range(since, since + many)]
+
+
+def test_the_subject_of_a_test_says_that_it_is_one(house: House, server: Any, editor: Any) -> None:
+    house.route(server)
+    send_test(house.draft(), [EDITOR], now=NOW, by=editor)
+    (caught,) = server.messages
+    assert b"\r\nSubject: [Test] " in caught.content
+
+
+def test_a_stolen_session_sends_a_few_tests_a_day_to_strangers_and_admins_are_told(
+    house: House, server: Any, editor: Any
+) -> None:
+    house.route(server)
+    campaign = house.draft()
+    send_test(campaign, _strangers(20), now=NOW, by=editor)
+    send_test(campaign, [*_strangers(20, 20), EDITOR], now=NOW, by=editor)
+    for hours in (1, 2):
+        with pytest.raises(TooManyTests, match="Send this one to your team"):
+            send_test(campaign, _strangers(1, 40), now=NOW + timedelta(hours=hours), by=editor)
+    assert len(server.messages) == 41
+    assert Event.objects.filter(kind=outside_tests.ALARM).count() == 1
+    assert [tried.ok for tried in send_test(campaign, [EDITOR], now=NOW, by=editor)] == [True]
+    send_test(campaign, _strangers(1, 41), now=NOW + timedelta(hours=25), by=editor)
+
+
+def test_no_test_goes_to_a_subscriber_who_left(house: House, server: Any, editor: Any) -> None:
+    house.route(server)
+    list_ = house.draft().list
+    ada = audience.add_subscriber(house.organization, "ada@post.example", list_, consent="yes", now=NOW)
+    send_test(house.draft(), ["ada@post.example"], now=NOW, by=editor)
+    audience.unsubscribe(ada, list_, way="one-click", now=NOW)
+    for _try in range(outside_tests.OUTSIDE_A_DAY - 1):
+        with pytest.raises(WantsNoMail, match="has unsubscribed"):
+            send_test(house.draft(), ["ada@post.example"], now=NOW, by=editor)
+    with pytest.raises(TooManyTests):  # Nobody is asked for by hundreds that way.
+        send_test(house.draft(), ["ada@post.example"], now=NOW, by=editor)
+    assert len(server.messages) == 1
