@@ -60,7 +60,7 @@ def _do_undo(row: PendingChange, _details: object, now: datetime) -> None:
     leaving_alarms.do_undo(_alarm(row), now=now, by=row.by)
 
 
-def _say_erase(_row: PendingChange, details: dict[str, Any]) -> str:
+def _say_erase(_row: PendingChange, details: dict[str, int]) -> str:
     text = ngettext("%(n)s subscriber is erased for good", "%(n)s subscribers are erased for good", details["n"])
     return text % details
 
@@ -70,7 +70,7 @@ def _work(row: PendingChange) -> BulkAction | None:
     return rows.filter(organization=row.organization, id=row.about or 0).first()
 
 
-def _do_erase(row: PendingChange, _details: dict[str, Any], now: datetime) -> None:
+def _do_erase(row: PendingChange, _details: object, now: datetime) -> None:
     if work := _work(row):
         bulk.begin_approved(work, now)
 

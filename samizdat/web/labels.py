@@ -236,6 +236,7 @@ PASSING = ("quiet", "wave", "test", "test_hand", "limit", "warm_up")
 _SHAPES: dict[EventKind, str] = {
     "campaign.created": "",
     "campaign.tested": "",
+    "campaign.test_refused": "care",
     "campaign.approval_asked": "",
     "campaign.approved": "",
     "campaign.check_accepted": "",

@@ -21,7 +21,7 @@ from samizdat.events.models import Event
 
 TESTED: EventKind = "campaign.tested"
 REFUSED: EventKind = "campaign.test_refused"
-ALARM: EventKind = "campaign.test_limit_reached"
+ALARM: EventKind = "person.test_limit_reached"
 
 # The whole seed list (campaigns/seed_list.py) twice.
 OUTSIDE_A_DAY = 40
@@ -87,6 +87,6 @@ def _used(organization: Organization, now: datetime) -> int:
 
 def _tell(organization: Organization, now: datetime, by: Person) -> None:
     """One alarm a day for each person is enough."""
-    told = Event.objects.filter(organization=organization, kind=ALARM, about=by.pk, at__gt=now - DAY)
-    if not told.exists():
+    earlier = Event.objects.filter(organization=organization, kind=ALARM, about=by.pk, at__gt=now - DAY)
+    if not earlier.exists():
         record(ALARM, organization, now=now, about=by.pk, by=by)
