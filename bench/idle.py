@@ -124,22 +124,24 @@ class House:
 
     def again(self, role: str) -> float:
         """Seconds from the end of a child until the next one does its work."""
-        gone = self._child(role)
-        assert gone is not None
-        threads = _threads(gone)
-        os.kill(gone, signal.SIGKILL)
+        before = self._children(role)
+        threads = _threads(before[0])
+        os.kill(before[0], signal.SIGKILL)
         began = time.monotonic()
-        _until(lambda: self._child(role) not in (None, gone))
+        _until(lambda: self._new(role, before) is not None)
         if role in ("desk", "public"):
             _until(lambda: self._answers(self._desk if role == "desk" else self._public))
         else:
-            _until(lambda: _threads(self._child(role) or 0) >= threads)
+            _until(lambda: _threads(self._new(role, before) or 0) >= threads)
         took = time.monotonic() - began
         time.sleep(2.0)
         return took
 
-    def _child(self, role: str) -> int | None:
-        return next((number for number in common.tree(self._process.pid) if _name(number) == role), None)
+    def _new(self, role: str, before: list[int]) -> int | None:
+        return next((number for number in self._children(role) if number not in before), None)
+
+    def _children(self, role: str) -> list[int]:
+        return [number for number in common.tree(self._process.pid) if _name(number) == role]
 
 
 def _name(number: int) -> str:
