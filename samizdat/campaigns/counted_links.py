@@ -108,7 +108,7 @@ def lay_out(edition: Edition) -> None:
             targets[codes.answer(at)] = shown | uncounted
     if targets:
         publish_place(edition.organization)  # A public database that was lost may not know it yet.
-        publicdb.publish_targets(bytes(edition.organization.uid), targets)
+        publicdb.publish_targets(bytes(edition.organization.uid), targets, tokens.target_key(key))
 
 
 # --- sums ------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ A press is one more in a sum that this process has in memory. Once a minute the 
 that readers send, without a time of day. What a crash loses is a minute of presses.
 """
 
-import contextlib
 import logging
 import threading
 from collections import Counter
@@ -20,6 +19,7 @@ from django.utils import timezone
 
 from samizdat.core.crypto import tokens
 from samizdat.logs import where_it_broke
+from samizdat.public import tokens as held_keys
 from samizdat.public.envelopes import put
 from samizdat.public.responses import host_of, takes
 from samizdat.publicdb import queries
@@ -98,9 +98,11 @@ tally = ClickTally()
 
 def target_of(request: HttpRequest, code: str, what: str) -> tuple[Site, str, dict[str, Any]]:
     """Whose letter a code is of, its one spelling, and what lies behind it, which must have `what`. Errors: Http404."""
-    with contextlib.suppress(tokens.BadToken):
-        code = tokens.spelled(code)
-    owner_and_target = queries.target(code, host_of(request))
+    try:
+        code, key = tokens.spelled(code), held_keys.reader.target_key(code)
+    except tokens.BadToken:
+        raise Http404 from None
+    owner_and_target = queries.target(code, host_of(request), key)
     if owner_and_target is None or what not in owner_and_target[1]:
         raise Http404
     return owner_and_target[0], code, owner_and_target[1]

@@ -84,6 +84,10 @@ class TokenReader:
             raise tokens.BadToken("tag")
         return TokenHolder(uid, purpose, token.edition, tokens.spelled(text))
 
+    def target_key(self, code: str) -> bytes:
+        """What opens where the link of this code leads. Errors: BadToken."""
+        return self._of(tokens.key_number(code))[1]["target"]
+
     def owner(self, text: str) -> bytes:
         """Whose key a token names. Nothing is proven: for tokens that only the house can read. Errors: BadToken."""
         return self._of(tokens.key_number(text))[0]

@@ -165,14 +165,15 @@ def withdraw_letter(edition: int) -> None:
     Page.objects.filter(edition=edition).delete()
 
 
-def publish_targets(uid: bytes, targets: Mapping[str, dict[str, object]]) -> None:
+def publish_targets(uid: bytes, targets: Mapping[str, dict[str, object]], key: bytes) -> None:
     """code in a letter's address -> what it leads to: {"to": web address}.
 
-    Each is sealed with its code, so what a letter links to can lie here before anybody has the letter.
+    Each is sealed with its code, so what a letter links to can lie here before anybody has the letter, and with `key`
+    (tokens.target_key), so nobody who has the letter and writes the database leads its readers elsewhere.
     """
     with transaction.atomic(using="publicdb"):
         for code, target in targets.items():
-            box = sealed_page.close(code, json.dumps(target, ensure_ascii=False), os.urandom(12))
+            box = sealed_page.close(code, json.dumps(target, ensure_ascii=False), os.urandom(12), key)
             LinkTarget.objects.update_or_create(name=sealed_page.name(code), defaults={"place_id": uid, "box": box})
 
 

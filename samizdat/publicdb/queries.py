@@ -134,13 +134,14 @@ def sheet(place: Site, secret: str, now: datetime) -> str | None:
         return None
 
 
-def target(code: str, host: str) -> tuple[Site, dict[str, Any]] | None:
-    """Whose letter an address belongs to, and what it leads to; None for a code of nobody's, or on another's host."""
+def target(code: str, host: str, key: bytes) -> tuple[Site, dict[str, Any]] | None:
+    """Whose letter an address belongs to, and what it leads to; None for a code of nobody's, or on another's host.
+    key: as of actions.publish_targets."""
     link_target = LinkTarget.objects.select_related("place").filter(name=sheets.name(code)).first()
     if link_target is None or not reachable(link_target.place, host):
         return None
     try:
-        return link_target.place, json.loads(sheets.read(code, bytes(link_target.box)))
+        return link_target.place, json.loads(sheets.read(code, bytes(link_target.box), key))
     except (seal.SealBroken, ValueError):
         return None
 

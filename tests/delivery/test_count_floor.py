@@ -9,9 +9,11 @@ from samizdat import dbclock
 from samizdat.audience.models import Subscription
 from samizdat.campaigns import counted_links
 from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal
+from samizdat.core.crypto.tokens import target_key
 from samizdat.delivery import click_stats
 from samizdat.delivery.actions import release
 from samizdat.publicdb import queries
+from samizdat.vault import keyring
 from tests.delivery.conftest import House
 
 URL = "https://paper.example/flood"
@@ -41,7 +43,7 @@ def test_nineteen_own_addresses_and_one_reader_tell_no_click(house: House) -> No
     press(campaign, codes.click(0))
     press(campaign, codes.answer(0))
     assert not LinkTotal.objects.exists() and not AnswerTotal.objects.exists(), "not even counted"
-    found = queries.target(codes.click(0), "lantern.example")
+    found = queries.target(codes.click(0), "lantern.example", target_key(keyring.keys(campaign.organization).link))
     assert found is not None and found[1] == {"to": URL, "uncounted": True}
     assert [(one.few, one.spans) for one in click_stats.links(campaign)] == [(True, [])]
 

@@ -9,12 +9,12 @@ import pytest
 from django.db import OperationalError, connections
 from django.test import Client
 
-from samizdat.core.crypto import seal, tokens
+from samizdat.core.crypto import seal, sealed_page, tokens
 from samizdat.public import clicks
 from samizdat.publicdb import actions
 from samizdat.publicdb.models import Intake, LinkTarget, Site
 from samizdat.vault.errors import KeyRefused
-from tests.public.conftest import BOX, KEY, OTHER_UID, UID, publish
+from tests.public.conftest import BOX, KEY, OTHER_KEY, OTHER_UID, UID, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,7 @@ TO = "https://paper.example/a?b=1#c"
 @pytest.fixture
 def tally(lantern_place: bytes, monkeypatch: pytest.MonkeyPatch) -> clicks.ClickTally:
     """Sums that go into the intake when the test says so."""
-    actions.publish_targets(UID, {CODE: {"to": TO}})
+    actions.publish_targets(UID, {CODE: {"to": TO}}, tokens.target_key(KEY))
     found = clicks.ClickTally(later=lambda _seconds, _deed: None)
     monkeypatch.setattr(clicks, "tally", found)
     return found
@@ -71,7 +71,7 @@ def test_where_the_public_process_may_only_read_presses_are_handed_over_and_none
         return execute(sql, *given)
 
     other = tokens.make(KEY, "click", 4, 1)
-    actions.publish_targets(UID, {CODE: {"to": TO}, other: {"to": TO}})
+    actions.publish_targets(UID, {CODE: {"to": TO}, other: {"to": TO}}, tokens.target_key(KEY))
     monkeypatch.setattr(actions, "_door", hand_in)
     monkeypatch.setattr(clicks, "MOST", 1)
     with connections["publicdb"].execute_wrapper(read_only):
@@ -82,8 +82,20 @@ def test_where_the_public_process_may_only_read_presses_are_handed_over_and_none
     assert sorted(handed, key=str) == sorted([{CODE: 1}, {other: 2}], key=str)
 
 
+def test_whoever_has_the_letter_and_writes_the_database_leads_nobody_elsewhere(
+    reader: Client, tally: clicks.ClickTally
+) -> None:
+    """The code stands in everybody's letter."""
+    elsewhere = json.dumps({"to": "https://evil.example/"})
+    for key in (b"", tokens.target_key(OTHER_KEY)):
+        LinkTarget.objects.update(box=sealed_page.close(CODE, elsewhere, bytes(12), key))
+        assert reader.get(f"/l/{CODE}").status_code == 404
+    LinkTarget.objects.update(box=sealed_page.close(CODE, elsewhere, bytes(12), tokens.target_key(KEY)))
+    assert reader.get(f"/l/{CODE}")["Location"] == "https://evil.example/", "sealed as ours are, it leads on"
+
+
 def test_a_link_of_a_letter_to_few_leads_on_and_counts_nothing(reader: Client, tally: clicks.ClickTally) -> None:
-    actions.publish_targets(UID, {CODE: {"to": TO, "uncounted": True}})
+    actions.publish_targets(UID, {CODE: {"to": TO, "uncounted": True}}, tokens.target_key(KEY))
     assert reader.get(f"/l/{CODE}")["Location"] == TO
     tally.flush()
     assert not Intake.objects.exists()

@@ -21,7 +21,7 @@ CODE = tokens.make(KEY, "answer", 4, 1)
 @pytest.fixture
 def tally(lantern_place: bytes, monkeypatch: pytest.MonkeyPatch) -> clicks.ClickTally:
     said = {"question": "Продолжать по четвергам?", "answer": "Да <всегда>", "language": "ru"}
-    actions.publish_targets(UID, {CODE: said})
+    actions.publish_targets(UID, {CODE: said}, tokens.target_key(KEY))
     found = clicks.ClickTally(later=lambda _seconds, _deed: None)
     monkeypatch.setattr(clicks, "tally", found)
     monkeypatch.setattr(poll_answers, "purses", form_tokens.RateBudgets())
@@ -70,7 +70,9 @@ def test_a_press_needs_a_stamp_of_this_page_that_is_good_once(
 @pytest.mark.usefixtures("tally")
 def test_a_link_is_no_answer_and_an_answer_no_link(reader: Client) -> None:
     assert reader.get(f"/l/{CODE}").status_code == 404
-    actions.publish_targets(UID, {tokens.make(KEY, "click", 4, 0): {"to": "https://paper.example/"}})
+    actions.publish_targets(
+        UID, {tokens.make(KEY, "click", 4, 0): {"to": "https://paper.example/"}}, tokens.target_key(KEY)
+    )
     assert reader.get(f"/q/{tokens.make(KEY, 'click', 4, 0)}").status_code == 404
     trial: Any = reader.get("/q/")
     assert "test letter" in trial.content.decode()

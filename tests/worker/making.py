@@ -47,7 +47,9 @@ def main() -> None:
     click = tokens.make(keys.link, "click", 1, 0)
     answer = tokens.make(keys.link, "answer", 1, 0)
     asked = {"question": "Thursdays?", "answer": "Yes", "language": "en"}
-    publicdb.publish_targets(bytes(lantern.uid), {click: {"to": "https://paper.example/"}, answer: asked})
+    publicdb.publish_targets(
+        bytes(lantern.uid), {click: {"to": "https://paper.example/"}, answer: asked}, tokens.target_key(keys.link)
+    )
     said: dict[str, Any] = {"organization": lantern.id, "click": click, "answer": answer}
     if os.environ.get("MAKE_PEOPLE"):
         said |= people(lantern, datetime.now(UTC))

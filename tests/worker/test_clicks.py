@@ -70,7 +70,7 @@ def test_what_the_letter_says_is_found_in_the_publicdb_and_summed_by_link_versio
     first, second = codes(edition, 0), codes(edition, 1)
     assert len({*first, *second}) == 4
     for code, url in zip(first + second, [ONE, TWO] * 2, strict=True):
-        found = queries.target(code, "lantern.example")
+        found = queries.target(code, "lantern.example", tokens.target_key(keyring.keys(lantern).link))
         assert found is not None and found[1] == {"to": url}
     say(lantern, "pressed", day=TODAY.isoformat(), counts={first[0]: 3, second[1]: 2})
     say(lantern, "pressed", day=(TODAY - timedelta(days=1)).isoformat(), counts={first[0]: 4})
@@ -135,7 +135,7 @@ def test_answers_to_a_question_are_summed_without_a_day(lantern: Any, thursday: 
     compiled = loads(keyring.keys(lantern).open(bytes(edition.compiled_sealed), "edition", "compiled", edition.pk))
     text = b"".join(compiled.parts).replace(b"=\r\n", b"").decode()
     yes, no = dict.fromkeys(re.findall(r"https://lantern\.example/q/([a-z2-7]{52})", text))
-    found = queries.target(no, "lantern.example")
+    found = queries.target(no, "lantern.example", tokens.target_key(keyring.keys(lantern).link))
     assert found is not None
     assert found[1] == {"question": "Thursdays?", "answer": "No", "language": "ru"}
     # On the web version anybody could answer, so there the answers lead nowhere.

@@ -7,7 +7,10 @@ none.
 
     0   12   nonce
     12   n   AES-256-GCM ciphertext and tag of the text, padded with blanks to a multiple of STEP bytes
-    key: derive(secret, "sheet"); associated data: "samizdat" NUL "sheet"
+    key: derive(secret and key, "sheet"); associated data: "samizdat" NUL "sheet"
+
+Where many hold the same secret, as that of a link in everybody's letter, `key` is one of ours besides: whoever also
+writes the database puts nothing of theirs in its place.
 """
 
 import hashlib
@@ -28,20 +31,20 @@ def name(secret: str) -> bytes:
     return hashlib.sha256(b"samizdat\0sheet name\0" + secret.encode()).digest()
 
 
-def close(secret: str, text: str, nonce: bytes) -> bytes:
+def close(secret: str, text: str, nonce: bytes, key: bytes = b"") -> bytes:
     """`nonce`: 12 random bytes."""
     plain = text.encode()
     padded = plain.ljust(-(-len(plain) // STEP) * STEP)
-    return nonce + _cipher(secret).encrypt(nonce, padded, _ABOUT)
+    return nonce + _cipher(secret, key).encrypt(nonce, padded, _ABOUT)
 
 
-def read(secret: str, box: bytes) -> str:
+def read(secret: str, box: bytes, key: bytes = b"") -> str:
     """What close() sealed. Errors: seal.SealBroken."""
     try:
-        return _cipher(secret).decrypt(box[:12], box[12:], _ABOUT).rstrip(b" ").decode()
+        return _cipher(secret, key).decrypt(box[:12], box[12:], _ABOUT).rstrip(b" ").decode()
     except (InvalidTag, ValueError):
         raise seal.SealBroken from None
 
 
-def _cipher(secret: str) -> AESGCM:
-    return AESGCM(seal.derive(secret.encode(), "sheet"))
+def _cipher(secret: str, key: bytes) -> AESGCM:
+    return AESGCM(seal.derive(secret.encode() + key, "sheet"))

@@ -116,6 +116,11 @@ def looking_key(key: LinkKey, purpose: str) -> bytes:
     return _keys(key, purpose)[0]
 
 
+def target_key(key: LinkKey) -> bytes:
+    """What the addresses behind counted links are sealed with, besides their codes; 32 bytes."""
+    return seal.derive(key.secret, "link/target")
+
+
 def look_with(keys: Mapping[int, bytes], text: str) -> Token:
     """What a token says, for who holds looking keys of one purpose only. It is not proven. Errors: BadToken."""
     raw = _bytes(text)

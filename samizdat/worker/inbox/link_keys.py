@@ -75,4 +75,5 @@ def _reading(source: KeySource, row: VaultKey) -> dict[str, object]:
 def given(key: tokens.LinkKey) -> dict[str, bytes]:
     """What the public process holds of a link key, by purpose."""
     reading = {purpose: tokens.reading_key(key, purpose) for purpose in PURPOSES}
-    return reading | {purpose: tokens.looking_key(key, purpose) for purpose in LOOKED_AT}
+    looking = {purpose: tokens.looking_key(key, purpose) for purpose in LOOKED_AT}
+    return reading | looking | {"target": tokens.target_key(key)}
