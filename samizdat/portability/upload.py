@@ -102,7 +102,7 @@ def _look(row: Import, now: Callable[[], datetime]) -> tuple[RestoreReport, int]
         organization = opened.manifest.get("organization")
         report = RestoreReport(
             from_=str(organization.get("name", ""))[:200] if isinstance(organization, dict) else "",
-            made=str(opened.manifest.get("made", ""))[:40],
+            made_at=str(opened.manifest.get("made", ""))[:40],
             made_by=str(opened.manifest.get("made_by", ""))[:40],
             counts=proven.counts,
             lists=[FoundList(str(of["name"])[:200], dict(proven.lists[int(of["number"])])) for of in opened.lists],

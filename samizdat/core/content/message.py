@@ -549,7 +549,10 @@ class _Kept(Struct, frozen=True):
 
 
 def dumps(compiled: CompiledContent) -> bytes:
-    parts, choices = (part.decode("latin-1") for part in compiled.parts), (one.branches for one in compiled.choices)
+    parts, choices = (
+        (part.decode("latin-1") for part in compiled.parts),
+        (choice.branches for choice in compiled.choices),
+    )
     kept = _Kept(
         1, tuple(parts), compiled.slots, tuple(choices), compiled.to_name, tuple(compiled.fields), tuple(compiled.links)
     )

@@ -38,7 +38,7 @@ class RestoreReport(Struct, frozen=True):
 
     sealed: str = ""
     from_: str = field(name="from", default="")
-    made: str = ""
+    made_at: str = field(name="made", default="")
     made_by: str = ""
     counts: dict[str, int] | None = None
     lists: list[FoundList] = []

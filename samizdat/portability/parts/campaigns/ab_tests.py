@@ -20,7 +20,7 @@ SUMS = ("left", "replies", "presses")
 LONGEST = 2_000
 
 
-class _Version(Struct, frozen=True):
+class _TestVersion(Struct, frozen=True):
     """`letter`: number of the draft whose text it has."""
 
     letter: Annotated[int, Meta(ge=0, le=NUMBER)] | None
@@ -39,7 +39,7 @@ class _Test(Struct, frozen=True):
     state: Literal["", "running", "decided", "done"]
     winner: Annotated[int, Meta(ge=0, lt=ab_test.MOST)] | None
     link: Annotated[str, Meta(max_length=LONGEST)]
-    versions: Annotated[list[_Version], Meta(min_length=2, max_length=ab_test.MOST)]
+    versions: Annotated[list[_TestVersion], Meta(min_length=2, max_length=ab_test.MOST)]
 
 
 class Tests(CampaignExtrasPart):

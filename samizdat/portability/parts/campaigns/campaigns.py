@@ -190,7 +190,7 @@ def _edition(home: ExportContext, edition: Edition) -> dict[str, object]:
 # -- coming in ------------------------------------------------------------------------------------------------------
 
 
-class _Version(Struct, frozen=True):
+class _CompiledLetter(Struct, frozen=True):
     """What is compiled, as base64, and what is kept beside it."""
 
     compiled: bytes
@@ -200,13 +200,13 @@ class _Version(Struct, frozen=True):
         loads(self.compiled)
 
 
-class _Variant(_Version, frozen=True):
+class _Variant(_CompiledLetter, frozen=True):
     place: Annotated[int, Meta(ge=1, le=254)]
     language: str
     people: Whole
 
 
-class _Edition(_Version, frozen=True):
+class _Edition(_CompiledLetter, frozen=True):
     number: Annotated[int, Meta(ge=0, le=EDITION_NUMBER)]
     created: str
     link_key: Annotated[int, Meta(ge=0, le=KEY)]
@@ -300,8 +300,8 @@ def _checked(letter: CampaignRecord) -> CampaignRecord:
 
 
 def _moments(letter: CampaignRecord) -> dict[str, datetime | None]:
-    told = {column: getattr(letter, name) for column, name in MOMENTS.items()}
-    return {column: moment(text) if text else None for column, text in told.items()}
+    texts = {column: getattr(letter, name) for column, name in MOMENTS.items()}
+    return {column: moment(text) if text else None for column, text in texts.items()}
 
 
 def _books(letter: CampaignRecord) -> dict[str, int]:
@@ -389,7 +389,7 @@ def _make_edition(campaign: Campaign, edition: _Edition) -> None:
     if edition.archive_slug and Edition.objects.filter(archive_slug=edition.archive_slug).exists():
         columns["archive_slug"] = ""
 
-    def closed(version: _Version, of: str = "") -> dict[str, bytes]:
+    def closed(version: _CompiledLetter, of: str = "") -> dict[str, bytes]:
         return {
             "compiled_sealed": keys.seal(version.compiled, "edition", f"compiled{of}", number),
             "details_sealed": edition_details.sealed(keys, number, version.details, of),
@@ -404,5 +404,5 @@ def _make_edition(campaign: Campaign, edition: _Edition) -> None:
         **closed(edition),
     )
     for variant in edition.variants:
-        told = {"variant_no": variant.place, "language": variant.language[:8], "people": variant.people}
-        EditionVariant.objects.create(edition=row, **told, **closed(variant, f" {variant.place}"))
+        facts = {"variant_no": variant.place, "language": variant.language[:8], "people": variant.people}
+        EditionVariant.objects.create(edition=row, **facts, **closed(variant, f" {variant.place}"))

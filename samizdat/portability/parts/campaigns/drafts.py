@@ -30,7 +30,7 @@ from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
 
-class _Chosen(Struct, frozen=True):
+class _Choices(Struct, frozen=True):
     """revisions.DraftChoices of another house, where a segment goes by its name."""
 
     list: int | None = None
@@ -42,11 +42,11 @@ class _Chosen(Struct, frozen=True):
     unlisted: bool = False
 
 
-class _Version(Struct, frozen=True):
+class _KeptDraft(Struct, frozen=True):
     number: Annotated[int, Meta(ge=1, le=VERSION)]
     at: str
     draft: Draft
-    chosen: _Chosen
+    chosen: _Choices
     places: LayoutChanges | None = None
 
 
@@ -61,19 +61,19 @@ class History(CampaignExtrasPart):
             kept = revisions.version_of(letter, number)
             if kept is not None:  # Else it was thinned out meanwhile.
                 mine = structs.asdict(kept.chosen) | {"segment": _segment_named(home, kept.chosen.segment)}
-                chosen = _Chosen(unlisted=mine.pop("archive_hidden"), **mine)
-                version = _Version(number, kept.at.isoformat(), kept.draft, chosen, kept.places)
+                chosen = _Choices(unlisted=mine.pop("archive_hidden"), **mine)
+                version = _KeptDraft(number, kept.at.isoformat(), kept.draft, chosen, kept.places)
                 yield to_builtins(version, order="deterministic")
 
-    def read(self, payload: dict[str, Any]) -> _Version | None:
-        version = convert(payload, _Version)
+    def read(self, payload: dict[str, Any]) -> _KeptDraft | None:
+        version = convert(payload, _KeptDraft)
         moment(version.at)
         try:
             return structs.replace(version, draft=actions.checked(version.draft))
         except CampaignError:
             return None  # As an editor of those days had it; nothing else shall stay behind for that.
 
-    def make(self, letter: Campaign, rows: list[_Version], places: base.Places) -> None:
+    def make(self, letter: Campaign, rows: list[_KeptDraft], places: base.Places) -> None:
         there = set(DraftRevision.objects.filter(campaign=letter).values_list("number", flat=True))
         for version in rows:
             if version.number in there:
@@ -89,7 +89,7 @@ def _segment_named(home: ExportContext, number: int | None) -> str | None:
     return lookup.name_of(row) if row is not None else None
 
 
-def _chosen_here(letter: Campaign, choices: _Chosen, places: base.Places) -> revisions.DraftChoices:
+def _chosen_here(letter: Campaign, choices: _Choices, places: base.Places) -> revisions.DraftChoices:
     """What was chosen beside the text, by the numbers of this house; a list that did not come is that of the letter."""
     segment = segment_here(places.organization, choices.segment) if choices.segment else None
     return revisions.DraftChoices(

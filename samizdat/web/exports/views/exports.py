@@ -357,8 +357,8 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
             }
         )
     for row in queries.unseen(organization, request.person, now)[:3]:
-        told = actions.told_of(row)
-        facts = {"who": _name(row), "why": told.reason[:200], "key": ", ".join(told.wish.recipients)[:80]}
+        asked_for = actions.told_of(row)
+        facts = {"who": _name(row), "why": asked_for.reason[:200], "key": ", ".join(asked_for.wish.recipients)[:80]}
         items.append(
             {
                 "kind": "care",

@@ -71,7 +71,7 @@ def _found(request: DeskRequest, row: Import, form: SecretForm) -> HttpResponse:
     facts = {"row": row, "names": _names(row), "report": report, "form": form, "may": request.role == "admin"}
     if report.counts is not None:
         facts |= {
-            "made": _moment(report.made),
+            "made": _moment(report.made_at),
             "counts": report.counts,
             "lists": [(of.name, _statuses(of.statuses)) for of in report.lists],
             "also": _also(report),
