@@ -37,7 +37,16 @@ class _Reading:
     quick: Bucket = field(default_factory=lambda: Bucket(AT_ONCE, A_SECOND))
     slow: Bucket = field(default_factory=lambda: Bucket(IN_A_ROW, AN_HOUR / 3600))
     shown: dict[int, float] = field(default_factory=dict)
-    learned: dict[tuple[str, int, int], None] = field(default_factory=dict)
+    learned: dict[tuple[str | int, ...], None] = field(default_factory=dict)
+
+    def is_known(self, mark: tuple[str | int, ...]) -> bool:
+        """Remembers it."""
+        if mark in self.learned:
+            return True
+        self.learned[mark] = None
+        if len(self.learned) > REMEMBERED:
+            del self.learned[next(iter(self.learned))]
+        return False
 
     def take(self, many: int, at: float) -> float:
         wait = max(self.quick.wait(at, many), self.slow.wait(at, many))
@@ -79,13 +88,24 @@ def spend(organization: Organization, person: Person, many: int) -> None:
 def learn(organization: Organization, person: Person, kind: str, about: int, many: int) -> None:
     """The same of a result that somebody may look at again, such as how many addresses of a file are here."""
     with _lock:
-        learned = _of((organization.pk, person.pk), dbclock.ticks()).learned
-        if (kind, about, many) in learned:
+        if _of((organization.pk, person.pk), dbclock.ticks()).is_known((kind, about, many)):
             return
-        learned[kind, about, many] = None
-        if len(learned) > REMEMBERED:
-            del learned[next(iter(learned))]
     spend(organization, person, many)
+
+
+def ask(organization: Organization, person: Person, question: str, now: datetime) -> int:
+    """A question about values of subscribers counts as one who is opened, however often it is answered. Seconds as of
+    `open_some`."""
+    seconds, at = 0, dbclock.ticks()
+    with _lock:
+        reading = _of((organization.pk, person.pk), at)
+        if not reading.is_known((question,)):
+            seconds = math.ceil(reading.take(1, at))
+            if seconds:
+                del reading.learned[(question,)]
+    if seconds:
+        _tell(organization, person, now)
+    return seconds
 
 
 def show(organization: Organization, person: Person, numbers: Iterable[int], now: datetime) -> tuple[int, set[int]]:

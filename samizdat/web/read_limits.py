@@ -47,6 +47,13 @@ def learn(request: DeskRequest, kind: str, about: int, many: int) -> None:
     read_limits.learn(request.organization, request.person, kind, about, min(many, read_limits.AT_ONCE // 2))
 
 
+def ask(request: DeskRequest, question: str) -> None:
+    """Somebody is told how many subscribers have such values. The same question is answered again for nothing.
+    Errors: TooFast."""
+    if seconds := read_limits.ask(request.organization, request.person, question, timezone.now()):
+        raise TooFast(seconds)
+
+
 def subscriber(request: DeskRequest, number: int) -> Subscriber:
     """The subscriber whose page is opened: counted and recorded once an hour, on however many pages somebody works at
     them. Errors: Http404, TooFast."""

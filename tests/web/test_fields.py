@@ -8,6 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience import actions, queries
+from samizdat.audience.actions import FieldShape
+from samizdat.audience.models import Field
 from samizdat.core import segment
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House, make_campaign
@@ -30,6 +32,18 @@ def test_an_editor_adds_a_field_and_renames_it(here: House, desk: Desk) -> None:
     number = next(view.number for view in queries.fields(here.organization) if view.tag == "BOOK")
     client.post(_to(here, "field", number), {"tag": "READS", "label": "Reads", "default": ""})
     assert "READS" in _tags(here) and "BOOK" not in _tags(here)
+
+
+def test_only_an_admin_unseals_what_people_have_told_of_themselves(here: House, desk: Desk) -> None:
+    actions.add_field(here.organization, "AGE", "Age", now=NOW, shape=FieldShape("number"))
+    number = next(view.number for view in queries.fields(here.organization) if view.tag == "AGE")
+    form = {"tag": "AGE", "label": "Age", "default": "", "kind": "number", "readable": "on"}
+    refused = desk("editor").post(_to(here, "field", number), form)
+    assert refused.status_code == 422 and "Only an admin makes a field readable" in refused.content.decode()
+    assert not Field.objects.get(organization=here.organization, number=number).readable
+    assert desk("admin").post(_to(here, "field", number), form).status_code == 302
+    assert Field.objects.get(organization=here.organization, number=number).readable
+    assert desk("editor").post(_to(here, "field", number), form | {"label": "Years"}).status_code == 302
 
 
 def test_a_tag_that_cannot_be_is_refused_beside_its_field(here: House, desk: Desk) -> None:

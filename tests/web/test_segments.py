@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience import actions as audience
+from samizdat.audience import read_limits
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import describe, lookup
 from samizdat.campaigns.models import Campaign
@@ -133,6 +134,22 @@ def test_a_new_segment_begins_with_everybody_and_grows_by_buttons(here: House, d
     page = client.post(address, whole(group(), row(1, "tag", "!", tag), do="remove-1")).content.decode()
     assert "Everybody. 2 subscribers." in shown(page)
     assert not Segment.objects.filter(organization=here.organization).exclude(pk=here.segment).exists()
+
+
+def test_a_segment_does_not_spell_what_one_subscriber_is_called(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samizdat.audience.read_limits.dbclock.ticks", lambda: 1000.0)
+    client, address, city = desk("editor"), at(here, "new-segment"), f"field:{here.field}"
+
+    def count(begins: str) -> int:
+        return client.post(address, whole(group(), row(1, city, "begins", begins), do="count")).status_code
+
+    assert {count("R") for _again in range(read_limits.AT_ONCE + 5)} == {200}, "the same question is answered again"
+    seen = [count(f"R{n}") for n in range(read_limits.AT_ONCE + 1)]
+    assert seen == [200] * (read_limits.AT_ONCE - 1) + [429] * 2
+    tag = whole(group(), row(1, "tag", "", str(here.organization.tags.get().pk)), do="count")
+    assert client.post(address, tag).status_code == 200, "without a field it tells nothing of the kind"
 
 
 def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> None:

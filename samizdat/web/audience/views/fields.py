@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.audience import actions, queries
-from samizdat.audience.errors import AudienceError
+from samizdat.audience.errors import AudienceError, FieldRefused
 from samizdat.audience.queries.lists import FieldView
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import queries as campaigns
@@ -54,6 +54,7 @@ def one_field(request: DeskRequest, field_number: int) -> HttpResponse:
     if form.is_valid():
         try:
             _keep_what_is_said(request, field, form.cleaned_data["tag"])
+            _keep_sealed(request, field, form.cleaned_data["readable"])
             actions.change_field(
                 request.organization, field.number, **form.facts(), now=timezone.now(), by=request.person
             )
@@ -84,6 +85,14 @@ def _keep_what_is_said(request: DeskRequest, field: FieldView, tag: str) -> None
     """A letter on its way fills its fields in by tag. Errors: FieldRefused."""
     if tag.strip() != field.tag:
         campaigns.refuse_while_said(request.organization, field.tag)
+
+
+def _keep_sealed(request: DeskRequest, field: FieldView, readable: bool) -> None:
+    """What everybody has told of themselves is not written onto the disk in the clear by whoever writes letters.
+    Errors: FieldRefused."""
+    if readable and not field.readable and request.role not in ADMINS:
+        sentence = _("Only an admin makes a field readable that people have filled in. Ask one.")
+        raise FieldRefused("not_yours", sentence, "readable")
 
 
 @door(see=ADMINS, do=ADMINS)

@@ -22,6 +22,7 @@ from samizdat.campaigns.audience import drafts_to
 from samizdat.campaigns.audience import names as naming
 from samizdat.core import segment
 from samizdat.vault import keyring
+from samizdat.web import read_limits
 from samizdat.web.audience import segment_builder
 from samizdat.web.audience.forms.audience import SegmentForm
 from samizdat.web.audience.segment_labels import segment_word
@@ -147,6 +148,9 @@ def _found(request: DeskRequest, root: segment_builder.BuilderNode) -> SegmentMa
         return SegmentMatch(problem=str(refused))
     if broken := describe.broken(organization, tree):
         return SegmentMatch(tree, broken)
+    if any(isinstance(leaf, segment.FieldCondition) for leaf in segment.leaves(tree)):
+        # Of a subscriber whom another condition singles out it would tell a name or a number letter by letter.
+        read_limits.ask(request, f"segment {_mark(tree)}")
     reader = MemberReader(organization, tree, today_of(organization, dbclock.asked()))
     after, count, seen = _so_far(request.POST.get("on", ""), tree)
     look = reader.look(after=after, seconds=COUNTING)
