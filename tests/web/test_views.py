@@ -355,6 +355,15 @@ def test_the_look_at_a_file_does_not_say_whether_one_address_is_here(
     assert seen.count(302) == 30 - (3 + 1 + 15), "who was found is counted, too, and never all that may be opened"
 
 
+def test_the_look_at_a_file_does_not_say_who_had_their_data_erased(here: House, desk: Desk) -> None:
+    actions.erase(here.organization, subscriber=here.ada, now=NOW)
+    client = desk("editor")
+    client.post(_to(here, "paste"), {"pasted": "stranger@post.example\nada@lantern.example\n"})
+    row = actions.inspect(Import.objects.order_by("-pk")[0].pk, now=_now)
+    page = client.get(_to(here, "import", row.pk)).content.decode()
+    assert "data erased" not in page and "all of them can be downloaded at the end" not in page
+
+
 def test_a_new_field_is_offered_by_its_name_and_found_by_it_the_next_time(here: House, desk: Desk) -> None:
     client = desk("editor")
     tags = []

@@ -206,7 +206,9 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
     files = plans.rows(plan, report, fields)
     lists = queries.lists(request.organization)
     here = counts.get("here", 0)
-    read_limits.learn(request, "import", row.pk, here + sum(line.code == "erased" for line in report.rejects))
+    # Who had their data erased was a subscriber: a look that writes nothing doesn't say in which lines they are.
+    rejects = [line for line in report.rejects if line.code != "erased"]
+    read_limits.learn(request, "import", row.pk, here + len(report.rejects) - len(rejects))
     guessed = any(file.use and file.asks_status and not file.status for file in files)
     return {
         "row": row,
@@ -227,9 +229,9 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "questions": [_said(entry) for entry in report.questions],
         "problems": [_said(entry) for entry in report.problems],
         "dropped": _dropped(plan, report),
-        "rejects": [{"line": line.line, "file": line.file, "sentence": _said(line)} for line in report.rejects],
+        "rejects": [{"line": line.line, "file": line.file, "sentence": _said(line)} for line in rejects],
         "coming": counts.get("rows", 0) - counts.get("rejected", 0),
-        "more_rejects": counts.get("rejected", 0) - len(report.rejects),
+        "more_rejects": counts.get("rejected", 0) - len(rejects),
     }
 
 
