@@ -3,13 +3,13 @@
 import threading
 from binascii import a2b_qp
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import translation
+from msgspec.structs import replace
 
 from samizdat.accounts import grants
 from samizdat.accounts.actions import change_settings

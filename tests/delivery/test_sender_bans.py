@@ -1,11 +1,11 @@
 """A provider that does not accept one sending domain: barred there, for that domain alone, until a person lifts it."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import draft_of

@@ -1,11 +1,11 @@
 """What admins are mailed about."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from samizdat.accounts import grants, pending_changes
 from samizdat.accounts.models import PendingChange

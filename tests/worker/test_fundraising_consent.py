@@ -4,12 +4,12 @@ import email
 import email.policy
 import json
 import re
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
