@@ -22,9 +22,11 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import grants
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange, Person
-from samizdat.events.actions import record
+from samizdat.core.crypto.seal import SealError
+from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.queries import is_genuine
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
@@ -48,6 +50,10 @@ ASKED: EventKind = "change.requested"
 DONE: EventKind = "change.applied"
 STOPPED: EventKind = "change.stopped"
 FAILED: EventKind = "change.failed"
+
+
+# Events by which the log knows who is an admin.
+_ROLES: tuple[EventKind, ...] = ("person.role_changed", "person.removed", "person.locked", "person.unlocked")
 
 
 class ChangeRefused(AccountError):
@@ -171,6 +177,39 @@ def others(organization: Organization, asker: Person | None, now: datetime) -> l
     return [row.person for row in rows if row.person != asker and row.since and row.since <= now - SEASONED]
 
 
+def is_alone(organization: Organization, asker: Person | None, now: datetime) -> bool:
+    """Whether there is nobody whose approval counts. One whom the log knows as an admin, and no row, was taken out of
+    the database: a change then waits until they are back."""
+    if others(organization, asker, now):
+        return False
+    return not _admins_by_log(organization, now) - {asker.pk if asker else None}
+
+
+def _admins_by_log(organization: Organization, now: datetime) -> set[int | None]:
+    rows = Event.objects.select_related("organization").filter(organization=organization, kind__in=_ROLES)
+    since: dict[int | None, datetime] = {}
+    locked: set[int | None] = set()
+    for event in rows.order_by("at", "id"):
+        if not is_genuine(event):
+            continue
+        if event.kind == "person.locked":
+            locked.add(event.about)
+        elif event.kind == "person.unlocked":
+            locked.discard(event.about)
+        elif event.kind == "person.role_changed" and _makes_admin(event):
+            since[event.about] = event.at
+        else:
+            since.pop(event.about, None)
+    return {person for person, at in since.items() if at <= now - SEASONED} - locked
+
+
+def _makes_admin(event: Event) -> bool:
+    try:
+        return detail_of(event).get("role") == "admin"
+    except SealError:
+        return True  # Unknown.
+
+
 def waiting(organization: Organization) -> QuerySet[PendingChange]:
     """Rows, the oldest first."""
     rows = PendingChange.objects.select_related("organization", "by").filter(organization=organization, state="waiting")
@@ -190,7 +229,7 @@ def until(row: HeldRow, now: datetime) -> datetime:
 
 def counts(row: HeldRow, now: datetime) -> bool:
     """Whether its time runs: somebody else knows of it, or there is nobody else."""
-    return row.noticed is not None or is_refused(row, now) or not others(row.organization, row.by, now)
+    return row.noticed is not None or is_refused(row, now) or is_alone(row.organization, row.by, now)
 
 
 def is_refused(row: HeldRow, now: datetime) -> bool:
@@ -213,8 +252,9 @@ def is_news_to(row: HeldRow, person: Person, now: datetime, *, by_mail: bool) ->
     their session does not have their mailbox."""
     if row.noticed is not None:
         return False
-    known = others(row.organization, row.by, now)
-    return person in known or (by_mail and not known)
+    if person in others(row.organization, row.by, now):
+        return True
+    return by_mail and is_alone(row.organization, row.by, now)
 
 
 def notice(row: PendingChange, person: Person, now: datetime, *, by_mail: bool = False) -> None:

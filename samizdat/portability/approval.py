@@ -103,7 +103,7 @@ def held(organization: Organization) -> list[Export]:
 
 def is_made_alone(row: Export, now: datetime) -> bool:
     """Whether it is made once its day has passed, without anybody's yes."""
-    return not row.plain or not others(row.organization, row.by, now)
+    return not row.plain or pending_changes.is_alone(row.organization, row.by, now)
 
 
 def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = None) -> None:

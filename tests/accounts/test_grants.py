@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 import samizdat
-from samizdat.accounts import actions, grants, pending_changes, queries
+from samizdat.accounts import actions, grants, locking, pending_changes, queries
 from samizdat.accounts.errors import AccountError, InvitationGone
 from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange, Person, Session
 from samizdat.accounts.pending_changes import ChangeRefused
@@ -417,6 +417,44 @@ def test_whoever_asked_does_not_approve_because_somebody_else_was_written_there_
     with pytest.raises(ExportRefused):
         approval.agree(export, now=NOW, by=vera)
     assert PendingChange.objects.get().noticed is None and Export.objects.get().noticed is None
+
+
+@pytest.mark.parametrize("how", ["inactive", "deleted", "of another role", "removed by an event of theirs"])
+def test_whoever_asked_is_not_alone_because_the_other_admins_were_taken_out_of_the_database(
+    house: Any, vera: Person, how: str
+) -> None:
+    zoya = _person(house, "Zoya", "admin")
+    exporting.ask(house, ExportRequest("csv"), reason="press", now=NOW, by=vera)
+    actions.change_settings(house, by=vera, now=NOW, public_url="https://evil.example")
+    hers = Membership.objects.filter(person=zoya)
+    if how == "inactive":
+        Person.objects.filter(pk=zoya.pk).update(is_active=False)
+    elif how == "of another role":
+        hers.update(role="viewer")
+    else:
+        hers.delete()
+    if how.endswith("theirs"):
+        Event.objects.create(organization=house, kind="person.removed", about=zoya.pk, at=NOW, digest=bytes(32))
+    for later in (DAY, 4 * DAY):
+        pending_changes.notice(
+            PendingChange.objects.select_related("organization", "by").get(), vera, NOW, by_mail=True
+        )
+        pending_changes.wait(NOW + later, later)
+        approval.wait(NOW + later, later)
+    assert (PendingChange.objects.get().state, Export.objects.get().state) == ("waiting", "held")
+    actions.remove_person(zoya, house, by=None, now=NOW + 4 * DAY)
+    approval.wait(NOW + 5 * DAY, 4 * DAY)
+    assert Export.objects.get().state == "asked", "she was removed on the server"
+
+
+def test_who_was_an_admin_or_is_locked_is_nobody_to_wait_for(house: Any, vera: Person) -> None:
+    zoya, pavel = _person(house, "Zoya", "admin"), _person(house, "Pavel", "admin")
+    actions.give_role(zoya, house, "viewer", by=None, now=NOW - DAY)
+    assert not pending_changes.is_alone(house, vera, NOW)
+    locking.lock(pavel, house, by=None, now=NOW - DAY)
+    assert pending_changes.is_alone(house, vera, NOW)
+    locking.unlock(pavel, house, by=None, now=NOW)
+    assert not pending_changes.is_alone(house, vera, NOW)
 
 
 def test_a_plain_file_is_not_downloaded_by_whom_its_row_named_for_a_moment(house: Any, vera: Person) -> None:
