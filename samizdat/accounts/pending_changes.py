@@ -267,6 +267,7 @@ def notice(row: PendingChange, person: Person, now: datetime, *, by_mail: bool =
         if fresh is not None and _is_ours(fresh) and is_news_to(fresh, person, now, by_mail=by_mail):
             row.noticed, row.waited_seconds = fresh.noticed, fresh.waited_seconds = now, 0.0
             _save(fresh)
+            row.mac = fresh.mac
 
 
 def refuse(row: PendingChange, refused: Collection[Person], now: datetime) -> None:
