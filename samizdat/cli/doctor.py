@@ -55,6 +55,7 @@ def _all_signs() -> Iterator[HealthCheck]:
     yield from _spelling()
     yield from _words()
     yield from _foreign()
+    yield from _forged_events()
     yield from _public_role()
     yield from _organizations()
     yield from _processes()
@@ -199,6 +200,18 @@ def _foreign() -> Iterator[HealthCheck]:
             "database",
             f"In the last {ALTERED_DAYS} days it ran something that is not ours, which is gone. Where none of you made "
             "it somebody else writes the database: change its password, and look at roles and settings.",
+        )
+
+
+def _forged_events() -> Iterator[HealthCheck]:
+    from samizdat.events.queries import happened_since
+
+    if happened_since("event.forged", bootstrap.now() - timedelta(days=ALTERED_DAYS)):
+        yield HealthCheck(
+            "red",
+            "events",
+            f"In the last {ALTERED_DAYS} days somebody wrote an event into the database who has no keys. Nothing "
+            "followed from it. Look who else may write the database, change its password, then run: samizdat log check",
         )
 
 

@@ -1,6 +1,7 @@
 """Writes facts down."""
 
 import hashlib
+import hmac
 import json
 import os
 from collections.abc import Mapping
@@ -90,6 +91,11 @@ def digest(event: Event) -> bytes:
     instance, so that whoever writes the database makes no event and changes none unseen."""
     facts = [event.organization_id, event.kind, event.about, event.by_id, event.at.astimezone(UTC).isoformat()]
     return seal.keyed_hash(keyring.derive("log"), json.dumps([*facts, hashlib.sha256(event.detail).hexdigest()]))
+
+
+def is_genuine(event: Event) -> bool:
+    """Whether we wrote it as it stands. Nothing may follow from one that we did not."""
+    return hmac.compare_digest(digest(event), bytes(event.digest))
 
 
 def detail_of(event: Event) -> dict[str, Any]:

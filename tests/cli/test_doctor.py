@@ -216,6 +216,19 @@ def test_backups_older_than_a_month_are_named(house: House) -> None:
     del house.environment["SAMIZDAT_BACKUPS"]
 
 
+def test_an_event_that_somebody_wrote_into_the_database_is_red(house: House) -> None:
+    act(
+        house,
+        "from samizdat.cli.bootstrap import now\n"
+        "from samizdat.events.models import Event\n"
+        "from samizdat.worker.schedule import event_handlers\n"
+        "Event.objects.create(kind='publicdb.lost', at=now(), digest=bytes(32))\n"
+        "event_handlers.follow(now())",
+    )
+    (sign,) = signs(house, 1)["events"]
+    assert sign["state"] == "red" and "samizdat log check" in sign["sentence"]
+
+
 def test_memory_that_may_be_written_to_a_swap_is_amber(tmp_path: Path) -> None:
     swaps, process, groups = (tmp_path / name for name in ("swaps", "process", "groups"))
     (groups / "system.slice/samizdat.service").mkdir(parents=True)

@@ -94,6 +94,23 @@ def test_the_log_tells_of_letters_and_routes_and_of_nobody(lantern: Any, caplog:
     assert caplog.messages == ["campaign.waits 7"]
 
 
+def test_nothing_follows_from_an_event_that_somebody_wrote_and_it_is_told_once_an_hour(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settle()
+    done: list[int] = []
+    monkeypatch.setattr(event_handlers, "FOLLOW_UPS", {"list.changed": (lambda event, now: done.append(event.about),)})
+    record("list.changed", lantern, now=NOW, about=1)
+    changed = record("list.changed", lantern, now=NOW, about=2)
+    Event.objects.filter(id=changed.id).update(about=3)
+    Event.objects.create(organization=lantern, kind="list.changed", about=4, at=NOW, digest=bytes(32))
+    settle()
+    assert done == [1]
+    assert Event.objects.get(kind="event.forged").about == changed.id
+    assert "samizdat doctor" in caplog.text
+    assert not Event.objects.filter(handled=False).exists(), "it is looked at once"
+
+
 def test_a_failed_one_rests_before_it_is_tried_again(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
 

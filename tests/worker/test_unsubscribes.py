@@ -17,7 +17,7 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent
 from samizdat.core.crypto import tokens
 from samizdat.events.actions import detail_of, record, whole_day
-from samizdat.events.models import Event
+from samizdat.events.models import Event, FollowUp
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.models import Form, Intake, Site
 from samizdat.publicdb.queries import token_state
@@ -586,6 +586,49 @@ def test_the_desk_asks_for_an_undoing_by_an_event(lantern: Any, thursday: Any, e
     record("subscribers.left_undo", lantern, about=alarm.id, now=NOW)
     event_handlers.follow(NOW)
     assert {status(reader, thursday) for reader in readers} == {"subscribed"}
+
+
+def test_whoever_writes_the_database_asks_for_no_undoing_and_none_happens_twice(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 20)
+    leave_all(lantern, edition, readers)
+    unsubscribes.take(NOW)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    Event.objects.create(organization=lantern, kind="subscribers.left_undo", about=alarm.id, at=NOW, digest=bytes(32))
+    event_handlers.follow(NOW)
+    assert {status(reader, thursday) for reader in readers} == {"unsubscribed"}
+    asked = record("subscribers.left_undo", lantern, about=alarm.id, now=NOW)
+    event_handlers.follow(NOW)
+    assert {status(reader, thursday) for reader in readers} == {"subscribed"}
+    leave_all(lantern, edition, readers)
+    unsubscribes.take(NOW + timedelta(minutes=1))
+    FollowUp.objects.filter(event=asked).delete()
+    Event.objects.filter(id=asked.id).update(handled=False)
+    event_handlers.follow(NOW + timedelta(minutes=2))
+    assert {status(reader, thursday) for reader in readers} == {"unsubscribed"}
+
+
+def test_an_alarm_that_somebody_led_to_another_list_is_undone_nowhere(
+    lantern: Any, thursday: Any, edition: Edition
+) -> None:
+    readers = people(lantern, thursday, 20)
+    leave_all(lantern, edition, readers)
+    unsubscribes.take(NOW)
+    alarm = Event.objects.get(kind="subscribers.left_alarm")
+    record("subscribers.left_undo", lantern, about=alarm.id, now=NOW)
+    Event.objects.filter(id=alarm.id).update(at=NOW + timedelta(days=1))
+    event_handlers.follow(NOW)
+    assert {status(reader, thursday) for reader in readers} == {"unsubscribed"}
+
+
+def test_an_event_that_somebody_wrote_keeps_nobody_from_leaving(lantern: Any, thursday: Any, edition: Edition) -> None:
+    readers = people(lantern, thursday, 20)
+    Event.objects.create(organization=lantern, kind="subscribers.left", about=thursday.id, at=NOW, digest=bytes(32))
+    leave_all(lantern, edition, readers)
+    unsubscribes.take(NOW)
+    assert {status(reader, thursday) for reader in readers} == {"unsubscribed"}
+    assert Event.objects.filter(kind="subscribers.left_alarm").count() == 1
 
 
 def test_who_left_long_before_stays_gone_when_an_alarm_is_undone(lantern: Any, thursday: Any, edition: Edition) -> None:

@@ -9,9 +9,8 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail.outcome import DROPPED
 from samizdat.delivery.models import Route, RouteTotal
 from samizdat.delivery.queries import is_held
-from samizdat.events.actions import detail_of
+from samizdat.events.actions import detail_of, is_genuine
 from samizdat.events.models import Event
-from samizdat.events.queries import is_genuine
 
 # In the event of a verdict: the provider said so before a recipient was named, or to a mailbox of our own; and it is
 # not asked again.

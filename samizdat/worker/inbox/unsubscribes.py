@@ -30,7 +30,7 @@ from samizdat.campaigns.ab_test import count_leaving
 from samizdat.campaigns.models import Edition
 from samizdat.core import consent
 from samizdat.core.crypto import tokens
-from samizdat.events.actions import detail_of, moment_of, record, whole_day
+from samizdat.events.actions import detail_of, is_genuine, moment_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
@@ -437,7 +437,7 @@ def _alarms_of(
     rows = Event.objects.select_related("organization").filter(
         organization=organization, kind="subscribers.left_alarm", about=list_id, at__gte=since
     )
-    for alarm in rows:
+    for alarm in filter(is_genuine, rows):
         detail = detail_of(alarm)
         if (what_in(detail), purpose_in(detail)) == (what, purpose):
             yield alarm, detail
@@ -473,7 +473,8 @@ def _since(
 def _details(organization: Organization, what: str, list_id: int, since: datetime) -> Iterator[dict[str, Any]]:
     """What the events of those who did it since then say. The newest first, so that a busy day is not opened whole for
     each hour of it."""
-    for event in _events(organization, what, list_id, since).order_by("-id").iterator(chunk_size=100):
+    events = _events(organization, what, list_id, since).order_by("-id").iterator(chunk_size=100)
+    for event in filter(is_genuine, events):
         moment = moment_of(event)
         if moment < since - CLOCK_SLACK:
             break
@@ -493,16 +494,18 @@ def undo(event: Event, now: datetime) -> None:
     alarm = Event.objects.select_related("organization").filter(
         id=event.about or 0, organization=event.organization, kind="subscribers.left_alarm"
     )
-    for row in alarm:
+    for row in filter(is_genuine, alarm):
         undo_alarm(row, by=event.by, now=now)
 
 
 def undo_alarm(alarm: Event, *, by: Person | None, now: datetime) -> int:
-    """Undoes for everybody what was done in the groups of an alarm; returns for how many. May be repeated: it is said
-    once, and again only where it was undone for somebody more, as after a kill half way.
+    """Undoes for everybody what was done in the groups of an alarm; returns for how many. It is undone once: after a
+    kill half way it goes on, but once it is said it stays, whatever asks for it again.
     """
     organization, alarm_detail = _organization(alarm), detail_of(alarm)
     what, groups, purpose = what_in(alarm_detail), set(alarm_detail["groups"]), purpose_in(alarm_detail)
+    if _was_undone(alarm, sorted(groups), alarm_detail):
+        return 0
     list_ = List.objects.get(id=alarm.about or 0, organization=organization)
     begin = min(datetime.strptime(group, "%Y-%m-%dT%H").replace(tzinfo=UTC) for group in groups)
     changes = _changes(alarm, list_, begin, by, now)
@@ -515,9 +518,8 @@ def undo_alarm(alarm: Event, *, by: Person | None, now: datetime) -> int:
                 if subscriber is not None:
                     back += _counted(subscriber, list_, change, moved, now)
             count_leaving(organization, moved)
-    if back or not _was_undone(alarm, sorted(groups), alarm_detail):
-        detail = {"what": what, "groups": sorted(groups), "back": back, "purpose": purpose}
-        record("subscribers.left_undone", organization, now=now, about=list_.id, by=by, detail=detail)
+    detail = {"what": what, "groups": sorted(groups), "back": back, "purpose": purpose}
+    record("subscribers.left_undone", organization, now=now, about=list_.id, by=by, detail=detail)
     return back
 
 
@@ -550,7 +552,10 @@ def _was_undone(alarm: Event, groups: list[str], raised: Mapping[str, object]) -
         organization=alarm.organization, kind="subscribers.left_undone", about=alarm.about, id__gt=alarm.id
     )
     meant = groups, purpose_in(raised), what_in(raised)
-    return any((detail["groups"], purpose_in(detail), what_in(detail)) == meant for detail in map(detail_of, rows))
+    return any(
+        (detail["groups"], purpose_in(detail), what_in(detail)) == meant
+        for detail in map(detail_of, filter(is_genuine, rows))
+    )
 
 
 # -- confirming -------------------------------------------------------------------------------------------------

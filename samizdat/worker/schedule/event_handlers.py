@@ -7,7 +7,7 @@ is written down once it is done. All of them may be repeated: a crash between th
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import cast
 
@@ -16,7 +16,7 @@ from django.db import transaction
 from samizdat.audience import data_quality
 from samizdat.delivery.actions import running
 from samizdat.events import queries
-from samizdat.events.actions import readable_time
+from samizdat.events.actions import is_genuine, readable_time, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event, FollowUp
 from samizdat.logs import where_it_broke
@@ -78,6 +78,10 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
 # Told in the log as they are followed up: of letters, ways out and machines, never of people.
 SAID = ("campaign.", "route.", "domain.", "worker.")
 
+# Somebody who has no keys wrote an event; it is told once in this time.
+FORGED: EventKind = "event.forged"
+TOLD = timedelta(hours=1)
+
 # Events of one look.
 MANY = 200
 
@@ -95,7 +99,7 @@ def follow(now: datetime, limit: int = MANY) -> int:
     if done:
         Event.objects.filter(id__in=[event.id for event in done]).update(handled=True)
     for event in done:
-        if event.kind.startswith(SAID):
+        if event.kind.startswith(SAID) and is_genuine(event):
             log.info("%s %s", event.kind, event.about or "")
     return len(done)
 
@@ -105,8 +109,11 @@ def _due(number: int) -> bool:
 
 
 def _all(event: Event, now: datetime) -> bool:
-    """Whether everything that follows from this event is done."""
+    """Whether everything that follows from this event is done: of one that we did not write, nothing does."""
     try:
+        if not is_genuine(event):
+            _tell_forged(event, now)
+            return True
         for deed in FOLLOW_UPS.get(cast(EventKind, event.kind), ()):
             _once(event, deed, now)
     except Exception as error:  # One that fails must not keep the others waiting.
@@ -116,6 +123,14 @@ def _all(event: Event, now: datetime) -> bool:
         return False
     _failed.pop(event.id, None)
     return True
+
+
+def _tell_forged(event: Event, now: datetime) -> None:
+    """In the log and in an event that `doctor` tells of, once an hour."""
+    told = Event.objects.filter(organization=event.organization, kind=FORGED, at__gt=now - TOLD)
+    if not any(map(is_genuine, told)):
+        record(FORGED, event.organization, now=now, about=event.pk)
+        log.error("Somebody without keys wrote an event into the database; nothing followed. Run: samizdat doctor")
 
 
 def _once(event: Event, deed: Deed, now: datetime) -> None:
