@@ -439,7 +439,8 @@ class BulkAction(models.Model):
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+")
     action = models.CharField(max_length=8)  # tag, untag, move, remove, erase
     state = models.CharField(max_length=10)  # waiting, running, stopped, finished, undoing, undone
-    plan_sealed = models.BinaryField()  # JSON: the filter or the numbers, tag or lists, and words.
+    # JSON: the filter or the numbers, tag or lists, words; and action, state and begun as we wrote them.
+    plan_sealed = models.BinaryField()
     expected = models.BigIntegerField()  # Counted before.
     processed = models.BigIntegerField(default=0)
     changed = models.BigIntegerField(default=0)
@@ -464,7 +465,7 @@ class BulkActionPiece(models.Model):
     pk = models.CompositePrimaryKey("work_id", "place")
     work = models.ForeignKey(BulkAction, models.CASCADE, related_name="pieces")
     place = models.PositiveIntegerField()
-    changed = models.BinaryField()  # core/mail/ledger.pack_numbers
+    changed = models.BinaryField()  # core/mail/ledger.pack_numbers, sealed to work and place, as are the others.
     entered = models.BinaryField(default=b"")
     fresh = models.BinaryField(default=b"", db_default=b"")
 

@@ -11,6 +11,7 @@ from samizdat.audience.actions import add_subscriber, bulk, new_list, sign_up, s
 from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkPlan, BulkRefused
 from samizdat.audience.filters import Filter
 from samizdat.audience.models import BulkAction, BulkActionPiece, Headcount, Subscriber, SubscriberTag, Suppression
+from samizdat.core.mail.ledger import pack_numbers
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW, TODAY
@@ -198,6 +199,58 @@ def test_after_a_day_nobody_undoes_it_and_nobody_knows_whom_it_changed(
     with pytest.raises(BulkRefused, match=r"\.$"):
         bulk.undo(work, now=late)
     assert bulk.forget_pieces(NOW) == 0 and bulk.forget_pieces(late) == 3
+
+
+def test_who_left_is_not_brought_back_by_whoever_writes_the_database(
+    lantern: Any, letter: Any, people: list[Any]
+) -> None:
+    unsubscribe(people[0], letter, way="desk", now=NOW)
+    numbers = tuple(person.number for person in people[1:3])
+    work = do(lantern, BulkPlan(REMOVE, Filter(numbers=numbers), list=letter.id, words=WORDS))
+    late = NOW + timedelta(days=3)
+    everybody = pack_numbers([person.number for person in people])
+    rows = BulkAction.objects.filter(id=work.id)
+    for at, place in ((late, 1), (NOW, 2)):
+        BulkActionPiece.objects.filter(work=work, place=place).delete()
+        BulkActionPiece.objects.create(work=work, place=place, changed=everybody)
+        rows.update(state="undoing", begun=at)
+        assert bulk.run(work.id, lambda at=at: at)  # type: ignore[misc]
+        assert not any(statuses(person)["The Thursday Letter"] == "subscribed" for person in people[:3])
+        assert rows.get().state == "stopped"
+    rows.update(state="finished", begun=late)
+    with pytest.raises(BulkRefused):
+        bulk.undo(rows.get(), now=late)
+
+
+def test_a_piece_that_somebody_wrote_brings_nobody_back_when_a_work_is_undone(
+    lantern: Any, letter: Any, people: list[Any]
+) -> None:
+    unsubscribe(people[0], letter, way="desk", now=NOW)
+    numbers = tuple(person.number for person in people[1:3])
+    work = do(lantern, BulkPlan(REMOVE, Filter(numbers=numbers), list=letter.id, words=WORDS))
+    everybody = pack_numbers([person.number for person in people])
+    BulkActionPiece.objects.create(work=work, place=2, changed=everybody)
+    assert undo(work).undone == 2
+    assert statuses(people[0])["The Thursday Letter"] == "unsubscribed"
+
+
+def test_a_work_is_what_was_asked_for_and_not_done_again(lantern: Any, letter: Any, people: list[Any]) -> None:
+    tag = tags_for(lantern, ["spring"])["spring"]
+    work = bulk.begin(lantern, BulkPlan(TAG, Filter(), tag=tag), now=NOW)
+    rows = BulkAction.objects.filter(id=work.id)
+    before = rows.values("state", "plan_sealed", "cursor").get()
+    rows.update(action=ERASE)
+    assert bulk.run(work.id, lambda: NOW) and Subscriber.objects.count() == 12 and carriers(tag) == 0
+    assert rows.get().state == "stopped"
+    rows.update(action=TAG, **before)
+    assert bulk.run(work.id, lambda: NOW) and carriers(tag) == 0, "the log says that it was stopped"
+
+
+def test_an_undo_that_a_day_could_begin_is_through_after_another(lantern: Any, letter: Any, people: list[Any]) -> None:
+    tag = tags_for(lantern, ["spring"])["spring"]
+    work = do(lantern, BulkPlan(TAG, Filter(), tag=tag))
+    bulk.undo(work, now=NOW)
+    assert bulk.run(work.id, lambda: NOW + timedelta(days=2)) and carriers(tag) == 12
 
 
 def test_what_cannot_be_is_refused_before_anything_is_written(lantern: Any, letter: Any, people: list[Any]) -> None:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 # Columns of bytes that are no blobs: hashes, marks, links of the chain, keys, numbers of subscribers.
 UNSEALED = {
     *("uid", "email_index", "token_hash", "key_hash", "lane", "mac", "name_index", "digest", "link", "mark"),
-    *("fingerprint", "changed", "entered", "fresh", "provider", "group", "boot", "folder", "numbers", "planted"),
+    *("fingerprint", "provider", "group", "boot", "folder", "numbers", "planted"),
     *("wrapped", "public", "name"),
 }
 
@@ -56,6 +56,9 @@ SHARED = {"audience.consentrecord.sealed"}
 
 # Filled by nothing here; read in the code: each is sealed under its row's number, or the reason stands beside it.
 READ = {
+    "audience.bulkactionpiece.changed",  # The work's number and the piece's.
+    "audience.bulkactionpiece.entered",
+    "audience.bulkactionpiece.fresh",
     "audience.import.plan_sealed",
     "audience.import.report_sealed",
     "audience.importidmap.details_sealed",

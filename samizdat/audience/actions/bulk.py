@@ -5,6 +5,7 @@ each slice keeps whom it changed, as numbers. An undo leaves alone whatever some
 be undone: more than a few wait for an admin's approval, or for a day (accounts/pending_changes.py).
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -39,8 +40,10 @@ from samizdat.audience.models import (
     row_id,
 )
 from samizdat.core import consent
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
@@ -58,6 +61,17 @@ UNDO = timedelta(days=1)
 # session would erase the list otherwise, for good.
 ERASED_A_DAY = 20
 CHANGE = "bulk_erase"
+
+# What the log says of a work once it is in this state no more.
+_LATER: dict[str, tuple[EventKind, ...]] = {
+    "waiting": ("bulk.started", "bulk.stopped"),
+    "running": ("bulk.finished", "bulk.stopped"),
+    "finished": ("bulk.undo_started",),
+    "stopped": ("bulk.undo_started",),
+    "undoing": ("bulk.undone",),
+}
+
+log = logging.getLogger("samizdat.audience")
 
 
 class BulkRefused(AudienceError):
@@ -117,7 +131,7 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
         work = BulkAction(organization=organization, action=plan.action, state=state, expected=wanted, by=by, begun=now)
         work.plan_sealed = b""
         work.save(force_insert=True)
-        work.plan_sealed = seal_json(keyring.keys(organization), plan, "bulk", "plan", work.id)
+        work.plan_sealed = _sealed(work, plan)
         work.save(update_fields=["plan_sealed"])
         if waits:
             pending_changes.ask(organization, CHANGE, {"n": wanted}, about=work.id, now=now, by=by)
@@ -147,8 +161,12 @@ def erased_today(organization: Organization, now: datetime) -> int:
 
 def begin_approved(work: BulkAction, now: datetime) -> None:
     """It waited, and may be done now."""
-    if BulkAction.objects.filter(id=work.id, state="waiting").update(state="running", begun=now):
-        _say_started(work, now, work.by)
+    with transaction.atomic():
+        row = BulkAction.objects.select_related("organization", "by").select_for_update(of=("self",)).get(id=work.id)
+        if row.state == "waiting":
+            _turn(row, "running", begun=now)
+            row.save(update_fields=["state", "begun", "plan_sealed"])
+            _say_started(row, now, row.by)
 
 
 def _check_ours(organization: Organization, plan: BulkPlan) -> None:
@@ -161,7 +179,44 @@ def _check_ours(organization: Organization, plan: BulkPlan) -> None:
 
 
 def plan_of(work: BulkAction) -> BulkPlan:
-    return open_json(keyring.keys(work.organization), work.plan_sealed, "bulk", "plan", work.id, BulkPlan)
+    return _document(work).plan
+
+
+class BulkDocument(Struct, frozen=True):
+    """A plan, and what of its row is sealed beside it, since the worker does what they say."""
+
+    plan: BulkPlan
+    state: str
+    begun: datetime
+
+
+def _document(work: BulkAction) -> BulkDocument:
+    return open_json(keyring.keys(work.organization), work.plan_sealed, "bulk", "plan", work.id, BulkDocument)
+
+
+def _sealed(work: BulkAction, plan: BulkPlan) -> bytes:
+    document = BulkDocument(plan, work.state, work.begun)
+    return seal_json(keyring.keys(work.organization), document, "bulk", "plan", work.id)
+
+
+def _is_ours(work: BulkAction) -> bool:
+    """Whether we wrote it as it stands, and the log doesn't say that it went on from there: an older row opens, too."""
+    try:
+        document = _document(work)
+    except SealBroken:
+        return False
+    if (document.plan.action, document.state, document.begun) != (work.action, work.state, work.begun):
+        return False
+    later = Event.objects.filter(organization=work.organization_id, about=work.id, kind__in=_LATER.get(work.state, ()))
+    return not later.exists()
+
+
+def _turn(row: BulkAction, state: str, begun: datetime | None = None) -> None:
+    """Its next state. What is not ours does not become so: its seal stays that of another row."""
+    plan = plan_of(row) if _is_ours(row) else None
+    row.state, row.begun = state, begun or row.begun
+    if plan is not None:
+        row.plan_sealed = _sealed(row, plan)
 
 
 def open_works() -> list[int]:
@@ -182,7 +237,7 @@ def run(
     with db.not_waiting():
         while True:
             work = BulkAction.objects.select_related("organization").get(id=number)
-            if work.state not in ("running", "undoing"):
+            if work.state not in ("running", "undoing") or _drop_altered(work, now()):
                 return True
             _slice(work, now()) if work.state == "running" else _undo_slice(work, now())
             if stop() or (until is not None and time.monotonic() > until):
@@ -192,29 +247,46 @@ def run(
 def stop(work: BulkAction, *, now: datetime, by: Person | None = None) -> bool:
     """What is done stays done, and can be undone. False when it was through already."""
     with transaction.atomic():
-        open_states = ("waiting", "running")
-        stopped = BulkAction.objects.filter(id=work.id, state__in=open_states).update(state="stopped", finished=now)
-        if stopped:
-            pending_changes.stop_about(work.organization, CHANGE, work.id, now=now, by=by)
-            record("bulk.stopped", work.organization, about=work.id, by=by, now=now)
-    return bool(stopped)
+        row = BulkAction.objects.select_related("organization").select_for_update(of=("self",)).get(id=work.id)
+        if row.state not in ("waiting", "running"):
+            return False
+        _turn(row, "stopped")
+        row.finished = now
+        row.save(update_fields=["state", "finished", "plan_sealed"])
+        pending_changes.stop_about(work.organization, CHANGE, work.id, now=now, by=by)
+        record("bulk.stopped", work.organization, about=work.id, by=by, now=now)
+    return True
+
+
+def _drop_altered(work: BulkAction, now: datetime) -> bool:
+    """Whoever writes the database without keys has nothing done, undone or done again: what the worker finds so is
+    stopped. An undo that a day could begin is through after another one, or never."""
+    is_late = work.state == "undoing" and now >= work.begun + 2 * UNDO
+    if not is_late and _is_ours(work):
+        return False
+    with transaction.atomic():
+        if BulkAction.objects.filter(id=work.id, state=work.state).update(state="stopped", finished=now):
+            record("bulk.stopped", work.organization, about=work.id, now=now)
+    if not is_late:
+        log.error("Work %d on many subscribers was altered in the database by other means; it was stopped", work.id)
+    return True
 
 
 def may_undo(work: BulkAction, now: datetime) -> bool:
-    return (
-        work.action != ERASE and work.state in ("finished", "stopped") and now < work.begun + UNDO and work.changed > 0
-    )
+    is_open = work.action != ERASE and work.state in ("finished", "stopped") and work.changed > 0
+    return is_open and now < work.begun + UNDO and _is_ours(work)
 
 
 def undo(work: BulkAction, *, now: datetime, by: Person | None = None) -> None:
     """Turns it round; run() does it. Errors: BulkRefused."""
     with transaction.atomic():
-        row = BulkAction.objects.select_for_update().get(id=work.id)
+        row = BulkAction.objects.select_related("organization").select_for_update(of=("self",)).get(id=work.id)
         if not may_undo(row, now):
             raise BulkRefused("too_late", _("This can be undone for a day, and once. That time is over."))
         last = BulkActionPiece.objects.filter(work=row).order_by("-place").values_list("place", flat=True).first()
-        row.state, row.piece = "undoing", last or 0
-        row.save(update_fields=["state", "piece"])
+        _turn(row, "undoing")
+        row.piece = last or 0
+        row.save(update_fields=["state", "piece", "plan_sealed"])
         record("bulk.undo_started", work.organization, about=work.id, by=by, now=now)
 
 
@@ -232,10 +304,10 @@ def _slice(work: BulkAction, now: datetime) -> None:
     plan = plan_of(work)
     # Looked for before the transaction, which on SQLite holds up everybody else.
     search = Search(work.organization, plan.whom, **plan.besides())
-    page = search.look(work.cursor, SLICES[work.action], LOOKING)
+    page = search.look(work.cursor, SLICES[plan.action], LOOKING)
     with transaction.atomic():
-        row = BulkAction.objects.select_for_update().get(id=work.id)
-        if row.state != "running" or row.cursor != work.cursor:
+        row = _locked(work)
+        if row is None or row.cursor != work.cursor:
             return
         if page.ids:
             # Who comes to fit while it waits for an approval is not among those it was given for.
@@ -247,21 +319,37 @@ def _slice(work: BulkAction, now: datetime) -> None:
             row.changed += len(changed)
         row.cursor = None if row.action == ERASE and row.processed >= row.expected else page.below
         if row.cursor is None:
-            row.state, row.finished = "finished", now
+            _turn(row, "finished")
+            row.finished = now
             detail = {"deed": row.action, "changed": row.changed}
             record("bulk.finished", work.organization, about=row.id, by=row.by, now=now, detail=detail)
             if row.action == ERASE:
                 transaction.on_commit(sql.sweep_after_erasing)
-        row.save(update_fields=["state", "processed", "changed", "cursor", "finished", "piece"])
+        row.save(update_fields=["state", "processed", "changed", "cursor", "finished", "piece", "plan_sealed"])
+
+
+def _locked(work: BulkAction) -> BulkAction | None:
+    """The row, while it is what was looked at."""
+    row = BulkAction.objects.select_related("organization").select_for_update(of=("self",)).get(id=work.id)
+    wanted = (row.action, row.state, row.begun, bytes(row.plan_sealed))
+    return row if wanted == (work.action, work.state, work.begun, bytes(work.plan_sealed)) else None
 
 
 def _keep(row: BulkAction, changed: Sequence[int], entered: Sequence[int], fresh: Sequence[int]) -> None:
     if not changed or row.action == ERASE:
         return
     row.piece += 1
-    packed = [pack_numbers([id & NUMBER_MASK for id in ids]) for ids in (changed, entered, fresh)]
-    piece = BulkActionPiece(work=row, place=row.piece, changed=packed[0], entered=packed[1], fresh=packed[2])
-    piece.save(force_insert=True)
+    keys, place = keyring.keys(row.organization), _place(row, row.piece)
+    sealed = {
+        name: keys.seal(pack_numbers([id & NUMBER_MASK for id in ids]), "bulkpiece", name, place)
+        for name, ids in (("changed", changed), ("entered", entered), ("fresh", fresh))
+    }
+    BulkActionPiece(work=row, place=row.piece, **sealed).save(force_insert=True)
+
+
+def _place(row: BulkAction, piece: int) -> int:
+    """What a piece is sealed to: its work and its place in it."""
+    return row.id << 32 | piece
 
 
 # Whom a slice changed, who of them came onto the other list, and who of those had no place there before.
@@ -327,23 +415,33 @@ def _undo_slice(work: BulkAction, now: datetime) -> None:
     """The last slice first, so that a killed undo goes on where it was."""
     plan = plan_of(work)
     with transaction.atomic():
-        row = BulkAction.objects.select_for_update().get(id=work.id)
-        if row.state != "undoing":
+        row = _locked(work)
+        if row is None:
             return
         piece = BulkActionPiece.objects.filter(work=row).order_by("-place").first()
         if piece is not None:
-            ids, entered, fresh = (
-                [row_id(work.organization_id, number) for number in unpack_numbers(bytes(blob))]
-                for blob in (piece.changed, piece.entered, piece.fresh)
-            )
+            ids, entered, fresh = _numbers(row, piece)
             here = sql.hold_subscribers(work.organization_id, ids)
             row.undone += len(_take_back(plan, (here, entered, fresh), now))
             BulkActionPiece.objects.filter(work=row, place=piece.place).delete()
         if not BulkActionPiece.objects.filter(work=row).exists():
-            row.state, row.finished = "undone", now
+            _turn(row, "undone")
+            row.finished = now
             detail = {"deed": row.action, "undone": row.undone}
             record("bulk.undone", work.organization, about=row.id, by=row.by, now=now, detail=detail)
-        row.save(update_fields=["state", "undone", "finished"])
+        row.save(update_fields=["state", "undone", "finished", "plan_sealed"])
+
+
+def _numbers(row: BulkAction, piece: BulkActionPiece) -> Changed:
+    """Whom a slice changed; nobody, where somebody else wrote the piece."""
+    keys, place = keyring.keys(row.organization), _place(row, piece.place)
+    try:
+        packed = [keys.open(getattr(piece, name), "bulkpiece", name, place) for name in ("changed", "entered", "fresh")]
+    except SealBroken:
+        log.error("A piece of work %d on many subscribers was altered in the database by other means", row.id)
+        return (), (), ()
+    changed, entered, fresh = ([row_id(row.organization_id, number) for number in unpack_numbers(p)] for p in packed)
+    return changed, entered, fresh
 
 
 def _take_back(plan: BulkPlan, changed: Changed, now: datetime) -> Sequence[int]:
