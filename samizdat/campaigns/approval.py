@@ -28,6 +28,7 @@ from samizdat.campaigns.queries import CampaignRow
 from samizdat.core import segment
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.content.render import Content
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
@@ -160,8 +161,17 @@ def is_needed(campaign: Campaign) -> bool:
     """Whether a second person has to agree before it goes."""
     if not leading(campaign.organization).requires_approval:
         return False
-    given = _yes(campaign, Approval.objects.filter(campaign=campaign).first()) if campaign.is_digest else None
-    return not (given and given.by == DIGEST and given.bond == bond_of(campaign))
+    return not is_digest_as_made(campaign)
+
+
+def is_digest_as_made(campaign: Campaign) -> bool:
+    """Whether the clock made it, as its seal says, and nobody edited it since."""
+    row = Approval.objects.filter(campaign=campaign).first() if campaign.is_digest else None
+    try:
+        given = _yes(campaign, row)
+    except SealBroken:
+        return False
+    return bool(given and given.by == DIGEST and given.bond == bond_of(campaign))
 
 
 def _is_draft(campaign: Campaign) -> None:

@@ -216,7 +216,8 @@ class SchedulerStep(models.Model):
 class DigestRecipients(models.Model):
     """Readers set aside with a campaign until it is known how a letter reaches them. Of a letter that was frozen: whom
     its chunks leave out, since they want it gathered or one a month; asked once more when it begins. Of a digest: whom
-    it gathers for, as its round ended. Gone with the answer. `numbers`: packed u64, core/mail/ledger; up to 5,000.
+    it gathers for, as its round ended. Gone with the answer. `numbers`: packed u64, core/mail/ledger; up to 5,000;
+    sealed to campaign and row, so that nobody is added or gets it twice.
     """
 
     campaign = models.ForeignKey("campaigns.Campaign", models.CASCADE, related_name="+")

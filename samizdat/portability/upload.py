@@ -18,14 +18,14 @@ from msgspec.structs import replace
 
 from samizdat.accounts.models import Person
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.imports import ownership, uploads
+from samizdat.audience.imports import confirmation, ownership, uploads
 from samizdat.audience.imports.documents import sealed
 from samizdat.audience.imports.reading.upload_file import PieceFile
 from samizdat.audience.models import Import
 from samizdat.events.actions import record
 from samizdat.portability import age_decryption, read, restore, subscribers, tables
 from samizdat.portability.errors import ExportRefused
-from samizdat.portability.restore.documents import FoundList, RestoreReport, read_plan, read_report
+from samizdat.portability.restore.documents import FoundList, RestoreDocument, RestoreReport, read_plan, read_report
 from samizdat.vault import keyring
 
 SOURCE = restore.SOURCE
@@ -80,7 +80,7 @@ def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
         raise
     rows = report.counts["rows"] if report.counts else None
     done = {"state": "found", "owner": "", "tries": 0, "rows_total": rows, **sealed(row, "report", report)}
-    done |= sealed(row, "plan", replace(read_plan(row), highest=highest))
+    done |= sealed(row, "plan", replace(read_plan(row), highest=highest, go=0))
     Import.objects.filter(pk=row.pk, owner=row.owner, state="reading").update(**done)
     row.refresh_from_db()
     return row
@@ -169,25 +169,28 @@ def start(row: Import, *, now: datetime, by: Person | None) -> None:
         return
     if report.why_not:
         raise ExportRefused("not_empty", report.why_not)
-    done = {"state": "waiting", "by": by, "problem": "", "tries": 0} | _with_wrapped(row)
+    done, document = {"state": "waiting", "by": by, "problem": "", "tries": 0}, _with_wrapped(row)
     with transaction.atomic():
         if Import.objects.filter(pk=row.pk, state__in=("found", "stopped")).update(**done):
-            record("subscribers.import.started", row.organization, about=row.pk, by=by, now=now)
+            confirmation.start(row, document, now=now, by=by)
     row.refresh_from_db()
 
 
-def _with_wrapped(row: Import) -> dict[str, object]:
-    """The plan with the keys that come along. Nothing where it has begun: they are in, and the file may be gone."""
+def _with_wrapped(row: Import) -> RestoreDocument:
+    """The plan with the keys that come along; as it is where it has begun: they are in, and the file may be gone."""
     plan = read_plan(row)
     if plan.places or not row.pieces.exists():
-        return {}
+        return plan
     with _opened(row) as opened:
-        return sealed(row, "plan", replace(plan, wrapped=restore.wrap_keys(row.organization, opened)))
+        return replace(plan, wrapped=restore.wrap_keys(row.organization, opened))
 
 
 def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | None = None) -> Import:
     """The worker brings it in, or goes on with it. Errors: ImportTaken."""
     row = ownership.take(number, ("waiting", "running", "stopped"), now())
+    if not confirmation.holds(row):
+        confirmation.refuse(row)
+        return row
 
     def stopped() -> bool:
         return bool(stop and stop()) or Import.objects.filter(pk=number, problem="stop_asked").exists()

@@ -69,6 +69,55 @@ def test_an_upload_is_looked_at_and_brought_in(
     assert_projections_hold(lantern, NOW)
 
 
+ROWS = b"email,status\nada@example.org,subscribed\nboris@example.org,subscribed\n"
+
+
+def looked_at(lantern: Any, list_: Any) -> Import:
+    row = actions.inspect(upload(lantern, list_, "bought.csv", ROWS).id, now=clock)
+    assert row.state == "found"
+    return row
+
+
+@pytest.mark.django_db
+def test_an_upload_that_nobody_confirmed_brings_nobody_in(lantern: Any, letter: Any) -> None:
+    row = looked_at(lantern, letter)
+    for state in ("waiting", "running"):
+        Import.objects.filter(id=row.id).update(state=state)
+        row = actions.run_import(row.id, now=clock)
+        assert (row.state, row.owner, Subscriber.objects.count()) == ("found", "", 0)
+    assert actions.run_import(actions.start(row, now=NOW, by=None).id, now=clock).counts["added"] == 2
+
+
+@pytest.mark.django_db
+def test_who_was_confirmed_for_one_list_comes_into_no_other_and_by_no_other_plan(lantern: Any, letter: Any) -> None:
+    other = actions.new_list(lantern, "Another", now=NOW)
+    row = actions.start(looked_at(lantern, letter), now=NOW, by=None)
+    Import.objects.filter(id=row.id).update(list=other)
+    assert actions.run_import(row.id, now=clock).state == "found" and not Subscriber.objects.exists()
+    Import.objects.filter(id=row.id).update(list=letter, state="waiting")
+    actions.change_plan(row, actions.read_plan(row).plan, basis="Another reason.")
+    assert actions.run_import(row.id, now=clock).state == "found" and not Subscriber.objects.exists()
+
+
+@pytest.mark.django_db
+def test_an_import_that_was_cancelled_or_is_over_is_not_begun_again_by_whoever_writes_the_database(
+    lantern: Any, letter: Any
+) -> None:
+    row = actions.start(looked_at(lantern, letter), now=NOW, by=None)
+    before = Import.objects.filter(id=row.id).values("state", "plan_sealed", "report_sealed", "problem").get()
+    pieces = [*ImportPiece.objects.filter(import_run=row)]
+    for ends in (lambda row: actions.cancel(row, now=NOW, by=None), lambda row: actions.run_import(row.id, now=clock)):
+        ends(row)
+        had = Subscriber.objects.count()
+        Import.objects.filter(id=row.id).update(**before)
+        ImportPiece.objects.filter(import_run=row).delete()
+        ImportPiece.objects.bulk_create(pieces)
+        row = actions.run_import(row.id, now=clock)
+        assert row.state in ("found", "stopped") and Subscriber.objects.count() == had
+        row = actions.start(row, now=NOW, by=None)
+        before["plan_sealed"] = row.plan_sealed
+
+
 @pytest.mark.django_db
 def test_an_upload_with_a_hole_is_refused(lantern: Any, letter: Any) -> None:
     row = actions.begin_upload(lantern, letter, now=NOW, by=None)

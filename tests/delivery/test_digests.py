@@ -9,14 +9,16 @@ from click.testing import CliRunner
 
 from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions.digests import set_digest
-from samizdat.audience.models import List, ListTotal, Subscription
+from samizdat.audience.models import List, ListTotal, Subscriber, Subscription
 from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.approval import NotApproved
+from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.cli import bootstrap
 from samizdat.cli.campaigns import campaign_check
 from samizdat.core.content.digest import FREQUENCIES
+from samizdat.core.mail.ledger import pack_numbers
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import digests
 from samizdat.delivery.actions.digests import make_due, waits_for
@@ -55,6 +57,10 @@ def got(server: ScriptedServer) -> dict[str, list[str]]:
 def often(house: House) -> list[str]:
     rows = Subscription.objects.filter(list=house.list).order_by("subscriber_id")
     return [FREQUENCIES[row.frequency] for row in rows]
+
+
+def everybody() -> list[int]:
+    return [subscriber.number for subscriber in Subscriber.objects.order_by("id")]
 
 
 def refuse(*_what: object, **_how: object) -> None:
@@ -314,6 +320,73 @@ def test_taken_back_a_digest_keeps_its_readers_and_waits_for_a_person(house: Hou
     actions.take_back(made, now=datetime.now(UTC))
     assert make_due(datetime.now(UTC)) == 0
     assert actions.release(made, now=datetime.now(UTC)).frozen == 1
+
+
+def test_whoever_writes_the_database_has_no_draft_released_as_a_digest_and_stops_nobody_elses(
+    house: House, server: ScriptedServer
+) -> None:
+    gathers, _other = house.people(2)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    run_campaign(house.released().pk, 120)
+    draft = house.draft()
+    DigestRecipients.objects.create(campaign=draft, numbers=b"\0\0\0")
+    DigestRecipients.objects.create(campaign=draft, numbers=pack_numbers(everybody()))
+    Campaign.objects.filter(pk=draft.pk).update(is_digest=True)
+    assert close(house, server) is not None, "the digest of the round goes all the same"
+    draft.refresh_from_db()
+    assert (draft.state, draft.reason) == ("draft", STUCK)
+    with pytest.raises(NobodyToWrite):
+        actions.release(draft, now=datetime.now(UTC))
+
+
+def test_a_digest_that_a_person_took_back_is_not_released_because_the_database_says_nobody_did(
+    house: House, server: ScriptedServer
+) -> None:
+    gathers, _other = house.people(2)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    run_campaign(house.released().pk, 120)
+    List.objects.filter(id=house.list.id).update(digest_due=datetime.now(UTC))
+    assert make_due(datetime.now(UTC)) == 1
+    made = Campaign.objects.get(is_digest=True)
+    actions.take_back(made, now=datetime.now(UTC))
+    aside = DigestRecipients.objects.get()
+    DigestRecipients.objects.create(campaign=made, numbers=aside.numbers)
+    DigestRecipients.objects.create(campaign=made, numbers=pack_numbers(everybody()))
+    Campaign.objects.filter(pk=made.pk).update(reason="")
+    assert make_due(datetime.now(UTC)) == 0
+    assert actions.release(made, now=datetime.now(UTC)).frozen == 1, "once, and nobody besides"
+
+
+def test_a_list_whose_digest_cannot_be_made_keeps_nobody_elses_waiting(
+    house: House, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (gathers,) = house.people(1)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    run_campaign(house.released().pk, 120)
+
+    def broken(_list: Any, _now: datetime) -> None:
+        raise ValueError("unreadable")
+
+    List.objects.filter(id=house.list.id).update(digest_due=datetime.now(UTC))
+    with monkeypatch.context() as patched:
+        patched.setattr(digests, "release", _killed)
+        with pytest.raises(SystemExit):
+            make_due(datetime.now(UTC))
+    assert Campaign.objects.get(is_digest=True).state == "draft"
+    monkeypatch.setattr(digests, "_look", broken)
+    with pytest.raises(ValueError, match="unreadable"):
+        make_due(datetime.now(UTC))
+    assert Campaign.objects.get(is_digest=True).state == "held"
+
+
+def _killed(*_what: object, **_how: object) -> None:
+    raise SystemExit
 
 
 def test_switching_digests_off_sends_the_last_one_first(house: House, server: ScriptedServer) -> None:

@@ -27,6 +27,7 @@ from samizdat.core.mail.ledger import JournalNews, unpack_numbers
 from samizdat.delivery import campaign_checks, queries
 from samizdat.delivery.actions import (
     cancel,
+    digest_rounds,
     finish_if_done,
     pause,
     release,
@@ -41,7 +42,7 @@ from samizdat.delivery.actions import (
 from samizdat.delivery.actions.releasing import ReleaseWave
 from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, SendingLocked, WrongState
-from samizdat.delivery.models import Chunk, Delivery, DigestRecipients
+from samizdat.delivery.models import Chunk, Delivery
 from samizdat.events.models import Event
 from tests.delivery.conftest import House, killed
 
@@ -264,7 +265,7 @@ def test_a_release_killed_half_way_sets_nobody_aside_for_two_copies(
         with pytest.raises(KeyboardInterrupt):
             release(campaign, now=NOW, hold_minutes=5)
     release(campaign, now=NOW, hold_minutes=5)
-    aside = [number for row in DigestRecipients.objects.all() for number in unpack_numbers(bytes(row.numbers))]
+    aside = [number for page in digest_rounds.numbers_of(campaign) for number in page]
     assert len(aside) == 1
 
 

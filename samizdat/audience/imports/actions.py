@@ -16,7 +16,7 @@ from samizdat import plugins
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_insert, tags_and_fields
 from samizdat.audience.errors import ImportRefused, ImportTaken
-from samizdat.audience.imports import column_memory, ownership, planted_addresses, run, uploads
+from samizdat.audience.imports import column_memory, confirmation, ownership, planted_addresses, run, uploads
 from samizdat.audience.imports import inspect as opening
 from samizdat.audience.imports.documents import (
     ImportDocument,
@@ -252,7 +252,8 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         raise
     with transaction.atomic():
         left_out = _left_out(detection.problems)
-        _keep(row, "plan", replace(document, plan=plan.without_examples(), left_out=left_out))
+        looked = replace(document, plan=plan.without_examples(), left_out=left_out, go=0, shown_list=row.list_id)
+        _keep(row, "plan", looked)
         turned_up = planted_addresses.raise_alarms(row, seen.planted, now())
         _keep(row, "report", _report(seen, turned_up))
         total = sum(file.about_rows for file in plan.in_order())
@@ -287,7 +288,8 @@ def change_plan(row: Import, plan: ImportPlan, *, basis: str = "", list: List | 
     except ValueError as wrong:
         raise ImportRefused("bad_plan", str(wrong)) from wrong
     with transaction.atomic():
-        _keep(row, "plan", replace(read_plan(row), plan=changed.without_examples(), basis=basis))
+        document = replace(read_plan(row), plan=changed.without_examples(), basis=basis, go=0)
+        _keep(row, "plan", document if list is None else replace(document, shown_list=list.id))
         if list is not None:
             Import.objects.filter(id=row.id, state__in=("reading", "found")).update(list=list)
             row.list = list
@@ -304,14 +306,15 @@ def look_again(row: Import, *, now: datetime, by: Person | None) -> Import:
 
 def start(row: Import, *, now: datetime, by: Person | None) -> Import:
     """What was found shall be brought in; the worker does it. Errors: ImportRefused while a question is open."""
-    plan = read_plan(row).plan
+    document = read_plan(row)
+    plan = document.plan
     if not plan:
         raise ImportRefused("not_read", _("The files were not read yet. Wait a moment."))
     opening.insist(plan)
     opening.insist_on_status(plan)
     with transaction.atomic():
         if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state="waiting", by=by, tries=0):
-            record("subscribers.import.started", row.organization, about=row.id, by=by, now=now)
+            confirmation.start(row, document, now=now, by=by)
     row.refresh_from_db()
     return row
 
@@ -390,6 +393,9 @@ def _run(
     rejected: RejectTold | None = None,
 ) -> Import:
     row = ownership.take(row.id, RUNNABLE, now())
+    if paths is None and not confirmation.holds(row):
+        confirmation.refuse(row)
+        return row
     try:
         Import.objects.filter(id=row.id, state__in=("waiting", "stopped")).update(state="running", problem="")
         if row.started is None:

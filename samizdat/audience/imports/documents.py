@@ -54,7 +54,8 @@ class ImportReport(Struct, frozen=True):
 class ImportDocument(Struct, frozen=True, omit_defaults=True):
     """`plan`: None until the files were read. `source`: an importer, where somebody said which. `basis`: why one may
     write to them. `left_out`: what of the export is not subscribers. `cut`: rows of a slice and of a stretch; kept for
-    good, since its place is told in slices, and an upgrade between a kill and the going on may cut differently."""
+    good, since its place is told in slices, and an upgrade between a kill and the going on may cut differently. `go`:
+    the event of its start, 0 before; `shown_list`: the list that it was looked through for (confirmation.py)."""
 
     names: list[str] = []
     plan: ImportPlan | None = None
@@ -62,6 +63,8 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     source: str | None = None
     left_out: list[ImportProblem] = []
     cut: tuple[int, int] | None = None
+    go: int = 0
+    shown_list: int | None = None
 
 
 def read_report(row: Import) -> ImportReport:

@@ -4,32 +4,59 @@ Whether somebody gets a letter by itself or gathered stands when it begins. A re
 gathered now; she is set aside, and asked once more when it begins, which may be days and a digest later.
 """
 
+import logging
 from collections.abc import Collection
 
+from django.db import transaction
 from django.db.models import F
 
 from samizdat.audience import recipients_sql
 from samizdat.audience.models import NUMBER_MASK, List, row_id
 from samizdat.campaigns.models import Campaign, is_gathered
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.delivery.actions.chunks import write_chunks
 from samizdat.delivery.models import DigestRecipients
 from samizdat.delivery.queries import next_position
+from samizdat.vault import keyring
 
 PAGE = 5_000
+
+log = logging.getLogger("samizdat.delivery")
 
 
 def set_aside(campaign: Campaign, rows: Collection[int]) -> None:
     """Remembers subscriber rows with a campaign (SetAside)."""
     numbers = sorted(row & NUMBER_MASK for row in rows)
+    keys = keyring.keys(campaign.organization)
     for at in range(0, len(numbers), PAGE):
-        DigestRecipients.objects.create(campaign=campaign, numbers=pack_numbers(numbers[at : at + PAGE]))
+        with transaction.atomic():
+            page = DigestRecipients.objects.create(campaign=campaign, numbers=b"")
+            packed = pack_numbers(numbers[at : at + PAGE])
+            page.numbers = keys.seal(packed, "digestrecipients", _column(campaign), page.pk)
+            page.save(update_fields=["numbers"])
+
+
+def numbers_of(campaign: Campaign) -> list[tuple[int, ...]]:
+    """Numbers of the subscribers who are set aside, by pages. Nobody is added by whoever writes the database."""
+    keys, pages = keyring.keys(campaign.organization), []
+    for page in DigestRecipients.objects.filter(campaign=campaign).order_by("pk"):
+        try:
+            packed = keys.open(page.numbers, "digestrecipients", _column(campaign), page.pk)
+        except SealBroken:
+            log.error("Readers set aside with campaign %d were altered in the database by other means", campaign.pk)
+            continue
+        pages.append(unpack_numbers(packed))
+    return pages
+
+
+def _column(campaign: Campaign) -> str:
+    return f"numbers of {campaign.pk}"
 
 
 def aside_of(campaign: Campaign) -> list[list[int]]:
     """The rows that are set aside, by pages."""
-    pages = DigestRecipients.objects.filter(campaign=campaign).order_by("pk").values_list("numbers", flat=True)
-    return [[row_id(campaign.organization_id, number) for number in unpack_numbers(bytes(page))] for page in pages]
+    return [[row_id(campaign.organization_id, number) for number in page] for page in numbers_of(campaign)]
 
 
 def enter_round(number: int) -> None:

@@ -5,8 +5,9 @@ between leaves a draft, which the next look releases. Where it cannot be release
 and a person does it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -26,23 +27,47 @@ from samizdat.delivery.actions import digest_rounds
 from samizdat.delivery.actions.releasing import release
 from samizdat.delivery.errors import BeingReleased, DeliveryError, NobodyToWrite
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
 
 # Minutes that a digest waits before it leaves: nobody has read it yet.
 HOLD = 30
 
+# What the log says of a digest once a person has to release it.
+_LATER: tuple[EventKind, ...] = ("campaign.released", "campaign.unreleased", "digest.release_failed")
+
 
 def make_due(now: datetime) -> int:
-    """Digests whose day has come, and those that a kill left as drafts; how many were released."""
+    """Digests whose day has come, and those that a kill left as drafts; how many were released. One that fails keeps
+    nobody else's waiting: it is raised when all were tried.
+    """
+    failures: list[Exception] = []
     rows = List.objects.select_related("organization").filter(id__in=recipients_sql.lists_with_digest())
-    # Without public pages there is nothing to lead to.
     for list_ in rows.filter(organization__sending_locked=False):
-        if not leading(list_.organization).public_url:
-            continue
-        if list_.digest_due is None:
-            _put_off(list_, now)
-        elif list_.digest_due <= now and not waits_for(list_):
-            _close(list_, now)
-    return sum(_send(campaign, now) for campaign in _drafts().filter(reason="", organization__sending_locked=False))
+        _try(partial(_look, list_, now), failures)
+    released = 0
+    for campaign in _drafts().filter(reason="", organization__sending_locked=False):
+        released += bool(_try(partial(_send, campaign, now), failures))
+    if failures:
+        raise failures[0]
+    return released
+
+
+def _try(deed: Callable[[], bool | None], failures: list[Exception]) -> bool | None:
+    try:
+        return deed()
+    except Exception as failure:
+        failures.append(failure)
+        return None
+
+
+def _look(list_: List, now: datetime) -> None:
+    if not leading(list_.organization).public_url:
+        return  # Without public pages there is nothing to lead to.
+    if list_.digest_due is None:
+        _put_off(list_, now)
+    elif list_.digest_due <= now and not waits_for(list_):
+        _close(list_, now)
 
 
 def _drafts() -> QuerySet[Campaign]:
@@ -126,7 +151,17 @@ def _set_readers_aside(campaign: Campaign, list_: List) -> None:
         after = rows[-1]
 
 
+def _is_new(campaign: Campaign) -> bool:
+    """Whether we made it as it stands, and nobody had it in hand since. `is_digest`, `state` and `reason` stand in the
+    open: whoever writes the database would have any draft released, or one that a person took back."""
+    later = Event.objects.filter(organization=campaign.organization_id, about=campaign.pk, kind__in=_LATER)
+    return approval.is_digest_as_made(campaign) and not later.exists()
+
+
 def _send(campaign: Campaign, now: datetime) -> bool:
+    if not _is_new(campaign):
+        _leave_to_a_person(campaign, now)
+        return False
     try:
         release(campaign, now=now, hold_minutes=HOLD)
     except BeingReleased:
@@ -135,8 +170,12 @@ def _send(campaign: Campaign, now: datetime) -> bool:
         campaigns.throw_away(campaign, by=None, now=now)
         return False
     except (CampaignError, DeliveryError):
-        with transaction.atomic():
-            Campaign.objects.filter(pk=campaign.pk, state="draft").update(reason=STUCK)
-            record("digest.release_failed", campaign.organization, about=campaign.pk, now=now)
+        _leave_to_a_person(campaign, now)
         return False
     return True
+
+
+def _leave_to_a_person(campaign: Campaign, now: datetime) -> None:
+    with transaction.atomic():
+        Campaign.objects.filter(pk=campaign.pk, state="draft").update(reason=STUCK)
+        record("digest.release_failed", campaign.organization, about=campaign.pk, now=now)

@@ -22,7 +22,6 @@ from samizdat.delivery.actions.ab_test import totals_by_version
 from samizdat.delivery.actions.routes import name_of_removed
 from samizdat.delivery.models import (
     Chunk,
-    DigestRecipients,
     MinuteTotal,
     ProviderTotal,
     Route,
@@ -137,10 +136,11 @@ def _answers(home: ExportContext, edition: Edition) -> list[dict[str, object]]:
 
 def _readers(letter: Campaign, edition: Edition | None) -> list[int]:
     """For whom a digest was gathered: set aside while it is a draft, in its chunks once it is released."""
-    blobs = [*DigestRecipients.objects.filter(campaign=letter).values_list("numbers", flat=True)]
+    pages = digest_rounds.numbers_of(letter)
     if edition is not None:
-        blobs += Chunk.objects.filter(edition=edition).values_list("numbers", flat=True)
-    return sorted({number for blob in blobs for number in unpack_numbers(bytes(blob))})
+        blobs = Chunk.objects.filter(edition=edition).values_list("numbers", flat=True)
+        pages += [unpack_numbers(bytes(blob)) for blob in blobs]
+    return sorted({number for page in pages for number in page})
 
 
 # -- coming in ------------------------------------------------------------------------------------------------------

@@ -50,7 +50,8 @@ def begin(
         row.list_id, row.fingerprint = next(iter(places.lists.values())), mark
         row.rows_total = opened.manifest["counts"]["subscribers"]
         row.save(update_fields=_BEGUN if row.pk else None)  # Somebody may ask an upload to stop meanwhile.
-        row.plan_sealed = sealed(row, "plan", RestoreDocument(before.names, places=places))["plan_sealed"]
+        document = RestoreDocument(before.names, places=places, go=before.go)
+        row.plan_sealed = sealed(row, "plan", document)["plan_sealed"]
         row.counts |= _take_tables(organization, opened, places, now, by)
         row.save(update_fields=["plan_sealed", "counts"])
         rows = Organization.objects.filter(pk=organization.pk, next_number__lte=highest)
