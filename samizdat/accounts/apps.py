@@ -11,9 +11,10 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from samizdat.accounts import pending_changes
+        from samizdat.accounts import pending_changes, same_organization
 
         pending_changes.register(_kinds)
+        same_organization.guard()
 
 
 def _kinds() -> Mapping[str, Any]:

@@ -138,6 +138,10 @@ class SubscriberTag(models.Model):
     class Meta:
         indexes = [models.Index(fields=["tag", "subscriber"], name="subscribertag_by_tag")]
 
+    @property
+    def organization_id(self) -> int:
+        return self.subscriber_id >> NUMBER_BITS
+
 
 class Subscription(models.Model):
     """Subscriber × list. `mail_verdict` is the one of core/consent.may, written in the transaction of the facts.
@@ -177,6 +181,10 @@ class Subscription(models.Model):
                 fields=["list", "subscriber"], condition=models.Q(fundraising_verdict=1), name="subscription_asking"
             ),
         ]
+
+    @property
+    def organization_id(self) -> int:
+        return self.subscriber_id >> NUMBER_BITS
 
 
 class Headcount(models.Model):

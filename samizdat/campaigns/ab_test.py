@@ -102,9 +102,9 @@ def presses_of(campaign: Campaign) -> dict[int, int]:
 def versions(campaign: Campaign) -> list[Version]:
     """All versions of a test, the letter itself first; none where there is no test."""
     keys = keyring.keys(campaign.organization)
-    rows = Variant.objects.select_related("letter__organization", "letter__template").filter(campaign=campaign)
+    rows = Variant.objects.select_related("campaign", "letter__organization", "letter__template")
     result = []
-    for row in rows.order_by("variant_no"):
+    for row in rows.filter(campaign=campaign).order_by("variant_no"):
         words = open_json(keys, row.sealed, "variant", "sealed", row.pk, VersionWords)
         change = VersionChange(**structs.asdict(words), letter=row.letter)
         result.append(Version(row.variant_no, change, row.left, row.replies, row.presses))

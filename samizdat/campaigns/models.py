@@ -265,6 +265,8 @@ class EditionVariant(models.Model):
 class Variant(models.Model):
     """A version of a letter in a test. 0 is the letter as it stands; the others say what is different."""
 
+    part_of = "campaign"  # accounts/same_organization.py
+
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="variants")
     variant_no = models.PositiveSmallIntegerField()
     sealed = models.BinaryField(default=b"")  # JSON: subject, from_name, from_email, those that are different.
