@@ -7,10 +7,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.accounts import actions, grants, sealed_people
+from samizdat.accounts import actions, grants
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Invitation, Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ChangeKind
+from samizdat.accounts.queries import name_in
 
 ROLES = {"admin": lazy("admin"), "editor": lazy("editor"), "viewer": lazy("viewer")}
 SETTINGS = {
@@ -30,8 +31,7 @@ def _person(row: PendingChange) -> Person:
 
 
 def _named(organization: Organization, number: int | None) -> str:
-    person = Person.objects.filter(pk=number or 0, memberships__organization=organization).first()
-    return sealed_people.name_of(person) if person else _("Somebody")
+    return name_in(organization, Person.objects.filter(pk=number or 0).first()) or _("Somebody")
 
 
 def _say_role(row: PendingChange, details: Mapping[str, str]) -> str:

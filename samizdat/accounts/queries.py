@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from samizdat.accounts import grants, sealed_people
 from samizdat.accounts.errors import NoSuchOrganization
 from samizdat.accounts.models import Invitation, Membership, Organization, Person
+from samizdat.events.actions import is_genuine
+from samizdat.events.models import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,21 @@ def members(organization: Organization) -> list[TeamMember]:
         for row in rows
     ]
     return sorted(team, key=lambda member: member.name.casefold())
+
+
+def name_in(organization: Organization, person: Person | None) -> str:
+    """What colleagues see of somebody who is or was one of them; "" of nobody, and of anybody else: the number of a
+    person stands in the open, and whoever writes the database would read who works in other organizations."""
+    if person is None or not (
+        grants.memberships(organization=organization, person=person) or _acted(organization, person)
+    ):
+        return ""
+    return sealed_people.name_of(person)
+
+
+def _acted(organization: Organization, person: Person) -> bool:
+    """Whether the log says that they did something here."""
+    return any(map(is_genuine, Event.objects.filter(organization=organization, by=person).order_by("-id")[:10]))
 
 
 def invitations(organization: Organization, now: datetime) -> QuerySet[Invitation]:

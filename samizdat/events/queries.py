@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from samizdat.events.actions import is_genuine
 from samizdat.events.models import Event
@@ -25,16 +25,20 @@ def newest(organization: HasKeys, limit: int = 20, kinds: Iterable[str] = (), be
 
 
 def about(organization: HasKeys, kind: str, number: int) -> Event | None:
-    """The newest event of one kind about one row: about(organization, "campaign.tested", 14)."""
+    """The newest event of one kind about one row, that we wrote: about(organization, "campaign.tested", 14)."""
     rows = Event.objects.select_related("organization", "by").filter(
         organization_id=organization.id, kind=kind, about=number
     )
-    return rows.order_by("-id").first()
+    return _newest_of_ours(rows)
 
 
 def last(organization: HasKeys, kind: str) -> Event | None:
     """The newest event of one kind that we wrote: much is done, or not, because of it."""
     rows = Event.objects.select_related("organization", "by").filter(organization_id=organization.id, kind=kind)
+    return _newest_of_ours(rows)
+
+
+def _newest_of_ours(rows: QuerySet[Event]) -> Event | None:
     return next(filter(is_genuine, rows.order_by("-id").iterator(chunk_size=10)), None)
 
 

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import sealed_people
+from samizdat.accounts.queries import name_in
 from samizdat.audience import queries, read_limits
 from samizdat.audience.models import Subscriber
 from samizdat.events.actions import record
@@ -118,7 +118,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
             "kind": "stop",
             "title": _("Subscribers were opened faster than anybody reads"),
             "text": _("By %(who)s, on %(when)s. Ask them. If it was not they, sign them out everywhere.")
-            % {"who": sealed_people.name_of(event.by) if event.by else _("Somebody"), "when": moment(event.at)},
+            % {"who": name_in(request.organization, event.by) or _("Somebody"), "when": moment(event.at)},
             "href": address(request.organization, "colleague", event.by_id)
             if event.by
             else address(request.organization, "people"),

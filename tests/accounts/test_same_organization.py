@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+from samizdat.accounts import actions as accounts
 from samizdat.accounts.actions import found_organization
+from samizdat.accounts.models import Membership
+from samizdat.accounts.queries import name_in
 from samizdat.accounts.same_organization import ForwardOneWithin, ForwardWithin, is_between_ours
 from samizdat.audience import actions as audience
 from samizdat.campaigns import ab_test
@@ -14,7 +17,9 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign, Variant
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.delivery import actions as delivery
-from tests.conftest import NOW, TODAY
+from samizdat.events.actions import record
+from samizdat.events.models import Event
+from tests.conftest import NOW, PASSWORD, TODAY
 
 # Beside the row that they are a part of, these lead to one of which nothing sealed is opened by them.
 OPENS_NOTHING = {
@@ -65,7 +70,8 @@ def two(lantern: Any, vault: Any) -> dict[str, Campaign]:
 @pytest.mark.django_db
 def test_a_draft_of_another_organization_is_no_version_of_a_letter(two: dict[str, Campaign]) -> None:
     Variant.objects.create(campaign=two["bell"], variant_no=0)
-    Variant.objects.create(campaign=two["bell"], variant_no=1, letter=two["lantern"])
+    Variant.objects.create(campaign=two["bell"], variant_no=1)
+    Variant.objects.filter(variant_no=1).update(letter=two["lantern"])
     with pytest.raises(SealBroken):
         ab_test.versions(Campaign.objects.get(pk=two["bell"].pk))
 
@@ -82,3 +88,21 @@ def test_a_letter_led_to_what_another_organization_wrote_is_not_released(two: di
         delivery.release(row, now=NOW)
     assert not isinstance(refused.value, AttributeError)
     assert Campaign.objects.get(pk=row.pk).state == "draft"
+
+
+@pytest.mark.django_db
+def test_a_person_of_another_organization_has_no_name_here(lantern: Any, vault: Any) -> None:
+    bell = found_organization("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
+    vera, boris = (
+        accounts.add_person(f"{name}@lantern.example", name=name, password=PASSWORD, today=TODAY)
+        for name in ("Vera", "Boris")
+    )
+    for person in (vera, boris):
+        accounts.give_role(person, lantern, "admin", by=None, now=NOW)
+    Membership.objects.create(person=vera, organization=bell, role="viewer", created=TODAY, mac=bytes(32))
+    Event.objects.create(organization=bell, kind="list.changed", by=vera, at=NOW, digest=bytes(32))
+    assert name_in(lantern, vera) == "Vera"
+    assert name_in(bell, vera) == name_in(bell, None) == ""
+    record("list.changed", lantern, now=NOW, by=boris)
+    accounts.remove_person(boris, lantern, by=None, now=NOW)
+    assert name_in(lantern, boris) == "Boris", "what they did here stays theirs"

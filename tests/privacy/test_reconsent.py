@@ -210,6 +210,18 @@ def test_who_left_and_came_back_by_a_link_has_not_answered(
     assert statuses(letter)[back.id] == "unsubscribed"
 
 
+def test_nobody_is_moved_out_or_comes_back_because_the_database_says_so(letter: Any, many: Any, asked: Renewal) -> None:
+    Renewal.objects.filter(pk=asked.pk).update(state="moving", undo_until=AFTER.date())
+    assert worked(asked, AFTER).state == "asking" and "unsubscribed" not in statuses(letter).values()
+    actions.move_out(asked, now=AFTER)
+    worked(asked, AFTER)
+    out = statuses(letter)
+    assert "unsubscribed" in out.values()
+    late = AFTER + timedelta(days=30)
+    Renewal.objects.filter(pk=asked.pk).update(state="undoing", undo_until=late.date())
+    assert worked(asked, late).state == "closed" and statuses(letter) == out
+
+
 def test_for_a_week_they_come_back_as_one_but_not_who_left_by_herself(
     lantern: Any, letter: Any, many: Any, asked: Renewal
 ) -> None:

@@ -10,6 +10,7 @@ otherwise that she wants the list, as by taking a leaving back by mail, has answ
 nobody has.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -34,7 +35,9 @@ from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.core.mail.ledger import State
 from samizdat.delivery.models import Delivery
+from samizdat.events import queries as events
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.privacy import retention_rules
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Renewal
@@ -48,6 +51,11 @@ COUNT, TAG, MOVE = 2000, 500, 25
 SHORTEST, LONGEST = 7, 90
 
 _WORKING = ("counting", "choosing", "moving", "undoing", "closing")
+# Of what is done to people: the event of the press that it follows, and where it is left without.
+_PRESSED: dict[str, EventKind] = {"moving": "reconsent.move_started", "undoing": "reconsent.move_undone"}
+_INSTEAD = {"moving": "asking", "undoing": "closing"}
+
+log = logging.getLogger("samizdat.privacy")
 
 
 # -- what people press ------------------------------------------------------------------------------------------
@@ -292,8 +300,18 @@ def work(number: int, now: Callable[[], datetime], stop: Callable[[], bool]) -> 
             renewal = row.filter(pk=number, state__in=_WORKING).first()
             if renewal is None:
                 return
-            _SLICES[renewal.state](renewal, now())
+            if _is_asked_for(renewal):
+                _SLICES[renewal.state](renewal, now())
+            else:
+                log.error("Nobody asked for “%s” in asking again no. %d: it is not done", renewal.state, renewal.pk)
+                renewal.state = _INSTEAD[renewal.state]
             renewal.save(update_fields=["state", "after", "counts", "asked", "moved", "returned"])
+
+
+def _is_asked_for(renewal: Renewal) -> bool:
+    """`state` stands in the open: people are moved out, and come back, where the log says who pressed."""
+    kind = _PRESSED.get(renewal.state)
+    return kind is None or events.about(renewal.organization, kind, renewal.pk) is not None
 
 
 def _count(renewal: Renewal, now: datetime) -> None:

@@ -6,9 +6,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat import formatting
-from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.queries import name_in
 from samizdat.campaigns import approval, translations
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
@@ -173,7 +173,7 @@ def _second_person(request: DeskRequest, campaign: Campaign) -> list[dict[str, s
         facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
         return [_item(kind, _("The yes was for another version"), text % facts, "#second", _("Ask again"))]
     if standing.state == "asked":
-        name = sealed_people.name_of(standing.asked_by) if standing.asked_by else _("Somebody")
+        name = name_in(campaign.organization, standing.asked_by) or _("Somebody")
         text = _("%(name)s asked for it: %(when)s. Colleagues see it on their first page.")
         facts = {"name": name, "when": moment(standing.asked)}
         return [_item(kind, _("It waits for the yes of a second person"), text % facts, "#second", _("Agree"))]

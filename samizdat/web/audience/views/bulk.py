@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat import dbclock
-from samizdat.accounts import sealed_people
+from samizdat.accounts.queries import name_in
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import bulk
 from samizdat.audience.errors import AudienceError
@@ -194,7 +194,7 @@ def one_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
         "going": work.state in ("running", "undoing"),
         "done": work.changed if work.state == "running" else work.undone,
         "whole": work.expected if work.state == "running" else work.changed,
-        "by": sealed_people.name_of(work.by) if work.by else "",
+        "by": name_in(request.organization, work.by),
         "may_undo": bulk.may_undo(work, timezone.now()),
         "until": work.begun + bulk.UNDO,
         "about": _question(request, plan, work.expected).rstrip("?"),
@@ -211,7 +211,7 @@ def bulk_works(request: DeskRequest) -> HttpResponse:
         {
             "work": work,
             "title": DEEDS[work.action],
-            "by": sealed_people.name_of(work.by) if work.by else "",
+            "by": name_in(request.organization, work.by),
             "may_undo": bulk.may_undo(work, now),
         }
         for work in rows.order_by("-id")[:NEWEST]

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
-from samizdat.accounts import sealed_people
 from samizdat.accounts.models import Organization
+from samizdat.accounts.queries import name_in
 from samizdat.audience import actions, consistency, queries
 from samizdat.audience.actions import bulk, leaving_alarms, preferences
 from samizdat.audience.errors import AudienceError
@@ -285,7 +285,7 @@ def left_at_once(request: DeskRequest, alarm_id: int) -> HttpResponse:
         else:
             _undo_leaving(request, leaving_alarm.alarm, now)
         return go(request, "left-at-once", alarm_id)
-    by = sealed_people.name_of(leaving_alarm.answer.by) if leaving_alarm.answer and leaving_alarm.answer.by else ""
+    by = name_in(request.organization, leaving_alarm.answer.by) if leaving_alarm.answer else ""
     before, did, rest = alarms.figures(leaving_alarm.what, leaving_alarm.appeals)
     rows = [labels.LabelRow(before, leaving_alarm.before), labels.LabelRow(did, leaving_alarm.left, minus=True)]
     facts = {"leaving": leaving_alarm, "rows": rows, "rest": rest, "by": by}

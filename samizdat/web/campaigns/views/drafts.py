@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import sealed_people
+from samizdat.accounts.queries import name_in
 from samizdat.campaigns.drafts import autosave, comments, presence, revisions
 from samizdat.campaigns.drafts.comments import CommentText
 from samizdat.campaigns.drafts.draft import draft_of
@@ -28,7 +28,8 @@ def here(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign, now = campaign_at(request, campaign_id), timezone.now()
     if request.method == "POST":
         presence.here(campaign, request.person, now)
-    names = [sealed_people.name_of(person) for person in presence.others(campaign, request.person, now)]
+    others = presence.others(campaign, request.person, now)
+    names = [name for person in others if (name := name_in(request.organization, person))]
     return JsonResponse({"others": _others(names), "version": campaign.version, "token": get_token(request)})
 
 

@@ -15,6 +15,7 @@ from samizdat import dbclock
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.queries import name_in
 from samizdat.audience import queries as audience
 from samizdat.campaigns.archive import listing, web_corrections
 from samizdat.campaigns.drafts.draft import draft_of
@@ -29,7 +30,7 @@ from samizdat.delivery.click_stats import counted
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.monitoring import waits_for, waits_for_route
 from samizdat.delivery.queries import BarRow, CampaignReport
-from samizdat.events.actions import detail_of
+from samizdat.events.actions import detail_of, is_genuine
 from samizdat.events.models import Event
 from samizdat.web import charts, labels
 from samizdat.web.base_form import refuse
@@ -103,10 +104,7 @@ def correct(request: DeskRequest, campaign_id: int) -> HttpResponse:
             done = ngettext("Mended in %(n)s place.", "Mended in %(n)s places.", places) % {"n": count(places)}
             messages.success(request, done + " " + _("The web version has it within a few minutes."))
             return go(request, "correct-letter", campaign_id)
-    slips = [
-        (slip, sealed_people.name_of(slip.by) if slip.by else "")
-        for slip in web_corrections.corrections(campaign.edition)
-    ]
+    slips = [(slip, name_in(campaign.organization, slip.by)) for slip in web_corrections.corrections(campaign.edition)]
     facts = {"campaign": campaign, "subject": draft_of(campaign).subject, "form": form, "slips": slips}
     return render(request, "web/campaigns/correct.html", facts, status=422 if form.errors else 200)
 
@@ -262,7 +260,12 @@ def _moment(event: Event) -> dict[str, Any]:
         text = _("%(provider)s refuses our emails: what is for it waits.") % {
             "provider": labels.provider(detail["provider"].removeprefix("@"))
         }
-    return {"at": event.at, "shape": shape, "text": text, "by": sealed_people.name_of(event.by) if event.by else ""}
+    return {"at": event.at, "shape": shape, "text": text, "by": _name(event)}
+
+
+def _name(event: Event) -> str:
+    """Who it says did it, if it is ours: of another one the number of a person may lead anywhere."""
+    return sealed_people.name_of(event.by) if event.by and is_genuine(event) else ""
 
 
 def _move(request: DeskRequest, campaign_id: int, action: Any, done: str, **more: object) -> HttpResponse:

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy as lazy
 from msgspec import to_builtins
 
 from samizdat import dbclock
-from samizdat.accounts import pending_changes, sealed_people
+from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization
+from samizdat.accounts.queries import name_in
 from samizdat.audience import queries as audience
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter
@@ -159,7 +160,7 @@ def _page(
 def _name(row: Export) -> str:
     if row.state == "elsewhere":
         return _("the house before this one")
-    return sealed_people.name_of(row.by) if row.by else _("the command line")
+    return name_in(row.organization, row.by) or _("Somebody") if row.by else _("the command line")
 
 
 def _format(name: str) -> str:
@@ -257,12 +258,11 @@ def _facts(request: DeskRequest, row: Export) -> dict[str, Any]:
         "own": row.by_id == request.person.pk,
         "unseen": unseen,
         "alarms": [
-            (when, WHERE[where], sealed_people.name_of(by) if by else "")
-            for when, where, by in canary_alarms.raised(row)
+            (when, WHERE[where], name_in(request.organization, by)) for when, where, by in canary_alarms.raised(row)
         ],
         "alarm_unseen": request.role == "admin"
         and row in canary_alarms.unseen(request.organization, request.person, now),
-        "agreed": sealed_people.name_of(row.agreed_by) if row.agreed_by else "",
+        "agreed": name_in(request.organization, row.agreed_by),
         "until": (row.released_at or row.created) + actions.LIFETIME,
         "file": actions.name_of(row),
     }

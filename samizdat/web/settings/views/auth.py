@@ -28,6 +28,7 @@ from samizdat.accounts.errors import (
 )
 from samizdat.accounts.models import Person
 from samizdat.accounts.password_queues import QueueFull
+from samizdat.accounts.queries import name_in
 from samizdat.accounts.throttle import Throttled
 from samizdat.vault import keyring
 from samizdat.web import resume_after_sign_in
@@ -218,7 +219,7 @@ def invitation(request: DeskRequest, token: str) -> HttpResponse:
         except AccountError as refused:
             at = {PasswordWeak: "password", AlreadyHere: "email"}.get(type(refused))
             refuse(invited, at if at in invited.fields else None, refused)
-    by = sealed_people.name_of(invitation.by) if invitation.by else ""
+    by = name_in(invitation.organization, invitation.by)
     facts = {
         "form": invited,
         "organization": invitation.organization,

@@ -12,6 +12,7 @@ from samizdat import dbclock
 from samizdat.accounts import pending_changes, sealed_people
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange, Person
+from samizdat.accounts.queries import name_in
 from samizdat.delivery.errors import DeliveryError
 from samizdat.web import labels
 from samizdat.web.permissions import ADMINS, KEEPERS, address, deed, door, go
@@ -40,7 +41,7 @@ def _facts(request: DeskRequest, row: PendingChange, now: datetime, may: bool) -
     return {
         "row": row,
         "what": pending_changes.sentence_of(row),
-        "by": _name(row.by),
+        "by": _name(row, row.by),
         "until": pending_changes.until(row, now),
         "approve": may and request.person in pending_changes.others(row.organization, row.by, now),
         "is_own": row.by_id == request.person.pk,
@@ -69,18 +70,18 @@ def _notice(request: DeskRequest, rows: list[PendingChange], now: datetime) -> N
 
 
 def _settled(row: PendingChange) -> dict[str, object]:
-    by = _name(row.settled_by) if row.settled_by else _("nobody: its day had passed")
+    by = _name(row, row.settled_by) if row.settled_by else _("nobody: its day had passed")
     return {
         "row": row,
         "what": pending_changes.sentence_of(row),
-        "asked_by": _name(row.by),
+        "asked_by": _name(row, row.by),
         "by": by,
         "state": labels.change(row),
     }
 
 
-def _name(person: Person | None) -> str:
-    return sealed_people.name_of(person) if person else _("Somebody")
+def _name(row: PendingChange, person: Person | None) -> str:
+    return name_in(row.organization, person) or _("Somebody")
 
 
 @deed(ADMINS)
@@ -128,7 +129,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     title = ngettext("%(n)s change waits for approval", "%(n)s changes wait for approval", len(rows)) % {"n": len(rows)}
     first = (yes or rows)[0]
     facts = {
-        "who": _name(first.by),
+        "who": _name(first, first.by),
         "what": pending_changes.sentence_of(first),
         "when": moment(pending_changes.until(first, now)),
     }
