@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import consent_records, tags_and_fields
+from samizdat.audience import consent_records, plaintext_fields, tags_and_fields
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import NUMBER_MASK, Field, List, Subscription, row_id
@@ -81,7 +81,7 @@ def fields_of(organization: Organization, keys: OrganizationKeys) -> dict[int, d
     return {
         row.number: {
             **open_json(keys, row.sealed, "field", "sealed", row.number),
-            "readable": getattr(row, "readable", False),
+            "readable": plaintext_fields.is_chosen(keys, row),
         }
         for row in rows
     }

@@ -107,3 +107,14 @@ def test_readable_values_go_with_her_and_with_their_field(lantern: Any, letter: 
     assert readable() == [(boris.id, 1)]
     remove_field(lantern, number, now=NOW)
     assert follow_readable(NOW, 9) and clear_removed(NOW, 9) and readable() == []
+
+
+def test_what_is_sealed_is_not_written_down_because_the_database_says_that_a_field_is_readable(
+    lantern: Any, letter: Any
+) -> None:
+    add_field(lantern, "CITY", "City", now=NOW, shape=FieldShape("choice", choices=("Riga", "Minsk")))
+    reader(lantern, letter, "ada", CITY="Minsk")
+    Field.objects.update(readable=True, filled=0)
+    follow_readable(NOW, 10)
+    reader(lantern, letter, "boris", CITY="Riga")
+    assert readable() == [] and not queries.fields(lantern)[0].readable

@@ -104,7 +104,8 @@ def change_field(
         definition = _told(known["tag"] if kept else _free_tag(organization, keys, tag, besides=number), label, default)
         if shape is not None:
             definition |= _shaped(shape, known, default)
-        changed, open_now = known | definition, shape.readable if shape else row.readable
+        changed = known | definition
+        open_now = shape.readable if shape else plaintext_fields.is_chosen(keys, row)
         if changed == known and open_now == row.readable:
             return False
         if open_now != row.readable or (open_now and _reads(changed) != _reads(known)):
@@ -142,6 +143,7 @@ def _shaped(shape: FieldShape, known: Mapping[str, Any], default: str) -> dict[s
     return {
         "kind": shape.kind,
         "required": shape.required,
+        "readable": shape.readable,
         "choices": choices,
         "highest": max([highest, *choices.values()]),
     }
@@ -177,8 +179,8 @@ def _follow_slice(row: Field, now: datetime) -> bool:
         row = Field.objects.select_for_update().get(pk=row.pk)
         if row.filled is None:
             return True
-        if row.readable and row.removed is None:
-            keys = keyring.keys(organization)
+        keys = keyring.keys(organization)
+        if plaintext_fields.is_chosen(keys, row):
             subscribers = _slice(organization.id, row.filled)
             people = ((subscriber.id, consent_writer.values_of(keys, subscriber)) for subscriber in subscribers)
             plaintext_fields.write_many(people, [plaintext_fields.column(keys, row)])

@@ -118,7 +118,7 @@ def fields(organization: Organization) -> list[FieldView]:
 
 
 def _field_view(row: Field, definition: dict[str, Any]) -> FieldView:
-    codes = definition.get("choices", {})
+    codes, readable = definition.get("choices", {}), row.readable and bool(definition.get("readable"))
     return FieldView(
         number=row.number,
         tag=definition["tag"],
@@ -127,8 +127,8 @@ def _field_view(row: Field, definition: dict[str, Any]) -> FieldView:
         kind=definition.get("kind", "text"),
         required=definition.get("required", False),
         choices=tuple(codes),
-        readable=row.readable,
-        ready=row.readable and row.filled is None,
+        readable=readable,
+        ready=readable and row.filled is None,
         id=row.id,
         codes=codes,
     )

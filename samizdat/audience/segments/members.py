@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records
 from samizdat.audience.models import NUMBER_MASK, Field
-from samizdat.audience.plaintext_fields import PlaintextColumn, column
+from samizdat.audience.plaintext_fields import PlaintextColumn, column, is_chosen
 from samizdat.audience.segments import sql
 from samizdat.audience.segments.counts import SegmentCount
 from samizdat.audience.segments.sql import SqlCondition, ValueSource
@@ -53,7 +53,7 @@ class MemberReader:
         if not numbers:
             return {}
         rows = Field.objects.filter(organization=self.organization, number__in=numbers, readable=True, filled=None)
-        return {row.number: column(self._keys, row) for row in rows}
+        return {row.number: column(self._keys, row) for row in rows if is_chosen(self._keys, row)}
 
     def _is_sealed(self, leaf: segment.FieldCondition) -> bool:
         """What does not fit its kind has no number and is there all the same: whether it is filled in is sealed."""

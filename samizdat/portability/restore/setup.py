@@ -162,8 +162,9 @@ def _fields(organization: Organization, opened: read.OpenedExport) -> dict[int, 
                 number = tags_and_fields.following_number(organization)
             used.add(number)
             row = Field(organization=organization, number=number)
-            row.sealed = seal_json(keys, {"default": "", **held}, "field", "sealed", number)
-            if field.get("readable") and hasattr(row, "readable"):
+            readable = bool(field.get("readable"))
+            row.sealed = seal_json(keys, {"default": "", **held, "readable": readable}, "field", "sealed", number)
+            if readable:
                 row.readable, row.filled = True, 0  # The worker fills it in from the sealed values.
             row.save()
             known[tag] = number
