@@ -165,9 +165,9 @@ def test_bulk_work_touches_nobody_of_another_organization(deed: str, ticked: boo
     for bell in Subscriber.objects.filter(organization=mine) if deed == bulk.UNTAG else ():
         actions.add_tags(bell, ["spring"], now=NOW)
     if deed in (bulk.UNTAG, bulk.REMOVE, bulk.MOVE):  # As if even the list and the tag were mine.
-        SubscriberTag.objects.create(subscriber=one, tag_id=tag)
+        SubscriberTag.objects.create(subscriber_id=one.id, tag_id=tag)
         Subscription.objects.create(
-            subscriber=one, list=here, status=STATUSES.index("subscribed"), mail_verdict=1, since=TODAY
+            subscriber_id=one.id, list=here, status=STATUSES.index("subscribed"), mail_verdict=1, since=TODAY
         )
         before = standing(one.id)
     everybody = Subscriber.objects.filter(id__gte=row_id(mine.pk, 0), id__lt=row_id(mine.pk + 1, 0))

@@ -853,7 +853,7 @@ def test_one_reader_who_leaves_and_comes_back_is_no_crowd(lantern: Any, thursday
     leave_all(lantern, edition, others)
     unsubscribes.take(NOW)
     alarm = Event.objects.get(kind="subscribers.left_alarm")
-    assert (detail_of(alarm)["left"], alarms.leaving_at(lantern, alarm.id).together) == (4, 4)
+    assert (detail_of(alarm)["left"], alarms.leaving_at(lantern, alarm.id, NOW).together) == (4, 4)
     assert unsubscribes.undo_alarm(alarm, by=None, now=NOW) == 3
 
 
