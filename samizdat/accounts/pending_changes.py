@@ -23,10 +23,9 @@ from samizdat.accounts import grants
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.core.crypto.seal import SealError
-from samizdat.events.actions import detail_of, record
+from samizdat.events.actions import detail_of, is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
-from samizdat.events.queries import is_genuine
 from samizdat.logs import where_it_broke
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
