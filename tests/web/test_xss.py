@@ -48,6 +48,7 @@ OURS = {
     "bulk.plan": "numbers; its words go into records of consent",
     "campaign.places": "which parts of a template are there; what is written in them is the draft's",
     "dkimkey.private": "a key",
+    "sendingdomain.state": "a domain's name, and whether it waits",
     "event.detail": "numbers and words of ours",
     "importpiece.blob": "part of a file; its cells have it",
     "organization.settings": "a copy of columns beside it",
