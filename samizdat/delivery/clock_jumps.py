@@ -16,7 +16,7 @@ from django.db.models import F, Q
 
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.models import Campaign
-from samizdat.core.mail import rate
+from samizdat.core.mail import rate, retry_schedule
 from samizdat.delivery.engine.journal import boot_id
 from samizdat.delivery.models import LEASE, Clock, ConnectionLease, ProviderPace, Retry, Route
 from samizdat.events.actions import record
@@ -120,8 +120,8 @@ def _set(by: timedelta, now: datetime, ticks: float, boot: bytes) -> None:
         known = row.jumped is not None and abs(now - row.jumped) < _SAME
         if known and abs(timedelta(seconds=row.seconds) - by) < rate.JUMP:
             # What a process wrote that had not noticed yet.
-            ahead = Retry.objects.filter(due__gt=now + rate.LONGEST_WAIT).exclude(due=rate.LATER)
-            ahead.update(due=now + rate.WAITS[0])
+            ahead = Retry.objects.filter(due__gt=now + rate.LONGEST_WAIT).exclude(due=retry_schedule.LATER)
+            ahead.update(due=now + retry_schedule.RETRY_WAITS[0])
             return
         Clock.objects.filter(pk=1).update(
             boot=boot, ticks=ticks, seen=now, jumped=now, seconds=by.total_seconds(), patient=now + rate.PATIENCE
@@ -162,11 +162,11 @@ def _compute_anew(by: timedelta, now: datetime) -> None:
 def _retries(by: timedelta, now: datetime) -> None:
     """rate.due_after and rate.first_after of each, in a few statements: there can be hundreds of thousands."""
     # Who waits for a provider waits for a person, and for no time.
-    before, rows = now - by, Retry.objects.exclude(due=rate.LATER)
-    rows.filter(due__gt=before + rate.LONGEST_WAIT).update(due=before + rate.WAITS[0])
+    before, rows = now - by, Retry.objects.exclude(due=retry_schedule.LATER)
+    rows.filter(due__gt=before + rate.LONGEST_WAIT).update(due=before + retry_schedule.RETRY_WAITS[0])
     rows.filter(due__gt=now, due__lte=before).update(due=now)
     rows.filter(due__gt=before).update(due=F("due") + by)
-    oldest = before - rate.GIVE_UP - rate.LONGEST_WAIT
+    oldest = before - retry_schedule.GIVE_UP - rate.LONGEST_WAIT
     rows.filter(Q(first__lt=oldest) | Q(first__gt=before + rate.JUMP)).update(first=before)
     rows.update(first=F("first") + by)
 

@@ -16,9 +16,9 @@ from samizdat.campaigns.models import COUNTERS, Campaign, Edition, is_untouched
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.ledger import STATES, LedgerTotals, State, books, unpack_numbers
 from samizdat.core.mail.outcome import ANSWERS, REASONS, WHO, filled
-from samizdat.core.mail.rate import LATER
 from samizdat.core.mail.refusals import NAMES
 from samizdat.core.mail.refusals import REASONS as REFUSALS
+from samizdat.core.mail.retry_schedule import LATER
 from samizdat.delivery import sql
 from samizdat.delivery.models import (
     Chunk,

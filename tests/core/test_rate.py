@@ -14,7 +14,6 @@ from samizdat.core.mail.rate import (
     SENTENCES,
     SLOTS,
     SOONEST,
-    WAITS,
     BadRate,
     QuietHours,
     RateMeter,
@@ -25,12 +24,10 @@ from samizdat.core.mail.rate import (
     connections_for,
     connections_of,
     draw,
-    expired,
     first_wave,
     give_back,
     limits_text,
     most_of,
-    next_try,
     pace_of,
     parse_limits,
     parse_plan,
@@ -44,6 +41,7 @@ from samizdat.core.mail.rate import (
     used_of,
     volume_of,
 )
+from samizdat.core.mail.retry_schedule import RETRY_WAITS, expired, next_try
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -54,7 +52,7 @@ def test_each_try_waits_longer_up_to_a_limit(tries: int, minutes: int) -> None:
 
 
 def test_waits_only_grow() -> None:
-    assert list(WAITS) == sorted(WAITS)
+    assert list(RETRY_WAITS) == sorted(RETRY_WAITS)
 
 
 def test_a_message_expires_after_four_days() -> None:
@@ -514,5 +512,5 @@ def test_what_is_due_is_as_far_ahead_and_what_was_tried_as_long_ago_as_before_th
         assert rate.first_after(DUE - span, now, by) == now - span
     assert rate.due_after(DUE - timedelta(hours=3), now, by) <= now
     # Written while it was wrong: no wait is so long, and nothing that is so old is tried at all.
-    assert rate.due_after(DUE + YEARS, now, by) == now + WAITS[0]
+    assert rate.due_after(DUE + YEARS, now, by) == now + RETRY_WAITS[0]
     assert rate.first_after(DUE - YEARS, now, by) == now == rate.first_after(DUE + WEEK, now, by)

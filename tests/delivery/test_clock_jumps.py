@@ -13,7 +13,7 @@ from samizdat.campaigns import ab_test as plans
 from samizdat.campaigns.models import Campaign
 from samizdat.core.ab_test import REST
 from samizdat.core.crypto import tokens
-from samizdat.core.mail import rate
+from samizdat.core.mail import rate, retry_schedule
 from samizdat.core.mail.ledger import JournalNews, State, unpack_numbers
 from samizdat.delivery import clock_jumps
 from samizdat.delivery.actions import due, release, routes, wait_reasons
@@ -118,7 +118,10 @@ def test_a_week_for_six_seconds_refuses_nobody_for_good(deferred: Campaign, cloc
     clocks.set(-WEEK)
     deferred.refresh_from_db()
     assert (deferred.deferred, deferred.refused) == (5, 0)
-    assert all(rate.WAITS[0] < row.due - clocks.now <= rate.WAITS[2] for row in Retry.objects.all())
+    assert all(
+        retry_schedule.RETRY_WAITS[0] < row.due - clocks.now <= retry_schedule.RETRY_WAITS[2]
+        for row in Retry.objects.all()
+    )
 
 
 def test_nothing_expires_in_the_hour_after_the_clock_was_set_and_does_after_it(
@@ -144,21 +147,21 @@ def test_what_was_written_ten_years_ahead_by_a_clock_that_was_wrong_from_the_sta
     clock_jumps.forget()
     clocks.off = YEARS
     assert not clocks.look(boot=bytes([1] * 16))
-    Retry.objects.update(due=clocks.now + rate.WAITS[0], first=clocks.now)
+    Retry.objects.update(due=clocks.now + retry_schedule.RETRY_WAITS[0], first=clocks.now)
     old = Retry.objects.first()
     assert old is not None
     Retry.objects.filter(number=old.number).update(first=NOW - timedelta(days=1), due=NOW)
     clocks.set(-YEARS)
     for row in Retry.objects.all():
-        assert row.due - clocks.now <= rate.WAITS[0]
+        assert row.due - clocks.now <= retry_schedule.RETRY_WAITS[0]
         assert timedelta() <= clocks.now - row.first < timedelta(days=2)
 
 
 def test_who_waits_for_a_provider_that_refuses_us_waits_on(deferred: Campaign, clocks: Clocks) -> None:
-    Retry.objects.update(due=rate.LATER)
+    Retry.objects.update(due=retry_schedule.LATER)
     for by in (YEARS, -YEARS, -HOURS):
         clocks.set(by)
-    assert {row.due for row in Retry.objects.all()} == {rate.LATER}
+    assert {row.due for row in Retry.objects.all()} == {retry_schedule.LATER}
 
 
 def test_a_route_that_died_while_the_clock_was_ten_years_ahead_lives_again(
@@ -373,5 +376,5 @@ def test_a_sender_whose_clock_is_a_week_ahead_for_a_moment_refuses_nobody_and_go
     campaign.refresh_from_db()
     assert (campaign.accepted, campaign.deferred, campaign.refused) == (13, 7, 0)
     now = datetime.now(UTC)
-    assert all(row.due - now <= rate.WAITS[0] for row in Retry.objects.all())
+    assert all(row.due - now <= retry_schedule.RETRY_WAITS[0] for row in Retry.objects.all())
     assert not Delivery.objects.filter(state=State.REFUSED).exists()

@@ -9,8 +9,8 @@ from django.db import connection
 from samizdat.campaigns.models import Campaign
 from samizdat.cli.campaign_status import books, status_of
 from samizdat.core.crypto import seal
-from samizdat.core.mail import rate
 from samizdat.core.mail.outcome import Refused
+from samizdat.core.mail.retry_schedule import LATER
 from samizdat.delivery import queries
 from samizdat.delivery.actions import resume, route_refusals, send_probe
 from samizdat.delivery.engine.sender import run_campaign
@@ -189,7 +189,7 @@ def test_who_waits_for_a_provider_for_weeks_is_not_given_up_and_has_not_been_tri
     house.route(server)
     campaign = house.released()
     assert run_campaign(campaign.pk, 120)["ended"] == "provider"
-    assert set(Retry.objects.values_list("tries", "due")) == {(0, rate.LATER)}
+    assert set(Retry.objects.values_list("tries", "due")) == {(0, LATER)}
     Retry.objects.update(first=now() - timedelta(days=30))
     campaign.refresh_from_db()
     resume(campaign, now=now())

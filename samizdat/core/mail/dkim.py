@@ -34,8 +34,9 @@ except ImportError:
 ALGORITHMS = ("ed25519", "rsa")
 
 # What we make, what we take from elsewhere. RFC 8301: verifiers must know 1024 to 4096 bits, signers should use 2048.
-RSA_BITS = 2048
-MOST_RSA_BITS = 4096
+NEW_RSA_BITS = 2048
+# What is taken of keys made elsewhere, and of those that sign already.
+LEAST_RSA_BITS, MOST_RSA_BITS = 2048, 4096
 
 # In this order in h=, and each but those below once more than it is there (RFC 6376, 5.4.2 and 8.15): what somebody
 # adds on the way, or before they send a genuine letter to others, breaks it. One-click unsubscribing is believed
@@ -111,7 +112,7 @@ def _fit(key: object) -> Private:
         return key
     if not isinstance(key, rsa.RSAPrivateKey):
         raise BadKey("type")
-    if key.key_size < RSA_BITS:
+    if key.key_size < LEAST_RSA_BITS:
         raise BadKey("short", bits=str(key.key_size))
     if key.key_size > MOST_RSA_BITS:
         raise BadKey("long", bits=str(key.key_size))

@@ -6,18 +6,9 @@ import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
-# Minutes until the next try of a deferred message. RFC 5321 section 4.5.4.1 wants 30 minutes between tries in
-# general; the first two are shorter, because greylisting opens after 5 to 15 and most throttles after an
-# hour.
-WAITS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 240, 480))
-
-# RFC 5321 section 4.5.4.1: give up after 4 to 5 days.
-GIVE_UP = timedelta(days=4)
-
-# Not before somebody or something lets it go.
-LATER = datetime(9999, 12, 31, tzinfo=UTC)
+from samizdat.core.mail.retry_schedule import GIVE_UP, RETRY_WAITS
 
 # Without a limit of the route we aim for this many messages a second: one core makes about twice as many, and
 # a relay that answers after 20 ms then gets as many connections as its limit allows.
@@ -70,16 +61,6 @@ class BadRate(ValueError):
         self.code, self.values = code, values
         self.sentence = SENTENCES[code]
         super().__init__(self.sentence.format(**values))
-
-
-def next_try(tries: int, now: datetime) -> datetime:
-    """When to try again after `tries` tries (1 after the first one failed)."""
-    return now + WAITS[max(0, min(tries - 1, len(WAITS) - 1))]
-
-
-def expired(first: datetime, now: datetime, limit: timedelta = GIVE_UP) -> bool:
-    """Has a message that was first tried at `first` been waiting for too long?"""
-    return now - first >= limit
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -386,7 +367,7 @@ def due_after(due: datetime, now: datetime, by: timedelta) -> datetime:
     before = now - by
     if due <= before:
         return min(due, now)
-    return now + (due - before if due - before <= LONGEST_WAIT else WAITS[0])
+    return now + (due - before if due - before <= LONGEST_WAIT else RETRY_WAITS[0])
 
 
 def first_after(first: datetime, now: datetime, by: timedelta) -> datetime:

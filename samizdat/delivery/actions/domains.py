@@ -143,7 +143,7 @@ def add_key(
 
 def _new(algorithm: str) -> dkim.Private:
     if algorithm == "rsa":
-        return rsa.generate_private_key(65537, dkim.RSA_BITS)
+        return rsa.generate_private_key(65537, dkim.NEW_RSA_BITS)
     if algorithm == "ed25519":
         return ed25519.Ed25519PrivateKey.from_private_bytes(os.urandom(32))
     sentence = _("There is no key of the kind %(kind)s. Use one of: %(known)s.")

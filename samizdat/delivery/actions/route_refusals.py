@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.crypto import seal
-from samizdat.core.mail import rate, refusals
+from samizdat.core.mail import refusals, retry_schedule
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Deferred, Refused
 from samizdat.delivery.models import Chunk, HeldRefusals, ProviderRefusal, Retry, Worker
@@ -209,7 +209,7 @@ def anybody_else(edition: int, now: datetime) -> bool:
 def nobody_else(edition: int) -> bool:
     """Does only what was put off wait?"""
     at_work = Chunk.objects.filter(edition=edition, state__in=(Chunk.READY, Chunk.CLAIMED))
-    again = Retry.objects.filter(edition=edition).exclude(chunk=None, due=rate.LATER)
+    again = Retry.objects.filter(edition=edition).exclude(chunk=None, due=retry_schedule.LATER)
     return not at_work.exists() and not again.exists()
 
 
@@ -223,7 +223,7 @@ def let_go(editions: list[int], seen: SeenRefusals, now: datetime) -> None:
 
 def _release(edition: int, now: datetime) -> int:
     """Their four days begin anew: waiting for us is no try of theirs."""
-    held = Retry.objects.filter(edition=edition, chunk=None, due=rate.LATER)
+    held = Retry.objects.filter(edition=edition, chunk=None, due=retry_schedule.LATER)
     # Asked twice a second: an UPDATE that finds nothing would still take SQLite's one lock.
     return held.update(due=now, first=now) if held.exists() else 0
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.campaigns.models import Campaign
-from samizdat.core.mail import rate
+from samizdat.core.mail import rate, retry_schedule
 from samizdat.delivery.actions import ab_test, rate_budgets
 from samizdat.delivery.errors import WrongPace
 from samizdat.delivery.models import Chunk, Route
@@ -20,7 +20,7 @@ from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 
 # What follows a first wave may not be claimed before this: it is opened when the wave has passed.
-LATER = rate.LATER
+LATER = retry_schedule.LATER
 # Quiet hours begin so much earlier for senders: what is in flight then has its answer in time. They end on time.
 EARLY = timedelta(seconds=2)
 # A limit that is free again sooner than this is waited for without a word.

@@ -13,7 +13,7 @@ from samizdat.campaigns.models import Campaign, Edition, is_untouched
 from samizdat.campaigns.translations import frozen_in
 from samizdat.core import ab_test
 from samizdat.core.crypto import seal
-from samizdat.core.mail import outcome, rate
+from samizdat.core.mail import outcome, retry_schedule
 from samizdat.core.mail.ledger import STATES, IllegalMove, JournalNews, State, changes, step
 from samizdat.delivery import clock_jumps, sql
 from samizdat.delivery.models import Chunk, Retry, Worker
@@ -242,13 +242,13 @@ def _begin(account: _Account, result: SendResult, now: datetime, resend: bool) -
 
 def _next(result: SendResult, tries: int, now: datetime) -> datetime:
     if result.put_off:
-        return rate.LATER if result.wait == HELD else now + timedelta(seconds=result.wait)
+        return retry_schedule.LATER if result.wait == HELD else now + timedelta(seconds=result.wait)
     return due(tries, now, result.wait)
 
 
 def due(tries: int, now: datetime, wait: int) -> datetime:
     """When to try again: by our own table, or later where the server named a time."""
-    return max(rate.next_try(tries, now), now + timedelta(seconds=wait))
+    return max(retry_schedule.next_try(tries, now), now + timedelta(seconds=wait))
 
 
 def _move_known(edition: int, results: list[SendResult], account: _Account, now: datetime, resend: bool) -> None:
@@ -294,7 +294,7 @@ def _move_one(
     if result.news not in _FACTS and not here and not result.held:
         return None
     news, answer = result.news, result.answer
-    old_enough = tried and not result.put_off and rate.expired(tried["first"], now)
+    old_enough = tried and not result.put_off and retry_schedule.expired(tried["first"], now)
     if news == JournalNews.DEFERRED and old_enough and not clock_jumps.patient(now):
         news, answer = JournalNews.EXPIRED, _EXPIRED
     try:
