@@ -1,4 +1,4 @@
-"""Merge fields by hand: added, changed, removed. Imports make theirs in tagging.py."""
+"""Merge fields by hand: added, changed, removed. Imports make theirs by tags_and_fields.py."""
 
 import re
 import time

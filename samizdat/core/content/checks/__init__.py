@@ -1,6 +1,6 @@
 """Checks of a letter that need nothing but the letter: a module for each family, values in and flaws out.
 
-They look at the compiled letter (HTML, text, links), so they hold for every format; `Whereabouts` finds the line or
+They look at the compiled letter (HTML, text, links), so they hold for every format; `TextPositions` finds the line or
 block that a word came from. What needs the database or the network stands in campaigns/checks.
 """
 
