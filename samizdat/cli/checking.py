@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def looked(campaign: "Campaign", links: bool, accepted: tuple[str, ...]) -> "CheckedContent":
-    """delivery.campaign_checks.look. links: ask every link as well; accepted: keys of findings that may stay as they are."""
+    """delivery.campaign_checks.look. links: ask every link as well; accepted: keys of findings that may stay."""
     from samizdat.campaigns.checks import broken_links, missing_values, results, spelling
     from samizdat.campaigns.content import proof_of
     from samizdat.campaigns.errors import CampaignError

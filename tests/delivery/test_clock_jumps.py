@@ -20,6 +20,7 @@ from samizdat.delivery.actions import due, release, routes, wait_reasons
 from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.engine.sender import Sender
 from samizdat.delivery.models import Chunk, Clock, Delivery, ProviderPace, Retry, Route
+from samizdat.delivery.sending_row import FIELDS
 from samizdat.events.models import Event
 from samizdat.publicdb.models import Intake
 from samizdat.worker.inbox import preferences
@@ -222,7 +223,7 @@ def test_no_winner_of_a_version_test_is_chosen_in_the_hour_after_the_clock_was_s
     Chunk.objects.exclude(variant=REST).update(state=Chunk.DONE)
 
     def hold() -> wait_reasons.WaitReason | None:
-        row = Campaign.objects.values(*wait_reasons.FIELDS).get(pk=campaign.pk)
+        row = Campaign.objects.values(*FIELDS).get(pk=campaign.pk)
         return wait_reasons.hold_of(row, "", lambda: None, clocks.now)
 
     assert hold() == wait_reasons.WaitReason("test", at)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pyrage
 import pytest
 
 from samizdat.accounts.actions import add_person, give_role
@@ -53,7 +54,8 @@ def test_an_account_that_exported_or_fetched_a_file_has_everybody(
 
     people(lantern, letter, 2)
     asked = AffectedFilter("account", NOW, person=clara.pk)
-    another = exporting.ask(lantern, exporting.ExportRequest("csv"), reason="A copy.", now=NOW, by=None)
+    key = (str(pyrage.x25519.Identity.generate().to_public()),)  # Of a plain file nobody but who asked gets a copy.
+    another = exporting.ask(lantern, exporting.ExportRequest("csv", key), reason="A copy.", now=NOW, by=None)
     assert breach_register.affected(lantern, asked).readers == 0, "nobody's account asked for it"
     exporting.fetch(exporting.run(another.pk, now=lambda: NOW), now=lambda: NOW, by=clara)
     assert breach_register.affected(lantern, asked).readers == 3
