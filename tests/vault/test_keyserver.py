@@ -2,7 +2,9 @@
 
 import base64
 import contextlib
+import inspect
 import json
+import re
 import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +73,13 @@ def wrapped(label: str) -> str:
     ],
 )
 def test_a_process_gets_what_its_role_needs_and_no_more(
-    server: KeyServer, role: str, kinds: tuple[str, ...], purposes: tuple[str, ...], wraps: tuple[str, ...], links: bool
+    server: KeyServer,
+    role: str,
+    kinds: tuple[str, ...],
+    purposes: tuple[str, ...],
+    wraps: tuple[str, ...],
+    links: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened = [kind for kind in KINDS if "key" in ask(server, role, unwrap=wrapped(f"{kind}:1"), label=f"{kind}:1")]
     derived = [purpose for purpose in PURPOSES if "key" in ask(server, role, derive=purpose)]
@@ -80,6 +88,14 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
     told = "links" in ask(server, role, links=True)
     assert ("key" in ask(server, role, seal_to="00" * 16)) is told, "what is sealed to, as little as what is read with"
     assert (tuple(opened), tuple(derived), tuple(closed), told) == (kinds, purposes, wraps, links)
+    assert ("troubles" in ask(server, role, troubles=True)) is (role == "desk")
+    monkeypatch.setattr(server, "_hand_in", lambda _box: True)
+    assert ("in" in ask(server, role, box="", place="", kind="leave", mark=None)) is (role == "public")
+
+
+def test_the_key_server_is_asked_nothing_but_what_is_tried_above() -> None:
+    verbs = set(re.findall(r'(?:"(\w+)" in ask|ask\.get\("(\w+)"\))', inspect.getsource(KeyServer._answer)))
+    assert {one or other for one, other in verbs} == {"unwrap", "wrap", "derive", "links", "seal_to", "box", "troubles"}
 
 
 @pytest.mark.parametrize(("role", "opens"), [("sender", [SENDS]), ("worker", [SENDS, RESTS]), ("desk", [SENDS, RESTS])])
