@@ -153,8 +153,9 @@ def keep_settings(organization: Organization, written: Collection[str], *, trust
     kept = kept_settings(row) or {}
     ours = [name for name in GUARDED if name in written or (trusts_row and name not in kept)]
     values = kept | {name: getattr(row, name) for name in ours}
-    there = urlsplit(values.get("public_url", "")).hostname or ""
-    _seal_settings(organization, values | {"hosts": sorted({*kept.get("hosts", ()), there} - {""})})
+    # Before and now: settings that were sealed by an earlier version name no hosts.
+    there = {urlsplit(settings.get("public_url", "")).hostname or "" for settings in (kept, values)}
+    _seal_settings(organization, values | {"hosts": sorted({*kept.get("hosts", ()), *there} - {""})})
 
 
 def _seal_settings(organization: Organization, values: dict[str, Any]) -> None:
