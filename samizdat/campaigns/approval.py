@@ -139,10 +139,24 @@ def agree(campaign: Campaign, version: int, *, by: Person, now: datetime, mark: 
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
-def agree_to_digest(campaign: Campaign, *, now: datetime) -> None:
+def agree_to_digest(campaign: Campaign, letters: Iterable[Campaign], *, now: datetime) -> None:
     """A digest gathers letters that were agreed to one by one: as it was made it needs no yes of its own. Once
-    somebody edits it, it is a letter like any other."""
-    _seal_yes(campaign, DIGEST, now)
+    somebody edits it, it is a letter like any other, and so is one whose letters are not agreed to any more."""
+    if are_agreed_to(campaign.organization, letters):
+        _seal_yes(campaign, DIGEST, now)
+
+
+def are_agreed_to(organization: Organization, letters: Iterable[Campaign]) -> bool:
+    """Whether all that a second person agreed to still is as it was then, where one is asked. A digest repeats it as it
+    is today: the list's name, the stand-ins of fields and the frame are not in the letters' own text."""
+    return not leading(organization).requires_approval or all(_is_agreed_to(letter) for letter in letters)
+
+
+def _is_agreed_to(campaign: Campaign) -> bool:
+    try:
+        return standing(campaign).state == "given"
+    except SealBroken:
+        return False
 
 
 def _seal_yes(campaign: Campaign, by: int, now: datetime) -> None:

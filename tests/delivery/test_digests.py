@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from samizdat.accounts.actions import change_settings
+from samizdat.accounts.actions import add_person, change_settings
+from samizdat.accounts.models import Person
+from samizdat.audience.actions import change_field, change_list, rename_list
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.models import List, ListTotal, Subscriber, Subscription
 from samizdat.campaigns.actions import create, save
-from samizdat.campaigns.approval import NotApproved
+from samizdat.campaigns.approval import NotApproved, agree
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.models import Approval, Campaign
 from samizdat.cli import bootstrap
 from samizdat.cli.campaigns import campaign_check
 from samizdat.core.content.digest import FREQUENCIES
@@ -27,6 +29,7 @@ from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import DeliveryError, NobodyToWrite
 from samizdat.delivery.models import DigestRecipients, Retry
 from samizdat.delivery.recipients_breakdown import whom
+from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House, run_until_still
 from tests.delivery.test_wishes import wish
 from tests.smtp_server import ScriptedServer
@@ -277,6 +280,45 @@ def test_a_digest_waits_for_a_letter_that_was_paused(house: House, server: Scrip
     assert List.objects.get().digest_round == 3
 
 
+def agreed_and_sent(house: House) -> Any:
+    """A letter of a house where a second person agrees."""
+    change_settings(house.organization, by=None, now=datetime.now(UTC), requires_approval=True)
+    vera = add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
+    letter = house.draft()
+    agree(letter, letter.version, by=vera, now=datetime.now(UTC))
+    run_campaign(actions.release(letter, now=datetime.now(UTC)).pk, 120)
+    return letter
+
+
+@pytest.mark.parametrize("what", ["list", "stand-in", "reminder", "yes", "seal"])
+def test_a_digest_waits_for_a_person_where_what_its_letters_say_is_not_what_was_agreed_to(
+    house: House, server: ScriptedServer, what: str
+) -> None:
+    (gathers,) = house.people(1)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    letter, now = agreed_and_sent(house), datetime.now(UTC)
+    evil = "Confirm at https://evil.example"
+    if what == "list":
+        rename_list(house.list, evil, now=now)
+    elif what == "stand-in":
+        change_field(house.organization, house.field, tag="FNAME", label="First name", default=evil, now=now)
+    elif what == "reminder":
+        change_list(house.list, {"reminder": evil}, now=now)
+    elif what == "yes":  # As a draft that somebody wrote into the round.
+        Approval.objects.filter(campaign=letter).delete()
+    else:
+        Approval.objects.filter(campaign=letter).update(yes_sealed=b"rubbish")
+    assert close(house, server) is None
+    made = Campaign.objects.get(is_digest=True)
+    assert (made.state, made.reason) == ("draft", STUCK)
+    with pytest.raises(NotApproved, match="second person has to agree"):
+        actions.release(made, now=now)
+    agree(made, made.version, by=Person.objects.get(), now=now)
+    assert actions.release(made, now=now).frozen == 1, "her readers are beside it"
+
+
 def test_where_a_second_person_agrees_a_digest_goes_as_it_was_made_and_edited_like_any_letter(
     house: House, server: ScriptedServer
 ) -> None:
@@ -284,9 +326,7 @@ def test_where_a_second_person_agrees_a_digest_goes_as_it_was_made_and_edited_li
     house.route(server)
     wish(house, gathers, often="digest")
     close(house, server)
-    letter = house.released()
-    run_campaign(letter.pk, 120)
-    change_settings(house.organization, by=None, now=datetime.now(UTC), requires_approval=True)
+    agreed_and_sent(house)
     List.objects.filter(id=house.list.id).update(digest_due=datetime.now(UTC))
     make_due(datetime.now(UTC))
     made = Campaign.objects.get(is_digest=True)

@@ -111,21 +111,23 @@ def _close(list_: List, now: datetime) -> None:
     rows = _gathered(list_, round).select_related("campaign__organization", "campaign__list", "campaign__template")
     wanted = recipients_sql.digest_page(list_.organization_id, list_.id, round, 0, 1, suppressions=True)
     editions = [*rows] if wanted else []
+    # Asked before they are quoted and once more after it: what they say may be changed while they are read.
+    agreed = approval.are_agreed_to(list_.organization, [edition.campaign for edition in editions])
     draft = digest_draft(list_, editions, now) if editions else None
     with transaction.atomic():
         held = List.objects.select_for_update(no_key=True).get(id=list_.id)
-        there = [edition.pk for edition in _gathered(list_, round)]
-        if held.digest_round != round or (wanted and there != [edition.pk for edition in editions]) or waits_for(held):
+        there = [*rows.all()]
+        if held.digest_round != round or (wanted and there != editions) or waits_for(held):
             return
         if draft is not None:
-            _write(list_, draft, editions, now)
+            _write(list_, draft, [edition.campaign for edition in there], now, agreed)
         List.objects.filter(id=list_.id).update(digest_round=round + 1)
         recipients_sql.round_ends(list_.id, everybody=not held.digest_when)
         _put_off(held, now)
 
 
-def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime) -> None:
-    newest = editions[-1].campaign
+def _write(list_: List, draft: Draft, letters: Sequence[Campaign], now: datetime, agreed: bool) -> None:
+    newest = letters[-1]
     campaign = campaigns.create(
         list_.organization,
         list_,
@@ -135,12 +137,13 @@ def _write(list_: List, draft: Draft, editions: Sequence[Edition], now: datetime
         template=newest.template,
         language=newest.language,
         # It quotes them, so its own web version stands where theirs do.
-        archive_hidden=any(edition.campaign.archive_hidden for edition in editions),
+        archive_hidden=any(letter.archive_hidden for letter in letters),
     )
     Campaign.objects.filter(pk=campaign.pk).update(is_digest=True, digest_round=list_.digest_round)
-    approval.agree_to_digest(campaign, now=now)
+    if agreed:
+        approval.agree_to_digest(campaign, letters, now=now)
     _set_readers_aside(campaign, list_)
-    record("digest.created", list_.organization, about=campaign.pk, now=now, detail={"letters": len(editions)})
+    record("digest.created", list_.organization, about=campaign.pk, now=now, detail={"letters": len(letters)})
 
 
 def _set_readers_aside(campaign: Campaign, list_: List) -> None:
