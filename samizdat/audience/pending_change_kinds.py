@@ -65,22 +65,42 @@ def _say_erase(_row: PendingChange, details: dict[str, int]) -> str:
     return text % details
 
 
+def _say_remove(row: PendingChange, details: dict[str, int]) -> str:
+    text = ngettext(
+        "%(n)s subscriber is taken off “%(list)s”", "%(n)s subscribers are taken off “%(list)s”", details["n"]
+    )
+    return text % {"n": details["n"], "list": _list_name(row, details["list"])}
+
+
+def _say_move(row: PendingChange, details: dict[str, int]) -> str:
+    text = ngettext(
+        "%(n)s subscriber is moved from “%(list)s” to “%(to)s”",
+        "%(n)s subscribers are moved from “%(list)s” to “%(to)s”",
+        details["n"],
+    )
+    lists = {"list": _list_name(row, details["list"]), "to": _list_name(row, details["to"])}
+    return text % {"n": details["n"], **lists}
+
+
 def _work(row: PendingChange) -> BulkAction | None:
     rows = BulkAction.objects.select_related("organization", "by")
     return rows.filter(organization=row.organization, id=row.about or 0).first()
 
 
-def _do_erase(row: PendingChange, _details: object, now: datetime) -> None:
+def _do_work(row: PendingChange, _details: object, now: datetime) -> None:
     if work := _work(row):
         bulk.begin_approved(work, now)
 
 
-def _drop_erase(row: PendingChange, now: datetime) -> None:
+def _drop_work(row: PendingChange, now: datetime) -> None:
     if work := _work(row):
         bulk.stop(work, now=now, by=row.settled_by)
 
 
 KINDS = {
     leaving_alarms.CHANGE: ChangeKind(_say_undo, _do_undo),
-    bulk.CHANGE: ChangeKind(_say_erase, _do_erase, _drop_erase, askers=("admin", "editor")),
+}
+KINDS |= {
+    bulk.CHANGES[action]: ChangeKind(says, _do_work, _drop_work, askers=("admin", "editor"))
+    for action, says in ((bulk.ERASE, _say_erase), (bulk.REMOVE, _say_remove), (bulk.MOVE, _say_move))
 }

@@ -7,7 +7,7 @@ import pytest
 
 from samizdat.accounts import actions as accounts
 from samizdat.audience import actions as audience
-from samizdat.delivery.actions import outside_tests
+from samizdat.delivery.actions import outside_tests, testing
 from samizdat.delivery.actions.testing import send_test
 from samizdat.delivery.errors import TooManyTests, WantsNoMail
 from samizdat.events.models import Event
@@ -49,6 +49,24 @@ def test_a_stolen_session_sends_a_few_tests_a_day_to_strangers_and_admins_are_to
     assert Event.objects.filter(kind=outside_tests.ALARM).count() == 1
     assert [tried.ok for tried in send_test(campaign, [EDITOR], now=NOW, by=editor)] == [True]
     send_test(campaign, _strangers(1, 41), now=NOW + timedelta(hours=25), by=editor)
+
+
+def test_of_tests_that_are_sent_at_once_each_counts_those_before_it(
+    house: House, server: Any, editor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.route(server)
+    campaign, proof_of = house.draft(), testing.proof_of
+
+    def meanwhile(*args: Any, **more: Any) -> Any:
+        monkeypatch.setattr(testing, "proof_of", proof_of)
+        send_test(campaign, _strangers(40), now=NOW, by=editor)
+        return proof_of(*args, **more)
+
+    monkeypatch.setattr(testing, "proof_of", meanwhile)
+    with pytest.raises(TooManyTests):
+        send_test(campaign, _strangers(1, 40), now=NOW, by=editor)
+    assert len(server.messages) == 40
+    assert Event.objects.filter(kind=outside_tests.ALARM).count() == 1
 
 
 def test_no_test_goes_to_a_subscriber_who_left(house: House, server: Any, editor: Any) -> None:

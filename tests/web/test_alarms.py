@@ -12,7 +12,7 @@ from django.utils import timezone
 from samizdat.accounts import pending_changes
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.events.actions import record
+from samizdat.events.actions import digest, record
 from samizdat.events.models import Event
 from samizdat.worker.inbox import unsubscribes
 from tests.conftest import NOW
@@ -101,9 +101,26 @@ def test_who_says_that_it_was_they_stops_an_undoing_that_waits(here: House, desk
     assert [event.kind for event in _answers()] == ["subscribers.left_kept"]
 
 
+def test_an_old_alarm_is_undone_by_no_other_time(here: House, desk: Desk) -> None:
+    alarm, now = Event.objects.get(pk=_leave(here, ["olga"], told=1)), timezone.now()
+    alarm.at = now - timedelta(days=8)
+    Event.objects.filter(pk=alarm.pk).update(at=now, digest=digest(alarm))
+    assert desk("admin").post(_page(here, alarm.pk), {"how": "back"}).status_code == 404
+    assert not pending_changes.waiting(here.organization).exists() and not _answers().exists()
+
+
+def test_an_answer_that_nobody_gave_is_none(here: House, desk: Desk) -> None:
+    alarm = _leave(here, ["olga"], told=1)
+    Event.objects.create(
+        organization=here.organization, kind="subscribers.left_kept", about=alarm, at=timezone.now(), digest=bytes(32)
+    )
+    assert "bring 1 reader back" in desk("admin").get(_page(here, alarm)).content.decode()
+
+
 def test_after_a_week_nobody_is_brought_back_by_an_alarm(here: House, desk: Desk) -> None:
     old, now = Event.objects.get(pk=_leave(here, ["olga"], told=1)), timezone.now()
-    Event.objects.filter(pk=old.pk).update(at=now - timedelta(days=8))
+    old.at = now - timedelta(days=8)
+    Event.objects.filter(pk=old.pk).update(at=old.at, digest=digest(old))
     client = desk("admin")
     assert "bring 1 reader back" not in client.get(_page(here, old.pk)).content.decode()
     said = client.post(_page(here, old.pk), {"how": "back"}, follow=True).content.decode()

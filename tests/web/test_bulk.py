@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -11,7 +12,7 @@ from samizdat.accounts import pending_changes
 from samizdat.accounts.models import PendingChange
 from samizdat.audience import queries
 from samizdat.audience.actions import add_subscriber, bulk, new_list
-from samizdat.audience.models import BulkAction, Subscriber, SubscriberTag, Subscription
+from samizdat.audience.models import SUBSCRIBED, BulkAction, Subscriber, SubscriberTag, Subscription
 from samizdat.core.consent import STATUSES
 from tests.conftest import NOW
 from tests.web.conftest import House
@@ -87,7 +88,7 @@ def test_an_editor_alone_does_not_erase_the_list(here: House, desk: Desk) -> Non
     _many(here, 30)
     editor, admin = desk("editor"), desk("admin")
     asked = editor.post(_to(here, "bulk"), ALL | {"sure": ""}).content.decode()
-    assert "So many are erased once an admin has approved it" in asked
+    assert "So many are changed once an admin has approved it" in asked
     page = editor.post(_to(here, "bulk"), ALL, follow=True).content.decode()
     assert "Waits for another admin: 32 subscribers are erased for good" in page
     assert "Waits for approval" in page and Subscriber.objects.count() == 32
@@ -123,11 +124,40 @@ def test_nobody_erases_the_list_by_a_few_at_a_time(here: House, desk: Desk) -> N
     numbers = [str(row.number) for row in Subscriber.objects.all()]
     for at in range(0, 30, 10):
         editor.post(_to(here, "bulk"), ALL | {"whom": "ticked", "n": numbers[at : at + 10]})
-    assert Subscriber.objects.count() == 32 - bulk.ERASED_A_DAY
-    assert _waiting(here).kind == bulk.CHANGE
+    assert Subscriber.objects.count() == 32 - bulk.ALONE_A_DAY
+    assert _waiting(here).kind == bulk.CHANGES[bulk.ERASE]
     single = editor.post(_to(here, "erase", Subscriber.objects.latest("id").number), {"word": "erase"})
     assert single.status_code == 422 and "an admin has to approve it" in single.content.decode()
-    assert Subscriber.objects.count() == 32 - bulk.ERASED_A_DAY
+    assert Subscriber.objects.count() == 32 - bulk.ALONE_A_DAY
+
+
+@pytest.mark.parametrize("deed", ["remove", "move"])
+def test_an_editor_alone_empties_no_list(here: House, desk: Desk, deed: str) -> None:
+    _many(here, 30)
+    editor, admin = desk("editor"), desk("admin")
+    other = new_list(here.organization, "Nobody writes to it", now=NOW)
+    form = {"deed": deed, "do-list": str(here.list.id), "do-to": str(other.id), "do-words": "x", "counted": "99"}
+    assert "So many are changed once an admin has approved it" in editor.post(_to(here, "bulk"), form).content.decode()
+    page = editor.post(_to(here, "bulk"), form | {"sure": "1"}, follow=True).content.decode()
+    assert "Waits for another admin: 31 subscribers are" in page
+    bulk.run(BulkAction.objects.latest("id").pk, timezone.now)
+    assert queries.count(here.organization, here.list, "subscribed") == 31
+    add_subscriber(here.organization, "late@post.example", here.list, consent="yes", now=NOW)
+    admin.post(_to(here, "settle-change", _waiting(here).pk), {"answer": "approve"})
+    bulk.run(BulkAction.objects.latest("id").pk, timezone.now)
+    assert queries.count(here.organization, here.list, "subscribed") == 1
+
+
+def test_nobody_empties_a_list_by_a_few_at_a_time(here: House, desk: Desk) -> None:
+    _many(here, 30)
+    other = new_list(here.organization, "Nobody writes to it", now=NOW)
+    rows = Subscription.objects.filter(list=here.list, status=SUBSCRIBED).order_by("subscriber")
+    numbers = [str(row.subscriber.number) for row in rows]
+    form = {"whom": "ticked", "do-list": str(here.list.id), "do-to": str(other.id), "do-words": "x", "counted": "99"}
+    for at, deed in ((0, "remove"), (10, "move"), (20, "remove")):
+        desk("editor").post(_to(here, "bulk"), form | {"sure": "1", "deed": deed, "n": numbers[at : at + 10]})
+    assert queries.count(here.organization, here.list, "subscribed") == 31 - bulk.ALONE_A_DAY
+    assert _waiting(here).kind == bulk.CHANGES[bulk.REMOVE]
 
 
 def test_a_filter_that_means_nothing_any_more_is_not_everybody(here: House, desk: Desk) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from samizdat.accounts import pending_changes
+from samizdat.accounts.grants import keep_settings
 from samizdat.campaigns.archive.web_corrections import NoCorrection, correct, corrections, mended
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.delivery.actions import release
@@ -64,3 +66,23 @@ def test_what_cannot_be_mended_is_a_sentence(here: House, wrong: str, right: str
     assert refused.value.field == field
     with pytest.raises(NoCorrection):
         correct(here.campaign, "river", "x", by=None, now=NOW)
+
+
+def test_where_two_people_release_one_alone_rewrites_no_letter(here: House, desk: Desk) -> None:
+    Campaign.objects.filter(pk=here.sent.pk).update(state="finished", pending=0, accepted=1)
+    here.organization.requires_approval = True
+    here.organization.save(update_fields=["requires_approval"])
+    keep_settings(here.organization, ["requires_approval"])
+    page = _to(here, "correct-letter", here.sent.pk)
+    slip = {"wrong": "the water came", "right": "confirm at https://evil.example"}
+    shown = desk("editor").post(page, slip, follow=True).content.decode()
+    assert "Waits for another admin" in shown and "evil.example" in shown
+    assert not corrections(here.sent.edition)
+    row = pending_changes.waiting(here.organization).get()
+    desk("admin").post(_to(here, "settle-change", row.pk), {"answer": "stop"})
+    assert not corrections(here.sent.edition)
+    desk("editor").post(page, slip | {"right": "Good day"})
+    row = pending_changes.waiting(here.organization).get()
+    answer = desk("admin").post(_to(here, "settle-change", row.pk), {"answer": "approve"}, follow=True)
+    assert "Approved and done" in answer.content.decode()
+    assert [(one.text.right, one.by) for one in corrections(here.sent.edition)] == [("Good day", here.people["editor"])]

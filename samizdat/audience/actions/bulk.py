@@ -2,7 +2,8 @@
 
 It is counted before, done in slices that each commit their place, and goes on after a kill. For a day it can be undone:
 each slice keeps whom it changed, as numbers. An undo leaves alone whatever somebody did herself since. To erase cannot
-be undone: more than a few wait for an admin's approval, or for a day (accounts/pending_changes.py).
+be undone, and to take off a list only for a day: more than a few wait for an admin's approval, or for a day
+(accounts/pending_changes.py).
 """
 
 import logging
@@ -57,10 +58,11 @@ LOOKING = 1.0
 
 UNDO = timedelta(days=1)
 
-# So many are erased in a day without anybody's approval: what people ask for by mail or in person. Whoever stole a
-# session would erase the list otherwise, for good.
-ERASED_A_DAY = 20
-CHANGE = "bulk_erase"
+# So many are erased in a day without anybody's approval, and so many taken off a list: what people ask for by mail or
+# in person. Whoever stole a session would erase or empty the list otherwise. To move them to a list that nobody writes
+# to is no less.
+ALONE_A_DAY = 20
+CHANGES = {ERASE: "bulk_erase", REMOVE: "bulk_remove", MOVE: "bulk_move"}
 
 # What the log says of a work once it is in this state no more.
 _LATER: dict[str, tuple[EventKind, ...]] = {
@@ -126,7 +128,7 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
     with transaction.atomic():
         # Of several that are asked for at once each counts those before it.
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-        waits = plan.action == ERASE and needs_approval(organization, wanted, now=now, by=by)
+        waits = needs_approval(organization, wanted, now=now, by=by, action=plan.action)
         state = "waiting" if waits else "running"
         work = BulkAction(organization=organization, action=plan.action, state=state, expected=wanted, by=by, begun=now)
         work.plan_sealed = b""
@@ -134,7 +136,8 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
         work.plan_sealed = _sealed(work, plan)
         work.save(update_fields=["plan_sealed"])
         if waits:
-            pending_changes.ask(organization, CHANGE, {"n": wanted}, about=work.id, now=now, by=by)
+            details = {"n": wanted, "list": plan.list, "to": plan.to}
+            pending_changes.ask(organization, CHANGES[work.action], details, about=work.id, now=now, by=by)
         else:
             _say_started(work, now, by)
     return work
@@ -145,18 +148,28 @@ def _say_started(work: BulkAction, now: datetime, by: Person | None) -> None:
     record("bulk.started", work.organization, about=work.id, by=by, now=now, detail=detail)
 
 
-def needs_approval(organization: Organization, many: int, *, now: datetime, by: Person | None) -> bool:
-    """Whether this person may not erase so many more today."""
-    return pending_changes.held(organization, by) and erased_today(organization, now) + many > ERASED_A_DAY
+def needs_approval(
+    organization: Organization, many: int, *, now: datetime, by: Person | None, action: str = ERASE
+) -> bool:
+    """Whether this person may not erase, or take off lists, so many more today."""
+    if action not in CHANGES or not pending_changes.held(organization, by):
+        return False
+    done = erased_today(organization, now) if action == ERASE else _done_together(organization, (REMOVE, MOVE), now)
+    return done + many > ALONE_A_DAY
 
 
 def erased_today(organization: Organization, now: datetime) -> int:
     """How many the team erased in a day without an approval."""
     since = now - timedelta(days=1)
-    works = BulkAction.objects.filter(organization=organization, action=ERASE, by__isnull=False, begun__gt=since)
-    together = works.filter(expected__lte=ERASED_A_DAY).exclude(state="waiting")
     single = Event.objects.filter(organization=organization, kind="subscriber.erased", by__isnull=False, at__gt=since)
-    return single.count() + sum(together.values_list("expected", flat=True))
+    return single.count() + _done_together(organization, (ERASE,), now)
+
+
+def _done_together(organization: Organization, actions: Sequence[str], now: datetime) -> int:
+    since = now - timedelta(days=1)
+    works = BulkAction.objects.filter(organization=organization, action__in=actions, by__isnull=False, begun__gt=since)
+    alone = works.filter(expected__lte=ALONE_A_DAY).exclude(state="waiting")
+    return sum(alone.values_list("expected", flat=True))
 
 
 def begin_approved(work: BulkAction, now: datetime) -> None:
@@ -253,7 +266,8 @@ def stop(work: BulkAction, *, now: datetime, by: Person | None = None) -> bool:
         _turn(row, "stopped")
         row.finished = now
         row.save(update_fields=["state", "finished", "plan_sealed"])
-        pending_changes.stop_about(work.organization, CHANGE, work.id, now=now, by=by)
+        if change := CHANGES.get(row.action):
+            pending_changes.stop_about(work.organization, change, work.id, now=now, by=by)
         record("bulk.stopped", work.organization, about=work.id, by=by, now=now)
     return True
 
@@ -311,13 +325,13 @@ def _slice(work: BulkAction, now: datetime) -> None:
             return
         if page.ids:
             # Who comes to fit while it waits for an approval is not among those it was given for.
-            ids = page.ids[: row.expected - row.processed] if row.action == ERASE else page.ids
+            ids = page.ids[: row.expected - row.processed] if row.action in CHANGES else page.ids
             held = sql.hold_subscribers(work.organization_id, ids)
             changed, entered, fresh = _do(work.organization, plan, held, now)
             _keep(row, changed, entered, fresh)
             row.processed += len(page.ids)
             row.changed += len(changed)
-        row.cursor = None if row.action == ERASE and row.processed >= row.expected else page.below
+        row.cursor = None if row.action in CHANGES and row.processed >= row.expected else page.below
         if row.cursor is None:
             _turn(row, "finished")
             row.finished = now

@@ -16,7 +16,7 @@ from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.audience.consent_records import CROWDS, RETURNED, purpose_in, what_in
 from samizdat.audience.errors import AudienceError
-from samizdat.events.actions import detail_of, record, whole_day
+from samizdat.events.actions import detail_of, is_genuine, record, whole_day
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 
@@ -35,14 +35,16 @@ class TooLateToUndo(AudienceError):
 
 
 def alarm_numbered(organization: Organization, number: int) -> Event | None:
+    """None also for one that was altered: with another time it could be undone for ever."""
     rows = Event.objects.select_related("organization")
-    return rows.filter(id=number, organization=organization, kind=ALARM).first()
+    alarm = rows.filter(id=number, organization=organization, kind=ALARM).first()
+    return alarm if alarm is not None and is_genuine(alarm) else None
 
 
 def answer_of(alarm: Event) -> Event | None:
-    """The first one stands."""
+    """The first one stands, of those that we wrote."""
     rows = Event.objects.filter(organization=alarm.organization_id, kind__in=ANSWERS, about=alarm.id)
-    return rows.select_related("by").order_by("id").first()
+    return next(filter(is_genuine, rows.select_related("by").order_by("id")), None)
 
 
 def is_undoable(alarm: Event, now: datetime) -> bool:

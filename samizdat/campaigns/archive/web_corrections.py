@@ -3,6 +3,9 @@ compiled, and each correction is a row of its own, so the page can say when it w
 
 A correction is a piece of text, or the address of a link, as it stands on the page and as it should. It is looked for
 in the rendered page, so it works alike for Markdown, HTML and blocks; a piece that spans two styles is not found.
+
+Where no letter leaves without a second person, none is rewritten without one either: a correction waits for another
+admin, or for a day (accounts/pending_changes.py).
 """
 
 import html as escaping
@@ -17,6 +20,8 @@ from django.utils.translation import gettext as _
 from msgspec import Meta, Struct
 
 from samizdat import limited_process
+from samizdat.accounts import pending_changes
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
 from samizdat.campaigns import translations
 from samizdat.campaigns.content import content_of
@@ -32,6 +37,7 @@ from samizdat.vault.sealed_json import open_json, seal_json
 
 # Characters of a piece, and corrections of one letter: more is another letter.
 LONGEST, MOST = 2000, 50
+CHANGE = "correction"
 
 # What is not closed goes on to the end: no input makes a search go back and forth.
 _TAG = re.compile(
@@ -94,7 +100,7 @@ def web_copy(campaign: Campaign, edition: Edition, now: datetime, slug: str = ""
 
 
 def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, now: datetime) -> int:
-    """Mends it on the web copy; how many places. Errors: NoCorrection."""
+    """Mends it on the web copy, or asks for it where that needs an approval; how many places. Errors: NoCorrection."""
     if not is_public(campaign):
         raise NoCorrection(_("A letter has a web version once it is on its way. Until then, change the letter itself."))
     wrong, right = _SPACES.sub(" ", wrong).strip(), _SPACES.sub(" ", right).strip()
@@ -118,16 +124,36 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, no
             "“%(wrong)s” does not stand on the web version. Take a shorter piece, within one line and one style."
         )
         raise NoCorrection(sentence % {"wrong": wrong[:100]})
+    if needs_approval(campaign, by):
+        details = {"wrong": wrong, "right": right}
+        with transaction.atomic():
+            _insist_on_room(campaign)
+            pending_changes.ask(campaign.organization, CHANGE, details, about=campaign.pk, now=now, by=by)
+    else:
+        keep(campaign, CorrectedText(wrong, right), by=by, now=now)
+    return places
+
+
+def needs_approval(campaign: Campaign, by: Person | None) -> bool:
+    """Whether this person may not mend it alone."""
+    return by is not None and leading(campaign.organization).requires_approval
+
+
+def keep(campaign: Campaign, text: CorrectedText, *, by: Person | None, now: datetime) -> None:
+    """Writes a correction down that was looked at; from then on the web copy has it. Errors: NoCorrection."""
     with transaction.atomic():
-        Edition.objects.select_for_update().get(pk=edition.pk)
-        if Correction.objects.filter(edition=edition).count() >= MOST:
-            raise NoCorrection(_("This letter was corrected %(most)s times. Send a new one.") % {"most": MOST})
-        row = Correction.objects.create(edition=edition, at=now, by=by, sealed=b"")
-        text = CorrectedText(wrong, right)
+        _insist_on_room(campaign)
+        row = Correction.objects.create(edition=campaign.edition, at=now, by=by, sealed=b"")
         row.sealed = seal_json(keyring.keys(campaign.organization), text, "correction", "sealed", row.pk)
         row.save(update_fields=["sealed"])
         record("campaign.corrected", campaign.organization, now=now, by=by, about=campaign.pk)
-    return places
+
+
+def _insist_on_room(campaign: Campaign) -> None:
+    Edition.objects.select_for_update().get(pk=campaign.edition.pk)
+    waiting = pending_changes.waiting(campaign.organization).filter(kind=CHANGE, about=campaign.pk).count()
+    if max(waiting, Correction.objects.filter(edition=campaign.edition).count()) >= MOST:
+        raise NoCorrection(_("This letter was corrected %(most)s times. Send a new one.") % {"most": MOST})
 
 
 def is_bad_address(text: str) -> bool:

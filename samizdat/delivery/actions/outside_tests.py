@@ -7,6 +7,7 @@ would send what they like to whom they like. Those of the team's own addresses a
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import queries as accounts
@@ -43,15 +44,43 @@ def check(
 ) -> int:
     """How many of these are outside the team. Errors: TooManyTests, WantsNoMail."""
     outsiders = outside(organization, addresses)
-    if by is not None and outsiders and _used(organization, now) + len(outsiders) > OUTSIDE_A_DAY:
-        _tell(organization, now, by)
-        sentence = _("Your team may send %(n)s tests a day to other people’s addresses. Send this one to your team.")
-        raise TooManyTests(sentence % {"n": OUTSIDE_A_DAY})
+    if _are_too_many(organization, len(outsiders), now, by):
+        raise _too_many(organization, now, by)
     if refusal := _refusal(organization, addresses, outsiders):
         # It tells something about that address, so it is counted like a test.
-        record(REFUSED, organization, now=now, by=by, about=campaign, detail={"outside": len(outsiders)})
+        note(REFUSED, organization, campaign, {"outside": len(outsiders)}, now=now, by=by)
         raise WantsNoMail(refusal)
     return len(outsiders)
+
+
+def note(
+    kind: EventKind,
+    organization: Organization,
+    campaign: int,
+    detail: dict[str, int],
+    *,
+    now: datetime,
+    by: Person | None,
+) -> None:
+    """Counts it before anything leaves. Of several at once each counts those before it. Errors: TooManyTests."""
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        is_refused = _are_too_many(organization, detail["outside"], now, by)
+        if not is_refused:
+            record(kind, organization, now=now, by=by, about=campaign, detail=detail)
+    if is_refused:
+        raise _too_many(organization, now, by)
+
+
+def _are_too_many(organization: Organization, outsiders: int, now: datetime, by: Person | None) -> bool:
+    return by is not None and outsiders > 0 and _used(organization, now) + outsiders > OUTSIDE_A_DAY
+
+
+def _too_many(organization: Organization, now: datetime, by: Person | None) -> TooManyTests:
+    if by is not None:
+        _tell(organization, now, by)
+    sentence = _("Your team may send %(n)s tests a day to other people’s addresses. Send this one to your team.")
+    return TooManyTests(sentence % {"n": OUTSIDE_A_DAY})
 
 
 def _refusal(organization: Organization, addresses: Sequence[str], outsiders: Sequence[str]) -> str:

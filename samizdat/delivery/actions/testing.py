@@ -34,7 +34,6 @@ from samizdat.delivery.errors import NoRoute
 from samizdat.delivery.message_values import date_text
 from samizdat.delivery.models import Route
 from samizdat.delivery.queries import barred_at
-from samizdat.events.actions import record
 from samizdat.vault import keyring
 
 
@@ -111,7 +110,7 @@ def send_test(
     ]
     # Before the first of them leaves: they are counted, whatever becomes of them.
     detail = {"count": len(to), "outside": outside}
-    record(outside_tests.TESTED, campaign.organization, now=now, by=by, about=campaign.pk, detail=detail)
+    outside_tests.note(outside_tests.TESTED, campaign.organization, campaign.pk, detail, now=now, by=by)
     for _message in messages:
         send_first(route, now)
     tried, _verdict = asyncio.run(_carry(transport_for_test(route), messages))

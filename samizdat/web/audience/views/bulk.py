@@ -132,8 +132,9 @@ def _ask(request: DeskRequest, plan: bulk.BulkPlan, form: BulkActionForm, word: 
         "numbers": numbers,
         "ticked": request.POST.get("whom") == "ticked",
         "undoable": plan.action != bulk.ERASE,
-        "waits": plan.action == bulk.ERASE
-        and bulk.needs_approval(request.organization, changed, now=dbclock.asked(), by=request.person),
+        "waits": bulk.needs_approval(
+            request.organization, changed, now=dbclock.asked(), by=request.person, action=plan.action
+        ),
     }
     return render(request, "web/audience/bulk_sure.html", facts, status=422 if word.errors else 200)
 
@@ -171,7 +172,8 @@ def _begin(request: DeskRequest, plan: bulk.BulkPlan) -> HttpResponse:
         messages.error(request, str(refused))
         return go(request, "subscribers")
     bulk.run(work.id, timezone.now, seconds=AT_ONCE)
-    tell_waiting(request, bulk.CHANGE, work.id)
+    if change := bulk.CHANGES.get(work.action):
+        tell_waiting(request, change, work.id)
     return go(request, "one-bulk-work", work.id)
 
 

@@ -263,7 +263,7 @@ def erase(request: DeskRequest, number: int) -> HttpResponse:
     form = EraseForm(request.POST or None)
     if form.is_valid() and bulk.needs_approval(request.organization, 1, now=dbclock.asked(), by=request.person):
         text = _("Your team erased %(n)s people today. Erase this one under Many at once: an admin has to approve it.")
-        form.add_error(None, text % {"n": bulk.ERASED_A_DAY})
+        form.add_error(None, text % {"n": bulk.ALONE_A_DAY})
     elif form.is_valid():
         actions.erase(request.organization, subscriber=subscriber, now=timezone.now(), by=request.person)
         until = day(gone_from_backups(timezone.localdate()))

@@ -40,6 +40,7 @@ from samizdat.web.campaigns.views.campaigns import letter_at
 from samizdat.web.delivery import click_stats, stats
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings.views.pending_changes import tell_waiting
 from samizdat.web.templatetags.desk import count
 
 LIVE = ("scheduled", "held", "sending", "paused", "waiting")
@@ -101,11 +102,15 @@ def correct(request: DeskRequest, campaign_id: int) -> HttpResponse:
         except web_corrections.NoCorrection as bad:
             refuse(form, bad.field, bad)
         else:
+            if web_corrections.needs_approval(campaign, request.person):
+                tell_waiting(request, web_corrections.CHANGE, campaign.pk)
+                return go(request, "correct-letter", campaign_id)
             done = ngettext("Mended in %(n)s place.", "Mended in %(n)s places.", places) % {"n": count(places)}
             messages.success(request, done + " " + _("The web version has it within a few minutes."))
             return go(request, "correct-letter", campaign_id)
     slips = [(slip, name_in(campaign.organization, slip.by)) for slip in web_corrections.corrections(campaign.edition)]
     facts = {"campaign": campaign, "subject": draft_of(campaign).subject, "form": form, "slips": slips}
+    facts["waits"] = web_corrections.needs_approval(campaign, request.person)
     return render(request, "web/campaigns/correct.html", facts, status=422 if form.errors else 200)
 
 
