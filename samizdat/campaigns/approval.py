@@ -122,16 +122,14 @@ def ask(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
         record("campaign.approval_asked", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
-def agree(campaign: Campaign, version: int, *, by: Person, now: datetime, mark: str = "") -> None:
-    """Yes to the version that she has looked at; mark: of its other languages (languages.mark). Errors: NotADraft,
-    Overtaken.
-    """
+def agree(campaign: Campaign, seen: str, *, by: Person, now: datetime) -> None:
+    """Yes to what they have looked at; seen: bond_of, when it was shown. Errors: NotADraft, DraftChangedMeanwhile."""
     with transaction.atomic():
         # The row is held, so that nobody saves between the look and the yes.
         held = Campaign.objects.select_for_update(of=("self",)).select_related("organization", "segment", "template")
         campaign = held.get(pk=campaign.pk)
         _is_draft(campaign)
-        if campaign.version != version or translations.mark(campaign) != mark:
+        if bond_of(campaign) != seen:
             raise DraftChangedMeanwhile(
                 _("The letter was changed since you opened this page. Read it again, then agree.")
             )

@@ -250,11 +250,11 @@ def test_what_stands_in_the_places_of_a_template_is_in_the_history_and_comes_bac
 
 @pytest.mark.django_db
 def test_a_yes_to_a_letter_whose_places_were_changed_meanwhile_is_refused(framed: Any, clara: Any) -> None:
-    seen = framed.version
+    seen = approval.bond_of(framed)
     layout.write(framed, "latest", WrittenRegion("Other news"), by=None, now=NOW)
     with pytest.raises(DraftChangedMeanwhile):
         approval.agree(framed, seen, by=clara, now=NOW)
-    approval.agree(framed, framed.version, by=clara, now=NOW)
+    approval.agree(framed, approval.bond_of(framed), by=clara, now=NOW)
     layout.hide(framed, "foot", True, now=NOW)
     assert approval.standing(framed).state == "changed"
 

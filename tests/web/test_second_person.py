@@ -1,5 +1,6 @@
 """A second person's yes: asked for, given to what was seen, asked again after a change, looked at by the release."""
 
+import re
 from dataclasses import fields, replace
 from typing import Any
 
@@ -40,7 +41,7 @@ def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> N
     waits = "“What the river took” waits for a second person"
     assert waits in vera.get(_to(here, "home")).content.decode()
     assert waits not in clara.get(_to(here, "home")).content.decode()
-    vera.post(_to(here, "agree", here.campaign.pk), {"version": here.campaign.version})
+    vera.post(_to(here, "agree", here.campaign.pk), {"seen": approval.bond_of(here.campaign)})
     assert waits not in vera.get(_to(here, "home")).content.decode()
     assert "Somebody else has to release it" in vera.get(address).content.decode()
     assert vera.post(address, {"when": "now"}).status_code == 422
@@ -55,7 +56,7 @@ def test_nobody_releases_what_they_agreed_to_by_writing_into_the_database_that_s
     strict: House, who: str
 ) -> None:
     letter, clara = strict.campaign, strict.people["editor"]
-    agree(letter, letter.version, by=clara, now=NOW)
+    agree(letter, approval.bond_of(letter), by=clara, now=NOW)
     people = [field.name for field in Approval._meta.fields if field.related_model is Person]
     Approval.objects.update(**dict.fromkeys(people, strict.people.get(who)))
     with pytest.raises(NotApproved, match="somebody else has to release"):
@@ -64,7 +65,7 @@ def test_nobody_releases_what_they_agreed_to_by_writing_into_the_database_that_s
 
 def test_a_yes_of_somebody_whose_account_is_gone_is_nobodys(strict: House) -> None:
     letter, gone = strict.campaign, add_person("gone@lantern.example", password=PASSWORD, today=TODAY)
-    agree(letter, letter.version, by=gone, now=NOW)
+    agree(letter, approval.bond_of(letter), by=gone, now=NOW)
     gone.delete()
     for by in (strict.people["editor"], None):
         with pytest.raises(NotApproved, match="has to agree"):
@@ -76,7 +77,7 @@ def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what:
     letter, vera, clara = strict.campaign, strict.people["admin"], strict.people["editor"]
     part = audience.add_segment(strict.organization, "Some", ListCondition(strict.list.pk), now=NOW)
     campaigns.save(letter, draft_of(letter), version=letter.version, by=clara, now=NOW, segment=part)
-    agree(letter, letter.version, by=vera, now=NOW)
+    agree(letter, approval.bond_of(letter), by=vera, now=NOW)
     with pytest.raises(NotApproved, match="somebody else has to release"):
         release(letter, now=NOW, by=vera)
     if what == "segment":
@@ -97,7 +98,7 @@ def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what:
 @pytest.mark.parametrize("what", ["stand-in", "postal address", "name", "list", "reminder"])
 def test_whatever_else_the_letter_says_is_agreed_to_as_well(strict: House, what: str) -> None:
     letter, home, clara = strict.campaign, strict.organization, strict.people["editor"]
-    agree(letter, letter.version, by=strict.people["admin"], now=NOW)
+    agree(letter, approval.bond_of(letter), by=strict.people["admin"], now=NOW)
     evil = "Confirm at https://evil.example"
     if what == "stand-in":
         first = next(view for view in queries.fields(home) if view.tag == "FNAME")
@@ -112,11 +113,20 @@ def test_whatever_else_the_letter_says_is_agreed_to_as_well(strict: House, what:
         release(Campaign.objects.get(pk=letter.pk), now=NOW, by=clara)
 
 
+def test_a_yes_is_to_what_the_page_showed_and_not_to_what_stands_when_it_is_pressed(strict: House, desk: Desk) -> None:
+    page = desk("admin").get(_to(strict, "send", strict.campaign.pk)).content.decode()
+    seen = re.search(r'name="seen" value="([0-9a-f]+)"', page)
+    assert seen is not None
+    audience.rename_list(strict.campaign.list, "Confirm at https://evil.example", now=NOW, by=strict.people["editor"])
+    desk("admin").post(_to(strict, "agree", strict.campaign.pk), {"seen": seen[1]})
+    assert standing(strict.campaign).state == "none"
+
+
 @pytest.mark.parametrize("member", [field.name for field in fields(Content)])
 def test_a_yes_holds_for_every_member_of_what_a_letter_is_made_from(
     strict: House, member: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agree(strict.campaign, strict.campaign.version, by=strict.people["admin"], now=NOW)
+    agree(strict.campaign, approval.bond_of(strict.campaign), by=strict.people["admin"], now=NOW)
     genuine = approval.content_of
     other = {"fields": {"FNAME": "you"}}.get(member, "other")
     monkeypatch.setattr(approval, "content_of", lambda *given: replace(genuine(*given), **{member: other}))
@@ -124,14 +134,14 @@ def test_a_yes_holds_for_every_member_of_what_a_letter_is_made_from(
 
 
 def test_a_new_field_asks_nobody_again(strict: House) -> None:
-    agree(strict.campaign, strict.campaign.version, by=strict.people["admin"], now=NOW)
+    agree(strict.campaign, approval.bond_of(strict.campaign), by=strict.people["admin"], now=NOW)
     audience.add_field(strict.organization, tag="STREET", label="Street", now=NOW)
     assert standing(strict.campaign).state == "given"
 
 
 def test_what_is_saved_while_it_is_released_stops_it(strict: House, monkeypatch: pytest.MonkeyPatch) -> None:
     letter, clara = strict.campaign, strict.people["editor"]
-    agree(letter, letter.version, by=strict.people["admin"], now=NOW)
+    agree(letter, approval.bond_of(letter), by=strict.people["admin"], now=NOW)
     genuine = campaigns.freeze
 
     def slow(campaign: Campaign, now: Any) -> Any:
@@ -146,10 +156,10 @@ def test_what_is_saved_while_it_is_released_stops_it(strict: House, monkeypatch:
 
 def test_a_yes_to_what_somebody_changed_meanwhile_is_none(strict: House, desk: Desk) -> None:
     letter, clara = strict.campaign, strict.people["editor"]
-    seen = letter.version
-    campaigns.save(letter, draft_of(letter).with_(subject="Other"), version=seen, by=clara, now=NOW)
+    seen = approval.bond_of(letter)
+    campaigns.save(letter, draft_of(letter).with_(subject="Other"), version=letter.version, by=clara, now=NOW)
     with pytest.raises(DraftChangedMeanwhile):
         agree(letter, seen, by=strict.people["admin"], now=NOW)
-    page = desk("admin").post(_to(strict, "agree", letter.pk), {"version": "x"}, follow=True).content.decode()
+    page = desk("admin").post(_to(strict, "agree", letter.pk), {"seen": "x"}, follow=True).content.decode()
     assert "Read it again, then agree." in page
     assert approval.standing(letter).state == "none"

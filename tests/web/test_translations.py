@@ -10,7 +10,7 @@ from samizdat import dbclock, formatting
 from samizdat.audience import actions as audience
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import translations
-from samizdat.campaigns.approval import agree, standing
+from samizdat.campaigns.approval import agree, bond_of, standing
 from samizdat.campaigns.archive.web_corrections import correct
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import DraftChangedMeanwhile
@@ -99,11 +99,11 @@ def test_the_send_page_counts_who_gets_which_and_checks_each(here: House, desk: 
 def test_a_second_persons_yes_is_to_every_language(here: House, russian: Campaign) -> None:
     letter, vera = here.campaign, here.people["admin"]
     letter.refresh_from_db()
-    seen = translations.mark(letter)
+    seen = bond_of(letter)
     campaigns.save(russian, draft_of(russian).with_(subject="Река"), version=1, by=None, now=NOW)
     with pytest.raises(DraftChangedMeanwhile):
-        agree(letter, letter.version, by=vera, now=NOW, mark=seen)
-    agree(letter, letter.version, by=vera, now=NOW, mark=translations.mark(letter))
+        agree(letter, seen, by=vera, now=NOW)
+    agree(letter, bond_of(letter), by=vera, now=NOW)
     assert standing(letter).state == "given"
     campaigns.save(russian, draft_of(russian).with_(subject="Реки"), version=2, by=None, now=NOW)
     assert standing(letter).state == "changed"

@@ -132,7 +132,7 @@ def _send_facts(
         "approval": (standing := approval.standing(campaign)),
         "agreed_by_her": standing.by == request.person,
         "contest_planned": ab_tests.planned(campaign),
-        "mark": translations.mark(campaign),
+        "seen": approval.bond_of(campaign),
         "languages": spoken.who_gets_which(campaign, now),
         "rows": saying.rows(reach),
         "list_name": audience.name_of(campaign.list),
@@ -189,10 +189,9 @@ def ask(request: DeskRequest, campaign_id: int) -> HttpResponse:
 @deed(WRITERS)
 def agree(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """The second person's yes, to the version that her page showed."""
-    campaign, version = letter_at(request, campaign_id), request.POST.get("version", "")
     try:
-        number, mark = int(version) if version.isdecimal() else 0, request.POST.get("mark", "")
-        approval.agree(campaign, number, by=request.person, now=dbclock.asked(), mark=mark)
+        seen = request.POST.get("seen", "")
+        approval.agree(letter_at(request, campaign_id), seen, by=request.person, now=dbclock.asked())
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
