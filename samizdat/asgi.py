@@ -175,35 +175,59 @@ class HttpResponse:
             close()
 
 
+class ThreadRoom:
+    """How many threads all shares together have, before each has its first: what is over stays for those of whom
+    nobody is at work, however many shares somebody has people in."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.at_work = 0
+        self.shares: list[Share] = []
+
+    def pass_on(self) -> None:
+        """Turns for those who wait, first of all where the last one was longest ago."""
+        for share in sorted((share for share in self.shares if share.is_waited_for), key=lambda share: share.given):
+            share.pass_on()
+
+
 class Share:
-    """So many threads that some may have at once, and the line in which the others of them wait.
+    """So many threads that some may have at once, and the line in which the others of them wait. `room`: what it is a
+    share of.
 
     When the line is full, somebody who waits in it gives way, by lot: who asks all the time would otherwise hold it
     against everybody who comes once.
     """
 
-    def __init__(self, most: int) -> None:
-        self._free = most
+    def __init__(self, most: int, room: ThreadRoom | None = None) -> None:
+        self._most, self._at_work = most, 0
         self._waiting: dict[asyncio.Future[None], bool] = {}  # In their order, and whether each may have to give way.
-        self._given = 0.0  # When the last turn was.
+        self.given = 0.0  # When the last turn was.
+        self._room = room or ThreadRoom(most)
+        self._room.shares.append(self)
 
     @property
     def moves(self) -> bool:
-        return self._free > 0 or time.monotonic() - self._given < HUNG
+        return self._may_begin() or time.monotonic() - self.given < HUNG
+
+    @property
+    def is_waited_for(self) -> bool:
+        return bool(self._waiting)
+
+    def _may_begin(self) -> bool:
+        return not self._at_work or (self._at_work < self._most and self._room.at_work < self._room.most)
 
     @contextlib.asynccontextmanager
     async def turn(self, *, begun: bool = False) -> AsyncIterator[None]:
         """begun: a part of the answer has left already, so it gives way to nobody. Errors: AllThreadsBusy."""
         await self._wait(begun)
-        self._given = time.monotonic()
         try:
             yield
         finally:
-            self._pass_on()
+            self._end()
 
     async def _wait(self, begun: bool) -> None:
-        if self._free:
-            self._free -= 1
+        if self._may_begin():
+            self._begin()
             return
         if len(self._waiting) >= MOST_WAITING and not begun:
             self._make_room()
@@ -213,7 +237,7 @@ class Share:
             await mine
         except asyncio.CancelledError:
             if self._waiting.pop(mine, None) is None and not mine.cancelled() and mine.exception() is None:
-                self._pass_on()  # The turn had come at the same moment.
+                self._end()  # The turn had come at the same moment.
             raise
 
     def _make_room(self) -> None:
@@ -225,14 +249,23 @@ class Share:
         if not chosen.done():
             chosen.set_exception(AllThreadsBusy())
 
-    def _pass_on(self) -> None:
-        while self._waiting:
+    def pass_on(self) -> None:
+        while self._waiting and self._may_begin():
             first = next(iter(self._waiting))
             del self._waiting[first]
             if not first.done():
+                self._begin()
                 first.set_result(None)
-                return
-        self._free += 1
+
+    def _begin(self) -> None:
+        self.given = time.monotonic()
+        self._at_work += 1
+        self._room.at_work += 1
+
+    def _end(self) -> None:
+        self._at_work -= 1
+        self._room.at_work -= 1
+        self._room.pass_on()
 
 
 class Threads:
@@ -242,8 +275,9 @@ class Threads:
         self._count = count
         self._begun: dict[int, float] = {}  # When each thread that works began what it does.
         self._everybody = Share(count)
-        self._strangers = Share(max(1, count // 2))
-        self._known = Share(max(1, count // 2))
+        self._room = ThreadRoom(count - count // 4)  # A quarter stays for others' first ones.
+        self._strangers = Share(max(1, count // 2), self._room)
+        self._known = Share(max(1, count // 2), self._room)
         self._organizations: dict[int, Share] = {}
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
@@ -272,9 +306,11 @@ class Threads:
         return self._known
 
     def share(self, organization: int) -> Share:
-        """Of the people of an organization: three quarters of the threads, so that others wait for a few of its
-        requests at most, not for all."""
-        return self._organizations.setdefault(organization, Share(self._count - self._count // 4))
+        """Of the people of an organization: all that the room has, so that others wait for a few of its requests at
+        most, not for all. One thread for those who work for none (0): they have a profile and no more."""
+        if organization not in self._organizations:
+            self._organizations[organization] = Share(self._count if organization else 1, self._room)
+        return self._organizations[organization]
 
     async def _rest(
         self, context: contextvars.Context, answer: HttpResponse, send: Send, receive: Receive, share: Share

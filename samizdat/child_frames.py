@@ -5,6 +5,7 @@ beside it: nothing that makes an object of a class or could run anything. How lo
 believed up to a limit.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -43,6 +44,23 @@ def send(stream: IO[bytes] | None, kind: bytes, value: object = None, data: byte
     assert stream is not None
     stream.write(framed(kind, value, data))
     stream.flush()
+
+
+def send_until(stream: IO[bytes] | None, until: float, kind: bytes, value: object = None, data: bytes = b"") -> None:
+    """The same to a process that may have been taken over: it would read nothing and hold whoever writes. Nothing else
+    is written into this pipe. Errors: TimeoutError where it is too late by the monotonic clock, BrokenPipeError."""
+    assert stream is not None
+    descriptor = stream.fileno()
+    os.set_blocking(descriptor, False)
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    left = memoryview(framed(kind, value, data))
+    while left:
+        seconds = until - time.monotonic()
+        if seconds < 0 or not poll.poll(seconds * 1000):
+            raise TimeoutError
+        with contextlib.suppress(BlockingIOError):
+            left = left[os.write(descriptor, left) :]
 
 
 def send_parts(stream: IO[bytes], kind: bytes, value: object, parts: Sequence[bytes]) -> None:

@@ -126,7 +126,7 @@ class _Helper:
             self._decoded = whose
         try:
             asked = pickle.dumps((until - time.monotonic(), _name(function), args, more))
-            child_frames.send(self._process.stdin, b"W", None, asked)
+            child_frames.send_until(self._process.stdin, until, b"W", None, asked)
             answer = self._answer(until)
         except OSError:
             answer = None

@@ -96,7 +96,7 @@ def test_no_more_are_closed_than_make_room(made: Made, monkeypatch: pytest.Monke
 
 
 # Who of the cast works where, by what their browsers send.
-WORK_FOR = {"desk=ada": 1, "desk=boris": 1, "desk=clara": 2}
+WORK_FOR = {"desk=ada": 1, "desk=boris": 1, "desk=clara": 2, "desk=dora": 3, "desk=emil": 0}
 
 
 def _number(asked: dict[str, Any]) -> int | None:
@@ -255,19 +255,65 @@ def test_one_organization_keeps_no_other_from_the_desk_however_much_it_asks(
             return Streamed(held_up())
         return list(held_up())
 
-    def asking(who: str) -> bytes:
-        return asked_for(HERE, "/long-work").replace(b"\r\n\r\n", f"\r\nCookie: {who}\r\n\r\n".encode())
-
     with (
         listening(DeskApplication(answered, threads=4, knows=_number)) as port,
         contextlib.ExitStack() as stack,
     ):
         stack.callback(going_on.set)
         for who in ("desk=ada", "desk=boris"):
-            stack.enter_context(holding(port, 30, asking(who)))
+            stack.enter_context(holding(port, 30, asking(who, "/long-work")))
         assert working.wait(60)
         for _ in range(3):
             assert page(port, "/", cookie="desk=clara") == 200
+
+
+def asking(who: str, path: str = "/slow") -> bytes:
+    return asked_for(HERE, path).replace(b"\r\n\r\n", f"\r\nCookie: {who}\r\n\r\n".encode())
+
+
+@contextlib.contextmanager
+def beset_by(*people: str) -> Iterator[int]:
+    """A desk that so many of its people ask for long work, with all the threads that they get; its port."""
+    going_on = threading.Event()
+
+    def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        asked[PERSON] = True
+        if asked["PATH_INFO"] == "/slow":
+            going_on.wait(60)
+        return wsgi(asked, start)
+
+    application = DeskApplication(answered, threads=8, knows=_number)
+    with listening(application) as port, contextlib.ExitStack() as stack:
+        stack.callback(going_on.set)
+        for who in people:
+            assert page(port, "/", cookie=who) == 200, "known from now on"
+        for who in people:
+            stack.enter_context(holding(port, 10, asking(who)))
+        until(lambda: len(application._threads._begun) >= 7)
+        yield port
+
+
+@pytest.mark.parametrize("others", [("desk=ada", "desk=clara"), ("desk=ada", "desk=emil")], ids=", ".join)
+def test_two_who_ask_for_all_threads_leave_one_for_whoever_has_none(others: tuple[str, ...]) -> None:
+    with beset_by(*others) as port:
+        for _ in range(3):
+            assert page(port, "/", cookie="desk=dora") == 200
+
+
+def test_a_session_that_works_for_an_organization_by_now_takes_of_its_share() -> None:
+    works_for = {"desk=emil": 0}
+
+    def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        asked[PERSON] = True
+        return wsgi(asked, start)
+
+    application = DeskApplication(answered, threads=1, knows=lambda asked: works_for[asked["HTTP_COOKIE"]])
+    with listening(application) as port:
+        assert page(port, "/", cookie="desk=emil") == 200
+        works_for["desk=emil"] = 1
+        application._seen.change_roles()
+        assert page(port, "/", cookie="desk=emil") == 200
+    assert application._seen.whose({"HTTP_COOKIE": "desk=emil"}) == 1
 
 
 def test_a_burst_of_connections_waits_while_the_desk_is_busy() -> None:

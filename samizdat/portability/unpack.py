@@ -69,8 +69,7 @@ class _UnpackProcess:
         self.tell(kind, [self.size, _seconds(self.size), secret])
 
     def tell(self, kind: bytes, value: object = None) -> None:
-        with contextlib.suppress(BrokenPipeError):  # It is gone, which is said where its answer is missing.
-            child_frames.send(self._process.stdin, kind, value)
+        self._send(time.monotonic() + ANSWER, kind, value)
 
     def answer(self) -> child_frames.Frame:
         """The next one that is no request for a piece. Errors: UnpackFailed."""
@@ -84,16 +83,20 @@ class _UnpackProcess:
                 raise UnpackFailed("costs_too_much")
             if frame.kind != b"P":
                 break
-            self._give(frame)
+            self._give(frame, until)
         if frame.kind == b"F":
             raise UnpackFailed(_code(frame))
         return frame
 
-    def _give(self, frame: child_frames.Frame) -> None:
+    def _give(self, frame: child_frames.Frame, until: float) -> None:
         number = _number(frame)
         self._source.seek(number * PIECE)
-        with contextlib.suppress(BrokenPipeError):
-            child_frames.send(self._process.stdin, b"P", None, self._source.read(PIECE))
+        self._send(until, b"P", None, self._source.read(PIECE))
+
+    def _send(self, until: float, kind: bytes, value: object = None, data: bytes = b"") -> None:
+        # It is gone or reads nothing, which is said where its answer is missing.
+        with contextlib.suppress(BrokenPipeError, TimeoutError):
+            child_frames.send_until(self._process.stdin, until, kind, value, data)
 
     def end(self) -> None:
         self._process.kill()

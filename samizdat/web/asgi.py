@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import io
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
@@ -131,20 +132,36 @@ PERSON = "samizdat.person"
 class SignedInSessions:
     """Sessions of people who were signed in when they last asked, and the organization that they work for. In memory
     alone, by a hash whose key dies with the process: to look a session up takes a thread, which is what strangers may
-    be holding."""
+    be holding. What was looked up counts for a minute, and until somebody gets or loses a role: else who joins later
+    counts for no organization as long as their session lives, and is its second share."""
 
-    MOST = 5_000
+    MOST, SECONDS = 5_000, 60.0
 
     def __init__(self) -> None:
         self._key = os.urandom(16)
-        self._marks: dict[bytes, int] = {}
+        self._marks: dict[bytes, tuple[int, float]] = {}  # The organization, and when that was looked up.
+        self._roles_changed = 0.0
 
     def whose(self, asked: WSGIEnvironment) -> int | None:
-        """As works_for; None also for whoever was not looked up yet."""
-        return self._marks.get(self._mark(asked))
+        """As works_for when it was last looked up; None also for whoever was not yet."""
+        kept = self._marks.get(self._mark(asked))
+        return None if kept is None else kept[0]
 
-    def keep(self, asked: WSGIEnvironment, organization: int) -> None:
-        self._marks[self._mark(asked)] = organization
+    def is_new(self, asked: WSGIEnvironment) -> bool:
+        """Whether that still counts."""
+        _organization, at = self._marks.get(self._mark(asked), (0, 0.0))
+        return at > max(time.monotonic() - self.SECONDS, self._roles_changed)
+
+    def change_roles(self) -> None:
+        """Called by any thread."""
+        self._roles_changed = time.monotonic()
+
+    def keep(self, asked: WSGIEnvironment, organization: int | None, at: float) -> None:
+        """`at`: when the look-up began."""
+        mark = self._mark(asked)
+        self._marks.pop(mark, None)
+        if organization is not None:
+            self._marks[mark] = organization, at
         if len(self._marks) > self.MOST:
             del self._marks[next(iter(self._marks))]
 
@@ -214,6 +231,20 @@ class DeskApplication:
             except (asgi.AllThreadsBusy, SpoolFull):
                 await asgi.say(send, 503, asgi.BUSY)
 
+    def heed_roles(self) -> None:
+        """From now on roles that are given or taken in this process count at once."""
+        from django.db.models.signals import post_delete, post_save
+
+        from samizdat.accounts.models import Membership
+
+        for signal in (post_save, post_delete):
+            signal.connect(self._change_roles, sender=Membership)
+
+    def _change_roles(self, **_: object) -> None:
+        from django.db import transaction
+
+        transaction.on_commit(self._seen.change_roles)
+
     async def _share(self, asked: WSGIEnvironment) -> asgi.Share:
         """Looking a session up is all that the line of browsers that are not known yet is held for. Errors:
         AllThreadsBusy."""
@@ -222,11 +253,14 @@ class DeskApplication:
 
     async def _whose(self, asked: WSGIEnvironment) -> int | None:
         organization = self._seen.whose(asked)
-        if organization is None and has_session(asked):
-            async with self._line(asked).turn():
-                organization = await self._threads.run(self._knows, asked)
-            if organization is not None:
-                self._seen.keep(asked, organization)
+        if self._seen.is_new(asked) or not has_session(asked):
+            return organization
+        # Whoever was known a minute ago waits among their own people, not among strangers.
+        line = self._line(asked) if organization is None else self._threads.share(organization)
+        async with line.turn():
+            began = time.monotonic()
+            organization = await self._threads.run(self._knows, asked)
+        self._seen.keep(asked, organization, began)
         return organization
 
     def _line(self, asked: WSGIEnvironment) -> asgi.Share:
@@ -285,7 +319,9 @@ def make_application() -> DeskApplication:
     keyring.open_for_django()
     limited_process.begin()
     first_run.announce()
-    return DeskApplication(WSGIHandler(), files=StaticFiles())
+    application = DeskApplication(WSGIHandler(), files=StaticFiles())
+    application.heed_roles()
+    return application
 
 
 def __getattr__(name: str) -> DeskApplication:

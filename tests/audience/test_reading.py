@@ -2,6 +2,9 @@
 
 import json
 import marshal
+import signal
+import subprocess
+import sys
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from samizdat import child_frames
+from samizdat import child_frames, processes
 from samizdat.audience.imports.reading import subprocess_reader
 from samizdat.audience.imports.reading.parse import ImportSlice, ReaderOrder, _Facts
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
@@ -115,6 +118,23 @@ NAMES = [["en"], ["2024-03-01"], [[]], []]
 def test_a_reader_that_was_taken_over_makes_nothing_here_but_rows(kind: bytes, text: bytes) -> None:
     with pytest.raises(subprocess_reader.ReadingBroke):
         subprocess_reader._value_or_raise(child_frames.Frame(kind, text, bytes(72 + 16)))
+
+
+ASKS = f"import os, time; os.write(1, {child_frames.framed(b'P', [0, 0])!r} * 1000); time.sleep(10)"
+
+
+@pytest.mark.parametrize("program", ["import time; time.sleep(10)", ASKS], ids=["sleeps", "asks on and reads nothing"])
+@pytest.mark.parametrize("here", [False, True])
+def test_a_reader_that_was_taken_over_is_not_waited_for_without_end(
+    monkeypatch: pytest.MonkeyPatch, program: str, here: bool
+) -> None:
+    taken = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    monkeypatch.setattr(processes, "reader", lambda _module: taken)
+    monkeypatch.setattr(subprocess_reader, "WAITING", 0.01)
+    with subprocess_reader.ReaderProcess(order(), lambda _file, _number: bytes(1000), here=here) as reading:
+        with pytest.raises(subprocess_reader.BadFiles, match="more time or memory"):
+            next(iter(reading))
+    assert taken.returncode == -signal.SIGKILL
 
 
 def test_an_answer_of_gigabytes_is_not_waited_for() -> None:

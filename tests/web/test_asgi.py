@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -246,11 +247,38 @@ def test_all_that_somebody_asks_counts_for_the_organization_that_they_work_for(
 
 def test_a_session_that_has_ended_is_a_strangers() -> None:
     seen, asked = SignedInSessions(), {"HTTP_COOKIE": "desk=ada"}
-    seen.keep(asked, 7)
+    seen.keep(asked, 7, time.monotonic())
     seen.note(asked | {PERSON: True})
     assert seen.whose(asked) == 7
     seen.note(asked)
     assert seen.whose(asked) is None
+
+
+def test_whom_a_session_works_for_is_looked_up_anew_each_minute() -> None:
+    seen, asked, now = SignedInSessions(), {"HTTP_COOKIE": "desk=ada"}, time.monotonic()
+    seen.keep(asked, 0, now)
+    assert seen.is_new(asked)
+    seen.keep(asked, 0, now - SignedInSessions.SECONDS - 1)
+    assert not seen.is_new(asked)
+    assert seen.whose(asked) == 0, "and until then waits where it did"
+
+
+@pytest.mark.django_db
+def test_who_joins_or_is_removed_counts_so_from_then_on(
+    lantern: Organization, django_capture_on_commit_callbacks: Any
+) -> None:
+    desk, asked = DeskApplication(WSGIHandler(), threads=1), {"HTTP_COOKIE": "desk=ada"}
+    desk.heed_roles()
+
+    def is_looked_up_anew_after(change: Callable[[], object]) -> bool:
+        desk._seen.keep(asked, 0, time.monotonic())
+        with django_capture_on_commit_callbacks(execute=True):
+            change()
+            assert desk._seen.is_new(asked), "nobody else sees it yet"
+        return not desk._seen.is_new(asked)
+
+    assert is_looked_up_anew_after(lambda: make_person("Ada", "ada@lantern.example", lantern, "viewer"))
+    assert is_looked_up_anew_after(Membership.objects.all().delete)
 
 
 def test_a_page_comes_between_the_pieces_of_files_that_a_proxy_takes_at_once() -> None:

@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -155,6 +156,18 @@ def test_a_helper_that_decoded_a_file_answers_no_other_organization(pool: limite
     assert asked("Lantern", image_processing.take, picture()) == first
     assert asked("Lantern", render, FINE, now=NOW) == first
     assert asked("Harbour", render, FINE, now=NOW) != first
+
+
+def test_a_helper_that_reads_nothing_is_ended_in_time(
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = subprocess.Popen(["sleep", "10"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    monkeypatch.setattr(processes, "reader", lambda _module: taken)
+    monkeypatch.setitem(limited_process.JOBS, "samizdat.core.content.render.render", limited_process.Job(0.1))
+    more_than_a_pipe_holds = Content(body="x" * 300_000, **FACTS)  # type: ignore[arg-type]
+    with pytest.raises(limited_process.TooMuch):
+        limited_process.work("Lantern", render, more_than_a_pipe_holds, now=NOW)
+    assert taken.returncode == -signal.SIGKILL
 
 
 def test_a_helper_has_no_database_and_no_key_in_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:

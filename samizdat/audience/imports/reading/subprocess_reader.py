@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -52,6 +53,9 @@ MOST_MEMORY = 288 << 20
 # Seconds of work for any file, and for each megabyte of it as it was given. A megabyte of a workbook is ten of its
 # XML and takes about two seconds.
 SECONDS, SECONDS_A_MEGABYTE = 30, 10
+# So many times those seconds others wait for the process, all its frames together: one that was taken over sleeps, or
+# asks for pieces for ever, which costs it no work, and the queue of all organizations stands still meanwhile.
+WAITING = 2
 
 
 class ReaderLimits(NamedTuple):
@@ -91,7 +95,9 @@ class _ReaderProcess:
         *,
         here: bool = False,
     ) -> None:
-        self._first = kind, [*limits_for(import_files), order]
+        limits = limits_for(import_files)
+        self._first = kind, [*limits, order]
+        self._patience = float(WAITING * limits.seconds)
         self._import_files = import_files
         self._piece = piece
         self._here = here
@@ -101,7 +107,10 @@ class _ReaderProcess:
 
     def __enter__(self) -> Self:
         self._process = processes.reader("samizdat.audience.imports.reading.subprocess_reader")
-        self._send(*self._first)
+        try:
+            self._send(time.monotonic() + self._patience, *self._first)
+        except OSError:
+            self._process.kill()  # Which is said where its answer is missing.
         threading.Thread(target=self._receive, daemon=True).start()
         return self
 
@@ -123,10 +132,7 @@ class _ReaderProcess:
 
     def _told(self) -> Iterator[tuple[bytes, Any]]:
         """Frames up to the last one. Errors: NoAddresses, BadFiles, ReadingBroke."""
-        while (frame := self._waiting.get()) is not None:
-            if frame.kind == b"P":
-                self._answer(frame)
-                continue
+        while (frame := self._heard()) is not None:
             if frame.kind == b"E":
                 self._waiting.put(None)
                 return
@@ -138,12 +144,25 @@ class _ReaderProcess:
             raise _costs_too_much(self._import_files)
         raise ReadingBroke
 
+    def _heard(self) -> child_frames.Frame | None:
+        """The next one that is no request for a piece. Errors: BadFiles where it was waited for too long."""
+        began = time.monotonic()
+        until = began + self._patience
+        try:
+            while (frame := self._waiting.get(timeout=max(0.0, until - time.monotonic()))) and frame.kind == b"P":
+                self._answer(frame, until)
+        except (queue.Empty, TimeoutError):
+            raise _costs_too_much(self._import_files) from None
+        finally:
+            self._patience -= time.monotonic() - began
+        return frame
+
     def _receive(self) -> None:
         assert self._process is not None and self._process.stdout is not None
         try:
             while (frame := child_frames.receive(self._process.stdout)) is not None and not self._stopped:
                 if frame.kind == b"P" and not self._here:
-                    self._answer(frame)
+                    self._answer(frame, time.monotonic() + self._patience)
                 else:
                     self._waiting.put(frame)
         except (OSError, ValueError):
@@ -151,15 +170,15 @@ class _ReaderProcess:
         finally:
             self._waiting.put(None)
 
-    def _answer(self, asked: child_frames.Frame) -> None:
+    def _answer(self, asked: child_frames.Frame, until: float) -> None:
         assert self._piece is not None
         file, number = asked.value()
-        self._send(b"P", self._piece(file, number))
+        self._send(until, b"P", self._piece(file, number))
 
-    def _send(self, kind: bytes, value: Any) -> None:
+    def _send(self, until: float, kind: bytes, value: Any) -> None:
         """Marshalled: it is the fastest that Python has, and the reading process trusts us."""
         assert self._process is not None
-        child_frames.send(self._process.stdin, kind, None, marshal.dumps(value))
+        child_frames.send_until(self._process.stdin, until, kind, None, marshal.dumps(value))
 
 
 class ReaderProcess(_ReaderProcess):
