@@ -13,7 +13,7 @@ from samizdat.audience.actions import change_field, change_list, rename_list
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.models import List, ListTotal, Subscriber, Subscription
 from samizdat.campaigns.actions import create, save
-from samizdat.campaigns.approval import NotApproved, agree
+from samizdat.campaigns.approval import NotApproved, agree, bond_of
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Approval, Campaign
@@ -285,7 +285,7 @@ def agreed_and_sent(house: House) -> Any:
     change_settings(house.organization, by=None, now=datetime.now(UTC), requires_approval=True)
     vera = add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
     letter = house.draft()
-    agree(letter, letter.version, by=vera, now=datetime.now(UTC))
+    agree(letter, bond_of(letter), by=vera, now=datetime.now(UTC))
     run_campaign(actions.release(letter, now=datetime.now(UTC)).pk, 120)
     return letter
 
@@ -315,7 +315,7 @@ def test_a_digest_waits_for_a_person_where_what_its_letters_say_is_not_what_was_
     assert (made.state, made.reason) == ("draft", STUCK)
     with pytest.raises(NotApproved, match="second person has to agree"):
         actions.release(made, now=now)
-    agree(made, made.version, by=Person.objects.get(), now=now)
+    agree(made, bond_of(made), by=Person.objects.get(), now=now)
     assert actions.release(made, now=now).frozen == 1, "her readers are beside it"
 
 
