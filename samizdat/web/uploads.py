@@ -17,8 +17,11 @@ from samizdat.web.request import DeskRequest
 PIECE = 1024 * 1024  # Bytes of a sealed piece: small beside the memory of a desk, large beside its own overhead.
 
 
-class RefusingUploadHandler(FileUploadHandler):
-    """Pages that ask for no file take none: it is read past and forgotten."""
+class StartingUploadHandler(FileUploadHandler):
+    """Has a word for the beginning of a file: `begin`, when its names are known."""
+
+    def begin(self) -> None:
+        raise NotImplementedError
 
     def new_file(
         self,
@@ -30,6 +33,13 @@ class RefusingUploadHandler(FileUploadHandler):
         content_type_extra: dict[str, bytes] | None = None,
     ) -> None:
         super().new_file(field_name, file_name, content_type, content_length, charset, content_type_extra)
+        self.begin()
+
+
+class RefusingUploadHandler(StartingUploadHandler):
+    """Pages that ask for no file take none: it is read past and forgotten."""
+
+    def begin(self) -> None:
         raise StopUpload(connection_reset=False)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
@@ -39,7 +49,7 @@ class RefusingUploadHandler(FileUploadHandler):
         return None
 
 
-class MemoryUploadHandler(FileUploadHandler):
+class MemoryUploadHandler(StartingUploadHandler):
     """One small file in memory: a picture. More than `limit` bytes: `too_large` is set and the rest read past."""
 
     chunk_size = 64 * 1024
@@ -48,16 +58,7 @@ class MemoryUploadHandler(FileUploadHandler):
         super().__init__(request)
         self.limit, self.too_large = limit, False
 
-    def new_file(
-        self,
-        field_name: str,
-        file_name: str,
-        content_type: str,
-        content_length: int | None,
-        charset: str | None = None,
-        content_type_extra: dict[str, bytes] | None = None,
-    ) -> None:
-        super().new_file(field_name, file_name, content_type, content_length, charset, content_type_extra)
+    def begin(self) -> None:
         self._held = BytesIO()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
@@ -102,7 +103,7 @@ class SealedFile:
         self.name, self.number, self.size = name, number, size
 
 
-class PieceUploadHandler(FileUploadHandler):
+class PieceUploadHandler(StartingUploadHandler):
     """Hands every file on in pieces, at once: `take(file, piece, data)` seals and stores one.
 
     `limit` holds for all files of the request together; beyond it `too_large` is set and the rest is read past, as it
@@ -117,16 +118,7 @@ class PieceUploadHandler(FileUploadHandler):
         self.total, self.too_large, self.refusal = 0, False, ""
         self._file, self._piece, self._waiting = -1, 0, bytearray()
 
-    def new_file(
-        self,
-        field_name: str,
-        file_name: str,
-        content_type: str,
-        content_length: int | None,
-        charset: str | None = None,
-        content_type_extra: dict[str, bytes] | None = None,
-    ) -> None:
-        super().new_file(field_name, file_name, content_type, content_length, charset, content_type_extra)
+    def begin(self) -> None:
         self._file += 1
         self._piece, self._waiting = 0, bytearray()
 
