@@ -36,10 +36,9 @@ class _RejectedItem(NamedTuple):
     route: int
 
 
-class RefusedQueue(Protocol):
-    """What is asked of the lane: engine/organization_queue."""
+class BookingQueue(Protocol):
+    """What its parts write results by: engine/organization_queue."""
 
-    organization: int
     sender: SenderContext
 
     def book(
@@ -52,7 +51,14 @@ class RefusedQueue(Protocol):
         wait: int = 0,
         text: str = "",
         put_off: bool = False,
+        held: bool = False,
     ) -> None: ...
+
+
+class RefusedQueue(BookingQueue, Protocol):
+    """What is asked of the lane besides."""
+
+    organization: int
 
     def give_back(self, items: object) -> None: ...
 

@@ -17,8 +17,7 @@ from samizdat.core.mail.outcome import Accepted, Deferred, Outcome, Refused, Rou
 from samizdat.delivery.engine.batches import UNMAKEABLE, BatchItem, MessageBatch
 from samizdat.delivery.engine.edition_loader import RouteInfo
 from samizdat.delivery.engine.rate_limiter import RateLimiter
-from samizdat.delivery.engine.route_rejections import QueueRefusals
-from samizdat.delivery.engine.sender_context import SenderContext
+from samizdat.delivery.engine.route_rejections import BookingQueue, QueueRefusals
 from samizdat.plugins import Message, RouteDown
 
 log = logging.getLogger("samizdat.sender")
@@ -35,10 +34,9 @@ LATELY = 60.0
 _ACCEPTED = outcomes.NUMBERS["accepted"]
 
 
-class RouteQueue(Protocol):
+class RouteQueue(BookingQueue, Protocol):
     """What a route asks of its lane: engine/organization_queue."""
 
-    sender: SenderContext
     limiter: RateLimiter
     refusing: QueueRefusals
     slices: deque[MessageBatch]
@@ -55,19 +53,6 @@ class RouteQueue(Protocol):
     def another(self, item: BatchItem, run: "RouteRun") -> "RouteRun | None": ...
 
     def came_back(self, run: "RouteRun", item: BatchItem, outcome: Outcome) -> None: ...
-
-    def book(
-        self,
-        item: BatchItem,
-        news: JournalNews,
-        answer: int,
-        code: int = 0,
-        route: int | None = None,
-        wait: int = 0,
-        text: str = "",
-        put_off: bool = False,
-        held: bool = False,
-    ) -> None: ...
 
     def forget_s(self, item: BatchItem) -> None: ...
 
