@@ -430,7 +430,7 @@ def posted(link: str) -> bytes:
 )
 def test_who_leaves_waits_behind_nobody(others: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     working, done = threading.Event(), threading.Event()
-    reading = {purpose: base64.b64encode(tokens.reading_key(KEY, purpose)) for purpose in public_tokens.PURPOSES}
+    reading = {purpose: base64.b64encode(tokens.reading_key(KEY, purpose)) for purpose in public_tokens.WAYS_OUT}
     row = {"number": KEY.number, "organization": "00", "keys": reading}
     monkeypatch.setattr(public_tokens, "reader", public_tokens.TokenReader(lambda: [row]))
     public_tokens.reader.read(ADAS, "leave")  # As any page has done.

@@ -115,7 +115,7 @@ def standing(campaign: Campaign) -> ApprovalStatus:
 
 
 def ask(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
-    """Her colleagues see on their first page that it waits for them. Errors: NotADraft."""
+    """Their colleagues see on their first page that it waits for them. Errors: NotADraft."""
     _is_draft(campaign)
     with transaction.atomic():
         Approval.objects.update_or_create(campaign=campaign, defaults={"asked": now, "asked_by": by})

@@ -20,9 +20,7 @@ from samizdat.core.crypto import tokens
 if TYPE_CHECKING:
     from samizdat.vault.keyserver import SocketSource
 
-# Which tokens the public pages may read. Return addresses and Message-IDs are not among them.
-PURPOSES = ("leave", "preferences", "test")
-# Those by which somebody leaves.
+# Those by which somebody leaves. Return addresses and Message-IDs are not among them.
 WAYS_OUT = ("leave", "preferences", "test")
 # Seconds between two questions for keys that are not known: a made-up token must not load the supervisor.
 ASK_AGAIN = 5.0
