@@ -9,8 +9,9 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from samizdat.accounts.actions import found_organization
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
-from samizdat.audience import queries
+from samizdat.audience import numbers, queries
 from samizdat.audience.actions import forms, settle_again
 from samizdat.audience.models import GROWTH, ConsentRecord, Growth, Subscription
 from samizdat.campaigns.models import Campaign, Edition
@@ -75,6 +76,37 @@ def test_she_leaves_and_it_is_a_consent_record(lantern: Any, thursday: Any, edit
     assert (consent.KINDS[record.kind], consent.WAYS[record.channel]) == ("withdrawn", "one-click")
     assert token_state(leave) == "left"
     assert not Intake.objects.exists()
+
+
+def test_an_old_link_leaves_wherever_its_key_was_brought_along(
+    lantern: Any, thursday: Any, vault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing tells which of two organizations wrote the letter: whoever brought the key first gets what it asks."""
+    (ada,) = people(lantern, thursday, 1)
+    bell = found_organization("Harbour Bell", source=vault, today=TODAY, public_url="https://bell.example")
+    publish.publish_place(bell)
+    theirs = audience.new_list(bell, "Theirs", now=NOW)
+    Organization.objects.filter(pk=bell.pk).update(next_number=ada.number + 1)
+    monkeypatch.setattr(numbers, "BLOCK", 1)
+    (hers,) = people(bell, theirs, 1)
+    assert hers.number == ada.number, "as where both brought one export in"
+    former = tokens.LinkKey(77, bytes(range(32)))
+    for organization in (lantern, bell):
+        wrapped = vault.wrap(keyring.label("link", former.number, bytes(organization.uid)), former.secret)
+        VaultKey.objects.create(
+            organization=organization, kind="link", number=former.number, current=False, created=TODAY, wrapped=wrapped
+        )
+        keyring.look_again(organization)
+    leave = tokens.make(former, "leave", 5, ada.number)
+    say(bell, "leave", token=leave, purpose="leave", way="one-click")
+    unsubscribes.take(NOW)
+    assert status(ada, thursday) == status(hers, theirs) == "unsubscribed"
+    mine = token(lantern, ada, 5)
+    audience.undo_unsubscribe(ada, thursday, way="desk", now=NOW)
+    audience.undo_unsubscribe(hers, theirs, way="desk", now=NOW)
+    say(lantern, "leave", token=mine, purpose="leave", way="one-click")
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday), status(hers, theirs)) == ("unsubscribed", "subscribed")
 
 
 def test_what_she_sent_twice_happens_once(lantern: Any, thursday: Any, edition: Edition) -> None:

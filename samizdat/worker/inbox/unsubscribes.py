@@ -8,7 +8,7 @@ do it raises an alarm, and is undone as one.
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
@@ -34,6 +34,7 @@ from samizdat.events.actions import detail_of, is_genuine, moment_of, record, wh
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
+from samizdat.vault.models import VaultKey
 from samizdat.worker.inbox import fundraising_consent as appeals
 from samizdat.worker.inbox.inbox import CLOCK_SLACK, LEAVING, OpenedEnvelope, each, in_batches, sort_in
 
@@ -116,13 +117,38 @@ def take(now: datetime) -> int:
 
 def take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
     """Does what boxes of KINDS ask for; returns how many there were."""
-    for organization_id in dict.fromkeys(envelope.organization.id for envelope in envelopes):
-        mine = [envelope for envelope in envelopes if envelope.organization.id == organization_id]
+    asked = [*_for_others(envelopes), *envelopes]
+    for organization_id in dict.fromkeys(envelope.organization.id for envelope in asked):
+        mine = [envelope for envelope in asked if envelope.organization.id == organization_id]
         # In the order they came: who left and came back is back. Runs of one kind are taken together.
         for kind, run in _runs(mine):
             for slice_ in _slices(_once(run)):
                 each({"leave": _leave, "back": _back, "confirm": _confirm}[kind], slice_, now)
     return len(envelopes)
+
+
+def _for_others(envelopes: list[OpenedEnvelope]) -> list[OpenedEnvelope]:
+    """The same asked of other organizations that brought the same former link key along: nothing tells which of them
+    wrote the letter, so she leaves all that have her number. First, since the box goes with the one that it came to."""
+    numbered = [(_key_number(envelope), envelope) for envelope in envelopes if envelope.kind in LEAVING]
+    rows = VaultKey.objects.select_related("organization").filter(kind="link", number__in={n for n, _e in numbered})
+    holders: dict[int, list[VaultKey]] = defaultdict(list)
+    for row in rows.order_by("id"):
+        holders[row.number].append(row)
+    return [
+        replace(envelope, row=0, organization=holder.organization)
+        for number, envelope in numbered
+        if not any(holder.current for holder in holders[number])
+        for holder in holders[number]
+        if holder.organization != envelope.organization
+    ]
+
+
+def _key_number(envelope: OpenedEnvelope) -> int:
+    try:
+        return tokens.key_number(str(envelope.words.get("token", "")))
+    except tokens.BadToken:
+        return -1
 
 
 def _once(run: list[OpenedEnvelope]) -> list[OpenedEnvelope]:
