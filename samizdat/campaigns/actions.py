@@ -27,6 +27,7 @@ from samizdat.campaigns.models import (
     EditionVariant,
     Template,
     Variant,
+    goes_to_all,
     new_edition_number,
     untouched,
 )
@@ -239,25 +240,34 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
             archive_slug=slug,
             created=now,
         )
-        details = details_of(draft, proof, campaign.language)
+        details = details_of(campaign, draft, proof)
         edition.compiled_sealed = keys.seal(dumps(proof.compiled), "edition", "compiled", edition.id)
         edition.details_sealed = edition_details.sealed(keys, edition.id, details)
         edition.save(update_fields=["compiled_sealed", "details_sealed"])
     return edition
 
 
-def details_of(draft: Draft, proof: CompileProof, language: str) -> EditionDetails:
+def details_of(campaign: Campaign, draft: Draft, proof: CompileProof, language: str = "") -> EditionDetails:
+    """language: of a version in another one."""
     assert proof.compiled is not None
     envelope = {**structs.asdict(draft), "body": "", "links": proof.compiled.links}
-    question = counted_links.question_in(draft, language)
-    return EditionDetails(**envelope, counted=tuple(proof.counted), question=question)
+    return EditionDetails(
+        **envelope,
+        counted=tuple(proof.counted),
+        question=counted_links.question_in(draft, language or campaign.language),
+        campaign=campaign.pk,
+        list=campaign.list_id,
+        purpose=campaign.purpose,
+        to_all=goes_to_all(campaign),
+        unlisted=campaign.archive_hidden,
+    )
 
 
 def freeze_variant(edition: Edition, place: int, draft: Draft, proof: CompileProof, language: str = "") -> None:
     """Writes another version of an edition beside it. language: "" for the campaign's."""
     assert proof.compiled is not None
     keys = keyring.keys(edition.organization)
-    details = details_of(draft, proof, language or edition.campaign.language)
+    details = details_of(edition.campaign, draft, proof, language)
     EditionVariant.objects.create(
         edition=edition,
         variant_no=place,

@@ -16,7 +16,7 @@ class Question(Struct, frozen=True):
 
 
 class EditionDetails(Struct, frozen=True, omit_defaults=True):
-    """The envelope, its links, those of them that are counted, and what it asks."""
+    """The envelope, its links, those of them that are counted, what it asks, and what was released to whom."""
 
     subject: str
     preheader: str
@@ -29,6 +29,12 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     links: tuple[str, ...]
     counted: tuple[str, ...] = ()
     question: Question | None = None
+    # Whose edition it is and whom it was released to: the same columns of its campaign stand in the open.
+    campaign: int = 0
+    list: int = 0
+    purpose: int = 0
+    to_all: bool = False
+    unlisted: bool = True
 
 
 def sealed(keys: OrganizationKeys, edition: int, details: EditionDetails, of: str = "") -> bytes:

@@ -355,7 +355,7 @@ def _make(letter: CampaignRecord, places: base.Places) -> Campaign:
     row.places_sealed = sealed_arrangement(row, renamed_in(letter.places, places))
     row.save(update_fields=["draft_sealed", "places_sealed"])
     if is_over and letter.edition:
-        _make_edition(row, letter.edition)
+        _make_edition(row, letter, letter.edition)
     return row
 
 
@@ -380,7 +380,7 @@ def edition_of(letter: Campaign) -> Edition | None:
     return Edition.objects.filter(campaign=letter).first()
 
 
-def _make_edition(campaign: Campaign, edition: _Edition) -> None:
+def _make_edition(campaign: Campaign, letter: CampaignRecord, edition: _Edition) -> None:
     """Under its number, which stands in the links of its letters; under another one where this house has that."""
     keys, number = keyring.keys(campaign.organization), edition.number
     if Edition.objects.filter(pk=number).exists():
@@ -389,10 +389,19 @@ def _make_edition(campaign: Campaign, edition: _Edition) -> None:
     if edition.archive_slug and Edition.objects.filter(archive_slug=edition.archive_slug).exists():
         columns["archive_slug"] = ""
 
+    here = {
+        "campaign": campaign.pk,
+        "list": campaign.list_id,
+        "purpose": campaign.purpose,
+        "to_all": goes_to_all(campaign) and not _went_to_few(letter),
+        "unlisted": campaign.archive_hidden,
+    }
+
     def closed(version: _CompiledLetter, of: str = "") -> dict[str, bytes]:
+        details = structs.replace(version.details, **here)
         return {
             "compiled_sealed": keys.seal(version.compiled, "edition", f"compiled{of}", number),
-            "details_sealed": edition_details.sealed(keys, number, version.details, of),
+            "details_sealed": edition_details.sealed(keys, number, details, of),
         }
 
     row = Edition.objects.create(
