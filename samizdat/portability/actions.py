@@ -171,8 +171,9 @@ def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datet
 
 
 def _told_without_her_like(row: Export) -> bytes:
-    """Of the planted one her address is all that is needed now: the rest of her was taken after somebody."""
-    details = told_of(row)
+    """Of the planted one her address is all that is needed now: the rest of her was taken after somebody. Whom it was
+    asked for is needed no more."""
+    details = replace(told_of(row), bound=None)
     if details.planted:
         details = replace(details, planted=subscribers.ExportedSubscriber(0, details.planted.address, {}, "", ""))
     return seal_json(keyring.keys(row.organization), details, "export", "details", row.pk)

@@ -1,6 +1,7 @@
 """What somebody asked an export for."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from msgspec import Struct
@@ -30,9 +31,11 @@ class ExportRequest:
 
 
 class BoundSelection(Struct, frozen=True):
-    """Whom another admin agrees to (bound_selection.py)."""
+    """Whom another admin agrees to (bound_selection.py). numbers: packed; since: the day it was asked for."""
 
     people: int
+    numbers: bytes
+    since: date
     condition: dict[str, Any] | None
 
 

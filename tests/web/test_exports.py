@@ -16,7 +16,7 @@ from samizdat.accounts import locking, pending_changes
 from samizdat.accounts.actions import add_person, give_role
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.models import Segment
+from samizdat.audience.models import Segment, Subscriber, SubscriberTag
 from samizdat.audience.segments import lookup
 from samizdat.core import segment
 from samizdat.portability import actions, approval, recipient_keys
@@ -182,7 +182,7 @@ def _held_segment(here: House, vera: Client, zoya: Client) -> Segment:
 def _more_readers(here: House) -> list[str]:
     people = [f"more{n}@lantern.example" for n in range(8)]
     for address in people:
-        reader = audience.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+        reader = audience.add_subscriber(here.organization, address, here.list, consent="yes", now=timezone.now())
         audience.add_tags(reader, ["board"], now=NOW, by=None)
     return people
 
@@ -198,6 +198,24 @@ def test_whoever_agreed_to_an_export_of_the_board_did_not_agree_to_one_of_everyb
     assert "has changed since it was asked for" in page and newest().state == "held"
     zoya.post(held, {"answer": "stop"})
     assert newest().state == "over"
+
+
+def test_other_people_behind_the_same_tag_are_not_those_another_admin_agreed_to(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    _held_segment(here, vera, zoya)
+    boris = Subscriber.objects.filter(organization=here.organization).exclude(pk=here.ada.pk).get()
+    SubscriberTag.objects.filter(subscriber=here.ada).delete()
+    audience.add_tags(boris, ["board"], now=NOW, by=None)
+    page = zoya.post(at(here, newest().pk) + "held", {"answer": "agree"}, follow=True).content.decode()
+    assert "has changed since it was asked for" in page and newest().state == "held"
+
+
+def test_who_is_not_in_it_any_more_keeps_no_export_from_an_approval(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    _held_segment(here, vera, zoya)
+    SubscriberTag.objects.filter(subscriber=here.ada).delete()
+    zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
+    assert actions.run(newest().pk, now=timezone.now).state == "ready" and actions.told_of(newest()).bound is None
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -221,7 +239,7 @@ def test_many_who_come_into_an_export_around_its_approval_are_not_in_a_file(
 def test_a_list_that_grows_a_little_while_it_waits_is_exported_all_the_same(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), PLAIN | {"list": str(here.list.pk)})
-    audience.add_subscriber(here.organization, "new@lantern.example", here.list, consent="yes", now=NOW)
+    audience.add_subscriber(here.organization, "new@lantern.example", here.list, consent="yes", now=timezone.now())
     zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
     assert actions.run(newest().pk, now=timezone.now).state == "ready"
 
