@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from samizdat.audience import sql
 from samizdat.audience.models import Field
+from samizdat.audience.tags_and_fields import definition_of
 from samizdat.core import fields
 from samizdat.core.crypto import seal
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,12 @@ def columns(organization_id: int, keys: OrganizationKeys) -> list[PlaintextColum
 def is_chosen(keys: OrganizationKeys, row: Field) -> bool:
     """Whether an admin marked it, as its sealed facts say. By the column alone whoever writes the database without
     keys would have the worker write down what is sealed about everybody."""
-    definition = open_json(keys, row.sealed, "field", "sealed", row.number) or {}
-    return row.readable and row.removed is None and bool(definition.get("readable"))
+    return row.readable and row.removed is None and definition_of(keys, row).readable
 
 
 def column(keys: OrganizationKeys, row: Field) -> PlaintextColumn:
-    definition = open_json(keys, row.sealed, "field", "sealed", row.number) or {}
-    return PlaintextColumn(row.id, row.number, definition.get("kind", "text"), definition.get("choices", {}))
+    definition = definition_of(keys, row)
+    return PlaintextColumn(row.id, row.number, definition.kind, definition.choices)
 
 
 def write(subscriber_id: int, values: Mapping[int, str], wanted: Sequence[PlaintextColumn]) -> None:

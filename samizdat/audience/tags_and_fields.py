@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from django.db import transaction
 from django.db.models import Max
+from msgspec import Struct, field
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.errors import ImportRefused
@@ -15,6 +16,28 @@ from samizdat.vault.sealed_json import open_json, seal_json
 # A column of unique values taken for tags would make a million of them.
 MOST_TAGS = 10_000
 LONGEST_TAG = 100
+
+
+class FieldDefinition(Struct, frozen=True):
+    """What is sealed of a merge field. default: what letters say where somebody has no value."""
+
+    tag: str = ""
+    label: str = ""
+    default: str = ""
+    kind: str = "text"  # Of core/fields.KINDS.
+    required: bool = False
+    readable: bool = False  # Its values stand on the disk: plaintext_fields.py.
+    choices: dict[str, int] = field(default_factory=dict)  # Text -> code, in their order.
+    highest: int = 0  # The highest code that was ever given: none is given twice.
+
+
+def definition_of(keys: OrganizationKeys, row: Field) -> FieldDefinition:
+    """Of one that was cleared: the empty one. Errors: SealError."""
+    return open_json(keys, row.sealed, "field", "sealed", row.number, FieldDefinition)
+
+
+def seal_definition(keys: OrganizationKeys, number: int, definition: FieldDefinition) -> bytes:
+    return seal_json(keys, definition, "field", "sealed", number)
 
 
 def tag_indices(keys: OrganizationKeys, name: str) -> list[bytes]:
@@ -77,9 +100,9 @@ def all_tags(organization: Organization, keys: OrganizationKeys) -> dict[int, st
 def all_fields(organization: Organization, keys: OrganizationKeys) -> dict[str, tuple[int, str, str]]:
     """Tag -> (number, label, default), in the order of their making."""
     by_tag: dict[str, tuple[int, str, str]] = {}
-    for field in Field.objects.filter(organization=organization, removed=None).order_by("number"):
-        definition = open_json(keys, field.sealed, "field", "sealed", field.number)
-        by_tag[definition["tag"]] = (field.number, definition["label"], definition.get("default", ""))
+    for row in Field.objects.filter(organization=organization, removed=None).order_by("number"):
+        definition = definition_of(keys, row)
+        by_tag[definition.tag] = (row.number, definition.label, definition.default)
     return by_tag
 
 
@@ -88,7 +111,7 @@ def fields_for(organization: Organization, keys: OrganizationKeys, labels: Mappi
     known = {tag: number for tag, (number, _, _) in all_fields(organization, keys).items()}
     missing = [tag for tag in labels if tag not in known]
     for number, tag in enumerate(missing, start=following_number(organization) if missing else 0):
-        sealed = seal_json(keys, {"tag": tag, "label": labels[tag], "default": ""}, "field", "sealed", number)
+        sealed = seal_definition(keys, number, FieldDefinition(tag, labels[tag]))
         Field.objects.create(organization=organization, number=number, sealed=sealed)
         known[tag] = number
     return {tag: known[tag] for tag in labels}

@@ -9,7 +9,7 @@ class Route(models.Model):
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="routes")
     name = models.CharField(max_length=60)
     priority = models.PositiveIntegerField(default=10)  # Lower goes first.
-    settings_sealed = models.BinaryField()  # JSON: url, password.
+    settings_sealed = models.BinaryField()  # sealed_routes.py.
     scheme = models.CharField(max_length=20)
     connections = models.PositiveIntegerField(default=10)
     rate = models.FloatField(null=True)  # Messages a second that they are spread at: core/mail/rate.pace_of(limits).

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.delivery.actions import domains, route_changes, routes
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
+from samizdat.delivery.sealed_routes import RouteAddress
 
 
 def _domain(row: PendingChange) -> SendingDomain | None:
@@ -48,9 +50,13 @@ def _route(row: PendingChange) -> Route | None:
     return rows.filter(pk=row.about or 0).exclude(state="removed").first()
 
 
+def _address(details: Mapping[str, object]) -> RouteAddress:
+    return msgspec.convert(details["wanted"], RouteAddress)
+
+
 def _use_route(row: PendingChange, details: dict[str, Any], now: datetime) -> None:
     if route := _route(row):
-        routes.use_approved(route, now=now, by=row.by, wanted=details["wanted"])
+        routes.use_approved(route, now=now, by=row.by, wanted=_address(details))
 
 
 def _drop_route(row: PendingChange, now: datetime) -> None:
@@ -60,7 +66,7 @@ def _drop_route(row: PendingChange, now: datetime) -> None:
 
 def _lead_route(row: PendingChange, details: dict[str, Any], now: datetime) -> None:
     if route := _route(row):
-        routes.lead_as_approved(route, details["wanted"], now=now, by=row.by)
+        routes.lead_as_approved(route, _address(details), now=now, by=row.by)
 
 
 def _say_lead(_row: PendingChange, details: Mapping[str, object]) -> str:

@@ -33,6 +33,7 @@ from samizdat.delivery.models import (
     RouteTotal,
     SmtpReply,
 )
+from samizdat.delivery.sealed_routes import open_address
 from samizdat.events.models import Event
 from samizdat.options import inner_networks
 from samizdat.vault import keyring
@@ -135,17 +136,12 @@ class WayOut:
     rate: float | None
     connections: int
     signs: bool = True
-    limits: str = ""
+    limits: str = ""  # As they are typed: 10/s,5000/h; "" for none.
     warm_up: str = ""
 
     @property
     def has_password(self) -> bool:
         return bool(self.settings.password)
-
-    @property
-    def limit(self) -> str:
-        """The limits as they are typed: 10/s,5000/h; "" for none."""
-        return self.limits or _limit_of(self.rate)
 
     @property
     def where(self) -> str:
@@ -166,19 +162,8 @@ class WayOut:
         return f"{self.settings.scheme}://{rest}" + (f"?{self.options}" if self.options else "")
 
 
-def _limit_of(rate: float | None) -> str:
-    """A rate from before routes had several limits, in the unit that gives a whole number."""
-    if not rate:
-        return ""
-    for unit, seconds in (("s", 1), ("m", 60), ("h", 3600)):
-        many = rate * seconds
-        if many >= 1 and abs(many - round(many)) < 1e-6:
-            return f"{round(many)}/{unit}"
-    return f"{rate * 86400:.10g}/d"
-
-
 def way_of(route: Route) -> WayOut:
-    settings = _settings_of(route, keyring.keys(route.organization))
+    settings = _settings_of(route)
     return WayOut(
         route.name, settings, route.priority, route.rate, route.connections, route.signs, route.limits, route.warm_up
     )
@@ -213,8 +198,10 @@ def bars_against(organization: Organization, domain: str) -> list[BarRow]:
 
 
 def _bar(row: RouteDomain, keys: OrganizationKeys) -> BarRow:
-    values = open_json(keys, bytes(row.answer_sealed), "route_domain", bar_column(row.domain), row.route_id)
-    return BarRow(row.route.name, row.domain, row.reason, values or {}, row.since)
+    values = open_json(
+        keys, bytes(row.answer_sealed), "route_domain", bar_column(row.domain), row.route_id, dict[str, str]
+    )
+    return BarRow(row.route.name, row.domain, row.reason, values, row.since)
 
 
 def answer_column(route: int, digest: bytes | memoryview) -> str:
@@ -249,12 +236,12 @@ def _row(route: Route, keys: OrganizationKeys, barred: tuple[BarRow, ...]) -> Ro
         rate=route.rate,
         state=route.state,
         reason=route.reason,
-        values=open_json(keys, bytes(route.answer_sealed), "route", "answer", route.pk) or {},
+        values=open_json(keys, bytes(route.answer_sealed), "route", "answer", route.pk, dict[str, str]),
         until=route.until,
-        host=_settings_of(route, keys).host,
+        host=_settings_of(route).host,
         changed=route.changed,
         signs=route.signs,
-        limits=route.limits or _limit_of(route.rate),
+        limits=route.limits,
         warm_up=route.warm_up,
         barred=barred,
         waits=route.waits,
@@ -262,12 +249,12 @@ def _row(route: Route, keys: OrganizationKeys, barred: tuple[BarRow, ...]) -> Ro
     )
 
 
-def _settings_of(route: Route, keys: OrganizationKeys) -> plugins.RouteSettings:
-    payload = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
+def _settings_of(route: Route) -> plugins.RouteSettings:
+    address = open_address(route)
     settings = plugins.read_url(
-        route.name, payload["url"], password=payload["password"], connections=route.connections, rate=route.rate
+        route.name, address.url, password=address.password, connections=route.connections, rate=route.rate
     )
-    return replace(settings, inside=None if payload.get("ours", True) else inner_networks())
+    return replace(settings, inside=None if address.ours else inner_networks())
 
 
 def refuse_held(route: Route) -> None:
@@ -278,9 +265,7 @@ def refuse_held(route: Route) -> None:
 
 
 def is_held(route: Route) -> bool:
-    keys = keyring.keys(route.organization)
-    payload = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
-    return bool(payload and payload.get("held"))
+    return open_address(route).held
 
 
 def was_removed(route: Route) -> bool:
@@ -296,7 +281,7 @@ LONGEST_TEST = 20.0
 def transport_of(route: Route, for_test: bool = False) -> plugins.BaseTransport:
     """The transport of a route, ready to carry or probe. Errors: BadRoute for one that nobody has approved."""
     refuse_held(route)
-    settings = _settings_of(route, keyring.keys(route.organization))
+    settings = _settings_of(route)
     plug = plugins.transport(settings.scheme)
     if for_test and "connect" in plug.known_options:
         settings = settings.at_most(LONGEST_TEST, {"connect", "timeout"} & set(plug.known_options))
@@ -306,7 +291,7 @@ def transport_of(route: Route, for_test: bool = False) -> plugins.BaseTransport:
 def transport_builder(route: Route) -> Callable[[], plugins.BaseTransport]:
     """Makes the transport of a route without asking the database again. Errors: BadRoute, as above."""
     refuse_held(route)
-    settings = _settings_of(route, keyring.keys(route.organization))
+    settings = _settings_of(route)
     return lambda: plugins.transport(settings.scheme)(settings)
 
 

@@ -4,12 +4,10 @@ missing (accounts/pending_changes.py), what name a domain has, and of a key its 
 What was removed or retired could be put back as it was; the log is asked what became of it.
 """
 
-import base64
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Collection, Iterable
 
 from django.db.models import QuerySet
+from msgspec import Struct, structs
 
 from samizdat.core.crypto.seal import SealBroken, SealError
 from samizdat.delivery.models import DkimKey, SendingDomain
@@ -19,8 +17,14 @@ from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
 
-@dataclass(frozen=True, slots=True)
-class SealedKey:
+class DomainState(Struct, frozen=True):
+    """waits: nobody has approved it yet. Of a row without a seal: a name that no domain has."""
+
+    name: str = ""
+    waits: bool = True
+
+
+class SealedKey(Struct, frozen=True):
     """waits: nobody has approved it yet."""
 
     domain: int
@@ -32,23 +36,24 @@ class SealedKey:
 
 
 def seal_domain(row: SendingDomain, *, waits: bool) -> None:
-    _seal_domain(row, {"name": row.name, "waits": waits})
+    _seal_domain(row, DomainState(row.name, waits))
 
 
-def _seal_domain(row: SendingDomain, value: Mapping[str, object]) -> None:
+def _seal_domain(row: SendingDomain, value: DomainState) -> None:
     row.state_sealed = seal_json(keyring.keys(row.organization), value, "sendingdomain", "state", row.pk)
     row.save(update_fields=["state_sealed"])
 
 
-def _open_domain(row: SendingDomain) -> dict[str, Any]:
+def _open_domain(row: SendingDomain) -> DomainState:
     """Errors: SealError."""
-    return open_json(keyring.keys(row.organization), row.state_sealed, "sendingdomain", "state", row.pk) or {}
+    keys = keyring.keys(row.organization)
+    return open_json(keys, row.state_sealed, "sendingdomain", "state", row.pk, DomainState)
 
 
 def domain_waits(row: SendingDomain) -> bool:
     """Whether nobody has approved it; the same of one that is none of ours as its row stands, or was removed."""
     try:
-        is_approved = _open_domain(row) == {"name": row.name, "waits": False}
+        is_approved = _open_domain(row) == DomainState(row.name, waits=False)
     except SealError:
         return True
     return not is_approved or _events(row, "domain.removed").exists()
@@ -56,14 +61,13 @@ def domain_waits(row: SendingDomain) -> bool:
 
 def approve_domain(row: SendingDomain, name: str) -> None:
     """name: what was approved, whatever stands in its row by now. Errors: SealError where another one is sealed."""
-    if _open_domain(row).get("name") != name:
+    if _open_domain(row).name != name:
         raise SealBroken()
-    _seal_domain(row, {"name": name, "waits": False})
+    _seal_domain(row, DomainState(name, waits=False))
 
 
 def seal_key(key: DkimKey, value: SealedKey) -> None:
-    facts = asdict(value) | {"private": base64.b64encode(value.private).decode()}
-    key.private_sealed = seal_json(keyring.keys(key.domain.organization), facts, "dkimkey", "private", key.pk)
+    key.private_sealed = seal_json(keyring.keys(key.domain.organization), value, "dkimkey", "private", key.pk)
     key.save(update_fields=["private_sealed"])
 
 
@@ -72,10 +76,13 @@ def open_key(key: DkimKey, retired: Collection[int] | None = None) -> SealedKey:
     domain, or was retired."""
     if retired is None:
         retired = retired_keys(key.domain)
-    facts = open_json(keyring.keys(key.domain.organization), key.private_sealed, "dkimkey", "private", key.pk)
-    if facts is None or facts["domain"] != key.domain_id or key.pk in retired:
+    if not key.private_sealed:
         raise SealBroken()
-    return SealedKey(**facts | {"private": base64.b64decode(facts["private"])})
+    keys = keyring.keys(key.domain.organization)
+    value = open_json(keys, key.private_sealed, "dkimkey", "private", key.pk, SealedKey)
+    if value.domain != key.domain_id or key.pk in retired:
+        raise SealBroken()
+    return value
 
 
 def approve_key(key: DkimKey, public: str) -> None:
@@ -83,7 +90,7 @@ def approve_key(key: DkimKey, public: str) -> None:
     value = open_key(key)
     if value.public != public:
         raise SealBroken()
-    seal_key(key, replace(value, waits=False))
+    seal_key(key, structs.replace(value, waits=False))
 
 
 def signing(row: SendingDomain, keys: Iterable[DkimKey]) -> list[SealedKey]:

@@ -14,15 +14,17 @@ from datetime import date
 from itertools import islice
 from typing import Any, BinaryIO
 
+import msgspec
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
 from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.audience.numbers import HIGHEST
-from samizdat.audience.tags_and_fields import MOST_TAGS
+from samizdat.audience.tags_and_fields import MOST_TAGS, FieldDefinition
 from samizdat.core import bounded_json, consent, zip_limits
 from samizdat.core.crypto import canary, seal
+from samizdat.core.fields import KINDS
 from samizdat.core.mail import address as addresses
 from samizdat.portability import native, subscribers, unpack, value_limits
 from samizdat.portability.errors import ExportRefused
@@ -212,13 +214,13 @@ class OpenedExport:
                 assert value_limits.whole(row["number"], TAG, 1) and str(row["name"]).strip()
             for row in self.fields:
                 assert value_limits.whole(row["number"], FIELD, seal.FIRST_FIELD) and isinstance(row["label"], str)
-                assert isinstance(row["tag"], str) and row["tag"].strip()
+                assert row["tag"].strip() and msgspec.convert(row, FieldDefinition).kind in KINDS
             for rows in (self.lists, self.tags, self.fields):
                 assert len({row["number"] for row in rows}) == len(rows)
             assert len(self.tags) <= MOST_TAGS
             assert len({row["tag"] for row in self.fields}) == len(self.fields)
             assert len({row["name"].strip().casefold() for row in self.lists}) == len(self.lists)
-        except (AssertionError, KeyError, TypeError, ValueError, AttributeError) as wrong:
+        except (AssertionError, KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as wrong:
             raise altered("lists.json, tags.json, fields.json") from wrong
 
     # -- rows ---------------------------------------------------------------------------------------------------

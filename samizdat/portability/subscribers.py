@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import structs
+
 from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, plaintext_fields, tags_and_fields
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import NUMBER_MASK, Field, List, Subscription, row_id
+from samizdat.audience.tags_and_fields import definition_of
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json
 
 # Rows of a page: 20 ms of reading, a megabyte of text.
 PAGE = 4_000
@@ -80,7 +82,7 @@ def fields_of(organization: Organization, keys: OrganizationKeys) -> dict[int, d
     rows = Field.objects.filter(organization=organization, removed=None).order_by("number")
     return {
         row.number: {
-            **open_json(keys, row.sealed, "field", "sealed", row.number),
+            **structs.asdict(definition_of(keys, row)),
             "readable": plaintext_fields.is_chosen(keys, row),
         }
         for row in rows

@@ -1,12 +1,12 @@
 """Whoever writes the database makes no domain and no key sign that an admin has not approved, and none come back."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from msgspec import structs
 
 from samizdat.accounts import actions as accounts
 from samizdat.accounts import pending_changes
@@ -208,7 +208,7 @@ def test_the_yes_to_a_domain_or_a_key_is_none_to_another_one_under_its_number(
     good.name = "evil.example"
     good.save()
     sealed_domains.seal_domain(good, waits=True)
-    sealed_domains.seal_key(key, replace(sealed, public=ours.keys.exclude(pk=key.pk).get().public))
+    sealed_domains.seal_key(key, structs.replace(sealed, public=ours.keys.exclude(pk=key.pk).get().public))
     for row in pending_changes.waiting(house.organization):
         with pytest.raises(DomainRefused, match="by other means"):
             pending_changes.approve(row, now=NOW, by=zoya)

@@ -198,7 +198,7 @@ def test_a_route_is_found_by_name_and_by_number(house: House) -> None:
 
 @pytest.mark.parametrize(("rate", "limit"), [("10/s", "10/s"), ("90/m", "90/m"), ("50000/d", "50000/d"), (None, "")])
 def test_a_limit_is_shown_as_it_is_typed(house: House, rate: str | None, limit: str) -> None:
-    assert queries.way_of(add(house, rate=rate)).limit == limit
+    assert queries.way_of(add(house, rate=rate)).limits == limit
 
 
 def test_a_closed_account_stays_condemned_until_a_person_acts(house: House) -> None:

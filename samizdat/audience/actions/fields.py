@@ -5,22 +5,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
 from samizdat.audience.errors import FieldRefused
 from samizdat.audience.models import Field, Import, Subscriber, row_id
+from samizdat.audience.tags_and_fields import FieldDefinition, definition_of, seal_definition
 from samizdat.core import fields
 from samizdat.core.content import merge
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import open_json, seal_json
 
 # As Mailchimp's, so that a letter of either place works in the other.
 TAG = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
@@ -69,12 +69,15 @@ def add_field(
     keys = keyring.keys(organization)
     with transaction.atomic():
         tag = _free_tag(organization, keys, tag)
-        definition = _told(tag, label, default) | _shaped(shape, {}, default)
+        definition = _shaped(_named(FieldDefinition(), tag, label, default), shape)
         number = tags_and_fields.following_number(organization)
         row = Field.objects.create(
-            organization=organization, number=number, sealed=_sealed(keys, definition, number), readable=shape.readable
+            organization=organization,
+            number=number,
+            sealed=seal_definition(keys, number, definition),
+            readable=shape.readable,
         )
-        record("field.added", organization, about=row.number, by=by, now=now, detail=definition)
+        record("field.added", organization, about=row.number, by=by, now=now, detail=structs.asdict(definition))
     return number
 
 
@@ -98,33 +101,33 @@ def change_field(
     keys = keyring.keys(organization)
     with transaction.atomic():
         row = _locked(organization, number)
-        known = open_json(keys, row.sealed, "field", "sealed", number)
+        known = definition_of(keys, row)
         # An import may have brought a tag that nobody could choose by hand; it may stay.
-        kept = tag.strip() == known["tag"]
-        definition = _told(known["tag"] if kept else _free_tag(organization, keys, tag, besides=number), label, default)
+        kept = tag.strip() == known.tag
+        tag = known.tag if kept else _free_tag(organization, keys, tag, besides=number)
+        changed = _named(known, tag, label, default)
         if shape is not None:
-            definition |= _shaped(shape, known, default)
-        changed = known | definition
+            changed = _shaped(changed, shape)
         open_now = shape.readable if shape else plaintext_fields.is_chosen(keys, row)
         if changed == known and open_now == row.readable:
             return False
         if open_now != row.readable or (open_now and _reads(changed) != _reads(known)):
             _refuse_while_importing(organization)
             row.filled = 0
-        row.sealed, row.readable = _sealed(keys, changed, number), open_now
+        row.sealed, row.readable = seal_definition(keys, number, changed), open_now
         row.save(update_fields=["sealed", "readable", "filled"])
-        detail = definition | ({"readable": open_now} if shape else {})
+        detail = structs.asdict(changed) | {"readable": open_now}
         record("field.changed", organization, about=number, by=by, now=now, detail=detail)
     return True
 
 
-def _reads(definition: Mapping[str, object]) -> tuple[object, ...]:
+def _reads(definition: FieldDefinition) -> tuple[object, ...]:
     """What the readable number of a value depends on."""
-    return definition.get("kind", "text"), definition.get("choices", {})
+    return definition.kind, definition.choices
 
 
-def _shaped(shape: FieldShape, known: Mapping[str, Any], default: str) -> dict[str, Any]:
-    """The part of a field's sealed facts that says what it holds. Errors: FieldRefused."""
+def _shaped(definition: FieldDefinition, shape: FieldShape) -> FieldDefinition:
+    """The same with what it holds from now on. Errors: FieldRefused."""
     if shape.kind not in fields.KINDS:
         raise FieldRefused("bad_kind", _("There is no such kind of field. Choose one of the list."), "kind")
     texts = [text.strip() for text in shape.choices if text.strip()] if shape.kind == "choice" else []
@@ -136,17 +139,17 @@ def _shaped(shape: FieldShape, known: Mapping[str, Any], default: str) -> dict[s
     if shape.readable and shape.kind not in fields.READABLE:
         sentence = _("Only numbers, dates, choices and yes or no can be readable: a text would name people. Seal it.")
         raise FieldRefused("not_readable", sentence, "readable")
-    highest = known.get("highest", 0)
-    choices = fields.with_choices(known.get("choices", {}), texts, highest)
-    if default.strip():
-        _fitting(shape.kind, default, choices)
-    return {
-        "kind": shape.kind,
-        "required": shape.required,
-        "readable": shape.readable,
-        "choices": choices,
-        "highest": max([highest, *choices.values()]),
-    }
+    choices = fields.with_choices(definition.choices, texts, definition.highest)
+    if definition.default:
+        _fitting(shape.kind, definition.default, choices)
+    return structs.replace(
+        definition,
+        kind=shape.kind,
+        required=shape.required,
+        readable=shape.readable,
+        choices=choices,
+        highest=max([definition.highest, *choices.values()]),
+    )
 
 
 def _fitting(kind: str, default: str, choices: Mapping[str, int]) -> None:
@@ -207,9 +210,9 @@ def remove_field(organization: Organization, number: int, *, now: datetime, by: 
     with transaction.atomic():
         row = _locked(organization, number)
         _refuse_while_importing(organization)
-        definition = open_json(keys, row.sealed, "field", "sealed", number)
+        definition = definition_of(keys, row)
         Field.objects.filter(pk=row.pk).update(removed=now.astimezone(UTC).date(), readable=False, filled=0)
-        record("field.removed", organization, about=number, by=by, now=now, detail={"tag": definition["tag"]})
+        record("field.removed", organization, about=number, by=by, now=now, detail={"tag": definition.tag})
 
 
 def _refuse_while_importing(organization: Organization) -> None:
@@ -317,9 +320,6 @@ def _free_tag(organization: Organization, keys: OrganizationKeys, tag: str, besi
     return tag
 
 
-def _told(tag: str, label: str, default: str) -> dict[str, Any]:
-    return {"tag": tag, "label": label.strip()[:LONGEST], "default": default.strip()[:LONGEST]}
-
-
-def _sealed(keys: OrganizationKeys, definition: Mapping[str, object], number: int) -> bytes:
-    return seal_json(keys, dict(definition), "field", "sealed", number)
+def _named(definition: FieldDefinition, tag: str, label: str, default: str) -> FieldDefinition:
+    label, default = label.strip()[:LONGEST], default.strip()[:LONGEST]
+    return structs.replace(definition, tag=tag, label=label, default=default)

@@ -12,6 +12,7 @@ from samizdat.audience import tags_and_fields
 from samizdat.audience.errors import NoSuchList
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import STATUSES, Field, List, ListTotal, Tag
+from samizdat.audience.tags_and_fields import FieldDefinition, definition_of
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json
 
@@ -114,21 +115,21 @@ def fields(organization: Organization) -> list[FieldView]:
     """In the order of their making."""
     keys = keyring.keys(organization)
     rows = Field.objects.filter(organization=organization, removed=None).order_by("number")
-    return [_field_view(row, open_json(keys, row.sealed, "field", "sealed", row.number)) for row in rows]
+    return [_field_view(row, definition_of(keys, row)) for row in rows]
 
 
-def _field_view(row: Field, definition: dict[str, Any]) -> FieldView:
-    codes, readable = definition.get("choices", {}), row.readable and bool(definition.get("readable"))
+def _field_view(row: Field, definition: FieldDefinition) -> FieldView:
+    readable = row.readable and definition.readable
     return FieldView(
         number=row.number,
-        tag=definition["tag"],
-        label=definition["label"],
-        default=definition.get("default", ""),
-        kind=definition.get("kind", "text"),
-        required=definition.get("required", False),
-        choices=tuple(codes),
+        tag=definition.tag,
+        label=definition.label,
+        default=definition.default,
+        kind=definition.kind,
+        required=definition.required,
+        choices=tuple(definition.choices),
         readable=readable,
         ready=readable and row.filled is None,
         id=row.id,
-        codes=codes,
+        codes=definition.choices,
     )

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from msgspec import Struct
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
@@ -41,6 +42,15 @@ class TooMuchAsked(DeliveryError):
     code = "too_much_asked"
 
 
+class _Asked(Struct, frozen=True):
+    """words: what the answer needs to know, and the page that shows it; by the kind."""
+
+    kind: str
+    about: int
+    by: int
+    words: dict[str, Any]
+
+
 def ask(
     organization: Organization, kind: str, about: int, *, now: datetime, by: Person, **words: object
 ) -> RemoteCheck:
@@ -52,29 +62,25 @@ def ask(
         question = RemoteCheck.objects.create(
             organization=organization, by=by, kind=kind, about=about, asked_sealed=b"", asked=now
         )
-        payload = {**_facts(question), "words": words}
+        payload = _Asked(kind, about, question.by_id, words)
         question.asked_sealed = seal_json(keyring.keys(organization), payload, "question", "asked", question.pk)
         question.save(update_fields=["asked_sealed"])
     return question
 
 
-def _facts(question: RemoteCheck) -> dict[str, Any]:
-    return {"kind": question.kind, "about": question.about, "by": question.by_id}
-
-
 def words_of(question: RemoteCheck) -> dict[str, Any]:
-    return dict(_asked(question)["words"])
+    return _asked(question).words
 
 
-def _asked(question: RemoteCheck) -> dict[str, Any]:
+def _asked(question: RemoteCheck) -> _Asked:
     keys, sealed = keyring.keys(question.organization), bytes(question.asked_sealed)
-    return dict(open_json(keys, sealed, "question", "asked", question.pk))
+    return open_json(keys, sealed, "question", "asked", question.pk, _Asked)
 
 
 def answer_of(question: RemoteCheck) -> dict[str, Any]:
-    """What came of it; only of one that is done."""
+    """What came of it, by the kind; only of one that is done."""
     keys, sealed = keyring.keys(question.organization), bytes(question.answer_sealed)
-    return dict(open_json(keys, sealed, "question", "answer", question.pk))
+    return open_json(keys, sealed, "question", "answer", question.pk, dict[str, Any])
 
 
 def about_links(campaign: Campaign, now: datetime) -> tuple[bool, str]:
@@ -128,7 +134,8 @@ def answer(number: int, now: datetime) -> bool:
 def _insist_as_asked(question: RemoteCheck) -> None:
     """What a server says to a letter to somebody's own mailbox is believed of a route, so nobody else may be put into
     the row as the one who asked. Errors: DeliveryError."""
-    if not _facts(question).items() <= _asked(question).items():
+    asked = _asked(question)
+    if (asked.kind, asked.about, asked.by) != (question.kind, question.about, question.by_id):
         raise DeliveryError(_("This question was changed in the database by other means. Ask again."))
 
 

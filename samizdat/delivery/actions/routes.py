@@ -5,9 +5,9 @@ from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
@@ -20,10 +20,11 @@ from samizdat.delivery.actions import route_changes, sender_bans
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route, RouteDomain, RouteTotal
 from samizdat.delivery.queries import WayOut, is_held, transport_of, way_of
+from samizdat.delivery.sealed_routes import RouteAddress, open_address, seal_address
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
+from samizdat.vault.sealed_json import seal_json
 
 LONGEST_NAME = 60
 LAST_TURN = 999
@@ -74,7 +75,6 @@ def add_route(
     limits, plan = _limits(rate), _plan(warm_up)
     speed = pace.pace_of(limits)
     settings = _settings(name, url, password, connections, speed)
-    keys = keyring.keys(organization)
     try:
         with transaction.atomic():
             # Of two that are added at once, one alone is the first.
@@ -96,8 +96,8 @@ def add_route(
                 state="waiting" if waits else "live",
                 changed=now,
             )
-            payload = {"url": url.strip(), "password": password, "ours": by is None, "held": waits}
-            route.settings_sealed = seal_json(keys, payload, "route", "settings", route.pk)
+            address = RouteAddress(url.strip(), password, ours=by is None, held=waits)
+            route.settings_sealed = seal_address(route, address)
             route.save(update_fields=["settings_sealed"])
             record("route.added", organization, now=now, by=by, about=route.pk, detail={"name": name})
             grants.count_another(organization, "routes")
@@ -141,33 +141,31 @@ def change_route(
     with another server or password no domain is barred any more. What one admin may not do alone waits, and is none
     of what is told (route_changes.py). Errors: RouteRefused.
     """
-    keys = keyring.keys(route.organization)
     before = way_of(route)
     name = route.name if name is None else _name(name)
-    limits = before.limit if rate is None else pace.limits_text(_limits(rate))
+    limits = before.limits if rate is None else pace.limits_text(_limits(rate))
     speed = route.rate if rate is None else pace.pace_of(_limits(rate))
     plan = route.warm_up if warm_up is None else _plan(warm_up)
     many = connections or route.connections
-    known = open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk)
+    known = open_address(route)
     wanted = _wanted(name, known, url, password)
     # A URL that is given on the server itself may lead anywhere, also the one that an admin had given.
-    ours = known.get("ours", True) and _leads_as(name, known["url"], wanted["url"])
-    wanted["ours"] = ours or (by is None and url is not None)
-    wanted["held"] = known.get("held", False)
-    settings = _settings(name, wanted["url"], wanted["password"], many, speed)
+    ours = known.ours and _leads_as(name, known.url, wanted.url)
+    wanted = wanted.with_(ours=ours or (by is None and url is not None))
+    settings = _settings(name, wanted.url, wanted.password, many, speed)
     turn = route.priority if priority is None else _place(priority)
     after = WayOut(name, settings, turn, speed, many, route.signs if signs is None else signs, limits, plan)
     changes = _differences(before, after)
     # Of one that waits nobody uses anything yet; its row alone doesn't make it one that does.
-    guarded = _leads_elsewhere(changes) and not wanted["held"] and route_changes.guards_change(route, by)
+    guarded = _leads_elsewhere(changes) and not wanted.held and route_changes.guards_change(route, by)
     details = {"name": route.name, "before": before.shown, "to": after.shown, "wanted": wanted}
     waits = guarded and not route_changes.all_dropped(route.organization, now)
     if waits:
         pending_changes.ask(route.organization, route_changes.CHANGED, details, about=route.pk, now=now, by=by)
-        wanted = known | {"ours": known.get("ours", True)}
+        wanted = known
         after = replace(after, settings=before.settings)
         changes = [change for change in changes if change.word not in LEADING]
-    if changes or wanted["ours"] != known.get("ours", True):
+    if changes or wanted.ours != known.ours:
         _write(route, after, wanted, [change.word for change in changes], now, by)
         route.refresh_from_db()
     if guarded and not waits:
@@ -185,7 +183,7 @@ def _leads_elsewhere(changes: list[RouteChange]) -> bool:
 
 
 def _ask_for(route: Route, now: datetime, by: Person | None) -> None:
-    details = {"name": route.name, "to": way_of(route).shown, "wanted": _leading_of(_kept(route))}
+    details = {"name": route.name, "to": way_of(route).shown, "wanted": open_address(route)}
     pending_changes.ask(route.organization, route_changes.ROUTE, details, about=route.pk, now=now, by=by)
 
 
@@ -196,36 +194,26 @@ def _ask_anew(route: Route, now: datetime, by: Person | None) -> None:
         _ask_for(route, now, by or row.by)
 
 
-def _kept(route: Route) -> dict[str, Any]:
-    keys = keyring.keys(route.organization)
-    return open_json(keys, bytes(route.settings_sealed), "route", "settings", route.pk) or {}
-
-
-def _leading_of(settings: dict[str, Any]) -> dict[str, Any]:
-    return {word: settings.get(word) for word in LEADING}
-
-
-def use_approved(route: Route, *, now: datetime, by: Person | None, wanted: dict[str, Any] | None = None) -> None:
+def use_approved(route: Route, *, now: datetime, by: Person | None, wanted: RouteAddress | None = None) -> None:
     """A route that waited is used like any other. wanted: where it led, and by which password, when somebody approved
     it; older settings of it could have been put back. Errors: RouteRefused."""
     with transaction.atomic():
         rows = Route.objects.select_related("organization").select_for_update(of=("self",)).filter(pk=route.pk)
         mine = rows.exclude(state="removed").first()
         if mine is not None:
-            kept = _kept(mine)
-            if wanted is not None and _leading_of(kept) != wanted:
+            kept = open_address(mine)
+            if wanted is not None and not kept.leads_as(wanted):
                 sentence = _("This route leads elsewhere by now. Stop this change, and add the route again.")
                 raise RouteRefused(sentence)
-            keys = keyring.keys(mine.organization)
-            sealed = seal_json(keys, kept | {"held": False}, "route", "settings", mine.pk)
+            sealed = seal_address(mine, kept.with_(held=False))
             Route.objects.filter(pk=route.pk).update(settings_sealed=sealed, state="live", reason="", changed=now)
     record("route.resumed", route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
 
 
-def lead_as_approved(route: Route, wanted: dict[str, Any], *, now: datetime, by: Person | None) -> None:
+def lead_as_approved(route: Route, wanted: RouteAddress, *, now: datetime, by: Person | None) -> None:
     """The settings that waited are in force, and a route that rested is tried again by them. Errors: RouteRefused."""
     before = way_of(route)
-    settings = _settings(route.name, wanted["url"], wanted["password"], before.connections, before.rate)
+    settings = _settings(route.name, wanted.url, wanted.password, before.connections, before.rate)
     after = replace(before, settings=settings)
     _write(route, after, wanted, [change.word for change in _differences(before, after)], now, by)
     if route.state in ("dead", "throttled"):
@@ -243,15 +231,14 @@ def wait_from_now_on(number: int, now: datetime) -> None:
 
 
 def _write(
-    route: Route, way: WayOut, wanted: dict[str, Any], changed: list[str], now: datetime, by: Person | None
+    route: Route, way: WayOut, wanted: RouteAddress, changed: list[str], now: datetime, by: Person | None
 ) -> None:
-    """wanted: URL and password. changed: words of what is another now. Errors: RouteRefused for a taken name."""
-    keys = keyring.keys(route.organization)
+    """changed: words of what is another now. Errors: RouteRefused for a taken name."""
     try:
         with transaction.atomic():
             Route.objects.filter(pk=route.pk).update(
                 name=way.name,
-                settings_sealed=seal_json(keys, wanted, "route", "settings", route.pk),
+                settings_sealed=seal_address(route, wanted),
                 scheme=way.settings.scheme,
                 priority=way.priority,
                 rate=way.rate,
@@ -276,15 +263,15 @@ def _write(
         raise
 
 
-def _wanted(name: str, known: dict[str, Any], url: str | None, password: str | None) -> dict[str, Any]:
+def _wanted(name: str, known: RouteAddress, url: str | None, password: str | None) -> RouteAddress:
     """URL and password as they are to be kept. A password in a new URL is the new one.
 
     The old one goes along to no other host: whoever got into an admin's desk could have it sent to a server of
     theirs, and it would not open the new one anyway.
     """
-    before = plugins.read_url(name, known["url"], password=known["password"])
+    before = plugins.read_url(name, known.url, password=known.password)
     if url is None:
-        return {"url": known["url"], "password": password or known["password"]}
+        return known.with_(password=password or known.password)
     try:
         after = plugins.read_url(name, url)
     except plugins.BadRoute as bad:
@@ -295,7 +282,7 @@ def _wanted(name: str, known: dict[str, Any], url: str | None, password: str | N
             text = _("The password that is kept is the one for %(host)s. Give the one for %(other)s as well.")
             raise RouteRefused(text % {"host": before.leads_to, "other": after.leads_to}, "password")
         kept = before.password
-    return {"url": url.strip(), "password": kept}
+    return known.with_(url=url.strip(), password=kept)
 
 
 def _leads_as(name: str, before: str, after: str) -> bool:
@@ -315,7 +302,7 @@ def _differences(before: WayOut, after: WayOut) -> list[RouteChange]:
         ("name", before.name, after.name),
         ("url", before.shown, after.shown),
         ("priority", str(before.priority), str(after.priority)),
-        ("rate", before.limit, after.limit),
+        ("rate", before.limits, after.limits),
         ("warm_up", before.warm_up, after.warm_up),
         ("connections", str(before.connections), str(after.connections)),
         ("signs", SIGNERS[before.signs], SIGNERS[after.signs]),
@@ -480,9 +467,9 @@ def probe_waiting(route: Route) -> RouteTest:
     row = pending_changes.waiting(route.organization).filter(kind=route_changes.CHANGED, about=route.pk).last()
     if row is None:
         raise RouteRefused(_("These settings don’t wait any more. Look at Changes that wait."))
-    keys, wanted = keyring.keys(route.organization), pending_changes.told_of(row)["wanted"]
+    wanted = msgspec.convert(pending_changes.told_of(row)["wanted"], RouteAddress)
     tried = copy(route)
-    tried.settings_sealed = seal_json(keys, wanted, "route", "settings", route.pk)
+    tried.settings_sealed = seal_address(route, wanted)
     verdict = asyncio.run(_probed(transport_for_test(tried)))
     return RouteTest(verdict.state == "ok", verdict.state, verdict.reason, dict(verdict.values), verdict.sentence)
 

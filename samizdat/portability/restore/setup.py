@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import convert
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql as audience_sql
@@ -16,6 +17,7 @@ from samizdat.audience.imports import ownership
 from samizdat.audience.imports.documents import sealed
 from samizdat.audience.list_names import list_name
 from samizdat.audience.models import STATUSES, Field, Import, List, new_list_number
+from samizdat.audience.tags_and_fields import FieldDefinition
 from samizdat.core.content import digest
 from samizdat.events.actions import record
 from samizdat.portability import read, tables
@@ -155,16 +157,15 @@ def _fields(organization: Organization, opened: read.OpenedExport) -> dict[int, 
     known = {tag: number for tag, (number, *_rest) in tags_and_fields.all_fields(organization, keys).items()}
     numbers: dict[int, int] = {}
     for field in opened.fields:
-        tag, held = str(field["tag"]), {name: of for name, of in field.items() if name not in ("number", "readable")}
+        tag, definition = str(field["tag"]), convert(field, FieldDefinition)
         if tag not in known:
             number = field["number"]
             if number in used:
                 number = tags_and_fields.following_number(organization)
             used.add(number)
             row = Field(organization=organization, number=number)
-            readable = bool(field.get("readable"))
-            row.sealed = seal_json(keys, {"default": "", **held, "readable": readable}, "field", "sealed", number)
-            if readable:
+            row.sealed = tags_and_fields.seal_definition(keys, number, definition)
+            if definition.readable:
                 row.readable, row.filled = True, 0  # The worker fills it in from the sealed values.
             row.save()
             known[tag] = number

@@ -207,7 +207,7 @@ def _initial(way: WayOut) -> dict[str, object]:
         "where": way.where,
         "user": way.settings.user,
         "priority": way.priority,
-        "rate": way.limit,
+        "rate": way.limits,
         "warm_up": way.warm_up.replace(",", ", "),
         "signs": actions.SIGNERS[way.signs],
     }
