@@ -118,7 +118,7 @@ def content_of(
         postal_address=organization.postal_address,
         website=base,
         list_name=audience.name_of(campaign.list),
-        list_description=audience.details_of(campaign.list).get("reminder", ""),
+        list_description=audience.details_of(campaign.list).reminder,
         appeal=campaign.is_appeal,
         list_id=_list_id(campaign, draft),
         unsubscribe_mailbox=bool(leading(organization).unsubscribe_mailbox),

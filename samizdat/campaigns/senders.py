@@ -17,8 +17,8 @@ def sender_of(list_: List, *, drafts: bool = True) -> tuple[str, str] | None:
     """(name, address) that the list writes from: its own, else that of its organization's newest sent campaign.
     drafts: where nothing was sent yet, that of the newest draft."""
     details = audience.details_of(list_)
-    if details.get("from_email"):
-        return details.get("from_name", "") or list_.organization.name, details["from_email"]
+    if details.from_email:
+        return details.from_name or list_.organization.name, details.from_email
     rows = Campaign.objects.select_related("organization").filter(organization=list_.organization, version_of=None)
     newest = [*rows.filter(state__in=SENT).order_by("-pk")[:LOOKED_AT]]
     if drafts and not newest:

@@ -92,7 +92,7 @@ def domain_of(home: subscribers.ExportContext, by: Person | None) -> str:
     """
     mine = [leading(home.organization).return_address]
     for row in home.lists.values():
-        mine += [value for value in details_of(row).values() if isinstance(value, str) and "@" in value]
+        mine.append(details_of(row).from_email)
     if by is not None:
         mine.append(accounts.email_of(by))
     for text in mine:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from itertools import batched
 from typing import Any
 
+from msgspec import structs
+
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import NUMBER_MASK, STATUSES, Field
 from samizdat.audience.queries import details_of
@@ -115,7 +117,7 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
                 "name": home.list_names[row.id],
                 "form": row.form_slug,
                 "created": row.created,
-                "details": details_of(row),
+                "details": structs.asdict(details_of(row)),
                 "digest": {"when": row.digest_when, "round": row.digest_round},
             }
             for row in home.lists.values()

@@ -19,6 +19,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.audience.numbers import HIGHEST
 from samizdat.audience.tags_and_fields import MOST_TAGS, FieldDefinition
@@ -209,7 +210,7 @@ class OpenedExport:
         try:
             for row in self.lists:
                 assert value_limits.whole(row["number"], LIST, 1) and str(row["name"]).strip()
-                assert isinstance(row.get("details") or {}, dict)
+                msgspec.convert(row.get("details") or {}, ListDetails)
             for row in self.tags:
                 assert value_limits.whole(row["number"], TAG, 1) and str(row["name"]).strip()
             for row in self.fields:

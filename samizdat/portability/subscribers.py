@@ -12,7 +12,7 @@ from msgspec import structs
 from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, plaintext_fields, tags_and_fields
 from samizdat.audience import sql as audience_sql
-from samizdat.audience.list_names import list_name
+from samizdat.audience.list_details import list_name
 from samizdat.audience.models import NUMBER_MASK, Field, List, Subscription, row_id
 from samizdat.audience.tags_and_fields import definition_of
 from samizdat.core.crypto import seal

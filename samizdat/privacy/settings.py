@@ -84,7 +84,7 @@ def facts_of(organization: Organization) -> PrivacyFacts:
 def _wording(list_: List) -> str:
     """What readers of a list agree to: the words of its own form, else the newest that a form with it asks, in the
     organization's language where there are such."""
-    own = str(audience.details_of(list_).get("purpose") or "")
+    own = audience.details_of(list_).purpose
     kept = wordings(list_, "newsletter")
     spoken = [wording for wording in kept if wording.language == list_.organization.language]
     newest = max(spoken or kept, key=lambda wording: (wording.since, wording.version), default=None)

@@ -6,6 +6,7 @@ import pytest
 
 from samizdat.audience import actions, bulk_consent_writer, queries
 from samizdat.audience.errors import NotAReader
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import Subscriber, Subscription, Suppression
 from samizdat.core import consent
 from samizdat.events import chain
@@ -34,8 +35,8 @@ def test_other_words_are_another_version_and_the_same_words_are_none(letter: Any
 
 
 def test_the_words_of_a_form_are_kept_when_the_list_changes(letter: Any) -> None:
-    actions.change_list(letter, {"purpose": "Weekly."}, now=NOW)
-    actions.change_list(letter, {"purpose": "Weekly.", "from_name": "Lantern"}, now=NOW)
+    actions.change_list(letter, ListDetails(purpose="Weekly."), now=NOW)
+    actions.change_list(letter, ListDetails(purpose="Weekly.", from_name="Lantern"), now=NOW)
     assert [one.version for one in actions.wordings(letter)] == [1]
 
 

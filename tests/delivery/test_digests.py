@@ -11,6 +11,7 @@ from samizdat.accounts.actions import add_person, change_settings
 from samizdat.accounts.models import Person
 from samizdat.audience.actions import change_field, change_list, rename_list
 from samizdat.audience.actions.digests import set_digest
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import List, ListTotal, Subscriber, Subscription
 from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.approval import NotApproved, agree, bond_of
@@ -305,7 +306,7 @@ def test_a_digest_waits_for_a_person_where_what_its_letters_say_is_not_what_was_
     elif what == "stand-in":
         change_field(house.organization, house.field, tag="FNAME", label="First name", default=evil, now=now)
     elif what == "reminder":
-        change_list(house.list, {"reminder": evil}, now=now)
+        change_list(house.list, ListDetails(reminder=evil), now=now)
     elif what == "yes":  # As a draft that somebody wrote into the round.
         Approval.objects.filter(campaign=letter).delete()
     else:

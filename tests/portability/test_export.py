@@ -16,6 +16,7 @@ import pytest
 from samizdat.accounts.grants import keep_settings
 from samizdat.audience import actions, queries
 from samizdat.audience.filters import Filter
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import Subscriber
 from samizdat.core import bounded_json, consent, segment, zip_limits
 from samizdat.events.models import Event
@@ -43,7 +44,7 @@ WORDING = "I want the Thursday Letter."
 @pytest.fixture
 def audience(lantern: Any, letter: Any) -> Any:
     """Ada confirmed and has a tag, Boris left, Elena's mailbox is dead, Galina was erased; a second list with Ada."""
-    other = actions.new_list(lantern, "Courts, weekly", now=NOW, details={"reminder": "You asked."})
+    other = actions.new_list(lantern, "Courts, weekly", now=NOW, details=ListDetails(reminder="You asked."))
     ada = actions.add_subscriber(
         lantern, "ada@post.example", letter, consent=WORDING, now=NOW, values={"FNAME": "=Ada", "CITY": "Riga\nLV"},
         tags=["monthly", 'Книга, "том" 2'], language="ru",

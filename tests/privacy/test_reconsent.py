@@ -8,6 +8,7 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import SubscriberTag, Subscription
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
@@ -106,7 +107,7 @@ def answered_by(lantern: Any, tmp_path: Any) -> Callable[..., None]:
 def small_pages(lantern: Any, letter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COUNT", "TAG", "MOVE"):
         monkeypatch.setattr(reconsent, name, 2)
-    audience.change_list(letter, {"from_email": "letter@lantern.example", "purpose": "Weekly."}, now=NOW)
+    audience.change_list(letter, ListDetails(from_email="letter@lantern.example", purpose="Weekly."), now=NOW)
 
 
 def test_a_list_is_counted_by_how_strong_and_how_old_its_consent_is(letter: Any, many: Any) -> None:

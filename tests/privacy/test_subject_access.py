@@ -13,6 +13,7 @@ from samizdat.audience import queries
 from samizdat.audience.actions import fundraising_consent, preferences
 from samizdat.audience.actions.forms import FormFacts, make_form
 from samizdat.audience.errors import AddressErased
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import Subscriber
 from samizdat.core import consent
 from samizdat.events.models import Event
@@ -119,7 +120,7 @@ def test_a_paper_says_what_the_settings_are(
     ada: Any,
     sent: Callable[..., Any],
 ) -> None:
-    audience.change_list(letter, {"purpose": "Court news each week."}, now=NOW)
+    audience.change_list(letter, ListDetails(purpose="Court news each week."), now=NOW)
     actions.retain(letter, actions.RetentionRules(left_days=90, delivery_months=6), now=NOW)
     audience.add_field(lantern, "CITY", "City", now=NOW)
     text = legal_documents.as_text(make(facts_of(lantern), NOW.date(), language))

@@ -5,6 +5,7 @@ python -m tests.sealed.furnish PORT     prints the number of the letter that is 
 
 import sys
 
+from samizdat.audience.list_details import ListDetails
 from samizdat.cli.bootstrap import now, open_house
 from tests.conftest import PASSWORD
 from tests.sealed import living as words
@@ -52,7 +53,7 @@ def write(organization: object, secret: object, admin: object) -> int:
     )
     campaign = create(organization, secret, draft, by=admin, now=now())
     save(campaign, draft.with_(subject=f"{words.SUBJECT} at dusk"), version=1, by=admin, now=now())
-    details = {"from_email": "letter@lantern.example"}
+    details = ListDetails(from_email="letter@lantern.example")
     public = audience.new_list(organization, words.LETTERS, now=now(), by=admin, details=details)
     audience.give_form(public, "thursday", now=now(), by=admin)
     list_as_form(public)

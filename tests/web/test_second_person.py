@@ -10,6 +10,7 @@ from samizdat.accounts.actions import add_person, change_settings
 from samizdat.accounts.models import Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.list_details import ListDetails
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import approval
 from samizdat.campaigns.approval import NotApproved, agree, standing
@@ -108,7 +109,7 @@ def test_whatever_else_the_letter_says_is_agreed_to_as_well(strict: House, what:
     elif what == "list":
         audience.rename_list(letter.list, evil, now=NOW, by=clara)
     else:
-        audience.change_list(letter.list, {"reminder": evil}, now=NOW, by=clara)
+        audience.change_list(letter.list, ListDetails(reminder=evil), now=NOW, by=clara)
     with pytest.raises(NotApproved, match="changed since"):
         release(Campaign.objects.get(pk=letter.pk), now=NOW, by=clara)
 

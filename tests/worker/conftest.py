@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.audience.list_details import ListDetails
 from samizdat.vault.source import InstanceSource, read_key_file
 from tests import moulds, warm
 from tests.conftest import NOW
@@ -216,7 +217,9 @@ def thursday(lantern: Any) -> Any:
     from samizdat.audience import actions as audience
     from samizdat.worker.publishing import publish
 
-    list_ = audience.new_list(lantern, "the Thursday Letter", now=NOW, details={"from_email": "letter@lantern.example"})
+    list_ = audience.new_list(
+        lantern, "the Thursday Letter", now=NOW, details=ListDetails(from_email="letter@lantern.example")
+    )
     audience.give_form(list_, "thursday", now=NOW)
     publish.publish_place(lantern)
     publish.list_as_form(list_)

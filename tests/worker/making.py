@@ -9,6 +9,8 @@ import os
 from datetime import UTC, date, datetime
 from typing import Any
 
+from samizdat.audience.list_details import ListDetails
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
 
 
@@ -67,7 +69,7 @@ def people(lantern: object, now: datetime) -> dict[str, object]:
         lantern,
         "the Thursday Letter",
         now=now,
-        details={"from_email": "letter@lantern.example", "purpose": "One story."},
+        details=ListDetails(from_email="letter@lantern.example", purpose="One story."),
     )
     audience.give_form(list_, "thursday", now=now)
     ada = audience.add_subscriber(lantern, "ada@example.org", list_, consent="said so", now=now)

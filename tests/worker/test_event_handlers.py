@@ -7,6 +7,7 @@ import pytest
 
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
+from samizdat.audience.list_details import ListDetails
 from samizdat.campaigns import ab_test, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.drafts.draft import Draft, draft_of
@@ -45,7 +46,7 @@ def test_changed_settings_reach_the_public_pages(lantern: Any) -> None:
 
 def test_a_form_is_published_renamed_and_withdrawn(lantern: Any) -> None:
     publish.publish_place(lantern)
-    list_ = audience.new_list(lantern, "Thursday", now=NOW, details={"purpose": "One story."})
+    list_ = audience.new_list(lantern, "Thursday", now=NOW, details=ListDetails(purpose="One story."))
     settle()
     assert not Form.objects.exists()
     audience.give_form(list_, "thursday", now=NOW)

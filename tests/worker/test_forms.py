@@ -16,6 +16,7 @@ from samizdat.audience.actions import forms
 from samizdat.audience.actions.forms import FormFacts
 from samizdat.audience.actions.tags import remove_tag
 from samizdat.audience.errors import FormRefused
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import SignUpForm, Tag
 from samizdat.core import consent
 from samizdat.core.crypto import tokens
@@ -33,7 +34,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered
 
 @pytest.fixture
 def friday(lantern: Any) -> Any:
-    return audience.new_list(lantern, "Friday", now=NOW, details={"from_email": "letter@lantern.example"})
+    return audience.new_list(lantern, "Friday", now=NOW, details=ListDetails(from_email="letter@lantern.example"))
 
 
 @pytest.fixture

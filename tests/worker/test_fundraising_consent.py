@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms, fundraising_consent
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import SignUpForm, Subscription
 from samizdat.core import consent
 from samizdat.core.crypto import tokens
@@ -35,7 +36,7 @@ ADA = "ada@example.org"
 
 @pytest.fixture
 def friday(lantern: Any) -> Any:
-    return audience.new_list(lantern, "Friday", now=NOW, details={"from_email": "letter@lantern.example"})
+    return audience.new_list(lantern, "Friday", now=NOW, details=ListDetails(from_email="letter@lantern.example"))
 
 
 @pytest.fixture

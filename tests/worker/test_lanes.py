@@ -9,6 +9,7 @@ import pytest
 
 from samizdat.accounts.actions import found_organization
 from samizdat.audience import actions as audience
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import List
 from samizdat.delivery.actions import add_route
 from samizdat.publicdb.models import Intake
@@ -92,7 +93,7 @@ def asked(vault: Any) -> Callable[..., Any]:
 
     def ask(name: str, route: str) -> Any:
         made = found_organization(name, source=vault, today=TODAY, public_url=f"https://{name.lower()}.example")
-        list_ = audience.new_list(made, "News", now=NOW, details={"from_email": "letter@lantern.example"})
+        list_ = audience.new_list(made, "News", now=NOW, details=ListDetails(from_email="letter@lantern.example"))
         audience.give_form(list_, name.lower(), now=NOW)
         publish.publish_place(made)
         add_route(made, "relay", route, now=NOW)

@@ -7,6 +7,7 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.list_details import ListDetails
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.crypto import tokens
 from samizdat.delivery import actions as delivery
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.django_db
 def asked(lantern: Any, thursday: Any, tmp_path: Any) -> dict[str, Any]:
     """Ada was written down long ago and is asked again; the letter is on its way."""
     ada = audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW - timedelta(days=900))
-    audience.change_list(thursday, {"from_email": "letter@lantern.example"}, now=NOW)
+    audience.change_list(thursday, ListDetails(from_email="letter@lantern.example"), now=NOW)
     renewal = actions.count_consent(thursday, now=NOW)
     actions.work(renewal.pk, lambda: NOW, lambda: False)
     renewal.refresh_from_db()

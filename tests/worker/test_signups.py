@@ -14,6 +14,7 @@ import pytest
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import ConsentRecord
 from samizdat.core.crypto import seal, tokens
 from samizdat.delivery import dkim_keys
@@ -185,7 +186,7 @@ def test_without_a_living_route_the_sign_up_waits_and_nobody_is_lost(
 
 
 def test_without_a_sender_it_is_told_at_once_how_many_wait(lantern: Any, thursday: Any) -> None:
-    audience.change_list(thursday, {}, now=NOW)
+    audience.change_list(thursday, ListDetails(), now=NOW)
     for name in ("ada", "boris"):
         ask(lantern, thursday, address=f"{name}@example.org")
     assert signups.take(NOW) == 0 and queries.unmailed(lantern) == {"sender": 2}
@@ -218,7 +219,7 @@ def test_what_the_public_process_makes_up_is_not_believed(
 def test_a_list_without_a_form_takes_no_sign_up(lantern: Any, out: Path) -> None:
     from samizdat.worker.publishing import publish
 
-    hidden = audience.new_list(lantern, "hidden", now=NOW, details={"from_email": "letter@lantern.example"})
+    hidden = audience.new_list(lantern, "hidden", now=NOW, details=ListDetails(from_email="letter@lantern.example"))
     publish.publish_place(lantern)
     say(lantern, "signup", address="ada@example.org", list=str(hidden.id))
     signups.take(NOW)
@@ -229,7 +230,7 @@ def test_a_list_name_with_a_line_break_adds_no_header(lantern: Any, out: Path) -
     from samizdat.worker.publishing import publish
 
     evil = audience.new_list(
-        lantern, "Naïve\r\nBcc: boris@example.org", now=NOW, details={"from_email": "l@lantern.example"}
+        lantern, "Naïve\r\nBcc: boris@example.org", now=NOW, details=ListDetails(from_email="l@lantern.example")
     )
     audience.give_form(evil, "evil", now=NOW)
     publish.publish_place(lantern)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
+from msgspec import structs
 
 from samizdat.accounts.models import Person
 from samizdat.audience import consent_writer, sql
@@ -20,14 +21,14 @@ from samizdat.events.actions import record
 
 def put_words(list: List, words: str, *, now: datetime, by: Person | None = None) -> None:
     """Readers of this list are asked for a yes to appeals with these words; with none they are not asked."""
-    change_list(list, {**details_of(list), "appeals": words.strip()}, now=now, by=by)
+    change_list(list, structs.replace(details_of(list), appeals=words.strip()), now=now, by=by)
 
 
 def words_for(list: List, language: str = "") -> str:
     """The words beside the box for appeals of this list, in that language where there are such; "" where the house asks
     for none. They stand in the settings of the list, or in a form that has it."""
     own = list.organization.language
-    by_language = {own: str(details_of(list).get("appeals") or "").strip()}
+    by_language = {own: details_of(list).appeals.strip()}
     for form in SignUpForm.objects.select_related("organization").filter(organization=list.organization, removed=None):
         facts = forms.facts_of(form)
         if list.id in facts.lists:

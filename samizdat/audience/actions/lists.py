@@ -10,7 +10,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.actions.consent_texts import put_wording
 from samizdat.audience.errors import ListNameTaken, NoName
-from samizdat.audience.list_names import list_name
+from samizdat.audience.list_details import ListDetails, list_name
 from samizdat.audience.models import STATUSES, List
 from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.events.actions import record
@@ -25,15 +25,15 @@ def new_list(
     *,
     now: datetime,
     by: Person | None = None,
-    details: Mapping[str, object] | None = None,
+    details: ListDetails | None = None,
 ) -> List:
-    """An empty list. `details`: From, permission reminder, purpose, appeals. Errors: NoName, ListNameTaken."""
+    """An empty list. Errors: NoName, ListNameTaken."""
     keys = keyring.keys(organization)
     with transaction.atomic():
         name = _free_name(organization, keys, name)
         row = List.objects.create(organization=organization, name_sealed=b"", created=now.astimezone(UTC).date())
         row.name_sealed = _sealed(keys, row, name)
-        row.details_sealed = seal_json(keys, dict(details or {}), "list", "details", row.id)
+        row.details_sealed = seal_json(keys, details or ListDetails(), "list", "details", row.id)
         row.save(update_fields=["name_sealed", "details_sealed"])
         sql.add_list_totals([(row.id, status, 0) for status in range(len(STATUSES))])
         record("list.created", organization, about=row.id, by=by, now=now, detail={"name": name})
@@ -50,14 +50,13 @@ def rename_list(list: List, name: str, *, now: datetime, by: Person | None = Non
         record("list.renamed", list.organization, about=list.id, by=by, now=now, detail={"name": name})
 
 
-def change_list(list: List, details: Mapping[str, object], *, now: datetime, by: Person | None = None) -> None:
-    """From, permission reminder, purpose and the words for appeals, as one mapping of plain values. Other words to
-    agree to are a new version of them, in the organization's language."""
+def change_list(list: List, details: ListDetails, *, now: datetime, by: Person | None = None) -> None:
+    """Other words to agree to are a new version of them, in the organization's language."""
     with transaction.atomic():
-        for name, purpose in (("purpose", LETTERS), ("appeals", APPEALS)):
-            if text := str(details.get(name) or "").strip():
+        for words, purpose in ((details.purpose, LETTERS), (details.appeals, APPEALS)):
+            if text := words.strip():
                 put_wording(list, text, language=list.organization.language, now=now, purpose=purpose, by=by)
-        list.details_sealed = seal_json(keyring.keys(list.organization), dict(details), "list", "details", list.id)
+        list.details_sealed = seal_json(keyring.keys(list.organization), details, "list", "details", list.id)
         list.save(update_fields=["details_sealed"])
         record("list.changed", list.organization, about=list.id, by=by, now=now)
 

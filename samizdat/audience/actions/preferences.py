@@ -12,7 +12,7 @@ from samizdat.audience import consent_writer
 from samizdat.audience.actions import forms, fundraising_consent
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.consent_writer import ConsentFactRow
-from samizdat.audience.list_names import list_name
+from samizdat.audience.list_details import list_name
 from samizdat.audience.models import (
     FREQUENCIES,
     STATUSES,

@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.errors import NoSuchList
-from samizdat.audience.list_names import list_name
+from samizdat.audience.list_details import ListDetails, list_name
 from samizdat.audience.models import STATUSES, Field, List, ListTotal, Tag
 from samizdat.audience.tags_and_fields import FieldDefinition, definition_of
 from samizdat.vault import keyring
@@ -94,9 +93,10 @@ def name_of(list: List) -> str:
     return list_name(keyring.keys(list.organization), list)
 
 
-def details_of(list: List) -> dict[str, Any]:
-    """From, permission reminder, purpose, appeals: what new_list and change_list were given."""
-    return open_json(keyring.keys(list.organization), list.details_sealed, "list", "details", list.id) or {}
+def details_of(list: List) -> ListDetails:
+    """Errors: SealError."""
+    keys = keyring.keys(list.organization)
+    return open_json(keys, list.details_sealed, "list", "details", list.id, ListDetails)
 
 
 def tags(organization: Organization) -> list[tuple[int, str]]:

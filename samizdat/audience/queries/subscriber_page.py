@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from samizdat.audience import consent_records, consent_writer, sql
-from samizdat.audience.list_names import list_name
+from samizdat.audience.list_details import list_name
 from samizdat.audience.models import STATUSES, List, Subscriber, Subscription
 from samizdat.audience.queries.subscribers import tag_names, values_of
 from samizdat.core import consent

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from samizdat import formatting
 from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
-from samizdat.audience.list_names import list_name
+from samizdat.audience.list_details import list_name
 from samizdat.audience.models import List, Tag
 from samizdat.audience.segments.errors import SegmentBroken, SegmentRefused
 from samizdat.core import segment

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samizdat.audience.list_details import ListDetails
 from samizdat.cli import bootstrap
 from samizdat.cli.demo import letters
 from samizdat.cli.demo.parameters import ADMIN, PASSWORD, PEOPLE, PUBLIC, SLOW, SMTP
@@ -87,7 +88,7 @@ def _bring_in(organization: "Organization") -> "List":
     from samizdat.audience.actions import direct, new_list
     from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
 
-    list_ = new_list(organization, LIST, now=bootstrap.now(), details={"reminder": letters.REMINDER})
+    list_ = new_list(organization, LIST, now=bootstrap.now(), details=ListDetails(reminder=letters.REMINDER))
     with tempfile.TemporaryDirectory(prefix="samizdat-demo-export-") as folder:
         export = Path(folder) / "members_export_5a1ad47a7e.zip"
         make_mailchimp_export(export, PEOPLE, domains=EXAMPLE)

@@ -15,7 +15,7 @@ from samizdat.audience import tags_and_fields
 from samizdat.audience.actions.forms import is_free
 from samizdat.audience.imports import ownership
 from samizdat.audience.imports.documents import sealed
-from samizdat.audience.list_names import list_name
+from samizdat.audience.list_details import ListDetails, list_name
 from samizdat.audience.models import STATUSES, Field, Import, List, new_list_number
 from samizdat.audience.tags_and_fields import FieldDefinition
 from samizdat.core.content import digest
@@ -140,7 +140,7 @@ def _new_list(organization: Organization, entry: dict[str, Any], name: str, now:
         slug = ""
     row = List(id=number, organization=organization, form_slug=slug, created=now.astimezone(UTC).date())
     row.name_sealed = keys.seal(name.strip().encode(), "list", "name", number)
-    row.details_sealed = seal_json(keys, dict(entry.get("details") or {}), "list", "details", number)
+    row.details_sealed = seal_json(keys, convert(entry.get("details") or {}, ListDetails), "list", "details", number)
     row.save(force_insert=True)
     audience_sql.add_list_totals([(number, status, 0) for status in range(len(STATUSES))])
     record("list.created", organization, about=number, by=by, now=now, detail={"name": name})

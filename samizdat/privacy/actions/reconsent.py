@@ -227,8 +227,8 @@ def _filled(text: str, values: dict[str, str]) -> str:
 def _sender(renewal: Renewal) -> dict[str, str]:
     """Who letters to this list come from: its own sender, else that of its newest campaign."""
     details = queries.details_of(renewal.list)
-    if details.get("from_email"):
-        return {"from_name": str(details.get("from_name") or ""), "from_email": str(details["from_email"])}
+    if details.from_email:
+        return {"from_name": details.from_name, "from_email": details.from_email}
     for campaign in Campaign.objects.filter(list=renewal.list).select_related("organization").order_by("-pk")[:20]:
         draft = draft_of(campaign)
         if draft.from_email:

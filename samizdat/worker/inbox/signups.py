@@ -6,7 +6,6 @@ is a row.
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,6 +18,7 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, tell_unmailed
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscriber, Subscription
 from samizdat.campaigns import senders
 from samizdat.core import consent
@@ -36,9 +36,6 @@ from samizdat.worker.inbox.signup_memory import SignupMemory
 from samizdat.worker.mail import service_mail
 
 log = logging.getLogger("samizdat.worker")
-
-# Where the settings of a list have the words of each purpose.
-_DETAILS = {LETTERS: "purpose", APPEALS: "appeals"}
 
 KINDS = ("signup",)
 
@@ -213,16 +210,16 @@ def _on_record(envelope: OpenedEnvelope, known: Subscriber, target: SignupTarget
     return all(audience.asked(list_, known, _day(envelope), envelope.at) for list_ in target.lists)
 
 
-def _read_by_her(list_: List, details: Mapping[str, object], purpose: str, read: str) -> str:
+def _read_by_her(list_: List, details: ListDetails, purpose: str, read: str) -> str:
     """The words of the form that she read: one of the list's versions, and no text that a public process makes up."""
     known = {wording.text for wording in audience.wordings(list_, purpose)}
-    return read if read.strip() in known else str(details.get(_DETAILS[purpose], ""))
+    return read if read.strip() in known else (details.appeals if purpose == APPEALS else details.purpose)
 
 
 def _appeals_read(list_: List, envelope: OpenedEnvelope) -> str:
     """Those beside the box that she ticked; "" where she did not, or the form has none."""
     details, read = audience_queries.details_of(list_), str(envelope.words.get("appeals") or "")
-    return _read_by_her(list_, details, APPEALS, read) if read and details.get(_DETAILS[APPEALS]) else ""
+    return _read_by_her(list_, details, APPEALS, read) if read and details.appeals else ""
 
 
 # -- the mail ---------------------------------------------------------------------------------------------------

@@ -53,9 +53,9 @@ def list_as_form(list_: List) -> None:
         list_.form_slug,
         list=list_.id,
         name=audience.name_of(list_),
-        purpose=details.get("purpose", ""),
+        purpose=details.purpose,
         language=organization.language,
-        details=json.dumps({"appeals": details["appeals"]}, ensure_ascii=False) if details.get("appeals") else "",
+        details=json.dumps({"appeals": details.appeals}, ensure_ascii=False) if details.appeals else "",
     )
 
 

@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat.accounts.grants import leading
 from samizdat.audience import actions, queries
@@ -113,7 +114,7 @@ def _wording(mailing_list: List) -> str:
     """What readers agree to; for a form that was never on, words to begin with."""
     name = queries.name_of(mailing_list)
     offered = _("I want to get “%(list)s” by mail. I can leave at any time.") % {"list": name}
-    return str(queries.details_of(mailing_list).get("purpose") or offered)
+    return queries.details_of(mailing_list).purpose or offered
 
 
 def _set_form(request: DeskRequest, mailing_list: List, *, slug: str, wording: str | None) -> None:
@@ -122,8 +123,9 @@ def _set_form(request: DeskRequest, mailing_list: List, *, slug: str, wording: s
     now, details = timezone.now(), queries.details_of(mailing_list)
     with transaction.atomic():
         actions.give_form(mailing_list, slug, now=now, by=request.person)
-        words = {"purpose": wording} if wording is not None else {}
-        actions.change_list(mailing_list, {**details, **words}, now=now, by=request.person)
+        if wording is not None:
+            details = structs.replace(details, purpose=wording)
+        actions.change_list(mailing_list, details, now=now, by=request.person)
 
 
 def _list_page(request: DeskRequest, mailing_list: List, form: ListForm, sign_up: FormForm) -> HttpResponse:
@@ -138,9 +140,7 @@ def _list_page(request: DeskRequest, mailing_list: List, form: ListForm, sign_up
         "address": address,
         **_gathering(mailing_list),
     }
-    facts["appeals"] = AppealsForm(
-        prefix="appeals", initial={"words": queries.details_of(mailing_list).get("appeals", "")}
-    )
+    facts["appeals"] = AppealsForm(prefix="appeals", initial={"words": queries.details_of(mailing_list).appeals})
     facts["asks"] = bool(words_for(mailing_list))
     facts["remark"] = NO_SENDER if mailing_list.form_slug and senders.sender_of(mailing_list) is None else ""
     return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
