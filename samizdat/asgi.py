@@ -11,11 +11,13 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import IO, Any, TypedDict
 from wsgiref.types import WSGIEnvironment
+
+from django.db import connections
 
 from samizdat.connections import BACKLOG, LEAST_RATE, PATIENCE, ClientConnection
 
@@ -47,9 +49,9 @@ Pairs = list[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[Heard]]
 Send = Callable[[dict[str, object]], Awaitable[None]]
 
-# Requests that wait in one line for a thread. Pages take some 20 ms, so the last of them waits for seconds: better than
-# to be sent away while somebody with a few hundred connections comes back at once.
-MOST_WAITING = 500
+# Requests that wait in one queue: as many as there may be connections. Pages take some 20 ms, so the last of them waits
+# for seconds: better than to be sent away while somebody with some hundred connections comes back at once.
+MOST_WAITING = 1000
 # Seconds that every thread has spent on the same request before the process counts as hung. The longest page that is
 # meant to be is the sealing of an upload of 500 MB.
 HUNG = 60.0
@@ -175,145 +177,182 @@ class HttpResponse:
             close()
 
 
-class ThreadRoom:
-    """How many threads all shares together have, before each has its first: what is over stays for those of whom
-    nobody is at work, however many shares somebody has people in."""
+class _Party:
+    """Those who count as one: how many threads they have, and who of them waits, each in a line of their own."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self) -> None:
         self.at_work = 0
-        self.shares: list[Share] = []
+        self.has_own = False
+        self.lines: dict[Hashable, dict[asyncio.Future[None], bool]] = {}  # and whether each may have to give way
 
-    def pass_on(self) -> None:
-        """Turns for those who wait, first of all where the last one was longest ago."""
-        for share in sorted((share for share in self.shares if share.is_waited_for), key=lambda share: share.given):
-            share.pass_on()
+    def first(self) -> asyncio.Future[None]:
+        """Of the line whose turn it is; the others of that line wait behind all other lines."""
+        who, line = next(iter(self.lines.items()))
+        first = next(iter(line))
+        self.remove(who, first)
+        if line:
+            self.lines[who] = self.lines.pop(who)
+        return first
 
+    def remove(self, who: Hashable, waiter: asyncio.Future[None]) -> None:
+        del self.lines[who][waiter]
+        if not self.lines[who]:
+            del self.lines[who]
 
-class Share:
-    """So many threads that some may have at once, and the line in which the others of them wait. `room`: what it is a
-    share of.
-
-    When the line is full, somebody who waits in it gives way, by lot: who asks all the time would otherwise hold it
-    against everybody who comes once.
-    """
-
-    def __init__(self, most: int, room: ThreadRoom | None = None) -> None:
-        self._most, self._at_work = most, 0
-        self._waiting: dict[asyncio.Future[None], bool] = {}  # In their order, and whether each may have to give way.
-        self.given = 0.0  # When the last turn was.
-        self._room = room or ThreadRoom(most)
-        self._room.shares.append(self)
+    def may_give_way(self) -> list[tuple[Hashable, asyncio.Future[None]]]:
+        """Of those of whom most wait."""
+        most = max(map(len, self.lines.values()), default=0)
+        lines = [(who, line) for who, line in self.lines.items() if len(line) == most]
+        return [(who, waiter) for who, line in lines for waiter, gives_way in line.items() if gives_way]
 
     @property
-    def moves(self) -> bool:
-        return self._may_begin() or time.monotonic() - self.given < HUNG
+    def waiting(self) -> int:
+        return sum(map(len, self.lines.values()))
+
+
+class FairQueue:
+    """Turns for a few threads that parties (organizations, mostly) share, and the lines in which they wait.
+
+    Turns go round by party, and within a party by person: who asks a thousand times waits for themselves. A party has
+    at most its part of the `shared` threads, by how many are there at the moment, and one of its own as long as there
+    are any (`own`): long requests, which nobody can take a thread from, keep no other party from its first one.
+    When `MOST_WAITING` wait, somebody of the party that has most of them there gives way, by lot.
+    """
+
+    def __init__(self, shared: int, own: int = 0) -> None:
+        self._shared, self._own = shared, own
+        self._parties: dict[Hashable, _Party] = {}  # That have or want a thread; the one whose turn it is comes first.
+        self._owning, self._sharing, self._waiting = 0, 0, 0
 
     @property
     def is_waited_for(self) -> bool:
-        return bool(self._waiting)
-
-    def _may_begin(self) -> bool:
-        return not self._at_work or (self._at_work < self._most and self._room.at_work < self._room.most)
+        return self._waiting > 0
 
     @contextlib.asynccontextmanager
-    async def turn(self, *, begun: bool = False) -> AsyncIterator[None]:
+    async def turn(self, whose: Hashable = None, who: Hashable = None, *, begun: bool = False) -> AsyncIterator[None]:
         """begun: a part of the answer has left already, so it gives way to nobody. Errors: AllThreadsBusy."""
-        await self._wait(begun)
+        await self._wait(whose, who, begun)
         try:
             yield
         finally:
-            self._end()
+            self._end(whose)
 
-    async def _wait(self, begun: bool) -> None:
-        if self._may_begin():
-            self._begin()
+    async def _wait(self, whose: Hashable, who: Hashable, begun: bool) -> None:
+        party = self._parties.setdefault(whose, _Party())
+        if self._may_begin(party):
+            self._begin(whose)
             return
-        if len(self._waiting) >= MOST_WAITING and not begun:
-            self._make_room()
+        if self._waiting >= MOST_WAITING and not begun:
+            self._make_room(whose)
+            party = self._parties.setdefault(whose, _Party())
         mine = asyncio.get_running_loop().create_future()
-        self._waiting[mine] = not begun
+        party.lines.setdefault(who, {})[mine] = not begun
+        self._waiting += 1
+        self._pass_on()  # To whom the one that gave way has left more.
         try:
             await mine
         except asyncio.CancelledError:
-            if self._waiting.pop(mine, None) is None and not mine.cancelled() and mine.exception() is None:
-                self._end()  # The turn had come at the same moment.
+            if mine in party.lines.get(who, ()):
+                self._leave(whose, who, mine)
+                self._pass_on()
+            elif not mine.cancelled() and mine.exception() is None:
+                self._end(whose)  # The turn had come at the same moment.
             raise
 
-    def _make_room(self) -> None:
-        candidates = [waiter for waiter, may_give_way in self._waiting.items() if may_give_way]
-        if not candidates:
-            raise AllThreadsBusy
-        chosen = secrets.choice(candidates)
-        del self._waiting[chosen]
-        if not chosen.done():
-            chosen.set_exception(AllThreadsBusy())
+    def _may_begin(self, party: _Party) -> bool:
+        if self._may_have_own(party):
+            return True
+        part = max(1, bool(self._own) + self._shared // len(self._parties))
+        return party.at_work < part and self._sharing < self._shared
 
-    def pass_on(self) -> None:
-        while self._waiting and self._may_begin():
-            first = next(iter(self._waiting))
-            del self._waiting[first]
-            if not first.done():
-                self._begin()
+    def _may_have_own(self, party: _Party) -> bool:
+        return not party.at_work and self._owning < self._own
+
+    def _make_room(self, newcomer: Hashable) -> None:
+        for whose, party in sorted(self._parties.items(), key=lambda item: item[1].waiting, reverse=True):
+            if candidates := party.may_give_way():
+                who, chosen = secrets.choice(candidates)
+                self._leave(whose, who, chosen)
+                if not chosen.done():
+                    chosen.set_exception(AllThreadsBusy())
+                return
+        self._forget(newcomer)
+        raise AllThreadsBusy
+
+    def _leave(self, whose: Hashable, who: Hashable, waiter: asyncio.Future[None]) -> None:
+        self._parties[whose].remove(who, waiter)
+        self._waiting -= 1
+        self._forget(whose)
+
+    def _begin(self, whose: Hashable) -> None:
+        party = self._parties[whose] = self._parties.pop(whose)  # Its next turn is after everybody else's.
+        if self._may_have_own(party):
+            party.has_own = True
+            self._owning += 1
+        else:
+            self._sharing += 1
+        party.at_work += 1
+
+    def _end(self, whose: Hashable) -> None:
+        party = self._parties[whose]
+        if party.at_work > party.has_own:
+            self._sharing -= 1
+        else:
+            party.has_own = False
+            self._owning -= 1
+        party.at_work -= 1
+        self._forget(whose)
+        self._pass_on()
+
+    def _forget(self, whose: Hashable) -> None:
+        """Where nothing of it is left: the others have larger parts from then on."""
+        party = self._parties[whose]
+        if not party.at_work and not party.lines:
+            del self._parties[whose]
+
+    def _pass_on(self) -> None:
+        while next_ones := [whose for whose, party in self._parties.items() if party.lines and self._may_begin(party)]:
+            whose = next_ones[0]
+            first = self._parties[whose].first()
+            self._waiting -= 1
+            if first.done():  # Gone away.
+                self._forget(whose)
+            else:
+                self._begin(whose)
                 first.set_result(None)
 
-    def _begin(self) -> None:
-        self.given = time.monotonic()
-        self._at_work += 1
-        self._room.at_work += 1
 
-    def _end(self) -> None:
-        self._at_work -= 1
-        self._room.at_work -= 1
-        self._room.pass_on()
+# Of whom a request takes a turn: the party, and who of it.
+Place = tuple[Hashable, Hashable]
 
 
 class Threads:
-    """A few lasting threads, since each keeps connections to the database."""
+    """A few lasting threads, since each keeps connections to the database. `own`: as many more, for the first requests
+    of so many parties."""
 
-    def __init__(self, count: int, name: str) -> None:
-        self._count = count
-        self._begun: dict[int, float] = {}  # When each thread that works began what it does.
-        self._everybody = Share(count)
-        self._room = ThreadRoom(count - count // 4)  # A quarter stays for others' first ones.
-        self._strangers = Share(max(1, count // 2), self._room)
-        self._known = Share(max(1, count // 2), self._room)
-        self._organizations: dict[int, Share] = {}
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
+    def __init__(self, count: int, name: str, own: int = 0) -> None:
+        # So many are lasting: all that two parties can hold.
+        self._count = count + min(own, 2)
+        self._began = 0.0  # When the last work did.
+        self._at_work = 0
+        self._counting = threading.Lock()
+        self.queue = FairQueue(count, own)
+        self._pool = ThreadPoolExecutor(count + own, thread_name_prefix=name)
 
     async def answer(
-        self, wsgi: Wsgi, asked: WSGIEnvironment, send: Send, receive: Receive, *, whose: Share | None = None
+        self, wsgi: Wsgi, asked: WSGIEnvironment, send: Send, receive: Receive, place: Place = (None, None)
     ) -> None:
-        """Has a request answered. `whose`: of whom it takes a turn; of all alike when it is None. Errors:
-        AllThreadsBusy."""
-        share = whose or self._everybody
+        """Has a request answered. Errors: AllThreadsBusy."""
         context = contextvars.copy_context()
-        async with share.turn():
+        async with self.queue.turn(*place):
             answer = await self.run(context.run, HttpResponse, wsgi, asked)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.first, "more_body": not answer.whole})
         if not answer.whole:
-            await self._rest(context, answer, send, receive, share)
-
-    @property
-    def strangers(self) -> Share:
-        """Half of the threads: however many of them ask, the others find one."""
-        return self._strangers
-
-    @property
-    def known(self) -> Share:
-        """Half of the threads, of browsers in which somebody has signed in: nobody else waits in their line."""
-        return self._known
-
-    def share(self, organization: int) -> Share:
-        """Of the people of an organization: all that the room has, so that others wait for a few of its requests at
-        most, not for all. One thread for those who work for none (0): they have a profile and no more."""
-        if organization not in self._organizations:
-            self._organizations[organization] = Share(self._count if organization else 1, self._room)
-        return self._organizations[organization]
+            await self._rest(context, answer, send, receive, place)
 
     async def _rest(
-        self, context: contextvars.Context, answer: HttpResponse, send: Send, receive: Receive, share: Share
+        self, context: contextvars.Context, answer: HttpResponse, send: Send, receive: Receive, place: Place
     ) -> None:
         """Each portion is made once the one before has left for the visitor, and none when they have gone: a file that
         is there once stays until somebody has it."""
@@ -321,7 +360,7 @@ class Threads:
         whole = False
         try:
             while not whole and not gone.done():
-                async with share.turn(begun=True):
+                async with self.queue.turn(*place, begun=True):
                     body, whole = await self.run(context.run, answer.portion)
                 await send({"type": "http.response.body", "body": body, "more_body": not whole})
         finally:
@@ -333,20 +372,23 @@ class Threads:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(self._do, call, *given, **named))
 
     def _do(self, call: Callable[..., Any], *given: object) -> Any:
-        me = threading.get_ident()
-        self._begun[me] = time.monotonic()
+        with self._counting:
+            self._at_work += 1
+            self._began, is_lasting = time.monotonic(), self._at_work <= self._count
         try:
             return call(*given)
         finally:
-            del self._begun[me]
+            with self._counting:
+                self._at_work -= 1
+            if not is_lasting:
+                connections.close_all()
 
     @property
     def moves(self) -> bool:
-        """Whether somebody who asks now will be answered: a thread is free, or has begun something not long ago. Where
-        no thread works, nobody may wait for one: a share whose turns were lost would keep its people out for ever."""
-        if begun := [*self._begun.values()]:
-            return len(begun) < self._count or time.monotonic() - max(begun) < HUNG
-        return all(share.moves for share in [*self._organizations.values()])
+        """Whether somebody who asks now will be answered: a thread is free, or something has begun not long ago. Where
+        no thread works, nobody may wait for one: a queue whose turns were lost would keep everybody out for ever."""
+        is_free = self._at_work < self._count and (self._at_work > 0 or not self.queue.is_waited_for)
+        return is_free or time.monotonic() - self._began < HUNG
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

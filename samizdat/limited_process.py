@@ -19,6 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, NamedTuple, get_type_hints
 
@@ -29,8 +30,11 @@ from samizdat.core import json_values
 MEMORY = 256 << 20
 HELPERS = 2
 # One organization's work never takes the last helper. So many of its threads wait for one as long as they may, and
-# those that come on top for a second: eight threads are all that the desk has.
+# those that come on top for a second: an organization has few threads.
 AT_ONCE, WAITING, ON_TOP = 1, 3, 1.0
+# Seconds that all work for one request takes at most: an upload has twenty pictures, and each may be made to take long.
+REQUEST = 20.0
+_request_ends: ContextVar[float] = ContextVar("request_ends", default=float("inf"))
 
 
 class Job(NamedTuple):
@@ -78,7 +82,7 @@ class Pool:
 
     def work[T](self, whose: int, function: Callable[..., T], *args: object, **more: object) -> T:
         """Errors: TooMuch, and what the work itself raises."""
-        until = time.monotonic() + JOBS[_name(function)].seconds
+        until = min(time.monotonic() + JOBS[_name(function)].seconds, _request_ends.get())
         helper = self._taken(whose, until)
         try:
             return helper.work(whose, function, args, more, until)
@@ -91,6 +95,8 @@ class Pool:
     def _taken(self, whose: int, until: float) -> "_Helper":
         with self._changed:
             left = until - time.monotonic()
+            if left <= 0:
+                raise TooMuch
             patience = left if self._wait[whose] < WAITING else min(left, ON_TOP)
             self._wait[whose] += 1
             try:
@@ -186,6 +192,11 @@ def _name(function: Callable[..., object]) -> str:
 
 
 _pool: Pool | None = None
+
+
+def begin_request() -> None:
+    """Whatever is asked for from here on, in this context, is for one request."""
+    _request_ends.set(time.monotonic() + REQUEST)
 
 
 def begin() -> None:

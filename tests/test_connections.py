@@ -5,6 +5,7 @@ import base64
 import contextlib
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -16,9 +17,11 @@ from samizdat import asgi, connections
 from samizdat.accounts import devices
 from samizdat.accounts.models import Person
 from samizdat.core.crypto import tokens
+from samizdat.public import door, form_tokens
 from samizdat.public import tokens as public_tokens
 from samizdat.public.asgi import Public
-from samizdat.web.asgi import PERSON, STRANGERS, DeskApplication, has_signed_in
+from samizdat.vault.errors import KeyRefused
+from samizdat.web.asgi import PERSON, STRANGERS, DeskApplication, Workplaces, known_device
 from samizdat.web.spool import IN_MEMORY
 from tests.visitors import asked_for, half_sent, heard_to_the_end, holding, is_cut, listening, page
 from tests.worker.conftest import until
@@ -34,7 +37,8 @@ def wsgi(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]
 
 
 def desk() -> DeskApplication:
-    return DeskApplication(wsgi, threads=1, knows=lambda _asked: None)
+    """All of its visitors have one thread."""
+    return DeskApplication(wsgi, threads=0, knows=lambda _asked: None)
 
 
 def public() -> Public:
@@ -96,10 +100,18 @@ def test_no_more_are_closed_than_make_room(made: Made, monkeypatch: pytest.Monke
 
 
 # Who of the cast works where, by what their browsers send.
-WORK_FOR = {"desk=ada": 1, "desk=boris": 1, "desk=clara": 2, "desk=dora": 3, "desk=emil": 0}
+WORK_FOR = {
+    "desk=ada": Workplaces(1, {"lantern": 1}),
+    "desk=boris": Workplaces(2, {"lantern": 1}),
+    "desk=clara": Workplaces(3, {"aurora": 2}),
+    "desk=dora": Workplaces(4, {"meadow": 3}),
+    "desk=emil": Workplaces(5, {}),
+}
+HOSTILE = [f"desk=thief{number}" for number in range(20)]
+WORK_FOR |= {thief: Workplaces(100 + place, {f"thieves{place}": 100 + place}) for place, thief in enumerate(HOSTILE)}
 
 
-def _number(asked: dict[str, Any]) -> int | None:
+def _works_for(asked: dict[str, Any]) -> Workplaces | None:
     return WORK_FOR.get(asked.get("HTTP_COOKIE", ""))
 
 
@@ -114,7 +126,7 @@ def test_whoever_is_signed_in_finds_a_thread_however_many_strangers_ask() -> Non
         return wsgi(asked, start)
 
     with (
-        listening(DeskApplication(answered, threads=2, knows=_number)) as port,
+        listening(DeskApplication(answered, threads=2, knows=_works_for)) as port,
         contextlib.ExitStack() as stack,
     ):
         stack.callback(going_on.set)
@@ -152,9 +164,9 @@ def test_strangers_who_send_much_keep_nobody_who_is_signed_in_from_a_thread(vaul
     cookie = f"device={devices.new(Person(pk=7), datetime.now(UTC))}"
     asking, going_on = threading.Event(), threading.Event()
 
-    def knows(asked: dict[str, Any]) -> int | None:
+    def knows(asked: dict[str, Any]) -> Workplaces | None:
         if asked["HTTP_COOKIE"] == cookie:
-            return 1
+            return WORK_FOR["desk=ada"]
         asking.set()
         going_on.wait(60)
         return None
@@ -172,6 +184,23 @@ def test_strangers_who_send_much_keep_nobody_who_is_signed_in_from_a_thread(vaul
             assert page(port, "/", cookie=cookie) == 200
 
 
+def test_letters_that_a_link_shows_keep_nobody_from_signing_in(vault: Any) -> None:
+    cookie = f"device={devices.new(Person(pk=7), datetime.now(UTC))}"
+    going_on = threading.Event()
+
+    def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        if asked["PATH_INFO"].startswith("/letter/"):
+            going_on.wait(60)
+        return wsgi(asked, start)
+
+    with listening(DeskApplication(answered, threads=2)) as port, contextlib.ExitStack() as stack:
+        stack.callback(going_on.set)
+        stack.enter_context(holding(port, 20, asked_for(HERE, "/letter/token")))
+        stack.enter_context(holding(port, 20, asking(cookie, "/letter/token")))
+        for who in ("", cookie):
+            assert page(port, "/sign-in", cookie=who) == 200
+
+
 @pytest.mark.parametrize("made", ["forged", "of an account alone", "long ago", "nonsense"])
 def test_a_browser_that_only_says_that_it_signed_in_waits_among_strangers(vault: Any, made: str) -> None:
     now = datetime.now(UTC)
@@ -181,7 +210,35 @@ def test_a_browser_that_only_says_that_it_signed_in_waits_among_strangers(vault:
         "long ago": devices.new(Person(pk=7), now - devices.LASTS - timedelta(days=2)),
         "nonsense": "..\xff",
     }[made]
-    assert not has_signed_in({"HTTP_COOKIE": f"device={cookie}"})
+    assert not known_device({"HTTP_COOKIE": f"device={cookie}"})
+
+
+class Line:
+    """A queue in which somebody works until it `ends`, and who of those that came after them had a turn, in order."""
+
+    def __init__(self, shared: int = 1, own: int = 0) -> None:
+        self.queue = asgi.FairQueue(shared, own)
+        self.began: list[str] = []
+        self.sent_away: list[str] = []
+        self._ends = asyncio.Event()
+        self.asked: dict[str, asyncio.Task[None]] = {}
+
+    async def ask(self, name: str, whose: str = "lantern", *, who: str = "", begun: bool = False) -> None:
+        """Whoever waits does so from now on."""
+        self.asked[name] = asyncio.create_task(self._ask(name, whose, who, begun))
+        await asyncio.sleep(0)
+
+    async def _ask(self, name: str, whose: str, who: str, begun: bool) -> None:
+        try:
+            async with self.queue.turn(whose, who, begun=begun):
+                self.began.append(name)
+                await self._ends.wait()
+        except asgi.AllThreadsBusy:
+            self.sent_away.append(name)
+
+    async def end(self) -> None:
+        self._ends.set()
+        await asyncio.wait(self.asked.values())
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["a page", "the rest of a file"])
@@ -191,42 +248,98 @@ def test_in_a_full_line_somebody_who_waits_gives_way_and_never_in_the_middle_of_
     monkeypatch.setattr(asgi, "MOST_WAITING", 2)
     monkeypatch.setattr(asgi.secrets, "choice", lambda those: those[0])
 
-    async def ask(share: asgi.Share, begun: bool = False) -> str:
-        try:
-            async with share.turn(begun=begun):
-                return "answered"
-        except asgi.AllThreadsBusy:
-            return "sent away"
+    async def all_of_them() -> list[str]:
+        line = Line()
+        await line.ask("at work")
+        await line.ask("first", begun=begun)
+        await line.ask("second")
+        await line.ask("third")
+        await line.end()
+        return line.sent_away
+
+    assert asyncio.run(all_of_them()) == (["second"] if begun else ["first"])
+
+
+@pytest.mark.parametrize("newcomer", ["thieves", "aurora"])
+def test_in_a_full_line_whoever_asks_most_gives_way(monkeypatch: pytest.MonkeyPatch, newcomer: str) -> None:
+    monkeypatch.setattr(asgi, "MOST_WAITING", 4)
 
     async def all_of_them() -> list[str]:
-        share = asgi.Share(1)
-        async with share.turn():
-            asked = []
-            for one in (begun, False, False):
-                asked.append(asyncio.create_task(ask(share, one)))
-                await asyncio.sleep(0)
-        return await asyncio.gather(*asked)
+        line = Line()
+        await line.ask("at work", "thieves")
+        await line.ask("lantern's")
+        await line.ask("a thief", "thieves", who="once")
+        for name in ("theirs", "theirs too"):
+            await line.ask(name, "thieves", who="twice")
+        await line.ask("new", newcomer, who="new")
+        await line.end()
+        return line.sent_away
 
-    away = ["answered", "sent away", "answered"] if begun else ["sent away", "answered", "answered"]
-    assert asyncio.run(all_of_them()) == away
+    assert asyncio.run(all_of_them()) in (["theirs"], ["theirs too"])
+
+
+def test_turns_go_round_by_organization_and_there_by_person() -> None:
+    async def all_of_them() -> list[str]:
+        line = Line()
+        await line.ask("at work", "thieves")
+        for name in ("thief 1", "thief 2", "thief 3"):
+            await line.ask(name, "thieves", who="thief")
+        await line.ask("another thief", "thieves", who="another")
+        await line.ask("reader 1")
+        await line.ask("reader 2")
+        await line.end()
+        return line.began
+
+    assert asyncio.run(all_of_them()) == [
+        *("at work", "thief 1", "reader 1", "another thief", "reader 2", "thief 2", "thief 3")
+    ]
+
+
+def test_the_first_request_of_an_organization_waits_for_nobody_however_many_others_work_long() -> None:
+    async def all_of_them() -> list[str]:
+        line = Line(shared=6, own=26)
+        for _ in range(10):
+            for tenant in (*(f"tenant {number}" for number in range(20)), "strangers", "known"):
+                await line.ask(tenant, tenant)
+        assert len(line.began) <= 6 + 22
+        await line.ask("hers", "lantern")
+        began = line.began[:]
+        await line.end()
+        return began
+
+    assert asyncio.run(all_of_them())[-1] == "hers"
+
+
+@pytest.mark.parametrize(("tenants", "part"), [(1, 7), (2, 4), (3, 3), (6, 2), (7, 1)])
+def test_threads_are_parted_among_those_who_want_them(tenants: int, part: int) -> None:
+    async def all_of_them() -> list[str]:
+        line = Line(shared=6, own=26)
+        for _ in range(10):
+            for tenant in range(tenants):
+                await line.ask(f"tenant {tenant}", f"tenant {tenant}")
+        began = line.began[:]
+        await line.end()
+        return began
+
+    assert set(Counter(asyncio.run(all_of_them())).values()) == {part}
 
 
 def test_who_goes_away_while_they_wait_takes_no_turn_along() -> None:
     async def all_of_them() -> None:
-        share = asgi.Share(1)
+        queue = asgi.FairQueue(1)
 
         async def ask() -> None:
-            async with share.turn():
+            async with queue.turn():
                 pass
 
-        async with share.turn():
+        async with queue.turn():
             waiting = [asyncio.create_task(ask()) for _ in range(3)]
             await asyncio.sleep(0)
             waiting[0].cancel()
             await asyncio.sleep(0)
         waiting[1].cancel()  # Whose turn has just come.
         await asyncio.wait(waiting)
-        async with asyncio.timeout(60), share.turn():
+        async with asyncio.timeout(60), queue.turn():
             assert not waiting[2].cancelled()
 
     asyncio.run(all_of_them())
@@ -256,7 +369,7 @@ def test_one_organization_keeps_no_other_from_the_desk_however_much_it_asks(
         return list(held_up())
 
     with (
-        listening(DeskApplication(answered, threads=4, knows=_number)) as port,
+        listening(DeskApplication(answered, threads=4, knows=_works_for)) as port,
         contextlib.ExitStack() as stack,
     ):
         stack.callback(going_on.set)
@@ -282,26 +395,30 @@ def beset_by(*people: str) -> Iterator[int]:
             going_on.wait(60)
         return wsgi(asked, start)
 
-    application = DeskApplication(answered, threads=8, knows=_number)
+    application = DeskApplication(answered, knows=_works_for)
     with listening(application) as port, contextlib.ExitStack() as stack:
         stack.callback(going_on.set)
         for who in people:
             assert page(port, "/", cookie=who) == 200, "known from now on"
         for who in people:
             stack.enter_context(holding(port, 10, asking(who)))
-        until(lambda: len(application._threads._begun) >= 7)
+        until(lambda: application._threads._at_work >= 7 and application._threads._at_work >= len(people))
         yield port
 
 
-@pytest.mark.parametrize("others", [("desk=ada", "desk=clara"), ("desk=ada", "desk=emil")], ids=", ".join)
-def test_two_who_ask_for_all_threads_leave_one_for_whoever_has_none(others: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "others",
+    [("desk=ada", "desk=clara"), ("desk=ada", "desk=emil"), ("", *HOSTILE)],
+    ids=["two organizations", "one and who works for none", "strangers and twenty organizations"],
+)
+def test_whoever_asks_for_all_threads_leaves_one_for_whoever_has_none(others: tuple[str, ...]) -> None:
     with beset_by(*others) as port:
         for _ in range(3):
             assert page(port, "/", cookie="desk=dora") == 200
 
 
 def test_a_session_that_works_for_an_organization_by_now_takes_of_its_share() -> None:
-    works_for = {"desk=emil": 0}
+    works_for = {"desk=emil": WORK_FOR["desk=emil"]}
 
     def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
         asked[PERSON] = True
@@ -310,10 +427,10 @@ def test_a_session_that_works_for_an_organization_by_now_takes_of_its_share() ->
     application = DeskApplication(answered, threads=1, knows=lambda asked: works_for[asked["HTTP_COOKIE"]])
     with listening(application) as port:
         assert page(port, "/", cookie="desk=emil") == 200
-        works_for["desk=emil"] = 1
+        works_for["desk=emil"] = WORK_FOR["desk=ada"]
         application._seen.change_roles()
         assert page(port, "/", cookie="desk=emil") == 200
-    assert application._seen.whose({"HTTP_COOKIE": "desk=emil"}) == 1
+    assert application._seen.whose({"HTTP_COOKIE": "desk=emil"}) == WORK_FOR["desk=ada"]
 
 
 def test_a_burst_of_connections_waits_while_the_desk_is_busy() -> None:
@@ -339,8 +456,8 @@ def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept() -> None:
         return wsgi(asked, start)
 
     sent = STRANGERS[0] + 1_000_000
-    for known, kept in ((False, STRANGERS[0]), (True, sent)):
-        with listening(DeskApplication(count, threads=1, knows=lambda _asked, known=known: known or None)) as port:  # type: ignore[misc]
+    for known, kept in ((None, STRANGERS[0]), (WORK_FOR["desk=ada"], sent)):
+        with listening(DeskApplication(count, threads=1, knows=lambda _asked, known=known: known)) as port:  # type: ignore[misc]
             connection = HTTPConnection(HERE, port, timeout=60)
             connection.request("POST", "/", bytes(sent), {"Cookie": "desk=ada"})
             assert connection.getresponse().status == 200
@@ -414,8 +531,22 @@ def test_of_too_many_requests_some_are_told_to_come_back(made: Made, monkeypatch
         assert one.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-KEY = tokens.LinkKey(77, bytes(range(32)))
+KEY, THIEVES = tokens.LinkKey(77, bytes(range(32))), tokens.LinkKey(78, bytes(range(1, 33)))
 ADAS, BORISES = tokens.make(KEY, "leave", 3, 1), tokens.make(KEY, "leave", 3, 2)
+# Of their own letters to as many of their own readers.
+THEIRS = [tokens.make(THIEVES, "leave", 3, number) for number in range(20)]
+
+
+@pytest.fixture
+def links(monkeypatch: pytest.MonkeyPatch) -> public_tokens.TokenReader:
+    """Of a public process that has just begun, so that no key is here yet."""
+    rows = []
+    for uid, key in (("00", KEY), ("01", THIEVES)):
+        reading = {purpose: base64.b64encode(tokens.reading_key(key, purpose)) for purpose in public_tokens.WAYS_OUT}
+        rows.append({"number": key.number, "organization": uid, "keys": reading})
+    reader = public_tokens.TokenReader(lambda: rows)
+    monkeypatch.setattr(public_tokens, "reader", reader)
+    return reader
 
 
 def posted(link: str) -> bytes:
@@ -428,15 +559,36 @@ def posted(link: str) -> bytes:
     [asked_for(HERE, f"/u/{ADAS}"), posted("a" * 52), posted(tokens.make(KEY, "message-id", 3, 1)), posted(BORISES)],
     ids=["who only look", "who made up a link", "who took it from a Message-ID", "who press one link again and again"],
 )
-def test_who_leaves_waits_behind_nobody(others: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_leaves_waits_behind_nobody(others: bytes, links: public_tokens.TokenReader) -> None:
+    with beset_public(others, lambda asked: ADAS in asked["PATH_INFO"] and asked["REQUEST_METHOD"] == "POST") as port:
+        assert pressed(port, f"/u/{ADAS}") == 200
+
+
+def test_a_link_whose_key_nobody_tells_has_a_page_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> list[dict[str, Any]]:
+        raise KeyRefused("The supervisor is busy.")
+
+    monkeypatch.setattr(public_tokens, "reader", public_tokens.TokenReader(refused))
+    with listening(Public(wsgi)) as port:
+        assert page(port, f"/u/{ADAS}") == 200
+
+
+@pytest.mark.parametrize("path", ["/u/", "/p/"])
+def test_the_page_behind_a_link_waits_behind_nobody_who_only_looks_at_letters(
+    path: str, links: public_tokens.TokenReader
+) -> None:
+    with beset_public(asked_for(HERE, "/a/"), lambda asked: ADAS in asked["PATH_INFO"]) as port:
+        assert page(port, f"{path}{ADAS}") == 200
+        assert pressed(port, f"{path}{ADAS}") == 200
+
+
+@contextlib.contextmanager
+def beset_public(others: bytes, goes_on: Callable[[dict[str, Any]], bool]) -> Iterator[int]:
+    """Public pages that many ask for something, none of whom is answered; their port."""
     working, done = threading.Event(), threading.Event()
-    reading = {purpose: base64.b64encode(tokens.reading_key(KEY, purpose)) for purpose in public_tokens.WAYS_OUT}
-    row = {"number": KEY.number, "organization": "00", "keys": reading}
-    monkeypatch.setattr(public_tokens, "reader", public_tokens.TokenReader(lambda: [row]))
-    public_tokens.reader.read(ADAS, "leave")  # As any page has done.
 
     def slow(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
-        if ADAS not in asked["PATH_INFO"] or asked["REQUEST_METHOD"] == "GET":
+        if not goes_on(asked):
             working.set()
             done.wait(60)
         return wsgi(asked, start)
@@ -444,10 +596,52 @@ def test_who_leaves_waits_behind_nobody(others: bytes, monkeypatch: pytest.Monke
     with listening(Public(slow, threads=1)) as port, holding(port, 20, others), contextlib.ExitStack() as stack:
         stack.callback(done.set)
         assert working.wait(60)
-        connection = HTTPConnection(HERE, port, timeout=60)
-        connection.request("POST", f"/u/{ADAS}", b"List-Unsubscribe=One-Click")
-        assert connection.getresponse().status == 200
-        connection.close()
+        yield port
+
+
+def pressed(port: int, path: str) -> int:
+    connection = HTTPConnection(HERE, port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", path, b"List-Unsubscribe=One-Click")
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize("press", [posted, lambda link: asked_for(HERE, f"/u/{link}")], ids=["to leave", "to look"])
+def test_who_leaves_waits_for_one_turn_of_others_with_links_of_their_own(
+    press: Callable[[str], bytes], links: public_tokens.TokenReader
+) -> None:
+    began: list[str] = []
+    going_on = threading.Event()
+
+    def noted(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        began.append(asked["PATH_INFO"])
+        going_on.wait(60)
+        return wsgi(asked, start)
+
+    application = Public(noted)
+    queues = [application._leaving.queue, application._behind_links.queue]
+    with listening(application) as port, contextlib.ExitStack() as stack:
+        stack.callback(going_on.set)
+        for place, link in enumerate([*THEIRS, ADAS]):
+            stack.enter_context(holding(port, 1, press(link)))
+            until(lambda place=place: len(began) + sum(queue._waiting for queue in queues) == place + 1)  # type: ignore[misc]
+        assert len(began) == 2
+        going_on.set()
+        until(lambda: len(began) == 21)
+    assert f"/u/{ADAS}" in began[:4]
+
+
+def test_who_presses_one_link_too_often_is_told_so_without_a_thread(
+    links: public_tokens.TokenReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "purses", form_tokens.RateBudgets(lambda: 0.0))
+    while door.purses.take(door._of_link("leave", ADAS)):
+        pass
+    with listening(Public(wsgi)) as port:
+        assert pressed(port, f"/u/{BORISES}") == 200
+        with contextlib.closing(socket.create_connection((HERE, port), timeout=60)) as one:
+            one.sendall(posted(ADAS))
+            assert "слишком часто".encode() in heard_to_the_end(one)
 
 
 class Streamed:
@@ -500,37 +694,48 @@ def test_a_file_that_is_read_to_its_end_comes_whole() -> None:
     assert heard.count(b"x") == 10 * asgi.PORTION
 
 
-def test_threads_that_all_hang_give_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi, "HUNG", 0.0)
-    working, done = threading.Event(), threading.Event()
+@contextlib.contextmanager
+def hung(application: Any, *said: bytes) -> Iterator[None]:
+    """While what was asked with these words hangs."""
+    working, done = threading.Semaphore(0), threading.Event()
 
     def hang(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
-        working.set()
+        working.release()
         done.wait(60)
         return wsgi(asked, start)
 
-    application = DeskApplication(hang, threads=1)
-    assert application.moves
-    with listening(application) as port, holding(port, 1, asked_for(HERE, "/")) as (one,):
-        assert working.wait(60)
-        assert not application.moves
-        done.set()
-        assert one.recv(100)
+    application._wsgi = hang
+    with listening(application) as port, contextlib.ExitStack() as stack:
+        stack.callback(done.set)
+        for words in said:
+            stack.enter_context(holding(port, 1, words))
+        assert all(working.acquire(timeout=60) for _ in said)
+        yield
 
 
-def test_a_desk_of_which_one_organization_holds_its_share_for_long_still_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [(public, [asked_for(HERE, "/")]), (desk, [asked_for(HERE, "/"), asked_for(HERE, "/letter/x")])],
+    ids=["public pages", "desk"],
+)
+def test_threads_that_all_hang_give_no_sign_of_life(
+    made: Made, said: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(asgi, "HUNG", 0.0)
-
-    async def long_work() -> bool:
-        threads = asgi.Threads(4, "test")
-        threads._begun[1] = asgi.time.monotonic()
-        async with threads.share(1).turn(), threads.share(1).turn(), threads.share(1).turn():
-            return threads.moves
-
-    assert asyncio.run(long_work()), "whoever else asks finds the fourth thread"
+    application = made()
+    assert application.moves
+    with hung(application, *said):
+        assert not application.moves
 
 
-def test_threads_that_are_only_busy_live() -> None:
-    threads = asgi.Threads(1, "test")
-    threads._begun[1] = asgi.time.monotonic()
-    assert threads.moves
+def test_a_desk_of_which_one_organization_holds_its_part_for_long_still_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "HUNG", 0.0)
+    application = DeskApplication(wsgi, threads=2, knows=_works_for)
+    with hung(application, *[asking("desk=ada", "/")] * 3):
+        assert application.moves, "whoever else asks finds a thread"
+
+
+def test_a_desk_that_answers_others_lives_however_long_some_work() -> None:
+    application = desk()
+    with hung(application, asked_for(HERE, "/"), asked_for(HERE, "/letter/x")):
+        assert application.moves

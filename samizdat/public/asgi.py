@@ -5,6 +5,7 @@ empty address, so no code behind this file can store or log them. A body is at m
 memory, and is never spooled to a file as Django's own ASGI handler would do.
 """
 
+import asyncio
 import contextlib
 import io
 import os
@@ -15,6 +16,9 @@ import django
 
 from samizdat import asgi
 from samizdat.asgi import Receive, Send
+from samizdat.public import tokens
+from samizdat.public.tokens import ProvenLink
+from samizdat.vault.errors import VaultError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.public.settings")
 
@@ -25,10 +29,15 @@ MOST_BODY = 16 * 1024  # bytes; a one-click body has 26
 # broken line instead. What is longer than that is cut off.
 MOST_HEARD = 32 * 1024 * 1024
 # Whoever leaves waits behind nobody who only looks, nor behind who has no link of ours or presses one again and again:
-# one request at a time of each link has the threads for leaving.
-THREADS, LEAVING = 4, 2
+# one request at a time of each link has the threads for leaving, and one those for the other pages behind it. There
+# organizations take turns, and readers of each: links of one's own keep nobody else out.
+THREADS, LEAVING, BEHIND_LINKS = 4, 2, 2
 # Each costs some 20 kB, and one that came in full is answered in some 10 ms.
 CONNECTIONS = 1000
+TOO_OFTEN = (
+    "This link was used too often just now. Try again in a minute.\n"
+    "По этой ссылке только что переходили слишком часто. Попробуйте ещё раз через минуту.\n"
+).encode()
 UVICORN = asgi.serving(CONNECTIONS) | {"lifespan": "off"}
 
 
@@ -39,11 +48,12 @@ class Public:
         self._wsgi = wsgi
         self._threads = asgi.Threads(threads, "public")
         self._leaving = asgi.Threads(LEAVING, "leaving")
-        self._links: set[str] = set()  # By which somebody leaves just now.
+        self._behind_links = asgi.Threads(BEHIND_LINKS, "links")
+        self._at_work: set[tuple[asgi.Threads, str]] = set()  # By which links something is asked for just now.
 
     @property
     def moves(self) -> bool:
-        return self._threads.moves and self._leaving.moves
+        return self._threads.moves and self._leaving.moves and self._behind_links.moves
 
     async def __call__(self, scope: asgi.Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,35 +64,53 @@ class Public:
                 if body is None:
                     await asgi.say(send, 413, asgi.TOO_LONG)
                 else:
-                    with self._line(scope) as threads:
-                        await threads.answer(self._wsgi, environ(scope, body), send, receive)
+                    await self._answer(scope, body, receive, send)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)
             except asgi.AllThreadsBusy:
                 await asgi.say(send, 503, asgi.BUSY)
 
-    @contextlib.contextmanager
-    def _line(self, scope: asgi.Scope) -> Iterator[asgi.Threads]:
-        """The threads that a request waits for. Reading a token takes some microseconds, where a place in the line of
-        those who leave would be taken from a reader."""
-        link = link_to_leave(scope)
-        if not link or link in self._links:
-            yield self._threads
+    async def _answer(self, scope: asgi.Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Errors: AllThreadsBusy."""
+        from samizdat.public import door
+
+        link = await _link(scope)
+        if link and _leaves(scope) and door.is_used_up(link.text):
+            await asgi.say(send, 503, TOO_OFTEN)
             return
-        self._links.add(link)
+        with self._line(scope, link) as (threads, place):
+            await threads.answer(self._wsgi, environ(scope, body), send, receive, place)
+
+    @contextlib.contextmanager
+    def _line(self, scope: asgi.Scope, link: ProvenLink | None) -> Iterator[tuple[asgi.Threads, asgi.Place]]:
+        """The threads that a request waits for, and among whom. Reading a token takes some microseconds, where a place
+        in the line of those who leave would be taken from a reader."""
+        threads = self._leaving if _leaves(scope) else self._behind_links
+        mine = threads, link.text if link else ""
+        if link is None or mine in self._at_work:
+            yield self._threads, (None, None)
+            return
+        self._at_work.add(mine)
         try:
-            yield self._leaving
+            yield threads, (link.uid, link.reader)
         finally:
-            self._links.remove(link)
+            self._at_work.remove(mine)
 
 
-def link_to_leave(scope: asgi.Scope) -> str:
-    """The token by which somebody leaves with this request; "" for every other request, for a link that is not ours,
-    and until its key is here, which the first request of a thread sees to."""
-    from samizdat.public.tokens import WAYS_OUT, reader
+def _leaves(scope: asgi.Scope) -> bool:
+    """Whether somebody leaves with this request, if its link is ours."""
+    return scope["method"] == "POST" and scope["path"].startswith("/u/") and scope["path"].count("/") == 2
 
-    head, token = scope["path"][:3], scope["path"][3:]
-    return reader.proven(token, *WAYS_OUT) if scope["method"] == "POST" and head == "/u/" else ""
+
+async def _link(scope: asgi.Scope) -> ProvenLink | None:
+    """The link by which somebody may leave that this is a page behind. Made-up ones are asked about once in seconds."""
+    token = scope["path"][3:].partition("/")[0]
+    if scope["path"][:3] not in ("/u/", "/p/"):
+        return None
+    if tokens.reader.may_ask_about(token):
+        with contextlib.suppress(VaultError, OSError):  # Then the page says it.
+            await asyncio.to_thread(tokens.reader.ask_again)
+    return tokens.reader.proven(token, *tokens.WAYS_OUT)
 
 
 async def _body(scope: asgi.Scope, receive: Receive) -> bytes | None:
@@ -112,7 +140,7 @@ def make_application() -> Public:
     from django.core.handlers.wsgi import WSGIHandler
     from django.db import connections
 
-    from samizdat.public import cache, tokens
+    from samizdat.public import cache
     from samizdat.publicdb import actions
 
     cache.begin()

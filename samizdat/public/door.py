@@ -75,12 +75,21 @@ class RateMemory:
 memory = RateMemory()
 
 
+def is_used_up(link: str) -> bool:
+    """Whether this link can leave no more for the moment. Takes no thread and asks no database."""
+    return purses.is_empty(*_of_link("leave", link))
+
+
+def _of_link(kind: str, link: str) -> tuple[str, float, float]:
+    return f"{kind} {link[:ABOUT]}", *(ONE_MAIL if kind in MAILING else ONE)
+
+
 def drop_in(place: Site, kind: str, receipt: str = "", **words: object) -> str:
     """Lets in what a link says: `token` is among the words. Returns the receipt of the box that waits: of this one, or
     of an earlier one that says the same. Errors: Full, and then nothing was let in."""
     link = str(words["token"])
-    per_link, all_ = (ONE_MAIL, ALL_MAILS) if kind in MAILING else (ONE, ALL)
-    if not purses.take((f"{kind} {link[:ABOUT]}", *per_link), (f"{kind} of {bytes(place.uid).hex()}", *all_)):
+    all_ = ALL_MAILS if kind in MAILING else ALL
+    if not purses.take(_of_link(kind, link), (f"{kind} of {bytes(place.uid).hex()}", *all_)):
         raise LimitReached
     last = memory.of((TURNS.get(kind, kind), link), json.dumps([kind, words], sort_keys=True))
     if envelopes.drop_in(place, kind, last.mark, **words, **({"secret": receipt} if receipt else {})):

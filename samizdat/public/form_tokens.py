@@ -98,6 +98,12 @@ class RateBudgets:
                 self._held.popitem(last=False)
             return True
 
+    def is_empty(self, name: str, _rate: float, _most: float) -> bool:
+        """Whether nothing could be taken from it now."""
+        with self._lock:
+            bucket = self._held.get(name)
+            return bucket is not None and bucket.wait(self._clock()) > 0
+
 
 class UsedTokens:
     """Stamps that were used."""

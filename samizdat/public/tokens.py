@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from samizdat.core.crypto import tokens
 
@@ -38,6 +38,14 @@ class TokenHolder:
     text: str
 
 
+class ProvenLink(NamedTuple):
+    """Whose link it is, and of which of their readers; for fair turns, and kept no longer than a request."""
+
+    uid: bytes
+    reader: int
+    text: str
+
+
 class TokenReader:
     """Keys of all organizations, asked for when a token names one that is not known."""
 
@@ -59,17 +67,27 @@ class TokenReader:
             return TokenHolder(uid, purpose, token.edition, tokens.spelled(text))
         raise tokens.BadToken("tag")
 
-    def proven(self, text: str, *purposes: str) -> str:
-        """The token in its one spelling; "" where it is none, or where its key is not here yet. Asks nobody, so it
-        takes some microseconds."""
+    def proven(self, text: str, *purposes: str) -> ProvenLink | None:
+        """None where it is none of ours, or where its key is not here. Asks nobody, so it takes some microseconds."""
         with contextlib.suppress(tokens.BadToken):
             number = tokens.key_number(text)
-            _uid, keys = self._keys.get(number, (b"", {}))
+            uid, keys = self._keys.get(number, (b"", {}))
             for purpose in purposes:
                 with contextlib.suppress(tokens.BadToken):
-                    tokens.read_with({number: keys[purpose]} if purpose in keys else {}, text)
-                    return tokens.spelled(text)
-        return ""
+                    token = tokens.read_with({number: keys[purpose]} if purpose in keys else {}, text)
+                    return ProvenLink(uid, token.number, tokens.spelled(text))
+        return None
+
+    def may_ask_about(self, text: str) -> bool:
+        """Whether its key is not here and may be by now."""
+        try:
+            is_new = tokens.key_number(text) not in self._keys
+        except tokens.BadToken:
+            return False
+        return is_new and time.monotonic() - self._asked >= ASK_AGAIN
+
+    def ask_again(self) -> None:
+        self._fetch()
 
     def glimpse(self, text: str, purpose: str) -> TokenHolder:
         """What a token says that only the house can prove. Errors: tokens.BadToken, also for what no token says."""

@@ -15,7 +15,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import django
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "samizdat.settings")
 
-# Enough for pages that take 20 ms and a report watched by a dozen people; each thread holds two connections.
-THREADS = 8
+# Enough for pages that take 20 ms and a report watched by a dozen people; each thread holds two connections. Beyond
+# these each organization at work has a thread of its own: whatever others ask for, its first request waits for nobody.
+THREADS, OWN = 6, 26
 # A team has some dozens, with six for each browser; the rest is for whoever holds some open.
 CONNECTIONS = 500
 UVICORN = asgi.serving(CONNECTIONS)
@@ -80,9 +81,21 @@ def _of_host(cookies: str) -> str:
     return "; ".join(pair.removeprefix(OF_HOST) for pair in pairs if pair.startswith(OF_HOST))
 
 
-def works_for(asked: WSGIEnvironment) -> int | None:
-    """The number of the organization in whose share of the threads a request counts: of those that the person works
-    for the first, so that all their sessions count as one; 0 for somebody who works for none, None for a stranger."""
+class Workplaces(NamedTuple):
+    """Of somebody who is signed in: their number, and those of the organizations that they work for, by slug."""
+
+    person: int
+    organizations: dict[str, int]
+
+    def asked_at(self, path: str) -> int:
+        """For which of them a request counts: its own for a page of an organization; for all others the first, so that
+        all sessions of a person count as one; 0 where there is none."""
+        slug = path.split("/")[2] if path.startswith("/o/") else ""
+        return self.organizations.get(slug) or min(self.organizations.values(), default=0)
+
+
+def works_for(asked: WSGIEnvironment) -> Workplaces | None:
+    """None for a stranger."""
     from django.contrib.auth import get_user
     from django.contrib.sessions.middleware import SessionMiddleware
     from django.core.handlers.wsgi import WSGIRequest
@@ -97,7 +110,8 @@ def works_for(asked: WSGIEnvironment) -> int | None:
         person = get_user(request)
         if not person.is_authenticated:
             return None
-        return min((row.organization_id for row in grants.memberships(person=person)), default=0)
+        rows = grants.memberships(person=person, locked=None)
+        return Workplaces(person.pk, {row.organization.slug: row.organization_id for row in rows})
     finally:
         close_old_connections()
 
@@ -108,15 +122,15 @@ def has_session(asked: WSGIEnvironment) -> bool:
     return bool(_cookies(asked).get(settings.SESSION_COOKIE_NAME))
 
 
-def has_signed_in(asked: WSGIEnvironment) -> bool:
-    """Whether somebody has signed in with this browser, ever: by the mark on a cookie alone, since to look anything up
-    takes a thread. So a restart of the desk, which forgets who was seen, puts nobody among strangers."""
+def known_device(asked: WSGIEnvironment) -> str:
+    """The cookie of a browser in which somebody has signed in, ever; else "". By its mark alone, since to look anything
+    up takes a thread. So a restart of the desk, which forgets who was seen, puts nobody among strangers."""
     from datetime import UTC, datetime
 
     from samizdat.accounts import devices
 
     cookie = _cookies(asked).get(devices.COOKIE, "")
-    return bool(cookie) and devices.is_ours(cookie, datetime.now(UTC))
+    return cookie if cookie and devices.is_ours(cookie, datetime.now(UTC)) else ""
 
 
 def _cookies(asked: WSGIEnvironment) -> dict[str, str]:
@@ -130,38 +144,38 @@ PERSON = "samizdat.person"
 
 
 class SignedInSessions:
-    """Sessions of people who were signed in when they last asked, and the organization that they work for. In memory
-    alone, by a hash whose key dies with the process: to look a session up takes a thread, which is what strangers may
-    be holding. What was looked up counts for a minute, and until somebody gets or loses a role: else who joins later
-    counts for no organization as long as their session lives, and is its second share."""
+    """Sessions of people who were signed in when they last asked, and where they work. In memory alone, by a hash whose
+    key dies with the process: to look a session up takes a thread, which is what strangers may be holding. What was
+    looked up counts for a minute, and until somebody gets or loses a role: else who joins later counts for no
+    organization as long as their session lives, and is its second share."""
 
     MOST, SECONDS = 5_000, 60.0
 
     def __init__(self) -> None:
         self._key = os.urandom(16)
-        self._marks: dict[bytes, tuple[int, float]] = {}  # The organization, and when that was looked up.
+        self._marks: dict[bytes, tuple[Workplaces, float]] = {}  # And when that was looked up.
         self._roles_changed = 0.0
 
-    def whose(self, asked: WSGIEnvironment) -> int | None:
+    def whose(self, asked: WSGIEnvironment) -> Workplaces | None:
         """As works_for when it was last looked up; None also for whoever was not yet."""
         kept = self._marks.get(self._mark(asked))
         return None if kept is None else kept[0]
 
     def is_new(self, asked: WSGIEnvironment) -> bool:
         """Whether that still counts."""
-        _organization, at = self._marks.get(self._mark(asked), (0, 0.0))
-        return at > max(time.monotonic() - self.SECONDS, self._roles_changed)
+        kept = self._marks.get(self._mark(asked))
+        return kept is not None and kept[1] > max(time.monotonic() - self.SECONDS, self._roles_changed)
 
     def change_roles(self) -> None:
         """Called by any thread."""
         self._roles_changed = time.monotonic()
 
-    def keep(self, asked: WSGIEnvironment, organization: int | None, at: float) -> None:
+    def keep(self, asked: WSGIEnvironment, workplaces: Workplaces | None, at: float) -> None:
         """`at`: when the look-up began."""
         mark = self._mark(asked)
         self._marks.pop(mark, None)
-        if organization is not None:
-            self._marks[mark] = organization, at
+        if workplaces is not None:
+            self._marks[mark] = workplaces, at
         if len(self._marks) > self.MOST:
             del self._marks[next(iter(self._marks))]
 
@@ -177,6 +191,19 @@ class SignedInSessions:
         return hashlib.blake2b(session.encode(), key=self._key, digest_size=16).digest()
 
 
+def _place(asked: WSGIEnvironment, workplaces: Workplaces | None) -> asgi.Place:
+    """Letters that a link shows are made by helpers of their organization, so nobody waits behind them to sign in."""
+    path = asked["PATH_INFO"]
+    if workplaces is not None:
+        return workplaces.asked_at(path), workplaces.person
+    return ("letters", path.split("/")[2]) if path.startswith("/letter/") else _place_outside(asked, "strangers")
+
+
+def _place_outside(asked: WSGIEnvironment, others: str) -> asgi.Place:
+    device = known_device(asked)
+    return ("known", device) if device else (others, None)
+
+
 class DeskApplication:
     """An ASGI application around a WSGI one. knows: as works_for."""
 
@@ -186,13 +213,13 @@ class DeskApplication:
         threads: int = THREADS,
         *,
         files: StaticFiles | None = None,
-        knows: Callable[[WSGIEnvironment], int | None] = works_for,
+        knows: Callable[[WSGIEnvironment], Workplaces | None] = works_for,
     ) -> None:
         self._wsgi, self._knows = wsgi, knows
         self._files = files
         self._folder = data_folder()
         self._strangers, self._people = UploadAllowance(*STRANGERS), UploadAllowance(*PEOPLE)
-        self._threads = asgi.Threads(threads, "desk")
+        self._threads = asgi.Threads(threads, "desk", OWN)
         self._seen = SignedInSessions()
 
     @property
@@ -223,8 +250,8 @@ class DeskApplication:
                     await asgi.say(send, 413, asgi.TOO_LONG)
                     return
                 asked["CONTENT_LENGTH"] = str(body.size)
-                share = await self._share(asked)
-                await self._threads.answer(_with_safe_cookies(self._wsgi), asked, send, receive, whose=share)
+                place = _place(asked, await self._whose(asked))
+                await self._threads.answer(_one_request(self._wsgi), asked, send, receive, place)
                 self._seen.note(asked)
             except asgi.TooSlow:
                 await asgi.say(send, 408, asgi.TOO_SLOW)
@@ -245,26 +272,19 @@ class DeskApplication:
 
         transaction.on_commit(self._seen.change_roles)
 
-    async def _share(self, asked: WSGIEnvironment) -> asgi.Share:
-        """Looking a session up is all that the line of browsers that are not known yet is held for. Errors:
-        AllThreadsBusy."""
-        organization = await self._whose(asked)
-        return self._line(asked) if organization is None else self._threads.share(organization)
-
-    async def _whose(self, asked: WSGIEnvironment) -> int | None:
-        organization = self._seen.whose(asked)
+    async def _whose(self, asked: WSGIEnvironment) -> Workplaces | None:
+        """Errors: AllThreadsBusy."""
+        kept = self._seen.whose(asked)
         if self._seen.is_new(asked) or not has_session(asked):
-            return organization
-        # Whoever was known a minute ago waits among their own people, not among strangers.
-        line = self._line(asked) if organization is None else self._threads.share(organization)
-        async with line.turn():
+            return kept
+        # Whoever was known a minute ago waits among their own people; all others among those who are looked up, which
+        # takes a moment, and not behind pages of strangers.
+        place = _place_outside(asked, "sessions") if kept is None else _place(asked, kept)
+        async with self._threads.queue.turn(*place):
             began = time.monotonic()
-            organization = await self._threads.run(self._knows, asked)
-        self._seen.keep(asked, organization, began)
-        return organization
-
-    def _line(self, asked: WSGIEnvironment) -> asgi.Share:
-        return self._threads.known if has_signed_in(asked) else self._threads.strangers
+            workplaces = await self._threads.run(self._knows, asked)
+        self._seen.keep(asked, workplaces, began)
+        return workplaces
 
     async def _allowance(self, asked: WSGIEnvironment) -> UploadAllowance:
         """How much it may send. Errors: AllThreadsBusy."""
@@ -286,6 +306,17 @@ class DeskApplication:
                 return False
         body.rewind()
         return True
+
+
+def _one_request(wsgi: asgi.Wsgi) -> asgi.Wsgi:
+    """All helpers of a request together have the time that one may take."""
+    from samizdat import limited_process
+
+    def answered(asked: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        limited_process.begin_request()
+        return _with_safe_cookies(wsgi)(asked, start)
+
+    return answered
 
 
 def _with_safe_cookies(wsgi: asgi.Wsgi) -> asgi.Wsgi:

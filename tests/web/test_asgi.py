@@ -19,6 +19,7 @@ from samizdat.web.asgi import (
     UVICORN,
     DeskApplication,
     SignedInSessions,
+    Workplaces,
     _with_safe_cookies,
     environ,
     works_for,
@@ -230,7 +231,7 @@ def test_the_server_is_told_to_keep_no_log_and_say_nothing_of_itself() -> None:
     assert UVICORN["date_header"] is False
 
 
-def test_all_that_somebody_asks_counts_for_the_organization_that_they_work_for(
+def test_what_somebody_asks_counts_for_the_organization_whose_page_it_is(
     vault: Any, lantern: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("django.db.close_old_connections", lambda: None)  # The connection of the test stays.
@@ -238,29 +239,39 @@ def test_all_that_somebody_asks_counts_for_the_organization_that_they_work_for(
     other = found_organization("Aurora", source=vault, today=TODAY)
     give_role(ada, other, "viewer", by=None, now=NOW)
     client = signed_in(ada)
-    for page in ("/profile", f"/o/{other.slug}/"):  # Also of a session that has asked for none of its pages.
-        assert works_for(client.get(page).wsgi_request.environ) == lantern.pk
+    found = works_for(client.get("/profile").wsgi_request.environ)
+    assert found == Workplaces(ada.pk, {lantern.slug: lantern.pk, other.slug: other.pk})
+    assert found.asked_at(f"/o/{other.slug}/media/add") == other.pk
+    for page in (f"/o/{lantern.slug}/", "/profile", "/o/", "/o/of-somebody-else/", f"/letter/{other.slug}"):
+        assert found.asked_at(page) == lantern.pk, page
     assert works_for(environ(_scope(path="/sign-in", headers=[]), None)) is None
+    Membership.objects.filter(organization=other).update(locked=NOW)
+    assert works_for(client.get("/profile").wsgi_request.environ) == Workplaces(ada.pk, {lantern.slug: lantern.pk})
     Membership.objects.all().delete()
-    assert works_for(client.get("/profile").wsgi_request.environ) == 0
+    none = works_for(client.get("/profile").wsgi_request.environ)
+    assert none == Workplaces(ada.pk, {})
+    assert none.asked_at(f"/o/{lantern.slug}/") == 0
+
+
+ADA = Workplaces(7, {"lantern": 1})
 
 
 def test_a_session_that_has_ended_is_a_strangers() -> None:
     seen, asked = SignedInSessions(), {"HTTP_COOKIE": "desk=ada"}
-    seen.keep(asked, 7, time.monotonic())
+    seen.keep(asked, ADA, time.monotonic())
     seen.note(asked | {PERSON: True})
-    assert seen.whose(asked) == 7
+    assert seen.whose(asked) == ADA
     seen.note(asked)
     assert seen.whose(asked) is None
 
 
 def test_whom_a_session_works_for_is_looked_up_anew_each_minute() -> None:
     seen, asked, now = SignedInSessions(), {"HTTP_COOKIE": "desk=ada"}, time.monotonic()
-    seen.keep(asked, 0, now)
+    seen.keep(asked, ADA, now)
     assert seen.is_new(asked)
-    seen.keep(asked, 0, now - SignedInSessions.SECONDS - 1)
+    seen.keep(asked, ADA, now - SignedInSessions.SECONDS - 1)
     assert not seen.is_new(asked)
-    assert seen.whose(asked) == 0, "and until then waits where it did"
+    assert seen.whose(asked) == ADA, "and until then waits where it did"
 
 
 @pytest.mark.django_db
@@ -271,7 +282,7 @@ def test_who_joins_or_is_removed_counts_so_from_then_on(
     desk.heed_roles()
 
     def is_looked_up_anew_after(change: Callable[[], object]) -> bool:
-        desk._seen.keep(asked, 0, time.monotonic())
+        desk._seen.keep(asked, ADA, time.monotonic())
         with django_capture_on_commit_callbacks(execute=True):
             change()
             assert desk._seen.is_new(asked), "nobody else sees it yet"

@@ -1,6 +1,7 @@
 """What somebody wrote or uploaded cannot keep the desk busy: helpers have a budget, and say so."""
 
 import ast
+import contextvars
 import json
 import os
 import pickle
@@ -26,8 +27,11 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates import convert_format, import_template
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.render import Content, RenderedContent, render
+from samizdat.web.asgi import DeskApplication
 from tests.campaigns.test_library import huge, picture
 from tests.conftest import NOW
+from tests.visitors import listening
+from tests.visitors import page as visitors_page
 
 FACTS = {"subject": "x", "from_name": "x", "from_address": "ada@post.example"}
 FINE = Content(body="Hello", **FACTS)  # type: ignore[arg-type]
@@ -74,6 +78,33 @@ def test_one_organization_never_takes_the_last_helper(
     with pytest.raises(limited_process.TooMuch):
         limited_process.work("Lantern", render, FINE, now=NOW)
     assert limited_process.work("Harbour", render, FINE, now=NOW) == render(FINE, now=NOW)
+
+
+def test_all_work_for_a_request_ends_with_the_time_of_one(
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def request() -> None:
+        limited_process.begin_request()
+        limited_process.work("Lantern", render, FINE, now=NOW)
+
+    contextvars.copy_context().run(request)
+    monkeypatch.setattr(limited_process, "REQUEST", 0.0)
+    with pytest.raises(limited_process.TooMuch):
+        contextvars.copy_context().run(request)
+    assert limited_process.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW), "and the next has its own"
+
+
+def test_a_request_to_the_desk_has_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[bool] = []
+    monkeypatch.setattr(limited_process, "begin_request", lambda: begun.append(True))
+
+    def wsgi(_asked: Any, start: Any) -> list[bytes]:
+        assert begun, "before the page"
+        start("200 OK", [])
+        return []
+
+    with listening(DeskApplication(wsgi)) as port:
+        assert visitors_page(port, "/") == 200
 
 
 def test_who_comes_on_top_of_many_is_not_kept_waiting(
