@@ -34,6 +34,7 @@ SEALED_BY = {
     "portability.export.tried": "mac",
     "portability.export.released_at": "mac",
     "campaigns.campaign.is_digest": "the yes of the clock (campaigns/approval.py), and the log",
+    "campaigns.campaign.archive_hidden": "the details of its edition, from the release on (campaigns/released.py)",
     "campaigns.sharelink.ended": "mac",
     "delivery.route.state": "settings_sealed says whether it waits; the log, whether it was removed",
     "delivery.dkimkey.state": "private_sealed says whether it waits; the log, whether it was retired",
@@ -68,7 +69,6 @@ OPEN = {
         "campaigns.campaign.test_at", "campaigns.campaign.test_state", "delivery.chunk.not_before",
         "privacy.renewal.deadline", "privacy.renewal.undo_until",
     },
-    "what was published is not unpublished by it, nor a draft published": {"campaigns.campaign.archive_hidden"},
     "pace and bookkeeping of senders": {
         "audience.import.heartbeat", "portability.export.heartbeat", "delivery.route.warm_since",
         "delivery.route.signs", "delivery.route.until", "delivery.route.waits", "delivery.route.asked",

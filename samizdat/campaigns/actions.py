@@ -15,7 +15,7 @@ from msgspec import structs
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.models import List, Segment, Tag
 from samizdat.campaigns import checks, counted_links, edition_details
-from samizdat.campaigns.content import findings, proof_of
+from samizdat.campaigns.content import content_of, findings, proof_of
 from samizdat.campaigns.drafts import draft as drafts
 from samizdat.campaigns.drafts import revisions
 from samizdat.campaigns.drafts.draft import FORMATS, Draft, draft_of
@@ -41,6 +41,7 @@ from samizdat.core.content.blocks.comments import without
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.message import dumps
 from samizdat.core.content.problems import ContentProblem
+from samizdat.core.content.render import Content
 from samizdat.core.content.templates import LayoutChanges
 from samizdat.core.mail.address import domain
 from samizdat.events.actions import record
@@ -240,34 +241,47 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
             archive_slug=slug,
             created=now,
         )
-        details = details_of(campaign, draft, proof)
+        details = details_of(campaign, draft, proof, content=content_of(campaign, draft, slug))
         edition.compiled_sealed = keys.seal(dumps(proof.compiled), "edition", "compiled", edition.id)
         edition.details_sealed = edition_details.sealed(keys, edition.id, details)
         edition.save(update_fields=["compiled_sealed", "details_sealed"])
     return edition
 
 
-def details_of(campaign: Campaign, draft: Draft, proof: CompileProof, language: str = "") -> EditionDetails:
-    """language: of a version in another one."""
+def details_of(
+    campaign: Campaign, draft: Draft, proof: CompileProof, language: str = "", content: Content | None = None
+) -> EditionDetails:
+    """language: of a version in another one. content: of which its web copy is made."""
     assert proof.compiled is not None
+    language = language or campaign.language
     envelope = {**structs.asdict(draft), "body": "", "links": proof.compiled.links}
     return EditionDetails(
         **envelope,
         counted=tuple(proof.counted),
-        question=counted_links.question_in(draft, language or campaign.language),
+        question=counted_links.question_in(draft, language),
         campaign=campaign.pk,
         list=campaign.list_id,
         purpose=campaign.purpose,
         to_all=goes_to_all(campaign),
         unlisted=campaign.archive_hidden,
+        template=campaign.template_id or 0,
+        language=language,
+        content=content,
     )
 
 
-def freeze_variant(edition: Edition, place: int, draft: Draft, proof: CompileProof, language: str = "") -> None:
+def freeze_variant(
+    edition: Edition,
+    place: int,
+    draft: Draft,
+    proof: CompileProof,
+    language: str = "",
+    content: Content | None = None,
+) -> None:
     """Writes another version of an edition beside it. language: "" for the campaign's."""
     assert proof.compiled is not None
     keys = keyring.keys(edition.organization)
-    details = details_of(edition.campaign, draft, proof, language)
+    details = details_of(edition.campaign, draft, proof, language, content)
     EditionVariant.objects.create(
         edition=edition,
         variant_no=place,

@@ -137,11 +137,10 @@ def agree(campaign: Campaign, seen: str, *, by: Person, now: datetime) -> None:
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
-def agree_to_digest(campaign: Campaign, letters: Iterable[Campaign], *, now: datetime) -> None:
-    """A digest gathers letters that were agreed to one by one: as it was made it needs no yes of its own. Once
-    somebody edits it, it is a letter like any other, and so is one whose letters are not agreed to any more."""
-    if are_agreed_to(campaign.organization, letters):
-        _seal_yes(campaign, DIGEST, now)
+def agree_to_digest(campaign: Campaign, *, now: datetime) -> None:
+    """A digest gathers letters that were agreed to one by one (are_agreed_to): as it was made it needs no yes of its
+    own. Once somebody edits it, it is a letter like any other."""
+    _seal_yes(campaign, DIGEST, now)
 
 
 def are_agreed_to(organization: Organization, letters: Iterable[Campaign]) -> bool:

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from samizdat import phrases_override
 from samizdat.audience import queries as audience
 from samizdat.audience.models import List
-from samizdat.campaigns.content import content_of
-from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.models import Edition
+from samizdat.campaigns.released import web_versions
 from samizdat.core.content.render import archive_html, fill, render
 from samizdat.core.dates import php_date, usual
 from samizdat.publicdb import safe_html
@@ -28,31 +29,30 @@ _BARE = "<!doctype html><html><head><title></title></head><body>{{ content }}</b
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@^=$%])")
 
 
-def digest_draft(list_: List, editions: Sequence[Edition], now: datetime) -> Draft:
-    """A letter of the newest one's sender and language. `editions`: at least one, the oldest first."""
-    newest = editions[-1].campaign
-    sender, language = draft_of(newest), newest.language
+def digest_draft(list_: List, letters: Sequence[tuple[Edition, EditionDetails]], now: datetime) -> Draft:
+    """A letter of the newest one's sender and language. `letters`: at least one, the oldest first."""
+    newest = letters[-1][1]
+    language = newest.language
     words = phrases_override.words(language)
     there = now.astimezone(ZoneInfo(list_.organization.timezone))
     day = php_date(usual(language), there, language)
     subject = words["digest.subject"] % {"list": audience.name_of(list_), "day": day}
-    parts = [_part(edition, now, words["digest.more"]) for edition in editions]
+    parts = [_part(edition, details, now, words["digest.more"]) for edition, details in letters]
     return Draft(
         subject=_unmerged(subject),
         preheader="",
-        from_name=sender.from_name,
-        from_email=sender.from_email,
-        reply_to=sender.reply_to,
+        from_name=newest.from_name,
+        from_email=newest.from_email,
+        reply_to=newest.reply_to,
         body="\n\n".join([_plain(words["digest.why"]), *parts]) + "\n",
         format="markdown",
     )
 
 
-def _part(edition: Edition, now: datetime, more: str) -> str:
+def _part(edition: Edition, details: EditionDetails, now: datetime, more: str) -> str:
     """One letter, as somebody without a name sees it. more: what the link to the whole of it says."""
-    campaign = edition.campaign
-    content = content_of(campaign, draft_of(campaign), edition.archive_slug)
-    there = now.astimezone(ZoneInfo(campaign.organization.timezone))
+    content = web_versions(edition, details)[0].content
+    there = now.astimezone(ZoneInfo(edition.organization.timezone))
     bare = replace(content, template=_BARE, preheader="")
     subject = fill(render(bare, now=there, archive=True).subject, {})
     lines = first_lines(archive_html(bare, now=there))

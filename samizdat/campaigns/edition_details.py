@@ -1,8 +1,11 @@
 """What an edition, or a version of it, keeps beside its compiled letter."""
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from samizdat.campaigns.models import Edition, EditionVariant
+from samizdat.core.content.render import Content
+from samizdat.core.crypto.seal import SealBroken
+from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -35,6 +38,10 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     purpose: int = 0
     to_all: bool = False
     unlisted: bool = True
+    template: int = 0
+    language: str = ""
+    content: Content | None = None  # What its web copy is made of; of the versions of a test there is none.
+    imported: bool = False  # It came in with an export as over: its release stands in another log.
 
 
 def sealed(keys: OrganizationKeys, edition: int, details: EditionDetails, of: str = "") -> bytes:
@@ -43,5 +50,16 @@ def sealed(keys: OrganizationKeys, edition: int, details: EditionDetails, of: st
 
 
 def opened(keys: OrganizationKeys, row: Edition | EditionVariant) -> EditionDetails:
+    """Errors: SealBroken, also for an edition that stands beside another campaign than its own."""
     edition, of = (row.edition_id, f" {row.variant_no}") if isinstance(row, EditionVariant) else (row.pk, "")
-    return open_json(keys, row.details_sealed, "edition", f"details{of}", edition, EditionDetails)
+    details = open_json(keys, row.details_sealed, "edition", f"details{of}", edition, EditionDetails)
+    if isinstance(row, Edition) and details.campaign != row.campaign_id:
+        raise SealBroken(f"Edition {edition} belongs to another campaign.")
+    return details
+
+
+def change(edition: Edition, **changes: object) -> None:
+    """Of what may change after the release. In a transaction: the row is held."""
+    keys, row = keyring.keys(edition.organization), Edition.objects.select_for_update().get(pk=edition.pk)
+    row.details_sealed = sealed(keys, row.pk, structs.replace(opened(keys, row), **changes))
+    row.save(update_fields=["details_sealed"])

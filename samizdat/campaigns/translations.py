@@ -20,7 +20,7 @@ from msgspec import structs
 from samizdat import formatting
 from samizdat.accounts.models import Person
 from samizdat.campaigns import actions, checks, counted_links
-from samizdat.campaigns.content import proof_of
+from samizdat.campaigns.content import content_of, proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, ContentHasProblems, NotADraft
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant
@@ -144,13 +144,15 @@ def freeze(campaign: Campaign, edition: Edition, now: datetime) -> None:
         )
     for place, version in enumerate(language_versions, start=1):
         codes = counted_links.UrlCodes(campaign.organization, edition.pk, place)
-        draft, proof = draft_of(version), proof_of(version, now, None, slug_of(edition, version.language), codes)
+        slug, draft = slug_of(edition, version.language), draft_of(version)
+        proof = proof_of(version, now, None, slug, codes)
         stopping = checks.stops(version, draft, proof, now)
         if proof.compiled is None or stopping:
             flawed = actions.flaws_error((*proof.flaws, *stopping))
             values = {"language": formatting.language(version.language), "sentence": flawed}
             raise ContentHasProblems(_("%(language)s: %(sentence)s") % values, flawed.flaws)
-        actions.freeze_variant(edition, place, draft, proof, version.language)
+        content = content_of(version, draft, slug)
+        actions.freeze_variant(edition, place, draft, proof, version.language, content)
     if language_versions:
         spoken = [languages.normal(campaign.language), *(version.language for version in language_versions)]
         edition.languages = languages.dump(spoken)

@@ -32,6 +32,14 @@ def about(organization: HasKeys, kind: str, number: int) -> Event | None:
     return _newest_of_ours(rows)
 
 
+def last_about(organization: HasKeys, kinds: Iterable[str], number: int) -> Event | None:
+    """The newest event of several kinds about one row, that we wrote: what became of it."""
+    rows = Event.objects.select_related("organization", "by").filter(
+        organization_id=organization.id, kind__in=list(kinds), about=number
+    )
+    return _newest_of_ours(rows)
+
+
 def last(organization: HasKeys, kind: str) -> Event | None:
     """The newest event of one kind that we wrote: much is done, or not, because of it."""
     rows = Event.objects.select_related("organization", "by").filter(organization_id=organization.id, kind=kind)

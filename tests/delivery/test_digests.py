@@ -11,13 +11,15 @@ from samizdat.accounts.actions import add_person, change_settings
 from samizdat.accounts.models import Person
 from samizdat.audience.actions import change_field, change_list, rename_list
 from samizdat.audience.actions.digests import set_digest
+from samizdat.audience.actions.lists import tags_for
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import List, ListTotal, Subscriber, Subscription
+from samizdat.audience.models import List, ListTotal, Subscriber, SubscriberTag, Subscription
 from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.approval import NotApproved, agree, bond_of
+from samizdat.campaigns.archive import listing
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.models import Approval, Campaign
+from samizdat.campaigns.models import Approval, Campaign, Edition
 from samizdat.cli import bootstrap
 from samizdat.cli.campaigns import campaign_check
 from samizdat.core.content.digest import FREQUENCIES
@@ -81,7 +83,7 @@ def test_every_letter_comes_once_by_itself_or_in_the_digest(house: House, server
     assert often(house) == ["all", "digest", "digest"]
     second = house.released()
     assert second.frozen == 1
-    Campaign.objects.filter(pk=second.pk).update(archive_hidden=True)
+    listing.put(second, listed=False, by=None, now=datetime.now(UTC))
     run_campaign(second.pk, 120)
     wish(house, leaves, often="all")
     made = close(house, server)
@@ -205,6 +207,29 @@ def test_letters_to_a_few_are_not_gathered(house: House) -> None:
     assert [waits(letter, frequency, datetime.now(UTC)) for frequency in range(5)] == ["", "", "digest", "digest", ""]
     letter.tag_id = 1
     assert [waits(letter, frequency, datetime.now(UTC)) for frequency in (2, 3, 4)] == ["", "", ""]
+
+
+def test_whoever_writes_the_database_has_no_draft_quoted_in_a_digest_and_no_letter_to_few(
+    house: House, server: ScriptedServer
+) -> None:
+    _always, gathers = house.people(2)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    letter, board, draft = house.released(), house.draft("For the board alone."), house.draft("Nobody released it.")
+    run_campaign(letter.pk, 120)
+    tag = tags_for(house.organization, ["The board"])["The board"]
+    SubscriberTag.objects.create(subscriber=Subscriber.objects.order_by("id")[0], tag_id=tag)
+    Campaign.objects.filter(pk=board.pk).update(tag=tag)
+    board.refresh_from_db()
+    actions.release(board, now=datetime.now(UTC))
+    run_campaign(board.pk, 120)
+    round = List.objects.get(id=house.list.id).digest_round
+    Edition.objects.filter(campaign=letter).update(campaign=draft)
+    Campaign.objects.filter(pk__in=(board.pk, draft.pk)).update(tag=None, digest_round=round)
+    List.objects.filter(id=house.list.id).update(digest_due=datetime.now(UTC))
+    assert make_due(datetime.now(UTC)) == 0
+    assert not Campaign.objects.filter(is_digest=True).exists()
 
 
 def test_where_everybody_gathers_a_letter_goes_by_the_digest_alone(house: House, server: ScriptedServer) -> None:

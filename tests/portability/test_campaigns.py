@@ -15,13 +15,14 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.models import Import, ImportIdMap, Subscriber
-from samizdat.campaigns import ab_test, brand, folders
-from samizdat.campaigns.actions import create
+from samizdat.campaigns import ab_test, brand, folders, translations
+from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.archive import web_corrections
 from samizdat.campaigns.drafts import comments, revisions
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.media import library
 from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal, Picture, Template
+from samizdat.campaigns.released import released
 from samizdat.campaigns.templates import import_template
 from samizdat.campaigns.templates.layout_store import arrangement_of, sealed
 from samizdat.core.content.templates import LayoutChanges, WrittenRegion
@@ -42,6 +43,7 @@ from samizdat.worker.schedule.event_handlers import follow
 from tests.conftest import NOW, TODAY
 from tests.portability.test_export import _changed, in_another_house, made
 from tests.web.conftest import png
+from tests.web_copies import web_copy_of
 
 
 @pytest.fixture
@@ -179,7 +181,7 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     assert [(one.text.wrong, one.text.right, one.at) for one in web_corrections.corrections(sent.edition)] == [
         ("Hello.", "Good day.", NOW)
     ]
-    assert "Good day." in web_corrections.web_copy(sent, sent.edition, NOW)[1]
+    assert "Good day." in web_copy_of(sent.edition)[1]
     # Neither what few pressed nor the day of it leaves the house; nor one more than others say.
     assert LinkTotal.objects.values_list("variant_no", "link", "day", "count").get(edition=sent.edition) == (
         0,
@@ -205,6 +207,30 @@ def test_what_belongs_to_letters_comes_along_and_adds_up(full: Any, vault: Any, 
     versions = ab_test.versions(draft)
     assert [one.change.subject for one in versions] == ["", "Another subject", ""]
     assert versions[2].change.letter == after["Other text"] and (draft.test_share, draft.ab_metric) == (20, "hand")
+
+
+def test_web_copies_say_in_another_house_what_was_released_in_each_language(
+    written: Any, vault: Any, tmp_path: Path
+) -> None:
+    rows = letters_of(written)
+    letter = create(
+        written, rows["Sent"].list, draft_of(rows["Sent"]).with_(subject="Both"), by=None, now=NOW, archive_hidden=True
+    )
+    german = translations.add(letter, "de", by=None, now=NOW)
+    text = draft_of(german).with_(subject="Beide", body="Guten Tag.\n")
+    save(german, text, version=german.version, by=None, now=NOW)
+    over = {"state": "finished", "accepted": 1, "pending": 0, "finished": NOW}
+    Campaign.objects.filter(pk=delivery.release(letter, now=NOW).pk).update(**over)
+    there, _counts = in_another_house(made(written, ExportRequest("samizdat")), tmp_path, vault)
+    after = letters_of(there)
+    assert [web_copy_of(after["Both"].edition, place)[0] for place in (0, 1)] == ["Both", "Beide"]
+    assert "Guten Tag." in web_copy_of(after["Both"].edition, 1)[1]
+    details = released(after["Both"].edition)
+    assert details is not None
+    assert (details.campaign, details.list) == (after["Both"].pk, after["Both"].list_id)
+    assert details.to_all and details.unlisted and not details.purpose
+    Edition.objects.filter(pk=after["Both"].edition.pk).update(campaign=after["A draft"])
+    assert released(Edition.objects.get(pk=after["Both"].edition.pk)) is None
 
 
 def test_a_version_that_no_editor_of_today_could_open_stays_behind_alone(full: Any, vault: Any, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.campaigns import ab_test, actions, counted_links
-from samizdat.campaigns.archive import web_corrections
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal, ProcessedClickBatch
 from samizdat.core.content.message import loads
@@ -21,6 +20,7 @@ from samizdat.publicdb.models import Intake
 from samizdat.vault import keyring
 from samizdat.worker.inbox import clicks as worker
 from tests.conftest import NOW
+from tests.web_copies import web_copy_of
 from tests.worker.conftest import say
 
 pytestmark = pytest.mark.django_db
@@ -139,7 +139,7 @@ def test_answers_to_a_question_are_summed_without_a_day(lantern: Any, thursday: 
     assert found is not None
     assert found[1] == {"question": "Thursdays?", "answer": "No", "language": "ru"}
     # On the web version anybody could answer, so there the answers lead nowhere.
-    assert "/q/" not in web_corrections.web_copy(campaign, edition, NOW)[1]
+    assert "/q/" not in web_copy_of(edition)[1]
     say(lantern, "pressed", day=TODAY.isoformat(), counts={yes: 30, no: 2, "x": 9})
     say(lantern, "pressed", day=TODAY.isoformat(), counts={no: 1})
     worker.take(NOW)

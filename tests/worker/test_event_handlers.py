@@ -12,6 +12,8 @@ from samizdat.campaigns import ab_test, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.media import library
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.released import released, web_versions
 from samizdat.campaigns.templates import import_template, layout
 from samizdat.core.content.templates import WrittenRegion
 from samizdat.events.actions import record
@@ -159,12 +161,22 @@ def campaign(lantern: Any) -> Any:
     return campaigns.create(lantern, list_, words, by=None, now=NOW)
 
 
-def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campaign: Any) -> None:
+def let_go(campaign: Any, state: str = "finished") -> Edition:
+    """Its edition, as a release leaves it, and what follows from it."""
     edition = campaigns.freeze(campaign, NOW)
-    campaign.state = "held"
+    ab_test.freeze(campaign, edition, NOW)
+    translations.freeze(campaign, edition, NOW)
+    Campaign.objects.filter(version_of=campaign).update(state="finished")
+    campaign.state = state
     campaign.save(update_fields=["state"])
-    record("campaign.released", campaign.organization, now=NOW, about=campaign.id)
+    detail = {"edition": edition.pk}
+    record("campaign.released", campaign.organization, now=NOW, about=campaign.pk, detail=detail)
     settle()
+    return edition
+
+
+def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campaign: Any) -> None:
+    edition = let_go(campaign, "held")
     assert EditionName.objects.get(edition=edition.id).list_name == "Thursday"
     campaign.state = "paused"
     campaign.save(update_fields=["state"])
@@ -219,17 +231,14 @@ def test_the_pictures_of_every_version_leave_the_seal_with_the_letter(campaign: 
     other = campaigns.create(campaign.organization, campaign.list, text, by=None, now=NOW)
     at = NOW + timedelta(hours=2)
     ab_test.plan(campaign, [ab_test.VersionChange(letter=other)], share=20, way="hand", at=at, by=None, now=NOW)
-    publish.campaign_pictures(campaign, NOW)
+    publish.draft_pictures(campaign, NOW)
     assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug], "a test letter of it shows the picture"
     PublicPicture.objects.all().delete()
-    edition = campaigns.freeze(campaign, NOW)
-    ab_test.freeze(campaign, edition, NOW)
-    campaign.state = "finished"
-    campaign.save(update_fields=["state"])
+    edition = let_go(campaign)
+    PublicPicture.objects.all().delete()
     assert library.uses(campaign.organization, [picture.slug])[picture.slug][0].sent, "it lies in mailboxes"
     campaigns.throw_away(other, by=None, now=NOW)
-    record("campaign.released", campaign.organization, now=NOW, about=campaign.pk)
-    settle()
+    publish.edition_pictures(edition, NOW)
     assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug]
 
 
@@ -237,8 +246,7 @@ def test_the_pictures_of_every_language_leave_the_seal_with_the_letter(campaign:
     text, picture = _showing(campaign)
     russian = translations.add(campaign, "ru", by=None, now=NOW)
     campaigns.save(russian, text, version=russian.version, by=None, now=NOW)
-    record("campaign.released", campaign.organization, now=NOW, about=campaign.pk)
-    settle()
+    let_go(campaign)
     assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug]
 
 
@@ -265,7 +273,7 @@ def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) ->
     body = f"![A table](https://lantern.example/m/{shown.slug}.png)"
     campaigns.save(campaign, draft_of(campaign).with_(body=body), version=campaign.version, by=None, now=NOW)
     campaign.refresh_from_db()
-    publish.campaign_pictures(campaign, NOW)
+    publish.draft_pictures(campaign, NOW)
     assert [picture.slug for picture in PublicPicture.objects.all()] == [shown.slug]
     assert hidden.slug != shown.slug
     library.remove(shown, also_sent=True, now=NOW)
@@ -273,16 +281,105 @@ def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) ->
     assert not PublicPicture.objects.exists(), "what was removed is not shown any longer"
 
 
+def _again(edition: Edition) -> None:
+    """The public database lost a letter, and an old event of it is followed once more."""
+    Page.objects.filter(edition=edition.pk).delete()
+    publish.missing_letters(NOW)
+    FollowUp.objects.all().delete()
+    Event.objects.filter(about=edition.campaign_id, kind="campaign.released").update(handled=False)
+    settle()
+
+
+def test_whoever_writes_the_database_publishes_no_draft_as_another_language_of_a_letter(campaign: Any) -> None:
+    translations.add(campaign, "de", by=None, now=NOW)
+    text, picture = _showing(campaign)
+    secret = text.with_(body=f"Our source is called Pavel. ![x](https://lantern.example/m/{picture.slug}.png)")
+    draft = campaigns.create(campaign.organization, campaign.list, secret, by=None, now=NOW)
+    edition = let_go(campaign)
+    publish.missing_letters(NOW)
+    before = sorted(Page.objects.values_list("slug", "html"))
+    assert len(before) == 2
+    Campaign.objects.filter(pk=draft.pk).update(version_of=campaign, language="ru")
+    _again(edition)
+    assert sorted(Page.objects.values_list("slug", "html")) == before
+    assert not PublicPicture.objects.exists()
+
+
+def test_whoever_writes_the_database_publishes_no_draft_in_place_of_a_letter(campaign: Any) -> None:
+    secret = draft_of(campaign).with_(body="Our source is called Pavel.")
+    draft = campaigns.create(campaign.organization, campaign.list, secret, by=None, now=NOW)
+    edition = let_go(campaign)
+    Campaign.objects.filter(pk=draft.pk).update(state="finished")
+    Edition.objects.filter(pk=edition.pk).update(campaign=draft)
+    record("campaign.released", campaign.organization, now=NOW, about=draft.pk, detail={"edition": edition.pk})
+    _again(Edition.objects.get(pk=edition.pk))
+    assert not Page.objects.exists()
+
+
+def test_a_letter_to_few_gets_into_no_archive_because_the_database_says_that_it_went_to_all(campaign: Any) -> None:
+    tag = audience.tags_for(campaign.organization, ["The board"])["The board"]
+    Campaign.objects.filter(pk=campaign.pk).update(tag=tag)
+    campaign.refresh_from_db()
+    edition = let_go(campaign)
+    publish.missing_letters(NOW)
+    assert not Page.objects.get().listed
+    other = audience.new_list(campaign.organization, "Everybody", now=NOW)
+    Campaign.objects.filter(pk=campaign.pk).update(tag=None, archive_hidden=False, purpose=0, list=other)
+    _again(edition)
+    record("campaign.archive_listed", campaign.organization, now=NOW, about=campaign.pk)
+    settle()
+    assert not Page.objects.get().listed
+    assert EditionName.objects.get(edition=edition.pk).list_name == "Thursday"
+
+
+def test_a_web_copy_says_what_was_released_whatever_its_frame_says_today(campaign: Any) -> None:
+    agreed, other = (
+        import_template.take_in(campaign.organization, name, page, by=None, now=NOW).template
+        for name, page in (("Agreed", b"<p>As agreed</p> {{ content }}"), ("Other", b"<p>Changed</p> {{ content }}"))
+    )
+    campaign.template = agreed
+    campaign.save(update_fields=["template"])
+    edition = let_go(campaign)
+    publish.missing_letters(NOW)
+    before = Page.objects.get().html
+    assert "As agreed" in before
+    Campaign.objects.filter(pk=campaign.pk).update(template=other, language="ru")
+    audience.rename_list(campaign.list, "Confirm at evil.example", by=None, now=NOW)
+    _again(edition)
+    assert Page.objects.get().html == before
+
+
+def test_web_copies_lead_to_the_public_pages_of_today(campaign: Any) -> None:
+    edition = let_go(campaign)
+    change_settings(campaign.organization, by=None, now=NOW, public_url="https://new.example")
+    edition = Edition.objects.get(pk=edition.pk)
+    details = released(edition)
+    assert details is not None
+    content = web_versions(edition, details)[0].content
+    assert content.archive_url == f"https://new.example/a/{edition.archive_slug}"
+    assert (content.website, content.neutral_url) == ("https://new.example", "https://new.example/a/")
+
+
+def test_a_letter_that_was_taken_back_is_not_shown_because_its_rows_were_put_back(campaign: Any) -> None:
+    edition = let_go(campaign)
+    record("campaign.unreleased", campaign.organization, now=NOW, about=campaign.pk, detail={"edition": edition.pk})
+    settle()
+    publish.missing_letters(NOW)
+    assert not Page.objects.exists()
+    record("campaign.released", campaign.organization, now=NOW, about=campaign.pk, detail={"edition": edition.pk + 1})
+    settle()
+    publish.missing_letters(NOW)
+    assert not Page.objects.exists(), "it was released again, with another text"
+
+
 @pytest.mark.parametrize("newest", [0, 50])
 def test_a_lost_publicdb_is_filled_again(campaign: Any, newest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """newest: of how many letters the look of every ten seconds finds missing pages, before the rest follows."""
     text, _picture = _showing(campaign)
     campaigns.save(campaign, text, version=campaign.version, by=None, now=NOW)
-    campaigns.freeze(campaign, NOW)
     audience.give_form(campaign.list, "thursday", now=NOW)
-    campaign.state = "finished"
-    campaign.save(update_fields=["state"])
-    settle()
+    let_go(campaign)
+    publish.missing_letters(NOW)
     Site.objects.all().delete()
     Page.objects.all().delete()
     monkeypatch.setattr(publish, "NEWEST_EDITIONS", newest)

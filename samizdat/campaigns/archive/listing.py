@@ -6,8 +6,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Person
+from samizdat.campaigns import edition_details
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import Campaign, goes_to_all
+from samizdat.campaigns.models import Campaign, Edition, goes_to_all
+from samizdat.campaigns.released import released
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 
@@ -21,11 +23,15 @@ def put(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) -
 
     Errors: CannotBeListed for a draft, and for a letter to a few.
     """
-    if not goes_to_all(campaign):
+    edition = Edition.objects.select_related("organization").filter(campaign=campaign).first()
+    details = released(edition) if edition and campaign.state != "draft" else None
+    if not (details.to_all if details else goes_to_all(campaign)):
         raise CannotBeListed(_("It goes to few, so it is read by its address alone."))
     with transaction.atomic():
         rows = Campaign.objects.filter(pk=campaign.pk, version_of=None).exclude(state="draft")
-        if rows.filter(archive_hidden=listed).update(archive_hidden=not listed):
+        if edition and details and rows.exists() and details.unlisted == listed:
+            rows.update(archive_hidden=not listed)
+            edition_details.change(edition, unlisted=not listed)
             kind: EventKind = "campaign.archive_listed" if listed else "campaign.archive_unlisted"
             record(kind, campaign.organization, now=now, by=by, about=campaign.pk)
         elif not rows.exists():

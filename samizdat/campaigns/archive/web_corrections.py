@@ -23,12 +23,10 @@ from samizdat import limited_process
 from samizdat.accounts import pending_changes
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
-from samizdat.campaigns import translations
-from samizdat.campaigns.content import content_of
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Correction, Edition
 from samizdat.campaigns.queries import is_public
+from samizdat.campaigns.released import WebVersion, released, web_versions
 from samizdat.campaigns.rendering import render
 from samizdat.core.content.render import archive_html, fill
 from samizdat.events.actions import record
@@ -82,16 +80,14 @@ def corrections(edition: Edition) -> list[WebCorrection]:
     ]
 
 
-def web_copy(campaign: Campaign, edition: Edition, now: datetime, slug: str = "") -> tuple[str, str, datetime | None]:
+def web_copy(version: WebVersion, edition: Edition, now: datetime) -> tuple[str, str, datetime | None]:
     """(title, HTML, when it was last corrected) of the page that everybody may read, with all corrections. Errors:
     limited_process.TooMuch.
-
-    campaign: the letter, or one of its other languages with the slug that is read under.
     """
-    content = content_of(campaign, draft_of(campaign), slug or edition.archive_slug)
+    content, organization = version.content, edition.organization
     # Like the text: a reader's name in the subject is what it is for somebody without a name.
-    title = fill(render(campaign.organization, content, now=now, archive=True).subject, {})
-    page = limited_process.work(campaign.organization.pk, archive_html, content, now=now)
+    title = fill(render(organization, content, now=now, archive=True).subject, {})
+    page = limited_process.work(organization.pk, archive_html, content, now=now)
     slips = corrections(edition)
     for slip in slips:
         title, _count = replaced(title, slip.text.wrong, slip.text.right)
@@ -113,7 +109,8 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, no
     edition = campaign.edition
     there = now.astimezone(ZoneInfo(campaign.organization.timezone))
     places = 0
-    for version in (campaign, *translations.versions(campaign)):
+    sealed = released(edition)
+    for version in web_versions(edition, sealed) if sealed else ():
         try:
             title, page, _last = web_copy(version, edition, there)
         except limited_process.TooMuch:

@@ -20,8 +20,10 @@ from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import approval
 from samizdat.campaigns.digest import STUCK, digest_draft
 from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import CampaignError
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import Campaign, Edition, Template
+from samizdat.campaigns.released import released_to
 from samizdat.core.content import digest
 from samizdat.delivery.actions import digest_rounds
 from samizdat.delivery.actions.releasing import release
@@ -108,25 +110,31 @@ def _close(list_: List, now: datetime) -> None:
     is for is written down with its end: nothing is asked about a round that is over.
     """
     round = list_.digest_round
-    rows = _gathered(list_, round).select_related("campaign__organization", "campaign__list", "campaign__template")
+    rows = _gathered(list_, round).select_related("organization", "campaign__organization", "campaign__list")
     wanted = recipients_sql.digest_page(list_.organization_id, list_.id, round, 0, 1, suppressions=True)
     editions = [*rows] if wanted else []
+    # List, round and state stand in the open: quoted is what was released to the whole list alone.
+    letters = released_to(list_, editions)
     # Asked before they are quoted and once more after it: what they say may be changed while they are read.
-    agreed = approval.are_agreed_to(list_.organization, [edition.campaign for edition in editions])
-    draft = digest_draft(list_, editions, now) if editions else None
+    agreed = approval.are_agreed_to(list_.organization, [edition.campaign for edition, _details in letters])
+    draft = digest_draft(list_, letters, now) if letters else None
     with transaction.atomic():
         held = List.objects.select_for_update(no_key=True).get(id=list_.id)
         there = [*rows.all()]
         if held.digest_round != round or (wanted and there != editions) or waits_for(held):
             return
         if draft is not None:
-            _write(list_, draft, [edition.campaign for edition in there], now, agreed)
+            quoted = {edition.pk for edition, _details in letters}
+            agreed = agreed and approval.are_agreed_to(
+                list_.organization, [edition.campaign for edition in there if edition.pk in quoted]
+            )
+            _write(list_, draft, [details for _edition, details in letters], now, agreed)
         List.objects.filter(id=list_.id).update(digest_round=round + 1)
         recipients_sql.round_ends(list_.id, everybody=not held.digest_when)
         _put_off(held, now)
 
 
-def _write(list_: List, draft: Draft, letters: Sequence[Campaign], now: datetime, agreed: bool) -> None:
+def _write(list_: List, draft: Draft, letters: Sequence[EditionDetails], now: datetime, agreed: bool) -> None:
     newest = letters[-1]
     campaign = campaigns.create(
         list_.organization,
@@ -134,14 +142,14 @@ def _write(list_: List, draft: Draft, letters: Sequence[Campaign], now: datetime
         draft,
         by=None,
         now=now,
-        template=newest.template,
+        template=Template.objects.filter(pk=newest.template, organization=list_.organization).first(),
         language=newest.language,
         # It quotes them, so its own web version stands where theirs do.
-        archive_hidden=any(letter.archive_hidden for letter in letters),
+        archive_hidden=any(letter.unlisted for letter in letters),
     )
     Campaign.objects.filter(pk=campaign.pk).update(is_digest=True, digest_round=list_.digest_round)
     if agreed:
-        approval.agree_to_digest(campaign, letters, now=now)
+        approval.agree_to_digest(campaign, now=now)
     _set_readers_aside(campaign, list_)
     record("digest.created", list_.organization, about=campaign.pk, now=now, detail={"letters": len(letters)})
 

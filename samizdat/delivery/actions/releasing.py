@@ -106,7 +106,7 @@ def release(
         }
         counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds her links.
         unsure = unsure or campaign.unsure_policy
-        _make_sendable(campaign, frozen, written, now, by, at, hold_minutes, unsure, columns)
+        _make_sendable(campaign, edition, frozen, written, now, by, at, hold_minutes, unsure, columns)
     campaign.refresh_from_db()
     return campaign
 
@@ -201,6 +201,7 @@ def owe(
 
 def _make_sendable(
     campaign: Campaign,
+    edition: Edition,
     frozen: int,
     written: str,
     now: datetime,
@@ -254,5 +255,5 @@ def _make_sendable(
             now=now,
             by=by,
             about=campaign.pk,
-            detail={"frozen": frozen, "state": state, "due": due.isoformat()},
+            detail={"edition": edition.pk, "frozen": frozen, "state": state, "due": due.isoformat()},
         )

@@ -1,6 +1,7 @@
 """Carries what became public from the house to the public database. Each verb may be repeated at any time."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,14 +13,17 @@ from samizdat.accounts.public_site import publish as publish_place
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List, SignUpForm
-from samizdat.campaigns import ab_test, counted_links, translations
+from samizdat.campaigns import ab_test, counted_links
 from samizdat.campaigns.archive.web_corrections import web_copy
 from samizdat.campaigns.content import content_of
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.media.library import frozen_in, named_in, open_picture
-from samizdat.campaigns.models import Campaign, Edition, is_listed
+from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.queries import is_public, picture_named, public
-from samizdat.core.content.render import render
+from samizdat.campaigns.released import WebVersion, released, web_versions
+from samizdat.core import consent
+from samizdat.core.content.render import Content, render
 from samizdat.delivery.queries import nobody_got
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
@@ -139,9 +143,9 @@ def cancelled(event: Event, now: datetime) -> None:
 
 def listing(event: Event, now: datetime) -> None:
     """Into the archive or out of it, with its other languages. A page that was never shown will be shown so."""
-    edition = Edition.objects.select_related("campaign").filter(campaign=event.about or 0).first()
-    if edition is not None:
-        publicdb.list_letter(edition.id, is_listed(edition.campaign))
+    edition = Edition.objects.select_related("organization").filter(campaign=event.about or 0).first()
+    if edition is not None and (details := released(edition)):
+        publicdb.list_letter(edition.id, _is_listed(details))
 
 
 def all_letters(event: Event, now: datetime) -> None:
@@ -157,8 +161,12 @@ def all_letters(event: Event, now: datetime) -> None:
 def pictures(event: Event, now: datetime) -> None:
     """The uploaded pictures that a letter shows; before its release or test they are sealed."""
     campaign = Campaign.objects.select_related("organization").filter(id=event.about or 0).first()
-    if campaign is not None:
-        campaign_pictures(campaign, now)
+    if campaign is None:
+        return
+    if event.kind == "campaign.tested":
+        draft_pictures(campaign, now)
+    elif edition := _editions().filter(campaign=campaign).first():
+        edition_pictures(edition, now)
 
 
 def picture_gone(event: Event, now: datetime) -> None:
@@ -166,52 +174,70 @@ def picture_gone(event: Event, now: datetime) -> None:
         publicdb.withdraw_picture(bytes(event.organization.uid), detail_of(event).get("slug", ""))
 
 
-def campaign_pictures(campaign: Campaign, now: datetime) -> None:
-    """Those of the letter as it is rendered, in each language and in each version of a test: of its text, its template
-    and whatever else puts a picture there. And of what was compiled: the draft that a version has its text from goes
-    on being changed, or is thrown away.
+def draft_pictures(campaign: Campaign, now: datetime) -> None:
+    """Those of a letter that is tested, in each version of a test. Another language of it is tested by itself."""
+    contents = [content_of(campaign, draft_of(campaign)), *ab_test.contents(campaign)]
+    _publish_pictures(campaign.organization, _named_by(contents, campaign.organization, now))
+
+
+def edition_pictures(edition: Edition, now: datetime) -> None:
+    """Those of its web copies, as they are rendered: of the text, the template and whatever else puts a picture there.
+    And of what was compiled, in each version of a test.
     """
-    zone = ZoneInfo(campaign.organization.timezone)
-    contents = [content_of(version, draft_of(version)) for version in (campaign, *translations.versions(campaign))]
-    shown = set[str]()
-    for content in (*contents, *ab_test.contents(campaign)):
-        letter = render(content, now=now.astimezone(zone), text=False)
+    if details := released(edition):
+        contents = [version.content for version in web_versions(edition, details)]
+        shown = _named_by(contents, edition.organization, now) | frozen_in(edition)
+        _publish_pictures(edition.organization, shown)
+
+
+def _named_by(contents: Iterable[Content], organization: Organization, now: datetime) -> set[str]:
+    there, shown = now.astimezone(ZoneInfo(organization.timezone)), set[str]()
+    for content in contents:
+        letter = render(content, now=there, text=False)
         shown |= named_in("".join(piece for piece in letter.html if isinstance(piece, str)))
-    if edition := Edition.objects.select_related("organization").filter(campaign=campaign).first():
-        shown |= frozen_in(edition)
-    for slug in sorted(shown):
-        picture = picture_named(campaign.organization, slug)
+    return shown
+
+
+def _publish_pictures(organization: Organization, slugs: Iterable[str]) -> None:
+    for slug in sorted(slugs):
+        picture = picture_named(organization, slug)
         if picture is not None:
-            publicdb.publish_picture(bytes(campaign.organization.uid), slug, picture.kind, open_picture(picture))
+            publicdb.publish_picture(bytes(organization.uid), slug, picture.kind, open_picture(picture))
 
 
 def edition_as_letter(edition: Edition, now: datetime) -> None:
-    """Names its list for the leave page, and shows the web copies once the letter is on its way."""
-    campaign = edition.campaign
-    named: dict[str, Any] = {"list_name": audience.name_of(campaign.list), "language": campaign.language}
-    named["appeal"] = campaign.is_appeal
-    versions = enumerate((campaign, *translations.versions(campaign)))
+    """Names its list for the leave page, and shows the web copies once the letter is on its way. Of an edition that was
+    not released as it stands nothing is shown."""
+    campaign, details = edition.campaign, released(edition)
+    if details is None:
+        return
+    name = audience.name_of(List.objects.select_related("organization").get(id=details.list))
+    named: dict[str, Any] = {"list_name": name, "language": details.language}
+    named["appeal"] = consent.PURPOSES[details.purpose] == consent.APPEALS
     shown: list[dict[str, Any]] = [{}]
     if is_public(campaign) and edition.archive_slug:
-        shown = [_web_copy(version, place, edition, now) for place, version in versions]
-    listed = is_listed(campaign)
+        shown = [_web_copy(version, edition, now) for version in web_versions(edition, details)]
     for page in shown:
-        publicdb.publish_letter(bytes(campaign.organization.uid), edition.id, **named, **page, listed=listed)
+        uid = bytes(edition.organization.uid)
+        publicdb.publish_letter(uid, edition.id, **named, **page, listed=_is_listed(details))
 
 
-def _web_copy(version: Campaign, place: int, edition: Edition, now: datetime) -> dict[str, object]:
+def _is_listed(details: EditionDetails) -> bool:
+    return details.to_all and not details.unlisted
+
+
+def _web_copy(version: WebVersion, edition: Edition, now: datetime) -> dict[str, object]:
     """What everybody may read of a letter, or of it in another language."""
-    zone = ZoneInfo(version.organization.timezone)
-    slug = translations.slug_of(edition, version.language if place else "")
-    title, html, corrected = web_copy(version, edition, now.astimezone(zone), slug)
+    zone = ZoneInfo(edition.organization.timezone)
+    title, html, corrected = web_copy(version, edition, now.astimezone(zone))
     return {
-        "slug": slug,
+        "slug": version.slug,
         "title": title,
         "html": html,
         "corrected": corrected.astimezone(zone).date() if corrected else None,
-        "day": (translations.whole(version).released or edition.created).astimezone(zone).date(),
-        "spoken": version.language,
-        "version": place,
+        "day": (edition.campaign.released or edition.created).astimezone(zone).date(),
+        "spoken": version.content.language,
+        "version": version.place,
     }
 
 
@@ -229,9 +255,12 @@ def missing_letters(now: datetime) -> int:
 
 
 def _show(edition: Edition, now: datetime) -> None:
-    """All that the public database has of a letter, its page last: that one says that all of it is there."""
+    """All that the public database has of a letter, its page last: that one says that all of it is there. Nothing where
+    it was not released as it stands."""
+    if released(edition) is None:
+        return
     counted_links.lay_out(edition)
-    campaign_pictures(edition.campaign, now)
+    edition_pictures(edition, now)
     edition_as_letter(edition, now)
 
 
@@ -252,6 +281,4 @@ def missing_places(now: datetime) -> int:
 
 
 def _editions() -> QuerySet[Edition]:
-    return Edition.objects.select_related(
-        "organization", "campaign__organization", "campaign__list", "campaign__template"
-    )
+    return Edition.objects.select_related("organization", "campaign__organization")

@@ -18,6 +18,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import actions, edition_details, folders
+from samizdat.campaigns.content import content_of
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import Draft, draft_of, sealed
 from samizdat.campaigns.edition_details import EditionDetails
@@ -34,8 +35,10 @@ from samizdat.campaigns.models import (
 )
 from samizdat.campaigns.templates.layout_store import arrangement_of
 from samizdat.campaigns.templates.layout_store import sealed as sealed_arrangement
+from samizdat.campaigns.translations import slug_of
 from samizdat.core import consent, totals
 from samizdat.core.content.message import loads
+from samizdat.core.content.render import Content
 from samizdat.core.content.templates import LayoutChanges
 from samizdat.dbclock import YEARS
 from samizdat.events.actions import record
@@ -167,7 +170,8 @@ def _told_moment(at: datetime | None) -> str | None:
 def _edition(home: ExportContext, edition: Edition) -> dict[str, object]:
     def opened(row: Edition | EditionVariant, of: str = "") -> dict[str, object]:
         compiled = home.keys.open(row.compiled_sealed, "edition", f"compiled{of}", edition.pk)
-        details = to_builtins(edition_details.opened(home.keys, row))
+        # Of which its web copies are made stands in the draft beside it.
+        details = to_builtins(structs.replace(edition_details.opened(home.keys, row), content=None))
         return {"compiled": base64.b64encode(compiled).decode(), "details": details}
 
     return {
@@ -356,6 +360,8 @@ def _make(letter: CampaignRecord, places: base.Places) -> Campaign:
     row.save(update_fields=["draft_sealed", "places_sealed"])
     if is_over and letter.edition:
         _make_edition(row, letter, letter.edition)
+    elif row.version_of is not None:
+        _make_web_version(row)
     return row
 
 
@@ -383,6 +389,8 @@ def edition_of(letter: Campaign) -> Edition | None:
 def _make_edition(campaign: Campaign, letter: CampaignRecord, edition: _Edition) -> None:
     """Under its number, which stands in the links of its letters; under another one where this house has that."""
     keys, number = keyring.keys(campaign.organization), edition.number
+    # One to those whom another letter did not reach is told as unlisted, and by its details.
+    went_to_all = edition.details.to_all or not letter.unlisted
     if Edition.objects.filter(pk=number).exists():
         number = new_edition_number()
     columns = {name: getattr(edition, name) for name in EDITION}
@@ -393,12 +401,14 @@ def _make_edition(campaign: Campaign, letter: CampaignRecord, edition: _Edition)
         "campaign": campaign.pk,
         "list": campaign.list_id,
         "purpose": campaign.purpose,
-        "to_all": goes_to_all(campaign) and not _went_to_few(letter),
+        "to_all": goes_to_all(campaign) and not _went_to_few(letter) and went_to_all,
         "unlisted": campaign.archive_hidden,
+        "template": campaign.template_id or 0,
+        "imported": True,
     }
 
-    def closed(version: _CompiledLetter, of: str = "") -> dict[str, bytes]:
-        details = structs.replace(version.details, **here)
+    def closed(version: _CompiledLetter, language: str, content: Content | None, of: str = "") -> dict[str, bytes]:
+        details = structs.replace(version.details, **here, language=language, content=content)
         return {
             "compiled_sealed": keys.seal(version.compiled, "edition", f"compiled{of}", number),
             "details_sealed": edition_details.sealed(keys, number, details, of),
@@ -410,8 +420,22 @@ def _make_edition(campaign: Campaign, letter: CampaignRecord, edition: _Edition)
         organization=campaign.organization,
         created=moment(edition.created),
         **columns,
-        **closed(edition),
+        **closed(edition, campaign.language, content_of(campaign, draft_of(campaign), columns["archive_slug"])),
     )
     for variant in edition.variants:
-        facts = {"variant_no": variant.place, "language": variant.language[:8], "people": variant.people}
-        EditionVariant.objects.create(edition=row, **facts, **closed(variant, f" {variant.place}"))
+        language = variant.language[:8]
+        facts = {"variant_no": variant.place, "language": language, "people": variant.people}
+        details = closed(variant, language or campaign.language, None, f" {variant.place}")
+        EditionVariant.objects.create(edition=row, **facts, **details)
+
+
+def _make_web_version(version: Campaign) -> None:
+    """What its web copy is made of: another language of a letter comes in after it."""
+    row = EditionVariant.objects.filter(edition__campaign=version.version_of, language=version.language).first()
+    if row is None:
+        return
+    keys, edition = keyring.keys(version.organization), row.edition
+    content = content_of(version, draft_of(version), slug_of(edition, version.language))
+    details = structs.replace(edition_details.opened(keys, row), content=content)
+    row.details_sealed = edition_details.sealed(keys, edition.pk, details, f" {row.variant_no}")
+    row.save(update_fields=["details_sealed"])

@@ -1,0 +1,90 @@
+"""What was released: the words and the audience that the seal of an edition keeps, where the log tells of its release.
+
+Pages, feeds and digests are made of these alone. Whoever writes the database can lead a campaign's columns anywhere and
+put an edition beside another draft, so no draft is read for them and no column of a campaign is believed.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from samizdat.accounts.grants import leading
+from samizdat.audience.models import List
+from samizdat.campaigns.edition_details import EditionDetails, opened
+from samizdat.campaigns.models import Edition, EditionVariant
+from samizdat.campaigns.translations import slug_of
+from samizdat.core.content.render import Content
+from samizdat.core.crypto.seal import SealBroken
+from samizdat.events import queries as events
+from samizdat.events.actions import detail_of
+from samizdat.vault import keyring
+
+log = logging.getLogger("samizdat.campaigns")
+_told = set[int]()  # Once in a process: pages are looked for every ten seconds.
+
+
+@dataclass(frozen=True, slots=True)
+class WebVersion:
+    """A letter as everybody may read it, or it in another language. place: 0 is the letter itself."""
+
+    place: int
+    slug: str
+    content: Content
+
+
+def released(edition: Edition) -> EditionDetails | None:
+    """None for an edition of another letter, and for one that nobody released or whose release was taken back."""
+    try:
+        details = opened(keyring.keys(edition.organization), edition)
+    except SealBroken:
+        details = None
+    if details is not None and (details.imported or _is_in_log(edition)):
+        return details
+    if edition.pk not in _told:
+        _told.add(edition.pk)
+        log.error("Edition %d is not what was released: the database was altered by other means", edition.pk)
+    return None
+
+
+def _is_in_log(edition: Edition) -> bool:
+    kinds = "campaign.released", "campaign.unreleased", "campaign.cancelled"
+    newest = events.last_about(edition.organization, kinds, edition.campaign_id)
+    return newest is not None and newest.kind == "campaign.released" and detail_of(newest).get("edition") == edition.pk
+
+
+def web_versions(edition: Edition, details: EditionDetails) -> list[WebVersion]:
+    """The letter first, then its other languages; of a test the letter itself alone."""
+    keys = keyring.keys(edition.organization)
+    rows = EditionVariant.objects.filter(edition=edition).exclude(language="").order_by("variant_no")
+    versions = [(0, "", details), *((row.variant_no, row.language, opened(keys, row)) for row in rows)]
+    base, form = leading(edition.organization).public_url, List.objects.get(id=details.list).form_slug
+    return [
+        WebVersion(place, slug_of(edition, language), _placed(of.content, base, form, slug_of(edition, language)))
+        for place, language, of in versions
+        if of.content is not None
+    ]
+
+
+def _placed(content: Content, base: str, form: str | None, slug: str) -> Content:
+    """With the addresses of today: the public pages may have moved since the release."""
+    before = content.website
+
+    def here(url: str) -> str:
+        return base + url.removeprefix(before) if url.startswith(f"{before}/") else url
+
+    return replace(
+        content,
+        website=base,
+        archive_url=f"{base}/a/{slug}" if slug else "",
+        neutral_url=f"{base}/a/",
+        signup_url=f"{base}/f/{form}" if base and form else "",
+        template=content.template.replace(f"{before}/m/", f"{base}/m/") if before else content.template,
+        pictures={name: replace(picture, url=here(picture.url)) for name, picture in content.pictures.items()},
+        look=replace(content.look, logo=here(content.look.logo)),
+    )
+
+
+def released_to(list_: List, editions: Sequence[Edition]) -> list[tuple[Edition, EditionDetails]]:
+    """Those of these editions that were released to the whole list."""
+    pairs = [(edition, released(edition)) for edition in editions]
+    return [(edition, details) for edition, details in pairs if details and details.to_all and details.list == list_.id]
