@@ -15,6 +15,15 @@ def index_of(email: str) -> bytes:
     return seal.blind(keyring.derive("people index"), address.comparable(address.normalize(email)))
 
 
+def has_address(person: Person, email: str) -> bool:
+    """Whether they sign in by this address as it is sealed: the index beside it may be another one's."""
+    try:
+        held = address.normalize(email_of(person))
+    except (seal.SealError, address.BadAddress):
+        return False
+    return address.comparable(held) == address.comparable(address.normalize(email))
+
+
 def seal_text(text: str, column: str, number: int) -> bytes:
     return _key().seal(text.encode(), seal.where("person", column, _INSTANCE, number), os.urandom(12))
 

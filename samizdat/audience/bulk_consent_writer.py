@@ -23,7 +23,6 @@ from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
 from samizdat.vault import keyring
-from samizdat.vault.keyring import OrganizationKeys
 
 _DESK = consent.WAYS.index("desk")
 
@@ -155,19 +154,12 @@ def settle_all(organization: Organization, ids: Sequence[int], now: datetime) ->
 
 def _suppressed(organization: Organization, ids: Sequence[int]) -> dict[int, str | None]:
     keys = keyring.keys(organization)
-    whose = _blinds(organization, keys, ids)
+    known = consent_writer.blinds_among(organization, keys, ids)
+    whose = {blind: id for id, _index, blinds in known for blind in blinds}
     by_subscriber: dict[int, list[str]] = defaultdict(list)
     for blind, reason in sql.suppressions_by_blind(organization.id, list(whose)):
         by_subscriber[whose[bytes(blind)]].append(reason)
     return {id: consent_records.foremost(reasons) for id, reasons in by_subscriber.items()}
-
-
-def _blinds(organization: Organization, keys: OrganizationKeys, ids: Sequence[int]) -> dict[bytes, int]:
-    """While index keys change, an address is known under each of them."""
-    if len(keys.index) == 1:
-        return sql.blinds_of(organization.id, ids)
-    rows = Subscriber.objects.filter(organization=organization, id__in=ids)
-    return {blind: row.id for row in rows for blind in consent_writer.blinds_of(keys, row)}
 
 
 def last_by_desk(list_: List, ids: Sequence[int], kind: str) -> list[int]:

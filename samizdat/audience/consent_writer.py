@@ -1,7 +1,7 @@
 """One subscriber at a time: find her, write facts about her, and bring her projections up to them."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -13,6 +13,7 @@ from samizdat.audience import bulk_insert, consent_records, headcount, open_sign
 from samizdat.audience.errors import NoSuchSubscriber
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
+    NUMBER_MASK,
     UNDONE,
     ConsentRecord,
     DataQualityIssue,
@@ -44,10 +45,43 @@ class ConsentFactRow:
 
 
 def find(organization: Organization, keys: OrganizationKeys, address: str, lock: bool = False) -> Subscriber | None:
-    """Who has this (normalized) address, under any index key."""
+    """Who has this (normalized) address, under any index key, as their own sealed address says: whoever writes the
+    database without a key puts the index of one person beside another one's row, whose no a yes would then undo.
+
+    `lock`: to write. Then whoever stands under the index without having the address gives it back."""
     rows = Subscriber.objects.select_for_update() if lock else Subscriber.objects
-    blinds = keys.blinds(addresses.comparable(address))
-    return rows.filter(organization=organization, email_index__in=blinds).first()
+    wanted, subscriber = addresses.comparable(address), None
+    for row in rows.filter(organization=organization, email_index__in=keys.blinds(wanted)).order_by("id"):
+        if _comparable(keys, row) == wanted:
+            subscriber = subscriber or row
+        elif lock:
+            put_index_right(keys, row)
+    return subscriber
+
+
+def found_at(organization: Organization, keys: OrganizationKeys, comparable: Iterable[str]) -> list[int]:
+    """The rows of those who have one of these addresses (address.comparable), as their sealed ones say."""
+    blinds = [blind for address in comparable for blind in keys.blinds(address)]
+    ids = [id for _index, id, _blob, _language in sql.subscribers_by_blind(organization.id, blinds)]
+    return [id for id, index, own in blinds_among(organization, keys, ids) if index in own]
+
+
+def put_index_right(keys: OrganizationKeys, row: Subscriber) -> bool:
+    """Gives a locked row the index of its own sealed address. False where another row has that address and index as
+    well: then both cannot be found by it. Who stands there by a wrong index loses it, until the next comparison."""
+    address = _comparable(keys, row)
+    blinds = keys.blinds(address) if address is not None else []
+    rows = Subscriber.objects.select_for_update().filter(organization=row.organization_id, email_index__in=blinds)
+    is_free = address is not None
+    for other in rows.exclude(id=row.id).order_by("id"):
+        if _comparable(keys, other) == address:
+            is_free = False
+        else:
+            Subscriber.objects.filter(id=other.id).update(email_index=os.urandom(len(other.email_index)))
+    row.email_index = blinds[0] if is_free else os.urandom(len(row.email_index))
+    row.index_version = keys.index_version
+    row.save(update_fields=["email_index", "index_version"])
+    return is_free
 
 
 def lock(subscriber: Subscriber) -> Subscriber:
@@ -119,11 +153,34 @@ def address_of(keys: OrganizationKeys, subscriber: Subscriber) -> str:
     return seal.pick(keys.open(bytes(subscriber.sealed), *consent_records.SUBSCRIBER, subscriber.number), seal.ADDRESS)
 
 
+def _comparable(keys: OrganizationKeys, subscriber: Subscriber) -> str | None:
+    """What the blind index of a subscriber is made of; None where nothing opens."""
+    try:
+        return addresses.comparable(address_of(keys, subscriber))
+    except seal.SealError:
+        return None
+
+
 def blinds_of(keys: OrganizationKeys, subscriber: Subscriber) -> list[bytes]:
-    """Her blind index under every key. With one key there is nothing to open."""
-    if len(keys.index) == 1:
-        return [bytes(subscriber.email_index)]
-    return keys.blinds(addresses.comparable(address_of(keys, subscriber)))
+    """Her blind index under every key, by the sealed address: what stands beside it is believed where that does not
+    open alone."""
+    address = _comparable(keys, subscriber)
+    return [bytes(subscriber.email_index)] if address is None else keys.blinds(address)
+
+
+def blinds_among(
+    organization: Organization, keys: OrganizationKeys, ids: Sequence[int]
+) -> Iterator[tuple[int, bytes, list[bytes]]]:
+    """(subscriber, the index that stands there, blinds_of) of those of them who are here."""
+    assert keys.ring is not None
+    opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
+    for id, blob, _language, _joined, index in sql.subscribers_at(organization.id, ids):
+        try:
+            address = addresses.comparable(seal.pick(opened(bytes(blob), id & NUMBER_MASK), seal.ADDRESS))
+        except seal.SealError:
+            yield id, bytes(index), [bytes(index)]
+        else:
+            yield id, bytes(index), keys.blinds(address)
 
 
 def suppressed(organization_id: int, blinds: Sequence[bytes]) -> str | None:

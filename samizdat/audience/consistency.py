@@ -12,6 +12,7 @@ from django.db import transaction
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, sql
 from samizdat.audience.actions.consent import settle_again
+from samizdat.audience.actions.suppressions import put_indexes_right
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
 from samizdat.audience.open_signups import ASKED
 from samizdat.events import queries as events
@@ -31,10 +32,12 @@ FORGOTTEN: EventKind = "subscriber.forgotten"
 
 @dataclass(slots=True)
 class ConsistencyResult:
-    """How many subscribers were looked at, and the numbers of those whose status or verdict was not what it is."""
+    """How many subscribers were looked at, and the numbers of those whose status, verdict or index of the address was
+    not what it is. `misindexed`: the last of these."""
 
     subscribers: int = 0
     wrong: list[int] = field(default_factory=list)
+    misindexed: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def mend_all(organization: Organization, now: datetime, by: Person | None = None
         page, more = check_page(organization, after, now)
         checked.subscribers += page.subscribers
         checked.wrong += page.wrong
+        put_indexes_right(organization, page.misindexed, now=now)
         mended += settle_again(organization, page.wrong, now=now)
         after = more or after
     tell(organization, checked.subscribers, len(checked.wrong), mended, now, by)
@@ -92,6 +96,7 @@ def check_projections(organization: Organization, now: datetime) -> ConsistencyR
         page, more = check_page(organization, after, now)
         checked.subscribers += page.subscribers
         checked.wrong += page.wrong
+        checked.misindexed += page.misindexed
         after = more or after
     return checked
 
@@ -100,38 +105,39 @@ def check_page(organization: Organization, after: int, now: datetime) -> tuple[C
     """One page of the comparison: subscribers whose number follows `after`, and the number to go on from; None at the
     end."""
     ids = sql.subscribers_after(organization.id, row_id(organization.id, after), row_id(organization.id + 1, 0), PAGE)
-    wrong = _wrong(organization, ids, now)
+    wrong, misindexed = _wrong(organization, ids, now)
     if wrong:
         # Somebody may have left between two of the queries; who is wrong is so at a second look.
-        wrong = _wrong(organization, wrong, now)
-    checked = ConsistencyResult(len(ids), [id & NUMBER_MASK for id in wrong])
+        wrong, misindexed = _wrong(organization, wrong, now)
+    checked = ConsistencyResult(
+        len(ids), [id & NUMBER_MASK for id in wrong], [id & NUMBER_MASK for id in sorted(misindexed)]
+    )
     return checked, ids[-1] & NUMBER_MASK if len(ids) == PAGE else None
 
 
-def _wrong(organization: Organization, ids: list[int], now: datetime) -> list[int]:
+def _wrong(organization: Organization, ids: list[int], now: datetime) -> tuple[list[int], set[int]]:
+    """Of these, who differs in anything, and who in the index of the address."""
     known: dict[int, list[consent_records.Known]] = {id: [] for id in ids}
     for id, entry in sql.consent_of(ids):
         known[id].append(entry)
-    reasons = _suppressed(organization, ids)
+    indexes = list(consent_writer.blinds_among(organization, keyring.keys(organization), ids))
+    misindexed = {id for id, index, blinds in indexes if index not in blinds}
+    reasons = _suppressed(organization, {blind: id for id, _index, blinds in indexes for blind in blinds})
     logs = {id: consent_records.records(held) for id, held in known.items()}
     resting = Subscription.objects.filter(subscriber__in=ids, paused__isnull=False)
     paused = {(id, list_id): day for id, list_id, day in resting.values_list("subscriber_id", "list_id", "paused")}
     asking = sql.asking_of(ids)
-    return sorted(
-        {
-            id
-            for id, list_id, status, may in sql.subscriptions_of(ids)
-            if consent_records.verdict_of(logs[id], list_id, now, reasons.get(id), paused.get((id, list_id)))[:2]
-            != (status, may)
-            or consent_records.asking_of(logs[id], list_id, now) != asking.get((id, list_id), 0)
-        }
-    )
+    differing = {
+        id
+        for id, list_id, status, may in sql.subscriptions_of(ids)
+        if consent_records.verdict_of(logs[id], list_id, now, reasons.get(id), paused.get((id, list_id)))[:2]
+        != (status, may)
+        or consent_records.asking_of(logs[id], list_id, now) != asking.get((id, list_id), 0)
+    }
+    return sorted(differing | misindexed), misindexed
 
 
-def _suppressed(organization: Organization, ids: list[int]) -> dict[int, str | None]:
-    keys = keyring.keys(organization)
-    rows = Subscriber.objects.filter(organization=organization, id__in=ids)
-    whose = {blind: row.id for row in rows for blind in consent_writer.blinds_of(keys, row)}
+def _suppressed(organization: Organization, whose: dict[bytes, int]) -> dict[int, str | None]:
     by_subscriber: dict[int, list[str]] = {}
     for blind, reason in sql.suppressions_by_blind(organization.id, list(whose)):
         by_subscriber.setdefault(whose[bytes(blind)], []).append(reason)

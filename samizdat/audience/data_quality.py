@@ -51,7 +51,7 @@ def _slice(organization: Organization, today: date) -> bool:
         return True
     start = max(place.looked, row_id(organization.id, 0))
     rows = Subscriber.objects.filter(organization=organization, id__gt=start, id__lt=row_id(organization.id + 1, 0))
-    page = list(rows.order_by("id").values_list("id", "sealed", "email_index")[:SLICE])
+    page = list(rows.order_by("id").values_list("id", "sealed")[:SLICE])
     if not page and not start & NUMBER_MASK:
         return True  # Nobody is there yet: whoever comes today is looked at today.
     with transaction.atomic():
@@ -68,14 +68,14 @@ def look_again(organization: Organization) -> None:
     DataQualityScan.objects.filter(organization=organization).update(day=None, looked=0)
 
 
-def _look(organization: Organization, rows: Sequence[tuple[int, Any, Any]]) -> None:
+def _look(organization: Organization, rows: Sequence[tuple[int, Any]]) -> None:
     keys = keyring.keys(organization)
     assert keys.ring is not None
     opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
     typos, marks, blinds = [], {}, {}
-    for id, blob, blind in rows:
+    for id, blob in rows:
         address = seal.pick(opened(bytes(blob), id & NUMBER_MASK), seal.ADDRESS)
-        blinds[bytes(blind)] = id
+        blinds[keys.blind(addresses.comparable(address))] = id
         if misspelling.likely(addresses.domain(address)):
             typos.append(id)
         common = misspelling.canonical(address)

@@ -524,16 +524,6 @@ def there(organization: int, subscribers: Sequence[int]) -> list[int]:
     return fetch_numbers(f"SELECT id FROM audience_subscriber WHERE {where}", [number_list(subscribers), organization])
 
 
-def blinds_of(organization: int, subscribers: Sequence[int]) -> dict[bytes, int]:
-    """Blind index -> subscriber."""
-    with connection.cursor() as cursor:
-        where = f"{among('id')} AND organization_id = %s"
-        cursor.execute(
-            f"SELECT email_index, id FROM audience_subscriber WHERE {where}", [number_list(subscribers), organization]
-        )
-        return {bytes(blind): id for blind, id in cursor.fetchall()}
-
-
 def pauses_of(subscribers: Sequence[int], list_id: int) -> dict[int, Any]:
     """Subscriber -> (status, may, since as text, paused until or None) on one list."""
     with connection.cursor() as cursor:

@@ -273,7 +273,7 @@ def _organizations() -> Iterator[HealthCheck]:
                 "red",
                 name,
                 f"The status of {seen.wrong:,} of {seen.subscribers:,} subscribers is not what the consent records "
-                "say. Put it right: samizdat subscribers settle",
+                "say, or the index of their address is another one's. Put it right: samizdat subscribers settle",
             )
         route_rows = routes(organization)
         yield from _routes(name, route_rows)

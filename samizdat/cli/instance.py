@@ -369,7 +369,8 @@ def _at_address(email: str) -> "Person | None":
     from samizdat.accounts import sealed_people
     from samizdat.accounts.models import Person
 
-    people = list(Person.objects.filter(email_index=sealed_people.index_of(email))[:2])
+    matches = Person.objects.filter(email_index=sealed_people.index_of(email))
+    people = [person for person in matches if sealed_people.has_address(person, email)]
     if len(people) > 1:
         raise CommandFailed(
             f"There are several accounts at {email}. Invite them under People; they open the link while signed in.",
@@ -396,9 +397,8 @@ def _member(organization: "Organization", email: str) -> "Person":
     """Who signs in by this address. Errors: Failed."""
     from samizdat.accounts import grants, sealed_people
 
-    membership = next(
-        iter(grants.memberships(organization=organization, person__email_index=sealed_people.index_of(email))), None
-    )
+    matches = grants.memberships(organization=organization, person__email_index=sealed_people.index_of(email))
+    membership = next((match for match in matches if sealed_people.has_address(match.person, email)), None)
     if membership is None:
         raise CommandFailed(
             f"Nobody of {organization.name} signs in as {email}. Look with: samizdat person ls", "no_person"

@@ -16,6 +16,7 @@ from samizdat.audience.list_details import list_name
 from samizdat.audience.models import NUMBER_MASK, Field, List, Subscription, row_id
 from samizdat.audience.tags_and_fields import definition_of
 from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
@@ -137,7 +138,7 @@ def whole(home: ExportContext, ids: Sequence[int]) -> list[ExportedSubscriber]:
         if id in people:
             words = home.words(blob, id & NUMBER_MASK)
             people[id].records.append((list_id, kind, purpose, way, day, words))
-    _suppressions(home, people, rows)
+    _suppressions(home, people)
     return list(people.values())
 
 
@@ -147,8 +148,10 @@ def _person(home: ExportContext, row: tuple[int, bytes, str, str, bytes]) -> Exp
     return ExportedSubscriber(number, held.pop(seal.ADDRESS, ""), held, row[2], row[3])
 
 
-def _suppressions(home: ExportContext, people: dict[int, ExportedSubscriber], rows: dict[int, Any]) -> None:
-    whose = {bytes(row[4]): id for id, row in rows.items()}
+def _suppressions(home: ExportContext, people: dict[int, ExportedSubscriber]) -> None:
+    whose = {
+        blind: id for id, person in people.items() for blind in home.keys.blinds(addresses.comparable(person.address))
+    }
     by_subscriber: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for blind, reason, day in audience_sql.suppressions_with_days(home.organization.id, list(whose)):
         by_subscriber[whose[bytes(blind)]].append((reason, day))

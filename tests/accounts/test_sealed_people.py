@@ -12,6 +12,8 @@ from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, 
 from samizdat.accounts.models import Organization, Person, Session
 from samizdat.accounts.sessions import SessionStore
 from samizdat.accounts.throttle import FREE_TRIES, Throttled
+from samizdat.cli import instance
+from samizdat.cli.output import CommandFailed
 from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +55,18 @@ def test_a_short_password_is_refused(lantern: Any, password: str) -> None:
 def test_one_address_is_one_person(clara: Person) -> None:
     with pytest.raises(AlreadyHere):
         actions.add_person("CLARA@lantern.example", password=PASSWORD, today=TODAY)
+
+
+def test_the_command_line_takes_nobody_for_another_whose_index_was_written_beside_them(
+    clara: Person, lantern: Any
+) -> None:
+    """Who writes the database would get the role, or the new password, that is meant for the other one."""
+    other = actions.add_person("x@evil.example", password=PASSWORD, today=TODAY)
+    Person.objects.filter(pk=clara.pk).update(email_index=other.email_index)
+    Person.objects.filter(pk=other.pk).update(email_index=clara.email_index)
+    assert instance._at_address("clara@lantern.example") is None
+    with pytest.raises(CommandFailed):
+        instance._member(lantern, "x@evil.example")
 
 
 def test_the_last_admin_stays(clara: Person, lantern: Any) -> None:

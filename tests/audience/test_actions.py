@@ -11,12 +11,13 @@ from django.db import connection, transaction
 
 from samizdat.audience import actions, consent_writer, consistency, queries
 from samizdat.audience.errors import AddressErased, ListNameTaken, NoSuchList
-from samizdat.audience.models import ConsentRecord, Subscriber, Suppression
+from samizdat.audience.models import ConsentRecord, Subscriber, Subscription, Suppression
 from samizdat.audience.numbers import one_number
 from samizdat.core import consent
 from samizdat.core.mail.address import BadAddress
 from samizdat.events.actions import record
 from samizdat.events.models import Event
+from samizdat.vault import keyring
 from tests.audience.checks import assert_projections_hold
 from tests.audience.conftest import later
 from tests.conftest import NOW
@@ -35,6 +36,42 @@ def ada(lantern: Any, letter: Any) -> Any:
         tags=["fair"],
         now=NOW,
     )
+
+
+def test_an_index_that_somebody_wrote_beside_another_ones_row_finds_and_changes_nobody(
+    ada: Any, lantern: Any, letter: Any
+) -> None:
+    actions.unsubscribe(ada, letter, now=later(days=1))
+    other = actions.add_subscriber(lantern, "x@evil.example", letter, consent="Yes.", now=NOW)
+    index, own = bytes(other.email_index), bytes(ada.email_index)
+    Subscriber.objects.filter(id=other.id).update(email_index=os.urandom(len(index)))
+    Subscriber.objects.filter(id=ada.id).update(email_index=index)
+    assert queries.subscriber_at(lantern, "x@evil.example") is None
+    assert queries.numbers_at(lantern, ["x@evil.example"]) == []
+    before = ConsentRecord.objects.filter(subscriber=ada).count()
+    actions.sign_up(lantern, "x@evil.example", letter, wording="One story.", now=later(days=2))
+    assert ConsentRecord.objects.filter(subscriber=ada).count() == before
+    assert bytes(Subscriber.objects.get(id=ada.id).email_index) == own
+    found = queries.subscriber_at(lantern, "x@evil.example")
+    assert found is not None and found.id not in (ada.id, other.id)
+
+
+def test_who_signs_up_where_a_row_that_opens_for_nobody_has_their_index_comes_in(
+    ada: Any, lantern: Any, letter: Any
+) -> None:
+    index = keyring.keys(lantern).blind("boris@post.example")
+    Subscriber.objects.filter(id=ada.id).update(email_index=index, sealed=b"rubbish")
+    actions.sign_up(lantern, "boris@post.example", letter, wording="One story.", now=NOW)
+    found = queries.subscriber_at(lantern, "boris@post.example")
+    assert found is not None and found.id != ada.id
+
+
+def test_a_suppressed_address_is_so_whatever_index_stands_beside_it(ada: Any, lantern: Any, letter: Any) -> None:
+    actions.suppress(lantern, "complaint", subscriber=ada, now=NOW)
+    Subscriber.objects.filter(id=ada.id).update(email_index=os.urandom(16))
+    assert actions.verdict(ada, letter, NOW).reason == "suppressed:complaint"
+    actions.settle_again(lantern, [ada.number], now=NOW)
+    assert not Subscription.objects.filter(subscriber=ada, mail_verdict=1).exists()
 
 
 def test_a_yes_that_somebody_wrote_into_the_database_is_found(ada: Any, lantern: Any, letter: Any) -> None:

@@ -11,6 +11,7 @@ from samizdat.audience import actions, queries
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import ConsentRecord, Import, ListTotal, Subscriber, Subscription, Suppression
 from samizdat.core import consent
+from samizdat.vault import keyring
 from tests.audience.checks import assert_projections_hold
 from tests.audience.conftest import later, split, statuses
 from tests.conftest import NOW
@@ -304,6 +305,22 @@ def test_who_was_erased_and_whose_mail_came_back_does_not_come_back_by_a_file(
     assert split(bring(export("subscribed", "ada@post.example,Ada", name="ff")).counts) == (0, 0, 0, 1)
 
 
+def test_a_file_does_not_find_somebody_under_an_index_that_was_written_beside_their_row(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
+    ada = actions.add_subscriber(lantern, "ada@post.example", letter, consent="Yes.", now=NOW)
+    actions.unsubscribe(ada, letter, now=NOW)
+    own = bytes(ada.email_index)
+    Subscriber.objects.filter(id=ada.id).update(email_index=keyring.keys(lantern).blind("x@evil.example"))
+    made = bring(export("subscribed", "x@evil.example,Other"))
+    assert split(made.counts) == (1, 0, 0, 0)
+    ada.refresh_from_db()
+    assert bytes(ada.email_index) == own and queries.values_of(ada)["EMAIL"] == "ada@post.example"
+    assert queries.subscriber_at(lantern, "x@evil.example") is not None
+    assert queries.count(lantern, letter, "unsubscribed") == 1
+    assert_projections_hold(lantern, NOW)
+
+
 def test_who_stands_on_the_stop_list_comes_in_and_is_not_written_to(
     bring: Any, export: Any, lantern: Any, letter: Any
 ) -> None:
@@ -500,7 +517,6 @@ def test_while_the_index_key_is_changed_both_keys_find_her(
 ) -> None:
     import os
 
-    from samizdat.vault import keyring
     from samizdat.vault.models import VaultKey
 
     bring(*real)
@@ -521,7 +537,6 @@ def test_while_the_index_key_is_changed_the_stop_list_knows_both(lantern: Any, v
     import os
 
     from samizdat.audience.actions.suppressions import suppress_many
-    from samizdat.vault import keyring
     from samizdat.vault.models import VaultKey
 
     assert suppress_many(lantern, "ada@post.example", "manual", now=NOW).added == 1

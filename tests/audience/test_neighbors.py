@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
-from samizdat.audience import actions, consent_records, consistency, data_quality, queries
+from samizdat.audience import actions, consent_records, consent_writer, consistency, data_quality, queries
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import bulk
 from samizdat.audience.errors import AudienceError
@@ -203,5 +203,5 @@ def test_no_page_count_file_or_look_through_meets_somebody_of_another_organizati
     assert actions.clear_removed(NOW, 60)
     assert not audience_sql.there(mine.pk, [one.id])
     assert not audience_sql.hold_subscribers(mine.pk, [one.id])
-    assert not audience_sql.blinds_of(mine.pk, [one.id])
+    assert not [*consent_writer.blinds_among(mine, keyring.keys(mine), [one.id])]
     assert standing(one.id) == before

@@ -7,7 +7,7 @@ import pytest
 
 from samizdat.audience import actions as audience
 from samizdat.audience import consistency
-from samizdat.audience.models import Subscription
+from samizdat.audience.models import Subscriber, Subscription
 from samizdat.events import queries
 from samizdat.events.actions import detail_of, record
 from samizdat.worker.schedule import consistency_check, scheduler
@@ -64,6 +64,33 @@ def test_a_difference_is_told_in_counts_and_left_as_it_is(lantern: Any, readers:
     assert event is not None and event.about is None
     assert detail_of(event) == {"subscribers": 5, "wrong": 2}
     assert sorted(Subscription.objects.values_list("subscriber_id", "status", "mail_verdict")) == before
+
+
+def test_whose_index_of_the_address_was_changed_is_told_and_found_by_it_again(lantern: Any, readers: list[Any]) -> None:
+    one, other, third = (bytes(reader.email_index) for reader in readers[:3])
+    Subscriber.objects.filter(id=readers[0].id).update(email_index=b"x" * 16)
+    Subscriber.objects.filter(id=readers[1].id).update(email_index=one)
+    Subscriber.objects.filter(id=readers[0].id).update(email_index=other)
+    Subscriber.objects.filter(id=readers[2].id).update(email_index=b"y" * 16)
+    consistency_check.compare(NOW)
+    assert told(lantern, consistency_check.DIFFER) == [{"subscribers": 5, "wrong": 3}]
+    after = dict(Subscriber.objects.values_list("id", "email_index"))
+    assert [bytes(after[reader.id]) for reader in readers[:3]] == [one, other, third]
+    assert consistency.check_projections(lantern, NOW).wrong == []
+
+
+def test_who_left_and_came_in_anew_beside_their_row_is_not_written_to_until_somebody_has_looked(
+    lantern: Any, thursday: Any, readers: list[Any]
+) -> None:
+    """The index was taken from the row that says no, so a file found nobody."""
+    audience.unsubscribe(readers[0], thursday, now=NOW)
+    Subscriber.objects.filter(id=readers[0].id).update(email_index=b"x" * 16)
+    again = audience.add_subscriber(lantern, "reader0@example.org", thursday, consent="in the file", now=NOW)
+    assert again.id != readers[0].id
+    assert Subscription.objects.get(subscriber=again).mail_verdict == 1
+    consistency_check.compare(NOW)
+    assert told(lantern, consistency_check.DIFFER) == [{"subscribers": 6, "wrong": 1}]
+    assert Subscription.objects.get(subscriber=again).mail_verdict != 1
 
 
 def test_it_goes_on_in_the_next_round_where_it_was(

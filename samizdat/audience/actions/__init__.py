@@ -36,7 +36,7 @@ from samizdat.audience.actions.subscribers import (
     remove_tags,
     sign_up,
 )
-from samizdat.audience.actions.suppressions import lift, suppress
+from samizdat.audience.actions.suppressions import lift, put_indexes_right, suppress
 from samizdat.audience.actions.tags import clear_removed_tags, remove_tag
 from samizdat.audience.imports.actions import (
     add_piece,
@@ -104,6 +104,7 @@ __all__ = [
     "new_list",
     "new_seed",
     "object_to_mail",
+    "put_indexes_right",
     "put_wording",
     "read_plan",
     "read_report",

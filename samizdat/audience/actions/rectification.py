@@ -42,7 +42,8 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
             if held[seal.ADDRESS] == wanted:
                 return False
             blinds = keys.blinds(addresses.comparable(wanted))
-            if Subscriber.objects.filter(organization=organization, email_index__in=blinds).exclude(id=row.id).exists():
+            other = consent_writer.find(organization, keys, wanted, lock=True)
+            if other is not None and other.id != row.id:
                 raise AddressTaken
             if consent_writer.suppressed(organization.id, blinds) == "erased":
                 raise AddressErased

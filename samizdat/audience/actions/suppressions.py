@@ -10,7 +10,7 @@ from django.db import transaction
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import bulk_consent_writer, consent_writer, sql
 from samizdat.audience.errors import TooManyAddresses
-from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression
+from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression, row_id
 from samizdat.core.mail import address as addresses
 from samizdat.events.actions import record
 from samizdat.vault import keyring
@@ -142,8 +142,7 @@ def _suppress_slice(
         rows = [(organization.id, keys.blind(address), keys.index_version, reason, today) for address in new]
         # In the order of hashes: the newest lines of the list say who is here, and would say it of each pasted line.
         sql.insert_suppressions(sorted(rows))
-        fresh = [blind for address in new for blind in keys.blinds(address)]
-        people = sorted({row[1] for row in sql.subscribers_by_blind(organization.id, fresh)}) if fresh else []
+        people = sorted(consent_writer.found_at(organization, keys, new))
         sql.lock_subscribers(people)
         bulk_consent_writer.settle_all(organization, people, now)
         taken.added += len(new)
@@ -157,6 +156,19 @@ def _known(organization: Organization, blinds: Sequence[bytes]) -> Sequence[tupl
 
 def keep_suppression(organization: Organization, keys: OrganizationKeys, blind: bytes, reason: str, day: date) -> None:
     sql.insert_suppressions([(organization.id, blind, keys.index_version, reason, day.isoformat())])
+
+
+def put_indexes_right(organization: Organization, numbers: Sequence[int], *, now: datetime) -> None:
+    """Has these found by their own addresses again. Where another row came to the address meanwhile, nobody is written
+    to at it until a person has looked: one of the two may have left."""
+    keys = keyring.keys(organization)
+    for number in numbers:
+        with transaction.atomic():
+            rows = Subscriber.objects.select_for_update().filter(organization=organization)
+            row = rows.filter(id=row_id(organization.id, number)).first()
+            if row is not None and not consent_writer.put_index_right(keys, row):
+                suppress(organization, "manual", address=consent_writer.address_of(keys, row), now=now)
+                consent_writer.settle(row, now)
 
 
 def _row(

@@ -10,6 +10,7 @@ from samizdat.audience.imports.reading.parse import NEW, Fact, ParsedRow
 from samizdat.audience.models import NUMBER_MASK, STATUSES
 from samizdat.core import consent
 from samizdat.core.crypto import seal
+from samizdat.core.mail import address as addresses
 from samizdat.vault.keyring import OrganizationKeys
 
 _MERGE = [[STATUSES.index(consent.merge_status(known, new)) for new in STATUSES] for known in STATUSES]
@@ -70,7 +71,8 @@ class SubscriberChange:
 
 
 class KnownSubscribers:
-    """Looks people up by slices and compares rows with them."""
+    """Looks people up by slices and compares rows with them. `misindexed`: rows that stood under the index of an
+    address of the file and have another one, as consent_writer.find says."""
 
     def __init__(self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime) -> None:
         assert keys.ring is not None
@@ -78,6 +80,8 @@ class KnownSubscribers:
         self._list = list_id
         self._now = now
         self._today = now.astimezone(UTC).date().isoformat()
+        self.misindexed: list[int] = []
+        self._blind = seal.blinder(keys.index[keys.index_version])
         self._open = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
         self._open_record = keys.ring.bound(*consent_records.RECORD, keys.uid).open
 
@@ -88,10 +92,21 @@ class KnownSubscribers:
             where[row[0]] = row[0]
             for older in row[10]:
                 where[older] = row[0]
-        return {
-            where[bytes(blind)]: KnownSubscriber(id, bytes(blind), bytes(blob), language)
-            for blind, id, blob, language in sql.subscribers_by_blind(self._organization, list(where))
-        }
+        known = {}
+        for blind, id, blob, language in sql.subscribers_by_blind(self._organization, list(where)):
+            person, index = KnownSubscriber(id, bytes(blind), bytes(blob), language), where[bytes(blind)]
+            if self._index_of(person) == index:
+                known[index] = person
+            else:
+                self.misindexed.append(id)
+        return known
+
+    def _index_of(self, person: KnownSubscriber) -> bytes:
+        """By the sealed address. Nothing for who does not open: whoever has the address comes in beside that row."""
+        try:
+            return self._blind(addresses.comparable(seal.pick(self._open(person.blob, person.number), seal.ADDRESS)))
+        except seal.SealError:
+            return b""
 
     def read(self, people: Iterable[KnownSubscriber]) -> None:
         """Fills in tags, lists and consent records, in three queries."""

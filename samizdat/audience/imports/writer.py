@@ -124,9 +124,17 @@ class ImportWriter:
     ) -> None:
         """Rows of which no two are the same address. `look`: whether one of them may be here already."""
         known = self._known.find(rows) if look else {}
+        if self._known.misindexed and self.writes:
+            self._put_indexes_right()
         self._add([row for row in rows if row[0] not in known] if known else rows, reasons, counts)
         if known:
             self._compare([ParsedRow._make(row) for row in rows if row[0] in known], known, reasons, counts)
+
+    def _put_indexes_right(self) -> None:
+        here = Subscriber.objects.select_for_update().filter(organization=self.organization)
+        for row in here.filter(id__in=self._known.misindexed).order_by("id"):
+            consent_writer.put_index_right(self._keys, row)
+        self._known.misindexed.clear()
 
     # -- new ----------------------------------------------------------------------------------------------------
 

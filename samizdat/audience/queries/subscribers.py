@@ -17,9 +17,7 @@ def subscriber_at(organization: Organization, address: str) -> Subscriber | None
 
 def numbers_at(organization: Organization, comparable: Iterable[str]) -> list[int]:
     """The numbers of those who have one of these addresses (address.comparable); at most 500 at a time."""
-    keys = keyring.keys(organization)
-    blinds = [blind for address in comparable for blind in keys.blinds(address)]
-    return [id & NUMBER_MASK for _blind, id, _b, _l in sql.subscribers_by_blind(organization.id, blinds)]
+    return [id & NUMBER_MASK for id in consent_writer.found_at(organization, keyring.keys(organization), comparable)]
 
 
 def subscriber_numbered(organization: Organization, number: int) -> Subscriber | None:

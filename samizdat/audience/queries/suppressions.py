@@ -46,7 +46,8 @@ def stopped(
         rows = rows.filter(id__lt=before)
     suppressions = list(rows[:limit])
     here = sql.subscribers_by_blind(organization.id, [bytes(row.email_index) for row in suppressions])
-    whose = {bytes(blind): id & NUMBER_MASK for blind, id, _blob, _language in here}
+    known = consent_writer.blinds_among(organization, keyring.keys(organization), [row[1] for row in here])
+    whose = {blind: id & NUMBER_MASK for id, _index, blinds in known for blind in blinds}
     return [SuppressionRow(row.id, row.reason, row.day, whose.get(bytes(row.email_index))) for row in suppressions]
 
 

@@ -2,8 +2,9 @@
 (audience/consistency.py). A campaign believes what subscriptions say: whoever writes the database could change it by
 day.
 
-A bit of it in each round of the clock, so that nobody waits for a million of them. It changes nothing: a difference is
-an event that tells how many, and Home shows it. Where a person has asked for it, it begins anew and puts right.
+A bit of it in each round of the clock, so that nobody waits for a million of them. It changes nothing but the index of
+an address that is not that of the sealed one: a difference is an event that tells how many, and Home shows it. Where a
+person has asked for it, it begins anew and puts right.
 """
 
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from samizdat.accounts.models import Organization
-from samizdat.audience.actions import settle_again
+from samizdat.audience.actions import put_indexes_right, settle_again
 from samizdat.audience.consistency import CHECKED, DIFFER, MEND, check_page, tell
 from samizdat.events import queries
 from samizdat.events.kinds import EventKind
@@ -68,6 +69,7 @@ def _go_on(organization: Organization, wish: int, released: int, now: datetime, 
         page, after = check_page(organization, going.after, now)
         going.subscribers += page.subscribers
         going.wrong += len(page.wrong)
+        put_indexes_right(organization, page.misindexed, now=now)
         if wish:
             going.mended += settle_again(organization, page.wrong, now=now)
         going.after = after or going.after
