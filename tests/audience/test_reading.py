@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -15,18 +16,17 @@ import pytest
 
 from samizdat import child_frames, processes
 from samizdat.audience.imports.reading import subprocess_reader
-from samizdat.audience.imports.reading.parse import ImportSlice, ReaderOrder, _Facts
+from samizdat.audience.imports.reading.parse import NEW, ReaderOrder, ReadSlice, _Facts
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
 from samizdat.audience.imports.reading.upload_file import PieceFile
+from samizdat.audience.imports.stretches import ParsedRow, in_order
 from samizdat.core import consent
 from samizdat.core.crypto import seal
 from tests.importers.test_workbook import book
 
 
 def order(**more: Any) -> ReaderOrder:
-    return ReaderOrder(
-        source="mailchimp", import_files=[], plan={}, index=[b"k" * 32], fields={}, today="2026-11-25", **more
-    )
+    return ReaderOrder(source="mailchimp", import_files=[], plan={}, fields={}, today="2026-11-25", **more)
 
 
 @pytest.mark.parametrize("basis", ["", "Сами подписались."])
@@ -78,22 +78,22 @@ def test_a_file_over_pieces_reads_like_the_file() -> None:
 
 FACTS = ((1, "2024-03-01", False, b"words"), (2, "2024-03-02", True, b""))
 ROWS = [
-    (b"a" * 16, b"Ada", 2, 7, "en", "2024-03-01", ("monthly", "Riga, LV"), FACTS, 2, -1, (b"b" * 16,)),
-    (b"c" * 16, b"", 0, 0, "", "2024-03-02", (), (), 3, 1, ()),
+    (b"Ada", 2, "en", "2024-03-01", ("monthly", "Riga, LV"), FACTS, 2, -1),
+    (b"", 0, "", "2024-03-02", (), (), 3, 1),
 ]
 
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS[1:], []], ids=len)
 def test_a_slice_arrives_as_it_was_sent(rows: Any) -> None:
-    complained = [(b"d" * 16, b"e" * 16)]
-    made = ImportSlice(
-        0, "люди.csv", (0, 5, 1), 10, 20, rows, [(4, "bad_address", {"has": 3})], complained, [(b"f" * 16,)]
+    complained = ["vera@post.example"]
+    made = ReadSlice(
+        0, "люди.csv", (0, 5, 1), 10, 20, rows, [(4, "bad_address", {"has": 3})], complained, ["x@post.example"]
     )
     frame = child_frames.receive(BytesIO(child_frames.framed(b"S", *subprocess_reader._columns(made))))
     assert frame is not None and subprocess_reader._value_or_raise(frame) == made
 
 
-SIZES = [1, 0, 16]
+SIZES = [1, 0]
 NAMED = [0, "a.csv", [0, 1, 0], 1, 1, []]
 NAMES = [["en"], ["2024-03-01"], [[]], []]
 
@@ -103,10 +103,10 @@ NAMES = [["en"], ["2024-03-01"], [[]], []]
     [
         (b"S", marshal.dumps([1])),
         (b"S", b"[]"),
-        (b"S", json.dumps([NAMED, [1 << 60, 0, 16], NAMES, [[], []], None]).encode()),
-        (b"S", json.dumps([NAMED, [-1, 0, 16], NAMES, [[], []], None]).encode()),
-        (b"S", json.dumps([NAMED[:-1], SIZES, NAMES, [[], []], None]).encode()),
-        (b"S", json.dumps([NAMED, SIZES, NAMES, [[], []], [["x"]]]).encode()),
+        (b"S", json.dumps([NAMED, [1 << 60, 0], NAMES, [[], []]]).encode()),
+        (b"S", json.dumps([NAMED, [-1, 0], NAMES, [[], []]]).encode()),
+        (b"S", json.dumps([NAMED[:-1], SIZES, NAMES, [[], []]]).encode()),
+        (b"S", json.dumps([NAMED, SIZES, NAMES, []]).encode()),
         (b"S", b"[" + b"[]," * child_frames.MOST_VALUES + b"[]]"),
         (b"S", b"[" * 100_000),
         (b"L", json.dumps(["csv", [{"columns": [], "__class__": 1}], []]).encode()),
@@ -117,7 +117,78 @@ NAMES = [["en"], ["2024-03-01"], [[]], []]
 )
 def test_a_reader_that_was_taken_over_makes_nothing_here_but_rows(kind: bytes, text: bytes) -> None:
     with pytest.raises(subprocess_reader.ReadingBroke):
-        subprocess_reader._value_or_raise(child_frames.Frame(kind, text, bytes(72 + 16)))
+        subprocess_reader._value_or_raise(child_frames.Frame(kind, text, bytes(64)))
+
+
+class _Keys:
+    index, index_version = {1: b"k" * 32, 2: b"n" * 32}, 2
+
+
+def read(*rows: Any, **more: Any) -> ReadSlice:
+    return ReadSlice(0, "a.csv", (0, len(rows), 0), 10, 10, list(rows), **more)
+
+
+def row(address: str = "vera@post.example", **more: str) -> tuple[Any, ...]:
+    values = {seal.ADDRESS: address} | {int(number[1:]): text for number, text in more.items()}
+    return (seal.pack(values), 1, "en", "2026-11-25", (), (), 2, NEW)
+
+
+def test_who_an_address_is_the_writer_says_and_no_reader() -> None:
+    order_now = order(size=2)
+    order_now.fields["CITY"] = 16
+    addresses = ["Vera@post.example", "boris@post.example", "vera@post.example", "ada@gmail.com"]
+    slices = list(in_order([read(*map(row, addresses[:2])), read(*map(row, addresses[2:]))], _Keys, order_now))  # type: ignore[arg-type]
+    rows = [ParsedRow._make(row) for made in slices for row in made.rows]
+    assert [len(made.rows) for made in slices] == [2, 2] and slices[-1].after == (0, 2, 0)
+    assert [row.blind for row in rows] == sorted(seal.blind(b"n" * 32, address.lower()) for address in addresses)
+    assert {row.older for row in rows} == {(seal.blind(b"k" * 32, address.lower()),) for address in addresses}
+    assert sorted(row.provider for row in rows) == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        read(row("Vera <vera@post.example>")),
+        read(row("vera@POST.example")),
+        read(row("")),
+        read(row(_4="x@evil.example")),
+        read(row(_17="not in the plan")),
+        read((row()[0][:-1], *row()[1:])),
+        read((b"", *row()[1:])),
+        read(complained=[7]),
+        read(planted=["no address"]),
+    ],
+)
+def test_a_row_that_no_file_has_is_not_brought_in(taken: ReadSlice) -> None:
+    """Another spelling would be a person who never left; where letters go to is no field of a file."""
+    with pytest.raises(subprocess_reader.ReadingBroke):
+        list(in_order([taken], _Keys, order()))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("at", "code"), [(1, 9), (1, -1), (7, 5)])
+def test_a_status_that_no_file_tells_is_not_believed(at: int, code: int) -> None:
+    cells = [*ROWS[0]]
+    cells[at] = code
+    _told(read(tuple(cells)))
+
+
+@pytest.mark.parametrize("kind", ["returned", "objected"])
+def test_no_reader_takes_a_leaving_back(kind: str) -> None:
+    fact = (consent.KINDS.index(kind), *FACTS[0][1:])
+    _told(read((*ROWS[0][:5], (fact,), *ROWS[0][6:])))
+
+
+def _told(made: ReadSlice) -> None:
+    frame = child_frames.receive(BytesIO(child_frames.framed(b"S", *subprocess_reader._columns(made))))
+    assert frame is not None
+    with pytest.raises(subprocess_reader.ReadingBroke):
+        subprocess_reader._value_or_raise(frame)
+
+
+def test_a_reader_is_told_no_key() -> None:
+    assert {field.name for field in fields(ReaderOrder)} == {
+        "source", "import_files", "plan", "fields", "today", "basis", "start", "size"
+    }  # fmt: skip
 
 
 ASKS = f"import os, time; os.write(1, {child_frames.framed(b'P', [0, 0])!r} * 1000); time.sleep(10)"

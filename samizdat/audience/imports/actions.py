@@ -28,10 +28,11 @@ from samizdat.audience.imports.documents import (
     sealed,
 )
 from samizdat.audience.imports.preview import NONE_TAKEN, ImportPreview, look_at, make_order, refused
-from samizdat.audience.imports.reading.parse import SLICE, STRETCH, AskPiece, HandedFile, NoAddresses
+from samizdat.audience.imports.reading.parse import SLICE, AskPiece, HandedFile, NoAddresses
 from samizdat.audience.imports.reading.subprocess_reader import BadFiles, ReadingBroke
 from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.imports.run import COUNTS, Clock, ImportProgress, Tell
+from samizdat.audience.imports.stretches import STRETCH
 from samizdat.audience.imports.writer import ImportWriter, Rejected
 from samizdat.audience.models import Import, List, Reject
 from samizdat.core.imports import ImportPlan, Problem
@@ -452,10 +453,11 @@ def _bring(
     begun = row.started
     today = begun.astimezone(UTC).date().isoformat()
     import_files = paths if paths is not None else _import_files(row)
-    order = make_order(plan, import_files, keys, fields, today, document.basis, (row.file_no, row.row_no, row.slice_no))
-    order.size, order.stretch = _cut(row, document)
+    order = make_order(plan, import_files, fields, today, document.basis, (row.file_no, row.row_no, row.slice_no))
+    order.size, stretch = _cut(row, document)
     store = ImportWriter(row.organization, row.list_id, keys, begun)
-    with run.slices(order, piece, own_process=opening.needs_a_process(plan, import_files, piece)) as slices:
+    own_process = opening.needs_a_process(plan, import_files, piece)
+    with run.slices(order, keys, piece, own_process=own_process, stretch=stretch) as slices:
         whole = run.bring(
             row,
             store,

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, sql
-from samizdat.audience.imports.reading.parse import NEW, Fact, ParsedRow
+from samizdat.audience.imports.reading.parse import NEW, Fact
+from samizdat.audience.imports.stretches import ParsedRow
 from samizdat.audience.models import NUMBER_MASK, STATUSES
 from samizdat.core import consent
 from samizdat.core.crypto import seal

@@ -16,13 +16,12 @@ from samizdat.audience.imports.documents import Sample
 from samizdat.audience.imports.reading.parse import (
     AskPiece,
     HandedFile,
-    ImportSlice,
     NoAddresses,
-    ParsedRow,
     ReaderOrder,
 )
 from samizdat.audience.imports.reading.subprocess_reader import BadFiles
 from samizdat.audience.imports.row_errors import sentence_of
+from samizdat.audience.imports.stretches import ImportSlice, ParsedRow
 from samizdat.audience.imports.writer import ImportWriter
 from samizdat.audience.models import STATUSES
 from samizdat.core.crypto import seal
@@ -58,18 +57,15 @@ class ImportPreview:
 def make_order(
     plan: ImportPlan,
     import_files: Sequence[HandedFile],
-    keys: OrganizationKeys,
     fields: dict[str, int],
     today: str,
     basis: str = "",
     start: tuple[int, int, int] = (0, 0, 0),
 ) -> ReaderOrder:
-    versions = sorted(keys.index, key=lambda version: version != keys.index_version)
     return ReaderOrder(
         source=plan.source,
         import_files=list(import_files),
         plan=to_builtins(plan.without_examples()),
-        index=[keys.index[version] for version in versions],
         fields=fields,
         today=today,
         basis=basis,
@@ -94,12 +90,13 @@ def look_at(
     if look.questions:
         return look
     fields = _numbers(organization, keys, plan)
-    order = make_order(plan, import_files, keys, fields, now.astimezone(UTC).date().isoformat())
+    order = make_order(plan, import_files, fields, now.astimezone(UTC).date().isoformat())
     store = ImportWriter(organization, list_id, keys, now, writes=False)
     about = sum(file.about_rows for file in plan.in_order())
     shown = _Samples(fields)
     try:
-        with run.slices(order, piece, own_process=inspect.needs_a_process(plan, import_files, piece)) as slices:
+        own_process = inspect.needs_a_process(plan, import_files, piece)
+        with run.slices(order, keys, piece, own_process=own_process) as slices:
             for slice, (counts, rejects) in run.dry(store, slices, about, tell):
                 look.counts = counts
                 shown.take(slice)

@@ -13,10 +13,12 @@ from django.db import IntegrityError, connection, transaction
 
 from samizdat import db
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.imports.reading.parse import AskPiece, ImportSlice, ReaderOrder
+from samizdat.audience.imports.reading.parse import AskPiece, ReaderOrder
 from samizdat.audience.imports.reading.subprocess_reader import ReaderProcess, read_here
+from samizdat.audience.imports.stretches import STRETCH, ImportSlice, in_order
 from samizdat.audience.imports.writer import ImportWriter, Rejected
 from samizdat.audience.models import STATUSES, Import, Reject
+from samizdat.vault.keyring import OrganizationKeys
 
 # The first split of the rows, and the second one; both add up (design.md, section 8).
 SPLIT = ("added", "updated", "unchanged", "rejected")
@@ -43,14 +45,21 @@ type TellReject = Callable[[str, Rejected], None]
 
 
 @contextlib.contextmanager
-def slices(order: ReaderOrder, piece: AskPiece | None, *, own_process: bool) -> Iterator[Iterator[ImportSlice]]:
+def slices(
+    order: ReaderOrder,
+    keys: OrganizationKeys,
+    piece: AskPiece | None,
+    *,
+    own_process: bool,
+    stretch: int = STRETCH,
+) -> Iterator[Iterator[ImportSlice]]:
     """The slices of an order, read beside us or, for small files, here."""
     if own_process:
         # Rows of a transaction that is still open are seen on its own connection alone.
         with ReaderProcess(order, piece, here=connection.in_atomic_block) as reading:
-            yield iter(reading)
+            yield in_order(reading, keys, order, stretch)
     else:
-        yield read_here(order, piece)
+        yield in_order(read_here(order, piece), keys, order, stretch)
 
 
 def bring(

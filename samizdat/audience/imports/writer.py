@@ -14,7 +14,8 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import bulk_insert, consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
 from samizdat.audience.imports import planted_addresses
 from samizdat.audience.imports.diff import KnownSubscriber, KnownSubscribers, SubscriberChange
-from samizdat.audience.imports.reading.parse import NEW, Fact, ImportSlice, ParsedRow
+from samizdat.audience.imports.reading.parse import NEW, Fact
+from samizdat.audience.imports.stretches import ImportSlice, ParsedRow
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import CLEANED, STATUSES, Subscriber, row_id
 from samizdat.audience.numbers import Numbers

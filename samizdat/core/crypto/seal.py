@@ -379,6 +379,20 @@ def pick(plain: bytes, field: int) -> str:
         raise SealBroken(_MISSHAPEN) from None
 
 
+def layout(plain: bytes) -> bytes:
+    """Which fields packed values have, as bytes to compare: numbers() reads them. Errors: SealBroken."""
+    start = 3 + 6 * _count(plain)
+    if start > 3 and int.from_bytes(plain[start - 4 : start]) != len(plain) - start:
+        raise SealBroken(_MISSHAPEN)
+    return plain[3:start:6] + plain[4:start:6]
+
+
+def numbers(layout: bytes) -> list[int]:
+    """The field numbers of a layout, in their order."""
+    half = len(layout) // 2
+    return [high << 8 | low for high, low in zip(layout[:half], layout[half:], strict=True)]
+
+
 _MISSHAPEN = (
     "A sealed value opened, but its layout is unknown: it was written by a newer Samizdat, so upgrade this one."
 )

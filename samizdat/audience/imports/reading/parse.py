@@ -1,6 +1,7 @@
-"""Rows of an export to slices: addresses in form, blind indices, packed values, facts of consent.
+"""Rows of an export to slices: addresses in form, packed values, facts of consent.
 
-Nothing is sealed here, because the place of a blob (her number) is not known yet.
+Nothing is sealed and nobody is looked up here: this runs in a process that a file may take over, and holds no key. The
+writer computes the index of each address itself (stretches.py).
 """
 
 import os
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 
 # 5,000 a slice: a transaction of about 100 ms, and as many rows as a block of numbers has (design.md, 6.14 and 4).
 SLICE = 5_000
-
-# So many rows are put in the order of their blind indices before they are cut into slices. Each slice then goes to
-# a seventh of that index: a million rows in the order of the file write every page of it two hundred times, which
-# was half of the time on SQLite. It also mixes the rows, so that their order is lost. Twice as many write a fifth less
-# to the disk than 25,000 (2.5 GB of 3.1 for a million), and hold 56 MB more.
-STRETCH = 35_000
 
 # A line may be rejected with a word from it; kept is the number alone.
 _KEPT_VALUES = frozenset({"has", "wants", "limit", "encoding"})
@@ -74,100 +69,65 @@ class ReaderOrder:
     source: str  # name of the importer
     import_files: list[HandedFile]
     plan: dict[str, Any]
-    index: list[bytes]  # index keys, the current one first
     fields: dict[str, int]  # tag -> field number
     today: str
     basis: str = ""  # why one may write to them, in the words of who brings them
-    start: tuple[int, int, int] = (0, 0, 0)  # file, row, slices of the stretch there that are done
+    start: tuple[int, int, int] = (0, 0, 0)  # file, row, slices of the stretch there that are stored
     size: int = SLICE
-    stretch: int = STRETCH
 
 
-class ParsedRow(NamedTuple):
-    """One row. Slices hold these as plain tuples, as they come through the pipe: Row._make() where names are wanted."""
+class ReadRow(NamedTuple):
+    """One row as it was read. Slices hold these as plain tuples, as they come through the pipe."""
 
-    blind: bytes
     plain: bytes  # her values, seal.pack
     status: int
-    provider: int
     language: str
     joined: str  # the day she is known since
     tags: tuple[str, ...]
     facts: tuple[Fact, ...]
     line: int
     again: int  # the address came before: strongest status until here; NEW for the first time
-    older: tuple[bytes, ...]  # her index under earlier keys; empty outside a rotation
 
 
 NEW = -1
 
+# What a row can say, whoever tells it: statuses, `again`, and kinds of facts. No file takes a leaving back.
+STATUS_CODES = frozenset(_STATUS.values())
+MET_BEFORE = STATUS_CODES | {NEW}
+TOLD_KINDS = frozenset((_ASKED, _GIVEN, _CONFIRMED, _WITHDRAWN, _CLEANED))
+
 
 @dataclass(slots=True)
-class ImportSlice:
-    """Rows of one file, in the order of their blind indices, and those that cannot come in."""
+class ReadSlice:
+    """Rows of one file, in its order, and those that cannot come in."""
 
     file: int
     name: str
-    after: tuple[int, int, int]  # as Order.start
+    after: tuple[int, int, int]  # as ReaderOrder.start
     bytes_read: int
     bytes_total: int
-    rows: list[ParsedRow] = field(default_factory=list)
+    rows: list[ReadRow] = field(default_factory=list)
     rejects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
-    complained: list[tuple[bytes, ...]] = field(default_factory=list)  # her index, the current key's first
-    planted: list[tuple[bytes, ...]] = field(default_factory=list)  # the same, of whom a file says so: in no count
+    complained: list[str] = field(default_factory=list)  # addresses
+    planted: list[str] = field(default_factory=list)  # those of whom a file says so: in no count
 
     @property
     def size(self) -> int:
         return len(self.rows) + len(self.rejects)
 
 
-def prepare(order: ReaderOrder, given: "GivenFile") -> Iterator[ImportSlice]:
-    """Slices from `order.start` on. Errors: NoAddresses, and ImportFailed of the importers."""
+def prepare(order: ReaderOrder, given: "GivenFile") -> Iterator[ReadSlice]:
+    """What follows `order.start`. Errors: NoAddresses, and ImportFailed of the importers."""
     importer = plugins.importer(order.source)()
     plan = ImportPlan.read(order.plan)
-    file, row, done = order.start
-    start = Position(file, row)
+    start = Position(*order.start[:2])
     maker = _Maker(order, plan)
     if order.start == (0, 0, 0):
         _insist_on_an_address(importer.read(given, plan, size=100))
     else:
         for batch in _before(importer.read(given, plan, size=order.size), start):
             maker.remember(batch)
-    read = 0
-    for stretch in _stretches(maker, importer.read(given, plan, start, order.size), order.stretch):
-        yield from _cut(stretch, (file, row), order.size, done, read)
-        file, row, done = stretch.after
-        read = stretch.bytes_read
-
-
-def _stretches(maker: "_Maker", batches: Iterator[ImportBatch], most: int) -> Iterator[ImportSlice]:
-    """Batches of one file put together, up to `most` rows."""
-    held: ImportSlice | None = None
-    for batch in batches:
-        if held is not None and (held.file != batch.file or held.size + batch.rows > most):
-            yield held
-            held = None
-        held = maker.add(held, batch)
-    if held is not None:
-        yield held
-
-
-def _cut(stretch: ImportSlice, begin: tuple[int, int], size: int, done: int, before: int) -> Iterator[ImportSlice]:
-    """A stretch in the order of its blind indices, in slices; `done` of them were stored before. before: bytes that
-    earlier stretches have. This one was read whole, but how far an import is tells what is stored.
-
-    Repeated addresses stay in the order of the file, because sorting keeps what is equal as it was.
-    """
-    stretch.rows.sort(key=itemgetter(0))
-    parts = [stretch.rows[at : at + size] for at in range(0, len(stretch.rows), size)] or [[]]
-    for turn, rows in enumerate(parts, start=1):
-        if turn > done:
-            after = stretch.after if turn == len(parts) else (*begin, turn)
-            rejects, complained = (stretch.rejects, stretch.complained) if turn == 1 else ([], [])
-            read, total = before + (stretch.bytes_read - before) * turn // len(parts), stretch.bytes_total
-            yield ImportSlice(
-                stretch.file, stretch.name, after, read, total, rows, rejects, complained, stretch.planted
-            )
+    return map(maker.slice_of, importer.read(given, plan, start, order.size))
 
 
 def _insist_on_an_address(batches: Iterator[ImportBatch]) -> None:
@@ -222,8 +182,6 @@ class _Maker:
     """Makes slices; holds what stays the same from row to row."""
 
     def __init__(self, order: ReaderOrder, plan: ImportPlan) -> None:
-        self._blind = seal.blinder(order.index[0])
-        self._older = [seal.blinder(key) for key in order.index[1:]]
         self._pack = seal.SealPacker((seal.ADDRESS, seal.NOTES, *(order.fields[tag] for tag in plan.layout())))
         self._facts = _Facts(order)
         self._seen = SeenAddresses()
@@ -232,27 +190,18 @@ class _Maker:
     def remember(self, batch: ImportBatch) -> None:
         for incoming in batch.incoming:
             try:
-                blind = self._blind(address.comparable(_address(incoming.address)))
+                mail = _address(incoming.address)
             except address.BadAddress:
                 continue
-            self._meet(blind, _STATUS[incoming.status])
+            self._meet(address.comparable(mail), _STATUS[incoming.status])
 
-    def add(self, import_slice: ImportSlice | None, batch: ImportBatch) -> ImportSlice:
-        """The batch's rows, added to the stretch of the same file that is being made."""
-        after = (*batch.after, 0)
-        if import_slice is None:
-            import_slice = ImportSlice(batch.file, batch.name, after, 0, 0)
-        import_slice.after, import_slice.bytes_read, import_slice.bytes_total = (
-            after,
-            batch.bytes_read,
-            batch.bytes_total,
-        )
-        import_slice.rejects += [(row.line, row.code, _harmless(row.values)) for row in batch.complaints]
+    def slice_of(self, batch: ImportBatch) -> ReadSlice:
+        read = ReadSlice(batch.file, batch.name, (*batch.after, 0), batch.bytes_read, batch.bytes_total)
+        read.rejects += [(row.line, row.code, _harmless(row.values)) for row in batch.complaints]
         facts = self._facts.of(batch.name)
         left_out = canary.code_in(batch.name)
-        normalize, comparable, provider = address.normalize, address.comparable, address.provider
-        pack, blinded, known_tags = self._pack, self._blind, self._tags
-        add: Callable[[Any], None] = import_slice.rows.append  # plain tuples, made in half the time
+        normalize, comparable, pack, known_tags = address.normalize, address.comparable, self._pack, self._tags
+        add: Callable[[Any], None] = read.rows.append  # plain tuples, made in half the time
         for row in batch.incoming:
             try:
                 try:
@@ -263,30 +212,30 @@ class _Maker:
                     mail = mail[1:]
                 plain = pack((mail, row.notes, *row.fields))
             except (address.BadAddress, seal.NotSealable) as bad:
-                import_slice.rejects.append((row.line, bad.code, {}))
+                read.rejects.append((row.line, bad.code, {}))
                 continue
             compared = comparable(mail)
             if left_out and canary.mark(compared).startswith(left_out):
-                import_slice.planted.append((blinded(compared), *[older(compared) for older in self._older]))
+                read.planted.append(mail)
                 continue  # Made up for that export: she is in nobody's count.
-            blind, status = blinded(compared), _STATUS[row.status]
+            status = _STATUS[row.status]
             if row.status == _COMPLAINED:
-                import_slice.complained.append((blind, *[older(compared) for older in self._older]))
-            before = self._meet(blind, status)
+                read.complained.append(mail)
+            before = self._meet(compared, status)
             row_facts, joined = facts(row, status)
             tags = row.tags if not row.groups else known_tags[row.tags, row.groups]
             add(
-                (blind, plain, status, provider(mail[mail.rfind("@") + 1 :]), row.language[:8], joined, tags, row_facts,
-                 row.line, NEW if before is None else _MERGE[before][status],
-                 tuple([older(compared) for older in self._older]) if self._older else ())
+                (plain, status, row.language[:8], joined, tags, row_facts, row.line,
+                 NEW if before is None else _MERGE[before][status])
             )  # fmt: skip
-        import_slice.rejects.sort(key=itemgetter(0))
-        return import_slice
+        read.rejects.sort(key=itemgetter(0))
+        return read
 
-    def _meet(self, blind: bytes, status: int) -> int | None:
-        before = self._seen.meet(blind, status)
+    def _meet(self, compared: str, status: int) -> int | None:
+        mark = hash(compared).to_bytes(9, "little", signed=True)
+        before = self._seen.meet(mark, status)
         if before is not None and _MERGE[before][status] != before:
-            self._seen.strengthen(blind, _MERGE[before][status])
+            self._seen.strengthen(mark, _MERGE[before][status])
         return before
 
 

@@ -29,24 +29,25 @@ from typing import Any, BinaryIO, NamedTuple, Self
 from samizdat import child_frames, plugins, processes
 from samizdat.audience.imports.reading import detect
 from samizdat.audience.imports.reading.parse import (
-    SLICE,
-    STRETCH,
+    MET_BEFORE,
+    STATUS_CODES,
+    TOLD_KINDS,
     AskPiece,
     HandedFile,
-    ImportSlice,
     NoAddresses,
     ReaderOrder,
+    ReadSlice,
     prepare,
 )
 from samizdat.core.imports import SENTENCES, DetectedFiles, ImportFailed
 
-# Slices that may wait for the writer on his side, and on the reader's: a stretch of them comes at once, and the
+# Slices that may wait for the writer on his side, and on the reader's: a stretch of them is taken at once, and the
 # reader goes on with the next stretch meanwhile.
 AHEAD = 2
-SENDING = STRETCH // SLICE
+SENDING = 7
 
 _ORDER = tuple(field.name for field in fields(ReaderOrder))
-_SLICE = tuple(field.name for field in fields(ImportSlice) if field.name not in ("rows", "complained", "planted"))
+_SLICE = tuple(field.name for field in fields(ReadSlice) if field.name not in ("rows", "complained", "planted"))
 
 # Bytes of data, stacks included. A list of a million people takes 150 MB as CSV and 230 MB as a workbook.
 MOST_MEMORY = 288 << 20
@@ -187,7 +188,7 @@ class ReaderProcess(_ReaderProcess):
     def __init__(self, order: ReaderOrder, piece: AskPiece | None = None, *, here: bool = False) -> None:
         super().__init__(b"O", [getattr(order, name) for name in _ORDER], order.import_files, piece, here=here)
 
-    def __iter__(self) -> Iterator[ImportSlice]:
+    def __iter__(self) -> Iterator[ReadSlice]:
         return (value for _kind, value in self._told())
 
 
@@ -224,7 +225,7 @@ def _costs_too_much(import_files: Sequence[HandedFile]) -> BadFiles:
     return BadFiles("costs_too_much", {"file": file}, SENTENCES["costs_too_much"].format(file=file))
 
 
-def read_here(order: ReaderOrder, piece: AskPiece | None = None) -> Iterator[ImportSlice]:
+def read_here(order: ReaderOrder, piece: AskPiece | None = None) -> Iterator[ReadSlice]:
     """The same slices from this process: for files so small that starting another one takes longer."""
     with plugins.open_files(detect.opened(order.import_files, piece)) as given:
         try:
@@ -233,7 +234,7 @@ def read_here(order: ReaderOrder, piece: AskPiece | None = None) -> Iterator[Imp
             raise BadFiles(wrong.code, wrong.values, str(wrong)) from wrong
 
 
-def _value_or_raise(frame: child_frames.Frame) -> ImportSlice | DetectedFiles:
+def _value_or_raise(frame: child_frames.Frame) -> ReadSlice | DetectedFiles:
     try:
         value = frame.value()
         if frame.kind == b"S":
@@ -253,20 +254,18 @@ def _value_or_raise(frame: child_frames.Frame) -> ImportSlice | DetectedFiles:
 # ones: read row by row from JSON, a slice would take the writer a fifth longer.
 
 
-def _columns(import_slice: ImportSlice) -> tuple[Any, bytes]:
-    blinds, plains, statuses, providers, *texts, facts, lines, again, older = _turned(import_slice.rows, 11)
+def _columns(read: ReadSlice) -> tuple[Any, bytes]:
+    plains, statuses, *texts, facts, lines, again = _turned(read.rows, 8)
     each = [fact for row_facts in facts for fact in row_facts]
     kinds, days, ours, words = _turned(each, 4)
     (languages, joined, tags, days), names = zip(*map(_numbered, (*texts, days)), strict=True)
     numbers = (
-        statuses, providers, languages, joined, tags, map(len, facts), lines, again, map(len, plains),
+        statuses, languages, joined, tags, map(len, facts), lines, again, map(len, plains),
         kinds, days, ours, map(len, words),
     )  # fmt: skip
-    data = b"".join((*(array("q", column).tobytes() for column in numbers), *blinds, *plains, *words))
-    few = [[list(map(bytes.hex, keys)) for keys in group] for group in (import_slice.complained, import_slice.planted)]
-    rotated = [list(map(bytes.hex, keys)) for keys in older] if any(older) else None
-    sizes = [len(lines), len(each), len(blinds[0]) if blinds else 0]
-    return [[getattr(import_slice, name) for name in _SLICE], sizes, names, few, rotated], data
+    data = b"".join((*(array("q", column).tobytes() for column in numbers), *plains, *words))
+    few = [read.complained, read.planted]
+    return [[getattr(read, name) for name in _SLICE], [len(lines), len(each)], names, few], data
 
 
 def _turned(rows: Sequence[Any], width: int) -> Sequence[Any]:
@@ -279,39 +278,32 @@ def _numbered[T](column: Sequence[T]) -> tuple[list[int], list[T]]:
     return [places[cell] for cell in column], list(places)
 
 
-def _slice(payload: Any, data: bytes) -> ImportSlice:
+def _slice(payload: Any, data: bytes) -> ReadSlice:
     """Errors: ValueError, TypeError, LookupError."""
-    named, (many, each, blind), (languages, joined, tags, days), few, rotated = payload
-    at = 8 * (9 * many + 4 * each)
-    if min(many, each, blind) < 0 or at + blind * many > len(data):
+    named, (many, each), (languages, joined, tags, days), (complained, planted) = payload
+    at = 8 * (8 * many + 4 * each)
+    if min(many, each) < 0 or at > len(data):
         raise ValueError("a slice is shorter than it says")
     numbers = array("q", data[:at])
-    column = [numbers[place * many : (place + 1) * many] for place in range(9)]
-    fact = [numbers[9 * many + place * each : 9 * many + (place + 1) * each] for place in range(4)]
-    ends = list(itertools.accumulate([blind] * many + column[8].tolist() + fact[3].tolist(), initial=at))
+    column = [numbers[place * many : (place + 1) * many] for place in range(8)]
+    fact = [numbers[8 * many + place * each : 8 * many + (place + 1) * each] for place in range(4)]
+    if not (STATUS_CODES.issuperset(column[0]) and MET_BEFORE.issuperset(column[6]) and TOLD_KINDS.issuperset(fact[0])):
+        raise ValueError("a status or a fact that no file tells")
+    ends = list(itertools.accumulate(column[7].tolist() + fact[3].tolist(), initial=at))
     cells = [data[start:end] for start, end in itertools.pairwise(ends)]
-    words = cells[2 * many :]
+    words = cells[many:]
     facts = zip(fact[0], map(days.__getitem__, fact[1]), map((False, True).__getitem__, fact[2]), words, strict=True)
     rows: Any = zip(
-        cells[:many], cells[many : 2 * many], column[0], column[1],
-        map(languages.__getitem__, column[2]), map(joined.__getitem__, column[3]),
-        map([tuple(combination) for combination in tags].__getitem__, column[4]),
-        [tuple(itertools.islice(facts, count)) for count in column[5]], column[6], column[7],
-        map(_keys, rotated) if rotated else itertools.repeat((), many), strict=True,
+        cells[:many], column[0],
+        map(languages.__getitem__, column[1]), map(joined.__getitem__, column[2]),
+        map([tuple(combination) for combination in tags].__getitem__, column[3]),
+        [tuple(itertools.islice(facts, count)) for count in column[4]], column[5], column[6], strict=True,
     )  # fmt: skip
-    import_slice = ImportSlice(**dict(zip(_SLICE, named, strict=True)))
-    import_slice.rows = list(rows)
-    file, row, done = import_slice.after
-    import_slice.after, import_slice.rejects = (
-        (file, row, done),
-        [(at, code, values) for at, code, values in import_slice.rejects],
-    )
-    import_slice.complained, import_slice.planted = ([_keys(keys) for keys in group] for group in few)
-    return import_slice
-
-
-def _keys(hex_keys: Any) -> tuple[bytes, ...]:
-    return tuple(map(bytes.fromhex, hex_keys))
+    read = ReadSlice(**dict(zip(_SLICE, named, strict=True)))
+    read.rows, read.complained, read.planted = list(rows), list(complained), list(planted)
+    file, row, done = read.after
+    read.after, read.rejects = (file, row, done), [(at, code, values) for at, code, values in read.rejects]
+    return read
 
 
 # -- the process's side -----------------------------------------------------------------------------------------
@@ -382,8 +374,8 @@ def _work(kind: bytes, payload: Any, sender: _Sender) -> None:
         if kind == b"L":
             sender.put(b"L", detect.packed(detect.found_in(import_files, payload[1], piece, thorough=payload[2])))
         else:
-            for import_slice in read_here(ReaderOrder(**dict(zip(_ORDER, payload, strict=True))), piece):
-                sender.put(b"S", *_columns(import_slice))
+            for read in read_here(ReaderOrder(**dict(zip(_ORDER, payload, strict=True))), piece):
+                sender.put(b"S", *_columns(read))
         sender.put(b"E", None)
     except NoAddresses as none:
         sender.put(b"N", none.first)
