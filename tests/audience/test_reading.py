@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from samizdat import child_frames, processes
+from samizdat.audience.imports import stretches
 from samizdat.audience.imports.reading import subprocess_reader
 from samizdat.audience.imports.reading.parse import NEW, ReaderOrder, ReadSlice, _Facts
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
@@ -143,6 +144,12 @@ def test_who_an_address_is_the_writer_says_and_no_reader() -> None:
     assert [row.blind for row in rows] == sorted(seal.blind(b"n" * 32, address.lower()) for address in addresses)
     assert {row.older for row in rows} == {(seal.blind(b"k" * 32, address.lower()),) for address in addresses}
     assert sorted(row.provider for row in rows) == [0, 0, 0, 1]
+
+
+def test_the_writer_holds_no_more_of_a_reader_that_was_taken_over_than_an_import_needs() -> None:
+    slices = [read(row(), weight=stretches.HEAVIEST // 2 + 1) for _turn in range(3)]
+    first = next(in_order(iter(slices), _Keys, order()))  # type: ignore[arg-type]
+    assert (len(first.rows), first.after) == (1, slices[0].after)
 
 
 @pytest.mark.parametrize(

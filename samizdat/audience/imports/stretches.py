@@ -21,6 +21,10 @@ from samizdat.vault.keyring import OrganizationKeys
 # to the disk than 25,000 (2.5 GB of 3.1 for a million), and hold 56 MB more.
 STRETCH = 35_000
 
+# Nor more bytes of the pipe than these: a million rows of thirty columns come in stretches of 20 MB. A reader that was
+# taken over would fill the memory of the writer with a stretch of long ones.
+HEAVIEST = 64 << 20
+
 
 class ParsedRow(NamedTuple):
     """One row. Slices hold these as plain tuples: ParsedRow._make() where names are wanted."""
@@ -51,6 +55,7 @@ class ImportSlice:
     rejects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
     complained: list[tuple[bytes, ...]] = field(default_factory=list)  # her index, the current key's first
     planted: list[tuple[bytes, ...]] = field(default_factory=list)  # the same, of whom a file says so: in no count
+    weight: int = 0  # as ReadSlice
 
     @property
     def size(self) -> int:
@@ -73,7 +78,8 @@ def _stretches(slices: Iterator[ImportSlice], most: int) -> Iterator[ImportSlice
     """Slices of one file put together, up to `most` rows."""
     held: ImportSlice | None = None
     for more in slices:
-        if held is not None and (held.file != more.file or held.size + more.size > most):
+        is_full = held is not None and (held.size + more.size > most or held.weight + more.weight > HEAVIEST)
+        if held is not None and (is_full or held.file != more.file):
             yield held
             held = None
         held = more if held is None else _joined(held, more)
@@ -83,6 +89,7 @@ def _stretches(slices: Iterator[ImportSlice], most: int) -> Iterator[ImportSlice
 
 def _joined(held: ImportSlice, more: ImportSlice) -> ImportSlice:
     held.after, held.bytes_read, held.bytes_total = more.after, more.bytes_read, more.bytes_total
+    held.weight += more.weight
     held.rows += more.rows
     held.rejects += more.rejects
     held.complained += more.complained
@@ -122,6 +129,7 @@ class _Indexer:
             return ImportSlice(
                 read.file, read.name, read.after, read.bytes_read, read.bytes_total, self._rows(read.rows),
                 read.rejects, list(map(self._blinds, read.complained)), list(map(self._blinds, read.planted)),
+                read.weight,
             )  # fmt: skip
         except (TypeError, ValueError, AttributeError, seal.SealError) as odd:
             raise ReadingBroke("an answer that no file has") from odd

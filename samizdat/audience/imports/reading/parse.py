@@ -110,6 +110,7 @@ class ReadSlice:
     rejects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
     complained: list[str] = field(default_factory=list)  # addresses
     planted: list[str] = field(default_factory=list)  # those of whom a file says so: in no count
+    weight: int = field(default=0, compare=False)  # bytes that came through a pipe
 
     @property
     def size(self) -> int:

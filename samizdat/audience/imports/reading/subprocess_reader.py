@@ -47,7 +47,9 @@ AHEAD = 2
 SENDING = 7
 
 _ORDER = tuple(field.name for field in fields(ReaderOrder))
-_SLICE = tuple(field.name for field in fields(ReadSlice) if field.name not in ("rows", "complained", "planted"))
+_SLICE = tuple(
+    field.name for field in fields(ReadSlice) if field.name not in ("rows", "complained", "planted", "weight")
+)
 
 # Bytes of data, stacks included. A list of a million people takes 150 MB as CSV and 230 MB as a workbook.
 MOST_MEMORY = 288 << 20
@@ -238,7 +240,9 @@ def _value_or_raise(frame: child_frames.Frame) -> ReadSlice | DetectedFiles:
     try:
         value = frame.value()
         if frame.kind == b"S":
-            return _slice(value, frame.data)
+            read = _slice(value, frame.data)
+            read.weight = len(frame.text) + len(frame.data)
+            return read
         if frame.kind == b"L":
             return detect.unpacked(value)
     except (TypeError, ValueError, LookupError, AttributeError) as odd:
