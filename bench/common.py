@@ -237,6 +237,7 @@ def open_data(path: Path) -> None:
     os.environ["SAMIZDAT_DATA"] = str(path)
     os.environ["DJANGO_SETTINGS_MODULE"] = "samizdat.settings"
     django.setup()
+    from samizdat.publicdb import sqlite_file
     from samizdat.vault import keyring
     from samizdat.vault.actions import prove
     from samizdat.vault.source import InstanceSource, new_instance_key
@@ -244,6 +245,8 @@ def open_data(path: Path) -> None:
     key_file = path.with_name(path.name + ".key")
     key = new_instance_key(key_file)
     call_command("migrate", verbosity=0)
+    if place := sqlite_file.path():
+        sqlite_file.make_empty(place)
     call_command(
         "migrate", "publicdb", database="publicdb", verbosity=0
     )  # A sender asks it whether what readers sent was taken up.
