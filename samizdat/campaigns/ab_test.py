@@ -16,11 +16,10 @@ from msgspec import Struct, structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns import actions, checks, counted_links
-from samizdat.campaigns.content import content_of, proof_of
+from samizdat.campaigns.content import content_of, digest_of, proof_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, ContentHasProblems, NotADraft
 from samizdat.campaigns.models import Campaign, Edition, Variant
-from samizdat.campaigns.templates.layout_store import source_for
 from samizdat.core import ab_test
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.render import Content
@@ -234,19 +233,22 @@ def contents(campaign: Campaign) -> list[Content]:
 
 
 def bound(campaign: Campaign) -> Any:
-    """What a second person's yes binds to besides the letter."""
+    """What a second person's yes binds to besides the texts."""
     if not campaign.test_share:
         return None
-    draft = draft_of(campaign)
-    drafts = [
-        [
-            version.place,
-            structs.asdict(draft_in(draft, version.change)),
-            source_for(version.change.letter) if version.change.letter else "",
-        ]
-        for version in versions(campaign)
-    ]
-    return [campaign.test_share, campaign.ab_metric, campaign.test_at, drafts, link_of(campaign)]
+    return [campaign.test_share, campaign.ab_metric, campaign.test_at, link_of(campaign)]
+
+
+def digests(campaign: Campaign) -> dict[str, str]:
+    """Place of each other version -> content.digest_of it."""
+    if not campaign.test_share:
+        return {}
+    letter = draft_of(campaign)
+    drafts = [(version, draft_in(letter, version.change)) for version in versions(campaign)[1:]]
+    return {
+        str(version.place): digest_of(draft, content_of(campaign, draft, frame=version.change.letter))
+        for version, draft in drafts
+    }
 
 
 # --- at release ------------------------------------------------------------------------------------------------------

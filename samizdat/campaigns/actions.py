@@ -15,7 +15,7 @@ from msgspec import structs
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.models import List, Segment, Tag
 from samizdat.campaigns import checks, counted_links, edition_details
-from samizdat.campaigns.content import content_of, findings, proof_of
+from samizdat.campaigns.content import digest_of, findings, for_web, proof_of
 from samizdat.campaigns.drafts import draft as drafts
 from samizdat.campaigns.drafts import revisions
 from samizdat.campaigns.drafts.draft import FORMATS, Draft, draft_of
@@ -241,7 +241,7 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
             archive_slug=slug,
             created=now,
         )
-        details = details_of(campaign, draft, proof, content=content_of(campaign, draft, slug))
+        details = details_of(campaign, draft, proof, content=for_web(proof.content))
         edition.compiled_sealed = keys.seal(dumps(proof.compiled), "edition", "compiled", edition.id)
         edition.details_sealed = edition_details.sealed(keys, edition.id, details)
         edition.save(update_fields=["compiled_sealed", "details_sealed"])
@@ -267,6 +267,7 @@ def details_of(
         template=campaign.template_id or 0,
         language=language,
         content=content,
+        made_from=digest_of(draft, proof.content),
     )
 
 

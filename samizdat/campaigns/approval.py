@@ -7,27 +7,26 @@ Who releases and who agreed are two people, so nothing leaves on the word of one
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.segments import lookup
-from samizdat.campaigns import ab_test, translations
-from samizdat.campaigns.content import content_of
+from samizdat.campaigns import ab_test, edition_details, translations
+from samizdat.campaigns.content import content_of, digest_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
-from samizdat.campaigns.models import Approval, Campaign
+from samizdat.campaigns.models import Approval, Campaign, Edition, EditionVariant
 from samizdat.campaigns.queries import CampaignRow
 from samizdat.core import segment
 from samizdat.core.content.problems import SENTENCES
-from samizdat.core.content.render import Content
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.actions import record
 from samizdat.vault import keyring
@@ -65,16 +64,15 @@ class ApprovalStatus:
         return sealed_people.name_of(self.by) if self.by else ""
 
 
-def bond_of(campaign: Campaign) -> str:
+def bond_of(campaign: Campaign, edition: Edition | None = None) -> str:
     """A digest of all that a yes is given to: what is written, all that the letter is made from besides (its frame,
-    the stand-ins of fields, the names and addresses in it), and whom it goes to.
+    the stand-ins of fields, the names and addresses in it), and whom it goes to. edition: the texts as they were
+    compiled; else as they are now.
 
     Not the number of people: readers come and go, and consent is looked at for each of them anyhow.
     """
-    draft = draft_of(campaign)
     payload = {
-        "draft": structs.asdict(draft),
-        "content": _bound(content_of(campaign, draft)),
+        "texts": _compiled(edition) if edition else _written(campaign),
         "list": campaign.list_id,
         "tag": campaign.tag_id,
         "segment": _segment(campaign),
@@ -83,15 +81,22 @@ def bond_of(campaign: Campaign) -> str:
     }
     if campaign.is_appeal:  # Beside those that were bound before there were any.
         payload["purpose"] = campaign.purpose
-    if versions := translations.bound(campaign):
-        payload["languages"] = versions
     return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
-def _bound(content: Content) -> dict[str, object]:
-    """A field without a stand-in says nothing, so a new one asks nobody again."""
-    texts = {tag: text for tag, text in content.fields.items() if text}
-    return asdict(content) | {"fields": texts}
+def _written(campaign: Campaign) -> dict[str, str]:
+    """ "" -> digest of the letter; of its other versions by place or by language."""
+    draft = draft_of(campaign)
+    letter = {"": digest_of(draft, content_of(campaign, draft))}
+    return letter | ab_test.digests(campaign) | translations.digests(campaign)
+
+
+def _compiled(edition: Edition) -> dict[str, str]:
+    """The same of what was compiled: what stood there for a moment only is in it too."""
+    keys = keyring.keys(edition.organization)
+    rows = {row.language or str(row.variant_no): row for row in EditionVariant.objects.filter(edition=edition)}
+    others = {place: edition_details.opened(keys, row).made_from for place, row in rows.items()}
+    return {"": edition_details.opened(keys, edition).made_from} | others
 
 
 def _segment(campaign: Campaign) -> object:
@@ -102,7 +107,8 @@ def _segment(campaign: Campaign) -> object:
     return [campaign.segment_id, campaign.segment.removed, segment.dump(tree)]
 
 
-def standing(campaign: Campaign) -> ApprovalStatus:
+def standing(campaign: Campaign, edition: Edition | None = None) -> ApprovalStatus:
+    """edition: as of bond_of."""
     row = Approval.objects.select_related("asked_by").filter(campaign=campaign).first()
     if row is None:
         return ApprovalStatus("none")
@@ -110,7 +116,7 @@ def standing(campaign: Campaign) -> ApprovalStatus:
     by = Person.objects.filter(pk=given.by).first() if given else None
     if given is None or by is None:
         return ApprovalStatus("asked" if row.asked else "none", row.asked, row.asked_by)
-    state = "given" if given.bond == bond_of(campaign) else "changed"
+    state = "given" if given.bond == bond_of(campaign, edition) else "changed"
     return ApprovalStatus(state, row.asked, row.asked_by, given.at, by)
 
 
@@ -168,21 +174,21 @@ def _yes(campaign: Campaign, row: Approval | None) -> ApprovalYes | None:
     return open_json(keyring.keys(campaign.organization), row.yes_sealed, "approval", "yes", campaign.pk, ApprovalYes)
 
 
-def is_needed(campaign: Campaign) -> bool:
+def is_needed(campaign: Campaign, edition: Edition | None = None) -> bool:
     """Whether a second person has to agree before it goes."""
     if not leading(campaign.organization).requires_approval:
         return False
-    return not is_digest_as_made(campaign)
+    return not is_digest_as_made(campaign, edition)
 
 
-def is_digest_as_made(campaign: Campaign) -> bool:
+def is_digest_as_made(campaign: Campaign, edition: Edition | None = None) -> bool:
     """Whether the clock made it, as its seal says, and nobody edited it since."""
     row = Approval.objects.filter(campaign=campaign).first() if campaign.is_digest else None
     try:
         given = _yes(campaign, row)
     except SealBroken:
         return False
-    return bool(given and given.by == DIGEST and given.bond == bond_of(campaign))
+    return bool(given and given.by == DIGEST and given.bond == bond_of(campaign, edition))
 
 
 def _is_draft(campaign: Campaign) -> None:
@@ -190,15 +196,15 @@ def _is_draft(campaign: Campaign) -> None:
         raise NotADraft(_("This campaign has been released already."))
 
 
-def check(campaign: Campaign, by: Person | None) -> None:
+def check(campaign: Campaign, by: Person | None, edition: Edition | None = None) -> None:
     """May it be released by this person? None: from the command line, whose user is the house itself, and the yes of
-    anybody is enough. Errors: NotApproved.
+    anybody is enough. edition: what was compiled of it by now. Errors: NotApproved.
     """
-    if not is_needed(campaign):
+    if not is_needed(campaign, edition):
         return
     if not leading(campaign.organization).known:
         raise NotApproved(_(SENTENCES["settings_altered"]))
-    status = standing(campaign)
+    status = standing(campaign, edition)
     if status.state == "changed":
         raise NotApproved(_("The letter or its audience was changed since the second person agreed. Ask again."))
     if status.state != "given":

@@ -1,14 +1,17 @@
 """From a campaign to a letter: gathers what core/content/compile needs, and translates what it finds."""
 
+import hashlib
+import json
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext
+from msgspec import structs
 
 from samizdat import phrases_override
 from samizdat.accounts.grants import leading
@@ -132,6 +135,22 @@ def content_of(
         dress=dress_of(import_template.sample_of(campaign.template)),
         answers=codes.answers() if codes else (f"{base}/q/",) * MAX_ANSWERS,
     )
+
+
+def digest_of(draft: Draft, content: Content) -> str:
+    """Of all that a letter, or a version of it, is made from: what is written, its frame, the stand-ins of fields, the
+    names and addresses in it. Not of the codes in it and of where it is read on the web: each release draws others.
+    """
+    content = replace(content, archive_url="", answers=())
+    # A field without a stand-in says nothing, so a new one asks nobody again.
+    texts = {tag: text for tag, text in content.fields.items() if text}
+    payload = {"draft": structs.asdict(draft), "content": asdict(content) | {"fields": texts}}
+    return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+
+
+def for_web(content: Content) -> Content:
+    """Of a compiled letter, without the codes in the addresses of its answers."""
+    return replace(content, answers=(f"{content.website}/q/",) * MAX_ANSWERS)
 
 
 def _format(draft: Draft) -> Literal["markdown", "html", "blocks"]:

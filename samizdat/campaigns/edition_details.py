@@ -42,6 +42,7 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     language: str = ""
     content: Content | None = None  # What its web copy is made of; of the versions of a test there is none.
     imported: bool = False  # It came in with an export as over: its release stands in another log.
+    made_from: str = ""  # content.digest_of what was compiled.
 
 
 def sealed(keys: OrganizationKeys, edition: int, details: EditionDetails, of: str = "") -> bytes:

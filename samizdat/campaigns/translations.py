@@ -8,23 +8,22 @@ A letter has either versions by language or a test of versions: with both, most 
 say anything.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
-from msgspec import structs
 
 from samizdat import formatting
 from samizdat.accounts.models import Person
 from samizdat.campaigns import actions, checks, counted_links
-from samizdat.campaigns.content import content_of, proof_of
+from samizdat.campaigns.content import content_of, digest_of, for_web, proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, ContentHasProblems, NotADraft
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant
-from samizdat.campaigns.templates.layout_store import copy_arrangement, source_for
+from samizdat.campaigns.templates.layout_store import copy_arrangement
 from samizdat.core import consent, languages
 from samizdat.events.actions import record
 
@@ -121,10 +120,10 @@ def mark(campaign: Campaign) -> str:
     return " ".join(f"{pk}.{version}" for pk, version in rows)
 
 
-def bound(campaign: Campaign) -> list[list[Collection[str]]] | None:
-    """What a second person's yes binds to besides the letter; None where there are no versions."""
-    spoken = versions(campaign)
-    return [[version.language, structs.asdict(draft_of(version)), source_for(version)] for version in spoken] or None
+def digests(campaign: Campaign) -> dict[str, str]:
+    """Language of each version -> content.digest_of it."""
+    drafts = [(version, draft_of(version)) for version in versions(campaign)]
+    return {version.language: digest_of(draft, content_of(version, draft)) for version, draft in drafts}
 
 
 # --- at release ------------------------------------------------------------------------------------------------------
@@ -151,8 +150,7 @@ def freeze(campaign: Campaign, edition: Edition, now: datetime) -> None:
             flawed = actions.flaws_error((*proof.flaws, *stopping))
             values = {"language": formatting.language(version.language), "sentence": flawed}
             raise ContentHasProblems(_("%(language)s: %(sentence)s") % values, flawed.flaws)
-        content = content_of(version, draft, slug)
-        actions.freeze_variant(edition, place, draft, proof, version.language, content)
+        actions.freeze_variant(edition, place, draft, proof, version.language, for_web(proof.content))
     if language_versions:
         spoken = [languages.normal(campaign.language), *(version.language for version in language_versions)]
         edition.languages = languages.dump(spoken)

@@ -19,7 +19,7 @@ import pytest
 from samizdat import child_frames, limited_process, processes
 from samizdat.campaigns import actions, checks
 from samizdat.campaigns.archive.web_corrections import NoCorrection, correct
-from samizdat.campaigns.content import proof_of
+from samizdat.campaigns.content import content_of, proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError, ContentHasProblems
 from samizdat.campaigns.media import image_processing, library
@@ -283,9 +283,8 @@ def test_what_takes_too_long_says_so_on_each_page_and_changes_nothing(
         correct(here.sent, "water", "river", by=None, now=NOW)
     with pytest.raises(CampaignError, match="The template takes too long"):
         import_template.take_in(here.organization, "Frame", b"<table><tr><td>x</td></tr></table>", by=None, now=NOW)
-    found = checks.look(
-        letter, before, CompileProof(None, (), RenderedContent((), (), (), (), (), (), ())), NOW
-    ).findings
+    rendered, content = RenderedContent((), (), (), (), (), (), ()), content_of(letter, before)
+    found = checks.look(letter, before, CompileProof(None, (), rendered, content), NOW).findings
     assert [one.severity for one in found if "takes too long" in one.sentence] == ["stop"]
 
 

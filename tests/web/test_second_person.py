@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,15 +12,15 @@ from samizdat.accounts.models import Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.list_details import ListDetails
+from samizdat.campaigns import ab_test, approval, content, translations
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns import approval
 from samizdat.campaigns.approval import NotApproved, agree, standing
-from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Approval, Campaign
 from samizdat.core.content.render import Content
 from samizdat.core.segment import LanguageCondition, ListCondition
-from samizdat.delivery.actions import release
+from samizdat.delivery.actions import release, releasing
 from tests.conftest import NOW, PASSWORD, TODAY
 from tests.web.conftest import House
 from tests.web.test_release import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
@@ -123,7 +124,11 @@ def test_a_yes_is_to_what_the_page_showed_and_not_to_what_stands_when_it_is_pres
     assert standing(strict.campaign).state == "none"
 
 
-@pytest.mark.parametrize("member", [field.name for field in fields(Content)])
+# Each release draws others.
+_DRAWN = ("archive_url", "answers")
+
+
+@pytest.mark.parametrize("member", [field.name for field in fields(Content) if field.name not in _DRAWN])
 def test_a_yes_holds_for_every_member_of_what_a_letter_is_made_from(
     strict: House, member: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +158,33 @@ def test_what_is_saved_while_it_is_released_stops_it(strict: House, monkeypatch:
     monkeypatch.setattr("samizdat.delivery.actions.releasing.campaigns.freeze", slow)
     with pytest.raises(NotApproved):
         release(letter, now=NOW, by=clara)
+
+
+@pytest.mark.parametrize("which", ["letter", "version", "language"])
+def test_what_stood_in_a_letter_only_while_it_was_compiled_is_not_released(
+    strict: House, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Put there after the first look at the yes and taken away before the second one."""
+    letter, clara = strict.campaign, strict.people["editor"]
+    words = draft_of(letter).with_(body="Other words")
+    if which == "version":
+        other = campaigns.create(letter.organization, letter.list, words, by=clara, now=NOW)
+        change, at = ab_test.VersionChange(letter=other), NOW + timedelta(hours=2)
+        ab_test.plan(letter, [change], share=50, way="hand", at=at, by=clara, now=NOW)
+    elif which == "language":
+        campaigns.save(translations.add(letter, "ru", by=clara, now=NOW), words, version=1, by=clara, now=NOW)
+    agree(letter, approval.bond_of(letter), by=strict.people["admin"], now=NOW)
+    genuine = content.content_of
+
+    def compiled(campaign: Campaign, draft: Draft, *more: Any) -> Content:
+        evil = {"postal_address": "Confirm at https://evil.example"} if (draft == words) == (which != "letter") else {}
+        return replace(genuine(campaign, draft, *more), **evil)
+
+    monkeypatch.setattr(content, "content_of", compiled)
+    monkeypatch.setattr(releasing, "_cut_parts", lambda *_: None)  # One reader is too few for a test.
+    with pytest.raises(NotApproved):
+        release(letter, now=NOW, by=clara)
+    assert standing(letter).state == "given"
 
 
 def test_a_yes_to_what_somebody_changed_meanwhile_is_none(strict: House, desk: Desk) -> None:

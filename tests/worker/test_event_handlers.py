@@ -8,7 +8,7 @@ import pytest
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience.list_details import ListDetails
-from samizdat.campaigns import ab_test, translations
+from samizdat.campaigns import ab_test, approval, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.media import library
@@ -259,13 +259,13 @@ def test_a_version_with_another_text_keeps_what_that_draft_wrote_into_its_templa
     key = next(part.key for part in layout.parts(other) if part.key)
     layout.write(other, key, WrittenRegion("<p>Only in this draft</p>"), now=NOW)
     other.refresh_from_db()
-    at, before = NOW + timedelta(hours=2), ab_test.bound(campaign)
+    at, before = NOW + timedelta(hours=2), approval.bond_of(campaign)
     ab_test.plan(campaign, [ab_test.VersionChange(letter=other)], share=20, way="hand", at=at, by=None, now=NOW)
-    planned = ab_test.bound(campaign)
+    planned = approval.bond_of(campaign)
     proof = ab_test.proof_of_version(campaign, ab_test.versions(campaign)[1].change, NOW)
     assert proof.compiled and b"Only in this draft" in b"".join(proof.compiled.parts)
     layout.write(other, key, WrittenRegion("<p>Something else</p>"), now=NOW)
-    assert ab_test.bound(campaign) not in (before, planned), "a second person's yes is to these words too"
+    assert approval.bond_of(campaign) not in (before, planned), "a second person's yes is to these words too"
 
 
 def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) -> None:

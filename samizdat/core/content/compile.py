@@ -59,12 +59,14 @@ class CompileProof:
     """What came of compiling: the edition when nothing stops it, and all flaws in either case.
 
     `inside`: bytes of the pictures that the message carries, as they travel. `counted`: addresses that lead through
-    the public host, in the order of the letter; the letter here has them as they were written.
+    the public host, in the order of the letter; the letter here has them as they were written. `content`: what it was
+    compiled from.
     """
 
     compiled: CompiledContent | None
     flaws: tuple[ContentProblem, ...]
     letter: RenderedContent
+    content: Content
     inside: int = 0
     counted: tuple[str, ...] = ()
 
@@ -87,16 +89,16 @@ def compile_letter(
     """
     if not re.fullmatch(r"[A-Za-z0-9]{8,60}", boundary):
         raise ValueError("A boundary is 8 to 60 letters and digits.")
-    content = tidy(content)
+    given, content = content, tidy(content)
     letter = rendered(content, now=now)
     inside = _carried(letter, carries) if carries else {}
     weight = sum(len(coded) for _picture, coded in inside.values())
     flaws = (*_header_flaws(content), *fetched(letter.flaws, inside), *_weight_flaws(weight))
     if any(flaw.severity == "stop" for flaw in flaws):
-        return CompileProof(None, flaws, letter, weight)
+        return CompileProof(None, flaws, letter, given, weight)
     counted = counted_links.countable(letter, content.website) if through else ()
     sent = counted_links.through(letter, content.website, through(counted)) if through and counted else letter
-    return CompileProof(_assemble(content, sent, boundary, inside), flaws, letter, weight, counted)
+    return CompileProof(_assemble(content, sent, boundary, inside), flaws, letter, given, weight, counted)
 
 
 # --- pictures that travel in the message ---

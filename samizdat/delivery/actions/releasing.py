@@ -221,7 +221,7 @@ def _make_sendable(
     else:
         state, due = "sending", now
     with transaction.atomic():
-        approval.check(campaign, by)
+        approval.check(campaign, by, edition)
         if campaign.resend_of_id is not None:
             # The first letter, held: nobody settles its doubtful ones, and no other letter goes to them meanwhile.
             resend_unreached.check(Campaign.objects.select_for_update().get(pk=campaign.resend_of_id), but=campaign)
