@@ -32,6 +32,9 @@ HELPERS = 2
 # One organization's work never takes the last helper. So many of its threads wait for one as long as they may, and
 # those that come on top for a second: an organization has few threads.
 AT_ONCE, WAITING, ON_TOP = 1, 3, 1.0
+# Work that may take longer than so many seconds leaves one helper to the other kinds, whoever asks for it. Of those who
+# wait, whoever has used helpers least within the last minute comes first.
+LONG, COUNTED = 6.0, 60.0
 # Seconds that all work for one request takes at most: an upload has twenty pictures, and each may be made to take long.
 REQUEST = 20.0
 _request_ends: ContextVar[float] = ContextVar("request_ends", default=float("inf"))
@@ -78,35 +81,56 @@ class Pool:
         self._all = tuple(self._idle)
         self._changed = threading.Condition()
         self._at: Counter[int] = Counter()
-        self._wait: Counter[int] = Counter()
+        self._long_at_work = 0
+        self._waiting: list[tuple[int, bool]] = []  # Whose work, and whether it is long.
+        self._used: dict[int, float] = {}  # Seconds of work, from some point within the last minute on.
 
     def work[T](self, whose: int, function: Callable[..., T], *args: object, **more: object) -> T:
         """Errors: TooMuch, and what the work itself raises."""
-        until = min(time.monotonic() + JOBS[_name(function)].seconds, _request_ends.get())
-        helper = self._taken(whose, until)
+        seconds = JOBS[_name(function)].seconds
+        until, is_long = min(time.monotonic() + seconds, _request_ends.get()), seconds > LONG
+        helper = self._taken(whose, is_long, until)
+        began = time.monotonic()
         try:
             return helper.work(whose, function, args, more, until)
         finally:
             with self._changed:
+                self._used[whose] = self._counted(whose) + time.monotonic() - began
                 self._at[whose] -= 1
+                self._long_at_work -= is_long
                 self._idle.append(helper)
                 self._changed.notify_all()
 
-    def _taken(self, whose: int, until: float) -> "_Helper":
+    def _taken(self, whose: int, is_long: bool, until: float) -> "_Helper":
         with self._changed:
             left = until - time.monotonic()
             if left <= 0:
                 raise TooMuch
-            patience = left if self._wait[whose] < WAITING else min(left, ON_TOP)
-            self._wait[whose] += 1
+            waiting = sum(other == whose for other, _is_long in self._waiting)
+            self._waiting.append((whose, is_long))
             try:
-                free = self._changed.wait_for(lambda: self._idle and self._at[whose] < AT_ONCE, patience)
+                patience = left if waiting < WAITING else min(left, ON_TOP)
+                free = self._changed.wait_for(lambda: self._is_next(whose, is_long), patience)
             finally:
-                self._wait[whose] -= 1
+                self._waiting.remove((whose, is_long))
+                self._changed.notify_all()  # Those who waited behind it.
             if not free:
                 raise TooMuch
             self._at[whose] += 1
+            self._long_at_work += is_long
             return self._idle.pop()
+
+    def _is_next(self, whose: int, is_long: bool) -> bool:
+        others = [other for other, long_too in self._waiting if self._may_begin(other, long_too)]
+        used = self._counted(whose)
+        return self._may_begin(whose, is_long) and all(used <= self._counted(other) for other in others)
+
+    def _may_begin(self, whose: int, is_long: bool) -> bool:
+        too_long = is_long and self._long_at_work >= max(1, len(self._all) - 1)
+        return bool(self._idle) and self._at[whose] < AT_ONCE and not too_long
+
+    def _counted(self, whose: int) -> float:
+        return max(self._used.get(whose, 0.0), time.monotonic() - COUNTED)
 
     def close(self) -> None:
         for helper in self._all:

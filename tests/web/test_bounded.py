@@ -73,11 +73,45 @@ def test_one_organization_never_takes_the_last_helper(
     pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pool._changed:
-        pool._at["Lantern"], pool._wait["Lantern"] = 1, limited_process.WAITING
+        pool._at["Lantern"], pool._waiting[:] = 1, [("Lantern", False)] * limited_process.WAITING
     monkeypatch.setattr(limited_process, "ON_TOP", 0.0)
     with pytest.raises(limited_process.TooMuch):
         limited_process.work("Lantern", render, FINE, now=NOW)
     assert limited_process.work("Harbour", render, FINE, now=NOW) == render(FINE, now=NOW)
+
+
+def test_whoever_has_used_helpers_least_comes_first(
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited_process.work("Thieves", render, FINE, now=NOW)
+    pool._waiting.append(("Lantern", False))
+    monkeypatch.setitem(limited_process.JOBS, "samizdat.core.content.render.render", limited_process.Job(0.1))
+    with pytest.raises(limited_process.TooMuch):
+        limited_process.work("Thieves", render, FINE, now=NOW)
+    monkeypatch.undo()
+    monkeypatch.setattr(limited_process, "_pool", pool)
+    assert limited_process.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
+    pool._used["Lantern"] = time.monotonic()
+    pool._used["Thieves"] -= limited_process.COUNTED
+    assert limited_process.work("Thieves", render, FINE, now=NOW) == render(FINE, now=NOW), "a minute later"
+
+
+def test_pictures_of_several_organizations_leave_a_helper_for_previews(
+    pool: limited_process.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pool._changed:
+        pool._idle.pop()
+        pool._at["Thieves"], pool._long_at_work = 1, 1
+    monkeypatch.setattr(limited_process, "REQUEST", 0.1)
+
+    def upload() -> None:
+        limited_process.begin_request()
+        limited_process.work("Harbour", image_processing.take, picture())
+
+    with pytest.raises(limited_process.TooMuch):
+        contextvars.copy_context().run(upload)
+    assert not [helper for helper in pool._all if helper._process], "it was not even begun"
+    assert limited_process.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
 
 
 def test_all_work_for_a_request_ends_with_the_time_of_one(
@@ -112,7 +146,8 @@ def test_who_comes_on_top_of_many_is_not_kept_waiting(
 ) -> None:
     monkeypatch.setattr(limited_process, "ON_TOP", 0.0)
     with pool._changed:
-        pool._at["Lantern"], pool._wait["Lantern"] = limited_process.AT_ONCE, limited_process.WAITING
+        pool._at["Lantern"] = limited_process.AT_ONCE
+        pool._waiting[:] = [("Lantern", False)] * limited_process.WAITING
     with pytest.raises(limited_process.TooMuch):
         limited_process.work("Lantern", render, FINE, now=NOW)
 
