@@ -20,7 +20,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.pending_changes import others
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
-from samizdat.portability import actions, permits, recipient_keys
+from samizdat.portability import actions, bound_selection, permits, recipient_keys
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export
 
@@ -30,8 +30,9 @@ log = logging.getLogger("samizdat.worker")
 LAPSE = timedelta(days=7)
 
 
-def agree(row: Export, *, now: datetime, by: Person | None) -> None:
-    """Another admin says yes: the worker makes it. Errors: ExportRefused."""
+def agree(row: Export, *, now: datetime, by: Person | None, knows_key: bool = False) -> None:
+    """Another admin says yes: the worker makes it. knows_key: further exports to its keys need no approval, whoever is
+    in them. Errors: ExportRefused."""
     if by == row.by:
         raise ExportRefused("own", _("You asked for it yourself: another admin has to agree."))
     if by not in others(row.organization, row.by, now):
@@ -46,8 +47,15 @@ def agree(row: Export, *, now: datetime, by: Person | None) -> None:
         )
     with transaction.atomic():
         if _begin(row, now, permits.AGREED, agreed_by=by):
-            recipient_keys.know(row.organization, actions.wish_of(row).recipients, now=now)
+            _know(row, now, knows_key)
     row.refresh_from_db()
+
+
+def _know(row: Export, now: datetime, knows_key: bool = False) -> None:
+    """A yes to an export of everybody says that its keys may have everything; one to a few people does not."""
+    wish = actions.wish_of(row)
+    if knows_key or bound_selection.is_of_all(wish):
+        recipient_keys.know(row.organization, wish.recipients, now=now)
 
 
 def _begin(row: Export, now: datetime, why: EventKind, **settled: Any) -> bool:
@@ -135,4 +143,4 @@ def wait(now: datetime, passed: timedelta, seen: pending_changes.Seen | None = N
             continue
         with transaction.atomic():
             if _begin(row, now, permits.WAITED, waited_seconds=row.waited_seconds):
-                recipient_keys.know(row.organization, actions.wish_of(row).recipients, now=now)
+                _know(row, now)

@@ -22,14 +22,14 @@ MORE, MORE_SHARE = 5, 20
 
 def bind(organization: Organization, wish: ExportRequest, now: datetime) -> BoundSelection:
     """What is sealed. Errors: NoSuchSegment, SegmentBroken."""
-    ids = set() if _is_of_all(wish) else _ids(organization, wish, now)
+    ids = set() if is_of_all(wish) else _ids(organization, wish, now)
     people = len(ids) or wish.wanted.count(organization, now)
     return BoundSelection(people, _packed(ids), now.astimezone(UTC).date(), _condition(organization, wish))
 
 
 def holds(organization: Organization, wish: ExportRequest, bound: BoundSelection, now: datetime) -> bool:
     """Whether it means nobody but those it meant, and a few who came here since."""
-    if _is_of_all(wish):
+    if is_of_all(wish):
         return True
     try:
         if _condition(organization, wish) != bound.condition:
@@ -42,7 +42,7 @@ def holds(organization: Organization, wish: ExportRequest, bound: BoundSelection
     return Subscriber.objects.filter(id__in=others, joined__gte=bound.since).count() == len(others)
 
 
-def _is_of_all(wish: ExportRequest) -> bool:
+def is_of_all(wish: ExportRequest) -> bool:
     return wish.wanted.everybody and not wish.lists
 
 

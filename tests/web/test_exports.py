@@ -434,6 +434,26 @@ def test_the_held_export_of_a_locked_admin_is_over(here: House, vera: Client, wa
     assert newest().state == "over"
 
 
+def test_a_yes_to_an_export_of_a_few_does_not_make_its_key_known_unless_it_says_so(here: House, vera: Client) -> None:
+    zoya = admin_since(here, "Zoya", 3)
+    tag = next(number for number, name in queries.tags(here.organization) if name == "volunteer")
+    few = STOLEN | {"format": "csv", "tag": str(tag)}
+    vera.post(at(here), few)
+    zoya.post(_held(here), {"answer": "agree"})
+    vera.post(at(here), STOLEN)
+    assert newest().state == "held", "everybody, to the key of whom a few were agreed to"
+    zoya.post(_held(here), {"answer": "stop"})
+    vera.post(at(here), few)
+    assert newest().state == "held"
+    zoya.post(_held(here), {"answer": "agree", "knows-key": "1"})
+    vera.post(at(here), STOLEN)
+    assert newest().state == "asked"
+
+
+def _held(here: House) -> str:
+    return at(here, newest().pk) + "held"
+
+
 def test_what_the_command_line_sealed_to_is_known_at_the_desk(here: House, vera: Client) -> None:
     wish = ExportRequest("csv", (str(THIEF.to_public()),))
     actions.direct(here.organization, wish, io.BytesIO(), now=timezone.now)

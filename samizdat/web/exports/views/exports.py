@@ -21,7 +21,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter
 from samizdat.audience.segments import lookup
 from samizdat.core.mail.address import PROVIDERS, BadAddress
-from samizdat.portability import actions, approval, canary_alarms, queries, recipient_keys
+from samizdat.portability import actions, approval, bound_selection, canary_alarms, queries, recipient_keys
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, RecipientKey
 from samizdat.portability.request import ExportRequest
@@ -204,6 +204,7 @@ def _held_facts(request: DeskRequest, row: Export) -> dict[str, Any]:
         "agree": request.person in agreeing_ones,
         "alone": approval.is_made_alone(row, now),
         "keys": details.wish.recipients,
+        "of_all": bound_selection.is_of_all(details.wish),
         "made": pending_changes.until(row, now),
         "untold": untold(row, now),
         "lapses": row.created + approval.LAPSE,
@@ -225,7 +226,8 @@ def held(request: DeskRequest, export_id: int) -> HttpResponse:
         messages.success(request, _("Stopped: no file was made."))
         return go(request, "home")
     try:
-        approval.agree(row, now=dbclock.asked(), by=request.person)
+        knows_key = bool(request.POST.get("knows-key"))
+        approval.agree(row, now=dbclock.asked(), by=request.person, knows_key=knows_key)
     except ExportRefused as refused:
         messages.error(request, str(refused))
         return go(request, "held-export", row.pk)
