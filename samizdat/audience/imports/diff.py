@@ -26,7 +26,7 @@ class KnownSubscriber:
 
     id: int
     blind: bytes
-    blob: bytes
+    plain: bytes  # her values, seal.pack
     language: str
     tags: set[int] = field(default_factory=set)
     lists: dict[int, tuple[int, int]] = field(default_factory=dict)  # list -> (status, may)
@@ -95,17 +95,17 @@ class KnownSubscribers:
                 where[older] = row[0]
         known = {}
         for blind, id, blob, language in sql.subscribers_by_blind(self._organization, list(where)):
-            person, index = KnownSubscriber(id, bytes(blind), bytes(blob), language), where[bytes(blind)]
-            if self._index_of(person) == index:
-                known[index] = person
+            plain, index = self._opened(id, bytes(blob)), where[bytes(blind)]
+            if plain and self._blind(addresses.comparable(seal.pick(plain, seal.ADDRESS))) == index:
+                known[index] = KnownSubscriber(id, bytes(blind), plain, language)
             else:
                 self.misindexed.append(id)
         return known
 
-    def _index_of(self, person: KnownSubscriber) -> bytes:
-        """By the sealed address. Nothing for who does not open: whoever has the address comes in beside that row."""
+    def _opened(self, id: int, blob: bytes) -> bytes:
+        """Nothing for who does not open: whoever has the address comes in beside that row."""
         try:
-            return self._blind(addresses.comparable(seal.pick(self._open(person.blob, person.number), seal.ADDRESS)))
+            return self._open(blob, id & NUMBER_MASK)
         except seal.SealError:
             return b""
 
@@ -143,7 +143,7 @@ class KnownSubscribers:
         row, person, again = change.row, change.person, change.row.again != NEW
         if row.language and (not again or not person.language):
             change.language = row.language
-        plain = self._open(person.blob, person.number)
+        plain = person.plain
         merged = plain if plain == row.plain else _merged(plain, row.plain, again)
         if merged != plain or change.language != person.language:
             change.plain = merged
