@@ -1,5 +1,6 @@
 """Release at the desk: the checklist stops, the number is typed, the hold holds; the report adds up."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -26,7 +27,7 @@ from samizdat.web.campaigns.forms.campaigns import ReleaseForm, in_zone
 from samizdat.web.delivery.views import release, reports
 from samizdat.web.delivery.views.reports import _speeds
 from tests.conftest import NOW
-from tests.web.conftest import House
+from tests.web.conftest import House, make_campaign
 
 Desk = Callable[[str], Client]
 RIGA = ZoneInfo("Europe/Riga")
@@ -70,6 +71,25 @@ def test_release_holds_for_five_minutes_and_goes_to_the_report(here: House, desk
     assert here.campaign.state == "held"
     assert here.campaign.frozen == 1  # Ada; Boris has left.
     assert timedelta(minutes=4) < here.campaign.not_before - before < timedelta(minutes=6)
+
+
+@pytest.mark.parametrize("what", ["a draft in another language", "everybody"])
+def test_released_is_what_the_page_showed_and_not_what_somebody_made_of_it_since(
+    here: House, desk: Desk, what: str
+) -> None:
+    client, address, letter = desk("editor"), _to(here, "send", here.campaign.pk), here.campaign
+    draft = make_campaign(here, "Nobody released it")
+    tag = audience.tags_for(here.organization, ["board"])["board"]
+    Campaign.objects.filter(pk=letter.pk).update(tag=tag)
+    shown = re.search(r'name="seen" value="([0-9a-f]+)"', client.get(address).content.decode())
+    assert shown is not None
+    if what == "everybody":
+        Campaign.objects.filter(pk=letter.pk).update(tag=None)
+    else:
+        Campaign.objects.filter(pk=draft.pk).update(version_of=letter, language="ru")
+    answer = client.post(address, {"when": "now", "seen": shown[1]})
+    letter.refresh_from_db()
+    assert (answer.status_code, letter.state) == (422, "draft")
 
 
 @pytest.mark.parametrize("chosen", ["resend", "hold"])

@@ -52,10 +52,12 @@ def release(
     unsure: str | None = None,
     quiet: str = "",
     wave: ReleaseWave | None = None,
+    seen: str = "",
 ) -> Campaign:
     """Freezes the letter and whom it goes to. `at`: not before then; `hold_minutes`: time to think it over;
     `unsure`: "resend" or "hold" those whose answer is lost, else as the campaign has it. `quiet`: hours in which
     nothing leaves, "22:00-07:00 Europe/Riga"; "" for the organization's, "none" for none. `wave`: who gets it first.
+    `seen`: approval.bond_of, as it was shown to whoever releases it; "" where nothing was.
 
     Killed half way nothing is sendable, and the next release begins afresh. Errors: DeliveryError, and what
     campaigns.actions.freeze raises.
@@ -75,7 +77,7 @@ def release(
         if campaign.resend_of is not None:
             resend_unreached.check(campaign.resend_of, but=campaign)
         _check_test(campaign, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
-        approval.check(campaign, by)  # Before anything is written, and again in the transaction that counts.
+        _check(campaign, by, seen)  # Before anything is written, and again in the transaction that counts.
         clear_half_made(campaign)
         try:
             reader_of(campaign, now)  # Before anything is written.
@@ -106,9 +108,20 @@ def release(
         }
         counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds her links.
         unsure = unsure or campaign.unsure_policy
-        _make_sendable(campaign, edition, frozen, written, now, by, at, hold_minutes, unsure, columns)
+        _make_sendable(campaign, edition, frozen, written, now, by, at, hold_minutes, unsure, columns, seen)
     campaign.refresh_from_db()
     return campaign
+
+
+def _check(campaign: Campaign, by: Person | None, seen: str, edition: Edition | None = None) -> None:
+    """edition: what was compiled of it by now."""
+    approval.check(campaign, by, edition)
+    if seen and approval.bond_of(campaign, edition) != seen:
+        raise NotReleasable(_changed())
+
+
+def _changed() -> str:
+    return _("The letter was changed while it was being released, so nothing was sent. Look at it and release again.")
 
 
 def _check_test(campaign: Campaign, wave: ReleaseWave, leaves: datetime) -> None:
@@ -210,6 +223,7 @@ def _make_sendable(
     hold_minutes: int,
     unsure: str,
     columns: Mapping[str, object],
+    seen: str,
 ) -> None:
     """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen.
     written: the mark of its other languages.
@@ -221,7 +235,7 @@ def _make_sendable(
     else:
         state, due = "sending", now
     with transaction.atomic():
-        approval.check(campaign, by, edition)
+        _check(campaign, by, seen, edition)
         if campaign.resend_of_id is not None:
             # The first letter, held: nobody settles its doubtful ones, and no other letter goes to them meanwhile.
             resend_unreached.check(Campaign.objects.select_for_update().get(pk=campaign.resend_of_id), but=campaign)
@@ -239,12 +253,7 @@ def _make_sendable(
             **columns,
         )
         if not changed or not translations.close(campaign, written, now):
-            raise NotReleasable(
-                _(
-                    "The letter was changed while it was being released, so nothing was sent. "
-                    "Look at it and release again."
-                )
-            )
+            raise NotReleasable(_changed())
         if campaign.is_digest:
             DigestRecipients.objects.filter(campaign=campaign).delete()
         if state == "sending":

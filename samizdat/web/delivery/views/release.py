@@ -92,6 +92,7 @@ def _released(request: DeskRequest, campaign: Campaign, form: ReleaseForm, now: 
             unsure=answers["unsure"],
             quiet=answers["quiet"],
             wave=form.first_wave(),
+            seen=request.POST.get("seen", ""),
         )
     except (DeliveryError, CampaignError) as refused:
         refuse(form, None, refused)
