@@ -110,7 +110,7 @@ def test_pictures_of_several_organizations_leave_a_helper_for_previews(
 
     with pytest.raises(limited_process.TooMuch):
         contextvars.copy_context().run(upload)
-    assert not [helper for helper in pool._all if helper._process], "it was not even begun"
+    assert not pool._is_next("Harbour", True), "it was not even begun"
     assert limited_process.work("Lantern", render, FINE, now=NOW) == render(FINE, now=NOW)
 
 
