@@ -18,6 +18,7 @@ class TeamMember:
     name: str
     email: str
     role: str
+    since: datetime | None = None
     locked: datetime | None = None
 
 
@@ -55,7 +56,12 @@ def members(organization: Organization) -> list[TeamMember]:
     rows = grants.memberships(organization=organization)
     team = [
         TeamMember(
-            row.person, sealed_people.name_of(row.person), sealed_people.email_of(row.person), row.role, row.locked
+            row.person,
+            sealed_people.name_of(row.person),
+            sealed_people.email_of(row.person),
+            row.role,
+            row.since,
+            row.locked,
         )
         for row in rows
     ]

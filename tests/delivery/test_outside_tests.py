@@ -81,3 +81,22 @@ def test_no_test_goes_to_a_subscriber_who_left(house: House, server: Any, editor
     with pytest.raises(TooManyTests):  # Nobody is asked for by hundreds that way.
         send_test(house.draft(), ["ada@post.example"], now=NOW, by=editor)
     assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize(("role", "days"), [("viewer", 30), ("editor", 0)])
+def test_whoever_was_just_let_in_at_an_address_is_no_colleague_to_whom_tests_go_uncounted(
+    house: House, server: Any, editor: Any, role: str, days: int
+) -> None:
+    house.route(server)
+    list_ = house.draft().list
+    ada = audience.add_subscriber(house.organization, "ada@post.example", list_, consent="yes", now=NOW)
+    audience.unsubscribe(ada, list_, way="one-click", now=NOW)
+    for address in ("ada@post.example", "victim@post.example"):
+        person = accounts.add_person(address, password=PASSWORD, today=TODAY)
+        accounts.give_role(person, house.organization, role, by=None, now=NOW - timedelta(days=days))
+    with pytest.raises(WantsNoMail, match="has unsubscribed"):
+        send_test(house.draft(), ["ada@post.example"], now=NOW, by=editor)
+    send_test(house.draft(), _strangers(38), now=NOW, by=editor)
+    send_test(house.draft(), ["victim@post.example"], now=NOW, by=editor)
+    with pytest.raises(TooManyTests):
+        send_test(house.draft(), ["victim@post.example"], now=NOW, by=editor)

@@ -1,7 +1,8 @@
 """Test letters to addresses outside the team: a few a day.
 
 They leave at once, with the organization's own sender, and no second person has agreed to them: whoever stole a session
-would send what they like to whom they like. Those of the team's own addresses are not counted.
+would send what they like to whom they like. Those of the team's own addresses are not counted: of members who write,
+for a day or longer. A viewer is invited by one session at once, and by any address.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import queries as accounts
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.pending_changes import SEASONED
 from samizdat.audience import queries as audience
 from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, Subscription
 from samizdat.core.mail.address import comparable, normalize
@@ -24,6 +26,8 @@ TESTED: EventKind = "campaign.tested"
 REFUSED: EventKind = "campaign.test_refused"
 ALARM: EventKind = "person.test_limit_reached"
 
+WRITING = ("admin", "editor")
+
 # The whole seed list (campaigns/seed_list.py) twice.
 OUTSIDE_A_DAY = 40
 DAY = timedelta(days=1)
@@ -33,9 +37,11 @@ DAY = timedelta(days=1)
 WANTS_NO_MAIL = ("complaint", "erased", "manual", "objected")
 
 
-def outside(organization: Organization, addresses: Sequence[str]) -> list[str]:
+def outside(organization: Organization, addresses: Sequence[str], now: datetime) -> list[str]:
     """Those that nobody of the team has."""
-    team = {comparable(normalize(member.email)) for member in accounts.members(organization)}
+    members = accounts.members(organization)
+    trusted = (row for row in members if row.role in WRITING and row.since and row.since <= now - SEASONED)
+    team = {comparable(normalize(member.email)) for member in trusted}
     return [address for address in addresses if comparable(address) not in team]
 
 
@@ -43,7 +49,7 @@ def check(
     organization: Organization, campaign: int, addresses: Sequence[str], *, now: datetime, by: Person | None
 ) -> int:
     """How many of these are outside the team. Errors: TooManyTests, WantsNoMail."""
-    outsiders = outside(organization, addresses)
+    outsiders = outside(organization, addresses, now)
     if _are_too_many(organization, len(outsiders), now, by):
         raise _too_many(organization, now, by)
     if refusal := _refusal(organization, addresses, outsiders):
