@@ -6,10 +6,12 @@ import json
 import zipfile
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from samizdat.accounts import actions as accounts
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
@@ -35,12 +37,13 @@ from samizdat.delivery.queries import report, status
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns import campaigns
+from samizdat.portability.parts.retention import RetentionPart
 from samizdat.portability.request import ExportRequest
 from samizdat.privacy.actions import retention
 from samizdat.publicdb.models import Page
 from samizdat.publicdb.models import PublicPicture as Shown
 from samizdat.worker.schedule.event_handlers import follow
-from tests.conftest import NOW, TODAY
+from tests.conftest import NOW, PASSWORD, TODAY
 from tests.portability.test_export import _changed, in_another_house, made
 from tests.web.conftest import png
 from tests.web_copies import web_copy_of
@@ -77,6 +80,23 @@ def written(lantern: Any) -> Any:
     delivery.release(letter("Later"), now=NOW, at=NOW + timedelta(days=2))
     letter("To those not reached", resend_of=going)
     return lantern
+
+
+def test_what_an_admin_brings_in_has_nobody_erased_sooner_from_a_list_that_was_here(lantern: Any) -> None:
+    list_ = audience.new_list(lantern, "The Thursday Letter", now=NOW)
+    audience.add_subscriber(lantern, "ada@post.example", list_, consent="At the fair.", now=NOW)
+    vera = accounts.add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
+    opened: Any = SimpleNamespace(
+        lists=[{"number": 7}], table=lambda _file: [{"list": 7, "left_days": 7, "delivery_months": None}]
+    )
+    for age, kept in ((30, None), (0, 7)):
+        list_.created = TODAY - timedelta(days=age)
+        list_.save(update_fields=["created"])
+        places: Any = SimpleNamespace(
+            by=vera, now=NOW, lists={7: list_.pk}, here=lambda *_: None, put=lambda *_: None, all=lambda _: {}
+        )
+        RetentionPart().take(opened, places)
+        assert retention.rules_of(list_).left_days == kept
 
 
 def letters_of(organization: Any) -> dict[str, Campaign]:

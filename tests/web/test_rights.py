@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from samizdat.accounts import pending_changes
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.models import Subscriber
@@ -29,9 +30,34 @@ def test_what_would_go_is_shown_before_anything_is_switched_on(here: House) -> N
     shown = admin.post(page, asked)
     assert shown.status_code == 200 and b"What would go" in shown.content
     assert actions.rules_of(here.list) == actions.RetentionRules()
-    assert admin.post(page, asked | {"on": "1"}).status_code == 302
+    assert b"before another admin has approved it" in shown.content
+    said = admin.post(page, asked | {"on": "1"}, follow=True).content.decode()
+    assert "Waits for another admin: of “The Thursday Letter”, who left is erased after 30 days" in said
+    assert actions.rules_of(here.list) == actions.RetentionRules()
+    (waits,) = pending_changes.waiting(here.organization)
+    pending_changes.approve(waits, now=timezone.now(), by=None)
     assert actions.rules_of(here.list) == actions.RetentionRules(30, None)
     assert "erased after 30 days" in admin.get(address(here, "")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "held"),
+    [
+        ((None, None), (7, None), True),
+        ((90, None), (89, None), True),
+        ((90, 12), (None, 6), True),
+        ((90, 12), (90, 12), False),
+        ((90, 12), (91, None), False),
+    ],
+)
+def test_one_session_has_nobody_erased_sooner_and_everybody_kept_longer_at_once(
+    here: House, before: tuple[int | None, int | None], asked: tuple[int | None, int | None], held: bool
+) -> None:
+    kept, wanted = actions.RetentionRules(*before), actions.RetentionRules(*asked)
+    actions.retain(here.list, kept, now=NOW)
+    change = actions.retain(here.list, wanted, now=NOW, by=here.people["admin"])
+    assert (change is not None) == held
+    assert actions.rules_of(here.list) == (kept if held else wanted)
 
 
 @pytest.mark.parametrize("wrong", ["0", "-1", "99999999999999999999", "seven", "3.5"])

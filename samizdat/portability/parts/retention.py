@@ -1,5 +1,7 @@
 """Retention rules in an export of our own format."""
 
+from datetime import timedelta
+
 from django.db import transaction
 
 from samizdat.audience.models import List
@@ -36,9 +38,11 @@ class RetentionPart:
             if places.here(self.name, number) is not None:
                 continue
             here = List.objects.select_related("organization").get(id=places.lists[number])
+            # One that was here before keeps its own rules until another admin has approved these.
+            came_along = here.created >= (places.now - timedelta(days=1)).date()
             with transaction.atomic():
                 try:
-                    retention.retain(here, rules, now=places.now, by=places.by)
+                    retention.retain(here, rules, now=places.now, by=places.by, approved=came_along)
                 except PrivacyError:
                     continue  # A rule of a house whose limits were others.
                 places.put(self.name, number, here.id)

@@ -17,7 +17,15 @@ from samizdat.privacy.actions.reconsent import (
     work,
     working,
 )
-from samizdat.privacy.actions.retention import ExpiringRows, RetentionRules, preview, retain, retain_slice, rules_of
+from samizdat.privacy.actions.retention import (
+    ExpiringRows,
+    RetentionRules,
+    needs_approval,
+    preview,
+    retain,
+    retain_slice,
+    rules_of,
+)
 
 __all__ = [
     "ExpiringRows",
@@ -30,6 +38,7 @@ __all__ = [
     "heard",
     "is_over",
     "move_out",
+    "needs_approval",
     "note_breach",
     "preview",
     "remind",

@@ -1,4 +1,8 @@
-"""How long a list keeps its people and its deliveries: decided once, carried out a slice at a time."""
+"""How long a list keeps its people and its deliveries: decided once, carried out a slice at a time.
+
+To keep something for a shorter time is to erase, with the next night: one stolen session would have everybody erased
+who left more than a week ago. So it waits for another admin, or for a day (accounts/pending_changes.py).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +14,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Person
+from samizdat.accounts import pending_changes
+from samizdat.accounts.models import PendingChange, Person
 from samizdat.audience import bulk_consent_writer
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import CLEANED, NUMBER_MASK, PENDING, SUBSCRIBED, UNSUBSCRIBED, List, Subscription, row_id
@@ -24,6 +29,7 @@ from samizdat.privacy.models import Renewal, Retention
 PAGE = 500
 # Above this a preview says "more than": nobody decides otherwise for one more.
 MOST = 100_000
+CHANGE = "retention"
 
 _OVER, _ALIVE = (UNSUBSCRIBED, CLEANED), (PENDING, SUBSCRIBED)
 
@@ -72,18 +78,32 @@ def preview(list: List, rules: RetentionRules, now: datetime) -> ExpiringRows:
     return ExpiringRows(people, campaigns, deliveries, unsettled)
 
 
-def retain(list: List, rules: RetentionRules, *, now: datetime, by: Person | None = None) -> None:
-    """From tonight on the list keeps things so long and no longer. Errors: RightsError."""
+def retain(
+    list: List, rules: RetentionRules, *, now: datetime, by: Person | None = None, approved: bool = False
+) -> PendingChange | None:
+    """From tonight on the list keeps things so long and no longer; what waits for an approval, if it does. Errors:
+    PrivacyError."""
     _check(rules.left_days, retention_rules.LEFT_DAYS, _("Days are a number from %(least)s to %(most)s, or nothing."))
     _check(
         rules.delivery_months,
         retention_rules.DELIVERY_MONTHS,
         _("Months are a number from %(least)s to %(most)s, or nothing."),
     )
+    columns = {"left_days": rules.left_days, "delivery_months": rules.delivery_months}
+    if not approved and needs_approval(list, rules, by):
+        return pending_changes.ask(list.organization, CHANGE, columns, about=list.id, now=now, by=by)
     with transaction.atomic():
-        columns = {"left_days": rules.left_days, "delivery_months": rules.delivery_months}
         Retention.objects.update_or_create(list=list, defaults={**columns, "changed": now.astimezone(UTC).date()})
         record("list.retention_changed", list.organization, about=list.id, by=by, now=now, detail=columns)
+    return None
+
+
+def needs_approval(list: List, rules: RetentionRules, by: Person | None) -> bool:
+    """Whether it keeps anything for a shorter time, and this person may not decide that alone."""
+    before = rules_of(list)
+    pairs = ((before.left_days, rules.left_days), (before.delivery_months, rules.delivery_months))
+    shorter = any(new is not None and (old is None or new < old) for old, new in pairs)
+    return shorter and pending_changes.held(list.organization, by)
 
 
 def _check(number: int | None, bounds: tuple[int, int], sentence: str) -> None:

@@ -20,6 +20,7 @@ from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.privacy.forms.privacy import CorrectForm, ObjectForm, RetentionForm
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings.views.pending_changes import waits
 
 PAPERS = {"record": legal_documents.record_of_processing, "notice": legal_documents.privacy_notice}
 
@@ -56,24 +57,29 @@ def list_keeping(request: DeskRequest, list_id: int) -> HttpResponse:
     standing = actions.rules_of(mailing_list)
     asked = {"left_days": standing.left_days, "delivery_months": standing.delivery_months}
     form = RetentionForm(request.POST or None, initial=asked)
-    going = None
+    going, held = None, False
     if form.is_valid():
         rules = actions.RetentionRules(form.cleaned_data["left_days"], form.cleaned_data["delivery_months"])
         if request.POST.get("on"):
             try:
-                actions.retain(mailing_list, rules, now=now, by=request.person)
+                change = actions.retain(mailing_list, rules, now=now, by=request.person)
             except PrivacyError as refused:
                 refuse(form, None, refused)
             else:
+                if change is not None:
+                    waits(request, change)
+                    return go(request, "list-keeping", list_id)
                 messages.success(request, _("Saved. It is carried out each night, beginning with the next."))
                 return go(request, "list-keeping", list_id)
         else:
             going = actions.preview(mailing_list, rules, now)
+            held = actions.needs_approval(mailing_list, rules, request.person)
     page = {
         "list": mailing_list,
         "name": queries.name_of(mailing_list),
         "form": form,
         "going": going,
+        "held": held,
         "rules": standing,
         **_fixed(),
     }
