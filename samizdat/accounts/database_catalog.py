@@ -25,6 +25,7 @@ from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.queries import was_said
 from samizdat.options import option
 from samizdat.publicdb.actions import READABLE, ROLES
 
@@ -150,7 +151,7 @@ def watch(now: datetime) -> list[str]:
     """Says in the log and in the events, once an hour, that something is there; what."""
     names = foreign()
     for organization in Organization.objects.order_by("id") if names else ():
-        if not Event.objects.filter(organization=organization, kind=ALTERED, at__gt=now - TOLD).exists():
+        if not was_said(organization, ALTERED, now - TOLD):
             record(ALTERED, organization, now=now, detail={"names": names[:20]})
             log.error("The database runs something that is not ours. Run: samizdat doctor")
     return names

@@ -21,7 +21,7 @@ from samizdat.accounts.models import Invitation, Membership, Organization, Pendi
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
-from samizdat.events.models import Event
+from samizdat.events.queries import was_said
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -259,7 +259,7 @@ def watch(now: datetime) -> int:
 
 
 def _tell(organization: Organization, kind: EventKind, detail: dict[str, object], now: datetime) -> None:
-    if not Event.objects.filter(organization=organization, kind=kind, at__gt=now - TOLD).exists():
+    if not was_said(organization, kind, now - TOLD):
         record(kind, organization, now=now, detail=detail)
         log.error("Somebody without keys wrote roles or settings into the database. Run: samizdat doctor")
 

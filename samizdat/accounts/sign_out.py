@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from samizdat.accounts import grants, sealed_people
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Membership, Organization, Person, Session
-from samizdat.events.actions import record
+from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 
@@ -36,7 +36,7 @@ def sign_out_everywhere(person: Person, organization: Organization, *, by: Perso
 
 def _refuse_often(person: Person, organization: Organization, by: Person, now: datetime) -> None:
     done = Event.objects.filter(organization=organization, kind=SIGNED_OUT, by=by, about=person.pk)
-    if done.filter(at__gt=now - DAY).count() >= MOST:
+    if len([*filter(is_genuine, done.filter(at__gt=now - DAY))]) >= MOST:
         sentence = _(
             "You signed %(name)s out %(n)s times today. Ask them to change their password, or lock their account."
         )

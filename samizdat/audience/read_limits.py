@@ -18,6 +18,7 @@ from samizdat.core.mail.token_bucket import Bucket
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.queries import was_said
 
 ALARM: EventKind = "subscribers.read_limit_reached"
 
@@ -159,5 +160,4 @@ def _of(who: tuple[int, int], at: float) -> _Reading:
 
 
 def _is_told(organization: Organization, person: Person, now: datetime) -> bool:
-    rows = Event.objects.filter(organization=organization, kind=ALARM, about=person.pk)
-    return rows.filter(at__gt=now - TOLD).exists()
+    return was_said(organization, ALARM, now - TOLD, about=person.pk)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 from django.db.models import Q, QuerySet
 
@@ -11,7 +12,7 @@ from samizdat.vault.keyring import HasKeys
 
 
 def newest(organization: HasKeys, limit: int = 20, kinds: Iterable[str] = (), before: int | None = None) -> list[Event]:
-    """The newest events, of these kinds or of all; `before` pages on by number.
+    """The newest events that we wrote, of these kinds or of all; `before` pages on by number.
 
     Each kind is asked for apart: SQLite walks back through the whole log when two kinds are rare (165 ms of 200,000).
     """
@@ -19,8 +20,8 @@ def newest(organization: HasKeys, limit: int = 20, kinds: Iterable[str] = (), be
     if before is not None:
         wanted &= Q(id__lt=before)
     apart = [wanted & Q(kind=kind) for kind in kinds] or [wanted]
-    rows = Event.objects.select_related("organization", "by").order_by("-id")
-    events = [event for condition in apart for event in rows.filter(condition)[:limit]]
+    rows = Event.objects.select_related("organization", "by")
+    events = [event for condition in apart for event in islice(_ours(rows.filter(condition)), limit)]
     return sorted(events, key=lambda event: event.id, reverse=True)[:limit]
 
 
@@ -29,7 +30,7 @@ def about(organization: HasKeys, kind: str, number: int) -> Event | None:
     rows = Event.objects.select_related("organization", "by").filter(
         organization_id=organization.id, kind=kind, about=number
     )
-    return _newest_of_ours(rows)
+    return next(_ours(rows), None)
 
 
 def last_about(organization: HasKeys, kinds: Iterable[str], number: int) -> Event | None:
@@ -37,17 +38,24 @@ def last_about(organization: HasKeys, kinds: Iterable[str], number: int) -> Even
     rows = Event.objects.select_related("organization", "by").filter(
         organization_id=organization.id, kind__in=list(kinds), about=number
     )
-    return _newest_of_ours(rows)
+    return next(_ours(rows), None)
 
 
 def last(organization: HasKeys, kind: str) -> Event | None:
     """The newest event of one kind that we wrote: much is done, or not, because of it."""
     rows = Event.objects.select_related("organization", "by").filter(organization_id=organization.id, kind=kind)
-    return _newest_of_ours(rows)
+    return next(_ours(rows), None)
 
 
-def _newest_of_ours(rows: QuerySet[Event]) -> Event | None:
-    return next(filter(is_genuine, rows.order_by("-id").iterator(chunk_size=10)), None)
+def was_said(organization: HasKeys | None, kind: str, since: datetime, about: int | None = None) -> bool:
+    """Whether we wrote such an event after that moment. One that somebody else wrote keeps no news back."""
+    whose = Q(organization=None) if organization is None else Q(organization_id=organization.id)
+    rows = Event.objects.filter(whose, kind=kind, at__gt=since)
+    return any(_ours(rows if about is None else rows.filter(about=about)))
+
+
+def _ours(rows: QuerySet[Event]) -> Iterator[Event]:
+    return filter(is_genuine, rows.order_by("-id").iterator(chunk_size=10))
 
 
 def unhandled(page: int = 200) -> Iterator[Event]:

@@ -16,7 +16,7 @@ from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.imports import ownership
 from samizdat.core.mail import address as addresses
-from samizdat.events.actions import record
+from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.portability import (
@@ -354,5 +354,5 @@ def say_seen(row: Export, *, now: datetime, by: Person) -> None:
     seen = Event.objects.filter(organization=row.organization, kind=SEEN, about=row.pk, by=by)
     with transaction.atomic():
         Export.objects.select_for_update().get(pk=row.pk)  # Of two presses the second finds what the first one wrote.
-        if not seen.exists():
+        if not any(map(is_genuine, seen)):
             record(SEEN, row.organization, about=row.pk, by=by, now=now)

@@ -9,7 +9,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience.imports import planted_addresses
 from samizdat.audience.models import Import
 from samizdat.events import queries as events
-from samizdat.events.actions import detail_of, moment_of, record
+from samizdat.events.actions import detail_of, is_genuine, moment_of, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.portability.models import Export
@@ -51,7 +51,7 @@ def raise_alarm(row: Export, where: str, *, now: datetime, by: Person | None, si
     alarms = Event.objects.filter(organization=row.organization, kind=TURNED_UP, about=row.pk)
     with transaction.atomic():
         Export.objects.select_for_update().get(pk=row.pk)  # As in say_seen: one after the other.
-        if since is None or not alarms.filter(at__gte=since).exists():
+        if since is None or not any(map(is_genuine, alarms.filter(at__gte=since))):
             record(TURNED_UP, row.organization, about=row.pk, by=by, now=now, detail={"where": where})
 
 
@@ -75,10 +75,9 @@ def raised(row: Export) -> list[tuple[datetime, str, Person | None]]:
 def unseen(organization: Organization, person: Person, now: datetime) -> list[Export]:
     """Exports that turned up and of which this person has not said since that she saw it; not what she found out
     herself."""
-    seen = Event.objects.filter(organization=organization, kind=SEEN, by=person).values_list("about", "id")
     last: dict[int | None, int] = {}
-    for about, number in seen:
-        last[about] = max(number, last.get(about, 0))
+    for event in filter(is_genuine, Event.objects.filter(organization=organization, kind=SEEN, by=person)):
+        last[event.about] = max(event.id, last.get(event.about, 0))
     news = [
         event.about or 0
         for event in events.newest(organization, MANY, (TURNED_UP,))

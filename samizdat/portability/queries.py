@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from samizdat.accounts.models import Organization, Person
+from samizdat.events.actions import is_genuine
 from samizdat.events.models import Event
 from samizdat.portability.actions import SEEN
 from samizdat.portability.models import Export
@@ -32,7 +33,8 @@ def unseen(organization: Organization, person: Person, now: datetime) -> list[Ex
     rows = Export.objects.select_related("organization", "by").filter(
         Q(plain=True) | Q(by__isnull=False), organization=organization, created__gt=now - ANNOUNCED_FOR
     )
-    seen = Event.objects.filter(organization=organization, kind=SEEN, by=person).values_list("about", flat=True)
+    said = Event.objects.filter(organization=organization, kind=SEEN, by=person)
+    seen = [event.about for event in filter(is_genuine, said)]
     rows = (
         rows.exclude(by=person)
         .exclude(agreed_by=person)

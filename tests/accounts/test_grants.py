@@ -90,6 +90,13 @@ def test_a_forged_role_is_told_once_an_hour_and_the_command_line_gives_a_true_on
     assert (_role(clara, house), grants.watch(NOW + DAY)) == ("editor", 0)
 
 
+def test_a_forged_event_keeps_no_forged_role_from_being_told(house: Any, clara: Person) -> None:
+    Membership.objects.filter(person=clara).update(role="admin")
+    Event.objects.create(organization=house, kind=grants.FORGED, at=NOW, digest=bytes(32))
+    assert grants.watch(NOW) == 1
+    assert Event.objects.filter(kind=grants.FORGED, organization=house).count() == 2
+
+
 def test_the_last_true_admin_stays_whatever_else_stands_in_the_table(house: Any, vera: Person, clara: Person) -> None:
     Membership.objects.filter(person=clara).update(role="admin")
     with pytest.raises(AccountError):

@@ -50,6 +50,15 @@ def test_a_mailbox_that_somebody_put_into_the_publicdb_is_ours_again_and_told_on
     assert "red" not in [sign.state for sign in doctor._public_process()]
 
 
+@pytest.mark.parametrize("kind", [compare.ALTERED, "form.changed"])
+def test_an_event_that_somebody_wrote_neither_explains_it_nor_keeps_it_untold(shown: Any, kind: str) -> None:
+    before = told()
+    Site.objects.update(unsubscribe_mailbox="thief@evil.example")
+    Event.objects.create(organization=shown, kind=kind, at=LATER, digest=bytes(32))
+    assert compare.compare(LATER + timedelta(seconds=10)) == 1
+    assert told() - before == 1 + (kind == compare.ALTERED)
+
+
 def test_a_form_that_somebody_bent_or_added_goes(shown: Any) -> None:
     Form.objects.update(purpose="Write to us at another address.")
     Form.objects.create(slug="free-money", place_id=bytes(shown.uid), list=99, name="x", purpose="", language="en")

@@ -95,7 +95,7 @@ def _count_in_hours(alarm: Event, alarm_details: dict[str, Any]) -> int:
     rows = Event.objects.select_related("organization").filter(
         organization=alarm.organization_id, kind=CROWDS[what_in(alarm_details)], about=alarm.about, **span
     )
-    details = [detail_of(event) for event in rows]
+    details = [detail_of(event) for event in filter(is_genuine, rows)]
     mine = (detail for detail in details if detail["group"] in groups and purpose_in(detail) == purpose)
     return len({number for detail in mine for number in detail["numbers"]})
 

@@ -21,6 +21,7 @@ from samizdat.delivery.errors import TooManyTests, WantsNoMail
 from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.queries import was_said
 
 TESTED: EventKind = "campaign.tested"
 REFUSED: EventKind = "campaign.test_refused"
@@ -122,6 +123,5 @@ def _used(organization: Organization, now: datetime) -> int:
 
 def _tell(organization: Organization, now: datetime, by: Person) -> None:
     """One alarm a day for each person is enough."""
-    earlier = Event.objects.filter(organization=organization, kind=ALARM, about=by.pk, at__gt=now - DAY)
-    if not earlier.exists():
+    if not was_said(organization, ALARM, now - DAY, about=by.pk):
         record(ALARM, organization, now=now, about=by.pk, by=by)

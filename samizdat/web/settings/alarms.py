@@ -22,7 +22,7 @@ from samizdat.audience.consent_records import FEWER, RETURNED, purpose_in, what_
 from samizdat.audience.models import List
 from samizdat.core.consent import APPEALS
 from samizdat.events import queries as events
-from samizdat.events.actions import detail_of
+from samizdat.events.actions import detail_of, is_genuine
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 
@@ -157,6 +157,8 @@ def _back(organization: Organization, alarm: Event, answer: Event | None) -> int
     meant = sorted(raised["groups"]), purpose_in(raised), what_in(raised)
     # Said twice where the first undoing was broken off and another one went on with it.
     undone_details = [
-        detail for detail in map(detail_of, rows) if (detail["groups"], purpose_in(detail), what_in(detail)) == meant
+        detail
+        for detail in map(detail_of, filter(is_genuine, rows))
+        if (detail["groups"], purpose_in(detail), what_in(detail)) == meant
     ]
     return sum(int(detail["back"]) for detail in undone_details) if undone_details else None

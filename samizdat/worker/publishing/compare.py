@@ -15,9 +15,10 @@ from django.db.models import Q
 
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
-from samizdat.events.actions import record
+from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.queries import was_said
 from samizdat.publicdb.models import Form, Site
 from samizdat.worker.publishing.publish import all_forms
 
@@ -50,7 +51,7 @@ def _compare_one(organization: Organization, now: datetime) -> bool:
     _looked[organization.id] = now
     if not altered or _changed_here(organization, since):
         return False
-    if not Event.objects.filter(organization=organization, kind=ALTERED, at__gt=now - TOLD).exists():
+    if not was_said(organization, ALTERED, now - TOLD):
         record(ALTERED, organization, now=now)
         log.error(
             "The public pages of an organization were not as they were published; they are again. Somebody else may "
@@ -83,9 +84,9 @@ def _shown(organization: Organization) -> set[tuple[object, ...]]:
 
 
 def _changed_here(organization: Organization, since: datetime) -> bool:
-    """Whether an event explains it, that was followed up lately or not yet."""
+    """Whether an event of ours explains it, that was followed up lately or not yet."""
     kinds = Q()
     for kind in _CHANGES:
         kinds |= Q(kind__startswith=kind)
     recent = Q(handled=False) | Q(at__gte=since)
-    return Event.objects.filter(kinds, recent, organization=organization).exists()
+    return any(map(is_genuine, Event.objects.filter(kinds, recent, organization=organization).iterator()))

@@ -127,8 +127,7 @@ def _all(event: Event, now: datetime) -> bool:
 
 def _tell_forged(event: Event, now: datetime) -> None:
     """In the log and in an event that `doctor` tells of, once an hour."""
-    recent = Event.objects.filter(organization=event.organization, kind=FORGED, at__gt=now - TOLD)
-    if not any(map(is_genuine, recent)):
+    if not queries.was_said(event.organization, FORGED, now - TOLD):
         record(FORGED, event.organization, now=now, about=event.pk)
         log.error("Somebody without keys wrote an event into the database; nothing followed. Run: samizdat doctor")
 
