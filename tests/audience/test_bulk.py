@@ -246,6 +246,19 @@ def test_a_work_is_what_was_asked_for_and_not_done_again(lantern: Any, letter: A
     assert bulk.run(work.id, lambda: NOW) and carriers(tag) == 0, "the log says that it was stopped"
 
 
+@pytest.mark.parametrize("column", ["expected", "processed", "cursor"])
+def test_no_more_are_erased_than_were_agreed_to_whatever_stands_in_the_row(
+    lantern: Any, letter: Any, people: list[Any], column: str
+) -> None:
+    work = bulk.begin(lantern, BulkPlan(ERASE, Filter(language="en")), now=NOW)
+    assert not bulk.run(work.id, lambda: NOW, seconds=0)
+    left, row = Subscriber.objects.count(), BulkAction.objects.get(id=work.id)
+    wrong = {"expected": row.expected + 9, "processed": 0, "cursor": (row.cursor or 0) + 9}[column]
+    BulkAction.objects.filter(id=work.id).update(**{column: wrong})
+    assert bulk.run(work.id, lambda: NOW) and Subscriber.objects.count() == left
+    assert BulkAction.objects.get(id=work.id).state == "stopped"
+
+
 def test_an_undo_that_a_day_could_begin_is_through_after_another(lantern: Any, letter: Any, people: list[Any]) -> None:
     tag = tags_for(lantern, ["spring"])["spring"]
     work = do(lantern, BulkPlan(TAG, Filter(), tag=tag))

@@ -196,11 +196,19 @@ def plan_of(work: BulkAction) -> BulkPlan:
 
 
 class BulkDocument(Struct, frozen=True):
-    """A plan, and what of its row is sealed beside it, since the worker does what they say."""
+    """A plan, and what of its row is sealed beside it, since the worker does what they say: how many were agreed to, and
+    how far it has come."""
 
     plan: BulkPlan
     state: str
     begun: datetime
+    expected: int
+    processed: int
+    cursor: int | None
+
+    def is_of(self, work: BulkAction) -> bool:
+        row = (work.action, work.state, work.begun, work.expected, work.processed, work.cursor)
+        return row == (self.plan.action, self.state, self.begun, self.expected, self.processed, self.cursor)
 
 
 def _document(work: BulkAction) -> BulkDocument:
@@ -208,7 +216,7 @@ def _document(work: BulkAction) -> BulkDocument:
 
 
 def _sealed(work: BulkAction, plan: BulkPlan) -> bytes:
-    document = BulkDocument(plan, work.state, work.begun)
+    document = BulkDocument(plan, work.state, work.begun, work.expected, work.processed, work.cursor)
     return seal_json(keyring.keys(work.organization), document, "bulk", "plan", work.id)
 
 
@@ -218,7 +226,7 @@ def _is_ours(work: BulkAction) -> bool:
         document = _document(work)
     except SealBroken:
         return False
-    if (document.plan.action, document.state, document.begun) != (work.action, work.state, work.begun):
+    if not document.is_of(work):
         return False
     later = Event.objects.filter(organization=work.organization_id, about=work.id, kind__in=_LATER.get(work.state, ()))
     return not later.exists()
@@ -321,7 +329,7 @@ def _slice(work: BulkAction, now: datetime) -> None:
     page = search.look(work.cursor, SLICES[plan.action], LOOKING)
     with transaction.atomic():
         row = _locked(work)
-        if row is None or row.cursor != work.cursor:
+        if row is None:
             return
         if page.ids:
             # Who comes to fit while it waits for an approval is not among those it was given for.
@@ -333,20 +341,20 @@ def _slice(work: BulkAction, now: datetime) -> None:
             row.changed += len(changed)
         row.cursor = None if row.action in CHANGES and row.processed >= row.expected else page.below
         if row.cursor is None:
-            _turn(row, "finished")
-            row.finished = now
+            row.state, row.finished = "finished", now
             detail = {"deed": row.action, "changed": row.changed}
             record("bulk.finished", work.organization, about=row.id, by=row.by, now=now, detail=detail)
             if row.action == ERASE:
                 transaction.on_commit(sql.sweep_after_erasing)
+        row.plan_sealed = _sealed(row, plan)
         row.save(update_fields=["state", "processed", "changed", "cursor", "finished", "piece", "plan_sealed"])
 
 
 def _locked(work: BulkAction) -> BulkAction | None:
     """The row, while it is what was looked at."""
     row = BulkAction.objects.select_related("organization").select_for_update(of=("self",)).get(id=work.id)
-    wanted = (row.action, row.state, row.begun, bytes(row.plan_sealed))
-    return row if wanted == (work.action, work.state, work.begun, bytes(work.plan_sealed)) else None
+    is_same = bytes(row.plan_sealed) == bytes(work.plan_sealed) and _document(work).is_of(row)
+    return row if is_same else None
 
 
 def _keep(row: BulkAction, changed: Sequence[int], entered: Sequence[int], fresh: Sequence[int]) -> None:
