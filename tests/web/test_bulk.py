@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import PendingChange
-from samizdat.audience import queries
+from samizdat.audience import consent_writer, queries
 from samizdat.audience.actions import add_subscriber, bulk, new_list
 from samizdat.audience.models import SUBSCRIBED, BulkAction, Subscriber, SubscriberTag, Subscription
 from samizdat.core.consent import STATUSES
+from samizdat.events.actions import record
 from tests.conftest import NOW
 from tests.web.conftest import House
 
@@ -129,6 +130,23 @@ def test_nobody_erases_the_list_by_a_few_at_a_time(here: House, desk: Desk) -> N
     single = editor.post(_to(here, "erase", Subscriber.objects.latest("id").number), {"word": "erase"})
     assert single.status_code == 422 and "an admin has to approve it" in single.content.decode()
     assert Subscriber.objects.count() == 32 - bulk.ALONE_A_DAY
+
+
+def test_of_people_who_are_erased_at_once_each_counts_those_before_it(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor, lock = desk("editor"), consent_writer.lock
+
+    def meanwhile(subscriber: Subscriber) -> Subscriber:
+        for number in range(bulk.ALONE_A_DAY):
+            record("subscriber.erased", here.organization, about=number, by=here.people["editor"], now=timezone.now())
+        monkeypatch.setattr(consent_writer, "lock", lock)
+        return lock(subscriber)
+
+    monkeypatch.setattr(consent_writer, "lock", meanwhile)
+    page = editor.post(_to(here, "erase", here.ada.number), {"word": "erase"})
+    assert page.status_code == 422 and "an admin has to approve it" in page.content.decode()
+    assert Subscriber.objects.filter(pk=here.ada.pk).exists()
 
 
 @pytest.mark.parametrize("deed", ["remove", "move"])

@@ -19,8 +19,8 @@ from msgspec import Struct
 from samizdat import db
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_consent_writer, sql
-from samizdat.audience.actions.subscribers import erase_locked
+from samizdat.audience import bulk_consent_writer, consent_writer, sql
+from samizdat.audience.actions.subscribers import erase, erase_locked
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter, Search
 from samizdat.audience.list_totals import ListTotals
@@ -158,6 +158,20 @@ def needs_approval(
     return done + many > ALONE_A_DAY
 
 
+def erase_one(subscriber: Subscriber, *, now: datetime, by: Person) -> None:
+    """Of several at once each counts those before it. Errors: BulkRefused, NoSuchSubscriber."""
+    organization = subscriber.organization
+    with transaction.atomic():
+        consent_writer.lock(subscriber)  # Before the organization, as an import does.
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        if needs_approval(organization, 1, now=now, by=by):
+            text = _(
+                "Your team erased %(n)s people today. Erase this one under Many at once: an admin has to approve it."
+            )
+            raise BulkRefused("too_many", text % {"n": ALONE_A_DAY})
+        erase(organization, subscriber=subscriber, now=now, by=by)
+
+
 def erased_today(organization: Organization, now: datetime) -> int:
     """How many the team erased in a day without an approval."""
     since = now - timedelta(days=1)
@@ -196,8 +210,8 @@ def plan_of(work: BulkAction) -> BulkPlan:
 
 
 class BulkDocument(Struct, frozen=True):
-    """A plan, and what of its row is sealed beside it, since the worker does what they say: how many were agreed to, and
-    how far it has come."""
+    """A plan, and what of its row is sealed beside it, since the worker does what they say: how many were agreed to,
+    and how far it has come."""
 
     plan: BulkPlan
     state: str

@@ -261,15 +261,16 @@ def erase(request: DeskRequest, number: int) -> HttpResponse:
     """A page of its own: what goes, the smaller step first, a typed word."""
     subscriber = read_limits.subscriber(request, number)
     form = EraseForm(request.POST or None)
-    if form.is_valid() and bulk.needs_approval(request.organization, 1, now=dbclock.asked(), by=request.person):
-        text = _("Your team erased %(n)s people today. Erase this one under Many at once: an admin has to approve it.")
-        form.add_error(None, text % {"n": bulk.ALONE_A_DAY})
-    elif form.is_valid():
-        actions.erase(request.organization, subscriber=subscriber, now=timezone.now(), by=request.person)
-        until = day(gone_from_backups(timezone.localdate()))
-        text = _("Her data is erased. Backups made before still hold it, sealed: throw them away by %(day)s.")
-        messages.success(request, text % {"day": until})
-        return go(request, "subscribers")
+    if form.is_valid():
+        try:
+            bulk.erase_one(subscriber, now=dbclock.asked(), by=request.person)
+        except bulk.BulkRefused as refused:
+            refuse(form, None, refused)
+        else:
+            until = day(gone_from_backups(timezone.localdate()))
+            text = _("Her data is erased. Backups made before still hold it, sealed: throw them away by %(day)s.")
+            messages.success(request, text % {"day": until})
+            return go(request, "subscribers")
     card = queries.card(subscriber, timezone.now())
     facts = {"form": form, "card": card, "fields": len(card.values), "records": len(card.timeline)}
     return render(request, "web/audience/erase.html", facts, status=422 if form.errors else 200)
