@@ -57,7 +57,10 @@ def _list_name(row: PendingChange, number: int | None) -> str:
 
 
 def _do_undo(row: PendingChange, _details: object, now: datetime) -> None:
-    leaving_alarms.do_undo(_alarm(row), now=now, by=row.by)
+    try:
+        leaving_alarms.do_undo(_alarm(row), now=now, by=row.by)
+    except leaving_alarms.TooLateToUndo as refused:
+        raise AccountError(str(refused)) from refused
 
 
 def _say_erase(_row: PendingChange, details: dict[str, int]) -> str:

@@ -10,10 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from samizdat.accounts import pending_changes
+from samizdat.accounts.errors import AccountError
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.events.actions import digest, record
 from samizdat.events.models import Event
+from samizdat.web.settings import alarms
 from samizdat.worker.inbox import unsubscribes
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House
@@ -115,6 +117,7 @@ def test_an_answer_that_nobody_gave_is_none(here: House, desk: Desk) -> None:
         organization=here.organization, kind="subscribers.left_kept", about=alarm, at=timezone.now(), digest=bytes(32)
     )
     assert "bring 1 reader back" in desk("admin").get(_page(here, alarm)).content.decode()
+    assert alarm in [event.pk for event in alarms.unanswered(here.organization, timezone.now())]
 
 
 def test_after_a_week_nobody_is_brought_back_by_an_alarm(here: House, desk: Desk) -> None:
@@ -126,6 +129,16 @@ def test_after_a_week_nobody_is_brought_back_by_an_alarm(here: House, desk: Desk
     said = client.post(_page(here, old.pk), {"how": "back"}, follow=True).content.decode()
     assert "An alarm can be undone for a week." in said
     assert not _answers().exists() and not pending_changes.waiting(here.organization).exists()
+
+
+def test_an_undoing_that_waited_for_weeks_brings_nobody_back(here: House, desk: Desk) -> None:
+    alarm, now = Event.objects.get(pk=_leave(here, ["olga"], told=1)), timezone.now()
+    desk("admin").post(_page(here, alarm.pk), {"how": "back"})
+    alarm.at = now - timedelta(days=16)
+    Event.objects.filter(pk=alarm.pk).update(at=alarm.at, digest=digest(alarm))
+    with pytest.raises(AccountError, match="for a week"):
+        pending_changes.approve(pending_changes.waiting(here.organization).get(), now=now, by=None)
+    assert not _answers().exists()
 
 
 def test_many_who_came_back_are_unsubscribed_again_at_once(here: House, desk: Desk) -> None:

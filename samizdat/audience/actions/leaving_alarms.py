@@ -28,6 +28,8 @@ ANSWERS = (UNDO, KEPT)
 CHANGE = "left_undo"
 # Who hasn't minded for so long has left. An alarm can be of the week before it.
 UNDOABLE = timedelta(days=7)
+# What was asked for in that time waits no longer than a change can: for mailboxes that refuse mail, and its day.
+LATEST = UNDOABLE + pending_changes.UNREACHED + pending_changes.WAIT
 
 
 class TooLateToUndo(AudienceError):
@@ -47,8 +49,8 @@ def answer_of(alarm: Event) -> Event | None:
     return next(filter(is_genuine, rows.select_related("by").order_by("id")), None)
 
 
-def is_undoable(alarm: Event, now: datetime) -> bool:
-    return what_in(detail_of(alarm)) == RETURNED or alarm.at > now - UNDOABLE
+def is_undoable(alarm: Event, now: datetime, within: timedelta = UNDOABLE) -> bool:
+    return what_in(detail_of(alarm)) == RETURNED or alarm.at > now - within
 
 
 def keep(alarm: Event, *, now: datetime, by: Person | None) -> None:
@@ -62,7 +64,7 @@ def undo(alarm: Event, *, now: datetime, by: Person | None) -> PendingChange | N
     if answer_of(alarm) is not None:
         return None
     if not is_undoable(alarm, now):
-        raise TooLateToUndo(_("An alarm can be undone for a week. After that, write to those who want to come back."))
+        raise _too_late()
     organization = _organization(alarm)
     if what_in(detail_of(alarm)) != RETURNED and pending_changes.held(organization, by):
         return pending_changes.ask(organization, CHANGE, {}, about=alarm.id, now=now, by=by)
@@ -71,8 +73,14 @@ def undo(alarm: Event, *, now: datetime, by: Person | None) -> PendingChange | N
 
 
 def do_undo(alarm: Event, *, now: datetime, by: Person | None) -> None:
-    """It was approved, or needs no approval."""
+    """It was approved, or needs no approval. Errors: TooLateToUndo."""
+    if not is_undoable(alarm, now, LATEST):
+        raise _too_late()
     _answer(alarm, UNDO, now, by)
+
+
+def _too_late() -> TooLateToUndo:
+    return TooLateToUndo(_("An alarm can be undone for a week. After that, write to those who want to come back."))
 
 
 def _answer(alarm: Event, kind: EventKind, now: datetime, by: Person | None) -> None:
