@@ -53,14 +53,14 @@ def record(
         detail = {**(detail or {}), _AT: now.astimezone(UTC).isoformat()}
     event = Event(kind=kind, about=about, by_id=by.id if by else None, at=at)
     event.organization_id = organization.id if organization is not None else None
-    event.digest = digest(event)
-    # Nobody may link it into the chain before its detail is there, which is sealed under the number of its row.
+    # Nobody may link it into the chain before its detail is there, which is sealed under the number of its row, and its
+    # digest, which is of that number as well.
     with transaction.atomic(savepoint=False):
         event.save(force_insert=True)
         if detail:
             event.detail = _seal(organization, detail, event.pk)
-            event.digest = digest(event)
-            event.save(update_fields=["detail", "digest"])
+        event.digest = digest(event)
+        event.save(update_fields=["detail", "digest"] if detail else ["digest"])
     return event
 
 
@@ -87,9 +87,10 @@ def moment_of(event: Event) -> datetime:
 
 
 def digest(event: Event) -> bytes:
-    """What the chain vouches for: whose, kind, row, by whom, time and the sealed detail's own hash, under a key of the
-    instance, so that whoever writes the database makes no event and changes none unseen."""
-    facts = [event.organization_id, event.kind, event.about, event.by_id, event.at.astimezone(UTC).isoformat()]
+    """What the chain vouches for: its number, whose, kind, row, by whom, time and the sealed detail's own hash, under a
+    key of the instance, so that whoever writes the database makes no event, changes none unseen and has none twice."""
+    facts = [event.pk, event.organization_id, event.kind, event.about, event.by_id]
+    facts.append(event.at.astimezone(UTC).isoformat())
     return seal.keyed_hash(keyring.derive("log"), json.dumps([*facts, hashlib.sha256(event.detail).hexdigest()]))
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from samizdat.accounts.models import Person
 from samizdat.audience.models import ConsentRecord, List
 from samizdat.events import chain, queries
-from samizdat.events.actions import detail_of, moment_of, record
+from samizdat.events.actions import detail_of, is_genuine, moment_of, record
 from samizdat.events.models import ChainHead, Event
 from tests.conftest import NOW, TODAY
 
@@ -115,7 +115,7 @@ def test_of_people_the_readable_time_is_a_day_and_the_rest_is_sealed(lantern: An
         assert detail_of(event).items() >= more.items()
     assert chain.verify(lantern).whole
     Event.objects.filter(kind=kind).update(detail=b"")
-    assert moment_of(queries.newest(lantern)[0]) == datetime(2026, 11, 25, tzinfo=UTC)
+    assert moment_of(Event.objects.filter(kind=kind).latest("id")) == datetime(2026, 11, 25, tzinfo=UTC)
 
 
 def test_what_is_not_of_people_keeps_its_time(lantern: Any) -> None:
@@ -142,6 +142,16 @@ def test_an_event_that_was_made_without_the_key_is_noticed(lantern: Any) -> None
     heading = f"person.role\0{7}\0{NOW.isoformat()}\0".encode()
     digest = hashlib.sha256(heading + hashlib.sha256(b"").digest()).digest()
     Event.objects.create(organization=lantern, kind="person.role_changed", about=7, at=NOW, digest=digest)
+    chain.append()
+    assert chain.verify(lantern).reason == "digest"
+
+
+def test_an_event_that_was_copied_is_none_of_ours(lantern: Any) -> None:
+    copy = record("list.created", lantern, now=NOW, about=7)
+    assert is_genuine(copy)
+    copy.pk = None
+    copy.save(force_insert=True)
+    assert not is_genuine(copy)
     chain.append()
     assert chain.verify(lantern).reason == "digest"
 
