@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -145,6 +146,14 @@ def _check_host(organization: Organization, url: str, by: Person | None) -> None
     others = [row for row in rows if row.pk != organization.pk]
     if any(host == host_of(row) or (by is not None and host in grants.hosts(row)) for row in others):
         raise AccountError(_("%(host)s is in use already. Choose a name of your own.") % {"host": host})
+
+
+def bring_hosts(organization: Organization, hosts: Iterable[str]) -> None:
+    """The hosts that an export had: links of its letters lead there, so no other group takes them. One that is another
+    group's, or was, stays theirs. Call it in a transaction that has locked the organization's row."""
+    others = Organization.objects.exclude(pk=organization.pk)
+    taken = {host for row in others for host in (host_of(row), *grants.hosts(row))}
+    grants.remember_hosts(organization, {host for host in hosts if host not in taken and not is_here(host)})
 
 
 def check_settings(settings: dict[str, Any]) -> None:

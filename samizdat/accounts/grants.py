@@ -202,6 +202,14 @@ def hosts(organization: Organization) -> list[str]:
     return list((kept_settings(organization) or {}).get("hosts", ()))
 
 
+def remember_hosts(organization: Organization, more: Collection[str]) -> None:
+    """Hosts to which links of letters lead that were sent elsewhere. Call it in a transaction that has locked the
+    organization's row."""
+    kept = _kept_now(organization)
+    if kept and not {*more} <= {*kept.get("hosts", ())}:
+        _seal_settings(organization, kept | {"hosts": sorted({*kept.get("hosts", ()), *more})})
+
+
 @dataclass(frozen=True, slots=True)
 class Leading:
     """GUARDED, as they were last written by us."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import structs
 
+from samizdat.accounts import grants
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import NUMBER_MASK, STATUSES, Field
 from samizdat.audience.queries import details_of
@@ -129,6 +130,7 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
         tables["keys.json"] = {
             "links": [{"number": key.number, "secret": key.secret.hex()} for key in home.keys.links.values()],
             "index": [{"number": number, "secret": secret.hex()} for number, secret in home.keys.index.items()],
+            "hosts": grants.hosts(home.organization),
         }
         tables[PLANTED] = [
             {

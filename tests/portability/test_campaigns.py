@@ -10,9 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from samizdat.accounts import actions as accounts
+from samizdat.accounts import grants
 from samizdat.accounts.actions import change_settings
+from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
@@ -39,6 +42,7 @@ from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns import campaigns
 from samizdat.portability.parts.retention import RetentionPart
 from samizdat.portability.request import ExportRequest
+from samizdat.portability.restore.keys import take_hosts
 from samizdat.privacy.actions import retention
 from samizdat.publicdb.models import Page
 from samizdat.publicdb.models import PublicPicture as Shown
@@ -80,6 +84,23 @@ def written(lantern: Any) -> Any:
     delivery.release(letter("Later"), now=NOW, at=NOW + timedelta(days=2))
     letter("To those not reached", resend_of=going)
     return lantern
+
+
+def test_no_neighbor_takes_the_host_that_links_of_a_group_lead_to_that_came_back(lantern: Any, vault: Any) -> None:
+    change_settings(lantern, by=None, now=NOW, public_url="https://lantern.example")
+    carried = ["news.bell.example", "lantern.example", "localhost"]
+    opened: Any = SimpleNamespace(table=lambda _file: {"hosts": carried})
+    bell = accounts.found_organization("Harbour Bell", source=vault, today=TODAY)
+    with transaction.atomic():
+        take_hosts(bell, opened)
+    assert grants.hosts(bell) == ["news.bell.example"], "and takes none that a neighbor has"
+    vera = accounts.add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
+    with pytest.raises(AccountError, match="in use already"):
+        change_settings(lantern, by=vera, now=NOW, public_url="https://news.bell.example")
+    for wrong in ("news.bell.example", ["a/b"], ["a@b.example"], [7], ["x.example"] * 21):
+        carried = wrong  # type: ignore[assignment]
+        with pytest.raises(ExportRefused):
+            take_hosts(bell, opened)
 
 
 def test_what_an_admin_brings_in_has_nobody_erased_sooner_from_a_list_that_was_here(lantern: Any) -> None:

@@ -23,7 +23,7 @@ from samizdat.events.actions import record
 from samizdat.portability import read, tables
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.restore.documents import RestoredNumbers, RestoreDocument, read_plan
-from samizdat.portability.restore.keys import take_keys
+from samizdat.portability.restore.keys import take_hosts, take_keys
 from samizdat.portability.restore.resume import SOURCE, insist_on_nobody
 from samizdat.portability.restore.verify import COUNTS
 from samizdat.vault import keyring
@@ -100,6 +100,7 @@ def _take_tables(
     """What stands beside the people; how many segments and forms came. Errors: ExportRefused."""
     lists, fields, tags = places.lists, places.fields, places.tags
     tables.take_settings(organization, opened, now, by)
+    take_hosts(organization, opened)
     tables.take_planted(organization, opened, places.keys)
     tables.take_wordings(organization, opened, lists)
     segments = tables.take_segments(organization, opened, now, by)
