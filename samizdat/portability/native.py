@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from samizdat.accounts import grants
+from samizdat.accounts.public_site import host_of
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import NUMBER_MASK, STATUSES, Field
 from samizdat.audience.queries import details_of
@@ -130,7 +131,7 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
         tables["keys.json"] = {
             "links": [{"number": key.number, "secret": key.secret.hex()} for key in home.keys.links.values()],
             "index": [{"number": number, "secret": secret.hex()} for number, secret in home.keys.index.items()],
-            "hosts": grants.hosts(home.organization),
+            "hosts": sorted({*grants.hosts(home.organization), host_of(home.organization)} - {""}),
         }
         tables[PLANTED] = [
             {

@@ -33,8 +33,8 @@ def unseen(organization: Organization, person: Person, now: datetime) -> list[Ex
     rows = Export.objects.select_related("organization", "by").filter(
         Q(plain=True) | Q(by__isnull=False), organization=organization, created__gt=now - ANNOUNCED_FOR
     )
-    said = Event.objects.filter(organization=organization, kind=SEEN, by=person)
-    seen = [event.about for event in filter(is_genuine, said)]
+    noted = Event.objects.filter(organization=organization, kind=SEEN, by=person)
+    seen = [event.about for event in filter(is_genuine, noted)]
     rows = (
         rows.exclude(by=person)
         .exclude(agreed_by=person)
