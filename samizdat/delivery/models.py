@@ -234,6 +234,7 @@ class Chunk(models.Model):
     size = models.PositiveIntegerField()
     remaining = models.IntegerField()  # Numbers of it that have no delivery yet; 0 for a retry chunk.
     numbers = models.BinaryField()
+    digest_sealed = models.BinaryField(default=b"", db_default=b"")  # Of numbers and variant: sealed_chunks.py.
     retry = models.BooleanField(default=False)  # Holds deferred ones again: counted in no frozen.
     variant = models.PositiveSmallIntegerField(default=0)
     wave = models.PositiveSmallIntegerField(default=0)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -33,7 +33,7 @@ WHERE id {among}(
     WHERE edition_id = %s AND state = 0 AND (not_before IS NULL OR not_before <= %s)
     ORDER BY id LIMIT %s {skip}
 ){end} AND state = 0 AND {goes_on}
-RETURNING id, numbers, retry, size - remaining, variant
+RETURNING id, numbers, retry, size - remaining, variant, position, digest_sealed
 """
 
 
@@ -46,14 +46,27 @@ def claim_sql() -> str:
     )
 
 
-def claim_chunks(edition: int, worker: int, now: datetime, most: int = 1) -> list[tuple[int, bytes, bool, int, int]]:
-    """Take the next ready chunks of an edition that may be sent, in order: (id, numbers, retry, how many have a
-    delivery, variant) each."""
+class TakenChunk(NamedTuple):
+    """reported: how many of its numbers have a delivery."""
+
+    id: int
+    numbers: bytes
+    retry: bool
+    reported: int
+    variant: int
+    position: int
+    digest_sealed: bytes
+
+
+def claim_chunks(edition: int, worker: int, now: datetime, most: int = 1) -> list[TakenChunk]:
+    """Take the next ready chunks of an edition that may be sent, in order."""
     with connection.cursor() as cursor:
         at = moment(now)
         cursor.execute(claim_sql(), [worker, at, edition, at, most, edition])
         rows = cursor.fetchall()
-    return sorted((row[0], bytes(row[1]), bool(row[2]), row[3], row[4]) for row in rows)
+    return sorted(
+        TakenChunk(row[0], bytes(row[1]), bool(row[2]), row[3], row[4], row[5], bytes(row[6])) for row in rows
+    )
 
 
 def beat(worker: int) -> datetime | None:

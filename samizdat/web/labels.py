@@ -213,7 +213,10 @@ CAMPAIGN_REASONS: dict[str, Word] = {
         "This installation was copied, restored or moved to another place. No campaign is sent until an admin "
         "releases it."
     ),
-    "unreadable": lazy("It cannot be opened: its keys are missing, or another version wrote it. An admin has to look."),
+    "unreadable": lazy(
+        "It cannot be opened: its keys are missing, another version wrote it, or it was altered in the database. "
+        "An admin has to look."
+    ),
     "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
     "barred": lazy("No route takes letters from its domain."),
     "provider": lazy("A mailbox provider refuses our emails."),

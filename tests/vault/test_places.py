@@ -47,6 +47,7 @@ BOUND = {
     "delivery.providerrefusal.answer_sealed": "edition and digest, by which the row is found",
     "delivery.providerrefusal.domain_sealed": "edition and digest, by which the row is found",
     "delivery.routedomain.answer_sealed": "route and domain, by which the row is found",
+    "delivery.chunk.digest_sealed": "edition and position, of which there is one chunk",
     "campaigns.approval.yes_sealed": "the campaign, of which there is one row",
 }
 

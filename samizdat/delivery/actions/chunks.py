@@ -9,9 +9,12 @@ from samizdat.core import ab_test
 from samizdat.core.languages import load
 from samizdat.core.mail import rate
 from samizdat.core.mail.ledger import CHUNK, pack_numbers
+from samizdat.delivery import sealed_chunks
 from samizdat.delivery.actions.language_choice import by_version
 from samizdat.delivery.actions.wait_reasons import LATER
 from samizdat.delivery.models import Chunk
+from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 
 
 def write_chunks(edition: Edition, position: int, numbers: list[int], first: int = 0) -> int:
@@ -21,19 +24,24 @@ def write_chunks(edition: Edition, position: int, numbers: list[int], first: int
         for variant, wave, people in _parts(edition, numbers, first)
         for at in range(0, len(people), CHUNK)
     ]
-    Chunk.objects.bulk_create(_chunk(edition, position + i, *part) for i, part in enumerate(cut))
+    keys = keyring.keys(edition.organization)
+    Chunk.objects.bulk_create(_chunk(keys, edition, position + i, *part) for i, part in enumerate(cut))
     for variant, _wave, people in cut if edition.languages else ():
         translations.count_people(edition, variant, len(people))
     return len(cut)
 
 
-def _chunk(edition: Edition, position: int, variant: int, wave: int, numbers: Sequence[int]) -> Chunk:
+def _chunk(
+    keys: OrganizationKeys, edition: Edition, position: int, variant: int, wave: int, numbers: Sequence[int]
+) -> Chunk:
+    packed = pack_numbers(numbers)
     return Chunk(
         edition=edition,
         position=position,
         size=len(numbers),
         remaining=len(numbers),
-        numbers=pack_numbers(numbers),
+        numbers=packed,
+        digest_sealed=sealed_chunks.sealed(keys, edition.pk, position, variant, packed),
         variant=variant,
         wave=wave,
         not_before=LATER if wave == 2 else None,

@@ -17,6 +17,7 @@ from samizdat.delivery import sql
 from samizdat.delivery.actions import digest_rounds
 from samizdat.delivery.actions.rate_budgets import left_of_warm_up
 from samizdat.delivery.models import Route, SendingDomain
+from samizdat.delivery.sealed_chunks import OwedNumbers
 
 # So many of the newest are put first for a warm-up: all of them are in memory for a moment.
 MOST_NEWEST = 100_000
@@ -144,10 +145,11 @@ def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
 def _unreached(campaign: Campaign, suppressions: bool) -> Iterator[list[int]]:
     """Those whom another letter did not reach, as far as they may still be written to."""
     assert campaign.resend_of is not None
-    after, edition = 0, campaign.resend_of.edition.pk
+    after, edition = 0, campaign.resend_of.edition
     where = campaign.organization_id, campaign.list_id, None
-    while rows := sql.release_page(*where, after, PAGE, suppressions, edition, campaign.is_appeal):
-        yield [row & NUMBER_MASK for row in rows]
+    owed = OwedNumbers(edition, whole=False)  # Deliveries stand in the open: to nobody else for that.
+    while rows := sql.release_page(*where, after, PAGE, suppressions, edition.pk, campaign.is_appeal):
+        yield owed.among(row & NUMBER_MASK for row in rows)
         after = rows[-1]
 
 

@@ -11,12 +11,12 @@ from samizdat.audience.models import row_id
 from samizdat.campaigns import translations
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.models import COUNTERS, Campaign, Edition
-from samizdat.core.mail.ledger import CHUNK, unpack_numbers
+from samizdat.core.mail.ledger import CHUNK
+from samizdat.delivery import sealed_chunks
 from samizdat.delivery.actions import digest_rounds
 from samizdat.delivery.actions.releasing import clear_half_made
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, WrongState
-from samizdat.delivery.models import Chunk
 from samizdat.delivery.queries import can_be_taken_back
 from samizdat.events.actions import record
 
@@ -34,12 +34,12 @@ def take_back(campaign: Campaign, *, now: datetime, by: Person | None = None) ->
             held = Campaign.objects.select_for_update(of=("self",)).select_related("organization").get(pk=campaign.pk)
             if not can_be_taken_back(held):
                 raise WrongState(_("It is on its way already. Pause it, or stop it for good."))
-            edition = Edition.objects.values_list("pk", flat=True).get(campaign=held)
+            edition = Edition.objects.select_related("organization").get(campaign=held)
             if held.is_digest:
                 _set_readers_aside(held, edition)
             _undo(held, now)
             translations.reopen(held, now)
-            detail = {"edition": edition}
+            detail = {"edition": edition.pk}
             record("campaign.unreleased", held.organization, now=now, by=by, about=held.pk, detail=detail)
         clear_half_made(campaign)
     campaign.refresh_from_db()
@@ -69,9 +69,9 @@ def _undo(campaign: Campaign, now: datetime) -> None:
     )
 
 
-def _set_readers_aside(campaign: Campaign, edition: int) -> None:
+def _set_readers_aside(campaign: Campaign, edition: Edition) -> None:
     """Whom a digest gathers for stood in its chunks since the release, and its round is over: nothing else says it."""
-    blobs = Chunk.objects.filter(edition=edition, retry=False).order_by("pk").values_list("numbers", flat=True)
-    for some in batched(blobs.iterator(chunk_size=100), digest_rounds.PAGE // CHUNK):
-        numbers = [number for blob in some for number in unpack_numbers(bytes(blob))]
+    pages = sealed_chunks.known(sealed_chunks.pages(edition))
+    for some in batched(pages, digest_rounds.PAGE // CHUNK):
+        numbers = [number for page in some for number in page]
         digest_rounds.set_aside(campaign, [row_id(campaign.organization_id, number) for number in numbers])

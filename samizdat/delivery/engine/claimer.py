@@ -22,7 +22,14 @@ from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.crypto import seal
 from samizdat.core.mail import ledger, outcome, rate
 from samizdat.core.mail.ledger import JournalNews
-from samizdat.delivery import clock_jumps, copied_installation, database_changes, sql
+from samizdat.delivery import (
+    clock_jumps,
+    copied_installation,
+    database_changes,
+    release_log,
+    sealed_chunks,
+    sql,
+)
 from samizdat.delivery.actions import copied_installation as fencing
 from samizdat.delivery.actions import due, rate_budgets, route_refusals, routes, wait_reasons
 from samizdat.delivery.engine import locks, recovery, rewound_database
@@ -79,6 +86,8 @@ class Claimer:
         self._editions: dict[int, list[int]] = {}
         self._domain_of: dict[int, str] = {}  # By edition: that of its sender.
         self._opened: dict[tuple[int, int], tuple[LoadedEdition, float]] = {}  # By edition and version.
+        self._standings: dict[int, tuple[int, release_log.ReleaseStanding]] = {}  # By edition, as of which event.
+        self._owed: dict[int, sealed_chunks.OwedNumbers] = {}  # By edition, where somebody is tried again.
         self._known_routes: dict[int, object] = {}
         self._lively: dict[int, float] = {}
         self._next_tick = 0.0
@@ -274,23 +283,49 @@ class Claimer:
             return None
         most = CHUNKS_AT_SPEED if lane.rate > AT_SPEED else 1
         rows = sql.claim_chunks(edition, self._sender.worker.pk, self._sender.clock(), most)
-        claims = [self._open_claim(lane, edition, *row) for row in rows]
+        claims = [self._open_claim(lane, edition, row) for row in rows]
         return next((claim for claim in claims if claim is not None), None)
 
-    def _open_claim(
-        self, lane: OrganizationQueue, edition: int, chunk: int, blob: bytes, retry: bool, reported: int, variant: int
-    ) -> Claim | None:
-        opened = self._open(edition, variant)
-        if opened is None:  # Paused: the chunk is given back.
+    def _open_claim(self, lane: OrganizationQueue, edition: int, chunk: sql.TakenChunk) -> Claim | None:
+        opened = self._open(edition, chunk.variant)
+        numbers = self._owed_in(opened, chunk) if opened is not None else None
+        if opened is None or numbers is None:  # Paused: the chunk is given back.
             assert self._sender.worker is not None
-            sql.close_chunks([chunk], self._sender.worker.pk)
+            sql.close_chunks([chunk.id], self._sender.worker.pk)
             return None
-        numbers = list(ledger.unpack_numbers(blob))
-        if retry or reported:
-            numbers = sql.unanswered(edition, chunk, retry, numbers)
-        claim = Claim(chunk, retry, opened, deque(numbers), len(blob) // 8, len(numbers))
+        if chunk.retry or chunk.reported:
+            numbers = sql.unanswered(edition, chunk.id, chunk.retry, numbers)
+        claim = Claim(chunk.id, chunk.retry, opened, deque(numbers), len(chunk.numbers) // 8, len(numbers))
         self._claims[lane.organization].append(claim)
         return claim
+
+    def _owed_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> list[int] | None:
+        """Those in it whom the edition was released to. None: it was altered, so its campaign is paused."""
+        try:
+            if chunk.retry:
+                return self._known_in(opened, chunk)
+            if self._standings[opened.edition][1].finished or not sealed_chunks.fits(opened.chunks, chunk):
+                raise seal.SealBroken()
+            return list(ledger.unpack_numbers(chunk.numbers))
+        except seal.SealBroken:
+            self._pause_altered(opened.edition, "A chunk")
+            return None
+
+    def _known_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> list[int]:
+        """Nobody is tried again whom no chunk of first tries holds. Errors: SealBroken."""
+        if opened.edition not in self._owed:
+            edition = Edition.objects.select_related("organization").get(pk=opened.edition)
+            self._owed[opened.edition] = sealed_chunks.OwedNumbers(edition, whole=True)
+        numbers = ledger.unpack_numbers(chunk.numbers)
+        known = self._owed[opened.edition].among(numbers)
+        if len(known) < len(numbers):
+            log.error("Later tries of edition %d were added in the database by other means: dropped.", opened.edition)
+            sql.drop_retries(opened.edition, sorted({*numbers} - {*known}))
+        return known
+
+    def _pause_altered(self, edition: int, what: str) -> None:
+        log.error("%s of edition %d was altered in the database by other means. Its campaign is paused.", what, edition)
+        due.pause_unreadable(edition, self._sender.clock())
 
     def _open(self, edition: int, variant: int = 0) -> LoadedEdition | None:
         """An edition is opened once for its signing keys. One that does not open is paused, and the others go on."""
@@ -385,6 +420,7 @@ class Claimer:
             state__in=("sending", "waiting"), organization__sending_locked=False, edition__isnull=False
         ).values(*FIELDS)
         self.at_work = bool(rows)
+        self._look_at_log(rows)
         by_organization: dict[int, list[SendingRow]] = {}
         for row in rows:
             by_organization.setdefault(row["organization_id"], []).append(row)
@@ -393,6 +429,23 @@ class Claimer:
             self._sender.call(self._add_lane, self._lanes[organization])
         for organization, lane in self._lanes.items():
             self._look_at_lane(organization, lane, by_organization.get(organization, []), now)
+
+    def _look_at_log(self, rows: Collection[Any]) -> None:
+        """Was each of them released, and neither stopped nor taken back? Asked again when the log has news of one."""
+        newest = release_log.newest([row["id"] for row in rows])
+        before, self._standings = self._standings, {}
+        for row in rows:
+            edition, event = row["edition__id"], newest.get(row["id"], 0)
+            known = before.get(edition)
+            self._standings[edition] = known if known and known[0] == event else (event, self._standing_of(edition))
+            if not self._standings[edition][1].goes:
+                self._pause_altered(edition, "The release")
+
+    def _standing_of(self, edition: int) -> release_log.ReleaseStanding:
+        try:
+            return release_log.standing(Edition.objects.select_related("organization").get(pk=edition))
+        except (VaultError, seal.SealError, Edition.DoesNotExist):  # Nobody can say it now.
+            return release_log.ReleaseStanding(goes=False, finished=False)
 
     def _look_at_lane(
         self, organization: int, lane: OrganizationQueue, campaigns: list[SendingRow], now: datetime
@@ -409,7 +462,7 @@ class Claimer:
         held_back = self._look_at_refusing(organization, lane, editions, now)
         sending = []
         for row in campaigns:
-            if due.finish_if_done(row["id"], now):
+            if not self._standings[row["edition__id"]][1].goes or due.finish_if_done(row["id"], now):
                 continue
 
             name = row["edition__message_id_domain"]
@@ -522,6 +575,8 @@ class Claimer:
     def _drop_idle(self) -> None:
         now = time.monotonic()
         used = {claim.opened.edition for claims in self._claims.values() for claim in claims}
+        opened_editions = {edition for edition, _variant in self._opened}
+        self._owed = {edition: owed for edition, owed in self._owed.items() if edition in opened_editions}
         for key, (opened, last) in list(self._opened.items()):
             if opened.edition in used:
                 self._opened[key] = opened, now

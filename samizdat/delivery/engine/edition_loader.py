@@ -11,8 +11,9 @@ from samizdat.audience import condition_values
 from samizdat.audience import queries as audience
 from samizdat.campaigns import edition_details
 from samizdat.campaigns.edition_details import EditionDetails
-from samizdat.campaigns.models import Edition, EditionVariant, is_gathered
+from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.campaigns.translations import slug_of
+from samizdat.core import consent
 from samizdat.core.ab_test import REST
 from samizdat.core.content import reader_formats
 from samizdat.core.content.merge import MergeCondition
@@ -20,7 +21,7 @@ from samizdat.core.content.message import CompiledContent, MessageMaker, loads
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address
 from samizdat.core.mail.dkim import SigningKey, SigningMaker
-from samizdat.delivery import bounces, dkim_keys
+from samizdat.delivery import bounces, dkim_keys, sealed_chunks
 from samizdat.delivery.actions.rate_budgets import RateAllowance, allowance_of
 from samizdat.delivery.message_values import EditionUrls, ValueBuilder
 from samizdat.delivery.models import Route
@@ -49,6 +50,7 @@ class LoadedEdition:
     signers: tuple[int, ...]
     letterer: ValueBuilder
     opener: seal.SealOpener
+    chunks: seal.SealOpener
     compiled: CompiledContent
     own: list[SigningKey]
     neutral: str  # The subject of discreet letters.
@@ -97,6 +99,8 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
     signers = dkim_keys.active_keys(edition.organization_id)  # Before the keys: what changes in between is seen.
     own = dkim_keys.signing_keys(edition.organization, edition.message_id_domain)
     compiled, details, language = _version(edition, keys, variant)
+    if details.campaign != edition.campaign_id:
+        raise ValueError("This letter was frozen for another campaign, or by another version.")
     maker = MessageMaker(compiled)
     neutral = phrases_override.words(language or edition.campaign.language)["frame.neutral"]
     assert keys.ring is not None
@@ -107,14 +111,15 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
         campaign=edition.campaign_id,
         organization=edition.organization_id,
         domain=edition.message_id_domain,
-        list_id=edition.campaign.list_id,
-        appeal=edition.campaign.is_appeal,
-        round=edition.campaign.digest_round if is_gathered(edition.campaign) else -1,
+        list_id=details.list,
+        appeal=consent.PURPOSES[details.purpose] == consent.APPEALS,
+        round=edition.campaign.digest_round if details.to_all and not edition.campaign.is_digest else -1,
         maker=maker,
         signing=SigningMaker(compiled, own) if own else maker,
         signers=signers,
         letterer=ValueBuilder(edition.pk, place, keys.links[edition.link_key], fields, maker.needs),
         opener=keys.ring.bound("subscriber", "sealed", keys.uid),
+        chunks=sealed_chunks.opener(keys, edition.pk),
         compiled=compiled,
         own=own,
         neutral=neutral,

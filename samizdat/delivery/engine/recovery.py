@@ -20,13 +20,15 @@ from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import JournalNews
-from samizdat.delivery import clock_jumps, sql
+from samizdat.delivery import clock_jumps, sealed_chunks, sql
 from samizdat.delivery.engine import journal, locks
 from samizdat.delivery.engine.heartbeat import BEAT, HUNG
 from samizdat.delivery.engine.results import SendResult, write
 from samizdat.delivery.models import Chunk, Worker
 from samizdat.delivery.queries import next_position
 from samizdat.events.actions import record
+from samizdat.vault import keyring
+from samizdat.vault.errors import VaultError
 
 log = logging.getLogger("samizdat.sender")
 
@@ -137,24 +139,37 @@ def _take_untouched(chunk: Chunk, worker: Worker) -> int:
             sql.close_chunks([row.pk], worker.pk)
             return len(untouched)
         gone = set(untouched)
+        kept = ledger.pack_numbers([number for number in numbers if number not in gone])
+        position, packed = next_position(row.edition_id), ledger.pack_numbers(untouched)
+        try:
+            seals = _seals(row, (row.position, kept), (position, packed))
+        except VaultError:
+            return 0  # Nobody sends it now; it stays with that machine until it comes back or is lost.
         fresh = Chunk.objects.create(
             edition_id=row.edition_id,
-            position=next_position(row.edition_id),
+            position=position,
             size=len(untouched),
             remaining=0 if row.retry else len(untouched),
-            numbers=ledger.pack_numbers(untouched),
+            numbers=packed,
+            digest_sealed=seals[1],
             retry=row.retry,
             variant=row.variant,
             wave=row.wave,
             not_before=row.not_before,
         )
-        kept = [number for number in numbers if number not in gone]
-        Chunk.objects.filter(pk=row.pk).update(
-            numbers=ledger.pack_numbers(kept), size=len(kept), remaining=row.remaining - fresh.remaining, unsliced=0
-        )
+        left_there = {"numbers": kept, "digest_sealed": seals[0], "size": len(numbers) - len(untouched)}
+        Chunk.objects.filter(pk=row.pk).update(remaining=row.remaining - fresh.remaining, unsliced=0, **left_there)
         if row.retry:
             sql.retries_into_chunk(row.edition_id, fresh.pk, untouched)
     return len(untouched)
+
+
+def _seals(row: Chunk, *parts: tuple[int, bytes]) -> list[bytes]:
+    """Of (position, numbers) each, into which a chunk is split; what was altered gets none. Errors: VaultError."""
+    if row.retry or not sealed_chunks.is_genuine(row):
+        return [b""] * len(parts)
+    keys = keyring.keys(row.edition.organization)
+    return [sealed_chunks.sealed(keys, row.edition_id, at, row.variant, packed) for at, packed in parts]
 
 
 def recover_worker(worker: Worker, now: datetime) -> None:

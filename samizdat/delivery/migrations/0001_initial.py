@@ -86,6 +86,7 @@ class Migration(migrations.Migration):
                 ('size', models.PositiveIntegerField()),
                 ('remaining', models.IntegerField()),
                 ('numbers', models.BinaryField()),
+                ('digest_sealed', models.BinaryField(db_default=b'', default=b'')),
                 ('retry', models.BooleanField(default=False)),
                 ('variant', models.PositiveSmallIntegerField(default=0)),
                 ('wave', models.PositiveSmallIntegerField(default=0)),

@@ -7,7 +7,7 @@ Who got a letter stays behind. A route is here a name that was removed: nothing 
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from samizdat.audience import sql as audience_sql
@@ -15,13 +15,13 @@ from samizdat.audience.models import row_id
 from samizdat.audience.numbers import HIGHEST
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.mail.address import PROVIDERS
-from samizdat.core.mail.ledger import STATES, State, unpack_numbers
+from samizdat.core.mail.ledger import STATES, State
 from samizdat.core.mail.outcome import ANSWERS, NUMBERS
+from samizdat.delivery import sealed_chunks
 from samizdat.delivery.actions import digest_rounds
 from samizdat.delivery.actions.ab_test import totals_by_version
 from samizdat.delivery.actions.routes import name_of_removed
 from samizdat.delivery.models import (
-    Chunk,
     MinuteTotal,
     ProviderTotal,
     Route,
@@ -136,10 +136,9 @@ def _answers(home: ExportContext, edition: Edition) -> list[dict[str, object]]:
 
 def _readers(letter: Campaign, edition: Edition | None) -> list[int]:
     """For whom a digest was gathered: set aside while it is a draft, in its chunks once it is released."""
-    pages = digest_rounds.numbers_of(letter)
+    pages: list[Sequence[int]] = [*digest_rounds.numbers_of(letter)]
     if edition is not None:
-        blobs = Chunk.objects.filter(edition=edition).values_list("numbers", flat=True)
-        pages += [unpack_numbers(bytes(blob)) for blob in blobs]
+        pages += sealed_chunks.known(sealed_chunks.pages(edition))
     return sorted({number for page in pages for number in page})
 
 

@@ -1,0 +1,40 @@
+"""What the log says of a release: columns of a campaign and rows of its edition can be put back as they were."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from django.db.models import Max
+
+from samizdat.campaigns.models import Edition
+from samizdat.events.actions import detail_of
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
+from samizdat.events.queries import about, last_about
+
+_RELEASED: EventKind = "campaign.released"
+_FINISHED: EventKind = "campaign.finished"
+_RELEASE: tuple[EventKind, ...] = (_RELEASED, "campaign.cancelled", "campaign.unreleased")
+
+
+class ReleaseStanding(NamedTuple):
+    """goes: an edition was released, and neither stopped for good nor taken back since. finished: everybody whom it is
+    owed to had a first try."""
+
+    goes: bool
+    finished: bool
+
+
+def newest(campaigns: Collection[int]) -> dict[int, int]:
+    """Campaign -> number of the newest event that may change how its release stands. One query."""
+    rows = Event.objects.filter(about__in=campaigns, kind__in=(*_RELEASE, _FINISHED))
+    pairs = rows.values_list("about").annotate(newest=Max("id"))
+    return {number: event for number, event in pairs if number is not None}
+
+
+def standing(edition: Edition) -> ReleaseStanding:
+    """Errors: VaultError, SealError."""
+    release = last_about(edition.organization, _RELEASE, edition.campaign_id)
+    if release is None or release.kind != _RELEASED or detail_of(release).get("edition") != edition.pk:
+        return ReleaseStanding(goes=False, finished=False)
+    finished = about(edition.organization, _FINISHED, edition.campaign_id)
+    return ReleaseStanding(goes=True, finished=finished is not None and finished.id > release.id)

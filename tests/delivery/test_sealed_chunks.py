@@ -1,0 +1,170 @@
+"""Whoever writes the database and has no keys has a letter sent to nobody whom it was not released to."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db.models import F
+
+from samizdat.audience.actions import new_list
+from samizdat.audience.models import Subscription
+from samizdat.campaigns.drafts.copy import copy
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core import consent
+from samizdat.core.mail.ledger import State, pack_numbers
+from samizdat.delivery.actions import cancel, release, resend, start_due, take_back
+from samizdat.delivery.engine.sender import run_campaign
+from samizdat.delivery.models import Chunk, Delivery, Retry
+from samizdat.events.models import Event
+from tests.delivery.conftest import House, run_until_still
+from tests.smtp_server import ScriptedServer
+
+PAUSED = ("paused", "unreadable")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _to_two_of_six(house: House, server: ScriptedServer) -> tuple[Campaign, list[int]]:
+    """A held letter, and the numbers of four whom it does not go to."""
+    readers = house.people(6)
+    house.route(server)
+    for address in readers[2:]:
+        house.leave(address)
+    letter = house.released(hold_minutes=30)
+    Subscription.objects.filter(list=house.list).update(status=1, mail_verdict=1)
+    return letter, [house.number(address) for address in readers[2:]]
+
+
+def _send_now(letter: Campaign, **columns: object) -> tuple[str, str]:
+    Campaign.objects.filter(pk=letter.pk).update(not_before=now() - timedelta(minutes=1), **columns)
+    start_due(now())
+    run_until_still(letter.pk)
+    letter.refresh_from_db()
+    return letter.state, letter.reason
+
+
+def _changed(letter: Campaign, numbers: list[int]) -> None:
+    packed = pack_numbers(numbers)
+    Chunk.objects.filter(edition__campaign=letter).update(numbers=packed, size=len(numbers), remaining=len(numbers))
+
+
+def _added(letter: Campaign, numbers: list[int]) -> None:
+    chunk = Chunk.objects.get(edition__campaign=letter)
+    chunk.pk, chunk.position, chunk.numbers = None, 1, pack_numbers(numbers)
+    chunk.save()
+
+
+def _taken_from_another_letter(letter: Campaign, numbers: list[int]) -> None:
+    """All six are in the chunk of another one."""
+    other = release(copy(letter, by=None, now=now()), now=now(), hold_minutes=30)
+    Chunk.objects.filter(edition__campaign=letter).delete()
+    Chunk.objects.filter(edition__campaign=other).update(edition=letter.edition)
+
+
+@pytest.mark.parametrize("alter", [_changed, _added, _taken_from_another_letter])
+def test_nobody_gets_a_letter_because_they_were_written_into_its_chunks(
+    house: House, server: ScriptedServer, alter: Callable[[Campaign, list[int]], None]
+) -> None:
+    letter, strangers = _to_two_of_six(house, server)
+    alter(letter, strangers)
+    frozen = sum(Chunk.objects.filter(edition=letter.edition).values_list("size", flat=True))
+    assert _send_now(letter, frozen=frozen, pending=frozen) == PAUSED
+    assert not {house.number(address) for address in server.counts()} & {*strangers}
+
+
+def test_nobody_gets_a_letter_because_a_later_try_of_it_was_written_for_them(
+    house: House, server: ScriptedServer
+) -> None:
+    letter, strangers = _to_two_of_six(house, server)
+    for number in strangers:
+        Retry.objects.create(edition=letter.edition, number=number, first=now(), due=now())
+    assert _send_now(letter)[0] in ("sending", "finished")
+    assert len(server.counts()) == 2
+    assert not Retry.objects.exists()
+
+
+def test_a_second_letter_to_those_not_reached_goes_to_nobody_whom_the_first_one_was_not_owed_to(
+    house: House, server: ScriptedServer
+) -> None:
+    letter, strangers = _to_two_of_six(house, server)
+    _send_now(letter)
+    one = Delivery.objects.filter(edition=letter.edition)[0]
+    Delivery.objects.bulk_create(
+        Delivery(edition=letter.edition, number=number, state=State.UNSURE, answer=0, day=one.day)
+        for number in strangers
+    )
+    Delivery.objects.filter(edition=letter.edition, number=one.number).update(state=State.UNSURE)
+    Campaign.objects.filter(pk=letter.pk).update(state="finished", accepted=1, unsure=1)
+    assert release(resend(letter, now=now()), now=now()).frozen == 1
+
+
+@pytest.mark.parametrize("before", ["half made", "stopped", "taken back"])
+def test_a_letter_that_was_not_released_or_is_so_no_more_does_not_go_because_its_rows_say_so(
+    house: House, server: ScriptedServer, before: str
+) -> None:
+    house.people(2)
+    house.route(server)
+    letter = house.released(hold_minutes=30)
+    rows = [*Edition.objects.filter(campaign=letter), *Chunk.objects.filter(edition__campaign=letter)]
+    if before == "half made":  # As a release leaves it that was killed, or that the last look refused.
+        Event.objects.filter(kind="campaign.released").delete()
+    elif before == "stopped":
+        cancel(letter, now=now())
+        Delivery.objects.all().delete()
+    else:
+        take_back(letter, now=now())
+        for row in rows[:1]:
+            row.save(force_insert=True)
+    Chunk.objects.all().delete()
+    for row in rows[1:]:
+        row.save(force_insert=True)
+    assert _send_now(letter, state="held", reason="", frozen=2, pending=2, cancelled=0) == PAUSED
+    assert not server.messages
+
+
+def test_a_finished_letter_is_not_sent_once_more_because_its_deliveries_were_deleted(
+    house: House, server: ScriptedServer
+) -> None:
+    house.people(2)
+    house.route(server)
+    letter = house.released()
+    assert run_campaign(letter.pk, 120)["ended"] == "finished"
+    Delivery.objects.all().delete()
+    Chunk.objects.update(state=Chunk.READY, remaining=F("size"))
+    Campaign.objects.filter(pk=letter.pk).update(state="sending", finished=None, accepted=0, pending=2)
+    run_until_still(letter.pk)
+    letter.refresh_from_db()
+    assert (letter.state, letter.reason) == PAUSED
+    assert len(server.messages) == 2
+
+
+@pytest.mark.parametrize("which", ["purpose", "list"])
+def test_who_gets_a_letter_is_asked_of_what_was_released_whatever_its_row_says(
+    house: House, server: ScriptedServer, which: str
+) -> None:
+    """They refuse appeals, or have left the list, after the release; by the columns they could be written to."""
+    house.people(3)
+    house.route(server)
+    Subscription.objects.update(fundraising_verdict=consent.YES)
+    letter = house.draft()
+    Campaign.objects.filter(pk=letter.pk).update(purpose=consent.PURPOSES.index(consent.APPEALS))
+    letter.refresh_from_db()
+    letter = release(letter, now=now(), hold_minutes=30)
+    if which == "purpose":
+        Subscription.objects.update(fundraising_verdict=consent.REASONS.index("left"))
+        columns: dict[str, object] = {"purpose": consent.PURPOSES.index(consent.LETTERS)}
+    else:
+        Subscription.objects.update(status=2, mail_verdict=3)
+        other = new_list(house.organization, "Other", now=now())
+        rows = Subscription.objects.filter(list=house.list)
+        Subscription.objects.bulk_create(
+            Subscription(
+                subscriber=row.subscriber, list=other, status=1, mail_verdict=1, fundraising_verdict=1, since=row.since
+            )
+            for row in rows
+        )
+        columns = {"list": other}
+    assert _send_now(letter, **columns)[0] == "finished"
+    assert not server.messages
