@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.db.models import BooleanField, DateField
+from django.db.models import BooleanField, DateField, ForeignKey
+
+from samizdat.campaigns.models import Campaign, Correction, Edition, EditionVariant, Variant
 
 SEALED_BY = {
     "events.event.kind": "the event's digest",
@@ -78,6 +80,31 @@ OPEN = {
         "delivery.chunk.state", "delivery.chunk.claimed", "delivery.delivery.state",
     },
 }  # fmt: skip
+
+
+# What goes out, is shown and is quoted, and to whom: relations of letters, and what each is held by.
+LED_BY = {
+    "campaigns.campaign.list": "the details of its edition; of a draft, what the send page showed",
+    "campaigns.campaign.tag": "the details of its edition; of a draft, what the send page showed",
+    "campaigns.campaign.segment": "the details of its edition; of a draft, what the send page showed",
+    "campaigns.campaign.template": "the details of its edition; of a draft, what the send page showed",
+    "campaigns.campaign.resend_of": "the details of its edition; of a draft, what the send page showed",
+    "campaigns.campaign.version_of": "what the send page showed; once it is released nothing is read by it",
+    "campaigns.variant.campaign": "what the send page showed; once it is released nothing is read by it",
+    "campaigns.variant.letter": "what the send page showed; once it is released nothing is read by it",
+    "campaigns.edition.campaign": "its details, and the log of the release",
+    "campaigns.editionvariant.edition": "the seals of its letter and details",
+    "campaigns.correction.edition": "its seal",
+}
+
+
+def test_what_a_letter_says_and_to_whom_is_not_led_by_a_relation_in_the_open() -> None:
+    models = (Campaign, Edition, EditionVariant, Variant, Correction)
+    relations = [field for model in models for field in model._meta.fields if isinstance(field, ForeignKey)]
+    about_nobody = ("organization", "created_by", "by", "folder")
+    assert {
+        f"{field.model._meta.label_lower}.{field.name}" for field in relations if field.name not in about_nobody
+    } == set(LED_BY)
 
 
 def test_each_column_that_starts_work_is_sealed_or_has_a_reason() -> None:

@@ -66,7 +66,7 @@ READ = {
     "campaigns.campaign.places_sealed",
     "campaigns.campaign.test_link_sealed",
     "campaigns.checkresult.sealed",  # The campaign's, of which there is one row.
-    "campaigns.correction.sealed",
+    "campaigns.correction.sealed",  # Its own number, and the edition's in the column's name.
     "campaigns.editionvariant.compiled_sealed",  # The edition's number, and the place in the column's name.
     "campaigns.editionvariant.details_sealed",
     "campaigns.picture.whole_sealed",

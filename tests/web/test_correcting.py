@@ -5,13 +5,14 @@ import pytest
 from samizdat.accounts import pending_changes
 from samizdat.accounts.grants import keep_settings
 from samizdat.campaigns.archive.web_corrections import NoCorrection, correct, corrections, mended
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import Campaign, Correction, Edition
 from samizdat.delivery.actions import release
 from samizdat.publicdb.models import Page
 from samizdat.worker.schedule import event_handlers
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
 from tests.web.test_release import Desk, _to, leave_to_one
+from tests.web_copies import web_copy_of
 
 
 @pytest.mark.parametrize(
@@ -86,3 +87,16 @@ def test_where_two_people_release_one_alone_rewrites_no_letter(here: House, desk
     answer = desk("admin").post(_to(here, "settle-change", row.pk), {"answer": "approve"}, follow=True)
     assert "Approved and done" in answer.content.decode()
     assert [(one.text.right, one.by) for one in corrections(here.sent.edition)] == [("Good day", here.people["editor"])]
+
+
+@pytest.mark.django_db(databases=["default", "publicdb"])
+def test_a_correction_is_of_its_letter_whatever_the_database_says(here: House) -> None:
+    letters = [make_campaign(here, "What the rivr took") for _ in range(2)]
+    for letter in letters:
+        release(letter, now=NOW, by=here.people["editor"])
+        leave_to_one(letter)
+    one, other = letters
+    correct(one, "rivr", "river", by=here.people["editor"], now=NOW)
+    Correction.objects.update(edition=other.edition)
+    assert corrections(other.edition) == []
+    assert web_copy_of(other.edition)[0] == "What the rivr took"

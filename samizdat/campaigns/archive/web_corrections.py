@@ -9,6 +9,7 @@ admin, or for a day (accounts/pending_changes.py).
 """
 
 import html as escaping
+import logging
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,9 +30,13 @@ from samizdat.campaigns.queries import is_public
 from samizdat.campaigns.released import WebVersion, released, web_versions
 from samizdat.campaigns.rendering import render
 from samizdat.core.content.render import archive_html, fill
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.actions import record
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json, seal_json
+
+log = logging.getLogger("samizdat.campaigns")
 
 # Characters of a piece, and corrections of one letter: more is another letter.
 LONGEST, MOST = 2000, 50
@@ -71,13 +76,28 @@ class WebCorrection:
 
 
 def corrections(edition: Edition) -> list[WebCorrection]:
-    """In the order in which they were made."""
-    keys = keyring.keys(edition.organization)
-    rows = Correction.objects.select_related("by").filter(edition=edition).order_by("pk")
-    return [
-        WebCorrection(open_json(keys, row.sealed, "correction", "sealed", row.pk, CorrectedText), row.at, row.by)
-        for row in rows
-    ]
+    """In the order in which they were made. One of another letter is none of this one."""
+    keys, slips = keyring.keys(edition.organization), []
+    for row in Correction.objects.select_related("by").filter(edition=edition).order_by("pk"):
+        try:
+            slips.append(WebCorrection(opened(keys, row), row.at, row.by))
+        except SealBroken:
+            log.error("Correction %d was altered in the database by other means", row.pk)
+    return slips
+
+
+def sealed(keys: OrganizationKeys, row: Correction, text: CorrectedText) -> bytes:
+    return seal_json(keys, text, "correction", _column(row), row.pk)
+
+
+def opened(keys: OrganizationKeys, row: Correction) -> CorrectedText:
+    """Errors: SealBroken."""
+    return open_json(keys, row.sealed, "correction", _column(row), row.pk, CorrectedText)
+
+
+def _column(row: Correction) -> str:
+    """With its letter: what was agreed to be mended there is said nowhere else."""
+    return f"sealed of {row.edition_id}"
 
 
 def web_copy(version: WebVersion, edition: Edition, now: datetime) -> tuple[str, str, datetime | None]:
@@ -109,8 +129,8 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, no
     edition = campaign.edition
     there = now.astimezone(ZoneInfo(campaign.organization.timezone))
     places = 0
-    sealed = released(edition)
-    for version in web_versions(edition, sealed) if sealed else ():
+    details = released(edition)
+    for version in web_versions(edition, details) if details else ():
         try:
             title, page, _last = web_copy(version, edition, there)
         except limited_process.TooMuch:
@@ -122,10 +142,10 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, no
         )
         raise NoCorrection(sentence % {"wrong": wrong[:100]})
     if needs_approval(campaign, by):
-        details = {"wrong": wrong, "right": right}
+        words = {"wrong": wrong, "right": right}
         with transaction.atomic():
             _insist_on_room(campaign)
-            pending_changes.ask(campaign.organization, CHANGE, details, about=campaign.pk, now=now, by=by)
+            pending_changes.ask(campaign.organization, CHANGE, words, about=campaign.pk, now=now, by=by)
     else:
         keep(campaign, CorrectedText(wrong, right), by=by, now=now)
     return places
@@ -141,7 +161,7 @@ def keep(campaign: Campaign, text: CorrectedText, *, by: Person | None, now: dat
     with transaction.atomic():
         _insist_on_room(campaign)
         row = Correction.objects.create(edition=campaign.edition, at=now, by=by, sealed=b"")
-        row.sealed = seal_json(keyring.keys(campaign.organization), text, "correction", "sealed", row.pk)
+        row.sealed = sealed(keyring.keys(campaign.organization), row, text)
         row.save(update_fields=["sealed"])
         record("campaign.corrected", campaign.organization, now=now, by=by, about=campaign.pk)
 

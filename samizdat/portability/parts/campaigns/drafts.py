@@ -132,7 +132,7 @@ class Corrections(CampaignExtrasPart):
 
     def rows(self, home: ExportContext, letter: Campaign) -> Iterator[dict[str, object]]:
         for row in Correction.objects.filter(edition__campaign=letter).order_by("pk"):
-            words = open_json(home.keys, row.sealed, "correction", "sealed", row.pk, web_corrections.CorrectedText)
+            words = web_corrections.opened(home.keys, row)
             yield {"at": row.at.isoformat(), **structs.asdict(words)}
 
     def read(self, payload: dict[str, Any]) -> tuple[datetime, web_corrections.CorrectedText]:
@@ -148,5 +148,5 @@ class Corrections(CampaignExtrasPart):
         keys = keyring.keys(letter.organization)
         for at, words in rows:
             row = Correction.objects.create(edition=edition, at=at, sealed=b"")
-            row.sealed = seal_json(keys, words, "correction", "sealed", row.pk)
+            row.sealed = web_corrections.sealed(keys, row, words)
             row.save(update_fields=["sealed"])
