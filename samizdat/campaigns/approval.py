@@ -6,9 +6,10 @@ Who releases and who agreed are two people, so nothing leaves on the word of one
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +19,7 @@ from msgspec import Struct
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
+from samizdat.audience.models import Subscriber, row_id
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import ab_test, edition_details, translations
 from samizdat.campaigns.content import content_of, digest_of
@@ -28,9 +30,13 @@ from samizdat.campaigns.queries import CampaignRow
 from samizdat.core import segment
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.crypto.seal import SealBroken
+from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
+
+# One of so many may have come here since a yes to a letter for a tag or a segment.
+NEWCOMERS = 20
 
 # In place of a person's number: who made the digest, and nobody edited it since.
 DIGEST = 0
@@ -41,11 +47,38 @@ class NotApproved(CampaignError):
 
 
 class ApprovalYes(Struct, frozen=True):
-    """Who agreed, when, and to what: of one seal, since whoever writes the database would agree for somebody else."""
+    """Who agreed, when, and to what: of one seal, since whoever writes the database would agree for somebody else.
+
+    people: number of each who would have got it then (core/mail/ledger.pack_numbers), where it goes to a tag or a
+    segment; else None.
+    """
 
     bond: str
     by: int
     at: datetime
+    people: bytes | None = None
+
+
+class AgreedPeople:
+    """Whom a yes to a letter for a tag or a segment was given for, and who else would get it by now: tags are given to
+    many at once by one person, and stand in the open in the database."""
+
+    def __init__(self, given: ApprovalYes) -> None:
+        self._known = frozenset(unpack_numbers(given.people or b""))
+        self._since = given.at.astimezone(UTC).date()
+        self._others: list[int] = []
+
+    def compare(self, numbers: Iterable[int]) -> None:
+        self._others += [number for number in numbers if number not in self._known]
+
+    def refuse_others(self, organization: Organization) -> None:
+        """Errors: NotApproved. A list grows meanwhile: one of twenty may have joined since."""
+        ids = [row_id(organization.pk, number) for number in self._others]
+        if len(ids) <= len(self._known) // NEWCOMERS:
+            joined = Subscriber.objects.filter(organization=organization, joined__gte=self._since)
+            if len(ids) == sum(joined.filter(id__in=page).count() for page in batched(ids, 500)):
+                return
+        raise NotApproved(_("Others would get it than those whom the second person agreed to. Ask again."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +102,8 @@ def bond_of(campaign: Campaign, edition: Edition | None = None) -> str:
     the stand-ins of fields, the names and addresses in it), and whom it goes to. edition: the texts as they were
     compiled; else as they are now.
 
-    Not the number of people: readers come and go, and consent is looked at for each of them anyhow.
+    Not who stands on the list: readers come and go, and consent is looked at for each of them anyhow. Who is meant by a
+    tag or a segment is compared beside it (AgreedPeople).
     """
     payload = {
         "texts": _compiled(edition) if edition else _written(campaign),
@@ -128,8 +162,9 @@ def ask(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
         record("campaign.approval_asked", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
-def agree(campaign: Campaign, seen: str, *, by: Person, now: datetime) -> None:
-    """Yes to what they have looked at; seen: bond_of, when it was shown. Errors: NotADraft, DraftChangedMeanwhile."""
+def agree(campaign: Campaign, seen: str, *, by: Person, now: datetime, people: Sequence[int] | None = None) -> None:
+    """Yes to what they have looked at; seen: bond_of, when it was shown. people: as of ApprovalYes. Errors: NotADraft,
+    DraftChangedMeanwhile."""
     with transaction.atomic():
         # The row is held, so that nobody saves between the look and the yes.
         held = Campaign.objects.select_for_update(of=("self",)).select_related("organization", "segment", "template")
@@ -139,7 +174,7 @@ def agree(campaign: Campaign, seen: str, *, by: Person, now: datetime) -> None:
             raise DraftChangedMeanwhile(
                 _("The letter was changed since you opened this page. Read it again, then agree.")
             )
-        _seal_yes(campaign, by.pk, now)
+        _seal_yes(campaign, by.pk, now, people)
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
@@ -162,8 +197,8 @@ def _is_agreed_to(campaign: Campaign) -> bool:
         return False
 
 
-def _seal_yes(campaign: Campaign, by: int, now: datetime) -> None:
-    given = ApprovalYes(bond_of(campaign), by, now)
+def _seal_yes(campaign: Campaign, by: int, now: datetime, people: Sequence[int] | None = None) -> None:
+    given = ApprovalYes(bond_of(campaign), by, now, None if people is None else pack_numbers(people))
     sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
     Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
 
@@ -211,6 +246,15 @@ def check(campaign: Campaign, by: Person | None, edition: Edition | None = None)
         raise NotApproved(_("A second person has to agree before it goes. Ask for it on the send page."))
     if status.by == by:
         raise NotApproved(_("You agreed to it, so somebody else has to release it."))
+
+
+def agreed_people(campaign: Campaign) -> AgreedPeople | None:
+    """None where nobody has to agree, or it goes to all of a list: readers come and go there, and each of them agreed
+    to its letters."""
+    if not is_needed(campaign) or (campaign.tag_id is None and campaign.segment_id is None):
+        return None
+    given = _yes(campaign, Approval.objects.filter(campaign=campaign).first())
+    return AgreedPeople(given) if given else None
 
 
 def waiting_for(organization: Organization, person: Person) -> Iterable[CampaignRow]:

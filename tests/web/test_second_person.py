@@ -12,6 +12,7 @@ from samizdat.accounts.models import Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.list_details import ListDetails
+from samizdat.audience.models import Tag
 from samizdat.campaigns import ab_test, approval, content, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import NotApproved, agree, standing
@@ -20,9 +21,9 @@ from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Approval, Campaign
 from samizdat.core.content.render import Content
 from samizdat.core.segment import LanguageCondition, ListCondition
-from samizdat.delivery.actions import release, releasing
+from samizdat.delivery.actions import release, releasing, second_person
 from tests.conftest import NOW, PASSWORD, TODAY
-from tests.web.conftest import House
+from tests.web.conftest import CONSENT, House
 from tests.web.test_release import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
 
 
@@ -122,6 +123,47 @@ def test_a_yes_is_to_what_the_page_showed_and_not_to_what_stands_when_it_is_pres
     audience.rename_list(strict.campaign.list, "Confirm at https://evil.example", now=NOW, by=strict.people["editor"])
     desk("admin").post(_to(strict, "agree", strict.campaign.pk), {"seen": seen[1]})
     assert standing(strict.campaign).state == "none"
+
+
+def _for_the_board(strict: House, agreed: bool = True) -> tuple[Campaign, str]:
+    """A letter to a tag of one person, to which the admin agreed; the name of the tag."""
+    letter, clara = strict.campaign, strict.people["editor"]
+    volunteers = Tag.objects.get(pk=dict(map(reversed, queries.tags(strict.organization)))["volunteer"])
+    campaigns.save(letter, draft_of(letter), version=letter.version, by=clara, now=NOW, tag=volunteers)
+    letter = Campaign.objects.get(pk=letter.pk)
+    if agreed:
+        second_person.agree(letter, approval.bond_of(letter), 1, by=strict.people["admin"], now=NOW)
+    return letter, "volunteer"
+
+
+def test_a_yes_to_a_letter_for_a_few_is_none_to_one_for_others(strict: House) -> None:
+    letter, tag = _for_the_board(strict)
+    boris = audience.add_subscriber(strict.organization, "boris@example.org", strict.list, consent=CONSENT, now=NOW)
+    audience.add_tags(boris, [tag], now=NOW, by=strict.people["editor"])
+    with pytest.raises(NotApproved, match="Others would get it"):
+        release(letter, now=NOW, by=strict.people["editor"])
+    letter.refresh_from_db()
+    assert letter.state == "draft"
+
+
+def test_a_letter_for_a_few_goes_to_fewer_than_were_agreed_to(strict: House) -> None:
+    letter, _tag = _for_the_board(strict)
+    release(letter, now=NOW, by=strict.people["editor"])
+    letter.refresh_from_db()
+    assert letter.state == "sending" and letter.frozen == 1
+
+
+def test_nobody_agrees_to_more_people_than_their_page_showed(strict: House, desk: Desk) -> None:
+    letter, tag = _for_the_board(strict, agreed=False)
+    page = desk("admin").get(_to(strict, "send", letter.pk)).content.decode()
+    shown = dict(re.findall(r'name="(seen|people)" value="(\w+)"', page))
+    assert shown["people"] == "1"
+    boris = audience.add_subscriber(strict.organization, "boris@example.org", strict.list, consent=CONSENT, now=NOW)
+    audience.add_tags(boris, [tag], now=NOW, by=strict.people["editor"])
+    answer = desk("admin").post(_to(strict, "agree", letter.pk), shown, follow=True).content.decode()
+    assert "More people would get it" in answer
+    with pytest.raises(NotApproved):
+        release(letter, now=NOW, by=strict.people["editor"])
 
 
 # Each release draws others.

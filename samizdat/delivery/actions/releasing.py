@@ -199,16 +199,22 @@ def owe(
     seldom: frozenset[int] = frozenset(),
 ) -> int:
     """Writes the chunks of everybody who may get this letter now, but for the rows of `seldom`. How many people.
+    Errors: NotApproved where a second person did not mean them.
 
     first: per cent of each page that go in the first wave; the others may not be claimed before it has passed.
     """
     frozen = position = 0
     newest = warming(campaign.organization_id, edition.message_id_domain, now) if now else 0
     left_out = {row & NUMBER_MASK for row in seldom}
+    agreed = approval.agreed_people(campaign)
     for page in pages(campaign, newest, now):
         numbers = [number for number in page if number not in left_out] if left_out else page
+        if agreed:
+            agreed.compare(numbers)
         position += write_chunks(edition, position, numbers, first)
         frozen += len(numbers)
+    if agreed:
+        agreed.refuse_others(campaign.organization)
     return frozen
 
 

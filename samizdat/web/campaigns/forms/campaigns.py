@@ -189,6 +189,13 @@ class CalendarForm(DeskForm):
     day = DayField(label=lazy("Day"))
 
 
+class AgreeForm(forms.Form):
+    """What the page showed: approval.bond_of, and how many people."""
+
+    seen = forms.CharField(required=False, max_length=64)
+    people = forms.IntegerField(required=False, min_value=0)
+
+
 class TestForm(DeskForm):
     """To whom a test goes."""
 

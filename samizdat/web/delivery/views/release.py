@@ -19,6 +19,7 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery import actions, dkim_keys, queries
+from samizdat.delivery.actions import second_person
 from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown, whom
@@ -27,7 +28,7 @@ from samizdat.web.audience.segment_labels import segment_word
 from samizdat.web.base_form import refuse, sentences
 from samizdat.web.campaigns import ab_tests
 from samizdat.web.campaigns import translations as spoken
-from samizdat.web.campaigns.forms.campaigns import ReleaseForm, TestForm
+from samizdat.web.campaigns.forms.campaigns import AgreeForm, ReleaseForm, TestForm
 from samizdat.web.campaigns.views.campaigns import letter_at, subject_of
 from samizdat.web.campaigns.views.compose import send_test
 from samizdat.web.delivery import recipients_panel as saying
@@ -189,10 +190,12 @@ def ask(request: DeskRequest, campaign_id: int) -> HttpResponse:
 
 @deed(WRITERS)
 def agree(request: DeskRequest, campaign_id: int) -> HttpResponse:
-    """The second person's yes, to the version that her page showed."""
+    """The second person's yes, to what their page showed."""
+    form = AgreeForm(request.POST)
+    answers = form.cleaned_data if form.is_valid() else {}
     try:
-        seen = request.POST.get("seen", "")
-        approval.agree(letter_at(request, campaign_id), seen, by=request.person, now=dbclock.asked())
+        seen, shown = answers.get("seen", ""), answers.get("people") or 0
+        second_person.agree(letter_at(request, campaign_id), seen, shown, by=request.person, now=dbclock.asked())
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:

@@ -1,0 +1,28 @@
+"""A second person's yes, with whom the letter would go to when it was given."""
+
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from samizdat.accounts.models import Person
+from samizdat.audience.segments.errors import SegmentBroken
+from samizdat.campaigns import approval
+from samizdat.campaigns.errors import DraftChangedMeanwhile
+from samizdat.campaigns.models import Campaign
+from samizdat.delivery.actions.recipients import meant_by
+from samizdat.delivery.recipients_breakdown import whom
+
+
+def agree(campaign: Campaign, seen: str, shown: int, *, by: Person, now: datetime) -> None:
+    """seen: approval.bond_of, and shown: how many would get it, when they looked. Errors: NotADraft,
+    DraftChangedMeanwhile."""
+    try:
+        people = meant_by(campaign, now)
+        grown = people is not None and whom(campaign, now).may > shown + shown // approval.NEWCOMERS
+    except SegmentBroken as broken:
+        raise DraftChangedMeanwhile(str(broken)) from broken
+    if grown:
+        raise DraftChangedMeanwhile(
+            _("More people would get it than when you opened this page. Look at whom it goes to, then agree.")
+        )
+    approval.agree(campaign, seen, by=by, now=now, people=people)
