@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import logging
+import secrets
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,9 @@ FORGED: EventKind = "person.role_forged"
 ALTERED: EventKind = "organization.altered"
 # Where readers and teammates are led, and where mail from readers goes.
 LEADING = ("public_url", "desk_url", "content_url", "return_address", "unsubscribe_mailbox")
-GUARDED = (*LEADING, "requires_approval")
+# What mails and public pages call the organization, and by what commands know it.
+NAMING = ("name", "postal_address", "language", "slug")
+GUARDED = (*LEADING, *NAMING, "requires_approval")
 # Of these the first one waits for nobody, and nothing waits before there were readers. How many there ever were is
 # sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
 COUNTED = ("routes", "domains", "readers")
@@ -219,6 +222,10 @@ class Leading:
     content_url: str = ""
     return_address: str = ""
     unsubscribe_mailbox: str = ""
+    name: str = ""
+    postal_address: str = ""
+    language: str = "en"
+    slug: str = ""
     requires_approval: bool = True  # Unknown: nobody releases alone.
     known: bool = False
 
@@ -230,21 +237,36 @@ def leading(organization: Organization) -> Leading:
     kept = kept_settings(organization)
     if kept is None:
         return Leading()
-    return Leading(**{name: kept[name] for name in GUARDED if name in kept}, known=set(GUARDED) <= {*kept})
+    return Leading(**{name: kept[name] for name in GUARDED if name in kept}, known=_is_whole(kept))
 
 
 def is_altered(organization: Organization) -> bool:
     """Whether the row says something else than its sealed copy, or the copy is gone."""
     kept = kept_settings(organization)
-    return kept is None or any(getattr(organization, name) != kept.get(name) for name in GUARDED)
+    return kept is None or not _is_whole(kept) or bool(_differing(organization, kept))
+
+
+def _is_whole(kept: dict[str, Any]) -> bool:
+    # A slug that was lost with the copy is taken from the row on the server alone: there is no form for it.
+    return {*GUARDED} - {"slug"} <= {*kept}
+
+
+def _differing(organization: Organization, kept: dict[str, Any]) -> dict[str, Any]:
+    """What stands in the row instead of what was kept."""
+    there = {name: getattr(organization, name) for name in GUARDED if name in kept}
+    return {name: value for name, value in there.items() if value != kept[name]}
 
 
 def _put_back(organization: Organization) -> list[str] | None:
     """Names of settings that somebody without keys had written; [] none, None unknown."""
     kept = kept_settings(organization)
-    if kept is None or not set(GUARDED) <= {*kept}:
+    if kept is None or not _is_whole(kept):
         return None
-    wrong = {name: getattr(organization, name) for name in GUARDED if getattr(organization, name) != kept[name]}
+    wrong = _differing(organization, kept)
+    if "slug" in wrong:
+        # Two slugs may have been exchanged: whoever else has ours gets a free one until their turn comes.
+        for other in Organization.objects.filter(slug=kept["slug"]).exclude(pk=organization.pk):
+            Organization.objects.filter(pk=other.pk).update(slug=f"organization-{secrets.token_hex(8)}")
     if wrong:
         # Only where it still stands so: somebody may have saved others meanwhile.
         Organization.objects.filter(pk=organization.pk, **wrong).update(**{name: kept[name] for name in wrong})
@@ -255,7 +277,9 @@ def watch(now: datetime) -> int:
     """Says in the log and in the events, once an hour, where roles were written beside us; how many stand there. What
     settings were written beside us is put back."""
     count = 0
-    for organization in Organization.objects.order_by("id"):
+    for number in Organization.objects.order_by("id").values_list("id", flat=True):
+        # As it stands now: the one before may have had the slug of this one.
+        organization = Organization.objects.get(pk=number)
         roles = forged(organization)
         count += len(roles)
         if roles:

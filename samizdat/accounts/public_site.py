@@ -17,13 +17,14 @@ def host_of(organization: Organization) -> str:
 
 def publish(organization: Organization) -> None:
     """May be repeated at any time. Call it after the commit: the public database is a database of its own."""
+    kept = leading(organization)
     publish_place(
         bytes(organization.uid),
         host=host_of(organization),
-        name=organization.name,
-        language=organization.language,
+        name=kept.name,
+        language=kept.language,
         accent=organization.accent,
-        unsubscribe_mailbox=leading(organization).unsubscribe_mailbox,
+        unsubscribe_mailbox=kept.unsubscribe_mailbox,
         hostile_state=organization.hostile_state,
         zone=organization.timezone,
     )

@@ -38,7 +38,7 @@ def membership(person: Person, slug: str) -> Membership | None:
 def organization_named(slug: str | None) -> Organization:
     """The organization of a slug, or the only one. Errors: NoSuchOrganization."""
     if slug:
-        organization = Organization.objects.filter(slug=slug).first()
+        organization = _of_slug(slug)
         if organization is None:
             raise NoSuchOrganization(f"There is no organization {slug}. Run `samizdat doctor` to see which there are.")
         return organization
@@ -49,6 +49,14 @@ def organization_named(slug: str | None) -> Organization:
         slugs = ", ".join(Organization.objects.order_by("id").values_list("slug", flat=True))
         raise NoSuchOrganization(f"There are several organizations. Choose with --organization: {slugs}.")
     return first_two[0]
+
+
+def _of_slug(slug: str) -> Organization | None:
+    """By the sealed copy of its settings, or whoever writes the database chooses whose readers a command exports. The
+    row counts only where the copy is gone."""
+    rows = [(row, grants.leading(row)) for row in Organization.objects.order_by("id")]
+    named = [row for row, kept in rows if kept.slug == slug]
+    return next(iter(named or [row for row, kept in rows if not kept.slug and row.slug == slug]), None)
 
 
 def members(organization: Organization) -> list[TeamMember]:

@@ -12,6 +12,7 @@ from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 from msgspec import structs
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience.models import List, Segment, Tag
 from samizdat.campaigns import checks, counted_links, edition_details
@@ -82,7 +83,7 @@ def create(
             segment=segment,
             template=template,
             draft_sealed=b"",
-            language=language or organization.language,
+            language=language or leading(organization).language,
             resend_of=resend_of,
             version_of=version_of,
             archive_hidden=archive_hidden,

@@ -65,7 +65,7 @@ def look_of(organization: Organization, brand: BrandSettings | None = None) -> T
     if picture is None:
         return Theme(**{**words, "logo_width": 0})
     width = min(brand.logo_width or WIDEST_LOGO, picture.width, WIDEST_LOGO)
-    alt = brand.logo_alt or organization.name
+    alt = brand.logo_alt or leading(organization).name
     logo = picture_url(organization, picture.slug, picture.kind)
     return Theme(**{**words, "logo": logo, "logo_width": width, "logo_alt": alt})
 

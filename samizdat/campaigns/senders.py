@@ -1,6 +1,7 @@
 """From whom the house writes mails to subscribers that are no campaign: those that ask for a confirmation or bring a
 link. A draft doesn't change it once a campaign was sent, for anybody who may write can put any sender into one."""
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
@@ -18,14 +19,14 @@ def sender_of(list_: List, *, drafts: bool = True) -> tuple[str, str] | None:
     drafts: where nothing was sent yet, that of the newest draft."""
     details = audience.details_of(list_)
     if details.from_email:
-        return details.from_name or list_.organization.name, details.from_email
+        return details.from_name or leading(list_.organization).name, details.from_email
     rows = Campaign.objects.select_related("organization").filter(organization=list_.organization, version_of=None)
     newest = [*rows.filter(state__in=SENT).order_by("-pk")[:LOOKED_AT]]
     if drafts and not newest:
         newest = [*rows.order_by("-pk")[:LOOKED_AT]]
     for draft in map(draft_of, newest):
         if draft.from_email:
-            return draft.from_name or list_.organization.name, draft.from_email
+            return draft.from_name or leading(list_.organization).name, draft.from_email
     return None
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.output import CommandFailed, common, note, progress, say
+from samizdat.cli.output import CommandFailed, common, note, progress, say, settings
 from samizdat.cli.secret_arguments import ADDRESS
 
 if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
     from samizdat.audience.filters import Filter
 
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
@@ -84,6 +85,7 @@ def export(
         _tagged(tag),
     )
     actions.check(wish, plain=plain, reason=reason)
+    _insist_on_slug(bootstrap.organization())
     with progress("Writing", "rows") as shown, _into(to) as out:
         row = actions.direct(
             bootstrap.organization(),
@@ -100,6 +102,18 @@ def export(
     if to == "-":
         return
     say(document, *_lines(document))
+
+
+def _insist_on_slug(organization: "Organization") -> None:
+    """Whoever writes the database could have given the slug of one organization to another."""
+    from samizdat.accounts.grants import leading
+
+    if settings().organization and not leading(organization).slug:
+        raise CommandFailed(
+            f"The sealed copy of these settings is gone, so nobody knows whether {organization.name} is meant. Look at "
+            "`samizdat doctor`, and write them anew with `samizdat organization set`.",
+            "settings_unknown",
+        )
 
 
 def _insist(to: str | None, recipients: tuple[str, ...], plain: bool, reason: str) -> None:

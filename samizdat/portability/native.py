@@ -93,8 +93,8 @@ def _manifest(
         "made": now.astimezone(UTC).isoformat(timespec="seconds"),
         "made_by": f"samizdat {version}",
         "organization": {
-            "name": organization.name,
-            "language": organization.language,
+            "name": grants.leading(organization).name,
+            "language": grants.leading(organization).language,
             "timezone": organization.timezone,
         },
         "counts": counts,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from msgspec.structs import replace
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports import confirmation, ownership, uploads
@@ -71,7 +72,7 @@ def inspect(number: int, *, now: Callable[[], datetime]) -> Import:
     """Proves an upload and tells what is in it; writes nothing else. What cannot be read becomes state 'failed'."""
     row = ownership.take(number, ("reading", "found"), now())
     try:
-        with override(row.organization.language):
+        with override(leading(row.organization).language):
             report, highest = _look(row, now)
     except ExportRefused as refused:
         return _failed(row, refused)
@@ -200,7 +201,7 @@ def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | 
     mine.update(state="running", started=row.started or now())
     row.refresh_from_db()
     try:
-        with override(row.organization.language), _opened(row) as opened:
+        with override(leading(row.organization).language), _opened(row) as opened:
             restore.bring_upload(row, opened, highest, now=now, stop=stopped)
     except subscribers.ExportStopped:
         # Let go of by now: whoever stops it leaves it to the next one.

@@ -56,12 +56,12 @@ def facts_of(organization: Organization) -> PrivacyFacts:
     rows = {row.id: row for row in List.objects.select_related("organization").filter(organization=organization)}
     kept = leading(organization)
     return PrivacyFacts(
-        organization=organization.name,
-        address=organization.postal_address,
+        organization=kept.name,
+        address=kept.postal_address,
         public_url=kept.public_url,
         return_address=kept.return_address,
         unsubscribe_mailbox=kept.unsubscribe_mailbox,
-        language=organization.language,
+        language=kept.language,
         lists=[
             ListFacts(
                 name=view.name,
@@ -86,6 +86,6 @@ def _wording(list_: List) -> str:
     organization's language where there are such."""
     own = audience.details_of(list_).purpose
     kept = wordings(list_, "newsletter")
-    spoken = [wording for wording in kept if wording.language == list_.organization.language]
+    spoken = [wording for wording in kept if wording.language == leading(list_.organization).language]
     newest = max(spoken or kept, key=lambda wording: (wording.since, wording.version), default=None)
     return own or (newest.text if newest else "")

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import preferences
@@ -43,7 +44,7 @@ def access_file(subscriber: Subscriber, *, now: datetime, by: Person | None = No
     record("subscriber.access_exported", organization, about=subscriber.id, by=by, now=now)
     return {
         "format": "samizdat access file 1",
-        "organization": organization.name,
+        "organization": leading(organization).name,
         "made": now.date().isoformat(),
         "about": {
             "number": card.number,
@@ -157,5 +158,5 @@ def as_html(document: dict[str, Any], language: str) -> str:
 
 def language_for(subscriber: Subscriber) -> str:
     """Hers where we speak it, else the organization's."""
-    spoken = [subscriber.language[:2].lower(), subscriber.organization.language[:2]]
+    spoken = [subscriber.language[:2].lower(), leading(subscriber.organization).language[:2]]
     return next((language for language in spoken if language in LANGUAGES), "en")

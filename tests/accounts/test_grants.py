@@ -362,14 +362,14 @@ def test_the_first_address_of_the_public_pages_is_not_free_because_somebody_empt
 
 def test_without_their_copy_settings_are_known_again_once_each_of_them_was_approved(settled: Any, vera: Person) -> None:
     Organization.objects.update(settings_sealed=b"", desk_url="https://evil.example")
-    wanted = {name: getattr(settled, name) for name in grants.GUARDED}
+    wanted = {name: getattr(settled, name) for name in grants.GUARDED if name != "slug"}
     actions.change_settings(Organization.objects.get(), by=vera, now=NOW, **wanted)
     grants.watch(NOW)
     for row in pending_changes.waiting(settled):
         assert not grants.leading(Organization.objects.get()).known
         pending_changes.approve(row, now=NOW, by=None)
     kept = grants.leading(Organization.objects.get())
-    assert kept.known and {name: getattr(kept, name) for name in grants.GUARDED} == wanted
+    assert kept.known and {name: getattr(kept, name) for name in wanted} == wanted
     assert not grants.is_altered(Organization.objects.get())
 
 
@@ -513,7 +513,8 @@ def test_what_leads_readers_somewhere_is_never_taken_from_the_row() -> None:
     """Somebody who writes the database would have seconds, each time, in which their host is ours."""
     folder = Path(samizdat.__file__).parent
     row = re.compile(
-        rf"\borganization\.({'|'.join(grants.GUARDED)})\b(?! = )|values_list\([^)]*\"({'|'.join(grants.LEADING)})"
+        rf"\borganization\.({'|'.join({*grants.GUARDED} - {*grants.NAMING})})\b(?! = )"
+        rf"|values_list\([^)]*\"({'|'.join(grants.LEADING)})"
     )
     found = {
         str(path.relative_to(folder))
@@ -521,6 +522,44 @@ def test_what_leads_readers_somewhere_is_never_taken_from_the_row() -> None:
         if "migrations" not in path.parts and row.search(path.read_text())
     }
     assert found - {*_ROWS} == set()
+
+
+# Whoever works here sees the row, in pages of the app and in answers of commands, until it is put back.
+_NAMING_ROWS = ("accounts", "cli")
+
+
+def test_what_readers_are_told_of_an_organization_is_never_taken_from_the_row() -> None:
+    folder = Path(samizdat.__file__).parent
+    row = re.compile(r"\borganization\.(name|postal_address|language)\b(?! = )")
+    found = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if "migrations" not in path.parts and row.search(path.read_text())
+    }
+    assert {path for path in found if not path.startswith(_NAMING_ROWS)} == set()
+
+
+def test_a_name_that_somebody_wrote_into_the_database_is_put_back_and_told(settled: Any) -> None:
+    before = grants.leading(settled)
+    other = {"name": "Lantern has moved", "postal_address": "Elsewhere", "language": "ru"}
+    Organization.objects.update(**other)
+    row = Organization.objects.get()
+    assert (grants.leading(row), grants.is_altered(row)) == (before, True)
+    grants.watch(NOW)
+    row.refresh_from_db()
+    assert {name: getattr(row, name) for name in other} == {name: getattr(before, name) for name in other}
+    assert sorted(detail_of(Event.objects.get(kind=grants.ALTERED))["settings"]) == sorted(other)
+
+
+def test_two_organizations_whose_slugs_were_exchanged_have_their_own_again(settled: Any, vault: Any) -> None:
+    bell = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
+    mine, hers = settled.slug, bell.slug
+    for row, slug in ((settled, "between"), (bell, mine), (settled, hers)):
+        Organization.objects.filter(pk=row.pk).update(slug=slug)
+    assert [queries.organization_named(slug).pk for slug in (mine, hers)] == [settled.pk, bell.pk]
+    grants.watch(NOW)
+    found = [Organization.objects.get(pk=row.pk).slug for row in (settled, bell)]
+    assert found == [mine, hers]
 
 
 def test_a_yes_of_a_second_person_is_asked_for_whatever_the_row_says(settled: Any) -> None:

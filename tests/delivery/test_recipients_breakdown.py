@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience.models import MONTHLY, Subscription, Suppression, row_id
 from samizdat.campaigns import actions as campaigns
@@ -59,8 +60,7 @@ class Town:
 
 @pytest.fixture
 def town(transactional_db: Any, lantern: Any) -> Town:
-    lantern.postal_address = "Riga"
-    lantern.save(update_fields=["postal_address"])
+    change_settings(lantern, by=None, now=NOW, postal_address="Riga")
     audience.add_field(lantern, "CITY", "City", now=NOW)
     return Town(lantern)
 

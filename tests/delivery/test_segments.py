@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience.actions import FieldShape, add_field, add_segment, add_subscriber, change_segment, tags
 from samizdat.audience.models import MONTHLY, Subscription, row_id
@@ -74,8 +75,7 @@ class Letter:
 
 @pytest.fixture
 def letter(transactional_db: Any, lantern: Any) -> Letter:
-    lantern.postal_address = "Riga"
-    lantern.save(update_fields=["postal_address"])
+    change_settings(lantern, by=None, now=NOW, postal_address="Riga")
     return Letter(lantern)
 
 

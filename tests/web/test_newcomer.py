@@ -64,13 +64,12 @@ class Hand:
 
 def house(organization: Any, letters: Path, language: str) -> str:
     """Everything an admin has set up, and no letter yet. The token of the newcomer's invitation."""
-    from samizdat.accounts.actions import invite
+    from samizdat.accounts.actions import change_settings, invite
     from samizdat.audience import actions as audience
     from samizdat.delivery import actions as delivery
 
     now = timezone.now()
-    organization.language = language
-    organization.save(update_fields=["language"])
+    change_settings(organization, by=None, now=now, language=language)
     readers = audience.new_list(organization, "Thursday", now=now)
     audience.add_subscriber(organization, "ada@lantern.example", readers, consent=CONSENT, now=now)
     delivery.add_route(organization, "own-server", f"folder://{letters}", now=now)

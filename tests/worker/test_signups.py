@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.models import Organization
+from samizdat.accounts.public_site import publish as publish_place
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms
@@ -277,3 +279,12 @@ def test_what_somebody_makes_up_fills_no_memory(monkeypatch: pytest.MonkeyPatch)
         memory.hold(row, 1, "route")
     assert len(memory.tries) <= 11 and len(memory.held) <= 11
     assert not memory.due(99)
+
+
+def test_a_name_that_somebody_wrote_into_the_database_reaches_no_reader(lantern: Any, thursday: Any, out: Path) -> None:
+    Organization.objects.update(name="Lantern has moved: evil.example")
+    publish_place(Organization.objects.get())
+    ask(lantern, thursday, "ada@example.org")
+    signups.take(NOW)
+    assert "evil.example" not in str(mails(out)[0])
+    assert Site.objects.get().name == lantern.name

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from msgspec import structs
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
 from samizdat.audience import consent_writer, sql
 from samizdat.audience.actions import forms
@@ -27,7 +28,7 @@ def put_words(list: List, words: str, *, now: datetime, by: Person | None = None
 def words_for(list: List, language: str = "") -> str:
     """The words beside the box for appeals of this list, in that language where there are such; "" where the house asks
     for none. They stand in the settings of the list, or in a form that has it."""
-    own = list.organization.language
+    own = leading(list.organization).language
     by_language = {own: details_of(list).appeals.strip()}
     for form in SignUpForm.objects.select_related("organization").filter(organization=list.organization, removed=None):
         facts = forms.facts_of(form)

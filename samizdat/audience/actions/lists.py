@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.actions.consent_texts import put_wording
@@ -55,7 +56,7 @@ def change_list(list: List, details: ListDetails, *, now: datetime, by: Person |
     with transaction.atomic():
         for words, purpose in ((details.purpose, LETTERS), (details.appeals, APPEALS)):
             if text := words.strip():
-                put_wording(list, text, language=list.organization.language, now=now, purpose=purpose, by=by)
+                put_wording(list, text, language=leading(list.organization).language, now=now, purpose=purpose, by=by)
         list.details_sealed = seal_json(keyring.keys(list.organization), details, "list", "details", list.id)
         list.save(update_fields=["details_sealed"])
         record("list.changed", list.organization, about=list.id, by=by, now=now)

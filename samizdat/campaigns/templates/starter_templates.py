@@ -7,6 +7,7 @@ from importlib.resources import files
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Template
@@ -57,7 +58,7 @@ def begun(organization: Organization, asked: str, language: str, draft: Draft) -
     What stands in the former speaks to the writer: in a language that it does not have, in that of the organization.
     """
     if asked in NAMES:
-        hers = language if base(language) in _LANGUAGES else organization.language
+        hers = language if base(language) in _LANGUAGES else leading(organization).language
         return draft.with_(body=body_of(asked, hers), format="blocks"), None
     if asked.isascii() and asked.isdigit() and len(asked) < 15:
         template = organization.templates.filter(pk=int(asked)).first()

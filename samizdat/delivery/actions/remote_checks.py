@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from msgspec import Struct
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.campaigns.checks import broken_links
@@ -121,7 +122,7 @@ def answer(number: int, now: datetime) -> bool:
     question = RemoteCheck.objects.select_related("organization", "by").get(pk=number)
     if now - question.asked > PATIENCE:
         return False  # Whoever asked has been told that no answer came.
-    with override(question.by.language or question.organization.language):
+    with override(question.by.language or leading(question.organization).language):
         try:
             _insist_as_asked(question)
             result = KINDS[question.kind](question, words_of(question), now)

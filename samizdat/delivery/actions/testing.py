@@ -143,7 +143,8 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Person | None = None
     letter = EmailMessage()
     subject = header_text(_("A test of the route %(name)s") % {"name": route.name})
     # Not by email.message, which reads addresses and decodes what looks like an encoded word in them.
-    first = f"From: {phrase(route.organization.name)}<{mailbox(sender)}>\r\nTo: <{address}>\r\nSubject: {subject}\r\n"
+    name = phrase(leading(route.organization).name)
+    first = f"From: {name}<{mailbox(sender)}>\r\nTo: <{address}>\r\nSubject: {subject}\r\n"
     letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(_("This letter came by the route %(name)s. Nothing else was sent.") % {"name": route.name})

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat import formatting
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
 from samizdat.audience import bulk_insert, consent_records, consent_writer, queries
@@ -78,7 +79,7 @@ def choose(renewal: Renewal, pairs: Sequence[tuple[str, str]], *, now: datetime,
     if not pairs:
         raise PrivacyError(_("Choose at least one group with somebody in it."), "nobody")
     organization = renewal.organization
-    with override(organization.language):
+    with override(leading(organization).language):
         name = _("asked again %(day)s, no. %(n)s") % {"day": now.date().isoformat(), "n": renewal.pk}
     with transaction.atomic():
         tag = audience.tags_for(organization, [name])[name]
@@ -201,8 +202,8 @@ def _draft(renewal: Renewal, deadline: date, now: datetime, by: Person | None, *
     organization = renewal.organization
     name = queries.name_of(renewal.list)
     sender = _sender(renewal)
-    with override(organization.language):
-        values = {"list": name, "day": formatting.shaped(deadline, "day"), "organization": organization.name}
+    with override(leading(organization).language):
+        values = {"list": name, "day": formatting.shaped(deadline, "day"), "organization": leading(organization).name}
         subject = (
             _("Last question: do you want to go on getting “%(list)s”?")
             if again

@@ -90,7 +90,7 @@ def _house(request: DeskRequest, organization: Organization) -> list[dict[str, s
     if not leading(organization).public_url:
         text = _("Without an address of the public pages nobody can leave. An admin sets it under Settings.")
         items.append(_item("stop", _("The way out leads nowhere"), text, href, _("Settings")))
-    if not organization.postal_address:
+    if not leading(organization).postal_address:
         text = _("Many countries want it at the foot of a letter. An admin sets it under Settings.")
         items.append(_item("care", _("No postal address"), text, href, _("Settings")))
     return items

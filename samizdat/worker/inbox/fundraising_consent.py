@@ -39,7 +39,7 @@ def number_for(list_: List, at: datetime) -> int:
 
 def words_to(subscriber: Subscriber, list_: List) -> str:
     """What stands beside the box in her settings: the words of the house, else ours."""
-    words = phrases_override.words_to(subscriber.language, subscriber.organization.language)
+    words = phrases_override.words_to(subscriber.language, leading(subscriber.organization).language)
     return fundraising_consent.words_for(list_, words.language) or words["asks.words"]
 
 
@@ -85,16 +85,17 @@ def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> 
     """None where the list has no sender yet, or nobody knows where the link would lead."""
     subscriber, lists = asked.subscriber, asked.lists
     sender = senders.sender_of(lists[0])
-    base = leading(organization).public_url
+    kept = leading(organization)
+    base = kept.public_url
     if sender is None or not base:
         return None
     key = keyring.keys(organization).link
     assert key is not None
     token = tokens.make(key, PURPOSE, asked.number, subscriber.number)
-    words = phrases_override.words_to(subscriber.language or asked.language, organization.language)
+    words = phrases_override.words_to(subscriber.language or asked.language, kept.language)
     tongue = language_for(words.language)
     # The page behind the link speaks as the mail does, where it can.
-    url = f"{base}/g/{token}" + (f"?{tongue}" if tongue != organization.language else "")
+    url = f"{base}/g/{token}" + (f"?{tongue}" if tongue != kept.language else "")
     name = ", ".join(audience_queries.name_of(list_) for list_ in lists)
     why = words["asks.asked"] % {"list": name, "words": asked.words}
     text = "\n\n".join((why, words["asks.press"], url, words["asks.otherwise"]))

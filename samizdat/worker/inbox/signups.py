@@ -236,7 +236,7 @@ def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target
     keys = keyring.keys(envelope.organization)
     assert keys.link is not None
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
-    words = phrases_override.words_to(str(envelope.words.get("language", "")), envelope.organization.language)
+    words = phrases_override.words_to(str(envelope.words.get("language", "")), leading(envelope.organization).language)
     # What is on record for this day, which a box ticked later does not change.
     asks = any(audience.asked_for_appeals(subscriber, list_, _day(envelope), now) for list_ in target.lists)
     appeal_words = target.appeals if asks else ""

@@ -146,18 +146,19 @@ def _forget(organization: Organization, number: int, wishes: Iterable[str], now:
 def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bool:
     organization, subscriber, what = envelope.organization, wanted.subscriber, wanted.what
     sender = senders.sender_of(wanted.list)
-    base = leading(organization).public_url
+    kept = leading(organization)
+    base = kept.public_url
     if sender is None or not base:
         return given_up(envelope, now)
     token = mailed_token(organization, what, subscriber.number, now, wanted.mark)
     if what == "data":
         text = json.dumps(access_file(subscriber, now=now), ensure_ascii=False, indent=1)
         publicdb.lay_out(bytes(organization.uid), token, text, hours=DATA_HOURS, now=now, nonce=os.urandom(12))
-    words = phrases_override.words_to(subscriber.language, organization.language)
+    words = phrases_override.words_to(subscriber.language, kept.language)
     # The page behind the link speaks as the mail does, where it can.
     tongue = language_for(words.language)
-    url = f"{base}/{_PATHS[what]}/{token}" + (f"?{tongue}" if tongue != organization.language else "")
-    subject, lines = _mail_of(words, what, organization.name, url, _hinted(wanted.wish))
+    url = f"{base}/{_PATHS[what]}/{token}" + (f"?{tongue}" if tongue != kept.language else "")
+    subject, lines = _mail_of(words, what, kept.name, url, _hinted(wanted.wish))
     # Before the mail: whoever opens it at once must not find a page that is not here yet.
     publicdb.set_token_state(token, f"asked-{what}")
     return _carried(organization, sender, wanted.to, subject, lines, now) or given_up(envelope, now)

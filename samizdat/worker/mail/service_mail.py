@@ -139,14 +139,15 @@ def own_sender(organization: Organization) -> tuple[str, str] | None:
     """(name, address) of mails to the team, which no single session chooses (threat model, T19): where bounces go, the
     mailbox by which the oldest route signs in, or an address under the oldest domain that signs. All of these wait for
     approval. Where there is none, that of a list or of a sent campaign; drafts count for nothing."""
-    if kept := leading(organization).return_address:
-        return organization.name, kept
+    kept = leading(organization)
+    if kept.return_address:
+        return kept.name, kept.return_address
     routes = Route.objects.select_related("organization").filter(organization=organization)
     for route in routes.exclude(state__in=("waiting", "removed")).order_by("id"):
         if user := _mailbox_of(route):
-            return organization.name, user
+            return kept.name, user
     if name := oldest_signing_domain(organization):
-        return organization.name, f"{LOCAL_PART}@{name}"
+        return kept.name, f"{LOCAL_PART}@{name}"
     lists = List.objects.select_related("organization").filter(organization=organization).order_by("id")
     return next((sender for list_ in lists if (sender := senders.sender_of(list_, drafts=False))), None)
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.audience import queries as audience
@@ -58,7 +59,7 @@ def list_as_form(list_: List) -> None:
         list=list_.id,
         name=audience.name_of(list_),
         purpose=details.purpose,
-        language=organization.language,
+        language=leading(organization).language,
         details=json.dumps({"appeals": details.appeals}, ensure_ascii=False) if details.appeals else "",
     )
 

@@ -113,7 +113,7 @@ def _told_of_export(row: Export) -> _AdminAlert:
         row.pk,
         lambda: (
             (_("An export that anybody can read: %(name)s") if row.plain else _("An export to a new key: %(name)s"))
-            % {"name": organization.name}
+            % {"name": leading(organization).name}
         ),
         lambda: _export_text(organization, row.plain),
         lambda person, now: approval.notice(row, person, now, by_mail=True),
@@ -130,7 +130,7 @@ def _told_of_change(row: PendingChange) -> _AdminAlert:
         row.pk,
         lambda: (
             (_("A change waits for approval: %(name)s") if row.state == "waiting" else _("A settled change: %(name)s"))
-            % {"name": organization.name}
+            % {"name": leading(organization).name}
         ),
         lambda: _change_text(organization, row.state == "waiting"),
         lambda person, now: pending_changes.notice(row, person, now, by_mail=True),
@@ -146,7 +146,7 @@ def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any
     """subject: in the language of who reads it, with %(name)s for the organization."""
     organization: Any = event.organization
     about = event.about or 0
-    name = {"name": organization.name}
+    name = {"name": leading(organization).name}
     return _AdminAlert(
         _of(event), organization, event.kind, about, lambda: subject() % name, lambda: text(organization)
     )
@@ -177,7 +177,7 @@ def _told_of_refusal(row: ProviderRefusal) -> _AdminAlert:
         organization,
         "campaign.provider_blocks",
         campaign,
-        lambda: _("A mailbox provider refuses your emails: %(name)s") % {"name": organization.name},
+        lambda: _("A mailbox provider refuses your emails: %(name)s") % {"name": leading(organization).name},
         lambda: _refusal_text(organization, campaign, NAMES.get(PROVIDERS[row.provider], "")),
         states=("live",),
     )
@@ -222,7 +222,7 @@ def _mark(person: Person) -> str:
 
 def _mail(alert: _AdminAlert, sender: tuple[str, str], person: Person, now: datetime, local: bool) -> Outcome:
     organization, to = alert.organization, sealed_people.email_of(person)
-    with override(person.language or organization.language):
+    with override(person.language or leading(organization).language):
         subject, text = alert.subject(), alert.text()
     return service_mail.send(organization, sender, to, subject, text, now, alert.states, local)
 
@@ -240,7 +240,7 @@ def _export_text(organization: Organization, plain: bool) -> str:
         else _("Somebody has asked for a file with the readers of %(name)s, sealed to a key that nobody approved yet.")
     )
     paragraphs = [
-        first % {"name": organization.name},
+        first % {"name": leading(organization).name},
         _("Who it was, when and why stands at the desk under Export. Until it is made it can be stopped there."),
         *_where(organization, "exports"),
         _("If nobody of you can say what it is for, change the passwords of those who may export."),
@@ -251,7 +251,7 @@ def _export_text(organization: Organization, plain: bool) -> str:
 def _change_text(organization: Organization, waits: bool) -> str:
     paragraphs = [
         _("Somebody who works at %(name)s has asked for a change that one stolen password could misuse.")
-        % {"name": organization.name},
+        % {"name": leading(organization).name},
         _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press.")
         if waits
         else _("What it is and who asked stands in the app under People."),
@@ -268,7 +268,7 @@ def _change_text(organization: Organization, waits: bool) -> str:
 def _reading_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody who works at %(name)s opened more subscribers in a short time than anybody reads. "
-          "More are not shown to them for now.") % {"name": organization.name},
+          "More are not shown to them for now.") % {"name": leading(organization).name},
         _("Who it is stands on the first page of the desk. Ask them; if it was not they, sign them out everywhere "
           "under People, and have them change their password."),
         *_where(organization, "people"),
@@ -279,7 +279,7 @@ def _reading_text(organization: Organization) -> str:
 def _tests_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody who works at %(name)s wanted to send more test emails to other people’s addresses than go out in a "
-          "day. No more are sent for now.") % {"name": organization.name},
+          "day. No more are sent for now.") % {"name": leading(organization).name},
         _("Who it is stands on the first page of the app. Ask them; if it was not they, sign them out everywhere under "
           "People, and have them change their password."),
         *_where(organization, "people"),
@@ -290,7 +290,7 @@ def _tests_text(organization: Organization) -> str:
 def _lock_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
-          "campaigns that it released are paused.") % {"name": organization.name},
+          "campaigns that it released are paused.") % {"name": leading(organization).name},
         _("Whose it is stands in the app under People. Any other admin can unlock it there."),
         *_where(organization, "people"),
     ]  # fmt: skip
@@ -299,7 +299,8 @@ def _lock_text(organization: Organization) -> str:
 
 def _route_text(organization: Organization) -> str:
     paragraphs = [
-        _("Somebody paused or removed a route by which emails of %(name)s go out.") % {"name": organization.name},
+        _("Somebody paused or removed a route by which emails of %(name)s go out.")
+        % {"name": leading(organization).name},
         _("Which one and who it was stands in the app under Sending. If it was not one of you, sign them out "
           "everywhere under People."),
         *_where(organization, "routes"),

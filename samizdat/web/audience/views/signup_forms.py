@@ -26,7 +26,7 @@ from samizdat.web.settings.reminders import NO_SENDER, of_forms
 @door(see=EVERYONE, do=WRITERS)
 def forms(request: DeskRequest) -> HttpResponse:
     """Every form; POST makes one."""
-    form = _form(request, initial={"language": request.organization.language})
+    form = _form(request, initial={"language": leading(request.organization).language})
     if form.is_valid():
         try:
             sign_up_form = actions.make_form(request.organization, form.facts(), now=timezone.now(), by=request.person)

@@ -60,17 +60,17 @@ def branding(request: DeskRequest) -> HttpResponse:
 
 def _letter(organization: Organization, kind: str, shown: BrandSettings) -> str:
     """A digest, since it has most kinds of blocks, and an appeal below it."""
-    language = organization.language
+    language = leading(organization).language
     digest, appeal = (starter_templates.document_of(name, language) for name in ("digest", "appeal"))
     content = Content(
-        subject=organization.name,
+        subject=leading(organization).name,
         body=dumps({**digest, "content": [*digest["content"], *appeal["content"][-3:-1]]}),
         format="blocks",
-        from_name=organization.name,
+        from_name=leading(organization).name,
         from_address="",
         language=language,
-        organization=organization.name,
-        postal_address=organization.postal_address,
+        organization=leading(organization).name,
+        postal_address=leading(organization).postal_address,
         website=leading(organization).public_url,
         look=brand.look_of(organization, shown),
         fields={"FNAME": ""},

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from samizdat import formatting
 from samizdat.accounts import queries as accounts
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.campaigns import actions, folders, queries, translations
@@ -138,7 +139,9 @@ def new_campaign(request: DeskRequest) -> HttpResponse:
     organization = request.organization
     lists, last = audience.lists(organization), _last(organization)
     folder = _folder_asked(request)
-    initial = {"list": last.list_id, "language": last.language} if last else {"language": organization.language}
+    initial = (
+        {"list": last.list_id, "language": last.language} if last else {"language": leading(organization).language}
+    )
     form = BeginForm(request.POST if request.method == "POST" else None, initial=initial, lists=lists)
     if lists and form.is_valid():
         campaign = _begun(request, form, last)
@@ -168,7 +171,7 @@ def _last(organization: Organization) -> Campaign | None:
 def _begun(request: DeskRequest, form: BeginForm, last: Campaign | None) -> Campaign:
     """The new draft, from the sender of the last letter, so that nobody types it again."""
     organization, answers = request.organization, form.cleaned_data
-    draft = Draft(from_name=organization.name, format=answers["format"])
+    draft = Draft(from_name=leading(organization).name, format=answers["format"])
     if last:
         old = draft_of(last)
         draft = draft.with_(from_name=old.from_name, from_email=old.from_email, reply_to=old.reply_to)
