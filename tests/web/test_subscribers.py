@@ -188,7 +188,7 @@ def test_a_sign_up_form_is_switched_on_with_its_words_and_off(here: House, desk:
     client.post(address, {"form-wording": "Send me the Thursday Letter."})
     here.list.refresh_from_db()
     assert here.list.form_slug == slug, "its address stands on other pages by now"
-    assert queries.details_of(here.list)["purpose"] == "Send me the Thursday Letter."
+    assert queries.details_of(here.list).purpose == "Send me the Thursday Letter."
     client.post(address, {"off": "1"})
     here.list.refresh_from_db()
     assert here.list.form_slug == ""
