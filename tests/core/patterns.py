@@ -35,21 +35,25 @@ class Found(NamedTuple):
 
 
 def everywhere() -> Iterator[Found]:
-    trees = {path: ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py")) if "migrations" not in path.parts}
-    own = {path: _methods_of(tree) for path, tree in trees.items()}
-    taken = _taken(trees, own)
-    for path, tree in trees.items():
+    files = {
+        path: list(ast.walk(ast.parse(path.read_text())))
+        for path in sorted(ROOT.rglob("*.py"))
+        if "migrations" not in path.parts
+    }
+    own = {path: _methods_of(nodes) for path, nodes in files.items()}
+    taken = _taken(files, own)
+    for path, nodes in files.items():
         uses = own[path]
         for name, how in taken[path.stem].items():
             uses[name] = uses.get(name, set()) | how
-        yield from _of_file(path, tree, uses)
+        yield from _of_file(path, nodes, uses)
 
 
-def _taken(trees: dict[Path, ast.Module], own: dict[Path, Any]) -> dict[str, dict[str, set[str]]]:
+def _taken(files: dict[Path, list[ast.AST]], own: dict[Path, Any]) -> dict[str, dict[str, set[str]]]:
     """Module -> name of it -> the methods that others call on it."""
     taken: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for path, tree in trees.items():
-        for node in ast.walk(tree):
+    for path, nodes in files.items():
+        for node in nodes:
             if isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     taken[(node.module or "").rpartition(".")[2]][alias.name] |= own[path].get(alias.name, set())
@@ -58,15 +62,15 @@ def _taken(trees: dict[Path, ast.Module], own: dict[Path, Any]) -> dict[str, dic
     return taken
 
 
-def _methods_of(tree: ast.Module) -> dict[str, set[str]]:
+def _methods_of(nodes: list[ast.AST]) -> dict[str, set[str]]:
     """Name -> the methods that are called on it. One that is handed on may be used in any way."""
     uses: dict[str, set[str]] = defaultdict(set)
     called: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             uses[node.value.id].add(node.attr)
             called.add(id(node.value))
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in called:
             uses[node.id].add("handed on")
     return uses
@@ -76,10 +80,10 @@ def _name(node: Any) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-def _of_file(path: Path, tree: ast.Module, uses: dict[str, set[str]]) -> Iterator[Found]:
-    names = {id(node.value): _name(node.targets[0]) for node in ast.walk(tree) if isinstance(node, ast.Assign)}
-    bound = {id(node.value): node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
+def _of_file(path: Path, nodes: list[ast.AST], uses: dict[str, set[str]]) -> Iterator[Found]:
+    names = {id(node.value): _name(node.targets[0]) for node in nodes if isinstance(node, ast.Assign)}
+    bound = {id(node.value): node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    for node in nodes:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "re" and node.func.attr in CALLS):
@@ -157,6 +161,8 @@ def slow(found: Found, most: int) -> Slow | None:
             if _seconds(method, short) < SUSPECT:
                 continue
             long = _given(shape.text(much), binary)
+            if _seconds(method, long) <= SLOW:
+                continue
             worst = min(_seconds(method, long) for _ in range(2))
             least = min(_seconds(method, short) for _ in range(3))
             # What is never longer costs this at most; of the rest its growth tells.
