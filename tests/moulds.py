@@ -51,7 +51,13 @@ def database(name: str) -> None:
     """A new database on PostgreSQL, with house and public database in it."""
     _migrated()
     as_admin(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    as_admin(f'CREATE DATABASE "{name}" TEMPLATE "{_name()}"')
+    copy(_name(), name)
+
+
+def copy(name: str, to: str) -> None:
+    """A database like another that nobody is connected to. Its files are copied: by PostgreSQL's log, the other way,
+    the server computes twice as long."""
+    as_admin(f'CREATE DATABASE "{to}" TEMPLATE "{name}" STRATEGY FILE_COPY')
 
 
 class Rows:
@@ -65,6 +71,9 @@ class Rows:
         from django.db import connection
 
         self._kept = list(_filled(connection))
+
+    def __len__(self) -> int:
+        return sum(len(rows) for _statement, rows in self._kept)
 
     def put_back(self) -> None:
         """Into tables that have none of them."""

@@ -99,8 +99,8 @@ class House:
         shutil.copy2(mould.folder / "password", self.folder)
         if url := self.environment["DATABASE_URL"]:
             name, other = (urlsplit(one).path.removeprefix("/") for one in (url, mould.environment["DATABASE_URL"]))
-            moulds.as_admin(f"DROP DATABASE {name} WITH (FORCE)")
-            moulds.as_admin(f"CREATE DATABASE {name} TEMPLATE {other}")
+            moulds.as_admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            moulds.copy(other, name)
         return {**mould.made, "data": str(self.data), "key_file": str(self.key)}
 
 
@@ -129,22 +129,24 @@ def _mould() -> House:
     return house
 
 
-def _database() -> Iterator[str]:
-    """A PostgreSQL database of this test alone, or none: then SQLite in the data folder."""
+def _database(empty: bool = False) -> Iterator[str]:
+    """A PostgreSQL database of this test alone, or none: then SQLite in the data folder. One that is not asked for
+    empty is there after House.init()."""
     if not os.environ.get("DATABASE_URL"):
         yield ""
         return
     name = f"house_{uuid.uuid4().hex[:12]}"
-    moulds.as_admin(f"CREATE DATABASE {name}")
+    if empty:
+        moulds.as_admin(f"CREATE DATABASE {name}")
     try:
         yield moulds.url_of(name)
     finally:
-        moulds.as_admin(f"DROP DATABASE {name} WITH (FORCE)")
+        moulds.as_admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def empty_house(tmp_path: Path) -> Iterator[House]:
-    for url in _database():
+    for url in _database(empty=True):
         yield House(tmp_path, url)
 
 

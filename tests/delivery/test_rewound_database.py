@@ -64,7 +64,7 @@ def copied(tmp_path: Path) -> Iterator[Callable[[], None]]:
 def _copy(name: str, other: str) -> None:
     """By a server's own copy, which keeps the number of neither."""
     moulds.as_admin(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-    moulds.as_admin(f'CREATE DATABASE "{other}" TEMPLATE "{name}"')
+    moulds.copy(name, other)
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def make_instance(folder: Path, people: bool) -> Iterator[Instance]:
     environment = mould.environment | {"SAMIZDAT_DATA": str(folder / "data")}
     url, name = os.environ.get("DATABASE_URL", ""), f"samizdat_serve_{secrets.token_hex(4)}"
     if url:
-        moulds.as_admin(f"CREATE DATABASE {name} TEMPLATE {mould_database}")
+        moulds.copy(mould_database, name)
         environment["DATABASE_URL"] = moulds.url_of(name)
     if "out" in mould.made:
         # The route of every copy leads here; each test begins with nothing in it.
