@@ -1,10 +1,11 @@
 """The small cast. Ada confirmed, Boris left, Clara edits, Dmitri may only look; Northern Lantern is their group."""
 
+import copy
 import functools
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,31 @@ def vault() -> Any:
     keyring.use(None)
 
 
-@pytest.fixture
-def lantern(db: Any, vault: Any) -> Any:
-    """Northern Lantern, with keys and nobody on any list."""
-    from samizdat.accounts.actions import found_organization
+@pytest.fixture(scope="session")
+def founding() -> Callable[[Any], Any]:
+    """Founds Northern Lantern with the keys of a source, once a worker: the rows are put back in a part of the time."""
+    kept: list[tuple[Any, moulds.Rows]] = []
 
-    return found_organization("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
+    def found(source: Any) -> Any:
+        from samizdat.accounts.actions import found_organization
+        from samizdat.accounts.models import Organization
+
+        if kept and not Organization.objects.exists():
+            kept[0][1].put_back()
+            return copy.deepcopy(kept[0][0])
+        is_alone = not kept and not moulds.Rows()
+        made = found_organization("Northern Lantern", source=source, today=TODAY, public_url="https://lantern.example")
+        if is_alone:
+            kept.append((copy.deepcopy(made), moulds.Rows()))
+        return made
+
+    return found
+
+
+@pytest.fixture
+def lantern(db: Any, vault: Any, founding: Callable[[Any], Any]) -> Any:
+    """Northern Lantern, with keys and nobody on any list."""
+    return founding(vault)
 
 
 @pytest.fixture(scope="session")

@@ -87,11 +87,9 @@ class House:
 
 
 @pytest.fixture
-def house(transactional_db: Any, vault: Any) -> House:
+def house(transactional_db: Any, vault: Any, founding: Callable[[Any], Any]) -> House:
     """Northern Lantern with a list; rows are committed, since threads meet in the database."""
-    from samizdat.accounts.actions import found_organization
-
-    made = found_organization("Northern Lantern", source=vault, today=TODAY, public_url="https://lantern.example")
+    made = founding(vault)
     # Where it is about noon: no day ends while a test counts what went out on one.
     made.timezone = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
     made.save(update_fields=["timezone"])
