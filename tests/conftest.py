@@ -133,6 +133,29 @@ def real_passwords(quick_passwords: dict[str, int], monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(Argon2, cost, figure)
 
 
+# More than a test makes of one domain.
+RSA_KEYS = 6
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_keys() -> Iterator[None]:
+    """A new RSA key takes a twentieth of a second, and most tests of domains want some. Each worker makes a few, which
+    take turns."""
+    from samizdat.delivery.actions import domains
+
+    new, kept = domains._new, []
+
+    def taken_in_turns(algorithm: str) -> Any:
+        if algorithm != "rsa":
+            return new(algorithm)
+        kept.append(kept.pop(0) if len(kept) == RSA_KEYS else new(algorithm))
+        return kept[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(domains, "_new", taken_in_turns)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_remembered() -> None:
     """What a process keeps in its memory alone, by numbers that the next test's people have again: how fast somebody
