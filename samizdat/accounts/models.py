@@ -1,5 +1,7 @@
 """Organizations, the people who work for them, and what opens the desk."""
 
+import secrets
+
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
 from django.db.models import Q
@@ -47,10 +49,18 @@ class Organization(models.Model):
         return self.name
 
 
+def drawn_number() -> int:
+    """Below 2**53, which every reader of our JSON keeps exactly; 0 is nobody's."""
+    return 1 + secrets.randbelow((1 << 53) - 1)
+
+
 class Person(AbstractBaseUser):
     """Someone who signs in. Their address is sealed under the instance key and found by a blind index. An address may
     have several accounts, of different organizations (docs/team.md)."""
 
+    # Drawn and not counted: roles, approvals, sessions and passwords are bound to this number. Whoever writes the
+    # database can set a sequence back, so that somebody new gets the number, and with it the role, of an admin.
+    id = models.BigIntegerField(primary_key=True, default=drawn_number, editable=False)
     email_index = models.BinaryField(max_length=16, db_index=True)
     email_sealed = models.BinaryField()
     name_sealed = models.BinaryField()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 import samizdat
@@ -78,6 +79,31 @@ def test_a_role_moved_to_another_person_or_group_gives_nothing(
     there = {"person": stranger, "organization": bell, "since": NOW - 9 * DAY}
     Membership.objects.filter(person=vera).update(**{column: there[column]})
     assert [row.role for row in grants.memberships()] == ["viewer"]
+
+
+def test_an_account_made_when_that_of_an_admin_was_taken_away_does_not_get_their_role_with_their_number(
+    house: Any, vault: Any
+) -> None:
+    thieves = actions.found_organization("Thieves", source=vault, today=TODAY)
+    link = actions.invite(thieves, "viewer", note="", by=None, now=NOW)
+    vera = _person(house, "Vera", "admin")
+    [role] = Membership.objects.filter(person=vera).values()
+    _take_away_as_the_newest(vera)
+    mallory, _there = actions.accept(link, email="m@evil.example", name="M", password=PASSWORD, now=NOW)
+    Membership.objects.create(**role | {"id": role["id"] + 1000})
+    assert (_role(mallory, house), pending_changes.others(house, None, NOW)) == ("", [])
+    Membership.objects.filter(organization=house).delete()  # Of somebody who is gone: the test's end would notice.
+
+
+def _take_away_as_the_newest(person: Person) -> None:
+    """So that a database that counts accounts would give the number again."""
+    Membership.objects.filter(person=person).delete()
+    Person.objects.filter(pk=person.pk).delete()
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT setval(pg_get_serial_sequence('accounts_person', 'id'), %s, false)", [person.pk])
+        else:
+            cursor.execute("UPDATE sqlite_sequence SET seq = %s WHERE name = 'accounts_person'", [person.pk - 1])
 
 
 def test_a_forged_role_is_told_once_an_hour_and_the_command_line_gives_a_true_one(

@@ -14,9 +14,9 @@ def here(campaign: Campaign, person: Person, now: datetime) -> None:
 
 
 def others(campaign: Campaign, person: Person, now: datetime) -> list[Any]:
-    """Everybody else who has it open, by number."""
+    """Everybody else who has it open, in the order of their coming."""
     rows = EditorPresence.objects.filter(campaign=campaign, until__gt=now).exclude(person=person)
-    return [row.person for row in rows.select_related("person").order_by("person")]
+    return [row.person for row in rows.select_related("person").order_by("id")]
 
 
 def forget(now: datetime) -> None:
