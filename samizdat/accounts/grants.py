@@ -135,6 +135,12 @@ def memberships(**wanted: object) -> list[Membership]:
     return [row for row in _rows(**wanted) if holds(row)]
 
 
+def has_role(person: Person, organization: Organization, roles: Collection[str]) -> bool:
+    """Whether they hold one of these roles here, and may sign in."""
+    wanted = {"role__in": roles, "person__is_active": True, "locked": None}
+    return bool(memberships(person=person, organization=organization, **wanted))
+
+
 def who_may_sign_in() -> QuerySet[Person]:
     """All but those who are locked wherever they work."""
     rows = Membership.objects.filter(person=OuterRef("pk"))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from samizdat.accounts import passwords
 
 ROLES = ("admin", "editor", "viewer")
+WRITERS = ("admin", "editor")  # Who may do more than look.
 
 
 class Organization(models.Model):

@@ -422,16 +422,11 @@ def _fail(row: PendingChange, now: datetime) -> None:
 
 def is_admin(person: Person | None, organization: Organization) -> bool:
     """Who may sign in, and is one here."""
-    return person is not None and _has_role(person, organization, ("admin",))
+    return person is not None and grants.has_role(person, organization, ("admin",))
 
 
 def _may_ask(row: PendingChange) -> bool:
-    return row.by is not None and _has_role(row.by, row.organization, _kind(row.kind).askers)
-
-
-def _has_role(person: Person, organization: Organization, roles: Collection[str]) -> bool:
-    wanted = {"role__in": roles, "person__is_active": True, "locked": None}
-    return bool(grants.memberships(person=person, organization=organization, **wanted))
+    return row.by is not None and grants.has_role(row.by, row.organization, _kind(row.kind).askers)
 
 
 def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, act: bool = True) -> bool:

@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from samizdat.accounts import sealed_people
-from samizdat.accounts.grants import leading
-from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.grants import has_role, leading
+from samizdat.accounts.models import WRITERS, Organization, Person
 from samizdat.audience.models import Subscriber, row_id
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import ab_test, edition_details, translations
@@ -147,11 +147,17 @@ def standing(campaign: Campaign, edition: Edition | None = None) -> ApprovalStat
     if row is None:
         return ApprovalStatus("none")
     given = _yes(campaign, row)
-    by = Person.objects.filter(pk=given.by).first() if given else None
+    by = _who_agreed(campaign, given) if given else None
     if given is None or by is None:
         return ApprovalStatus("asked" if row.asked else "none", row.asked, row.asked_by)
     state = "given" if given.bond == bond_of(campaign, edition) else "changed"
     return ApprovalStatus(state, row.asked, row.asked_by, given.at, by)
+
+
+def _who_agreed(campaign: Campaign, given: ApprovalYes) -> Person | None:
+    """None where they may not write here any more: what a stolen session agreed to ends with the account's role."""
+    person = Person.objects.filter(pk=given.by).first()
+    return person if person is not None and has_role(person, campaign.organization, WRITERS) else None
 
 
 def ask(campaign: Campaign, *, by: Person | None, now: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from samizdat.accounts.actions import add_person, change_settings
+from samizdat.accounts.actions import add_person, change_settings, give_role
 from samizdat.accounts.models import Person
 from samizdat.audience.actions import change_field, change_list, rename_list
 from samizdat.audience.actions.digests import set_digest
@@ -310,6 +310,7 @@ def agreed_and_sent(house: House) -> Any:
     """A letter of a house where a second person agrees."""
     change_settings(house.organization, by=None, now=datetime.now(UTC), requires_approval=True)
     vera = add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
+    give_role(vera, house.organization, "editor", by=None, now=datetime.now(UTC))
     letter = house.draft()
     agree(letter, bond_of(letter), by=vera, now=datetime.now(UTC))
     run_campaign(actions.release(letter, now=datetime.now(UTC)).pk, 120)

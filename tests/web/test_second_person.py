@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts.actions import add_person, change_settings
+from samizdat.accounts import locking
+from samizdat.accounts.actions import change_settings, give_role, remove_person
 from samizdat.accounts.models import Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
@@ -22,8 +23,8 @@ from samizdat.campaigns.models import Approval, Campaign
 from samizdat.core.content.render import Content
 from samizdat.core.segment import LanguageCondition, ListCondition
 from samizdat.delivery.actions import release, releasing, second_person
-from tests.conftest import NOW, PASSWORD, TODAY
-from tests.web.conftest import CONSENT, House
+from tests.conftest import NOW
+from tests.web.conftest import CONSENT, House, make_person
 from tests.web.test_release import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
 
 
@@ -66,10 +67,21 @@ def test_nobody_releases_what_they_agreed_to_by_writing_into_the_database_that_s
         release(letter, now=NOW, by=clara)
 
 
-def test_a_yes_of_somebody_whose_account_is_gone_is_nobodys(strict: House) -> None:
-    letter, gone = strict.campaign, add_person("gone@lantern.example", password=PASSWORD, today=TODAY)
-    agree(letter, approval.bond_of(letter), by=gone, now=NOW)
-    gone.delete()
+@pytest.mark.parametrize("what", ["gone", "removed", "locked", "made viewer"])
+def test_a_yes_of_somebody_who_may_not_write_any_more_is_nobodys(strict: House, what: str) -> None:
+    letter, house = strict.campaign, strict.organization
+    olga = make_person("Olga", "olga@lantern.example", house, "editor")
+    agree(letter, approval.bond_of(letter), by=olga, now=NOW)
+    assert standing(letter).state == "given"
+    if what == "gone":
+        olga.delete()
+    elif what == "removed":
+        remove_person(olga, house, by=None, now=NOW)
+    elif what == "locked":
+        locking.lock(olga, house, by=None, now=NOW)
+    else:
+        give_role(olga, house, "viewer", by=None, now=NOW)
+    assert standing(letter).state == "none"
     for by in (strict.people["editor"], None):
         with pytest.raises(NotApproved, match="has to agree"):
             release(letter, now=NOW, by=by)
