@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from samizdat.accounts.actions import give_role, remove_person
 from samizdat.campaigns.checks import broken_links
 from samizdat.delivery import actions
 from samizdat.delivery.actions import domains, remote_checks
@@ -77,17 +78,19 @@ def test_nobody_but_who_asked_sees_the_answer(here: House, there: House, desk: D
     assert signed_in(there.people["admin"]).get(other).status_code == 404
 
 
-@pytest.mark.parametrize("written", ["by", "kind", "about"])
+@pytest.mark.parametrize("written", ["by", "kind", "about", "asked"])
 def test_a_question_that_somebody_changed_in_the_database_is_not_asked(
     here: House, desk: Desk, relay: Route, server: ScriptedServer, written: str
 ) -> None:
     other = actions.add_route(here.organization, "other", server.url, now=NOW)
     page = desk("admin").post(_to(here, "test-route", relay.pk)).headers["Location"]
-    facts = {"by": here.people["editor"], "kind": "records", "about": other.pk}
+    asked = RemoteCheck.objects.get().asked
+    facts = {"by": here.people["viewer"], "kind": "records", "about": other.pk, "asked": asked + timedelta(seconds=9)}
+    give_role(here.people["viewer"], here.organization, "admin", by=None, now=NOW)
     RemoteCheck.objects.update(**{written: facts[written]})
     remote_checks.answer_all(here.organization.pk, timezone.now)
     assert server.connected == 0
-    RemoteCheck.objects.update(by=here.people["admin"], kind="probe", about=relay.pk)
+    RemoteCheck.objects.update(by=here.people["admin"], kind="probe", about=relay.pk, asked=asked)
     assert "changed in the database by other means" in desk("admin").get(page, follow=True).content.decode()
 
 
@@ -162,3 +165,45 @@ def test_a_test_email_leaves_by_the_worker(here: House, desk: Desk) -> None:
     assert "/questions/" in page
     remote_checks.answer_all(here.organization.pk, timezone.now)
     assert "A test for clara@lantern.example is with the next server." in client.get(page, follow=True).content.decode()
+
+
+def _test_asked_by(here: House, who: str) -> RemoteCheck:
+    words: dict[str, Any] = {"letters": [[here.campaign.pk, 0]], "to": ["ed@evil.example"], "reader": 0, "then": "/"}
+    asked = remote_checks.ask(
+        here.organization, "test", here.campaign.pk, now=timezone.now(), by=here.people[who], **words
+    )
+    return RemoteCheck.objects.get(pk=asked.pk)
+
+
+def test_a_test_that_was_sent_is_not_sent_again_when_its_question_is_put_back_into_the_database(
+    here: House, relay: Route, server: ScriptedServer
+) -> None:
+    Route.objects.exclude(pk=relay.pk).delete()
+    question = _test_asked_by(here, "editor")
+    for sent in (True, False):
+        assert remote_checks.answer(question.pk, timezone.now()) is sent
+        assert len(server.messages) == 1
+        question.save()  # As it was when it was asked.
+
+
+@pytest.mark.parametrize("role", ["", "viewer"])
+def test_who_may_not_write_any_more_gets_no_test_that_they_asked_for(
+    here: House, relay: Route, server: ScriptedServer, role: str
+) -> None:
+    Route.objects.exclude(pk=relay.pk).delete()
+    question, clara = _test_asked_by(here, "editor"), here.people["editor"]
+    if role:
+        give_role(clara, here.organization, role, by=None, now=timezone.now())
+    else:
+        remove_person(clara, here.organization, by=None, now=timezone.now())
+    assert not remote_checks.answer(question.pk, timezone.now())
+    assert not server.messages
+
+
+def test_an_editor_who_was_an_admin_hears_no_more_from_a_relay(
+    here: House, relay: Route, server: ScriptedServer
+) -> None:
+    zoya = here.people["editor"]
+    asked = remote_checks.ask(here.organization, "probe", relay.pk, now=timezone.now(), by=zoya, then="/")
+    assert not remote_checks.answer(asked.pk, timezone.now())
+    assert server.connected == 0

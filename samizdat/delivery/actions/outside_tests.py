@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts import queries as accounts
-from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.models import WRITERS, Organization, Person
 from samizdat.accounts.pending_changes import SEASONED
 from samizdat.audience import queries as audience
 from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, Subscription
@@ -27,7 +27,7 @@ TESTED: EventKind = "campaign.tested"
 REFUSED: EventKind = "campaign.test_refused"
 ALARM: EventKind = "person.test_limit_reached"
 
-WRITING = ("admin", "editor")
+ASKED = "asked"  # In the detail: number of the question (remote_checks.py) that a test answers.
 
 # The whole seed list (campaigns/seed_list.py) twice.
 OUTSIDE_A_DAY = 40
@@ -41,7 +41,7 @@ WANTS_NO_MAIL = ("complaint", "erased", "manual", "objected")
 def outside(organization: Organization, addresses: Sequence[str], now: datetime) -> list[str]:
     """Those that nobody of the team has."""
     members = accounts.members(organization)
-    trusted = (row for row in members if row.role in WRITING and row.since and row.since <= now - SEASONED)
+    trusted = (row for row in members if row.role in WRITERS and row.since and row.since <= now - SEASONED)
     team = {comparable(normalize(member.email)) for member in trusted}
     return [address for address in addresses if comparable(address) not in team]
 
@@ -108,6 +108,12 @@ def has_left(organization: Organization, address: str) -> bool:
         return False
     statuses = set(Subscription.objects.filter(subscriber=subscriber).values_list("status", flat=True))
     return UNSUBSCRIBED in statuses and SUBSCRIBED not in statuses
+
+
+def was_sent(organization: Organization, asked: int, since: datetime) -> bool:
+    """Whether a test that answers this question left since."""
+    rows = Event.objects.select_related("organization").filter(organization=organization, kind=TESTED, at__gte=since)
+    return any(detail_of(event).get(ASKED) == asked for event in rows)
 
 
 def alarms(organization: Organization, now: datetime) -> list[Event]:

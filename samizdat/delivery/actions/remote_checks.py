@@ -14,14 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from msgspec import Struct
 
-from samizdat.accounts.grants import leading
-from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.grants import has_role, leading
+from samizdat.accounts.models import WRITERS, Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.campaigns.checks import broken_links
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
 from samizdat.core.mail.address import BadAddress
-from samizdat.delivery.actions import domains
+from samizdat.delivery.actions import domains, outside_tests
 from samizdat.delivery.actions.routes import probe_route, probe_waiting
 from samizdat.delivery.actions.testing import send_probe, send_test
 from samizdat.delivery.campaign_checks import look
@@ -35,6 +35,8 @@ MOST = 10
 # After that nobody answers any more: the worker that began has ended, or none runs.
 PATIENCE = timedelta(minutes=4)
 KEPT = timedelta(hours=1)
+# Kinds that not only admins may ask.
+OF_WRITERS = ("links", "test")
 
 
 class TooMuchAsked(DeliveryError):
@@ -49,6 +51,7 @@ class _Asked(Struct, frozen=True):
     kind: str
     about: int
     by: int
+    at: datetime
     words: dict[str, Any]
 
 
@@ -63,7 +66,7 @@ def ask(
         question = RemoteCheck.objects.create(
             organization=organization, by=by, kind=kind, about=about, asked_sealed=b"", asked=now
         )
-        payload = _Asked(kind, about, question.by_id, words)
+        payload = _Asked(kind, about, question.by_id, now, words)
         question.asked_sealed = seal_json(keyring.keys(organization), payload, "question", "asked", question.pk)
         question.save(update_fields=["asked_sealed"])
     return question
@@ -116,12 +119,12 @@ def answer_all(organization: int, now: Callable[[], datetime]) -> int:
 
 
 def answer(number: int, now: datetime) -> bool:
-    """Goes and sees. False where somebody else does."""
+    """Goes and sees. False where somebody else does, or nobody waits for it."""
     if not RemoteCheck.objects.filter(pk=number, began=None).update(began=now):
         return False
     question = RemoteCheck.objects.select_related("organization", "by").get(pk=number)
-    if now - question.asked > PATIENCE:
-        return False  # Whoever asked has been told that no answer came.
+    if now - question.asked > PATIENCE or not _may_ask(question) or _went_out(question):
+        return False  # Whoever asked has been told that no answer came, or of the one before, or is not here any more.
     with override(question.by.language or leading(question.organization).language):
         try:
             _insist_as_asked(question)
@@ -132,11 +135,22 @@ def answer(number: int, now: datetime) -> bool:
     return bool(RemoteCheck.objects.filter(pk=number).update(answer_sealed=sealed, done=now))
 
 
+def _may_ask(question: RemoteCheck) -> bool:
+    """Still: a draft goes to no mailbox that somebody named who was removed since."""
+    roles = WRITERS if question.kind in OF_WRITERS else ("admin",)
+    return has_role(question.by, question.organization, roles)
+
+
+def _went_out(question: RemoteCheck) -> bool:
+    """Whether its test was sent once: a row that was put back fits its seal."""
+    return question.kind == "test" and outside_tests.was_sent(question.organization, question.pk, question.asked)
+
+
 def _insist_as_asked(question: RemoteCheck) -> None:
     """What a server says to a letter to somebody's own mailbox is believed of a route, so nobody else may be put into
-    the row as the one who asked. Errors: DeliveryError."""
-    asked = _asked(question)
-    if (asked.kind, asked.about, asked.by) != (question.kind, question.about, question.by_id):
+    the row as the one who asked; and later the same test is of another draft. Errors: DeliveryError."""
+    asked, facts = _asked(question), (question.kind, question.about, question.by_id, question.asked)
+    if (asked.kind, asked.about, asked.by, asked.at) != facts:
         raise DeliveryError(_("This question was changed in the database by other means. Ask again."))
 
 
@@ -194,7 +208,9 @@ def _test(question: RemoteCheck, words: dict[str, Any], now: datetime) -> dict[s
     tried = []
     for number, version in words["letters"]:
         letter = _campaign_of(question, number)
-        tried += send_test(letter, words["to"], now=now, by=question.by, subscriber=reader, version=version)
+        tried += send_test(
+            letter, words["to"], now=now, by=question.by, subscriber=reader, version=version, asked=question.pk
+        )
     return {"tried": [asdict(result) for result in tried]}
 
 

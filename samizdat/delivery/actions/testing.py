@@ -82,9 +82,10 @@ def send_test(
     subscriber: Subscriber | None = None,
     route: Route | None = None,
     version: int = 0,
+    asked: int = 0,
 ) -> list[TestResult]:
     """Sends the letter as it is now to a few addresses, as `subscriber` would get it. Its subject and its leave link
-    say: a test. version: another one of a test of versions.
+    say: a test. version: another one of a test of versions. asked: number of the question that it answers, for the log.
 
     Errors: IndexError for a version that there is not, BadAddress, LetterHasFlaws, NoRoute, TooManyTests, WantsNoMail.
     """
@@ -109,7 +110,7 @@ def send_test(
         for i, address in enumerate(addresses)
     ]
     # Before the first of them leaves: they are counted, whatever becomes of them.
-    detail = {"count": len(to), "outside": outside}
+    detail = {"count": len(to), "outside": outside, outside_tests.ASKED: asked}
     outside_tests.note(outside_tests.TESTED, campaign.organization, campaign.pk, detail, now=now, by=by)
     for _message in messages:
         send_first(route, now)
