@@ -25,6 +25,7 @@ SEALED_BY = {
     "accounts.pendingchange.tried": "mac",
     "vault.vaultkey.kind": "the label of the wrapped key",
     "audience.field.readable": "the field's sealed facts",
+    "audience.signupform.removed": "the form's sealed facts",
     "audience.consentrecord.kind": "the record's digest",
     "audience.import.state": "plan_sealed, with the event of its start (audience/imports/confirmation.py)",
     "audience.bulkaction.action": "plan_sealed",
@@ -58,7 +59,7 @@ OPEN = {
     },
     "it shuts out, stops or deletes, or lets in whoever has a role by their MAC alone": {
         "accounts.organization.hostile_state", "accounts.person.is_active", "audience.field.removed",
-        "audience.tag.removed", "audience.signupform.removed", "audience.segment.removed",
+        "audience.tag.removed", "audience.segment.removed",
     },
     "the fence of a copy: docs/keys.md": {"accounts.organization.sending_locked"},
     "an older key, no other one": {"vault.vaultkey.current"},

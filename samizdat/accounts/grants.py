@@ -292,8 +292,13 @@ def watch(now: datetime) -> int:
             _tell(organization, FORGED, {"people": [row.person_id for row in roles]}, now)
         altered = _put_back(organization)
         if altered is None or altered:
-            _tell(organization, ALTERED, {"settings": altered}, now)
+            tell_altered(organization, altered, now)
     return count
+
+
+def tell_altered(organization: Organization, settings: list[str] | None, now: datetime) -> None:
+    """settings: names of what stood there instead; None unknown."""
+    _tell(organization, ALTERED, {"settings": settings}, now)
 
 
 def _tell(organization: Organization, kind: EventKind, detail: dict[str, object], now: datetime) -> None:

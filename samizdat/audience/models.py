@@ -68,7 +68,7 @@ class List(models.Model):
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="lists")
     name_sealed = models.BinaryField()
     details_sealed = models.BinaryField(default=b"")  # From, permission reminder, purpose text of the form.
-    form_slug = models.CharField(max_length=40, blank=True)  # Of the public sign-up page; empty: no form.
+    form_slug = models.CharField(max_length=40, blank=True)  # What counts is sealed: ListDetails.
     created = models.DateField()
     # Letters are gathered for who wants a digest: on which days, when the next one is due, which round is gathered.
     digest_when = models.CharField(max_length=5, blank=True, default=digest.USUAL, db_default=digest.USUAL)
@@ -308,7 +308,7 @@ class SignUpForm(models.Model):
 
     id = models.BigIntegerField(primary_key=True, default=new_form_number)
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="sign_up_forms")
-    slug = models.CharField(max_length=40, unique=True)  # Its address; never another form's.
+    slug = models.CharField(max_length=40, unique=True)  # Never another form's; what counts is sealed.
     sealed = models.BinaryField()  # JSON: actions/forms.FormFacts.
     created = models.DateField()
     removed = models.DateField(null=True)

@@ -106,6 +106,7 @@ def content_of(
     organization, draft = campaign.organization, addressed(campaign, draft)
     known = {view.tag: view.default for view in audience.fields(organization)}
     base, template = leading(organization).public_url, source_for(frame or campaign)
+    details = audience.details_of(campaign.list)
     return Content(
         subject=draft.subject,
         preheader=draft.preheader,
@@ -121,13 +122,13 @@ def content_of(
         postal_address=leading(organization).postal_address,
         website=base,
         list_name=audience.name_of(campaign.list),
-        list_description=audience.details_of(campaign.list).reminder,
+        list_description=details.reminder,
         appeal=campaign.is_appeal,
         list_id=_list_id(campaign, draft),
         unsubscribe_mailbox=bool(leading(organization).unsubscribe_mailbox),
         archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
         neutral_url=f"{base}/a/",
-        signup_url=f"{base}/f/{campaign.list.form_slug}" if base and campaign.list.form_slug else "",
+        signup_url=f"{base}/f/{details.form_slug}" if base and details.form_slug else "",
         fields=dict.fromkeys(ALWAYS, "") | known | _groups(organization, draft, template),
         pictures=_pictures(organization, draft),
         look=look_of(organization),

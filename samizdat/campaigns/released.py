@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from samizdat.accounts.grants import leading
 from samizdat.audience.models import List
+from samizdat.audience.queries import details_of
 from samizdat.campaigns.edition_details import EditionDetails, opened
 from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.campaigns.translations import slug_of
@@ -57,7 +58,8 @@ def web_versions(edition: Edition, details: EditionDetails) -> list[WebVersion]:
     keys = keyring.keys(edition.organization)
     rows = EditionVariant.objects.filter(edition=edition).exclude(language="").order_by("variant_no")
     versions = [(0, "", details), *((row.variant_no, row.language, opened(keys, row)) for row in rows)]
-    base, form = leading(edition.organization).public_url, List.objects.get(id=details.list).form_slug
+    base, sent_to = leading(edition.organization).public_url, List.objects.select_related("organization")
+    form = details_of(sent_to.get(id=details.list)).form_slug
     return [
         WebVersion(place, slug_of(edition, language), _placed(of.content, base, form, slug_of(edition, language)))
         for place, language, of in versions

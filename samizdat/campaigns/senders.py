@@ -34,4 +34,4 @@ def sign_ups_wait(organization: Organization) -> bool:
     """Whether a form is open, and there is nobody yet from whom its mails could come."""
     asked = {next(iter(form.lists), 0) for form in forms.forms_of(organization)}
     lists = List.objects.select_related("organization").filter(organization=organization)
-    return any(sender_of(list_) is None for list_ in lists if list_.form_slug or list_.id in asked)
+    return any(sender_of(list_) is None for list_ in lists if list_.id in asked or audience.details_of(list_).form_slug)

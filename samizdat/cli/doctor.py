@@ -292,8 +292,9 @@ def _roles(organization: "Organization") -> Iterator[HealthCheck]:
             "red",
             organization.name,
             f"In the last {ALTERED_DAYS} days somebody wrote settings of the organization into the database who has no "
-            "keys: addresses of pages or mail, or the second person's switch. They were put back where their sealed "
-            "copy was there. Look at them, save them once, and look who else may write the database.",
+            "keys: addresses of pages or mail, its name, sign-up pages, or the second person's switch. They were put "
+            "back where their sealed copy was there. Look at them, save them once, and look who else may write the "
+            "database.",
         )
     forgery = last(organization, grants.FORGED)
     if forgery is not None and forgery.at > since:

@@ -117,9 +117,9 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
             {
                 "number": row.id,
                 "name": home.list_names[row.id],
-                "form": row.form_slug,
+                "form": (details := structs.asdict(details_of(row))).pop("form_slug"),
                 "created": row.created,
-                "details": structs.asdict(details_of(row)),
+                "details": details,
                 "digest": {"when": row.digest_when, "round": row.digest_round},
             }
             for row in home.lists.values()

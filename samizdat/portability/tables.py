@@ -81,11 +81,11 @@ def _wordings(home: ExportContext) -> list[dict[str, object]]:
 def _forms(home: ExportContext) -> Iterator[dict[str, Any]]:
     """Fields by their merge tags, lists and tags by their numbers; what was removed since is left out."""
     for view in forms.forms_of(home.organization):
-        tags = {field.number: field.tag for field in view.fields}
+        tags, facts = {field.number: field.tag for field in view.fields}, structs.asdict(view.facts)
+        del facts["removed"]  # None of those comes along.
         yield {
             "number": view.id,
-            "slug": view.slug,
-            **structs.asdict(view.facts),
+            **facts,
             "lists": list(view.lists),
             "fields": list(tags.values()),
             "required": [tags[number] for number in view.facts.required if number in tags],

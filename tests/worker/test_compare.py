@@ -8,7 +8,10 @@ import pytest
 
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
+from samizdat.audience.actions import forms
+from samizdat.audience.models import List, SignUpForm
 from samizdat.cli import bootstrap, doctor
+from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.publicdb.models import Form, Site
 from samizdat.worker.publishing import compare, publish
@@ -30,6 +33,33 @@ def shown(lantern: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     Event.objects.update(at=NOW)  # The fixture founds it at the hour of the machine.
     assert compare.compare(LATER) == 0
     return lantern
+
+
+def test_a_list_whose_form_somebody_wrote_into_the_database_stays_closed_and_it_is_told(shown: Any) -> None:
+    board = audience.new_list(shown, "Board: witnesses in Grodno", now=NOW)
+    List.objects.filter(pk=board.pk).update(form_slug="x9")
+    publish.all_forms(shown)
+    compare.compare(LATER)
+    assert [form.slug for form in Form.objects.all()] == ["thursday"]
+    assert List.objects.get(pk=board.pk).form_slug == ""
+    assert detail_of(Event.objects.get(kind="organization.altered"))["settings"] == ["form_slug"]
+
+
+def test_a_form_that_was_taken_off_is_not_shown_because_somebody_wrote_that_it_stands(shown: Any) -> None:
+    board = audience.new_list(shown, "Board", now=NOW)
+    facts = forms.FormFacts(title="Join the witnesses", language="en", lists=(board.id,), wording="Yes.")
+    gone, other = (forms.make_form(shown, facts, now=NOW) for _turn in range(2))
+    forms.remove_form(gone, now=NOW)
+    SignUpForm.objects.filter(pk=gone.pk).update(removed=None, slug="between")
+    SignUpForm.objects.filter(pk=other.pk).update(slug=gone.slug)
+    compare.compare(LATER)
+    assert sorted(form.slug for form in Form.objects.all()) == sorted(["thursday", other.slug])
+    rows = SignUpForm.objects.in_bulk([gone.pk, other.pk])
+    assert [(rows[form.pk].slug, rows[form.pk].removed is None) for form in (gone, other)] == [
+        (gone.slug, False),
+        (other.slug, True),
+    ]
+    assert forms.form_numbered(shown, gone.pk) is None
 
 
 def told() -> int:

@@ -17,7 +17,7 @@ from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import ConsentRecord
+from samizdat.audience.models import ConsentRecord, List
 from samizdat.core.crypto import seal, tokens
 from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import add_route, domains, pause_route
@@ -288,3 +288,18 @@ def test_a_name_that_somebody_wrote_into_the_database_reaches_no_reader(lantern:
     signups.take(NOW)
     assert "evil.example" not in str(mails(out)[0])
     assert Site.objects.get().name == lantern.name
+
+
+def test_nobody_signs_up_for_a_closed_list_because_somebody_wrote_that_it_is_open(
+    lantern: Any, thursday: Any, out: Path
+) -> None:
+    board = audience.new_list(lantern, "Board", now=NOW, details=ListDetails(from_email="letter@lantern.example"))
+    List.objects.filter(pk=board.pk).update(form_slug="x9")
+    ask(lantern, board, "x@evil.example")
+    assert (signups.take(NOW), mails(out)) == (1, [])
+
+
+def test_the_address_of_a_form_is_taken_though_somebody_emptied_its_column(lantern: Any, thursday: Any) -> None:
+    audience.give_form(thursday, "thursday-letter", now=NOW)
+    List.objects.update(form_slug="")
+    assert not forms.is_free("thursday-letter")

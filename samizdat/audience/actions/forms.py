@@ -7,6 +7,7 @@ Until then it lies sealed in the record that she was asked.
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, queries, sql, tags_and_fields
@@ -47,7 +48,8 @@ class FormFacts(Struct, frozen=True):
     """What a form says and asks. lists, fields and topics: numbers; required: those of the fields that must be filled.
 
     wording: what readers agree to. thanks: what they read once they confirmed; "" for the usual words. appeals: the
-    words beside the box for appeals for money; "" where the form does not ask for those.
+    words beside the box for appeals for money; "" where the form does not ask for those. slug and removed: its address,
+    and whether it is off. The columns beside them keep addresses apart and open nothing.
     """
 
     title: str
@@ -60,6 +62,8 @@ class FormFacts(Struct, frozen=True):
     required: tuple[int, ...] = ()
     topics: tuple[int, ...] = ()
     appeals: str = ""
+    slug: str = ""
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def make_form(
         form = SignUpForm.objects.create(
             organization=organization, slug=slug, sealed=b"", created=now.astimezone(UTC).date(), **kept
         )
-        _write(form, facts, now, by, words=before is None)
+        _write(form, structs.replace(facts, slug=slug, removed=False), now, by, words=before is None)
         record("form.created", organization, about=form.id, by=by, now=now)
     return form
 
@@ -106,20 +110,34 @@ def is_free(slug: str) -> bool:
     """Whether this may be the address of a sign-up page: no list and no form of the whole house has it."""
     plain = slug.isascii() and slug.replace("-", "").isalnum() and len(slug) <= 40
     taken = List.objects.filter(form_slug=slug).exists() or SignUpForm.objects.filter(slug=slug).exists()
-    return plain and not taken
+    return plain and not taken and slug not in _sealed_slugs()
+
+
+def _sealed_slugs() -> set[str]:
+    """Of the whole house: somebody who writes the database could have emptied a column for a moment."""
+    slugs = set()
+    for list_ in List.objects.select_related("organization"):
+        with suppress(seal.SealError):
+            slugs.add(queries.details_of(list_).form_slug)
+    for form in SignUpForm.objects.select_related("organization"):
+        with suppress(seal.SealError):
+            slugs.add(facts_of(form).slug)
+    return slugs
 
 
 def change_form(form: SignUpForm, facts: FormFacts, *, now: datetime, by: Person | None = None) -> None:
     """Its address stays: it stands on other people's pages by now. Errors: FormRefused."""
     with transaction.atomic():
-        _write(form, facts, now, by)
+        kept = _locked(form)
+        _write(form, structs.replace(facts, slug=kept.slug, removed=kept.removed), now, by)
         record("form.changed", form.organization, about=form.id, by=by, now=now)
 
 
 def remove_form(form: SignUpForm, *, now: datetime, by: Person | None = None) -> None:
     """Sign-ups that wait for their confirmation may still be confirmed: the records name the lists."""
     with transaction.atomic():
-        SignUpForm.objects.filter(id=form.id).update(removed=now.astimezone(UTC).date())
+        form.removed = now.astimezone(UTC).date()
+        _seal(form, structs.replace(_locked(form), removed=True))
         record("form.removed", form.organization, about=form.id, by=by, now=now)
 
 
@@ -129,9 +147,17 @@ def _write(form: SignUpForm, facts: FormFacts, now: datetime, by: Person | None,
         put_wording(list_, facts.wording, language=facts.language, now=now, by=by)
         if facts.appeals:
             put_wording(list_, facts.appeals, language=facts.language, now=now, purpose=APPEALS, by=by)
-    keys = keyring.keys(form.organization)
-    form.sealed = seal_json(keys, facts, "form", "sealed", form.id)
-    form.save(update_fields=["sealed"])
+    _seal(form, facts)
+
+
+def _seal(form: SignUpForm, facts: FormFacts) -> None:
+    form.sealed = seal_json(keyring.keys(form.organization), facts, "form", "sealed", form.id)
+    form.save(update_fields=["sealed", "removed"])
+
+
+def _locked(form: SignUpForm) -> FormFacts:
+    """As they stand now; until the transaction ends nobody else writes them."""
+    return facts_of(SignUpForm.objects.select_for_update(no_key=True).get(id=form.id))
 
 
 def _check(organization: Organization, facts: FormFacts) -> None:
@@ -169,7 +195,7 @@ def view_of(form: SignUpForm) -> FormView:
         asked = tuple(_named(known[number]) for number in facts.fields if number in known)
     return FormView(
         id=form.id,
-        slug=form.slug,
+        slug=facts.slug,
         facts=facts,
         lists={number: names[number] for number in facts.lists if number in names},
         fields=asked,
@@ -225,8 +251,45 @@ def numbers_about(form: SignUpForm, list_id: int) -> list[int]:
 
 def forms_of(organization: Organization) -> list[FormView]:
     """The newest first."""
-    rows = SignUpForm.objects.select_related("organization").filter(organization=organization, removed=None)
-    return [view_of(form) for form in rows.order_by("-created", "-id")]
+    return [view_of(form) for form in standing(organization)]
+
+
+def standing(organization: Organization) -> list[SignUpForm]:
+    """Those that are not off, whatever the column says: the newest first."""
+    rows = SignUpForm.objects.select_related("organization").filter(organization=organization)
+    return [form for form in rows.order_by("-created", "-id") if not facts_of(form).removed]
+
+
+def form_numbered(organization: Organization, number: int) -> SignUpForm | None:
+    """One that is not off."""
+    form = SignUpForm.objects.select_related("organization").filter(organization=organization, id=number).first()
+    return form if form is not None and not facts_of(form).removed else None
+
+
+def put_back(organization: Organization) -> list[str]:
+    """What somebody without keys had written: which lists and forms have a public page, and where. It is as it was."""
+    wrong = []
+    for list_ in List.objects.select_related("organization").filter(organization=organization):
+        kept = queries.details_of(list_).form_slug
+        if kept != list_.form_slug:
+            List.objects.filter(id=list_.id, form_slug=list_.form_slug).update(form_slug=kept)
+            wrong.append("form_slug")
+    for number in SignUpForm.objects.filter(organization=organization).values_list("id", flat=True):
+        # As it stands now: the one before may have had the address of this one.
+        form = SignUpForm.objects.select_related("organization").get(id=number)
+        facts, removed = facts_of(form), form.removed
+        if (form.slug, removed is not None) != (facts.slug, facts.removed):
+            _free_slug(facts.slug, number)
+            removed = (removed or form.created) if facts.removed else None
+            SignUpForm.objects.filter(id=number, sealed=form.sealed).update(slug=facts.slug, removed=removed)
+            wrong.append("form")
+    return sorted({*wrong})
+
+
+def _free_slug(slug: str, besides: int) -> None:
+    """Two addresses may have been exchanged: whoever else has this one gets another until their turn comes."""
+    for number in SignUpForm.objects.filter(slug=slug).exclude(id=besides).values_list("id", flat=True):
+        SignUpForm.objects.filter(id=number).update(slug=secrets.token_hex(10))
 
 
 # -- signing up -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from samizdat.audience import consent_writer, sql
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent import asked_for_appeals
 from samizdat.audience.actions.lists import change_list
-from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscriber, Subscription
+from samizdat.audience.models import SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.audience.queries import details_of
 from samizdat.core import consent
 from samizdat.core.consent import APPEALS
@@ -30,7 +30,7 @@ def words_for(list: List, language: str = "") -> str:
     for none. They stand in the settings of the list, or in a form that has it."""
     own = leading(list.organization).language
     by_language = {own: details_of(list).appeals.strip()}
-    for form in SignUpForm.objects.select_related("organization").filter(organization=list.organization, removed=None):
+    for form in forms.standing(list.organization):
         facts = forms.facts_of(form)
         if list.id in facts.lists:
             by_language[facts.language] = by_language.get(facts.language) or facts.appeals

@@ -1,10 +1,11 @@
 """Lists: what people subscribe to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
@@ -17,7 +18,7 @@ from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
-from samizdat.vault.sealed_json import seal_json
+from samizdat.vault.sealed_json import open_json, seal_json
 
 
 def new_list(
@@ -52,13 +53,13 @@ def rename_list(list: List, name: str, *, now: datetime, by: Person | None = Non
 
 
 def change_list(list: List, details: ListDetails, *, now: datetime, by: Person | None = None) -> None:
-    """Other words to agree to are a new version of them, in the organization's language."""
+    """Other words to agree to are a new version of them, in the organization's language. Whether its form is open stays
+    as it is."""
     with transaction.atomic():
         for words, purpose in ((details.purpose, LETTERS), (details.appeals, APPEALS)):
             if text := words.strip():
                 put_wording(list, text, language=leading(list.organization).language, now=now, purpose=purpose, by=by)
-        list.details_sealed = seal_json(keyring.keys(list.organization), details, "list", "details", list.id)
-        list.save(update_fields=["details_sealed"])
+        _change_details(list, lambda kept: structs.replace(details, form_slug=kept.form_slug))
         record("list.changed", list.organization, about=list.id, by=by, now=now)
 
 
@@ -67,6 +68,7 @@ def give_form(list: List, slug: str, *, now: datetime, by: Person | None = None)
     with transaction.atomic():
         list.form_slug = slug
         list.save(update_fields=["form_slug"])
+        _change_details(list, lambda kept: structs.replace(kept, form_slug=slug))
         record("list.form_changed", list.organization, about=list.id, by=by, now=now, detail={"slug": slug})
 
 
@@ -80,6 +82,14 @@ def tags_for(organization: Organization, names: Iterable[str]) -> dict[str, int]
     """Name -> id of its tag; those that are missing are made."""
     with transaction.atomic():
         return tags_and_fields.tags_for(organization, keyring.keys(organization), names)
+
+
+def _change_details(list: List, change: Callable[[ListDetails], ListDetails]) -> None:
+    """Of those that stand there now: somebody else may have saved others since this row was read."""
+    keys, label = keyring.keys(list.organization), ("list", "details", list.id)
+    blob = List.objects.select_for_update(no_key=True).values_list("details_sealed", flat=True).get(id=list.id)
+    list.details_sealed = seal_json(keys, change(open_json(keys, blob, *label, ListDetails)), *label)
+    list.save(update_fields=["details_sealed"])
 
 
 def _sealed(keys: OrganizationKeys, list: List, name: str) -> bytes:

@@ -18,7 +18,6 @@ from samizdat.audience.models import (
     STATUSES,
     SUBSCRIBED,
     List,
-    SignUpForm,
     Subscriber,
     Subscription,
 )
@@ -128,7 +127,7 @@ def looks_of(subscriber: Subscriber) -> FormatChoice:
 def topics_of(list: List) -> dict[int, str]:
     """Tag number -> name of those that readers of a list choose themselves: the topics of its sign-up forms."""
     offered: dict[int, str] = {}
-    for form in SignUpForm.objects.select_related("organization").filter(organization=list.organization, removed=None):
+    for form in forms.standing(list.organization):
         view = forms.view_of(form)
         offered |= view.topics if list.id in view.lists else {}
     return offered

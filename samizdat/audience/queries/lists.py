@@ -9,11 +9,10 @@ from django.utils.translation import gettext as _
 from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
 from samizdat.audience.errors import NoSuchList
-from samizdat.audience.list_details import ListDetails, list_name
+from samizdat.audience.list_details import ListDetails, list_name, open_details
 from samizdat.audience.models import STATUSES, Field, List, ListTotal, Tag
 from samizdat.audience.tags_and_fields import FieldDefinition, definition_of
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def lists(organization: Organization) -> list[ListView]:
         ListView(
             id=row.id,
             name=list_name(keys, row),
-            form_slug=row.form_slug,
+            form_slug=open_details(keys, row).form_slug,
             created=row.created,
             totals=(counts := totals.get(row.id, dict.fromkeys(STATUSES, 0))),
             total=sum(counts.values()),
@@ -95,8 +94,7 @@ def name_of(list: List) -> str:
 
 def details_of(list: List) -> ListDetails:
     """Errors: SealError."""
-    keys = keyring.keys(list.organization)
-    return open_json(keys, list.details_sealed, "list", "details", list.id, ListDetails)
+    return open_details(keyring.keys(list.organization), list)
 
 
 def tags(organization: Organization) -> list[tuple[int, str]]:

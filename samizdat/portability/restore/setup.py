@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
-from msgspec import convert
+from msgspec import convert, structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql as audience_sql
@@ -141,7 +141,8 @@ def _new_list(organization: Organization, entry: dict[str, Any], name: str, now:
         slug = ""
     row = List(id=number, organization=organization, form_slug=slug, created=now.astimezone(UTC).date())
     row.name_sealed = keys.seal(name.strip().encode(), "list", "name", number)
-    row.details_sealed = seal_json(keys, convert(entry.get("details") or {}, ListDetails), "list", "details", number)
+    details = structs.replace(convert(entry.get("details") or {}, ListDetails), form_slug=slug)
+    row.details_sealed = seal_json(keys, details, "list", "details", number)
     row.save(force_insert=True)
     audience_sql.add_list_totals([(number, status, 0) for status in range(len(STATUSES))])
     record("list.created", organization, about=number, by=by, now=now, detail={"name": name})

@@ -19,7 +19,7 @@ from samizdat.audience.actions import forms
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, tell_unmailed
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import SUBSCRIBED, List, SignUpForm, Subscriber, Subscription
+from samizdat.audience.models import SUBSCRIBED, List, Subscriber, Subscription
 from samizdat.campaigns import senders
 from samizdat.core import consent
 from samizdat.core.consent import APPEALS, LETTERS
@@ -139,9 +139,9 @@ def _target(envelope: OpenedEnvelope) -> SignupTarget | None:
         return None
     if int(text) >> 32:
         return _form_target(envelope, int(text))
-    rows = List.objects.select_related("organization").filter(organization=envelope.organization).exclude(form_slug="")
+    rows = List.objects.select_related("organization").filter(organization=envelope.organization)
     list_ = rows.filter(id=int(text)).first()
-    if list_ is None:
+    if list_ is None or not audience_queries.details_of(list_).form_slug:
         return None
     name, words = audience_queries.name_of(list_), _appeals_read(list_, envelope)
     return SignupTarget(forms.dated(list_.id, _day(envelope)), name, (list_,), appeals=words)
@@ -152,8 +152,7 @@ def _day(envelope: OpenedEnvelope) -> date:
 
 
 def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
-    rows = SignUpForm.objects.select_related("organization").filter(organization=envelope.organization, removed=None)
-    form = rows.filter(id=number).first()
+    form = forms.form_numbered(envelope.organization, number)
     if form is None:
         return None
     view, values = forms.view_of(form), envelope.words.get("values") or {}

@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from samizdat.accounts.grants import tell_altered
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
+from samizdat.audience.actions import forms
 from samizdat.events.actions import is_genuine, record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -46,6 +48,8 @@ def compare(now: datetime) -> int:
 
 
 def _compare_one(organization: Organization, now: datetime) -> bool:
+    if wrong := forms.put_back(organization):
+        tell_altered(organization, wrong, now)
     since = _looked.get(organization.id, now - FIRST) - FOLLOWS
     altered = _rewrite(organization)
     _looked[organization.id] = now

@@ -49,13 +49,13 @@ def form(event: Event, now: datetime) -> None:
 def list_as_form(list_: List) -> None:
     """The sign-up form of a list that has one; one that lost it is withdrawn."""
     organization = list_.organization
-    if not list_.form_slug:
+    details = audience.details_of(list_)
+    if not details.form_slug:
         publicdb.withdraw_form(bytes(organization.uid), list_.id)
         return
-    details = audience.details_of(list_)
     publicdb.publish_form(
         bytes(organization.uid),
-        list_.form_slug,
+        details.form_slug,
         list=list_.id,
         name=audience.name_of(list_),
         purpose=details.purpose,
@@ -74,7 +74,7 @@ def form_itself(form: SignUpForm) -> None:
     """A form with lists, fields and topics of its own; one that was removed is withdrawn."""
     uid = bytes(form.organization.uid)
     view = forms.view_of(form)
-    if form.removed or not view.lists:
+    if view.facts.removed or not view.lists:
         publicdb.withdraw_form(uid, form.id)
         return
     facts, written = view.facts, forms.written(view)
@@ -99,7 +99,7 @@ def form_itself(form: SignUpForm) -> None:
     }
     publicdb.publish_form(
         uid,
-        form.slug,
+        view.slug,
         list=form.id,
         name=facts.title,
         purpose=facts.wording,
@@ -117,9 +117,7 @@ def all_forms(organization: Organization) -> None:
 
 def sign_up_forms(event: Event, now: datetime) -> None:
     """All forms of the organization that still stand: what one of them offered is gone."""
-    for form_row in SignUpForm.objects.select_related("organization").filter(
-        organization=event.organization, removed=None
-    ):
+    for form_row in forms.standing(event.organization) if event.organization else ():
         form_itself(form_row)
 
 

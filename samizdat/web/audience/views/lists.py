@@ -76,9 +76,9 @@ def sign_up_form(request: DeskRequest, list_id: int) -> HttpResponse:
     form = FormForm(request.POST, prefix="form")
     if not form.is_valid():
         return _list_page(request, mailing_list, ListForm(initial={"name": queries.name_of(mailing_list)}), form)
-    was_on = bool(mailing_list.form_slug)
+    was_on = queries.details_of(mailing_list).form_slug
     # The address stays: it stands on other people's pages by now.
-    slug = mailing_list.form_slug or secrets.token_hex(5)
+    slug = was_on or secrets.token_hex(5)
     _set_form(request, mailing_list, slug=slug, wording=form.cleaned_data["wording"])
     messages.success(request, _("Saved.") if was_on else _("The form is on."))
     return go(request, "list", list_id)
@@ -131,7 +131,7 @@ def _set_form(request: DeskRequest, mailing_list: List, *, slug: str, wording: s
 def _list_page(request: DeskRequest, mailing_list: List, form: ListForm, sign_up: FormForm) -> HttpResponse:
     view = next(view for view in queries.lists(request.organization) if view.id == mailing_list.id)
     base = leading(request.organization).public_url
-    address = f"{base}/f/{mailing_list.form_slug}" if base and mailing_list.form_slug else ""
+    address = f"{base}/f/{view.form_slug}" if base and view.form_slug else ""
     facts = {
         "list": mailing_list,
         "view": view,
@@ -142,7 +142,7 @@ def _list_page(request: DeskRequest, mailing_list: List, form: ListForm, sign_up
     }
     facts["appeals"] = AppealsForm(prefix="appeals", initial={"words": queries.details_of(mailing_list).appeals})
     facts["asks"] = bool(words_for(mailing_list))
-    facts["remark"] = NO_SENDER if mailing_list.form_slug and senders.sender_of(mailing_list) is None else ""
+    facts["remark"] = NO_SENDER if view.form_slug and senders.sender_of(mailing_list) is None else ""
     return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
 
 

@@ -84,8 +84,7 @@ def embedded(view: actions.FormView, address: str) -> str:
 
 
 def _found(request: DeskRequest, form_id: int) -> SignUpForm:
-    rows = SignUpForm.objects.select_related("organization").filter(organization=request.organization, removed=None)
-    sign_up_form = rows.filter(id=form_id).first()
+    sign_up_form = actions.form_numbered(request.organization, form_id)
     if sign_up_form is None:
         raise Http404
     return sign_up_form
