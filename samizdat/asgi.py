@@ -400,19 +400,22 @@ async def _gone(receive: Receive) -> None:
 
 
 async def pieces(receive: Receive) -> AsyncIterator[bytes]:
-    """A body as it comes. Errors: TooSlow, Gone."""
-    heard, began = 0, asyncio.get_running_loop().time()
-    more = True
+    """A body as it comes. What came gives time for what is still to come, but never more than `PATIENCE`: who sent much
+    may stop no longer than who sent nothing. Time of ours between two pieces isn't theirs.
+    Errors: TooSlow, ClientGone."""
+    now = asyncio.get_running_loop().time
+    more, left = True, PATIENCE
     while more:
+        began = now()
         try:
-            async with asyncio.timeout_at(began + PATIENCE + heard / LEAST_RATE):
+            async with asyncio.timeout(left):
                 message = await receive()
         except TimeoutError:
             raise TooSlow from None
         if message["type"] != "http.request":
             raise ClientGone
         body = message.get("body", b"")
-        heard += len(body)
+        left = min(PATIENCE, left - (now() - began) + len(body) / LEAST_RATE)
         yield body
         more = message.get("more_body", False)
 

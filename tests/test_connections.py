@@ -21,7 +21,8 @@ from samizdat.public import door, form_tokens
 from samizdat.public import tokens as public_tokens
 from samizdat.public.asgi import Public
 from samizdat.vault.errors import KeyRefused
-from samizdat.web.asgi import PERSON, STRANGERS, DeskApplication, Workplaces, known_device
+from samizdat.web import asgi as desk_asgi
+from samizdat.web.asgi import MB, PERSON, STRANGERS, DeskApplication, Workplaces, known_device
 from samizdat.web.spool import IN_MEMORY
 from tests.visitors import asked_for, half_sent, heard_to_the_end, holding, is_cut, listening, page
 from tests.worker.conftest import until
@@ -469,6 +470,80 @@ def test_a_stranger_may_send_five_megabytes_and_no_more_is_kept() -> None:
 def test_a_body_that_comes_to_a_standstill_is_told_so(made: Made, hurried: None) -> None:
     with listening(made()) as port, holding(port, 1, half_sent(HERE)) as (one,):
         assert heard_to_the_end(one).startswith(b"HTTP/1.1 408 ")
+
+
+class Clock(asyncio.SelectorEventLoop):
+    """Time goes as somebody says."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("pause", [20.5, 19.5], ids=["silent", "a byte now and then"])
+def test_who_sent_much_may_stop_no_longer_than_who_sent_nothing(pause: float) -> None:
+    loop = Clock()
+    heard: list[bytes] = []
+
+    async def receive() -> asgi.Heard:
+        if heard:
+            loop.now += pause
+            await asyncio.sleep(0)  # Whatever was due is called.
+            await asyncio.sleep(0)
+        return {"type": "http.request", "body": b"a" if heard else bytes(502 * MB), "more_body": True}
+
+    async def hear() -> None:
+        async for piece in asgi.pieces(receive):
+            heard.append(piece)
+            loop.now += 60  # Our own time.
+            assert len(heard) < 10
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner, pytest.raises(asgi.TooSlow):
+        runner.run(hear())
+
+
+def test_a_body_that_comes_slowly_and_steadily_comes_whole() -> None:
+    loop = Clock()
+
+    async def receive() -> asgi.Heard:
+        loop.now += 10
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": bytes(6_000), "more_body": loop.now < 2_000}
+
+    async def hear() -> int:
+        return sum([len(piece) async for piece in asgi.pieces(receive)])
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert runner.run(hear()) == 200 * 6_000
+
+
+def posted_body(who: str, size: int, sent: int) -> bytes:
+    head = f"POST / HTTP/1.1\r\nHost: {HERE}\r\nCookie: {who}\r\nContent-Length: {size}\r\n\r\n"
+    return head.encode() + bytes(sent)
+
+
+def test_uploads_that_one_organization_stops_half_way_keep_out_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    total = 2 * MB
+    monkeypatch.setattr(desk_asgi, "PEOPLE", (MB, total, *desk_asgi.PEOPLE[2:]))
+
+    def answered(asked: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        asked[PERSON] = True
+        return wsgi(asked, start)
+
+    application = DeskApplication(answered, knows=_works_for)
+    with listening(application) as port, contextlib.ExitStack() as stack:
+        for who in ("desk=ada", "desk=boris", "desk=dora"):
+            assert page(port, "/", cookie=who) == 200, "known from now on"
+        most = int(total * 0.75 * 0.75)
+        for held in (MB - 1, most - MB, total - most):
+            before = application._people.taken
+            (one,) = stack.enter_context(holding(port, 1, posted_body("desk=ada", MB, held)))
+            until(lambda: is_cut(one) or application._people.taken >= before + held)  # noqa: B023
+        for who, size in (("desk=boris", 2 * IN_MEMORY), ("desk=dora", 4 * IN_MEMORY)):
+            with holding(port, 1, posted_body(who, size, size)) as (another,):
+                assert another.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 @both

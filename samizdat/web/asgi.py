@@ -44,7 +44,9 @@ OF_HOST = "__Host-"
 MB = 1024 * 1024
 # A form takes 4 MB (settings): a stranger may send what the page to sign in carries, and no more of it is kept than it
 # needs to be refused by its size. An upload takes 500 MB (web/imports/views.py), and is refused by its size as well.
-STRANGERS, PEOPLE = (5 * MB, 64 * MB), (502 * MB, 1024 * MB)
+# One upload alone finds room so. Browsers that nobody is signed in with get a small part each, since whoever has an
+# account may make themselves many of these; strangers count as one.
+STRANGERS, PEOPLE = (5 * MB, 64 * MB, 0.75, 0.125), (502 * MB, 1024 * MB, 0.75, 0.75)
 # What nobody keeps is read on, so that a browser shows the answer and no broken line; of a stranger so much of it.
 MOST_PAST = 32 * MB
 
@@ -286,18 +288,21 @@ class DeskApplication:
         self._seen.keep(asked, workplaces, began)
         return workplaces
 
-    async def _allowance(self, asked: WSGIEnvironment) -> UploadAllowance:
-        """How much it may send. Errors: AllThreadsBusy."""
-        return self._strangers if await self._whose(asked) is None else self._people
+    async def _allowance(self, asked: WSGIEnvironment) -> tuple[UploadAllowance, asgi.Place]:
+        """How much it may send, and as whom. Errors: AllThreadsBusy."""
+        workplaces = await self._whose(asked)
+        if workplaces is None:
+            return self._strangers, _place_outside(asked, "strangers")
+        return self._people, _place(asked, workplaces)
 
     async def _hear(self, asked: WSGIEnvironment, receive: Receive, body: Spool) -> bool:
         """Keeps the body; False when a stranger sends without end. Errors: TooSlow, ClientGone, AllThreadsBusy,
-        NoRoom."""
+        SpoolFull."""
         heard = 0
         async for piece in asgi.pieces(receive):
             heard += len(piece)
             if body.allowance is None and heard > IN_MEMORY:
-                body.allowance = await self._allowance(asked)
+                body.allowance, body.place = await self._allowance(asked)
             if body.allowance is None:
                 body.write(piece)
                 continue

@@ -8,26 +8,52 @@ the request is answered.
 import io
 import os
 import tempfile
-from dataclasses import dataclass
+import threading
+from collections import Counter
 from pathlib import Path
 from typing import IO, Self
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
+from samizdat.asgi import Place
+
 IN_MEMORY = 64 * 1024
 
 
 class SpoolFull(Exception):
-    """The files are as large together as they may be, or the disk is full."""
+    """The files are as large together as they may be, or those of one are, or the disk is full."""
 
 
-@dataclass(slots=True)
 class UploadAllowance:
-    """Bytes of one body that are kept, the rest is forgotten; and of all bodies that share this, in files."""
+    """Bytes of one body that are kept, the rest is forgotten; and of all bodies that share this, in files. Nobody gets
+    all of these: a party (an organization, mostly) has at most a part of what other parties leave, and each of it a
+    part of what the others of their party leave. So bodies that somebody holds open keep nobody's out."""
 
-    most: int
-    total: int
-    taken: int = 0
+    def __init__(self, most: int, total: int, party: float, each: float) -> None:
+        self.most, self._total = most, total
+        self._party, self._each = party, each
+        self._taken: Counter[Place] = Counter()
+        self._counting = threading.Lock()  # Bodies are written by several threads.
+
+    @property
+    def taken(self) -> int:
+        return self._taken.total()
+
+    def take(self, place: Place, size: int) -> None:
+        """Errors: SpoolFull."""
+        with self._counting:
+            mine = self._taken[place]
+            of_party = sum(taken for (whose, _), taken in self._taken.items() if whose == place[0])
+            for_party = self._party * (self._total - (self._taken.total() - of_party))
+            if mine + size > self._each * (for_party - (of_party - mine)):
+                raise SpoolFull
+            self._taken[place] += size
+
+    def give_back(self, place: Place, size: int) -> None:
+        with self._counting:
+            self._taken[place] -= size
+            if not self._taken[place]:
+                del self._taken[place]
 
 
 class Spool:
@@ -38,15 +64,14 @@ class Spool:
         self._file: IO[bytes] | None = None
         self._held = io.BytesIO()
         self.allowance: UploadAllowance | None = None  # None: this body is small so far.
+        self.place: Place = (None, None)  # As which it counts there.
         self.size = self._charged = 0
 
     def write(self, data: bytes) -> None:
         """Errors: SpoolFull."""
         if self.allowance is not None:
             data = data[: self.allowance.most - self.size]
-            if self.allowance.taken + len(data) > self.allowance.total:
-                raise SpoolFull
-            self.allowance.taken += len(data)
+            self.allowance.take(self.place, len(data))
             self._charged += len(data)
         try:
             self._keep(data)
@@ -89,7 +114,7 @@ class Spool:
 
     def close(self) -> None:
         if self.allowance is not None:
-            self.allowance.taken -= self._charged
+            self.allowance.give_back(self.place, self._charged)
             self._charged = 0
         self._held.close()
         if self._file is not None:

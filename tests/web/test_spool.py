@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from samizdat.asgi import Place
+from samizdat.web.asgi import MB, PEOPLE, STRANGERS
 from samizdat.web.spool import IN_MEMORY, Spool, SpoolFull, UploadAllowance
 
 ADA = b"ada@lantern.example\n"
@@ -51,17 +53,64 @@ def test_two_with_the_same_text_do_not_look_alike(tmp_path: Path) -> None:
 
 
 def test_more_than_one_may_have_is_forgotten(tmp_path: Path) -> None:
-    with filled(tmp_path, ADA * 20_000, UploadAllowance(100_000, 1_000_000)) as spool:
+    with filled(tmp_path, ADA * 20_000, UploadAllowance(100_000, 1_000_000, 1, 1)) as spool:
         assert spool.size == 100_000
         assert spool.read() == (ADA * 20_000)[:100_000]
 
 
 def test_all_together_may_have_so_much_and_who_is_done_gives_back(tmp_path: Path) -> None:
-    shared = UploadAllowance(200_000, 300_000)
+    shared = UploadAllowance(200_000, 300_000, 1, 1)
     with filled(tmp_path, bytes(200_000), shared):
-        with pytest.raises(SpoolFull):
-            filled(tmp_path, bytes(200_000), shared)
-    shared.taken = 0  # The one that found no room was never closed.
-    with filled(tmp_path, bytes(200_000), shared):
+        with Spool(tmp_path) as other:
+            other.allowance = shared
+            other.write(bytes(100_000))
+            with pytest.raises(SpoolFull):
+                other.write(bytes(1000))
         assert shared.taken == 200_000
     assert shared.taken == 0
+
+
+def finds_room(shared: UploadAllowance, place: Place, size: int) -> bool:
+    try:
+        shared.take(place, size)
+    except SpoolFull:
+        return False
+    shared.give_back(place, size)
+    return True
+
+
+def hold_all(shared: UploadAllowance, place: Place) -> None:
+    """What bodies take that all stop half way."""
+    size = shared.most
+    while size:
+        if finds_room(shared, place, size):
+            shared.take(place, size)
+        else:
+            size //= 2
+
+
+def test_one_upload_alone_finds_room() -> None:
+    for bounds in (PEOPLE, STRANGERS):
+        shared = UploadAllowance(*bounds)
+        assert finds_room(shared, (1, 1), shared.most)
+
+
+def test_whatever_one_organization_holds_open_others_send_pictures_and_lists() -> None:
+    shared = UploadAllowance(*PEOPLE)
+    for thief in range(10):
+        hold_all(shared, (1, thief))
+    assert finds_room(shared, (2, 20), 100 * MB)
+
+
+def test_whatever_one_of_them_holds_open_others_of_the_organization_send_pictures_and_lists() -> None:
+    shared = UploadAllowance(*PEOPLE)
+    hold_all(shared, (1, 1))
+    assert finds_room(shared, (1, 2), 100 * MB)
+
+
+def test_whatever_strangers_and_many_browsers_hold_open_another_browser_sends_a_long_letter() -> None:
+    shared = UploadAllowance(*STRANGERS)
+    hold_all(shared, ("strangers", None))
+    for thief in range(10):
+        hold_all(shared, ("known", f"thief{thief}"))
+    assert finds_room(shared, ("known", "ada"), MB // 2)
