@@ -13,11 +13,10 @@ from samizdat.audience.models import List
 from samizdat.audience.queries import details_of
 from samizdat.campaigns.edition_details import EditionDetails, opened
 from samizdat.campaigns.models import Edition, EditionVariant
+from samizdat.campaigns.release_log import standing
 from samizdat.campaigns.translations import slug_of
 from samizdat.core.content.render import Content
 from samizdat.core.crypto.seal import SealBroken
-from samizdat.events import queries as events
-from samizdat.events.actions import detail_of
 from samizdat.vault import keyring
 
 log = logging.getLogger("samizdat.campaigns")
@@ -39,18 +38,12 @@ def released(edition: Edition) -> EditionDetails | None:
         details = opened(keyring.keys(edition.organization), edition)
     except SealBroken:
         details = None
-    if details is not None and (details.imported or _is_in_log(edition)):
+    if details is not None and (details.imported or standing(edition).goes):
         return details
     if edition.pk not in _told:
         _told.add(edition.pk)
         log.error("Edition %d is not what was released: the database was altered by other means", edition.pk)
     return None
-
-
-def _is_in_log(edition: Edition) -> bool:
-    kinds = "campaign.released", "campaign.unreleased", "campaign.cancelled"
-    newest = events.last_about(edition.organization, kinds, edition.campaign_id)
-    return newest is not None and newest.kind == "campaign.released" and detail_of(newest).get("edition") == edition.pk
 
 
 def web_versions(edition: Edition, details: EditionDetails) -> list[WebVersion]:

@@ -18,6 +18,7 @@ from samizdat import dbclock
 from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience.models import NUMBER_MASK, row_id
+from samizdat.campaigns import release_log
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core.crypto import seal
 from samizdat.core.mail import ledger, outcome, rate
@@ -26,7 +27,6 @@ from samizdat.delivery import (
     clock_jumps,
     copied_installation,
     database_changes,
-    release_log,
     sealed_chunks,
     sql,
 )
