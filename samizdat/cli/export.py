@@ -71,7 +71,7 @@ def export(
     _insist(to, recipients, plain, reason)
     bootstrap.open_house()
     from samizdat.portability import actions
-    from samizdat.portability.request import ExportRequest
+    from samizdat.portability.request import ExportRequest, told_of
 
     assert to is not None
     zipped = form != "csv" or to.removesuffix(".age").endswith(".zip")
@@ -97,7 +97,7 @@ def export(
         )
     document = {
         "file": to, "format": form, "sealed": not plain, "recipients": len(wish.recipients), "keys": wish.keys,
-        "bytes": row.bytes, "counts": row.counts, "planted": bool(row.planted),
+        "bytes": row.bytes, "counts": row.counts, "planted": bool(told_of(row).planted),
     }  # fmt: skip
     if to == "-":
         return
@@ -221,6 +221,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
 def _say_whose(address: str) -> None:
     bootstrap.open_house()
     from samizdat.portability import actions
+    from samizdat.portability.request import told_of
 
     row = actions.whose(bootstrap.organization(), address, now=bootstrap.now())
     if row is None:
@@ -232,7 +233,7 @@ def _say_whose(address: str) -> None:
         who = "the house that this organization was in before"
     document = {
         "export": row.pk, "made": row.created, "by": who, "format": row.format, "plain": row.plain,
-        "reason": actions.told_of(row).reason,
+        "reason": told_of(row).reason,
     }  # fmt: skip
     kind, when = "plain" if row.plain else "sealed", f"{row.created:%Y-%m-%d %H:%M}"
     say(

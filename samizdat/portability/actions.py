@@ -32,10 +32,10 @@ from samizdat.portability import (
 )
 from samizdat.portability.errors import ExportRefused, ExportTaken
 from samizdat.portability.models import Export
-from samizdat.portability.request import ExportDetails, ExportRequest
+from samizdat.portability.request import ExportDetails, ExportRequest, told_of
 from samizdat.portability.write import FORMATS
 from samizdat.vault import keyring
-from samizdat.vault.sealed_json import open_json, seal_json
+from samizdat.vault.sealed_json import seal_json
 
 log = logging.getLogger("samizdat.worker")
 
@@ -97,18 +97,17 @@ def _new(
     check(wish, plain=plain, reason=reason)
     keys = keyring.keys(organization)
     with transaction.atomic():
+        planted = canary.plant(subscribers.ExportContext(organization), by, wish.wanted, now)
         row = Export.objects.create(
             organization=organization, format=wish.format, state=state, plain=plain, by=by, created=now,
             owner=ownership.myself() if state == "writing" else "", heartbeat=now,
         )  # fmt: skip
         bound = bound_selection.bind(organization, wish, now) if state == "held" else None
-        planted = canary.plant(subscribers.ExportContext(organization), by, wish.wanted, now)
-        details = ExportDetails(wish, reason.strip()[:1000], planted.person if planted else None, bound)
+        person, blind = (planted.person, planted.blind) if planted else (None, b"")
+        details = ExportDetails(wish, reason.strip()[:1000], person, bound, blind, keys.index_version)
         row.details_sealed = seal_json(keys, details, "export", "details", row.pk)
-        row.planted = planted.blind if planted else b""
-        row.index_version = keys.index_version
         row.mac = permits.permit(row)
-        row.save(update_fields=["details_sealed", "planted", "index_version", "mac"])
+        row.save(update_fields=["details_sealed", "mac"])
         # Before the first byte: what was begun is on record, whatever becomes of it.
         detail = {
             "format": wish.format,
@@ -118,10 +117,6 @@ def _new(
         }
         record(EXPORTED, organization, about=row.pk, by=by, now=now, detail=detail)
     return row
-
-
-def told_of(row: Export) -> ExportDetails:
-    return open_json(keyring.keys(row.organization), row.details_sealed, "export", "details", row.pk, ExportDetails)
 
 
 def wish_of(row: Export) -> ExportRequest:
@@ -135,8 +130,8 @@ def is_as_asked(row: Export, now: datetime) -> bool:
 
 
 def planted_of(row: Export) -> canary.Canary | None:
-    person = told_of(row).planted
-    return canary.Canary(person, bytes(row.planted)) if person else None
+    details = told_of(row)
+    return canary.Canary(details.planted, details.blind) if details.planted else None
 
 
 def direct(

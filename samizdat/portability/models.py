@@ -23,8 +23,6 @@ class Export(models.Model):
     state = models.CharField(max_length=10)
     plain = models.BooleanField()  # Not sealed to anybody: asked for with a reason, told to all admins.
     details_sealed = models.BinaryField(default=b"")  # JSON: recipients, reason, planted address …
-    planted = models.BinaryField(max_length=16, default=b"")  # Blind index of the planted address; empty: none.
-    index_version = models.PositiveSmallIntegerField(default=1)
     counts = models.JSONField(default=dict)
     rows_done = models.BigIntegerField(default=0)
     rows_total = models.BigIntegerField(default=0)

@@ -21,7 +21,7 @@ from samizdat.core.crypto import canary as marks
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
 from samizdat.portability import canary, subscribers
-from samizdat.portability.models import Export
+from samizdat.portability.canary_alarms import with_planted
 from samizdat.portability.spreadsheet_cells import escaped
 from samizdat.portability.zip_stream import ZipWriter
 
@@ -139,10 +139,10 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
                 "made": row.created.astimezone(UTC).isoformat(timespec="seconds"),
                 "format": row.format,
                 "plain": row.plain,
-                "key": row.index_version,
-                "blind": bytes(row.planted).hex(),
+                "key": details.index_version,
+                "blind": details.blind.hex(),
             }
-            for row in Export.objects.filter(organization=home.organization).exclude(planted=b"").order_by("id")
+            for row, details in with_planted(home.organization)
         ]
     return tables
 

@@ -7,8 +7,12 @@ from typing import Any
 from msgspec import Struct
 
 from samizdat.audience.filters import Filter
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.portability import subscribers
+from samizdat.portability.models import Export
 from samizdat.portability.selection import SelectionFilter
+from samizdat.vault import keyring
+from samizdat.vault.sealed_json import open_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,19 @@ class BoundSelection(Struct, frozen=True):
 
 
 class ExportDetails(Struct, frozen=True):
-    """What is sealed of an export: what was asked for, why it is plain, and who is in this file alone. Of one that
-    another house made it is only known that it was."""
+    """What is sealed of an export: what was asked for, why it is plain, and who is in this file alone, with the blind
+    index of that address (empty: none) and the number of its key. Of one that another house made these are known."""
 
     wish: ExportRequest
     reason: str = ""
     planted: subscribers.ExportedSubscriber | None = None
     bound: BoundSelection | None = None
+    blind: bytes = b""
+    index_version: int = 1
+
+
+def told_of(row: Export) -> ExportDetails:
+    """Errors: SealBroken, also where all of it was taken away."""
+    if not row.details_sealed:
+        raise SealBroken
+    return open_json(keyring.keys(row.organization), row.details_sealed, "export", "details", row.pk, ExportDetails)

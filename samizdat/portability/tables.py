@@ -18,6 +18,7 @@ from samizdat.audience.models import ConsentText, List
 from samizdat.audience.segments import lookup, portable_json
 from samizdat.core import consent
 from samizdat.portability import value_limits
+from samizdat.portability.canary_alarms import planted_in_exports
 from samizdat.portability.models import Export
 from samizdat.portability.native import PLANTED
 from samizdat.portability.read import OpenedExport, altered
@@ -193,24 +194,22 @@ def take_settings(organization: Organization, opened: OpenedExport, now: datetim
 def take_planted(organization: Organization, opened: OpenedExport, versions: dict[int, int]) -> None:
     """Which addresses the house before this one had planted, so that this one knows them too. `versions`: number of an
     index key in the file -> number here. Errors: ExportRefused."""
-    keys = keyring.keys(organization)
+    keys, known = keyring.keys(organization), {*planted_in_exports(organization)}
     try:
         for entry in opened.table(PLANTED) or ():
             blind, moment = bytes.fromhex(entry["blind"]), value_limits.moment(entry["made"])
             if len(blind) != 16 or entry["format"] not in FORMATS:
                 raise ValueError
             version = versions[value_limits.whole(entry["key"])]
-            row, new = Export.objects.get_or_create(
-                organization=organization,
-                planted=blind,
-                defaults={
-                    "format": entry["format"], "state": "elsewhere", "plain": bool(entry["plain"]), "created": moment,
-                    "index_version": version,
-                },
+            if blind in known:
+                continue
+            known.add(blind)
+            row = Export.objects.create(
+                organization=organization, format=entry["format"], state="elsewhere", plain=bool(entry["plain"]),
+                created=moment,
             )  # fmt: skip
-            if new:
-                details = ExportDetails(ExportRequest(row.format))
-                row.details_sealed = seal_json(keys, details, "export", "details", row.pk)
-                row.save(update_fields=["details_sealed"])
+            details = ExportDetails(ExportRequest(row.format), blind=blind, index_version=version)
+            row.details_sealed = seal_json(keys, details, "export", "details", row.pk)
+            row.save(update_fields=["details_sealed"])
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise altered(PLANTED) from wrong

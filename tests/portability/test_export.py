@@ -12,6 +12,7 @@ from typing import Any
 
 import pyrage
 import pytest
+from django.db.models import BinaryField
 
 from samizdat.accounts.grants import keep_settings
 from samizdat.audience import actions, queries
@@ -19,13 +20,14 @@ from samizdat.audience.filters import Filter
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import Subscriber
 from samizdat.core import bounded_json, consent, segment, zip_limits
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.models import Event
 from samizdat.portability import actions as exporting
 from samizdat.portability import age_decryption, canary_alarms, native, permits, read, unpack
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, ExportPiece
 from samizdat.portability.parts import growth
-from samizdat.portability.request import ExportRequest
+from samizdat.portability.request import ExportRequest, told_of
 from samizdat.portability.spreadsheet_cells import escape, unescape
 from samizdat.portability.subscribers import ExportedSubscriber
 from tests.conftest import NOW
@@ -399,7 +401,7 @@ def test_the_planted_one_is_like_the_others(audience: Any) -> None:
 
 def test_an_empty_house_has_nobody_to_be_like(lantern: Any, letter: Any) -> None:
     assert rows_of(made(lantern, ExportRequest("samizdat")), "subscribers.csv") == []
-    assert bytes(Export.objects.get().planted) == b""
+    assert told_of(Export.objects.get()).blind == b""
 
 
 # -- other layouts ----------------------------------------------------------------------------------------------
@@ -446,9 +448,21 @@ def test_its_own_plant_is_known_in_mailchimps_layout_too(audience: Any, tmp_path
     assert canary_alarms.exports_of(audience, seen.planted) == [Export.objects.get()]
 
 
+def test_whoever_writes_the_database_makes_nobody_forget_a_planted_address(audience: Any) -> None:
+    made(audience, ExportRequest("csv"))
+    row = Export.objects.get()
+    open_columns = [field.name for field in Export._meta.fields if isinstance(field, BinaryField)]
+    open_columns.remove("details_sealed")
+    Export.objects.update(**dict.fromkeys(open_columns, b""))
+    assert exporting.whose(audience, told_of(row).planted.address, now=NOW) == row
+    Export.objects.update(details_sealed=b"")
+    with pytest.raises(SealBroken):
+        exporting.whose(audience, told_of(row).planted.address, now=NOW)
+
+
 def test_a_house_that_moved_knows_what_was_planted_before(audience: Any, vault: Any, tmp_path: Path) -> None:
     made(audience, ExportRequest("csv"))
-    planted = exporting.told_of(Export.objects.get()).planted.address
+    planted = told_of(Export.objects.get()).planted.address
     there, _ = in_another_house(made(audience, ExportRequest("samizdat", keys=True)), tmp_path, vault)
     found = exporting.whose(there, planted, now=NOW)
     assert found is not None
@@ -676,7 +690,7 @@ def test_what_a_killed_command_had_begun_is_nobodys_to_go_on_with(audience: Any)
 
 def test_nothing_of_her_like_is_kept_once_the_file_is_whole(audience: Any) -> None:
     made(audience, ExportRequest("samizdat"))
-    left = exporting.told_of(Export.objects.get()).planted
+    left = told_of(Export.objects.get()).planted
     assert left == ExportedSubscriber(0, left.address, {}, "", "")
 
 

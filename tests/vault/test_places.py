@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 # Columns of bytes that are no blobs: hashes, marks, links of the chain, keys, numbers of subscribers.
 UNSEALED = {
     *("uid", "email_index", "token_hash", "key_hash", "lane", "mac", "name_index", "digest", "link", "mark"),
-    *("fingerprint", "provider", "group", "boot", "folder", "numbers", "planted"),
+    *("fingerprint", "provider", "group", "boot", "folder", "numbers"),
     *("wrapped", "public", "name"),
 }
 

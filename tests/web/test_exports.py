@@ -21,7 +21,7 @@ from samizdat.audience.segments import lookup
 from samizdat.core import segment
 from samizdat.portability import actions, approval, recipient_keys
 from samizdat.portability.models import Export
-from samizdat.portability.request import ExportRequest
+from samizdat.portability.request import ExportRequest, told_of
 from samizdat.portability.subscribers import ExportedSubscriber
 from samizdat.vault import keyring
 from tests.conftest import NOW, PASSWORD, TODAY
@@ -109,7 +109,7 @@ def _table(here: House, vera: Client, asked: str, **more: Any) -> tuple[str, lis
     data = pyrage.decrypt(b"".join(actions.fetch(row, now=lambda: NOW, by=None)), [KEY])
     with zipfile.ZipFile(io.BytesIO(data)) as box:
         rows = list(csv.DictReader(io.StringIO(box.read("subscribers.csv").decode("utf-8-sig"))))
-    planted = actions.told_of(row).planted.address
+    planted = told_of(row).planted.address
     assert planted in [one["Email address"] for one in rows]
     assert row.counts == {"subscribers": len(rows) - 1}
     return sure, sorted({one["Email address"] for one in rows} - {planted})
@@ -215,7 +215,7 @@ def test_who_is_not_in_it_any_more_keeps_no_export_from_an_approval(here: House,
     _held_segment(here, vera, zoya)
     SubscriberTag.objects.filter(subscriber=here.ada).delete()
     zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
-    assert actions.run(newest().pk, now=timezone.now).state == "ready" and actions.told_of(newest()).bound is None
+    assert actions.run(newest().pk, now=timezone.now).state == "ready" and told_of(newest()).bound is None
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -293,7 +293,7 @@ def test_a_plain_one_that_nobody_agrees_to_is_over_after_a_week(here: House, ver
     approval.wait(newest().created + timedelta(days=6), timedelta(days=6))
     assert newest().state == "held"
     approval.wait(newest().created + timedelta(days=8), timedelta(days=2))
-    assert newest().state == "over" and only_the_address(actions.told_of(newest()).planted)
+    assert newest().state == "over" and only_the_address(told_of(newest()).planted)
 
 
 def test_whoever_works_here_stops_a_plain_one_before_it_is_made(here: House, vera: Client) -> None:
@@ -301,7 +301,7 @@ def test_whoever_works_here_stops_a_plain_one_before_it_is_made(here: House, ver
     clara, held = signed_in(here.people["editor"]), at(here, newest().pk) + "held"
     assert held.encode() in clara.get(f"/o/{here.organization.slug}/").content
     clara.post(held, {"answer": "stop"})
-    assert newest().state == "over" and only_the_address(actions.told_of(newest()).planted)
+    assert newest().state == "over" and only_the_address(told_of(newest()).planted)
 
 
 def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: House, vera: Client) -> None:
@@ -343,7 +343,7 @@ def test_the_editor_has_no_such_page_and_the_viewer_no_buttons(here: House) -> N
 
 
 def test_a_planted_address_leads_to_its_export(here: House, vera: Client) -> None:
-    planted = actions.told_of(here.export).planted.address
+    planted = told_of(here.export).planted.address
     found = vera.post(at(here, "whose")[:-1], {"whose-address": planted})
     assert found.headers["Location"] == at(here, here.export.pk)
     zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organization.slug}/"

@@ -23,8 +23,6 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(max_length=10)),
                 ('plain', models.BooleanField()),
                 ('details_sealed', models.BinaryField(default=b'')),
-                ('planted', models.BinaryField(default=b'', max_length=16)),
-                ('index_version', models.PositiveSmallIntegerField(default=1)),
                 ('counts', models.JSONField(default=dict)),
                 ('rows_done', models.BigIntegerField(default=0)),
                 ('rows_total', models.BigIntegerField(default=0)),

@@ -24,7 +24,7 @@ from samizdat.core.mail.address import PROVIDERS, BadAddress
 from samizdat.portability import actions, approval, bound_selection, canary_alarms, queries, recipient_keys
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, RecipientKey
-from samizdat.portability.request import ExportRequest
+from samizdat.portability.request import ExportRequest, told_of
 from samizdat.web import labels
 from samizdat.web.audience import subscriber_filters
 from samizdat.web.audience.views.bulk import filter_of, whom_of
@@ -193,7 +193,7 @@ def _export(request: DeskRequest, export_id: int) -> Export:
 
 
 def _held_facts(request: DeskRequest, row: Export) -> dict[str, Any]:
-    now, details = dbclock.asked(), actions.told_of(row)
+    now, details = dbclock.asked(), told_of(row)
     approval.notice(row, request.person, now)
     agreeing_ones = pending_changes.others(request.organization, row.by, now)
     return {
@@ -244,7 +244,7 @@ def export(request: DeskRequest, export_id: int) -> HttpResponse:
 
 
 def _facts(request: DeskRequest, row: Export) -> dict[str, Any]:
-    details = actions.told_of(row)
+    details = told_of(row)
     now = timezone.now()
     unseen = request.role == "admin" and row in queries.unseen(request.organization, request.person, now)
     return {
@@ -359,7 +359,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
             }
         )
     for row in queries.unseen(organization, request.person, now)[:3]:
-        asked_for = actions.told_of(row)
+        asked_for = told_of(row)
         facts = {"who": _name(row), "why": asked_for.reason[:200], "key": ", ".join(asked_for.wish.recipients)[:80]}
         items.append(
             {
