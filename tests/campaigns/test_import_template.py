@@ -22,11 +22,19 @@ from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile
 from samizdat.campaigns.media import library
-from samizdat.campaigns.templates import import_template, layout, region_diff, region_editor, starter_templates
+from samizdat.campaigns.templates import (
+    import_template,
+    layout,
+    region_diff,
+    region_editor,
+    region_names,
+    starter_templates,
+)
 from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.content.blocks.merge_versions import numbered_body
 from samizdat.core.content.render import fill
-from samizdat.core.content.templates import TemplateRefused, WrittenRegion, take
+from samizdat.core.content.templates import LayoutChanges, TemplateRefused, WrittenRegion, take
+from samizdat.core.content.templates.layout import parts_of
 from tests.conftest import NOW
 from tests.web.conftest import make_person, png
 
@@ -494,3 +502,14 @@ def test_the_checks_name_what_leads_nowhere_in_a_template_and_where(lantern: Any
     assert told["link_relative"][:3] == ("stop", "template", 3)
     assert told["link_leaves"][:3] == ("stop", "template", 3)
     assert "images/a.png" in told["template_picture"][3] and "{{ unsubscribe }}" in told["link_leaves"][3]
+
+
+def test_parts_inside_of_parts_are_named_without_reading_the_page_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths, words_of = list[int](), region_names.words_of
+    monkeypatch.setattr(region_names, "words_of", lambda source: lengths.append(len(source)) or words_of(source))
+    depth, page = 100, "<p>Hello there</p>" + "word " * 20_000
+    nested = "".join("<div mc:hideable='h1'>" for _ in range(depth)) + page + "</div>" * depth
+    parts = parts_of(take(f"<html><body>{nested}<div mc:edit='body'>x</div></body></html>".encode()).source)
+    views = layout._views(parts, LayoutChanges(), "")
+    assert views[0].title.startswith("Part that can be left out: Hello there word")
+    assert len(lengths) >= depth and max(lengths) <= layout.TITLE_READS

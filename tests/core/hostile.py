@@ -18,6 +18,7 @@ CATEGORY = {
     codes.CATEGORY_DIGIT: "1", codes.CATEGORY_SPACE: " ", codes.CATEGORY_WORD: "a",
     codes.CATEGORY_NOT_DIGIT: "a", codes.CATEGORY_NOT_SPACE: "a", codes.CATEGORY_NOT_WORD: "!",
 }  # fmt: skip
+LENGTHENED = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.SUBPATTERN, codes.BRANCH)
 TRIED = ("a", " ", "1", "<", '"', ".", "-", "\\", "@", "[", "{", "(", ",", ";", "=", "/", "é", "я", "\n", "\x02", "A")
 
 
@@ -70,6 +71,27 @@ def _walk(items: list[Any], before: str, pumps: dict[tuple[str, str], None]) -> 
             # What stands here and what comes next, together and in turns.
             pumps[before, here + _one(*items[place + 1])] = None
         before += here
+    pumps |= dict.fromkeys(_runs(items))
+
+
+def _runs(items: list[Any]) -> Iterator[tuple[str, str]]:
+    """From one element that may be as long as it likes to another: what lies between, many times, may be taken by the
+    first and found by what follows it each time. Apart too, for what has to begin a word.
+    """
+    long = [place for place, item in enumerate(items) if _is_long(*item)]
+    for at, first in enumerate(long):
+        before = _sample(items[:first])
+        for last in long[at + 1 :]:
+            for run in (items[first + 1 : last], items[first + 1 : last + 1]):
+                for between in ("", " "):
+                    yield before, between + _sample(run)
+
+
+def _is_long(code: Any, value: Any) -> bool:
+    repeats = code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
+    if repeats and value[1] is codes.MAXREPEAT:
+        return True
+    return code in LENGTHENED and any(_is_long(*item) for inner in _inside(code, value) for item in inner)
 
 
 def _inside(code: Any, value: Any) -> Iterable[Any]:

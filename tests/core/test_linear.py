@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from samizdat.campaigns.templates import region_names
 from samizdat.core.content.blocks.compare import difference
 from samizdat.core.content.blocks.markdown import from_markdown
 from samizdat.core.content.blocks.merge_versions import merge
@@ -72,6 +73,10 @@ READERS: dict[str, tuple[Reader, tuple[str, ...]]] = {
     "Markdown as blocks": (from_markdown, MARKDOWN),
     "HTML as blocks": (read, MARKUP),
     "a template": (lambda text: take(f"<table><tr><td>{text}".encode()), (*MARKUP, *TAGS)),
+    "what a part of a template is called": (
+        lambda text: region_names.words_of(f"<!--[if mso]><img{text}<![endif]-->{text}"),
+        (*MARKUP, *TAGS, ' alt=""', ' alt="', "<img ", "{%", "*|IF"),
+    ),
     "a document of blocks": (parse, ("[", '{"a":', '"')),
     "a style sheet": (stylesheet.read, ("a{", "@media a{", "/*", '"', "(", "a:b;", "a{}")),
     "two versions of a letter": (compared, ("a\n", "a\nx\n", "a x ", "a x\n")),

@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 from samizdat.core.content.templates.region_names import given, where
 
 FIRST_WORDS = 5
-_PICTURE = re.compile(r"<img\b[^<>]*?\balt=\"([^\"]*)\"[^<>]*>")
+_ALT = re.compile(r"<img\b[^<>]*?\balt=\"([^\"]*)\"")
 _UNSEEN = re.compile(
     r"\*\|(?:IF|IFNOT|ELSEIF|ELSE|END|INTERESTED)\b[^|]*\|\*|\{%(?:(?!\{%).)*?%\}"
     r"|<!--(?:(?!<!--).)*?-->|<style(?:(?!<style).)*?</style>|<[^<>]*>",
@@ -33,9 +33,14 @@ class RegionName:
 
 def words_of(source: str) -> str:
     """How a piece of HTML reads, pictures by what they show; "" where nothing is said."""
-    shown = _UNSEEN.sub(" ", _PICTURE.sub(r" \1 ", source))
-    words = " ".join(html.unescape(shown).split())
+    words = " ".join(html.unescape(_UNSEEN.sub(_shown, source)).split())
     return words if re.search(r"\w", words) else ""
+
+
+def _shown(unseen: re.Match[str]) -> str:
+    """Looked for in one tag at a time: what is never closed, as Outlook's comments may hold it, is no picture."""
+    alt = _ALT.match(unseen[0])
+    return f" {_UNSEEN.sub(' ', alt[1])} " if alt else " "
 
 
 def place(name: str, words: str, is_picture: bool) -> RegionName:

@@ -215,9 +215,16 @@ def _found_in_html(source: str) -> Iterator[_Reference]:
 def _words_behind(source: str, start: int) -> str:
     """The words of a link whose tag ends here; of a picture, its description."""
     inside = re.split(r"</a\b|<a\b", source[start : start + 2_000], maxsplit=1, flags=re.IGNORECASE)[0]
-    described = re.sub(r"<img\b[^<>]*?\balt\s*=\s*[\"']([^\"'<>]*)[^<>]*>", r" \1 ", inside, flags=re.IGNORECASE)
-    words = " ".join(html.unescape(re.sub(r"<[^<>]*>", " ", described)).split())
+    words = " ".join(html.unescape(re.sub(r"<[^<>]*>", _description, inside)).split())
     return words if len(words) <= MOST_WORDS else ""
+
+
+_ALT = re.compile(r"<img\b[^<>]*?\balt\s*=\s*[\"']([^\"'<>]*)", re.IGNORECASE)
+
+
+def _description(tag: re.Match[str]) -> str:
+    alt = _ALT.match(tag[0])
+    return f" {alt[1]} " if alt else " "
 
 
 MOST_WORDS = 60  # characters; a longer sentence may tell how to leave something else

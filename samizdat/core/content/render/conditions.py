@@ -32,7 +32,8 @@ _EMPTY = re.compile(r":empty\b", re.IGNORECASE)
 _HELD = re.compile(r"\[\s*(?:[^\s\[\]|=]*\|)?([\w-]+)")
 _SHEET = re.compile(r"<style\b[^<>]*+>(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
 _SELECTOR = re.compile(r"(?:\A|(?<=[{};]))[^{};]*+\{")
-_ATTRIBUTE = re.compile(r"(?<![\w-])([\w-]++)\s*+=\s*+(?:\"[^\"]*|'[^']*|[^\s\"'<>]*)\Z")
+# One attribute after the other, so that none begins inside of another one's value; the second group is a closed value.
+_ATTRIBUTE = re.compile(r"(?<![\w-])([\w-]++)\s*+=\s*+(?:(\"[^\"]*+\"|'[^']*+')|\"[^\"]*+|'[^']*+|[^\s\"'<>]*+)")
 # Signs of a tag that are looked at for the attribute that a value stands in.
 _TAIL = 4000
 
@@ -64,8 +65,11 @@ def _attributes_of_readers(pieces: Iterable[Piece]) -> Iterator[str]:
     for piece in pieces:
         if isinstance(piece, str):
             tail = (tail + piece)[-_TAIL:]
-        elif match := _ATTRIBUTE.search(tail[tail.rfind("<") :]):
-            yield match[1].lower()
+        else:
+            tag = tail[tail.rfind("<") :]
+            yield from (
+                match[1].lower() for match in _ATTRIBUTE.finditer(tag) if match.end() == len(tag) and not match[2]
+            )
 
 
 def _holds_whole_elements(pieces: Iterable[Piece]) -> bool:
