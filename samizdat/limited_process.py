@@ -53,7 +53,7 @@ class Job(NamedTuple):
 JOBS = {
     "samizdat.core.content.render.render": Job(4.0),
     "samizdat.core.content.blocks.compare.differences": Job(4.0),
-    "samizdat.core.content.render.archive_html": Job(4.0),
+    "samizdat.core.content.corrections.corrected_copy": Job(4.0),
     "samizdat.core.content.checks.look": Job(4.0),
     "samizdat.core.content.templates.convert_format.as_blocks": Job(6.0),
     "samizdat.core.content.templates.convert_format.as_markdown": Job(4.0),

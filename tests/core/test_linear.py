@@ -19,6 +19,7 @@ from samizdat.core.content.blocks.markdown import from_markdown
 from samizdat.core.content.blocks.merge_versions import merge
 from samizdat.core.content.blocks.reading import BadDocument, parse
 from samizdat.core.content.checks import TextPositions
+from samizdat.core.content.corrections import corrected
 from samizdat.core.content.render import Content, render, stylesheet
 from samizdat.core.content.templates import TemplateRefused, take
 from samizdat.core.content.templates.blocks import read
@@ -76,6 +77,10 @@ READERS: dict[str, tuple[Reader, tuple[str, ...]]] = {
     "what a part of a template is called": (
         lambda text: region_names.words_of(f"<!--[if mso]><img{text}<![endif]-->{text}"),
         (*MARKUP, *TAGS, ' alt=""', ' alt="', "<img ", "{%", "*|IF"),
+    ),
+    "corrections of a page": (
+        lambda text: corrected("", text, [(text[: len(text) // 4] + f"x{n}", "y") for n in range(5)]),
+        ("a ", "a  ", "<a href='a a'>", "<b>", "<!--", "&"),
     ),
     "a document of blocks": (parse, ("[", '{"a":', '"')),
     "a style sheet": (stylesheet.read, ("a{", "@media a{", "/*", '"', "(", "a:b;", "a{}")),

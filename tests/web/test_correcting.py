@@ -4,8 +4,9 @@ import pytest
 
 from samizdat.accounts import pending_changes
 from samizdat.accounts.grants import keep_settings
-from samizdat.campaigns.archive.web_corrections import NoCorrection, correct, corrections, mended
+from samizdat.campaigns.archive.web_corrections import NoCorrection, correct, corrections
 from samizdat.campaigns.models import Campaign, Correction, Edition
+from samizdat.core.content.corrections import MOST_GROWTH, corrected
 from samizdat.delivery.actions import release
 from samizdat.publicdb.models import Page
 from samizdat.worker.schedule import event_handlers
@@ -26,10 +27,25 @@ from tests.web_copies import web_copy_of
         ("<p>a</p>", "a", "<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>", 1),
         ('<img alt="teh sea" src="teh.png">', "teh", 'a"b', '<img alt="a&quot;b sea" src="teh.png">', 1),
         ("<p>te<b>h</b></p>", "teh", "the", "<p>te<b>h</b></p>", 0),
+        ("<pre>a\n  b\n\tteh  sea\n</pre>", "teh sea", "the sea", "<pre>a\n  b\n\tthe sea\n</pre>", 1),
+        ('<p>"teh" &lt;sea&gt;</p>', "teh", "the", '<p>"the" &lt;sea&gt;</p>', 1),
     ],
 )  # fmt: skip
 def test_a_piece_is_mended_where_readers_see_it(page: str, wrong: str, right: str, now: str, places: int) -> None:
-    assert mended(page, wrong, right) == (now, places)
+    copy = corrected("", page, [(wrong, right)])
+    assert (copy.page, copy.places) == (now, places)
+
+
+def test_corrections_follow_each_other_in_title_and_text() -> None:
+    copy = corrected("teh rivr", "<p>teh  rivr</p>", [("teh", "the"), ("the rivr", "the river"), ("sea", "x")])
+    assert (copy.title, copy.page, copy.places) == ("the river", "<p>the river</p>", 0)
+
+
+def test_a_correction_of_everywhere_that_grows_the_page_without_end_is_left_out() -> None:
+    page = "<p>" + "a" * (MOST_GROWTH // 100) + "</p>"
+    copy = corrected("", page, [("a", "aa"), ("a", "a" * 200)])
+    assert copy.too_long and len(copy.page) == len(page) + MOST_GROWTH // 100
+    assert not corrected("", page, [("a", "a" * 200), ("a", "b")]).too_long
 
 
 @pytest.mark.django_db(databases=["default", "publicdb"])

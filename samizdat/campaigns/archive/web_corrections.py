@@ -8,9 +8,9 @@ Where no letter leaves without a second person, none is rewritten without one ei
 admin, or for a day (accounts/pending_changes.py).
 """
 
-import html as escaping
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -28,8 +28,7 @@ from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Correction, Edition
 from samizdat.campaigns.queries import is_public
 from samizdat.campaigns.released import WebVersion, released, web_versions
-from samizdat.campaigns.rendering import render
-from samizdat.core.content.render import archive_html, fill
+from samizdat.core.content.corrections import CorrectedCopy, corrected_copy
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.actions import record
 from samizdat.vault import keyring
@@ -42,12 +41,6 @@ log = logging.getLogger("samizdat.campaigns")
 LONGEST, MOST = 2000, 50
 CHANGE = "correction"
 
-# What is not closed goes on to the end: no input makes a search go back and forth.
-_TAG = re.compile(
-    r"(<!--.*?(?:-->|\Z)|<(?:style|script)\b.*?(?:</(?:style|script)>|\Z)|<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>)",
-    re.DOTALL | re.IGNORECASE,
-)
-_ADDRESS = re.compile(r"(\s(?:href|alt|title)\s*=\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 
 
@@ -76,9 +69,10 @@ class WebCorrection:
 
 
 def corrections(edition: Edition) -> list[WebCorrection]:
-    """In the order in which they were made. One of another letter is none of this one."""
+    """In the order in which they were made. One of another letter is none of this one, and
+    an export that came in may have brought more than there may be."""
     keys, slips = keyring.keys(edition.organization), []
-    for row in Correction.objects.select_related("by").filter(edition=edition).order_by("pk"):
+    for row in Correction.objects.select_related("by").filter(edition=edition).order_by("pk")[:MOST]:
         try:
             slips.append(WebCorrection(opened(keys, row), row.at, row.by))
         except SealBroken:
@@ -104,15 +98,15 @@ def web_copy(version: WebVersion, edition: Edition, now: datetime) -> tuple[str,
     """(title, HTML, when it was last corrected) of the page that everybody may read, with all corrections. Errors:
     limited_process.TooMuch.
     """
-    content, organization = version.content, edition.organization
-    # Like the text: a reader's name in the subject is what it is for somebody without a name.
-    title = fill(render(organization, content, now=now, archive=True).subject, {})
-    page = limited_process.work(organization.pk, archive_html, content, now=now)
     slips = corrections(edition)
-    for slip in slips:
-        title, _count = replaced(title, slip.text.wrong, slip.text.right)
-        page, _count = mended(page, slip.text.wrong, slip.text.right)
-    return title, page, slips[-1].at if slips else None
+    copy = _copy(version, edition, [slip.text for slip in slips], now)
+    return copy.title, copy.page, slips[-1].at if slips else None
+
+
+def _copy(version: WebVersion, edition: Edition, texts: Sequence[CorrectedText], now: datetime) -> CorrectedCopy:
+    """Errors: limited_process.TooMuch."""
+    pairs = [(text.wrong, text.right) for text in texts]
+    return limited_process.work(edition.organization.pk, corrected_copy, version.content, pairs, now=now)
 
 
 def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, now: datetime) -> int:
@@ -128,14 +122,18 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, no
         raise NoCorrection(_("That is no address for a link. Begin with https://."), "right")
     edition = campaign.edition
     there = now.astimezone(ZoneInfo(campaign.organization.timezone))
-    places = 0
-    details = released(edition)
+    texts = [*(slip.text for slip in corrections(edition)), CorrectedText(wrong, right)]
+    places, details = 0, released(edition)
     for version in web_versions(edition, details) if details else ():
         try:
-            title, page, _last = web_copy(version, edition, there)
+            copy = _copy(version, edition, texts, there)
         except limited_process.TooMuch:
             raise NoCorrection(_("The web version takes too long to prepare. Try again in a minute.")) from None
-        places += replaced(title, wrong, right)[1] + mended(page, wrong, right)[1]
+        if copy.too_long:
+            raise NoCorrection(
+                _("That stands in so many places that the web version would be too long. Say more of it.")
+            )
+        places += copy.places
     if not places:
         sentence = _(
             "“%(wrong)s” does not stand on the web version. Take a shorter piece, within one line and one style."
@@ -176,37 +174,3 @@ def _insist_on_room(campaign: Campaign) -> None:
 def is_bad_address(text: str) -> bool:
     """Whether a page would run it, or show what nobody looked at, where a link leads to it."""
     return text.lower().startswith(("javascript:", "data:", "vbscript:"))
-
-
-def replaced(text: str, wrong: str, right: str) -> tuple[str, int]:
-    """Plain text, and how many places. White space counts as one blank, as it does on a page."""
-    pattern = re.compile(r"\s+".join(re.escape(word) for word in wrong.split(" ")))
-    return pattern.subn(lambda _match: right, text)
-
-
-def mended(page: str, wrong: str, right: str) -> tuple[str, int]:
-    """HTML: in its text, in addresses of links and descriptions of pictures; never in its markup."""
-    count, parts = 0, []
-    for place, part in enumerate(_TAG.split(page)):
-        if place % 2 == 0:
-            new, replacements = replaced(escaping.unescape(part), wrong, right)
-            part = escaping.escape(new, quote=False) if replacements else part
-        else:
-            part, replacements = _in_tag(part, wrong, right)
-        count += replacements
-        parts.append(part)
-    return "".join(parts), count
-
-
-def _in_tag(tag: str, wrong: str, right: str) -> tuple[str, int]:
-    if tag.startswith("<!") or not _ADDRESS.search(tag):
-        return tag, 0
-    count = 0
-
-    def value(match: re.Match[str]) -> str:
-        nonlocal count
-        new, replacements = replaced(escaping.unescape(match[2][1:-1]), wrong, right)
-        count += replacements
-        return f'{match[1]}"{escaping.escape(new)}"' if replacements else match[0]
-
-    return _ADDRESS.sub(value, tag), count

@@ -25,6 +25,7 @@ __all__ = [
     "Piece",
     "RenderedContent",
     "TemplateEdge",
+    "archive_copy",
     "archive_html",
     "conditions_of",
     "fill",
@@ -83,9 +84,15 @@ def conditions_of(letter: RenderedContent) -> list[MergeCondition]:
 
 def archive_html(content: Content, *, now: datetime) -> str:
     """The web copy: nothing about any reader, names by their defaults, her own links lead to `neutral_url`."""
+    return archive_copy(content, now=now)[1]
+
+
+def archive_copy(content: Content, *, now: datetime) -> tuple[str, str]:
+    """(title, HTML) of the web copy. A reader's name in the subject is what it is for somebody without a name."""
     letter = render(content, now=now, archive=True)
     neutral = dict.fromkeys(("UNSUB_URL", "PREFERENCES_URL", "STAY_URL"), content.neutral_url)
-    return fill(letter.html, {**neutral, "ARCHIVE_URL": content.archive_url or content.neutral_url})
+    page = fill(letter.html, {**neutral, "ARCHIVE_URL": content.archive_url or content.neutral_url})
+    return fill(letter.subject, {}), page
 
 
 _SCHEME_META = re.compile(r'(<meta name="(?:supported-)?color-schemes?" content=")[^"]*"')
