@@ -12,7 +12,7 @@ from samizdat.campaigns import ab_test, approval, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.media import library
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.models import Campaign, Edition, Picture
 from samizdat.campaigns.released import released, web_versions
 from samizdat.campaigns.templates import import_template, layout
 from samizdat.core.content.templates import WrittenRegion
@@ -206,7 +206,7 @@ def test_a_letter_is_named_at_release_and_shown_only_once_it_is_on_its_way(campa
     assert not Page.objects.exists(), "nobody has got it"
 
 
-def _picture(organization: Any) -> Any:
+def _picture(organization: Any, color: str = "black") -> Any:
     import io
 
     from PIL import Image
@@ -214,7 +214,7 @@ def _picture(organization: Any) -> Any:
     from samizdat.campaigns.media import library
 
     data = io.BytesIO()
-    Image.new("RGB", (4, 4)).save(data, "PNG")
+    Image.new("RGB", (4, 4), color).save(data, "PNG")
     return library.take_in(organization, data.getvalue(), NOW)
 
 
@@ -288,6 +288,24 @@ def _again(edition: Edition) -> None:
     FollowUp.objects.all().delete()
     Event.objects.filter(about=edition.campaign_id, kind="campaign.released").update(handled=False)
     settle()
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["at release", "once more"])
+def test_whoever_exchanges_the_addresses_of_two_pictures_publishes_neither(campaign: Any, again: bool) -> None:
+    text, shown = _showing(campaign)
+    secret = _picture(campaign.organization, "red")
+    campaigns.save(campaign, text, version=campaign.version, by=None, now=NOW)
+    campaign.refresh_from_db()
+    edition = let_go(campaign) if again else None
+    Picture.objects.filter(pk=shown.pk).update(slug="00000000")
+    Picture.objects.filter(pk=secret.pk).update(slug=shown.slug)
+    if edition is not None:
+        _again(edition)
+        published = PublicPicture.objects.get()
+        assert (published.slug, bytes(published.data)) == (shown.slug, library.open_picture(shown))
+    else:
+        let_go(campaign)
+        assert not PublicPicture.objects.exists()
 
 
 def test_whoever_writes_the_database_publishes_no_draft_as_another_language_of_a_letter(campaign: Any) -> None:

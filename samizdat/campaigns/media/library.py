@@ -161,7 +161,7 @@ def _store(
             parent=parent,
             created=now,
         )
-        picture.sealed = keys.seal(shot.data, "picture", "data", picture.id)
+        picture.sealed = seal_picture(picture, shot.data)
         picture.thumb_sealed = keys.seal(thumb, "picture", "thumb", picture.id)
         picture.whole_sealed = keys.seal(whole, "picture", "whole", picture.id) if whole else b""
         picture.facts_sealed = seal_json(keys, facts, "picture", "facts", picture.id)
@@ -202,8 +202,19 @@ def remove(picture: Picture, *, also_sent: bool, now: datetime, by: Person | Non
 # --- opening ---
 
 
+def seal_picture(picture: Picture, data: bytes) -> bytes:
+    """Under its own address: a letter names pictures by it, and whoever writes the database could give that of one that
+    was released to one that was not."""
+    return keyring.keys(picture.organization).seal(data, "picture", _data_of(picture), picture.id)
+
+
 def open_picture(picture: Picture) -> bytes:
-    return keyring.keys(picture.organization).open(picture.sealed, "picture", "data", picture.id)
+    """Errors: SealBroken, where another picture has its address."""
+    return keyring.keys(picture.organization).open(picture.sealed, "picture", _data_of(picture), picture.id)
+
+
+def _data_of(picture: Picture) -> str:
+    return f"data {picture.slug}.{picture.kind}"
 
 
 def open_thumb(picture: Picture) -> tuple[bytes, str]:

@@ -1,6 +1,7 @@
 """Carries what became public from the house to the public database. Each verb may be repeated at any time."""
 
 import json
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -25,11 +26,14 @@ from samizdat.campaigns.queries import is_public, picture_named, public
 from samizdat.campaigns.released import WebVersion, released, web_versions
 from samizdat.core import consent
 from samizdat.core.content.render import Content, render
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.delivery.queries import nobody_got
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.models import Page, Site
+
+log = logging.getLogger("samizdat.worker")
 
 # Editions looked at for a missing web copy; a public database that was lost is filled again whole (missing_places).
 NEWEST_EDITIONS = 50
@@ -200,8 +204,14 @@ def _named_by(contents: Iterable[Content], organization: Organization, now: date
 def _publish_pictures(organization: Organization, slugs: Iterable[str]) -> None:
     for slug in sorted(slugs):
         picture = picture_named(organization, slug)
-        if picture is not None:
-            publicdb.publish_picture(bytes(organization.uid), slug, picture.kind, open_picture(picture))
+        if picture is None:
+            continue
+        try:
+            data = open_picture(picture)
+        except SealBroken:
+            log.error("Picture %d has another one's address: the database was altered by other means", picture.pk)
+        else:
+            publicdb.publish_picture(bytes(organization.uid), slug, picture.kind, data)
 
 
 def edition_as_letter(edition: Edition, now: datetime) -> None:

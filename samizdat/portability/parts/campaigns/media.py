@@ -116,16 +116,11 @@ def _make(opened: OpenedExport, places: base.Places, slug: str, details: _Pictur
         created=moment(details.created),
     )
     names = set(opened.members(FOLDER))
-    for column, part, ending in (
-        ("sealed", "data", details.kind),
-        ("whole_sealed", "whole", "whole"),
-        ("thumb_sealed", "thumb", "thumb"),
-    ):
-        member = f"{FOLDER}{slug}.{ending}"
-        if member in names:
-            data = opened.member(member, LARGEST)
-            setattr(picture, column, keys.seal(data, "picture", part, picture.pk))
-            picture.weight = len(data) if column == "sealed" else picture.weight
+    shown = opened.member(f"{FOLDER}{slug}.{details.kind}", LARGEST)
+    picture.sealed, picture.weight = library.seal_picture(picture, shown), len(shown)
+    for column, part in ("whole_sealed", "whole"), ("thumb_sealed", "thumb"):
+        if (member := f"{FOLDER}{slug}.{part}") in names:
+            setattr(picture, column, keys.seal(opened.member(member, LARGEST), "picture", part, picture.pk))
     facts = library.PictureFacts(
         details.name[: library.LONGEST_NAME], details.alt[: library.LONGEST_ALT], details.plain, details.whole
     )
