@@ -51,9 +51,7 @@ def write(list_: List, ids: Sequence[int], kind: str, words: dict[int, str], now
 
 def _settle(list_: List, ids: Sequence[int], now: datetime, totals: ListTotals) -> None:
     """Status and verdict of these on one list."""
-    known: dict[int, list[consent_records.Known]] = defaultdict(list)
-    for id, entry in sql.consent_of(ids):
-        known[id].append(entry)
+    known = _records_of(ids)
     reasons, before = _suppressed(list_.organization, ids), sql.pauses_of(ids, list_.id)
     carried: dict[int, list[int]] = defaultdict(list)
     for id, tag in sql.tags_of(ids):
@@ -63,7 +61,7 @@ def _settle(list_: List, ids: Sequence[int], now: datetime, totals: ListTotals) 
     for id in ids:
         old = before.get(id)
         paused = datetime.fromisoformat(old[3]).date() if old and old[3] else None
-        records = consent_records.records(known[id])
+        records = known[id]
         status, may, day = consent_records.verdict_of(records, list_.id, now, reasons.get(id), paused)
         if asking := consent_records.asking_of(records, list_.id, now):
             asked.append((asking, id, list_.id))
@@ -77,6 +75,19 @@ def _settle(list_: List, ids: Sequence[int], now: datetime, totals: ListTotals) 
     sql.update_subscriptions(moved)
     sql.update_asking(asked)
     totals.write()
+
+
+def _records_of(ids: Sequence[int]) -> dict[int, list[consent.ConsentFact]]:
+    known: dict[int, list[consent_records.Known]] = {id: [] for id in ids}
+    for id, entry in sql.consent_of(ids):
+        known[id].append(entry)
+    return {id: consent_records.records(entries) for id, entries in known.items()}
+
+
+def statuses_of(list_: List, ids: Sequence[int], now: datetime) -> dict[int, int]:
+    """How they stand on a list by their records, whatever its row says."""
+    known = _records_of(ids)
+    return {id: consent_records.verdict_of(records, list_.id, now, None)[0] for id, records in known.items()}
 
 
 def take_off(list_: List, ids: Sequence[int]) -> None:

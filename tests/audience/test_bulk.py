@@ -9,8 +9,20 @@ from samizdat.accounts.actions import found_organization
 from samizdat.audience import headcount, queries
 from samizdat.audience.actions import add_subscriber, bulk, new_list, sign_up, suppress, tags_for, unsubscribe
 from samizdat.audience.actions.bulk import ERASE, MOVE, REMOVE, TAG, UNTAG, BulkPlan, BulkRefused
+from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.filters import Filter
-from samizdat.audience.models import BulkAction, BulkActionPiece, Headcount, Subscriber, SubscriberTag, Suppression
+from samizdat.audience.models import (
+    NONSUBSCRIBED,
+    SUBSCRIBED,
+    BulkAction,
+    BulkActionPiece,
+    Headcount,
+    Subscriber,
+    SubscriberTag,
+    Subscription,
+    Suppression,
+)
+from samizdat.core import consent
 from samizdat.core.mail.ledger import pack_numbers
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
@@ -232,6 +244,46 @@ def test_a_piece_that_somebody_wrote_brings_nobody_back_when_a_work_is_undone(
     BulkActionPiece.objects.create(work=work, place=2, changed=everybody)
     assert undo(work).undone == 2
     assert statuses(people[0])["The Thursday Letter"] == "unsubscribed"
+
+
+def test_a_changed_status_brings_nobody_to_a_list_that_they_left(lantern: Any, letter: Any, people: list[Any]) -> None:
+    other = new_list(lantern, "Court Diary", now=NOW)
+    for one in people[:2]:
+        add_subscriber(lantern, queries.address_of(one), other, consent="yes", now=NOW)
+    unsubscribe(people[0], other, now=NOW, way="one-click")
+    unsubscribe(people[1], letter, now=NOW, way="one-click")
+    sign_up(lantern, "asked@post.example", letter, wording="yes", now=NOW)
+    asked = queries.subscriber_at(lantern, "asked@post.example")
+    Subscription.objects.update(status=SUBSCRIBED, mail_verdict=consent.YES)
+    Subscription.objects.filter(subscriber=people[0], list=other).update(status=NONSUBSCRIBED)
+    plan = BulkPlan(MOVE, Filter(), list=letter.id, to=other.id, words=WORDS)
+    work = do(lantern, plan)
+    assert work.changed == 10
+    assert not [one for one in (people[0], people[1], asked) if told(one, WORDS)]
+    # Nor does taking the move back bring anybody to where they were who left the other list meanwhile.
+    unsubscribe(people[4], other, now=NOW, way="form")
+    Subscription.objects.filter(subscriber=people[4]).update(status=SUBSCRIBED, mail_verdict=consent.YES)
+    assert undo(work).undone == 9
+    assert settled(lantern, people[4]) == {"The Thursday Letter": "unsubscribed", "Court Diary": "unsubscribed"}
+
+
+def told(person: Any, words: str) -> bool:
+    return any(words in (entry.wording, entry.reason) for entry in queries.card(person, NOW).timeline)
+
+
+def settled(lantern: Any, person: Any) -> dict[str, str]:
+    settle_again(lantern, [person.number], now=NOW)
+    return statuses(person)
+
+
+def test_taking_back_a_removal_brings_nobody_back_who_had_left_before(
+    lantern: Any, letter: Any, people: list[Any]
+) -> None:
+    unsubscribe(people[0], letter, now=NOW, way="one-click")
+    Subscription.objects.update(status=SUBSCRIBED, mail_verdict=consent.YES)
+    work = do(lantern, BulkPlan(REMOVE, Filter(), list=letter.id, words=WORDS))
+    assert work.changed == 11 and undo(work).undone == 11
+    assert settled(lantern, people[0]) == {"The Thursday Letter": "unsubscribed"}
 
 
 def test_a_work_is_what_was_asked_for_and_not_done_again(lantern: Any, letter: Any, people: list[Any]) -> None:

@@ -36,7 +36,6 @@ from samizdat.audience.models import (
     BulkActionPiece,
     List,
     Subscriber,
-    Subscription,
     Tag,
     row_id,
 )
@@ -63,6 +62,9 @@ UNDO = timedelta(days=1)
 # to is no less.
 ALONE_A_DAY = 20
 CHANGES = {ERASE: "bulk_erase", REMOVE: "bulk_remove", MOVE: "bulk_move"}
+
+# Who stands so on a list left it, or is not reached.
+_GONE = (UNSUBSCRIBED, CLEANED)
 
 # What the log says of a work once it is in this state no more.
 _LATER: dict[str, tuple[EventKind, ...]] = {
@@ -399,7 +401,8 @@ def _do(organization: Organization, plan: BulkPlan, ids: Sequence[int], now: dat
         return _retag(plan.tag or 0, ids, -1), (), ()
     if plan.action == REMOVE:
         list_ = _list(plan.list)
-        leaving = _standing(list_, ids, (PENDING, SUBSCRIBED))
+        told = bulk_consent_writer.statuses_of(list_, ids, now)
+        leaving = [id for id in _standing(list_, ids, (PENDING, SUBSCRIBED)) if told[id] not in _GONE]
         bulk_consent_writer.write(list_, leaving, "withdrawn", {consent.REASON: plan.words} if plan.words else {}, now)
         return leaving, (), ()
     if plan.action == MOVE:
@@ -431,11 +434,15 @@ def _standing(list_: List, ids: Sequence[int], statuses: Iterable[int]) -> Seque
 
 
 def _move(plan: BulkPlan, ids: Sequence[int], now: datetime) -> Changed:
+    """Who it is goes by their records as well: of a status that whoever writes the database changed, a move would make
+    a genuine yes."""
     here, there = _list(plan.list), _list(plan.to)
-    away = set(_standing(there, ids, (UNSUBSCRIBED, CLEANED)))
-    moving = [id for id in _standing(here, ids, (SUBSCRIBED,)) if id not in away]
+    told, told_there = (bulk_consent_writer.statuses_of(list_, ids, now) for list_ in (here, there))
+    away = {*_standing(there, ids, _GONE), *(id for id in ids if told_there[id] in _GONE)}
+    agreed = [id for id in _standing(here, ids, (SUBSCRIBED,)) if told[id] == SUBSCRIBED]
+    moving = [id for id in agreed if id not in away]
     subscribed = set(_standing(there, moving, (SUBSCRIBED,)))
-    entering = [id for id in moving if id not in subscribed]
+    entering = [id for id in moving if id not in subscribed or told_there[id] != SUBSCRIBED]
     known = sql.pauses_of(entering, there.id)
     bulk_consent_writer.write(
         there, entering, "given", {consent.WORDING: plan.words, consent.SOURCE: "desk"}, now, MOVED
@@ -490,9 +497,9 @@ def _take_back(plan: BulkPlan, changed: Changed, now: datetime) -> Sequence[int]
     if plan.action == MOVE:
         there = _list(plan.to)
         # Who left the other list since by her own doing wants nothing: she was not to be found there before.
-        stands = Subscription.objects.filter(list=there, subscriber__in=back, status__in=(UNSUBSCRIBED, CLEANED))
-        gone = {*stands.values_list("subscriber_id", flat=True)}
-        back = [id for id in back if id not in gone]
+        told = bulk_consent_writer.statuses_of(there, back, now)
+        gone = set(_standing(there, back, _GONE))
+        back = [id for id in back if id not in gone and told[id] not in _GONE]
     bulk_consent_writer.write(here, back, "returned", {}, now, MOVED if plan.action == MOVE else UNDONE)
     if plan.action == MOVE:
         out = bulk_consent_writer.last_by_desk(there, sorted({*entered} & {*ids}), "given")
