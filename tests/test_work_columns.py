@@ -41,7 +41,7 @@ SEALED_BY = {
     "campaigns.sharelink.ended": "mac",
     "delivery.route.state": "settings_sealed says whether it waits; the log, whether it was removed",
     "delivery.dkimkey.state": "private_sealed says whether it waits; the log, whether it was retired",
-    "privacy.renewal.state": "the log says who pressed",
+    "privacy.renewal.state": "the log says who pressed, and for which list, tag and groups",
 }
 
 # Reasons, and the columns that may stand in the open for them.

@@ -223,6 +223,45 @@ def test_nobody_is_moved_out_or_comes_back_because_the_database_says_so(letter: 
     assert worked(asked, late).state == "closed" and statuses(letter) == out
 
 
+PAIRS = [[strength, age] for strength in consent.STRENGTHS for age in consent.AGES]
+
+
+@pytest.mark.parametrize("state", ["choosing", "closing"])
+def test_nobody_gets_or_loses_a_tag_by_a_renewal_that_nobody_began(
+    lantern: Any, letter: Any, many: Any, state: str
+) -> None:
+    board = audience.tags_for(lantern, ["The board"])["The board"]
+    SubscriberTag.objects.create(subscriber=many["ada"], tag_id=board)
+    forged = Renewal(organization=lantern, list=letter, tag_id=board, state=state, chosen=PAIRS, created=NOW.date())
+    forged.save()
+    assert worked(forged).state == "closed"
+    assert [*SubscriberTag.objects.values_list("subscriber_id", "tag_id")] == [(many["ada"].id, board)]
+
+
+@pytest.mark.parametrize("column", ["chosen", "tag_id", "list"])
+def test_those_are_asked_whom_somebody_chose_whatever_stands_in_the_row(
+    lantern: Any, letter: Any, many: Any, column: str
+) -> None:
+    board = audience.tags_for(lantern, ["The board"])["The board"]
+    other = audience.new_list(lantern, "Court Diary", now=NOW)
+    audience.add_subscriber(lantern, "zoe@elsewhere.example", other, consent="yes", now=NOW)
+    renewal = worked(actions.count_consent(letter, now=NOW))
+    actions.choose(renewal, [("brought", "old")], now=NOW)
+    changed: dict[str, Any] = {"chosen": PAIRS, "tag_id": board, "list": other}
+    Renewal.objects.filter(pk=renewal.pk).update(**{column: changed[column]})
+    worked(renewal)
+    assert not SubscriberTag.objects.exists()
+
+
+def test_nobody_is_chosen_again_after_the_letter_was_drafted(letter: Any, many: Any, asked: Renewal) -> None:
+    answered = SubscriberTag.objects.filter(tag=asked.tag).first()
+    assert answered is not None
+    answered.delete()
+    Renewal.objects.filter(pk=asked.pk).update(state="choosing", after=0)
+    worked(asked)
+    assert not SubscriberTag.objects.filter(subscriber=answered.subscriber_id, tag=asked.tag).exists()
+
+
 def test_for_a_week_they_come_back_as_one_but_not_who_left_by_herself(
     lantern: Any, letter: Any, many: Any, asked: Renewal
 ) -> None:

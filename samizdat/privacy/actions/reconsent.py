@@ -37,7 +37,7 @@ from samizdat.core.crypto import seal
 from samizdat.core.mail.ledger import State
 from samizdat.delivery.models import Delivery
 from samizdat.events import queries as events
-from samizdat.events.actions import record
+from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
 from samizdat.privacy import retention_rules
 from samizdat.privacy.errors import PrivacyError
@@ -52,9 +52,21 @@ COUNT, TAG, MOVE = 2000, 500, 25
 SHORTEST, LONGEST = 7, 90
 
 _WORKING = ("counting", "choosing", "moving", "undoing", "closing")
-# Of what is done to people: the event of the press that it follows, and where it is left without.
-_PRESSED: dict[str, EventKind] = {"moving": "reconsent.move_started", "undoing": "reconsent.move_undone"}
-_INSTEAD = {"moving": "asking", "undoing": "closing"}
+# The events of what people press, and of which of them each work may be the last one; and where it is left without.
+STARTED: EventKind = "reconsent.started"
+CHOSEN: EventKind = "reconsent.people_chosen"
+DRAFTED: EventKind = "reconsent.campaign_drafted"
+MOVED_OUT: EventKind = "reconsent.move_started"
+TAKEN_BACK: EventKind = "reconsent.move_undone"
+ENDED: EventKind = "reconsent.closed"
+_PRESSED: dict[str, tuple[EventKind, ...]] = {
+    "counting": (STARTED,),
+    "choosing": (CHOSEN,),
+    "moving": (MOVED_OUT,),
+    "undoing": (TAKEN_BACK,),
+    "closing": (MOVED_OUT, TAKEN_BACK, ENDED),  # By the clock after a moving, too.
+}
+_INSTEAD = {"counting": "closed", "choosing": "closed", "moving": "asking", "undoing": "closing", "closing": "closed"}
 
 log = logging.getLogger("samizdat.privacy")
 
@@ -69,7 +81,7 @@ def count_consent(list: List, *, now: datetime, by: Person | None = None) -> Ren
         if Renewal.objects.filter(list=list).exclude(state="closed").exists():
             raise PrivacyError(_("This list is being asked already. Close that first."), "renewal_open")
         renewal = Renewal.objects.create(organization=list.organization, list=list, created=_day(now), by=by)
-        record("reconsent.started", list.organization, about=renewal.pk, by=by, now=now)
+        record(STARTED, list.organization, about=renewal.pk, by=by, now=now, detail={"list": list.id})
     return renewal
 
 
@@ -85,7 +97,7 @@ def choose(renewal: Renewal, pairs: Sequence[tuple[str, str]], *, now: datetime,
         tag = audience.tags_for(organization, [name])[name]
         columns = {"tag": tag, "chosen": [[*pair] for pair in pairs], "after": 0, "asked": 0}
         _step(renewal, ("counted",), "choosing", **columns)
-        record("reconsent.people_chosen", organization, about=renewal.pk, by=by, now=now)
+        record(CHOSEN, organization, about=renewal.pk, by=by, now=now, detail=_who(renewal))
 
 
 def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Person | None = None) -> Campaign:
@@ -99,7 +111,7 @@ def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Person 
     with transaction.atomic():
         letter = _draft(renewal, deadline, now, by, again=False)
         _step(renewal, ("ready",), "asking", letter=letter, deadline=deadline)
-        record("reconsent.campaign_drafted", renewal.organization, about=renewal.pk, by=by, now=now)
+        record(DRAFTED, renewal.organization, about=renewal.pk, by=by, now=now)
     return letter
 
 
@@ -131,7 +143,7 @@ def move_out(renewal: Renewal, *, now: datetime, by: Person | None = None) -> No
     with transaction.atomic():
         until = _day(now) + timedelta(days=retention_rules.UNDO_DAYS)
         _step(renewal, ("asking",), "moving", after=0, moved=0, undo_until=until)
-        record("reconsent.move_started", renewal.organization, about=renewal.pk, by=by, now=now)
+        record(MOVED_OUT, renewal.organization, about=renewal.pk, by=by, now=now)
 
 
 def take_back(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
@@ -140,14 +152,14 @@ def take_back(renewal: Renewal, *, now: datetime, by: Person | None = None) -> N
         raise PrivacyError(_("The week to take it back is over."), "too_late")
     with transaction.atomic():
         _step(renewal, ("moving", "moved"), "undoing", after=0, returned=0)
-        record("reconsent.move_undone", renewal.organization, about=renewal.pk, by=by, now=now)
+        record(TAKEN_BACK, renewal.organization, about=renewal.pk, by=by, now=now)
 
 
 def close(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
     """Ends it: nobody is moved out any more, and the tag goes. Errors: RightsError."""
     with transaction.atomic():
         _step(renewal, ("counted", "ready", "asking", "moved"), "closing", after=0)
-        record("reconsent.closed", renewal.organization, about=renewal.pk, by=by, now=now)
+        record(ENDED, renewal.organization, about=renewal.pk, by=by, now=now)
 
 
 def is_over(renewal: Renewal, now: datetime) -> bool:
@@ -310,9 +322,21 @@ def work(number: int, now: Callable[[], datetime], stop: Callable[[], bool]) -> 
 
 
 def _is_asked_for(renewal: Renewal) -> bool:
-    """`state` stands in the open: people are moved out, and come back, where the log says who pressed."""
-    kind = _PRESSED.get(renewal.state)
-    return kind is None or events.about(renewal.organization, kind, renewal.pk) is not None
+    """The row stands in the open: its work is done where the log says last that somebody pressed for it, and for the
+    people whom they chose."""
+    kinds = STARTED, CHOSEN, DRAFTED, MOVED_OUT, TAKEN_BACK, ENDED
+    last = events.last_about(renewal.organization, kinds, renewal.pk)
+    if last is None or last.kind not in _PRESSED[renewal.state]:
+        return False
+    if renewal.state == "counting":
+        return bool(detail_of(last) == {"list": renewal.list_id})
+    chosen = events.about(renewal.organization, CHOSEN, renewal.pk)
+    # A tag that was removed since, or was not made yet, is nobody's.
+    return renewal.tag_id is None or (chosen is not None and detail_of(chosen) == _who(renewal))
+
+
+def _who(renewal: Renewal) -> dict[str, object]:
+    return {"list": renewal.list_id, "tag": renewal.tag_id, "chosen": renewal.chosen}
 
 
 def _count(renewal: Renewal, now: datetime) -> None:
