@@ -107,3 +107,17 @@ class TooManyAddresses(AudienceError):
 
 class WrongDigest(AudienceError):
     code = "wrong_digest"
+
+
+class TooManyRemovals(AudienceError):
+    """The team took so many off its lists today. `many`: of whom that was asked."""
+
+    code = "too_many_removals"
+
+    def __init__(self, most: int, many: int) -> None:
+        self.many = many
+        text = _(
+            "Your team takes %(n)s people off lists a day by itself. Take the others off under Many at once, where an "
+            "admin approves it; then this is possible."
+        )
+        super().__init__(text % {"n": most})

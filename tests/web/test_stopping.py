@@ -10,11 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from samizdat import dbclock
-from samizdat.audience import actions, queries, read_limits
+from samizdat.audience import actions, queries, read_limits, removal_limit
 from samizdat.audience.actions import bulk
 from samizdat.audience.actions.suppressions import suppress_many
 from samizdat.audience.filters import Filter
-from samizdat.audience.models import Suppression
+from samizdat.audience.models import Subscriber, Subscription, Suppression
+from samizdat.core import consent
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
@@ -74,10 +75,11 @@ def test_the_stop_list_is_not_asked_for_subscribers_by_pasting_one_after_the_oth
     assert seen.count(302) == read_limits.AT_ONCE - 3, "who was found is counted as if they were looked up"
 
 
-def test_a_list_with_many_subscribers_is_put_on_the_stop_list_without_an_alarm(here: House, desk: Desk) -> None:
+def test_a_list_with_many_who_had_left_is_put_on_the_stop_list_without_an_alarm(here: House, desk: Desk) -> None:
     people = [f"one{n}@post.example" for n in range(read_limits.AT_ONCE + 5)]
     for address in people:
-        actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+        reader = actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+        actions.unsubscribe(reader, here.list, now=NOW)
     form = {"addresses": "\n".join(people), "reason": "bounce"}
     assert desk("editor").post(_to(here, "stop-addresses"), form).status_code == 302
     assert not Event.objects.filter(kind=read_limits.ALARM).exists()
@@ -116,6 +118,55 @@ def test_an_address_is_looked_up_and_taken_off_with_a_reason(here: House, desk: 
     assert queries.card(here.ada, NOW).suppressed is None
     event = Event.objects.get(kind="subscriber.unsuppressed")
     assert detail_of(event)["why"] == "She wrote to us." and b"wrote" not in bytes(event.detail)
+
+
+def _readers(here: House, many: int) -> list[str]:
+    addresses = [f"reader{n}@post.example" for n in range(many)]
+    for address in addresses:
+        actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+    return addresses
+
+
+@pytest.mark.parametrize("deed", ["unsubscribe", "suppress", "reader-objects"])
+def test_nobody_ends_a_list_one_by_one(here: House, desk: Desk, deed: str) -> None:
+    addresses = _readers(here, removal_limit.ALONE_A_DAY + 2)
+    editor, before = desk("editor"), _written_to(here)
+    for address in addresses:
+        subscriber = queries.subscriber_at(here.organization, address)
+        assert subscriber is not None
+        to = reverse(deed, args=[here.organization.slug, subscriber.number])
+        page = editor.post(to, {"list": str(here.list.id)}, follow=True).content.decode()
+    assert "under Many at once, where an admin approves it" in page
+    assert _written_to(here) == before - removal_limit.ALONE_A_DAY
+    home = reverse("home", args=[here.organization.slug])
+    assert "than your team does in a day by itself" in desk("admin").get(home).content.decode()
+    assert Event.objects.filter(kind=removal_limit.ALARM).count() == 1
+    # What an admin approved comes after it, and who is on no list loses nothing.
+    last = queries.subscriber_at(here.organization, addresses[-1])
+    assert last is not None
+    bulk.run(bulk.begin(here.organization, _removal(here, last), now=timezone.now()).id, timezone.now)
+    editor.post(reverse("reader-objects", args=[here.organization.slug, last.number]))
+    assert queries.reasons_of(here.organization, addresses[-1]) == ["objected"]
+
+
+def _written_to(here: House) -> int:
+    return Subscription.objects.filter(list=here.list, mail_verdict=consent.YES).count()
+
+
+def _removal(here: House, subscriber: Subscriber) -> bulk.BulkPlan:
+    return bulk.BulkPlan(bulk.REMOVE, Filter(numbers=(subscriber.number,)), list=here.list.id)
+
+
+def test_a_pasted_stop_list_of_more_readers_than_a_team_takes_off_alone_is_refused(here: House, desk: Desk) -> None:
+    addresses = _readers(here, removal_limit.ALONE_A_DAY + 1)
+    form = {"addresses": "\n".join([*addresses, "stranger@post.example"]), "reason": "complaint"}
+    page = desk("editor").post(_to(here, "stop-addresses"), form)
+    assert page.status_code == 422 and "under Many at once, where an admin approves it" in page.content.decode()
+    assert not Suppression.objects.exists()
+    form["addresses"] = "\n".join([*addresses[1:], *(f"stranger{n}@post.example" for n in range(30))])
+    desk("editor").post(_to(here, "stop-addresses"), form)
+    assert Suppression.objects.count() == removal_limit.ALONE_A_DAY + 30
+    assert bulk.needs_approval(here.organization, 1, now=timezone.now(), by=here.people["admin"], action=bulk.REMOVE)
 
 
 def test_nobody_at_the_desk_takes_back_that_somebody_was_erased(here: House, desk: Desk) -> None:

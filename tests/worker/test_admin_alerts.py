@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from samizdat.accounts import grants, pending_changes
 from samizdat.accounts.models import PendingChange
 from samizdat.audience import actions as audience
+from samizdat.audience import removal_limit
+from samizdat.audience.errors import TooManyRemovals
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import senders
 from samizdat.campaigns.drafts.draft import Draft
@@ -381,6 +383,26 @@ def test_every_admin_is_mailed_once_that_somebody_sends_many_tests_to_strangers(
     assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
     text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
     assert "test emails to other people" in text and "dmitri" not in text
+
+
+def test_every_admin_is_mailed_once_that_somebody_takes_many_people_off_lists(
+    lantern: Any, thursday: Any, tmp_path: Path
+) -> None:
+    make_person("vera", "vera@lantern.example", lantern, "admin")
+    dmitri = make_person("dmitri", "dmitri@lantern.example", lantern, "editor")
+    add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
+    people = [
+        audience.add_subscriber(lantern, f"r{n}@reader.example", thursday, consent="So.", now=NOW)
+        for n in range(removal_limit.ALONE_A_DAY + 1)
+    ]
+    for person in people[:-1]:
+        audience.unsubscribe(person, thursday, now=NOW, by=dmitri)
+    with pytest.raises(TooManyRemovals):
+        audience.unsubscribe(people[-1], thursday, now=NOW, by=dmitri)
+    admin_alerts._later.clear()
+    assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
+    text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
+    assert "take more people off lists" in text and "dmitri" not in text
 
 
 def test_every_admin_is_mailed_about_an_export_to_a_new_key(lantern: Any, thursday: Any, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from samizdat import db
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_consent_writer, consent_writer, sql
+from samizdat.audience import bulk_consent_writer, consent_writer, removal_limit, sql
 from samizdat.audience.actions.subscribers import erase, erase_locked
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.filters import Filter, Search
@@ -39,6 +39,7 @@ from samizdat.audience.models import (
     Tag,
     row_id,
 )
+from samizdat.audience.removal_limit import ALONE_A_DAY
 from samizdat.core import consent
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
@@ -57,10 +58,8 @@ LOOKING = 1.0
 
 UNDO = timedelta(days=1)
 
-# So many are erased in a day without anybody's approval, and so many taken off a list: what people ask for by mail or
-# in person. Whoever stole a session would erase or empty the list otherwise. To move them to a list that nobody writes
-# to is no less.
-ALONE_A_DAY = 20
+# ALONE_A_DAY are erased in a day without anybody's approval, and as many taken off lists. To move them to a list that
+# nobody writes to is no less.
 CHANGES = {ERASE: "bulk_erase", REMOVE: "bulk_remove", MOVE: "bulk_move"}
 
 # Who stands so on a list left it, or is not reached.
@@ -156,8 +155,9 @@ def needs_approval(
     """Whether this person may not erase, or take off lists, so many more today."""
     if action not in CHANGES or not pending_changes.held(organization, by):
         return False
-    done = erased_today(organization, now) if action == ERASE else _done_together(organization, (REMOVE, MOVE), now)
-    return done + many > ALONE_A_DAY
+    if action != ERASE:
+        return removal_limit.is_over(organization, many, now=now, by=by)
+    return erased_today(organization, now) + many > ALONE_A_DAY
 
 
 def erase_one(subscriber: Subscriber, *, now: datetime, by: Person) -> None:
@@ -178,14 +178,9 @@ def erased_today(organization: Organization, now: datetime) -> int:
     """How many the team erased in a day without an approval."""
     since = now - timedelta(days=1)
     single = Event.objects.filter(organization=organization, kind="subscriber.erased", by__isnull=False, at__gt=since)
-    return single.count() + _done_together(organization, (ERASE,), now)
-
-
-def _done_together(organization: Organization, actions: Sequence[str], now: datetime) -> int:
-    since = now - timedelta(days=1)
-    works = BulkAction.objects.filter(organization=organization, action__in=actions, by__isnull=False, begun__gt=since)
+    works = BulkAction.objects.filter(organization=organization, action=ERASE, by__isnull=False, begun__gt=since)
     alone = works.filter(expected__lte=ALONE_A_DAY).exclude(state="waiting")
-    return sum(alone.values_list("expected", flat=True))
+    return single.count() + sum(alone.values_list("expected", flat=True))
 
 
 def begin_approved(work: BulkAction, now: datetime) -> None:

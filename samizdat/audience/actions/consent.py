@@ -6,7 +6,7 @@ from datetime import date, datetime
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_consent_writer, consent_records, consent_writer, sql
+from samizdat.audience import bulk_consent_writer, consent_records, consent_writer, removal_limit, sql
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.models import (
@@ -90,15 +90,16 @@ def unsubscribe(
     twice.
 
     `letter`: which edition's link it was, `reason`: their own words. `sent_at`: when, by the clock of the public pages.
-    Errors: NoSuchSubscriber.
+    Errors: NoSuchSubscriber, TooManyRemovals.
     """
-    with transaction.atomic():
+    with removal_limit.told(subscriber.organization, now=now, by=by):
         row = consent_writer.lock(subscriber)
         if _gone(row, list, purpose, now):
             if _is_news(row, list, way, purpose, now):
                 words = _words(reason=reason, letter=letter)
                 consent_writer.write(row, [ConsentFactRow("withdrawn", way, list, words, purpose)], now, sent_at)
             return False
+        removal_limit.check(row.organization, [row.id], now=now, by=by)
         words = _words(reason=reason, letter=letter)
         consent_writer.write(row, [ConsentFactRow("withdrawn", way, list, words, purpose)], now, sent_at)
         record("subscriber.left", row.organization, about=row.id, by=by, now=now, detail={"list": list.id, "way": way})

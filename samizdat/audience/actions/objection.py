@@ -2,10 +2,8 @@
 
 from datetime import UTC, datetime
 
-from django.db import transaction
-
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_writer
+from samizdat.audience import consent_writer, removal_limit
 from samizdat.audience.actions.suppressions import keep_suppression, suppress
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.models import Subscriber, Suppression
@@ -27,10 +25,11 @@ def object_to_mail(
     """Nothing is written to her any more, for any purpose; only her own confirmation takes it back.
 
     A record for each purpose, and a suppression that outlives her row. `reason`: her words, sealed. False when she had
-    objected already. An address that is nobody's is suppressed all the same. Errors: BadAddress, NoSuchSubscriber.
+    objected already. An address that is nobody's is suppressed all the same. Errors: BadAddress, NoSuchSubscriber,
+    TooManyRemovals.
     """
     keys = keyring.keys(organization)
-    with transaction.atomic():
+    with removal_limit.told(organization, now=now, by=by):
         if subscriber is not None:
             row: Subscriber | None = consent_writer.lock(subscriber)
         else:
@@ -42,6 +41,7 @@ def object_to_mail(
         known = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason="objected")
         if known.exists():
             return False
+        removal_limit.check(organization, [row.id], now=now, by=by)
         keep_suppression(organization, keys, blinds[0], "objected", now.astimezone(UTC).date())
         words = {consent.REASON: reason.strip()} if reason.strip() else {}
         facts = [ConsentFactRow("objected", "desk", None, words, purpose) for purpose in consent.PURPOSES]

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_consent_writer, consent_writer, sql
+from samizdat.audience import bulk_consent_writer, consent_writer, removal_limit, sql
 from samizdat.audience.errors import TooManyAddresses
 from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression, row_id
 from samizdat.core.mail import address as addresses
@@ -28,15 +28,17 @@ def suppress(
 ) -> bool:
     """Never write to this address again. `reason` of SUPPRESSION_REASONS. False when it was suppressed for it already.
 
-    The address need not be a subscriber's. Errors: BadAddress, NoSuchSubscriber.
+    The address need not be a subscriber's. Errors: BadAddress, NoSuchSubscriber, TooManyRemovals.
     """
     assert reason in SUPPRESSION_REASONS
     keys = keyring.keys(organization)
-    with transaction.atomic():
+    with removal_limit.told(organization, now=now, by=by):
         row = _row(organization, keys, subscriber, address)
         blinds = _blinds(keys, row, address)
         if Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason).exists():
             return False
+        if row is not None:
+            removal_limit.check(organization, [row.id], now=now, by=by)
         keep_suppression(organization, keys, blinds[0], reason, now.astimezone(UTC).date())
         if row is not None:
             consent_writer.settle(row, now)
@@ -100,7 +102,7 @@ def suppress_many(
 ) -> SuppressionResult:
     """Puts every address of a text on the stop list: one a line, alone or in a table. A heading is passed over.
 
-    Errors: AudienceError for more than MOST lines.
+    Errors: AudienceError for more than MOST lines; TooManyRemovals, what stands before that slice is done.
     """
     assert reason in GIVEN
     lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
@@ -115,11 +117,8 @@ def suppress_many(
                 taken.refused.append((number, bad.code))
     wanted = sorted(known)
     for at in range(0, len(wanted), SLICE):
-        _suppress_slice(organization, wanted[at : at + SLICE], reason, now, taken)
-    if taken.added:
-        with transaction.atomic():
-            detail = {"reason": reason, "added": taken.added, "subscribers": taken.subscribers}
-            record("suppressions.added", organization, by=by, now=now, detail=detail)
+        with removal_limit.told(organization, now=now, by=by):
+            _suppress_slice(organization, wanted[at : at + SLICE], reason, now, by, taken)
     return taken
 
 
@@ -129,25 +128,31 @@ def _address_in(line: str) -> str:
 
 
 def _suppress_slice(
-    organization: Organization, wanted: Sequence[str], reason: str, now: datetime, taken: SuppressionResult
+    organization: Organization,
+    wanted: Sequence[str],
+    reason: str,
+    now: datetime,
+    by: Person | None,
+    taken: SuppressionResult,
 ) -> None:
     keys = keyring.keys(organization)
-    with transaction.atomic():
-        blinds = {blind: address for address in wanted for blind in keys.blinds(address)}
-        stopped = {
-            blinds[bytes(known_blind)] for known_blind, why in _known(organization, list(blinds)) if why == reason
-        }
-        new = [address for address in wanted if address not in stopped]
-        today = now.astimezone(UTC).date().isoformat()
-        rows = [(organization.id, keys.blind(address), keys.index_version, reason, today) for address in new]
-        # In the order of hashes: the newest lines of the list say who is here, and would say it of each pasted line.
-        sql.insert_suppressions(sorted(rows))
-        people = sorted(consent_writer.found_at(organization, keys, new))
-        sql.lock_subscribers(people)
-        bulk_consent_writer.settle_all(organization, people, now)
-        taken.added += len(new)
-        taken.known += len(stopped)
-        taken.subscribers += len(people)
+    blinds = {blind: address for address in wanted for blind in keys.blinds(address)}
+    stopped = {blinds[bytes(known_blind)] for known_blind, why in _known(organization, list(blinds)) if why == reason}
+    new = [address for address in wanted if address not in stopped]
+    people = sorted(consent_writer.found_at(organization, keys, new))
+    sql.lock_subscribers(people)
+    removal_limit.check(organization, people, now=now, by=by)
+    today = now.astimezone(UTC).date().isoformat()
+    rows = [(organization.id, keys.blind(address), keys.index_version, reason, today) for address in new]
+    # In the order of hashes: the newest lines of the list say who is here, and would say it of each pasted line.
+    sql.insert_suppressions(sorted(rows))
+    bulk_consent_writer.settle_all(organization, people, now)
+    taken.added += len(new)
+    taken.known += len(stopped)
+    taken.subscribers += len(people)
+    if new:
+        detail = {"reason": reason, "added": len(new), "subscribers": len(people)}
+        record("suppressions.added", organization, by=by, now=now, detail=detail)
 
 
 def _known(organization: Organization, blinds: Sequence[bytes]) -> Sequence[tuple[bytes, str]]:

@@ -22,7 +22,7 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.locking import LOCKED
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ASKED
-from samizdat.audience import read_limits
+from samizdat.audience import read_limits, removal_limit
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
@@ -76,6 +76,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_reading(event) for event in alarms if _is_due(_of(event))]
     tests = Event.objects.select_related("organization").filter(kind=outside_tests.ALARM, at__gt=since)
     alerts += [_told_of_tests(event) for event in tests if _is_due(_of(event))]
+    removals = Event.objects.select_related("organization").filter(kind=removal_limit.ALARM, at__gt=since)
+    alerts += [_told_of_removals(event) for event in removals if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return alerts
@@ -160,6 +162,10 @@ def _told_of_reading(event: Event) -> _AdminAlert:
 
 def _told_of_tests(event: Event) -> _AdminAlert:
     return _told_of_event(event, lambda: _("Somebody sends many tests outside your team: %(name)s"), _tests_text)
+
+
+def _told_of_removals(event: Event) -> _AdminAlert:
+    return _told_of_event(event, lambda: _("Somebody takes many people off your lists: %(name)s"), _removals_text)
 
 
 def _told_of_lock(event: Event) -> _AdminAlert:
@@ -280,6 +286,17 @@ def _tests_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody who works at %(name)s wanted to send more test emails to other people’s addresses than go out in a "
           "day. No more are sent for now.") % {"name": leading(organization).name},
+        _("Who it is stands on the first page of the app. Ask them; if it was not they, sign them out everywhere under "
+          "People, and have them change their password."),
+        *_where(organization, "people"),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _removals_text(organization: Organization) -> str:
+    paragraphs = [
+        _("Somebody who works at %(name)s wanted to take more people off lists than your team does in a day by itself. "
+          "No more are taken off for now.") % {"name": organization.name},
         _("Who it is stands on the first page of the app. Ask them; if it was not they, sign them out everywhere under "
           "People, and have them change their password."),
         *_where(organization, "people"),

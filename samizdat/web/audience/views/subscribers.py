@@ -15,7 +15,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
 from samizdat.audience import actions, consistency, queries
 from samizdat.audience.actions import bulk, leaving_alarms, preferences
-from samizdat.audience.errors import AudienceError
+from samizdat.audience.errors import AudienceError, TooManyRemovals
 from samizdat.audience.models import NUMBER_MASK, Subscriber
 from samizdat.audience.queries.lists import FieldView, ListView
 from samizdat.audience.queries.subscriber_page import SubscriberCard
@@ -235,7 +235,11 @@ def unsubscribe(request: DeskRequest, number: int) -> HttpResponse:
     purpose = request.POST.get("purpose", "newsletter")
     if purpose not in PURPOSES:
         raise Http404
-    actions.unsubscribe(subscriber, chosen, purpose=purpose, now=timezone.now(), by=request.person)
+    try:
+        actions.unsubscribe(subscriber, chosen, purpose=purpose, now=timezone.now(), by=request.person)
+    except TooManyRemovals as refused:
+        messages.error(request, str(refused))
+        return go(request, "subscriber", number)
     if purpose == "fundraising":
         messages.success(request, _("She is not asked for money any more. Letters go on as they are."))
     else:
@@ -251,8 +255,12 @@ def suppress(request: DeskRequest, number: int) -> HttpResponse:
         actions.lift(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)
         messages.success(request, _("She is off the stop list."))
     else:
-        actions.suppress(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)
-        messages.success(request, _("Nothing is written to her any more."))
+        try:
+            actions.suppress(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)
+        except TooManyRemovals as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, _("Nothing is written to her any more."))
     return go(request, "subscriber", number)
 
 

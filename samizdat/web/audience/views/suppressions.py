@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from samizdat.audience import actions, queries
 from samizdat.audience.actions.suppressions import GIVEN, SuppressionResult, suppress_many
-from samizdat.audience.errors import AudienceError
+from samizdat.audience.errors import AudienceError, TooManyRemovals
 from samizdat.web import read_limits
 from samizdat.web.audience.field_types import STOPPED
 from samizdat.web.audience.forms.suppressions import LARGEST, LiftForm, StopLookForm, SuppressForm
@@ -82,6 +82,8 @@ def stop_addresses(request: DeskRequest) -> HttpResponse:
                 by=request.person,
             )
         except AudienceError as refused:
+            if isinstance(refused, TooManyRemovals):
+                read_limits.spend(request, refused.many)  # It tells that so many are here.
             form.add_error("addresses", str(refused))
         else:
             read_limits.spend(request, taken.subscribers)

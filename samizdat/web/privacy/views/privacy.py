@@ -172,6 +172,10 @@ def reader_objects(request: DeskRequest, number: int) -> HttpResponse:
     subscriber, now = _numbered(request, number), timezone.now()
     form = ObjectForm(request.POST, prefix="o")
     reason = form.cleaned_data["reason"] if form.is_valid() else ""
-    audience.object_to_mail(request.organization, subscriber=subscriber, reason=reason, now=now, by=request.person)
-    messages.success(request, _("Nothing is written to her any more."))
+    try:
+        audience.object_to_mail(request.organization, subscriber=subscriber, reason=reason, now=now, by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Nothing is written to her any more."))
     return go(request, "subscriber", number)

@@ -1,0 +1,77 @@
+"""How many readers a team takes off its lists in a day by itself (threat model, T19).
+
+Whoever stole a session would end a list one by one as well as many at once, so every deed at the desk by which a reader
+gets less counts: leaving, objecting, the stop list, work on many (actions/bulk.py), a renewal's moving. Past the limit
+work on many waits for an admin, and what is done one by one is refused and told to all admins. Who is on no list any
+more loses nothing by it. The command line is of whoever has the machine, and is not counted.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from samizdat.accounts import pending_changes
+from samizdat.accounts.models import Organization, Person
+from samizdat.audience.errors import TooManyRemovals
+from samizdat.audience.models import PENDING, SUBSCRIBED, BulkAction, Subscription
+from samizdat.events.actions import detail_of, record
+from samizdat.events.kinds import EventKind
+from samizdat.events.models import Event
+from samizdat.events.queries import was_said
+
+ALARM: EventKind = "person.removal_limit_reached"
+
+# What people ask for by mail or in person.
+ALONE_A_DAY = 20
+DAY = timedelta(days=1)
+
+_SINGLE: tuple[EventKind, ...] = ("subscriber.left", "subscriber.objected", "subscriber.suppressed")
+# Events that say in their detail how many they were about.
+_MANY: dict[str, str] = {"suppressions.added": "subscribers", "reconsent.move_started": "n"}
+
+
+def is_over(organization: Organization, many: int, *, now: datetime, by: Person | None) -> bool:
+    """Whether this person may not take so many more off today."""
+    return pending_changes.held(organization, by) and _today(organization, now) + many > ALONE_A_DAY
+
+
+def _today(organization: Organization, now: datetime) -> int:
+    rows = Event.objects.select_related("organization").filter(
+        organization=organization, by__isnull=False, at__gt=now - DAY
+    )
+    single: int = rows.filter(kind__in=_SINGLE, about__isnull=False).count()
+    together = sum(int(detail_of(event).get(_MANY[event.kind], 0)) for event in rows.filter(kind__in=list(_MANY)))
+    works = BulkAction.objects.filter(organization=organization, action__in=("remove", "move"), by__isnull=False)
+    alone = works.filter(begun__gt=now - DAY, expected__lte=ALONE_A_DAY).exclude(state="waiting")
+    return single + together + sum(alone.values_list("expected", flat=True))
+
+
+@contextmanager
+def told(organization: Organization, *, now: datetime, by: Person | None) -> Iterator[None]:
+    """A transaction in which check() may refuse: then it is taken back, and the alarm is not."""
+    try:
+        with transaction.atomic():
+            yield
+    except TooManyRemovals:
+        if by is not None and not was_said(organization, ALARM, now - DAY, about=by.pk):
+            record(ALARM, organization, now=now, about=by.pk, by=by)
+        raise
+
+
+def check(organization: Organization, ids: Sequence[int], *, now: datetime, by: Person | None) -> None:
+    """Of several at once each counts those before it; these subscribers are locked already. Errors: TooManyRemovals."""
+    if by is None or not ids:
+        return
+    on = Subscription.objects.filter(subscriber__in=ids, status__in=(PENDING, SUBSCRIBED))
+    if many := on.values("subscriber").distinct().count():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        if is_over(organization, many, now=now, by=by):
+            raise TooManyRemovals(ALONE_A_DAY, many)
+
+
+def alarms(organization: Organization, now: datetime) -> list[Event]:
+    """Of the last day, the newest first."""
+    rows = Event.objects.select_related("organization", "by").filter(organization=organization, kind=ALARM)
+    return list(rows.filter(at__gt=now - DAY).order_by("-id")[:10])

@@ -1,0 +1,27 @@
+"""Readers taken off lists, more than a team does alone in a day: told to admins (audience/removal_limit.py)."""
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import sealed_people
+from samizdat.audience import removal_limit
+from samizdat.web.permissions import address
+from samizdat.web.request import DeskRequest
+from samizdat.web.templatetags.desk import moment
+
+
+def needs(request: DeskRequest) -> list[dict[str, str]]:
+    """For the first page of admins: who it was."""
+    if request.role != "admin":
+        return []
+    text = _("By %(who)s, on %(when)s. Ask them. If it was not they, sign them out everywhere.")
+    return [
+        {
+            "kind": "stop",
+            "title": _("More people were to be taken off lists than your team does in a day by itself"),
+            "text": text % {"who": sealed_people.name_of(event.by) if event.by else "–", "when": moment(event.at)},
+            "href": address(request.organization, "people"),
+            "link": _("Look"),
+        }
+        for event in removal_limit.alarms(request.organization, timezone.now())[:2]
+    ]
