@@ -33,7 +33,7 @@ FORGOTTEN: EventKind = "subscriber.forgotten"
 @dataclass(slots=True)
 class ConsistencyResult:
     """How many subscribers were looked at, and the numbers of those whose status, verdict or index of the address was
-    not what it is. `misindexed`: the last of these."""
+    not what it is, or whose records exchanged their numbers. `misindexed`: those with another index."""
 
     subscribers: int = 0
     wrong: list[int] = field(default_factory=list)
@@ -134,7 +134,7 @@ def _wrong(organization: Organization, ids: list[int], now: datetime) -> tuple[l
         != (status, may)
         or consent_records.asking_of(logs[id], list_id, now) != asking.get((id, list_id), 0)
     }
-    return sorted(differing | misindexed), misindexed
+    return sorted(differing | misindexed | sql.exchanged(ids)), misindexed
 
 
 def _suppressed(organization: Organization, whose: dict[bytes, int]) -> dict[int, str | None]:
@@ -145,9 +145,10 @@ def _suppressed(organization: Organization, whose: dict[bytes, int]) -> dict[int
 
 
 def changed_records(_organization: HasKeys, ids: list[int]) -> list[int]:
-    """Of these records of consent, those that do not say what their digest says, or that somebody copied beside
-    themselves: for the check of the chain. One whose words were erased has no say any more; its reader is gone as
-    well, or it is a sign-up and an event tells that they were forgotten."""
+    """Of these records of consent, those that do not say what their digest says, that somebody copied beside
+    themselves, or whose reader's records exchanged their numbers: for the check of the chain. One whose words were
+    erased has no say any more; its reader is gone as well, or it is a sign-up and an event tells that they were
+    forgotten."""
     names = (
         "id",
         "organization_id",
@@ -170,6 +171,8 @@ def changed_records(_organization: HasKeys, ids: list[int]) -> list[int]:
         id for id, whose, kind, blob in unlike if not blob and (whose in gone or (whose in forgotten and kind == ASKED))
     }
     copied = _copied({row[2] for row in rows}) & {row[0] for row in rows}
+    exchanged = sql.exchanged([*{row[2] for row in rows}])
+    copied |= {row[0] for row in rows if row[2] in exchanged}
     return sorted(copied | {id for id, *_told in unlike} - erased)
 
 

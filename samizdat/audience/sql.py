@@ -265,6 +265,20 @@ def hold_subscribers(organization: int, ids: Sequence[int]) -> list[int]:
     )
 
 
+def exchanged(subscribers: Sequence[int]) -> set[int]:
+    """Of these, whose records do not stand in the chain in the order of their numbers. They are written while the row
+    of their subscriber is held, and linked by number: so somebody exchanged numbers since."""
+    rows = _by_number("SELECT subscriber_id, position FROM audience_consentrecord", subscribers, "ORDER BY id")
+    last: dict[int, int] = {}
+    found = set()
+    for subscriber, position in rows:
+        if position is not None:
+            if position < last.get(subscriber, 0):
+                found.add(subscriber)
+            last[subscriber] = position
+    return found
+
+
 def _by_number(query: str, numbers: Sequence[int], order: str = "") -> list[Any]:
     if not numbers:
         return []

@@ -15,6 +15,7 @@ from samizdat.audience.models import ConsentRecord, Subscriber, Subscription, Su
 from samizdat.audience.numbers import one_number
 from samizdat.core import consent
 from samizdat.core.mail.address import BadAddress
+from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.events.models import Event
 from samizdat.vault import keyring
@@ -90,6 +91,21 @@ def test_a_yes_that_somebody_wrote_into_the_database_is_found(ada: Any, lantern:
             setattr(made, name, value)
         made.save(force_insert=True)
         assert consistency.changed_records(lantern, [row.id, made.id]) == [made.id]
+
+
+def test_records_of_a_reader_that_exchanged_their_numbers_are_found(ada: Any, lantern: Any, letter: Any) -> None:
+    """A yes and a no of one day: their order is that of their numbers, and no digest says it."""
+    actions.unsubscribe(ada, letter, now=NOW, way="one-click")
+    chain.append()
+    look = {"audience_consentrecord": consistency.changed_records}
+    assert chain.verify(lantern, look).whole and consistency.check_projections(lantern, NOW).wrong == []
+    first, second = ConsentRecord.objects.filter(subscriber=ada).order_by("id").values_list("id", flat=True)
+    for before, after in ((first, -1), (second, first), (-1, second)):
+        ConsentRecord.objects.filter(id=before).update(id=after)
+    Subscription.objects.filter(subscriber=ada).update(status=1, mail_verdict=consent.YES)
+    assert actions.verdict(ada, letter, NOW).reason == "given"
+    assert chain.verify(lantern, look).reason == "digest"
+    assert consistency.check_projections(lantern, NOW).wrong == [ada.number]
 
 
 def test_somebody_added_by_hand_is_subscribed_with_the_words_kept(ada: Any, lantern: Any, letter: Any) -> None:
