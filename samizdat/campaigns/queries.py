@@ -14,8 +14,9 @@ from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import NoSuchCampaign
 from samizdat.campaigns.models import Campaign, Edition, Picture, Template, TemplateText, is_untouched, untouched
-from samizdat.core.content.message import loads
+from samizdat.core.content.message import CompiledContent, loads
 from samizdat.vault import keyring
+from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json
 
 PAGE = 50
@@ -162,11 +163,24 @@ def letters_under_way_with(organization: Organization, tag: str) -> list[Campaig
     )
     letters = []
     for edition in editions.order_by("-pk"):
-        blobs = [("compiled", edition.compiled_sealed)]
-        blobs += [(f"compiled {row.variant_no}", row.compiled_sealed) for row in edition.variants.all()]
-        if any(tag in loads(keys.open(blob, "edition", column, edition.pk)).fields for column, blob in blobs):
+        if any(tag in version.fields for version in _versions(keys, edition)):
             letters.append(CampaignRow(edition.campaign, draft_of(edition.campaign).subject))
     return letters
+
+
+def _versions(keys: OrganizationKeys, edition: Edition) -> list[CompiledContent]:
+    blobs = [("compiled", edition.compiled_sealed)]
+    blobs += [(f"compiled {row.variant_no}", row.compiled_sealed) for row in edition.variants.all()]
+    return [loads(keys.open(blob, "edition", column, edition.pk)) for column, blob in blobs]
+
+
+def says_everywhere(campaign: Campaign, slot: str) -> bool:
+    """Whether each version of a released letter has this slot."""
+    edition = Edition.objects.select_related("organization").filter(campaign=campaign).first()
+    if edition is None:
+        return False
+    versions = _versions(keyring.keys(edition.organization), edition)
+    return all(any(slot == hole.name.partition("|")[0] for hole in version.slots) for version in versions)
 
 
 def refuse_while_said(organization: Organization, tag: str) -> None:

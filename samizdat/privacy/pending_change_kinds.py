@@ -1,4 +1,4 @@
-"""Rules of a list that wait for an approval (accounts/pending_changes.py): what they are."""
+"""What of this waits for an approval (accounts/pending_changes.py): rules of a list, and that the silent leave."""
 
 from datetime import datetime
 
@@ -11,8 +11,9 @@ from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.audience import queries
 from samizdat.audience.errors import NoSuchList
 from samizdat.audience.models import List
-from samizdat.privacy.actions import retention
+from samizdat.privacy.actions import reconsent, retention
 from samizdat.privacy.errors import PrivacyError
+from samizdat.privacy.models import Renewal
 
 
 def _list(row: PendingChange) -> List:
@@ -47,4 +48,30 @@ def _do(row: PendingChange, details: dict[str, int | None], now: datetime) -> No
         raise AccountError(str(refused)) from refused
 
 
-KINDS = {retention.CHANGE: ChangeKind(_say, _do)}
+def _say_moving(row: PendingChange, details: dict[str, int]) -> str:
+    try:
+        name = queries.name_of(queries.list_by_id(row.organization, details["list"]))
+    except NoSuchList:
+        name = "–"
+    text = ngettext(
+        "%(n)s subscriber who did not answer is taken off “%(list)s”",
+        "%(n)s subscribers who did not answer are taken off “%(list)s”",
+        details["n"],
+    )
+    return text % {"n": details["n"], "list": name}
+
+
+def _do_moving(row: PendingChange, _details: object, now: datetime) -> None:
+    rows = Renewal.objects.select_related("organization", "list", "letter")
+    renewal = rows.filter(organization=row.organization, pk=row.about or 0).first()
+    try:
+        if renewal is not None:
+            reconsent.move_approved(renewal, now=now, by=row.by)
+    except PrivacyError as refused:
+        raise AccountError(str(refused)) from refused
+
+
+KINDS = {
+    retention.CHANGE: ChangeKind(_say, _do),
+    reconsent.CHANGE: ChangeKind(_say_moving, _do_moving, askers=("admin", "editor")),
+}

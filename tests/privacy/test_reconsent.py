@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts import actions as accounts
+from samizdat.accounts import pending_changes
 from samizdat.audience import actions as audience
-from samizdat.audience import queries
+from samizdat.audience import queries, removal_limit
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import SubscriberTag, Subscription
+from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
@@ -21,7 +24,7 @@ from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Renewal
 from samizdat.worker.schedule.event_handlers import follow
 from tests.audience.checks import assert_projections_hold
-from tests.conftest import NOW
+from tests.conftest import NOW, PASSWORD, TODAY
 from tests.privacy.conftest import LONG_AGO, people
 
 pytestmark = pytest.mark.django_db
@@ -170,6 +173,50 @@ def test_who_did_not_answer_leaves_with_her_reason_and_who_was_not_reached_stays
     gone = next(row for row in many["brought"] if row.id in out)
     assert queries.card(gone, AFTER).timeline[0].reason == consent.NO_ANSWER
     assert_projections_hold(lantern, AFTER)
+
+
+@pytest.fixture
+def editor(lantern: Any) -> Any:
+    person = accounts.add_person("ed@lantern.example", name="Ed", password=PASSWORD, today=TODAY)
+    accounts.give_role(person, lantern, "editor", by=None, now=NOW - timedelta(days=3))
+    return person
+
+
+def test_more_than_a_few_who_did_not_answer_wait_for_an_admin(
+    letter: Any, many: Any, asked: Renewal, editor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal_limit, "ALONE_A_DAY", 4)
+    actions.move_out(asked, now=AFTER, by=editor)
+    assert worked(asked, AFTER).state == "asking" and "unsubscribed" not in statuses(letter).values()
+    [change] = pending_changes.waiting(asked.organization)
+    assert "5 subscribers who did not answer are taken off" in pending_changes.sentence_of(change)
+    pending_changes.approve(change, now=AFTER, by=None)
+    worked(asked, AFTER)
+    assert [*statuses(letter).values()].count("unsubscribed") == 4, "of one the letter was refused"
+
+
+def test_few_who_did_not_answer_count_like_those_who_are_taken_off_many_at_once(
+    letter: Any, many: Any, asked: Renewal, editor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actions.move_out(asked, now=AFTER, by=editor)
+    assert worked(asked, AFTER).state == "moved"
+    assert not removal_limit.is_over(asked.organization, removal_limit.ALONE_A_DAY - 5, now=AFTER, by=editor)
+    assert removal_limit.is_over(asked.organization, removal_limit.ALONE_A_DAY - 4, now=AFTER, by=editor)
+
+
+def test_nobody_leaves_for_not_answering_a_letter_without_its_button(
+    letter: Any, many: Any, answered_by: Callable[[Any], None]
+) -> None:
+    renewal = worked(actions.count_consent(letter, now=NOW))
+    actions.choose(renewal, [("brought", "old")], now=NOW)
+    campaign = actions.begin_asking(worked(renewal), DEADLINE, now=NOW)
+    draft = draft_of(campaign)
+    text = draft.body.replace("{{ stay }}", "https://lantern.example/")
+    campaigns.save(campaign, draft.with_(body=text), version=campaign.version, by=None, now=NOW)
+    answered_by(campaign)
+    renewal.refresh_from_db()
+    with pytest.raises(PrivacyError, match="without its button"):
+        actions.move_out(renewal, now=AFTER)
 
 
 def test_who_took_a_leaving_back_by_mail_or_told_somebody_has_answered(

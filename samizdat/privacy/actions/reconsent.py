@@ -21,15 +21,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat import formatting
+from samizdat.accounts import pending_changes
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import actions as audience
-from samizdat.audience import bulk_insert, consent_records, consent_writer, queries
+from samizdat.audience import bulk_insert, consent_records, consent_writer, queries, removal_limit
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions.consent import HER_WAYS
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, List, Subscriber, SubscriberTag, Subscription, row_id
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns import queries as campaigns_queries
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core import consent
@@ -47,6 +49,11 @@ from samizdat.vault.keyring import OrganizationKeys
 
 # Subscribers of one transaction: counting only reads; tagging writes two rows each; leaving takes some milliseconds.
 COUNT, TAG, MOVE = 2000, 500, 25
+
+# What a letter needs, so that anybody can answer it.
+BUTTON = "STAY_URL"
+
+CHANGE = "renewal"
 
 # Days to answer.
 SHORTEST, LONGEST = 7, 90
@@ -135,15 +142,38 @@ def remind(renewal: Renewal, *, now: datetime, by: Person | None = None) -> Camp
 def move_out(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
     """The deadline has passed: who did not answer leaves the list, and can be brought back for a week as one.
 
+    Of more than a team takes off alone it waits for an admin (audience/removal_limit.py).
+
     Errors: RightsError, while there is time left, or too little was given since the letter went out.
     """
+    _check_may_move(renewal, now)
+    organization, many = renewal.organization, silent(renewal)
+    with transaction.atomic():
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+        if removal_limit.is_over(organization, many, now=now, by=by):
+            details = {"list": renewal.list_id, "n": many}
+            pending_changes.ask(organization, CHANGE, details, about=renewal.pk, now=now, by=by)
+        else:
+            _begin_moving(renewal, now, by, {"n": many})
+
+
+def move_approved(renewal: Renewal, *, now: datetime, by: Person | None) -> None:
+    """It waited, and may be done now. Errors: RightsError."""
+    _check_may_move(renewal, now)
+    with transaction.atomic():
+        _begin_moving(renewal, now, by, {})
+
+
+def _check_may_move(renewal: Renewal, now: datetime) -> None:
     _has_tag(renewal)
     if problem := why_not_yet(renewal, now):
         raise PrivacyError(problem, "too_early")
-    with transaction.atomic():
-        until = _day(now) + timedelta(days=retention_rules.UNDO_DAYS)
-        _step(renewal, ("asking",), "moving", after=0, moved=0, undo_until=until)
-        record(MOVED_OUT, renewal.organization, about=renewal.pk, by=by, now=now)
+
+
+def _begin_moving(renewal: Renewal, now: datetime, by: Person | None, detail: dict[str, int]) -> None:
+    until = _day(now) + timedelta(days=retention_rules.UNDO_DAYS)
+    _step(renewal, ("asking",), "moving", after=0, moved=0, undo_until=until)
+    record(MOVED_OUT, renewal.organization, about=renewal.pk, by=by, now=now, detail=detail)
 
 
 def take_back(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
@@ -159,6 +189,7 @@ def close(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
     """Ends it: nobody is moved out any more, and the tag goes. Errors: RightsError."""
     with transaction.atomic():
         _step(renewal, ("counted", "ready", "asking", "moved"), "closing", after=0)
+        pending_changes.stop_about(renewal.organization, CHANGE, renewal.pk, now=now, by=by)
         record(ENDED, renewal.organization, about=renewal.pk, by=by, now=now)
 
 
@@ -171,6 +202,8 @@ def why_not_yet(renewal: Renewal, now: datetime) -> str:
     """Why nobody may be moved out yet; "" when they may."""
     if renewal.letter is None or renewal.letter.state != "finished" or renewal.letter.finished is None:
         return _("The letter has not gone out whole yet.")
+    if not campaigns_queries.says_everywhere(renewal.letter, BUTTON):
+        return _("The letter went out without its button, so nobody could answer. Close this, and ask them anew.")
     if not is_over(renewal, now):
         return _("There is time to answer until %(day)s.") % {"day": formatting.shaped(renewal.deadline, "day")}
     if now < (enough := renewal.letter.finished + timedelta(days=SHORTEST)):

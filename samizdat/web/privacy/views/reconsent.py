@@ -14,6 +14,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import List
 from samizdat.core.consent import AGES, STRENGTHS
 from samizdat.privacy import actions
+from samizdat.privacy.actions import reconsent
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Renewal
 from samizdat.privacy.retention_rules import UNDO_DAYS
@@ -22,6 +23,7 @@ from samizdat.web.base_form import refuse
 from samizdat.web.permissions import EVERYONE, WRITERS, door, go
 from samizdat.web.privacy.forms.privacy import DeadlineForm
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings.views.pending_changes import tell_waiting
 
 
 def _list(request: DeskRequest, list_id: int) -> List:
@@ -73,6 +75,7 @@ def _step(request: DeskRequest, list_: List, newest: Renewal | None, form: Deadl
         return go(request, "campaign", actions.remind(newest, now=now, by=by).pk)
     elif step in ("move", "back", "close"):
         {"move": actions.move_out, "back": actions.take_back, "close": actions.close}[step](newest, now=now, by=by)
+        tell_waiting(request, reconsent.CHANGE, newest.pk)
     else:
         raise Http404
     return go(request, "renewal", list_.id)
