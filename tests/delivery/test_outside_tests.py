@@ -8,8 +8,9 @@ import pytest
 from samizdat.accounts import actions as accounts
 from samizdat.audience import actions as audience
 from samizdat.delivery.actions import outside_tests, testing
-from samizdat.delivery.actions.testing import send_test
+from samizdat.delivery.actions.testing import send_probe, send_test
 from samizdat.delivery.errors import TooManyTests, WantsNoMail
+from samizdat.delivery.models import Route
 from samizdat.events.models import Event
 from tests.conftest import NOW, PASSWORD, TODAY
 from tests.delivery.conftest import House
@@ -49,6 +50,31 @@ def test_a_stolen_session_sends_a_few_tests_a_day_to_strangers_and_admins_are_to
     assert Event.objects.filter(kind=outside_tests.ALARM).count() == 1
     assert [tried.ok for tried in send_test(campaign, [EDITOR], now=NOW, by=editor)] == [True]
     send_test(campaign, _strangers(1, 41), now=NOW + timedelta(hours=25), by=editor)
+
+
+def test_tests_of_a_route_count_as_tests_and_say_nothing_that_somebody_wrote(
+    house: House, server: Any, editor: Any
+) -> None:
+    route = house.route(server)
+    Route.objects.filter(pk=route.pk).update(name="URGENT confirm at https://evil.example/c")
+    route.refresh_from_db()
+    list_ = house.draft().list
+    ada = audience.add_subscriber(house.organization, "ada@post.example", list_, consent="yes", now=NOW)
+    audience.unsubscribe(ada, list_, now=NOW)
+    with pytest.raises(WantsNoMail):
+        send_probe(route, "ada@post.example", now=NOW, by=editor)
+    for address in _strangers(outside_tests.OUTSIDE_A_DAY - 1):
+        send_probe(route, address, now=NOW, by=editor)
+    with pytest.raises(TooManyTests):
+        send_probe(route, "one.more@post.example", now=NOW, by=editor)
+    with pytest.raises(TooManyTests):
+        send_test(house.draft(), _strangers(1), now=NOW, by=editor)
+    assert len(server.messages) == outside_tests.OUTSIDE_A_DAY - 1
+    heading = server.messages[0].content.partition(b"\r\n\r\n")[0]
+    assert not any(word in server.messages[0].content for word in (b"evil.example", b"URGENT"))
+    assert house.organization.name.encode() not in heading
+    assert Event.objects.filter(kind=outside_tests.ALARM).count() == 1
+    assert send_probe(route, EDITOR, now=NOW, by=editor).ok
 
 
 def test_of_tests_that_are_sent_at_once_each_counts_those_before_it(

@@ -1,4 +1,4 @@
-"""Test letters to addresses outside the team: a few a day.
+"""Test letters, of a campaign or a route, to addresses outside the team: a few a day.
 
 They leave at once, with the organization's own sender, and no second person has agreed to them: whoever stole a session
 would send what they like to whom they like. Those of the team's own addresses are not counted: of members who write,
@@ -24,6 +24,7 @@ from samizdat.events.models import Event
 from samizdat.events.queries import was_said
 
 TESTED: EventKind = "campaign.tested"
+ROUTE_TESTED: EventKind = "route.tested"
 REFUSED: EventKind = "campaign.test_refused"
 ALARM: EventKind = "person.test_limit_reached"
 
@@ -47,7 +48,7 @@ def outside(organization: Organization, addresses: Sequence[str], now: datetime)
 
 
 def check(
-    organization: Organization, campaign: int, addresses: Sequence[str], *, now: datetime, by: Person | None
+    organization: Organization, campaign: int | None, addresses: Sequence[str], *, now: datetime, by: Person | None
 ) -> int:
     """How many of these are outside the team. Errors: TooManyTests, WantsNoMail."""
     outsiders = outside(organization, addresses, now)
@@ -63,7 +64,7 @@ def check(
 def note(
     kind: EventKind,
     organization: Organization,
-    campaign: int,
+    about: int | None,
     detail: dict[str, int],
     *,
     now: datetime,
@@ -74,7 +75,7 @@ def note(
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         is_refused = _are_too_many(organization, detail["outside"], now, by)
         if not is_refused:
-            record(kind, organization, now=now, by=by, about=campaign, detail=detail)
+            record(kind, organization, now=now, by=by, about=about, detail=detail)
     if is_refused:
         raise _too_many(organization, now, by)
 
@@ -123,8 +124,9 @@ def alarms(organization: Organization, now: datetime) -> list[Event]:
 
 
 def _used(organization: Organization, now: datetime) -> int:
-    rows = Event.objects.select_related("organization").filter(organization=organization, kind__in=(TESTED, REFUSED))
-    return sum(int(detail_of(event).get("outside", 0)) for event in rows.filter(at__gt=now - DAY))
+    rows = Event.objects.select_related("organization").filter(organization=organization, at__gt=now - DAY)
+    counted = rows.filter(kind__in=(TESTED, ROUTE_TESTED, REFUSED))
+    return sum(int(detail_of(event).get("outside", 0)) for event in counted)
 
 
 def _tell(organization: Organization, now: datetime, by: Person) -> None:

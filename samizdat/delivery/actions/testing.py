@@ -21,7 +21,7 @@ from samizdat.campaigns.content import proof_of, values_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.senders import SENT
-from samizdat.core.content.message import MessageMaker, header_text, mailbox, phrase
+from samizdat.core.content.message import MessageMaker, header_text, mailbox
 from samizdat.core.crypto import tokens
 from samizdat.core.mail.address import domain, normalize
 from samizdat.core.mail.dkim import SigningMaker
@@ -137,20 +137,24 @@ def _first_for(domain: str, routes: list[Route]) -> Route | None:
 def send_probe(route: Route, to: str, *, now: datetime, by: Person | None = None) -> TestResult:
     """One short letter by this way, to see that it really sends; the route is afterwards what it said (believe).
 
-    An answer about this address alone changes nothing about the route. Errors: BadAddress.
+    An answer about this address alone changes nothing about the route. It counts as a test letter, and says no word
+    that somebody chose: whoever stole a session would mail them to anybody. Errors: BadAddress, TooManyTests,
+    WantsNoMail.
     """
-    address = normalize(to)
+    address, organization = normalize(to), route.organization
+    outside = outside_tests.check(organization, None, [address], now=now, by=by)
     sender = _known_sender(route.organization) or address
     letter = EmailMessage()
-    subject = header_text(_("A test of the route %(name)s") % {"name": route.name})
+    subject = header_text(_("A test of route no. %(n)s") % {"n": route.pk})
     # Not by email.message, which reads addresses and decodes what looks like an encoded word in them.
-    name = phrase(leading(route.organization).name)
-    first = f"From: {name}<{mailbox(sender)}>\r\nTo: <{address}>\r\nSubject: {subject}\r\n"
+    first = f"From: <{mailbox(sender)}>\r\nTo: <{address}>\r\nSubject: {subject}\r\n"
     letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"
     letter["Auto-Submitted"] = "auto-generated"
-    letter.set_content(_("This letter came by the route %(name)s. Nothing else was sent.") % {"name": route.name})
+    letter.set_content(_("This letter came by route no. %(n)s. Nothing else was sent.") % {"n": route.pk})
     rest = letter.as_bytes(policy=letter.policy.clone(linesep="\r\n"))
     content = dkim_keys.signed(route, sender, first.encode() + rest)
+    detail = {"count": 1, "outside": outside}
+    outside_tests.note(outside_tests.ROUTE_TESTED, organization, route.pk, detail, now=now, by=by)
     send_first(route, now)
     probe = plugins.Message(0, 0, sender, address, content)
     [tried], verdict = asyncio.run(_carry(transport_for_test(route), [probe]))
