@@ -201,6 +201,7 @@ privacy = [
     path("rights/readers/<int:number>/", rights.reader, name="reader-rights"),
     path("rights/readers/<int:number>/file", rights.reader_file, name="reader-file"),
     path("rights/readers/<int:number>/objects", rights.reader_objects, name="reader-objects"),
+    path("rights/readers/<int:number>/objects/lift", rights.lift_objection, name="lift-objection"),
 ]
 
 alive = [

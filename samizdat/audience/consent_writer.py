@@ -215,8 +215,8 @@ def write(
     if any((fact.kind, fact.way) == ("asked", "form") for fact in facts):
         open_signups.keep([subscriber.id], today)
     way = consent.WAYS.index(facts[-1].way) if facts else 0
-    if facts and (facts[-1].kind, facts[-1].way) == ("returned", "desk"):
-        way = UNDONE  # Nobody came: a leaving is taken back.
+    if facts and (facts[-1].kind, facts[-1].way) in (("returned", "desk"), ("undone", "desk")):
+        way = UNDONE  # Nobody came: a leaving, or an objection, is taken back.
     settle(subscriber, now, [fact.list for fact in facts if fact.list], way)
 
 

@@ -9,10 +9,10 @@ from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.audience import queries
-from samizdat.audience.actions import bulk, leaving_alarms
+from samizdat.audience.actions import bulk, leaving_alarms, objection
 from samizdat.audience.consent_records import FEWER, purpose_in, what_in
-from samizdat.audience.errors import NoSuchList
-from samizdat.audience.models import BulkAction
+from samizdat.audience.errors import AudienceError, NoSuchList
+from samizdat.audience.models import NUMBER_MASK, BulkAction, Subscriber
 from samizdat.core.consent import APPEALS
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
@@ -100,8 +100,24 @@ def _drop_work(row: PendingChange, now: datetime) -> None:
         bulk.stop(work, now=now, by=row.settled_by)
 
 
+def _say_lift(row: PendingChange, _details: object) -> str:
+    text = _("the objection of No. %(number)s, which a colleague wrote down, is taken back")
+    return text % {"number": (row.about or 0) & NUMBER_MASK}
+
+
+def _do_lift(row: PendingChange, _details: object, now: datetime) -> None:
+    rows = Subscriber.objects.select_related("organization")
+    subscriber = rows.filter(organization=row.organization, id=row.about or 0).first()
+    try:
+        if subscriber is not None:
+            objection.lift_objection(subscriber, now=now, by=row.by)
+    except AudienceError as refused:
+        raise AccountError(str(refused)) from refused
+
+
 KINDS = {
     leaving_alarms.CHANGE: ChangeKind(_say_undo, _do_undo),
+    objection.CHANGE: ChangeKind(_say_lift, _do_lift),
 }
 KINDS |= {
     bulk.CHANGES[action]: ChangeKind(says, _do_work, _drop_work, askers=("admin", "editor"))

@@ -23,7 +23,7 @@ KINDS = (
     "objected",  # wants no mail of this purpose, from no list (list 0) or not from this one
     "cleaned",  # the address is dead
     "returned",  # took back the last withdrawal: the button on the leave page, or a mass leaving undone
-    "undone",  # what the desk had written down last was taken back: a move from another list
+    "undone",  # what the desk had written down last was taken back: a move from another list, an objection to all mail
 )
 WAYS = ("import", "form", "desk", "api", "mail", "one-click", "bounce")
 PURPOSES = ("newsletter", "fundraising")
@@ -118,7 +118,7 @@ MOVES = {
     ("left", "confirmed"): "yes",
     ("left", "objected"): "objected",
     ("left", "cleaned"): "cleaned",
-    ("objected", "confirmed"): "yes",  # only she herself takes an objection back
+    ("objected", "confirmed"): "yes",  # only she herself takes an objection back; or whoever wrote down none of hers
     ("objected", "cleaned"): "cleaned",
     ("cleaned", "confirmed"): "yes",  # the mailbox answered, so it lives
     ("cleaned", "objected"): "objected",
@@ -258,15 +258,22 @@ def _step(standing: _Standing, before: _Standing, record: ConsentFact) -> tuple[
     word, fact = standing
     if record.kind == "undone":
         # Back to what stood before, so that a list she was moved to by mistake knows nothing of her again.
-        written = fact is not None and (fact.kind, fact.way, fact.purpose) == ("given", "desk", record.purpose)
+        written = fact is not None and (fact.way, fact.purpose) == ("desk", record.purpose) and _same_deed(fact, record)
         return (before if written else standing), before
     if record.kind == "returned":
         # Back to what stood before she left: a leaving undone must not make a yes that never was.
         return (before if word == "left" else standing), before
+    if word == "objected" and record.kind == "withdrawn":
+        return standing, ("left", record)  # What a colleague wrote down may be taken back, and not what she said.
     to = MOVES.get((standing[0], record.kind))
     if to is None or (standing[0] in _GONE and to in _COMING_BACK and not _brings_back(record)):
         return standing, before
-    return (to, record), (standing if to == "left" or record.kind == "given" else before)
+    return (to, record), (standing if to in ("left", "objected") or record.kind == "given" else before)
+
+
+def _same_deed(fact: ConsentFact, undone: ConsentFact) -> bool:
+    """A move is taken back for its list, an objection to all mail for all of them."""
+    return fact.kind == ("objected" if undone.list == ALL_LISTS else "given")
 
 
 def _last_leaving(records: Iterable[ConsentFact]) -> ConsentFact | None:

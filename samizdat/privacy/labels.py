@@ -24,6 +24,7 @@ KINDS: dict[str, Word] = {
     "undone": lazy("Your move to “%(list)s” was undone here."),
 }
 OBJECTED_TO_ALL = lazy("You objected to all mail from us.")
+OBJECTION_LIFTED = lazy("It was taken back here that you objected to all mail from us.")
 PURPOSES: dict[str, Word] = {"fundraising": lazy("appeals for money")}
 # Reasons that the house writes down by itself; any other is somebody's words.
 REASONS: dict[str, Word] = {
@@ -118,6 +119,8 @@ def _consent(entry: dict[str, Any]) -> dict[str, object]:
     kind = str(KINDS.get(entry["kind"], entry["kind"])) % {"list": entry.get("list_name") or _("every list")}
     if entry["kind"] == "objected" and not entry.get("list_name"):
         kind = str(OBJECTED_TO_ALL)
+    if entry["kind"] == "undone" and not entry.get("list_name"):
+        kind = str(OBJECTION_LIFTED)
     return {
         "purpose": PURPOSES.get(entry.get("purpose", ""), ""),
         "reason": REASONS.get(entry.get("reason", ""), entry.get("reason", "")),

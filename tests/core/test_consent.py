@@ -20,6 +20,11 @@ def fact(
     return ConsentFact(kind, list, purpose, date(2026, 11, day), way, "a test", order)
 
 
+def _all(kind: str, day: int) -> ConsentFact:
+    """At the desk, of every list."""
+    return fact(kind, day, "desk", list=consent.ALL_LISTS)
+
+
 def answer(*records: ConsentFact, list: int = RIGA, purpose: str = "newsletter", suppressed: str | None = None) -> str:
     verdict = may(records, list, purpose, NOW, suppressed)
     return f"yes, {verdict.reason}" if isinstance(verdict, Permission) else verdict.reason
@@ -73,6 +78,12 @@ def answer(*records: ConsentFact, list: int = RIGA, purpose: str = "newsletter",
         ([fact("given", 1, "import"), fact("undone", 2, "desk")], "yes, given"),
         ([fact("given", 1, "desk"), fact("withdrawn", 2), fact("undone", 3, "desk")], "left"),
         ([fact("given", 1, "desk"), fact("cleaned", 2), fact("undone", 3, "desk")], "cleaned"),
+        ([fact("given", 1), _all("objected", 2), _all("undone", 3)], "yes, given"),
+        ([fact("given", 1), fact("withdrawn", 2), _all("objected", 3), _all("undone", 4)], "left"),
+        ([fact("given", 1), _all("objected", 2), fact("undone", 3, "desk")], "objected"),
+        ([fact("given", 1), _all("objected", 2), fact("withdrawn", 3), _all("undone", 4)], "left"),
+        ([fact("given", 1), _all("objected", 2), fact("withdrawn", 3)], "objected"),
+        ([fact("given", 1, "desk"), _all("undone", 2)], "yes, given"),
         # A yes from the future is a mistyped year; tomorrow is today in Kiritimati; a no counts at once.
         ([fact("given", 27)], "never_agreed"),
         ([fact("given", 26)], "yes, given"),

@@ -11,11 +11,14 @@ from django.utils import timezone
 from samizdat.accounts import pending_changes
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.actions import objection
+from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns.models import Campaign
 from samizdat.events.models import Event
 from samizdat.privacy import actions
 from samizdat.privacy.models import Renewal
+from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW
 from tests.web.conftest import House, signed_in
 
@@ -191,3 +194,29 @@ def test_a_breach_is_written_down_counted_and_its_notices_drafted(here: House) -
     assert "need not be told" in admin.get(other).content.decode()
     assert "A breach runs against the clock" not in admin.get(home).content.decode()
     assert signed_in(here.people["editor"]).get(page).status_code == 403
+
+
+def test_an_objection_that_a_colleague_wrote_down_is_taken_back_by_two_admins_within_a_week(here: House) -> None:
+    editor, admin, now = signed_in(here.people["editor"]), signed_in(here.people["admin"]), timezone.now()
+    page, lift = (address(here, f"readers/{here.ada.number}/{rest}") for rest in ("", "objects/lift"))
+    editor.post(address(here, f"readers/{here.ada.number}/objects"))
+    assert b"objects/lift" not in editor.get(page).content and b"objects/lift" in admin.get(page).content
+    assert editor.post(lift).status_code == 403
+    assert "which a colleague wrote down, is taken back" in admin.post(lift, follow=True).content.decode()
+    assert queries.card(here.ada, now).suppressed == "objected"
+    (waits,) = pending_changes.waiting(here.organization)
+    pending_changes.approve(waits, now=now, by=None)
+    card = queries.card(here.ada, now)
+    assert not card.suppressed and card.lists[0].status == "subscribed"
+    assert_projections_hold(here.organization, now)
+    audience.object_to_mail(here.organization, subscriber=here.ada, now=now, by=here.people["editor"])
+    with pytest.raises(AudienceError):
+        objection.ask_to_lift(here.ada, now=now + timedelta(days=8), by=here.people["admin"])
+
+
+def test_what_a_reader_said_after_an_objection_is_not_taken_back_with_it(here: House) -> None:
+    now = timezone.now()
+    audience.object_to_mail(here.organization, subscriber=here.ada, now=now, by=here.people["editor"])
+    audience.unsubscribe(here.ada, here.list, now=now, way="one-click")
+    objection.lift_objection(here.ada, now=now, by=None)
+    assert queries.card(here.ada, now).lists[0].status == "unsubscribed"

@@ -222,7 +222,8 @@ def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: dateti
 def _is_news(row: Subscriber, list: List, way: str, purpose: str, now: datetime) -> bool:
     """Whether it has to be known that somebody who had left says so in this way as well. Undoing the desk's deed must
     not undo theirs; and undoing what links did not what they told the desk."""
-    if way in HER_WAYS and bulk_consent_writer.last_by_desk(list, [row.id], "withdrawn"):
+    by_desk = ("withdrawn", "objected")
+    if way in HER_WAYS and any(bulk_consent_writer.last_by_desk(list, [row.id], kind) for kind in by_desk):
         return True
     known = consent_records.records(record for _, record in sql.consent_of([row.id]))
     left = consent.leavings(known, list.id, purpose, now)

@@ -1,16 +1,31 @@
-"""She wants no mail, from no list: an objection (GDPR, article 21(2) and (3)). It is absolute and needs no reason."""
+"""She wants no mail, from no list: an objection (GDPR, article 21(2) and (3)). It is absolute and needs no reason.
 
-from datetime import UTC, datetime
+A colleague writes it down for her. Where she said no such thing, admins take it back within a week, two of them or one
+after a day (accounts/pending_changes.py): a stolen session would end the list for good otherwise, or by lifting it mail
+who does not want any.
+"""
 
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_writer, removal_limit
 from samizdat.audience.actions.suppressions import keep_suppression, suppress
 from samizdat.audience.consent_writer import ConsentFactRow
+from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Subscriber, Suppression
 from samizdat.core import consent
 from samizdat.core.mail import address as addresses
+from samizdat.events import queries as events
 from samizdat.events.actions import record
 from samizdat.vault import keyring
+
+CHANGE = "objection"
+LIFTED_WITHIN = timedelta(days=7)
 
 
 def object_to_mail(
@@ -48,3 +63,43 @@ def object_to_mail(
         consent_writer.write(row, facts, now)
         record("subscriber.objected", organization, about=row.id, by=by, now=now)
     return True
+
+
+def is_liftable(subscriber: Subscriber, now: datetime) -> bool:
+    """Whether a colleague wrote it down within a week, as the log says, and it stands."""
+    event = events.about(subscriber.organization, "subscriber.objected", subscriber.id)
+    is_new = event is not None and event.by_id is not None and now < event.at + LIFTED_WITHIN
+    return is_new and _objections(subscriber).exists()
+
+
+def ask_to_lift(subscriber: Subscriber, *, now: datetime, by: Person | None) -> bool:
+    """Whether it is lifted at once; else it waits for another admin, or a day. Errors: AudienceError."""
+    if not is_liftable(subscriber, now):
+        raise _too_late()
+    if pending_changes.held(subscriber.organization, by):
+        pending_changes.ask(subscriber.organization, CHANGE, {}, about=subscriber.id, now=now, by=by)
+        return False
+    lift_objection(subscriber, now=now, by=by)
+    return True
+
+
+def lift_objection(subscriber: Subscriber, *, now: datetime, by: Person | None) -> None:
+    """What stood before stands again. Errors: AudienceError, NoSuchSubscriber."""
+    with transaction.atomic():
+        row = consent_writer.lock(subscriber)
+        if not is_liftable(row, now):
+            raise _too_late()
+        _objections(row).delete()
+        facts = [ConsentFactRow("undone", "desk", None, purpose=purpose) for purpose in consent.PURPOSES]
+        consent_writer.write(row, facts, now)
+        record("subscriber.unsuppressed", row.organization, about=row.id, by=by, now=now, detail={"reason": "objected"})
+
+
+def _too_late() -> AudienceError:
+    return AudienceError(_("Only for a week can an objection that a colleague wrote down be taken back."))
+
+
+def _objections(subscriber: Subscriber) -> QuerySet[Suppression]:
+    blinds = consent_writer.blinds_of(keyring.keys(subscriber.organization), subscriber)
+    rows = Suppression.objects.filter(organization=subscriber.organization_id, email_index__in=blinds)
+    return rows.filter(reason="objected")

@@ -44,6 +44,8 @@ def entry_of(entry: Any) -> dict[str, object]:
     title = str(labels.CONSENT_KINDS.get(entry.kind, entry.kind)) % {"list": entry.list_name or _("every list")}
     if entry.kind == "objected" and not entry.list_name:
         title = _("Objected to all mail")
+    if entry.kind == "undone" and not entry.list_name:
+        title = _("Objection to all mail taken back")
     return {
         "day": entry.day,
         "title": title,

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.actions import objection
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import List, Subscriber
 from samizdat.core.mail.address import BadAddress
@@ -20,7 +21,7 @@ from samizdat.web.base_form import refuse
 from samizdat.web.permissions import ADMINS, EVERYONE, WRITERS, deed, door, go
 from samizdat.web.privacy.forms.privacy import CorrectForm, ObjectForm, RetentionForm
 from samizdat.web.request import DeskRequest
-from samizdat.web.settings.views.pending_changes import waits
+from samizdat.web.settings.views.pending_changes import tell_waiting, waits
 
 PAPERS = {"record": legal_documents.record_of_processing, "notice": legal_documents.privacy_notice}
 
@@ -146,6 +147,7 @@ def reader(request: DeskRequest, number: int) -> HttpResponse:
         "card": card,
         "form": form,
         "objection": ObjectForm(prefix="o"),
+        "may_lift": request.role == "admin" and objection.is_liftable(subscriber, now),
         "gone": retention_rules.gone_from_backups(timezone.localdate()),
         **_fixed(),
     }
@@ -179,3 +181,18 @@ def reader_objects(request: DeskRequest, number: int) -> HttpResponse:
     else:
         messages.success(request, _("Nothing is written to her any more."))
     return go(request, "subscriber", number)
+
+
+@deed(ADMINS)
+def lift_objection(request: DeskRequest, number: int) -> HttpResponse:
+    """She said no such thing."""
+    subscriber = _numbered(request, number)
+    try:
+        is_lifted = objection.ask_to_lift(subscriber, now=timezone.now(), by=request.person)
+    except AudienceError as refused:
+        messages.error(request, str(refused))
+    else:
+        tell_waiting(request, objection.CHANGE, subscriber.id)
+        if is_lifted:
+            messages.success(request, _("The objection is taken back."))
+    return go(request, "reader-rights", number)
