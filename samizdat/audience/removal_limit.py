@@ -49,7 +49,7 @@ def _today(organization: Organization, now: datetime) -> int:
 
 
 @contextmanager
-def told(organization: Organization, *, now: datetime, by: Person | None) -> Iterator[None]:
+def limited(organization: Organization, *, now: datetime, by: Person | None) -> Iterator[None]:
     """A transaction in which check() may refuse: then it is taken back, and the alarm is not."""
     try:
         with transaction.atomic():

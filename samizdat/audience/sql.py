@@ -270,13 +270,13 @@ def exchanged(subscribers: Sequence[int]) -> set[int]:
     of their subscriber is held, and linked by number: so somebody exchanged numbers since."""
     rows = _by_number("SELECT subscriber_id, position FROM audience_consentrecord", subscribers, "ORDER BY id")
     last: dict[int, int] = {}
-    found = set()
+    disordered = set()
     for subscriber, position in rows:
         if position is not None:
             if position < last.get(subscriber, 0):
-                found.add(subscriber)
+                disordered.add(subscriber)
             last[subscriber] = position
-    return found
+    return disordered
 
 
 def _by_number(query: str, numbers: Sequence[int], order: str = "") -> list[Any]:

@@ -124,3 +124,19 @@ def test_a_mailbox_that_is_known_takes_the_lists_over(lantern: Any, ada: Any, th
     assert (may(other, thursday), may(other, friday)) == ("yes", "yes")
     assert may(ada, thursday) == "suppressed:erased"
     assert consistency.check_projections(lantern, NOW).wrong == []
+
+
+@pytest.mark.parametrize(("is_known", "stands"), [(False, "left"), (True, "never_agreed")])
+def test_a_list_that_a_reader_left_does_not_come_along_to_a_new_mailbox_by_a_changed_status(
+    lantern: Any, ada: Any, thursday: Any, is_known: bool, stands: str
+) -> None:
+    friday = actions.new_list(lantern, "Friday", now=NOW)
+    actions.add_subscriber(lantern, "ada@example.org", friday, consent="said so", now=NOW)
+    actions.unsubscribe(ada, friday, now=NOW, way="one-click")
+    if is_known:
+        actions.add_subscriber(lantern, "ada@new.example", thursday, consent="said so", now=NOW)
+    preferences.ask_to_move(ada, "ada@new.example")
+    Subscription.objects.filter(list=friday).update(status=1, mail_verdict=consent.YES)
+    assert preferences.move(ada, preferences.mark_of(lantern, "ada@new.example"), now=NOW)
+    moved = queries.subscriber_at(lantern, "ada@new.example")
+    assert moved is not None and actions.verdict(moved, friday, NOW).reason == stands

@@ -396,8 +396,8 @@ def _do(organization: Organization, plan: BulkPlan, ids: Sequence[int], now: dat
         return _retag(plan.tag or 0, ids, -1), (), ()
     if plan.action == REMOVE:
         list_ = _list(plan.list)
-        told = bulk_consent_writer.statuses_of(list_, ids, now)
-        leaving = [id for id in _standing(list_, ids, (PENDING, SUBSCRIBED)) if told[id] not in _GONE]
+        statuses = bulk_consent_writer.statuses_of(list_, ids, now)
+        leaving = [id for id in _standing(list_, ids, (PENDING, SUBSCRIBED)) if statuses[id] not in _GONE]
         bulk_consent_writer.write(list_, leaving, "withdrawn", {consent.REASON: plan.words} if plan.words else {}, now)
         return leaving, (), ()
     if plan.action == MOVE:
@@ -432,12 +432,12 @@ def _move(plan: BulkPlan, ids: Sequence[int], now: datetime) -> Changed:
     """Who it is goes by their records as well: of a status that whoever writes the database changed, a move would make
     a genuine yes."""
     here, there = _list(plan.list), _list(plan.to)
-    told, told_there = (bulk_consent_writer.statuses_of(list_, ids, now) for list_ in (here, there))
-    away = {*_standing(there, ids, _GONE), *(id for id in ids if told_there[id] in _GONE)}
-    agreed = [id for id in _standing(here, ids, (SUBSCRIBED,)) if told[id] == SUBSCRIBED]
+    statuses, statuses_there = (bulk_consent_writer.statuses_of(list_, ids, now) for list_ in (here, there))
+    away = {*_standing(there, ids, _GONE), *(id for id in ids if statuses_there[id] in _GONE)}
+    agreed = [id for id in _standing(here, ids, (SUBSCRIBED,)) if statuses[id] == SUBSCRIBED]
     moving = [id for id in agreed if id not in away]
     subscribed = set(_standing(there, moving, (SUBSCRIBED,)))
-    entering = [id for id in moving if id not in subscribed or told_there[id] != SUBSCRIBED]
+    entering = [id for id in moving if id not in subscribed or statuses_there[id] != SUBSCRIBED]
     known = sql.pauses_of(entering, there.id)
     bulk_consent_writer.write(
         there, entering, "given", {consent.WORDING: plan.words, consent.SOURCE: "desk"}, now, MOVED
@@ -492,9 +492,9 @@ def _take_back(plan: BulkPlan, changed: Changed, now: datetime) -> Sequence[int]
     if plan.action == MOVE:
         there = _list(plan.to)
         # Who left the other list since by her own doing wants nothing: she was not to be found there before.
-        told = bulk_consent_writer.statuses_of(there, back, now)
+        statuses = bulk_consent_writer.statuses_of(there, back, now)
         gone = set(_standing(there, back, _GONE))
-        back = [id for id in back if id not in gone and told[id] not in _GONE]
+        back = [id for id in back if id not in gone and statuses[id] not in _GONE]
     bulk_consent_writer.write(here, back, "returned", {}, now, MOVED if plan.action == MOVE else UNDONE)
     if plan.action == MOVE:
         out = bulk_consent_writer.last_by_desk(there, sorted({*entered} & {*ids}), "given")

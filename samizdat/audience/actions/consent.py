@@ -92,7 +92,7 @@ def unsubscribe(
     `letter`: which edition's link it was, `reason`: their own words. `sent_at`: when, by the clock of the public pages.
     Errors: NoSuchSubscriber, TooManyRemovals.
     """
-    with removal_limit.told(subscriber.organization, now=now, by=by):
+    with removal_limit.limited(subscriber.organization, now=now, by=by):
         row = consent_writer.lock(subscriber)
         if _gone(row, list, purpose, now):
             if _is_news(row, list, way, purpose, now):

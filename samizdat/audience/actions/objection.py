@@ -44,7 +44,7 @@ def object_to_mail(
     TooManyRemovals.
     """
     keys = keyring.keys(organization)
-    with removal_limit.told(organization, now=now, by=by):
+    with removal_limit.limited(organization, now=now, by=by):
         if subscriber is not None:
             row: Subscriber | None = consent_writer.lock(subscriber)
         else:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_writer
+from samizdat.audience import bulk_consent_writer, consent_writer
 from samizdat.audience.actions import forms, fundraising_consent
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.consent_writer import ConsentFactRow
@@ -352,11 +352,11 @@ def _readdress(row: Subscriber, held: dict[int, str], address: str, now: datetim
     )
     row.refresh_from_db()
     # The new mailbox asked for what the old one had agreed to: a fact of its own.
-    consent_writer.write(row, [_confirmed(list_) for list_ in lists_of(row)], now)
+    consent_writer.write(row, [_confirmed(list_) for list_ in _agreed_lists(row, now)], now)
 
 
 def _hand_over(row: Subscriber, other: Subscriber, now: datetime) -> None:
-    lists = lists_of(row)
+    lists = _agreed_lists(row, now)
     consent_writer.write(other, [_confirmed(list_) for list_ in lists], now)
     consent_writer.write(
         row, [ConsentFactRow("withdrawn", "form", list_, {consent.REASON: "moved"}) for list_ in lists], now
@@ -365,6 +365,12 @@ def _hand_over(row: Subscriber, other: Subscriber, now: datetime) -> None:
 
 def _confirmed(list: List) -> ConsentFactRow:
     return ConsentFactRow("confirmed", "form", list, {consent.SOURCE: "moved"})
+
+
+def _agreed_lists(row: Subscriber, now: datetime) -> list[List]:
+    """By their records as well: a status that whoever writes the database changed must become no yes of theirs."""
+    statuses = {list_: bulk_consent_writer.statuses_of(list_, [row.id], now)[row.id] for list_ in lists_of(row)}
+    return [list_ for list_, status in statuses.items() if status == SUBSCRIBED]
 
 
 def lists_of(row: Subscriber) -> list[List]:

@@ -32,7 +32,7 @@ def suppress(
     """
     assert reason in SUPPRESSION_REASONS
     keys = keyring.keys(organization)
-    with removal_limit.told(organization, now=now, by=by):
+    with removal_limit.limited(organization, now=now, by=by):
         row = _row(organization, keys, subscriber, address)
         blinds = _blinds(keys, row, address)
         if Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason).exists():
@@ -117,7 +117,7 @@ def suppress_many(
                 taken.refused.append((number, bad.code))
     wanted = sorted(known)
     for at in range(0, len(wanted), SLICE):
-        with removal_limit.told(organization, now=now, by=by):
+        with removal_limit.limited(organization, now=now, by=by):
             _suppress_slice(organization, wanted[at : at + SLICE], reason, now, by, taken)
     return taken
 
