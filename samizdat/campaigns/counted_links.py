@@ -20,9 +20,8 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.campaigns.drafts.draft import Draft
-from samizdat.campaigns.edition_details import EditionDetails, Question, opened
+from samizdat.campaigns.edition_details import EditionDetails, Question, counted_versions, opened
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch
-from samizdat.core import totals
 from samizdat.core.content.blocks.markup import answers_of
 from samizdat.core.content.blocks.schema import MAX_ANSWERS, Node
 from samizdat.core.content.render.counted_links import location
@@ -96,7 +95,7 @@ def lay_out(edition: Edition) -> None:
     key = keyring.keys(edition.organization).links.get(edition.link_key)
     if key is None:
         return
-    counted = totals.load(edition.counted_places)
+    counted = counted_versions(edition)
     for place, details in _frozen(edition).items():
         codes = UrlCodes(edition.organization, edition.pk, place, key)
         uncounted = {} if place in counted else {"uncounted": True}
@@ -128,8 +127,9 @@ def add_up(organization: Organization, box: bytes, day: date, counts: Mapping[st
                 continue
             pressed[purpose, token.edition, token.number] += count
     asked = {edition for _purpose, edition, _number in pressed}
-    editions = Edition.objects.filter(organization=organization, pk__in=asked).values_list("pk", "counted_places")
-    counted = {edition: totals.load(places) for edition, places in editions}
+    editions = Edition.objects.select_related("organization").filter(organization=organization, pk__in=asked)
+    editions = editions.defer("compiled_sealed")
+    counted = {edition.pk: counted_versions(edition) for edition in editions}
     with transaction.atomic():
         if not ProcessedClickBatch.objects.get_or_create(name=hashlib.sha256(box).digest())[1]:
             return

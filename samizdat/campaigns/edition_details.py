@@ -3,6 +3,7 @@
 from msgspec import Struct, structs
 
 from samizdat.campaigns.models import Edition, EditionVariant
+from samizdat.core import totals
 from samizdat.core.content.render import Content
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.vault import keyring
@@ -43,6 +44,8 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     content: Content | None = None  # What its web copy is made of; of the versions of a test there is none.
     imported: bool = False  # It came in with an export as over: its release stands in another log.
     made_from: str = ""  # content.digest_of what was compiled.
+    # Versions that enough settled people get, by place: of the others no click and no answer is counted (core/totals).
+    counted_places: str = ""
 
 
 def sealed(keys: OrganizationKeys, edition: int, details: EditionDetails, of: str = "") -> bytes:
@@ -59,8 +62,17 @@ def opened(keys: OrganizationKeys, row: Edition | EditionVariant) -> EditionDeta
     return details
 
 
+def counted_versions(edition: Edition) -> frozenset[int]:
+    """Places of those whose clicks and answers are counted; of none where the seal does not hold."""
+    try:
+        return totals.load(opened(keyring.keys(edition.organization), edition).counted_places)
+    except SealBroken:
+        return frozenset()
+
+
 def change(edition: Edition, **changes: object) -> None:
-    """Of what may change after the release. In a transaction: the row is held."""
+    """Of what is known or may change only after it was compiled. In a transaction: the row is held."""
     keys, row = keyring.keys(edition.organization), Edition.objects.select_for_update().get(pk=edition.pk)
     row.details_sealed = sealed(keys, row.pk, structs.replace(opened(keys, row), **changes))
     row.save(update_fields=["details_sealed"])
+    edition.details_sealed = row.details_sealed

@@ -202,8 +202,6 @@ class Edition(models.Model):
     archive_slug = models.CharField(max_length=40, blank=True)
     marks = models.CharField(max_length=80, blank=True, default="", db_default="")  # core/ab_test: who gets which.
     languages = models.CharField(max_length=120, blank=True, default="", db_default="")  # By place: core/languages.
-    # Versions that enough settled people get, by place: of the others no click and no answer is counted (core/totals).
-    counted_places = models.CharField(max_length=400, blank=True, default="", db_default="")
     created = models.DateTimeField()
 
 

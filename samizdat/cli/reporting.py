@@ -23,6 +23,7 @@ def campaign_report(number: int) -> None:
     """
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns import translations
+    from samizdat.campaigns.edition_details import counted_versions
     from samizdat.core import totals
     from samizdat.delivery import click_stats
 
@@ -37,7 +38,7 @@ def campaign_report(number: int) -> None:
         "counts_clicks": click_stats.counted(whole),
         "fewest": totals.FEWEST,
         "floor": totals.FLOOR,
-        "counted": bool(whole.edition.counted_places),
+        "counted": bool(counted_versions(whole.edition)),
         "links": [_link(row) for row in click_stats.links(whole)],
         "questions": [_question(row) for row in click_stats.questions(whole)],
         "replies": _sum(heard.replies, heard.few_replies),

@@ -10,6 +10,7 @@ from samizdat import formatting
 from samizdat.audience import queries as audience
 from samizdat.campaigns import ab_test, counted_links, translations
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.edition_details import counted_versions
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import totals
 from samizdat.core.ab_test import NAMES
@@ -93,7 +94,7 @@ def too_few(campaign: Campaign) -> set[int]:
     twenty times would see the reader's press.
     """
     edition = getattr(campaign, "edition", None)
-    counted = totals.load(edition.counted_places) if edition else frozenset()
+    counted = counted_versions(edition) if edition else frozenset()
     return {place for place, many in _reached(campaign).items() if place not in counted or many < totals.FLOOR}
 
 

@@ -20,7 +20,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.models import Import, ImportIdMap, Subscriber
-from samizdat.campaigns import ab_test, brand, folders, translations
+from samizdat.campaigns import ab_test, brand, edition_details, folders, translations
 from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.archive import web_corrections
 from samizdat.campaigns.drafts import comments, revisions
@@ -194,7 +194,8 @@ def full(written: Any) -> Any:
     LinkTotal.objects.create(edition=sent.edition, variant_no=0, link=2, day=TODAY, count=9)
     AnswerTotal.objects.create(edition=sent.edition, variant_no=0, answer=2, count=31)
     AnswerTotal.objects.create(edition=sent.edition, variant_no=0, answer=1, count=9)
-    Edition.objects.filter(pk=sent.edition.pk).update(counted_places="0")
+    with transaction.atomic():
+        edition_details.change(sent.edition, counted_places="0")
     route = Route.objects.create(
         organization=written, name="relay", settings_sealed=b"", scheme="smtp", changed=NOW, state="live"
     )

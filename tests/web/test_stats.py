@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from django.db import transaction
 
 from samizdat.audience.actions import suppress
-from samizdat.campaigns import actions, queries, translations
+from samizdat.campaigns import actions, edition_details, queries, translations
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, EditionVariant, LinkTotal
 from samizdat.cli import bootstrap
@@ -88,6 +89,11 @@ def test_a_search_through_many_letters_can_go_further_back(here: House, monkeypa
     assert [row.subject for row in rows] == ["What the river took"]
 
 
+def _count(edition: Edition, places: str) -> None:
+    with transaction.atomic():
+        edition_details.change(edition, counted_places=places)
+
+
 def _counted(here: House, presses: list[dict[int, int]], people: int = 260) -> int:
     """A finished letter to so many people who have long been subscribed, with a counted link for each of `presses`:
     day of November -> how often.
@@ -98,7 +104,7 @@ def _counted(here: House, presses: list[dict[int, int]], people: int = 260) -> i
     actions.save(campaign, draft, version=campaign.version, by=None, now=NOW)
     campaign = release(Campaign.objects.get(pk=campaign.pk), now=NOW)
     Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=people, accepted=people)
-    Edition.objects.filter(campaign=campaign).update(counted_places="0")
+    _count(campaign.edition, "0")
     for link, days in enumerate(presses):
         for day, count in days.items():
             LinkTotal.objects.create(
@@ -182,7 +188,7 @@ def test_a_sum_moves_by_tens_and_days_of_few_presses_are_not_said(here: House, d
 @pytest.mark.django_db
 def test_a_letter_whose_clicks_are_not_counted_says_why(here: House, desk: Desk) -> None:
     number = _counted(here, [{}])
-    Edition.objects.update(counted_places="")
+    _count(Edition.objects.get(campaign=number), "")
     page = desk("viewer").get(_to(here, "report", number)).content.decode()
     assert "at least 200 people who have been subscribed for 30 days" in page
 
@@ -196,7 +202,7 @@ def test_answers_are_sums_and_a_small_one_is_not_said(here: House, desk: Desk) -
     actions.save(campaign, draft, version=campaign.version, by=None, now=NOW)
     edition = release(Campaign.objects.get(pk=campaign.pk), now=NOW).edition
     Campaign.objects.filter(pk=campaign.pk).update(state="finished", pending=0, frozen=260, accepted=260)
-    Edition.objects.filter(pk=edition.pk).update(counted_places="0")
+    _count(edition, "0")
     for answer, count in enumerate((44, 19)):
         AnswerTotal.objects.create(edition=edition, variant_no=0, answer=answer, count=count)
     client = desk("viewer")

@@ -75,7 +75,6 @@ CODES = {
     "campaigns_edition.message_id_domain": "a host",
     "campaigns_edition.marks": "numbers",
     "campaigns_edition.languages": "codes",
-    "campaigns_edition.counted_places": "numbers",
     "delivery_dkimkey.public": "a key",
     "delivery_dkimkey.selector": "letters of a record",
     "delivery_route.limits": "numbers",

@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from samizdat.audience import actions as audience
-from samizdat.campaigns import ab_test, actions, counted_links
+from samizdat.campaigns import ab_test, actions, counted_links, edition_details
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal, ProcessedClickBatch
 from samizdat.core.content.message import loads
 from samizdat.core.crypto import tokens
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.delivery import actions as delivery
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb import queries
@@ -145,3 +147,21 @@ def test_answers_to_a_question_are_summed_without_a_day(lantern: Any, thursday: 
     worker.take(NOW)
     assert counted_links.answers(edition) == [counted_links.CountedQuestion(0, "Thursdays?", [("Yes", 30), ("No", 3)])]
     assert {field.name for field in AnswerTotal._meta.fields} == {"id", "edition", "variant_no", "answer", "count"}
+
+
+def test_whoever_writes_the_database_has_no_single_readers_click_counted(lantern: Any, thursday: Any) -> None:
+    """Which letters count is sealed at the release, and the public database is told from there alone."""
+    audience.add_subscriber(lantern, "ada@post.example", thursday, consent="So.", now=NOW)
+    draft = Draft("News", "", "Lantern", "letter@lantern.example", "", f"[One]({ONE})", links="counted")
+    campaign = delivery.release(actions.create(lantern, thursday, draft, by=None, now=NOW), now=NOW)
+    edition, key = campaign.edition, tokens.target_key(keyring.keys(lantern).link)
+    code = codes(edition, 0)[0]
+    large = structs.replace(edition_details.opened(keyring.keys(lantern), edition), counted_places="0")
+    sealed = edition_details.sealed(keyring.keys(lantern), edition.pk + 1, large)
+    Edition.objects.filter(pk=edition.pk).update(details_sealed=sealed)  # Of a letter to many.
+    say(lantern, "pressed", day=TODAY.isoformat(), counts={code: 1})
+    assert worker.take(NOW) == 1 and not LinkTotal.objects.exists()
+    with pytest.raises(SealBroken):
+        counted_links.lay_out(Edition.objects.get(pk=edition.pk))
+    found = queries.target(code, "lantern.example", key)
+    assert found is not None and found[1] == {"to": ONE, "uncounted": True}

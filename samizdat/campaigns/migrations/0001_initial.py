@@ -132,7 +132,6 @@ class Migration(migrations.Migration):
                 ('archive_slug', models.CharField(blank=True, max_length=40)),
                 ('marks', models.CharField(blank=True, db_default='', default='', max_length=80)),
                 ('languages', models.CharField(blank=True, db_default='', default='', max_length=120)),
-                ('counted_places', models.CharField(blank=True, db_default='', default='', max_length=400)),
                 ('created', models.DateTimeField()),
                 ('campaign', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='edition', to='campaigns.campaign')),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),

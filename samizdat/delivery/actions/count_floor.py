@@ -3,9 +3,11 @@
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.audience.models import SUBSCRIBED, Subscription, row_id
+from samizdat.campaigns import edition_details
 from samizdat.campaigns.ab_test import BadTest
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import ab_test, totals
@@ -14,7 +16,7 @@ from samizdat.delivery.models import Chunk
 
 
 def settle_what_counts(campaign: Campaign, edition: Edition, now: datetime) -> None:
-    """Keeps with the edition which versions reach the floor. After its chunks are written, before anything leaves.
+    """Seals with the edition which versions reach the floor. After its chunks are written, before anything leaves.
 
     Errors: BadTest where clicks are to decide and one of the versions does not reach it.
     """
@@ -26,8 +28,9 @@ def settle_what_counts(campaign: Campaign, edition: Edition, now: datetime) -> N
             "version, and one of these has fewer. Make the part of the test larger, or choose another way to win."
         )
         raise BadTest(sentence % {"floor": totals.FLOOR, "days": totals.SETTLED_DAYS}, "way")
-    edition.counted_places = totals.dump(counted)
-    edition.save(update_fields=["counted_places"])
+    if counted:
+        with transaction.atomic():
+            edition_details.change(edition, counted_places=totals.dump(counted))
 
 
 def _reaching(campaign: Campaign, edition: Edition, now: datetime) -> frozenset[int]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from samizdat.campaigns.edition_details import counted_versions
 from samizdat.campaigns.models import Campaign
 from samizdat.core import totals
 from samizdat.delivery import click_stats
@@ -26,7 +27,7 @@ def table(campaign: Campaign) -> dict[str, object] | None:
         "bars": charts.bars(drawn) if drawn else None,
         "by_day": [row for row in rows if row.spans],
         "floor": totals.FLOOR,
-        "uncounted": bool(rows) and not campaign.edition.counted_places,
+        "uncounted": bool(rows) and not counted_versions(campaign.edition),
     }
 
 
@@ -62,7 +63,7 @@ def asked(campaign: Campaign) -> list[dict[str, Any]]:
                 "rows": question.answers,
                 "bars": charts.bars(loud) if loud else None,
                 "total": question.total,
-                "uncounted": not campaign.edition.counted_places,
+                "uncounted": not counted_versions(campaign.edition),
                 "floor": totals.FLOOR,
             }
         )

@@ -66,7 +66,7 @@ NUMBER, EDITION_NUMBER, VERSION = 1 << 62, (1 << 47) - 1, 1 << 30
 type Number = Annotated[int, Meta(ge=0, le=NUMBER)]
 type Text = Annotated[str, Meta(min_length=1)]
 # Columns of an edition that go along as they are.
-EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages", "counted_places")
+EDITION = ("link_key", "message_id_domain", "archive_slug", "marks", "languages")
 
 
 # Characters of a file's rows, from which on the next one begins. One file a letter would be too many: a house of a
@@ -171,13 +171,14 @@ def _edition(home: ExportContext, edition: Edition) -> dict[str, object]:
     def opened(row: Edition | EditionVariant, of: str = "") -> dict[str, object]:
         compiled = home.keys.open(row.compiled_sealed, "edition", f"compiled{of}", edition.pk)
         # Of which its web copies are made stands in the draft beside it.
-        details = to_builtins(structs.replace(edition_details.opened(home.keys, row), content=None))
+        details = to_builtins(structs.replace(edition_details.opened(home.keys, row), content=None, counted_places=""))
         return {"compiled": base64.b64encode(compiled).decode(), "details": details}
 
     return {
         "number": edition.pk,
         "created": edition.created.isoformat(),
         **{name: getattr(edition, name) for name in EDITION},
+        "counted_places": totals.dump(edition_details.counted_versions(edition)),
         **opened(edition),
         "variants": [
             {
@@ -405,6 +406,7 @@ def _make_edition(campaign: Campaign, letter: CampaignRecord, edition: _Edition)
         "unlisted": campaign.archive_hidden,
         "template": campaign.template_id or 0,
         "imported": True,
+        "counted_places": edition.counted_places,
     }
 
     def closed(version: _CompiledLetter, language: str, content: Content | None, of: str = "") -> dict[str, bytes]:

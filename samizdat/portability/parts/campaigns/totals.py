@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from samizdat.campaigns.edition_details import counted_versions
 from samizdat.campaigns.models import AnswerTotal, Campaign, LinkTotal
 from samizdat.core import totals
 from samizdat.portability.parts import base
@@ -32,7 +33,7 @@ class _Sums(CampaignExtrasPart):
         edition = edition_of(letter)
         if edition is None or letter.accepted < totals.FLOOR:
             return
-        rows = self.table.objects.filter(edition=edition, variant_no__in=totals.load(edition.counted_places))
+        rows = self.table.objects.filter(edition=edition, variant_no__in=counted_versions(edition))
         columns = (*self.numbers, *self.days, "count")
         for key, some in groupby(rows.order_by(*columns).values(*columns), lambda row: [row[n] for n in self.numbers]):
             group = [*some]
