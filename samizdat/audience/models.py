@@ -344,14 +344,10 @@ class Import(models.Model):
     state = models.CharField(max_length=10)  # uploading, reading, found, waiting, running, stopped, finished, failed
     source = models.CharField(max_length=20)
     fingerprint = models.BinaryField(max_length=32)  # Keyed hash over the files: the same export is recognized.
-    plan_sealed = models.BinaryField(default=b"")  # JSON: file names, columns and what each becomes.
+    plan_sealed = models.BinaryField(default=b"")  # JSON: file names, columns and what each becomes, its place.
     report_sealed = models.BinaryField(default=b"")  # JSON: what inspection found.
     counts = models.JSONField(default=dict)
-    file_no = models.PositiveIntegerField(default=0)  # File of the export, in reading order …
-    row_no = models.BigIntegerField(default=0)  # … rows of it that are committed …
-    slice_no = models.PositiveIntegerField(
-        default=0
-    )  # … and slices of the stretch after them (imports/reading/parse.py).
+    row_no = models.BigIntegerField(default=0)  # Rows of its file that are committed; where it goes on is sealed.
     rows_total = models.BigIntegerField(null=True)
     bytes_read = models.BigIntegerField(default=0)
     bytes_total = models.BigIntegerField(default=0)

@@ -119,6 +119,15 @@ def test_an_import_that_was_cancelled_or_is_over_is_not_begun_again_by_whoever_w
 
 
 @pytest.mark.django_db
+def test_no_row_of_a_confirmed_upload_is_passed_over_whatever_the_database_says(lantern: Any, letter: Any) -> None:
+    """Those who left stand in the last files of an export; where an import goes on is sealed with its plan."""
+    row = actions.start(looked_at(lantern, letter), now=NOW, by=None)
+    Import.objects.filter(id=row.id).update(row_no=2, counts={"rows": 2, "added": 2})
+    row = actions.run_import(row.id, now=clock)
+    assert row.state == "finished" and Subscriber.objects.count() == 2
+
+
+@pytest.mark.django_db
 def test_an_upload_with_a_hole_is_refused(lantern: Any, letter: Any) -> None:
     row = actions.begin_upload(lantern, letter, now=NOW, by=None)
     actions.add_piece(row, 0, 1, b"second")

@@ -453,7 +453,7 @@ def _bring(
     begun = row.started
     today = begun.astimezone(UTC).date().isoformat()
     import_files = paths if paths is not None else _import_files(row)
-    order = make_order(plan, import_files, fields, today, document.basis, (row.file_no, row.row_no, row.slice_no))
+    order = make_order(plan, import_files, fields, today, document.basis, document.place)
     order.size, stretch = _cut(row, document)
     store = ImportWriter(row.organization, row.list_id, keys, begun)
     own_process = opening.needs_a_process(plan, import_files, piece)
@@ -504,9 +504,10 @@ def _failed(row: Import, refusal: ImportRefused) -> Import:
         Import.objects.filter(id=row.id, owner=row.owner).update(state="reading", owner="")
         row.refresh_from_db()
         return row
+    row.refresh_from_db(fields=["plan_sealed"])
+    fresh = not any(read_plan(row).place) and not row.pieces.exists()
     with transaction.atomic():
-        fresh = Import.objects.filter(id=row.id, owner=row.owner, row_no=0, file_no=0)
-        if not row.pieces.exists() and fresh.delete()[0]:
+        if fresh and Import.objects.filter(id=row.id, owner=row.owner).delete()[0]:
             return row
         uploads.drop(row)
         Import.objects.filter(id=row.id, owner=row.owner).update(

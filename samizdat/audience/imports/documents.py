@@ -55,7 +55,9 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     """`plan`: None until the files were read. `source`: an importer, where somebody said which. `basis`: why one may
     write to them. `left_out`: what of the export is not subscribers. `cut`: rows of a slice and of a stretch; kept for
     good, since its place is told in slices, and an upgrade between a kill and the going on may cut differently. `go`:
-    the event of its start, 0 before; `shown_list`: the list that it was looked through for (confirmation.py)."""
+    the event of its start, 0 before; `shown_list`: the list that it was looked through for (confirmation.py). `place`:
+    file of the export in reading order, rows of it that are stored, and slices of the stretch after them. In the open,
+    whoever writes the database without keys would have it pass over the files of those who left."""
 
     names: list[str] = []
     plan: ImportPlan | None = None
@@ -65,6 +67,7 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     cut: tuple[int, int] | None = None
     go: int = 0
     shown_list: int | None = None
+    place: tuple[int, int, int] = (0, 0, 0)
 
 
 def read_report(row: Import) -> ImportReport:

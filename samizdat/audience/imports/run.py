@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
+from msgspec.structs import replace
 
 from samizdat import db
 from samizdat.audience.errors import ImportTaken
+from samizdat.audience.imports.documents import read_plan, sealed
 from samizdat.audience.imports.reading.parse import AskPiece, ReaderOrder
 from samizdat.audience.imports.reading.subprocess_reader import ReaderProcess, read_here
 from samizdat.audience.imports.stretches import STRETCH, ImportSlice, in_order
@@ -147,9 +149,8 @@ def _keep_rejects(row: Import, import_slice: ImportSlice, rejects: list[Rejected
 def _move_on(row: Import, import_slice: ImportSlice, counts: Counter[str], now: datetime) -> None:
     mine = Import.objects.filter(id=row.id, owner=row.owner).update(
         counts={name: counts[name] for name in COUNTS},
-        file_no=import_slice.after[0],
         row_no=import_slice.after[1],
-        slice_no=import_slice.after[2],
+        **sealed(row, "plan", replace(read_plan(row), place=import_slice.after)),
         bytes_read=import_slice.bytes_read,
         bytes_total=import_slice.bytes_total,
         heartbeat=now,

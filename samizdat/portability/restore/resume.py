@@ -51,7 +51,7 @@ def begun_before(organization: Organization, mark: bytes, now: datetime) -> Impo
 
 def take_over(begun: Import, row: Import) -> None:
     """What was begun goes on under the number of a new upload."""
-    plan = replace(read_plan(row), places=read_plan(begun).places)
+    plan = replace(read_plan(row), places=read_plan(begun).places, place=read_plan(begun).place)
     done = {
         **sealed(row, "plan", plan), "counts": begun.counts, "row_no": begun.row_no,
         "fingerprint": bytes(begun.fingerprint), "list": begun.list_id, "rows_total": begun.rows_total,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from samizdat import db
 from samizdat.accounts.models import Organization, Person
@@ -16,6 +16,7 @@ from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports import ownership, uploads
+from samizdat.audience.imports.documents import sealed
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import STATUSES, Import, Subscriber, Subscription, row_id
 from samizdat.core import consent
@@ -67,7 +68,7 @@ class SubscriberRestore:
         bulk_insert.learn_sizes()
 
     def _people(self, steps: RestoreSteps, stop: Stop | None) -> None:
-        for page in self.opened.in_pages(SLICE, after=self.row.row_no - 1 if self.row.row_no else -1):
+        for page in self.opened.in_pages(SLICE, after=read_plan(self.row).place[1] - 1):
             with transaction.atomic():
                 self._slice(page)
             steps.on(len(page))
@@ -189,7 +190,9 @@ class SubscriberRestore:
         for _id, _list, status, *_rest in subscriptions:
             counts[STATUSES[status]] += 1
         mine = Import.objects.filter(pk=self.row.pk, owner=self.row.owner)
-        if not mine.update(counts=counts, row_no=page[-1].number + 1, heartbeat=self.now(), tries=0):
+        after = page[-1].number + 1
+        place = sealed(self.row, "plan", replace(read_plan(self.row), place=(0, after, 0)))
+        if not mine.update(**place, counts=counts, row_no=after, heartbeat=self.now(), tries=0):
             raise ImportTaken
 
     def finish(self, by: Person | None) -> dict[str, int]:
