@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
+from samizdat import formatting
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import has_role, leading
 from samizdat.accounts.models import WRITERS, Organization, Person
@@ -37,6 +38,8 @@ from samizdat.vault.sealed_json import open_json, seal_json
 
 # One of so many may have come here since a yes to a letter for a tag or a segment.
 NEWCOMERS = 20
+# So long a yes counts: who gave it knew what was going on that month, and the letter may be forgotten since.
+COUNTS_FOR = timedelta(days=30)
 
 # In place of a person's number: who made the digest, and nobody edited it since.
 DIGEST = 0
@@ -83,8 +86,8 @@ class AgreedPeople:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalStatus:
-    """state: none (nobody was asked), asked, given, or changed (something was, since it was given). by: who agreed,
-    None unless it is given or changed."""
+    """state: none (nobody was asked), asked, given, changed (something was, since it was given), or old (given too long
+    ago to count). by: who agreed, None unless it is given, changed or old."""
 
     state: str
     asked: datetime | None = None
@@ -115,7 +118,16 @@ def bond_of(campaign: Campaign, edition: Edition | None = None) -> str:
     }
     if campaign.is_appeal:  # Beside those that were bound before there were any.
         payload["purpose"] = campaign.purpose
+    if _is_hidden(campaign, edition):
+        payload["unlisted"] = True
     return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+
+
+def _is_hidden(campaign: Campaign, edition: Edition | None) -> bool:
+    """Whether everybody finds it in the archive is part of whom it goes to."""
+    if edition is None:
+        return campaign.archive_hidden
+    return edition_details.opened(keyring.keys(edition.organization), edition).unlisted
 
 
 def _written(campaign: Campaign) -> dict[str, str]:
@@ -141,8 +153,8 @@ def _segment(campaign: Campaign) -> object:
     return [campaign.segment_id, campaign.segment.removed, segment.dump(tree)]
 
 
-def standing(campaign: Campaign, edition: Edition | None = None) -> ApprovalStatus:
-    """edition: as of bond_of."""
+def standing(campaign: Campaign, edition: Edition | None = None, *, now: datetime | None = None) -> ApprovalStatus:
+    """edition: as of bond_of. now: of a letter that is still to go; to one that went a yes counts however old."""
     row = Approval.objects.select_related("asked_by").filter(campaign=campaign).first()
     if row is None:
         return ApprovalStatus("none")
@@ -151,6 +163,8 @@ def standing(campaign: Campaign, edition: Edition | None = None) -> ApprovalStat
     if given is None or by is None:
         return ApprovalStatus("asked" if row.asked else "none", row.asked, row.asked_by)
     state = "given" if given.bond == bond_of(campaign, edition) else "changed"
+    if state == "given" and now is not None and now - given.at > COUNTS_FOR:
+        state = "old"
     return ApprovalStatus(state, row.asked, row.asked_by, given.at, by)
 
 
@@ -237,7 +251,7 @@ def _is_draft(campaign: Campaign) -> None:
         raise NotADraft(_("This campaign has been released already."))
 
 
-def check(campaign: Campaign, by: Person | None, edition: Edition | None = None) -> None:
+def check(campaign: Campaign, by: Person | None, edition: Edition | None = None, *, now: datetime) -> None:
     """May it be released by this person? None: from the command line, whose user is the house itself, and the yes of
     anybody is enough. edition: what was compiled of it by now. Errors: NotApproved.
     """
@@ -245,7 +259,10 @@ def check(campaign: Campaign, by: Person | None, edition: Edition | None = None)
         return
     if not leading(campaign.organization).known:
         raise NotApproved(_(SENTENCES["settings_altered"]))
-    status = standing(campaign, edition)
+    status = standing(campaign, edition, now=now)
+    if status.state == "old":
+        day = formatting.shaped(status.given, "day")
+        raise NotApproved(_("The yes of the second person was given on %(day)s; ask again.") % {"day": day})
     if status.state == "changed":
         raise NotApproved(_("The letter or its audience was changed since the second person agreed. Ask again."))
     if status.state != "given":
@@ -263,11 +280,12 @@ def agreed_people(campaign: Campaign) -> AgreedPeople | None:
     return AgreedPeople(given) if given else None
 
 
-def waiting_for(organization: Organization, person: Person) -> Iterable[CampaignRow]:
-    """Drafts that somebody else asked a second yes for, the oldest first; also those changed since it was given."""
+def waiting_for(organization: Organization, person: Person, now: datetime) -> Iterable[CampaignRow]:
+    """Drafts that somebody else asked a second yes for, the oldest first; also those changed since it was given, and
+    where that is too long ago."""
     rows = Campaign.objects.select_related("organization", "segment", "template").filter(
         organization=organization, state="draft", approval__asked__isnull=False
     )
     for campaign in rows.exclude(approval__asked_by=person).order_by("approval__asked")[:20]:
-        if standing(campaign).state != "given":
+        if standing(campaign, now=now).state != "given":
             yield CampaignRow(campaign, draft_of(campaign).subject)

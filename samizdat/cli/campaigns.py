@@ -206,7 +206,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     others = [(version.language, looked(version, links, accepted).findings) for version in versions(campaign_row)]
     signature, records = _sender_of(campaign_row, draft)
     live = [route for route in routes(organization) if route.state == "live"]
-    size, approval = size_of(campaign_row), standing(campaign_row)
+    size, approval = size_of(campaign_row), standing(campaign_row, now=bootstrap.now())
     kept = leading(organization)
     unsaid = kept.requires_approval and approval.state != "given"
     gathered = not size and stands_in_digest(campaign_row)

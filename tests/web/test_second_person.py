@@ -137,6 +137,28 @@ def test_a_yes_is_to_what_the_page_showed_and_not_to_what_stands_when_it_is_pres
     assert standing(strict.campaign).state == "none"
 
 
+def test_a_yes_that_was_given_long_ago_lets_nothing_go(strict: House, desk: Desk) -> None:
+    letter, clara, admin = strict.campaign, strict.people["editor"], strict.people["admin"]
+    agree(letter, approval.bond_of(letter), by=admin, now=NOW - timedelta(days=31))
+    with pytest.raises(NotApproved, match="was given on 25 October 2026; ask again"):
+        release(letter, now=NOW, by=clara)
+    assert standing(letter).state == "given", "to a letter that went it stays"
+    page = desk("editor").get(_to(strict, "send", letter.pk)).content.decode()
+    assert "The yes was given too long ago" in page and "btn final" not in page
+    agree(letter, approval.bond_of(letter), by=admin, now=NOW - timedelta(days=30))
+    assert release(letter, now=NOW, by=clara).state == "sending"
+
+
+def test_a_letter_that_was_to_stand_in_no_archive_is_asked_about_again_once_it_shall(strict: House) -> None:
+    letter, clara = strict.campaign, strict.people["editor"]
+    Campaign.objects.filter(pk=letter.pk).update(archive_hidden=True)
+    letter.refresh_from_db()
+    agree(letter, approval.bond_of(letter), by=strict.people["admin"], now=NOW)
+    Campaign.objects.filter(pk=letter.pk).update(archive_hidden=False)
+    with pytest.raises(NotApproved, match="changed since"):
+        release(Campaign.objects.get(pk=letter.pk), now=NOW, by=clara)
+
+
 def _for_the_board(strict: House, agreed: bool = True) -> tuple[Campaign, str]:
     """A letter to a tag of one person, to which the admin agreed; the name of the tag."""
     letter, clara = strict.campaign, strict.people["editor"]

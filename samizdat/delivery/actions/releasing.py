@@ -77,7 +77,7 @@ def release(
         if campaign.resend_of is not None:
             resend_unreached.check(campaign.resend_of, but=campaign)
         _check_test(campaign, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
-        _check(campaign, by, seen)  # Before anything is written, and again in the transaction that counts.
+        _check(campaign, by, seen, now)  # Before anything is written, and again in the transaction that counts.
         clear_half_made(campaign)
         try:
             reader_of(campaign, now)  # Before anything is written.
@@ -113,9 +113,9 @@ def release(
     return campaign
 
 
-def _check(campaign: Campaign, by: Person | None, seen: str, edition: Edition | None = None) -> None:
+def _check(campaign: Campaign, by: Person | None, seen: str, now: datetime, edition: Edition | None = None) -> None:
     """edition: what was compiled of it by now."""
-    approval.check(campaign, by, edition)
+    approval.check(campaign, by, edition, now=now)
     if seen and approval.bond_of(campaign, edition) != seen:
         raise NotReleasable(_changed())
 
@@ -241,7 +241,7 @@ def _make_sendable(
     else:
         state, due = "sending", now
     with transaction.atomic():
-        _check(campaign, by, seen, edition)
+        _check(campaign, by, seen, now, edition)
         if campaign.resend_of_id is not None:
             # The first letter, held: nobody settles its doubtful ones, and no other letter goes to them meanwhile.
             resend_unreached.check(Campaign.objects.select_for_update().get(pk=campaign.resend_of_id), but=campaign)

@@ -44,7 +44,7 @@ def checklist(
         *_house(request, organization),
         _routes(request, organization, domain_in(draft.from_email)),
         _people(request, campaign, reach),
-        *_second_person(request, campaign),
+        *_second_person(request, campaign, now),
         _test(organization, campaign),
         _bounces(request, organization, draft),
         _signed(request, organization, draft),
@@ -158,9 +158,9 @@ def _gathered(campaign: Campaign, reach: RecipientsBreakdown) -> str:
     return f"{who} {then}" % {"number": count(many), "when": moment(due)}
 
 
-def _second_person(request: DeskRequest, campaign: Campaign) -> list[dict[str, str]]:
+def _second_person(request: DeskRequest, campaign: Campaign, now: datetime) -> list[dict[str, str]]:
     """What a second person has said. It stops the release where the organization wants her yes."""
-    standing, stops = approval.standing(campaign), approval.is_needed(campaign)
+    standing, stops = approval.standing(campaign, now=now), approval.is_needed(campaign)
     kind = "stop" if stops else "care"
     if standing.state == "given":
         facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
@@ -168,6 +168,11 @@ def _second_person(request: DeskRequest, campaign: Campaign) -> list[dict[str, s
         if stops and standing.by == request.person:
             return [_item("stop", _("Somebody else has to release it"), _("You agreed to it; two people are needed."))]
         return [_item("good", _("A second person agrees"), text % facts)]
+    if standing.state == "old":
+        text = _("%(name)s agreed: %(when)s. A yes counts for %(days)s days.")
+        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
+        facts["days"] = str(approval.COUNTS_FOR.days)
+        return [_item(kind, _("The yes was given too long ago"), text % facts, "#second", _("Ask again"))]
     if standing.state == "changed":
         text = _("%(name)s agreed: %(when)s. Since then the letter or its audience was changed.")
         facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}

@@ -88,7 +88,7 @@ def _of_renewals(request: DeskRequest) -> list[dict[str, str]]:
 def _of_approvals(request: DeskRequest) -> list[dict[str, str]]:
     """Letters that wait for the yes of a second person, who is anybody but the one who asked."""
     items = []
-    for row in approval.waiting_for(request.organization, request.person):
+    for row in approval.waiting_for(request.organization, request.person, timezone.now()):
         title = _("“%(subject)s” waits for a second person") % {"subject": row.subject[:80]}
         text = _("Read it, look at whom it goes to, and agree, or tell your colleague what is wrong.")
         href = address(request.organization, "send", row.campaign.pk) + "#second"

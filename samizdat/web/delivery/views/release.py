@@ -131,7 +131,7 @@ def _send_facts(
         "items": items,
         "blocked": any(item["kind"] == "stop" for item in items),
         "reach": reach,
-        "approval": (standing := approval.standing(campaign)),
+        "approval": (standing := approval.standing(campaign, now=now)),
         "agreed_by_her": standing.by == request.person,
         "contest_planned": ab_tests.planned(campaign),
         "seen": approval.bond_of(campaign),
