@@ -93,6 +93,12 @@ OPTIONS = (
         "Megabytes of uploaded files of one organization that may lie here at a time, waiting to be brought in; at "
         "most 50 uploads. Nobody may fill the disk that all share.",
     ),
+    Option(
+        "SAMIZDAT_STORAGE",
+        "2000",
+        "Megabytes of pictures and templates of one organization. Its exports that wait to be downloaded may take "
+        "twice as much. Nobody may fill the disk that all share.",
+    ),
     Option("SAMIZDAT_LOG", "text", "text or json: one JSON object a line on standard error."),
     Option("SAMIZDAT_DEBUG", "", "1 shows tracebacks on the command line. Never set it on a server."),
 )
@@ -103,6 +109,14 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 def option(name: str) -> str:
     """The value of an option, as text; its default where the environment does not set it."""
     return os.environ.get(name) or _BY_NAME[name].default
+
+
+def megabytes(name: str) -> int:
+    """The bytes that an option says. Errors: BadOption."""
+    try:
+        return int(option(name)) * 1_000_000
+    except ValueError as wrong:
+        raise BadOption(f"{name} has to be a whole number of megabytes, like 2000.") from wrong
 
 
 def confirmations_an_hour() -> int:

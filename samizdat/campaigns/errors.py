@@ -36,6 +36,12 @@ class BadPicture(CampaignError):
     code = "bad_picture"
 
 
+class StorageFull(BadPicture):
+    """It, or a template, is more than the organization may store."""
+
+    code = "storage_full"
+
+
 class PictureShown(CampaignError):
     """A letter that was sent shows it; nothing was removed."""
 

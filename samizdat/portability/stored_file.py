@@ -7,7 +7,10 @@ machines, and so that a copied disk shows nothing.
 from collections.abc import Iterator
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
+from samizdat.campaigns.media import storage
+from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, ExportPiece
 from samizdat.vault.keyring import OrganizationKeys
 
@@ -15,12 +18,15 @@ PIECE = 1 << 20
 
 
 class StoredFile:
-    """Something to write to."""
+    """Something to write to. Errors: ExportRefused, where files of the organization that wait take all the room."""
 
     def __init__(self, keys: OrganizationKeys, row: Export) -> None:
         self._keys, self._row = keys, row
         self._held = bytearray()
         self._number = 0
+        waiting = ExportPiece.objects.filter(export__organization=row.organization)
+        # The library once more, and as much besides: whoever leaves takes all of it along.
+        self._most = 2 * storage.limit() // PIECE - waiting.count()
 
     def write(self, data: bytes) -> None:
         self._held += data
@@ -34,6 +40,9 @@ class StoredFile:
             self._held.clear()
 
     def _put(self, data: bytes) -> None:
+        if self._number >= self._most:
+            sentence = _("Your exports that wait take all the room there is. Download or forget one, then try again.")
+            raise ExportRefused("storage_full", sentence)
         blob = self._keys.seal(data, "exportpiece", f"blob{self._row.pk}", self._number)
         ExportPiece.objects.create(export=self._row, number=self._number, blob=blob)
         self._number += 1

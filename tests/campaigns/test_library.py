@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from samizdat.campaigns.errors import BadPicture, PictureShown
-from samizdat.campaigns.media import library
+from samizdat.campaigns.errors import BadPicture, PictureShown, StorageFull
+from samizdat.campaigns.media import library, storage
 from samizdat.campaigns.media.image_processing import MOST_FRAMES, CropBox, box_of
 from samizdat.campaigns.media.library import WIDEST, open_picture, take_in
-from samizdat.campaigns.models import Campaign, Picture
+from samizdat.campaigns.models import Campaign, Picture, Template
+from samizdat.campaigns.templates import import_template
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
@@ -253,3 +254,27 @@ def test_a_letter_carries_its_pictures_when_that_was_chosen_and_its_web_copy_sho
     assert b"image/png" not in b"".join(linked.compiled.parts)
     assert (inside.inside > 0, linked.inside) == (True, 0)
     assert f'src="{url}"' in archive_html(content_of(letter, draft), now=NOW)
+
+
+def test_pictures_and_templates_of_an_organization_take_no_more_of_the_disk_than_it_may(
+    lantern: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = Image.effect_noise((1_200, 1_000), 100)
+    out = io.BytesIO()
+    noise.save(out, "PNG")
+    stored = take_in(lantern, out.getvalue(), NOW)
+    stored.refresh_from_db()
+    columns = stored.sealed, stored.whole_sealed, stored.thumb_sealed
+    assert storage.used(lantern) == sum(len(column) for column in columns) > storage.MB
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "1")
+    with pytest.raises(StorageFull, match=r"of 1 MB.* Remove some"):
+        take_in(lantern, picture(), NOW)
+    with pytest.raises(StorageFull):
+        library.remake(stored, CropBox(width=100), now=NOW)
+    page = b"<table><tr><td>x</td></tr></table>"
+    with pytest.raises(StorageFull):
+        import_template.take_in(lantern, "Frame", page, by=None, now=NOW)
+    assert Picture.objects.count() == 1 and not Template.objects.exists()
+    library.remove(stored, also_sent=False, now=NOW)
+    import_template.take_in(lantern, "Frame", page, by=None, now=NOW)
+    assert 0 < storage.used(lantern) < 10_000

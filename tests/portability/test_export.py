@@ -599,6 +599,21 @@ def test_who_breaks_off_begins_again_at_once_and_who_was_killed_after_a_minute(a
     assert len(b"".join(again)) == row.bytes
 
 
+def test_exports_that_wait_take_no_more_of_the_disk_than_they_may(
+    audience: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> Export:
+        number = exporting.ask(audience, ExportRequest("csv"), reason=REASON, now=NOW, by=None).pk
+        return exporting.run(number, now=lambda: NOW)
+
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "1")
+    first, second = asked(), asked()
+    assert (first.state, second.state, second.problem) == ("ready", "failed", "storage_full")
+    assert {piece.export_id for piece in ExportPiece.objects.all()} == {first.pk}
+    exporting.cancel(first, now=NOW, by=None)
+    assert asked().state == "ready"
+
+
 def test_what_nobody_fetches_is_gone_after_a_day(audience: Any) -> None:
     row = exporting.run(
         exporting.ask(audience, ExportRequest("csv"), reason=REASON, now=NOW, by=None).pk, now=lambda: NOW

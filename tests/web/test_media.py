@@ -46,6 +46,16 @@ def test_of_several_files_the_good_ones_come_in_and_each_of_the_others_gets_its_
     assert names[:2] == ["bridge", "River"]
 
 
+def test_the_page_says_how_much_pictures_take_and_what_to_do_where_no_more_may(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = desk("editor")
+    assert "Pictures and templates take 0 of 2,000 MB." in client.get(_to(here, "media")).content.decode()
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "0")
+    page = client.post(_to(here, "add-pictures"), {"pictures": [_file("River.png")]}, follow=True).content.decode()
+    assert "River.png: Pictures and templates take 0 of 0 MB" in page and "ask whoever runs the server" in page
+
+
 def test_a_script_gets_what_came_in_as_json_and_lists_the_library(here: House, desk: Desk) -> None:
     client = desk("editor")
     answer = client.post(

@@ -33,11 +33,8 @@ def is_full(organization: Organization) -> bool:
 
 def has_room(organization: Organization) -> bool:
     """Whether one more piece may come, by SAMIZDAT_UPLOADS. A short piece counts as a whole one."""
-    try:
-        most = int(options.option("SAMIZDAT_UPLOADS"))
-    except ValueError as wrong:
-        raise options.BadOption("SAMIZDAT_UPLOADS has to be a whole number of megabytes, like 2000.") from wrong
-    return ImportPiece.objects.filter(import_run__organization=organization).count() * PIECE < most * 1_000_000
+    most = options.megabytes("SAMIZDAT_UPLOADS")
+    return ImportPiece.objects.filter(import_run__organization=organization).count() * PIECE < most
 
 
 def put(keys: OrganizationKeys, row: Import, file: int, number: int, data: bytes) -> None:

@@ -22,7 +22,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import BadPicture, PictureShown
-from samizdat.campaigns.media import image_processing
+from samizdat.campaigns.media import image_processing, storage
 from samizdat.campaigns.media.image_processing import LARGEST_FILE, WIDEST, CropBox, ProcessedShot
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Picture, Template, TemplateText, Variant
 from samizdat.core.content.message import loads
@@ -93,7 +93,8 @@ def new_slug() -> str:
 def take_in(
     organization: Organization, data: bytes, now: datetime, *, name: str = "", by: Person | None = None
 ) -> Picture:
-    """Stores a picture anew from its pixels alone, so that place, camera and author stay behind. Errors: BadPicture."""
+    """Stores a picture anew from its pixels alone, so that place, camera and author stay behind. Errors:
+    BadPicture, which StorageFull is too."""
     return keep(organization, decode(organization, data), now, name=name, by=by)
 
 
@@ -147,6 +148,7 @@ def _store(
     parent: Picture | None = None,
     slug: str = "",
 ) -> Picture:
+    storage.insist_on_room(organization, len(shot.data) + len(thumb) + len(whole))
     keys = keyring.keys(organization)
     width, height = shot.size
     with transaction.atomic():

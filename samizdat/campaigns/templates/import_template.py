@@ -16,7 +16,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.audience import queries as audience
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError
-from samizdat.campaigns.media import image_processing, library
+from samizdat.campaigns.media import image_processing, library, storage
 from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.core.content.problems import fill
 from samizdat.core.content.templates import SENTENCES, ImportedTemplate, Note, TemplateRefused, take
@@ -75,6 +75,7 @@ def take_in(
     with transaction.atomic():  # Decoding took seconds, with nobody kept from writing.
         for called, slug, picture in brought.pictures:
             library.keep(organization, picture, now, name=called, by=by, slug=slug)
+        storage.insist_on_room(organization, len(taken.source) + len(taken.sample))
         # It is sealed by its number, so there is a row before there is a template.
         template = Template.objects.create(organization=organization, sealed=b"", changed=now)
         _store(template, TemplateText(name, taken.source, taken.sample), now)

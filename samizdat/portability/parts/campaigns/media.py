@@ -8,8 +8,11 @@ import msgspec
 from django.db import transaction
 from msgspec import Meta, convert, structs
 
-from samizdat.campaigns.media import library
+from samizdat.accounts.models import Organization
+from samizdat.campaigns.errors import StorageFull
+from samizdat.campaigns.media import library, storage
 from samizdat.campaigns.models import Picture
+from samizdat.portability.errors import ExportRefused
 from samizdat.portability.parts import base
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
@@ -73,7 +76,16 @@ class Pictures:
             if places.here(self.name, slug) is None:
                 with transaction.atomic():
                     places.put(self.name, slug, _make(opened, places, slug, details).slug)
+                    insist_on_room(places.organization)
         return len(places.all(self.name))
+
+
+def insist_on_room(organization: Organization) -> None:
+    """For what came in last. Errors: ExportRefused."""
+    try:
+        storage.insist_on_room(organization, 0)
+    except StorageFull as full:
+        raise ExportRefused(full.code, str(full)) from None
 
 
 def _told(picture: Picture) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from samizdat.campaigns.checks import rules
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Template, TemplateText
 from samizdat.portability.parts import base
-from samizdat.portability.parts.campaigns.media import Pictures, renamed_in
+from samizdat.portability.parts.campaigns.media import Pictures, insist_on_room, renamed_in
 from samizdat.portability.read import OpenedExport, altered
 from samizdat.portability.subscribers import ExportContext
 from samizdat.portability.value_limits import moment, whole
@@ -53,6 +53,7 @@ class Templates:
                     row.sealed = seal_json(keyring.keys(places.organization), mine, "template", "source", row.pk)
                     row.save(update_fields=["sealed"])
                     places.put(self.name, number, row.pk)
+                    insist_on_room(places.organization)
         return len(places.all(self.name))
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from samizdat.campaigns import queries
 from samizdat.campaigns.errors import BadPicture, CampaignError, PictureShown
 from samizdat.campaigns.media import library as pictures
+from samizdat.campaigns.media import storage
 from samizdat.campaigns.media.library import PictureView as PictureView
 from samizdat.campaigns.models import Picture
 from samizdat.campaigns.templates import insert_media
@@ -53,6 +54,8 @@ def library(request: DeskRequest) -> HttpResponse:
         "undescribed": pictures.undescribed(request.organization) if not words else [],
         "has_any": bool(views) or request.organization.pictures.exists(),
         "most": MOST_FILES,
+        "used": storage.megabytes(storage.used(request.organization)),
+        "limit": storage.megabytes(storage.limit()),
     }
     return render(request, "web/media/library.html", facts)
 
