@@ -27,12 +27,14 @@ from samizdat.accounts.errors import (
     LastAdmin,
     NameTaken,
     PasswordWeak,
+    link_in_name,
 )
 from samizdat.accounts.models import ROLES, Invitation, Membership, Organization, PendingChange, Person, Session
 from samizdat.accounts.public_site import host_of
 from samizdat.core import jurisdictions
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address, rate
+from samizdat.core.mail.names import has_link
 from samizdat.events.actions import record
 from samizdat.publicdb.actions import is_here
 from samizdat.vault import keyring
@@ -126,6 +128,9 @@ def _is_guarded(kept: grants.Leading, name: str, value: object) -> bool:
     """kept: the sealed copy; in the row somebody who writes the database could have put what they ask for next."""
     if name == "requires_approval":
         return kept.requires_approval and not value
+    if name == "name":
+        # Mails that ask for a confirmation say it to anybody (audience/actions/mailed_words.py).
+        return kept.requires_approval and value != kept.name
     if name not in grants.LEADING:
         return False
     if not kept.known:
@@ -164,6 +169,8 @@ def check_settings(settings: dict[str, Any]) -> None:
     name = settings.get("name")
     if name is not None and not (name.strip() and name.strip().isprintable() and len(name) <= 200):
         raise AccountError(_("An organization needs a name of one line, at most 200 characters."))
+    if name is not None and has_link(name):
+        raise AccountError(link_in_name())
     if settings.get("language", "en") not in dict(ours.LANGUAGES):
         raise AccountError(_("Choose one of the languages that are offered."))
     zone = settings.get("timezone")

@@ -1,5 +1,7 @@
 """What accounts refuse; each sentence says what to do."""
 
+from django.utils.translation import gettext as _
+
 
 class AccountError(Exception):
     """`code` for the API, the text for the person."""
@@ -37,3 +39,11 @@ class PasswordWeak(AccountError):
 
 class NoSuchOrganization(AccountError):
     code = "no_such_organization"
+
+
+def link_in_name() -> str:
+    """Of an organization, a list or a form (core/mail/names.py)."""
+    return _(
+        "Emails say this name to people who don’t know you yet, so it has neither an address nor a line break. "
+        "Write for example “Lantern” instead of “lantern.org”."
+    )

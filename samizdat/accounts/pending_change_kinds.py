@@ -15,6 +15,7 @@ from samizdat.accounts.queries import name_in
 
 ROLES = {"admin": lazy("admin"), "editor": lazy("editor"), "viewer": lazy("viewer")}
 SETTINGS = {
+    "name": lazy("Name of the organization"),
     "public_url": lazy("Address of the public pages"),
     "desk_url": lazy("Address of the desk"),
     "content_url": lazy("Address of previews and pictures"),

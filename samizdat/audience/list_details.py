@@ -10,7 +10,8 @@ from samizdat.vault.sealed_json import open_json
 class ListDetails(Struct, frozen=True):
     """reminder: why readers get its letters. purpose and appeals: the words that they agree to, for letters and for
     appeals; without words for appeals nobody is asked. form_slug: of its public sign-up page; "" where it has none. The
-    column beside it keeps addresses apart and opens nothing."""
+    column beside it keeps addresses apart and opens nothing. agreed: words of it that mails to strangers may say
+    (actions/mailed_words.py)."""
 
     from_name: str = ""
     from_email: str = ""
@@ -18,6 +19,7 @@ class ListDetails(Struct, frozen=True):
     purpose: str = ""
     appeals: str = ""
     form_slug: str = ""
+    agreed: tuple[str, ...] = ()
 
 
 def list_name(keys: OrganizationKeys, list: List) -> str:

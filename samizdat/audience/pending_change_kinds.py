@@ -9,7 +9,7 @@ from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.audience import queries
-from samizdat.audience.actions import bulk, leaving_alarms, objection
+from samizdat.audience.actions import bulk, forms, leaving_alarms, lists, mailed_words, objection
 from samizdat.audience.consent_records import FEWER, purpose_in, what_in
 from samizdat.audience.errors import AudienceError, NoSuchList
 from samizdat.audience.models import NUMBER_MASK, BulkAction, Subscriber
@@ -115,7 +115,25 @@ def _do_lift(row: PendingChange, _details: object, now: datetime) -> None:
         raise AccountError(str(refused)) from refused
 
 
+def _say_words(_row: PendingChange, details: dict[str, list[str]]) -> str:
+    words = ", ".join(f"“{text}”" for text in details["texts"])
+    return _("Emails that ask for a confirmation say: %(words)s") % {"words": words}
+
+
+def _do_words(row: PendingChange, details: dict[str, list[str]], _now: datetime) -> None:
+    number = row.about or 0
+    form = forms.form_numbered(row.organization, number) if number >> 32 else None
+    if form is not None:
+        forms.agree_to_words(form, details["texts"])
+        return
+    try:
+        lists.agree_to_words(queries.list_by_id(row.organization, number), details["texts"])
+    except NoSuchList:
+        raise AccountError(_("This list or form is not here any more.")) from None
+
+
 KINDS = {
+    mailed_words.CHANGE: ChangeKind(_say_words, _do_words, askers=("admin", "editor")),
     leaving_alarms.CHANGE: ChangeKind(_say_undo, _do_undo),
     objection.CHANGE: ChangeKind(_say_lift, _do_lift),
 }

@@ -21,12 +21,13 @@ def sender_of(list_: List, *, drafts: bool = True) -> tuple[str, str] | None:
     if details.from_email:
         return details.from_name or leading(list_.organization).name, details.from_email
     rows = Campaign.objects.select_related("organization").filter(organization=list_.organization, version_of=None)
-    newest = [*rows.filter(state__in=SENT).order_by("-pk")[:LOOKED_AT]]
-    if drafts and not newest:
-        newest = [*rows.order_by("-pk")[:LOOKED_AT]]
+    sent, kept = [*rows.filter(state__in=SENT).order_by("-pk")[:LOOKED_AT]], leading(list_.organization)
+    newest = sent or (list(rows.order_by("-pk")[:LOOKED_AT]) if drafts else [])
+    # Of a draft nobody has agreed to the name yet, where that is asked for.
+    is_said = bool(sent) or not kept.requires_approval
     for draft in map(draft_of, newest):
         if draft.from_email:
-            return draft.from_name or leading(list_.organization).name, draft.from_email
+            return (draft.from_name if is_said else "") or kept.name, draft.from_email
     return None
 
 

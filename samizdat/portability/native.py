@@ -119,7 +119,7 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
                 "name": home.list_names[row.id],
                 "form": (details := structs.asdict(details_of(row))).pop("form_slug"),
                 "created": row.created,
-                "details": details,
+                "details": {name: value for name, value in details.items() if name != "agreed"},
                 "digest": {"when": row.digest_when, "round": row.digest_round},
             }
             for row in home.lists.values()

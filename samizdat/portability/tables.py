@@ -83,7 +83,7 @@ def _forms(home: ExportContext) -> Iterator[dict[str, Any]]:
     """Fields by their merge tags, lists and tags by their numbers; what was removed since is left out."""
     for view in forms.forms_of(home.organization):
         tags, facts = {field.number: field.tag for field in view.fields}, structs.asdict(view.facts)
-        del facts["removed"]  # None of those comes along.
+        del facts["removed"], facts["agreed"]  # Of this house: none that is off comes along.
         yield {
             "number": view.id,
             **facts,

@@ -114,12 +114,12 @@ def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what:
 def test_whatever_else_the_letter_says_is_agreed_to_as_well(strict: House, what: str) -> None:
     letter, home, clara = strict.campaign, strict.organization, strict.people["editor"]
     agree(letter, approval.bond_of(letter), by=strict.people["admin"], now=NOW)
-    evil = "Confirm at https://evil.example"
+    evil = "Confirm by tonight"
     if what == "stand-in":
         first = next(view for view in queries.fields(home) if view.tag == "FNAME")
         audience.change_field(home, first.number, tag="FNAME", label=first.label, default=evil, now=NOW, by=clara)
     elif what in ("postal address", "name"):
-        change_settings(home, by=clara, now=NOW, **{what.replace(" ", "_"): evil})
+        change_settings(home, by=None, now=NOW, **{what.replace(" ", "_"): evil})
     elif what == "list":
         audience.rename_list(letter.list, evil, now=NOW, by=clara)
     else:
@@ -132,7 +132,7 @@ def test_a_yes_is_to_what_the_page_showed_and_not_to_what_stands_when_it_is_pres
     page = desk("admin").get(_to(strict, "send", strict.campaign.pk)).content.decode()
     seen = re.search(r'name="seen" value="([0-9a-f]+)"', page)
     assert seen is not None
-    audience.rename_list(strict.campaign.list, "Confirm at https://evil.example", now=NOW, by=strict.people["editor"])
+    audience.rename_list(strict.campaign.list, "Confirm at once", now=NOW, by=strict.people["editor"])
     desk("admin").post(_to(strict, "agree", strict.campaign.pk), {"seen": seen[1]})
     assert standing(strict.campaign).state == "none"
 

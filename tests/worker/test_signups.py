@@ -11,13 +11,19 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts import pending_changes
+from samizdat.accounts.actions import change_settings
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.actions import forms
+from samizdat.audience.actions import forms, mail_quota
+from samizdat.audience.actions.lists import agree_to_words
+from samizdat.audience.errors import FormRefused, NoName
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import ConsentRecord, List
+from samizdat.audience.models import ConsentRecord, List, SignUpForm
 from samizdat.core.crypto import seal, tokens
 from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import add_route, domains, pause_route
@@ -30,6 +36,7 @@ from samizdat.worker.inbox import signup_memory, signups, unsubscribes
 from samizdat.worker.mail import service_mail
 from tests import dkim_judge
 from tests.conftest import NOW, TODAY
+from tests.web.conftest import make_person
 from tests.worker.conftest import box_key, say, status
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered")]
@@ -231,9 +238,10 @@ def test_a_list_without_a_form_takes_no_sign_up(lantern: Any, out: Path) -> None
 def test_a_list_name_with_a_line_break_adds_no_header(lantern: Any, out: Path) -> None:
     from samizdat.worker.publishing import publish
 
-    evil = audience.new_list(
-        lantern, "Naïve\r\nBcc: boris@example.org", now=NOW, details=ListDetails(from_email="l@lantern.example")
-    )
+    evil = audience.new_list(lantern, "Naïve", now=NOW, details=ListDetails(from_email="l@lantern.example"))
+    name = "Naïve\r\nBcc: boris@example.org".encode()  # As it came along from another house.
+    List.objects.filter(pk=evil.pk).update(name_sealed=keyring.keys(lantern).seal(name, "list", "name", evil.pk))
+    agree_to_words(evil, [name.decode()])
     audience.give_form(evil, "evil", now=NOW)
     publish.publish_place(lantern)
     say(lantern, "signup", address="ada@example.org", list=str(evil.id))
@@ -303,3 +311,101 @@ def test_the_address_of_a_form_is_taken_though_somebody_emptied_its_column(lante
     audience.give_form(thursday, "thursday-letter", now=NOW)
     List.objects.update(form_slug="")
     assert not forms.is_free("thursday-letter")
+
+
+EVIL = "Lantern moves: all readers must confirm by tonight or lose their letters"
+
+
+@pytest.fixture
+def guarded(lantern: Any, thursday: Any) -> Any:
+    """Where a second person is asked, with a reader."""
+    change_settings(lantern, by=None, now=NOW, requires_approval=True)
+    audience.add_subscriber(lantern, "mia@example.org", thursday, consent="said so", now=NOW)
+    return lantern
+
+
+@pytest.fixture
+def clara(lantern: Any) -> Any:
+    return make_person("Clara", "clara@lantern.example", lantern, "editor")
+
+
+def _words(mail: Any) -> str:
+    return f"{mail['From']} {mail['Subject']} {mail.get_content()}"
+
+
+def test_a_mail_says_the_name_of_a_list_only_once_a_second_person_agreed(
+    guarded: Any, thursday: Any, clara: Any, out: Path
+) -> None:
+    audience.rename_list(thursday, EVIL, now=NOW, by=clara)
+    ask(guarded, thursday)
+    signups.take(NOW)
+    assert EVIL not in _words(mails(out)[0]) and guarded.name in mails(out)[0]["Subject"]
+    (row,) = pending_changes.waiting(guarded)
+    assert EVIL in pending_changes.sentence_of(row)
+    pending_changes.approve(row, now=NOW, by=None)
+    ask(guarded, thursday, "boris@example.org")
+    signups.take(NOW)
+    assert EVIL in _words(mails(out)[1])
+
+
+def test_a_mail_says_the_heading_and_the_words_of_a_form_only_once_a_second_person_agreed(
+    guarded: Any, thursday: Any, clara: Any, out: Path
+) -> None:
+    facts = forms.FormFacts(title=EVIL, language="en", lists=(thursday.id,), wording="Yes.", appeals="Pay at once.")
+    form = forms.make_form(guarded, facts, now=NOW, by=clara)
+    say(guarded, "signup", address="ada@example.org", list=str(form.id), language="en", appeals="Pay at once.")
+    signups.take(NOW)
+    (mail,) = mails(out)
+    assert EVIL not in _words(mail) and "Pay at once" not in _words(mail)
+    assert queries.name_of(thursday) in mail["Subject"]
+    (row,) = pending_changes.waiting(guarded)
+    pending_changes.approve(row, now=NOW, by=None)
+    assert forms.facts_of(SignUpForm.objects.get()).agreed == (EVIL, "Pay at once.")
+
+
+def test_a_change_of_a_name_back_leaves_nothing_that_waits(guarded: Any, thursday: Any, clara: Any) -> None:
+    name = queries.name_of(thursday)
+    audience.rename_list(thursday, EVIL, now=NOW, by=clara)
+    audience.rename_list(thursday, name, now=NOW, by=clara)
+    assert not pending_changes.waiting(guarded).exists()
+    audience.change_list(thursday, ListDetails(), now=NOW, by=clara)
+    assert not pending_changes.waiting(guarded).exists()
+
+
+def test_the_name_of_an_organization_waits_for_a_second_person(guarded: Any) -> None:
+    vera = make_person("Vera", "vera@lantern.example", guarded, "admin")
+    change_settings(guarded, by=vera, now=NOW, name=EVIL)
+    assert [pending_changes.told_of(row)["name"] for row in pending_changes.waiting(guarded)] == ["name"]
+    assert leading(guarded).name != EVIL
+
+
+@pytest.mark.parametrize(
+    "name", ["Confirm at https://evil.example/x", "evil.example", "www.evil", "me@evil", "two\nlines", "evil。example"]
+)
+def test_a_name_with_a_link_or_a_line_break_is_refused(lantern: Any, thursday: Any, name: str) -> None:
+    with pytest.raises(NoName, match="instead of"):
+        audience.rename_list(thursday, name, now=NOW)
+    facts = forms.FormFacts(title=name, language="en", lists=(thursday.id,), wording="Yes.")
+    with pytest.raises(FormRefused, match="instead of"):
+        forms.make_form(lantern, facts, now=NOW)
+    with pytest.raises(AccountError):
+        change_settings(lantern, by=None, now=NOW, name=name)
+
+
+def test_a_name_with_full_stops_is_no_link(thursday: Any) -> None:
+    for name in ("St. Petersburg, No.5", "The U.S. letter", "Письмо: вып. 3…"):
+        audience.rename_list(thursday, name, now=NOW)
+        assert queries.name_of(thursday) == name
+
+
+def test_who_objected_is_asked_once_a_week_whether_they_come_back(lantern: Any, thursday: Any, out: Path) -> None:
+    mia = audience.add_subscriber(lantern, "mia@example.org", thursday, consent="said so", now=NOW)
+    audience.object_to_mail(lantern, subscriber=mia, now=NOW)
+    monday = NOW + timedelta(days=7 - NOW.weekday())
+    for day in (0, 1, 2, 3, 6, 7, 9, 13):
+        at = monday + timedelta(days=day)
+        mail_quota.forget_mailed(at)
+        words = {"address": "mia@example.org", "list": str(thursday.id), "wording": "One story."}
+        say(lantern, "signup", **words | {"at": at.isoformat()})
+        signups.take(at)
+    assert len(mails(out)) == 2

@@ -17,8 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from msgspec import Struct, structs
 
+from samizdat.accounts.errors import link_in_name
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, queries, sql, tags_and_fields
+from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.consent_texts import put_wording, words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import FormRefused
@@ -28,6 +30,7 @@ from samizdat.core import consent, fields, pagination
 from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
+from samizdat.core.mail.names import has_link
 from samizdat.events.actions import record
 from samizdat.labels import field_label
 from samizdat.vault import keyring
@@ -49,7 +52,8 @@ class FormFacts(Struct, frozen=True):
 
     wording: what readers agree to. thanks: what they read once they confirmed; "" for the usual words. appeals: the
     words beside the box for appeals for money; "" where the form does not ask for those. slug and removed: its address,
-    and whether it is off. The columns beside them keep addresses apart and open nothing.
+    and whether it is off. The columns beside them keep addresses apart and open nothing. agreed: words of it that mails
+    to strangers may say (mailed_words.py).
     """
 
     title: str
@@ -64,6 +68,7 @@ class FormFacts(Struct, frozen=True):
     appeals: str = ""
     slug: str = ""
     removed: bool = False
+    agreed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def make_form(
         form = SignUpForm.objects.create(
             organization=organization, slug=slug, sealed=b"", created=now.astimezone(UTC).date(), **kept
         )
-        _write(form, structs.replace(facts, slug=slug, removed=False), now, by, words=before is None)
+        _write(form, structs.replace(facts, slug=slug, removed=False, agreed=()), now, by, words=before is None)
         record("form.created", organization, about=form.id, by=by, now=now)
     return form
 
@@ -129,7 +134,7 @@ def change_form(form: SignUpForm, facts: FormFacts, *, now: datetime, by: Person
     """Its address stays: it stands on other people's pages by now. Errors: FormRefused."""
     with transaction.atomic():
         kept = _locked(form)
-        _write(form, structs.replace(facts, slug=kept.slug, removed=kept.removed), now, by)
+        _write(form, structs.replace(facts, slug=kept.slug, removed=kept.removed, agreed=kept.agreed), now, by)
         record("form.changed", form.organization, about=form.id, by=by, now=now)
 
 
@@ -143,11 +148,22 @@ def remove_form(form: SignUpForm, *, now: datetime, by: Person | None = None) ->
 
 def _write(form: SignUpForm, facts: FormFacts, now: datetime, by: Person | None, *, words: bool = True) -> None:
     _check(form.organization, facts)
+    if words and has_link(facts.title):  # Where a form comes along from another house, mails do not say such a title.
+        raise FormRefused(link_in_name())
     for list_ in List.objects.filter(organization=form.organization, id__in=facts.lists if words else ()):
         put_wording(list_, facts.wording, language=facts.language, now=now, by=by)
         if facts.appeals:
             put_wording(list_, facts.appeals, language=facts.language, now=now, purpose=APPEALS, by=by)
-    _seal(form, facts)
+    sayable = [text for text in (facts.title, facts.appeals) if words or not has_link(text)]
+    agreed = mailed_words.sayable(form.organization, form.id, sayable, facts.agreed, now=now, by=by)
+    _seal(form, structs.replace(facts, agreed=agreed))
+
+
+def agree_to_words(form: SignUpForm, texts: Iterable[str]) -> None:
+    """Mails may say them from now on."""
+    with transaction.atomic():
+        kept = _locked(form)
+        _seal(form, structs.replace(kept, agreed=(*kept.agreed, *texts)))
 
 
 def _seal(form: SignUpForm, facts: FormFacts) -> None:

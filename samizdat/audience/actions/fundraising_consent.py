@@ -10,7 +10,7 @@ from msgspec import structs
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
 from samizdat.audience import consent_writer, sql
-from samizdat.audience.actions import forms
+from samizdat.audience.actions import forms, mailed_words
 from samizdat.audience.actions.consent import asked_for_appeals
 from samizdat.audience.actions.lists import change_list
 from samizdat.audience.models import SUBSCRIBED, List, Subscriber, Subscription
@@ -28,11 +28,12 @@ def put_words(list: List, words: str, *, now: datetime, by: Person | None = None
 def words_for(list: List, language: str = "") -> str:
     """The words beside the box for appeals of this list, in that language where there are such; "" where the house asks
     for none. They stand in the settings of the list, or in a form that has it."""
-    own = leading(list.organization).language
-    by_language = {own: details_of(list).appeals.strip()}
+    own, details = leading(list.organization).language, details_of(list)
+    is_said = mailed_words.is_said(list.organization, details.appeals, details.agreed)
+    by_language = {own: details.appeals.strip() if is_said else ""}
     for form in forms.standing(list.organization):
         facts = forms.facts_of(form)
-        if list.id in facts.lists:
+        if list.id in facts.lists and mailed_words.is_said(list.organization, facts.appeals, facts.agreed):
             by_language[facts.language] = by_language.get(facts.language) or facts.appeals
     return by_language.get(language[:2].lower()) or by_language[own] or next(filter(None, by_language.values()), "")
 

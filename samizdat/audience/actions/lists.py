@@ -1,20 +1,23 @@
 """Lists: what people subscribe to."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from msgspec import structs
 
+from samizdat.accounts.errors import link_in_name
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql, tags_and_fields
+from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.consent_texts import put_wording
 from samizdat.audience.errors import ListNameTaken, NoName
 from samizdat.audience.list_details import ListDetails, list_name
 from samizdat.audience.models import STATUSES, List
 from samizdat.core.consent import APPEALS, LETTERS
+from samizdat.core.mail.names import has_link
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
@@ -35,7 +38,9 @@ def new_list(
         name = _free_name(organization, keys, name)
         row = List.objects.create(organization=organization, name_sealed=b"", created=now.astimezone(UTC).date())
         row.name_sealed = _sealed(keys, row, name)
-        row.details_sealed = seal_json(keys, details or ListDetails(), "list", "details", row.id)
+        details = details or ListDetails()
+        agreed = mailed_words.sayable(organization, row.id, (name, details.appeals), (), now=now, by=by)
+        row.details_sealed = seal_json(keys, structs.replace(details, agreed=agreed), "list", "details", row.id)
         row.save(update_fields=["name_sealed", "details_sealed"])
         sql.add_list_totals([(row.id, status, 0) for status in range(len(STATUSES))])
         record("list.created", organization, about=row.id, by=by, now=now, detail={"name": name})
@@ -49,6 +54,7 @@ def rename_list(list: List, name: str, *, now: datetime, by: Person | None = Non
         name = _free_name(list.organization, keys, name, besides=list.id)
         list.name_sealed = _sealed(keys, list, name)
         list.save(update_fields=["name_sealed"])
+        _change_details(list, lambda kept: _with_words(list, kept, kept.agreed, now, by))
         record("list.renamed", list.organization, about=list.id, by=by, now=now, detail={"name": name})
 
 
@@ -59,7 +65,10 @@ def change_list(list: List, details: ListDetails, *, now: datetime, by: Person |
         for words, purpose in ((details.purpose, LETTERS), (details.appeals, APPEALS)):
             if text := words.strip():
                 put_wording(list, text, language=leading(list.organization).language, now=now, purpose=purpose, by=by)
-        _change_details(list, lambda kept: structs.replace(details, form_slug=kept.form_slug))
+        _change_details(
+            list,
+            lambda kept: _with_words(list, structs.replace(details, form_slug=kept.form_slug), kept.agreed, now, by),
+        )
         record("list.changed", list.organization, about=list.id, by=by, now=now)
 
 
@@ -84,6 +93,20 @@ def tags_for(organization: Organization, names: Iterable[str]) -> dict[str, int]
         return tags_and_fields.tags_for(organization, keyring.keys(organization), names)
 
 
+def agree_to_words(list: List, texts: Iterable[str]) -> None:
+    """Mails may say them from now on."""
+    with transaction.atomic():
+        _change_details(list, lambda kept: structs.replace(kept, agreed=(*kept.agreed, *texts)))
+
+
+def _with_words(
+    list: List, details: ListDetails, agreed: Collection[str], now: datetime, by: Person | None
+) -> ListDetails:
+    texts = list_name(keyring.keys(list.organization), list), details.appeals
+    words = mailed_words.sayable(list.organization, list.id, texts, agreed, now=now, by=by)
+    return structs.replace(details, agreed=words)
+
+
 def _change_details(list: List, change: Callable[[ListDetails], ListDetails]) -> None:
     """Of those that stand there now: somebody else may have saved others since this row was read."""
     keys, label = keyring.keys(list.organization), ("list", "details", list.id)
@@ -100,6 +123,8 @@ def _free_name(organization: Organization, keys: OrganizationKeys, name: str, be
     name = name.strip()
     if not name:
         raise NoName(_("A list needs a name. Write one."))
+    if has_link(name):
+        raise NoName(link_in_name())
     for other in List.objects.filter(organization=organization).exclude(id=besides):
         if list_name(keys, other).casefold() == name.casefold():
             raise ListNameTaken(_("There is a list called %(name)s already. Choose another name.") % {"name": name})

@@ -31,6 +31,12 @@ def once_a_day(organization: Organization, what: str, box: int, now: datetime) -
     return row.box == box
 
 
+def once_a_week(organization: Organization, what: str, box: int, now: datetime) -> bool:
+    """The same of a week, from Monday on."""
+    sunday = now.astimezone(UTC) + timedelta(days=6 - now.astimezone(UTC).weekday())
+    return once_a_day(organization, f"{what} weekly", box, sunday)
+
+
 def few_a_day(organization: Organization, what: str, to: str, box: int, now: datetime) -> bool:
     """Whether one more mail of a kind may go today to the mailbox behind this address, whichever of its spellings it
     is: a program that puts +1, +2, +3 behind a name means one person."""

@@ -19,6 +19,7 @@ from samizdat.audience.list_details import ListDetails, list_name
 from samizdat.audience.models import STATUSES, Field, Import, List, new_list_number
 from samizdat.audience.tags_and_fields import FieldDefinition
 from samizdat.core.content import digest
+from samizdat.core.mail.names import has_link
 from samizdat.events.actions import record
 from samizdat.portability import read, tables
 from samizdat.portability.errors import ExportRefused
@@ -142,6 +143,9 @@ def _new_list(organization: Organization, entry: dict[str, Any], name: str, now:
     row = List(id=number, organization=organization, form_slug=slug, created=now.astimezone(UTC).date())
     row.name_sealed = keys.seal(name.strip().encode(), "list", "name", number)
     details = structs.replace(convert(entry.get("details") or {}, ListDetails), form_slug=slug)
+    # Nobody is here yet whom it could be said to. A name with a link is kept and not said.
+    words = (name.strip(), details.appeals.strip())
+    details = structs.replace(details, agreed=tuple(text for text in words if text and not has_link(text)))
     row.details_sealed = seal_json(keys, details, "list", "details", number)
     row.save(force_insert=True)
     audience_sql.add_list_totals([(number, status, 0) for status in range(len(STATUSES))])

@@ -14,7 +14,7 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.actions import forms, fundraising_consent
+from samizdat.audience.actions import forms, fundraising_consent, mailed_words
 from samizdat.audience.actions.expire_signups import last_day
 from samizdat.audience.actions.mail_quota import once_a_day
 from samizdat.audience.models import List, Subscriber
@@ -96,7 +96,8 @@ def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> 
     tongue = language_for(words.language)
     # The page behind the link speaks as the mail does, where it can.
     url = f"{base}/g/{token}" + (f"?{tongue}" if tongue != kept.language else "")
-    name = ", ".join(audience_queries.name_of(list_) for list_ in lists)
+    names = [mailed_words.name_said(list_) for list_ in lists]
+    name = ", ".join(names) if all(names) else kept.name
     why = words["asks.asked"] % {"list": name, "words": asked.words}
     text = "\n\n".join((why, words["asks.press"], url, words["asks.otherwise"]))
     to, subject = audience_queries.address_of(subscriber), words["asks.subject"] % {"list": service_mail.one_line(name)}

@@ -15,8 +15,8 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.actions import forms
-from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, tell_unmailed
+from samizdat.audience.actions import forms, mailed_words
+from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, once_a_week, tell_unmailed
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import SUBSCRIBED, List, Subscriber, Subscription
@@ -38,6 +38,8 @@ from samizdat.worker.mail import service_mail
 log = logging.getLogger("samizdat.worker")
 
 KINDS = ("signup",)
+# Reasons on the stop list of whoever wants no mail at all: asked once a week whether they come back.
+WANT_NO_MAIL = ("complaint", "erased", "objected")
 
 memory = SignupMemory()
 
@@ -105,16 +107,27 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
             return True
         if not few_a_day(envelope.organization, "confirm", wanted, envelope.row, now):
             return True
+        if not _may_ask(envelope, wanted, now):
+            return True
         subscriber = _asked(envelope, wanted, target)
     except (address.BadAddress, AudienceError):
         return True
     if not any(audience.waits(list_, subscriber, _day(envelope), now, now) for list_ in target.lists):
         return True  # She gets it already; whoever typed her address in learns nothing.
-    if audience_queries.suppression_of(envelope.organization, wanted) == "manual":
-        return True  # Somebody of the organization decided that; a form does not undo it.
     if not memory.may_send(envelope.organization.id):
         return False
     return _write(envelope, wanted, subscriber, target, now)
+
+
+def _may_ask(envelope: OpenedEnvelope, wanted: str, now: datetime) -> bool:
+    """Who said no to all mail comes back by a form of their own accord, and is not asked each time a stranger types
+    their address."""
+    reason = audience_queries.suppression_of(envelope.organization, wanted)
+    if reason == "manual":
+        return False  # Somebody of the organization decided that; a form does not undo it.
+    if reason not in WANT_NO_MAIL:
+        return True
+    return once_a_week(envelope.organization, f"confirm {address.comparable(wanted)}", envelope.row, now)
 
 
 def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> Subscriber | None:
@@ -143,8 +156,8 @@ def _target(envelope: OpenedEnvelope) -> SignupTarget | None:
     list_ = rows.filter(id=int(text)).first()
     if list_ is None or not audience_queries.details_of(list_).form_slug:
         return None
-    name, words = audience_queries.name_of(list_), _appeals_read(list_, envelope)
-    return SignupTarget(forms.dated(list_.id, _day(envelope)), name, (list_,), appeals=words)
+    name = mailed_words.name_said(list_) or leading(envelope.organization).name
+    return SignupTarget(forms.dated(list_.id, _day(envelope)), name, (list_,), appeals=_appeals_read(list_, envelope))
 
 
 def _day(envelope: OpenedEnvelope) -> date:
@@ -168,9 +181,12 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
     if not lists:
         return None
     # Of several lists the mail names those that were chosen: she agrees to them and to no other.
-    names = [view.lists[list_id] for list_id in typed.lists]
-    name = ", ".join(names) if len(view.lists) > 1 else view.facts.title
-    words = view.facts.appeals if typed.appeals else ""
+    names, facts = [mailed_words.name_said(list_) for list_ in lists], view.facts
+    if len(view.lists) == 1 and mailed_words.is_said(envelope.organization, facts.title, facts.agreed):
+        names = [facts.title]
+    name = ", ".join(names) if all(names) else leading(envelope.organization).name
+    is_said = mailed_words.is_said(envelope.organization, facts.appeals, facts.agreed)
+    words = facts.appeals if typed.appeals and is_said else ""
     return SignupTarget(
         forms.number_of(form.id, view.facts, typed.lists, _day(envelope)), name, tuple(lists), view, typed, words
     )
@@ -218,7 +234,8 @@ def _read_by_her(list_: List, details: ListDetails, purpose: str, read: str) -> 
 def _appeals_read(list_: List, envelope: OpenedEnvelope) -> str:
     """Those beside the box that she ticked; "" where she did not, or the form has none."""
     details, read = audience_queries.details_of(list_), str(envelope.words.get("appeals") or "")
-    return _read_by_her(list_, details, APPEALS, read) if read and details.appeals else ""
+    words = _read_by_her(list_, details, APPEALS, read) if read and details.appeals else ""
+    return words if mailed_words.is_said(list_.organization, words, details.agreed) else ""
 
 
 # -- the mail ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from samizdat.accounts.grants import leading
 from samizdat.audience import actions, queries
+from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.actions.fundraising_consent import put_words, words_for
 from samizdat.audience.errors import AudienceError
@@ -23,6 +24,7 @@ from samizdat.web.base_form import refuse, sentences
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.reminders import NO_SENDER, of_forms
+from samizdat.web.settings.views.pending_changes import tell_waiting
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -31,11 +33,14 @@ def lists(request: DeskRequest) -> HttpResponse:
     form = ListForm(request.POST or None)
     if form.is_valid():
         try:
-            actions.new_list(request.organization, form.cleaned_data["name"], now=timezone.now(), by=request.person)
+            mailing_list = actions.new_list(
+                request.organization, form.cleaned_data["name"], now=timezone.now(), by=request.person
+            )
         except AudienceError as refused:
             refuse(form, "name", refused)
         else:
             messages.success(request, _("The list is there."))
+            tell_waiting(request, mailed_words.CHANGE, mailing_list.id)
             return go(request, "imports") if request.POST.get("then") == "import" else go(request, "lists")
     waiting = of_forms(request) if request.role in WRITERS else []
     facts = {"lists": queries.lists(request.organization), "form": form, "waiting": waiting}
@@ -61,6 +66,7 @@ def one_list(request: DeskRequest, list_id: int) -> HttpResponse:
             refuse(form, "name", refused)
         else:
             messages.success(request, _("Saved."))
+            tell_waiting(request, mailed_words.CHANGE, list_id)
             return go(request, "list", list_id)
     return _list_page(request, mailing_list, form, FormForm(prefix="form", initial={"wording": _wording(mailing_list)}))
 
@@ -107,6 +113,7 @@ def appeals(request: DeskRequest, list_id: int) -> HttpResponse:
         return go(request, "list", list_id)
     put_words(mailing_list, form.cleaned_data["words"], now=timezone.now(), by=request.person)
     messages.success(request, _("Saved."))
+    tell_waiting(request, mailed_words.CHANGE, list_id)
     return go(request, "list", list_id)
 
 

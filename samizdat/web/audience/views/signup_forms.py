@@ -12,6 +12,7 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.audience.actions import forms as actions
+from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.preferences import remarks
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import SignUpForm
@@ -21,6 +22,7 @@ from samizdat.web.base_form import refuse
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.reminders import NO_SENDER, of_forms
+from samizdat.web.settings.views.pending_changes import tell_waiting
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -34,6 +36,7 @@ def forms(request: DeskRequest) -> HttpResponse:
             refuse(form, None, refused)
         else:
             messages.success(request, _("The form is there."))
+            tell_waiting(request, mailed_words.CHANGE, sign_up_form.id)
             return go(request, "joining-form", sign_up_form.id)
     facts = {
         "found": actions.forms_of(request.organization),
@@ -57,6 +60,7 @@ def one_form(request: DeskRequest, form_id: int) -> HttpResponse:
             refuse(form, None, refused)
         else:
             messages.success(request, _("Saved."))
+            tell_waiting(request, mailed_words.CHANGE, form_id)
             return go(request, "joining-form", form_id)
     base = leading(request.organization).public_url
     address = f"{base}/f/{view.slug}" if base else ""

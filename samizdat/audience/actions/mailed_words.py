@@ -1,0 +1,55 @@
+"""Words that mails to strangers say: names of lists and forms, and what stands beside the box for appeals.
+
+Anybody can type any address into a sign-up form, and a mail that asks for a confirmation goes there: one stolen session
+would have its own words mailed to whom it likes. So where a second person is asked for, words that are new wait for
+another admin, or for a day (accounts/pending_changes.py); until then such a mail says the organization's name. The
+words that may be said are sealed with the list's and the form's settings.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from samizdat.accounts import pending_changes
+from samizdat.accounts.grants import leading
+from samizdat.accounts.models import Organization, Person
+from samizdat.audience.list_details import list_name, open_details
+from samizdat.audience.models import List
+from samizdat.vault import keyring
+
+CHANGE = "mailed_words"
+# Kept of one list or form.
+MOST = 20
+
+
+def sayable(
+    organization: Organization,
+    about: int,
+    texts: Collection[str],
+    agreed: Collection[str],
+    *,
+    now: datetime,
+    by: Person | None,
+) -> tuple[str, ...]:
+    """What may be said from now on: what could be until now (agreed), so that a name can be as it was before, and of
+    these words those that need not wait."""
+    wanted = [text.strip() for text in texts if text.strip()]
+    waits = leading(organization).requires_approval and pending_changes.held(organization, by)
+    fresh = [text for text in wanted if waits and text not in agreed]
+    for row in pending_changes.waiting(organization).filter(kind=CHANGE, about=about):
+        if pending_changes.told_of(row) != {"texts": fresh}:
+            pending_changes.stop_about(organization, CHANGE, about, now=now, by=by)
+            break
+    if fresh:
+        pending_changes.ask(organization, CHANGE, {"texts": fresh}, about=about, now=now, by=by)
+    return tuple(dict.fromkeys((*agreed, *(text for text in wanted if text not in fresh))))[-MOST:]
+
+
+def is_said(organization: Organization, text: str, agreed: Collection[str]) -> bool:
+    return text.strip() in agreed or not leading(organization).requires_approval
+
+
+def name_said(list: List) -> str:
+    """As a mail may say it; "" where nobody has agreed to it yet."""
+    keys = keyring.keys(list.organization)
+    name = list_name(keys, list)
+    return name if is_said(list.organization, name, open_details(keys, list).agreed) else ""
