@@ -62,7 +62,8 @@ def test_where_the_copy_of_the_settings_is_gone_the_form_shows_no_address_of_the
     Organization.objects.update(settings_sealed=b"", public_url="https://evil.example", requires_approval=False)
     page = vera.get(_to(here, "settings"))
     assert "evil.example" not in page.content.decode() and _sent(page, "return_address")["requires_approval"] == ["on"]
-    vera.post(_to(here, "settings"), _sent(page, "return_address") | {"public_url": "https://lantern.example"})
+    typed = {"name": here.organization.name, "public_url": "https://lantern.example"}
+    vera.post(_to(here, "settings"), _sent(page, "return_address") | typed)
     told = [pending_changes.told_of(row) for row in pending_changes.waiting(here.organization)]
     assert {"name": "public_url", "to": "https://lantern.example"} in told
 

@@ -19,7 +19,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.actions import forms, mail_quota
+from samizdat.audience.actions import forms, mail_quota, signup_alarm
 from samizdat.audience.actions.lists import agree_to_words
 from samizdat.audience.errors import FormRefused, NoName
 from samizdat.audience.list_details import ListDetails
@@ -27,6 +27,7 @@ from samizdat.audience.models import ConsentRecord, List, SignUpForm
 from samizdat.core.crypto import seal, tokens
 from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import add_route, domains, pause_route
+from samizdat.events.actions import detail_of, record
 from samizdat.public import envelopes
 from samizdat.publicdb import actions as publicdb
 from samizdat.publicdb.models import Intake, Site
@@ -409,3 +410,34 @@ def test_who_objected_is_asked_once_a_week_whether_they_come_back(lantern: Any, 
         say(lantern, "signup", **words | {"at": at.isoformat()})
         signups.take(at)
     assert len(mails(out)) == 2
+
+
+def test_many_more_sign_ups_than_usual_are_told_to_admins_once(
+    lantern: Any, thursday: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signup_alarm, "FEW", 10)
+
+    def typed(name: str) -> int:
+        for number in range(10):
+            ask(lantern, thursday, f"{name}{number}@host.example")
+        while signups.take(NOW):
+            pass
+        return len(signup_alarm.alarms(lantern, NOW))
+
+    assert [typed("ada"), typed("boris")] == [1, 1]
+    assert detail_of(signup_alarm.alarms(lantern, NOW)[0]) == {"mails": 10}
+
+
+def test_as_many_sign_ups_as_usual_alarm_nobody(
+    lantern: Any, thursday: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signup_alarm, "FEW", 10)
+    monkeypatch.setattr(signup_alarm, "DAYS", 1)
+    for number in range(50):
+        record(signup_alarm.ASKED, lantern, about=number, now=NOW - timedelta(hours=30), detail={})
+    for number in range(10):
+        ask(lantern, thursday, f"ada{number}@host.example")
+    while signups.take(NOW):
+        pass
+    assert len(mails(out)) == 10
+    assert signup_alarm.alarms(lantern, NOW) == []

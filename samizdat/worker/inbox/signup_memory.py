@@ -58,5 +58,9 @@ class SignupMemory:
             times.popleft()
         return len(times) < confirmations_an_hour()
 
+    def mailed(self, organization: int) -> int:
+        """In the last hour, as far as `may_send` has looked."""
+        return len(self.sent.get(organization, ()))
+
     def wrote(self, organization: int) -> None:
         self.sent.setdefault(organization, deque()).append(time.monotonic())

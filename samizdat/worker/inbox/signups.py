@@ -15,7 +15,7 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
-from samizdat.audience.actions import forms, mailed_words
+from samizdat.audience.actions import forms, mailed_words, signup_alarm
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, once_a_week, tell_unmailed
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.list_details import ListDetails
@@ -263,6 +263,7 @@ def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target
     match outcome:
         case Accepted() | Unsure():
             memory.wrote(envelope.organization.id)
+            signup_alarm.look(envelope.organization, memory.mailed(envelope.organization.id), now)
             return True
         case Refused():
             return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.

@@ -23,6 +23,7 @@ from samizdat.accounts.locking import LOCKED
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ASKED
 from samizdat.audience import read_limits, removal_limit
+from samizdat.audience.actions import signup_alarm
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
@@ -78,6 +79,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_tests(event) for event in tests if _is_due(_of(event))]
     removals = Event.objects.select_related("organization").filter(kind=removal_limit.ALARM, at__gt=since)
     alerts += [_told_of_removals(event) for event in removals if _is_due(_of(event))]
+    crowds = Event.objects.select_related("organization").filter(kind=signup_alarm.ALARM, at__gt=since)
+    alerts += [_told_of_signups(event) for event in crowds if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
     alerts += [_told_of_route(event) for event in turned if _is_due(_of(event))]
     return alerts
@@ -166,6 +169,10 @@ def _told_of_tests(event: Event) -> _AdminAlert:
 
 def _told_of_removals(event: Event) -> _AdminAlert:
     return _told_of_event(event, lambda: _("Somebody takes many people off your lists: %(name)s"), _removals_text)
+
+
+def _told_of_signups(event: Event) -> _AdminAlert:
+    return _told_of_event(event, lambda: _("Many more sign up than usual: %(name)s"), _signups_text)
 
 
 def _told_of_lock(event: Event) -> _AdminAlert:
@@ -296,10 +303,21 @@ def _tests_text(organization: Organization) -> str:
 def _removals_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody who works at %(name)s wanted to take more people off lists than your team does in a day by itself. "
-          "No more are taken off for now.") % {"name": organization.name},
+          "No more are taken off for now.") % {"name": leading(organization).name},
         _("Who it is stands on the first page of the app. Ask them; if it was not they, sign them out everywhere under "
           "People, and have them change their password."),
         *_where(organization, "people"),
+    ]  # fmt: skip
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _signups_text(organization: Organization) -> str:
+    paragraphs = [
+        _("Within an hour many more addresses were typed into the sign-up forms of %(name)s than usual, and each was "
+          "mailed to.") % {"name": leading(organization).name},
+        _("If you know of no reason, somebody types in other people’s addresses: look at what your forms and lists are "
+          "called, and switch the form off for some hours."),
+        *_where(organization, "lists"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 

@@ -13,6 +13,7 @@ from samizdat.accounts import database_catalog
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
+from samizdat.audience.actions import signup_alarm
 from samizdat.audience.consistency import compared
 from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import queries as campaigns
@@ -179,6 +180,12 @@ def _needs(
         title = alarms.title(*alarms.about(alarm))
         text = _("On %(when)s. If it was not they who did it, an admin can undo it.")
         href = address(organization, "left-at-once", alarm.pk)
+        items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
+    for alarm in signup_alarm.alarms(organization, now):
+        text = _(
+            "On %(when)s. If you know of no reason, somebody types in other people’s addresses: look at your forms."
+        )
+        title, href = _("Many more sign up than usual"), address(organization, "lists")
         items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
     items += read_limits.needs(request)
     items += outside_tests.needs(request)
