@@ -52,8 +52,9 @@ def test_a_form_that_was_taken_off_is_not_shown_because_somebody_wrote_that_it_s
     forms.remove_form(gone, now=NOW)
     SignUpForm.objects.filter(pk=gone.pk).update(removed=None, slug="between")
     SignUpForm.objects.filter(pk=other.pk).update(slug=gone.slug)
-    compare.compare(LATER)
-    assert sorted(form.slug for form in Form.objects.all()) == sorted(["thursday", other.slug])
+    for publishes in (lambda: publish.all_forms(shown), lambda: compare.compare(LATER)):  # The rows are still wrong.
+        publishes()
+        assert sorted(form.slug for form in Form.objects.all()) == sorted(["thursday", other.slug])
     rows = SignUpForm.objects.in_bulk([gone.pk, other.pk])
     assert [(rows[form.pk].slug, rows[form.pk].removed is None) for form in (gone, other)] == [
         (gone.slug, False),
