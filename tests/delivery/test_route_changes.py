@@ -22,11 +22,12 @@ from samizdat.delivery.actions import (
     resume_route,
     send_probe,
 )
+from samizdat.delivery.actions.route_changes import is_dropped
 from samizdat.delivery.actions.routes import believe, probe_route, probe_waiting, wake_due
 from samizdat.delivery.engine.edition_loader import route_infos
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route
-from samizdat.events.actions import record
+from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
 from samizdat.worker.mail import service_mail
 from tests.conftest import PASSWORD, TODAY
@@ -171,9 +172,14 @@ def test_a_living_route_is_not_closed_because_an_older_answer_was_put_back(guard
     rows = Route.objects.filter(name="main")
     condemn(_main().pk, CLOSED, NOW)
     older = rows.values("state", "reason", "until", "answer_sealed").get()
+    said = detail_of(Event.objects.get(kind="route.dead"))
     resume_route(_main(), now=NOW, by=vera)
     rows.update(**older)
     assert _evil(guarded, vera).state == "waiting"
+    # Nor because what another route was told stands as if it were about this one.
+    other = record("route.dead", guarded.organization, about=_main().pk + 100, detail=said, now=NOW)
+    Event.objects.filter(pk=other.pk).update(about=_main().pk)
+    assert not is_dropped(_main())
 
 
 def test_the_first_answer_of_a_login_is_not_the_last_because_the_database_says_so(guarded: House, vera: Person) -> None:
