@@ -362,7 +362,7 @@ def test_a_web_copy_says_what_was_released_whatever_its_frame_says_today(campaig
     before = Page.objects.get().html
     assert "As agreed" in before
     Campaign.objects.filter(pk=campaign.pk).update(template=other, language="ru")
-    audience.rename_list(campaign.list, "Confirm at evil.example", by=None, now=NOW)
+    audience.rename_list(campaign.list, "Confirm by tonight", by=None, now=NOW)
     _again(edition)
     assert Page.objects.get().html == before
 
