@@ -7,8 +7,12 @@ from samizdat.core.unsafe_text import bare
 
 # As mail programs make links of it: an address of the web or of a mailbox, or a domain alone, with any full stop.
 _LINK = re.compile(r"://|@|\bwww\b|[^\W_][.\u3002\uff0e\uff61][^\W\d_]{2,}", re.IGNORECASE)
+# A group that is called as its site is: a domain and no other word, which asks nobody to do anything.
+_DOMAIN_ALONE = re.compile(r"(?!www\.)[A-Za-z0-9-]{1,40}\.[A-Za-z]{2,12}")
 
 
 def has_link(name: str) -> bool:
     """Whether it leads somewhere, or has a line break or other signs that nobody sees."""
+    if _DOMAIN_ALONE.fullmatch(name):
+        return False
     return "\n" in name or bare(name) != name or _LINK.search(name) is not None
