@@ -241,6 +241,19 @@ def test_many_who_come_into_an_export_around_its_approval_are_not_in_a_file(
     assert "Ask for it anew" in vera.get(at(here, newest().pk)).content.decode()
 
 
+def test_an_export_that_found_no_room_has_its_heading_and_says_what_to_do(
+    here: House, vera: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMIZDAT_STORAGE", "1")
+    for state in ("ready", "failed"):
+        vera.post(at(here), SEALED)
+        assert actions.run(newest().pk, now=timezone.now).state == state
+    page = vera.get(at(here, newest().pk)).content.decode()
+    assert page.count("Download or forget one, then try again.") == 1
+    heading = page[page.index("<h1>") : page.index("</h1>")]
+    assert "The file could not be made" in heading and "note" not in heading
+
+
 def test_a_list_that_grows_a_little_while_it_waits_is_exported_all_the_same(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(at(here), PLAIN | {"list": str(here.list.pk)})
