@@ -263,6 +263,21 @@ def test_no_page_violates_anything(browser: Any, served: str, here: House) -> No
 
 
 @pytest.mark.once
+def test_a_long_name_without_spaces_scrolls_no_page_sideways(browser: Any, served: str, here: House) -> None:
+    from samizdat.audience.actions.lists import rename_list
+    from tests.conftest import NOW
+
+    rename_list(here.list, "W" * 190, now=NOW)
+    letter, to = make_campaign(here, "Ж" * 190), here.organization.slug
+    names = (("home",), ("send", letter.pk), ("lists",), ("list", here.list.pk), ("subscribers",), ("exports",))
+    names += (("rights",), ("renewal", here.list.pk), ("list-keeping", here.list.pk), ("subscriber", here.ada.number))
+    with window(browser, here.people["admin"], served) as (page, _):
+        paths = [reverse(name, args=[to, *rest]) for name, *rest in names]
+        wrong = [finding for path in paths for finding in _look(page, path, ROOM)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.once
 def test_another_kind_of_route_asks_for_what_it_needs(browser: Any, served: str, here: House) -> None:
     with window(browser, here.people["admin"], served) as (page, complaints):
         page.goto(reverse("routes", args=[here.organization.slug]))
