@@ -16,6 +16,7 @@ from samizdat.audience.models import NUMBER_MASK, BulkAction, Subscriber
 from samizdat.core.consent import APPEALS
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
+from samizdat.formatting import grouped
 
 
 def _alarm(row: PendingChange) -> Event:
@@ -65,14 +66,14 @@ def _do_undo(row: PendingChange, _details: object, now: datetime) -> None:
 
 def _say_erase(_row: PendingChange, details: dict[str, int]) -> str:
     text = ngettext("%(n)s subscriber is erased for good", "%(n)s subscribers are erased for good", details["n"])
-    return text % details
+    return text % {"n": grouped(details["n"])}
 
 
 def _say_remove(row: PendingChange, details: dict[str, int]) -> str:
     text = ngettext(
         "%(n)s subscriber is taken off “%(list)s”", "%(n)s subscribers are taken off “%(list)s”", details["n"]
     )
-    return text % {"n": details["n"], "list": _list_name(row, details["list"])}
+    return text % {"n": grouped(details["n"]), "list": _list_name(row, details["list"])}
 
 
 def _say_move(row: PendingChange, details: dict[str, int]) -> str:
@@ -82,7 +83,7 @@ def _say_move(row: PendingChange, details: dict[str, int]) -> str:
         details["n"],
     )
     lists = {"list": _list_name(row, details["list"]), "to": _list_name(row, details["to"])}
-    return text % {"n": details["n"], **lists}
+    return text % {"n": grouped(details["n"]), **lists}
 
 
 def _work(row: PendingChange) -> BulkAction | None:

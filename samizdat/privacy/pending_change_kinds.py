@@ -11,6 +11,7 @@ from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.audience import queries
 from samizdat.audience.errors import NoSuchList
 from samizdat.audience.models import List
+from samizdat.formatting import grouped
 from samizdat.privacy.actions import reconsent, retention
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Renewal
@@ -58,7 +59,7 @@ def _say_moving(row: PendingChange, details: dict[str, int]) -> str:
         "%(n)s subscribers who did not answer are taken off “%(list)s”",
         details["n"],
     )
-    return text % {"n": details["n"], "list": name}
+    return text % {"n": grouped(details["n"]), "list": name}
 
 
 def _do_moving(row: PendingChange, _details: object, now: datetime) -> None:

@@ -117,7 +117,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
         {
             "kind": "stop",
             "title": _("Subscribers were opened faster than anybody reads"),
-            "text": _("By %(who)s, on %(when)s. Ask them. If it was not they, sign them out everywhere.")
+            "text": _("By %(who)s, on %(when)s. Ask them. If it wasn’t them, sign them out everywhere.")
             % {"who": name_in(request.organization, event.by) or _("Somebody"), "when": moment(event.at)},
             "href": address(request.organization, "colleague", event.by_id)
             if event.by

@@ -348,3 +348,14 @@ def test_a_list_or_a_tag_of_another_organization_is_none(
 def test_the_plan_is_sealed(lantern: Any, letter: Any, people: list[Any]) -> None:
     do(lantern, BulkPlan(REMOVE, Filter(list=letter.id), list=letter.id, words="A word of hers"))
     assert "A word" not in repr(BulkAction.objects.values().get())
+
+
+def test_a_change_of_thousands_says_how_many_as_every_page_writes_it() -> None:
+    from django.utils import translation
+
+    from samizdat.accounts.models import PendingChange
+    from samizdat.audience.pending_change_kinds import _say_erase
+
+    assert _say_erase(PendingChange(), {"n": 1679}) == "1,679 subscribers are erased for good"
+    with translation.override("ru"):
+        assert "1\N{NO-BREAK SPACE}679" in _say_erase(PendingChange(), {"n": 1679})

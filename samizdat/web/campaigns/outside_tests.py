@@ -14,7 +14,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     """For the first page of admins: who it was."""
     if request.role != "admin":
         return []
-    text = _("By %(who)s, on %(when)s. Ask them. If it was not they, sign them out everywhere.")
+    text = _("By %(who)s, on %(when)s. Ask them. If it wasn’t them, sign them out everywhere.")
     return [
         {
             "kind": "stop",
