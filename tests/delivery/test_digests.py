@@ -328,7 +328,7 @@ def test_a_digest_waits_for_a_person_where_what_its_letters_say_is_not_what_was_
     letter, now = agreed_and_sent(house), datetime.now(UTC)
     evil = "Confirm at https://evil.example"
     if what == "list":
-        rename_list(house.list, evil, now=now)
+        rename_list(house.list, "Confirm at evil dot example", now=now)
     elif what == "stand-in":
         change_field(house.organization, house.field, tag="FNAME", label="First name", default=evil, now=now)
     elif what == "reminder":

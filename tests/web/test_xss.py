@@ -40,12 +40,13 @@ LONG = 60  # Characters of a column that may hold words; codes have less.
 AGENT = "Xagent/7.7"
 # What is a word of ours, a number, an address or a key in a sealed column is no text that somebody typed.
 CODE = re.compile(
-    r"[a-z0-9_.:/+=|,#-]{0,40}|[^\s@]+@[^\s@]+|https?://\S+|[\w+/=.:-]{24,}|[0-9T:.+-]*|[A-Z0-9_]{1,10}|[a-z_]+:\S{0,40}"
+    r"[a-z0-9_.:/+=|,#-]{0,40}|[^\s@]+@[^\s@]+|https?://\S+|[\w+/=.:-]{24,}|[0-9T:.+Z-]*|[A-Z0-9_]{1,10}|[a-z_]+:\S{0,40}"
 )
 # Sealed columns in which there is nothing that anybody typed: why.
 OURS = {
     "edition.compiled": "made of a draft that had it",
     "bulk.plan": "numbers; its words go into records of consent",
+    "chunk.digest": "of numbers",
     "campaign.places": "which parts of a template are there; what is written in them is the draft's",
     "dkimkey.private": "a key",
     "sendingdomain.state": "a domain's name, and whether it waits",
@@ -96,8 +97,9 @@ PLAIN = ("application/json", "text/markdown", "text/css", "text/javascript", "im
 
 
 def _columns(names: set[str]) -> set[str]:
-    """Each import seals its pieces under a name of its own."""
-    return {re.sub(r"^importpiece\.blob\d+$", "importpiece.blob", name) for name in names}
+    """Without what is a row's own in them: the import of a piece, the address of a picture, the edition of a chunk."""
+    own = re.compile(r"^(importpiece\.blob|picture\.\w+?|chunk\.digest)(\d+| .*)$")
+    return {own.sub(r"\1", name) for name in names}
 
 
 class Seen(HTMLParser):

@@ -535,6 +535,7 @@ def _keep(row: Import, column: str, value: Struct) -> None:
 def _report(seen: ImportPreview, planted: list[int]) -> ImportReport:
     return ImportReport(
         counts=seen.counts,
+        file_statuses=seen.file_statuses,
         samples=seen.samples,
         problems=[_problem(problem) for problem in seen.problems],
         questions=[*map(_problem, seen.questions), *map(_refusal, filter(None, [seen.refusal]))],

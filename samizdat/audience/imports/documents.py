@@ -37,10 +37,12 @@ class Sample(Struct, frozen=True):
 
 
 class ImportReport(Struct, frozen=True):
-    """What inspect() found, until the import has run. `counts`: None while a question is open. `examples` and `seen`:
-    of each file its columns'. `planted`: numbers of exports. `failed`: why nothing came in."""
+    """What inspect() found, until the import has run. `counts`: None while a question is open. `file_statuses`: as of
+    ImportPreview. `examples` and `seen`: of each file its columns'. `planted`: numbers of exports. `failed`: why
+    nothing came in."""
 
     counts: dict[str, int] | None = None
+    file_statuses: dict[str, int] = {}
     samples: list[Sample] = []
     problems: list[ImportProblem] = []
     questions: list[ImportProblem] = []

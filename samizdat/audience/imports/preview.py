@@ -41,13 +41,15 @@ NO_ADDRESSES = (
 
 @dataclass(slots=True)
 class ImportPreview:
-    """What was found. `counts` as run.COUNTS; None while `questions` are open, because nothing can be read yet."""
+    """What was found. `counts` as run.COUNTS; None while `questions` are open, because nothing can be read yet.
+    `file_statuses`: as the files say them, whoever of them is here already."""
 
     source: str
     plan: ImportPlan
     problems: list[Problem]
     questions: list[Problem]
     counts: dict[str, int] | None = None
+    file_statuses: dict[str, int] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     rejects: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)  # (file, line, code, values)
     refusal: ImportRefused | None = None  # why not one row could come in
@@ -106,7 +108,7 @@ def look_at(
         refusal = refused(wrong)
         refusal.plan = plan  # The columns can still be said otherwise.
         raise refusal from wrong
-    look.samples, look.planted = shown.chosen(), store.planted
+    look.samples, look.planted, look.file_statuses = shown.chosen(), store.planted, dict(store.file_statuses)
     return look
 
 

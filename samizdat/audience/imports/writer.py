@@ -56,6 +56,7 @@ class ImportWriter:
         self._totals = self._fresh_totals()
         self._planted = planted_addresses.all_of(organization)
         self.planted: set[bytes] = set()  # Those of them that were met.
+        self.file_statuses: Counter[str] = Counter()  # Of a look: statuses as the files say them.
         self._readable = plaintext_fields.columns(organization.id, keys)
 
     def slice(self, import_slice: ImportSlice) -> tuple[Counter[str], list[Rejected]]:
@@ -81,6 +82,7 @@ class ImportWriter:
                 self._wave(wave, reasons, counts)
         else:
             self._count_again(again, counts)
+            self.file_statuses.update(STATUSES[row[2]] for row in rows)
         counts["rejected"] = len(rejects)
         if self.writes:
             self._totals.write()

@@ -18,7 +18,7 @@ from samizdat.audience import actions, queries
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.imports.documents import ImportProblem, ImportReport, Sample
 from samizdat.audience.imports.row_errors import sentence_of
-from samizdat.audience.models import Import, List
+from samizdat.audience.models import STATUSES, Import, List
 from samizdat.audience.queries.lists import ListView
 from samizdat.core.imports import ImportPlan
 from samizdat.labels import field_label
@@ -208,7 +208,10 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
     here = counts.get("here", 0)
     # Who had their data erased was a subscriber: a look that writes nothing doesn't say in which lines they are.
     rejects = [line for line in report.rejects if line.code != "erased"]
-    read_limits.learn(request, "import", row.pk, here + len(report.rejects) - len(rejects))
+    statuses = dict.fromkeys(STATUSES, 0) | report.file_statuses
+    known = here + len(report.rejects) - len(rejects)
+    # However few it tells of: many files of suspects, halved again and again, name the one who is here.
+    read_limits.learn(request, "import", row.pk, max(known, counts.get("rows", 0)))
     guessed = any(file.use and file.asks_status and not file.status for file in files)
     return {
         "row": row,
@@ -217,7 +220,7 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "samples": [_sample(entry, labels) for entry in report.samples],
         "counts": counts,
         "few": here < FEW,
-        "sums": _found_rows(counts, guessed),
+        "sums": _found_rows(counts | statuses if here < FEW else counts, guessed),
         "files": files,
         "statuses": plans.statuses(),
         "meanings": plans.meanings(),
