@@ -6,7 +6,7 @@ work itself: nobody else waits for it there.
 
 A helper gets plain values, no key and no database, and hands values back. It decodes what strangers made, so whoever
 made it may have taken it over: what it answers is JSON, of which the values that the function says it returns are made
-and nothing else (core/json_values.py), and it works for no other organization after it decoded a file.
+and nothing else (core/json_values.py), and after it decoded a file it decodes files of that organization alone.
 """
 
 import contextlib
@@ -138,8 +138,8 @@ class Pool:
 
 
 class _Helper:
-    """One process, begun with its first work and begun anew after it was ended, or where it decoded a file of another
-    organization."""
+    """One process, begun with its first work and begun anew after it was ended. Once it decoded a file it decodes those
+    of that organization alone: a letter that it compiled would say what the file wants."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -148,11 +148,12 @@ class _Helper:
     def work[T](
         self, whose: int, function: Callable[..., T], args: tuple[object, ...], more: dict[str, object], until: float
     ) -> T:
-        if self._decoded not in (None, whose):
+        decodes = JOBS[_name(function)].decodes
+        if self._decoded is not None and not (decodes and self._decoded == whose):
             self.end()
         if self._process is None:
             self._process, self._decoded = processes.reader("samizdat.limited_process"), None
-        if JOBS[_name(function)].decodes:
+        if decodes:
             self._decoded = whose
         try:
             asked = pickle.dumps((until - time.monotonic(), _name(function), args, more))

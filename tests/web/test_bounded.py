@@ -209,7 +209,9 @@ def test_a_helper_raises_nothing_here_but_what_its_work_may(
         limited_process.work("Lantern", image_processing.take, b"x")
 
 
-def test_a_helper_that_decoded_a_file_answers_no_other_organization(pool: limited_process.Pool) -> None:
+def test_a_helper_that_decoded_a_file_renders_no_letter_and_answers_no_other_organization(
+    pool: limited_process.Pool,
+) -> None:
     only = pool._idle.pop()
 
     def asked(whose: str, function: Any, *args: Any, **more: Any) -> int:
@@ -220,8 +222,11 @@ def test_a_helper_that_decoded_a_file_answers_no_other_organization(pool: limite
     first = asked("Lantern", render, FINE, now=NOW)
     assert asked("Harbour", render, FINE, now=NOW) == first
     assert asked("Lantern", image_processing.take, picture()) == first
-    assert asked("Lantern", render, FINE, now=NOW) == first
-    assert asked("Harbour", render, FINE, now=NOW) != first
+    assert asked("Lantern", image_processing.take, picture()) == first
+    after = asked("Lantern", render, FINE, now=NOW)
+    assert after != first
+    assert asked("Lantern", image_processing.take, picture()) == after
+    assert asked("Harbour", image_processing.take, picture()) != after
 
 
 def test_a_helper_that_reads_nothing_is_ended_in_time(
