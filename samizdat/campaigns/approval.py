@@ -36,8 +36,10 @@ from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
-# One of so many may have come here since a yes to a letter for a tag or a segment.
+# One of so many may have come here since a yes.
 NEWCOMERS = 20
+# Of so many at most a yes keeps who they are; of more, how many.
+NAMED = 5_000
 # So long a yes counts: who gave it knew what was going on that month, and the letter may be forgotten since.
 COUNTS_FOR = timedelta(days=30)
 
@@ -52,36 +54,46 @@ class NotApproved(CampaignError):
 class ApprovalYes(Struct, frozen=True):
     """Who agreed, when, and to what: of one seal, since whoever writes the database would agree for somebody else.
 
-    people: number of each who would have got it then (core/mail/ledger.pack_numbers), where it goes to a tag or a
-    segment; else None.
+    count: how many would have got it then, and people: the number of each of them (core/mail/ledger.pack_numbers), up
+    to NAMED. None where nobody looked at whom it goes to.
     """
 
     bond: str
     by: int
     at: datetime
+    count: int | None = None
     people: bytes | None = None
 
 
 class AgreedPeople:
-    """Whom a yes to a letter for a tag or a segment was given for, and who else would get it by now: tags are given to
-    many at once by one person, and stand in the open in the database."""
+    """Whom a yes was given for, and who else would get the letter by now: one person brings many into a list or gives
+    them a tag, and tags stand in the open in the database. A list grows meanwhile, so one of twenty may be new."""
 
-    def __init__(self, given: ApprovalYes) -> None:
-        self._known = frozenset(unpack_numbers(given.people or b""))
-        self._since = given.at.astimezone(UTC).date()
+    def __init__(self, campaign: Campaign, given: ApprovalYes) -> None:
+        self._campaign, self._at, self._agreed = campaign, given.at, given.count or 0
+        self._known = None if given.people is None else frozenset(unpack_numbers(given.people))
         self._others: list[int] = []
+        self._now = 0
 
-    def compare(self, numbers: Iterable[int]) -> None:
-        self._others += [number for number in numbers if number not in self._known]
+    def compare(self, numbers: Sequence[int]) -> None:
+        self._now += len(numbers)
+        if self._known is not None:
+            self._others += [number for number in numbers if number not in self._known]
 
-    def refuse_others(self, organization: Organization) -> None:
-        """Errors: NotApproved. A list grows meanwhile: one of twenty may have joined since."""
-        ids = [row_id(organization.pk, number) for number in self._others]
-        if len(ids) <= len(self._known) // NEWCOMERS:
-            joined = Subscriber.objects.filter(organization=organization, joined__gte=self._since)
-            if len(ids) == sum(joined.filter(id__in=page).count() for page in batched(ids, 500)):
-                return
-        raise NotApproved(_("Others would get it than those whom the second person agreed to. Ask again."))
+    def refuse_others(self) -> None:
+        """Errors: NotApproved."""
+        more = len(self._others) if self._known is not None else self._now - self._agreed
+        if more > self._agreed // NEWCOMERS or not self._joined_since():
+            raise NotApproved(_("Others would get it than those whom the second person agreed to. Ask again."))
+
+    def _joined_since(self) -> bool:
+        """Of a tag or a segment: whoever was here before and has it only now was not meant."""
+        if self._campaign.tag_id is None and self._campaign.segment_id is None:
+            return True
+        since, organization = self._at.astimezone(UTC).date(), self._campaign.organization_id
+        joined = Subscriber.objects.filter(organization=organization, joined__gte=since)
+        ids = [row_id(organization, number) for number in self._others]
+        return len(ids) == sum(joined.filter(id__in=page).count() for page in batched(ids, 500))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +117,7 @@ def bond_of(campaign: Campaign, edition: Edition | None = None) -> str:
     the stand-ins of fields, the names and addresses in it), and whom it goes to. edition: the texts as they were
     compiled; else as they are now.
 
-    Not who stands on the list: readers come and go, and consent is looked at for each of them anyhow. Who is meant by a
-    tag or a segment is compared beside it (AgreedPeople).
+    Not who stands on the list: that is compared beside it (AgreedPeople), since readers come and go.
     """
     payload = {
         "texts": _compiled(edition) if edition else _written(campaign),
@@ -183,8 +194,8 @@ def ask(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
 
 
 def agree(campaign: Campaign, seen: str, *, by: Person, now: datetime, people: Sequence[int] | None = None) -> None:
-    """Yes to what they have looked at; seen: bond_of, when it was shown. people: as of ApprovalYes. Errors: NotADraft,
-    DraftChangedMeanwhile."""
+    """Yes to what they have looked at; seen: bond_of, when it was shown. people: numbers of those who would get it.
+    Errors: NotADraft, DraftChangedMeanwhile."""
     with transaction.atomic():
         # The row is held, so that nobody saves between the look and the yes.
         held = Campaign.objects.select_for_update(of=("self",)).select_related("organization", "segment", "template")
@@ -218,7 +229,8 @@ def _is_agreed_to(campaign: Campaign) -> bool:
 
 
 def _seal_yes(campaign: Campaign, by: int, now: datetime, people: Sequence[int] | None = None) -> None:
-    given = ApprovalYes(bond_of(campaign), by, now, None if people is None else pack_numbers(people))
+    named = pack_numbers(people) if people is not None and len(people) <= NAMED else None
+    given = ApprovalYes(bond_of(campaign), by, now, None if people is None else len(people), named)
     sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
     Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
 
@@ -272,12 +284,9 @@ def check(campaign: Campaign, by: Person | None, edition: Edition | None = None,
 
 
 def agreed_people(campaign: Campaign) -> AgreedPeople | None:
-    """None where nobody has to agree, or it goes to all of a list: readers come and go there, and each of them agreed
-    to its letters."""
-    if not is_needed(campaign) or (campaign.tag_id is None and campaign.segment_id is None):
-        return None
-    given = _yes(campaign, Approval.objects.filter(campaign=campaign).first())
-    return AgreedPeople(given) if given else None
+    """None where nobody has to agree, or whoever did was not asked about whom it goes to."""
+    given = _yes(campaign, Approval.objects.filter(campaign=campaign).first()) if is_needed(campaign) else None
+    return AgreedPeople(campaign, given) if given and given.count is not None else None
 
 
 def waiting_for(organization: Organization, person: Person, now: datetime) -> Iterable[CampaignRow]:

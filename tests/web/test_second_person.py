@@ -45,7 +45,7 @@ def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> N
     waits = "“What the river took” waits for a second person"
     assert waits in vera.get(_to(here, "home")).content.decode()
     assert waits not in clara.get(_to(here, "home")).content.decode()
-    vera.post(_to(here, "agree", here.campaign.pk), {"seen": approval.bond_of(here.campaign)})
+    vera.post(_to(here, "agree", here.campaign.pk), {"seen": approval.bond_of(here.campaign), "people": "10"})
     assert waits not in vera.get(_to(here, "home")).content.decode()
     assert "Somebody else has to release it" in vera.get(address).content.decode()
     assert vera.post(address, {"when": "now"}).status_code == 422
@@ -180,6 +180,25 @@ def test_a_yes_to_a_letter_for_a_few_is_none_to_one_for_others(strict: House) ->
     assert letter.state == "draft"
 
 
+def test_a_yes_to_a_letter_for_a_list_is_none_to_whoever_is_brought_into_it(strict: House) -> None:
+    letter, clara = strict.campaign, strict.people["editor"]
+    second_person.agree(letter, approval.bond_of(letter), 10, by=strict.people["admin"], now=NOW)
+    for number in range(3):
+        address = f"made{number}@example.org"
+        audience.add_subscriber(strict.organization, address, strict.list, consent=CONSENT, now=NOW, by=clara)
+    with pytest.raises(NotApproved, match="Others would get it"):
+        release(letter, now=NOW, by=clara)
+
+
+def test_of_many_people_a_yes_keeps_how_many_they_were(strict: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approval, "NAMED", 0)
+    letter, clara = strict.campaign, strict.people["editor"]
+    second_person.agree(letter, approval.bond_of(letter), 10, by=strict.people["admin"], now=NOW)
+    audience.add_subscriber(strict.organization, "made@example.org", strict.list, consent=CONSENT, now=NOW, by=clara)
+    with pytest.raises(NotApproved, match="Others would get it"):
+        release(letter, now=NOW, by=clara)
+
+
 def test_a_letter_for_a_few_goes_to_fewer_than_were_agreed_to(strict: House) -> None:
     letter, _tag = _for_the_board(strict)
     release(letter, now=NOW, by=strict.people["editor"])
@@ -269,6 +288,8 @@ def test_a_yes_to_what_somebody_changed_meanwhile_is_none(strict: House, desk: D
     campaigns.save(letter, draft_of(letter).with_(subject="Other"), version=letter.version, by=clara, now=NOW)
     with pytest.raises(DraftChangedMeanwhile):
         agree(letter, seen, by=strict.people["admin"], now=NOW)
-    page = desk("admin").post(_to(strict, "agree", letter.pk), {"seen": "x"}, follow=True).content.decode()
+    page = (
+        desk("admin").post(_to(strict, "agree", letter.pk), {"seen": "x", "people": "10"}, follow=True).content.decode()
+    )
     assert "Read it again, then agree." in page
     assert approval.standing(letter).state == "none"

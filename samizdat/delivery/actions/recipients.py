@@ -105,10 +105,8 @@ def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[lis
     yield from _of_list(campaign, newest, suppressions)
 
 
-def meant_by(campaign: Campaign, now: datetime) -> list[int] | None:
-    """Number of each who would get a letter to a tag or a segment; None for all of a list. Errors: SegmentBroken."""
-    if campaign.tag_id is None and campaign.segment_id is None:
-        return None
+def meant_by(campaign: Campaign, now: datetime) -> list[int]:
+    """Number of each who would get this letter now. Errors: SegmentBroken."""
     return [number for page in pages(campaign, 0, now) for number in page]
 
 

@@ -214,7 +214,7 @@ def owe(
         position += write_chunks(edition, position, numbers, first)
         frozen += len(numbers)
     if agreed:
-        agreed.refuse_others(campaign.organization)
+        agreed.refuse_others()
     return frozen
 
 

@@ -18,7 +18,7 @@ def agree(campaign: Campaign, seen: str, shown: int, *, by: Person, now: datetim
     DraftChangedMeanwhile."""
     try:
         people = meant_by(campaign, now)
-        grown = people is not None and whom(campaign, now).may > shown + shown // approval.NEWCOMERS
+        grown = whom(campaign, now).may > shown + shown // approval.NEWCOMERS
     except SegmentBroken as broken:
         raise DraftChangedMeanwhile(str(broken)) from broken
     if grown:
