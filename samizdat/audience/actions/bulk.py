@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max, Min
 from django.utils.translation import gettext as _
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from samizdat import db
 from samizdat.accounts import pending_changes
@@ -34,6 +35,7 @@ from samizdat.audience.models import (
     UNSUBSCRIBED,
     BulkAction,
     BulkActionPiece,
+    ConsentRecord,
     List,
     Subscriber,
     Tag,
@@ -87,7 +89,8 @@ class BulkRefused(AudienceError):
 
 class BulkPlan(Struct, frozen=True):
     """What is done to whom. `tag`: its row. `list`, `to`: of a move from one to the other, or of a removal. `words`:
-    why those who are moved may be written to on the other list; kept in each consent record.
+    why those who are moved may be written to on the other list; kept in each consent record. `newest_record`: of one
+    that waits for an approval, the newest consent record when it was asked for: whoever has none up to it came later.
     """
 
     action: str
@@ -96,6 +99,7 @@ class BulkPlan(Struct, frozen=True):
     list: int | None = None
     to: int | None = None
     words: str = ""
+    newest_record: int = 0
 
     def besides(self) -> dict[str, Any]:
         """Whom of those who fit it changes at all."""
@@ -132,6 +136,8 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
         waits = needs_approval(organization, wanted, now=now, by=by, action=plan.action)
         state = "waiting" if waits else "running"
         work = BulkAction(organization=organization, action=plan.action, state=state, expected=wanted, by=by, begun=now)
+        if waits:
+            plan = structs.replace(plan, newest_record=_newest_record())
         work.plan_sealed = b""
         work.save(force_insert=True)
         work.plan_sealed = _sealed(work, plan)
@@ -343,12 +349,13 @@ def _slice(work: BulkAction, now: datetime) -> None:
         if row is None:
             return
         if page.ids:
-            # Who comes to fit while it waits for an approval is not among those it was given for.
-            ids = page.ids[: row.expected - row.processed] if row.action in CHANGES else page.ids
+            ids = _without_newcomers(page.ids, plan)
+            # Of those who came to fit while it waited for an approval, as many others are left out.
+            ids = ids[: row.expected - row.processed] if row.action in CHANGES else ids
             held = sql.hold_subscribers(work.organization_id, ids)
             changed, entered, fresh = _do(work.organization, plan, held, now)
             _keep(row, changed, entered, fresh)
-            row.processed += len(page.ids)
+            row.processed += len(ids)
             row.changed += len(changed)
         row.cursor = None if row.action in CHANGES and row.processed >= row.expected else page.below
         if row.cursor is None:
@@ -359,6 +366,20 @@ def _slice(work: BulkAction, now: datetime) -> None:
                 transaction.on_commit(sql.sweep_after_erasing)
         row.plan_sealed = _sealed(row, plan)
         row.save(update_fields=["state", "processed", "changed", "cursor", "finished", "piece", "plan_sealed"])
+
+
+def _newest_record() -> int:
+    """Of all organizations: they are counted together."""
+    return int(ConsentRecord.objects.aggregate(newest=Max("id"))["newest"] or 0)
+
+
+def _without_newcomers(ids: Sequence[int], plan: BulkPlan) -> list[int]:
+    """Numbers of subscribers are drawn by lot, so no number says who came last; records of consent are counted."""
+    if not plan.newest_record:
+        return list(ids)
+    records = ConsentRecord.objects.filter(subscriber__in=ids).values_list("subscriber")
+    came = {id for id, first in records.annotate(first=Min("id")) if first > plan.newest_record}
+    return [id for id in ids if id not in came]
 
 
 def _locked(work: BulkAction) -> BulkAction | None:
