@@ -197,6 +197,13 @@ def test_a_test_from_the_page_of_a_route_comes_back_to_it(here: House, desk: Des
     assert answer.redirect_chain[-1][0] == _to(here, "edit-route", here.route.pk)
 
 
+@pytest.mark.parametrize("to", ["", "no address", "one@lantern.example, two@lantern.example"])
+def test_a_test_letter_to_no_address_says_that_none_was_sent(here: House, desk: Desk, to: str) -> None:
+    answer = desk("admin").post(_to(here, "test-route", here.route.pk), {"probe-to": to}, follow=True)
+    told = answer.content.decode()
+    assert "No email was sent: that is not one address." in told and "The route answers" not in told
+
+
 def test_a_test_that_fails_condemns_the_route_and_the_page_says_why(here: House, desk: Desk, relay: Any) -> None:
     told = desk("admin").post(_to(here, "test-route", relay.pk), follow=True).content.decode()
     assert "relay: 127.0.0.1" in told and "relay is resting" in told

@@ -178,6 +178,9 @@ def test_route(request: DeskRequest, route_id: int) -> HttpResponse:
     then = address(request.organization, *page)
     if form.is_valid():
         return ask(request, "letter", route.pk, then, to=form.cleaned_data["to"])
+    if form["to"].html_name in request.POST:
+        messages.error(request, _("No email was sent: that is not one address. Write it as name@example.org."))
+        return go(request, *page)
     return ask(request, "probe", route.pk, then)
 
 
