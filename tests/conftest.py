@@ -159,11 +159,13 @@ def quick_keys() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_is_remembered() -> None:
     """What a process keeps in its memory alone, by numbers that the next test's people have again: how fast somebody
-    opened subscribers, and which box waits until when."""
+    opened subscribers, which box waits until when, which letters show a picture."""
     (Path(os.environ["SAMIZDAT_DATA"]) / "newest").unlink(missing_ok=True)  # Of the database of the test before.
     for name in ("samizdat.audience.read_limits", "samizdat.worker.inbox.inbox"):
         if (module := sys.modules.get(name)) is not None:
             module.forget()
+    if (library := sys.modules.get("samizdat.campaigns.media.library")) is not None:
+        library._known.clear()  # Which pictures a letter of that number shows.
 
 
 # What the product gives up for now after a part of a second, so that others have their turn.

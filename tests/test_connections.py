@@ -703,7 +703,8 @@ def test_who_leaves_waits_for_one_turn_of_others_with_links_of_their_own(
         assert len(began) == 2
         going_on.set()
         until(lambda: len(began) == 21)
-    assert f"/u/{ADAS}" in began[:4]
+    # Behind one of theirs for each thread, and what threads had taken by then.
+    assert f"/u/{ADAS}" in began[:8]
 
 
 def test_who_presses_one_link_too_often_is_told_so_without_a_thread(

@@ -193,5 +193,8 @@ def test_what_a_child_has_left_behind_is_no_zombie_of_the_supervisor(served: Ins
     (sender,) = served.children()["sender"][:1]
     os.kill(sender, signal.SIGKILL)
     until(lambda: served.children().get("sender", [sender])[0] != sender)
-    states = [_line(number, "stat").rpartition(")")[2].split()[:1] for number in tree(served.process.pid)]  # type: ignore[union-attr]
-    assert ["Z"] not in states
+
+    def states() -> list[list[str]]:
+        return [_line(number, "stat").rpartition(")")[2].split()[:1] for number in tree(served.process.pid)]  # type: ignore[union-attr]
+
+    until(lambda: ["Z"] not in states())
