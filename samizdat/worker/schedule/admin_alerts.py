@@ -290,20 +290,25 @@ def _reading_text(organization: Organization) -> str:
 
 
 def _tests_text(organization: Organization) -> str:
-    paragraphs = [
-        _("Somebody who works at %(name)s wanted to send more test emails to other people’s addresses than go out in a "
-          "day. No more are sent for now.") % {"name": leading(organization).name},
-        _("Who it is stands on the first page of the app. Ask them; if it was not they, sign them out everywhere under "
-          "People, and have them change their password."),
-        *_where(organization, "people"),
-    ]  # fmt: skip
-    return "\n\n".join(paragraphs) + "\n"
+    what = _(
+        "Somebody who works at %(name)s wanted to send more test emails to other people’s addresses than go out in a "
+        "day. No more are sent for now."
+    )
+    return _limit_text(organization, what)
 
 
 def _removals_text(organization: Organization) -> str:
+    what = _(
+        "Somebody who works at %(name)s wanted to take more people off lists than your team does in a day by itself. "
+        "No more are taken off for now."
+    )
+    return _limit_text(organization, what)
+
+
+def _limit_text(organization: Organization, what: str) -> str:
+    """Of somebody who came to a limit of a day."""
     paragraphs = [
-        _("Somebody who works at %(name)s wanted to take more people off lists than your team does in a day by itself. "
-          "No more are taken off for now.") % {"name": leading(organization).name},
+        what % {"name": leading(organization).name},
         _("Who it is stands on the first page of the app. Ask them; if it was not they, sign them out everywhere under "
           "People, and have them change their password."),
         *_where(organization, "people"),

@@ -185,7 +185,7 @@ def reader_objects(request: DeskRequest, number: int) -> HttpResponse:
 
 @deed(ADMINS)
 def lift_objection(request: DeskRequest, number: int) -> HttpResponse:
-    """She said no such thing."""
+    """The subscriber said no such thing."""
     subscriber = _numbered(request, number)
     try:
         is_lifted = objection.ask_to_lift(subscriber, now=timezone.now(), by=request.person)

@@ -24,9 +24,7 @@ from samizdat.delivery.engine import rewound_database
 from samizdat.delivery.queries import RouteRow
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
-from samizdat.web import labels, read_limits
-from samizdat.web.audience import removals
-from samizdat.web.campaigns import outside_tests
+from samizdat.web import labels, limit_alarms, read_limits
 from samizdat.web.exports.views import exports
 from samizdat.web.permissions import EVERYONE, address, door
 from samizdat.web.request import DeskRequest
@@ -188,8 +186,7 @@ def _needs(
         title, href = _("Many more sign up than usual"), address(organization, "lists")
         items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
     items += read_limits.needs(request)
-    items += outside_tests.needs(request)
-    items += removals.needs(request)
+    items += limit_alarms.needs(request)
     items += team.needs(request)
     items += pending_changes.needs(request)
     items += exports.needs(request)
