@@ -118,7 +118,7 @@ MOVES = {
     ("left", "confirmed"): "yes",
     ("left", "objected"): "objected",
     ("left", "cleaned"): "cleaned",
-    ("objected", "confirmed"): "yes",  # only she herself takes an objection back; or whoever wrote down none of hers
+    ("objected", "confirmed"): "yes",  # only the reader takes an objection back; or whoever wrote down none of theirs
     ("objected", "cleaned"): "cleaned",
     ("cleaned", "confirmed"): "yes",  # the mailbox answered, so it lives
     ("cleaned", "objected"): "objected",
@@ -264,7 +264,7 @@ def _step(standing: _Standing, before: _Standing, record: ConsentFact) -> tuple[
         # Back to what stood before she left: a leaving undone must not make a yes that never was.
         return (before if word == "left" else standing), before
     if word == "objected" and record.kind == "withdrawn":
-        return standing, ("left", record)  # What a colleague wrote down may be taken back, and not what she said.
+        return standing, ("left", record)  # What a colleague wrote down may be taken back, not what the reader said.
     to = MOVES.get((standing[0], record.kind))
     if to is None or (standing[0] in _GONE and to in _COMING_BACK and not _brings_back(record)):
         return standing, before

@@ -1,8 +1,8 @@
-"""She wants no mail, from no list: an objection (GDPR, article 21(2) and (3)). It is absolute and needs no reason.
+"""A reader wants no mail, from no list: an objection (GDPR, article 21(2) and (3)). It is absolute and needs no reason.
 
-A colleague writes it down for her. Where she said no such thing, admins take it back within a week, two of them or one
-after a day (accounts/pending_changes.py): a stolen session would end the list for good otherwise, or by lifting it mail
-who does not want any.
+A colleague writes it down for them. Where they said no such thing, admins take it back within a week, two of them or
+one after a day (accounts/pending_changes.py): a stolen session would end the list for good otherwise, or by lifting it
+mail who does not want any.
 """
 
 from datetime import UTC, datetime, timedelta
