@@ -76,9 +76,9 @@ POSTGRESQL = {
     "audience_consentrecord_id_seq INCREMENT BY -1 MINVALUE 1 RESTART WITH 1000000000",
     "sequence events_event_id_seq on public.events_event is not as we make it": "ALTER SEQUENCE events_event_id_seq "
     "CYCLE",
+    # Not by setval: no rollback takes that back, and the next tests of this process would number their events anew.
     "sequence public.events_event_id_seq is behind its table": "INSERT INTO events_event "
-    "(id, kind, at, digest, detail, handled) VALUES (7, 'x', now(), '', '', true); "
-    "SELECT setval('events_event_id_seq', 5)",
+    "(id, kind, at, digest, detail, handled) VALUES (1000000000000, 'x', now(), '', '', true)",
     "type public.procrastinate_job_status is not as we make it": "ALTER TYPE procrastinate_job_status "
     "RENAME VALUE 'todo' TO 'done'",
     "schema back": "CREATE SCHEMA back",
