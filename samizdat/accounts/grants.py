@@ -11,12 +11,11 @@ import json
 import logging
 import secrets
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.db.models import Exists, OuterRef, QuerySet
+from msgspec import Struct, structs
 
 from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange, Person
 from samizdat.core.crypto import seal
@@ -39,6 +38,32 @@ GUARDED = (*LEADING, *NAMING, "requires_approval")
 # sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
 COUNTED = ("routes", "domains", "readers")
 TOLD = timedelta(hours=1)
+
+
+class Leading(Struct, frozen=True):
+    """GUARDED, as they were last written by us; what nobody has written yet is as here. What is sealed of an
+    organization."""
+
+    public_url: str = ""
+    desk_url: str = ""
+    content_url: str = ""
+    return_address: str = ""
+    unsubscribe_mailbox: str = ""
+    name: str = ""
+    postal_address: str = ""
+    language: str = "en"
+    slug: str = ""
+    requires_approval: bool = True  # Unknown: nobody releases alone.
+    names: frozenset[str] = frozenset()  # Of those that were written.
+    hosts: frozenset[str] = frozenset()  # That the public pages have, and had.
+    routes: int | None = None  # Of COUNTED; None unknown.
+    domains: int | None = None
+    readers: int | None = None
+
+    @property
+    def known(self) -> bool:
+        # A slug that was lost with the copy is taken from the row on the server alone: there is no form for it.
+        return self.names >= {*GUARDED} - {"slug"}
 
 
 def mac(*parts: object) -> bytes:
@@ -159,123 +184,92 @@ def keep_settings(organization: Organization, written: Collection[str], *, trust
     # Of the row: the object in hand may be older than what somebody else saved. And of the others as they were kept,
     # so that saving one setting does not make another one ours which was written beside us.
     row = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-    kept = kept_settings(row) or {}
-    ours = [name for name in GUARDED if name in written or (trusts_row and name not in kept)]
-    values = kept | {name: getattr(row, name) for name in ours}
+    kept = leading(row)
+    ours = [name for name in GUARDED if name in written or (trusts_row and name not in kept.names)]
+    values = structs.replace(kept, **{name: getattr(row, name) for name in ours}, names=kept.names.union(ours))
     # Before and now: settings that were sealed by an earlier version name no hosts.
-    there = {urlsplit(settings.get("public_url", "")).hostname or "" for settings in (kept, values)}
-    _seal_settings(organization, values | {"hosts": sorted({*kept.get("hosts", ()), *there} - {""})})
+    there = {urlsplit(settings.public_url).hostname or "" for settings in (kept, values)}
+    _seal_settings(organization, structs.replace(values, hosts=kept.hosts | there - {""}))
 
 
-def _seal_settings(organization: Organization, values: dict[str, Any]) -> None:
-    organization.settings_sealed = seal_json(
-        keyring.keys(organization), values, "organization", "settings", organization.pk
-    )
+def _seal_settings(organization: Organization, settings: Leading) -> None:
+    keys, number = keyring.keys(organization), organization.pk
+    organization.settings_sealed = seal_json(keys, settings, "organization", "settings", number)
     organization.save(update_fields=["settings_sealed"])
 
 
 def begin_counts(organization: Organization) -> None:
     """Of a new one: there is none of COUNTED."""
-    _seal_settings(organization, _kept_now(organization) | dict.fromkeys(COUNTED, 0))
+    _seal_settings(organization, structs.replace(_leading_now(organization), **dict.fromkeys(COUNTED, 0)))
 
 
 def how_many(organization: Organization, what: str) -> int | None:
     """Of one of COUNTED there ever were; None unknown."""
-    count: int | None = _kept_now(organization).get(what)
+    count: int | None = getattr(_leading_now(organization), what)
     return count
 
 
 def count_another(organization: Organization, what: str) -> None:
     """One of COUNTED is added. Call it in a transaction that has locked the organization's row."""
-    kept = _kept_now(organization)
-    if what in kept:
-        _seal_settings(organization, kept | {what: kept[what] + 1})
+    kept = _leading_now(organization)
+    if (count := getattr(kept, what)) is not None:
+        _seal_settings(organization, structs.replace(kept, **{what: count + 1}))
 
 
-def _kept_now(organization: Organization) -> dict[str, Any]:
-    return kept_settings(Organization.objects.get(pk=organization.pk)) or {}
-
-
-def kept_settings(organization: Organization) -> dict[str, Any] | None:
-    """As they were last written by us; None where the copy is gone or is none of ours."""
-    try:
-        keys, blob = keyring.keys(organization), organization.settings_sealed
-        values: dict[str, Any] | None = open_json(keys, blob, "organization", "settings", organization.pk)
-    except seal.SealError:
-        return None
-    return values
-
-
-def hosts(organization: Organization) -> list[str]:
+def hosts(organization: Organization) -> frozenset[str]:
     """Those that its public pages have, and had: links of letters that are out lead there."""
-    return list((kept_settings(organization) or {}).get("hosts", ()))
+    return leading(organization).hosts
 
 
 def remember_hosts(organization: Organization, more: Collection[str]) -> None:
     """Hosts to which links of letters lead that were sent elsewhere. Call it in a transaction that has locked the
     organization's row."""
-    kept = _kept_now(organization)
-    if kept and not {*more} <= {*kept.get("hosts", ())}:
-        _seal_settings(organization, kept | {"hosts": sorted({*kept.get("hosts", ()), *more})})
+    kept = _leading_now(organization)
+    if not kept.hosts.issuperset(more):
+        _seal_settings(organization, structs.replace(kept, hosts=kept.hosts.union(more)))
 
 
-@dataclass(frozen=True, slots=True)
-class Leading:
-    """GUARDED, as they were last written by us."""
-
-    public_url: str = ""
-    desk_url: str = ""
-    content_url: str = ""
-    return_address: str = ""
-    unsubscribe_mailbox: str = ""
-    name: str = ""
-    postal_address: str = ""
-    language: str = "en"
-    slug: str = ""
-    requires_approval: bool = True  # Unknown: nobody releases alone.
-    known: bool = False
+def _leading_now(organization: Organization) -> Leading:
+    return leading(Organization.objects.get(pk=organization.pk))
 
 
 def leading(organization: Organization) -> Leading:
     """What leads readers and teammates somewhere, as far as it is known. Letters, mails, links and whatever is signed
     take it from here and never from the row: whoever writes the database would have until the next look of `watch` to
-    be led to. All is empty where the copy is gone."""
-    kept = kept_settings(organization)
-    if kept is None:
+    be led to. All is empty where the copy is gone, or is none of ours."""
+    keys, blob = keyring.keys(organization), organization.settings_sealed
+    try:
+        return open_json(keys, blob, "organization", "settings", organization.pk, Leading)
+    except seal.SealError:
         return Leading()
-    return Leading(**{name: kept[name] for name in GUARDED if name in kept}, known=_is_whole(kept))
 
 
 def is_altered(organization: Organization) -> bool:
     """Whether the row says something else than its sealed copy, or the copy is gone."""
-    kept = kept_settings(organization)
-    return kept is None or not _is_whole(kept) or bool(_differing(organization, kept))
+    kept = leading(organization)
+    return not kept.known or bool(_differing(organization, kept))
 
 
-def _is_whole(kept: dict[str, Any]) -> bool:
-    # A slug that was lost with the copy is taken from the row on the server alone: there is no form for it.
-    return {*GUARDED} - {"slug"} <= {*kept}
-
-
-def _differing(organization: Organization, kept: dict[str, Any]) -> dict[str, Any]:
+def _differing(organization: Organization, kept: Leading) -> dict[str, object]:
     """What stands in the row instead of what was kept."""
-    there = {name: getattr(organization, name) for name in GUARDED if name in kept}
-    return {name: value for name, value in there.items() if value != kept[name]}
+    there = {name: getattr(organization, name) for name in GUARDED if name in kept.names}
+    return {name: value for name, value in there.items() if value != getattr(kept, name)}
 
 
 def _put_back(organization: Organization) -> list[str] | None:
     """Names of settings that somebody without keys had written; [] none, None unknown."""
-    kept = kept_settings(organization)
-    if kept is None or not _is_whole(kept):
+    kept = leading(organization)
+    if not kept.known:
         return None
     wrong = _differing(organization, kept)
     if "slug" in wrong:
         # Two slugs may have been exchanged: whoever else has ours gets a free one until their turn comes.
-        for other in Organization.objects.filter(slug=kept["slug"]).exclude(pk=organization.pk):
+        for other in Organization.objects.filter(slug=kept.slug).exclude(pk=organization.pk):
             Organization.objects.filter(pk=other.pk).update(slug=f"organization-{secrets.token_hex(8)}")
     if wrong:
         # Only where it still stands so: somebody may have saved others meanwhile.
-        Organization.objects.filter(pk=organization.pk, **wrong).update(**{name: kept[name] for name in wrong})
+        mine = Organization.objects.filter(pk=organization.pk, **wrong)
+        mine.update(**{name: getattr(kept, name) for name in wrong})
     return list(wrong)
 
 

@@ -358,7 +358,7 @@ def test_saving_one_setting_does_not_keep_another_that_somebody_wrote_into_the_d
 
 def test_a_copy_of_the_settings_that_is_gone_is_told_until_somebody_saves(settled: Any) -> None:
     Organization.objects.update(settings_sealed=b"")
-    assert grants.kept_settings(Organization.objects.get()) is None
+    assert not grants.leading(Organization.objects.get()).names
     grants.watch(NOW)
     assert Event.objects.filter(kind=grants.ALTERED).count() == 1
     actions.change_settings(Organization.objects.get(), by=None, now=NOW, return_address="back@lantern.example")
