@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from msgspec import Struct
 
 from samizdat.accounts import backend, grants, pending_changes, sealed_people, sign_out, throttle
 from samizdat.accounts.errors import (
@@ -64,6 +65,20 @@ SETTINGS = (
 _WEB = URLValidator(schemes=["http", "https"])
 
 
+class InvitationDetails(Struct, frozen=True):
+    """What is sealed of an invitation that waits. token: the hash that stands in the row, in hex."""
+
+    role: str
+    note: str
+    token: str
+    expires: datetime
+
+
+class SettingDetails(Struct, frozen=True):
+    name: str
+    to: str | bool
+
+
 def found_organization(
     name: str, *, source: KeySource, today: date, now: datetime | None = None, **settings: str
 ) -> Organization:
@@ -92,7 +107,7 @@ def _latin(name: str) -> str:
 
 
 def change_settings(
-    organization: Organization, *, by: Person | None, now: datetime, approved: bool = False, **settings: object
+    organization: Organization, *, by: Person | None, now: datetime, approved: bool = False, **settings: str | bool
 ) -> list[PendingChange]:
     """Writes only the settings named, but those that one person may not change alone, which wait (changes.py).
     Errors: AccountError with what to put there."""
@@ -111,7 +126,7 @@ def change_settings(
 
 
 def _held_settings(
-    organization: Organization, settings: dict[str, object], by: Person | None, now: datetime
+    organization: Organization, settings: dict[str, str | bool], by: Person | None, now: datetime
 ) -> list[PendingChange]:
     """Takes out of `settings` what has to wait."""
     if not pending_changes.held(organization, by):
@@ -119,7 +134,7 @@ def _held_settings(
     kept = grants.leading(organization)
     wanted = {name: settings.pop(name) for name in [*settings] if _is_guarded(kept, name, settings[name])}
     return [
-        pending_changes.ask(organization, "setting", {"name": name, "to": value}, now=now, by=by)
+        pending_changes.ask(organization, "setting", SettingDetails(name, value), now=now, by=by)
         for name, value in wanted.items()
     ]
 
@@ -313,7 +328,7 @@ def give_role(
         needs = _raises(before.role if before else "", role) or (before is not None and before.role == "admin")
         if needs and by != person and not approved and pending_changes.held(organization, by):
             assert by is not None
-            return pending_changes.ask(organization, "role", {"role": role}, about=person.id, now=now, by=by)
+            return pending_changes.ask(organization, "role", role, about=person.id, now=now, by=by)
         grants.give(person, organization, role, now)
         record("person.role_changed", organization, now=now, by=by, about=person.id, detail={"role": role})
     return None
@@ -333,7 +348,7 @@ def remove_person(
         is_admin = grants.memberships(person=person, organization=organization, role="admin")
         if is_admin and by != person and not approved and pending_changes.held(organization, by):
             assert by is not None
-            return pending_changes.ask(organization, "removal", {}, about=person.id, now=now, by=by)
+            return pending_changes.ask(organization, "removal", None, about=person.id, now=now, by=by)
         sign_out.end_sessions(person, organization, now)
         Membership.objects.filter(person=person, organization=organization).delete()
         # A role that was asked for before would bring them back tomorrow.
@@ -364,7 +379,7 @@ def invite(organization: Organization, role: str, *, note: str, by: Person | Non
         record("person.invited", organization, now=now, by=by, about=invitation.id, detail={"role": role})
         if _raises("", role) and pending_changes.held(organization, by):
             assert by is not None
-            details = {"role": role, "note": note, "token": _hash(token).hex(), "expires": until.isoformat()}
+            details = InvitationDetails(role, note, _hash(token).hex(), until)
             pending_changes.ask(organization, "invitation", details, about=invitation.id, now=now, by=by)
         else:
             grants.open_invitation(invitation)

@@ -1,13 +1,13 @@
 """Changes of accounts that wait (changes.py): roles, removals, invitations and settings; what they are in words."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from types import NoneType
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from samizdat.accounts import actions, grants
+from samizdat.accounts.actions import InvitationDetails, SettingDetails
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Invitation, Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ChangeKind
@@ -35,59 +35,58 @@ def _named(organization: Organization, number: int | None) -> str:
     return name_in(organization, Person.objects.filter(pk=number or 0).first()) or _("Somebody")
 
 
-def _say_role(row: PendingChange, details: Mapping[str, str]) -> str:
-    facts = {"name": _named(row.organization, row.about), "role": ROLES[details["role"]]}
+def _say_role(row: PendingChange, role: str) -> str:
+    facts = {"name": _named(row.organization, row.about), "role": ROLES[role]}
     return _("%(name)s gets the role: %(role)s") % facts
 
 
-def _do_role(row: PendingChange, details: Mapping[str, str], now: datetime) -> None:
-    actions.give_role(_person(row), row.organization, details["role"], by=row.by, now=now, approved=True)
+def _do_role(row: PendingChange, role: str, now: datetime) -> None:
+    actions.give_role(_person(row), row.organization, role, by=row.by, now=now, approved=True)
 
 
-def _say_removal(row: PendingChange, _told: Mapping[str, object]) -> str:
+def _say_removal(row: PendingChange, _details: object) -> str:
     return _("%(name)s is removed and signed out everywhere") % {"name": _named(row.organization, row.about)}
 
 
-def _do_removal(row: PendingChange, _told: Mapping[str, object], now: datetime) -> None:
+def _do_removal(row: PendingChange, _details: object, now: datetime) -> None:
     actions.remove_person(_person(row), row.organization, by=row.by, now=now, approved=True)
 
 
-def _say_invitation(_row: PendingChange, details: Mapping[str, str]) -> str:
-    return _("Somebody new comes in as %(role)s: %(note)s") % {"role": ROLES[details["role"]], "note": details["note"]}
+def _say_invitation(_row: PendingChange, details: InvitationDetails) -> str:
+    return _("Somebody new comes in as %(role)s: %(note)s") % {"role": ROLES[details.role], "note": details.note}
 
 
-def _do_invitation(row: PendingChange, details: Mapping[str, object], _now: datetime) -> None:
+def _do_invitation(row: PendingChange, details: InvitationDetails, _now: datetime) -> None:
     invitation = Invitation.objects.filter(pk=row.about or 0, organization=row.organization, used=False).first()
-    if invitation is None or not _is_as_asked(invitation, details):
+    if invitation is None or _facts_of(invitation) != (details.role, details.token, details.expires):
         raise AccountError(_("This invitation is not here any more. Invite them again."))
     grants.open_invitation(invitation)
 
 
-def _is_as_asked(invitation: Invitation, details: Mapping[str, object]) -> bool:
-    facts = invitation.role, bytes(invitation.token_hash).hex(), invitation.expires
-    return facts == (details["role"], details["token"], datetime.fromisoformat(str(details["expires"])))
+def _facts_of(invitation: Invitation) -> tuple[str, str, datetime]:
+    return invitation.role, bytes(invitation.token_hash).hex(), invitation.expires
 
 
 def _undo_invitation(row: PendingChange, _now: datetime) -> None:
     grants.end_invitation(row.organization, row.about or 0)
 
 
-def _say_setting(row: PendingChange, details: Mapping[str, str]) -> str:
-    name = details["name"]
+def _say_setting(row: PendingChange, details: SettingDetails) -> str:
+    name = details.name
     if name == "requires_approval":
         return _("Campaigns are sent without the approval of a second person")
     before = getattr(grants.leading(row.organization), name) or "–"
-    facts = {"setting": SETTINGS[name], "before": before, "after": details["to"] or "–"}
+    facts = {"setting": SETTINGS[name], "before": before, "after": details.to or "–"}
     return _("%(setting)s: %(after)s instead of %(before)s") % facts
 
 
-def _do_setting(row: PendingChange, details: dict[str, Any], now: datetime) -> None:
-    actions.change_settings(row.organization, by=row.by, now=now, approved=True, **{details["name"]: details["to"]})
+def _do_setting(row: PendingChange, details: SettingDetails, now: datetime) -> None:
+    actions.change_settings(row.organization, by=row.by, now=now, approved=True, **{details.name: details.to})
 
 
 KINDS = {
-    "role": ChangeKind(_say_role, _do_role),
-    "removal": ChangeKind(_say_removal, _do_removal),
-    "invitation": ChangeKind(_say_invitation, _do_invitation, _undo_invitation),
-    "setting": ChangeKind(_say_setting, _do_setting),
+    "role": ChangeKind(str, _say_role, _do_role),
+    "removal": ChangeKind(NoneType, _say_removal, _do_removal),
+    "invitation": ChangeKind(InvitationDetails, _say_invitation, _do_invitation, _undo_invitation),
+    "setting": ChangeKind(SettingDetails, _say_setting, _do_setting),
 }

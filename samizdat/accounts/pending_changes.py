@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat.accounts import grants
 from samizdat.accounts.errors import AccountError
@@ -60,26 +61,28 @@ class ChangeRefused(AccountError):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeKind:
-    """says: the change in words. do: what is done once it may be. undo: what is taken away where it is stopped.
-    secret: words of what is told that are forgotten once it is settled. askers: roles that may ask for it."""
+class ChangeKind[Details]:
+    """details: what is sealed of it. says: the change in words. do: what is done once it may be. undo: what is taken
+    away where it is stopped. secret: fields of the details that are forgotten once it is settled. askers: roles that
+    may ask for it."""
 
-    says: Callable[[PendingChange, dict[str, Any]], str]
-    do: Callable[[PendingChange, dict[str, Any], datetime], None] | None = None
+    details: type[Details]
+    says: Callable[[PendingChange, Details], str]
+    do: Callable[[PendingChange, Details, datetime], None] | None = None
     undo: Callable[[PendingChange, datetime], None] | None = None
     secret: tuple[str, ...] = ()
     askers: tuple[str, ...] = ("admin",)
 
 
-_loaders: list[Callable[[], Mapping[str, ChangeKind]]] = []
+_loaders: list[Callable[[], Mapping[str, ChangeKind[Any]]]] = []
 
 
-def register(load: Callable[[], Mapping[str, ChangeKind]]) -> None:
+def register(load: Callable[[], Mapping[str, ChangeKind[Any]]]) -> None:
     """By an app that has such verbs, when Django starts; they are loaded when somebody asks."""
     _loaders.append(load)
 
 
-def _kind(name: str) -> ChangeKind:
+def _kind(name: str) -> ChangeKind[Any]:
     return next(kinds[name] for load in _loaders if name in (kinds := load()))
 
 
@@ -135,7 +138,7 @@ def note_readers() -> None:
 def ask(
     organization: Organization,
     kind: str,
-    details: dict[str, Any],
+    details: object,
     *,
     about: int | None = None,
     now: datetime,
@@ -145,7 +148,7 @@ def ask(
     with transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         for row in waiting(organization).filter(kind=kind, about=about):
-            if told_of(row) == details:
+            if details_of(row, type(details)) == details:
                 return row
         row = PendingChange.objects.create(
             organization=organization, kind=kind, about=about, by=by, created=now, details_sealed=b""
@@ -155,19 +158,20 @@ def ask(
     return row
 
 
-def _tell(row: PendingChange, details: dict[str, object]) -> None:
+def _tell(row: PendingChange, details: object) -> None:
     row.details_sealed = seal_json(keyring.keys(row.organization), details, "pendingchange", "details", row.pk)
     row.mac = grants.mac(*grants.of_change(row))
     row.save(update_fields=["details_sealed", "mac"])
 
 
-def told_of(row: PendingChange) -> dict[str, Any]:
-    return open_json(keyring.keys(row.organization), row.details_sealed, "pendingchange", "details", row.pk) or {}
+def details_of[Details](row: PendingChange, type: type[Details]) -> Details:
+    return open_json(keyring.keys(row.organization), row.details_sealed, "pendingchange", "details", row.pk, type)
 
 
 def sentence_of(row: PendingChange) -> str:
     """What it is, for people."""
-    return _kind(row.kind).says(row, told_of(row))
+    kind = _kind(row.kind)
+    return kind.says(row, details_of(row, kind.details))
 
 
 def others(organization: Organization, asker: Person | None, now: datetime) -> list[Person]:
@@ -462,12 +466,12 @@ def _end(row: PendingChange, state: str, now: datetime, by: Person | None) -> No
 def _act(row: PendingChange, now: datetime) -> None:
     kind = _kind(row.kind)
     if row.state == "done" and kind.do is not None:
-        kind.do(row, told_of(row), now)
+        kind.do(row, details_of(row, kind.details), now)
     if row.state == "stopped" and kind.undo is not None:
         kind.undo(row, now)
 
 
 def _forget_secrets(row: PendingChange) -> None:
-    secret = _kind(row.kind).secret
-    if secret and _fits(row):
-        _tell(row, {word: value for word, value in told_of(row).items() if word not in secret})
+    kind = _kind(row.kind)
+    if kind.secret and _fits(row):
+        _tell(row, structs.replace(details_of(row, kind.details), **dict.fromkeys(kind.secret)))

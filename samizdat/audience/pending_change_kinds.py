@@ -1,6 +1,7 @@
 """Changes of many subscribers that wait for an approval (accounts/pending_changes.py): what they are."""
 
 from datetime import datetime
+from types import NoneType
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -10,6 +11,7 @@ from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
 from samizdat.audience import queries
 from samizdat.audience.actions import bulk, forms, leaving_alarms, lists, mailed_words, objection
+from samizdat.audience.actions.bulk import BulkDetails
 from samizdat.audience.consent_records import FEWER, purpose_in, what_in
 from samizdat.audience.errors import AudienceError, NoSuchList
 from samizdat.audience.models import NUMBER_MASK, BulkAction, Subscriber
@@ -64,26 +66,24 @@ def _do_undo(row: PendingChange, _details: object, now: datetime) -> None:
         raise AccountError(str(refused)) from refused
 
 
-def _say_erase(_row: PendingChange, details: dict[str, int]) -> str:
-    text = ngettext("%(n)s subscriber is erased for good", "%(n)s subscribers are erased for good", details["n"])
-    return text % {"n": grouped(details["n"])}
+def _say_erase(_row: PendingChange, details: BulkDetails) -> str:
+    text = ngettext("%(n)s subscriber is erased for good", "%(n)s subscribers are erased for good", details.n)
+    return text % {"n": grouped(details.n)}
 
 
-def _say_remove(row: PendingChange, details: dict[str, int]) -> str:
-    text = ngettext(
-        "%(n)s subscriber is taken off “%(list)s”", "%(n)s subscribers are taken off “%(list)s”", details["n"]
-    )
-    return text % {"n": grouped(details["n"]), "list": _list_name(row, details["list"])}
+def _say_remove(row: PendingChange, details: BulkDetails) -> str:
+    text = ngettext("%(n)s subscriber is taken off “%(list)s”", "%(n)s subscribers are taken off “%(list)s”", details.n)
+    return text % {"n": grouped(details.n), "list": _list_name(row, details.list)}
 
 
-def _say_move(row: PendingChange, details: dict[str, int]) -> str:
+def _say_move(row: PendingChange, details: BulkDetails) -> str:
     text = ngettext(
         "%(n)s subscriber is moved from “%(list)s” to “%(to)s”",
         "%(n)s subscribers are moved from “%(list)s” to “%(to)s”",
-        details["n"],
+        details.n,
     )
-    lists = {"list": _list_name(row, details["list"]), "to": _list_name(row, details["to"])}
-    return text % {"n": grouped(details["n"]), **lists}
+    lists = {"list": _list_name(row, details.list), "to": _list_name(row, details.to)}
+    return text % {"n": grouped(details.n), **lists}
 
 
 def _work(row: PendingChange) -> BulkAction | None:
@@ -116,29 +116,29 @@ def _do_lift(row: PendingChange, _details: object, now: datetime) -> None:
         raise AccountError(str(refused)) from refused
 
 
-def _say_words(_row: PendingChange, details: dict[str, list[str]]) -> str:
-    words = ", ".join(f"“{text}”" for text in details["texts"])
+def _say_words(_row: PendingChange, texts: list[str]) -> str:
+    words = ", ".join(f"“{text}”" for text in texts)
     return _("Emails that ask for a confirmation say: %(words)s") % {"words": words}
 
 
-def _do_words(row: PendingChange, details: dict[str, list[str]], _now: datetime) -> None:
+def _do_words(row: PendingChange, texts: list[str], _now: datetime) -> None:
     number = row.about or 0
     form = forms.form_numbered(row.organization, number) if number >> 32 else None
     if form is not None:
-        forms.agree_to_words(form, details["texts"])
+        forms.agree_to_words(form, texts)
         return
     try:
-        lists.agree_to_words(queries.list_by_id(row.organization, number), details["texts"])
+        lists.agree_to_words(queries.list_by_id(row.organization, number), texts)
     except NoSuchList:
         raise AccountError(_("This list or form is not here any more.")) from None
 
 
 KINDS = {
-    mailed_words.CHANGE: ChangeKind(_say_words, _do_words, askers=("admin", "editor")),
-    leaving_alarms.CHANGE: ChangeKind(_say_undo, _do_undo),
-    objection.CHANGE: ChangeKind(_say_lift, _do_lift),
+    mailed_words.CHANGE: ChangeKind(list[str], _say_words, _do_words, askers=("admin", "editor")),
+    leaving_alarms.CHANGE: ChangeKind(NoneType, _say_undo, _do_undo),
+    objection.CHANGE: ChangeKind(NoneType, _say_lift, _do_lift),
 }
 KINDS |= {
-    bulk.CHANGES[action]: ChangeKind(says, _do_work, _drop_work, askers=("admin", "editor"))
+    bulk.CHANGES[action]: ChangeKind(BulkDetails, says, _do_work, _drop_work, askers=("admin", "editor"))
     for action, says in ((bulk.ERASE, _say_erase), (bulk.REMOVE, _say_remove), (bulk.MOVE, _say_move))
 }

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.utils.translation import gettext as _
+from msgspec import structs
 
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange
@@ -21,20 +22,20 @@ def _campaign(row: PendingChange) -> Campaign:
     return campaign
 
 
-def _say(row: PendingChange, details: dict[str, str]) -> str:
-    text = (
+def _say(row: PendingChange, text: CorrectedText) -> str:
+    sentence = (
         _("on the web version of “%(subject)s”, “%(wrong)s” becomes “%(right)s”")
-        if details["right"]
+        if text.right
         else _("on the web version of “%(subject)s”, “%(wrong)s” is taken out")
     )
-    return text % {**details, "subject": draft_of(_campaign(row)).subject}
+    return sentence % {**structs.asdict(text), "subject": draft_of(_campaign(row)).subject}
 
 
-def _do(row: PendingChange, details: dict[str, str], now: datetime) -> None:
+def _do(row: PendingChange, text: CorrectedText, now: datetime) -> None:
     try:
-        web_corrections.keep(_campaign(row), CorrectedText(details["wrong"], details["right"]), by=row.by, now=now)
+        web_corrections.keep(_campaign(row), text, by=row.by, now=now)
     except NoCorrection as refused:
         raise AccountError(str(refused)) from refused
 
 
-KINDS = {web_corrections.CHANGE: ChangeKind(_say, _do, askers=("admin", "editor"))}
+KINDS = {web_corrections.CHANGE: ChangeKind(CorrectedText, _say, _do, askers=("admin", "editor"))}

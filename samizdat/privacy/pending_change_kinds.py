@@ -13,6 +13,8 @@ from samizdat.audience.errors import NoSuchList
 from samizdat.audience.models import List
 from samizdat.formatting import grouped
 from samizdat.privacy.actions import reconsent, retention
+from samizdat.privacy.actions.reconsent import RenewalDetails
+from samizdat.privacy.actions.retention import RetentionRules
 from samizdat.privacy.errors import PrivacyError
 from samizdat.privacy.models import Renewal
 
@@ -24,8 +26,8 @@ def _list(row: PendingChange) -> List:
         raise AccountError(_("This list is not here any more.")) from gone
 
 
-def _say(row: PendingChange, details: dict[str, int | None]) -> str:
-    days, months = details["left_days"], details["delivery_months"]
+def _say(row: PendingChange, details: RetentionRules) -> str:
+    days, months = details.left_days, details.delivery_months
     kept = [
         _("who left is kept")
         if days is None
@@ -42,24 +44,24 @@ def _say(row: PendingChange, details: dict[str, int | None]) -> str:
     return _("of “%(list)s”, %(rules)s") % {"list": queries.name_of(_list(row)), "rules": "; ".join(kept)}
 
 
-def _do(row: PendingChange, details: dict[str, int | None], now: datetime) -> None:
+def _do(row: PendingChange, details: RetentionRules, now: datetime) -> None:
     try:
-        retention.retain(_list(row), retention.RetentionRules(**details), now=now, by=row.by, approved=True)
+        retention.retain(_list(row), details, now=now, by=row.by, approved=True)
     except PrivacyError as refused:
         raise AccountError(str(refused)) from refused
 
 
-def _say_moving(row: PendingChange, details: dict[str, int]) -> str:
+def _say_moving(row: PendingChange, details: RenewalDetails) -> str:
     try:
-        name = queries.name_of(queries.list_by_id(row.organization, details["list"]))
+        name = queries.name_of(queries.list_by_id(row.organization, details.list))
     except NoSuchList:
         name = "–"
     text = ngettext(
         "%(n)s subscriber who did not answer is taken off “%(list)s”",
         "%(n)s subscribers who did not answer are taken off “%(list)s”",
-        details["n"],
+        details.n,
     )
-    return text % {"n": grouped(details["n"]), "list": name}
+    return text % {"n": grouped(details.n), "list": name}
 
 
 def _do_moving(row: PendingChange, _details: object, now: datetime) -> None:
@@ -73,6 +75,6 @@ def _do_moving(row: PendingChange, _details: object, now: datetime) -> None:
 
 
 KINDS = {
-    retention.CHANGE: ChangeKind(_say, _do),
-    reconsent.CHANGE: ChangeKind(_say_moving, _do_moving, askers=("admin", "editor")),
+    retention.CHANGE: ChangeKind(RetentionRules, _say, _do),
+    reconsent.CHANGE: ChangeKind(RenewalDetails, _say_moving, _do_moving, askers=("admin", "editor")),
 }

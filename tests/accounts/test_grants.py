@@ -12,6 +12,7 @@ from django.utils import timezone
 
 import samizdat
 from samizdat.accounts import actions, grants, locking, pending_changes, queries
+from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.errors import AccountError, InvitationGone
 from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange, Person, Session
 from samizdat.accounts.pending_changes import ChangeRefused
@@ -374,7 +375,7 @@ def test_a_setting_waits_also_when_somebody_wrote_it_into_the_database_before_th
     wanted = {name: ELSEWHERE[name]}
     Organization.objects.update(**wanted, **({"settings_sealed": b""} if gone else {}))
     actions.change_settings(Organization.objects.get(), by=vera, now=NOW, **wanted, quiet_hours="")
-    assert [pending_changes.told_of(row)["name"] for row in pending_changes.waiting(settled)] == [name]
+    assert [pending_changes.details_of(row, SettingDetails).name for row in pending_changes.waiting(settled)] == [name]
     assert getattr(grants.leading(Organization.objects.get()), name) != ELSEWHERE[name]
 
 

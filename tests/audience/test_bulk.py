@@ -354,8 +354,9 @@ def test_a_change_of_thousands_says_how_many_as_every_page_writes_it() -> None:
     from django.utils import translation
 
     from samizdat.accounts.models import PendingChange
+    from samizdat.audience.actions.bulk import BulkDetails
     from samizdat.audience.pending_change_kinds import _say_erase
 
-    assert _say_erase(PendingChange(), {"n": 1679}) == "1,679 subscribers are erased for good"
+    assert _say_erase(PendingChange(), BulkDetails(1679, None, None)) == "1,679 subscribers are erased for good"
     with translation.override("ru"):
-        assert "1\N{NO-BREAK SPACE}679" in _say_erase(PendingChange(), {"n": 1679})
+        assert "1\N{NO-BREAK SPACE}679" in _say_erase(PendingChange(), BulkDetails(1679, None, None))

@@ -22,7 +22,7 @@ from samizdat.delivery.actions import (
     resume_route,
     send_probe,
 )
-from samizdat.delivery.actions.route_changes import is_dropped
+from samizdat.delivery.actions.route_changes import RouteDetails, is_dropped
 from samizdat.delivery.actions.routes import believe, probe_route, probe_waiting, wake_due
 from samizdat.delivery.engine.edition_loader import route_infos
 from samizdat.delivery.errors import RouteRefused
@@ -150,7 +150,7 @@ def test_the_yes_to_a_route_is_none_to_older_settings_that_were_put_back(
     rows.update(**newer, state="live")
     pending_changes.approve(_only(), now=NOW, by=zoya)
     assert _used(guarded) == ["main", "second"]
-    assert "ours" not in str(pending_changes.told_of(PendingChange.objects.latest("pk")))
+    assert "ours" not in str(pending_changes.details_of(PendingChange.objects.latest("pk"), RouteDetails))
 
 
 @pytest.mark.parametrize("how", ["renamed", "deleted", "deleted with the copy of the settings"])
@@ -320,9 +320,10 @@ def test_what_waits_is_said_and_its_password_is_forgotten_once_it_is_settled(
         row = _only()
         said = pending_changes.sentence_of(row)
         assert "smtp://ada@evil.example:587 instead of smtp://ada@relay.example:587" in said and "hidden" not in said
-        assert "hidden" in str(pending_changes.told_of(row))
+        assert "hidden" in str(pending_changes.details_of(row, RouteDetails))
         answer(row, now=NOW, by=zoya)
-        assert "hidden" not in str(pending_changes.told_of(row)) and pending_changes.sentence_of(row) == said
+        assert pending_changes.details_of(row, RouteDetails).wanted is None
+        assert pending_changes.sentence_of(row) == said
     assert _host(_main()) == "evil.example"
 
 
@@ -423,7 +424,7 @@ def test_a_route_whose_provider_refuses_the_login_gets_another_password_at_once(
     change_route(_main(), now=NOW + 10 * MINUTE, by=vera, password="of today")
     assert queries.way_of(_main()).settings.password == "of today" and not pending_changes.waiting(guarded.organization)
     row = PendingChange.objects.latest("pk")
-    assert row.state == "done" and "of today" not in str(pending_changes.told_of(row)), (
+    assert row.state == "done" and "of today" not in str(pending_changes.details_of(row, RouteDetails)), (
         "everybody is told, not the password"
     )
 

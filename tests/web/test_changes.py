@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from samizdat.accounts import actions, grants, locking, pending_changes, sign_out
+from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.models import Membership, Organization, PendingChange, Person
 from samizdat.audience import data_quality, read_limits
 from samizdat.audience.actions import add_subscriber
@@ -64,8 +65,8 @@ def test_where_the_copy_of_the_settings_is_gone_the_form_shows_no_address_of_the
     assert "evil.example" not in page.content.decode() and _sent(page, "return_address")["requires_approval"] == ["on"]
     typed = {"name": here.organization.name, "public_url": "https://lantern.example"}
     vera.post(_to(here, "settings"), _sent(page, "return_address") | typed)
-    told = [pending_changes.told_of(row) for row in pending_changes.waiting(here.organization)]
-    assert {"name": "public_url", "to": "https://lantern.example"} in told
+    told = [pending_changes.details_of(row, SettingDetails) for row in pending_changes.waiting(here.organization)]
+    assert SettingDetails("public_url", "https://lantern.example") in told
 
 
 def test_what_a_waiting_setting_replaces_is_told_from_the_sealed_copy(here: House, vera: Client) -> None:

@@ -17,6 +17,7 @@ from samizdat.campaigns import senders
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
 from samizdat.delivery.actions import add_route, outside_tests, release, route_refusals
+from samizdat.delivery.actions.route_changes import RouteDetails
 from samizdat.delivery.errors import TooManyTests
 from samizdat.events.models import FollowUp
 from samizdat.portability import actions as exporting
@@ -435,7 +436,8 @@ def test_every_admin_is_mailed_once_that_an_account_was_locked_the_locked_one_to
 def test_a_change_that_needed_no_approval_is_mailed_as_settled(lantern: Any, thursday: Any, tmp_path: Path) -> None:
     vera = make_person("vera", "vera@lantern.example", lantern, "admin")
     add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
-    pending_changes.ask(lantern, "route", {"name": "second", "to": "smtp://relay.example"}, about=1, now=NOW, by=vera)
+    details = RouteDetails("second", "smtp://relay.example", None)
+    pending_changes.ask(lantern, "route", details, about=1, now=NOW, by=vera)
     pending_changes.settle_about(lantern, "route", 1, now=NOW, by=vera)
     admin_alerts._later.clear()
     assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1

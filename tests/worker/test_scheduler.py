@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.models import Attempt, Session
 from samizdat.delivery.actions import domains
 from samizdat.delivery.models import SchedulerStep
@@ -282,7 +283,7 @@ def test_however_many_processes_look_a_change_waits_for_a_whole_day(
     scheduler.held(NOW, processes[0])  # This one then hears nothing for hours, as on another machine.
     ticks[0] += 5 * 3600
     row = pending_changes.ask(
-        lantern, "setting", {"name": "public_url", "to": "https://evil.example"}, now=NOW, by=vera
+        lantern, "setting", SettingDetails("public_url", "https://evil.example"), now=NOW, by=vera
     )
     pending_changes.notice(row, vera, NOW, by_mail=True)
     begun, ahead = ticks[0], NOW + timedelta(days=30)

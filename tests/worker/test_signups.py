@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from samizdat.accounts import pending_changes
-from samizdat.accounts.actions import change_settings
+from samizdat.accounts.actions import SettingDetails, change_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
@@ -376,7 +376,8 @@ def test_a_change_of_a_name_back_leaves_nothing_that_waits(guarded: Any, thursda
 def test_the_name_of_an_organization_waits_for_a_second_person(guarded: Any) -> None:
     vera = make_person("Vera", "vera@lantern.example", guarded, "admin")
     change_settings(guarded, by=vera, now=NOW, name=EVIL)
-    assert [pending_changes.told_of(row)["name"] for row in pending_changes.waiting(guarded)] == ["name"]
+    [row] = pending_changes.waiting(guarded)
+    assert pending_changes.details_of(row, SettingDetails).name == "name"
     assert leading(guarded).name != EVIL
 
 

@@ -87,6 +87,14 @@ class BulkRefused(AudienceError):
         super().__init__(sentence)
 
 
+class BulkDetails(Struct, frozen=True):
+    """What is sealed of a work that waits: how many subscribers it changes, and the numbers of the lists."""
+
+    n: int
+    list: int | None
+    to: int | None
+
+
 class BulkPlan(Struct, frozen=True):
     """What is done to whom. `tag`: its row. `list`, `to`: of a move from one to the other, or of a removal. `words`:
     why those who are moved may be written to on the other list; kept in each consent record. `newest_record`: of one
@@ -143,7 +151,7 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
         work.plan_sealed = _sealed(work, plan)
         work.save(update_fields=["plan_sealed"])
         if waits:
-            details = {"n": wanted, "list": plan.list, "to": plan.to}
+            details = BulkDetails(wanted, plan.list, plan.to)
             pending_changes.ask(organization, CHANGES[work.action], details, about=work.id, now=now, by=by)
         else:
             _say_started(work, now, by)

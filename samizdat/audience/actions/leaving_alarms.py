@@ -67,7 +67,7 @@ def undo(alarm: Event, *, now: datetime, by: Person | None) -> PendingChange | N
         raise _too_late()
     organization = _organization(alarm)
     if what_in(detail_of(alarm)) != RETURNED and pending_changes.held(organization, by):
-        return pending_changes.ask(organization, CHANGE, {}, about=alarm.id, now=now, by=by)
+        return pending_changes.ask(organization, CHANGE, None, about=alarm.id, now=now, by=by)
     do_undo(alarm, now=now, by=by)
     return None
 

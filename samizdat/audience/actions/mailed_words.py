@@ -36,11 +36,11 @@ def sayable(
     waits = leading(organization).requires_approval and pending_changes.held(organization, by)
     fresh = [text for text in wanted if waits and text not in agreed]
     for row in pending_changes.waiting(organization).filter(kind=CHANGE, about=about):
-        if pending_changes.told_of(row) != {"texts": fresh}:
+        if pending_changes.details_of(row, list[str]) != fresh:
             pending_changes.stop_about(organization, CHANGE, about, now=now, by=by)
             break
     if fresh:
-        pending_changes.ask(organization, CHANGE, {"texts": fresh}, about=about, now=now, by=by)
+        pending_changes.ask(organization, CHANGE, fresh, about=about, now=now, by=by)
     return tuple(dict.fromkeys((*agreed, *(text for text in wanted if text not in fresh))))[-MOST:]
 
 

@@ -77,7 +77,7 @@ def ask_to_lift(subscriber: Subscriber, *, now: datetime, by: Person | None) -> 
     if not is_liftable(subscriber, now):
         raise _too_late()
     if pending_changes.held(subscriber.organization, by):
-        pending_changes.ask(subscriber.organization, CHANGE, {}, about=subscriber.id, now=now, by=by)
+        pending_changes.ask(subscriber.organization, CHANGE, None, about=subscriber.id, now=now, by=by)
         return False
     lift_objection(subscriber, now=now, by=by)
     return True

@@ -139,13 +139,13 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, no
             "“%(wrong)s” does not stand on the web version. Take a shorter piece, within one line and one style."
         )
         raise NoCorrection(sentence % {"wrong": wrong[:100]})
+    text = CorrectedText(wrong, right)
     if needs_approval(campaign, by):
-        words = {"wrong": wrong, "right": right}
         with transaction.atomic():
             _insist_on_room(campaign)
-            pending_changes.ask(campaign.organization, CHANGE, words, about=campaign.pk, now=now, by=by)
+            pending_changes.ask(campaign.organization, CHANGE, text, about=campaign.pk, now=now, by=by)
     else:
-        keep(campaign, CorrectedText(wrong, right), by=by, now=now)
+        keep(campaign, text, by=by, now=now)
     return places
 
 

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
+from msgspec import Struct
 
 from samizdat.accounts import grants, pending_changes
 from samizdat.accounts.models import Organization, PendingChange, Person
@@ -33,6 +34,14 @@ OVERLAP = 14
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 # One tag of a selector by algorithm, so that a person sees in the zone which is which.
 _LETTERS = {"ed25519": "e", "rsa": "r"}
+
+
+class KeyDetails(Struct, frozen=True):
+    """What is sealed of a key that waits, or its end; its public half where it comes in."""
+
+    domain: str
+    selector: str
+    public: str = ""
 
 
 def add_domain(
@@ -58,7 +67,7 @@ def add_domain(
             for algorithm in algorithms:
                 add_key(sending_domain, algorithm, now=now, by=by)
             if waits:
-                pending_changes.ask(organization, "domain", {"domain": name}, about=sending_domain.pk, now=now, by=by)
+                pending_changes.ask(organization, "domain", name, about=sending_domain.pk, now=now, by=by)
     except IntegrityError:
         raise DomainRefused(_("%(domain)s is there already.") % {"domain": name}, code="domain_taken") from None
     return sending_domain
@@ -133,7 +142,7 @@ def add_key(
             sealed_domains.seal_key(dkim_key, sealed)
             _record("domain.key_added", dkim_key, now, by)
             if waits:
-                details = {"domain": row.name, "selector": selector, "public": public}
+                details = KeyDetails(row.name, selector, public)
                 pending_changes.ask(row.organization, "key", details, about=dkim_key.pk, now=now, by=by)
     except IntegrityError:
         sentence = _("There is a key under %(selector)s already. Choose another selector.") % {"selector": selector}
@@ -311,7 +320,7 @@ def retire(key: DkimKey, *, now: datetime, by: Person | None = None, approved: b
     """
     before = tuple(state for state in DkimKey.STATES if state != "retired")
     if key.state == "active" and not approved and pending_changes.held(key.domain.organization, by):
-        details = {"domain": key.domain.name, "selector": key.selector}
+        details = KeyDetails(key.domain.name, key.selector)
         return pending_changes.ask(key.domain.organization, "key_retired", details, about=key.pk, now=now, by=by)
     if not _move(key, before, "retired", "domain.key_retired", now, by, private_sealed=b""):
         raise _wrong_state(key)
@@ -331,8 +340,7 @@ def remove_domain(
     """Takes a domain away with its keys: letters from it go out unsigned, or signed by the relay. Where one of them
     signs, one admin is not enough (accounts/pending_changes.py)."""
     if not approved and row.keys.filter(state="active").exists() and pending_changes.held(row.organization, by):
-        details = {"domain": row.name}
-        return pending_changes.ask(row.organization, "domain_removed", details, about=row.pk, now=now, by=by)
+        return pending_changes.ask(row.organization, "domain_removed", row.name, about=row.pk, now=now, by=by)
     with transaction.atomic():
         record("domain.removed", row.organization, now=now, by=by, about=row.pk, detail={"domain": row.name})
         pending_changes.stop_about(row.organization, "domain", row.pk, now=now, by=by)

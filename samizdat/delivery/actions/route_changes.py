@@ -4,11 +4,14 @@ letter, and be handed every address (threat model, T19; accounts/pending_changes
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from samizdat.accounts import grants, pending_changes
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail.outcome import DROPPED
 from samizdat.delivery.models import Route, RouteTotal
 from samizdat.delivery.queries import is_held
+from samizdat.delivery.sealed_routes import RouteAddress
 from samizdat.events.actions import detail_of, is_genuine
 from samizdat.events.models import Event
 
@@ -22,6 +25,16 @@ ROUTE, CHANGED = "route", "route_changed"
 
 # How long a living route that an admin removed counts as one that there is.
 REMOVED = timedelta(days=30)
+
+
+class RouteDetails(Struct, frozen=True):
+    """What is sealed of a change that waits: the route's name, and where it leads in words, then and before; its
+    address until it is settled."""
+
+    name: str
+    to: str
+    wanted: RouteAddress | None
+    before: str = ""
 
 
 def guards_new(organization: Organization, by: Person | None) -> bool:

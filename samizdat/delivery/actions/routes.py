@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import msgspec
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
@@ -17,6 +16,7 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail import rate as pace
 from samizdat.core.mail.outcome import RouteVerdict
 from samizdat.delivery.actions import route_changes, sender_bans
+from samizdat.delivery.actions.route_changes import RouteDetails
 from samizdat.delivery.errors import RouteRefused
 from samizdat.delivery.models import Route, RouteDomain, RouteTotal
 from samizdat.delivery.queries import WayOut, is_held, transport_of, way_of
@@ -158,7 +158,7 @@ def change_route(
     changes = _differences(before, after)
     # Of one that waits nobody uses anything yet; its row alone doesn't make it one that does.
     guarded = _leads_elsewhere(changes) and not wanted.held and route_changes.guards_change(route, by)
-    details = {"name": route.name, "before": before.shown, "to": after.shown, "wanted": wanted}
+    details = RouteDetails(route.name, after.shown, wanted, before.shown)
     waits = guarded and not route_changes.all_dropped(route.organization, now)
     if waits:
         pending_changes.ask(route.organization, route_changes.CHANGED, details, about=route.pk, now=now, by=by)
@@ -183,7 +183,7 @@ def _leads_elsewhere(changes: list[RouteChange]) -> bool:
 
 
 def _ask_for(route: Route, now: datetime, by: Person | None) -> None:
-    details = {"name": route.name, "to": way_of(route).shown, "wanted": open_address(route)}
+    details = RouteDetails(route.name, way_of(route).shown, open_address(route))
     pending_changes.ask(route.organization, route_changes.ROUTE, details, about=route.pk, now=now, by=by)
 
 
@@ -467,7 +467,8 @@ def probe_waiting(route: Route) -> RouteTest:
     row = pending_changes.waiting(route.organization).filter(kind=route_changes.CHANGED, about=route.pk).last()
     if row is None:
         raise RouteRefused(_("These settings don’t wait any more. Look at Changes that wait."))
-    wanted = msgspec.convert(pending_changes.told_of(row)["wanted"], RouteAddress)
+    wanted = pending_changes.details_of(row, RouteDetails).wanted
+    assert wanted is not None
     tried = copy(route)
     tried.settings_sealed = seal_address(route, wanted)
     verdict = asyncio.run(_probed(transport_for_test(tried)))

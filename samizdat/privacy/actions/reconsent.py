@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from msgspec import Struct
 
 from samizdat import formatting
 from samizdat.accounts import pending_changes
@@ -76,6 +77,13 @@ _PRESSED: dict[str, tuple[EventKind, ...]] = {
 _INSTEAD = {"counting": "closed", "choosing": "closed", "moving": "asking", "undoing": "closing", "closing": "closed"}
 
 log = logging.getLogger("samizdat.privacy")
+
+
+class RenewalDetails(Struct, frozen=True):
+    """What is sealed of a removal that waits: how many are taken off which list."""
+
+    list: int
+    n: int
 
 
 # -- what people press ------------------------------------------------------------------------------------------
@@ -151,7 +159,7 @@ def move_out(renewal: Renewal, *, now: datetime, by: Person | None = None) -> No
     with transaction.atomic():
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         if removal_limit.is_over(organization, many, now=now, by=by):
-            details = {"list": renewal.list_id, "n": many}
+            details = RenewalDetails(renewal.list_id, many)
             pending_changes.ask(organization, CHANGE, details, about=renewal.pk, now=now, by=by)
         else:
             _begin_moving(renewal, now, by, {"n": many})

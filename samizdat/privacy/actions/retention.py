@@ -91,7 +91,7 @@ def retain(
     )
     columns = {"left_days": rules.left_days, "delivery_months": rules.delivery_months}
     if not approved and needs_approval(list, rules, by):
-        return pending_changes.ask(list.organization, CHANGE, columns, about=list.id, now=now, by=by)
+        return pending_changes.ask(list.organization, CHANGE, rules, about=list.id, now=now, by=by)
     with transaction.atomic():
         Retention.objects.update_or_create(list=list, defaults={**columns, "changed": now.astimezone(UTC).date()})
         record("list.retention_changed", list.organization, about=list.id, by=by, now=now, detail=columns)
