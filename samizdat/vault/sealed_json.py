@@ -1,7 +1,5 @@
 """Small sealed records: a document of JSON in a binary column, read into the type of the app that owns it."""
 
-from typing import Any, overload
-
 import msgspec
 
 from samizdat.vault.errors import RecordBroken
@@ -12,22 +10,16 @@ def seal_json(keys: OrganizationKeys, value: object, table: str, column: str, nu
     return keys.seal(msgspec.json.encode(value), table, column, number)
 
 
-@overload
-def open_json(keys: OrganizationKeys, blob: bytes | memoryview, table: str, column: str, number: int) -> Any: ...
-@overload
 def open_json[T](
     keys: OrganizationKeys, blob: bytes | memoryview, table: str, column: str, number: int, type: type[T]
-) -> T: ...
-def open_json(
-    keys: OrganizationKeys, blob: bytes | memoryview, table: str, column: str, number: int, type: Any = Any
-) -> Any:
+) -> T:
     """The document; of an empty column the one that says nothing. Errors: RecordBroken.
 
     A key that the type does not know is passed over: while several machines are upgraded one after the other, the
     older ones read what the newer ones wrote. A key that we mistype is found by mypy, since nobody writes a dict.
     """
     if not blob:
-        return None if type is Any else type()
+        return type()
     try:
         return msgspec.json.decode(keys.open(blob, table, column, number), type=type)
     except msgspec.DecodeError as wrong:

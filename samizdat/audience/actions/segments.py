@@ -109,5 +109,5 @@ class _one_of_a_name:
 
 
 def _sealed(row: Segment, name: str, tree: segment.Tree) -> bytes:
-    payload = {"name": name, "tree": segment.dump(tree)}
-    return seal_json(keyring.keys(row.organization), payload, "segment", "sealed", row.id)
+    text = lookup.SegmentText(name, segment.dump(tree))
+    return seal_json(keyring.keys(row.organization), text, "segment", "sealed", row.id)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
+from msgspec import Struct, field
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.models import Segment
@@ -13,6 +14,13 @@ from samizdat.core import segment
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json
+
+
+class SegmentText(Struct, frozen=True):
+    """What is sealed of a segment; of a removed one this."""
+
+    name: str = ""
+    tree: dict[str, object] = field(default_factory=lambda: {"any": []})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +35,8 @@ class SavedSegment:
 
 
 def opened(keys: OrganizationKeys, row: Segment) -> SavedSegment:
-    payload = open_json(keys, row.sealed, "segment", "sealed", row.id) or {"name": "", "tree": {"any": []}}
-    return SavedSegment(row.id, payload["name"], segment.read(payload["tree"]), row.version, row.changed)
+    text = open_json(keys, row.sealed, "segment", "sealed", row.id, SegmentText)
+    return SavedSegment(row.id, text.name, segment.read(text.tree), row.version, row.changed)
 
 
 def segments(organization: Organization) -> list[SavedSegment]:

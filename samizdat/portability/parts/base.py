@@ -6,7 +6,7 @@ then taken again: what it did stands in `Places`, written in the transaction of 
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.models import Import, ImportIdMap
@@ -28,6 +28,12 @@ class ExportPart(Protocol):
 
     def take(self, opened: OpenedExport, places: "Places") -> int:
         """Brings in what is not in yet, each in a transaction that `places` knows of; how many things are in now."""
+
+
+class _Entry(NamedTuple):
+    part: str
+    there: str
+    here: int | str
 
 
 @dataclass(slots=True)
@@ -61,7 +67,7 @@ class Places:
     def put(self, part: str, there: int | str, here: int | str) -> None:
         """In the transaction that made it. A row each: one record of all would be sealed anew with every letter."""
         self._done.setdefault(part, {})[str(there)] = here
-        ImportIdMap.objects.create(bringing=self.row, details_sealed=_sealed(self.row, [part, str(there), here]))
+        ImportIdMap.objects.create(bringing=self.row, details_sealed=_sealed(self.row, _Entry(part, str(there), here)))
         Import.objects.filter(pk=self.row.pk).update(heartbeat=self.now, tries=0)
 
 
@@ -72,11 +78,11 @@ def take_over(begun: Import, row: Import) -> None:
     begun.places.all().delete()
 
 
-def _told(row: Import) -> list[list[Any]]:
+def _told(row: Import) -> list[_Entry]:
     keys = keyring.keys(row.organization)
     rows = ImportIdMap.objects.filter(bringing=row).order_by("pk").values_list("details_sealed", flat=True)
-    return [open_json(keys, blob, "importplace", "told", row.pk) for blob in rows]
+    return [open_json(keys, blob, "importplace", "told", row.pk, _Entry) for blob in rows]
 
 
-def _sealed(row: Import, entry: list[object]) -> bytes:
+def _sealed(row: Import, entry: _Entry) -> bytes:
     return seal_json(keyring.keys(row.organization), entry, "importplace", "told", row.pk)
