@@ -59,6 +59,7 @@ class Leading(Struct, frozen=True):
     routes: int | None = None  # Of COUNTED; None unknown.
     domains: int | None = None
     readers: int | None = None
+    closed: dict[int, int] = {}  # Route -> the event that its server closed it.
 
     @property
     def known(self) -> bool:
@@ -214,6 +215,20 @@ def count_another(organization: Organization, what: str) -> None:
     kept = _leading_now(organization)
     if (count := getattr(kept, what)) is not None:
         _seal_settings(organization, structs.replace(kept, **{what: count + 1}))
+
+
+def note_closed(organization: Organization, route: int, event: int | None) -> None:
+    """Which event says that its server closed this route; None: it is not closed. A later one that says that it lives
+    could be deleted. Call it in a transaction that has locked the organization's row."""
+    kept = _leading_now(organization)
+    others = {number: by for number, by in kept.closed.items() if number != route}
+    closed = others if event is None else others | {route: event}
+    if closed != kept.closed:
+        _seal_settings(organization, structs.replace(kept, closed=closed))
+
+
+def closed_by(organization: Organization, route: int) -> int | None:
+    return _leading_now(organization).closed.get(route)
 
 
 def hosts(organization: Organization) -> frozenset[str]:

@@ -182,6 +182,39 @@ def test_a_living_route_is_not_closed_because_an_older_answer_was_put_back(guard
     assert not is_dropped(_main())
 
 
+@pytest.mark.parametrize("how", ["deleted", "moved", "told again"])
+def test_a_living_route_is_not_closed_because_the_event_that_resumed_it_is_gone(
+    guarded: House, vera: Person, how: str
+) -> None:
+    rows = Route.objects.filter(name="main")
+    condemn(_main().pk, replace(CLOSED, early=True), NOW)
+    older = rows.values("state", "reason", "until", "answer_sealed").get()
+    resume_route(_main(), now=NOW, by=vera)
+    resumed = Event.objects.filter(kind="route.resumed")
+    if how == "told again":
+        # Of the server of a recipient: no answer about the account.
+        condemn(_main().pk, CLOSED, NOW)
+        Event.objects.filter(kind="route.dead").latest("pk").delete()
+    if how == "moved":
+        resumed.update(about=_main().pk + 100)
+    else:
+        resumed.delete()
+    rows.update(**older)
+    assert _evil(guarded, vera).state == "waiting"
+
+
+def test_a_route_that_works_after_its_server_was_out_of_reach_is_not_led_elsewhere_alone(
+    guarded: House, vera: Person
+) -> None:
+    unreachable = RouteVerdict("throttled", "no_connection", {"detail": "refused"}, 60, early=True)
+    believe(_main(), unreachable, now=NOW, by=vera)
+    older = Route.objects.values("state", "reason", "until", "answer_sealed").get()
+    wake_due(NOW + DAY)
+    Route.objects.update(**older)
+    change_route(_main(), now=NOW + DAY, by=vera, url="smtp://ada:x@evil.example:587")
+    assert _host(_main()) == "relay.example"
+
+
 def test_the_first_answer_of_a_login_is_not_the_last_because_the_database_says_so(guarded: House, vera: Person) -> None:
     condemn(_main().pk, judge("auth", 535, "5.7.8 authentication failed")[1], NOW)
     Route.objects.update(until=None)

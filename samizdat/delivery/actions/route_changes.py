@@ -14,10 +14,10 @@ from samizdat.delivery.queries import is_held
 from samizdat.delivery.sealed_routes import RouteAddress
 from samizdat.events.actions import detail_of, is_genuine
 from samizdat.events.models import Event
+from samizdat.events.queries import last_about
 
-# In the event of a verdict: the provider said so before a recipient was named, or to a mailbox of our own; and it is
-# not asked again.
-ITSELF, FINAL = "by_itself", "final"
+# In the event of a verdict: it is not asked again.
+FINAL = "final"
 # Events that say how a route is; it is as the newest says.
 _STANDING = ("route.dead", "route.throttled", "route.resumed", "route.paused")
 
@@ -81,21 +81,17 @@ def _still_here(organization: Organization) -> set[int | None] | None:
 
 def is_dropped(route: Route) -> bool:
     """Whether its provider itself wants no mail from us any more, and has said so for good."""
-    verdict = _said_itself(route)
+    verdict = _closing_answer(route)
     return bool(verdict.get(FINAL)) and verdict["reason"] in DROPPED
 
 
-def _said_itself(route: Route) -> dict[str, Any]:
-    """What made it dead, as the log says: its row could say so. Empty where it was something else, or what the server
-    of a recipient may have said."""
-    if route.state != "dead":
+def _closing_answer(route: Route) -> dict[str, Any]:
+    """What its own server said when it closed the route. The row could say so, and a later event that the route lives
+    could be gone: so it is the newest in the log and the sealed one. Empty where it was something else."""
+    event = last_about(route.organization, _STANDING, route.pk) if route.state == "dead" else None
+    if event is None or event.pk != grants.closed_by(route.organization, route.pk):
         return {}
-    events = Event.objects.select_related("organization").filter(organization=route.organization_id, about=route.pk)
-    event = events.filter(kind__in=_STANDING).order_by("-id").first()
-    if event is None or event.kind != "route.dead" or not is_genuine(event):
-        return {}
-    detail = detail_of(event)
-    return detail if detail.get(ITSELF) else {}
+    return detail_of(event)
 
 
 def _removed_alive(organization: Organization, now: datetime) -> bool:
@@ -105,7 +101,7 @@ def _removed_alive(organization: Organization, now: datetime) -> bool:
 
 def _never_worked(route: Route) -> bool:
     """The only route that there ever was, and it has carried nothing: somebody corrects what they typed."""
-    if _ever_added(route.organization) != 1 or not _said_itself(route):
+    if _ever_added(route.organization) != 1 or not _closing_answer(route):
         return False
     sent = Event.objects.filter(organization=route.organization, kind="campaign.first_sent")
     return not (sent.exists() or RouteTotal.objects.filter(route=route, accepted__gt=0).exists())

@@ -215,9 +215,11 @@ def lead_as_approved(route: Route, wanted: RouteAddress, *, now: datetime, by: P
     before = way_of(route)
     settings = _settings(route.name, wanted.url, wanted.password, before.connections, before.rate)
     after = replace(before, settings=settings)
-    _write(route, after, wanted, [change.word for change in _differences(before, after)], now, by)
-    if route.state in ("dead", "throttled"):
-        _turn(route, "live", "", "route.resumed", now, by)
+    with transaction.atomic():
+        _hold(route.organization)
+        _write(route, after, wanted, [change.word for change in _differences(before, after)], now, by)
+        if route.state in ("dead", "throttled"):
+            _turn(route, "live", "", "route.resumed", now, by)
 
 
 def wait_from_now_on(number: int, now: datetime) -> None:
@@ -385,6 +387,7 @@ def resume_route(route: Route, *, now: datetime, by: Person | None = None) -> Ro
     """It lives again, whatever it was condemned for, and for every domain. Errors: RouteRefused for one that waits for
     an approval."""
     with transaction.atomic():
+        _hold(route.organization)
         if route.state == "waiting":
             return _resume_waiting(route, now, by)
         sender_bans.lift(route, now=now, by=by)
@@ -406,12 +409,19 @@ def _still_waits(route: Route) -> str:
     return sentence % {"name": route.name}
 
 
+def _hold(organization: Organization) -> None:
+    """Before any of its routes, so that no two wait for each other; grants.note_closed needs it."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+
+
 def _turn(route: Route, state: str, reason: str, kind: EventKind, now: datetime, by: Person | None) -> Route:
     with transaction.atomic():
+        _hold(route.organization)
         mine = Route.objects.filter(pk=route.pk).exclude(state__in=("waiting", "removed"))
         if not mine.update(state=state, reason=reason, answer_sealed=b"", until=None, changed=now):
             raise RouteRefused(_still_waits(route))
         record(kind, route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
+        grants.note_closed(route.organization, route.pk, None)
     route.refresh_from_db()
     return route
 
@@ -419,8 +429,10 @@ def _turn(route: Route, state: str, reason: str, kind: EventKind, now: datetime,
 def remove_route(route: Route, *, now: datetime, by: Person | None = None) -> None:
     """Takes a route away with its credentials. One that has sent something keeps its name in the reports."""
     with transaction.atomic():
+        _hold(route.organization)
         # One that waited was never used, so nothing is missed of it (route_changes.all_dropped).
         dropped = is_held(route) or route_changes.is_dropped(route)
+        grants.note_closed(route.organization, route.pk, None)
         detail = {"name": route.name, "dropped": dropped}
         record("route.removed", route.organization, now=now, by=by, about=route.pk, detail=detail)
         for kind in (route_changes.ROUTE, route_changes.CHANGED):
@@ -540,13 +552,17 @@ def condemn(
         until = now + timedelta(seconds=verdict.wait) if verdict.wait and not again else None
     answer = seal_json(keyring.keys(route.organization), dict(verdict.values), "route", "answer", route.pk)
     with transaction.atomic():
+        _hold(route.organization)
         Route.objects.filter(pk=route_id).update(
             state=state, reason=verdict.reason, answer_sealed=answer, until=until, changed=now
         )
         detail = {"name": route.name, "reason": verdict.reason, "values": dict(verdict.values)}
-        standing = {route_changes.ITSELF: verdict.early, route_changes.FINAL: until is None}
+        final = {route_changes.FINAL: until is None}
         kind: EventKind = "route.dead" if state == "dead" else "route.throttled"
-        record(kind, route.organization, now=now, by=by, about=route_id, detail={**detail, **standing})
+        event = record(kind, route.organization, now=now, by=by, about=route_id, detail={**detail, **final})
+        # Early: its own server said so before a recipient was named, or in a test to a mailbox of our own.
+        closed = state == "dead" and verdict.early
+        grants.note_closed(route.organization, route_id, event.pk if closed else None)
 
 
 def wake_due(now: datetime) -> int:
@@ -554,8 +570,19 @@ def wake_due(now: datetime) -> int:
     throttled = Route.objects.filter(state="throttled", until__lte=now).update(
         state="live", reason="", until=None, changed=now
     )
-    # The reason stays on a dead one: a second verdict of the same kind is final.
-    return throttled + Route.objects.filter(state="dead", until__lte=now).update(state="live", until=None, changed=now)
+    dead = Route.objects.select_related("organization").filter(state="dead", until__lte=now)
+    return throttled + sum(_wake(route, now) for route in dead)
+
+
+def _wake(route: Route, now: datetime) -> int:
+    with transaction.atomic():
+        _hold(route.organization)
+        # The reason stays: a second verdict of the same kind is final.
+        mine = Route.objects.filter(pk=route.pk, state="dead", until=route.until)
+        woken = mine.update(state="live", until=None, changed=now)
+        if woken:
+            grants.note_closed(route.organization, route.pk, None)
+    return woken
 
 
 def clear_reason(route_id: int) -> None:
