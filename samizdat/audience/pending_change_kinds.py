@@ -14,7 +14,9 @@ from samizdat.audience.actions import bulk, forms, leaving_alarms, lists, mailed
 from samizdat.audience.actions.bulk import BulkDetails
 from samizdat.audience.consent_records import FEWER, purpose_in, what_in
 from samizdat.audience.errors import AudienceError, NoSuchList
-from samizdat.audience.models import NUMBER_MASK, BulkAction, Subscriber
+from samizdat.audience.imports import held
+from samizdat.audience.imports.held import RemovalDetails
+from samizdat.audience.models import NUMBER_MASK, BulkAction, Import, Subscriber
 from samizdat.core.consent import APPEALS
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
@@ -101,6 +103,34 @@ def _drop_work(row: PendingChange, now: datetime) -> None:
         bulk.stop(work, now=now, by=row.settled_by)
 
 
+def _say_import(row: PendingChange, details: RemovalDetails) -> str:
+    text = ngettext(
+        "%(n)s subscriber is taken off lists by an import into “%(list)s”",
+        "%(n)s subscribers are taken off lists by an import into “%(list)s”",
+        details.n,
+    )
+    return text % {"n": grouped(details.n), "list": _list_name(row, details.list)}
+
+
+def _import(row: PendingChange) -> Import | None:
+    return (
+        Import.objects.select_related("organization").filter(organization=row.organization, pk=row.about or 0).first()
+    )
+
+
+def _do_import(row: PendingChange, details: RemovalDetails, now: datetime) -> None:
+    try:
+        if waiting := _import(row):
+            held.begin_approved(waiting, details.n, now)
+    except AudienceError as refused:
+        raise AccountError(str(refused)) from refused
+
+
+def _drop_import(row: PendingChange, _now: datetime) -> None:
+    if waiting := _import(row):
+        held.let_go(waiting)
+
+
 def _say_lift(row: PendingChange, _details: object) -> str:
     text = _("the objection of No. %(number)s, which a colleague wrote down, is taken back")
     return text % {"number": (row.about or 0) & NUMBER_MASK}
@@ -137,6 +167,7 @@ KINDS = {
     mailed_words.CHANGE: ChangeKind(list[str], _say_words, _do_words, askers=("admin", "editor")),
     leaving_alarms.CHANGE: ChangeKind(NoneType, _say_undo, _do_undo),
     objection.CHANGE: ChangeKind(NoneType, _say_lift, _do_lift),
+    held.CHANGE: ChangeKind(RemovalDetails, _say_import, _do_import, _drop_import, askers=("admin", "editor")),
 }
 KINDS |= {
     bulk.CHANGES[action]: ChangeKind(BulkDetails, says, _do_work, _drop_work, askers=("admin", "editor"))

@@ -1,9 +1,10 @@
 """How many readers a team takes off its lists in a day by itself (threat model, T19).
 
 Whoever stole a session would end a list one by one as well as many at once, so every deed at the desk by which a reader
-gets less counts: leaving, objecting, the stop list, work on many (actions/bulk.py), a renewal's moving. Past the limit
-work on many waits for an admin, and what is done one by one is refused and told to all admins. Who is on no list any
-more loses nothing by it. The command line is of whoever has the machine, and is not counted.
+gets less counts: leaving, objecting, the stop list, work on many (actions/bulk.py), a renewal's moving, a file that is
+imported. Past the limit work on many and imports wait for an admin, and what is done one by one is refused and told to
+all admins. Who is on no list any more loses nothing by it. The command line is of whoever has the machine, and is not
+counted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from samizdat.events.models import Event
 from samizdat.events.queries import was_said
 
 ALARM: EventKind = "person.removal_limit_reached"
+BY_IMPORT: EventKind = "subscribers.import.removed"
 
 # What people ask for by mail or in person.
 ALONE_A_DAY = 20
@@ -29,7 +31,7 @@ DAY = timedelta(days=1)
 
 _SINGLE: tuple[EventKind, ...] = ("subscriber.left", "subscriber.objected", "subscriber.suppressed")
 # Events that say in their detail how many they were about.
-_MANY: dict[str, str] = {"suppressions.added": "subscribers", "reconsent.move_started": "n"}
+_MANY: dict[str, str] = {"suppressions.added": "subscribers", "reconsent.move_started": "n", BY_IMPORT: "subscribers"}
 
 
 def is_over(organization: Organization, many: int, *, now: datetime, by: Person | None) -> bool:
@@ -66,9 +68,21 @@ def check(organization: Organization, ids: Sequence[int], *, now: datetime, by: 
         return
     on = Subscription.objects.filter(subscriber__in=ids, status__in=(PENDING, SUBSCRIBED))
     if many := on.values("subscriber").distinct().count():
-        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-        if is_over(organization, many, now=now, by=by):
-            raise TooManyRemovals(ALONE_A_DAY, many)
+        _refuse_over(organization, many, now=now, by=by)
+
+
+def _refuse_over(organization: Organization, many: int, *, now: datetime, by: Person) -> None:
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    if is_over(organization, many, now=now, by=by):
+        raise TooManyRemovals(ALONE_A_DAY, many)
+
+
+def claim(organization: Organization, many: int, *, about: int, now: datetime, by: Person | None) -> None:
+    """What an import takes off in this transaction, by itself: written down, so that all that follows counts it.
+    Errors: TooManyRemovals."""
+    if many and by is not None:
+        _refuse_over(organization, many, now=now, by=by)
+        record(BY_IMPORT, organization, about=about, by=by, now=now, detail={"subscribers": many})
 
 
 def alarms(organization: Organization, now: datetime) -> list[Event]:

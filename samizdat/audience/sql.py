@@ -45,6 +45,13 @@ def has_subscribers(organization: int) -> bool:
         return cursor.fetchone() is not None
 
 
+def newest_record() -> int:
+    """Of consent, of all organizations: they are counted together. What has a higher number came after this moment."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT MAX(id) FROM audience_consentrecord")
+        return int(cursor.fetchone()[0] or 0)
+
+
 def subscribers_by_blind(organization: int, blinds: Sequence[bytes]) -> list[tuple[bytes, int, bytes, str]]:
     """(blind, id, blob, language) of those that are known."""
     return _by_blind("SELECT email_index, id, sealed, language FROM audience_subscriber", organization, blinds)

@@ -110,6 +110,7 @@ RECORDS_FOUND: dict[str, Word] = {
 IMPORT_STATES: dict[str, tuple[str, Word]] = {
     "uploading": ("work", pgettext_lazy("import", "Being uploaded")),
     "found": ("none", pgettext_lazy("import", "Read, nothing changed yet")),
+    "held": ("care", pgettext_lazy("import", "Waits for approval")),
     "waiting": ("", pgettext_lazy("import", "Waiting to begin")),
     "running": ("work", pgettext_lazy("import", "Under way")),
     "stopped": ("care", pgettext_lazy("import", "Stopped")),

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Min
+from django.db.models import Min
 from django.utils.translation import gettext as _
 from msgspec import Struct, structs
 
@@ -145,7 +145,7 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
         state = "waiting" if waits else "running"
         work = BulkAction(organization=organization, action=plan.action, state=state, expected=wanted, by=by, begun=now)
         if waits:
-            plan = structs.replace(plan, newest_record=_newest_record())
+            plan = structs.replace(plan, newest_record=sql.newest_record())
         work.plan_sealed = b""
         work.save(force_insert=True)
         work.plan_sealed = _sealed(work, plan)
@@ -374,11 +374,6 @@ def _slice(work: BulkAction, now: datetime) -> None:
                 transaction.on_commit(sql.sweep_after_erasing)
         row.plan_sealed = _sealed(row, plan)
         row.save(update_fields=["state", "processed", "changed", "cursor", "finished", "piece", "plan_sealed"])
-
-
-def _newest_record() -> int:
-    """Of all organizations: they are counted together."""
-    return int(ConsentRecord.objects.aggregate(newest=Max("id"))["newest"] or 0)
 
 
 def _without_newcomers(ids: Sequence[int], plan: BulkPlan) -> list[int]:

@@ -13,10 +13,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samizdat import plugins
+from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_insert, tags_and_fields
-from samizdat.audience.errors import ImportRefused, ImportTaken
-from samizdat.audience.imports import column_memory, confirmation, ownership, planted_addresses, run, uploads
+from samizdat.audience import bulk_insert, removal_limit, sql, tags_and_fields
+from samizdat.audience.errors import ImportRefused, ImportTaken, TooManyRemovals
+from samizdat.audience.imports import column_memory, confirmation, held, ownership, planted_addresses, run, uploads
 from samizdat.audience.imports import inspect as opening
 from samizdat.audience.imports.documents import (
     ImportDocument,
@@ -289,7 +290,7 @@ def change_plan(row: Import, plan: ImportPlan, *, basis: str = "", list: List | 
     except ValueError as wrong:
         raise ImportRefused("bad_plan", str(wrong)) from wrong
     with transaction.atomic():
-        document = replace(read_plan(row), plan=changed.without_examples(), basis=basis, go=0)
+        document = replace(read_plan(row), plan=changed.without_examples(), basis=basis, go=0, asked=0)
         _keep(row, "plan", document if list is None else replace(document, shown_list=list.id))
         if list is not None:
             Import.objects.filter(id=row.id, state__in=("reading", "found")).update(list=list)
@@ -306,16 +307,24 @@ def look_again(row: Import, *, now: datetime, by: Person | None) -> Import:
 
 
 def start(row: Import, *, now: datetime, by: Person | None) -> Import:
-    """What was found shall be brought in; the worker does it. Errors: ImportRefused while a question is open."""
+    """What was found shall be brought in; the worker does it. Where it takes many off lists, once an admin has approved
+    it. Errors: ImportRefused while a question is open."""
     document = read_plan(row)
     plan = document.plan
     if not plan:
         raise ImportRefused("not_read", _("The files were not read yet. Wait a moment."))
     opening.insist(plan)
     opening.insist_on_status(plan)
+    # What is left of one that was stopped is counted where it is written.
+    many = 0 if any(document.place) else read_report(row).taken_off
     with transaction.atomic():
-        if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state="waiting", by=by, tries=0):
-            confirmation.start(row, document, now=now, by=by)
+        is_held = many > 0 and removal_limit.is_over(row.organization, many, now=now, by=by)
+        state = "held" if is_held else "waiting"
+        if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state=state, by=by, tries=0):
+            if is_held:
+                held.ask(row, document, many, now=now, by=by)
+            else:
+                confirmation.start(row, document, now=now, by=by)
     row.refresh_from_db()
     return row
 
@@ -323,6 +332,8 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
 def cancel(row: Import, *, now: datetime, by: Person | None) -> Import:
     """Before it runs: as if it had never been uploaded. While it runs: it stops after its slice, what is in stays."""
     with transaction.atomic():
+        pending_changes.stop_about(row.organization, held.CHANGE, row.pk, now=now, by=by)
+        held.let_go(row)
         if Import.objects.filter(id=row.id, state__in=("uploading", "reading", "found", "waiting")).update(
             state="failed", problem="cancelled", report_sealed=b""
         ):
@@ -411,6 +422,8 @@ def _run(
         refusal = refused(wrong)
         _failed(row, refusal)
         raise refusal from wrong
+    except TooManyRemovals as over:
+        _hold(row, over.many, paths, piece, now())
     except ReadingBroke as broke:
         _let_go(row)
         raise ImportRefused(
@@ -425,12 +438,30 @@ def _run(
     return row
 
 
-def _cut(row: Import, document: ImportDocument) -> tuple[int, int]:
-    """How this import is cut into slices, from its beginning to its end."""
+def _hold(
+    row: Import, least: int, paths: list[HandedFile] | None, piece: AskPiece | None, now: datetime
+) -> None:  # fmt: skip
+    """More leave lists than were counted when it began, or others were taken off since: what is left of it waits for an
+    admin. Those whom it took off before are not counted again."""
+    document, keys = read_plan(row), keyring.keys(row.organization)
+    assert document.plan is not None and row.list_id is not None
+    try:
+        files = paths if paths is not None else _import_files(row)
+        look = look_at(row.organization, row.list_id, keys, files, document.plan, [], now=now, piece=piece)
+    except BaseException:
+        _let_go(row)
+        raise
+    with transaction.atomic():
+        if Import.objects.filter(id=row.id, owner=row.owner).update(state="held", owner="", problem=""):
+            held.ask(row, document, max(least, look.taken_off), now=now, by=row.by)
+
+
+def _begun(row: Import, document: ImportDocument) -> ImportDocument:
+    """With how this import is cut into slices from its beginning to its end, and what was known when it began."""
     if document.cut is None:
-        document = replace(document, cut=(SLICE, STRETCH))
+        document = replace(document, cut=(SLICE, STRETCH), newest_record=sql.newest_record())
         _keep(row, "plan", document)
-    return document.cut or (SLICE, STRETCH)
+    return document
 
 
 def _bring(
@@ -443,9 +474,9 @@ def _bring(
     rejected: RejectTold | None,
 ) -> bool:
     keys = keyring.keys(row.organization)
-    document = read_plan(row)
+    document = _begun(row, read_plan(row))
     plan = document.plan
-    assert plan is not None
+    assert plan is not None and document.cut is not None
     with transaction.atomic():
         fields = tags_and_fields.fields_for(row.organization, keys, plan.fields())
     # The day of the import is that of its beginning, so that one gone on with after midnight says the same.
@@ -454,8 +485,8 @@ def _bring(
     today = begun.astimezone(UTC).date().isoformat()
     import_files = paths if paths is not None else _import_files(row)
     order = make_order(plan, import_files, fields, today, document.basis, document.place)
-    order.size, stretch = _cut(row, document)
-    store = ImportWriter(row.organization, row.list_id, keys, begun)
+    order.size, stretch = document.cut
+    store = ImportWriter(row.organization, row.list_id, keys, begun, newest_record=document.newest_record)
     own_process = opening.needs_a_process(plan, import_files, piece)
     with run.slices(order, keys, piece, own_process=own_process, stretch=stretch) as slices:
         whole = run.bring(
@@ -536,6 +567,7 @@ def _report(seen: ImportPreview, planted: list[int]) -> ImportReport:
     return ImportReport(
         counts=seen.counts,
         file_statuses=seen.file_statuses,
+        taken_off=seen.taken_off,
         samples=seen.samples,
         problems=[_problem(problem) for problem in seen.problems],
         questions=[*map(_problem, seen.questions), *map(_refusal, filter(None, [seen.refusal]))],

@@ -8,7 +8,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import consent_records, sql
 from samizdat.audience.imports.reading.parse import NEW, Fact
 from samizdat.audience.imports.stretches import ParsedRow
-from samizdat.audience.models import NUMBER_MASK, STATUSES
+from samizdat.audience.models import NUMBER_MASK, PENDING, STATUSES, SUBSCRIBED
 from samizdat.core import consent
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
@@ -18,6 +18,12 @@ _MERGE = [[STATUSES.index(consent.merge_status(known, new)) for new in STATUSES]
 _LEAVING = frozenset(map(consent.KINDS.index, ("withdrawn", "cleaned")))
 _LEFT = frozenset({STATUSES.index("unsubscribed"), STATUSES.index("cleaned")})
 _CLEANED = STATUSES.index("cleaned")
+_SUPPRESSED = frozenset(code for code, reason in enumerate(consent.REASONS) if reason.startswith("suppressed:"))
+
+
+def is_on(status: int, may: int) -> bool:
+    """Whether a subscription can be taken from somebody: who is on the stop list loses nothing."""
+    return status in (PENDING, SUBSCRIBED) and may not in _SUPPRESSED
 
 
 @dataclass(slots=True)
@@ -64,6 +70,16 @@ class SubscriberChange:
     @property
     def anything(self) -> bool:
         return bool(self.plain is not None or self.tags or self.facts or self.entered or self.moved)
+
+    @property
+    def taken_off(self) -> list[int]:
+        """Lists on which they are no more."""
+        before = self.person.lists
+        return [
+            list_id
+            for status, may, _since, _id, list_id in self.moved
+            if is_on(*before[list_id]) and not is_on(status, may)
+        ]
 
     def statuses(self) -> dict[int, int]:
         after = self.person.statuses()

@@ -38,11 +38,12 @@ class Sample(Struct, frozen=True):
 
 class ImportReport(Struct, frozen=True):
     """What inspect() found, until the import has run. `counts`: None while a question is open. `file_statuses`: as of
-    ImportPreview. `examples` and `seen`: of each file its columns'. `planted`: numbers of exports. `failed`: why
-    nothing came in."""
+    ImportPreview, as `taken_off`. `examples` and `seen`: of each file its columns'. `planted`: numbers of exports.
+    `failed`: why nothing came in."""
 
     counts: dict[str, int] | None = None
     file_statuses: dict[str, int] = {}
+    taken_off: int = 0
     samples: list[Sample] = []
     problems: list[ImportProblem] = []
     questions: list[ImportProblem] = []
@@ -59,7 +60,9 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     good, since its place is told in slices, and an upgrade between a kill and the going on may cut differently. `go`:
     the event of its start, 0 before; `shown_list`: the list that it was looked through for (confirmation.py). `place`:
     file of the export in reading order, rows of it that are stored, and slices of the stretch after them. In the open,
-    whoever writes the database without keys would have it pass over the files of those who left."""
+    whoever writes the database without keys would have it pass over the files of those who left. `newest_record`: of
+    consent, when it began: who came on a list by this import has newer ones. `asked`: how many it would take off lists,
+    while it waits for an admin (held.py); `may_remove`: how many of those who were agreed to it has not come to yet."""
 
     names: list[str] = []
     plan: ImportPlan | None = None
@@ -70,6 +73,9 @@ class ImportDocument(Struct, frozen=True, omit_defaults=True):
     go: int = 0
     shown_list: int | None = None
     place: tuple[int, int, int] = (0, 0, 0)
+    newest_record: int | None = None
+    asked: int = 0
+    may_remove: int = 0
 
 
 def read_report(row: Import) -> ImportReport:

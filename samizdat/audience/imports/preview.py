@@ -42,7 +42,7 @@ NO_ADDRESSES = (
 @dataclass(slots=True)
 class ImportPreview:
     """What was found. `counts` as run.COUNTS; None while `questions` are open, because nothing can be read yet.
-    `file_statuses`: as the files say them, whoever of them is here already."""
+    `file_statuses`: as the files say them, whoever of them is here already. `taken_off`: how many leave lists by it."""
 
     source: str
     plan: ImportPlan
@@ -50,6 +50,7 @@ class ImportPreview:
     questions: list[Problem]
     counts: dict[str, int] | None = None
     file_statuses: dict[str, int] = field(default_factory=dict)
+    taken_off: int = 0
     samples: list[Sample] = field(default_factory=list)
     rejects: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)  # (file, line, code, values)
     refusal: ImportRefused | None = None  # why not one row could come in
@@ -109,6 +110,7 @@ def look_at(
         refusal.plan = plan  # The columns can still be said otherwise.
         raise refusal from wrong
     look.samples, look.planted, look.file_statuses = shown.chosen(), store.planted, dict(store.file_statuses)
+    look.taken_off = len(store.taken_off)
     return look
 
 

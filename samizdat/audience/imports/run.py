@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from msgspec.structs import replace
 
 from samizdat import db
+from samizdat.audience import removal_limit
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports.documents import read_plan, sealed
 from samizdat.audience.imports.reading.parse import AskPiece, ReaderOrder
@@ -75,7 +77,7 @@ def bring(
     tell: Tell | None = None,
     tell_reject: TellReject | None = None,
 ) -> bool:
-    """Brings in all slices. True at the end, False when stopped before. Errors: ImportTaken."""
+    """Brings in all slices. True at the end, False when stopped before. Errors: ImportTaken, TooManyRemovals."""
     counts = Counter({name: row.counts.get(name, 0) for name in COUNTS})
     with db.bulk_writing(), _collecting_seldom() as collect:
         for slice in import_slices:
@@ -126,8 +128,10 @@ def _commit(
         try:
             with transaction.atomic():
                 more, rejects = store.slice(import_slice)
+                may_remove = _claim(row, len(store.taken_off), now())
                 _keep_rejects(row, import_slice, rejects)
-                _move_on(row, import_slice, counts + more, now())
+                columns = _move_on(row, import_slice, counts + more, may_remove, now())
+            row.plan_sealed = columns["plan_sealed"]
             return more, rejects
         except IntegrityError:
             # On PostgreSQL somebody signed up with an address of this slice in the same moment: look again.
@@ -146,11 +150,22 @@ def _keep_rejects(row: Import, import_slice: ImportSlice, rejects: list[Rejected
     )
 
 
-def _move_on(row: Import, import_slice: ImportSlice, counts: Counter[str], now: datetime) -> None:
+def _claim(row: Import, many: int, now: datetime) -> int:
+    """Of whom a slice takes off lists, those that no admin agreed to count toward the day. How many of the agreed are
+    left. Errors: TooManyRemovals."""
+    agreed = read_plan(row).may_remove
+    removal_limit.claim(row.organization, max(0, many - agreed), about=row.pk, now=now, by=row.by)
+    return max(0, agreed - many)
+
+
+def _move_on(
+    row: Import, import_slice: ImportSlice, counts: Counter[str], may_remove: int, now: datetime
+) -> dict[str, Any]:
+    columns = sealed(row, "plan", replace(read_plan(row), place=import_slice.after, may_remove=may_remove))
     mine = Import.objects.filter(id=row.id, owner=row.owner).update(
         counts={name: counts[name] for name in COUNTS},
         row_no=import_slice.after[1],
-        **sealed(row, "plan", replace(read_plan(row), place=import_slice.after)),
+        **columns,
         bytes_read=import_slice.bytes_read,
         bytes_total=import_slice.bytes_total,
         heartbeat=now,
@@ -158,6 +173,7 @@ def _move_on(row: Import, import_slice: ImportSlice, counts: Counter[str], now: 
     )
     if not mine:
         raise ImportTaken
+    return columns
 
 
 def dry(

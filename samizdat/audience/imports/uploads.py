@@ -74,8 +74,8 @@ def drop(row: Import) -> None:
 
 
 def drop_old(now: datetime) -> int:
-    """Removes what has lain here for 24 hours; how many imports lost their files."""
-    old = Import.objects.filter(created__lt=now - LIFETIME, pieces__isnull=False).distinct()
+    """Removes what has lain here for 24 hours and waits for no admin; how many imports lost their files."""
+    old = Import.objects.filter(created__lt=now - LIFETIME, pieces__isnull=False).exclude(state="held").distinct()
     ids: list[Any] = list(old.values_list("id", flat=True))
     ImportPiece.objects.filter(import_run__in=ids).delete()
     Import.objects.filter(id__in=ids, state__in=("uploading", "reading", "found", "waiting", "stopped")).update(

@@ -13,7 +13,7 @@ from django.db import IntegrityError
 from samizdat.accounts.models import Organization
 from samizdat.audience import bulk_insert, consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
 from samizdat.audience.imports import planted_addresses
-from samizdat.audience.imports.diff import KnownSubscriber, KnownSubscribers, SubscriberChange
+from samizdat.audience.imports.diff import KnownSubscriber, KnownSubscribers, SubscriberChange, is_on
 from samizdat.audience.imports.reading.parse import NEW, Fact
 from samizdat.audience.imports.stretches import ImportSlice, ParsedRow
 from samizdat.audience.list_totals import ListTotals
@@ -36,14 +36,16 @@ class ImportWriter:
     """Takes slices, one after the other, each inside a transaction of the caller's (a dry run needs none)."""
 
     def __init__(
-        self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime, *, writes: bool = True
-    ) -> None:
+        self, organization: Organization, list_id: int, keys: OrganizationKeys, now: datetime, *, writes: bool = True,
+        newest_record: int | None = None,
+    ) -> None:  # fmt: skip
         assert keys.data is not None and keys.ring is not None
         self.organization = organization
         self.list_id = list_id
         self.now = now
         self.today = now.astimezone(UTC).date().isoformat()
         self.writes = writes
+        self._newest_record = newest_record
         self._keys = keys
         self._known = KnownSubscribers(organization, list_id, keys, now)
         # Into an empty house nobody has to be looked up. Whoever signs up meanwhile is met by the index of addresses:
@@ -57,6 +59,8 @@ class ImportWriter:
         self._planted = planted_addresses.all_of(organization)
         self.planted: set[bytes] = set()  # Those of them that were met.
         self.file_statuses: Counter[str] = Counter()  # Of a look: statuses as the files say them.
+        # Rows of those whom it takes off lists: of a look all of them, else of the last slice.
+        self.taken_off: set[int] = set()
         self._readable = plaintext_fields.columns(organization.id, keys)
 
     def slice(self, import_slice: ImportSlice) -> tuple[Counter[str], list[Rejected]]:
@@ -68,7 +72,9 @@ class ImportWriter:
                 self.planted |= self._planted & met.union(*import_slice.planted)
             import_slice.rows = kept
         counts: Counter[str] = Counter(rows=import_slice.size)
-        if import_slice.complained and self.writes:
+        if self.writes:
+            self.taken_off.clear()
+        if import_slice.complained:
             self._take_complaints(import_slice.complained)
         reasons = self._suppressed(import_slice.rows)
         rows, rejects = import_slice.rows, import_slice.rejects
@@ -81,7 +87,7 @@ class ImportWriter:
             for wave in _waves(again):
                 self._wave(wave, reasons, counts)
         else:
-            self._count_again(again, counts)
+            self._count_again(again, reasons, counts)
             self.file_statuses.update(STATUSES[row[2]] for row in rows)
         counts["rejected"] = len(rejects)
         if self.writes:
@@ -129,9 +135,9 @@ class ImportWriter:
         known = self._known.find(rows) if look else {}
         if self._known.misindexed and self.writes:
             self._put_indexes_right()
-        self._add([row for row in rows if row[0] not in known] if known else rows, reasons, counts)
-        if known:
+        if known:  # First, since who takes them off at the desk locks them before the organization, too.
             self._compare([ParsedRow._make(row) for row in rows if row[0] in known], known, reasons, counts)
+        self._add([row for row in rows if row[0] not in known] if known else rows, reasons, counts)
 
     def _put_indexes_right(self) -> None:
         here = Subscriber.objects.select_for_update().filter(organization=self.organization)
@@ -210,14 +216,44 @@ class ImportWriter:
 
     def _take_complaints(self, complained: list[tuple[bytes, ...]]) -> None:
         """Before the rows themselves, so that they come in suppressed; who is here already is settled on all lists."""
-        self._suppress([row_blinds[0] for row_blinds in complained], "complaint")
+        if self.writes:
+            self._suppress([row_blinds[0] for row_blinds in complained], "complaint")
         blinds = [blind for row_blinds in complained for blind in row_blinds]
         for at in range(0, len(blinds), 1_000):
-            here = Subscriber.objects.select_for_update().filter(
-                organization=self.organization, email_index__in=blinds[at : at + 1_000]
-            )
-            for row in here.order_by("id"):
+            people = Subscriber.objects.select_for_update() if self.writes else Subscriber.objects.all()
+            here = people.filter(organization=self.organization, email_index__in=blinds[at : at + 1_000])
+            rows = list(here.order_by("id"))
+            self._note_complained([row.id for row in rows])
+            for row in rows if self.writes else ():
                 consent_writer.settle(row, self.now)
+
+    # -- whom it takes off ------------------------------------------------------------------------------------------
+
+    def _note_complained(self, ids: list[int]) -> None:
+        records: dict[int, list[consent_records.Known]] = defaultdict(list)
+        for id, record in sql.consent_of(ids):
+            records[id].append(record)
+        self.taken_off.update(
+            id
+            for id, list_id, status, may in sql.subscriptions_of(ids)
+            if is_on(status, may) and not self._brought_on(records[id], list_id)
+        )
+
+    def _note_changes(self, changes: list[SubscriberChange]) -> None:
+        """A row that repeats an address of this import may take off only whom an earlier row has brought."""
+        self.taken_off.update(
+            change.person.id
+            for change in changes
+            if any(
+                change.row.again == NEW or not self._brought_on(change.person.records, list_id)
+                for list_id in change.taken_off
+            )
+        )
+
+    def _brought_on(self, records: list[consent_records.Known], list_id: int) -> bool:
+        """Whether all that is known of somebody on a list came since this import began. A look has brought nobody."""
+        since = self._newest_record
+        return since is not None and all(record[0] > since for record in records if record[1] in (list_id, None))
 
     # -- already here -------------------------------------------------------------------------------------------
 
@@ -240,6 +276,7 @@ class ImportWriter:
                     raise IntegrityError  # Erased in this moment: the slice is looked at again.
                 touched = self._changes([change.row for change in touched], people, reasons)
             self._apply(touched)
+        self._note_changes(touched)
         counts["unchanged" if again else "updated"] += len(touched)
         counts["unchanged"] += len(changes) - len(touched)
         counts["duplicates"] += len(changes) if again else 0
@@ -281,10 +318,10 @@ class ImportWriter:
             person = change.person
             self._totals.move(person.statuses(), person.tags, change.statuses(), person.tags | change.tags)
 
-    def _count_again(self, rows: list[ParsedRow], counts: Counter[str]) -> None:
+    def _count_again(self, rows: list[ParsedRow], reasons: dict[bytes, str], counts: Counter[str]) -> None:
         """A dry run has not stored the first row of an address; the strongest status of all rows says the same."""
         known = self._known.find(rows)
-        self._known.read(known.values())
+        self._note_changes(self._changes([row for row in rows if row.blind in known], known, reasons))
         for row in rows:
             before = known[row.blind].status_on(self.list_id) if row.blind in known else None
             counts[STATUSES[row.again if before is None else _MERGE[before][row.again]]] += 1

@@ -16,6 +16,7 @@ from msgspec.structs import asdict
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
 from samizdat.audience.errors import AudienceError
+from samizdat.audience.imports import held
 from samizdat.audience.imports.documents import ImportProblem, ImportReport, Sample
 from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.models import STATUSES, Import, List
@@ -30,6 +31,7 @@ from samizdat.web.exports.views import restores
 from samizdat.web.imports import plans
 from samizdat.web.permissions import EVERYONE, WRITERS, View, deed, door, go
 from samizdat.web.request import DeskRequest
+from samizdat.web.settings.views.pending_changes import tell_waiting
 from samizdat.web.uploads import PIECE, PieceUploadHandler
 
 LARGEST = 500 * 1024 * 1024
@@ -192,10 +194,15 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
                 sentence = _("You chose another list, so it is counted anew. Look at the numbers, then bring them in.")
                 messages.warning(request, sentence)
         else:
-            actions.start(row, now=timezone.now(), by=request.person)
+            _start(request, row)
     except AudienceError as refused:
         messages.error(request, str(refused))
     return go(request, "import", row.pk)
+
+
+def _start(request: DeskRequest, row: Import) -> None:
+    actions.start(row, now=timezone.now(), by=request.person)
+    tell_waiting(request, held.CHANGE, row.pk)
 
 
 def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
@@ -358,7 +365,7 @@ def go_on(request: DeskRequest, import_id: int) -> HttpResponse:
     if row.source == arriving.SOURCE:
         return restores.go_on(request, row)
     try:
-        actions.start(row, now=timezone.now(), by=request.person)
+        _start(request, row)
     except AudienceError as refused:
         messages.error(request, str(refused))
     return go(request, "import", import_id)

@@ -1,0 +1,53 @@
+"""An import that takes more readers off lists than a team does alone in a day: it waits for an admin's approval, or for
+a day (audience/removal_limit.py, accounts/pending_changes.py), before it begins or where it is by then."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from msgspec import Struct
+from msgspec.structs import replace
+
+from samizdat.accounts import pending_changes
+from samizdat.accounts.models import Person
+from samizdat.audience.errors import ImportRefused
+from samizdat.audience.imports import confirmation
+from samizdat.audience.imports.documents import ImportDocument, read_plan, sealed
+from samizdat.audience.models import Import
+
+CHANGE = "import_removal"
+
+
+class RemovalDetails(Struct, frozen=True):
+    """What is sealed of an import that waits: how many it takes off lists, and the list that it comes into."""
+
+    n: int
+    list: int | None
+
+
+def ask(row: Import, document: ImportDocument, many: int, *, now: datetime, by: Person | None) -> None:
+    """Call it in the transaction that takes the row into the state "held"."""
+    asked = replace(document, go=0, may_remove=0, asked=many)
+    Import.objects.filter(pk=row.pk).update(**sealed(row, "plan", asked))
+    details = RemovalDetails(many, row.list_id)
+    pending_changes.ask(row.organization, CHANGE, details, about=row.pk, now=now, by=by)
+
+
+def begin_approved(waiting: Import, many: int, now: datetime) -> None:
+    """It waited, and may be done now; its files lie here for a day from now on. Errors: ImportRefused."""
+    with transaction.atomic():
+        rows = Import.objects.select_related("organization", "by").select_for_update(of=("self",))
+        row = rows.get(pk=waiting.pk)
+        document = read_plan(row)
+        # Whoever changed its columns meanwhile changed what was counted.
+        if row.state != "held" or document.asked != many:
+            raise ImportRefused("changed", _("This import was changed since. Stop it, and ask for it again."))
+        Import.objects.filter(pk=row.pk).update(state="waiting", created=now, tries=0)
+        confirmation.start(row, replace(document, may_remove=many, asked=0), now=now, by=row.by)
+
+
+def let_go(row: Import) -> None:
+    """Nobody approves it: it stands where it stood before somebody asked."""
+    waiting = Import.objects.filter(pk=row.pk, state="held")
+    if waiting.exists():
+        waiting.update(state="stopped" if any(read_plan(row).place) else "found")

@@ -1,0 +1,228 @@
+"""A file that says who left takes no more readers off lists than a team does alone in a day."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from samizdat.accounts import pending_changes
+from samizdat.accounts.errors import AccountError
+from samizdat.accounts.models import PendingChange
+from samizdat.audience import actions, removal_limit
+from samizdat.audience.actions import bulk
+from samizdat.audience.imports import actions as importing
+from samizdat.audience.imports import held
+from samizdat.audience.imports.inspect import HeldUpload
+from samizdat.audience.models import SUBSCRIBED, Import, Subscription
+from samizdat.core import consent
+from samizdat.events.models import Event
+from tests.audience.checks import assert_projections_hold
+from tests.conftest import NOW
+from tests.web.conftest import House
+
+Desk = Callable[[str], Client]
+
+
+def _to(here: House, name: str, *args: object) -> str:
+    return reverse(name, args=[here.organization.slug, *args])
+
+
+def _readers(here: House, many: int) -> list[str]:
+    addresses = [f"reader{n}@post.example" for n in range(many)]
+    for address in addresses:
+        actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
+    return addresses
+
+
+def _file(addresses: Sequence[str], status: str) -> str:
+    return "".join(f"{address},{status}\n" for address in addresses)
+
+
+def _look(here: House, client: Client, rows: str) -> Import:
+    data = f"email,status\n{rows}".encode()
+    client.post(_to(here, "upload"), {"files": [SimpleUploadedFile("people.csv", data, "text/csv")]})
+    return actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+
+
+def _press(here: House, client: Client, row: Import, **answers: str) -> str:
+    """What the page says then."""
+    plan = actions.read_plan(row).plan
+    assert plan is not None
+    columns = {f"c-0-{column.index}": column.becomes for column in plan.files[0].columns}
+    form = {"u-0": "1", "s-0": "", "list": str(here.list.pk), "then": "start"} | columns | answers
+    page = client.post(_to(here, "import", row.pk), form, follow=True).content.decode()
+    row.refresh_from_db()
+    return page
+
+
+def _begin(here: House, client: Client, rows: str) -> Import:
+    row = _look(here, client, rows)
+    _press(here, client, row)
+    return row
+
+
+def _run(row: Import) -> Import:
+    return actions.run_import(row.pk, now=timezone.now)
+
+
+def _written_to(here: House) -> int:
+    return Subscription.objects.filter(list=here.list, mail_verdict=consent.YES).count()
+
+
+def _asked() -> int:
+    """How many leave lists by the import that waits."""
+    return pending_changes.details_of(PendingChange.objects.get(kind=held.CHANGE), held.RemovalDetails).n
+
+
+def _settle(here: House, client: Client, answer: str) -> None:
+    change = pending_changes.waiting(here.organization).get()
+    client.post(_to(here, "settle-change", change.pk), {"answer": answer})
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", "cleaned", "complaint"])
+def test_an_import_that_ends_a_list_waits_for_an_admin(here: House, desk: Desk, status: str) -> None:
+    editor, admin, before = desk("editor"), desk("admin"), _written_to(here)
+    addresses = _readers(here, 30)
+    row = _look(here, editor, _file(addresses, status))
+    _press(here, editor, row, then="again")  # Of one word alone it is asked what it means.
+    page = _press(here, editor, actions.inspect(row.pk, now=timezone.now))
+    row.refresh_from_db()
+    assert "Waits for another admin: 30 subscribers are taken off lists by an import" in page
+    assert "It begins once an admin has approved it, or after a day in which none has stopped it." in page
+    assert row.state == "held" and row.pk not in actions.resumable(timezone.now())
+    pending_changes.wait(timezone.now(), timedelta(seconds=1))
+    assert "1 change waits for approval" in admin.get(_to(here, "home")).content.decode(), "an editor may ask for it"
+    assert _written_to(here) == before + 30
+    _settle(here, admin, "approve")
+    assert (_run(row).state, _written_to(here)) == ("finished", before)
+    assert not Event.objects.filter(kind=removal_limit.BY_IMPORT).exists(), "an admin agreed to them"
+    assert_projections_hold(here.organization, timezone.now())
+
+
+def test_what_a_small_import_takes_off_counts_toward_the_day(here: House, desk: Desk) -> None:
+    editor, addresses = desk("editor"), _readers(here, removal_limit.ALONE_A_DAY)
+    assert _run(_begin(here, editor, _file(addresses, "unsubscribed"))).state == "finished"
+    assert Event.objects.filter(kind=removal_limit.BY_IMPORT).count() == 1
+    page = editor.post(_to(here, "unsubscribe", here.ada.number), {"list": str(here.list.id)}, follow=True)
+    assert "under Many at once, where an admin approves it" in page.content.decode()
+    assert bulk.needs_approval(here.organization, 1, now=timezone.now(), by=here.people["admin"], action=bulk.REMOVE)
+    row = _begin(here, editor, _file(["ada@lantern.example"], "cleaned"))
+    assert row.state == "held"
+    # Whom it was about before, or who is on no list, is counted by nobody.
+    assert _begin(here, editor, _file([*addresses, "stranger@post.example"], "cleaned")).state == "waiting"
+
+
+def test_of_two_imports_that_were_begun_at_once_the_second_counts_the_first(here: House, desk: Desk) -> None:
+    editor, addresses, before = desk("editor"), _readers(here, 30), _written_to(here)
+    first, second = (_begin(here, editor, _file(addresses[at : at + 15], "unsubscribed")) for at in (0, 15))
+    assert (first.state, second.state) == ("waiting", "waiting")
+    assert (_run(first).state, _run(second).state) == ("finished", "held")
+    assert _written_to(here) == before - 15
+    assert _asked() == 15
+    _settle(here, desk("admin"), "approve")
+    assert (_run(second).state, _written_to(here)) == ("finished", before - 30)
+
+
+def test_a_word_that_means_they_left_only_when_it_is_pressed_takes_nobody_more_off(here: House, desk: Desk) -> None:
+    editor, addresses, before = desk("editor"), _readers(here, 30), _written_to(here)
+    row = _look(here, editor, "".join(f"{address},\n" for address in addresses))
+    _press(here, editor, row, **{"c-0-1": "out", "s-0": "subscribed", "then": "again"})
+    row = actions.inspect(row.pk, now=timezone.now)
+    _press(here, editor, row, **{"c-0-1": "out", "s-0": "unsubscribed"})
+    assert row.state == "waiting"
+    assert (_run(row).state, _written_to(here)) == ("held", before)
+    assert _asked() == 30
+
+
+def test_who_comes_home_from_another_service_waits_for_nobody(here: House, desk: Desk) -> None:
+    strangers = [f"stranger{n}@post.example" for n in range(40)]
+    # In two audiences there: of one of them they are gone.
+    rows = _file(strangers, "subscribed") + _file(strangers, "unsubscribed") + _file(["gone@post.example"], "cleaned")
+    row = _begin(here, desk("editor"), rows + _file(strangers[:30], "complaint"))
+    assert (row.state, _run(row).state) == ("waiting", "finished")
+    assert not Event.objects.filter(kind=removal_limit.BY_IMPORT).exists()
+    assert not pending_changes.waiting(here.organization).exists()
+
+
+def test_whoever_stands_in_the_file_twice_is_taken_off_as_one(here: House, desk: Desk) -> None:
+    editor, addresses, before = desk("editor"), _readers(here, 30), _written_to(here)
+    row = _look(here, editor, _file(addresses, "subscribed") + _file(addresses, "unsubscribed"))
+    assert actions.read_report(row).taken_off == 30
+    _press(here, editor, row)
+    assert (row.state, _written_to(here)) == ("held", before)
+    _settle(here, desk("admin"), "approve")
+    assert (_run(row).state, _written_to(here)) == ("finished", before - 30)
+
+
+def test_an_import_that_is_killed_counts_nobody_twice(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "SLICE", 5)
+    editor, addresses, before = desk("editor"), _readers(here, 40), _written_to(here)
+    row = _begin(here, editor, _file(addresses, "unsubscribed"))
+    _settle(here, desk("admin"), "approve")
+    slices = 0
+    while row.state != "finished":
+        slices += 1
+        actions.run_import(row.pk, now=timezone.now, stop=lambda: True)
+        row.refresh_from_db()
+        if row.state == "stopped":
+            actions.start(row, now=timezone.now(), by=here.people["editor"])
+    assert (slices, _written_to(here)) == (9, before - 40)
+    assert not Event.objects.filter(kind=removal_limit.BY_IMPORT).exists()
+
+
+def test_an_import_stops_where_the_day_is_full_and_goes_on_from_there(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "SLICE", 5)
+    editor, addresses, before = desk("editor"), _readers(here, 40), _written_to(here)
+    row = _begin(here, editor, _file(addresses[:20], "unsubscribed"))
+    assert row.state == "waiting"
+    _run(_begin(here, editor, _file(addresses[30:], "cleaned")))
+    assert (_run(row).state, _written_to(here)) == ("held", before - 20)
+    assert _asked() == 10
+    _settle(here, desk("admin"), "stop")
+    row.refresh_from_db()
+    assert row.state == "stopped"
+    page = editor.post(_to(here, "go-on", row.pk), follow=True).content.decode()
+    assert (_run(row).state, _written_to(here)) == ("held", before - 20)
+    _settle(here, desk("admin"), "approve")
+    assert (_run(row).state, _written_to(here)) == ("finished", before - 30), page
+
+
+def test_an_import_that_waits_is_stopped_by_an_admin_or_by_whoever_asked(here: House, desk: Desk) -> None:
+    editor, addresses = desk("editor"), _readers(here, 30)
+    row = _begin(here, editor, _file(addresses, "unsubscribed"))
+    assert actions.sweep_uploads(timezone.now() + timedelta(days=3)) == 0, "its file lies here until it is settled"
+    _settle(here, desk("admin"), "stop")
+    row.refresh_from_db()
+    assert row.state == "found"
+    _press(here, editor, row)
+    editor.post(_to(here, "cancel-import", row.pk))
+    row.refresh_from_db()
+    assert (row.state, row.problem) == ("failed", "cancelled")
+    assert not pending_changes.waiting(here.organization).exists()
+
+
+def test_an_import_whose_columns_were_changed_while_it_waits_is_not_begun(here: House, desk: Desk) -> None:
+    row = _begin(here, desk("editor"), _file(_readers(here, 30), "unsubscribed"))
+    plan = actions.read_plan(row).plan
+    assert plan is not None
+    actions.change_plan(row, plan)
+    with pytest.raises(AccountError, match="changed since"):
+        pending_changes.approve(
+            pending_changes.waiting(here.organization).get(), now=timezone.now(), by=here.people["admin"]
+        )
+    row.refresh_from_db()
+    assert row.state == "held"
+
+
+def test_whoever_has_the_machine_takes_off_as_many_as_a_file_says(here: House) -> None:
+    addresses, before = _readers(here, 30), _written_to(here)
+    data = f"email,status\n{_file(addresses, 'unsubscribed')}".encode()
+    actions.direct(here.organization, here.list, [HeldUpload("people.csv", data)], now=timezone.now)
+    assert _written_to(here) == before - 30
+    assert Subscription.objects.filter(list=here.list, status=SUBSCRIBED).exists()
