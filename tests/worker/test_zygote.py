@@ -94,6 +94,33 @@ def test_what_is_imported_before_anybody_is_forked_opens_nothing(instance: Insta
     assert json.loads(done.stdout) == {"threads": 1, "connected": [], "opened": [], "keys": False}
 
 
+COUNTS = """
+import gc, json, sys
+from samizdat.worker.processes import zygote
+zygote.import_everything()
+gc.unfreeze()
+everything = gc.get_objects()
+begun_since = object()
+more = [begun_since] * 3
+print(json.dumps({
+    "counted": sum(sys.getrefcount(each) < 1 << 31 for each in everything) / len(everything),
+    "of what came later": sys.getrefcount(begun_since),
+    "code": sys.getrefcount(zygote.serve.__code__.co_consts) > 1 << 31,
+}))
+"""
+
+
+def test_who_uses_what_was_imported_does_not_write_to_it(instance: Instance) -> None:
+    """The count of references stands in each object, and a page that somebody writes to is theirs alone."""
+    environment = instance.environment | {"DJANGO_SETTINGS_MODULE": "samizdat.settings"}
+    command = [sys.executable, "-c", COUNTS]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    answer = json.loads(done.stdout)
+    assert answer["counted"] < 0.01
+    assert answer["of what came later"] == 5
+    assert answer["code"]
+
+
 NOTES_IMPORTS = """
 import os, signal, sys
 def begin():

@@ -26,6 +26,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from itertools import batched
+from types import CodeType
 from typing import Any
 
 from samizdat import processes
@@ -65,6 +67,8 @@ MOST, MOST_FILES = 4096, 3
 # fills those of Python, for as long as we live.
 SMALL, LARGE = 16 << 10, 120 << 10
 _filling: list[bytes] = []
+# The count of what CPython counts no references of (PEP 683); all above COUNTED are of that kind.
+UNCOUNTED, COUNTED = 0xFFFFFFFF, 1 << 31
 _GONE = "The process that the others are forked from was ended, or hangs. Another one takes its place."
 
 
@@ -265,6 +269,7 @@ def import_everything() -> None:
         importlib.import_module("uvicorn.loops.uvloop")
     _warm()
     gc.collect()
+    _count_no_more()
     _fill_gaps()
     gc.freeze()  # Who looks for garbage writes to every page, and has it for itself then.
 
@@ -283,6 +288,45 @@ def _warm() -> None:
         str(model._default_manager.filter(pk__isnull=True).order_by("pk").query)
 
 
+def _count_no_more() -> None:
+    """Of all that there is by now. Python keeps the count of references in the object itself, so who only uses one
+    would write to its page, and have that for itself then: 35 MB of all processes together. What is not counted is not
+    freed either, and all of this stays for as long as we live; but not what stands in the environment, of which the
+    copies are to keep what is theirs alone."""
+    if sys.maxsize < 1 << 32:
+        return
+    counts = (ctypes.c_uint32 * (1 << 50)).from_address(0)  # The whole memory; a count stands first in its object.
+    if not _can_be_uncounted(counts):
+        return
+    spared = set(map(id, os.environb.values()))
+    reached = gc.get_objects()
+    while reached:
+        fresh = []
+        for each in reached:
+            if sys.getrefcount(each) < COUNTED and id(each) not in spared:
+                counts[id(each) >> 2] = UNCOUNTED
+                fresh.append(each)
+        reached = [part for each in fresh if type(each) is CodeType for part in _parts(each)]
+        for some in batched(fresh, 1000):
+            reached += [part for part in gc.get_referents(*some) if sys.getrefcount(part) < COUNTED]
+
+
+def _can_be_uncounted(counts: "ctypes.Array[ctypes.c_uint32]") -> bool:
+    """Not with every build of Python, nor on every machine."""
+    tried = object()
+    place = id(tried) >> 2
+    if counts[place] != sys.getrefcount(tried) - 1:
+        return False
+    counts[place] = UNCOUNTED
+    more = [tried] * 3
+    return counts[place] == UNCOUNTED and len(more) == 3
+
+
+def _parts(code: CodeType) -> tuple[object, ...]:
+    """What code holds, of which the collector knows nothing."""
+    return code.co_consts, code.co_names, code.co_filename, code.co_name, code.co_qualname
+
+
 def _fill_gaps() -> None:
     """What a child makes would else go into the gaps that are left between what was imported, some in each page, and
     each of these pages it would have for itself: 6 MB. Up to 512 bytes Python keeps pages for objects of one size, and
@@ -291,6 +335,7 @@ def _fill_gaps() -> None:
     _filling.extend(bytes(size - head) for size in range(48, 513, 16) for _number in range(SMALL // size))
     with contextlib.suppress(AttributeError):  # No sbrk: not a malloc that grows so.
         libc = ctypes.CDLL(None)
+        libc.malloc_trim(0)  # Whole pages of a gap are given back: nobody has them then.
         libc.malloc.restype = libc.sbrk.restype = ctypes.c_void_p
         end = libc.sbrk(0)
         while (libc.malloc(LARGE) or end) < end:  # Behind all that there is.
