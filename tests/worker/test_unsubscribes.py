@@ -14,6 +14,8 @@ from samizdat.audience import actions as audience
 from samizdat.audience import numbers, queries
 from samizdat.audience.actions import forms, settle_again
 from samizdat.audience.models import GROWTH, ConsentRecord, Growth, Subscription
+from samizdat.campaigns import edition_details
+from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent
 from samizdat.core.crypto import tokens
@@ -40,17 +42,32 @@ def edition(lantern: Any, thursday: Any) -> Edition:
     campaign = Campaign.objects.create(
         organization=lantern, list=thursday, draft_sealed=b"", state="sending", created=NOW, changed=NOW
     )
-    keys = keyring.keys(lantern)
+    return edition_of(campaign)
+
+
+def edition_of(campaign: Campaign) -> Edition:
+    """Sealed as a release seals it: for the list and the purpose of the campaign."""
+    keys = keyring.keys(campaign.organization)
     assert keys.link is not None
-    return Edition.objects.create(
+    edition = Edition.objects.create(
         campaign=campaign,
-        organization=lantern,
+        organization=campaign.organization,
         compiled_sealed=b"",
         details_sealed=b"",
         link_key=keys.link.number,
         message_id_domain="lantern.example",
         created=NOW,
     )
+    seal_details(edition)
+    return edition
+
+
+def seal_details(edition: Edition) -> None:
+    envelope = dict.fromkeys(("subject", "preheader", "from_name", "from_email", "reply_to", "body", "format"), "")
+    of = {"campaign": edition.campaign.pk, "list": edition.campaign.list_id, "purpose": edition.campaign.purpose}
+    details = EditionDetails(**envelope, pictures="linked", links=(), **of)  # type: ignore[arg-type]
+    edition.details_sealed = edition_details.sealed(keyring.keys(edition.organization), edition.pk, details)
+    edition.save(update_fields=["details_sealed"])
 
 
 def people(lantern: Any, list_: Any, count: int) -> list[Any]:
@@ -58,6 +75,13 @@ def people(lantern: Any, list_: Any, count: int) -> list[Any]:
         audience.add_subscriber(lantern, f"reader{number}@example.org", list_, consent="said so", now=NOW)
         for number in range(count)
     ]
+
+
+def released_for(edition: Edition, purpose: str) -> Edition:
+    Campaign.objects.filter(pk=edition.campaign_id).update(purpose=consent.PURPOSES.index(purpose))
+    edition.refresh_from_db()
+    seal_details(edition)
+    return edition
 
 
 def token(organization: Any, subscriber: Any, edition: int, purpose: str = "leave") -> str:
@@ -160,7 +184,7 @@ def test_who_was_taken_off_at_the_desk_is_not_brought_back_by_a_leaving_laid_ove
 ) -> None:
     """A public process that was taken makes the links of everybody who ever left: it leaves and comes back."""
     released(edition, days=300)
-    Campaign.objects.update(purpose=consent.PURPOSES.index(purpose))
+    released_for(edition, purpose)
     ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="s", now=NOW - timedelta(days=400))
     audience.agree_to_appeals(ada, thursday, wording="Ask me.", now=NOW - timedelta(days=400))
     long_ago = NOW - timedelta(days=200)
@@ -358,6 +382,27 @@ def test_where_the_edition_is_not_known_the_way_out_leads_out_of_every_list(lant
     assert status(ada, thursday) == "unsubscribed"
 
 
+@pytest.mark.parametrize("column", ["list", "purpose", "campaign"])
+def test_who_leaves_leaves_the_list_of_their_letter_wherever_the_database_leads_it(
+    lantern: Any, thursday: Any, edition: Edition, column: str
+) -> None:
+    """One UPDATE would take the unsubscribes of all its readers to another list, and back."""
+    (ada,) = people(lantern, thursday, 1)
+    elsewhere = audience.new_list(lantern, "Elsewhere", now=NOW)
+    appeals = consent.PURPOSES.index(consent.APPEALS)
+    if column == "campaign":
+        later = another(edition, elsewhere)
+        later.delete()
+        Edition.objects.filter(pk=edition.pk).update(campaign=later.campaign)
+    else:
+        campaign = Campaign.objects.filter(pk=edition.campaign_id)
+        campaign.update(**{column: elsewhere if column == "list" else appeals})
+    leave = token(lantern, ada, edition.id)
+    say(lantern, "leave", token=leave, purpose="leave", way="form", only="appeals")
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday), token_state(leave)) == ("unsubscribed", "left")
+
+
 def test_a_clock_that_is_wrong_is_not_believed(lantern: Any, thursday: Any, edition: Edition) -> None:
     (ada,) = people(lantern, thursday, 1)
     say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", at="2031-01-01T00:00:00+00:00")
@@ -395,15 +440,7 @@ def another(edition: Edition, list_: Any) -> Edition:
     campaign = Campaign.objects.create(
         organization=edition.organization, list=list_, draft_sealed=b"", state="sending", created=NOW, changed=NOW
     )
-    return Edition.objects.create(
-        campaign=campaign,
-        organization=edition.organization,
-        compiled_sealed=b"",
-        details_sealed=b"",
-        link_key=edition.link_key,
-        message_id_domain="lantern.example",
-        created=NOW,
-    )
+    return edition_of(campaign)
 
 
 def press(edition: Edition, reader: Any, *kinds: str, way: str = "form") -> None:
@@ -812,9 +849,7 @@ def said_of_appeals(readers: list[Any]) -> set[str]:
 
 @pytest.fixture
 def appeal(lantern: Any, thursday: Any, edition: Edition) -> Edition:
-    Campaign.objects.filter(pk=edition.campaign_id).update(purpose=consent.PURPOSES.index(consent.APPEALS))
-    edition.refresh_from_db()
-    return edition
+    return released_for(edition, consent.APPEALS)
 
 
 def givers(lantern: Any, thursday: Any, count: int) -> list[Any]:

@@ -33,7 +33,10 @@ def _take(envelopes: list[OpenedEnvelope], now: datetime) -> None:
     letters = {row.id: row.campaign for row in rows.filter(organization=envelopes[0].organization, id__in=editions)}
     with transaction.atomic():
         for item in proven:
-            stay(item.envelope.organization, letters.get(item.edition), item.subscriber, now=now)
+            letter = letters.get(item.edition)
+            # Of the list that the email was sealed for: its campaign's column may have been led to another.
+            if letter is not None and item.lists == (letter.list,):
+                stay(item.envelope.organization, letter, item.subscriber, now=now)
     publicdb.done_with(item.row for item in envelopes)
 
 

@@ -27,9 +27,11 @@ from samizdat.audience.actions.preferences import Fewer, PreferenceChoice
 from samizdat.audience.consent_records import CROWDS, FEWER, LEFT, RETURNED, purpose_in, what_in
 from samizdat.audience.models import SUBSCRIBED, List, ListTotal, Subscriber, Subscription
 from samizdat.campaigns.ab_test import count_leaving
+from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition
 from samizdat.core import consent
 from samizdat.core.crypto import tokens
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.events.actions import detail_of, is_genuine, moment_of, record, whole_day
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
@@ -83,6 +85,15 @@ LEAVING_PURPOSES = ("leave", "preferences")
 # So long the link by which she left takes her back. It lies in her mailbox and in those it was forwarded to for ever,
 # and a public process that was taken can make one for everybody who ever left. The pages say a week.
 TAKES_BACK = timedelta(days=8)
+
+
+@dataclass(frozen=True, slots=True)
+class SentEdition:
+    """Whom an email went to, as its edition was sealed. appeal: it asked for money."""
+
+    list: List
+    appeal: bool
+    released: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,7 @@ def _slices(envelopes: list[OpenedEnvelope]) -> Iterator[list[OpenedEnvelope]]:
 
 def all_proven(envelopes: list[OpenedEnvelope], purposes: tuple[str, ...] = LEAVING_PURPOSES) -> list[Unsubscribe]:
     """Before the transaction of what they ask for: proving only reads, and nobody should wait for it."""
-    editions: dict[int, Any] = {}
+    editions: dict[int, SentEdition | None] = {}
     return [
         unsubscribe
         for unsubscribe in (_proven(sent, editions, purposes) for sent in envelopes)
@@ -195,7 +206,7 @@ def all_proven(envelopes: list[OpenedEnvelope], purposes: tuple[str, ...] = LEAV
 
 
 def _proven(
-    envelope: OpenedEnvelope, editions: dict[int, Edition | None], purposes: tuple[str, ...]
+    envelope: OpenedEnvelope, editions: dict[int, SentEdition | None], purposes: tuple[str, ...]
 ) -> Unsubscribe | None:
     """The subscriber and lists of a token; None when our keys do not prove it or she is not here any more."""
     purpose = envelope.words.get("purpose", "leave")
@@ -208,22 +219,29 @@ def _proven(
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
     if subscriber is None:
         return None
-    edition = _edition(envelope.organization, token.edition, editions)
+    if token.edition not in editions:
+        editions[token.edition] = _edition(envelope.organization, token.edition)
+    edition = editions[token.edition]
     if edition is not None:
-        campaign = edition.campaign
-        return Unsubscribe(envelope, subscriber, (campaign.list,), token.edition, campaign.is_appeal, edition.created)
+        return Unsubscribe(envelope, subscriber, (edition.list,), token.edition, edition.appeal, edition.released)
     # An edition that is not known, since it was moved without its campaigns: a way out must still lead out, of every
-    # list of hers.
-    hers = Subscription.objects.filter(subscriber=subscriber).values("list_id")
-    return Unsubscribe(envelope, subscriber, tuple(List.objects.filter(id__in=hers)), token.edition)
+    # list of theirs.
+    theirs = Subscription.objects.filter(subscriber=subscriber).values("list_id")
+    return Unsubscribe(envelope, subscriber, tuple(List.objects.filter(id__in=theirs)), token.edition)
 
 
-def _edition(organization: Organization, number: int, editions: dict[int, Edition | None]) -> Edition | None:
-    """An edition with its letter and list; `editions` remembers."""
-    if number not in editions:
-        rows = Edition.objects.select_related("campaign__list").filter(campaign__organization=organization)
-        editions[number] = rows.filter(id=number).first()
-    return editions[number]
+def _edition(organization: Organization, number: int) -> SentEdition | None:
+    """What the seal says, not the columns of its campaign: whoever writes the database would lead the unsubscribes of a
+    whole campaign to another list. None where the seal does not hold, too."""
+    row = Edition.objects.filter(organization=organization, id=number).first()
+    try:
+        details = opened(keyring.keys(organization), row) if row else None
+    except SealBroken:
+        return None
+    list_ = List.objects.filter(organization=organization, id=details.list).first() if details else None
+    if row is None or details is None or list_ is None:
+        return None
+    return SentEdition(list_, consent.PURPOSES[details.purpose] == consent.APPEALS, row.created)
 
 
 def _leave(envelopes: list[OpenedEnvelope], now: datetime) -> None:
