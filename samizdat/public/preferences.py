@@ -201,8 +201,8 @@ def _save(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted:
             until=until if often == "pause" else "",
             language=language,
             wishes=("t" if posted.get("text") else "") + ("d" if posted.get("discreet") else ""),
-            topics=",".join(topics),
-            offered=",".join(offered),
+            topics=topics,
+            offered=offered,
             appeals="no" if appeals == "no" else "",
         )
         if appeals == "yes":
@@ -217,8 +217,8 @@ def _save(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted:
         return page_for(request, holder, place, "preferences_saved", values, hers=hers)
 
 
-def _numbers(texts: list[str]) -> list[str]:
-    return [text for text in texts[:MOST_TOPICS] if text.isascii() and text.isdecimal() and len(text) < 20]
+def _numbers(texts: list[str]) -> list[int]:
+    return [int(text) for text in texts[:MOST_TOPICS] if text.isascii() and text.isdecimal() and len(text) < 20]
 
 
 def _incomplete(request: HttpRequest, holder: tokens.TokenHolder, place: Site) -> HttpResponse:

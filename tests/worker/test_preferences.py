@@ -85,7 +85,7 @@ def test_many_who_choose_fewer_emails_are_an_alarm_and_get_as_many_again(lantern
     ask(lantern, readers[5], "prefer", often="all", language="ru", wishes="t")
     choosing.take(NOW)
     assert not Event.objects.filter(kind="subscribers.left_alarm").exists()
-    ask(lantern, readers[2], "prefer", topics="", offered=str(tag))
+    ask(lantern, readers[2], "prefer", topics=[], offered=[tag])
     ask(lantern, readers[3], "prefer", often="pause", until=until)
     choosing.take(NOW)
     ask(lantern, readers[3], "prefer", often="monthly")
@@ -138,7 +138,7 @@ def test_what_she_asked_to_see_lies_in_the_publicdb_without_her_address(lantern:
 
 def test_what_she_chose_counts(lantern: Any, thursday: Any, ada: Any) -> None:
     until = TODAY + timedelta(days=30)
-    words = {"often": "pause", "until": until.isoformat(), "language": "ru", "wishes": "t", "topics": "1,2,x"}
+    words = {"often": "pause", "until": until.isoformat(), "language": "ru", "wishes": "t", "topics": [1, 2]}
     ask(lantern, ada, "prefer", **words)
     assert choosing.take(NOW) == 1
     assert may(ada, thursday) == "paused"

@@ -33,13 +33,11 @@ def _day(envelope: OpenedEnvelope, now: datetime) -> date:
     """The day that the box says, as far as that can be believed; else today in the organization's zone."""
     today = now.astimezone(ZoneInfo(envelope.organization.timezone)).date()
     try:
-        day = date.fromisoformat(str(envelope.words.get("day", "")))
+        day = date.fromisoformat(envelope.words.day)
     except ValueError:
         return today
     return day if today - timedelta(days=OLDEST) <= day <= today + timedelta(days=1) else today
 
 
 def _counts(envelope: OpenedEnvelope) -> dict[str, int]:
-    counts = envelope.words.get("counts")
-    pairs = counts.items() if isinstance(counts, dict) else ()
-    return {code: min(count, MOST) for code, count in pairs if isinstance(count, int) and count > 0}
+    return {code: min(count, MOST) for code, count in envelope.words.counts.items() if count > 0}

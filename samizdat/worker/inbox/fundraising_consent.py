@@ -108,7 +108,7 @@ def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> 
 
 def proven(envelope: OpenedEnvelope, now: datetime) -> None:
     """She pressed the link of that mail. An old one, or one that was answered since, says yes to nothing."""
-    text = str(envelope.words.get("token", ""))
+    text = envelope.words.token
     try:
         token = tokens.read(keyring.keys(envelope.organization).links, PURPOSE, text)
     except tokens.BadToken:

@@ -5,16 +5,17 @@ the loops that take it up.
 """
 
 import contextlib
-import json
 import logging
 import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
+import msgspec
 from django.db import InterfaceError, OperationalError
+from msgspec import Struct
 
 from samizdat.accounts.models import Organization
 from samizdat.core.crypto import seal, tokens
@@ -35,18 +36,50 @@ _OLDEST = timedelta(days=30)
 GIVE_UP = timedelta(days=2)
 
 
+class EnvelopeWords(Struct, frozen=True):
+    """What an envelope of any kind may say (public/envelopes.py)."""
+
+    kind: str = ""
+    at: str = ""
+    token: str = ""
+    purpose: str = "leave"
+    # Of leaving.
+    way: str = ""
+    only: str = ""
+    # Of settings.
+    secret: str = ""
+    often: str = ""
+    until: str = ""
+    wishes: str = ""
+    offered: tuple[int, ...] = ()
+    # Of what is answered by mail.
+    what: str = ""
+    address: str = ""
+    # Of a sign-up; language, topics and appeals of settings, too.
+    list: str = ""
+    lists: tuple[int, ...] = ()
+    language: str = ""
+    wording: str = ""
+    appeals: str = ""
+    topics: tuple[int, ...] = ()
+    values: dict[str, str] = {}
+    # Of links that were pressed.
+    day: str = ""
+    counts: dict[str, int] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedEnvelope:
     """One thing a reader sent, opened."""
 
     row: int
-    organization: Any
-    words: dict[str, Any]
+    organization: Organization
+    words: EnvelopeWords
     at: datetime
 
     @property
     def kind(self) -> str:
-        return str(self.words.get("kind", ""))
+        return self.words.kind
 
 
 # Of a box that says itself that it is none of these.
@@ -307,7 +340,7 @@ def _has_box_key(organization: Organization, box: bytes) -> bool:
 def _has_link_key(envelope: OpenedEnvelope) -> bool:
     """Whether the key that its token names is here, or came since the keys were loaded. Without a token: yes."""
     try:
-        number = tokens.key_number(str(envelope.words.get("token", "")))
+        number = tokens.key_number(envelope.words.token)
     except tokens.BadToken:
         return True
     return number in keyring.keys(envelope.organization).links or (
@@ -322,10 +355,11 @@ def _open(row: Intake, organization: Organization | None, now: datetime) -> Open
     box = bytes(row.box)
     try:
         private = keyring.keys(organization).boxes[struct.unpack(">I", box[:4])[0]]
-        words = json.loads(seal.open_sealed(private, box[4:], b"intake\0" + bytes(row.place_id)))
-        return OpenedEnvelope(row.id, organization, words, _time(str(words.get("at", "")), now))
+        text = seal.open_sealed(private, box[4:], b"intake\0" + bytes(row.place_id))
+        words = msgspec.json.decode(text, type=EnvelopeWords)
+        return OpenedEnvelope(row.id, organization, words, _time(words.at, now))
     # RecursionError: JSON of a thousand brackets.
-    except (KeyError, ValueError, AttributeError, RecursionError, struct.error, seal.SealError):
+    except (KeyError, ValueError, RecursionError, struct.error, seal.SealError, msgspec.DecodeError):
         log.warning("The public database held something that does not open; it was thrown away.")
         return None
 

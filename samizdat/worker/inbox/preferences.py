@@ -93,7 +93,7 @@ def take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
 
 
 def _show(envelope: OpenedEnvelope, now: datetime) -> None:
-    token, secret = str(envelope.words.get("token", "")), str(envelope.words.get("secret", ""))
+    token, secret = envelope.words.token, envelope.words.secret
     if not (len(secret) == 26 and secret.isalnum() and _is_token(token)):
         return
     proven = _proven(envelope)
@@ -137,21 +137,17 @@ def _prefer(envelope: OpenedEnvelope, now: datetime) -> None:
     if proven is None:
         return
     words = envelope.words
-    topics, offered = (
-        frozenset(int(number) for number in str(words.get(name, "")).split(",") if number.isdecimal())
-        for name in ("topics", "offered")
-    )
     choice = PreferenceChoice(
-        often=str(words.get("often", "")),
-        until=_day(str(words.get("until", ""))),
-        language=_language(str(words.get("language", ""))),
-        wishes=str(words.get("wishes", ""))[:8],
-        topics=topics,
-        offered=offered,
+        often=words.often,
+        until=_day(words.until),
+        language=_language(words.language),
+        wishes=words.wishes[:8],
+        topics=frozenset(words.topics),
+        offered=frozenset(words.offered),
     )
     unsubscribes.prefer(proven, choice, now)
     # To take that back works at once. To agree takes her mailbox: worker/inbox/fundraising_consent.
-    if words.get("appeals") == "no":
+    if words.appeals == "no":
         leave_appeals(proven, now)
 
 
@@ -220,7 +216,7 @@ def read_mailed(organization: Organization, purpose: str, text: str, now: dateti
 
 def _done(envelope: OpenedEnvelope, now: datetime) -> None:
     """Erases her, writes to her new mailbox from now on, or asks her for money as well."""
-    purpose, text = str(envelope.words.get("purpose", "")), str(envelope.words.get("token", ""))
+    purpose, text = envelope.words.purpose, envelope.words.token
     if purpose == fundraising_consent.PURPOSE:
         fundraising_consent.proven(envelope, now)
         return

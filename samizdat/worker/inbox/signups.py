@@ -98,7 +98,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     if target is None:
         return True
     try:
-        wanted = address.normalize(str(envelope.words.get("address", "")))
+        wanted = address.normalize(envelope.words.address)
         if (known := _has_all(envelope.organization, wanted, target)) is not None:
             # She gets it already; whoever typed her address in learns nothing, and no mail is spent on it.
             return not target.appeals or fundraising_consent.ask(envelope, _about(envelope, known, target), memory, now)
@@ -142,12 +142,12 @@ def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> S
 
 def _about(envelope: OpenedEnvelope, known: Subscriber, target: SignupTarget) -> fundraising_consent.ConsentQuestion:
     return fundraising_consent.ConsentQuestion(
-        known, target.lists, target.number, target.appeals, str(envelope.words.get("language", ""))[:8]
+        known, target.lists, target.number, target.appeals, envelope.words.language[:8]
     )
 
 
 def _target(envelope: OpenedEnvelope) -> SignupTarget | None:
-    text = str(envelope.words.get("list", ""))
+    text = envelope.words.list
     if not text.isdecimal() or len(text) > 18:
         return None
     if int(text) >> 32:
@@ -168,13 +168,13 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
     form = forms.form_numbered(envelope.organization, number)
     if form is None:
         return None
-    view, values = forms.view_of(form), envelope.words.get("values") or {}
+    view, sent = forms.view_of(form), envelope.words
     typed = forms.typed(
         view,
-        _numbers(envelope.words.get("lists")),
-        {int(n): str(v) for n, v in values.items() if str(n).isdecimal()} if isinstance(values, dict) else {},
-        _numbers(envelope.words.get("topics")),
-        bool(envelope.words.get("appeals")),
+        sent.lists,
+        {int(number): text for number, text in sent.values.items() if number.isdecimal()},
+        sent.topics,
+        bool(sent.appeals),
     )
     here = List.objects.select_related("organization").filter(organization=envelope.organization).in_bulk(typed.lists)
     lists = [here[list_id] for list_id in typed.lists if list_id in here]  # In the order of the form.
@@ -192,16 +192,12 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
     )
 
 
-def _numbers(value: object) -> list[int]:
-    return [number for number in value if isinstance(number, int)] if isinstance(value, list) else []
-
-
 def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Subscriber:
     """Her row, with the sign-up on record once however often its mail is tried, and by how many processes."""
     known = audience_queries.subscriber_at(envelope.organization, wanted)
     if known is not None and _on_record(envelope, known, target):
         return known
-    language, list_ = str(envelope.words.get("language", ""))[:8], target.lists[0]
+    language, list_ = envelope.words.language[:8], target.lists[0]
     if target.view is not None and target.typed is not None:
         return forms.sign_up_by_form(
             envelope.organization, wanted, target.view, target.typed, now=envelope.at, language=language
@@ -210,9 +206,7 @@ def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Subsc
         envelope.organization,
         wanted,
         list_,
-        wording=_read_by_her(
-            list_, audience_queries.details_of(list_), LETTERS, str(envelope.words.get("wording", ""))
-        ),
+        wording=_read_by_her(list_, audience_queries.details_of(list_), LETTERS, envelope.words.wording),
         now=envelope.at,
         language=language,
         appeals=target.appeals or None,
@@ -233,7 +227,7 @@ def _read_by_her(list_: List, details: ListDetails, purpose: str, read: str) -> 
 
 def _appeals_read(list_: List, envelope: OpenedEnvelope) -> str:
     """Those beside the box that she ticked; "" where she did not, or the form has none."""
-    details, read = audience_queries.details_of(list_), str(envelope.words.get("appeals") or "")
+    details, read = audience_queries.details_of(list_), envelope.words.appeals
     words = _read_by_her(list_, details, APPEALS, read) if read and details.appeals else ""
     return words if mailed_words.is_said(list_.organization, words, details.agreed) else ""
 
@@ -252,7 +246,7 @@ def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target
     keys = keyring.keys(envelope.organization)
     assert keys.link is not None
     token = tokens.make(keys.link, "confirm", target.number, subscriber.number)
-    words = phrases_override.words_to(str(envelope.words.get("language", "")), leading(envelope.organization).language)
+    words = phrases_override.words_to(envelope.words.language, leading(envelope.organization).language)
     # What is on record for this day, which a box ticked later does not change.
     asks = any(audience.asked_for_appeals(subscriber, list_, _day(envelope), now) for list_ in target.lists)
     appeal_words = target.appeals if asks else ""

@@ -78,7 +78,7 @@ class SubjectRequest:
 
 def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     """True when the box may go."""
-    if envelope.words.get("what") == fundraising_consent.PURPOSE:
+    if envelope.words.what == fundraising_consent.PURPOSE:
         proven = next(iter(all_proven([envelope])), None)
         return proven is None or fundraising_consent.tick(
             envelope, proven.subscriber, proven.lists, signups.memory, now
@@ -104,7 +104,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
 def _asked(envelope: OpenedEnvelope) -> SubjectRequest | None:
     """By a link that anybody may have who was forwarded a letter: so it goes to her own mailbox, whatever it is."""
     proven = next(iter(all_proven([envelope])), None)
-    what = "allow" if envelope.kind == "move" else str(envelope.words.get("what", ""))
+    what = "allow" if envelope.kind == "move" else envelope.words.what
     if proven is None or not proven.lists or what not in ("data", "erase", "allow"):
         return None
     subscriber, mark, wish = proven.subscriber, 0, ""
@@ -112,7 +112,7 @@ def _asked(envelope: OpenedEnvelope) -> SubjectRequest | None:
         if not preferences.lists_of(subscriber):
             return None  # She has left all of them: no letter is there to move, and the page said so.
         try:
-            wish = address.normalize(str(envelope.words.get("address", "")))
+            wish = address.normalize(envelope.words.address)
         except address.BadAddress:
             return None
         mark = preferences.mark_of(envelope.organization, wish)
@@ -121,7 +121,7 @@ def _asked(envelope: OpenedEnvelope) -> SubjectRequest | None:
 
 def _allowed(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
     """Her own mailbox has said yes; now the new one is asked whether it is hers."""
-    text = str(envelope.words.get("token", ""))
+    text = envelope.words.token
     result = read_mailed(envelope.organization, "allow", text, now)
     if result is None:
         return None

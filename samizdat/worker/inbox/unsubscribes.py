@@ -110,7 +110,7 @@ class Unsubscribe:
     @property
     def purpose(self) -> str:
         """What she leaves: of an appeal by its page the appeals alone, if that is what she pressed; else the list."""
-        return consent.APPEALS if self.appeal and self.envelope.words.get("only") == "appeals" else consent.LETTERS
+        return consent.APPEALS if self.appeal and self.envelope.words.only == "appeals" else consent.LETTERS
 
     @property
     def at(self) -> datetime:
@@ -157,18 +157,17 @@ def _for_others(envelopes: list[OpenedEnvelope]) -> list[OpenedEnvelope]:
 
 def _key_number(envelope: OpenedEnvelope) -> int:
     try:
-        return tokens.key_number(str(envelope.words.get("token", "")))
+        return tokens.key_number(envelope.words.token)
     except tokens.BadToken:
         return -1
 
 
 def _once(run: list[OpenedEnvelope]) -> list[OpenedEnvelope]:
     """The first of each that says the same: somebody who presses one link a thousand times keeps nobody waiting."""
-    first: dict[tuple[Any, ...], OpenedEnvelope] = {}
+    first: dict[tuple[str, ...], OpenedEnvelope] = {}
     for envelope in run:
-        first.setdefault(
-            tuple(str(envelope.words.get(word, "")) for word in ("token", "purpose", "way", "only")), envelope
-        )
+        words = envelope.words
+        first.setdefault((words.token, words.purpose, words.way, words.only), envelope)
     kept = list(first.values())
     if len(kept) < len(run):
         rows = {envelope.row for envelope in kept}
@@ -209,11 +208,11 @@ def _proven(
     envelope: OpenedEnvelope, editions: dict[int, SentEdition | None], purposes: tuple[str, ...]
 ) -> Unsubscribe | None:
     """The subscriber and lists of a token; None when our keys do not prove it or she is not here any more."""
-    purpose = envelope.words.get("purpose", "leave")
+    purpose = envelope.words.purpose
     if purpose not in purposes:
         return None
     try:
-        token = tokens.read(keyring.keys(envelope.organization).links, purpose, str(envelope.words.get("token", "")))
+        token = tokens.read(keyring.keys(envelope.organization).links, purpose, envelope.words.token)
     except tokens.BadToken:
         return None
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
@@ -252,7 +251,7 @@ def _leave(envelopes: list[OpenedEnvelope], now: datetime) -> None:
     with transaction.atomic():
         _hold(proven)
         for unsubscribe in proven:
-            way = "one-click" if unsubscribe.envelope.words.get("way") == "one-click" else "form"
+            way = "one-click" if unsubscribe.envelope.words.way == "one-click" else "form"
             for list_ in unsubscribe.lists:
                 leave = partial(
                     audience.unsubscribe, way=way, now=now, sent_at=unsubscribe.at, letter=_letter(unsubscribe.edition)
@@ -372,7 +371,7 @@ def _settle(envelopes: list[OpenedEnvelope], proven: Iterable[tuple[OpenedEnvelo
     """After the commit: the pages of the proven tokens say what they are now, and all the boxes go."""
     with transaction.atomic(using="publicdb"):  # One write to the disk for all.
         for envelope, state in proven:
-            publicdb.set_token_state(str(envelope.words["token"]), state)
+            publicdb.set_token_state(envelope.words.token, state)
         publicdb.done_with(envelope.row for envelope in envelopes)
 
 
@@ -633,7 +632,7 @@ def _pending(envelope: OpenedEnvelope, now: datetime) -> list[tuple[Subscriber, 
     is pressed again.
     """
     try:
-        token = tokens.read(keyring.keys(envelope.organization).links, "confirm", str(envelope.words.get("token", "")))
+        token = tokens.read(keyring.keys(envelope.organization).links, "confirm", envelope.words.token)
     except tokens.BadToken:
         return []
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
