@@ -116,8 +116,20 @@ class TooManyRemovals(AudienceError):
 
     def __init__(self, most: int, many: int) -> None:
         self.many = many
-        text = _(
+        super().__init__(self._sentence() % {"n": most})
+
+    def _sentence(self) -> str:
+        return _(
             "Your team takes %(n)s people off lists a day by itself. Take the others off under Many at once, where an "
             "admin approves it; then this is possible."
         )
-        super().__init__(text % {"n": most})
+
+
+class TooManyCorrections(TooManyRemovals):
+    """The same of addresses at which readers are written to."""
+
+    def _sentence(self) -> str:
+        return _(
+            "Your team takes %(n)s people off lists a day by itself, and whoever is written to at another address "
+            "counts. The address was not changed. Go on tomorrow."
+        )

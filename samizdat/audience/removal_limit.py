@@ -2,11 +2,12 @@
 
 Whoever stole a session would end a list one by one as well as many at once, so every deed at the desk by which a reader
 gets less counts: leaving, objecting, the stop list, work on many (actions/bulk.py), a renewal's moving, a file that is
-imported. Past the limit work on many and imports wait for an admin, and what is done one by one is refused and told to
-all admins. Who is on no list any more loses nothing by it. The command line is of whoever has the machine, and is not
-counted.
+imported, and a correction of an address, by which their letters go elsewhere. Past the limit work on many and imports
+wait for an admin, and what is done one by one is refused and told to all admins. Who is on no list any more loses
+nothing by it. The command line is of whoever has the machine, and is not counted.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from django.db import transaction
 
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience.errors import TooManyRemovals
+from samizdat.audience.errors import TooManyCorrections, TooManyRemovals
 from samizdat.audience.models import PENDING, SUBSCRIBED, BulkAction, Subscription
 from samizdat.events.actions import detail_of, record
 from samizdat.events.kinds import EventKind
@@ -23,11 +24,14 @@ from samizdat.events.models import Event
 from samizdat.events.queries import was_said
 
 ALARM: EventKind = "person.removal_limit_reached"
+CORRECTED: EventKind = "subscriber.address_changed"
 BY_IMPORT: EventKind = "subscribers.import.removed"
 
 # What people ask for by mail or in person.
 ALONE_A_DAY = 20
 DAY = timedelta(days=1)
+# So many addresses somebody corrects in a day for nothing: readers write that they have moved.
+CORRECTIONS = 2
 
 _SINGLE: tuple[EventKind, ...] = ("subscriber.left", "subscriber.objected", "subscriber.suppressed")
 # Events that say in their detail how many they were about.
@@ -47,7 +51,19 @@ def _today(organization: Organization, now: datetime) -> int:
     together = sum(int(detail_of(event).get(_MANY[event.kind], 0)) for event in rows.filter(kind__in=list(_MANY)))
     works = BulkAction.objects.filter(organization=organization, action__in=("remove", "move"), by__isnull=False)
     alone = works.filter(begun__gt=now - DAY, expected__lte=ALONE_A_DAY).exclude(state="waiting")
-    return single + together + sum(alone.values_list("expected", flat=True))
+    corrected = sum(max(0, many - CORRECTIONS) for many in _corrected(organization, now).values())
+    return single + together + corrected + sum(alone.values_list("expected", flat=True))
+
+
+def _corrected(organization: Organization, now: datetime) -> Counter[int | None]:
+    """How many readers each person has had written to at another address today."""
+    rows = Event.objects.select_related("organization").filter(
+        organization=organization, kind=CORRECTED, by__isnull=False, at__gt=now - DAY
+    )
+    corrected: Counter[int | None] = Counter()
+    for event in rows:
+        corrected[event.by_id] += detail_of(event).get("redirected", 0)
+    return corrected
 
 
 @contextmanager
@@ -66,15 +82,30 @@ def check(organization: Organization, ids: Sequence[int], *, now: datetime, by: 
     """Of several at once each counts those before it; these subscribers are locked already. Errors: TooManyRemovals."""
     if by is None or not ids:
         return
-    on = Subscription.objects.filter(subscriber__in=ids, status__in=(PENDING, SUBSCRIBED))
-    if many := on.values("subscriber").distinct().count():
+    if many := _on_lists(ids):
         _refuse_over(organization, many, now=now, by=by)
 
 
-def _refuse_over(organization: Organization, many: int, *, now: datetime, by: Person) -> None:
+def _on_lists(ids: Sequence[int]) -> int:
+    on = Subscription.objects.filter(subscriber__in=ids, status__in=(PENDING, SUBSCRIBED))
+    return on.values("subscriber").distinct().count()
+
+
+def check_correction(organization: Organization, id: int, *, now: datetime, by: Person | None) -> int:
+    """Somebody, who is locked, is written to at another address from now on. What the event is to say of it as
+    `redirected`. Errors: TooManyCorrections."""
+    redirected = _on_lists([id])
+    if by is not None and redirected and _corrected(organization, now)[by.pk] >= CORRECTIONS:
+        _refuse_over(organization, 1, now=now, by=by, error=TooManyCorrections)
+    return redirected
+
+
+def _refuse_over(
+    organization: Organization, many: int, *, now: datetime, by: Person, error: type[TooManyRemovals] = TooManyRemovals
+) -> None:
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     if is_over(organization, many, now=now, by=by):
-        raise TooManyRemovals(ALONE_A_DAY, many)
+        raise error(ALONE_A_DAY, many)
 
 
 def claim(organization: Organization, many: int, *, about: int, now: datetime, by: Person | None) -> None:

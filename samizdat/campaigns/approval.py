@@ -20,7 +20,7 @@ from samizdat import formatting
 from samizdat.accounts import sealed_people
 from samizdat.accounts.grants import has_role, leading
 from samizdat.accounts.models import WRITERS, Organization, Person
-from samizdat.audience.models import Subscriber, row_id
+from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import ab_test, edition_details, translations
 from samizdat.campaigns.content import content_of, digest_of
@@ -32,7 +32,8 @@ from samizdat.core import segment
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail.ledger import pack_numbers, unpack_numbers
-from samizdat.events.actions import record
+from samizdat.events.actions import moment_of, record, whole_day
+from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -71,9 +72,17 @@ class AgreedPeople:
 
     def __init__(self, campaign: Campaign, given: ApprovalYes) -> None:
         self._campaign, self._at, self._agreed = campaign, given.at, given.count or 0
-        self._known = None if given.people is None else frozenset(unpack_numbers(given.people))
+        self._known = None if given.people is None else frozenset(unpack_numbers(given.people)) - self._corrected()
         self._others: list[int] = []
         self._now = 0
+
+    def _corrected(self) -> set[int]:
+        """Who is written to at another address since, because a person at the desk says so: another mailbox."""
+        events = Event.objects.select_related("organization").filter(
+            organization=self._campaign.organization_id, kind="subscriber.address_changed", by__isnull=False
+        )
+        since = events.filter(at__gte=whole_day(self._at))  # Readable of it is the day alone.
+        return {(event.about or 0) & NUMBER_MASK for event in since if moment_of(event) > self._at}
 
     def compare(self, numbers: Sequence[int]) -> None:
         self._now += len(numbers)

@@ -6,11 +6,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from samizdat.accounts import pending_changes
 from samizdat.audience import actions as audience
-from samizdat.audience import queries
+from samizdat.audience import queries, read_limits, removal_limit
 from samizdat.audience.actions import objection
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Subscriber
@@ -103,6 +104,39 @@ def test_her_address_is_corrected_and_a_taken_one_is_refused(here: House) -> Non
         assert editor.post(page, {"address": wrong}).status_code == 422
     assert editor.post(page, {"address": "ada@new.example"}).status_code == 302
     assert queries.address_of(Subscriber.objects.get(id=here.ada.id)) == "ada@new.example"
+
+
+def test_nobody_has_a_list_written_to_at_other_addresses(here: House) -> None:
+    editor, removals = signed_in(here.people["editor"]), removal_limit.ALONE_A_DAY + removal_limit.CORRECTIONS
+    readers = [_reader(here, f"reader{n}@post.example") for n in range(removals + 1)]
+    seen = [_corrected(here, editor, reader) for reader in readers]
+    assert [page.status_code for page in seen] == [302] * removals + [422]
+    assert "whoever is written to at another address counts" in seen[-1].content.decode()
+    assert Event.objects.filter(kind=removal_limit.ALARM).count() == 1
+    # A mend of one or two stays free, whatever others did; so does one of whom nothing is written to.
+    admin = signed_in(here.people["admin"])
+    for reader in readers[-1], here.ada:
+        assert _corrected(here, admin, reader).status_code == 302
+    left = _reader(here, "left@post.example")
+    audience.unsubscribe(left, here.list, now=NOW)
+    assert _corrected(here, editor, left).status_code == 302
+
+
+def test_a_mistyped_provider_is_put_right_however_many_were_corrected(here: House) -> None:
+    for n in range(removal_limit.ALONE_A_DAY + 5):
+        reader = _reader(here, f"reader{n}@gmial.com")
+        audience.correct_address(reader, f"reader{n}@gmail.com", now=NOW, by=here.people["editor"])
+    assert not removal_limit.is_over(here.organization, 1, now=NOW, by=here.people["editor"])
+
+
+def _reader(here: House, at: str) -> Subscriber:
+    return audience.add_subscriber(here.organization, at, here.list, consent="yes", now=NOW)
+
+
+def _corrected(here: House, client: Client, reader: Subscriber) -> Any:
+    read_limits.forget()
+    form = {"address": f"other{reader.number}@evil.example"}
+    return client.post(address(here, f"readers/{reader.number}/"), form)
 
 
 def test_her_objection_ends_every_letter(here: House) -> None:

@@ -13,7 +13,7 @@ from samizdat.accounts.models import Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import Tag
+from samizdat.audience.models import Subscriber, Tag
 from samizdat.campaigns import ab_test, approval, content, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import NotApproved, agree, standing
@@ -178,6 +178,16 @@ def test_a_yes_to_a_letter_for_a_few_is_none_to_one_for_others(strict: House) ->
         release(letter, now=NOW, by=strict.people["editor"])
     letter.refresh_from_db()
     assert letter.state == "draft"
+
+
+def test_a_yes_to_a_letter_for_a_few_is_none_to_another_mailbox_of_theirs(strict: House) -> None:
+    letter, _tag = _for_the_board(strict)
+    reader, later = Subscriber.objects.get(subscribertag__tag=letter.tag), NOW + timedelta(minutes=1)
+    audience.correct_address(reader, "ada@evil.example", now=later, by=strict.people["editor"])
+    with pytest.raises(NotApproved, match="Others would get it"):
+        release(letter, now=later, by=strict.people["editor"])
+    second_person.agree(letter, approval.bond_of(letter), 1, by=strict.people["admin"], now=later)
+    release(letter, now=later, by=strict.people["editor"])
 
 
 def test_a_yes_to_a_letter_for_a_list_is_none_to_whoever_is_brought_into_it(strict: House) -> None:

@@ -2,16 +2,17 @@
 
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_writer
+from samizdat.audience import consent_writer, removal_limit
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.errors import AddressErased, AudienceError
 from samizdat.audience.models import Subscriber, Suppression
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address as addresses
+from samizdat.core.mail import misspelling
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
@@ -30,13 +31,16 @@ class AddressTaken(AudienceError):
 def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: Person | None = None) -> bool:
     """Their address from now on. False when it is hers already.
 
-    Consent, tags and history stay hers. Errors: BadAddress, AddressTaken, AddressErased, NoSuchSubscriber.
+    Consent, tags and history stay hers. More than two by one person in a day count as readers that are taken off lists;
+    a mistyped provider that is put right does not.
+
+    Errors: BadAddress, AddressTaken, AddressErased, NoSuchSubscriber, TooManyCorrections.
     """
     wanted = addresses.normalize(address)
     organization = subscriber.organization
     keys = keyring.keys(organization)
     try:
-        with transaction.atomic():
+        with removal_limit.limited(organization, now=now, by=by):
             row = consent_writer.lock(subscriber)
             held = consent_writer.values_of(keys, row)
             if held[seal.ADDRESS] == wanted:
@@ -47,6 +51,9 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
                 raise AddressTaken
             if consent_writer.suppressed(organization.id, blinds) == "erased":
                 raise AddressErased
+            redirected = 0
+            if misspelling.meant(held[seal.ADDRESS]) != wanted:
+                redirected = removal_limit.check_correction(organization, row.id, now=now, by=by)
             before = keys.blinds(addresses.comparable(held[seal.ADDRESS]))
             _keep_her_will(organization, keys, before, blinds[0])
             row.email_index, row.index_version = blinds[0], keys.index_version
@@ -54,7 +61,8 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
             row.save(update_fields=["email_index", "index_version", "provider"])
             consent_writer.reseal(row, held | {seal.ADDRESS: wanted})
             consent_writer.settle(row, now)
-            record("subscriber.address_changed", organization, about=row.id, by=by, now=now)
+            detail = {"redirected": redirected}
+            record("subscriber.address_changed", organization, about=row.id, by=by, now=now, detail=detail)
     except IntegrityError as taken:  # Somebody took it between the look and the write.
         raise AddressTaken from taken
     return True
