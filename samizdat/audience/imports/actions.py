@@ -378,13 +378,15 @@ def sweep_uploads(now: datetime) -> int:
     return uploads.drop_old(now)
 
 
-def reject_rows(row: Import) -> Iterator[tuple[str, int, str]]:
-    """(file, line, sentence) of every rejected row, in the order of reading."""
+def reject_rows(row: Import, *, erased: bool = True) -> Iterator[tuple[str, int, str]]:
+    """(file, line, sentence) of every rejected row, in the order of reading. erased: also of who had their data erased,
+    which says that they were here."""
     plan = read_plan(row).plan
     names = [file.name for file in plan.in_order()] if plan else []
     # Some at a time, each by a question of its own: what is asked for next may come in another thread.
-    last = 0
-    while some := [*Reject.objects.filter(import_run=row, id__gt=last).order_by("id")[:REJECTS]]:
+    last, rows = 0, Reject.objects.filter(import_run=row).order_by("id")
+    rows = rows if erased else rows.exclude(code="erased")
+    while some := [*rows.filter(id__gt=last)[:REJECTS]]:
         for reject in some:
             name = names[reject.file_no] if reject.file_no < len(names) else ""
             yield name, reject.line, sentence_of(reject.code, reject.values)
@@ -566,7 +568,7 @@ def _keep(row: Import, column: str, value: Struct) -> None:
 def _report(seen: ImportPreview, planted: list[int]) -> ImportReport:
     return ImportReport(
         counts=seen.counts,
-        file_statuses=seen.file_statuses,
+        file_counts=seen.file_counts,
         taken_off=seen.taken_off,
         samples=seen.samples,
         problems=[_problem(problem) for problem in seen.problems],

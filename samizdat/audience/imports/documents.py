@@ -37,12 +37,12 @@ class Sample(Struct, frozen=True):
 
 
 class ImportReport(Struct, frozen=True):
-    """What inspect() found, until the import has run. `counts`: None while a question is open. `file_statuses`: as of
+    """What inspect() found, until the import has run. `counts`: None while a question is open. `file_counts`: as of
     ImportPreview, as `taken_off`. `examples` and `seen`: of each file its columns'. `planted`: numbers of exports.
     `failed`: why nothing came in."""
 
     counts: dict[str, int] | None = None
-    file_statuses: dict[str, int] = {}
+    file_counts: dict[str, int] = {}
     taken_off: int = 0
     samples: list[Sample] = []
     problems: list[ImportProblem] = []

@@ -42,14 +42,15 @@ NO_ADDRESSES = (
 @dataclass(slots=True)
 class ImportPreview:
     """What was found. `counts` as run.COUNTS; None while `questions` are open, because nothing can be read yet.
-    `file_statuses`: as the files say them, whoever of them is here already. `taken_off`: how many leave lists by it."""
+    `file_counts`: statuses, rejected rows and those who come twice as the files have them, whoever is here or was
+    erased. `taken_off`: how many leave lists by it."""
 
     source: str
     plan: ImportPlan
     problems: list[Problem]
     questions: list[Problem]
     counts: dict[str, int] | None = None
-    file_statuses: dict[str, int] = field(default_factory=dict)
+    file_counts: dict[str, int] = field(default_factory=dict)
     taken_off: int = 0
     samples: list[Sample] = field(default_factory=list)
     rejects: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)  # (file, line, code, values)
@@ -104,12 +105,14 @@ def look_at(
                 look.counts = counts
                 shown.take(slice)
                 room = max(0, REJECTS_SHOWN - len(look.rejects))
-                look.rejects += [(slice.name, *reject) for reject in rejects[:room]]
+                # A look that writes nothing doesn't say in which lines they are who had their data erased.
+                own = [reject for reject in rejects if reject[1] != "erased"]
+                look.rejects += [(slice.name, *reject) for reject in own[:room]]
     except (NoAddresses, BadFiles) as wrong:
         refusal = refused(wrong)
         refusal.plan = plan  # The columns can still be said otherwise.
         raise refusal from wrong
-    look.samples, look.planted, look.file_statuses = shown.chosen(), store.planted, dict(store.file_statuses)
+    look.samples, look.planted, look.file_counts = shown.chosen(), store.planted, dict(store.file_counts)
     look.taken_off = len(store.taken_off)
     return look
 

@@ -58,7 +58,7 @@ class ImportWriter:
         self._totals = self._fresh_totals()
         self._planted = planted_addresses.all_of(organization)
         self.planted: set[bytes] = set()  # Those of them that were met.
-        self.file_statuses: Counter[str] = Counter()  # Of a look: statuses as the files say them.
+        self.file_counts: Counter[str] = Counter()  # Of a look: as of ImportPreview.
         # Rows of those whom it takes off lists: of a look all of them, else of the last slice.
         self.taken_off: set[int] = set()
         self._readable = plaintext_fields.columns(organization.id, keys)
@@ -88,11 +88,16 @@ class ImportWriter:
                 self._wave(wave, reasons, counts)
         else:
             self._count_again(again, reasons, counts)
-            self.file_statuses.update(STATUSES[row[2]] for row in rows)
+            self._count_file(import_slice)
         counts["rejected"] = len(rejects)
         if self.writes:
             self._totals.write()
         return counts, rejects
+
+    def _count_file(self, import_slice: ImportSlice) -> None:
+        self.file_counts.update(STATUSES[row[2]] for row in import_slice.rows)
+        self.file_counts["rejected"] += len(import_slice.rejects)
+        self.file_counts["duplicates"] += sum(row[9] != NEW for row in import_slice.rows)
 
     def forget(self) -> None:
         """After a transaction that was rolled back: tags made and numbers reserved in it are gone, and somebody may

@@ -19,7 +19,7 @@ from samizdat.audience.errors import AudienceError
 from samizdat.audience.imports import held
 from samizdat.audience.imports.documents import ImportProblem, ImportReport, Sample
 from samizdat.audience.imports.row_errors import sentence_of
-from samizdat.audience.models import STATUSES, Import, List
+from samizdat.audience.models import Import, List, Reject
 from samizdat.audience.queries.lists import ListView
 from samizdat.core.imports import ImportPlan
 from samizdat.labels import field_label
@@ -36,9 +36,6 @@ from samizdat.web.uploads import PIECE, PieceUploadHandler
 
 LARGEST = 500 * 1024 * 1024
 MOST_FILES = 20
-# Of fewer it is not said how many are here: a file of one address would ask for that one, and whoever has a thousand
-# would halve them until they know.
-FEW = 10
 GOING = ("uploading", "reading", "waiting", "running")
 
 
@@ -120,8 +117,8 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
 
 
 def _too_fast(request: DeskRequest) -> str:
-    """The look at a file tells who of it is here, as looking addresses up does: so it is counted alike. What is wrong,
-    if somebody does it too often."""
+    """What a file brings in tells who of it was here, as looking addresses up does: so it is counted alike. What is
+    wrong, if somebody does it too often."""
     try:
         read_limits.count(request)
     except read_limits.TooFast as fast:
@@ -206,19 +203,15 @@ def _start(request: DeskRequest, row: Import) -> None:
 
 
 def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
+    """Only what the files say: not who is here already, who left or who had their data erased. Whoever has a thousand
+    suspects would halve them until they know, whatever is hidden of a few, and nothing is written by a look."""
     report, details = actions.read_report(row), actions.read_plan(row)
-    counts, fields, plan = report.counts or {}, queries.fields(request.organization), details.plan
+    fields, plan = queries.fields(request.organization), details.plan
+    counts = {"rows": (report.counts or {}).get("rows", 0)} | report.file_counts
     assert plan is not None
     labels = plan.fields() | {entry.tag: entry.label for entry in fields}
     files = plans.rows(plan, report, fields)
     lists = queries.lists(request.organization)
-    here = counts.get("here", 0)
-    # Who had their data erased was a subscriber: a look that writes nothing doesn't say in which lines they are.
-    rejects = [line for line in report.rejects if line.code != "erased"]
-    statuses = dict.fromkeys(STATUSES, 0) | report.file_statuses
-    known = here + len(report.rejects) - len(rejects)
-    # However few it tells of: many files of suspects, halved again and again, name the one who is here.
-    read_limits.learn(request, "import", row.pk, max(known, counts.get("rows", 0)))
     guessed = any(file.use and file.asks_status and not file.status for file in files)
     return {
         "row": row,
@@ -226,8 +219,7 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "report": report,
         "samples": [_sample(entry, labels) for entry in report.samples],
         "counts": counts,
-        "few": here < FEW,
-        "sums": _found_rows(counts | statuses if here < FEW else counts, guessed),
+        "sums": _found_rows(counts, guessed),
         "files": files,
         "statuses": plans.statuses(),
         "meanings": plans.meanings(),
@@ -239,9 +231,9 @@ def _found_facts(request: DeskRequest, row: Import) -> dict[str, object]:
         "questions": [_said(entry) for entry in report.questions],
         "problems": [_said(entry) for entry in report.problems],
         "dropped": _dropped(plan, report),
-        "rejects": [{"line": line.line, "file": line.file, "sentence": _said(line)} for line in rejects],
-        "coming": counts.get("rows", 0) - counts.get("rejected", 0),
-        "more_rejects": counts.get("rejected", 0) - len(rejects),
+        "rejects": [{"line": line.line, "file": line.file, "sentence": _said(line)} for line in report.rejects],
+        "coming": counts["rows"] - counts.get("rejected", 0),
+        "more_rejects": counts.get("rejected", 0) - len(report.rejects),
     }
 
 
@@ -320,22 +312,23 @@ def progress(request: DeskRequest, import_id: int) -> HttpResponse:
 
 
 def _result_facts(request: DeskRequest, row: Import) -> dict[str, Any]:
-    counts = row.counts or {}
+    """How those who were here stand is not said: a file that says less of them than they said themselves would ask for
+    it again and again."""
+    erased = Reject.objects.filter(import_run=row, code="erased").count()
+    counts = dict(row.counts or {})
+    if row.by_id == request.person.pk:
+        read_limits.learn(request, "import", row.pk, counts.get("here", 0) + erased)
+    counts["unchanged"] = counts.get("unchanged", 0) + erased
+    counts["rejected"] = counts.get("rejected", 0) - erased
     rows = [labels.LabelRow(word, counts.get(name, 0)) for name, word in (
         ("added", _("added")), ("updated", _("updated")), ("unchanged", _("unchanged")), ("rejected", _("rejected"))
     )]  # fmt: skip
     seconds = (row.finished - row.started).total_seconds() if row.finished and row.started else None
     sentence = _said(actions.read_report(row).failed) if row.state == "failed" else ""
-    statuses = [
-        labels.LabelRow(labels.subscription_state(name)[1], counts.get(name, 0))
-        for name in ("subscribed", "pending", "unsubscribed", "cleaned", "nonsubscribed")
-        if counts.get(name)
-    ]
     return {
         "row": row,
         "names": ", ".join(actions.read_plan(row).names),
         "sums": rows,
-        "statuses": statuses,
         "rows": counts.get("rows", 0),
         "came": counts.get("rows", 0) - counts.get("rejected", 0),
         "counts": counts,
@@ -381,7 +374,9 @@ def rejected(request: DeskRequest, import_id: int) -> StreamingHttpResponse:
 
 
 def _rejected_lines(row: Import) -> Iterator[str]:
-    rejects = ([harmless(file), line, harmless(sentence)] for file, line, sentence in actions.reject_rows(row))
+    rejects = (
+        [harmless(file), line, harmless(sentence)] for file, line, sentence in actions.reject_rows(row, erased=False)
+    )
     return csv_lines(chain([[_("File"), _("Line"), _("Reason")]], rejects))
 
 
