@@ -176,7 +176,7 @@ PORTIONS = (
         "samizdat.worker.schedule.consistency_check.SECONDS",
     ),
     *("samizdat.worker.schedule.scheduler.CLEARING", "samizdat.worker.schedule.scheduler.LOOKING"),
-    *("samizdat.audience.actions.bulk.LOOKING", "samizdat.audience.queries.pages.LOOKING"),
+    *("samizdat.audience.actions.bulk.LOOKING", "samizdat.audience.queries.subscriber_list.LOOKING"),
 )
 
 

@@ -20,7 +20,7 @@ from samizdat.audience.models import Subscriber, Tag, row_id
 from samizdat.campaigns import ab_test, actions, brand, translations
 from samizdat.campaigns.ab_test import VersionChange
 from samizdat.campaigns.actions import create
-from samizdat.campaigns.checks import broken_links, fetch, results, rules, spelling
+from samizdat.campaigns.checks import broken_links, fetch, organization_rules, results, spelling
 from samizdat.campaigns.checks import missing_values as empties
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
@@ -216,7 +216,7 @@ def test_words_that_no_dictionary_has_are_found_at_their_place(lantern: Any, hun
         ("subject", 1, "“speling” is in no dictionary. Perhaps: spelling, spewing."),
     ]
     assert "spelling" not in looked.waits
-    rules.learn(lantern, ["zhoplk"], by=None, now=NOW)
+    organization_rules.learn(lantern, ["zhoplk"], by=None, now=NOW)
     assert "spelling_alone" not in codes(campaign)
 
 
@@ -409,14 +409,14 @@ def test_an_organization_keeps_its_own_list_of_hosts_that_do_not_open(lantern: A
     campaign = letter(lantern, "[x](https://meduza.io/a) [y](https://blocked.example/b)")
     assert "link_blocked" not in codes(campaign)
     lantern.hostile_state = "ru"
-    assert rules.rules_of(lantern).blocked("ru") >= {"meduza.io"}
-    rules.save(lantern, [], "https://blocked.example/\nother.example", by=None, now=NOW)
+    assert organization_rules.rules_of(lantern).blocked("ru") >= {"meduza.io"}
+    organization_rules.save(lantern, [], "https://blocked.example/\nother.example", by=None, now=NOW)
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "link_blocked")
     assert "blocked.example" in found.sentence
     with pytest.raises(CampaignError, match="“no” is no host"):
-        rules.save(lantern, [], "no host!", by=None, now=NOW)
+        organization_rules.save(lantern, [], "no host!", by=None, now=NOW)
     with pytest.raises(CampaignError, match="no single word"):
-        rules.save(lantern, ["two words"], None, by=None, now=NOW)
+        organization_rules.save(lantern, ["two words"], None, by=None, now=NOW)
 
 
 def test_a_draft_that_is_thrown_away_takes_its_checks_along(lantern: Any) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience.actions import add_tags
-from samizdat.campaigns.checks import broken_links, fetch, rules, spelling
+from samizdat.campaigns.checks import broken_links, fetch, organization_rules, spelling
 from samizdat.core.content.merge import parse
 from tests.conftest import NOW
 from tests.web.conftest import House, make_campaign
@@ -88,7 +88,7 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
     page = _do(here, client, campaign, "links")
     assert "has no way out" in page and "(410)" in page, "what was kept before stays"
     assert "“wrod”" not in _do(here, client, campaign, "learn", word="wrod")
-    assert rules.rules_of(here.organization).words == {"wrod"}
+    assert organization_rules.rules_of(here.organization).words == {"wrod"}
     spelling.forget()
 
 
@@ -101,11 +101,13 @@ def test_the_lists_of_words_and_hosts_are_kept_by_writers(here: House, desk: Des
     hosts = re.search(r'name="hosts"[^>]*>([^<]*)<', page)
     assert hosts
     client.post(address, {"words": "Zhoplk\nNovaya", "hosts": hosts[1]})
-    assert rules.rules_of(here.organization) == rules.OrganizationCheckRules(frozenset({"zhoplk", "novaya"}), None)
+    assert organization_rules.rules_of(here.organization) == organization_rules.OrganizationCheckRules(
+        frozenset({"zhoplk", "novaya"}), None
+    )
     client.post(address, {"words": "", "hosts": "blocked.example"})
-    assert rules.rules_of(here.organization).hosts == ("blocked.example",)
+    assert organization_rules.rules_of(here.organization).hosts == ("blocked.example",)
     refused = client.post(address, {"words": "", "hosts": "example.org this?"})
     assert refused.status_code == 422 and "“this?” is no host" in refused.content.decode()
     client.post(address, {"words": "", "hosts": "blocked.example", "hosts_of": "ours"})
-    assert rules.rules_of(here.organization).hosts is None
+    assert organization_rules.rules_of(here.organization).hosts is None
     assert desk("viewer").get(address).status_code == 403

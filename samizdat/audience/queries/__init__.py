@@ -23,7 +23,14 @@ from samizdat.audience.queries.lists import (
     tag_named,
     tags,
 )
-from samizdat.audience.queries.pages import SubscriberPage, SubscriberRow, count_filtered, filtered, page, rows_of
+from samizdat.audience.queries.subscriber_list import (
+    SubscriberPage,
+    SubscriberRow,
+    count_filtered,
+    filtered,
+    page,
+    rows_of,
+)
 from samizdat.audience.queries.subscriber_page import (
     ConsentEntry,
     SubscriberCard,

@@ -20,8 +20,8 @@ from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.checks import broken_links, missing_values, pictures, spelling
+from samizdat.campaigns.checks.organization_rules import OrganizationCheckRules, rules_of
 from samizdat.campaigns.checks.results import StoredChecks, kept, key_of
-from samizdat.campaigns.checks.rules import OrganizationCheckRules, rules_of
 from samizdat.campaigns.content import ContentFinding, findings
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from samizdat.core.content.merge.names import BY_PLACE, FLAGS, MAILCHIMP, NUMBERED, OURS, gone
+from samizdat.core.content.merge.tag_names import BY_PLACE, FLAGS, MAILCHIMP, NUMBERED, OURS, gone
 from samizdat.core.content.merge.tree import (
     GROUPS,
     TAGGED,

@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType, ValidationError, convert, structs,
 
 from samizdat.campaigns import brand
 from samizdat.campaigns.brand import BrandSettings
-from samizdat.campaigns.checks import rules
+from samizdat.campaigns.checks import organization_rules
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Template, TemplateText
 from samizdat.portability.parts import base
@@ -86,7 +86,7 @@ class TemplatesPart:
         payload: dict[str, Any] = {}
         if (look := brand.brand_of(home.organization)) != brand.USUAL:
             payload["brand"] = structs.asdict(look)
-        if (known := rules.rules_of(home.organization)) != rules.OrganizationCheckRules():
+        if (known := organization_rules.rules_of(home.organization)) != organization_rules.OrganizationCheckRules():
             payload["words"], payload["hosts"] = sorted(known.words), known.hosts
         box.add_json(LOOKS, payload)
         return len(payload)
@@ -105,8 +105,13 @@ class TemplatesPart:
                 if looks.brand and brand.brand_of(organization) == brand.USUAL:
                     logo = places.here(Pictures.name, looks.brand.logo) or ""
                     brand.keep(organization, structs.replace(looks.brand, logo=logo), **who)
-                if looks.words is not UNSET and rules.rules_of(organization) == rules.OrganizationCheckRules():
-                    rules.save(organization, looks.words, None if looks.hosts is UNSET else looks.hosts, **who)
+                if (
+                    looks.words is not UNSET
+                    and organization_rules.rules_of(organization) == organization_rules.OrganizationCheckRules()
+                ):
+                    organization_rules.save(
+                        organization, looks.words, None if looks.hosts is UNSET else looks.hosts, **who
+                    )
             except CampaignError:
                 pass  # This house has other rules for colors or words: then they are chosen anew.
             places.put(self.name, self.name, 1)

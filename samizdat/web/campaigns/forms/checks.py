@@ -7,7 +7,7 @@ from samizdat.web.base_form import DeskForm
 
 
 class RulesForm(DeskForm):
-    """Two lists, one entry a line; campaigns/checks/rules.py reads them."""
+    """Two lists, one entry a line; campaigns/checks/organization_rules.py reads them."""
 
     words = forms.CharField(
         label=lazy("One word a line"),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
-from samizdat.campaigns.checks import missing_values, results, rules, spelling
+from samizdat.campaigns.checks import missing_values, organization_rules, results, spelling
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
@@ -79,7 +79,9 @@ def _accept(request: DeskRequest, campaign: Campaign) -> None:
 
 
 def _learn(request: DeskRequest, campaign: Campaign) -> None:
-    rules.learn(request.organization, [request.POST.get("word", "")], by=request.person, now=timezone.now())
+    organization_rules.learn(
+        request.organization, [request.POST.get("word", "")], by=request.person, now=timezone.now()
+    )
 
 
 DEEDS: dict[str, Callable[[Any, Any], None]] = {
@@ -95,7 +97,7 @@ DEEDS: dict[str, Callable[[Any, Any], None]] = {
 def writing_rules(request: DeskRequest) -> HttpResponse:
     """The organization's own words, and the hosts that its readers cannot reach."""
     organization = request.organization
-    known = rules.rules_of(organization)
+    known = organization_rules.rules_of(organization)
     shown = "\n".join(sorted(known.blocked(organization.hostile_state)))
     form = RulesForm(request.POST or None, initial={"words": "\n".join(sorted(known.words)), "hosts": shown})
     if form.is_valid():
@@ -104,7 +106,7 @@ def writing_rules(request: DeskRequest) -> HttpResponse:
         # The list that came along, saved as it was shown, goes on being the one that comes along.
         ours = request.POST.get("hosts_of") == "ours" or (known.hosts is None and hosts.split() == shown.split())
         try:
-            rules.save(
+            organization_rules.save(
                 organization, answers["words"].split(), None if ours else hosts, by=request.person, now=timezone.now()
             )
         except CampaignError as refused:
