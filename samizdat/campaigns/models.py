@@ -287,7 +287,7 @@ class CheckResult(models.Model):
 
 
 class CheckRules(models.Model):
-    """An organization's own words and the hosts that its readers cannot reach (campaigns/checks/organization_rules.py)."""
+    """An organization's own words, and hosts that its readers cannot reach (campaigns/checks/organization_rules.py)."""
 
     organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True, related_name="+")
     sealed = models.BinaryField()  # JSON: words, hosts.

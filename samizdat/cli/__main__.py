@@ -28,7 +28,7 @@ COMMANDS = {
     "subscribers": ("audience", "subscribers"),
     "paper": ("privacy", "paper"),
     "log": ("log", "log"),
-    "campaign": ("sending", "campaign"),
+    "campaign": ("campaign", "campaign"),
     "template": ("templates", "template"),
     "archive": ("archive", "archive"),
     "route": ("routes", "route"),

@@ -21,7 +21,7 @@ from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Approval, Campaign, Edition
 from samizdat.cli import bootstrap
-from samizdat.cli.campaigns import campaign_check
+from samizdat.cli.campaign.drafts import campaign_check
 from samizdat.core.content.digest import FREQUENCIES
 from samizdat.core.mail.ledger import pack_numbers
 from samizdat.delivery import actions, queries

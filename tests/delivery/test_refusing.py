@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from samizdat.campaigns.models import Campaign
-from samizdat.cli.campaign_status import books, status_of
+from samizdat.cli.campaign.status import books, status_of
 from samizdat.core.crypto import seal
 from samizdat.core.mail.outcome import Refused
 from samizdat.core.mail.retry_schedule import LATER

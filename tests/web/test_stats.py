@@ -16,7 +16,7 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, EditionVariant, LinkTotal
 from samizdat.cli import bootstrap
 from samizdat.cli.__main__ import samizdat
-from samizdat.cli.campaign_status import status_of
+from samizdat.cli.campaign.status import status_of
 from samizdat.core.mail.ledger import State
 from samizdat.delivery.actions import release
 from samizdat.delivery.models import Chunk, VariantTotal

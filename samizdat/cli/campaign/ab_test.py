@@ -1,66 +1,23 @@
-"""campaign whom, versions, choose, replies: who gets a letter, and which version of it; correct, archive: its page."""
+"""campaign versions, choose, replies: a test of versions."""
 
-from collections.abc import Mapping
 from email.utils import parseaddr
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from samizdat.cli import bootstrap, campaign_status, releasing, reporting, translations
-from samizdat.cli.campaigns import campaign, campaign_numbered
+from samizdat.cli import bootstrap
+from samizdat.cli.campaign.drafts import campaign, campaign_numbered
+from samizdat.cli.campaign.release import time_of
+from samizdat.cli.campaign.status import look_for_fence
 from samizdat.cli.output import CommandFailed, common, say
-from samizdat.cli.releasing import time_of
 
 if TYPE_CHECKING:
     from samizdat.campaigns.ab_test import VersionChange
     from samizdat.campaigns.models import Campaign
 
-__all__ = ["campaign", "campaign_status", "releasing", "reporting", "translations"]
-
 NAMES = "ABCD"  # core/ab_test.NAMES; not loaded for --help.
 WAYS = ("hand", "replies", "unsubscribes", "clicks")  # Likewise.
-
-# Reasons for which somebody does not get a letter: delivery/recipients_breakdown.Whom.
-_WITHOUT = {
-    "not_listed": "not on this list",
-    "untagged": "without the tag",
-    "pending": "have not confirmed yet",
-    "unsubscribed": "unsubscribed",
-    "cleaned": "address unreachable",
-    "nonsubscribed": "never agreed",
-    "unasked": "did not agree to appeals for money",
-    "outside": "not in the segment",
-    "paused": "asked for a pause",
-    "stopped": "on the stop list since a moment ago",
-    "reached": "reached by the first letter",
-    "monthly": "want one letter a month",
-    "digest": "get it in the digest",
-    "singly": "want their letters one by one",
-}
-
-
-@campaign.command("whom")
-@click.argument("number", metavar="ID", type=int)
-@click.option("--at", "when", metavar="TIME", help="For a letter that leaves then, and not now.")
-@common
-def campaign_whom(number: int, when: str | None) -> None:
-    """Who would get it, and who not, by reason: the lines add up."""
-    campaign_row = campaign_numbered(number)
-    from samizdat.delivery.recipients_breakdown import whom
-
-    reach = whom(campaign_row, bootstrap.now(), time_of(when, campaign_row.organization.timezone))
-    document: dict[str, Any] = {"known": reach.known, "without": reach.without, "may": reach.may}
-    document["paused_until"] = reach.back.isoformat() if reach.back else None
-    lines = [f"{reach.known:>12,}  subscribers known here"]
-    lines += [f"{-count:>12,}  {_reason(code)}" for code, count in reach.without.items()]
-    lines += [f"{reach.may:>12,}  get it"]
-    lines += [reach.broken] if reach.broken else []
-    say({"id": campaign_row.pk, **document, "broken": reach.broken}, *lines)
-
-
-def _reason(code: str) -> str:
-    return _WITHOUT.get(code) or f"on the stop list: {code.partition(':')[2] or code}"
 
 
 @campaign.command("versions")
@@ -141,70 +98,6 @@ def _versions(campaign: "Campaign") -> tuple[Any, ...]:
     return document, *(lines or ["No test is planned: everybody gets the letter as it is."])
 
 
-@campaign.command("resend")
-@click.argument("number", metavar="ID", type=int)
-@common
-def campaign_resend(number: int) -> None:
-    """Draft the letter once more, to those alone whom it did not reach."""
-    campaign_row = campaign_numbered(number)
-    from samizdat.delivery import actions
-    from samizdat.delivery.actions.resend_unreached import unreached
-    from samizdat.delivery.recipients_breakdown import whom
-
-    draft = actions.resend(campaign_row, now=bootstrap.now())
-    document = {"id": draft.pk, "unreached": unreached(campaign_row), "may": whom(draft, bootstrap.now()).may}
-    say(
-        document, f"Draft {draft.pk} goes to {document['may']:,} of them. Go on with: samizdat campaign send {draft.pk}"
-    )
-
-
-@campaign.command("correct")
-@click.argument("number", metavar="ID", type=int)
-@click.option("--wrong", required=True, help="A piece of text or an address, as it stands on the web version.")
-@click.option("--right", required=True, help="What should stand there.")
-@common
-def campaign_correct(number: int, wrong: str, right: str) -> None:
-    """Mend a slip on the web version. What was sent stays as it was."""
-    campaign_row = campaign_numbered(number)
-    from samizdat.campaigns.archive.web_corrections import correct
-
-    places = correct(campaign_row, wrong, right, by=None, now=bootstrap.now())
-    say({"id": campaign_row.pk, "places": places}, f"Mended in {places:,} places; the web version says on which day.")
-
-
-@campaign.command("archive")
-@click.argument("number", metavar="ID", type=int)
-@click.option(
-    "--listed/--unlisted",
-    default=None,
-    help="In the archive and its feed, or read by its address alone; all languages.",
-)
-@common
-def campaign_archive(number: int, listed: bool | None) -> None:
-    """Put a released letter into the archive, or take it out. Without an option, says where its web version stands."""
-    campaign_row = campaign_numbered(number)
-    from samizdat.campaigns import queries, translations
-    from samizdat.campaigns.archive import listing
-    from samizdat.campaigns.models import is_listed
-
-    whole = translations.whole(campaign_row)
-    if listed is not None:
-        listing.put(whole, listed, by=None, now=bootstrap.now())
-    document: dict[str, Any] = {"id": whole.pk, "listed": is_listed(whole), "public": queries.is_public(whole)}
-    document["address"] = queries.web_address(whole)
-    say(document, *_stands(document))
-
-
-def _stands(document: Mapping[str, object]) -> list[str]:
-    where = "in the archive and its feed" if document["listed"] else "read by its address alone"
-    if not document["public"]:
-        return [f"The web version of campaign {document['id']} is {where} once the letter begins to go out."]
-    if not document["address"]:
-        sentence = "There are no public pages yet. Set their address: samizdat organization set --url https://…"
-        return [f"The web version of campaign {document['id']} is {where}.", sentence]
-    return [f"The web version of campaign {document['id']} is {where}: {document['address']}"]
-
-
 @campaign.command("choose")
 @click.argument("number", metavar="ID", type=int)
 @click.option("--version", "name", required=True, type=click.Choice([*NAMES]), help="The one that the rest gets.")
@@ -212,7 +105,7 @@ def _stands(document: Mapping[str, object]) -> list[str]:
 def campaign_choose(number: int, name: str) -> None:
     """Decide a test of versions: the rest goes at once."""
     campaign_row = campaign_numbered(number)
-    campaign_status.look_for_fence(campaign_row)
+    look_for_fence(campaign_row)
     from samizdat.delivery import actions
 
     actions.choose(campaign_row, NAMES.index(name), now=bootstrap.now())

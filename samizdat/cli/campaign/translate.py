@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.campaigns import _format_of, _read, campaign, campaign_numbered
+from samizdat.cli.campaign.drafts import _format_of, _read, campaign, campaign_numbered
 from samizdat.cli.output import CommandFailed, common, say
 
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.campaign_status import books, headline, look_for_fence, say_changed, status_of, with_sentences
-from samizdat.cli.campaigns import campaign, campaign_numbered, size_of
+from samizdat.cli.campaign.drafts import campaign, campaign_numbered, size_of
+from samizdat.cli.campaign.status import books, headline, look_for_fence, say_changed, status_of, with_sentences
 from samizdat.cli.labels import ENDED, QUIET
 from samizdat.cli.output import CommandFailed, ProgressLine, common, confirm, note, progress, say
 from samizdat.cli.secret_arguments import WANTED

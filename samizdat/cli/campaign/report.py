@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from samizdat.cli.campaigns import campaign, campaign_numbered
+from samizdat.cli.campaign.drafts import campaign, campaign_numbered
 from samizdat.cli.output import CommandFailed, common, say
 
 if TYPE_CHECKING:

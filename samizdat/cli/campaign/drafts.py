@@ -197,7 +197,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     from samizdat.campaigns.approval import standing
     from samizdat.campaigns.drafts.draft import draft_of
     from samizdat.campaigns.translations import versions
-    from samizdat.cli.checking import looked, spelling_state
+    from samizdat.cli.campaign.checks import looked, spelling_state
     from samizdat.delivery.actions.recipients import stands_in_digest
     from samizdat.delivery.queries import routes
 
@@ -275,7 +275,7 @@ def _check_lines(
     signature: Any,
     records: Any,
 ) -> list[str]:
-    from samizdat.cli.checking import line_of
+    from samizdat.cli.campaign.checks import line_of
 
     lines = [line_of(flaw, _where(flaw)) for flaw in flaws]
     lines += [line_of(flaw, f"{code}: {_where(flaw)}") for code, findings in others for flaw in findings]

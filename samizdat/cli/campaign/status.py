@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from samizdat.cli import bootstrap
-from samizdat.cli.campaigns import campaign, campaign_numbered
+from samizdat.cli.campaign.drafts import campaign, campaign_numbered
 from samizdat.cli.labels import ENDED, GATHERED, at_terminal, campaign_reason
 from samizdat.cli.output import common, note, say, table
 
