@@ -1,11 +1,23 @@
 """An organization as the public pages know it: carried to the public database when it is founded, changed or missing
 there."""
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.publicdb.actions import publish_place
+
+_proofs: list[Callable[[Organization, str], bool]] = []
+
+
+def register_proof(proves: Callable[[Organization, str], bool]) -> None:
+    """Of whether a domain is an organization's own: delivery looks into DNS."""
+    _proofs.append(proves)
+
+
+def is_proven(organization: Organization, host: str) -> bool:
+    return any(proves(organization, host) for proves in _proofs)
 
 
 def host_of(organization: Organization) -> str:
@@ -21,10 +33,11 @@ def publish(organization: Organization) -> None:
     publish_place(
         bytes(organization.uid),
         host=host_of(organization),
-        name=kept.name,
-        language=kept.language,
+        # Where the copy is gone its pages go on saying what they said, or readers met a group without a name.
+        name=kept.name if kept.known else None,
+        language=kept.language if kept.known else None,
         accent=organization.accent,
-        unsubscribe_mailbox=kept.unsubscribe_mailbox,
+        unsubscribe_mailbox=kept.unsubscribe_mailbox if kept.known else None,
         hostile_state=organization.hostile_state,
         zone=organization.timezone,
     )

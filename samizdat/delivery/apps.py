@@ -1,9 +1,13 @@
-"""Django finds the tables by this, segments who got a campaign, pending changes what may have to wait."""
+"""Django finds the tables by this, segments who got a campaign, pending changes what may have to wait,
+and the public pages whose a domain is."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 
 class DeliveryConfig(AppConfig):
@@ -11,11 +15,18 @@ class DeliveryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from samizdat.accounts import pending_changes
+        from samizdat.accounts import pending_changes, public_site
         from samizdat.delivery import segment_condition
 
         segment_condition.register()
         pending_changes.register(_kinds)
+        public_site.register_proof(_proves)
+
+
+def _proves(organization: "Organization", name: str) -> bool:
+    from samizdat.delivery.domain_claims import proves
+
+    return proves(organization, name)
 
 
 def _kinds() -> Mapping[str, Any]:

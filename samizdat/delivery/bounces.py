@@ -13,7 +13,7 @@ from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.mail.address import BadAddress, domain, normalize
-from samizdat.delivery import dkim_keys
+from samizdat.delivery import dkim_keys, domain_claims
 from samizdat.delivery.errors import NotReleasable
 from samizdat.vault import keyring
 
@@ -37,12 +37,15 @@ def _is_own(organization: Organization, public_url: str, name: str) -> bool:
 
 
 def refuse_elsewhere(edition: Edition) -> None:
-    """Errors: NotReleasable where bounces of one of its versions would go to an address that no admin set."""
+    """Errors: NotReleasable where bounces of one of its versions would go to an address that no admin set, or where
+    they, or its sender, are at a domain that another organization here has."""
     keys, organization = keyring.keys(edition.organization), edition.organization
     variants = EditionVariant.objects.filter(edition=edition)
-    for frozen in (opened(keys, edition), *(opened(keys, row) for row in variants)):
-        if not envelope_sender(organization, normalize(frozen.from_email)):
-            raise NotReleasable(_(SENTENCES["bounces_elsewhere"]) % {"address": frozen.from_email})
+    for sender in {frozen.from_email for frozen in (opened(keys, edition), *(opened(keys, row) for row in variants))}:
+        if not envelope_sender(organization, normalize(sender)):
+            raise NotReleasable(_(SENTENCES["bounces_elsewhere"]) % {"address": sender})
+        for code, values in domain_claims.problems(organization, sender):
+            raise NotReleasable(_(SENTENCES[code]) % values)
 
 
 def elsewhere(organization: Organization, sender: str) -> bool:

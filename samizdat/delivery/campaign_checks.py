@@ -14,7 +14,7 @@ from samizdat.campaigns.models import Campaign, is_gathered
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.mail.address import BadAddress, domain, normalize
-from samizdat.delivery import bounces, dkim_keys
+from samizdat.delivery import bounces, dkim_keys, domain_claims
 from samizdat.delivery.audience_size import quick_count
 
 # Much more than the letters before: three times the largest of the last ten, and by a few hundred.
@@ -33,6 +33,8 @@ def look(
 def _more(campaign: Campaign, draft: Draft, now: datetime) -> Iterator[ContentProblem]:
     if bounces.elsewhere(campaign.organization, draft.from_email):
         yield ContentProblem(0, "bounces_elsewhere", {"address": draft.from_email}, None, "stop", "from")
+    for code, values in domain_claims.problems(campaign.organization, draft.from_email):
+        yield ContentProblem(0, code, values, None, "stop", "from")
     if campaign.version_of_id is not None:  # Sender and audience are looked at with the letter.
         yield from _untranslated(campaign, draft)
         return

@@ -1,7 +1,7 @@
 """Who signs for a sender: named reads of sending domains and their keys."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -124,7 +124,7 @@ def domain_named(organization: Organization, name: str) -> SendingDomain | None:
 # --- signing ---
 
 
-def _over(name: str) -> list[str]:
+def at_or_above(name: str) -> list[str]:
     """The domain and those above it that are not a top-level one, the nearest first."""
     labels = name.split(".")
     return [".".join(labels[at:]) for at in range(len(labels) - 1)]
@@ -133,16 +133,28 @@ def _over(name: str) -> list[str]:
 def signing_domain(organization: Organization, name: str) -> str:
     """Which of our domains signs for a sender at `name`; "" for none. A domain signs for those below it as well:
     DMARC asks for the same organizational domain (RFC 7489, 3.1.1)."""
-    for row in _domains_over(organization, name):
-        with contextlib.suppress(SealError):
-            if sealed_domains.signing(row, _active(row)):
-                return row.name
-    return ""
+    return next((row.name for row in _domains_over(organization, name) if signs(row)), "")
+
+
+def signs(row: SendingDomain) -> bool:
+    with contextlib.suppress(SealError):
+        return bool(sealed_domains.signing(row, _active(row)))
+    return False
+
+
+def is_proven(row: SendingDomain) -> bool:
+    keys = row.keys.select_related("domain__organization").exclude(state="retired")
+    return sealed_domains.is_proven(row, keys)
+
+
+def named(names: Collection[str]) -> list[SendingDomain]:
+    """Of all organizations."""
+    return [*SendingDomain.objects.select_related("organization").filter(name__in=names)]
 
 
 def _domains_over(organization: Organization, name: str) -> list[SendingDomain]:
     """Those at or above `name`, the nearest first."""
-    rows = SendingDomain.objects.select_related("organization").filter(organization=organization, name__in=_over(name))
+    rows = [row for row in named(at_or_above(name)) if row.organization_id == organization.pk]
     return sorted(rows, key=lambda row: -len(row.name))
 
 
@@ -165,11 +177,7 @@ def signing_keys(organization: Organization, name: str) -> list[dkim.SigningKey]
 def oldest_signing_domain(organization: Organization) -> str:
     """ "" where none signs."""
     rows = SendingDomain.objects.select_related("organization").filter(organization=organization)
-    for row in rows.filter(keys__state="active").order_by("id").distinct():
-        with contextlib.suppress(SealError):
-            if sealed_domains.signing(row, _active(row)):
-                return row.name
-    return ""
+    return next((row.name for row in rows.filter(keys__state="active").order_by("id").distinct() if signs(row)), "")
 
 
 def active_keys(organization: int) -> tuple[int, ...]:

@@ -4,8 +4,10 @@ missing (accounts/pending_changes.py), what name a domain has, and of a key its 
 What was removed or retired could be put back as it was; the log is asked what became of it.
 """
 
+import contextlib
 from collections.abc import Collection, Iterable
 
+from django.db import transaction
 from django.db.models import QuerySet
 from msgspec import Struct, structs
 
@@ -25,7 +27,7 @@ class DomainState(Struct, frozen=True):
 
 
 class SealedKey(Struct, frozen=True):
-    """waits: nobody has approved it yet."""
+    """waits: nobody has approved it yet. proven: its record was found in DNS, or whoever runs the server said so."""
 
     domain: int
     algorithm: str
@@ -33,6 +35,7 @@ class SealedKey(Struct, frozen=True):
     public: str
     private: bytes  # PKCS #8, DER.
     waits: bool
+    proven: bool = False
 
 
 def seal_domain(row: SendingDomain, *, waits: bool) -> None:
@@ -91,6 +94,28 @@ def approve_key(key: DkimKey, public: str) -> None:
     if value.public != public:
         raise SealBroken()
     seal_key(key, structs.replace(value, waits=False))
+
+
+def prove_key(key: DkimKey) -> None:
+    """Errors: SealError."""
+    with transaction.atomic():
+        # Held, so that an approval of this moment is not undone.
+        row = DkimKey.objects.select_for_update(of=("self",)).select_related("domain__organization").get(pk=key.pk)
+        value = open_key(row)
+        if not value.proven:
+            seal_key(row, structs.replace(value, proven=True))
+
+
+def is_proven(row: SendingDomain, keys: Iterable[DkimKey]) -> bool:
+    """Whether one of its keys was seen where whoever has the domain alone can have put it."""
+    if domain_waits(row):
+        return False
+    retired = retired_keys(row)
+    for key in keys:
+        with contextlib.suppress(SealError):
+            if open_key(key, retired).proven:
+                return True
+    return False
 
 
 def signing(row: SendingDomain, keys: Iterable[DkimKey]) -> list[SealedKey]:

@@ -59,29 +59,29 @@ def publish_place(
     uid: bytes,
     *,
     host: str,
-    name: str,
-    language: str,
+    name: str | None,
+    language: str | None,
     accent: str,
-    unsubscribe_mailbox: str = "",
+    unsubscribe_mailbox: str | None = "",
     hostile_state: str = "",
     zone: str = "UTC",
 ) -> None:
-    """An organization as the public knows it. `host`: a bare host name, "" when it has none of its own.
+    """An organization as the public knows it. `host`: a bare host name, "" when it has none of its own. What is None
+    stays as it is.
 
     This machine's own name and bare addresses are nobody's: a demo is looked at under either.
     """
-    Site.objects.update_or_create(
-        uid=uid,
-        defaults={
-            "host": "" if is_here(host) else host.lower(),
-            "name": name,
-            "language": language,
-            "accent": accent,
-            "unsubscribe_mailbox": unsubscribe_mailbox,
-            "hostile_state": hostile_state,
-            "zone": zone,
-        },
-    )
+    facts = {
+        "host": "" if is_here(host) else host.lower(),
+        "name": name,
+        "language": language,
+        "accent": accent,
+        "unsubscribe_mailbox": unsubscribe_mailbox,
+        "hostile_state": hostile_state,
+        "zone": zone,
+    }
+    known = {name: value for name, value in facts.items() if value is not None}
+    Site.objects.update_or_create(uid=uid, defaults=known, create_defaults={"language": "en", **known})
 
 
 def is_here(host: str) -> bool:

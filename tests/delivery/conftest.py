@@ -21,12 +21,12 @@ BODY = "Dear {{ FNAME }},\n\nread [our news](https://lantern.example/news).\n"
 class House:
     """One organization with a list, its people by number, and what a test wants to know about them."""
 
-    def __init__(self, organization: Any) -> None:
+    def __init__(self, organization: Any, domain: str = "lantern.example") -> None:
         from samizdat.audience.actions import new_list
         from samizdat.audience.tags_and_fields import fields_for
         from samizdat.vault import keyring
 
-        self.organization = organization
+        self.organization, self.domain = organization, domain
         self.keys = keyring.keys(organization)
         self.list = new_list(organization, "News", now=datetime.now(UTC))
         self.field = fields_for(organization, self.keys, {"FNAME": "First name"})["FNAME"]
@@ -72,7 +72,8 @@ class House:
         from samizdat.campaigns.actions import create
         from samizdat.campaigns.drafts.draft import Draft
 
-        draft = Draft(subject="News", from_name="Lantern", from_email="news@lantern.example", body=body, **more)
+        sender = f"news@{self.domain}"
+        draft = Draft(subject="News", from_name="Lantern", from_email=sender, body=body, **more)
         return create(self.organization, self.list, draft, by=None, now=datetime.now(UTC))
 
     def released(self, **how: Any) -> Any:

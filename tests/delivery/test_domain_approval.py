@@ -11,12 +11,11 @@ from msgspec import structs
 from samizdat.accounts import actions as accounts
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, PendingChange, Person
-from samizdat.delivery import bounces, dkim_keys, sealed_domains
+from samizdat.delivery import bounces, dkim_keys, sealed_domains, service_senders
 from samizdat.delivery.actions import add_route, domains
 from samizdat.delivery.errors import DomainRefused
 from samizdat.delivery.models import DkimKey, Route, SendingDomain
 from samizdat.events.models import Event
-from samizdat.worker.mail import service_mail
 from tests.conftest import PASSWORD, TODAY
 from tests.delivery.conftest import House
 
@@ -154,7 +153,7 @@ def test_mails_to_the_team_come_from_no_domain_and_no_route_that_somebody_wrote_
     add_route(house.organization, "main", "smtp://relay.example:587", now=NOW - 9 * DAY)
     add_route(house.organization, "evil", "smtp://thief%40evil.example:secret@evil.example:587", now=NOW, by=vera)
     Route.objects.update(state="live")
-    sender = service_mail.own_sender(house.organization)
+    sender = service_senders.own_sender(house.organization)
     assert sender is None or not sender[1].endswith("evil.example")
 
 

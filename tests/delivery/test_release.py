@@ -96,6 +96,18 @@ def test_bounces_come_back_to_an_address_that_admins_set_or_the_letter_does_not_
             release(campaign, now=NOW)
 
 
+@pytest.mark.parametrize("name", ["URGENT: confirm at evil.example", "letter@lantern.example", "Lantern\u200b"])
+def test_no_letter_goes_out_whose_senders_name_is_an_address(house: House, name: str) -> None:
+    """Mails that ask to confirm a sign-up come from it afterwards, to anybody."""
+    house.people(1)
+    draft = replace(draft_of(house.draft()), from_name=name)
+    campaign = create(house.organization, house.list, draft, by=None, now=NOW)
+    found = [finding.code for finding in campaign_checks.look(campaign, NOW).findings if finding.severity == "stop"]
+    assert "name_link" in found
+    with pytest.raises(CampaignError, match="sender's name"):
+        release(campaign, now=NOW)
+
+
 ALTERED = [
     {"public_url": "https://evil.example"},
     {"desk_url": "https://evil.example"},

@@ -188,7 +188,7 @@ def test_two_houses_send_side_by_side_by_their_own_routes(
     from tests.conftest import TODAY
 
     settings = {"public_url": "https://south.example", "return_address": "back@south.example"}
-    other = House(found_organization("Southern Lantern", source=vault, today=TODAY, **settings))
+    other = House(found_organization("Southern Lantern", source=vault, today=TODAY, **settings), "south.example")
     house.people(120)
     other_people = other.people(130)
     house.route(server)

@@ -32,6 +32,7 @@ class House:
     """An organization with one of everything that a page can show."""
 
     organization: Any
+    domain: str = "lantern.example"
     people: dict[str, Any] = field(default_factory=dict)
     list: Any = None
     ada: Any = None
@@ -124,7 +125,7 @@ def furnish(organization: Any, folder: Path, domain: str) -> House:
     from samizdat.portability import recipient_keys
     from samizdat.portability.request import ExportRequest
 
-    house = House(organization, letters=folder)
+    house = House(organization, domain, letters=folder)
     for role, (name, local) in PEOPLE.items():
         house.people[role] = make_person(name, f"{local}@{domain}", organization, role)
     by = house.people["editor"]
@@ -237,7 +238,7 @@ def make_campaign(house: House, subject: str, body: str = "Dear *|FNAME|*,\n\nth
     from samizdat.campaigns.actions import create
     from samizdat.campaigns.drafts.draft import Draft
 
-    draft = Draft(subject=subject, from_name="Lantern", from_email="letter@lantern.example", body=body)
+    draft = Draft(subject=subject, from_name="Lantern", from_email=f"letter@{house.domain}", body=body)
     return create(house.organization, house.list, draft, by=house.people["editor"], now=NOW)
 
 

@@ -69,6 +69,16 @@ def test_where_the_copy_of_the_settings_is_gone_the_form_shows_no_address_of_the
     assert SettingDetails("public_url", "https://lantern.example") in told
 
 
+def test_bounces_are_sent_to_no_domain_of_another_organization(here: House, there: House, vera: Client) -> None:
+    assert grants.leading(there.organization).public_url == "https://bell.example"
+    page = vera.post(_to(here, "settings"), _settings(here, return_address="back@news.bell.example"))
+    assert (page.status_code, "in use by another organization here" in page.content.decode()) == (422, True)
+    vera.post(_to(here, "settings"), _settings(here, return_address="back@lantern.example"))
+    assert [pending_changes.told_of(row)["to"] for row in pending_changes.waiting(here.organization)] == [
+        "back@lantern.example"
+    ]
+
+
 def test_what_a_waiting_setting_replaces_is_told_from_the_sealed_copy(here: House, vera: Client) -> None:
     vera.post(_to(here, "settings"), _settings(here, public_url="https://evil.example"))
     Organization.objects.update(public_url="https://other.example")

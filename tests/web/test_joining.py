@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import forms, preferences
 from samizdat.audience.actions.mail_quota import tell_unmailed
@@ -63,11 +64,13 @@ def test_a_form_whose_mails_have_no_sender_yet_is_said_where_somebody_sees_it(la
     assert "Sign-ups wait for a sender" not in client.get(home).content.decode()
     words = {"title": "Weekly", "language": "en", "wording": "I want it.", "lists": [list_.id]}
     form = client.post(reverse("joining-forms", args=[lantern.slug]), words, follow=True).content.decode()
-    assert "there is none yet. Begin a letter" in form
+    assert "there is neither yet. Have an admin set an address for bounces" in form
     assert "Sign-ups wait for a sender" in client.get(home).content.decode()
     tell_unmailed({(lantern.id, "sender"): 1})
     assert "1 sign-up waits for a sender" in client.get(home).content.decode()
     create(lantern, list_, Draft(subject="One", from_email="letter@lantern.example"), by=None, now=NOW)
+    assert "1 sign-up waits for a sender" in client.get(home).content.decode(), "a draft is not asked for one"
+    change_settings(lantern, return_address="back@lantern.example", by=None, now=NOW)
     tell_unmailed({(lantern.id, "route"): 1_204})
     for page in (home, *(reverse(name, args=[lantern.slug]) for name in ("lists", "joining-forms"))):
         shown = client.get(page).content.decode()

@@ -33,6 +33,7 @@ from samizdat.core.content.phrases import known
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.content.render import fill
 from samizdat.core.content.render.counted_links import direct
+from samizdat.core.mail.names import has_link
 
 __all__ = ["CheckedContent", "look", "reading_of", "stops"]
 
@@ -102,6 +103,7 @@ def look(
         *proof.flaws,
         *_core(campaign, reading, proof),
         *_altered(campaign.organization),
+        *_named(draft),
         *pictures.flaws(reading, campaign.organization),
         *broken_links.flaws(reading, known, now),
         *spelling.flaws(reading, rules.words),
@@ -140,6 +142,12 @@ def _altered(organization: Organization) -> Iterator[ContentProblem]:
         yield ContentProblem(0, "settings_altered", {}, place="letter")
 
 
+def _named(draft: Draft) -> Iterator[ContentProblem]:
+    """Mails that ask for a confirmation come from this sender to anybody, once the letter went out."""
+    if has_link(draft.from_name):
+        yield ContentProblem(1, "name_link", place="from")
+
+
 def _uncounted(campaign: Campaign, reading: core.Readability, proof: CompileProof) -> Iterator[ContentProblem]:
     """Links that stay direct in a letter whose links are counted, and why."""
     for link in direct(proof.letter, leading(campaign.organization).public_url):
@@ -165,5 +173,5 @@ def _told(flaws: list[ContentProblem], known: StoredChecks) -> list[ContentFindi
 def stops(campaign: Campaign, draft: Draft, proof: CompileProof, now: datetime) -> tuple[ContentProblem, ...]:
     """What keeps a letter from going out besides its compiling: asked by the engine itself, not by a form."""
     checked = _core(campaign, reading_of(campaign, draft, proof, now), proof, TRIES)
-    problems = [*checked, *_altered(campaign.organization)]
+    problems = [*checked, *_altered(campaign.organization), *_named(draft)]
     return tuple(flaw for flaw in problems if flaw.severity == "stop")

@@ -166,6 +166,11 @@ SENTENCES: dict[str, str] = {
     "spelling_alone": "“%(word)s” is in no dictionary. Look at the spelling.",
     "bounces_elsewhere": "Bounces name readers, and they would go to %(address)s, outside of your own domains. Have an "
     "admin set an address for them under Settings.",
+    "domain_anothers": "%(domain)s is in use by another organization here, so nothing goes out from it. Write from a "
+    "domain of yours; if this one is, an admin adds it under Sending domains, publishes its record and presses Check.",
+    "return_anothers": "Bounces would go to %(address)s, but that domain is in use by another organization here. Set "
+    "another address under Settings; if the domain is yours, add it under Sending domains, publish its record and "
+    "press Check.",
     "no_signature": "Nobody signs for %(domain)s, so large mailboxes take the letter for forged or for spam. An "
     "admin adds the domain under Sending domains.",
     "second_today": "Another letter goes to this list today: “%(subject)s”. Two on one day make people leave.",
@@ -180,6 +185,8 @@ SENTENCES: dict[str, str] = {
     "subject_long": "The subject has %(size)s characters; %(limit)s is the most. Shorten it: phones show about 40.",
     "subject_lines": "The subject has a line break or control character in it. Write it on one line.",
     "name_lines": "The sender's name has a line break or control character in it. Write it on one line.",
+    "name_link": "The sender's name holds an address, of which mail programs make a link, or signs that nobody "
+    "sees. Write a plain name, like Lantern.",
     "name_long": "The sender's name has %(size)s characters; %(limit)s is the most. Shorten it.",
     "from_bad": "%(address)s is no address that a letter can come from. Write it like news@example.org.",
     "reply_bad": "%(address)s is no address that answers can go to. Write it like news@example.org.",

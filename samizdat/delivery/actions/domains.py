@@ -1,5 +1,6 @@
 """Verbs on sending domains and their DKIM keys: add, look, activate, rotate, retire."""
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -205,6 +206,7 @@ def look(
         status = "silent" if texts is None else dkim.found_in(texts, known.algorithm, known.public)
         if status == "right":
             DkimKey.objects.filter(pk=key.pk).update(seen=_day(now))
+            sealed_domains.prove_key(key)
             if key.state == "new":
                 _move(key, ("new",), "published", "domain.key_published", now, by)
             key.refresh_from_db()
@@ -213,9 +215,14 @@ def look(
 
 
 def say_published(key: DkimKey, *, now: datetime, by: Person | None = None) -> None:
-    """A person says that the record is there: ours is not the only resolver. Errors: DomainRefused."""
-    if not _move(key, ("new",), "published", "domain.key_published", now, by):
+    """A person says that the record is there: ours is not the only resolver. Whoever has the machine is believed
+    (delivery/domain_claims.py). Errors: DomainRefused."""
+    moved = _move(key, ("new",), "published", "domain.key_published", now, by)
+    if not moved and (by is not None or key.state == "retired"):
         raise _wrong_state(key)
+    if by is None:
+        with contextlib.suppress(SealError):
+            sealed_domains.prove_key(key)
 
 
 # --- the life of a key ---

@@ -22,11 +22,12 @@ from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.senders import SENT
 from samizdat.core.content.message import MessageMaker, header_text, mailbox
+from samizdat.core.content.problems import ContentProblem
 from samizdat.core.crypto import tokens
 from samizdat.core.mail.address import domain, normalize
 from samizdat.core.mail.dkim import SigningMaker
 from samizdat.core.mail.outcome import OK, Accepted, Deferred, Outcome, RouteVerdict, Unsure
-from samizdat.delivery import dkim_keys
+from samizdat.delivery import dkim_keys, domain_claims
 from samizdat.delivery.actions import outside_tests, route_refusals, sender_bans
 from samizdat.delivery.actions.rate_budgets import send_first
 from samizdat.delivery.actions.routes import believe, limit_of, silent, transport_for_test
@@ -102,6 +103,8 @@ def send_test(
         raise NoRoute(_("There is no route that could send it. Add one under Routes, or resume one."))
     if proof.compiled is None:
         raise flaws_error(proof.flaws)
+    for code, values in domain_claims.problems(campaign.organization, sender):
+        raise flaws_error((ContentProblem(0, code, values, None, "stop", "from"),))
     own = dkim_keys.signing_keys(campaign.organization, domain(sender)) if route.signs else []
     maker = SigningMaker(proof.compiled, own) if own else MessageMaker(proof.compiled)
     hers = values_of(subscriber, proof) if subscriber is not None else {}
@@ -143,7 +146,9 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Person | None = None
     """
     address, organization = normalize(to), route.organization
     outside = outside_tests.check(organization, None, [address], now=now, by=by)
-    sender = _known_sender(route.organization) or address
+    sender = _known_sender(organization)
+    if not sender or domain_claims.claimed(organization, sender):
+        sender = address
     letter = EmailMessage()
     subject = header_text(_("A test of route no. %(n)s") % {"n": route.pk})
     # Not by email.message, which reads addresses and decodes what looks like an encoded word in them.

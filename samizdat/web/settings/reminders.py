@@ -7,7 +7,8 @@ from django.utils.translation import ngettext
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries
-from samizdat.campaigns import approval, senders
+from samizdat.campaigns import approval
+from samizdat.delivery import service_senders
 from samizdat.privacy import breach_register
 from samizdat.privacy.actions import silent, why_not_yet
 from samizdat.privacy.models import Breach, Renewal
@@ -30,8 +31,9 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
 
 # A sign-up that could not be mailed for two days is given up (worker/inbox/signups).
 NO_SENDER = lazy(
-    "Whoever fills in a form gets a mail from the sender of your newest letter, and there is none yet. Begin a letter "
-    "and give it a sender: until then nobody who signs up hears from you, and after two days it is too late for her."
+    "Whoever fills in a form gets a mail from your organization’s own address, or from the sender of the newest letter "
+    "that went out, and there is neither yet. Have an admin set an address for bounces under Settings: until then "
+    "nobody who signs up hears from you, and after two days their sign-up is given up."
 )
 
 
@@ -45,11 +47,11 @@ def of_forms(request: DeskRequest) -> list[dict[str, str]]:
     """Sign-ups whose mail cannot leave: with how many there are, where the worker has counted some."""
     organization, items = request.organization, []
     waiting = queries.unmailed(organization)
-    if (many := waiting.get("sender", 0)) or senders.sign_ups_wait(organization):
+    if (many := waiting.get("sender", 0)) or service_senders.sign_ups_wait(organization):
         title = ngettext("%(n)s sign-up waits for a sender", "%(n)s sign-ups wait for a sender", many)
         title = title % {"n": count(many)} if many else _("Sign-ups wait for a sender")
-        href = address(organization, "new-campaign")
-        items.append(_need("stop", title, str(NO_SENDER), href) | {"link": _("Write a campaign")})
+        page, link = ("settings", _("Settings")) if request.role == "admin" else ("new-campaign", _("Write a campaign"))
+        items.append(_need("stop", title, str(NO_SENDER), address(organization, page)) | {"link": link})
     if many := waiting.get("route", 0):
         title = ngettext("%(n)s sign-up waits for a route", "%(n)s sign-ups wait for a route", many)
         href = address(organization, "routes")

@@ -18,11 +18,11 @@ from samizdat.audience.actions import forms, fundraising_consent, mailed_words
 from samizdat.audience.actions.expire_signups import last_day
 from samizdat.audience.actions.mail_quota import once_a_day
 from samizdat.audience.models import List, Subscriber
-from samizdat.campaigns import senders
 from samizdat.core.consent import APPEALS
 from samizdat.core.content.phrases import language_for
 from samizdat.core.crypto import tokens
 from samizdat.core.mail.outcome import Accepted, Outcome, Refused, Unsure
+from samizdat.delivery import service_senders
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
 from samizdat.worker.inbox.inbox import OpenedEnvelope, given_up
@@ -84,7 +84,7 @@ def ask(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, 
 def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> Outcome | None:
     """None where the list has no sender yet, or nobody knows where the link would lead."""
     subscriber, lists = asked.subscriber, asked.lists
-    sender = senders.sender_of(lists[0])
+    sender = service_senders.sender_for(lists[0])
     kept = leading(organization)
     base = kept.public_url
     if sender is None or not base:

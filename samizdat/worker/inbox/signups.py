@@ -20,13 +20,13 @@ from samizdat.audience.actions.mail_quota import few_a_day, once_a_day, once_a_w
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import SUBSCRIBED, List, Subscriber, Subscription
-from samizdat.campaigns import senders
 from samizdat.core import consent
 from samizdat.core.consent import APPEALS, LETTERS
 from samizdat.core.content.phrases import PhraseTable
 from samizdat.core.crypto import tokens
 from samizdat.core.mail import address
 from samizdat.core.mail.outcome import Accepted, Deferred, Refused, Unsure
+from samizdat.delivery import service_senders
 from samizdat.logs import where_it_broke
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
@@ -236,11 +236,11 @@ def _appeals_read(list_: List, envelope: OpenedEnvelope) -> str:
 
 
 def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target: SignupTarget, now: datetime) -> bool:
-    sender = senders.sender_of(target.lists[0])
+    sender = service_senders.sender_for(target.lists[0])
     if not leading(envelope.organization).public_url:
         return given_up(envelope, now)  # Nobody knows where their link would lead.
     if sender is None:
-        log.warning("A sign-up waits for its mail: the list has no sender yet. Write a first campaign for it.")
+        log.warning("A sign-up waits for its mail, which has no sender yet. Set an address for bounces.")
         memory.hold(envelope.row, envelope.organization.id, "sender")
         return given_up(envelope, now)
     keys = keyring.keys(envelope.organization)

@@ -21,10 +21,10 @@ from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day
 from samizdat.audience.errors import AudienceError
-from samizdat.campaigns import senders
 from samizdat.core.content.phrases import PhraseTable, language_for
 from samizdat.core.mail import address
 from samizdat.core.mail.outcome import Accepted, Refused, Unsure
+from samizdat.delivery import service_senders
 from samizdat.logs import where_it_broke
 from samizdat.privacy.subject_access import access_file
 from samizdat.publicdb import actions as publicdb
@@ -145,7 +145,7 @@ def _forget(organization: Organization, number: int, wishes: Iterable[str], now:
 
 def _mail(envelope: OpenedEnvelope, wanted: SubjectRequest, now: datetime) -> bool:
     organization, subscriber, what = envelope.organization, wanted.subscriber, wanted.what
-    sender = senders.sender_of(wanted.list)
+    sender = service_senders.sender_for(wanted.list)
     kept = leading(organization)
     base = kept.public_url
     if sender is None or not base:

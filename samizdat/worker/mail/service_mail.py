@@ -15,16 +15,14 @@ from email.utils import format_datetime
 from samizdat import plugins
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
-from samizdat.audience.models import List
-from samizdat.campaigns import senders
 from samizdat.core.content.message import header_text, mailbox, phrase
-from samizdat.core.crypto.seal import SealError
 from samizdat.core.mail import address
 from samizdat.core.mail.outcome import Deferred, Outcome, Refused
+from samizdat.delivery import domain_claims
 from samizdat.delivery.actions.rate_budgets import send_first
-from samizdat.delivery.dkim_keys import oldest_signing_domain, signed
+from samizdat.delivery.dkim_keys import signed
 from samizdat.delivery.models import Route
-from samizdat.delivery.queries import barred_at, refuse_held, transport_of, way_of
+from samizdat.delivery.queries import barred_at, transport_of
 from samizdat.logs import where_it_broke
 
 log = logging.getLogger("samizdat.worker")
@@ -35,9 +33,6 @@ NOT_HERS = ("route", "config", "throttle")
 # Routes that lead nowhere by themselves. What admins must learn goes by none of them where there is another, and counts
 # as told by none: a folder in the first place would swallow it.
 LOCAL = ("folder",)
-
-# Of mails to the team, where nothing but a domain is known.
-LOCAL_PART = "samizdat"
 
 # Seconds: one relay over one mail, and all of them together.
 CARRY, ALTOGETHER = 20.0, 40.0
@@ -81,7 +76,9 @@ def send(
     except ValueError as error:
         log.error("A mail could not be made and is not tried again: %s", where_it_broke(error))
         return Refused(553, "", "message", "unmakeable")
-    message = plugins.Message(1, 0, leading(organization).return_address, to, content, utf8=not to.isascii())
+    bounces = leading(organization).return_address
+    bounces = "" if domain_claims.claimed(organization, bounces, proven=True) else bounces
+    message = plugins.Message(1, 0, bounces, to, content, utf8=not to.isascii())
     return carry(organization, message, sender[1], now, states, local)
 
 
@@ -133,31 +130,6 @@ def carry(
         if not (isinstance(outcome, Deferred) and outcome.scope in NOT_HERS):
             return outcome
     return outcome
-
-
-def own_sender(organization: Organization) -> tuple[str, str] | None:
-    """(name, address) of mails to the team, which no single session chooses (threat model, T19): where bounces go, the
-    mailbox by which the oldest route signs in, or an address under the oldest domain that signs. All of these wait for
-    approval. Where there is none, that of a list or of a sent campaign; drafts count for nothing."""
-    kept = leading(organization)
-    if kept.return_address:
-        return kept.name, kept.return_address
-    routes = Route.objects.select_related("organization").filter(organization=organization)
-    for route in routes.exclude(state__in=("waiting", "removed")).order_by("id"):
-        if user := _mailbox_of(route):
-            return kept.name, user
-    if name := oldest_signing_domain(organization):
-        return kept.name, f"{LOCAL_PART}@{name}"
-    lists = List.objects.select_related("organization").filter(organization=organization).order_by("id")
-    return next((sender for list_ in lists if (sender := senders.sender_of(list_, drafts=False))), None)
-
-
-def _mailbox_of(route: Route) -> str:
-    """By which it signs in at its server; "" where that is no mailbox, or nobody can read it."""
-    with contextlib.suppress(address.BadAddress, plugins.BadRoute, plugins.NoSuchPlug, SealError):
-        refuse_held(route)
-        return address.normalize(way_of(route).settings.user)
-    return ""
 
 
 def leads_out(organization: Organization) -> bool:

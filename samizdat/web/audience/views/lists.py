@@ -17,7 +17,7 @@ from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.actions.fundraising_consent import put_words, words_for
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import List
-from samizdat.campaigns import senders
+from samizdat.delivery import service_senders
 from samizdat.delivery.actions import digests
 from samizdat.web.audience.forms.audience import AppealsForm, DigestForm, FormForm, ListForm
 from samizdat.web.base_form import refuse, sentences
@@ -149,7 +149,7 @@ def _list_page(request: DeskRequest, mailing_list: List, form: ListForm, sign_up
     }
     facts["appeals"] = AppealsForm(prefix="appeals", initial={"words": queries.details_of(mailing_list).appeals})
     facts["asks"] = bool(words_for(mailing_list))
-    facts["remark"] = NO_SENDER if view.form_slug and senders.sender_of(mailing_list) is None else ""
+    facts["remark"] = NO_SENDER if view.form_slug and service_senders.sender_for(mailing_list) is None else ""
     return render(request, "web/audience/list.html", facts, status=422 if form.errors or sign_up.errors else 200)
 
 

@@ -16,7 +16,7 @@ from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.preferences import remarks
 from samizdat.audience.errors import FormRefused
 from samizdat.audience.models import SignUpForm
-from samizdat.campaigns import senders
+from samizdat.delivery import service_senders
 from samizdat.web.audience.forms.signup_forms import SignUpFormForm, told_by
 from samizdat.web.base_form import refuse
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
@@ -77,7 +77,7 @@ def remove_form(request: DeskRequest, form_id: int) -> HttpResponse:
 
 
 def _mute(organization: Organization) -> list[object]:
-    return [NO_SENDER] if senders.sign_ups_wait(organization) else []
+    return [NO_SENDER] if service_senders.sign_ups_wait(organization) else []
 
 
 def embedded(view: actions.FormView, address: str) -> str:

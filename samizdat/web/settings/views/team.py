@@ -18,6 +18,8 @@ from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange
 from samizdat.accounts.password_queues import QueueFull
 from samizdat.accounts.throttle import Throttled
+from samizdat.core.content.problems import SENTENCES
+from samizdat.delivery import domain_claims
 from samizdat.vault import keyring
 from samizdat.web import labels
 from samizdat.web.base_form import refuse
@@ -180,12 +182,19 @@ def _settings_as_kept(organization: Organization) -> dict[str, object]:
     return {name: getattr(kept if name in grants.GUARDED else organization, name) for name in SettingsForm.base_fields}
 
 
+def _refuse_anothers(organization: Organization, bounces: str) -> None:
+    """Errors: AccountError where bounces are to go to a domain that another organization has."""
+    if bounces != grants.leading(organization).return_address and domain_claims.claimed(organization, bounces):
+        raise AccountError(_(SENTENCES["return_anothers"]) % {"address": bounces})
+
+
 @door(see=KEEPERS, do=ADMINS)
 def organization_settings(request: DeskRequest) -> HttpResponse:
     organization = request.organization
     form = SettingsForm(request.POST or None, initial=_settings_as_kept(organization))
     if form.is_valid():
         try:
+            _refuse_anothers(organization, form.cleaned_data["return_address"])
             held = actions.change_settings(organization, **form.cleaned_data, by=request.person, now=timezone.now())
         except AccountError as refused:
             refuse(form, None, refused)
