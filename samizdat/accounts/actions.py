@@ -3,7 +3,6 @@
 import os
 import re
 import secrets
-from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,7 +30,7 @@ from samizdat.accounts.errors import (
     link_in_name,
 )
 from samizdat.accounts.models import ROLES, Invitation, Membership, Organization, PendingChange, Person, Session
-from samizdat.accounts.public_site import host_of
+from samizdat.accounts.public_site import host_of, is_proven
 from samizdat.core import jurisdictions
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address, rate
@@ -156,24 +155,32 @@ def _is_guarded(kept: grants.Leading, name: str, value: object) -> bool:
 
 def _check_host(organization: Organization, url: str, by: Person | None) -> None:
     """A group's host shows its pages alone: another group of the house must not put its forms there, nor where links of
-    letters that are out lead to. What another group had before, the command line gives away (by: None). Names of this
-    machine are everybody's. Errors: AccountError."""
+    letters that are out lead to. What another group had before goes to whoever proves that the domain is theirs, or
+    gets it from the command line (by: None). Names of this machine are everybody's. Errors: AccountError."""
     host = urlsplit(url).hostname
     if host is None or host == host_of(organization) or is_here(host):
         return
     # All of them, in one order: of two that take one host at once, the second waits and is told.
     rows = Organization.objects.select_for_update(no_key=True).order_by("pk")
     others = [row for row in rows if row.pk != organization.pk]
-    if any(host == host_of(row) or (by is not None and host in grants.hosts(row)) for row in others):
-        raise AccountError(_("%(host)s is in use already. Choose a name of your own.") % {"host": host})
+    if any(host == host_of(row) for row in others) or (
+        by is not None
+        and any(_is_kept(host, row, organization) for row in others)
+        and not is_proven(organization, host)
+    ):
+        sentence = _(
+            "%(host)s is in use already. Choose a name of your own; if this one is, add its domain under Sending "
+            "domains, publish its record, press Check and try again."
+        )
+        raise AccountError(sentence % {"host": host})
 
 
-def bring_hosts(organization: Organization, hosts: Iterable[str]) -> None:
-    """The hosts that an export had: links of its letters lead there, so no other group takes them. One that is another
-    group's, or was, stays theirs. Call it in a transaction that has locked the organization's row."""
-    others = Organization.objects.exclude(pk=organization.pk)
-    taken = {host for row in others for host in (host_of(row), *grants.hosts(row))}
-    grants.remember_hosts(organization, {host for host in hosts if host not in taken and not is_here(host)})
+def _is_kept(host: str, other: Organization, organization: Organization) -> bool:
+    """From this organization. What only a file says that the other one had, which anybody can make up, is not kept from
+    whoever had it here."""
+    return host in grants.hosts(other) or (
+        host in grants.brought_hosts(other) and host not in grants.hosts(organization)
+    )
 
 
 def check_settings(settings: dict[str, Any]) -> None:

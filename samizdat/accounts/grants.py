@@ -38,6 +38,8 @@ GUARDED = (*LEADING, *NAMING, "requires_approval")
 # sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
 COUNTED = ("routes", "domains", "readers")
 TOLD = timedelta(hours=1)
+# Hosts that come along with exports: one each time that the public pages moved, and files can be made up.
+MOST_BROUGHT = 20
 
 
 class Leading(Struct, frozen=True):
@@ -56,6 +58,7 @@ class Leading(Struct, frozen=True):
     requires_approval: bool = True  # Unknown: nobody releases alone.
     names: frozenset[str] = frozenset()  # Of those that were written.
     hosts: frozenset[str] = frozenset()  # That the public pages have, and had.
+    brought: tuple[str, ...] = ()  # That they had elsewhere, as exports say.
     routes: int | None = None  # Of COUNTED; None unknown.
     domains: int | None = None
     readers: int | None = None
@@ -236,12 +239,18 @@ def hosts(organization: Organization) -> frozenset[str]:
     return leading(organization).hosts
 
 
-def remember_hosts(organization: Organization, more: Collection[str]) -> None:
+def brought_hosts(organization: Organization) -> tuple[str, ...]:
+    """Those that its exports say it had elsewhere."""
+    return leading(organization).brought
+
+
+def bring_hosts(organization: Organization, more: Collection[str]) -> None:
     """Hosts to which links of letters lead that were sent elsewhere. Call it in a transaction that has locked the
     organization's row."""
     kept = _leading_now(organization)
-    if not kept.hosts.issuperset(more):
-        _seal_settings(organization, structs.replace(kept, hosts=kept.hosts.union(more)))
+    brought = tuple(dict.fromkeys((*kept.brought, *more)))[:MOST_BROUGHT]
+    if brought != kept.brought:
+        _seal_settings(organization, structs.replace(kept, brought=brought))
 
 
 def _leading_now(organization: Organization) -> Leading:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from samizdat.accounts import grants
+from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import host_of
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import NUMBER_MASK, STATUSES, Field
@@ -131,7 +132,7 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
         tables["keys.json"] = {
             "links": [{"number": key.number, "secret": key.secret.hex()} for key in home.keys.links.values()],
             "index": [{"number": number, "secret": secret.hex()} for number, secret in home.keys.index.items()],
-            "hosts": sorted({*grants.hosts(home.organization), host_of(home.organization)} - {""}),
+            "hosts": _hosts(home.organization)[: grants.MOST_BROUGHT],
         }
         tables[PLANTED] = [
             {
@@ -163,6 +164,12 @@ class _CsvWriter:
         self._text.seek(0)
         self._text.truncate()
         return data
+
+
+def _hosts(organization: Organization) -> list[str]:
+    """Of its public pages: now, before, and as its own exports brought them."""
+    known = [host_of(organization), *grants.hosts(organization), *grants.brought_hosts(organization)]
+    return [*dict.fromkeys(filter(None, known))]
 
 
 def _begun(box: ZipWriter, name: str, head: Iterable[str]) -> _CsvWriter:

@@ -33,7 +33,8 @@ from samizdat.campaigns.templates.layout_store import arrangement_of, sealed
 from samizdat.core.content.templates import LayoutChanges, WrittenRegion
 from samizdat.core.mail.ledger import State
 from samizdat.delivery import actions as delivery
-from samizdat.delivery.actions import digest_rounds, digests
+from samizdat.delivery import dkim_keys
+from samizdat.delivery.actions import digest_rounds, digests, domains
 from samizdat.delivery.engine.edition_loader import open_edition
 from samizdat.delivery.models import MinuteTotal, ProviderTotal, Route, RouteTotal
 from samizdat.delivery.queries import report, status
@@ -86,21 +87,60 @@ def written(lantern: Any) -> Any:
     return lantern
 
 
+def _bring(organization: Organization, *hosts: object) -> None:
+    opened: Any = SimpleNamespace(table=lambda _file: {"hosts": [*hosts]})
+    with transaction.atomic():
+        take_hosts(organization, opened)
+
+
+def _prove(organization: Organization, name: str) -> None:
+    row = domains.add_domain(organization, name, now=NOW, algorithms=("ed25519",))
+    texts = {key.name: [key.text] for key in dkim_keys.domain_row(row).keys}
+    domains.look(row, now=NOW, look_up=lambda place: texts.get(place, []))
+
+
 def test_no_neighbor_takes_the_host_that_links_of_a_group_lead_to_that_came_back(lantern: Any, vault: Any) -> None:
     change_settings(lantern, by=None, now=NOW, public_url="https://lantern.example")
-    carried = ["news.bell.example", "lantern.example", "localhost"]
-    opened: Any = SimpleNamespace(table=lambda _file: {"hosts": carried})
     bell = accounts.found_organization("Harbour Bell", source=vault, today=TODAY)
-    with transaction.atomic():
-        take_hosts(bell, opened)
-    assert grants.hosts(bell) == {"news.bell.example"}, "and takes none that a neighbor has"
+    _bring(bell, "news.bell.example")
     vera = accounts.add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
     with pytest.raises(AccountError, match="in use already"):
         change_settings(lantern, by=vera, now=NOW, public_url="https://news.bell.example")
+    change_settings(bell, by=vera, now=NOW, public_url="https://news.bell.example")
     for wrong in ("news.bell.example", ["a/b"], ["a@b.example"], [7], ["x.example"] * 21):
-        carried = wrong  # type: ignore[assignment]
+        opened: Any = SimpleNamespace(table=lambda _file, hosts=wrong: {"hosts": hosts})
         with pytest.raises(ExportRefused):
             take_hosts(bell, opened)
+
+
+def test_hosts_that_a_file_was_made_up_with_are_kept_from_nobody_who_has_them(lantern: Any, vault: Any) -> None:
+    change_settings(lantern, by=None, now=NOW, public_url="https://old.lantern.example")
+    change_settings(lantern, by=None, now=NOW, public_url="https://lantern.example")
+    bell = accounts.found_organization("Harbour Bell", source=vault, today=TODAY)
+    vera = accounts.add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
+    _bring(bell, "old.lantern.example", "lantern.example", "next.lantern.example")
+    for name in ("old", "next"):
+        with pytest.raises(AccountError, match="publish its record"):
+            change_settings(
+                bell if name == "old" else lantern, by=vera, now=NOW, public_url=f"https://{name}.lantern.example"
+            )
+    change_settings(lantern, by=vera, now=NOW, public_url="https://old.lantern.example")
+    _prove(lantern, "lantern.example")
+    change_settings(lantern, by=vera, now=NOW, public_url="https://next.lantern.example")
+    _bring(bell, *(f"x{n}.example" for n in range(20)))
+    assert len(grants.brought_hosts(bell)) == 20, "and no more, by however many files"
+
+
+def test_a_group_that_came_back_late_gets_its_host_with_a_proof_and_nobody_else_does(lantern: Any, vault: Any) -> None:
+    bell = accounts.found_organization("Harbour Bell", source=vault, today=TODAY)
+    vera = accounts.add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
+    _bring(bell, "letters.lantern.example")
+    _bring(lantern, "letters.lantern.example")
+    for organization in (bell, lantern):
+        with pytest.raises(AccountError, match="in use already"):
+            change_settings(organization, by=vera, now=NOW, public_url="https://letters.lantern.example")
+    _prove(lantern, "lantern.example")
+    change_settings(lantern, by=vera, now=NOW, public_url="https://letters.lantern.example")
 
 
 def test_what_an_admin_brings_in_has_nobody_erased_sooner_from_a_list_that_was_here(lantern: Any) -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from samizdat.accounts.actions import bring_hosts
+from samizdat.accounts.grants import MOST_BROUGHT, bring_hosts
 from samizdat.accounts.models import Organization
 from samizdat.portability import read, value_limits
 from samizdat.vault import keyring
@@ -11,8 +11,6 @@ from samizdat.vault.models import VaultKey
 
 # One each time that somebody changed keys; those of the index are counted on from here in 15 bits.
 MOST_KEYS = 10_000
-# One each time that its public pages moved. Whoever made a file up keeps no others from more.
-MOST_HOSTS = 20
 
 
 def take_keys(
@@ -33,7 +31,7 @@ def take_keys(
 def take_hosts(organization: Organization, opened: read.OpenedExport) -> None:
     """Where links of letters that were sent lead to goes along with their keys. Errors: ExportRefused."""
     hosts = (opened.table("keys.json") or {}).get("hosts", [])
-    if not isinstance(hosts, list) or len(hosts) > MOST_HOSTS or not all(map(_is_host, hosts)):
+    if not isinstance(hosts, list) or len(hosts) > MOST_BROUGHT or not all(map(_is_host, hosts)):
         raise read.altered("keys.json")
     bring_hosts(organization, hosts)
 
