@@ -151,14 +151,14 @@ def _say_words(_row: PendingChange, texts: list[str]) -> str:
     return _("Emails that ask for a confirmation say: %(words)s") % {"words": words}
 
 
-def _do_words(row: PendingChange, texts: list[str], _now: datetime) -> None:
+def _do_words(row: PendingChange, texts: list[str], now: datetime) -> None:
     number = row.about or 0
     form = forms.form_numbered(row.organization, number) if number >> 32 else None
     if form is not None:
-        forms.agree_to_words(form, texts)
+        forms.agree_to_words(form, texts, now=now)
         return
     try:
-        lists.agree_to_words(queries.list_by_id(row.organization, number), texts)
+        lists.agree_to_words(queries.list_by_id(row.organization, number), texts, now=now)
     except NoSuchList:
         raise AccountError(_("This list or form is not here any more.")) from None
 

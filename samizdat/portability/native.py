@@ -168,7 +168,7 @@ class _CsvWriter:
 
 def _hosts(organization: Organization) -> list[str]:
     """Of its public pages: now, before, and as its own exports brought them."""
-    known = [host_of(organization), *grants.hosts(organization), *grants.brought_hosts(organization)]
+    known = [host_of(organization), *sorted(grants.hosts(organization)), *grants.brought_hosts(organization)]
     return [*dict.fromkeys(filter(None, known))]
 
 

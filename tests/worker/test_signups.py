@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from samizdat.accounts import pending_changes
 from samizdat.accounts.actions import SettingDetails, change_settings
@@ -19,7 +20,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
-from samizdat.audience.actions import forms, mail_quota, signup_alarm
+from samizdat.audience.actions import forms, fundraising_consent, mail_quota, signup_alarm
 from samizdat.audience.actions.lists import agree_to_words
 from samizdat.audience.errors import FormRefused, NoName
 from samizdat.audience.list_details import ListDetails
@@ -30,11 +31,12 @@ from samizdat.delivery.actions import add_route, domains, pause_route
 from samizdat.events.actions import detail_of, record
 from samizdat.public import envelopes
 from samizdat.publicdb import actions as publicdb
-from samizdat.publicdb.models import Intake, Site
+from samizdat.publicdb.models import Form, Intake, Site
 from samizdat.publicdb.queries import token_state
 from samizdat.vault import keyring
 from samizdat.worker.inbox import signup_memory, signups, unsubscribes
 from samizdat.worker.mail import service_mail
+from samizdat.worker.schedule import event_handlers
 from tests import dkim_judge
 from tests.conftest import NOW, TODAY
 from tests.web.conftest import make_person
@@ -242,7 +244,7 @@ def test_a_list_name_with_a_line_break_adds_no_header(lantern: Any, out: Path) -
     evil = audience.new_list(lantern, "Naïve", now=NOW, details=ListDetails(from_email="l@lantern.example"))
     name = "Naïve\r\nBcc: boris@example.org".encode()  # As it came along from another house.
     List.objects.filter(pk=evil.pk).update(name_sealed=keyring.keys(lantern).seal(name, "list", "name", evil.pk))
-    agree_to_words(evil, [name.decode()])
+    agree_to_words(evil, [name.decode()], now=NOW)
     audience.give_form(evil, "evil", now=NOW)
     publish.publish_place(lantern)
     say(lantern, "signup", address="ada@example.org", list=str(evil.id))
@@ -297,6 +299,18 @@ def test_a_name_that_somebody_wrote_into_the_database_reaches_no_reader(lantern:
     signups.take(NOW)
     assert "evil.example" not in str(mails(out)[0])
     assert Site.objects.get().name == lantern.name
+
+
+def test_where_the_copy_of_the_settings_is_gone_pages_say_the_name_that_they_said(lantern: Any, out: Path) -> None:
+    change_settings(lantern, by=None, now=NOW, unsubscribe_mailbox="leave@lantern.example")
+    publish_place(lantern)
+    Organization.objects.update(settings_sealed=b"", name="Lantern has moved: evil.example")
+    publish_place(Organization.objects.get())
+    site = Site.objects.get()
+    assert (site.name, site.unsubscribe_mailbox) == (lantern.name, "leave@lantern.example")
+    Site.objects.all().delete()
+    publish_place(Organization.objects.get())
+    assert (Site.objects.get().name, Site.objects.get().language) == ("", "en"), "nobody knows them here"
 
 
 def test_nobody_signs_up_for_a_closed_list_because_somebody_wrote_that_it_is_open(
@@ -362,6 +376,33 @@ def test_a_mail_says_the_heading_and_the_words_of_a_form_only_once_a_second_pers
     (row,) = pending_changes.waiting(guarded)
     pending_changes.approve(row, now=NOW, by=None)
     assert forms.facts_of(SignUpForm.objects.get()).agreed == (EVIL, "Pay at once.")
+
+
+def test_a_public_page_shows_words_for_appeals_only_once_a_second_person_agreed(
+    guarded: Any, thursday: Any, clara: Any, out: Path
+) -> None:
+    def boxes() -> list[str]:
+        event_handlers.follow(NOW)
+        return [json.loads(form.details or "{}").get("appeals", "") for form in Form.objects.order_by("list")]
+
+    facts = forms.FormFacts("Ours", "en", (thursday.id,), "Yes.", appeals="Ask me for gifts.")
+    form = forms.make_form(guarded, facts, now=NOW, by=None)
+    audience.change_list(thursday, ListDetails(appeals="Ask me for money."), now=NOW, by=None)
+    audience.give_form(thursday, "thursday", now=NOW)
+    assert boxes() == ["Ask me for money.", "Ask me for gifts."]
+    audience.change_list(thursday, ListDetails(appeals=EVIL), now=NOW, by=clara)
+    forms.change_form(form, replace(facts, appeals=EVIL), now=NOW, by=clara)
+    assert boxes() == ["Ask me for money.", "Ask me for gifts."]
+    assert fundraising_consent.words_for(thursday) == "Ask me for money."
+    change_settings(guarded, by=None, now=NOW, return_address="back@lantern.example")
+    say(guarded, "signup", address="ada@example.org", list=str(form.id), language="en", appeals="Ask me for gifts.")
+    signups.take(NOW)
+    assert "Ask me for gifts." in _words(mails(out)[0]) and EVIL not in _words(mails(out)[0])
+    for row in pending_changes.waiting(guarded):
+        pending_changes.approve(row, now=NOW, by=None)
+    assert boxes() == [EVIL, EVIL]
+    audience.change_list(thursday, ListDetails(), now=NOW, by=clara)
+    assert boxes() == ["", EVIL], "asking for nothing waits for nobody"
 
 
 def test_a_change_of_a_name_back_leaves_nothing_that_waits(guarded: Any, thursday: Any, clara: Any) -> None:

@@ -159,11 +159,12 @@ def _write(form: SignUpForm, facts: FormFacts, now: datetime, by: Person | None,
     _seal(form, structs.replace(facts, agreed=agreed))
 
 
-def agree_to_words(form: SignUpForm, texts: Iterable[str]) -> None:
-    """Mails may say them from now on."""
+def agree_to_words(form: SignUpForm, texts: Iterable[str], *, now: datetime) -> None:
+    """Mails and the public page may say them from now on."""
     with transaction.atomic():
         kept = _locked(form)
         _seal(form, structs.replace(kept, agreed=(*kept.agreed, *texts)))
+        record("form.changed", form.organization, about=form.id, now=now)
 
 
 def _seal(form: SignUpForm, facts: FormFacts) -> None:
@@ -221,6 +222,14 @@ def view_of(form: SignUpForm) -> FormView:
 
 def _named(field: FieldView) -> object:
     return replace(field, label=field_label(field.tag, field.label))
+
+
+def view_as_said(form: SignUpForm) -> FormView:
+    """As strangers read it: without words for appeals that wait for a second person."""
+    view = view_of(form)
+    lists = List.objects.select_related("organization").filter(organization=form.organization, id__in=view.lists)
+    words = mailed_words.appeals_said(lists, view.facts.appeals, view.facts.agreed)
+    return replace(view, facts=structs.replace(view.facts, appeals=words))
 
 
 def written(view: FormView) -> frozenset[int]:

@@ -29,12 +29,12 @@ def words_for(list: List, language: str = "") -> str:
     """The words beside the box for appeals of this list, in that language where there are such; "" where the house asks
     for none. They stand in the settings of the list, or in a form that has it."""
     own, details = leading(list.organization).language, details_of(list)
-    is_said = mailed_words.is_said(list.organization, details.appeals, details.agreed)
-    by_language = {own: details.appeals.strip() if is_said else ""}
+    by_language = {own: mailed_words.appeals_said([list], details.appeals, details.agreed).strip()}
     for form in forms.standing(list.organization):
         facts = forms.facts_of(form)
-        if list.id in facts.lists and mailed_words.is_said(list.organization, facts.appeals, facts.agreed):
-            by_language[facts.language] = by_language.get(facts.language) or facts.appeals
+        if list.id in facts.lists:
+            words = mailed_words.appeals_said([list], facts.appeals, facts.agreed)
+            by_language[facts.language] = by_language.get(facts.language) or words
     return by_language.get(language[:2].lower()) or by_language[own] or next(filter(None, by_language.values()), "")
 
 

@@ -93,10 +93,11 @@ def tags_for(organization: Organization, names: Iterable[str]) -> dict[str, int]
         return tags_and_fields.tags_for(organization, keyring.keys(organization), names)
 
 
-def agree_to_words(list: List, texts: Iterable[str]) -> None:
-    """Mails may say them from now on."""
+def agree_to_words(list: List, texts: Iterable[str], *, now: datetime) -> None:
+    """Mails and the public page may say them from now on."""
     with transaction.atomic():
         _change_details(list, lambda kept: structs.replace(kept, agreed=(*kept.agreed, *texts)))
+        record("list.changed", list.organization, about=list.id, now=now)
 
 
 def _with_words(

@@ -6,14 +6,16 @@ another admin, or for a day (accounts/pending_changes.py); until then such a mai
 words that may be said are sealed with the list's and the form's settings.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from samizdat.accounts import pending_changes
 from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
+from samizdat.audience.actions.consent_texts import wordings
 from samizdat.audience.list_details import list_name, open_details
 from samizdat.audience.models import List
+from samizdat.core.consent import APPEALS
 from samizdat.vault import keyring
 
 CHANGE = "mailed_words"
@@ -46,6 +48,16 @@ def sayable(
 
 def is_said(organization: Organization, text: str, agreed: Collection[str]) -> bool:
     return text.strip() in agreed or not leading(organization).requires_approval
+
+
+def appeals_said(lists: Iterable[List], words: str, agreed: Collection[str]) -> str:
+    """What stands beside the box for appeals of a list or form: these words, or, while they wait, those before
+    them; "" for none. Readers agree to what they see, so page, mail and record say the same."""
+    lists = [*lists]
+    if not words.strip() or not lists or is_said(lists[0].organization, words, agreed):
+        return words
+    before = [old for list_ in lists for old in wordings(list_, APPEALS) if old.text in agreed]
+    return max(before, key=lambda old: (old.since, old.version)).text if before else ""
 
 
 def name_said(list: List) -> str:

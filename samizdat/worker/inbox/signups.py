@@ -168,7 +168,7 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
     form = forms.form_numbered(envelope.organization, number)
     if form is None:
         return None
-    view, sent = forms.view_of(form), envelope.words
+    view, sent = forms.view_as_said(form), envelope.words
     typed = forms.typed(
         view,
         sent.lists,
@@ -185,8 +185,7 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
     if len(view.lists) == 1 and mailed_words.is_said(envelope.organization, facts.title, facts.agreed):
         names = [facts.title]
     name = ", ".join(names) if all(names) else leading(envelope.organization).name
-    is_said = mailed_words.is_said(envelope.organization, facts.appeals, facts.agreed)
-    words = facts.appeals if typed.appeals and is_said else ""
+    words = facts.appeals if typed.appeals else ""
     return SignupTarget(
         forms.number_of(form.id, view.facts, typed.lists, _day(envelope)), name, tuple(lists), view, typed, words
     )

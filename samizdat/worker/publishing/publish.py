@@ -13,7 +13,7 @@ from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.audience import queries as audience
-from samizdat.audience.actions import forms
+from samizdat.audience.actions import forms, mailed_words
 from samizdat.audience.models import List, SignUpForm
 from samizdat.campaigns import ab_test, counted_links
 from samizdat.campaigns.archive.web_corrections import web_copy
@@ -54,6 +54,7 @@ def list_as_form(list_: List) -> None:
     """The sign-up form of a list that has one; one that lost it is withdrawn."""
     organization = list_.organization
     details = audience.details_of(list_)
+    appeals = mailed_words.appeals_said([list_], details.appeals, details.agreed)
     if not details.form_slug:
         publicdb.withdraw_form(bytes(organization.uid), list_.id)
         return
@@ -64,7 +65,7 @@ def list_as_form(list_: List) -> None:
         name=audience.name_of(list_),
         purpose=details.purpose,
         language=leading(organization).language,
-        details=json.dumps({"appeals": details.appeals}, ensure_ascii=False) if details.appeals else "",
+        details=json.dumps({"appeals": appeals}, ensure_ascii=False) if appeals else "",
     )
 
 
@@ -77,7 +78,7 @@ def sign_up_form(event: Event, now: datetime) -> None:
 def form_itself(form: SignUpForm) -> None:
     """A form with lists, fields and topics of its own; one that was removed is withdrawn."""
     uid = bytes(form.organization.uid)
-    view = forms.view_of(form)
+    view = forms.view_as_said(form)
     if view.facts.removed or not view.lists:
         publicdb.withdraw_form(uid, form.id)
         return

@@ -27,6 +27,7 @@ from samizdat.audience.actions import signup_alarm
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
 from samizdat.core.mail.refusals import NAMES
+from samizdat.delivery import service_senders
 from samizdat.delivery.actions import outside_tests
 from samizdat.delivery.models import ProviderRefusal
 from samizdat.events.actions import readable_time
@@ -118,7 +119,7 @@ def _told_of_export(row: Export) -> _AdminAlert:
         row.pk,
         lambda: (
             (_("An export that anybody can read: %(name)s") if row.plain else _("An export to a new key: %(name)s"))
-            % {"name": leading(organization).name}
+            % _named(organization)
         ),
         lambda: _export_text(organization, row.plain),
         lambda person, now: approval.notice(row, person, now, by_mail=True),
@@ -135,7 +136,7 @@ def _told_of_change(row: PendingChange) -> _AdminAlert:
         row.pk,
         lambda: (
             (_("A change waits for approval: %(name)s") if row.state == "waiting" else _("A settled change: %(name)s"))
-            % {"name": leading(organization).name}
+            % _named(organization)
         ),
         lambda: _change_text(organization, row.state == "waiting"),
         lambda person, now: pending_changes.notice(row, person, now, by_mail=True),
@@ -151,7 +152,7 @@ def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any
     """subject: in the language of who reads it, with %(name)s for the organization."""
     organization: Any = event.organization
     about = event.about or 0
-    name = {"name": leading(organization).name}
+    name = _named(organization)
     return _AdminAlert(
         _of(event), organization, event.kind, about, lambda: subject() % name, lambda: text(organization)
     )
@@ -190,7 +191,7 @@ def _told_of_refusal(row: ProviderRefusal) -> _AdminAlert:
         organization,
         "campaign.provider_blocks",
         campaign,
-        lambda: _("A mailbox provider refuses your emails: %(name)s") % {"name": leading(organization).name},
+        lambda: _("A mailbox provider refuses your emails: %(name)s") % _named(organization),
         lambda: _refusal_text(organization, campaign, NAMES.get(PROVIDERS[row.provider], "")),
         states=("live",),
     )
@@ -204,7 +205,7 @@ def _tell(alert: _AdminAlert, now: datetime) -> int:
     known = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
     waiting = [member.person for member in members if _mark(member.person) not in known]
     _later[alert.mark] = time.monotonic() + WAIT if waiting else float("inf")
-    sender, leads_out = service_mail.own_sender(alert.organization), service_mail.leads_out(alert.organization)
+    sender, leads_out = service_senders.own_sender(alert.organization), service_mail.leads_out(alert.organization)
     if event is None or sender is None:
         return 0
     mailed, refused = 0, []
@@ -240,6 +241,11 @@ def _mail(alert: _AdminAlert, sender: tuple[str, str], person: Person, now: date
     return service_mail.send(organization, sender, to, subject, text, now, alert.states, local)
 
 
+def _named(organization: Organization) -> dict[str, str]:
+    """Nobody knows the name while the copy of the settings is gone, of which such a mail may tell."""
+    return {"name": leading(organization).name or _("your organization")}
+
+
 def _where(organization: Organization, page: str, *numbers: int) -> list[str]:
     """The address of a page of the app, where the organization has told which one it is."""
     desk = leading(organization).desk_url.rstrip("/")
@@ -253,7 +259,7 @@ def _export_text(organization: Organization, plain: bool) -> str:
         else _("Somebody has asked for a file with the readers of %(name)s, sealed to a key that nobody approved yet.")
     )
     paragraphs = [
-        first % {"name": leading(organization).name},
+        first % _named(organization),
         _("Who it was, when and why stands at the desk under Export. Until it is made it can be stopped there."),
         *_where(organization, "exports"),
         _("If nobody of you can say what it is for, change the passwords of those who may export."),
@@ -264,7 +270,7 @@ def _export_text(organization: Organization, plain: bool) -> str:
 def _change_text(organization: Organization, waits: bool) -> str:
     paragraphs = [
         _("Somebody who works at %(name)s has asked for a change that one stolen password could misuse.")
-        % {"name": leading(organization).name},
+        % _named(organization),
         _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press.")
         if waits
         else _("What it is and who asked stands in the app under People."),
@@ -281,7 +287,7 @@ def _change_text(organization: Organization, waits: bool) -> str:
 def _reading_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody who works at %(name)s opened more subscribers in a short time than anybody reads. "
-          "More are not shown to them for now.") % {"name": leading(organization).name},
+          "More are not shown to them for now.") % _named(organization),
         _("Who it is stands on the first page of the desk. Ask them; if it was not they, sign them out everywhere "
           "under People, and have them change their password."),
         *_where(organization, "people"),
@@ -308,7 +314,7 @@ def _removals_text(organization: Organization) -> str:
 def _limit_text(organization: Organization, what: str) -> str:
     """Of somebody who came to a limit of a day."""
     paragraphs = [
-        what % {"name": leading(organization).name},
+        what % _named(organization),
         _("Who it is stands on the first page of the app. Ask them; if it was not they, sign them out everywhere under "
           "People, and have them change their password."),
         *_where(organization, "people"),
@@ -319,7 +325,7 @@ def _limit_text(organization: Organization, what: str) -> str:
 def _signups_text(organization: Organization) -> str:
     paragraphs = [
         _("Within an hour many more addresses were typed into the sign-up forms of %(name)s than usual, and each was "
-          "mailed to.") % {"name": leading(organization).name},
+          "mailed to.") % _named(organization),
         _("If you know of no reason, somebody types in other people’s addresses: look at what your forms and lists are "
           "called, and switch the form off for some hours."),
         *_where(organization, "lists"),
@@ -330,7 +336,7 @@ def _signups_text(organization: Organization) -> str:
 def _lock_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
-          "campaigns that it released are paused.") % {"name": leading(organization).name},
+          "campaigns that it released are paused.") % _named(organization),
         _("Whose it is stands in the app under People. Any other admin can unlock it there."),
         *_where(organization, "people"),
     ]  # fmt: skip
@@ -340,7 +346,7 @@ def _lock_text(organization: Organization) -> str:
 def _route_text(organization: Organization) -> str:
     paragraphs = [
         _("Somebody paused or removed a route by which emails of %(name)s go out.")
-        % {"name": leading(organization).name},
+        % _named(organization),
         _("Which one and who it was stands in the app under Sending. If it was not one of you, sign them out "
           "everywhere under People."),
         *_where(organization, "routes"),
