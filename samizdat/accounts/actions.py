@@ -18,7 +18,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
-from samizdat.accounts import backend, grants, pending_changes, sealed_people, sign_out, throttle
+from samizdat.accounts import backend, pending_changes, roles, sealed_people, sealed_settings, sign_out, throttle
 from samizdat.accounts.errors import (
     AccountError,
     AlreadyHere,
@@ -92,8 +92,8 @@ def found_organization(
             uid=os.urandom(16), slug=slug, name=name.strip(), created=today, **settings
         )
         make_keys(organization, source, today)
-        grants.keep_settings(organization, grants.GUARDED)
-        grants.begin_counts(organization)
+        sealed_settings.keep_settings(organization, sealed_settings.GUARDED)
+        sealed_settings.begin_counts(organization)
         # The public database learns of it by this event, whichever door founded it.
         record("organization.created", organization, now=now or timezone.now())
     return organization
@@ -119,7 +119,7 @@ def change_settings(
         if settings:
             organization.save(update_fields=list(settings))
             alone = by is None or not pending_changes.held(organization, by)
-            grants.keep_settings(organization, settings, trusts_row=alone)
+            sealed_settings.keep_settings(organization, settings, trusts_row=alone)
             record("organization.changed", organization, now=now, by=by, detail={"settings": sorted(settings)})
     return waiting
 
@@ -130,7 +130,7 @@ def _held_settings(
     """Takes out of `settings` what has to wait."""
     if not pending_changes.held(organization, by):
         return []
-    kept = grants.leading(organization)
+    kept = sealed_settings.leading(organization)
     wanted = {name: settings.pop(name) for name in [*settings] if _is_guarded(kept, name, settings[name])}
     return [
         pending_changes.ask(organization, "setting", SettingDetails(name, value), now=now, by=by)
@@ -138,14 +138,14 @@ def _held_settings(
     ]
 
 
-def _is_guarded(kept: grants.Leading, name: str, value: object) -> bool:
+def _is_guarded(kept: sealed_settings.Leading, name: str, value: object) -> bool:
     """kept: the sealed copy; in the row somebody who writes the database could have put what they ask for next."""
     if name == "requires_approval":
         return kept.requires_approval and not value
     if name == "name":
         # Mails that ask for a confirmation say it to anybody (audience/actions/mailed_words.py).
         return kept.requires_approval and value != kept.name
-    if name not in grants.LEADING:
+    if name not in sealed_settings.LEADING:
         return False
     if not kept.known:
         return True
@@ -178,8 +178,8 @@ def _check_host(organization: Organization, url: str, by: Person | None) -> None
 def _is_kept(host: str, other: Organization, organization: Organization) -> bool:
     """From this organization. What only a file says that the other one had, which anybody can make up, is not kept from
     whoever had it here."""
-    return host in grants.hosts(other) or (
-        host in grants.brought_hosts(other) and host not in grants.hosts(organization)
+    return host in sealed_settings.hosts(other) or (
+        host in sealed_settings.brought_hosts(other) and host not in sealed_settings.hosts(organization)
     )
 
 
@@ -327,7 +327,7 @@ def give_role(
     if role not in ROLES:
         raise AccountError(f"There is no role called {role}. Use one of: {', '.join(ROLES)}.")
     with transaction.atomic():
-        before = next(iter(grants.memberships(person=person, organization=organization)), None)
+        before = next(iter(roles.memberships(person=person, organization=organization)), None)
         if before is not None and before.role == role:
             return None  # Told again it would make a new admin of an old one, whose approval does not count.
         if role != "admin":
@@ -336,7 +336,7 @@ def give_role(
         if needs and by != person and not approved and pending_changes.held(organization, by):
             assert by is not None
             return pending_changes.ask(organization, "role", role, about=person.id, now=now, by=by)
-        grants.give(person, organization, role, now)
+        roles.give(person, organization, role, now)
         record("person.role_changed", organization, now=now, by=by, about=person.id, detail={"role": role})
     return None
 
@@ -352,7 +352,7 @@ def remove_person(
     """Ends a membership and its sessions at once; that of another admin waits (changes.py). Errors: LastAdmin."""
     with transaction.atomic():
         _keep_an_admin(organization, person, by)
-        is_admin = grants.memberships(person=person, organization=organization, role="admin")
+        is_admin = roles.memberships(person=person, organization=organization, role="admin")
         if is_admin and by != person and not approved and pending_changes.held(organization, by):
             assert by is not None
             return pending_changes.ask(organization, "removal", None, about=person.id, now=now, by=by)
@@ -365,7 +365,7 @@ def remove_person(
 
 
 def _keep_an_admin(organization: Organization, leaving: Person, by: Person | None) -> None:
-    if [row.person for row in grants.memberships(organization=organization, role="admin", locked=None)] == [leaving]:
+    if [row.person for row in roles.memberships(organization=organization, role="admin", locked=None)] == [leaving]:
         if by == leaving:
             raise LastAdmin(_("You are the only admin. Make somebody else an admin first."))
         raise LastAdmin(_("She is the only admin. Make somebody else an admin first."))
@@ -389,7 +389,7 @@ def invite(organization: Organization, role: str, *, note: str, by: Person | Non
             details = InvitationDetails(role, note, _hash(token).hex(), until)
             pending_changes.ask(organization, "invitation", details, about=invitation.id, now=now, by=by)
         else:
-            grants.open_invitation(invitation)
+            roles.open_invitation(invitation)
     return token
 
 
@@ -428,7 +428,7 @@ def _let_in(person: Person, invitation: Invitation, now: datetime) -> None:
 
 def _use(token: str, now: datetime) -> Invitation:
     invitation = invitation_of(token, now)
-    if not grants.end_invitation(invitation.organization, invitation.pk):
+    if not roles.end_invitation(invitation.organization, invitation.pk):
         raise InvitationGone(_gone())
     return invitation
 
@@ -436,7 +436,7 @@ def _use(token: str, now: datetime) -> Invitation:
 def _refuse_member(organization: Organization, index: bytes) -> None:
     """In one organization an address is one person: the command line finds them by it. Errors: AlreadyHere."""
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)  # Of two at once, the second waits.
-    if grants.memberships(organization=organization, person__email_index=index):
+    if roles.memberships(organization=organization, person__email_index=index):
         raise AlreadyHere(_("Somebody with this address is in this organization already. Sign in instead."))
 
 
@@ -447,7 +447,7 @@ def invitation_of(token: str, now: datetime) -> Invitation:
         raise InvitationGone(_gone())
     if pending_changes.is_waiting(invitation.organization, "invitation", invitation.id):
         raise InvitationWaits(_("This invitation waits for the approval of an admin. Try again in a day."))
-    if not grants.opens(invitation):
+    if not roles.opens(invitation):
         raise InvitationGone(_gone())
     return invitation
 
@@ -464,7 +464,7 @@ def _hash(token: str) -> bytes:
 
 def withdraw_invitation(invitation: Invitation, *, by: Person | None, now: datetime) -> None:
     with transaction.atomic():
-        grants.end_invitation(invitation.organization, invitation.pk)
+        roles.end_invitation(invitation.organization, invitation.pk)
         pending_changes.stop_about(invitation.organization, "invitation", invitation.id, now=now, by=by)
 
 

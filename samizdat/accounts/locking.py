@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import grants, pending_changes, sealed_people, sign_out
+from samizdat.accounts import pending_changes, roles, sealed_people, sign_out
 from samizdat.accounts.errors import AccountError, LastAdmin
 from samizdat.accounts.models import Membership, Organization, Person
 from samizdat.events.actions import record
@@ -32,7 +32,7 @@ def lock(person: Person, organization: Organization, *, by: Person | None, now: 
             return
         if row.role == "admin" and by is not None:
             _keep_another(organization, person, by, now)
-        grants.lock(row, now)
+        roles.lock(row, now)
         sign_out.end_sessions(person, organization, now)
         pending_changes.stop_about(organization, "role", person.pk, now=now, by=by)
         record(LOCKED, organization, now=now, by=by, about=person.pk)
@@ -46,12 +46,12 @@ def unlock(person: Person, organization: Organization, *, by: Person | None, now
             return
         if by == person:
             raise AccountError(_("Another admin has to unlock you."))
-        grants.lock(row, None)
+        roles.lock(row, None)
         record(UNLOCKED, organization, now=now, by=by, about=person.pk)
 
 
 def _membership(person: Person, organization: Organization) -> Membership:
-    memberships = grants.memberships(person=person, organization=organization)
+    memberships = roles.memberships(person=person, organization=organization)
     if not memberships:
         raise AccountError(_("This person is not here any more."))
     return memberships[0]

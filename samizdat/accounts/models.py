@@ -36,7 +36,7 @@ class Organization(models.Model):
         default=False, db_default=False
     )  # Nothing is released without another's yes.
     accent = models.CharField(max_length=7, default="#b3261e")
-    # JSON of grants.LEADING, as they were last written by us: what differs was written by somebody without keys.
+    # sealed_settings.Leading, as they were last written by us: what differs was written by somebody without keys.
     settings_sealed = models.BinaryField(default=b"", db_default=b"")
     next_number = models.BigIntegerField(default=1)  # Subscriber numbers are reserved from here in blocks.
     sending_locked = models.BooleanField(default=False)  # Restored or cloned: sends nothing until a person releases it.
@@ -115,7 +115,7 @@ class Membership(models.Model):
     since = models.DateTimeField(null=True)  # When this role was given.
     locked = models.DateTimeField(null=True)  # Since when nothing is accepted from this account (locking.py).
     signed_out = models.DateTimeField(null=True)  # Sessions that began before open this organization no more.
-    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # grants.py: without it there is no role.
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # row_macs.py: without it there is no role.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["person", "organization"], name="membership_once")]
@@ -131,7 +131,7 @@ class Invitation(models.Model):
     by = models.ForeignKey(Person, models.SET_NULL, null=True)
     expires = models.DateTimeField()
     used = models.BooleanField(default=False)
-    # grants.py: empty while it waits for an approval, and once it was used.
+    # row_macs.py: empty while it waits for an approval, and once it was used.
     mac = models.BinaryField(max_length=32, default=b"", db_default=b"")
 
 
@@ -171,7 +171,7 @@ class PendingChange(models.Model):
     state = models.CharField(max_length=10, default="waiting")  # waiting, done, stopped, failed
     settled = models.DateTimeField(null=True)
     settled_by = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")  # None: its day had passed.
-    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # grants.py: nothing is done without it.
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # row_macs.py: nothing is done without it.
 
     class Meta:
         indexes = [models.Index(fields=["id"], condition=models.Q(state="waiting"), name="change_waiting")]

@@ -6,7 +6,7 @@ from types import NoneType
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.accounts import actions, grants
+from samizdat.accounts import actions, roles, sealed_settings
 from samizdat.accounts.actions import InvitationDetails, SettingDetails
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Invitation, Organization, PendingChange, Person
@@ -60,7 +60,7 @@ def _do_invitation(row: PendingChange, details: InvitationDetails, _now: datetim
     invitation = Invitation.objects.filter(pk=row.about or 0, organization=row.organization, used=False).first()
     if invitation is None or _facts_of(invitation) != (details.role, details.token, details.expires):
         raise AccountError(_("This invitation is not here any more. Invite them again."))
-    grants.open_invitation(invitation)
+    roles.open_invitation(invitation)
 
 
 def _facts_of(invitation: Invitation) -> tuple[str, str, datetime]:
@@ -68,14 +68,14 @@ def _facts_of(invitation: Invitation) -> tuple[str, str, datetime]:
 
 
 def _undo_invitation(row: PendingChange, _now: datetime) -> None:
-    grants.end_invitation(row.organization, row.about or 0)
+    roles.end_invitation(row.organization, row.about or 0)
 
 
 def _say_setting(row: PendingChange, details: SettingDetails) -> str:
     name = details.name
     if name == "requires_approval":
         return _("Campaigns are sent without the approval of a second person")
-    before = getattr(grants.leading(row.organization), name) or "–"
+    before = getattr(sealed_settings.leading(row.organization), name) or "–"
     facts = {"setting": SETTINGS[name], "before": before, "after": details.to or "–"}
     return _("%(setting)s: %(after)s instead of %(before)s") % facts
 

@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from msgspec import structs
 
-from samizdat.accounts import grants
+from samizdat.accounts import roles, row_macs, sealed_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.core.crypto.seal import SealError
@@ -116,7 +116,7 @@ def held(organization: Organization, by: Person | None) -> bool:
     """Whether a change that this person asks for has to wait. Nothing is guarded before there was anybody on a list."""
     if by is None:
         return False
-    return grants.how_many(organization, "readers") != 0 or _has_readers(organization)
+    return sealed_settings.how_many(organization, "readers") != 0 or _has_readers(organization)
 
 
 def _has_readers(organization: Organization) -> bool:
@@ -129,10 +129,10 @@ def _has_readers(organization: Organization) -> bool:
 def note_readers() -> None:
     """Seals of each organization that there was somebody on a list, so that nobody takes all signs of it away."""
     for organization in Organization.objects.order_by("id"):
-        if grants.how_many(organization, "readers") == 0 and _has_readers(organization):
+        if sealed_settings.how_many(organization, "readers") == 0 and _has_readers(organization):
             with transaction.atomic():
                 Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-                grants.count_another(organization, "readers")
+                sealed_settings.count_another(organization, "readers")
 
 
 def ask(
@@ -160,7 +160,7 @@ def ask(
 
 def _tell(row: PendingChange, details: object) -> None:
     row.details_sealed = seal_json(keyring.keys(row.organization), details, "pendingchange", "details", row.pk)
-    row.mac = grants.mac(*grants.of_change(row))
+    row.mac = row_macs.mac(*row_macs.of_change(row))
     row.save(update_fields=["details_sealed", "mac"])
 
 
@@ -176,7 +176,7 @@ def sentence_of(row: PendingChange) -> str:
 
 def others(organization: Organization, asker: Person | None, now: datetime) -> list[Person]:
     """Admins whose approval counts."""
-    rows = grants.memberships(organization=organization, role="admin", person__is_active=True, locked=None)
+    rows = roles.memberships(organization=organization, role="admin", person__is_active=True, locked=None)
     return [row.person for row in rows if row.person != asker and row.since and row.since <= now - SEASONED]
 
 
@@ -300,7 +300,7 @@ def note_refused(row: HeldRow, now: datetime) -> None:
 
 def _save(row: PendingChange) -> None:
     """What is known of who was told."""
-    row.mac = grants.mac(*grants.of_change(row))
+    row.mac = row_macs.mac(*row_macs.of_change(row))
     row.save(update_fields=["noticed", "refused", "tried", "waited_seconds", "mac"])
 
 
@@ -355,7 +355,7 @@ def _wait_on(row: PendingChange, now: datetime, waited: float) -> None:
     row.waited_seconds, row.created = waited, min(row.created, now)
     row.noticed = min(row.noticed, now) if row.noticed else None
     row.refused = min(row.refused, now) if row.refused else None
-    row.mac = grants.mac(*grants.of_change(row))
+    row.mac = row_macs.mac(*row_macs.of_change(row))
     mine.update(
         waited_seconds=row.waited_seconds, created=row.created, noticed=row.noticed, refused=row.refused, mac=row.mac
     )
@@ -379,7 +379,7 @@ def _was_settled(row: PendingChange) -> bool:
 
 
 def _fits(row: PendingChange) -> bool:
-    return grants.fits(row.mac, *grants.of_change(row))
+    return row_macs.fits(row.mac, *row_macs.of_change(row))
 
 
 def _locked(row: PendingChange, **wanted: object) -> PendingChange | None:
@@ -426,11 +426,11 @@ def _fail(row: PendingChange, now: datetime) -> None:
 
 def is_admin(person: Person | None, organization: Organization) -> bool:
     """Who may sign in, and is one here."""
-    return person is not None and grants.has_role(person, organization, ("admin",))
+    return person is not None and roles.has_role(person, organization, ("admin",))
 
 
 def _may_ask(row: PendingChange) -> bool:
-    return row.by is not None and grants.has_role(row.by, row.organization, _kind(row.kind).askers)
+    return row.by is not None and roles.has_role(row.by, row.organization, _kind(row.kind).askers)
 
 
 def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, act: bool = True) -> bool:
@@ -459,7 +459,7 @@ def _end(row: PendingChange, state: str, now: datetime, by: Person | None) -> No
     """With a MAC of that state, so that nothing is waiting again because somebody writes that it is."""
     is_ours = _fits(row)
     row.state, row.settled, row.settled_by = state, now, by
-    row.mac = grants.mac(*grants.of_change(row)) if is_ours else b""
+    row.mac = row_macs.mac(*row_macs.of_change(row)) if is_ours else b""
     row.save(update_fields=["state", "settled", "settled_by", "mac"])
 
 

@@ -4,8 +4,8 @@ there."""
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.publicdb.actions import publish_place
 
 _proofs: list[Callable[[Organization, str], bool]] = []

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import grants, sealed_people
+from samizdat.accounts import roles, sealed_people
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Membership, Organization, Person, Session
 from samizdat.events.actions import is_genuine, record
@@ -45,9 +45,9 @@ def _refuse_often(person: Person, organization: Organization, by: Person, now: d
 
 def end_sessions(person: Person, organization: Organization, now: datetime) -> None:
     """Of an organization. Whoever works for no other one has no session any more."""
-    for row in grants.memberships(person=person, organization=organization):
-        grants.sign_out(row, now)
-    elsewhere = [row for row in grants.memberships(person=person, locked=None) if row.organization != organization]
+    for row in roles.memberships(person=person, organization=organization):
+        roles.sign_out(row, now)
+    elsewhere = [row for row in roles.memberships(person=person, locked=None) if row.organization != organization]
     if not elsewhere:
         Session.objects.filter(person=person).delete()
 

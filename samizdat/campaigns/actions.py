@@ -12,8 +12,8 @@ from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 from msgspec import structs
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import List, Segment, Tag
 from samizdat.campaigns import checks, counted_links, edition_details
 from samizdat.campaigns.content import digest_of, findings, for_web, proof_of

@@ -18,8 +18,9 @@ from msgspec import Struct
 
 from samizdat import formatting
 from samizdat.accounts import sealed_people
-from samizdat.accounts.grants import has_role, leading
 from samizdat.accounts.models import WRITERS, Organization, Person
+from samizdat.accounts.roles import has_role
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import ab_test, edition_details, translations

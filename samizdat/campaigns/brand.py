@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as lazy
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.errors import BrandRefused
 from samizdat.campaigns.models import Brand as Row
 from samizdat.campaigns.queries import picture_named, picture_url

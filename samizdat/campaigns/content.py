@@ -14,8 +14,8 @@ from django.utils.translation import gettext
 from msgspec import structs
 
 from samizdat import phrases_override
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import condition_values
 from samizdat.audience import queries as audience
 from samizdat.audience.models import Subscriber

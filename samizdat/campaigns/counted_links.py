@@ -16,9 +16,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Sum
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.edition_details import EditionDetails, Question, counted_versions, opened
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch

@@ -373,7 +373,7 @@ class ShareLink(models.Model):
     note_sealed = models.BinaryField()  # JSON: for whom.
     until = models.DateTimeField()
     ended = models.BooleanField(default=False)  # Withdrawn before its time.
-    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # accounts/grants.py
+    mac = models.BinaryField(max_length=32, default=b"", db_default=b"")  # accounts/row_macs.py
     by = models.ForeignKey("accounts.Person", models.SET_NULL, null=True, related_name="+")
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from django.db.models import F, Prefetch, Q
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import NoSuchCampaign

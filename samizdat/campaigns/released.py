@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from samizdat.accounts.grants import leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import List
 from samizdat.audience.queries import details_of
 from samizdat.campaigns.edition_details import EditionDetails, opened

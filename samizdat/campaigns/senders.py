@@ -1,6 +1,6 @@
 """The sender of a list. A draft doesn't change it, for anybody who may write can put any sender into one."""
 
-from samizdat.accounts.grants import leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.models import List
 from samizdat.campaigns.drafts.draft import draft_of

@@ -248,12 +248,12 @@ def _public_role() -> Iterator[HealthCheck]:
 
 
 def _organizations() -> Iterator[HealthCheck]:
-    from samizdat.accounts import grants
+    from samizdat.accounts import forged_rows
     from samizdat.accounts.models import Organization
     from samizdat.audience.consistency import compared
     from samizdat.delivery.queries import routes
 
-    grants.watch(bootstrap.now())
+    forged_rows.watch(bootstrap.now())
     for organization in Organization.objects.order_by("id"):
         name = organization.name
         yield from _roles(organization)
@@ -282,11 +282,11 @@ def _organizations() -> Iterator[HealthCheck]:
 
 
 def _roles(organization: "Organization") -> Iterator[HealthCheck]:
-    from samizdat.accounts import grants
+    from samizdat.accounts import forged_rows
     from samizdat.events.queries import last
 
     since = bootstrap.now() - timedelta(days=ALTERED_DAYS)
-    altered = last(organization, grants.ALTERED)
+    altered = last(organization, forged_rows.ALTERED)
     if altered is not None and altered.at > since:
         yield HealthCheck(
             "red",
@@ -296,7 +296,7 @@ def _roles(organization: "Organization") -> Iterator[HealthCheck]:
             "back where their sealed copy was there. Look at them, save them once, and look who else may write the "
             "database.",
         )
-    forgery = last(organization, grants.FORGED)
+    forgery = last(organization, forged_rows.FORGED)
     if forgery is not None and forgery.at > since:
         yield HealthCheck(
             "red",

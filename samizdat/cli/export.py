@@ -106,7 +106,7 @@ def export(
 
 def _insist_on_slug(organization: "Organization") -> None:
     """Whoever writes the database could have given the slug of one organization to another."""
-    from samizdat.accounts.grants import leading
+    from samizdat.accounts.sealed_settings import leading
 
     if settings().organization and not leading(organization).slug:
         raise CommandFailed(

@@ -134,7 +134,7 @@ def _topic(organization: "Organization", name: str) -> int:
 
 
 def _document(organization: "Organization", view: "FormView") -> dict[str, Any]:
-    from samizdat.accounts.grants import leading
+    from samizdat.accounts.sealed_settings import leading
 
     base, facts = leading(organization).public_url, view.facts
     return {

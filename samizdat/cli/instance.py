@@ -342,7 +342,7 @@ def person_add(email: str, role: str, name: str, password_file: str | None) -> N
     """Let somebody in: at once with a password, or by an invitation link."""
     bootstrap.open_house()
     from samizdat.accounts import actions
-    from samizdat.accounts.grants import leading
+    from samizdat.accounts.sealed_settings import leading
 
     organization, now = bootstrap.organization(), bootstrap.now()
     known = _at_address(email)
@@ -395,9 +395,9 @@ def _desk_file() -> Path:
 
 def _member(organization: "Organization", email: str) -> "Person":
     """Who signs in by this address. Errors: Failed."""
-    from samizdat.accounts import grants, sealed_people
+    from samizdat.accounts import roles, sealed_people
 
-    matches = grants.memberships(organization=organization, person__email_index=sealed_people.index_of(email))
+    matches = roles.memberships(organization=organization, person__email_index=sealed_people.index_of(email))
     membership = next((match for match in matches if sealed_people.has_address(match.person, email)), None)
     if membership is None:
         raise CommandFailed(
@@ -457,7 +457,7 @@ def person_sign_in_link(email: str) -> None:
     address. They still need their own password."""
     bootstrap.open_house()
     from samizdat.accounts import devices
-    from samizdat.accounts.grants import leading
+    from samizdat.accounts.sealed_settings import leading
 
     organization = bootstrap.organization()
     known = _member(organization, email)

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.core.content.problems import SENTENCES

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from django.db.models import Q
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.edition_details import opened
 from samizdat.campaigns.models import Edition
 from samizdat.campaigns.release_log import standing

@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Iterator
 
 from samizdat import plugins
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List

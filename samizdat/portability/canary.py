@@ -13,8 +13,8 @@ from random import Random
 from urllib.parse import urlsplit
 
 from samizdat.accounts import sealed_people as accounts
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import SUBSCRIBED, Subscriber
 from samizdat.audience.numbers import one_number

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import structs
 
-from samizdat.accounts import grants
+from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import host_of
 from samizdat.audience import sql as audience_sql
@@ -94,8 +94,8 @@ def _manifest(
         "made": now.astimezone(UTC).isoformat(timespec="seconds"),
         "made_by": f"samizdat {version}",
         "organization": {
-            "name": grants.leading(organization).name,
-            "language": grants.leading(organization).language,
+            "name": sealed_settings.leading(organization).name,
+            "language": sealed_settings.leading(organization).language,
             "timezone": organization.timezone,
         },
         "counts": counts,
@@ -132,7 +132,7 @@ def _tables(home: subscribers.ExportContext, keys: bool) -> dict[str, object]:
         tables["keys.json"] = {
             "links": [{"number": key.number, "secret": key.secret.hex()} for key in home.keys.links.values()],
             "index": [{"number": number, "secret": secret.hex()} for number, secret in home.keys.index.items()],
-            "hosts": _hosts(home.organization)[: grants.MOST_BROUGHT],
+            "hosts": _hosts(home.organization)[: sealed_settings.MOST_BROUGHT],
         }
         tables[PLANTED] = [
             {
@@ -168,7 +168,11 @@ class _CsvWriter:
 
 def _hosts(organization: Organization) -> list[str]:
     """Of its public pages: now, before, and as its own exports brought them."""
-    known = [host_of(organization), *sorted(grants.hosts(organization)), *grants.brought_hosts(organization)]
+    known = [
+        host_of(organization),
+        *sorted(sealed_settings.hosts(organization)),
+        *sealed_settings.brought_hosts(organization),
+    ]
     return [*dict.fromkeys(filter(None, known))]
 
 

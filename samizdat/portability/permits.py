@@ -1,8 +1,8 @@
-"""Whether an export may be made and downloaded, by a MAC (accounts/grants.py): whoever writes the database without keys
-cannot have one made that waits for its approval, nor shorten its day, nor have one made or downloaded again that is
-over."""
+"""Whether an export may be made and downloaded, by a MAC (accounts/row_macs.py): whoever writes the database without
+keys cannot have one made that waits for its approval, nor shorten its day, nor have one made or downloaded again that
+is over."""
 
-from samizdat.accounts import grants
+from samizdat.accounts import row_macs
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
 from samizdat.portability.models import Export
@@ -23,12 +23,12 @@ _LATER = {
 
 def permit(row: Export) -> bytes:
     """What is kept beside a row in its state; nothing where there is nothing to be made or downloaded."""
-    return grants.mac(*_facts(row)) if row.state in _LATER else b""
+    return row_macs.mac(*_facts(row)) if row.state in _LATER else b""
 
 
 def is_ours(row: Export) -> bool:
     """Whether we wrote it as it stands, and the log doesn't say that it went on from there."""
-    if row.state not in _LATER or not grants.fits(row.mac, *_facts(row)):
+    if row.state not in _LATER or not row_macs.fits(row.mac, *_facts(row)):
         return False
     events = Event.objects.filter(organization=row.organization_id, about=row.pk, kind__in=_LATER[row.state])
     return not events.exists()

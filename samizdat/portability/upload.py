@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from msgspec.structs import replace
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports import confirmation, ownership, uploads
 from samizdat.audience.imports.documents import sealed

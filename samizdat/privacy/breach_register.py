@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import override
 
 from samizdat import formatting
-from samizdat.accounts import grants
+from samizdat.accounts import roles
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
 from samizdat.audience.models import ConsentRecord, Suppression
@@ -91,7 +91,7 @@ def affected(organization: Organization, asked: AffectedFilter) -> AffectedPeopl
         "records": ConsentRecord.objects.filter(organization=organization).count() if everybody < 100_000 else 0,
         "suppressions": Suppression.objects.filter(organization=organization).count(),
         "letters": Campaign.objects.filter(organization=organization, version_of=None).count(),
-        "people": len(grants.memberships(organization=organization)),
+        "people": len(roles.memberships(organization=organization)),
     }
     if asked.kind == "export":
         counts = {name: counts[name] for name in ("subscribers", "subscribed")}

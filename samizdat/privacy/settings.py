@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import wordings

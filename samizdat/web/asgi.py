@@ -104,7 +104,7 @@ def works_for(asked: WSGIEnvironment) -> Workplaces | None:
     from django.db import close_old_connections
     from django.http import HttpResponse
 
-    from samizdat.accounts import grants
+    from samizdat.accounts import roles
 
     request = WSGIRequest(asked | {"wsgi.input": io.BytesIO()})
     try:
@@ -112,7 +112,7 @@ def works_for(asked: WSGIEnvironment) -> Workplaces | None:
         person = get_user(request)
         if not person.is_authenticated:
             return None
-        rows = grants.memberships(person=person, locked=None)
+        rows = roles.memberships(person=person, locked=None)
         return Workplaces(person.pk, {row.organization.slug: row.organization_id for row in rows})
     finally:
         close_old_connections()

@@ -8,9 +8,9 @@ from django.utils.functional import cached_property
 from django.utils.translation import get_language, get_language_bidi
 
 from samizdat.accounts import sealed_people
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.queries import organizations_of
+from samizdat.accounts.sealed_settings import leading
 from samizdat.delivery.models import Route
 
 

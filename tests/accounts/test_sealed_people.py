@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from msgspec import structs
 
-from samizdat.accounts import actions, grants, queries, sealed_people
+from samizdat.accounts import actions, queries, sealed_people, sealed_settings
 from samizdat.accounts.backend import BlindIndexBackend
 from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, LastAdmin, NameTaken, PasswordWeak
 from samizdat.accounts.models import Organization, Person, Session
@@ -176,8 +176,8 @@ def test_a_new_password_ends_her_sessions(clara: Person) -> None:
 def test_nobody_takes_the_host_that_another_organization_had_before(lantern: Any, vault: Any) -> None:
     """Links of letters that are out lead there."""
     actions.change_settings(lantern, public_url="https://news.lantern.example", by=None, now=NOW)
-    without = structs.replace(grants.leading(lantern), hosts=frozenset())
-    grants._seal_settings(lantern, without)  # As they were sealed before hosts were remembered.
+    without = structs.replace(sealed_settings.leading(lantern), hosts=frozenset())
+    sealed_settings._seal_settings(lantern, without)  # As they were sealed before hosts were remembered.
     for url in ("https://фонарь.рф:8443", "https://lantern.example"):
         actions.change_settings(lantern, public_url=url, by=None, now=NOW)
     bell = actions.found_organization("Harbour Bell", source=vault, today=TODAY)

@@ -136,7 +136,7 @@ def test_a_role_that_somebody_wrote_into_the_database_is_red_with_what_to_do(hou
     assert "v@lantern.example" in house("person", "ls").out
     act(
         house,
-        "import datetime; from samizdat.accounts.grants import FORGED; from samizdat.events.models import Event\n"
+        "import datetime; from samizdat.accounts.forged_rows import FORGED; from samizdat.events.models import Event\n"
         "from django.db.models import F\n"
         "Event.objects.filter(kind=FORGED).update(at=F('at') - datetime.timedelta(days=8))",
     )

@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import translation
 from msgspec.structs import replace
 
-from samizdat.accounts import grants
+from samizdat.accounts import forged_rows
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.models import Organization
 from samizdat.campaigns import calendar, translations
@@ -127,7 +127,7 @@ def test_nothing_is_released_while_settings_stand_in_the_database_that_nobody_sa
         release(Campaign.objects.get(pk=campaign.pk), now=NOW)
     assert not Edition.objects.exists()
     if "settings_sealed" not in written:
-        grants.watch(NOW)  # Puts them back.
+        forged_rows.watch(NOW)  # Puts them back.
         assert release(Campaign.objects.get(pk=campaign.pk), now=NOW).frozen == 1
 
 

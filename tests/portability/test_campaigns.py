@@ -13,7 +13,7 @@ import pytest
 from django.db import transaction
 
 from samizdat.accounts import actions as accounts
-from samizdat.accounts import grants
+from samizdat.accounts import sealed_settings
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization
@@ -128,7 +128,7 @@ def test_hosts_that_a_file_was_made_up_with_are_kept_from_nobody_who_has_them(la
     _prove(lantern, "lantern.example")
     change_settings(lantern, by=vera, now=NOW, public_url="https://next.lantern.example")
     _bring(bell, *(f"x{n}.example" for n in range(20)))
-    assert len(grants.brought_hosts(bell)) == 20, "and no more, by however many files"
+    assert len(sealed_settings.brought_hosts(bell)) == 20, "and no more, by however many files"
 
 
 def test_a_group_that_came_back_late_gets_its_host_with_a_proof_and_nobody_else_does(lantern: Any, vault: Any) -> None:

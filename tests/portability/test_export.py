@@ -14,7 +14,7 @@ import pyrage
 import pytest
 from django.db.models import BinaryField
 
-from samizdat.accounts.grants import keep_settings
+from samizdat.accounts.sealed_settings import keep_settings
 from samizdat.audience import actions, queries
 from samizdat.audience.filters import Filter
 from samizdat.audience.list_details import ListDetails

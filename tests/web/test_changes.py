@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from samizdat.accounts import actions, grants, locking, pending_changes, sign_out
+from samizdat.accounts import actions, locking, pending_changes, sealed_settings, sign_out
 from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.models import Membership, Organization, PendingChange, Person
 from samizdat.audience import data_quality, read_limits
@@ -56,7 +56,7 @@ def test_an_admin_who_saves_asks_for_no_setting_that_somebody_wrote_into_the_dat
     form = _sent(vera.get(_to(here, "settings")), "return_address")
     vera.post(_to(here, "settings"), form)
     assert not pending_changes.waiting(here.organization)
-    assert not grants.is_altered(Organization.objects.get(pk=here.organization.pk))
+    assert not sealed_settings.is_altered(Organization.objects.get(pk=here.organization.pk))
 
 
 def test_where_the_copy_of_the_settings_is_gone_the_form_shows_no_address_of_the_row(here: House, vera: Client) -> None:
@@ -70,7 +70,7 @@ def test_where_the_copy_of_the_settings_is_gone_the_form_shows_no_address_of_the
 
 
 def test_bounces_are_sent_to_no_domain_of_another_organization(here: House, there: House, vera: Client) -> None:
-    assert grants.leading(there.organization).public_url == "https://bell.example"
+    assert sealed_settings.leading(there.organization).public_url == "https://bell.example"
     page = vera.post(_to(here, "settings"), _settings(here, return_address="back@news.bell.example"))
     assert (page.status_code, "in use by another organization here" in page.content.decode()) == (422, True)
     vera.post(_to(here, "settings"), _settings(here, return_address="back@lantern.example"))

@@ -3,7 +3,7 @@
 import pytest
 
 from samizdat.accounts import pending_changes
-from samizdat.accounts.grants import keep_settings
+from samizdat.accounts.sealed_settings import keep_settings
 from samizdat.campaigns.archive.web_corrections import NoCorrection, correct, corrections
 from samizdat.campaigns.models import Campaign, Correction, Edition
 from samizdat.core.content.corrections import MOST_GROWTH, corrected

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from samizdat.accounts import pending_changes
 from samizdat.accounts.actions import SettingDetails, change_settings
 from samizdat.accounts.errors import AccountError
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
 from samizdat.audience.actions import forms, fundraising_consent, mail_quota, signup_alarm

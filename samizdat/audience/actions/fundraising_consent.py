@@ -7,8 +7,8 @@ from typing import Any
 from django.db import transaction
 from msgspec import structs
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import consent_writer, sql
 from samizdat.audience.actions import forms, mailed_words
 from samizdat.audience.actions.consent import asked_for_appeals

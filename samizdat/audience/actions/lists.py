@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from msgspec import structs
 
 from samizdat.accounts.errors import link_in_name
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.consent_texts import put_wording

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
-from samizdat.accounts import grants
+from samizdat.accounts import row_macs
 from samizdat.accounts.models import Person
 from samizdat.campaigns.approval import bond_of
 from samizdat.campaigns.errors import CampaignError
@@ -174,11 +174,11 @@ def _of(row: ShareLink) -> tuple[object, ...]:
 
 
 def _mac(row: ShareLink) -> bytes:
-    return grants.mac(*_of(row))
+    return row_macs.mac(*_of(row))
 
 
 def _holds(row: ShareLink) -> bool:
-    return grants.fits(row.mac, *_of(row))
+    return row_macs.fits(row.mac, *_of(row))
 
 
 def _hash(token: str) -> bytes:

@@ -22,8 +22,8 @@ from msgspec import Meta, Struct
 
 from samizdat import limited_process
 from samizdat.accounts import pending_changes
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Correction, Edition
 from samizdat.campaigns.queries import is_public

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from samizdat import limited_process, phrases_override
-from samizdat.accounts.grants import is_altered, leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import is_altered, leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.checks import broken_links, missing_values, pictures, spelling

@@ -6,8 +6,8 @@ The web copy shows them by their address; so does every preview.
 import re
 from collections.abc import Collection, Iterator
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.media.library import open_picture
 from samizdat.campaigns.queries import picture_named

@@ -17,8 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samizdat import limited_process
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import BadPicture, PictureShown

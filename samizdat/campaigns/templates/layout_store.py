@@ -2,7 +2,7 @@
 
 import re
 
-from samizdat.accounts.grants import leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.templates import import_template
 from samizdat.core.content.templates import LayoutChanges, arranged

@@ -7,8 +7,8 @@ from importlib.resources import files
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Template
 from samizdat.campaigns.templates.import_template import sample_of

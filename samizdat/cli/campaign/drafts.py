@@ -193,7 +193,7 @@ def _where(finding: "ContentFinding") -> str:
 def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     """What stands in the way and what is worth a look: the letter, its words and links, routes, the sender's domain."""
     campaign_row = campaign_numbered(number)
-    from samizdat.accounts.grants import leading
+    from samizdat.accounts.sealed_settings import leading
     from samizdat.campaigns.approval import standing
     from samizdat.campaigns.drafts.draft import draft_of
     from samizdat.campaigns.translations import versions

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import QuerySet
 
-from samizdat.accounts.grants import leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import recipients_sql
 from samizdat.audience.models import List
 from samizdat.campaigns import actions as campaigns

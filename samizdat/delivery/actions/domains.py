@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from msgspec import Struct
 
-from samizdat.accounts import grants, pending_changes
+from samizdat.accounts import pending_changes, sealed_settings
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.campaigns.sender_domain_check import Lookup, look_up_txt
 from samizdat.core.crypto.seal import SealError
@@ -64,7 +64,7 @@ def add_domain(
             sending_domain = SendingDomain.objects.create(organization=organization, name=name, made=_day(now))
             sealed_domains.seal_domain(sending_domain, waits=waits)
             record("domain.added", organization, now=now, by=by, about=sending_domain.pk, detail={"domain": name})
-            grants.count_another(organization, "domains")
+            sealed_settings.count_another(organization, "domains")
             for algorithm in algorithms:
                 add_key(sending_domain, algorithm, now=now, by=by)
             if waits:
@@ -78,7 +78,7 @@ def _is_first(organization: Organization) -> bool:
     """Whether there never was one, as is sealed and as the log says: what was removed counts, so nobody makes theirs
     the first."""
     added = Event.objects.filter(organization=organization, kind="domain.added")
-    return grants.how_many(organization, "domains") == 0 and not added.exists()
+    return sealed_settings.how_many(organization, "domains") == 0 and not added.exists()
 
 
 def _domain_name(text: str) -> str:

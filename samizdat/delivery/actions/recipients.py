@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from samizdat.accounts.grants import leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import recipients_sql
 from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression, row_id
 from samizdat.audience.segments import campaign_audience as segmented

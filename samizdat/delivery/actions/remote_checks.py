@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from msgspec import Struct
 
-from samizdat.accounts.grants import has_role, leading
 from samizdat.accounts.models import WRITERS, Organization, Person
+from samizdat.accounts.roles import has_role
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns.checks import broken_links
 from samizdat.campaigns.errors import CampaignError

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from samizdat.accounts import grants, pending_changes
+from samizdat.accounts import pending_changes, sealed_settings
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail.outcome import DROPPED
 from samizdat.delivery.models import Route, RouteTotal
@@ -45,7 +45,7 @@ def guards_new(organization: Organization, by: Person | None) -> bool:
 
 def _ever_added(organization: Organization) -> int | None:
     """How many routes, as is sealed and as the log says: one of them could be another for a moment. None unknown."""
-    count = grants.how_many(organization, "routes")
+    count = sealed_settings.how_many(organization, "routes")
     added = Event.objects.filter(organization=organization, kind="route.added").count()
     return None if count is None else max(count, added)
 
@@ -76,7 +76,7 @@ def _still_here(organization: Organization) -> set[int | None] | None:
         {event.about for event in events.filter(kind=kind) if is_genuine(event)}
         for kind in ("route.added", "route.removed")
     )
-    return added - removed if len(added) == grants.how_many(organization, "routes") else None
+    return added - removed if len(added) == sealed_settings.how_many(organization, "routes") else None
 
 
 def is_dropped(route: Route) -> bool:
@@ -89,7 +89,7 @@ def _closing_answer(route: Route) -> dict[str, Any]:
     """What its own server said when it closed the route. The row could say so, and a later event that the route lives
     could be gone: so it is the newest in the log and the sealed one. Empty where it was something else."""
     event = last_about(route.organization, _STANDING, route.pk) if route.state == "dead" else None
-    if event is None or event.pk != grants.closed_by(route.organization, route.pk):
+    if event is None or event.pk != sealed_settings.closed_by(route.organization, route.pk):
         return {}
     return detail_of(event)
 

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from samizdat import plugins
-from samizdat.accounts import grants, pending_changes
+from samizdat.accounts import pending_changes, sealed_settings
 from samizdat.accounts.models import Organization, Person
 from samizdat.core.mail import rate as pace
 from samizdat.core.mail.outcome import RouteVerdict
@@ -100,7 +100,7 @@ def add_route(
             route.settings_sealed = seal_address(route, address)
             route.save(update_fields=["settings_sealed"])
             record("route.added", organization, now=now, by=by, about=route.pk, detail={"name": name})
-            grants.count_another(organization, "routes")
+            sealed_settings.count_another(organization, "routes")
             if guarded:
                 _ask_for(route, now, by)
             if guarded and not waits:
@@ -410,7 +410,7 @@ def _still_waits(route: Route) -> str:
 
 
 def _hold(organization: Organization) -> None:
-    """Before any of its routes, so that no two wait for each other; grants.note_closed needs it."""
+    """Before any of its routes, so that no two wait for each other; sealed_settings.note_closed needs it."""
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
 
 
@@ -421,7 +421,7 @@ def _turn(route: Route, state: str, reason: str, kind: EventKind, now: datetime,
         if not mine.update(state=state, reason=reason, answer_sealed=b"", until=None, changed=now):
             raise RouteRefused(_still_waits(route))
         record(kind, route.organization, now=now, by=by, about=route.pk, detail={"name": route.name})
-        grants.note_closed(route.organization, route.pk, None)
+        sealed_settings.note_closed(route.organization, route.pk, None)
     route.refresh_from_db()
     return route
 
@@ -432,7 +432,7 @@ def remove_route(route: Route, *, now: datetime, by: Person | None = None) -> No
         _hold(route.organization)
         # One that waited was never used, so nothing is missed of it (route_changes.all_dropped).
         dropped = is_held(route) or route_changes.is_dropped(route)
-        grants.note_closed(route.organization, route.pk, None)
+        sealed_settings.note_closed(route.organization, route.pk, None)
         detail = {"name": route.name, "dropped": dropped}
         record("route.removed", route.organization, now=now, by=by, about=route.pk, detail=detail)
         for kind in (route_changes.ROUTE, route_changes.CHANGED):
@@ -562,7 +562,7 @@ def condemn(
         event = record(kind, route.organization, now=now, by=by, about=route_id, detail={**detail, **final})
         # Early: its own server said so before a recipient was named, or in a test to a mailbox of our own.
         closed = state == "dead" and verdict.early
-        grants.note_closed(route.organization, route_id, event.pk if closed else None)
+        sealed_settings.note_closed(route.organization, route_id, event.pk if closed else None)
 
 
 def wake_due(now: datetime) -> int:
@@ -581,7 +581,7 @@ def _wake(route: Route, now: datetime) -> int:
         mine = Route.objects.filter(pk=route.pk, state="dead", until=route.until)
         woken = mine.update(state="live", until=None, changed=now)
         if woken:
-            grants.note_closed(route.organization, route.pk, None)
+            sealed_settings.note_closed(route.organization, route.pk, None)
     return woken
 
 

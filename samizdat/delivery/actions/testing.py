@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from samizdat import plugins
 from samizdat.accounts import sealed_people
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns import ab_test
 from samizdat.campaigns.actions import flaws_error

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from samizdat import phrases_override, plugins
-from samizdat.accounts import grants
+from samizdat.accounts import sealed_settings
 from samizdat.audience import condition_values
 from samizdat.audience import queries as audience
 from samizdat.campaigns import edition_details
@@ -149,7 +149,7 @@ def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[Co
 def place_of(edition: Edition, details: EditionDetails, language: str = "") -> EditionUrls:
     """details and language: of one of its versions. Errors: VaultError where it is unknown where links lead."""
     organization = edition.organization
-    kept = grants.leading(organization)
+    kept = sealed_settings.leading(organization)
     if not kept.known:
         raise VaultError("The sealed copy of the settings is gone. Save the settings, then resume.")
     return EditionUrls(

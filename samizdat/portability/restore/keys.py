@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from samizdat.accounts.grants import MOST_BROUGHT, bring_hosts
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import MOST_BROUGHT, bring_hosts
 from samizdat.portability import read, value_limits
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import grants
+from samizdat.accounts import roles
 from samizdat.accounts.models import Organization, Person
 from samizdat.delivery.models import Route
 from samizdat.events.actions import record
@@ -81,7 +81,7 @@ def _check(organization: Organization, asked: AffectedFilter, now: datetime) -> 
         raise PrivacyError(_("It cannot have been noticed in the future. Look at day and time."), "noticed")
     if asked.since is not None and asked.since > asked.noticed.astimezone(UTC).date() + timedelta(days=1):
         raise PrivacyError(_("It cannot have begun after it was noticed."), "since")
-    if asked.kind == "account" and not grants.memberships(organization=organization, person=asked.person):
+    if asked.kind == "account" and not roles.memberships(organization=organization, person=asked.person):
         raise PrivacyError(_("Choose whose account it was."), "person")
     if asked.kind == "route" and not Route.objects.filter(organization=organization, pk=asked.route or 0).exists():
         raise PrivacyError(_("Choose which route it was."), "route")

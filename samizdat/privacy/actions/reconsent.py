@@ -23,8 +23,8 @@ from msgspec import Struct
 
 from samizdat import formatting
 from samizdat.accounts import pending_changes
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import bulk_insert, consent_records, consent_writer, queries, removal_limit
 from samizdat.audience import sql as audience_sql

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns import queries
 from samizdat.campaigns.checks import CheckedContent, broken_links, spelling
 from samizdat.campaigns.content import ContentFinding, content_of, findings

@@ -6,9 +6,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from samizdat import formatting
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns import approval, translations
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of

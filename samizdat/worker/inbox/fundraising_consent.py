@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from samizdat import phrases_override
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms, fundraising_consent, mailed_words

@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from samizdat import phrases_override
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import forms, mailed_words, signup_alarm

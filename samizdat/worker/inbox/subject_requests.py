@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from samizdat import phrases_override
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience_queries
 from samizdat.audience.actions import preferences
 from samizdat.audience.actions.mail_quota import few_a_day, once_a_day

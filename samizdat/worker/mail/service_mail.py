@@ -13,8 +13,8 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from samizdat import plugins
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.core.content.message import header_text, mailbox, phrase
 from samizdat.core.mail import address
 from samizdat.core.mail.outcome import Deferred, Outcome, Refused

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
-from samizdat.accounts.grants import tell_altered
+from samizdat.accounts.forged_rows import tell_altered
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
 from samizdat.audience.actions import forms

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms, mailed_words
 from samizdat.audience.models import List, SignUpForm

@@ -17,11 +17,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts import grants, pending_changes, sealed_people
-from samizdat.accounts.grants import leading
+from samizdat.accounts import pending_changes, roles, sealed_people
 from samizdat.accounts.locking import LOCKED
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ASKED
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import read_limits, removal_limit
 from samizdat.audience.actions import signup_alarm
 from samizdat.core.mail.address import PROVIDERS
@@ -201,7 +201,7 @@ def _tell(alert: _AdminAlert, now: datetime) -> int:
     event = (
         Event.objects.filter(organization=alert.organization, kind=alert.kind, about=alert.about).order_by("pk").last()
     )
-    members = grants.memberships(organization=alert.organization, role="admin", person__is_active=True)
+    members = roles.memberships(organization=alert.organization, role="admin", person__is_active=True)
     known = set(FollowUp.objects.filter(event=event).values_list("name", flat=True))
     waiting = [member.person for member in members if _mark(member.person) not in known]
     _later[alert.mark] = time.monotonic() + WAIT if waiting else float("inf")

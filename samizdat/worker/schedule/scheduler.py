@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, transaction
 
 from samizdat import dbclock
-from samizdat.accounts import database_catalog, grants, pending_changes
+from samizdat.accounts import database_catalog, forged_rows, pending_changes
 from samizdat.accounts.models import Attempt, Invitation, Session
 from samizdat.audience import actions as audience
 from samizdat.audience import data_quality, headcount
@@ -172,7 +172,7 @@ SLOW: dict[str, Deed] = {
     "how accounts stand at their providers": provider_status.ask_standings,
     "organizations for the public database": publish.missing_places,
     "what the public pages show": compare.compare,
-    "roles that were written by other means": grants.watch,
+    "roles that were written by other means": forged_rows.watch,
     "what the database runs by itself": database_catalog.watch,
     "letters for the archive": publish.missing_letters,
     "uploads": audience.sweep_uploads,

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from msgspec import structs
 
-from samizdat.accounts.grants import leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions, queries
 from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.digests import set_digest

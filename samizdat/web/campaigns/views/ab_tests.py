@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat import dbclock
-from samizdat.accounts.grants import leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns import ab_test
 from samizdat.campaigns import queries as campaigns
 from samizdat.campaigns.content import proof_of

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from samizdat import formatting
 from samizdat.accounts import queries as accounts
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns import actions, folders, queries, translations
 from samizdat.campaigns.drafts import copy as copying

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from samizdat.accounts import queries as accounts
 from samizdat.accounts import sealed_people
-from samizdat.accounts.grants import leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns import seed_list, translations
 from samizdat.campaigns.archive import share_links

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.grants import leading
+from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns import brand, queries
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Template

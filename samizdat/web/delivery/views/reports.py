@@ -13,9 +13,9 @@ from django.utils.translation import ngettext
 
 from samizdat import dbclock
 from samizdat.accounts import sealed_people
-from samizdat.accounts.grants import leading
 from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.campaigns.archive import listing, web_corrections
 from samizdat.campaigns.drafts.draft import draft_of

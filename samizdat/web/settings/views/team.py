@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from samizdat.accounts import actions, grants, locking, pending_changes, queries, sealed_people, sign_out
+from samizdat.accounts import actions, locking, pending_changes, queries, sealed_people, sealed_settings, sign_out
 from samizdat.accounts.backend import is_her_password
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange
@@ -178,13 +178,16 @@ def _say(request: DeskRequest, waiting: PendingChange | None, done: str) -> None
 def _settings_as_kept(organization: Organization) -> dict[str, object]:
     """What leads somewhere comes from its sealed copy, and is empty where that is gone: an admin who saves must not ask
     for what somebody else wrote into the database a moment ago."""
-    kept = grants.leading(organization)
-    return {name: getattr(kept if name in grants.GUARDED else organization, name) for name in SettingsForm.base_fields}
+    kept = sealed_settings.leading(organization)
+    return {
+        name: getattr(kept if name in sealed_settings.GUARDED else organization, name)
+        for name in SettingsForm.base_fields
+    }
 
 
 def _refuse_anothers(organization: Organization, bounces: str) -> None:
     """Errors: AccountError where bounces are to go to a domain that another organization has."""
-    if bounces != grants.leading(organization).return_address and domain_claims.claimed(organization, bounces):
+    if bounces != sealed_settings.leading(organization).return_address and domain_claims.claimed(organization, bounces):
         raise AccountError(_(SENTENCES["return_anothers"]) % {"address": bounces})
 
 

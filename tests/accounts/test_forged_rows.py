@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 import samizdat
-from samizdat.accounts import actions, grants, locking, pending_changes, queries
+from samizdat.accounts import actions, forged_rows, locking, pending_changes, queries, roles, sealed_settings
 from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.errors import AccountError, InvitationGone
 from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange, Person, Session
@@ -79,7 +79,7 @@ def test_a_role_moved_to_another_person_or_group_gives_nothing(
     stranger = actions.add_person("s@bell.example", password=PASSWORD, today=TODAY)
     there = {"person": stranger, "organization": bell, "since": NOW - 9 * DAY}
     Membership.objects.filter(person=vera).update(**{column: there[column]})
-    assert [row.role for row in grants.memberships()] == ["viewer"]
+    assert [row.role for row in roles.memberships()] == ["viewer"]
 
 
 def test_an_account_made_when_that_of_an_admin_was_taken_away_does_not_get_their_role_with_their_number(
@@ -111,17 +111,17 @@ def test_a_forged_role_is_told_once_an_hour_and_the_command_line_gives_a_true_on
     house: Any, vera: Person, clara: Person
 ) -> None:
     Membership.objects.filter(person=clara).update(role="admin")
-    assert [grants.watch(NOW + minutes * timedelta(minutes=1)) for minutes in (0, 1, 61)] == [1, 1, 1]
-    assert Event.objects.filter(kind=grants.FORGED, organization=house).count() == 2
+    assert [forged_rows.watch(NOW + minutes * timedelta(minutes=1)) for minutes in (0, 1, 61)] == [1, 1, 1]
+    assert Event.objects.filter(kind=forged_rows.FORGED, organization=house).count() == 2
     actions.give_role(clara, house, "editor", by=None, now=NOW)
-    assert (_role(clara, house), grants.watch(NOW + DAY)) == ("editor", 0)
+    assert (_role(clara, house), forged_rows.watch(NOW + DAY)) == ("editor", 0)
 
 
 def test_a_forged_event_keeps_no_forged_role_from_being_told(house: Any, clara: Person) -> None:
     Membership.objects.filter(person=clara).update(role="admin")
-    Event.objects.create(organization=house, kind=grants.FORGED, at=NOW, digest=bytes(32))
-    assert grants.watch(NOW) == 1
-    assert Event.objects.filter(kind=grants.FORGED, organization=house).count() == 2
+    Event.objects.create(organization=house, kind=forged_rows.FORGED, at=NOW, digest=bytes(32))
+    assert forged_rows.watch(NOW) == 1
+    assert Event.objects.filter(kind=forged_rows.FORGED, organization=house).count() == 2
 
 
 def test_the_last_true_admin_stays_whatever_else_stands_in_the_table(house: Any, vera: Person, clara: Person) -> None:
@@ -141,7 +141,7 @@ def test_roles_are_read_and_written_in_one_place_alone() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "objects" and ast.unparse(node.value) == "Membership"
     }
     # queries asks whether the row holds; actions deletes.
-    assert named == {"accounts/grants.py", "accounts/queries.py", "accounts/actions.py"}
+    assert named == {"accounts/roles.py", "accounts/queries.py", "accounts/actions.py"}
     text = (folder / "accounts/actions.py").read_text()
     assert text.count("Membership.objects") == text.count(
         "Membership.objects.filter(person=person, organization=organization).delete()"
@@ -341,30 +341,30 @@ def settled(house: Any) -> Any:
 
 def test_settings_that_somebody_wrote_into_the_database_are_put_back_and_told(settled: Any) -> None:
     Organization.objects.filter(pk=settled.pk).update(**ELSEWHERE, accent="#123456")
-    grants.watch(NOW)
+    forged_rows.watch(NOW)
     settled.refresh_from_db()
     found = (settled.return_address, settled.public_url, settled.requires_approval, settled.accent)
     assert found == ("back@lantern.example", "https://lantern.example", True, "#123456")
-    told = detail_of(Event.objects.get(kind=grants.ALTERED))
+    told = detail_of(Event.objects.get(kind=forged_rows.ALTERED))
     assert sorted(told["settings"]) == ["public_url", "requires_approval", "return_address"]
 
 
 def test_saving_one_setting_does_not_keep_another_that_somebody_wrote_into_the_database(settled: Any) -> None:
     Organization.objects.filter(pk=settled.pk).update(**ELSEWHERE)
     actions.change_settings(Organization.objects.get(), by=None, now=NOW, quiet_hours="", desk_url="https://d.example")
-    grants.watch(NOW)
+    forged_rows.watch(NOW)
     settled.refresh_from_db()
     assert (settled.return_address, settled.desk_url) == ("back@lantern.example", "https://d.example")
 
 
 def test_a_copy_of_the_settings_that_is_gone_is_told_until_somebody_saves(settled: Any) -> None:
     Organization.objects.update(settings_sealed=b"")
-    assert not grants.leading(Organization.objects.get()).names
-    grants.watch(NOW)
-    assert Event.objects.filter(kind=grants.ALTERED).count() == 1
+    assert not sealed_settings.leading(Organization.objects.get()).names
+    forged_rows.watch(NOW)
+    assert Event.objects.filter(kind=forged_rows.ALTERED).count() == 1
     actions.change_settings(Organization.objects.get(), by=None, now=NOW, return_address="back@lantern.example")
-    grants.watch(NOW + DAY)
-    assert Event.objects.filter(kind=grants.ALTERED).count() == 1
+    forged_rows.watch(NOW + DAY)
+    assert Event.objects.filter(kind=forged_rows.ALTERED).count() == 1
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
@@ -376,7 +376,7 @@ def test_a_setting_waits_also_when_somebody_wrote_it_into_the_database_before_th
     Organization.objects.update(**wanted, **({"settings_sealed": b""} if gone else {}))
     actions.change_settings(Organization.objects.get(), by=vera, now=NOW, **wanted, quiet_hours="")
     assert [pending_changes.details_of(row, SettingDetails).name for row in pending_changes.waiting(settled)] == [name]
-    assert getattr(grants.leading(Organization.objects.get()), name) != ELSEWHERE[name]
+    assert getattr(sealed_settings.leading(Organization.objects.get()), name) != ELSEWHERE[name]
 
 
 def test_the_first_address_of_the_public_pages_is_not_free_because_somebody_emptied_it(
@@ -384,20 +384,20 @@ def test_the_first_address_of_the_public_pages_is_not_free_because_somebody_empt
 ) -> None:
     Organization.objects.update(public_url="")
     actions.change_settings(Organization.objects.get(), by=vera, now=NOW, public_url="https://evil.example")
-    assert grants.leading(Organization.objects.get()).public_url == "https://lantern.example"
+    assert sealed_settings.leading(Organization.objects.get()).public_url == "https://lantern.example"
 
 
 def test_without_their_copy_settings_are_known_again_once_each_of_them_was_approved(settled: Any, vera: Person) -> None:
     Organization.objects.update(settings_sealed=b"", desk_url="https://evil.example")
-    wanted = {name: getattr(settled, name) for name in grants.GUARDED if name != "slug"}
+    wanted = {name: getattr(settled, name) for name in sealed_settings.GUARDED if name != "slug"}
     actions.change_settings(Organization.objects.get(), by=vera, now=NOW, **wanted)
-    grants.watch(NOW)
+    forged_rows.watch(NOW)
     for row in pending_changes.waiting(settled):
-        assert not grants.leading(Organization.objects.get()).known
+        assert not sealed_settings.leading(Organization.objects.get()).known
         pending_changes.approve(row, now=NOW, by=None)
-    kept = grants.leading(Organization.objects.get())
+    kept = sealed_settings.leading(Organization.objects.get())
     assert kept.known and {name: getattr(kept, name) for name in wanted} == wanted
-    assert not grants.is_altered(Organization.objects.get())
+    assert not sealed_settings.is_altered(Organization.objects.get())
 
 
 def test_an_organization_with_readers_stays_guarded_whatever_its_columns_say(house: Any, vera: Person) -> None:
@@ -430,10 +430,10 @@ def test_saving_the_settings_forgets_no_reader_and_no_route(lantern: Any) -> Non
     Organization.objects.update(next_number=5001)
     pending_changes.note_readers()
     stale = Organization.objects.get()
-    grants.count_another(lantern, "routes")
+    sealed_settings.count_another(lantern, "routes")
     actions.change_settings(stale, by=None, now=NOW, desk_url="https://d.example")
     Organization.objects.update(next_number=1)
-    assert pending_changes.held(lantern, vera) and grants.how_many(lantern, "routes") == 1
+    assert pending_changes.held(lantern, vera) and sealed_settings.how_many(lantern, "routes") == 1
 
 
 def test_whoever_asked_does_not_approve_because_somebody_else_was_written_there_for_a_moment(
@@ -514,7 +514,7 @@ def test_the_yes_to_an_invitation_is_none_to_another_end_role_or_link(
         pending_changes.approve(row, now=NOW, by=zoya)
     Invitation.objects.update(**before)
     pending_changes.approve(row, now=NOW, by=zoya)
-    assert grants.opens(Invitation.objects.select_related("organization").get())
+    assert roles.opens(Invitation.objects.select_related("organization").get())
 
 
 def _read_as_of(rows: Any, other: Person, asker: Person) -> Any:
@@ -528,7 +528,7 @@ def _read_as_of(rows: Any, other: Person, asker: Person) -> Any:
 # Who writes, shows or compares the row itself.
 _ROWS = {
     "accounts/actions.py": "writes it",
-    "accounts/grants.py": "compares it with its copy",
+    "accounts/sealed_settings.py": "compares it with its copy",
     "accounts/public_site.py": "where the copy is gone, so that readers can leave",
     "cli/doctor.py": "has put back the row a moment ago",
     "cli/demo/build.py": "writes it",
@@ -540,8 +540,8 @@ def test_what_leads_readers_somewhere_is_never_taken_from_the_row() -> None:
     """Somebody who writes the database would have seconds, each time, in which their host is ours."""
     folder = Path(samizdat.__file__).parent
     row = re.compile(
-        rf"\borganization\.({'|'.join({*grants.GUARDED} - {*grants.NAMING})})\b(?! = )"
-        rf"|values_list\([^)]*\"({'|'.join(grants.LEADING)})"
+        rf"\borganization\.({'|'.join({*sealed_settings.GUARDED} - {*sealed_settings.NAMING})})\b(?! = )"
+        rf"|values_list\([^)]*\"({'|'.join(sealed_settings.LEADING)})"
     )
     found = {
         str(path.relative_to(folder))
@@ -567,15 +567,15 @@ def test_what_readers_are_told_of_an_organization_is_never_taken_from_the_row() 
 
 
 def test_a_name_that_somebody_wrote_into_the_database_is_put_back_and_told(settled: Any) -> None:
-    before = grants.leading(settled)
+    before = sealed_settings.leading(settled)
     other = {"name": "Lantern has moved", "postal_address": "Elsewhere", "language": "ru"}
     Organization.objects.update(**other)
     row = Organization.objects.get()
-    assert (grants.leading(row), grants.is_altered(row)) == (before, True)
-    grants.watch(NOW)
+    assert (sealed_settings.leading(row), sealed_settings.is_altered(row)) == (before, True)
+    forged_rows.watch(NOW)
     row.refresh_from_db()
     assert {name: getattr(row, name) for name in other} == {name: getattr(before, name) for name in other}
-    assert sorted(detail_of(Event.objects.get(kind=grants.ALTERED))["settings"]) == sorted(other)
+    assert sorted(detail_of(Event.objects.get(kind=forged_rows.ALTERED))["settings"]) == sorted(other)
 
 
 def test_two_organizations_whose_slugs_were_exchanged_have_their_own_again(settled: Any, vault: Any) -> None:
@@ -584,7 +584,7 @@ def test_two_organizations_whose_slugs_were_exchanged_have_their_own_again(settl
     for row, slug in ((settled, "between"), (bell, mine), (settled, hers)):
         Organization.objects.filter(pk=row.pk).update(slug=slug)
     assert [queries.organization_named(slug).pk for slug in (mine, hers)] == [settled.pk, bell.pk]
-    grants.watch(NOW)
+    forged_rows.watch(NOW)
     found = [Organization.objects.get(pk=row.pk).slug for row in (settled, bell)]
     assert found == [mine, hers]
 
@@ -592,10 +592,10 @@ def test_two_organizations_whose_slugs_were_exchanged_have_their_own_again(settl
 def test_a_yes_of_a_second_person_is_asked_for_whatever_the_row_says(settled: Any) -> None:
     Organization.objects.update(**ELSEWHERE)
     row = Organization.objects.get()
-    assert grants.leading(row).requires_approval
-    assert grants.leading(row).public_url == "https://lantern.example"
+    assert sealed_settings.leading(row).requires_approval
+    assert sealed_settings.leading(row).public_url == "https://lantern.example"
     Organization.objects.update(settings_sealed=b"")
-    gone = grants.leading(Organization.objects.get())
+    gone = sealed_settings.leading(Organization.objects.get())
     assert (gone.requires_approval, gone.public_url, gone.known) == (True, "", False)
 
 

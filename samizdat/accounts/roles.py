@@ -1,0 +1,82 @@
+"""Roles and invitations: given with a MAC (row_macs.py), and read where it fits."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from samizdat.accounts import row_macs
+from samizdat.accounts.models import Invitation, Membership, Organization, Person
+
+
+def give(person: Person, organization: Organization, role: str, now: datetime) -> Membership:
+    """Writes a role, and since when it is held. The one place that does. A locked account stays locked,
+    and who was signed out stays so."""
+    row = Membership(person=person, organization=organization, role=role, since=now)
+    before = Membership.objects.filter(person=person, organization=organization).first()
+    if before is not None:
+        row.locked, row.signed_out = before.locked, before.signed_out
+    values = {"role": role, "since": now, "mac": row_macs.mac(*row_macs.of_membership(row))}
+    membership, _made = Membership.objects.update_or_create(
+        person=person, organization=organization, defaults=values, create_defaults={**values, "created": now.date()}
+    )
+    return membership
+
+
+def lock(row: Membership, since: datetime | None) -> None:
+    row.locked = since
+    row.mac = row_macs.mac(*row_macs.of_membership(row))
+    row.save(update_fields=["locked", "mac"])
+
+
+def sign_out(row: Membership, now: datetime) -> None:
+    row.signed_out = now
+    row.mac = row_macs.mac(*row_macs.of_membership(row))
+    row.save(update_fields=["signed_out", "mac"])
+
+
+def holds(row: Membership) -> bool:
+    return row_macs.fits(row.mac, *row_macs.of_membership(row))
+
+
+def open_invitation(row: Invitation) -> None:
+    row.mac = row_macs.mac(*row_macs.of_invitation(row))
+    row.save(update_fields=["mac"])
+
+
+def opens(row: Invitation) -> bool:
+    return row_macs.fits(row.mac, *row_macs.of_invitation(row))
+
+
+def end_invitation(organization: Organization, number: int) -> bool:
+    """It opens nothing any more, whatever is written into `used`; whether it could be used until now. The row is the
+    lock: of two who press at once one finds it used."""
+    mine = Invitation.objects.filter(pk=number, organization=organization, used=False)
+    return bool(mine.update(used=True, mac=b""))
+
+
+def memberships(**wanted: object) -> list[Membership]:
+    """Those that hold, with person and organization; locked ones, too."""
+    return [row for row in _rows(**wanted) if holds(row)]
+
+
+def has_role(person: Person, organization: Organization, roles: Collection[str]) -> bool:
+    """Whether they hold one of these roles here, and may sign in."""
+    wanted = {"role__in": roles, "person__is_active": True, "locked": None}
+    return bool(memberships(person=person, organization=organization, **wanted))
+
+
+def who_may_sign_in() -> QuerySet[Person]:
+    """All but those who are locked wherever they work."""
+    rows = Membership.objects.filter(person=OuterRef("pk"))
+    locked = Exists(rows.filter(locked__isnull=False)) & ~Exists(rows.filter(locked=None))
+    return Person.objects.filter(is_active=True).exclude(locked)
+
+
+def forged(organization: Organization) -> list[Membership]:
+    """Roles that were written beside us, or moved from another row: they give nothing."""
+    return [row for row in _rows(organization=organization) if not holds(row)]
+
+
+def _rows(**wanted: object) -> Iterator[Membership]:
+    yield from Membership.objects.select_related("person", "organization").filter(**wanted).order_by("id")
