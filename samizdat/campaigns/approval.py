@@ -85,6 +85,11 @@ class AgreedPeople:
         since = events.filter(at__gte=whole_day(self._at))  # Readable of it is the day alone.
         return {(event.about or 0) & NUMBER_MASK for event in since if moment_of(event) > self._at}
 
+    def is_bound(self, number: int) -> bool:
+        """Whether nobody else may get it in place of this reader."""
+        for_few = self._campaign.tag_id or self._campaign.segment_id or self._agreed < NEWCOMERS
+        return bool(for_few) and (self._known is None or number in self._known)
+
     def compare(self, numbers: Sequence[int]) -> None:
         self._now += len(numbers)
         if self._known is not None:
@@ -297,6 +302,19 @@ def agreed_people(campaign: Campaign) -> AgreedPeople | None:
     """None where nobody has to agree, or whoever did was not asked about whom it goes to."""
     given = _yes(campaign, Approval.objects.filter(campaign=campaign).first()) if is_needed(campaign) else None
     return AgreedPeople(campaign, given) if given and given.count is not None else None
+
+
+# Released, and not at its end.
+_UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
+
+
+def is_bound(organization: Organization, number: int) -> bool:
+    """Whether a letter for a few that is under way may go to this reader's mailbox and to no other."""
+    rows = Campaign.objects.select_related("organization").filter(organization=organization, state__in=_UNDER_WAY)
+    try:
+        return any(agreed.is_bound(number) for agreed in map(agreed_people, rows) if agreed)
+    except SealBroken:
+        return True
 
 
 def waiting_for(organization: Organization, person: Person, now: datetime) -> Iterable[CampaignRow]:

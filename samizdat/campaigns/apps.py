@@ -1,9 +1,12 @@
-"""Django finds the tables by this, and pending changes what may wait."""
+"""Django finds the tables by this, pending changes what may wait, and corrections of addresses whose has to stay."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from samizdat.accounts.models import Organization
 
 
 class CampaignsConfig(AppConfig):
@@ -12,11 +15,19 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from samizdat.accounts import pending_changes
+        from samizdat.audience.actions import rectification
 
         pending_changes.register(_kinds)
+        rectification.keep_where(_is_bound)
 
 
 def _kinds() -> Mapping[str, Any]:
     from samizdat.campaigns.pending_change_kinds import KINDS
 
     return KINDS
+
+
+def _is_bound(organization: "Organization", number: int) -> bool:
+    from samizdat.campaigns import approval
+
+    return approval.is_bound(organization, number)

@@ -12,6 +12,7 @@ from samizdat.accounts.actions import change_settings, give_role, remove_person
 from samizdat.accounts.models import Person
 from samizdat.audience import actions as audience
 from samizdat.audience import queries
+from samizdat.audience.actions.rectification import LetterUnderWay
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import Subscriber, Tag
 from samizdat.campaigns import ab_test, approval, content, translations
@@ -22,7 +23,7 @@ from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Approval, Campaign
 from samizdat.core.content.render import Content
 from samizdat.core.segment import LanguageCondition, ListCondition
-from samizdat.delivery.actions import release, releasing, second_person
+from samizdat.delivery.actions import cancel, release, releasing, second_person
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House, make_person
 from tests.web.test_release import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
@@ -187,7 +188,13 @@ def test_a_yes_to_a_letter_for_a_few_is_none_to_another_mailbox_of_theirs(strict
     with pytest.raises(NotApproved, match="Others would get it"):
         release(letter, now=later, by=strict.people["editor"])
     second_person.agree(letter, approval.bond_of(letter), 1, by=strict.people["admin"], now=later)
-    release(letter, now=later, by=strict.people["editor"])
+    release(letter, now=later, by=strict.people["editor"], at=later + timedelta(days=1))
+    with pytest.raises(LetterUnderWay):
+        audience.correct_address(reader, "ada@wrong.example", now=later, by=strict.people["editor"])
+    other = Subscriber.objects.exclude(id=reader.id)[0]
+    assert audience.correct_address(other, "other@wrong.example", now=later, by=strict.people["editor"])
+    cancel(Campaign.objects.get(pk=letter.pk), now=later)
+    assert audience.correct_address(reader, "ada@wrong.example", now=later, by=strict.people["editor"])
 
 
 def test_a_yes_to_a_letter_for_a_list_is_none_to_whoever_is_brought_into_it(strict: House) -> None:

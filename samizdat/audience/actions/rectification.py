@@ -1,5 +1,6 @@
 """Another address for the same reader: she moved, or it was mistyped (GDPR, article 16)."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import IntegrityError
@@ -28,13 +29,33 @@ class AddressTaken(AudienceError):
         super().__init__(_("Another subscriber has this address. Look her up, and decide which of the two to keep."))
 
 
+class LetterUnderWay(AudienceError):
+    code = "letter_under_way"
+
+    def __init__(self) -> None:
+        text = _(
+            "A letter for a few people, among them this reader, is about to go out as a second person agreed to it. "
+            "Correct the address once it is out, or cancel the letter."
+        )
+        super().__init__(text)
+
+
+# (organization, number of a reader) -> whether a letter is on its way to the mailbox that they have now.
+_bound: list[Callable[[Organization, int], bool]] = []
+
+
+def keep_where(asked: Callable[[Organization, int], bool]) -> None:
+    """By an app that sends letters, when Django starts."""
+    _bound.append(asked)
+
+
 def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: Person | None = None) -> bool:
     """Their address from now on. False when it is hers already.
 
     Consent, tags and history stay hers. More than two by one person in a day count as readers that are taken off lists;
     a mistyped provider that is put right does not.
 
-    Errors: BadAddress, AddressTaken, AddressErased, NoSuchSubscriber, TooManyCorrections.
+    Errors: BadAddress, AddressTaken, AddressErased, NoSuchSubscriber, TooManyCorrections, LetterUnderWay.
     """
     wanted = addresses.normalize(address)
     organization = subscriber.organization
@@ -53,6 +74,8 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
                 raise AddressErased
             redirected = 0
             if misspelling.meant(held[seal.ADDRESS]) != wanted:
+                if by is not None and any(asked(organization, row.number) for asked in _bound):
+                    raise LetterUnderWay
                 redirected = removal_limit.check_correction(organization, row.id, now=now, by=by)
             before = keys.blinds(addresses.comparable(held[seal.ADDRESS]))
             _keep_her_will(organization, keys, before, blinds[0])
