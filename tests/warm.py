@@ -327,9 +327,7 @@ def import_everything() -> None:
 if __name__ == "__main__":
     line = socket.socket(fileno=int(sys.argv[1]))
     import_everything()
-    import gc
+    from samizdat.worker.processes import zygote
 
-    # What is shared stays shared: a copy that collects its garbage would write to every page.
-    gc.collect()
-    gc.freeze()
+    zygote.share()
     Mother(line).work()

@@ -268,6 +268,11 @@ def import_everything() -> None:
         importlib.import_module("uvloop")
         importlib.import_module("uvicorn.loops.uvloop")
     _warm()
+    share()
+
+
+def share() -> None:
+    """What there is stays as it is, and so in memory once, however many are forked from us and use it."""
     gc.collect()
     _count_no_more()
     _fill_gaps()
