@@ -271,6 +271,10 @@ def places_of_rows(rows: Iterable[int]) -> set[bytes]:
     return {bytes(uid) for uid in Intake.objects.filter(id__in=list(rows)).values_list("place_id", flat=True)}
 
 
+def is_intake_empty() -> bool:
+    return not Intake.objects.exists()
+
+
 def next_rows(kinds: Sequence[str], limit: int, place: bytes | None = None) -> list[int]:
     """The oldest of what nobody has looked at, in the order they came: the same share of every place, so that who
     fills one keeps no other waiting; or of one place alone."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
 from samizdat import dbclock
@@ -21,8 +21,9 @@ from samizdat.core.mail.ledger import JournalNews, JournalRecord
 from samizdat.delivery import monitoring, queries
 from samizdat.delivery import sql as delivery_sql
 from samizdat.delivery.actions import forget, retry_due, settle
-from samizdat.delivery.engine import heartbeat, journal, locks, recovery
+from samizdat.delivery.engine import heartbeat, journal, locks, recovery, result_writer
 from samizdat.delivery.engine.claimer import Claimer
+from samizdat.delivery.engine.results import SendResult
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.errors import NoSuchWorker, StillRuns
 from samizdat.delivery.models import Chunk, Clock, Delivery, Retry, Worker
@@ -360,6 +361,29 @@ def test_what_was_written_is_on_the_disk_a_moment_later(house: House, monkeypatc
     disk.forced.clear()
     dead.journal.s(dead.chunk, FIRST_NUMBER, dead.route.pk)
     assert disk.forced.wait(20)
+    dead.journal.close(keep=False)
+
+
+def test_what_the_database_did_not_take_is_written_although_nothing_more_comes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, written = [], threading.Event()
+
+    def write(results: list[SendResult], *_rest: object) -> None:
+        tries.append(results)
+        if len(tries) == 1:
+            raise OperationalError
+        written.set()
+
+    monkeypatch.setattr(result_writer, "write", write)
+    monkeypatch.setattr(result_writer, "PAUSE", 0.0)
+    dead = Dead(house)
+    recorder = result_writer.ResultWriter(dead.journal, dbclock.now, dead.worker.pk)
+    result = SendResult(dead.campaign.edition.pk, dead.chunk, FIRST_NUMBER, JournalNews.ACCEPTED)
+    recorder.tell(result)
+    assert written.wait(20)
+    assert tries == [[result], [result]]
+    assert recorder.stop(20)
     dead.journal.close(keep=False)
 
 

@@ -251,8 +251,10 @@ def test_a_step_is_written_down_once_a_minute_and_at_once_when_it_breaks_or_mend
     monkeypatch.setattr(scheduler.time, "monotonic", lambda: at[0])
     monkeypatch.setattr(scheduler, "_written", {})
     writes: list[str] = []
-    genuine = SchedulerStep.objects.update_or_create
-    monkeypatch.setattr(SchedulerStep.objects, "update_or_create", lambda **w: (writes.append(w["name"]), genuine(**w)))
+    genuine = scheduler._write
+    monkeypatch.setattr(
+        scheduler, "_write", lambda what, steps: (writes.extend(step.name for step in steps), genuine(what, steps))
+    )
     scheduler.remember(["mail"], {})
     scheduler.remember(["mail"], {})
     assert len(writes) == 1

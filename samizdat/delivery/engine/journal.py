@@ -85,7 +85,7 @@ class Journal:
         self._written = self._noted = 0
         self._open = [0]  # Messages by generation that are begun and not yet in the database.
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._stop, self._unsynced = threading.Event(), threading.Event()
         self.full = False
         self.generation = -1
         self._descriptor = -1
@@ -176,6 +176,8 @@ class Journal:
             # Room is reserved far ahead: a store into a hole of a full disk would end the process.
             self._map[self._at : end] = self._waiting
             self._at, self._waiting = end, b""
+            if not self._unsynced.is_set():
+                self._unsynced.set()
 
     def _rotate(self) -> None:
         with self._lock:
@@ -192,17 +194,16 @@ class Journal:
             _keep(self._path(generation))
 
     def _keep_syncing(self) -> None:
-        synced = 0
-        while not self._stop.wait(SYNC_SECONDS):
-            at = self._at
-            if at != synced:
-                with contextlib.suppress(OSError):  # Rotated away in this instant: it was synced then.
-                    os.fdatasync(self._descriptor)
-                synced = at
+        """What was written a moment ago, until nothing more is."""
+        while self._unsynced.wait() and not self._stop.wait(SYNC_SECONDS):
+            self._unsynced.clear()  # Before it is synced: what is written meanwhile waits for the next time.
+            with contextlib.suppress(OSError):  # Rotated away in this instant: it was synced then.
+                os.fdatasync(self._descriptor)
 
     def close(self, keep: bool) -> None:
         """keep: results are missing from the database, so the next sender has to read this."""
         self._stop.set()
+        self._unsynced.set()
         self._thread.join()
         self._note_written()
         self.flush()

@@ -32,8 +32,7 @@ class ResultWriter:
         self._worker = worker
         # (result, generation of the journal or -1), or (None, chunk to let go of): one queue, so that order is kept.
         self._waiting: deque[tuple[SendResult | None, int]] = deque()
-        self._wake = threading.Event()
-        self._stop = threading.Event()
+        self._told, self._wake, self._stop = threading.Event(), threading.Event(), threading.Event()
         self.failed = False
         self._groups = 0
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -53,26 +52,34 @@ class ResultWriter:
         return not self._waiting
 
     def tell(self, result: SendResult, generation: int = -1) -> None:
-        self._waiting.append((result, generation))
+        self._add(result, generation)
         if len(self._waiting) >= GROUP and not self._wake.is_set():
             self._wake.set()
 
     def close_chunk(self, chunk: int) -> None:
         """Let go of a chunk once everything told before is written, with the next group."""
-        self._waiting.append((None, chunk))
+        self._add(None, chunk)
+
+    def _add(self, result: SendResult | None, number: int) -> None:
+        self._waiting.append((result, number))
+        if not self._told.is_set():
+            self._told.set()
 
     def stop(self, patience: float) -> bool:
         """Write what is left. False: it could not be, and stands in the journal alone."""
-        self._stop.set()
-        self._wake.set()
+        for event in (self._stop, self._wake, self._told):
+            event.set()
         self._thread.join(patience)
         return self.idle and not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
             while not (self._stop.is_set() and self.idle):
+                if self.idle:
+                    self._told.wait()
                 self._wake.wait(SECONDS)
                 self._wake.clear()
+                self._told.clear()  # Before it is written: what is told meanwhile waits for the next time.
                 if not self._write_all():
                     if self._stop.is_set():
                         return

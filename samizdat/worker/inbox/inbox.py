@@ -173,8 +173,10 @@ def in_batches(
     done = 0
     for turn in range(TURNS):
         with batch(now, kinds, waits, place, again=turn == 0) as some:
+            if not some.rows:
+                break
             done += take(some.envelopes, now)
-        if not some.rows or (kinds != LEAVING and publicdb.next_rows(LEAVING, 1)):
+        if kinds != LEAVING and publicdb.next_rows(LEAVING, 1):
             break
     return done
 

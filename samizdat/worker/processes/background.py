@@ -30,7 +30,7 @@ log = logging.getLogger("samizdat.worker")
 
 QUICK_SECONDS = 1.0
 SLOW_SECONDS = 10.0
-# The same for the slow round while nobody writes anything: then little comes due.
+# The same for all but what readers sent, while nobody writes anything: then little comes due.
 QUIET_SECONDS = 30.0
 # Between two looks for processes that are gone.
 LOOK_SECONDS = 3.0
@@ -145,7 +145,7 @@ def is_moving() -> bool:
 def run_clock() -> None:
     """Ticks until the process is to stop. On PostgreSQL the slow round is a loop of its own."""
     slow_at = 0.0
-    only, changes = SoleSession(CLOCK_LOCK), database_changes.DatabaseChanges()
+    only, changes = SoleSession(CLOCK_LOCK), database_changes.DatabaseChanges(QUIET_SECONDS)
     lasting = database_changes.DatabaseChanges(QUIET_SECONDS, own=False)
 
     def round_(has_news: bool) -> None:
@@ -246,7 +246,7 @@ def _belong_to_us() -> None:
 
 def run_signups() -> None:
     """A loop of its own: who has mail to write gets a lane, and nobody's leaving waits for a relay."""
-    only, changes = SoleSession(SIGNUPS_LOCK), database_changes.DatabaseChanges()
+    only, changes = SoleSession(SIGNUPS_LOCK), database_changes.DatabaseChanges(QUIET_SECONDS)
 
     def round_(has_news: bool) -> None:
         # A relay that was away is tried again by hours that are kept here, not in the database.

@@ -253,13 +253,16 @@ def remember(done: list[str], failed: dict[str, str]) -> None:
     now = dbclock.now()
     try:
         with transaction.atomic():
-            for name, why in news.items():
-                change = {"failed": now} if why else {"done": now}
-                SchedulerStep.objects.update_or_create(name=name, defaults={**change, "why": why[:200]})
+            _write("done", [SchedulerStep(name=name, done=now) for name, why in news.items() if not why])
+            _write("failed", [SchedulerStep(name=name, failed=now, why=why[:200]) for name, why in news.items() if why])
     except DatabaseError as error:  # A note about the work is not the work.
         log.error("The clock could not write down what it did: %s", where_it_broke(error))
         return
     _written.update({name: (why, time.monotonic()) for name, why in news.items()})
+
+
+def _write(what: str, steps: list[SchedulerStep]) -> None:
+    SchedulerStep.objects.bulk_create(steps, update_conflicts=True, unique_fields=["name"], update_fields=[what, "why"])
 
 
 def _is_news(name: str, why: str) -> bool:
