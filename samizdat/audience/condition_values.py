@@ -5,7 +5,7 @@ category, {% if tagged "Volunteer" %} for any tag by its whole name. Sealed fiel
 carries a tag is readable by number.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 from samizdat.accounts.models import Organization
 from samizdat.audience import tags_and_fields
@@ -13,7 +13,9 @@ from samizdat.audience.models import SubscriberTag
 from samizdat.core.content.merge import GROUPS, TAGGED, MergeCondition, escaped_group, split_groups
 from samizdat.vault import keyring
 
-type Asked = dict[int, tuple[tuple[str, str], ...]]
+# What conditions compare for who carries a tag: (name of the condition, group).
+type Compared = tuple[tuple[str, str], ...]
+type Asked = dict[int, Compared]
 
 
 def names(organization: Organization) -> dict[str, str]:
@@ -36,17 +38,33 @@ def asked(organization: Organization, conditions: Iterable[MergeCondition]) -> A
     if not wanted:
         return {}
     known = tags_and_fields.all_tags(organization, keyring.keys(organization))
-    return {id: tuple(sorted(wanted[name.casefold()])) for id, name in known.items() if name.casefold() in wanted}
+    return {
+        id: tuple(sorted(wanted[name.casefold()])) for id, name in sorted(known.items()) if name.casefold() in wanted
+    }
 
 
-def values(rows: Iterable[int], tags: Mapping[int, tuple[tuple[str, str], ...]]) -> dict[int, dict[str, str]]:
-    """Row id -> the values that conditions compare, of those who carry any of these tags."""
+def carried(rows: Iterable[int], tags: Sequence[int]) -> dict[int, int]:
+    """Row id -> which of these tags they carry, the first as the lowest bit; without those who carry none."""
     if not tags:
         return {}
-    carried = SubscriberTag.objects.filter(subscriber__in=list(rows), tag__in=list(tags))
-    by_row: dict[int, dict[str, str]] = {}
-    for row, tag in carried.values_list("subscriber_id", "tag_id"):
-        for name, group in tags[tag]:
-            mine = by_row.setdefault(row, {})
-            mine[name] = ",".join(filter(None, [mine.get(name, ""), escaped_group(group)]))
+    places = {tag: 1 << place for place, tag in enumerate(tags)}
+    by_row: dict[int, int] = {}
+    for row, tag in SubscriberTag.objects.filter(subscriber__in=list(rows), tag__in=list(tags)).values_list(
+        "subscriber_id", "tag_id"
+    ):
+        by_row[row] = by_row.get(row, 0) | places[tag]
     return by_row
+
+
+def values(carried: int, compared: Sequence[Compared]) -> dict[str, str]:
+    """What conditions compare, of somebody who carries these tags: `compared` is of each, in their order."""
+    groups: dict[str, list[str]] = {}
+    for place, pairs in enumerate(compared):
+        for name, group in pairs if carried >> place & 1 else ():
+            groups.setdefault(name, []).append(escaped_group(group))
+    return {name: ",".join(them) for name, them in groups.items()}
+
+
+def values_now(row: int, asked: Asked) -> dict[str, str]:
+    """The same of what a subscriber carries at this moment."""
+    return values(carried([row], list(asked)).get(row, 0), list(asked.values()))

@@ -6,10 +6,11 @@ Who releases and who agreed are two people, so nothing leaves on the word of one
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import batched
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
@@ -53,6 +54,14 @@ class NotApproved(CampaignError):
     code = "not_approved"
 
 
+class AgreedTag(Struct, frozen=True):
+    """A tag that conditions ask for, and its carriers among those who would have got the letter: as of ApprovalYes."""
+
+    tag: int
+    count: int
+    people: bytes | None = None
+
+
 class ApprovalYes(Struct, frozen=True):
     """Who agreed, when, and to what: of one seal, since whoever writes the database would agree for somebody else.
 
@@ -65,17 +74,52 @@ class ApprovalYes(Struct, frozen=True):
     at: datetime
     count: int | None = None
     people: bytes | None = None
+    tags: tuple[AgreedTag, ...] = ()
+
+
+class _AgreedNumbers:
+    """Numbers as of a yes, beside those of now."""
+
+    def __init__(self, count: int, people: bytes | None, corrected: Set[int]) -> None:
+        self.agreed, self._now, self._gone = count, 0, 0
+        self._known = None if people is None else frozenset(unpack_numbers(people)) - corrected
+        self.others: list[int] = []
+
+    def holds(self, number: int) -> bool:
+        return self._known is not None and number in self._known
+
+    def may_hold(self, number: int) -> bool:
+        return self._known is None or number in self._known
+
+    def compare(self, numbers: Collection[int], without: Iterable[int] = ()) -> None:
+        """without: who gets it as well, and is none of these."""
+        self._now += len(numbers)
+        if self._known is not None:
+            self.others += [number for number in numbers if number not in self._known]
+            self._gone += sum(number in self._known for number in without)
+
+    @property
+    def grew(self) -> bool:
+        more = len(self.others) if self._known is not None else self._now - self.agreed
+        return more > self.agreed // NEWCOMERS
+
+    @property
+    def shrank(self) -> bool:
+        gone = self._gone if self._known is not None else self.agreed - self._now
+        return gone > self.agreed // NEWCOMERS
 
 
 class AgreedPeople:
-    """Whom a yes was given for, and who else would get the letter by now: one person brings many into a list or gives
-    them a tag, and tags stand in the open in the database. A list grows meanwhile, so one of twenty may be new."""
+    """Whom a yes was given for, and who else would get the letter, or what it says to a tag, by now: one person brings
+    many into a list or gives them a tag, and tags stand in the open in the database. A list grows meanwhile, so one of
+    twenty may be new. asked: tags that its conditions ask for."""
 
-    def __init__(self, campaign: Campaign, given: ApprovalYes) -> None:
-        self._campaign, self._at, self._agreed = campaign, given.at, given.count or 0
-        self._known = None if given.people is None else frozenset(unpack_numbers(given.people)) - self._corrected()
-        self._others: list[int] = []
-        self._now = 0
+    def __init__(self, campaign: Campaign, given: ApprovalYes, asked: Iterable[int] = ()) -> None:
+        self._campaign, self._at = campaign, given.at
+        corrected = self._corrected()
+        self._people = _AgreedNumbers(given.count or 0, given.people, corrected)
+        self._by_tag = {row.tag: _AgreedNumbers(row.count, row.people, corrected) for row in given.tags}
+        self._tags = [self._by_tag.get(tag) for tag in asked]
 
     def _corrected(self) -> set[int]:
         """Who is written to at another address since, because a person at the desk says so: another mailbox."""
@@ -86,28 +130,33 @@ class AgreedPeople:
         return {(event.about or 0) & NUMBER_MASK for event in since if moment_of(event) > self._at}
 
     def is_bound(self, number: int) -> bool:
-        """Whether nobody else may get it in place of this reader."""
-        for_few = self._campaign.tag_id or self._campaign.segment_id or self._agreed < NEWCOMERS
-        return bool(for_few) and (self._known is None or number in self._known)
+        """Whether nobody else may get it, or what it says to a tag, in place of this reader."""
+        for_few = self._campaign.tag_id or self._campaign.segment_id or self._people.agreed < NEWCOMERS
+        return bool(for_few and self._people.may_hold(number)) or any(
+            tag.holds(number) for tag in self._by_tag.values()
+        )
 
-    def compare(self, numbers: Sequence[int]) -> None:
-        self._now += len(numbers)
-        if self._known is not None:
-            self._others += [number for number in numbers if number not in self._known]
+    def compare(self, numbers: Sequence[int], tags: Mapping[int, int]) -> None:
+        """tags: number -> which of those asked for they carry, the first as the lowest bit."""
+        self._people.compare(numbers)
+        for place, agreed in enumerate(self._tags):
+            carriers = {number for number in numbers if tags.get(number, 0) >> place & 1}
+            if agreed is not None:
+                agreed.compare(carriers, (number for number in numbers if number not in carriers))
 
     def refuse_others(self) -> None:
         """Errors: NotApproved."""
-        more = len(self._others) if self._known is not None else self._now - self._agreed
-        if more > self._agreed // NEWCOMERS or not self._joined_since():
+        to_all = self._campaign.tag_id is None and self._campaign.segment_id is None
+        if self._people.grew or not (to_all or self._joined_since(self._people.others)):
             raise NotApproved(_("Others would get it than those whom the second person agreed to. Ask again."))
+        if any(tag is None or tag.grew or tag.shrank or not self._joined_since(tag.others) for tag in self._tags):
+            raise NotApproved(_("A tag that shows part of this campaign was changed since it was approved. Ask again."))
 
-    def _joined_since(self) -> bool:
-        """Of a tag or a segment: whoever was here before and has it only now was not meant."""
-        if self._campaign.tag_id is None and self._campaign.segment_id is None:
-            return True
+    def _joined_since(self, others: Iterable[int]) -> bool:
+        """Whoever was here before and has the tag, or is in the segment, only now was not meant."""
         since, organization = self._at.astimezone(UTC).date(), self._campaign.organization_id
         joined = Subscriber.objects.filter(organization=organization, joined__gte=since)
-        ids = [row_id(organization, number) for number in self._others]
+        ids = [row_id(organization, number) for number in others]
         return len(ids) == sum(joined.filter(id__in=page).count() for page in batched(ids, 500))
 
 
@@ -208,9 +257,18 @@ def ask(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
         record("campaign.approval_asked", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
-def agree(campaign: Campaign, seen: str, *, by: Person, now: datetime, people: Sequence[int] | None = None) -> None:
-    """Yes to what they have looked at; seen: bond_of, when it was shown. people: numbers of those who would get it.
-    Errors: NotADraft, DraftChangedMeanwhile."""
+def agree(
+    campaign: Campaign,
+    seen: str,
+    *,
+    by: Person,
+    now: datetime,
+    people: Sequence[int] | None = None,
+    tags: Mapping[int, Sequence[int]] | None = None,
+) -> None:
+    """Yes to what they have looked at; seen: bond_of, when it was shown. people: numbers of those who would get it;
+    tags: of those among them who carry each tag that its conditions ask for. Errors: NotADraft,
+    DraftChangedMeanwhile."""
     with transaction.atomic():
         # The row is held, so that nobody saves between the look and the yes.
         held = Campaign.objects.select_for_update(of=("self",)).select_related("organization", "segment", "template")
@@ -220,7 +278,7 @@ def agree(campaign: Campaign, seen: str, *, by: Person, now: datetime, people: S
             raise DraftChangedMeanwhile(
                 _("The letter was changed since you opened this page. Read it again, then agree.")
             )
-        _seal_yes(campaign, by.pk, now, people)
+        _seal_yes(campaign, by.pk, now, people, tags or {})
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
@@ -243,11 +301,22 @@ def _is_agreed_to(campaign: Campaign) -> bool:
         return False
 
 
-def _seal_yes(campaign: Campaign, by: int, now: datetime, people: Sequence[int] | None = None) -> None:
-    named = pack_numbers(people) if people is not None and len(people) <= NAMED else None
-    given = ApprovalYes(bond_of(campaign), by, now, None if people is None else len(people), named)
+def _seal_yes(
+    campaign: Campaign,
+    by: int,
+    now: datetime,
+    people: Sequence[int] | None = None,
+    tags: Mapping[int, Sequence[int]] = MappingProxyType({}),
+) -> None:
+    agreed = tuple(AgreedTag(tag, len(carriers), _named(carriers)) for tag, carriers in tags.items())
+    count, named = (None, None) if people is None else (len(people), _named(people))
+    given = ApprovalYes(bond_of(campaign), by, now, count, named, agreed)
     sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
     Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
+
+
+def _named(people: Sequence[int]) -> bytes | None:
+    return pack_numbers(people) if len(people) <= NAMED else None
 
 
 def _yes(campaign: Campaign, row: Approval | None) -> ApprovalYes | None:
@@ -298,10 +367,10 @@ def check(campaign: Campaign, by: Person | None, edition: Edition | None = None,
         raise NotApproved(_("You agreed to it, so somebody else has to release it."))
 
 
-def agreed_people(campaign: Campaign) -> AgreedPeople | None:
+def agreed_people(campaign: Campaign, asked: Iterable[int] = ()) -> AgreedPeople | None:
     """None where nobody has to agree, or whoever did was not asked about whom it goes to."""
     given = _yes(campaign, Approval.objects.filter(campaign=campaign).first()) if is_needed(campaign) else None
-    return AgreedPeople(campaign, given) if given and given.count is not None else None
+    return AgreedPeople(campaign, given, asked) if given and given.count is not None else None
 
 
 # Released, and not at its end.

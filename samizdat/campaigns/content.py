@@ -180,7 +180,7 @@ def _groups(organization: Organization, draft: Draft, template: str) -> dict[str
 def values_of(subscriber: Subscriber, proof: CompileProof) -> dict[str, str]:
     """What a letter says and asks of one subscriber: her fields, and her groups where its conditions ask for them."""
     tags = condition_values.asked(subscriber.organization, conditions_of(proof.letter))
-    return audience.values_of(subscriber) | condition_values.values([subscriber.id], tags).get(subscriber.id, {})
+    return audience.values_of(subscriber) | condition_values.values_now(subscriber.id, tags)
 
 
 def _to_name(fields: dict[str, str]) -> str:

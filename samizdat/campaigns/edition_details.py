@@ -43,6 +43,8 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     language: str = ""
     content: Content | None = None  # What its web copy is made of; of the versions of a test there is none.
     imported: bool = False  # It came in with an export as over: its release stands in another log.
+    # Tags that conditions in it or its other versions ask for, and what each is compared as.
+    asked: tuple[tuple[int, tuple[tuple[str, str], ...]], ...] = ()
     made_from: str = ""  # content.digest_of what was compiled.
     # Versions that enough settled people get, by place: of the others no click and no answer is counted (core/totals).
     counted_places: str = ""

@@ -163,12 +163,12 @@ def letters_under_way_with(organization: Organization, tag: str) -> list[Campaig
     )
     letters = []
     for edition in editions.order_by("-pk"):
-        if any(tag in version.fields for version in _versions(keys, edition)):
+        if any(tag in version.fields for version in compiled_versions(keys, edition)):
             letters.append(CampaignRow(edition.campaign, draft_of(edition.campaign).subject))
     return letters
 
 
-def _versions(keys: OrganizationKeys, edition: Edition) -> list[CompiledContent]:
+def compiled_versions(keys: OrganizationKeys, edition: Edition) -> list[CompiledContent]:
     blobs = [("compiled", edition.compiled_sealed)]
     blobs += [(f"compiled {row.variant_no}", row.compiled_sealed) for row in edition.variants.all()]
     return [loads(keys.open(blob, "edition", column, edition.pk)) for column, blob in blobs]
@@ -179,7 +179,7 @@ def says_everywhere(campaign: Campaign, slot: str) -> bool:
     edition = Edition.objects.select_related("organization").filter(campaign=campaign).first()
     if edition is None:
         return False
-    versions = _versions(keyring.keys(edition.organization), edition)
+    versions = compiled_versions(keyring.keys(edition.organization), edition)
     return all(any(slot == hole.name.partition("|")[0] for hole in version.slots) for version in versions)
 
 

@@ -216,8 +216,8 @@ class SchedulerStep(models.Model):
 class DigestRecipients(models.Model):
     """Readers set aside with a campaign until it is known how a letter reaches them. Of a letter that was frozen: whom
     its chunks leave out, since they want it gathered or one a month; asked once more when it begins. Of a digest: whom
-    it gathers for, as its round ended. Gone with the answer. `numbers`: packed u64, core/mail/ledger; up to 5,000;
-    sealed to campaign and row, so that nobody is added or gets it twice.
+    it gathers for, as its round ended. Gone with the answer. `numbers`: how many, packed u64 (core/mail/ledger) and
+    their tags (sealed_chunks.py); up to 5,000; sealed to campaign and row, so that nobody is added or gets it twice.
     """
 
     campaign = models.ForeignKey("campaigns.Campaign", models.CASCADE, related_name="+")
@@ -234,7 +234,7 @@ class Chunk(models.Model):
     size = models.PositiveIntegerField()
     remaining = models.IntegerField()  # Numbers of it that have no delivery yet; 0 for a retry chunk.
     numbers = models.BinaryField()
-    digest_sealed = models.BinaryField(default=b"", db_default=b"")  # Of numbers and variant: sealed_chunks.py.
+    digest_sealed = models.BinaryField(default=b"", db_default=b"")  # And which tags each carries: sealed_chunks.py.
     retry = models.BooleanField(default=False)  # Holds deferred ones again: counted in no frozen.
     variant = models.PositiveSmallIntegerField(default=0)
     wave = models.PositiveSmallIntegerField(default=0)

@@ -6,17 +6,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db.models import F
 
-from samizdat.audience.actions import new_list
-from samizdat.audience.models import Subscription
+from samizdat.audience.actions import new_list, tags_for
+from samizdat.audience.models import SubscriberTag, Subscription, row_id
 from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent
-from samizdat.core.mail.ledger import State, pack_numbers
+from samizdat.core.mail.ledger import State, pack_numbers, unpack_numbers
 from samizdat.delivery.actions import cancel, release, resend, start_due, take_back
+from samizdat.delivery.engine import recovery
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Chunk, Delivery, Retry
 from samizdat.events.models import Event
 from tests.delivery.conftest import House, run_until_still
+from tests.delivery.test_wishes import wish
 from tests.smtp_server import ScriptedServer
 
 PAUSED = ("paused", "unreadable")
@@ -168,3 +170,68 @@ def test_who_gets_a_letter_is_asked_of_what_was_released_whatever_its_row_says(
         columns = {"list": other}
     assert _send_now(letter, **columns)[0] == "finished"
     assert not server.messages
+
+
+FOR_THE_BOARD = 'Dear readers.\n\n{% if tagged "Board" %}We meet at 7, ask for Pavel.{% endif %}\n'
+
+
+def _tag(house: House, address: str) -> SubscriberTag:
+    tag = tags_for(house.organization, ["Board"])["Board"]
+    row = row_id(house.organization.id, house.number(address))
+    return SubscriberTag.objects.create(subscriber_id=row, tag_id=tag)
+
+
+def _who_reads_of_pavel(server: ScriptedServer) -> set[str]:
+    return {one.recipient for one in server.messages if b"Pavel" in one.content}
+
+
+def _cut_in_two(letter: Campaign) -> None:
+    """As what a dead sender left is."""
+    chunk = Chunk.objects.get(edition__campaign=letter)
+    numbers = unpack_numbers(bytes(chunk.numbers))
+    parts = [(place, pack_numbers(some)) for place, some in enumerate((numbers[2:], numbers[:2]))]
+    seals = recovery._seals(chunk, *parts)
+    Chunk.objects.update(numbers=parts[0][1], size=2, remaining=2, digest_sealed=seals[0])
+    chunk.pk, chunk.position, chunk.size, chunk.remaining = None, 1, 2, 2
+    chunk.numbers, chunk.digest_sealed = parts[1][1], seals[1]
+    chunk.save()
+
+
+@pytest.mark.parametrize("when", ["at first", "at a later try", "cut in two"])
+def test_what_is_for_a_tag_is_read_by_those_who_carried_it_at_the_release(
+    house: House, server: ScriptedServer, when: str
+) -> None:
+    board, mallory, *_others = readers = house.people(4)
+    house.route(server)
+    row = _tag(house, board)
+    letter = release(house.draft(FOR_THE_BOARD), now=now(), hold_minutes=30)
+    row.delete()
+    _tag(house, mallory)
+    if when == "at a later try":
+        for address in (board, mallory):
+            server.on("rcpt", "450 4.2.1 greylisted, come back", recipient=address, times=1)
+    if when == "cut in two":
+        _cut_in_two(letter)
+    _send_now(letter)
+    Retry.objects.update(due=now())
+    run_campaign(letter.pk, 120)
+    assert {*server.counts()} == {*readers}
+    assert _who_reads_of_pavel(server) == {board}
+
+
+def test_who_waited_for_a_digest_reads_what_is_for_the_tags_that_they_carried_at_the_release(
+    house: House, server: ScriptedServer
+) -> None:
+    _always, board, mallory = house.people(3)
+    house.route(server)
+    for address in (board, mallory):
+        wish(house, address, often="digest")
+    row = _tag(house, board)
+    letter = release(house.draft(FOR_THE_BOARD), now=now(), hold_minutes=30)
+    row.delete()
+    _tag(house, mallory)
+    for address in (board, mallory):
+        wish(house, address, often="")
+    _send_now(letter)
+    assert _who_reads_of_pavel(server) == {board}
+    assert len(server.counts()) == 3

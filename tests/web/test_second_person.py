@@ -223,6 +223,29 @@ def test_a_letter_for_a_few_goes_to_fewer_than_were_agreed_to(strict: House) -> 
     assert letter.state == "sending" and letter.frozen == 1
 
 
+@pytest.mark.parametrize("named", [approval.NAMED, 0])
+@pytest.mark.parametrize("what", ["given", "taken"])
+def test_who_carries_a_tag_that_the_text_asks_for_is_part_of_the_yes(
+    strict: House, what: str, named: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approval, "NAMED", named)
+    letter, clara, olga = strict.campaign, strict.people["editor"], strict.people["admin"]
+    boris = audience.add_subscriber(strict.organization, "boris@example.org", strict.list, consent=CONSENT, now=NOW)
+    if what == "taken":
+        audience.add_tags(boris, ["volunteer"], now=NOW)
+    written = draft_of(letter).with_(
+        body='News. {% if tagged "volunteer" %}We meet at 7.{% endif %}', format="markdown"
+    )
+    campaigns.save(letter, written, version=letter.version, by=clara, now=NOW)
+    letter = Campaign.objects.get(pk=letter.pk)
+    second_person.agree(letter, approval.bond_of(letter), 20, by=olga, now=NOW)
+    (audience.add_tags if what == "given" else audience.remove_tags)(boris, ["volunteer"], now=NOW, by=clara)
+    with pytest.raises(NotApproved, match="A tag that shows part"):
+        release(letter, now=NOW, by=clara)
+    (audience.remove_tags if what == "given" else audience.add_tags)(boris, ["volunteer"], now=NOW, by=clara)
+    assert release(letter, now=NOW, by=clara).state == "sending"
+
+
 def test_nobody_agrees_to_more_people_than_their_page_showed(strict: House, desk: Desk) -> None:
     letter, tag = _for_the_board(strict, agreed=False)
     page = desk("admin").get(_to(strict, "send", letter.pk)).content.decode()

@@ -13,11 +13,16 @@ from samizdat.delivery import sealed_chunks
 from samizdat.delivery.actions.language_choice import by_version
 from samizdat.delivery.actions.wait_reasons import LATER
 from samizdat.delivery.models import Chunk
+from samizdat.delivery.sealed_chunks import CarriedTags
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
+_NO_TAGS = CarriedTags()
 
-def write_chunks(edition: Edition, position: int, numbers: list[int], first: int = 0) -> int:
+
+def write_chunks(
+    edition: Edition, position: int, numbers: list[int], first: int = 0, tags: CarriedTags = _NO_TAGS
+) -> int:
     """Chunks of these numbers, from this place on; how many. `first`: per cent of them in the first wave."""
     cut = [
         (variant, wave, people[at : at + CHUNK])
@@ -25,14 +30,20 @@ def write_chunks(edition: Edition, position: int, numbers: list[int], first: int
         for at in range(0, len(people), CHUNK)
     ]
     keys = keyring.keys(edition.organization)
-    Chunk.objects.bulk_create(_chunk(keys, edition, position + i, *part) for i, part in enumerate(cut))
+    Chunk.objects.bulk_create(_chunk(keys, edition, position + i, tags, *part) for i, part in enumerate(cut))
     for variant, _wave, people in cut if edition.languages else ():
         translations.count_people(edition, variant, len(people))
     return len(cut)
 
 
 def _chunk(
-    keys: OrganizationKeys, edition: Edition, position: int, variant: int, wave: int, numbers: Sequence[int]
+    keys: OrganizationKeys,
+    edition: Edition,
+    position: int,
+    tags: CarriedTags,
+    variant: int,
+    wave: int,
+    numbers: Sequence[int],
 ) -> Chunk:
     packed = pack_numbers(numbers)
     return Chunk(
@@ -41,7 +52,7 @@ def _chunk(
         size=len(numbers),
         remaining=len(numbers),
         numbers=packed,
-        digest_sealed=sealed_chunks.sealed(keys, edition.pk, position, variant, packed),
+        digest_sealed=sealed_chunks.sealed(keys, edition.pk, position, variant, packed, tags.packed(numbers)),
         variant=variant,
         wave=wave,
         not_before=LATER if wave == 2 else None,

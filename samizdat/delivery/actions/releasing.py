@@ -8,11 +8,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Person
+from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import ab_test as contests
 from samizdat.campaigns import actions as campaigns
-from samizdat.campaigns import approval, counted_links, translations
+from samizdat.campaigns import approval, counted_links, tag_conditions, translations
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
 from samizdat.core import ab_test
@@ -25,6 +26,7 @@ from samizdat.delivery.actions.wait_reasons import read_quiet
 from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, WrongPace
 from samizdat.delivery.models import Chunk, DigestRecipients
+from samizdat.delivery.sealed_chunks import carried_now
 from samizdat.events.actions import record
 
 # Minutes.
@@ -87,9 +89,10 @@ def release(
             written = translations.mark(campaign)
             translations.freeze(campaign, edition, now)
             bounces.refuse_elsewhere(edition)
-            frozen = owe(campaign, edition, wave.percent, now, seldom)
+            asked = tag_conditions.freeze(edition)
+            frozen = owe(campaign, edition, wave.percent, now, seldom, asked)
             if is_gathered(campaign):
-                digest_rounds.set_aside(campaign, seldom)
+                digest_rounds.set_aside(campaign, seldom, asked)
         except SegmentBroken as broken:
             raise NotReleasable(str(broken)) from broken
         # Where everybody wants it gathered nobody is owed it by itself: it is over as soon as it begins, and the digest
@@ -197,21 +200,24 @@ def owe(
     first: int = 0,
     now: datetime | None = None,
     seldom: frozenset[int] = frozenset(),
+    asked: Asked | None = None,
 ) -> int:
     """Writes the chunks of everybody who may get this letter now, but for the rows of `seldom`. How many people.
     Errors: NotApproved where a second person did not mean them.
 
-    first: per cent of each page that go in the first wave; the others may not be claimed before it has passed.
+    first: per cent of each page that go in the first wave; the others may not be claimed before it has passed. asked:
+    for which tags its conditions ask.
     """
     frozen = position = 0
     newest = warming(campaign.organization_id, edition.message_id_domain, now) if now else 0
     left_out = {row & NUMBER_MASK for row in seldom}
-    agreed = approval.agreed_people(campaign)
+    agreed = approval.agreed_people(campaign, asked or ())
     for page in pages(campaign, newest, now):
         numbers = [number for number in page if number not in left_out] if left_out else page
+        tags = carried_now(campaign.organization_id, page, list(asked or ()))
         if agreed:
-            agreed.compare(numbers)
-        position += write_chunks(edition, position, numbers, first)
+            agreed.compare(page, tags.masks)
+        position += write_chunks(edition, position, numbers, first, tags)
         frozen += len(numbers)
     if agreed:
         agreed.refuse_others()

@@ -6,11 +6,12 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Person
 from samizdat.audience.segments.errors import SegmentBroken
-from samizdat.campaigns import approval
+from samizdat.campaigns import approval, tag_conditions
 from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.actions.recipients import meant_by
 from samizdat.delivery.recipients_breakdown import whom
+from samizdat.delivery.sealed_chunks import carried_now
 
 
 def agree(campaign: Campaign, seen: str, shown: int, *, by: Person, now: datetime) -> None:
@@ -18,6 +19,7 @@ def agree(campaign: Campaign, seen: str, shown: int, *, by: Person, now: datetim
     DraftChangedMeanwhile."""
     try:
         people = meant_by(campaign, now)
+        asked = tag_conditions.of_draft(campaign, now)
         grown = whom(campaign, now).may > shown + shown // approval.NEWCOMERS
     except SegmentBroken as broken:
         raise DraftChangedMeanwhile(str(broken)) from broken
@@ -25,4 +27,6 @@ def agree(campaign: Campaign, seen: str, shown: int, *, by: Person, now: datetim
         raise DraftChangedMeanwhile(
             _("More people would get it than when you opened this page. Look at whom it goes to, then agree.")
         )
-    approval.agree(campaign, seen, by=by, now=now, people=people)
+    masks = carried_now(campaign.organization_id, people, list(asked)).masks
+    tags = {tag: [number for number, mask in masks.items() if mask >> place & 1] for place, tag in enumerate(asked)}
+    approval.agree(campaign, seen, by=by, now=now, people=people, tags=tags)

@@ -42,6 +42,7 @@ from samizdat.delivery.engine.results import SendResult
 from samizdat.delivery.engine.route_rejections import WatchedReplies
 from samizdat.delivery.engine.sender_context import ReplyQuestion, SenderContext
 from samizdat.delivery.models import Worker
+from samizdat.delivery.sealed_chunks import CarriedTags
 from samizdat.delivery.sending_row import FIELDS, SendingRow
 from samizdat.publicdb import actions as publicdb
 from samizdat.vault import keyring
@@ -258,12 +259,9 @@ class Claimer:
         claim.sliced += len(allowed)
         # In the order of the chunk: in a warm-up the newest come first.
         people = [allowed[number] for number in numbers if number in allowed]
-        return MessageBatch(claim, people, checked, groups=self._groups(opened, people))
-
-    def _groups(self, opened: LoadedEdition, people: list[tuple[int, bytes, int]]) -> dict[int, dict[str, str]]:
-        """Number -> the groups that the letter's conditions ask for; a query only where they ask for any."""
-        rows = [row_id(opened.organization, number) for number, _, _ in people] if opened.groups else []
-        return {row & NUMBER_MASK: groups for row, groups in condition_values.values(rows, opened.groups).items()}
+        tags = [(number, claim.tags.masks.get(number, 0)) for number, _, _ in people] if opened.compared else []
+        groups = {number: condition_values.values(mask, opened.compared) for number, mask in tags if mask}
+        return MessageBatch(claim, people, checked, groups=groups)
 
     def _book(self, claim: Claim, number: int, news: JournalNews, answer: int, provider: int) -> None:
         self._sender.recorder.tell(
@@ -288,40 +286,45 @@ class Claimer:
 
     def _open_claim(self, lane: OrganizationQueue, edition: int, chunk: sql.TakenChunk) -> Claim | None:
         opened = self._open(edition, chunk.variant)
-        numbers = self._owed_in(opened, chunk) if opened is not None else None
-        if opened is None or numbers is None:  # Paused: the chunk is given back.
+        owed = self._owed_in(opened, chunk) if opened is not None else None
+        if opened is None or owed is None:  # Paused: the chunk is given back.
             assert self._sender.worker is not None
             sql.close_chunks([chunk.id], self._sender.worker.pk)
             return None
+        numbers, tags = owed
         if chunk.retry or chunk.reported:
             numbers = sql.unanswered(edition, chunk.id, chunk.retry, numbers)
-        claim = Claim(chunk.id, chunk.retry, opened, deque(numbers), len(chunk.numbers) // 8, len(numbers))
+        claim = Claim(chunk.id, chunk.retry, opened, deque(numbers), tags, len(chunk.numbers) // 8, len(numbers))
         self._claims[lane.organization].append(claim)
         return claim
 
-    def _owed_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> list[int] | None:
-        """Those in it whom the edition was released to. None: it was altered, so its campaign is paused."""
+    def _owed_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> tuple[list[int], CarriedTags] | None:
+        """Those in it whom the edition was released to, and their tags. None: it was altered, so its campaign is
+        paused."""
         try:
             if chunk.retry:
                 return self._known_in(opened, chunk)
-            if self._standings[opened.edition][1].finished or not sealed_chunks.fits(opened.chunks, chunk):
+            tags = sealed_chunks.tags_in(opened.chunks, chunk)
+            if self._standings[opened.edition][1].finished:
                 raise seal.SealBroken()
-            return list(ledger.unpack_numbers(chunk.numbers))
+            numbers = ledger.unpack_numbers(chunk.numbers)
+            return list(numbers), CarriedTags.unpacked(numbers, tags)
         except seal.SealBroken:
             self._pause_altered(opened.edition, "A chunk")
             return None
 
-    def _known_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> list[int]:
+    def _known_in(self, opened: LoadedEdition, chunk: sql.TakenChunk) -> tuple[list[int], CarriedTags]:
         """Nobody is tried again whom no chunk of first tries holds. Errors: SealBroken."""
         if opened.edition not in self._owed:
             edition = Edition.objects.select_related("organization").get(pk=opened.edition)
             self._owed[opened.edition] = sealed_chunks.OwedNumbers(edition, whole=True)
         numbers = ledger.unpack_numbers(chunk.numbers)
-        known = self._owed[opened.edition].among(numbers)
+        owed = self._owed[opened.edition]
+        known = owed.among(numbers)
         if len(known) < len(numbers):
             log.error("Later tries of edition %d were added in the database by other means: dropped.", opened.edition)
             sql.drop_retries(opened.edition, sorted({*numbers} - {*known}))
-        return known
+        return known, owed.tags_of(known)
 
     def _pause_altered(self, edition: int, what: str) -> None:
         log.error("%s of edition %d was altered in the database by other means. Its campaign is paused.", what, edition)

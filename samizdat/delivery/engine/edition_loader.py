@@ -7,8 +7,8 @@ from typing import Any
 
 from samizdat import phrases_override, plugins
 from samizdat.accounts import sealed_settings
-from samizdat.audience import condition_values
 from samizdat.audience import queries as audience
+from samizdat.audience.condition_values import Compared
 from samizdat.campaigns import edition_details
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.models import Edition, EditionVariant
@@ -16,7 +16,6 @@ from samizdat.campaigns.translations import slug_of
 from samizdat.core import consent
 from samizdat.core.ab_test import REST
 from samizdat.core.content import reader_formats
-from samizdat.core.content.merge import MergeCondition
 from samizdat.core.content.message import CompiledContent, MessageMaker, loads
 from samizdat.core.crypto import seal
 from samizdat.core.mail import address
@@ -54,7 +53,7 @@ class LoadedEdition:
     compiled: CompiledContent
     own: list[SigningKey]
     neutral: str  # The subject of discreet letters.
-    groups: condition_values.Asked  # Tags that its conditions ask for.
+    compared: tuple[Compared, ...]  # Of each tag that its conditions ask for.
     variants: dict[tuple[str, bool], MessageMaker] = field(default_factory=dict)
 
     def maker_for(self, wishes: str, signs: bool) -> MessageMaker:
@@ -123,12 +122,8 @@ def open_edition(number: int, variant: int = 0) -> LoadedEdition:
         compiled=compiled,
         own=own,
         neutral=neutral,
-        groups=condition_values.asked(edition.organization, _conditions(compiled)),
+        compared=tuple(compared for _tag, compared in edition_details.opened(keys, edition).asked),
     )
-
-
-def _conditions(compiled: CompiledContent) -> list[MergeCondition]:
-    return [condition for choice in compiled.choices for condition, _, _ in choice.branches if condition]
 
 
 def _version(edition: Edition, keys: OrganizationKeys, variant: int) -> tuple[CompiledContent, EditionDetails, str]:

@@ -18,6 +18,7 @@ from samizdat import dbclock
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
 from samizdat.campaigns.models import Campaign
+from samizdat.core.crypto import seal
 from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import JournalNews
 from samizdat.delivery import clock_jumps, sealed_chunks, sql
@@ -166,10 +167,17 @@ def _take_untouched(chunk: Chunk, worker: Worker) -> int:
 
 def _seals(row: Chunk, *parts: tuple[int, bytes]) -> list[bytes]:
     """Of (position, numbers) each, into which a chunk is split; what was altered gets none. Errors: VaultError."""
-    if row.retry or not sealed_chunks.is_genuine(row):
+    try:
+        tags = None if row.retry else sealed_chunks.tags_of(row)
+    except seal.SealBroken:
+        tags = None
+    if tags is None:
         return [b""] * len(parts)
     keys = keyring.keys(row.edition.organization)
-    return [sealed_chunks.sealed(keys, row.edition_id, at, row.variant, packed) for at, packed in parts]
+    return [
+        sealed_chunks.sealed(keys, row.edition_id, at, row.variant, packed, tags.packed(ledger.unpack_numbers(packed)))
+        for at, packed in parts
+    ]
 
 
 def recover_worker(worker: Worker, now: datetime) -> None:

@@ -171,8 +171,8 @@ def _edition(home: ExportContext, edition: Edition) -> dict[str, object]:
     def opened(row: Edition | EditionVariant, of: str = "") -> dict[str, object]:
         compiled = home.keys.open(row.compiled_sealed, "edition", f"compiled{of}", edition.pk)
         # Of which its web copies are made stands in the draft beside it.
-        details = to_builtins(structs.replace(edition_details.opened(home.keys, row), content=None, counted_places=""))
-        return {"compiled": base64.b64encode(compiled).decode(), "details": details}
+        details = structs.replace(edition_details.opened(home.keys, row), content=None, counted_places="", asked=())
+        return {"compiled": base64.b64encode(compiled).decode(), "details": to_builtins(details)}
 
     return {
         "number": edition.pk,
@@ -406,6 +406,7 @@ def _make_edition(campaign: Campaign, letter: CampaignRecord, edition: _Edition)
         "unlisted": campaign.archive_hidden,
         "template": campaign.template_id or 0,
         "imported": True,
+        "asked": (),
         "counted_places": edition.counted_places,
     }
 
