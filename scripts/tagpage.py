@@ -27,6 +27,11 @@ _FIELDS = """
 own default, or what `default:` says. Beside the letter stands how many of the chosen audience have none, and what
 they will read.
 
+Of a value the text and the subject say one line of at most 100 characters that holds no link; whoever has another value
+reads the default. An import or one teammate writes into a field what no second person reads, so a value says a name, a
+town or an amount, and nothing that leads somewhere. An address in a field stands where the letter uses it as one:
+`[Your page]({{ SITE }})`. Conditions go by the value itself.
+
 A field of the kind *date* is kept as `2026-11-25`. `| date: "j F"` says it in the language of the letter: *25
 November*, *25 ноября*, *25 novembre*. The letters are PHP's, as in Mailchimp's `*|DATE:…|*`: `j` day, `d` day in two
 digits, `F` month, `M` its first three letters, `m` in digits, `Y` year, `y` its last two, `l` day of the week; a

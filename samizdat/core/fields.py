@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 
+from samizdat.core.mail.names import leads_out
+
 # Names stand in sealed rows: append only.
 KINDS = ("text", "number", "date", "choice", "yesno", "address", "phone", "link", "language")
 
@@ -32,6 +34,12 @@ STANDARD_FIELDS = {
 
 LONGEST = 1000
 MOST_CHOICES = 200
+
+# A letter says so much of a value: a name, a town, an amount. One editor writes into values what no second person has
+# read, so nothing that leads somewhere is said either.
+LONGEST_IN_LETTERS = 100
+# Nearly all that stands in fields; it is asked for each message.
+_PLAIN = re.compile(r"[\w '\u2019-]{0,100}")
 
 YES, NO = "yes", "no"
 _YES = frozenset({"yes", "y", "true", "1", "on", "x", "да", "д", "ja", "oui", "jā"})
@@ -73,6 +81,20 @@ def read(kind: str, text: str, choices: Mapping[str, int] | None = None) -> str:
         return _choice(text, choices or {})
     reader = _READERS.get(kind)
     return reader(text) if reader else text
+
+
+def in_letter(value: str) -> str:
+    """A value as the text of a letter says it; "" where the stand-in is said."""
+    return "" if unfit_for_letter(value) else value
+
+
+def unfit_for_letter(value: str) -> str:
+    """Why no letter says it: "long" or "link", which is a line break or a hidden sign as well; "" where it does."""
+    if _PLAIN.fullmatch(value):
+        return ""
+    if len(value) > LONGEST_IN_LETTERS:
+        return "long"
+    return "link" if leads_out(value) else ""
 
 
 def code(kind: str, text: str, choices: Mapping[str, int] | None = None) -> int | None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from samizdat.core.content.compile import MAX_SUBJECT, CompileProof, compile_letter, quoted_text
 from samizdat.core.content.message import CompiledContent, MessageMaker, dumps, loads, make_out, one_line, slot_values
 from samizdat.core.content.render import Content, fill
+from samizdat.core.fields import in_letter
 from tests.core.test_message import NASTY, read_phrase
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -120,7 +121,7 @@ def test_every_part_reads_back_as_it_was_written(name: str, city: str) -> None:
     assert body_of(message, "plain") == fill(proof.letter.text, values)
     assert body_of(message, "html") == fill(proof.letter.html, values)
     assert ("Wir treffen uns später" in body_of(message, "plain")) == (city == "Oslo")
-    assert str(message["Subject"]) == f"Liebe {one_line(name)}, was der Fluß nahm"
+    assert str(message["Subject"]) == f"Liebe {one_line(in_letter(name))}, was der Fluß nahm"
     assert [part.get_content_type() for part in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
 
 

@@ -5,6 +5,7 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from quopri import decodestring
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,7 @@ from samizdat.core.content.message import (
     slot_values,
     soft_lines,
 )
+from samizdat.core.fields import in_letter
 
 NASTY = [
     "D'Arcy",
@@ -109,7 +111,7 @@ def test_a_name_in_the_to_header_reads_back_and_adds_nothing(name: str) -> None:
     assert message.keys() == ["To"]
     (mailbox,) = message["To"].addresses
     assert mailbox.addr_spec == "ada@example.org"
-    assert read_phrase(message) == expected(name)
+    assert read_phrase(message) == expected(in_letter(name))
     assert message.get_content() == "body\r\n"
 
 
@@ -246,7 +248,30 @@ def test_two_messages_differ_only_in_declared_slots() -> None:
         found = slot_values(PLAIN, message)
         assert found is not None
         assert found[1] == found[2]
-        assert decodestring(found[1]).decode() == one_line(name)
+        assert decodestring(found[1]).decode() == one_line(in_letter(name) or "friend")
+
+
+@pytest.mark.parametrize("kind", ["html", "attr", "text", "subject", "subject_start", "phrase"])
+@pytest.mark.parametrize(
+    "value", ["closed: https://evil.example/a", "evil.example", "ask a@b.org", "one\ntwo", "\u202elive", "a" * 101]
+)
+def test_who_has_a_long_value_or_one_with_a_link_reads_the_stand_in(kind: Any, value: str) -> None:
+    maker = MessageMaker(CompiledContent((b"", b""), (ValueSlot(kind, "CITY", "Riga"),)))
+    assert maker({"CITY": value}) == maker({"CITY": ""}) != maker({"CITY": "Oslo"})
+
+
+def test_who_has_a_long_day_reads_the_stand_in() -> None:
+    slot = ValueSlot("text", "BIRTHDAY|en|j F", "soon")
+    maker = MessageMaker(CompiledContent((b"", b""), (slot,)))
+    values = ("2026-11-25", "25.11. at https://evil.example", "")
+    assert [decodestring(maker({"BIRTHDAY": value})) for value in values] == [b"25 November", b"soon", b"soon"]
+
+
+def test_a_link_is_the_address_of_a_button_and_no_text() -> None:
+    link, text, beside = (ValueSlot(kind, "SITE", "none") for kind in ("link", "html", "text_link"))
+    compiled = CompiledContent((b"", b" ", b" ", b""), (link, text, beside))
+    assert make_out(compiled, {"SITE": "https://ada.example/"}) == b"https://ada.example/ none https://ada.example/"
+    assert make_out(compiled, {"SITE": "Ada"}) == b" Ada "
 
 
 def test_a_message_changed_outside_of_its_slots_is_found_out() -> None:

@@ -22,7 +22,8 @@ import msgspec
 from msgspec import Struct
 
 from samizdat.core import dates
-from samizdat.core.content.merge import MergeCondition
+from samizdat.core.content.merge import PERSONAL, MergeCondition
+from samizdat.core.fields import in_letter
 
 Kind = Literal[
     "phrase",  # a name before <address>, header
@@ -34,6 +35,7 @@ Kind = Literal[
     "link",  # the beginning or whole of an address in an attribute: only http, https, mailto, tel get through
     "url",  # part of an address: percent-encoded
     "text",  # the plain-text part
+    "text_link",  # as "link", in the plain-text part
     "raw",  # a ready header value of ours (Date, Message-ID, List-Unsubscribe): ASCII without blanks around
     "mark",  # nothing: the edge of a condition
 ]
@@ -116,8 +118,12 @@ def as_attr(text: str) -> str:
 
 def as_link(text: str) -> str:
     """A reader's field used as a whole address: `javascript:` and what is no address at all become nothing."""
+    return html.escape(as_text_link(text), quote=True)
+
+
+def as_text_link(text: str) -> str:
     text = one_line(text).strip()
-    return html.escape(text, quote=True) if _SAFE_LINK.match(text) else ""
+    return text if _SAFE_LINK.match(text) else ""
 
 
 def as_url(text: str) -> str:
@@ -130,6 +136,7 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "link": as_link,
     "url": as_url,
     "text": one_line,
+    "text_link": as_text_link,
 }
 
 
@@ -333,6 +340,10 @@ def _text(text: str) -> bytes:
     return quoted(one_line(text).encode())
 
 
+def _text_link(text: str) -> bytes:
+    return quoted(as_text_link(text).encode())
+
+
 def _raw(text: str) -> bytes:
     return raw(text).encode()
 
@@ -367,6 +378,7 @@ ENCODERS: dict[str, Callable[[str], bytes]] = {
     "link": _link,
     "url": _url,
     "text": _text,
+    "text_link": _text_link,
     "raw": _raw,
     "mark": _mark,
 }
@@ -374,6 +386,24 @@ ENCODERS: dict[str, Callable[[str], bytes]] = {
 # Where no token for the preferences page was made (a test letter, a letter shown in a browser), its link leads to the
 # leave page.
 FALL_BACK = {"PREFERENCES_URL": "UNSUB_URL"}
+
+
+# --- what a reader's values say ---
+
+# Values that we make; all others are fields.
+_OURS = frozenset({*PERSONAL, *FALL_BACK, "DATE", "MESSAGE_ID", "LEAVE_MAILTO", "TO_NAME", ""})
+_IN_ADDRESSES = frozenset(("link", "text_link", "url"))
+
+
+def says_field(slot: ValueSlot) -> bool:
+    """Whether a field's value is read there, and is not an address or a part of one: only what fields.in_letter lets
+    through."""
+    return slot.kind not in _IN_ADDRESSES and slot.name not in _OURS
+
+
+def _key(slot: ValueSlot) -> str:
+    """Where a maker has the value of a slot; conditions and addresses go by the value itself."""
+    return f"{slot.name} as read" if says_field(slot) else slot.name
 
 
 # --- days of a reader, said in the language of the letter ---
@@ -408,11 +438,14 @@ class MessageMaker:
         self._choices = compiled.choices
         # Name and default of each piece; a piece that is the same for everybody is the default of no name.
         self._to_name = [
-            ("", piece) if isinstance(piece, str) else (piece.name, piece.default) for piece in compiled.to_name
+            ("", piece) if isinstance(piece, str) else (_key(piece), piece.default) for piece in compiled.to_name
         ]
         alone, together = _grouped(compiled.slots)
-        self._alone = [(ENCODERS[slot.kind], slot.name, slot.default) for slot in alone]
-        self._together = [(once([slot.kind for slot in same]), same[0].name, same[0].default) for same in together]
+        self._alone = [(ENCODERS[slot.kind], _key(slot), slot.default) for slot in alone]
+        self._together = [(once([slot.kind for slot in same]), _key(same[0]), same[0].default) for same in together]
+        addressed = [piece for piece in compiled.to_name if isinstance(piece, ValueSlot)]
+        read = {slot.name: _key(slot) for slot in (*compiled.slots, *addressed) if says_field(slot)}
+        self._read = sorted(read.items())
         self._filled = {slot: place for place, slot in enumerate([*alone, *chain.from_iterable(together)])}
         self._where = [len(self._parts) + self._filled[slot] for slot in compiled.slots]
         self._orders: dict[tuple[int, ...], Any] = {}
@@ -436,8 +469,10 @@ class MessageMaker:
             complete[name] = get(name) or get(other, "")
         for name in self._days:
             complete[name] = default_value(name, values)
+        for name, key in self._read:
+            complete[key] = in_letter(complete.get(name) or "")
         if self._to_name:
-            complete["TO_NAME"] = "".join([get(name) or default for name, default in self._to_name])
+            complete["TO_NAME"] = "".join([complete.get(name) or default for name, default in self._to_name])
         return complete
 
     def _fill(self, values: Mapping[str, str]) -> list[bytes]:

@@ -1,5 +1,5 @@
 """Names of lists, forms and organizations: mails that ask for a confirmation say them to anybody whose address somebody
-types into a form."""
+types into a form. And values of fields, which no second person has read."""
 
 import re
 
@@ -13,6 +13,9 @@ _DOMAIN_ALONE = re.compile(r"(?!www\.)[A-Za-z0-9-]{1,40}\.[A-Za-z]{2,12}")
 
 def has_link(name: str) -> bool:
     """Whether it leads somewhere, or has a line break or other signs that nobody sees."""
-    if _DOMAIN_ALONE.fullmatch(name):
-        return False
-    return "\n" in name or bare(name) != name or _LINK.search(name) is not None
+    return not _DOMAIN_ALONE.fullmatch(name) and leads_out(name)
+
+
+def leads_out(text: str) -> bool:
+    """The same of what is no name: a domain alone leads out too."""
+    return "\n" in text or bare(text) != text or _LINK.search(text) is not None

@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import Literal
 
 from samizdat.core.content.merge import MergeCondition
-from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, default_value
+from samizdat.core.content.message import ESCAPES, FALL_BACK, ValueSlot, default_value, says_field
 from samizdat.core.content.render.blocks import Blocks
 from samizdat.core.content.render.content import Content, Piece, RenderedContent, TemplateEdge, tidy
 from samizdat.core.content.render.renderer import ContentRenderer
 from samizdat.core.dates import php_date
+from samizdat.core.fields import in_letter
 
 __all__ = [
     "Content",
@@ -73,6 +74,7 @@ def fill(pieces: Iterable[Piece], values: Mapping[str, str]) -> str:
 
 def _filled(slot: ValueSlot, values: Mapping[str, str]) -> str:
     value = values.get(slot.name) or values.get(FALL_BACK.get(slot.name, "")) or default_value(slot.name, values)
+    value = in_letter(value) if says_field(slot) else value
     return ESCAPES[slot.kind](value or slot.default)
 
 

@@ -96,4 +96,6 @@ _BEFORE = re.compile(r"(?:https?://|mailto:)[^\s<>]*$", re.IGNORECASE)
 def places_in_text(text: str, token: re.Pattern[str]) -> Iterator[Token]:
     for match in token.finditer(text):
         before = text[max(0, match.start() - 2_000) : match.start()]
-        yield match.start(), match.end(), int(match[1]), "url" if _BEFORE.search(before) else "text"
+        # render/plaintext writes the address of a link so.
+        kind = "text_link" if before.endswith("<") else "url" if _BEFORE.search(before) else "text"
+        yield match.start(), match.end(), int(match[1]), kind

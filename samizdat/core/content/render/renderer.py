@@ -597,7 +597,7 @@ class ContentRenderer:
         if kind == "src":
             self._flaw("image_per_reader", tag.line, tag=tag.written)
             return
-        if tag.name in _OWN_LINKS and kind in ("link", "url"):
+        if tag.name in _OWN_LINKS and kind in ("link", "url", "text_link"):
             kind = "attr" if kind == "link" else "text"
         yield self._slot(tag, kind)  # type: ignore[arg-type]
 
