@@ -182,7 +182,10 @@ def domain_key(name: str, algorithm: str, selector: str, key_file: str | None) -
 @click.argument("selector")
 @common
 def domain_published(name: str, selector: str) -> None:
-    """Say that a record is there, when our resolver does not see it."""
+    """Say that a record is there, when our resolver does not see it.
+
+    It counts as a proof that this organization has the domain: no other one here writes from it without one.
+    """
     key = _key(name, selector)
     from samizdat.delivery.actions import domains
 
