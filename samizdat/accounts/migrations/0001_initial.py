@@ -5,8 +5,10 @@ import samizdat.accounts.models
 from django.conf import settings
 from django.db import migrations, models
 
+from samizdat.initial_migration import InitialMigration
 
-class Migration(migrations.Migration):
+
+class Migration(InitialMigration):
 
     initial = True
 

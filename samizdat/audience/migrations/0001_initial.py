@@ -6,8 +6,10 @@ import samizdat.audience.models
 from django.conf import settings
 from django.db import migrations, models
 
+from samizdat.initial_migration import InitialMigration
 
-class Migration(migrations.Migration):
+
+class Migration(InitialMigration):
 
     initial = True
 

@@ -5,8 +5,10 @@ import django.db.models.functions.text
 import django.db.models.lookups
 from django.db import migrations, models
 
+from samizdat.initial_migration import InitialMigration
 
-class Migration(migrations.Migration):
+
+class Migration(InitialMigration):
 
     initial = True
 
