@@ -19,7 +19,8 @@ NAMING = ("name", "postal_address", "language", "slug")
 GUARDED = (*LEADING, *NAMING, "requires_approval")
 # Of these the first one waits for nobody, and nothing waits before there were readers. How many there ever were is
 # sealed beside the settings, of readers whether there were any: rows and events of all can be taken away for a moment.
-COUNTED = ("routes", "domains", "readers")
+# Of merge fields it is the highest number, since none is given twice.
+COUNTED = ("routes", "domains", "readers", "fields")
 # Hosts that come along with exports: one each time that the public pages moved, and files can be made up.
 MOST_BROUGHT = 20
 
@@ -44,6 +45,7 @@ class Leading(Struct, frozen=True):
     routes: int | None = None  # Of COUNTED; None unknown.
     domains: int | None = None
     readers: int | None = None
+    fields: int | None = None
     closed: dict[int, int] = {}  # Route -> the event that its server closed it.
 
     @property
@@ -88,6 +90,13 @@ def count_another(organization: Organization, what: str) -> None:
     kept = _leading_now(organization)
     if (count := getattr(kept, what)) is not None:
         _seal_settings(organization, structs.replace(kept, **{what: count + 1}))
+
+
+def count_up_to(organization: Organization, what: str, number: int) -> None:
+    """Of one of COUNTED there are so many at least. As count_another."""
+    kept = _leading_now(organization)
+    if number > (getattr(kept, what) or 0):
+        _seal_settings(organization, structs.replace(kept, **{what: number}))
 
 
 def note_closed(organization: Organization, route: int, event: int | None) -> None:

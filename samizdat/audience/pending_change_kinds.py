@@ -93,9 +93,9 @@ def _work(row: PendingChange) -> BulkAction | None:
     return rows.filter(organization=row.organization, id=row.about or 0).first()
 
 
-def _do_work(row: PendingChange, _details: object, now: datetime) -> None:
+def _do_work(row: PendingChange, details: BulkDetails, now: datetime) -> None:
     if work := _work(row):
-        bulk.begin_approved(work, now)
+        bulk.begin_approved(work, details.asked, now)
 
 
 def _drop_work(row: PendingChange, now: datetime) -> None:

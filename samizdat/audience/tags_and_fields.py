@@ -1,11 +1,13 @@
 """Tags and fields by their names: found by blind index or opened, made when missing."""
 
+import secrets
 from collections.abc import Iterable, Mapping
 
 from django.db import transaction
 from django.db.models import Max
 from msgspec import Struct, field
 
+from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.models import Field, Tag
@@ -16,6 +18,8 @@ from samizdat.vault.sealed_json import open_json, seal_json
 # A column of unique values taken for tags would make a million of them.
 MOST_TAGS = 10_000
 LONGEST_TAG = 100
+# Numbers of fields go up to 65,535 (core/crypto/seal), those that an export brings to half of it.
+LOST = 1 << 14
 
 
 class FieldDefinition(Struct, frozen=True):
@@ -110,14 +114,21 @@ def fields_for(organization: Organization, keys: OrganizationKeys, labels: Mappi
     """Tag -> number of its field; those that are missing are made with the label given. In a transaction."""
     known = {tag: number for tag, (number, _, _) in all_fields(organization, keys).items()}
     missing = [tag for tag in labels if tag not in known]
-    for number, tag in enumerate(missing, start=following_number(organization) if missing else 0):
+    for tag in missing:
+        number = new_number(organization)
         sealed = seal_definition(keys, number, FieldDefinition(tag, labels[tag]))
         Field.objects.create(organization=organization, number=number, sealed=sealed)
         known[tag] = number
     return {tag: known[tag] for tag in labels}
 
 
-def following_number(organization: Organization) -> int:
-    """For a new field: above all there ever were."""
-    highest = Field.objects.filter(organization=organization).aggregate(highest=Max("number"))["highest"]
-    return max(highest or 0, seal.FIRST_FIELD - 1) + 1
+def new_number(organization: Organization) -> int:
+    """For a new field: above all there ever were, since under an old one stand other values of everybody. Whoever
+    writes the database can delete the row of a field, so the highest is sealed as well; where that is gone, chance says
+    from where it goes on. In a transaction."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    known = sealed_settings.how_many(organization, "fields")
+    there = Field.objects.filter(organization=organization).aggregate(highest=Max("number"))["highest"]
+    highest = max(there or 0, secrets.randbelow(LOST) if known is None else known, seal.FIRST_FIELD - 1)
+    sealed_settings.count_up_to(organization, "fields", highest + 1)
+    return highest + 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import queries
 from samizdat.audience.actions import (
     FieldShape,
@@ -68,6 +69,19 @@ def test_whoever_is_written_is_written_with_her_readable_value(lantern: Any, let
     assert readable() == [(ada.id, 1)]
     change_values(ada, {"CITY": ""}, now=NOW)
     assert readable() == []
+
+
+@pytest.mark.parametrize("settings", ["kept", "gone"])
+def test_a_field_that_was_taken_out_of_the_database_gives_its_number_and_values_to_no_other_one(
+    lantern: Any, letter: Any, settings: str
+) -> None:
+    phone = add_field(lantern, "PHONE", "Phone", now=NOW)
+    reader(lantern, letter, "ada", PHONE="371200")
+    Field.objects.filter(number=phone).delete()
+    if settings == "gone":
+        Organization.objects.update(settings_sealed=b"")
+    assert add_field(lantern, "SHOE", "Shoe", now=NOW, shape=FieldShape("number", readable=True)) > phone
+    assert follow_readable(NOW, 9) is not None and readable() == []
 
 
 def test_an_import_writes_readable_values_too(

@@ -7,12 +7,13 @@ import pytest
 
 from samizdat.accounts.actions import found_organization
 from samizdat.audience.actions import new_list
-from samizdat.campaigns import seed_list
+from samizdat.campaigns import seed_list, translations
 from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.archive import share_links
-from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.drafts.draft import Draft, draft_of, sealed
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, SeedList, ShareAnswer, ShareLink
+from samizdat.core.crypto.seal import SealError
 from tests.conftest import NOW, TODAY
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,34 @@ def test_a_link_that_somebody_moved_or_made_longer_in_the_database_opens_nothing
         share_links.opened(token, NOW)
     Campaign.objects.filter(pk=theirs.pk).update(organization=other)
     assert share_links.opened(token, NOW).campaign == theirs
+
+
+def test_a_link_to_a_letter_that_is_gone_does_not_open_the_next_one_that_gets_its_number(letter: Any) -> None:
+    token = share_links.share(letter, "For a thief", now=NOW, by=None)
+    kept, whose = ShareLink.objects.get(), (letter.organization, letter.list)
+    Campaign.objects.filter(pk=letter.pk).delete()
+    secret = create(*whose, Draft(subject="Sources", body="Names"), by=None, now=NOW + timedelta(minutes=1))
+    # As if the sequence had been set back before: the same letter, written under the number of the other.
+    Campaign.objects.filter(pk=secret.pk).update(id=kept.campaign_id)
+    again = Campaign.objects.select_related("organization").get()
+    again.draft_sealed = sealed(again, Draft(subject="Sources", body="Names"))
+    again.save(update_fields=["draft_sealed"])
+    kept.save(force_insert=True)
+    with pytest.raises(share_links.LinkGone):
+        share_links.opened(token, NOW)
+    # The moment of the other beside it opens the link, and no draft.
+    Campaign.objects.update(created=NOW)
+    with pytest.raises(SealError):
+        share_links.mark_of(share_links.opened(token, NOW))
+
+
+def test_a_draft_that_somebody_made_a_version_of_another_letter_is_not_read_by_a_link_to_that(letter: Any) -> None:
+    token = share_links.share(letter, "For a thief", now=NOW, by=None)
+    secret = create(letter.organization, letter.list, Draft(subject="Sources", body="Names"), by=None, now=NOW)
+    Campaign.objects.filter(pk=secret.pk).update(version_of=letter, language="ru")
+    [version] = translations.versions(share_links.opened(token, NOW).campaign)
+    with pytest.raises(SealError):
+        draft_of(version)
 
 
 def test_what_is_kept_of_a_link_opens_nothing_and_names_nobody(letter: Any) -> None:

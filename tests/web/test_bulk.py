@@ -119,6 +119,25 @@ def test_no_more_are_erased_than_were_approved(here: House, desk: Desk) -> None:
     assert Subscriber.objects.count() == len(people) - 25
 
 
+def test_an_approval_is_of_the_work_that_was_asked_for_and_of_no_other_one_that_got_its_number(
+    here: House, desk: Desk
+) -> None:
+    _many(here, 30)
+    desk("editor").post(_to(here, "bulk"), ALL)
+    agreed = BulkAction.objects.latest("id")
+    BulkAction.objects.filter(pk=agreed.pk).delete()
+    desk("editor").post(_to(here, "bulk"), ALL)
+    other = BulkAction.objects.select_related("organization").latest("id")
+    # As if the sequence had been set back before: the same work, written under the number of the other.
+    plan = bulk.plan_of(other)
+    BulkAction.objects.filter(pk=other.pk).update(id=agreed.pk)
+    other.pk = agreed.pk
+    BulkAction.objects.filter(pk=agreed.pk).update(plan_sealed=bulk._sealed(other, plan))
+    change = PendingChange.objects.get(about=agreed.pk)
+    desk("admin").post(_to(here, "settle-change", change.pk), {"answer": "approve"})
+    assert BulkAction.objects.get(pk=agreed.pk).state == "waiting"
+
+
 def test_an_admin_stops_an_erasing_that_waits_and_so_does_whoever_asked(here: House, desk: Desk) -> None:
     _many(here, 30)
     for stop in (

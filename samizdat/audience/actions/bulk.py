@@ -88,11 +88,13 @@ class BulkRefused(AudienceError):
 
 
 class BulkDetails(Struct, frozen=True):
-    """What is sealed of a work that waits: how many subscribers it changes, and the numbers of the lists."""
+    """What is sealed of a work that waits: how many subscribers it changes, the numbers of the lists, and when it was
+    asked for, since another work can get its number."""
 
     n: int
     list: int | None
     to: int | None
+    asked: datetime | None = None
 
 
 class BulkPlan(Struct, frozen=True):
@@ -151,7 +153,7 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
         work.plan_sealed = _sealed(work, plan)
         work.save(update_fields=["plan_sealed"])
         if waits:
-            details = BulkDetails(wanted, plan.list, plan.to)
+            details = BulkDetails(wanted, plan.list, plan.to, now)
             pending_changes.ask(organization, CHANGES[work.action], details, about=work.id, now=now, by=by)
         else:
             _say_started(work, now, by)
@@ -197,11 +199,11 @@ def erased_today(organization: Organization, now: datetime) -> int:
     return single.count() + sum(alone.values_list("expected", flat=True))
 
 
-def begin_approved(work: BulkAction, now: datetime) -> None:
-    """It waited, and may be done now."""
+def begin_approved(work: BulkAction, asked: datetime | None, now: datetime) -> None:
+    """It waited, and may be done now. asked: when the one was asked for that somebody agreed to."""
     with transaction.atomic():
         row = BulkAction.objects.select_related("organization", "by").select_for_update(of=("self",)).get(id=work.id)
-        if row.state == "waiting":
+        if row.state == "waiting" and row.begun == asked:
             _turn(row, "running", begun=now)
             row.save(update_fields=["state", "begun", "plan_sealed"])
             _say_started(row, now, row.by)

@@ -70,7 +70,7 @@ def add_field(
     with transaction.atomic():
         tag = _free_tag(organization, keys, tag)
         definition = _shaped(_named(FieldDefinition(), tag, label, default), shape)
-        number = tags_and_fields.following_number(organization)
+        number = tags_and_fields.new_number(organization)
         row = Field.objects.create(
             organization=organization,
             number=number,

@@ -1,5 +1,7 @@
 """What is being written, as one value; sealed in the campaign's row."""
 
+from datetime import UTC, datetime
+
 from msgspec import Struct, structs
 
 from samizdat.campaigns.models import Campaign
@@ -37,7 +39,18 @@ class Draft(Struct, frozen=True):
 
 def draft_of(campaign: Campaign) -> Draft:
     keys = keyring.keys(campaign.organization)
-    return addressed(campaign, open_json(keys, campaign.draft_sealed, "campaign", "draft", campaign.id, Draft))
+    return addressed(campaign, open_json(keys, campaign.draft_sealed, *_place(campaign), Draft))
+
+
+def place_of(number: int, created: datetime, version_of: int | None) -> tuple[str, str, int]:
+    """What a draft is sealed to: its number, when it was made, and of which letter it is a version. Whoever writes the
+    database can have a number given again and lead a version to another letter; who has a link to that letter would
+    read it (archive/share_links.py)."""
+    return "campaign", f"draft {created.astimezone(UTC).isoformat()} {version_of or ''}", number
+
+
+def _place(campaign: Campaign) -> tuple[str, str, int]:
+    return place_of(campaign.id, campaign.created, campaign.version_of_id)
 
 
 def addressed(campaign: Campaign, draft: Draft) -> Draft:
@@ -51,4 +64,4 @@ def addressed(campaign: Campaign, draft: Draft) -> Draft:
 
 
 def sealed(campaign: Campaign, draft: Draft) -> bytes:
-    return seal_json(keyring.keys(campaign.organization), draft, "campaign", "draft", campaign.id)
+    return seal_json(keyring.keys(campaign.organization), draft, *_place(campaign))

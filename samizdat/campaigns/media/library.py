@@ -20,7 +20,7 @@ from samizdat import limited_process
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.brand import brand_of
-from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.drafts.draft import Draft, place_of
 from samizdat.campaigns.errors import BadPicture, PictureShown
 from samizdat.campaigns.media import image_processing, storage
 from samizdat.campaigns.media.image_processing import LARGEST_FILE, WIDEST, CropBox, ProcessedShot
@@ -308,8 +308,9 @@ def uses(organization: Organization, slugs: Iterable[str], *, exact: bool = Fals
     # A draft whose text was a version of a letter that was released lies in mailboxes too.
     tested = Variant.objects.filter(letter__in=hit).exclude(campaign__state="draft").values_list("letter_id", flat=True)
     sent = set(tested) if hit else set[int]()
-    for number, state, blob in letters.values_list("pk", "state", "draft_sealed"):
-        subject = open_json(keys, blob, "campaign", "draft", number, Draft).subject or _("without a subject")
+    for state, blob, *place in letters.values_list("state", "draft_sealed", *_PLACE):
+        number = place[0]
+        subject = open_json(keys, blob, *place_of(*place), Draft).subject or _("without a subject")
         for slug in hit[number]:
             by_slug[slug].append(PictureUse("letter", number, subject, state != "draft" or number in sent))
     templates = Template.objects.filter(organization=organization).order_by("pk")
@@ -322,6 +323,9 @@ def uses(organization: Organization, slugs: Iterable[str], *, exact: bool = Fals
     return by_slug
 
 
+# Columns that place_of wants.
+_PLACE = ("pk", "created", "version_of_id")
+
 # Organization and letter -> its version, when it or its places were changed, and what may be a slug in them. Slugs
 # stand in mails; nothing else is held here.
 _known: dict[tuple[bytes, int], tuple[tuple[int, datetime], frozenset[str]]] = {}
@@ -333,10 +337,10 @@ def _said(organization: Organization, exact: bool) -> dict[int, frozenset[str]]:
     rows = Campaign.objects.filter(organization=organization)
     marks = {pk: (version, changed) for pk, version, changed in rows.values_list("pk", "version", "changed")}
     old = [pk for pk, mark in marks.items() if exact or _known.get((uid, pk), (None,))[0] != mark]
-    columns = "pk", "version", "changed", "draft_sealed", "places_sealed"
+    columns = "version", "changed", "draft_sealed", "places_sealed", *_PLACE
     for at in range(0, len(old), 100):
-        for number, version, changed, draft, places in rows.filter(pk__in=old[at : at + 100]).values_list(*columns):
-            shown = _any_in(keys.open(draft, "campaign", "draft", number))
+        for version, changed, draft, places, *place in rows.filter(pk__in=old[at : at + 100]).values_list(*columns):
+            number, shown = place[0], _any_in(keys.open(draft, *place_of(*place)))
             shown |= _any_in(keys.open(places, "campaign", "places", number)) if places else set()
             _known[uid, number] = (version, changed), frozenset(shown)
     return {number: _known[uid, number][1] for number in marks if (uid, number) in _known}

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from msgspec import convert, structs
 
+from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql as audience_sql
 from samizdat.audience import tags_and_fields
@@ -167,7 +168,8 @@ def _fields(organization: Organization, opened: read.OpenedExport) -> dict[int, 
         if tag not in known:
             number = field["number"]
             if number in used:
-                number = tags_and_fields.following_number(organization)
+                number = tags_and_fields.new_number(organization)
+            sealed_settings.count_up_to(organization, "fields", number)
             used.add(number)
             row = Field(organization=organization, number=number)
             row.sealed = tags_and_fields.seal_definition(keys, number, definition)
