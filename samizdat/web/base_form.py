@@ -5,11 +5,13 @@ from datetime import date
 from typing import Any, TypedDict, Unpack
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
 from samizdat.dbclock import YEARS
+from samizdat.formatting import grouped
 
 type FormData = Mapping[str, object] | None
 type FormFiles = MultiValueDict[str, UploadedFile[bytes]] | None
@@ -34,6 +36,13 @@ class DeskForm(forms.Form):
         for field in self.fields.values():
             self.dressed(field)
 
+    def add_error(self, field: str | None, error: ValidationError | str) -> None:  # type: ignore[override]
+        """Django's own words name no field, and in the summary above the form nothing else does."""
+        if field is not None and isinstance(error, ValidationError):
+            known, label = self.fields[field], str(self[field].label)
+            error = ValidationError([_named(known, label, problem) for problem in error.error_list])
+        super().add_error(field, error)
+
     @staticmethod
     def dressed(field: forms.Field) -> forms.Field:
         """With the class of the stylesheet."""
@@ -41,6 +50,41 @@ class DeskForm(forms.Form):
         if kind not in ("checkbox", "radio", "file", "hidden"):
             field.widget.attrs["class"] = f"input {field.widget.attrs.get('class', '')}".strip()
         return field
+
+
+def _named(field: forms.Field, label: str, error: ValidationError) -> ValidationError:
+    if not _is_djangos(field, error.message):
+        return error
+    facts = {"field": label} | {name: _written(value) for name, value in (error.params or {}).items()}
+    kind = getattr(field.widget, "input_type", "")
+    sentences = {
+        "required": {
+            "checkbox": _("Tick “%(field)s”."),
+            "radio": _("Choose one under “%(field)s”."),
+            "select": _("Choose one under “%(field)s”."),
+            "file": _("Choose a file under “%(field)s”."),
+        }.get(kind, _("Fill in “%(field)s”.")),
+        "max_length": _("“%(field)s” is too long: %(show_value)s of %(limit_value)s characters. Shorten it."),
+        "min_length": _("“%(field)s” is too short: %(show_value)s of %(limit_value)s characters. Make it longer."),
+        "max_value": _("“%(field)s” is too high. Enter %(limit_value)s or less."),
+        "min_value": _("“%(field)s” is too low. Enter %(limit_value)s or more."),
+        "invalid_choice": _("“%(field)s” doesn’t offer that. Choose another one."),
+    }
+    if error.code in sentences:
+        return ValidationError(sentences[error.code] % facts, error.code)
+    return ValidationError(_("“%(field)s”: %(problem)s") % (facts | {"problem": error.messages[0]}), error.code)
+
+
+def _is_djangos(field: forms.Field, message: object) -> bool:
+    """Whether these words are Django's, and none that we gave the field."""
+    classes = [kind for kind in type(field).__mro__ if kind.__module__.startswith("django.")]
+    defaults = [text for kind in classes for text in vars(kind).get("default_error_messages", {}).values()]
+    checks = [getattr(check, "message", None) for check in field.validators]
+    return any(message is text for text in (*defaults, *checks))
+
+
+def _written(value: object) -> str:
+    return grouped(value) if isinstance(value, int) else str(value)
 
 
 class DayField(forms.DateField):

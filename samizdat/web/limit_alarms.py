@@ -1,13 +1,15 @@
-"""Somebody came to a limit of a day: told to admins on their first page. Of tests to other people's addresses
-(delivery/actions/outside_tests.py), and of readers taken off lists (audience/removal_limit.py)."""
+"""Somebody came to a limit: told to admins on their first page. Of subscribers who are opened
+(audience/read_limits.py), of tests to other people's addresses (delivery/actions/outside_tests.py), and of readers
+taken off lists (audience/removal_limit.py)."""
 
 from collections.abc import Iterable
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from samizdat.accounts import sealed_people
-from samizdat.audience import removal_limit
+from samizdat.accounts.queries import name_in
+from samizdat.audience import read_limits, removal_limit
 from samizdat.delivery.actions import outside_tests
 from samizdat.events.models import Event
 from samizdat.web.permissions import address
@@ -20,23 +22,25 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     if request.role != "admin":
         return []
     organization, now = request.organization, timezone.now()
+    reads = _("Subscribers were opened faster than anybody reads")
     tests = _("More tests were asked for outside your team than are sent in a day")
     removals = _("More people were to be taken off lists than your team does in a day by itself")
     return [
+        *_told(request, reads, read_limits.alarms(organization, now)[:2]),
         *_told(request, tests, outside_tests.alarms(organization, now)[:2]),
         *_told(request, removals, removal_limit.alarms(organization, now)[:2]),
     ]
 
 
 def _told(request: DeskRequest, title: str, alarms: Iterable[Event]) -> list[dict[str, str]]:
+    return [{"kind": "stop", "title": title, "link": _("Look"), **_who(request, event)} for event in alarms]
+
+
+def _who(request: DeskRequest, event: Event) -> dict[str, str]:
+    facts = {"who": name_in(request.organization, event.by) or _("Somebody"), "when": moment(event.at)}
+    if event.by == request.person:
+        text = _("It was your account, on %(when)s. If it wasn’t you, change your password and tell the other admins.")
+        return {"text": text % facts, "href": reverse("profile")}
     text = _("By %(who)s, on %(when)s. Ask them. If it wasn’t them, sign them out everywhere.")
-    return [
-        {
-            "kind": "stop",
-            "title": title,
-            "text": text % {"who": sealed_people.name_of(event.by) if event.by else "–", "when": moment(event.at)},
-            "href": address(request.organization, "people"),
-            "link": _("Look"),
-        }
-        for event in alarms
-    ]
+    page = ("colleague", event.by_id) if event.by else ("people",)
+    return {"text": text % facts, "href": address(request.organization, *page)}

@@ -11,7 +11,6 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.queries import name_in
 from samizdat.audience import queries, read_limits
 from samizdat.audience.models import Subscriber
 from samizdat.events.actions import record
@@ -19,7 +18,6 @@ from samizdat.web import params, resume_after_sign_in
 from samizdat.web.permissions import WRITERS, address
 from samizdat.web.request import DeskRequest
 from samizdat.web.settings.views.auth import says
-from samizdat.web.templatetags.desk import moment
 
 
 class TooFast(Exception):
@@ -107,22 +105,3 @@ def sentence(seconds: int) -> str:
         "Wait %(n)s min, then go on."
     )
     return text % {"n": -(-seconds // 60)}
-
-
-def needs(request: DeskRequest) -> list[dict[str, str]]:
-    """For the first page of admins: who it was."""
-    if request.role != "admin":
-        return []
-    return [
-        {
-            "kind": "stop",
-            "title": _("Subscribers were opened faster than anybody reads"),
-            "text": _("By %(who)s, on %(when)s. Ask them. If it wasn’t them, sign them out everywhere.")
-            % {"who": name_in(request.organization, event.by) or _("Somebody"), "when": moment(event.at)},
-            "href": address(request.organization, "colleague", event.by_id)
-            if event.by
-            else address(request.organization, "people"),
-            "link": _("Look"),
-        }
-        for event in read_limits.alarms(request.organization, timezone.now())[:2]
-    ]

@@ -121,6 +121,28 @@ def test_a_list_is_counted_by_how_strong_and_how_old_its_consent_is(letter: Any,
         actions.count_consent(letter, now=NOW)
 
 
+def test_what_was_counted_long_ago_is_counted_again_before_anybody_is_chosen(letter: Any, many: Any) -> None:
+    renewal = worked(actions.count_consent(letter, now=NOW))
+    audience.unsubscribe(many["brought"][0], letter, now=NOW, way="desk")
+    later = NOW + timedelta(days=30)
+    actions.count_again(renewal, now=later)
+    assert worked(renewal, later).counts["brought"] == {"old": 4}
+    assert (renewal.state, renewal.created) == ("counted", later.date())
+    actions.choose(renewal, [("brought", "old")], now=later)
+    with pytest.raises(PrivacyError):
+        actions.count_again(renewal, now=later)
+
+
+def test_no_letter_is_drafted_once_nobody_who_was_chosen_gets_the_list_any_more(letter: Any, many: Any) -> None:
+    renewal = worked(actions.count_consent(letter, now=NOW))
+    for row in Subscription.objects.select_related("subscriber__organization").filter(list=letter):
+        audience.unsubscribe(row.subscriber, letter, now=NOW, way="desk")
+    actions.choose(renewal, [("brought", "old")], now=NOW)
+    assert worked(renewal).state == "ready"
+    with pytest.raises(PrivacyError, match="count again"):
+        actions.begin_asking(renewal, DEADLINE, now=NOW)
+
+
 def test_a_file_that_tells_no_time_leaves_the_age_unknown(letter: Any, bring: Any) -> None:
     bring("", 2)
     assert worked(actions.count_consent(letter, now=NOW)).counts == {"brought": {"unknown": 2}}

@@ -10,9 +10,10 @@ from django.utils import timezone
 from samizdat.accounts import actions, locking, pending_changes, sealed_settings, sign_out
 from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.models import Membership, Organization, PendingChange, Person
-from samizdat.audience import data_quality, read_limits
+from samizdat.audience import data_quality, read_limits, removal_limit
 from samizdat.audience.actions import add_subscriber
 from samizdat.delivery.actions import add_route
+from samizdat.events.actions import record
 from samizdat.events.models import Event
 from samizdat.web.audience.views.data_quality import PAGE
 from tests.conftest import NOW, PASSWORD
@@ -98,8 +99,15 @@ def test_whose_mailbox_refuses_to_be_told_stands_at_the_change_and_on_the_first_
 def test_everybody_who_keeps_the_house_sees_it_at_once_and_stops_it_with_one_press(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
-    for who in (zoya, vera, signed_in(here.people["viewer"])):
-        assert "1 change waits for approval" in who.get(_to(here, "home")).content.decode()
+    steps = (
+        (zoya, "Approve or stop"),
+        (vera, "Wait or withdraw"),
+        (signed_in(here.people["viewer"]), "Look at it"),
+    )
+    for who, step in steps:
+        home = who.get(_to(here, "home")).content.decode()
+        assert "1 change waits for approval" in home and step in home
+        assert ("Approve or stop" in home, "You asked:" in home) == (who is zoya, who is vera)
     assert "change waits" not in signed_in(here.people["editor"]).get(_to(here, "home")).content.decode()
     page = zoya.get(_to(here, "changes")).content.decode()
     assert "Clara gets the role: admin" in page and "Approve" in page and "Stop this change" in page
@@ -505,7 +513,6 @@ def test_of_two_admins_none_locks_the_other_and_reads_what_to_do_instead(here: H
 def test_what_a_locked_person_released_is_paused(here: House) -> None:
     from samizdat.accounts import locking
     from samizdat.campaigns.models import Campaign
-    from samizdat.events.actions import record
     from samizdat.worker.schedule import event_handlers
 
     now, clara = timezone.now(), here.people["editor"]
@@ -517,3 +524,13 @@ def test_what_a_locked_person_released_is_paused(here: House) -> None:
     locking.lock(clara, here.organization, by=here.people["admin"], now=now)
     event_handlers.follow(now)
     assert Campaign.objects.get(pk=here.sent.pk).state == "paused"
+
+
+def test_who_came_to_a_limit_reads_that_it_was_their_account_and_is_not_told_to_ask_themself(
+    here: House, desk: Desk
+) -> None:
+    record(removal_limit.ALARM, here.organization, now=timezone.now(), by=here.people["admin"])
+    page = desk("admin").get(_to(here, "home")).content.decode()
+    assert "It was your account" in page and "Ask them" not in page
+    zoya = admin_since(here, "Zoya", 3).get(_to(here, "home")).content.decode()
+    assert "It was your account" not in zoya and "Ask them" in zoya

@@ -43,12 +43,15 @@ def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> N
     assert "A second person has not agreed yet" in page and "btn final" not in page
     assert clara.post(address, {"when": "now"}).status_code == 422
     clara.post(_to(here, "ask-second", here.campaign.pk))
+    asked = clara.get(address).content.decode()
+    assert "Your colleagues were asked" in asked and "Ask my colleagues" not in asked
     waits = "“What the river took” waits for a second person"
     assert waits in vera.get(_to(here, "home")).content.decode()
     assert waits not in clara.get(_to(here, "home")).content.decode()
     vera.post(_to(here, "agree", here.campaign.pk), {"seen": approval.bond_of(here.campaign), "people": "10"})
     assert waits not in vera.get(_to(here, "home")).content.decode()
-    assert "Somebody else has to release it" in vera.get(address).content.decode()
+    given = vera.get(address).content.decode()
+    assert "Somebody else has to release it" in given and "You agreed to this text for this audience" in given
     assert vera.post(address, {"when": "now"}).status_code == 422
     assert "Vera agreed to this text for this audience" in clara.get(address).content.decode()
     clara.post(address, {"when": "now"})

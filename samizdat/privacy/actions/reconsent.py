@@ -100,6 +100,13 @@ def count_consent(list: List, *, now: datetime, by: Person | None = None) -> Ren
     return renewal
 
 
+def count_again(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
+    """What was counted may be old before anybody is chosen. Errors: RightsError."""
+    with transaction.atomic():
+        _step(renewal, ("counted",), "counting", counts={}, after=0, created=_day(now))
+        record(STARTED, renewal.organization, about=renewal.pk, by=by, now=now, detail={"list": renewal.list_id})
+
+
 def choose(renewal: Renewal, pairs: Sequence[tuple[str, str]], *, now: datetime, by: Person | None = None) -> None:
     """Which strengths and ages are asked; the worker gives their people the tag. Errors: RightsError."""
     pairs = [pair for pair in pairs if renewal.counts.get(pair[0], {}).get(pair[1])]
@@ -123,6 +130,10 @@ def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Person 
             _("Give them %(least)s to %(most)s days to answer.") % {"least": SHORTEST, "most": LONGEST}, "deadline"
         )
     _has_tag(renewal)
+    if not silent(renewal):
+        raise PrivacyError(
+            _("None of those who were chosen gets this list any more. Close this, and count again."), "nobody"
+        )
     with transaction.atomic():
         letter = _draft(renewal, deadline, now, by, again=False)
         _step(renewal, ("ready",), "asking", letter=letter, deadline=deadline)

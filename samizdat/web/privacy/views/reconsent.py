@@ -65,7 +65,9 @@ def _step(request: DeskRequest, list_: List, newest: Renewal | None, form: Deadl
         return go(request, "renewal", list_.id)
     if newest is None:
         raise Http404
-    if step == "choose":
+    if step == "recount":
+        actions.count_again(newest, now=now, by=by)
+    elif step == "choose":
         pairs = [tuple(pair.split("-", 1)) for pair in request.POST.getlist("group") if "-" in pair]
         actions.choose(newest, [(pair[0], pair[1]) for pair in pairs], now=now, by=by)
     elif step == "ask":

@@ -24,7 +24,7 @@ from samizdat.delivery.engine import rewound_database
 from samizdat.delivery.queries import RouteRow
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
-from samizdat.web import labels, limit_alarms, read_limits
+from samizdat.web import labels, limit_alarms
 from samizdat.web.exports.views import exports
 from samizdat.web.permissions import EVERYONE, address, door
 from samizdat.web.request import DeskRequest
@@ -185,7 +185,6 @@ def _needs(
         )
         title, href = _("Many more sign up than usual"), address(organization, "lists")
         items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
-    items += read_limits.needs(request)
     items += limit_alarms.needs(request)
     items += team.needs(request)
     items += pending_changes.needs(request)

@@ -133,8 +133,12 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
         "what": pending_changes.sentence_of(first),
         "when": moment(pending_changes.until(first, now)),
     }
-    text = _("%(who)s asks: %(what)s. It is done on %(when)s unless an admin stops it.") % facts
-    text = " ".join(filter(None, (text, untold(first, now))))
-    kind = "stop" if yes and request.role == "admin" else "care"
+    text = _("%(who)s asks: %(what)s. It is done on %(when)s unless an admin stops it.")
+    if is_own := first.by_id == request.person.pk:
+        text = _("You asked: %(what)s. It is done on %(when)s unless an admin stops it.")
+    text = " ".join(filter(None, (text % facts, untold(first, now))))
+    kind, link = "care", _("Wait or withdraw") if is_own else _("Look at it")
+    if request.role == "admin" and not is_own:
+        kind, link = ("stop", _("Approve or stop")) if yes else ("care", _("Stop it"))
     href = address(request.organization, "changes")
-    return [{"kind": kind, "title": title, "text": text, "href": href, "link": _("Approve or stop")}]
+    return [{"kind": kind, "title": title, "text": text, "href": href, "link": link}]
