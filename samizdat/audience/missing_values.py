@@ -1,4 +1,6 @@
-"""Who of a list has no value in a sealed field: opened and counted piece by piece; only sums leave the seal."""
+"""Who of a list has no value in a sealed field, or one that no letter says: opened and counted piece by piece; only
+sums leave the seal.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +13,7 @@ from samizdat.audience.segments import sql
 from samizdat.audience.segments.members import MemberReader
 from samizdat.core import consent
 from samizdat.core.crypto import seal
+from samizdat.core.fields import unfit_for_letter
 from samizdat.db import fetch_binary
 from samizdat.vault import keyring
 
@@ -20,10 +23,12 @@ PAGE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class MissingValueScan:
-    """Of `of` readers `empty[number]` have nothing in that field; the row to go on behind, None at the end."""
+    """Of `of` readers `empty[number]` have nothing in that field, `unfit[number]` what no letter says; the row to go on
+    behind, None at the end."""
 
     of: int
     empty: dict[int, int]
+    unfit: dict[int, int]
     following: int | None
 
 
@@ -47,7 +52,7 @@ def look(
     opened, pick = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open, seal.pick
     decides = reader.decider() if reader and reader.sealed else None
     query, values = _query(list, tag, reader)
-    empty, of, seen = dict.fromkeys(fields, 0), 0, 0
+    empty, unfit, of, seen = dict.fromkeys(fields, 0), dict.fromkeys(fields, 0), 0, 0
     until = None if seconds is None else time.monotonic() + seconds
     walk = sql.SqlBuilder(list.organization_id, after, PAGE)
     for window in walk:
@@ -62,11 +67,12 @@ def look(
             of += 1
             plain = opened(blob, row & NUMBER_MASK)
             for number in fields:
-                if not pick(plain, number):
-                    empty[number] += 1
+                value = pick(plain, number)
+                empty[number] += not value
+                unfit[number] += bool(unfit_for_letter(value))
         if until is not None and seen and time.monotonic() > until and walk.low < walk.end:
-            return MissingValueScan(of, empty, window[1] - 1)
-    return MissingValueScan(of, empty, None)
+            return MissingValueScan(of, empty, unfit, window[1] - 1)
+    return MissingValueScan(of, empty, unfit, None)
 
 
 def _query(list: List, tag: Tag | None, reader: MemberReader | None) -> tuple[str, Sequence[Any]]:

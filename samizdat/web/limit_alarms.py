@@ -1,6 +1,6 @@
 """Somebody came to a limit: told to admins on their first page. Of subscribers who are opened
-(audience/read_limits.py), of tests to other people's addresses (delivery/actions/outside_tests.py), and of readers
-taken off lists (audience/removal_limit.py)."""
+(audience/read_limits.py), of tests to other people's addresses (delivery/actions/outside_tests.py), of readers taken
+off lists (audience/removal_limit.py), and of readers' values that were changed (audience/value_limit.py)."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.queries import name_in
-from samizdat.audience import read_limits, removal_limit
+from samizdat.audience import read_limits, removal_limit, value_limit
 from samizdat.delivery.actions import outside_tests
 from samizdat.events.models import Event
 from samizdat.web.permissions import address
@@ -25,10 +25,12 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     reads = _("Subscribers were opened faster than anybody reads")
     tests = _("More tests were asked for outside your team than are sent in a day")
     removals = _("More people were to be taken off lists than your team does in a day by itself")
+    values = _("Values of many people were changed today. They appear in your emails")
     return [
         *_told(request, reads, read_limits.alarms(organization, now)[:2]),
         *_told(request, tests, outside_tests.alarms(organization, now)[:2]),
         *_told(request, removals, removal_limit.alarms(organization, now)[:2]),
+        *_told(request, values, value_limit.alarms(organization, now)[:2]),
     ]
 
 

@@ -297,9 +297,10 @@ def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch
     house = House(lantern)
     addresses = house.people(300)
     Organization.objects.update(next_number=house.number(addresses[-1]) + 1)
-    for address in addresses[:3]:
+    for address, name in zip(addresses, ("", "", "", "closed: evil.example"), strict=False):
         number = house.number(address)
-        blob = house.keys.seal(seal.pack({seal.ADDRESS: address}), "subscriber", "sealed", number)
+        plain = seal.pack({seal.ADDRESS: address} | ({house.field: name} if name else {}))
+        blob = house.keys.seal(plain, "subscriber", "sealed", number)
         Subscriber.objects.filter(id=row_id(lantern.id, number)).update(sealed=blob)
     house.leave(addresses[0])
     campaign = letter(lantern, 'Dear {{ FNAME | default: "friend" }}', list=house.list)
@@ -312,6 +313,8 @@ def test_readers_without_a_value_are_counted_in_pieces(lantern: Any, monkeypatch
     (found,) = (one for one in look(campaign, NOW).findings if one.code == "empty_values")
     assert (found.place, found.line) == ("body", 1)
     assert (found.severity, found.sentence) == ("note", "2 of 299 have no First name; they will read “friend”.")
+    (unfit,) = (one for one in look(campaign, NOW).findings if one.code == "unfit_values")
+    assert unfit.severity == "care" and unfit.sentence.startswith("1 of 299 have a First name that is longer")
     bare = draft_of(campaign).with_(body="Dear {{ FNAME }}")
     (found,) = (one for one in look(campaign, NOW, bare).findings if one.code == "empty_nothing")
     assert found.severity == "care" and '{{ FNAME | default: "…" }}' in found.sentence

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Person
-from samizdat.audience import consent_writer
+from samizdat.audience import consent_writer, value_limit
 from samizdat.audience.errors import AudienceError
 from samizdat.audience.models import Subscriber
 from samizdat.core.crypto import seal
@@ -90,6 +90,7 @@ def edit(
             _write(row, {**here, **changes})
             detail = {"fields": changed}
             record("subscriber.changed", organization, about=row.id, by=by, now=now, detail=detail)
+            value_limit.look(organization, now=now, by=by)
     return EditResult(changed, meanwhile)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_writer, sql, tags_and_fields
+from samizdat.audience import consent_writer, sql, tags_and_fields, value_limit
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.actions.suppressions import keep_suppression
 from samizdat.audience.consent_writer import ConsentFactRow
@@ -113,6 +113,7 @@ def change_values(
         if language is not None:
             Subscriber.objects.filter(id=row.id).update(language=language[:8])
         record("subscriber.changed", organization, about=row.id, by=by, now=now, detail={"fields": sorted(values)})
+        value_limit.look(organization, now=now, by=by)
 
 
 def add_tags(subscriber: Subscriber, names: Iterable[str], *, now: datetime, by: Person | None = None) -> None:

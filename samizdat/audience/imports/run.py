@@ -14,7 +14,7 @@ from django.db import IntegrityError, connection, transaction
 from msgspec.structs import replace
 
 from samizdat import db
-from samizdat.audience import removal_limit
+from samizdat.audience import removal_limit, value_limit
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports.documents import read_plan, sealed
 from samizdat.audience.imports.reading.parse import AskPiece, ReaderOrder
@@ -129,6 +129,7 @@ def _commit(
             with transaction.atomic():
                 more, rejects = store.slice(import_slice)
                 may_remove = _claim(row, len(store.taken_off), now())
+                value_limit.note(row.organization, len(store.overwritten), about=row.pk, now=now(), by=row.by)
                 _keep_rejects(row, import_slice, rejects)
                 columns = _move_on(row, import_slice, counts + more, may_remove, now())
             row.plan_sealed = columns["plan_sealed"]

@@ -61,6 +61,8 @@ class ImportWriter:
         self.file_counts: Counter[str] = Counter()  # Of a look: as of ImportPreview.
         # Rows of those whom it takes off lists: of a look all of them, else of the last slice.
         self.taken_off: set[int] = set()
+        # Rows of those who were here already and whose values the last slice changed.
+        self.overwritten: set[int] = set()
         self._readable = plaintext_fields.columns(organization.id, keys)
 
     def slice(self, import_slice: ImportSlice) -> tuple[Counter[str], list[Rejected]]:
@@ -74,6 +76,7 @@ class ImportWriter:
         counts: Counter[str] = Counter(rows=import_slice.size)
         if self.writes:
             self.taken_off.clear()
+            self.overwritten.clear()
         if import_slice.complained:
             self._take_complaints(import_slice.complained)
         reasons = self._suppressed(import_slice.rows)
@@ -246,6 +249,13 @@ class ImportWriter:
 
     def _note_changes(self, changes: list[SubscriberChange]) -> None:
         """A row that repeats an address of this import may take off only whom an earlier row has brought."""
+        self.overwritten.update(
+            change.person.id
+            for change in changes
+            if change.plain is not None
+            and change.plain != change.person.plain
+            and (change.row.again == NEW or not self._is_new(change.person.records))
+        )
         self.taken_off.update(
             change.person.id
             for change in changes
@@ -254,6 +264,10 @@ class ImportWriter:
                 for list_id in change.taken_off
             )
         )
+
+    def _is_new(self, records: list[consent_records.Known]) -> bool:
+        since = self._newest_record
+        return bool(records) and since is not None and all(record[0] > since for record in records)
 
     def _brought_on(self, records: list[consent_records.Known], list_id: int) -> bool:
         """Whether all that is known of somebody on a list came since this import began. A look has brought nobody."""

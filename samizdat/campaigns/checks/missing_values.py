@@ -15,7 +15,7 @@ from samizdat.campaigns.audience import reader_of, speaks, spoken_in
 from samizdat.campaigns.checks.results import MissingValuesCount, StoredChecks, change
 from samizdat.campaigns.models import Campaign
 from samizdat.core.content.checks import TextPositions
-from samizdat.core.content.message import ValueSlot
+from samizdat.core.content.message import ValueSlot, says_field
 from samizdat.core.content.problems import ContentProblem
 from samizdat.core.content.render import RenderedContent
 
@@ -84,8 +84,9 @@ def count_on(
         speaks=speaks(*spoken_in(campaign)),
     )
     counts = {tag: tally.counts.get(tag, 0) + page.empty[number] for tag, number in fields.items()}
+    unfit = {tag: tally.unfit.get(tag, 0) + page.unfit[number] for tag, number in fields.items()}
     is_last, after = page.following is None, page.following or 0
-    tally = replace(tally, of=tally.of + page.of, counts=counts, after=after, done=is_last)
+    tally = replace(tally, of=tally.of + page.of, counts=counts, unfit=unfit, after=after, done=is_last)
     return change(campaign, lambda known: setattr(known, "empties", tally), now)
 
 
@@ -101,17 +102,24 @@ def flaws(
     where: TextPositions,
     now: datetime,
 ) -> Iterator[ContentProblem]:
-    """One line a field that somebody has no value for, once the count is through. views: of views_of."""
+    """Lines for each field that somebody has no value for, or one that no letter says, once the count is through.
+    views: of views_of."""
     labels = {view.tag: view.label or view.tag for view in views}
     tally = state(known, campaign, _numbers(views), now)
     if not tally.done:
         return
+    slots = (piece for piece in (*letter.subject, *letter.html) if isinstance(piece, ValueSlot))
+    read = {slot.name.partition("|")[0] for slot in slots if says_field(slot)}
     for tag, default in defaults_of(letter).items():
-        empty = tally.counts.get(tag, 0)
-        if not empty:
+        empty, unfit = tally.counts.get(tag, 0), tally.unfit.get(tag, 0) if tag in read else 0
+        if not empty and not unfit:
             continue
         place, line = where.place_of(f"{{{{ {tag}", f"{{{{{tag}", f"*|{tag}|", tag)
         values = {"count": f"{empty:,}", "of": f"{tally.of:,}", "field": labels.get(tag, tag)}
+        if unfit:
+            yield ContentProblem(line, "unfit_values", values | {"count": f"{unfit:,}"}, None, "care", place)
+        if not empty:
+            continue
         if default:
             yield ContentProblem(line, "empty_values", values | {"default": default}, None, "note", place)
         else:

@@ -41,6 +41,7 @@ class MissingValuesCount(Struct, frozen=True):
     after: int = 0
     of: int = 0
     counts: dict[str, int] = {}
+    unfit: dict[str, int] = {}
     done: bool = False
 
 

@@ -178,6 +178,8 @@ SENTENCES: dict[str, str] = {
     "reach_large": "It goes to %(now)s; the letters before went to %(before)s at the most. Look whether list, tag "
     "and segment are the ones you mean.",
     "empty_values": "%(count)s of %(of)s have no %(field)s; they will read “%(default)s”.",
+    "unfit_values": "%(count)s of %(of)s have a %(field)s that is longer than 100 characters or has a link in it. They "
+    "get the fallback.",
     "empty_nothing": "%(count)s of %(of)s have no %(field)s, and nothing will stand there for them. Write a default: "
     "%(hint)s.",
     # the headers

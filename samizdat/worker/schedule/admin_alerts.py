@@ -22,7 +22,7 @@ from samizdat.accounts.locking import LOCKED
 from samizdat.accounts.models import Organization, PendingChange, Person
 from samizdat.accounts.pending_changes import ASKED
 from samizdat.accounts.sealed_settings import leading
-from samizdat.audience import read_limits, removal_limit
+from samizdat.audience import read_limits, removal_limit, value_limit
 from samizdat.audience.actions import signup_alarm
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.outcome import Accepted, Deferred, Outcome
@@ -80,6 +80,8 @@ def _due(now: datetime) -> list["_AdminAlert"]:
     alerts += [_told_of_tests(event) for event in tests if _is_due(_of(event))]
     removals = Event.objects.select_related("organization").filter(kind=removal_limit.ALARM, at__gt=since)
     alerts += [_told_of_removals(event) for event in removals if _is_due(_of(event))]
+    values = Event.objects.select_related("organization").filter(kind=value_limit.ALARM, at__gt=since)
+    alerts += [_told_of_values(event) for event in values if _is_due(_of(event))]
     crowds = Event.objects.select_related("organization").filter(kind=signup_alarm.ALARM, at__gt=since)
     alerts += [_told_of_signups(event) for event in crowds if _is_due(_of(event))]
     alerts += [_told_of_lock(event) for event in locks if _is_due(_of(event))]
@@ -170,6 +172,10 @@ def _told_of_tests(event: Event) -> _AdminAlert:
 
 def _told_of_removals(event: Event) -> _AdminAlert:
     return _told_of_event(event, lambda: _("Somebody takes many people off your lists: %(name)s"), _removals_text)
+
+
+def _told_of_values(event: Event) -> _AdminAlert:
+    return _told_of_event(event, lambda: _("Somebody changed many people’s values: %(name)s"), _values_text)
 
 
 def _told_of_signups(event: Event) -> _AdminAlert:
@@ -307,6 +313,14 @@ def _removals_text(organization: Organization) -> str:
     what = _(
         "Somebody who works at %(name)s wanted to take more people off lists than your team does in a day by itself. "
         "No more are taken off for now."
+    )
+    return _limit_text(organization, what)
+
+
+def _values_text(organization: Organization) -> str:
+    what = _(
+        "Somebody who works at %(name)s changed the field values of more than 20 people in a day. Emails say these "
+        "values, and no second person approves them."
     )
     return _limit_text(organization, what)
 

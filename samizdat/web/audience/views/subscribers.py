@@ -21,6 +21,7 @@ from samizdat.audience.queries.lists import FieldView, ListView
 from samizdat.audience.queries.subscriber_page import SubscriberCard
 from samizdat.core.consent import LETTERS, PURPOSES, STATUSES
 from samizdat.core.content import reader_formats
+from samizdat.core.fields import unfit_for_letter
 from samizdat.core.mail import misspelling
 from samizdat.core.mail.address import BadAddress, normalize
 from samizdat.delivery import queries as delivery
@@ -164,10 +165,14 @@ def subscriber(request: DeskRequest, number: int) -> HttpResponse:
     return render(request, "web/audience/subscriber.html", facts)
 
 
-def _shown(field: FieldView, value: str) -> tuple[str, str, bool, bool]:
-    """A field's name, its value, whether that is one of its kind, and whether it stands readable on the disk."""
+def _shown(field: FieldView, value: str) -> tuple[str, str, bool, bool, str]:
+    """A field's name, its value, whether that is one of its kind, whether it stands readable on the disk, and why no
+    letter says it."""
     open_ = field.readable and bool(value)
-    return field_label(field.tag, field.label), field_types.shown(field, value), field_types.fits(field, value), open_
+    reasons = {"long": _("too long for emails"), "link": _("not in emails: it has a link or a line break")}
+    unfit = reasons.get(unfit_for_letter(value), "") if field.kind != "link" else ""
+    name, shown = field_label(field.tag, field.label), field_types.shown(field, value)
+    return name, shown, field_types.fits(field, value), open_, unfit
 
 
 def _preferred(subscriber: Subscriber, card: SubscriberCard) -> list[str]:
