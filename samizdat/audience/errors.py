@@ -21,6 +21,10 @@ class ListNameTaken(AudienceError):
     code = "list_name_taken"
 
 
+class TooManyLists(AudienceError):
+    code = "too_many_lists"
+
+
 class FormRefused(AudienceError):
     """A sign-up form that cannot be as it was told."""
 

@@ -1,7 +1,7 @@
 """Tags and fields by their names: found by blind index or opened, made when missing."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.db import transaction
 from django.db.models import Max
@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization
 from samizdat.audience.errors import ImportRefused
+from samizdat.audience.limits import FIELDS
 from samizdat.audience.models import Field, Tag
 from samizdat.core.crypto import seal
 from samizdat.vault.keyring import OrganizationKeys
@@ -96,9 +97,13 @@ def tag_name(keys: OrganizationKeys, tag: Tag) -> str:
     return keys.open(bytes(tag.name_sealed), "tag", "name", tag.pk).decode()
 
 
-def all_tags(organization: Organization, keys: OrganizationKeys) -> dict[int, str]:
-    """Id -> name."""
-    return {tag.id: tag_name(keys, tag) for tag in Tag.objects.filter(organization=organization, removed=False)}
+def all_tags(
+    organization: Organization, keys: OrganizationKeys, among: Collection[int] | None = None
+) -> dict[int, str]:
+    """Id -> name; among: of these alone."""
+    rows = Tag.objects.filter(organization=organization, removed=False)
+    rows = rows if among is None else rows.filter(id__in=among)
+    return {tag.id: tag_name(keys, tag) for tag in rows}
 
 
 def all_fields(organization: Organization, keys: OrganizationKeys) -> dict[str, tuple[int, str, str]]:
@@ -111,15 +116,26 @@ def all_fields(organization: Organization, keys: OrganizationKeys) -> dict[str, 
 
 
 def fields_for(organization: Organization, keys: OrganizationKeys, labels: Mapping[str, str]) -> dict[str, int]:
-    """Tag -> number of its field; those that are missing are made with the label given. In a transaction."""
+    """Tag -> number of its field; those that are missing are made with the label given. In a transaction. Errors:
+    ImportRefused when there would be too many."""
     known = {tag: number for tag, (number, _, _) in all_fields(organization, keys).items()}
     missing = [tag for tag in labels if tag not in known]
+    insist_on_room(len(known), len(missing))
     for tag in missing:
         number = new_number(organization)
         sealed = seal_definition(keys, number, FieldDefinition(tag, labels[tag]))
         Field.objects.create(organization=organization, number=number, sealed=sealed)
         known[tag] = number
     return {tag: known[tag] for tag in labels}
+
+
+def insist_on_room(fields: int, more: int) -> None:
+    """Errors: ImportRefused where that would be too many fields."""
+    if more and fields + more > FIELDS:
+        raise ImportRefused(
+            "too_many_fields",
+            f"There would be more than {FIELDS} fields. Leave out columns that you don’t need, then import again.",
+        )
 
 
 def new_number(organization: Organization) -> int:

@@ -1,4 +1,4 @@
-"""Corrections that wait for an approval (accounts/pending_changes.py): what they are."""
+"""Corrections, and letters for the archive, that wait for an approval (accounts/pending_changes.py): what they are."""
 
 from datetime import datetime
 
@@ -8,7 +8,8 @@ from msgspec import structs
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange
 from samizdat.accounts.pending_changes import ChangeKind
-from samizdat.campaigns.archive import web_corrections
+from samizdat.campaigns.archive import listing, web_corrections
+from samizdat.campaigns.archive.listing import ArchiveListing, CannotBeListed
 from samizdat.campaigns.archive.web_corrections import CorrectedText, NoCorrection
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
@@ -38,4 +39,18 @@ def _do(row: PendingChange, text: CorrectedText, now: datetime) -> None:
         raise AccountError(str(refused)) from refused
 
 
-KINDS = {web_corrections.CHANGE: ChangeKind(CorrectedText, _say, _do, askers=("admin", "editor"))}
+def _say_listing(row: PendingChange, _details: ArchiveListing) -> str:
+    return _("“%(subject)s” is added to the public archive") % {"subject": draft_of(_campaign(row)).subject}
+
+
+def _list(row: PendingChange, details: ArchiveListing, now: datetime) -> None:
+    try:
+        listing.keep(_campaign(row), details.listed, by=row.by, now=now)
+    except CannotBeListed as refused:
+        raise AccountError(str(refused)) from refused
+
+
+KINDS = {
+    web_corrections.CHANGE: ChangeKind(CorrectedText, _say, _do, askers=("admin", "editor")),
+    listing.CHANGE: ChangeKind(ArchiveListing, _say_listing, _list, askers=("admin", "editor")),
+}

@@ -58,14 +58,21 @@ def write(place: "Site", root: Path) -> tuple[int, int]:
         raise FileExistsError(root)
     written: set[str] = set()
     for name, data in _files(place):
+        if not _is_inside(root, name):
+            continue  # Who writes the public database names pages as they like.
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
         written.add(name)
     # Pictures can be taken back, and letters out of the archive. A page that somebody laid beside ours is hers.
     for old in (*root.glob("m/*"), *(root / f"{slug}.html" for slug in queries.unlisted(place))):
-        if old.relative_to(root).as_posix() not in written:
+        name = old.relative_to(root).as_posix() if old.is_relative_to(root) else ""
+        if name and _is_inside(root, name) and name not in written:
             old.unlink(missing_ok=True)
     return _letters_of(place), sum(name.startswith("m/") for name in written)
+
+
+def _is_inside(root: Path, name: str) -> bool:
+    return (root / name).resolve().is_relative_to(root.resolve())
 
 
 def _letters_of(place: "Site") -> int:

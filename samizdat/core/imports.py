@@ -132,6 +132,8 @@ SENTENCES = {
     "no_people_sheet": "{file} holds no e-mail addresses and is left out.",
     "too_many_columns": "{file} has more than {limit} columns, which no list of people has. "
     "Look at how its columns are parted, or leave out those that you do not need.",
+    "many_columns": "{file} and the other files have more than {limit} columns together. "
+    "Import fewer files at once, or delete columns that you don’t need.",
     "costs_too_much": "{file} takes more time or memory to read than a list of its size should. "
     "Save it as “CSV UTF-8” and give that file.",
     "wide_document": "{file} has too many people and too many columns for a file of this kind. Give the list as CSV.",

@@ -19,6 +19,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
+from samizdat.audience.limits import FIELDS, LISTS
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.audience.numbers import HIGHEST
@@ -218,7 +219,8 @@ class OpenedExport:
                 assert row["tag"].strip() and msgspec.convert(row, FieldDefinition).kind in KINDS
             for rows in (self.lists, self.tags, self.fields):
                 assert len({row["number"] for row in rows}) == len(rows)
-            assert len(self.tags) <= MOST_TAGS
+            # No organization has more; in one transaction they would keep every other one waiting.
+            assert len(self.tags) <= MOST_TAGS and len(self.lists) <= LISTS and len(self.fields) <= FIELDS
             assert len({row["tag"] for row in self.fields}) == len(self.fields)
             assert len({row["name"].strip().casefold() for row in self.lists}) == len(self.lists)
         except (AssertionError, KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as wrong:

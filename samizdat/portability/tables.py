@@ -9,10 +9,11 @@ from msgspec import convert, structs
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, Person
+from samizdat.audience import limits
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent_texts import wordings
 from samizdat.audience.actions.forms import FormFacts
-from samizdat.audience.actions.segments import add_segment
+from samizdat.audience.actions.segments import MOST_SEGMENTS, add_segment
 from samizdat.audience.errors import AudienceError, FormRefused
 from samizdat.audience.models import ConsentText, List
 from samizdat.audience.segments import lookup, portable_json
@@ -133,7 +134,7 @@ def take_segments(organization: Organization, opened: OpenedExport, now: datetim
     """How many came. One that asks for a campaign has nothing to ask for here and stays out."""
     came = 0
     entries = opened.table(SEGMENTS) or []
-    if not isinstance(entries, list):
+    if not isinstance(entries, list) or len(entries) > MOST_SEGMENTS:
         raise altered(SEGMENTS)
     for entry in entries:
         try:
@@ -160,7 +161,11 @@ def take_forms(
     Errors: ExportRefused."""
     came, numbers = 0, {str(entry["tag"]): fields[entry["number"]] for entry in opened.fields}
     try:
-        for entry in opened.table(FORMS) or ():
+        entries = opened.table(FORMS) or ()
+        if len(entries) > limits.FORMS:
+            raise altered(FORMS)
+        taken = forms.taken_slugs()
+        for entry in entries:
             places = {
                 "lists": [lists[value_limits.whole(number)] for number in entry["lists"]],
                 "fields": [numbers[tag] for tag in entry["fields"]],
@@ -169,7 +174,9 @@ def take_forms(
             }
             before = value_limits.whole(entry["number"]), str(entry["slug"])
             try:
-                forms.make_form(organization, convert(entry | places, FormFacts), now=now, by=by, before=before)
+                forms.make_form(
+                    organization, convert(entry | places, FormFacts), now=now, by=by, before=before, taken=taken
+                )
             except FormRefused:
                 continue
             came += 1

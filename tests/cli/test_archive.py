@@ -8,6 +8,7 @@ import pytest
 
 from samizdat.cli.archive import write
 from samizdat.publicdb import actions, queries
+from samizdat.publicdb.models import Page
 from tests.public.conftest import OTHER_UID, UID, publish
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +22,20 @@ LETTER = (
 def _published(slug: str, edition: int, uid: bytes = UID, language: str = "en") -> None:
     told: dict[str, Any] = {"slug": slug, "title": f"<{slug}>", "html": LETTER, "day": date(2026, 11, edition)}
     actions.publish_letter(uid, edition, list_name="L", language=language, **told)
+
+
+def test_no_page_of_one_organization_is_written_into_the_archive_of_another(tmp_path: Path) -> None:
+    """Whoever writes the public database names pages as they like."""
+    publish()
+    _published("river", 4)
+    Page.objects.update(slug="../bell/index")
+    (tmp_path / "bell").mkdir()
+    (tmp_path / "bell" / "index.html").write_text("theirs")
+    write(queries.place(UID), tmp_path / "lantern")
+    assert (tmp_path / "bell" / "index.html").read_text() == "theirs"
+    Page.objects.update(listed=False)
+    write(queries.place(UID), tmp_path / "lantern")
+    assert (tmp_path / "bell" / "index.html").read_text() == "theirs"
 
 
 def test_the_archive_is_a_folder_whose_links_need_no_server(tmp_path: Path) -> None:

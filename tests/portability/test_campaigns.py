@@ -18,7 +18,8 @@ from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
-from samizdat.audience import queries
+from samizdat.audience import limits, queries
+from samizdat.audience.actions.segments import MOST_SEGMENTS
 from samizdat.audience.models import Import, ImportIdMap, Subscriber
 from samizdat.campaigns import ab_test, brand, edition_details, folders, translations
 from samizdat.campaigns.actions import create, save
@@ -439,6 +440,14 @@ def test_a_return_killed_between_two_letters_goes_on_behind_the_last(
         ("letters/", lambda told: told | {"state": "flying"}),
         ("letters/", lambda told: told | {"books": told["books"] | {"frozen": 7}}),
         ("letters/", lambda told: told | {"edition": {"number": 1}}),
+        ("letters/", lambda told: told | {"edition": told["edition"] | {"archive_slug": "../lantern/index"}}),
+        ("lists.json", lambda told: [*told, *({"number": 1000 + n, "name": f"{n}"} for n in range(limits.LISTS))]),
+        (
+            "fields.json",
+            lambda _told: [{"number": 99 + n, "tag": f"T{n}", "label": ""} for n in range(limits.FIELDS + 1)],
+        ),
+        ("forms.json", lambda told: [{}] * (limits.FORMS + 1)),
+        ("segments.json", lambda told: [{}] * (MOST_SEGMENTS + 1)),
         ("letters/", lambda told: []),
         ("letters/", lambda told: told | {"version": -1}),
         ("results/", lambda told: told | {"routes": [{"route": "relay"}]}),

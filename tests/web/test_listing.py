@@ -2,10 +2,12 @@
 
 import pytest
 
+from samizdat.accounts import pending_changes
 from samizdat.accounts.actions import change_settings
 from samizdat.audience.actions.lists import tags_for
 from samizdat.campaigns.archive.listing import CannotBeListed, put
 from samizdat.campaigns.drafts import copy
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
 from samizdat.delivery.actions import release
 from samizdat.publicdb.models import Page
@@ -47,6 +49,28 @@ def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so
     assert "It was taken out of the archive." in client.get(report).content.decode()
     change_settings(here.organization, by=None, now=NOW, public_url="")
     assert "archive of your public pages" not in client.get(report).content.decode(), "where there are none"
+
+
+@pytest.mark.django_db(databases=["default", "publicdb"])
+def test_where_a_second_person_agrees_to_letters_nobody_alone_shows_one_to_everybody(here: House, desk: Desk) -> None:
+    """It was agreed to as one that is read by its address alone."""
+    Campaign.objects.filter(pk=here.campaign.pk).update(archive_hidden=True)
+    here.campaign.refresh_from_db()
+    release(here.campaign, now=NOW, by=here.people["editor"])
+    leave_to_one(here.campaign)
+    change_settings(here.organization, by=None, now=NOW, requires_approval=True)
+    press = _to(here, "list-letter", here.campaign.pk)
+    desk("editor").post(press, {"listed": "yes"})
+    (change,) = pending_changes.waiting(here.organization)
+    assert pending_changes.sentence_of(change) == f"“{draft_of(here.campaign).subject}” is added to the public archive"
+    _follow()
+    assert not Page.objects.get(edition=here.campaign.edition.pk).listed
+    pending_changes.approve(change, by=None, now=NOW)
+    _follow()
+    assert Page.objects.get(edition=here.campaign.edition.pk).listed
+    desk("editor").post(press, {"listed": "no"})
+    _follow()
+    assert not Page.objects.get(edition=here.campaign.edition.pk).listed, "out of it nobody has to be asked"
 
 
 def test_for_a_letter_to_few_it_is_decided(here: House, desk: Desk) -> None:

@@ -13,6 +13,7 @@ from msgspec import structs
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
 from samizdat.audience.errors import FieldRefused
+from samizdat.audience.limits import FIELDS
 from samizdat.audience.models import Field, Import, Subscriber, row_id
 from samizdat.audience.tags_and_fields import FieldDefinition, definition_of, seal_definition
 from samizdat.core import fields
@@ -69,6 +70,9 @@ def add_field(
     keys = keyring.keys(organization)
     with transaction.atomic():
         tag = _free_tag(organization, keys, tag)
+        if Field.objects.filter(organization=organization, removed=None).count() >= FIELDS:
+            text = _("An organization can have at most %(n)s fields. Remove one that you no longer use.")
+            raise FieldRefused("too_many", text % {"n": FIELDS})
         definition = _shaped(_named(FieldDefinition(), tag, label, default), shape)
         number = tags_and_fields.new_number(organization)
         row = Field.objects.create(

@@ -6,7 +6,7 @@ Until then it lies sealed in the record that she was asked.
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +24,8 @@ from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.consent_texts import put_wording, words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import FormRefused
+from samizdat.audience.limits import FORMS
+from samizdat.audience.list_details import list_name
 from samizdat.audience.models import List, SignUpForm, Subscriber
 from samizdat.audience.queries.lists import FieldView
 from samizdat.core import consent, fields, pagination
@@ -90,17 +92,24 @@ def make_form(
     now: datetime,
     by: Person | None = None,
     before: tuple[int, str] | None = None,
+    taken: Collection[str] | None = None,
 ) -> SignUpForm:
     """`before`: number and address of a form that comes along from another house, kept where nobody has them: links
-    that wait to be confirmed name the one, pages of others the other. Its words came in their versions.
+    that wait to be confirmed name the one, pages of others the other. Its words came in their versions. `taken`: as of
+    is_free.
 
     Errors: FormRefused.
     """
+    # Those that are off are opened as well, to see that they are.
+    rows = SignUpForm.objects.filter(organization=organization).count()
+    if rows >= 10 * FORMS or len(standing(organization)) >= FORMS:
+        text = _("An organization can have at most %(n)s forms. Delete one that you no longer use.")
+        raise FormRefused(text % {"n": FORMS})
     number, slug = before or (0, "")
     kept: dict[str, Any] = {}
     if number & 0xF == 0 and 1 << 32 <= number < 1 << 40 and not SignUpForm.objects.filter(id=number).exists():
         kept["id"] = number
-    if not is_free(slug):
+    if not is_free(slug, taken):
         slug = secrets.token_hex(5)
     with transaction.atomic():
         form = SignUpForm.objects.create(
@@ -111,15 +120,17 @@ def make_form(
     return form
 
 
-def is_free(slug: str) -> bool:
-    """Whether this may be the address of a sign-up page: no list and no form of the whole house has it."""
+def is_free(slug: str, taken: Collection[str] | None = None) -> bool:
+    """Whether this may be the address of a sign-up page: no list and no form of the installation has it. taken: what
+    taken_slugs told, where several are asked for."""
     plain = slug.isascii() and slug.replace("-", "").isalnum() and len(slug) <= 40
-    taken = List.objects.filter(form_slug=slug).exists() or SignUpForm.objects.filter(slug=slug).exists()
-    return plain and not taken and slug not in _sealed_slugs()
+    used = List.objects.filter(form_slug=slug).exists() or SignUpForm.objects.filter(slug=slug).exists()
+    return plain and not used and slug not in (taken_slugs() if taken is None else taken)
 
 
-def _sealed_slugs() -> set[str]:
-    """Of the whole house: somebody who writes the database could have emptied a column for a moment."""
+def taken_slugs() -> set[str]:
+    """Of all organizations, from their seals: somebody who writes the database could have emptied a column for a
+    moment. Opens every list and form."""
     slugs = set()
     for list_ in List.objects.select_related("organization"):
         with suppress(seal.SealError):
@@ -205,9 +216,12 @@ def facts_of(form: SignUpForm) -> FormFacts:
 def view_of(form: SignUpForm) -> FormView:
     """Without what was removed since: a list, a field or a tag."""
     organization, facts = form.organization, facts_of(form)
-    names = {view.id: view.name for view in queries.lists(organization)}
-    known = {view.number: view for view in queries.fields(organization)}
-    tags = tags_and_fields.all_tags(organization, keyring.keys(organization)) if facts.topics else {}
+    keys = keyring.keys(organization)
+    # Those alone that it names: there may be thousands of tags, and a page of readers' settings opens every form.
+    lists = List.objects.filter(organization=organization, id__in=facts.lists).order_by("created", "id")
+    names = {row.id: list_name(keys, row) for row in lists}
+    known = {view.number: view for view in queries.fields(organization, facts.fields)}
+    tags = tags_and_fields.all_tags(organization, keys, facts.topics)
     with override(facts.language):  # Readers read what its fields are called.
         asked = tuple(_named(known[number]) for number in facts.fields if number in known)
     return FormView(

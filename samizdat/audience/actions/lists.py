@@ -13,7 +13,8 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import sql, tags_and_fields
 from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.consent_texts import put_wording
-from samizdat.audience.errors import ListNameTaken, NoName
+from samizdat.audience.errors import ListNameTaken, NoName, TooManyLists
+from samizdat.audience.limits import LISTS
 from samizdat.audience.list_details import ListDetails, list_name
 from samizdat.audience.models import STATUSES, List
 from samizdat.core.consent import APPEALS, LETTERS
@@ -32,8 +33,12 @@ def new_list(
     by: Person | None = None,
     details: ListDetails | None = None,
 ) -> List:
-    """An empty list. Errors: NoName, ListNameTaken."""
+    """An empty list. Errors: NoName, ListNameTaken, TooManyLists."""
     keys = keyring.keys(organization)
+    if List.objects.filter(organization=organization).count() >= LISTS:
+        raise TooManyLists(
+            _("An organization can have at most %(n)s lists. Use tags for topics instead.") % {"n": LISTS}
+        )
     with transaction.atomic():
         name = _free_name(organization, keys, name)
         row = List.objects.create(organization=organization, name_sealed=b"", created=now.astimezone(UTC).date())

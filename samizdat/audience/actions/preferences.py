@@ -128,8 +128,8 @@ def topics_of(list: List) -> dict[int, str]:
     """Tag number -> name of those that readers of a list choose themselves: the topics of its sign-up forms."""
     offered: dict[int, str] = {}
     for form in forms.standing(list.organization):
-        view = forms.view_of(form)
-        offered |= view.topics if list.id in view.lists else {}
+        if list.id in forms.facts_of(form).lists:
+            offered |= forms.view_of(form).topics
     return offered
 
 

@@ -11,6 +11,7 @@ from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports.reading import detect
 from samizdat.audience.imports.reading.parse import AskPiece, HandedFile
 from samizdat.audience.imports.reading.subprocess_reader import BadFiles, found_beside
+from samizdat.audience.limits import COLUMNS
 from samizdat.core.crypto import seal
 from samizdat.core.imports import BadPlan, DetectedFile, DetectedFiles, ImportPlan, Problem
 
@@ -65,6 +66,9 @@ def found_in(
     if not detection.files:
         code = stopping[0].code if stopping else "no_files"
         raise ImportRefused(code, detection.sentence(), dict(stopping[0].values) if stopping else {})
+    if sum(len(file.columns) for file in detection.files) > COLUMNS:
+        problem = Problem("many_columns", detection.files[0].name, {"limit": COLUMNS})
+        raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))
     return detection
 
 

@@ -133,6 +133,7 @@ def _numbers(organization: Organization, keys: OrganizationKeys, plan: ImportPla
     known = {tag: number for tag, (number, *_rest) in tags_and_fields.all_fields(organization, keys).items()}
     free = max([seal.FIRST_FIELD - 1, *known.values()]) + 1
     missing = [tag for tag in plan.layout() if tag not in known]
+    tags_and_fields.insist_on_room(len(known), len(missing))
     known |= {tag: number for number, tag in enumerate(missing, start=free)}
     return {tag: known[tag] for tag in plan.layout()}
 

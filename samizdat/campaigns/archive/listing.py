@@ -1,28 +1,59 @@
-"""Whether a released letter stands in the archive, or is read by its address alone. A draft is saved with that."""
+"""Whether a released letter stands in the archive, or is read by its address alone. A draft is saved with that.
+
+Where no letter leaves without a second person, none is shown to everybody without one either: putting it into the
+archive waits as a correction does (web_corrections.py). Out of it at once.
+"""
 
 from datetime import datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from msgspec import Struct
 
+from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Person
 from samizdat.campaigns import edition_details
+from samizdat.campaigns.archive.web_corrections import needs_approval
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition, goes_to_all
 from samizdat.campaigns.released import released
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 
+CHANGE = "listing"
+
 
 class CannotBeListed(CampaignError):
     code = "cannot_be_listed"
 
 
-def put(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) -> None:
-    """Into the archive, or out of it; the worker shows it so. Said once more, it changes nothing.
+class ArchiveListing(Struct, frozen=True):
+    """What is sealed of one that waits."""
 
-    Errors: CannotBeListed for a draft, and for a letter to a few.
-    """
+    listed: bool = True
+
+
+def put(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) -> bool:
+    """Into the archive, or out of it; the worker shows it so. Said once more, it changes nothing. Whether it waits for
+    an approval. Errors: CannotBeListed for a draft, and for a letter to a few."""
+    waits = listed and campaign.state != "draft" and needs_approval(campaign, by)
+    if waits:
+        _insist(campaign)
+        pending_changes.ask(campaign.organization, CHANGE, ArchiveListing(), about=campaign.pk, now=now, by=by)
+    else:
+        keep(campaign, listed, by=by, now=now)
+    return waits
+
+
+def _insist(campaign: Campaign) -> None:
+    edition = Edition.objects.select_related("organization").filter(campaign=campaign).first()
+    details = released(edition) if edition else None
+    if details is None or not details.to_all:
+        raise CannotBeListed(_("It goes to few, so it is read by its address alone."))
+
+
+def keep(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) -> None:
+    """As put, without asking anybody."""
     edition = Edition.objects.select_related("organization").filter(campaign=campaign).first()
     details = released(edition) if edition and campaign.state != "draft" else None
     if not (details.to_all if details else goes_to_all(campaign)):

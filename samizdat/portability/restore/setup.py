@@ -13,7 +13,7 @@ from samizdat.accounts import sealed_settings
 from samizdat.accounts.models import Organization, Person
 from samizdat.audience import sql as audience_sql
 from samizdat.audience import tags_and_fields
-from samizdat.audience.actions.forms import is_free
+from samizdat.audience.actions.forms import is_free, taken_slugs
 from samizdat.audience.imports import ownership
 from samizdat.audience.imports.documents import sealed
 from samizdat.audience.list_details import ListDetails, list_name
@@ -115,10 +115,11 @@ def _lists(
     """Number in the file -> number here: a list of that name, or a new one with the number it had."""
     keys = keyring.keys(organization)
     here = {list_name(keys, row).casefold(): row for row in List.objects.filter(organization=organization)}
+    taken = taken_slugs()
     numbers: dict[int, int] = {}
     for entry in opened.lists:
         name = named if named and len(opened.lists) == 1 else str(entry["name"])
-        row = here.get(name.strip().casefold()) or _new_list(organization, entry, name, now, by)
+        row = here.get(name.strip().casefold()) or _new_list(organization, entry, name, now, by, taken)
         numbers[entry["number"]] = row.id
         _keep_digest(row.id, entry.get("digest"))
     return numbers
@@ -133,13 +134,15 @@ def _keep_digest(list_id: int, digest_settings: object) -> None:
         List.objects.filter(id=list_id).update(digest_when=when, digest_round=round, digest_due=None)
 
 
-def _new_list(organization: Organization, entry: dict[str, Any], name: str, now: datetime, by: Person | None) -> List:
+def _new_list(
+    organization: Organization, entry: dict[str, Any], name: str, now: datetime, by: Person | None, taken: set[str]
+) -> List:
     """Its number is part of List-Id and of confirmation links, so it goes along where nobody has it."""
     keys = keyring.keys(organization)
     number, slug = entry["number"], str(entry.get("form") or "")
     if List.objects.filter(id=number).exists():
         number = new_list_number()
-    if not is_free(slug):
+    if not is_free(slug, taken):
         slug = ""
     row = List(id=number, organization=organization, form_slug=slug, created=now.astimezone(UTC).date())
     row.name_sealed = keys.seal(name.strip().encode(), "list", "name", number)

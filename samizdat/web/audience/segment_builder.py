@@ -106,6 +106,8 @@ _STATUSES: dict[str, Word] = {
     "nonsubscribed": pgettext_lazy("segment", "and never agreed"),
 }
 MOST_CAMPAIGNS = 100
+# Of all selects of a page together.
+OPTIONS = 60_000
 # Deeper groups than a segment may have are shown, with the sentence that says so; a page of a thousand could not be.
 LEVELS = segment.DEEPEST + 4
 
@@ -354,6 +356,7 @@ class Builder:
 
     def __init__(self, organization: Organization, names_: describe.Names) -> None:
         self.organization, self.names = organization, names_
+        self._conditions = 1
 
     @cached_property
     def fields(self) -> dict[int, FieldView]:
@@ -376,7 +379,9 @@ class Builder:
 
     def laid_out(self, root: BuilderNode) -> BuilderNode:
         """Numbers the nodes in the order of the page and gives each its controls."""
-        for number, node in enumerate(root.nodes()):
+        nodes = list(root.nodes())
+        self._conditions = len(nodes)
+        for number, node in enumerate(nodes):
             node.number = number
             node.title = self._title(node)
             node.inputs = [] if node.is_group else [control for control in self._inputs(node) if control]
@@ -421,7 +426,10 @@ class Builder:
         return Input(f"{node.number}-a", _("how"), node.a, [(way, str(word)) for way, word in ways.items()])
 
     def _chosen(self, node: BuilderNode, label: str, options: list[tuple[str, str]]) -> Iterator[Input]:
-        yield self._select(f"{node.number}-b", label, node.b, options)
+        # A condition for each of thousands of tags would be a page of thirty megabytes.
+        most = max(200, OPTIONS // self._conditions)
+        chosen = [option for option in options[most:] if option[0] == node.b]
+        yield self._select(f"{node.number}-b", label, node.b, [*options[:most], *chosen])
 
     def _select(self, name: str, label: str, value: str, options: list[tuple[str, str]]) -> Input:
         """What is gone stays in sight; nothing is chosen for anybody."""

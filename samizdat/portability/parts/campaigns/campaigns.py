@@ -216,7 +216,7 @@ class _Edition(_CompiledLetter, frozen=True):
     created: str
     link_key: Annotated[int, Meta(ge=0, le=KEY)]
     message_id_domain: Annotated[str, Meta(max_length=253)]
-    archive_slug: Annotated[str, Meta(max_length=40)]
+    archive_slug: Annotated[str, Meta(pattern=r"\A[0-9a-z-]{0,40}\Z")]  # Of a page, and of a file of `archive`.
     marks: Annotated[str, Meta(max_length=80)]
     languages: Annotated[str, Meta(max_length=120)]
     variants: list[_Variant]

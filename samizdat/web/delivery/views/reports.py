@@ -119,7 +119,9 @@ def list_letter(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Into the archive, or out of it."""
     campaign, listed = letter_at(request, campaign_id), request.POST.get("listed") == "yes"
     try:
-        listing.put(campaign, listed, by=request.person, now=dbclock.asked())
+        if listing.put(campaign, listed, by=request.person, now=dbclock.asked()):
+            tell_waiting(request, listing.CHANGE, campaign.pk)
+            return go(request, "report", campaign_id, anchor="archive")
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
