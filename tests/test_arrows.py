@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,80 @@ def test_imports_by_name_are_few_and_have_a_reason() -> None:
         if re.search(r"\b(import_module|__import__)\(", path.read_text())
     }
     assert by_name == BY_NAME.keys()
+
+
+# -- imports inside functions --
+
+# Where one may stand inside a function -> why it must not run with its module.
+INSIDE = {
+    "cli/*": "A word's module is read for its help and for mistakes, before Django is there; --help reads all.",
+    "*/apps.py": "Models wait for all apps.",
+    "*/asgi.py": "It is imported before Django is set up.",
+    "public/middleware.py": "Django is configured by it.",
+    "public/tokens.py": "With the supervisor's keys alone; tests and demos have others.",
+    "web/static_files.py": "It is imported before Django is set up.",
+    "plugins.py": "Importers and readers are loaded by whoever reads a file.",
+    "worker/processes/*": "A child sets Django up once it has given up what it may not keep.",
+}
+# Libraries that one of the two databases, one of the processes or one seldom step needs.
+LATE = {"dns", "django_tasks_db", "openpyxl", "procrastinate", "psycopg", "uvicorn", "uvloop"}
+
+
+@pytest.mark.once
+def test_an_import_inside_a_function_has_a_reason_and_loads_something() -> None:
+    """What the module loads anyway stands at its top (docs/architecture.md)."""
+    files = {_name(path): path for path in (ROOT / "samizdat").rglob("*.py") if "migrations" not in path.parts}
+    sorted_imports = {name: _by_place(path) for name, path in files.items()}
+    tops = {
+        name: {target for node in top for target in _targets(node)} for name, (top, _inside) in sorted_imports.items()
+    }
+    wrong = []
+    for name, (_top, inside) in sorted_imports.items():
+        file, loaded = str(files[name].relative_to(ROOT / "samizdat")), _loaded(name, tops)
+        for node in inside:
+            targets = [target for target in _targets(node) if target in files or target == _targets(node)[0]]
+            allowed = targets[0].split(".")[0] in LATE or any(fnmatch(file, pattern) for pattern in INSIDE)
+            if not allowed or loaded.issuperset(targets):
+                wrong.append(f"{file}:{node.lineno} {ast.unparse(node)}")
+    assert not wrong, "Move them to the top, or say why in INSIDE:\n" + "\n".join(wrong)
+
+
+type _Import = ast.Import | ast.ImportFrom
+
+
+def _by_place(path: Path) -> tuple[list[_Import], list[_Import]]:
+    """Imports that run with the module, and those that run with a function."""
+    top: list[_Import] = []
+    inside: list[_Import] = []
+
+    def walk(node: ast.AST, into: list[_Import]) -> None:
+        for below in ast.iter_child_nodes(node):
+            if isinstance(below, ast.Import | ast.ImportFrom):
+                into.append(below)
+            elif not (isinstance(below, ast.If) and ast.unparse(below.test) == "TYPE_CHECKING"):
+                walk(below, inside if isinstance(below, ast.FunctionDef | ast.AsyncFunctionDef) else into)
+
+    walk(ast.parse(path.read_bytes()), top)
+    return top, inside
+
+
+def _targets(node: _Import) -> list[str]:
+    """Modules that it may load; the first of them it loads."""
+    if isinstance(node, ast.Import):
+        return [one.name for one in node.names]
+    return [node.module or "", *(f"{node.module}.{one.name}" for one in node.names)]
+
+
+def _loaded(name: str, tops: Mapping[str, Collection[str]]) -> set[str]:
+    """Whatever is there once this module is."""
+    seen, waiting = set[str](), [name]
+    while waiting:
+        one = waiting.pop()
+        for target in (*tops.get(one, ()), *_around(one)):
+            if target not in seen:
+                seen.add(target)
+                waiting.append(target)
+    return seen
 
 
 # -- tables --

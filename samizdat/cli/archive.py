@@ -10,6 +10,7 @@ import click
 
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, say
+from samizdat.core.languages import direction
 
 if TYPE_CHECKING:
     from samizdat.publicdb.models import Site
@@ -162,8 +163,6 @@ def _index(owner: str, language: str, letters: list[tuple[str, str, str]]) -> by
 
 
 def _page(owner: str, language: str, title: str, body: str) -> bytes:
-    from samizdat.core.languages import direction
-
     return (
         f'<!doctype html>\n<html lang="{escape(language)}" dir="{direction(language)}">\n<head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from samizdat.cli import bootstrap
+from samizdat.cli.export import bring_back
 from samizdat.cli.output import CommandFailed, common, confirm, note, progress, say, table
 from samizdat.cli.privacy import access, correct, keep, object_
 from samizdat.cli.secret_arguments import ADDRESS, ADDRESSES
 from samizdat.core.consent import APPEALS, LETTERS, PURPOSES, STATUSES, Permission
 from samizdat.core.content.digest import WHEN
 from samizdat.core.unsafe_text import marked
+from samizdat.privacy.retention_rules import gone_from_backups
 
 if TYPE_CHECKING:
     from samizdat.audience.errors import ImportRefused
@@ -258,8 +260,6 @@ def subscribers_erase(address: str) -> None:
 
     confirm(f"Erase {address} and everything known about it?")
     gone = erase(bootstrap.organization(), address=address, now=bootstrap.now())
-    from samizdat.privacy.retention_rules import gone_from_backups
-
     until = gone_from_backups(bootstrap.now().date()).isoformat()
     say(
         {"erased": bool(gone), "backups_until": until},
@@ -339,8 +339,6 @@ def import_(
     for path in paths:
         path.stat()  # A missing file is a sentence before anything is opened.
     if len(paths) == 1 and _is_own_export(paths[0]):
-        from samizdat.cli.export import bring_back
-
         bring_back(paths[0], name, identity, dry_run)
         return
     if name is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from samizdat.cli.output import CommandFailed, settings
+from samizdat.options import data_folder, option
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -40,8 +41,6 @@ def load_django(logs: bool = False) -> None:
 
 def open_house(logs: bool = False) -> None:
     """Django, a data folder with a schema that is ours, and the keys. Failed, VaultError with a sentence."""
-    from samizdat.options import data_folder, option
-
     folder = data_folder()
     if not option("DATABASE_URL") and not (folder / "samizdat.sqlite3").exists():
         raise CommandFailed(

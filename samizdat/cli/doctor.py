@@ -16,6 +16,9 @@ from samizdat.cli import doctor_checks as looks
 from samizdat.cli.doctor_checks import HealthCheck
 from samizdat.cli.labels import ENDED, PLACES, at_terminal
 from samizdat.cli.output import CommandFailed, common, say
+from samizdat.delivery.errors import CopiedFolder
+from samizdat.options import data_folder, key_file, option
+from samizdat.vault.errors import KeyRefused, VaultError
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -64,8 +67,6 @@ def _all_signs() -> Iterator[HealthCheck]:
 
 def _processes() -> Iterator[HealthCheck]:
     """What the running `serve` cannot start."""
-    from samizdat.options import data_folder
-    from samizdat.vault.errors import KeyRefused
     from samizdat.vault.keyserver import SocketSource
 
     running = SocketSource.running(data_folder())
@@ -78,8 +79,6 @@ def _processes() -> Iterator[HealthCheck]:
 
 
 def _folder() -> Iterator[HealthCheck]:
-    from samizdat.options import data_folder
-
     folder = data_folder()
     if not folder.exists():
         yield HealthCheck("red", "data folder", f"{folder} is not there. Run `samizdat init`, or set SAMIZDAT_DATA.")
@@ -106,8 +105,6 @@ def _modes(folder: Path) -> Iterator[HealthCheck]:
 
 
 def _key() -> Iterator[HealthCheck]:
-    from samizdat.options import data_folder, key_file
-    from samizdat.vault.errors import VaultError
     from samizdat.vault.source import read_key_file
 
     key, folder = key_file(), data_folder()
@@ -129,7 +126,6 @@ def _key() -> Iterator[HealthCheck]:
 def _place() -> Iterator[HealthCheck]:
     """Is it where it last ran? Whoever finds that it is not fences it."""
     from samizdat.delivery.actions import copied_installation
-    from samizdat.delivery.errors import CopiedFolder
 
     try:
         changed = copied_installation.look(bootstrap.now())
@@ -154,7 +150,6 @@ def _spelling() -> Iterator[HealthCheck]:
 
 def _words() -> Iterator[HealthCheck]:
     from samizdat import phrases_override
-    from samizdat.options import option
 
     wrong = list(phrases_override.wrong())
     yield from (HealthCheck("amber", "words of letters", sentence) for sentence in wrong)
@@ -389,7 +384,6 @@ def _signing(organization: "Organization", live: "list[RouteRow]") -> Iterator[H
 
 def _public_process() -> Iterator[HealthCheck]:
     from samizdat.events.queries import happened_since
-    from samizdat.options import data_folder
 
     if happened_since("publicdb.altered", bootstrap.now() - timedelta(days=ALTERED_DAYS)):
         yield HealthCheck(

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
+from samizdat.options import data_folder, option
+from samizdat.privacy.retention_rules import BACKUP_DAYS
+
 if TYPE_CHECKING:
     from samizdat.delivery.monitoring import WorkerRow
 
@@ -49,8 +52,6 @@ def database() -> Iterator[HealthCheck]:
 
 def _on_sqlite() -> Iterator[HealthCheck]:
     import sqlite3
-
-    from samizdat.options import data_folder
 
     path = data_folder() / "samizdat.sqlite3"
     yield HealthCheck(
@@ -280,8 +281,6 @@ def swap(
 
 
 def _supervisor() -> Path | None:
-    from samizdat.options import data_folder
-
     number = "".join(_lines(data_folder() / "serve.lock"))
     return Path("/proc") / number if number.isdecimal() else None
 
@@ -377,9 +376,6 @@ def _within[T](work: Callable[[], T], seconds: float) -> T | Exception | None:
 def backups(now: datetime) -> Iterator[HealthCheck]:
     """Copies of the data that are older than what is erased may live in them: in the folder that is told, and beside
     the data."""
-    from samizdat.options import data_folder, option
-    from samizdat.privacy.retention_rules import BACKUP_DAYS
-
     folder, data = option("SAMIZDAT_BACKUPS"), data_folder()
     if not folder:
         text = (

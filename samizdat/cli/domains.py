@@ -8,6 +8,7 @@ import click
 from samizdat.cli import bootstrap
 from samizdat.cli.labels import at_terminal
 from samizdat.cli.output import CommandFailed, common, confirm, say, settings, table
+from samizdat.vault.errors import VaultError
 
 if TYPE_CHECKING:
     from samizdat.delivery.actions.domains import DnsLookup
@@ -67,8 +68,6 @@ def _next_step(ours: "SendingDomain | None", looks: "list[DnsLookup]") -> list[s
 def _known(name: str) -> "SendingDomain | None":
     """The sending domain, where there is a house with one organization (or one that is named); a check needs none."""
     bootstrap.load_django()
-    from samizdat.vault.errors import VaultError
-
     try:
         bootstrap.open_house()
     except (CommandFailed, VaultError):

@@ -17,6 +17,7 @@ from samizdat.cli.labels import QUIET
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, note, say, settings, table
 from samizdat.cli.secret_arguments import ADDRESS, NAME
 from samizdat.core.mail.address import normalize
+from samizdat.options import data_folder, key_file, option
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization, Person
@@ -39,8 +40,6 @@ PORT = click.IntRange(0, 65535)  # 0: any that is free
 @partial(common, chooses=False)
 def init(name: str, email: str, password_file: str | None, key_copy: str | None, **options: str) -> None:
     """Make the data folder, the key file, the organization and its first admin."""
-    from samizdat.options import data_folder, key_file
-
     normalize(email)
     copy_to = _copy_to(key_copy) if key_copy not in (None, "none") else None
     password = partial(read_password, password_file, f"Password for {email}: ")
@@ -67,8 +66,6 @@ def _make(
 ) -> "tuple[Organization, bool, bool]":
     """The organization, and whether the admin and the key are new. What fails leaves nothing behind: the next try is a
     first one again, with the words about the second copy of the key."""
-    from samizdat.options import data_folder, key_file
-
     bootstrap.load_django()
     from samizdat.accounts import actions, public_site
     from samizdat.vault.source import new_instance_key
@@ -99,7 +96,6 @@ def _make(
 
 def _needs_key() -> bool:
     """True when a key has to be made. A folder with data but without its key file is never given another one."""
-    from samizdat.options import data_folder, key_file, option
     from samizdat.vault.source import read_key_file
 
     folder, key = data_folder(), key_file()
@@ -188,8 +184,6 @@ def _can_ask() -> bool:
 
 def _second_copy(target: Path | None, ask: bool) -> str | None:
     """Copies the key file; where it went. Asks for a place where somebody can be asked, until one will do."""
-    from samizdat.options import key_file
-
     if target is None and not ask:
         return None
     if target is None:
@@ -209,8 +203,6 @@ def _second_copy(target: Path | None, ask: bool) -> str | None:
 
 def _copy_to(path: str | None) -> Path:
     """The file that the copy becomes. Looked at before anything is made. Failed when nothing can be written there."""
-    from samizdat.options import key_file
-
     target = Path(str(path)).absolute()
     target = target / key_file().name if target.is_dir() else target
     if target == key_file():
@@ -223,8 +215,6 @@ def _copy_to(path: str | None) -> Path:
 
 
 def _about_the_key(key_is_new: bool, copy: str | None, declined: bool) -> list[str]:
-    from samizdat.options import key_file
-
     if not key_is_new:
         return []
     if copy:
@@ -388,8 +378,6 @@ def _served_at() -> str:
 
 
 def _desk_file() -> Path:
-    from samizdat.options import data_folder
-
     return data_folder() / "desk-address"
 
 

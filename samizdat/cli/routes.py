@@ -9,6 +9,7 @@ from samizdat.cli import bootstrap
 from samizdat.cli.labels import at_terminal
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, say, table
 from samizdat.cli.secret_arguments import ADDRESS, URL
+from samizdat.core.mail.outcome import ACTORS
 
 if TYPE_CHECKING:
     from samizdat.delivery.models import Route
@@ -150,8 +151,6 @@ def route_ls() -> None:
 
 
 def _why(row: "RouteRow | BarRow") -> str:
-    from samizdat.core.mail.outcome import ACTORS
-
     sentence = f"{row.sentence} {ACTORS[row.who]}" if row.sentence and row.who else str(row.sentence)
     until = getattr(row, "until", None)
     return f"{sentence} It rests until {until:%Y-%m-%d %H:%M} UTC." if sentence and until else sentence

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from samizdat.logs import where_it_broke, without_people
+from samizdat.options import data_folder
 
 # Bytes. What fails to write on a disk with less than this left fails because of it.
 LITTLE = 16 << 20
@@ -98,8 +99,6 @@ def _of_the_system(error: BaseException) -> tuple[str, str, Mapping[str, object]
 
 def _is_full() -> bool:
     """SQLite says "disk I/O error" of a full disk when it was its shared index that found no room."""
-    from samizdat.options import data_folder
-
     try:
         return shutil.disk_usage(data_folder()).free < LITTLE
     except OSError:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from samizdat.campaigns.errors import CampaignError
 from samizdat.cli import bootstrap
 from samizdat.cli.output import CommandFailed, common, confirm, say, table
 
@@ -27,7 +28,6 @@ def template_import(file: str, name: str | None) -> None:
     Stripo, BEE and Unlayer export it. Pictures go to Media, without their metadata.
     """
     bootstrap.open_house()
-    from samizdat.campaigns.errors import CampaignError
     from samizdat.campaigns.templates.import_template import take_in
     from samizdat.core.content.templates import MAX_ZIP
 
@@ -73,7 +73,6 @@ def template_ls() -> None:
 def template_rename(name: str, new: str) -> None:
     """Give one of your templates another name. Letters in it go on with it."""
     own_template = _own(name)
-    from samizdat.campaigns.errors import CampaignError
     from samizdat.campaigns.templates import import_template
 
     try:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from wsgiref.types import WSGIEnvironment
 
 import django
+from django.db import connections
 
 from samizdat import asgi
 from samizdat.asgi import Receive, Send
@@ -138,7 +139,6 @@ def environ(scope: asgi.Scope, body: bytes) -> WSGIEnvironment:
 def make_application() -> Public:
     django.setup()
     from django.core.handlers.wsgi import WSGIHandler
-    from django.db import connections
 
     from samizdat.public import cache
     from samizdat.publicdb import actions

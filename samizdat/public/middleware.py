@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 
 from samizdat.asgi import HSTS_SECONDS
 from samizdat.logs import configure, where_it_broke
@@ -45,8 +45,6 @@ class QuietMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        from django.http import Http404
-
         if isinstance(error, Http404):
             return None
         log.error("A page failed: %s", where_it_broke(error))

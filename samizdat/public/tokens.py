@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from samizdat.core.crypto import tokens
+from samizdat.vault.errors import KeyRefused
 
 if TYPE_CHECKING:
     from samizdat.vault.keyserver import SocketSource
@@ -163,8 +164,6 @@ def supervisor() -> "SocketSource | None":
 
 def asked() -> "SocketSource":
     """The supervisor. Errors: KeyRefused in a house without one."""
-    from samizdat.vault.errors import KeyRefused
-
     source = supervisor()
     if source is None:
         raise KeyRefused("The public pages need `samizdat serve`, which tells them keys.")

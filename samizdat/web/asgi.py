@@ -15,10 +15,13 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, NamedTuple
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import django
+from django.conf import settings
+from django.db import close_old_connections, transaction
 
 from samizdat import asgi
 from samizdat.asgi import Receive, Send
@@ -101,7 +104,6 @@ def works_for(asked: WSGIEnvironment) -> Workplaces | None:
     from django.contrib.auth import get_user
     from django.contrib.sessions.middleware import SessionMiddleware
     from django.core.handlers.wsgi import WSGIRequest
-    from django.db import close_old_connections
     from django.http import HttpResponse
 
     from samizdat.accounts import roles
@@ -119,16 +121,12 @@ def works_for(asked: WSGIEnvironment) -> Workplaces | None:
 
 
 def has_session(asked: WSGIEnvironment) -> bool:
-    from django.conf import settings
-
     return bool(_cookies(asked).get(settings.SESSION_COOKIE_NAME))
 
 
 def known_device(asked: WSGIEnvironment) -> str:
     """The cookie of a browser in which somebody has signed in, ever; else "". By its mark alone, since to look anything
     up takes a thread. So a restart of the desk, which forgets who was seen, puts nobody among strangers."""
-    from datetime import UTC, datetime
-
     from samizdat.accounts import devices
 
     cookie = _cookies(asked).get(devices.COOKIE, "")
@@ -187,8 +185,6 @@ class SignedInSessions:
             self._marks.pop(self._mark(asked), None)
 
     def _mark(self, asked: WSGIEnvironment) -> bytes:
-        from django.conf import settings
-
         session = _cookies(asked).get(settings.SESSION_COOKIE_NAME, "")
         return hashlib.blake2b(session.encode(), key=self._key, digest_size=16).digest()
 
@@ -270,8 +266,6 @@ class DeskApplication:
             signal.connect(self._change_roles, sender=Membership)
 
     def _change_roles(self, **_: object) -> None:
-        from django.db import transaction
-
         transaction.on_commit(self._seen.change_roles)
 
     async def _whose(self, asked: WSGIEnvironment) -> Workplaces | None:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from samizdat.campaigns.errors import CampaignError
 from samizdat.cli import bootstrap
 from samizdat.cli.output import note
 
@@ -15,7 +16,6 @@ def looked(campaign: "Campaign", links: bool, accepted: tuple[str, ...]) -> "Che
     """delivery.campaign_checks.look. links: ask every link as well; accepted: keys of findings that may stay."""
     from samizdat.campaigns.checks import broken_links, missing_values, results, spelling
     from samizdat.campaigns.content import proof_of
-    from samizdat.campaigns.errors import CampaignError
     from samizdat.delivery.campaign_checks import look
 
     now = bootstrap.now()

@@ -11,6 +11,7 @@ from samizdat.cli import bootstrap
 from samizdat.cli.labels import GATHERED, at_terminal
 from samizdat.cli.output import CommandFailed, common, say
 from samizdat.cli.secret_arguments import ADDRESSES
+from samizdat.core.languages import CODE, normal
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -126,8 +127,6 @@ def campaign_new(
 
 
 def _language(code: str | None) -> str | None:
-    from samizdat.core.languages import CODE, normal
-
     if code is not None and not CODE.fullmatch(normal(code)):
         raise CommandFailed(f"{code} is no sign of a language. Write it like ru or pt-br.", "bad_language")
     return normal(code) if code is not None else None

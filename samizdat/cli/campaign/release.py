@@ -16,6 +16,7 @@ from samizdat.cli.campaign.status import books, headline, look_for_fence, say_ch
 from samizdat.cli.labels import ENDED, QUIET
 from samizdat.cli.output import CommandFailed, ProgressLine, common, confirm, note, progress, say
 from samizdat.cli.secret_arguments import WANTED
+from samizdat.options import data_folder
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -110,7 +111,6 @@ def _refuse_idle(
 
 
 def _say_who_sends() -> None:
-    from samizdat.options import data_folder
     from samizdat.vault.keyserver import SocketSource
 
     if SocketSource.running(data_folder()) is None:

@@ -7,6 +7,8 @@ import click
 
 from samizdat.cli.campaign.drafts import campaign, campaign_numbered
 from samizdat.cli.output import CommandFailed, common, say
+from samizdat.core import totals
+from samizdat.core.totals import is_few
 
 if TYPE_CHECKING:
     from samizdat.delivery.click_stats import Link, PollResult, VersionGroup
@@ -24,7 +26,6 @@ def campaign_report(number: int) -> None:
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns import translations
     from samizdat.campaigns.edition_details import counted_versions
-    from samizdat.core import totals
     from samizdat.delivery import click_stats
 
     whole = translations.whole(campaign_row)
@@ -72,8 +73,6 @@ def _question(question: "PollResult") -> dict[str, object]:
 
 def _language(group: "VersionGroup") -> dict[str, object]:
     """Several that are few by themselves are one."""
-    from samizdat.core.totals import is_few
-
     books = {state: _sum(count, is_few(count)) for state, count in group.counts.items() if count}
     return {"language": group.name, "people": group.people, **books}
 

@@ -11,6 +11,7 @@ from samizdat.cli import bootstrap
 from samizdat.cli.campaign.drafts import campaign, campaign_numbered
 from samizdat.cli.labels import ENDED, GATHERED, at_terminal, campaign_reason
 from samizdat.cli.output import common, note, say, table
+from samizdat.core.totals import is_few
 
 if TYPE_CHECKING:
     from samizdat.campaigns.models import Campaign
@@ -115,7 +116,6 @@ def with_sentences(status: dict[str, Any], campaign: "Campaign") -> dict[str, An
     """`sentence` beside each route's reason: why it does not send and what to do, empty where it does. `left_by_letter`
     is null where few left: they are not shown by what they did.
     """
-    from samizdat.core.totals import is_few
     from samizdat.delivery.queries import bars_against, provider_refusals, routes
 
     if is_few(status["left_by_letter"]):

@@ -7,6 +7,7 @@ import click
 from samizdat.cli import bootstrap
 from samizdat.cli.campaign.drafts import _format_of, _read, campaign, campaign_numbered
 from samizdat.cli.output import CommandFailed, common, say
+from samizdat.core.languages import normal
 
 
 @campaign.command("translate")
@@ -22,7 +23,6 @@ def campaign_translate(number: int, code: str, remove: bool, body: str | None, *
     campaign_row = campaign_numbered(number)
     from samizdat.campaigns import actions, translations
     from samizdat.campaigns.drafts.draft import draft_of
-    from samizdat.core.languages import normal
 
     version = next(
         (candidate for candidate in translations.versions(campaign_row) if candidate.language == normal(code)), None

@@ -13,6 +13,7 @@ from samizdat.cli.bootstrap import load_django
 from samizdat.cli.demo.parameters import ADMIN, INBOX, PASSWORD, PEOPLE, SMTP
 from samizdat.cli.demo.server import start_serve, stop_serve, wait_for_port
 from samizdat.cli.output import common, note, say
+from samizdat.options import data_folder
 
 FOLDER = "samizdat-demo"
 READY = "demo-is-ready"
@@ -51,7 +52,6 @@ def _stay(port: int, language: str) -> None:
     from samizdat.cli.demo.catcher import MailCatcher
     from samizdat.cli.demo.inbox import Inbox
     from samizdat.cli.instance import bring_up_to_date
-    from samizdat.options import data_folder
 
     catcher = MailCatcher("127.0.0.1", port + SMTP)
     catcher.start()

@@ -4,11 +4,21 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samizdat.accounts import public_site
+from samizdat.accounts.actions import change_settings
+from samizdat.accounts.models import Organization
+from samizdat.audience.actions import direct, new_list
 from samizdat.audience.list_details import ListDetails
+from samizdat.campaigns.actions import create
 from samizdat.cli import bootstrap
 from samizdat.cli.demo import letters
+from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
 from samizdat.cli.demo.parameters import ADMIN, PASSWORD, PEOPLE, PUBLIC, SLOW, SMTP
 from samizdat.cli.instance import make_house
+from samizdat.delivery.actions import add_route, change_route, release
+from samizdat.delivery.engine.sender import run_campaign
+from samizdat.delivery.models import Route
+from samizdat.delivery.queries import route_named
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -23,9 +33,6 @@ ROUTE = "catcher"
 
 def build(port: int, language: str) -> None:
     """Everything up to the letter under way, which the sender of `serve` takes up."""
-    from samizdat.delivery.actions import add_route, release
-    from samizdat.delivery.engine.sender import run_campaign
-
     organization = _found(port, language)
     list_ = _bring_in(organization)
     url = f"smtp+plain://127.0.0.1:{port + SMTP}"
@@ -41,10 +48,6 @@ def build(port: int, language: str) -> None:
 def meet_again(port: int) -> None:
     """A demo that was stopped: the same organization, with the ports of today."""
     bootstrap.open_house()
-    from samizdat.accounts.models import Organization
-    from samizdat.delivery.actions import change_route
-    from samizdat.delivery.queries import route_named
-
     organization = Organization.objects.get()
     route = route_named(organization, ROUTE)
     assert route is not None
@@ -53,8 +56,6 @@ def meet_again(port: int) -> None:
 
 
 def set_rate(route: "Route", rate: float | None) -> None:
-    from samizdat.delivery.models import Route
-
     Route.objects.filter(pk=route.pk).update(rate=rate)
 
 
@@ -74,9 +75,6 @@ def _found(port: int, language: str) -> Any:
 
 
 def _at_ports(organization: "Organization", port: int) -> None:
-    from samizdat.accounts import public_site
-    from samizdat.accounts.actions import change_settings
-
     desk, public = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + PUBLIC}"
     if (organization.desk_url, organization.public_url) != (desk, public):
         change_settings(organization, by=None, now=bootstrap.now(), desk_url=desk, public_url=public)
@@ -85,9 +83,6 @@ def _at_ports(organization: "Organization", port: int) -> None:
 
 def _bring_in(organization: "Organization") -> "List":
     """The same way as everybody's: a zip that looks like Mailchimp's, through the import."""
-    from samizdat.audience.actions import direct, new_list
-    from samizdat.cli.demo.export import EXAMPLE, make_mailchimp_export
-
     list_ = new_list(organization, LIST, now=bootstrap.now(), details=ListDetails(reminder=letters.REMINDER))
     with tempfile.TemporaryDirectory(prefix="samizdat-demo-export-") as folder:
         export = Path(folder) / "members_export_5a1ad47a7e.zip"
@@ -97,6 +92,4 @@ def _bring_in(organization: "Organization") -> "List":
 
 
 def _write(organization: "Organization", list_: "List", draft: "Draft") -> "Campaign":
-    from samizdat.campaigns.actions import create
-
     return create(organization, list_, draft, by=None, now=bootstrap.now(), language="en")

@@ -7,11 +7,15 @@ from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
+from samizdat.accounts.models import Organization
+from samizdat.audience.queries import count, list_named
+from samizdat.campaigns.models import Campaign
 from samizdat.cli.demo.build import LIST, ROUTE, build, set_rate
 from samizdat.cli.demo.catcher import MailCatcher
 from samizdat.cli.demo.parameters import PEOPLE, PUBLIC, SMTP
 from samizdat.cli.demo.server import start_serve, stop_serve, wait_for_port
 from samizdat.cli.output import CommandFailed
+from samizdat.delivery.queries import route_named, status
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
@@ -38,10 +42,6 @@ def live_once(language: str) -> tuple[dict[str, object], str]:
 
 
 def _live(catcher: MailCatcher) -> tuple[dict[str, object], str]:
-    from samizdat.accounts.models import Organization
-    from samizdat.audience.queries import count, list_named
-    from samizdat.delivery.queries import route_named
-
     organization = Organization.objects.get()
     list_ = list_named(organization, LIST)
     before = count(organization, list=list_, status="subscribed")
@@ -84,16 +84,11 @@ def _until(true: Callable[[], bool], what: str) -> None:
 
 
 def _released(organization: "Organization") -> list[int]:
-    from samizdat.campaigns.models import Campaign
-
     rows = Campaign.objects.filter(organization=organization).exclude(state="draft").order_by("pk")
     return list(rows.values_list("pk", flat=True))
 
 
 def _finished(number: int) -> dict[str, object]:
-    from samizdat.campaigns.models import Campaign
-    from samizdat.delivery.queries import status
-
     def over() -> bool:
         return Campaign.objects.get(pk=number).state == "finished"
 
@@ -102,14 +97,14 @@ def _finished(number: int) -> dict[str, object]:
 
 
 def _check(statuses: list[dict[str, Any]], caught: int, everybody: int) -> None:
-    for status in statuses:
+    for sums in statuses:
         kinds = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
-        if sum(status[kind] for kind in kinds) != status["frozen"]:
-            raise CommandFailed(f"The books of campaign {status['id']} do not add up: {status}", "demo")
-    left = sum(status["left_by_letter"] for status in statuses)
+        if sum(sums[kind] for kind in kinds) != sums["frozen"]:
+            raise CommandFailed(f"The books of campaign {sums['id']} do not add up: {sums}", "demo")
+    left = sum(sums["left_by_letter"] for sums in statuses)
     if left != 1:
         raise CommandFailed(f"One reader left by her letter, but the reports count {left:,}.", "demo")
-    accepted = sum(status["accepted"] for status in statuses)
+    accepted = sum(sums["accepted"] for sums in statuses)
     if accepted != caught:
         raise CommandFailed(f"{accepted:,} were accepted, but {caught:,} were caught.", "demo")
     if everybody != PEOPLE:

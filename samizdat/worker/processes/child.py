@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from samizdat import logs, processes, sandbox
+from samizdat.logs import where_it_broke
+from samizdat.vault.errors import VaultError
 from samizdat.worker.stopping import stopping
 
 KEYS_VARIABLE, PULSE_VARIABLE = "SAMIZDAT_KEYS_FD", "SAMIZDAT_PULSE_FD"
@@ -45,9 +47,6 @@ def main(role: str, descriptor: int | None = None) -> int:
 
 def _say_where(role: str, error: BaseException | None) -> None:
     """One line, without the values that a traceback's last line would show."""
-    from samizdat.logs import where_it_broke
-    from samizdat.vault.errors import VaultError
-
     if error is not None:
         what = str(error) if isinstance(error, VaultError) else where_it_broke(error)
         logging.getLogger("samizdat.worker").error("The %s process failed: %s", role, what)

@@ -27,6 +27,7 @@ from samizdat import dbclock, modes, processes
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.engine.locks import check_sessions
 from samizdat.options import data_folder, option
+from samizdat.publicdb.actions import end_sessions, make_public_role, may_drop_in
 from samizdat.vault import keyring
 from samizdat.vault.keyserver import FD_VARIABLE, KeyServer, stop_listening
 from samizdat.vault.source import KeySource
@@ -297,8 +298,6 @@ def _publicdb_url(source: KeySource, note: Say) -> str:
 
     Its password is derived from the instance key, so it is stored nowhere.
     """
-    from samizdat.publicdb.actions import end_sessions, make_public_role
-
     url, publicdb = option("DATABASE_URL"), connections["publicdb"]
     password = source.derive("public database role password").hex()
     role = f"samizdat_public_{source.derive('public database role name')[:4].hex()}"
@@ -340,8 +339,6 @@ def _as_role(role: str, password: str) -> "psycopg.Connection":
 def _lets_in(enter: "Callable[[], psycopg.Connection]") -> bool:
     """A server may ask for a certificate or the user's own name where we have a password."""
     import psycopg
-
-    from samizdat.publicdb.actions import may_drop_in
 
     try:
         with contextlib.closing(enter()) as session:

@@ -30,7 +30,13 @@ from itertools import batched
 from types import CodeType
 from typing import Any
 
+import django
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+
 from samizdat import processes
+from samizdat.logs import where_it_broke
 from samizdat.options import option
 from samizdat.worker.processes.users import StarterGone
 
@@ -187,8 +193,6 @@ class Zygote:
 
 
 def _environment() -> dict[str, str]:
-    from django.conf import settings
-
     name = os.environ.get("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE)
     return processes.environment() | {"DJANGO_SETTINGS_MODULE": name}
 
@@ -211,8 +215,6 @@ def _begin(line: int, supervisor: int, errors: int | None) -> int:
 
 def _forget() -> None:
     """Keys and connections, of which there are none where `serve` is called as it is meant to be."""
-    from django.db import connections
-
     from samizdat.vault import keyring
 
     keyring.use(None)
@@ -254,8 +256,6 @@ _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 def import_everything() -> None:
     """So that a child imports nothing more: what it does, it would have for itself."""
-    import django
-
     django.setup()  # Of a program; `serve` has done it.
     for name in MODULES:
         importlib.import_module(name)
@@ -281,7 +281,6 @@ def share() -> None:
 
 def _warm() -> None:
     """What is made when it is first asked for, and stays: each child would make its own."""
-    from django.apps import apps
     from django.core.handlers.wsgi import WSGIHandler
     from django.template import Engine
     from django.urls import get_resolver
@@ -404,8 +403,6 @@ def _end_as(
     try:
         code = work(*given)
     except BaseException as error:
-        from samizdat.logs import where_it_broke
-
         print(where_it_broke(error), file=sys.stderr)
     finally:
         with contextlib.suppress(Exception):
