@@ -7,7 +7,7 @@ wait for an admin, and what is done one by one is refused and told to all admins
 nothing by it. The command line is of whoever has the machine, and is not counted.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -51,18 +51,19 @@ def _today(organization: Organization, now: datetime) -> int:
     together = sum(int(detail_of(event).get(_MANY[event.kind], 0)) for event in rows.filter(kind__in=list(_MANY)))
     works = BulkAction.objects.filter(organization=organization, action__in=("remove", "move"), by__isnull=False)
     alone = works.filter(begun__gt=now - DAY, expected__lte=ALONE_A_DAY).exclude(state="waiting")
-    corrected = sum(max(0, many - CORRECTIONS) for many in _corrected(organization, now).values())
+    corrected = sum(max(0, len(readers) - CORRECTIONS) for readers in _corrected(organization, now).values())
     return single + together + corrected + sum(alone.values_list("expected", flat=True))
 
 
-def _corrected(organization: Organization, now: datetime) -> Counter[int | None]:
-    """How many readers each person has had written to at another address today."""
+def _corrected(organization: Organization, now: datetime) -> dict[int | None, set[int | None]]:
+    """Which readers each person has had written to at another address today, each as often as it takes."""
     rows = Event.objects.select_related("organization").filter(
         organization=organization, kind=CORRECTED, by__isnull=False, at__gt=now - DAY
     )
-    corrected: Counter[int | None] = Counter()
+    corrected = defaultdict(set)
     for event in rows:
-        corrected[event.by_id] += detail_of(event).get("redirected", 0)
+        if detail_of(event).get("redirected"):
+            corrected[event.by_id].add(event.about)
     return corrected
 
 
@@ -95,7 +96,8 @@ def check_correction(organization: Organization, id: int, *, now: datetime, by: 
     """Somebody, who is locked, is written to at another address from now on. What the event is to say of it as
     `redirected`. Errors: TooManyCorrections."""
     redirected = _on_lists([id])
-    if by is not None and redirected and _corrected(organization, now)[by.pk] >= CORRECTIONS:
+    before = _corrected(organization, now).get(by.pk, set()) if by is not None and redirected else set()
+    if by is not None and id not in before and len(before) >= CORRECTIONS:
         _refuse_over(organization, 1, now=now, by=by, error=TooManyCorrections)
     return redirected
 
