@@ -104,6 +104,13 @@ def _drop_work(row: PendingChange, now: datetime) -> None:
 
 
 def _say_import(row: PendingChange, details: RemovalDetails) -> str:
+    if not details.n:
+        text = ngettext(
+            "%(n)s row is imported into “%(list)s” by an editor",
+            "%(n)s rows are imported into “%(list)s” by an editor",
+            details.rows,
+        )
+        return text % {"n": grouped(details.rows), "list": _list_name(row, details.list)}
     text = ngettext(
         "%(n)s subscriber is taken off lists by an import into “%(list)s”",
         "%(n)s subscribers are taken off lists by an import into “%(list)s”",

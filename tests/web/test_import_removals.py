@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,9 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from samizdat.accounts import pending_changes
+from samizdat.accounts.actions import found_organization
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange
-from samizdat.audience import actions, removal_limit
+from samizdat.audience import actions, read_limits, removal_limit
 from samizdat.audience.actions import bulk
 from samizdat.audience.imports import actions as importing
 from samizdat.audience.imports import held
@@ -21,7 +23,7 @@ from samizdat.audience.models import SUBSCRIBED, Import, Subscription
 from samizdat.core import consent
 from samizdat.events.models import Event
 from tests.audience.checks import assert_projections_hold
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 from tests.web.conftest import House
 
 Desk = Callable[[str], Client]
@@ -226,3 +228,30 @@ def test_whoever_has_the_machine_takes_off_as_many_as_a_file_says(here: House) -
     actions.direct(here.organization, here.list, [HeldUpload("people.csv", data)], now=timezone.now)
     assert _written_to(here) == before - 30
     assert Subscription.objects.filter(list=here.list, status=SUBSCRIBED).exists()
+
+
+def test_an_editor_learns_of_no_more_people_by_an_import_than_they_may_open(here: House, desk: Desk) -> None:
+    """Each line with a tag of its own: the list of subscribers would say afterwards which of them were here."""
+    suspects = "".join(f"suspect{n}@post.example,pending,L{n}\n" for n in range(read_limits.AT_ONCE + 1))
+    data = f"email,status,tags\n{suspects}".encode()
+    for role, state in (("editor", "held"), ("admin", "waiting")):
+        client = desk(role)
+        client.post(_to(here, "upload"), {"files": [SimpleUploadedFile("people.csv", data, "text/csv")]})
+        row = actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+        page = _press(here, client, row)
+        assert row.state == state
+        if role == "editor":
+            assert f"{read_limits.AT_ONCE + 1} rows are imported into" in page
+            _settle(here, desk("admin"), "stop")
+            row.refresh_from_db()
+            assert row.state == "found", "as if nobody had pressed"
+
+
+def test_an_editor_brings_in_a_few_alone_and_anybody_before_somebody_is_here(
+    here: House, desk: Desk, vault: Any
+) -> None:
+    few = "".join(f"new{n}@post.example,pending\n" for n in range(read_limits.AT_ONCE))
+    assert _begin(here, desk("editor"), few).state == "waiting"
+    assert not held.tells_too_much(here.organization, 10_000, None), "the command line asks nobody"
+    bell = found_organization("Bell", source=vault, today=TODAY)
+    assert not held.tells_too_much(bell, 10_000, here.people["editor"]), "nobody is here yet"

@@ -316,13 +316,17 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
     opening.insist(plan)
     opening.insist_on_status(plan)
     # What is left of one that was stopped is counted where it is written.
-    many = 0 if any(document.place) else read_report(row).taken_off
+    report = read_report(row)
+    many = 0 if any(document.place) else report.taken_off
+    rows = 0 if any(document.place) else (report.counts or {}).get("rows", 0)
     with transaction.atomic():
-        is_held = many > 0 and removal_limit.is_over(row.organization, many, now=now, by=by)
+        is_held = held.tells_too_much(row.organization, rows, by) or (
+            many > 0 and removal_limit.is_over(row.organization, many, now=now, by=by)
+        )
         state = "held" if is_held else "waiting"
         if Import.objects.filter(id=row.id, state__in=("found", "stopped")).update(state=state, by=by, tries=0):
             if is_held:
-                held.ask(row, document, many, now=now, by=by)
+                held.ask(row, document, many, now=now, by=by, rows=rows)
             else:
                 confirmation.start(row, document, now=now, by=by)
     row.refresh_from_db()

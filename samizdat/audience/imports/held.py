@@ -1,5 +1,6 @@
-"""An import that takes more readers off lists than a team does alone in a day: it waits for an admin's approval, or for
-a day (audience/removal_limit.py, accounts/pending_changes.py), before it begins or where it is by then."""
+"""An import that takes more subscribers off lists than a team does alone in a day, or that tells an editor who of many
+is here: it waits for an admin's approval, or for a day (audience/removal_limit.py, accounts/pending_changes.py), before
+it begins or where it is by then."""
 
 from datetime import datetime
 
@@ -9,7 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from samizdat.accounts import pending_changes
-from samizdat.accounts.models import Person
+from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.roles import has_role
+from samizdat.audience import read_limits
 from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports import confirmation
 from samizdat.audience.imports.documents import ImportDocument, read_plan, sealed
@@ -23,13 +26,22 @@ class RemovalDetails(Struct, frozen=True):
 
     n: int
     list: int | None
+    rows: int = 0
 
 
-def ask(row: Import, document: ImportDocument, many: int, *, now: datetime, by: Person | None) -> None:
+def tells_too_much(organization: Organization, rows: int, by: Person | None) -> bool:
+    """Whether this person would learn of more people at once than they may open: whoever gives each line a tag of its
+    own sees afterwards which of them were subscribed before."""
+    if by is None or rows <= read_limits.AT_ONCE or has_role(by, organization, ("admin",)):
+        return False
+    return pending_changes.held(organization, by)
+
+
+def ask(row: Import, document: ImportDocument, many: int, *, now: datetime, by: Person | None, rows: int = 0) -> None:
     """Call it in the transaction that takes the row into the state "held"."""
     asked = replace(document, go=0, may_remove=0, asked=many)
     Import.objects.filter(pk=row.pk).update(**sealed(row, "plan", asked))
-    details = RemovalDetails(many, row.list_id)
+    details = RemovalDetails(many, row.list_id, rows)
     pending_changes.ask(row.organization, CHANGE, details, about=row.pk, now=now, by=by)
 
 
