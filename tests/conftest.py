@@ -48,6 +48,15 @@ def vault() -> Any:
     keyring.use(None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def signed_rows() -> None:
+    """What the public pages show is signed as the tests' house signs it, also where a test opens no keys."""
+    from samizdat.publicdb import signed_rows
+    from samizdat.vault.source import InstanceSource
+
+    signed_rows.sign_by(lambda: InstanceSource(INSTANCE_KEY).derive("public pages"))
+
+
 @pytest.fixture(scope="session")
 def founding() -> Callable[[Any], Any]:
     """Founds Northern Lantern with the keys of a source, once a worker: the rows are put back in a part of the time."""

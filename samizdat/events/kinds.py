@@ -328,7 +328,7 @@ SENTENCES: dict[EventKind, str | Promise] = {
     "picture.described": "The text that stands for a picture was changed.",
     "picture.removed": "A picture was removed.",
     "publicdb.altered": "The public database differed from ours without a change here; it was written anew.",
-    "publicdb.lost": "The public database was empty; it was written anew.",
+    "publicdb.lost": "The public database lacked something; it was written anew.",
     "publicdb.mended": "The public database was damaged; it was written anew.",
     "reconsent.campaign_drafted": "The campaign that asks for renewed consent was drafted.",
     "reconsent.closed": "A renewal of consent was ended.",

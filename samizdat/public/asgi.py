@@ -141,10 +141,12 @@ def make_application() -> Public:
     from django.core.handlers.wsgi import WSGIHandler
 
     from samizdat.public import cache
-    from samizdat.publicdb import actions
+    from samizdat.publicdb import actions, signed_rows
 
     cache.begin()
     supervisor = tokens.supervisor()
+    if supervisor:
+        signed_rows.check_by(supervisor.checking_key())
     if connections["publicdb"].vendor == "sqlite" and supervisor:
         actions.hand_in_by(supervisor.hand_in)
     return Public(WSGIHandler())

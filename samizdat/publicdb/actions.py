@@ -16,11 +16,11 @@ from typing import Any
 
 from django.db import ProgrammingError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Max, Min, Model, QuerySet
+from django.db.models import Max, Min, QuerySet
 
 from samizdat import phrases_override
 from samizdat.core.crypto import sealed_page, tokens
-from samizdat.publicdb import safe_html
+from samizdat.publicdb import safe_html, signed_rows
 from samizdat.publicdb.models import (
     EditionName,
     Form,
@@ -29,6 +29,7 @@ from samizdat.publicdb.models import (
     Page,
     PrivatePage,
     PublicPicture,
+    SignedRow,
     Site,
     TokenState,
 )
@@ -80,8 +81,11 @@ def publish_place(
         "hostile_state": hostile_state,
         "zone": zone,
     }
-    known = {name: value for name, value in facts.items() if value is not None}
-    Site.objects.update_or_create(uid=uid, defaults=known, create_defaults={"language": "en", **known})
+    site = next(signed_rows.ours(Site.objects.filter(uid=uid)), Site(uid=uid, language="en"))
+    for fact, value in facts.items():
+        if value is not None:
+            setattr(site, fact, value)
+    _write(site)
 
 
 def is_here(host: str) -> bool:
@@ -100,15 +104,23 @@ def publish_form(
     with transaction.atomic(using="publicdb"):
         Form.objects.filter(place_id=uid, list=list).exclude(slug=slug).delete()
         values = {"list": list, "name": name[:200], "purpose": purpose, "language": language, "details": details}
-        _put(Form, uid, {"slug": slug}, values)
+        _put(Form(slug=slug, place_id=uid, **values))
 
 
-def _put(model: type[Model], uid: bytes, key: Mapping[str, object], values: Mapping[str, object]) -> None:
-    """A row of this place, new or written over. One of another place that has the same name stays as it is: names come
+def _put(row: Form | Page | EditionName | PublicPicture) -> None:
+    """A row of its place, new or written over. One of another place that has the same name stays as it is: names come
     along with exports, and somebody may have made one up."""
-    _row, created = model._default_manager.get_or_create(**key, defaults={"place_id": uid, **values})
-    if not created:
-        model._default_manager.filter(**key, place_id=uid).update(**values)
+    others = type(row)._default_manager.filter(pk=row.pk).exclude(place_id=row.place_id)
+    if not any(signed_rows.ours(others)):
+        _write(row)
+
+
+def _write(row: SignedRow) -> None:
+    """Over whatever stands there."""
+    signed_rows.signed(row)
+    values = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    key = values.pop(row._meta.pk.attname)
+    type(row)._default_manager.update_or_create(pk=key, defaults=values)
 
 
 def withdraw_form(uid: bytes, list: int) -> None:
@@ -140,24 +152,19 @@ def publish_letter(
     text = safe_html.reduce(html, phrases_override.words(spoken or language)["frame.picture"])
     with transaction.atomic(using="publicdb"):
         named = {"list_name": list_name, "language": language, "appeal": appeal}
-        _put(EditionName, uid, {"edition": edition}, named)
+        _put(EditionName(edition=edition, place_id=uid, **named))
         if slug and day:
-            values = {
-                "edition": edition,
-                "title": title,
-                "html": text,
-                "day": day,
-                "corrected": corrected,
-                "language": spoken,
-                "version": version,
-                "listed": listed,
-            }
-            _put(Page, uid, {"slug": slug}, values)
+            page = Page(slug=slug, place_id=uid, edition=edition, title=title, html=text, day=day, corrected=corrected)
+            page.html_digest, page.language = signed_rows.digest(text), spoken
+            page.version, page.listed = version, listed
+            _put(page)
 
 
 def list_letter(edition: int, listed: bool) -> None:
     """Puts the web copies of a letter into the archive, or leaves them to whoever has their address."""
-    Page.objects.filter(edition=edition).update(listed=listed)
+    for page in signed_rows.ours(Page.objects.filter(edition=edition)):
+        page.listed = listed
+        _write(page)
 
 
 def withdraw_letter(edition: int) -> None:
@@ -174,11 +181,11 @@ def publish_targets(uid: bytes, targets: Mapping[str, dict[str, object]], key: b
     with transaction.atomic(using="publicdb"):
         for code, target in targets.items():
             box = sealed_page.close(code, json.dumps(target, ensure_ascii=False), os.urandom(12), key)
-            LinkTarget.objects.update_or_create(name=sealed_page.name(code), defaults={"place_id": uid, "box": box})
+            _write(LinkTarget(name=sealed_page.name(code), place_id=uid, box=box))
 
 
 def publish_picture(uid: bytes, slug: str, kind: str, data: bytes) -> None:
-    _put(PublicPicture, uid, {"slug": slug}, {"kind": kind, "data": data})
+    _put(PublicPicture(slug=slug, place_id=uid, kind=kind, data=data))
 
 
 def withdraw_picture(uid: bytes, slug: str) -> None:
@@ -187,22 +194,23 @@ def withdraw_picture(uid: bytes, slug: str) -> None:
 
 def set_token_state(token: str, state: str) -> None:
     """What the page of this token offers from now on. Errors: BadToken."""
-    TokenState.objects.update_or_create(token_hash=token_hash(token), defaults={"state": state})
+    _write(TokenState(token_hash=token_hash(token), state=state))
 
 
 def forget_tokens(tokens: Iterable[str]) -> None:
     """Those of them that wait say from now on that what they were mailed for is forgotten. Errors: BadToken."""
     hashes = [token_hash(token) for token in tokens]
-    TokenState.objects.filter(token_hash__in=hashes, state__in=(*PENDING, *ASKED)).update(state="forgotten")
+    waiting = TokenState.objects.filter(token_hash__in=hashes, state__in=(*PENDING, *ASKED))
+    for row in [*signed_rows.ours(waiting)]:
+        row.state = "forgotten"
+        _write(row)
 
 
 def lay_out(uid: bytes, secret: str, text: str, *, hours: int, now: datetime, nonce: bytes) -> None:
     """Something for the one who holds this secret, for so many hours. The same secret again: the newer text stands."""
     until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=hours + 1)
-    PrivatePage.objects.update_or_create(
-        name=sealed_page.name(secret),
-        defaults={"place_id": uid, "box": sealed_page.close(secret, text, nonce), "until": until},
-    )
+    box = sealed_page.close(secret, text, nonce)
+    _write(PrivatePage(name=sealed_page.name(secret), place_id=uid, box=box, until=until))
 
 
 def drop_sheets(secrets: Iterable[str]) -> int:

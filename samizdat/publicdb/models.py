@@ -5,7 +5,17 @@ from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
 
 
-class Site(models.Model):
+class SignedRow(models.Model):
+    """What the public process shows or goes by, signed by the house (signed_rows.py). All columns are signed, so a
+    migration that changes some empties these tables; they are filled again."""
+
+    signature = models.BinaryField(max_length=64)
+
+    class Meta:
+        abstract = True
+
+
+class Site(SignedRow):
     """An organization as the public knows it: host, name and accent. The key that readers' words are sealed to
     is asked for (public/envelopes.Boxes): whoever writes this database would put one of their own here."""
 
@@ -23,7 +33,7 @@ class Site(models.Model):
     zone = models.CharField(max_length=64, default="UTC", db_default="UTC")  # In which presses have their day.
 
 
-class Form(models.Model):
+class Form(SignedRow):
     """A published sign-up form. `list` is its list's number, or its own where its `details` name lists."""
 
     slug = models.CharField(max_length=40, primary_key=True)
@@ -35,7 +45,7 @@ class Form(models.Model):
     details = models.TextField(blank=True, default="", db_default="")  # JSON: worker/publishing/publish.form_itself.
 
 
-class Page(models.Model):
+class Page(SignedRow):
     """A published letter, without anything per person."""
 
     slug = models.CharField(max_length=40, primary_key=True)
@@ -43,6 +53,7 @@ class Page(models.Model):
     edition = models.BigIntegerField()
     title = models.CharField(max_length=998)
     html = models.TextField()
+    html_digest = models.BinaryField(max_length=32)  # Signed instead of it, so that lists of pages go without texts.
     day = models.DateField()
     corrected = models.DateField(null=True)  # When a slip in it was last mended; the letter stayed as it was sent.
     language = models.CharField(max_length=8, blank=True, default="", db_default="")  # "": as its LetterName has it.
@@ -52,7 +63,7 @@ class Page(models.Model):
     listed = models.BooleanField(default=True, db_default=True)
 
 
-class EditionName(models.Model):
+class EditionName(SignedRow):
     """Which list an edition was sent to, so that the leave page can say what she leaves."""
 
     edition = models.BigIntegerField(primary_key=True)
@@ -62,7 +73,7 @@ class EditionName(models.Model):
     appeal = models.BooleanField(default=False, db_default=False)  # For money: she can leave those, and keep the list.
 
 
-class LinkTarget(models.Model):
+class LinkTarget(SignedRow):
     """Where an address in a letter leads that is the same for all readers, sealed: whoever has the address opens it."""
 
     name = models.BinaryField(max_length=32, primary_key=True)
@@ -70,21 +81,21 @@ class LinkTarget(models.Model):
     box = models.BinaryField()  # core/crypto/sealed_page of JSON: actions.publish_targets.
 
 
-class PublicPicture(models.Model):
+class PublicPicture(SignedRow):
     slug = models.CharField(max_length=40, primary_key=True)
     place = models.ForeignKey(Site, models.CASCADE)
     kind = models.CharField(max_length=5)
     data = models.BinaryField()
 
 
-class TokenState(models.Model):
+class TokenState(SignedRow):
     """What a token's subscription is now, so that its page can offer the way back. Keyed by a hash of the token."""
 
     token_hash = models.BinaryField(max_length=32, primary_key=True)
     state = models.CharField(max_length=12)  # actions.STATES
 
 
-class PrivatePage(models.Model):
+class PrivatePage(SignedRow):
     """What one reader asked to see of herself, sealed: core/crypto/sealed_page. Her secret alone finds and opens it."""
 
     name = models.BinaryField(max_length=32, primary_key=True)

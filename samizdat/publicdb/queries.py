@@ -3,12 +3,16 @@
 A place's pages stand on its own host alone, so that two groups of one house show nothing in common (threat model,
 T11). Places without a host share whatever names nobody owns. What a letter in a mailbox points to (its way out, its
 pictures) must outlive a change of host: that also answers on names nobody owns, never on another group's.
+
+A row that the house did not sign is not there (signed_rows.py).
 """
 
 import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+
+from django.db.models import QuerySet
 
 from samizdat.core.crypto import seal
 from samizdat.core.crypto import sealed_page as sheets
@@ -21,9 +25,11 @@ from samizdat.publicdb.models import (
     Page,
     PrivatePage,
     PublicPicture,
+    SignedRow,
     Site,
     TokenState,
 )
+from samizdat.publicdb.signed_rows import is_ours, ours
 
 LETTERS_A_PAGE = 15
 
@@ -33,12 +39,22 @@ def place_of_host(host: str) -> Site | None:
     owner = _owner(host)
     if owner is not None:
         return owner
-    homeless = list(Site.objects.filter(host="")[:2])
+    homeless = list(ours(Site.objects.filter(host="")))
     return homeless[0] if len(homeless) == 1 else None
 
 
+def _first[Row: SignedRow](rows: QuerySet[Row]) -> Row | None:
+    return next(ours(rows), None)
+
+
+def _placed[Row: (Form, Page, PublicPicture, LinkTarget)](rows: QuerySet[Row]) -> Row | None:
+    """With its place, which has to be signed as well."""
+    row = _first(rows.select_related("place"))
+    return row if row and is_ours(row.place) else None
+
+
 def place(uid: bytes) -> Site | None:
-    return Site.objects.filter(uid=uid).first()
+    return _first(Site.objects.filter(uid=uid))
 
 
 def reachable(place: Site, host: str) -> bool:
@@ -47,7 +63,7 @@ def reachable(place: Site, host: str) -> bool:
 
 
 def _owner(host: str) -> Site | None:
-    return Site.objects.filter(host=host).first() if host else None
+    return _first(Site.objects.filter(host=host)) if host else None
 
 
 def _at_home(place: Site, host: str) -> bool:
@@ -55,27 +71,27 @@ def _at_home(place: Site, host: str) -> bool:
 
 
 def form(slug: str, host: str) -> Form | None:
-    form = Form.objects.select_related("place").filter(slug=slug).first()
+    form = _placed(Form.objects.filter(slug=slug))
     return form if form and _at_home(form.place, host) else None
 
 
 def form_of_list(place: Site, list: int) -> Form | None:
-    return Form.objects.select_related("place").filter(place=place, list=list).first()
+    return _placed(Form.objects.filter(place=place, list=list))
 
 
 def forms(place: Site) -> list[Form]:
-    return list(Form.objects.filter(place=place).order_by("name")[:20])
+    return list(ours(Form.objects.filter(place=place).order_by("name")[:20]))
 
 
 def letter(slug: str, host: str) -> Page | None:
-    page = Page.objects.select_related("place").filter(slug=slug).first()
+    page = _placed(Page.objects.filter(slug=slug))
     return page if page and _at_home(page.place, host) else None
 
 
 def other_languages(letter: Page) -> list[tuple[str, str]]:
     """(slug, language) of the same letter in its other languages, the one that it was written in first."""
     rows = Page.objects.filter(place=letter.place_id, edition=letter.edition).exclude(slug=letter.slug)
-    return list(rows.order_by("version").values_list("slug", "language"))
+    return [(row.slug, row.language) for row in ours(rows.defer("html").order_by("version"))]
 
 
 def letters(place: Site, page: int) -> tuple[list[Page], bool]:
@@ -83,23 +99,23 @@ def letters(place: Site, page: int) -> tuple[list[Page], bool]:
     start = page * LETTERS_A_PAGE
     rows = Page.objects.filter(place=place, version=0, listed=True).defer("html").order_by("-day", "-edition")
     pages = list(rows[start : start + LETTERS_A_PAGE + 1])
-    return pages[:LETTERS_A_PAGE], len(pages) > LETTERS_A_PAGE
+    return list(ours(pages[:LETTERS_A_PAGE])), len(pages) > LETTERS_A_PAGE
 
 
 def all_letters(place: Site) -> Iterator[Page]:
     """The whole archive, the newest first; each letter before it in other languages."""
     rows = Page.objects.filter(place=place, listed=True)
-    return rows.order_by("-day", "-edition", "version").iterator(chunk_size=50)
+    return ours(rows.order_by("-day", "-edition", "version").iterator(chunk_size=50))
 
 
 def unlisted(place: Site) -> list[str]:
     """Slugs of the pages that are read by their address alone."""
-    return [*Page.objects.filter(place=place, listed=False).values_list("slug", flat=True)]
+    return [page.slug for page in ours(Page.objects.filter(place=place, listed=False).defer("html"))]
 
 
 def count_letters(place: Site) -> int:
     """Of the archive; the same one in another language is no letter more."""
-    return Page.objects.filter(place=place, version=0, listed=True).count()
+    return sum(1 for _page in ours(Page.objects.filter(place=place, version=0, listed=True).defer("html")))
 
 
 def picture_names(place: Site) -> set[tuple[str, str]]:
@@ -108,26 +124,27 @@ def picture_names(place: Site) -> set[tuple[str, str]]:
 
 
 def picture_of(place: Site, slug: str) -> PublicPicture | None:
-    return PublicPicture.objects.filter(place=place, slug=slug).first()
+    return _first(PublicPicture.objects.filter(place=place, slug=slug))
 
 
 def letter_name(place: Site, edition: int) -> EditionName | None:
-    return EditionName.objects.filter(place=place, edition=edition).first()
+    return _first(EditionName.objects.filter(place=place, edition=edition))
 
 
 def picture(slug: str, kind: str, host: str) -> PublicPicture | None:
-    public_picture = PublicPicture.objects.select_related("place").filter(slug=slug, kind=kind).first()
+    public_picture = _placed(PublicPicture.objects.filter(slug=slug, kind=kind))
     return public_picture if public_picture and reachable(public_picture.place, host) else None
 
 
 def token_state(token: str) -> str:
     """left, left-appeals, back, pending, confirmed, forgotten, or "" where nothing was taken up yet."""
-    return TokenState.objects.filter(token_hash=token_hash(token)).values_list("state", flat=True).first() or ""
+    row = _first(TokenState.objects.filter(token_hash=token_hash(token)))
+    return row.state if row else ""
 
 
 def sheet(place: Site, secret: str, now: datetime) -> str | None:
     """What the house laid out for the one who holds this secret; None: nothing yet, or not any more."""
-    private_page = PrivatePage.objects.filter(name=sheets.name(secret), place=place, until__gt=now).first()
+    private_page = _first(PrivatePage.objects.filter(name=sheets.name(secret), place=place, until__gt=now))
     try:
         return sheets.read(secret, bytes(private_page.box)) if private_page else None
     except seal.SealBroken:
@@ -137,7 +154,7 @@ def sheet(place: Site, secret: str, now: datetime) -> str | None:
 def target(code: str, host: str, key: bytes) -> tuple[Site, dict[str, Any]] | None:
     """Whose letter an address belongs to, and what it leads to; None for a code of nobody's, or on another's host.
     key: as of actions.publish_targets."""
-    link_target = LinkTarget.objects.select_related("place").filter(name=sheets.name(code)).first()
+    link_target = _placed(LinkTarget.objects.filter(name=sheets.name(code)))
     if link_target is None or not reachable(link_target.place, host):
         return None
     try:

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.db import connections
 
+from samizdat.core.crypto import signature
 from samizdat.publicdb.actions import take_in
 from samizdat.publicdb.intake_limits import InboxFull, Room
 from samizdat.vault.errors import KeyRefused, VaultError
@@ -50,8 +51,8 @@ def _pack(data: bytes) -> str:
 
 class KeyServer:
     """Answers children and commands. `reader_links()` gives the public process its leave keys, `box_key()` the key that
-    it seals to for one organization; it gets no other. `has_to_send()` says of which organizations a sender gets keys;
-    `troubles()` tells commands which processes do not run, and why."""
+    it seals to for one organization; it gets no other but what checks the rows of the public database. `has_to_send()`
+    says of which organizations a sender gets keys; `troubles()` tells commands which processes do not run, and why."""
 
     def __init__(
         self,
@@ -119,6 +120,8 @@ class KeyServer:
                 return {"key": _pack(self._source.derive(ask["derive"]))}
             if "links" in ask and role == "public":
                 return {"links": self._reader_links()}
+            if "checks" in ask and role == "public":
+                return {"key": _pack(signature.public_key(self._source.derive("public pages")))}
             if "seal_to" in ask and role == "public":
                 number, key = self._box_key(bytes.fromhex(ask["seal_to"]))
                 return {"number": number, "key": _pack(key)}
@@ -214,6 +217,10 @@ class SocketSource:
         """For the public process: [{"organization": hex uid, "number": …, "keys": {purpose: base64}}]."""
         links: list[dict[str, Any]] = self._ask({"links": True})["links"]
         return links
+
+    def checking_key(self) -> bytes:
+        """For the public process: what checks the rows of the public database (publicdb/signed_rows.py)."""
+        return base64.b64decode(self._ask({"checks": True})["key"])
 
     def troubles(self) -> dict[str, str]:
         """For commands: role -> why its process does not run."""

@@ -29,7 +29,12 @@ TEMPLATES = [
 
 
 def publish(
-    uid: bytes = UID, host: str = "", name: str = "Northern Lantern", language: str = "en", mailbox: str = ""
+    uid: bytes = UID,
+    host: str = "",
+    name: str = "Northern Lantern",
+    language: str = "en",
+    mailbox: str = "",
+    **more: str,
 ) -> None:
     actions.publish_place(
         uid,
@@ -38,6 +43,7 @@ def publish(
         language=language,
         accent="#1b6e53",
         unsubscribe_mailbox=mailbox,
+        **more,
     )
 
 

@@ -87,11 +87,9 @@ def test_whoever_has_the_letter_and_writes_the_database_leads_nobody_elsewhere(
 ) -> None:
     """The code stands in everybody's letter."""
     elsewhere = json.dumps({"to": "https://evil.example/"})
-    for key in (b"", tokens.target_key(OTHER_KEY)):
+    for key in (b"", tokens.target_key(OTHER_KEY), tokens.target_key(KEY)):
         LinkTarget.objects.update(box=sealed_page.close(CODE, elsewhere, bytes(12), key))
         assert reader.get(f"/l/{CODE}").status_code == 404
-    LinkTarget.objects.update(box=sealed_page.close(CODE, elsewhere, bytes(12), tokens.target_key(KEY)))
-    assert reader.get(f"/l/{CODE}")["Location"] == "https://evil.example/", "sealed as ours are, it leads on"
 
 
 def test_a_link_of_a_letter_to_few_leads_on_and_counts_nothing(reader: Client, tally: clicks.ClickTally) -> None:
@@ -121,7 +119,7 @@ def test_the_publicdb_itself_does_not_say_where_links_lead() -> None:
 
 
 def test_a_day_is_that_of_the_readers_zone(tally: clicks.ClickTally) -> None:
-    Site.objects.update(zone="Asia/Vladivostok")
+    publish(zone="Asia/Vladivostok")
     tally.add(Site.objects.get(), CODE, datetime(2026, 11, 25, 20, tzinfo=UTC))
     tally.flush()
     assert opened()[0]["day"] == "2026-11-26"

@@ -141,9 +141,7 @@ class TestFormsOfTheirOwn:
 
     @pytest.mark.parametrize("letters", [10, 25])
     def test_all_choices_that_the_house_lets_her_pick_fit_on_the_page(self, reader: Client, letters: int) -> None:
-        Site.objects.update(
-            name="С" * 200, unsubscribe_mailbox=f"{'leave' * 12}@{'long.' * 37}example", hostile_state="ru"
-        )
+        publish(name="С" * 200, mailbox=f"{'leave' * 12}@{'long.' * 37}example", hostile_state="ru")
         choices = {n: [f"{i}{'Ж' * letters}" for i in range(20 * (n - 15))] for n in (16, 17, 18)}
         title, words, names, appeals = "П" * 30, "Ж" * 200, ["Л" * 40] * 2, "Э" * 100
         written = pagination.written((title, title, words, appeals), names, ["Ж" * 40] * 3, choices)
@@ -274,7 +272,7 @@ class TestPurses:
 
 class TestWarning:
     def test_a_mailbox_within_reach_is_warned_of_once_before_anything_is_stored(self, reader: Client) -> None:
-        Site.objects.filter(uid=UID).update(hostile_state="ru")
+        publish(hostile_state="ru")
         assert "Mail.ru, Yandex, Rambler" in reader.get("/f/thursday").content.decode()
         warned = sign_up(reader, {"email": "ada@yandex.ru"})
         assert "Before we write there" in warned.content.decode() and not Intake.objects.exists()
@@ -287,7 +285,7 @@ class TestWarning:
         assert "Look into" in sign_up(reader, {"email": "ada@yandex.ru"}).content.decode()
 
     def test_another_address_is_looked_at_anew(self, reader: Client) -> None:
-        Site.objects.filter(uid=UID).update(hostile_state="ru")
+        publish(hostile_state="ru")
         answer = sign_up(reader, {"email": "ada@mail.ru", "sure": "ada@yandex.ru"})
         assert "Before we write there" in answer.content.decode()
         assert "Look into" in sign_up(reader, ADA).content.decode()

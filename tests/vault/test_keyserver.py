@@ -20,7 +20,7 @@ from samizdat.audience.actions import new_list
 from samizdat.campaigns.actions import create, freeze
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
-from samizdat.core.crypto import seal
+from samizdat.core.crypto import seal, signature
 from samizdat.public import envelopes
 from samizdat.vault import purposes
 from samizdat.vault.errors import KeyFileOpen, KeyRefused
@@ -45,6 +45,7 @@ OF_THE_WORKER = (
     "events",
     "consent records",
     "log",
+    "public pages",
     "location",
     "releases",
 )
@@ -87,6 +88,7 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
     closed = [kind for kind in KINDS if "wrapped" in ask(server, role, wrap=secret, label=f"{kind}:1")]
     told = "links" in ask(server, role, links=True)
     assert ("key" in ask(server, role, seal_to="00" * 16)) is told, "what is sealed to, as little as what is read with"
+    assert ("key" in ask(server, role, checks=True)) is told, "and what checks what it shows"
     assert (tuple(opened), tuple(derived), tuple(closed), told) == (kinds, purposes, wraps, links)
     assert ("troubles" in ask(server, role, troubles=True)) is (role == "desk")
     monkeypatch.setattr(server, "_hand_in", lambda _box: True)
@@ -95,7 +97,16 @@ def test_a_process_gets_what_its_role_needs_and_no_more(
 
 def test_the_key_server_is_asked_nothing_but_what_is_tried_above() -> None:
     verbs = set(re.findall(r'(?:"(\w+)" in ask|ask\.get\("(\w+)"\))', inspect.getsource(KeyServer._answer)))
-    assert {one or other for one, other in verbs} == {"unwrap", "wrap", "derive", "links", "seal_to", "box", "troubles"}
+    asked = {one or other for one, other in verbs}
+    assert asked == {"unwrap", "wrap", "derive", "links", "checks", "seal_to", "box", "troubles"}
+
+
+def test_the_public_process_can_check_what_it_shows_and_sign_nothing(server: KeyServer) -> None:
+    checks = base64.b64decode(ask(server, "public", checks=True)["key"])
+    seed = SOURCE.derive("public pages")
+    assert checks != seed
+    assert signature.is_signed(checks, b"words", signature.sign(seed, b"words"))
+    assert not signature.is_signed(checks, b"words", signature.sign(checks, b"words"))
 
 
 @pytest.mark.parametrize(("role", "opens"), [("sender", [SENDS]), ("worker", [SENDS, RESTS]), ("desk", [SENDS, RESTS])])

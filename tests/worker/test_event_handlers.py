@@ -16,10 +16,13 @@ from samizdat.campaigns.models import Campaign, Edition, Picture
 from samizdat.campaigns.released import released, web_versions
 from samizdat.campaigns.templates import import_template, layout
 from samizdat.core.content.templates import WrittenRegion
+from samizdat.core.crypto import tokens
 from samizdat.events.actions import record
 from samizdat.events.models import Event, FollowUp
-from samizdat.publicdb.models import EditionName, Form, Page, PublicPicture, Site
-from samizdat.worker.publishing import publish
+from samizdat.publicdb import actions as publicdb
+from samizdat.publicdb.models import EditionName, Form, Page, PublicPicture, Site, TokenState
+from samizdat.vault import keyring
+from samizdat.worker.publishing import publish, unsigned
 from samizdat.worker.schedule import event_handlers
 from tests.conftest import NOW
 
@@ -406,6 +409,90 @@ def test_a_lost_publicdb_is_filled_again(campaign: Any, newest: int, monkeypatch
     settle()
     there = (Site, Form, Page, PublicPicture, EditionName)
     assert [model.objects.count() for model in there] == [1, 1, 1, 1, 1]
+
+
+def _published() -> set[tuple[Any, ...]]:
+    """All that the public database has of letters, as values that can be compared."""
+    rows = [row for model in unsigned.SOME for row in model._default_manager.values_list()]
+    return {tuple(bytes(part) if isinstance(part, memoryview) else part for part in row) for row in rows}
+
+
+@pytest.fixture
+def out(campaign: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The letter with a picture and another language, out and published, and what became of a link."""
+    monkeypatch.setattr(unsigned, "_reached", {})
+    text, _picture = _showing(campaign)
+    campaigns.save(campaign, text, version=campaign.version, by=None, now=NOW)
+    campaign.refresh_from_db()
+    translations.add(campaign, "de", by=None, now=NOW)
+    let_go(campaign)
+    publish.missing_letters(NOW)
+    key = keyring.keys(campaign.organization).link
+    assert key is not None
+    publicdb.set_token_state(tokens.make(key, "leave", campaign.edition.pk, 1), "back")
+    settle()
+    assert unsigned.throw_out(NOW) == 0 and len(_published()) == 5
+    return campaign
+
+
+@pytest.mark.parametrize("newest", [50, 0])
+@pytest.mark.parametrize(
+    ("model", "forged"),
+    [
+        (Page, {"title": "We have moved"}),
+        (Page, {"html": '<a href="https://evil.example/">Confirm today</a>'}),
+        (Page, {"edition": 999}),
+        (PublicPicture, {"data": b"evil"}),
+        (EditionName, {"list_name": "Evil", "appeal": True}),
+    ],
+)
+def test_what_somebody_wrote_into_a_letter_on_the_web_is_ours_again_and_it_is_told(
+    out: Any, model: Any, forged: dict[str, Any], newest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "NEWEST_EDITIONS", newest)
+    before = _published()
+    model.objects.update(**forged)
+    assert unsigned.throw_out(NOW) == (2 if model is Page else 1)
+    publish.missing_letters(NOW)
+    settle()
+    assert _published() == before
+    assert Event.objects.filter(kind="publicdb.altered").count() == 1
+    assert unsigned.throw_out(NOW) == 0
+
+
+def test_one_language_of_a_letter_that_somebody_changed_is_ours_again(out: Any) -> None:
+    before = _published()
+    Page.objects.filter(version__gt=0).update(title="Evil")
+    assert unsigned.throw_out(NOW) == 1
+    settle()
+    assert _published() == before
+
+
+def test_a_letter_that_nobody_wrote_is_thrown_out(out: Any) -> None:
+    before = _published()
+    place = bytes(out.organization.uid)
+    Page.objects.create(slug="feedbeef", place_id=place, edition=7, title="Evil", html="evil", day=NOW.date())
+    PublicPicture.objects.create(slug="feedbeef", place_id=place, kind="png", data=b"evil")
+    TokenState.objects.create(token_hash=bytes(32), state="left")
+    assert unsigned.throw_out(NOW) == 3
+    settle()
+    assert _published() == before
+
+
+def test_a_picture_of_a_draft_is_not_published_because_somebody_wrote_one_in_its_place(out: Any) -> None:
+    secret = _picture(out.organization, "red")
+    place = bytes(out.organization.uid)
+    PublicPicture.objects.create(slug=secret.slug, place_id=place, kind="png", data=b"evil")
+    assert unsigned.throw_out(NOW) == 1
+    publish.missing_letters(NOW)
+    settle()
+    assert not PublicPicture.objects.filter(slug=secret.slug).exists()
+
+
+def test_of_many_rows_each_has_its_turn(out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unsigned, "SOME", dict.fromkeys(unsigned.SOME, 1))
+    Page.objects.update(title="Evil")
+    assert [unsigned.throw_out(NOW) for _turn in range(3)] == [1, 1, 0]
 
 
 def test_an_organization_that_the_publicdb_does_not_know_is_published(campaign: Any) -> None:

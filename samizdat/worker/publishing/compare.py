@@ -3,8 +3,7 @@ else.
 
 Where the public process is the same user as the rest, whoever takes it could put a mailbox of their own there, through
 any number of restarts. So organizations and forms are published anew at every start and every ten seconds, and `doctor`
-says when that changed something which nobody here had changed. The rest (web copies of letters, their pictures and
-links) is not compared: with a user of its own the public process may only read.
+says when that changed something which nobody here had changed. Of the rest the signatures are looked at (unsigned.py).
 """
 
 import logging
@@ -55,13 +54,17 @@ def _compare_one(organization: Organization, now: datetime) -> bool:
     _looked[organization.id] = now
     if not altered or _changed_here(organization, since):
         return False
+    tell(organization, now)
+    return True
+
+
+def tell(organization: Organization, now: datetime) -> None:
     if not was_said(organization, ALTERED, now - TOLD):
         record(ALTERED, organization, now=now)
         log.error(
             "The public pages of an organization were not as they were published; they are again. Somebody else may "
-            "have the public process in hand: stop serve and look at that machine."
+            "have the public process in hand or write the database: stop serve and look at that machine."
         )
-    return True
 
 
 def _rewrite(organization: Organization) -> bool:

@@ -31,7 +31,9 @@ from samizdat.delivery.queries import nobody_got
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
 from samizdat.publicdb import actions as publicdb
+from samizdat.publicdb import queries
 from samizdat.publicdb.models import Page, Site
+from samizdat.publicdb.signed_rows import ours
 
 log = logging.getLogger("samizdat.worker")
 
@@ -155,11 +157,23 @@ def listing(event: Event, now: datetime) -> None:
 def all_letters(event: Event, now: datetime) -> None:
     """The web copies, pictures and counted links of letters that came in with an export, or that a public database has
     lost, the newest first; those that are shown already are passed over, so that a killed one goes on."""
-    there = set(Page.objects.values_list("edition", flat=True))
     rows = _editions().filter(public("campaign__"), organization=event.organization).order_by("-created")
     for edition in rows.iterator(chunk_size=50):
-        if edition.id not in there:
+        if not _is_shown(edition):
             _show(edition, now)
+
+
+def _is_shown(edition: Edition) -> bool:
+    """Whether all that the public database has of a letter is there: counted links are laid out in any case."""
+    details, place = released(edition), queries.place(bytes(edition.organization.uid))
+    if details is None or place is None:
+        return details is None
+    counted_links.lay_out(edition)
+    slugs = {version.slug for version in web_versions(edition, details) if version.slug}
+    pages = [*ours(Page.objects.filter(slug__in=slugs))]
+    shown = frozen_in(edition).union(*(named_in(page.html) for page in pages))
+    named = queries.letter_name(place, edition.id) is not None
+    return named and len(pages) == len(slugs) and shown <= {slug for slug, _kind in queries.picture_names(place)}
 
 
 def pictures(event: Event, now: datetime) -> None:

@@ -30,7 +30,7 @@ from samizdat.portability import approval
 from samizdat.privacy import actions as rights
 from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import clicks, preferences, reconsent
-from samizdat.worker.publishing import compare, publish, repair
+from samizdat.worker.publishing import compare, publish, repair, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
 from samizdat.worker.schedule import consistency_check, event_handlers, expire_signups, retention
 from samizdat.worker.stopping import stopping
@@ -172,6 +172,7 @@ SLOW: dict[str, Deed] = {
     "how accounts stand at their providers": provider_status.ask_standings,
     "organizations for the public database": publish.missing_places,
     "what the public pages show": compare.compare,
+    "what nobody here has published": unsigned.throw_out,  # Before the letters, which miss it then.
     "roles that were written by other means": forged_rows.watch,
     "what the database runs by itself": database_catalog.watch,
     "letters for the archive": publish.missing_letters,
