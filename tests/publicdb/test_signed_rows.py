@@ -136,7 +136,12 @@ def test_nothing_that_somebody_else_wrote_is_signed_with_the_next_change(shown: 
     actions.list_letter(4, listed=False)
     TokenState.objects.update(state="asked-erase")
     actions.forget_tokens([TOKEN])
+    Site.objects.update(name="Evil")
+    kept_as_it_is: dict[str, Any] = {"name": None, "language": None, "unsubscribe_mailbox": None}
+    actions.publish_place(UID, host="lantern.example", accent="#b3261e", **kept_as_it_is)
     assert queries.letter("words", "lantern.example") is None and queries.token_state(TOKEN) == ""
+    place = queries.place(UID)
+    assert place and place.name == ""
 
 
 def test_a_letter_is_taken_out_of_the_archive_in_all_languages(shown: Site) -> None:
