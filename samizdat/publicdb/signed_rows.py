@@ -55,16 +55,23 @@ def signed[Row: SignedRow](row: Row) -> Row:
 
 def is_ours(row: SignedRow) -> bool:
     """Whether the house has published this row as it is."""
-    if isinstance(row, Page) and "html" in row.__dict__ and digest(row.html) != bytes(row.html_digest):
+    try:
+        return _is_checked(row)
+    except (AttributeError, TypeError):  # On SQLite any column holds any kind of value.
         return False
-    mark, said = bytes(row.signature), (type(row), *_values(row))
-    if _checked.get(mark) == said:
+
+
+def _is_checked(row: SignedRow) -> bool:
+    if isinstance(row, Page) and "html" in row.__dict__ and digest(row.html) != row.html_digest:
+        return False
+    mark, values = memoryview(row.signature).tobytes(), (type(row), *_values(row))
+    if _checked.get(mark) == values:
         return True
     if not signature.is_signed(_public or signature.public_key(_seed()), _message(row), mark):
         return False
     if len(_checked) >= MOST:
         _checked.clear()
-    _checked[mark] = said
+    _checked[mark] = values
     return True
 
 

@@ -100,6 +100,18 @@ def test_nothing_is_shown_that_the_house_did_not_sign(shown: Site, looks: str) -
     assert not LOOKS[looks](shown)
 
 
+@pytest.mark.usefixtures("shown")
+def test_a_value_of_another_kind_is_none_of_ours() -> None:
+    """SQLite keeps any; a number of bytes would take as much memory."""
+    for column, value in (("signature", 1 << 40), ("html", b"\xff"), ("html_digest", 7), ("title", b"evil")):
+        page = Page.objects.get(pk="words")
+        setattr(page, column, value)
+        assert not signed_rows.is_ours(page)
+    picture = PublicPicture.objects.get()
+    picture.data = "evil"  # type: ignore[assignment]
+    assert not signed_rows.is_ours(picture)
+
+
 def test_nothing_is_shown_of_a_group_that_somebody_else_wrote(shown: Site) -> None:
     Site.objects.filter(uid=UID).update(name="Another")
     of_host = ("the group of a host", "a group", "a form", "the form of a list", "a letter", "a picture")
