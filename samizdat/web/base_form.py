@@ -68,7 +68,7 @@ def _named(field: forms.Field, label: str, error: ValidationError) -> Validation
         "min_length": _("“%(field)s” is too short: %(show_value)s of %(limit_value)s characters. Make it longer."),
         "max_value": _("“%(field)s” is too high. Enter %(limit_value)s or less."),
         "min_value": _("“%(field)s” is too low. Enter %(limit_value)s or more."),
-        "invalid_choice": _("“%(field)s” doesn’t offer that. Choose another one."),
+        "invalid_choice": _("“%(field)s” doesn’t offer “%(value)s”. Choose another one."),
     }
     if error.code in sentences:
         return ValidationError(sentences[error.code] % facts, error.code)
