@@ -35,6 +35,11 @@ def sealed(
     return keys.seal(_digest(variant, numbers) + tags, "chunk", _column(edition), position)
 
 
+def width(asked: int) -> int:
+    """Bytes for each reader where so many tags are asked for."""
+    return (asked + 7) // 8
+
+
 @dataclass(frozen=True, slots=True)
 class CarriedTags:
     """Which of `asked` tags somebody carries, by number, the first as the lowest bit; without those who carry none."""
@@ -44,8 +49,8 @@ class CarriedTags:
 
     def packed(self, numbers: Sequence[int]) -> bytes:
         """In as many bytes for each of these numbers."""
-        width = (self.asked + 7) // 8
-        return b"".join([self.masks.get(number, 0).to_bytes(width) for number in numbers]) if width else b""
+        size = width(self.asked)
+        return b"".join([self.masks.get(number, 0).to_bytes(size) for number in numbers]) if size else b""
 
     @classmethod
     def unpacked(cls, numbers: Sequence[int], tags: bytes) -> "CarriedTags":

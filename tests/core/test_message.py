@@ -253,7 +253,16 @@ def test_two_messages_differ_only_in_declared_slots() -> None:
 
 @pytest.mark.parametrize("kind", ["html", "attr", "text", "subject", "subject_start", "phrase"])
 @pytest.mark.parametrize(
-    "value", ["closed: https://evil.example/a", "evil.example", "ask a@b.org", "one\ntwo", "\u202elive", "a" * 101]
+    "value",
+    [
+        "closed: https://evil.example/a",
+        "evil.example",
+        "evil\u00ad.example",
+        "ask a@b.org",
+        "one\ntwo",
+        "\u202elive",
+        "a" * 101,
+    ],
 )
 def test_who_has_a_long_value_or_one_with_a_link_reads_the_stand_in(kind: Any, value: str) -> None:
     maker = MessageMaker(CompiledContent((b"", b""), (ValueSlot(kind, "CITY", "Riga"),)))

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 
 from samizdat.audience.actions import new_list, tags_for
 from samizdat.audience.models import SubscriberTag, Subscription, row_id
+from samizdat.campaigns import edition_details
 from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.core import consent
@@ -217,6 +219,18 @@ def test_what_is_for_a_tag_is_read_by_those_who_carried_it_at_the_release(
     run_campaign(letter.pk, 120)
     assert {*server.counts()} == {*readers}
     assert _who_reads_of_pavel(server) == {board}
+
+
+def test_a_letter_whose_edition_no_longer_says_for_which_tags_it_asks_is_paused(
+    house: House, server: ScriptedServer
+) -> None:
+    """As an older copy of what is sealed with it says."""
+    _tag(house, house.people(2)[0])
+    house.route(server)
+    letter = release(house.draft(FOR_THE_BOARD), now=now(), hold_minutes=30)
+    with transaction.atomic():
+        edition_details.change(letter.edition, asked=())
+    assert _send_now(letter) == PAUSED
 
 
 def test_who_waited_for_a_digest_reads_what_is_for_the_tags_that_they_carried_at_the_release(

@@ -57,13 +57,26 @@ def test_admins_are_told_at_once_of_a_file_that_changes_many_values(strict: Hous
     assert Event.objects.filter(kind=value_limit.ALARM).count() == 1
 
 
-def test_values_that_one_person_changes_by_hand_and_by_small_files_are_one_count(strict: House, desk: Desk) -> None:
+@pytest.mark.parametrize("way", ["by hand", "as if they were new"])
+def test_values_that_one_person_changes_one_by_one_and_by_small_files_are_one_count(
+    strict: House, desk: Desk, way: str
+) -> None:
     first, *others = _readers(strict, FEW + 1)
     _bring(strict, desk("editor"), others, "Ada")
     number = next(field.number for field in queries.fields(strict.organization) if field.tag == "FNAME")
     _edit(strict, first, seal.NOTES, "Calls back.")
     assert not _told(strict, desk)
-    _edit(strict, first, number, "Ada")
+    if way == "by hand":
+        _edit(strict, first, number, "Ada")
+    else:
+        form = {
+            "address": first,
+            "list": strict.list.pk,
+            "consent": "So.",
+            "purpose": "newsletter",
+            f"value-{number}": "Ada",
+        }
+        desk("editor").post(_to(strict, "add-subscriber"), form)
     assert _told(strict, desk)
 
 

@@ -44,7 +44,7 @@ def add_subscriber(
     with transaction.atomic():
         if purpose == APPEALS and not _reads(organization, keys, address, list):
             raise NotAReader
-        row = _there(organization, keys, address, values or {}, language, now, way, erased_may=False)
+        row = _there(organization, keys, address, values or {}, language, now, way, erased_may=False, by=by)
         consent_writer.write(
             row, [ConsentFactRow("given", way, list, _wording(list, consent, way, purpose), purpose)], now
         )
@@ -176,6 +176,7 @@ def _there(
     way: str,
     *,
     erased_may: bool,
+    by: Person | None = None,
 ) -> Subscriber:
     """The locked row of an address, made if it is new; values are added to what she has."""
     address = addresses.normalize(address)
@@ -187,7 +188,12 @@ def _there(
     today = now.astimezone(UTC).date()
     row, created = consent_writer.find_or_create(organization, keys, address, by_number, language, today, way)
     if by_number and not created:
-        consent_writer.reseal(row, consent_writer.values_of(keys, row) | by_number)
+        held = consent_writer.values_of(keys, row)
+        consent_writer.reseal(row, held | by_number)
+        if by is not None and held != held | by_number:
+            detail = {"fields": sorted(by_number)}
+            record("subscriber.changed", organization, about=row.id, by=by, now=now, detail=detail)
+            value_limit.look(organization, now=now, by=by)
     return row
 
 

@@ -2,6 +2,7 @@
 types into a form. And values of fields, which no second person has read."""
 
 import re
+import unicodedata
 
 from samizdat.core.unsafe_text import bare
 
@@ -18,4 +19,9 @@ def has_link(name: str) -> bool:
 
 def leads_out(text: str) -> bool:
     """The same of what is no name: a domain alone leads out too."""
-    return "\n" in text or bare(text) != text or _LINK.search(text) is not None
+    return "\n" in text or bare(text) != text or _LINK.search(_seen(text)) is not None
+
+
+def _seen(text: str) -> str:
+    """Without what takes no room of its own, such as a soft hyphen: readers see a domain all the same."""
+    return "".join(sign for sign in text if text.isascii() or unicodedata.category(sign) not in ("Cf", "Mn", "Me"))

@@ -308,6 +308,8 @@ class Claimer:
             if self._standings[opened.edition][1].finished:
                 raise seal.SealBroken()
             numbers = ledger.unpack_numbers(chunk.numbers)
+            if len(tags) != len(numbers) * sealed_chunks.width(len(opened.compared)):
+                raise seal.SealBroken()  # What the edition asks for is an older copy.
             return list(numbers), CarriedTags.unpacked(numbers, tags)
         except seal.SealBroken:
             self._pause_altered(opened.edition, "A chunk")
