@@ -22,14 +22,13 @@ class House:
     """One organization with a list, its people by number, and what a test wants to know about them."""
 
     def __init__(self, organization: Any, domain: str = "lantern.example") -> None:
-        from samizdat.audience.actions import new_list
-        from samizdat.audience.tags_and_fields import fields_for
+        from samizdat.audience.actions import fields_for, new_list
         from samizdat.vault import keyring
 
         self.organization, self.domain = organization, domain
         self.keys = keyring.keys(organization)
         self.list = new_list(organization, "News", now=datetime.now(UTC))
-        self.field = fields_for(organization, self.keys, {"FNAME": "First name"})["FNAME"]
+        self.field = fields_for(organization, {"FNAME": "First name"})["FNAME"]
 
     def people(self, count: int, domains: int = 7) -> list[str]:
         """So many more subscribers who agreed; their addresses, in the order of their numbers."""
