@@ -27,7 +27,7 @@ from samizdat import dbclock, modes, processes
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.engine.locks import check_sessions
 from samizdat.options import data_folder, option
-from samizdat.publicdb.actions import end_sessions, make_public_role, may_drop_in
+from samizdat.publicdb import actions
 from samizdat.vault import keyring
 from samizdat.vault.keyserver import FD_VARIABLE, KeyServer, stop_listening
 from samizdat.vault.source import KeySource
@@ -301,10 +301,10 @@ def _publicdb_url(source: KeySource, note: Say) -> str:
     url, publicdb = option("DATABASE_URL"), connections["publicdb"]
     password = source.derive("public database role password").hex()
     role = f"samizdat_public_{source.derive('public database role name')[:4].hex()}"
-    if make_public_role(publicdb, password, role):
+    if actions.make_public_role(publicdb, password, role):
         enter = partial(_as_role, role, password)
         if not _lets_in(enter):
-            end_sessions(publicdb, role)
+            actions.end_sessions(publicdb, role)
             if not _lets_in(enter):
                 # Never with our own role instead: whoever has the public process in hand could bring that about.
                 raise CannotServe(
@@ -342,7 +342,7 @@ def _lets_in(enter: "Callable[[], psycopg.Connection]") -> bool:
 
     try:
         with contextlib.closing(enter()) as session:
-            return may_drop_in(session)
+            return actions.may_drop_in(session)
     except psycopg.Error:
         return False
 
