@@ -111,33 +111,41 @@ def _pages(edition: Edition) -> Iterator[tuple[tuple[int, ...], bytes] | None]:
 
 
 class OwedNumbers:
-    """Everybody whom an edition is owed to, in 8 bytes each and what their tags take. whole: an altered chunk is an
-    error, SealBroken; else nobody in it counts."""
+    """Everybody whom an edition is owed to, in 8 bytes each, and in 9 or more who of them carries a tag that it asks
+    for. whole: an altered chunk is an error, SealBroken; else nobody in it counts."""
 
     def __init__(self, edition: Edition, *, whole: bool) -> None:
-        owed, tags = array("Q"), bytearray()
+        owed, asked = array("Q"), 0
+        carried: list[int] = []  # A number and its mask in one, which is sorted in half the memory of two.
         for page in _pages(edition):
             if page is None and whole:
                 raise SealBroken()
             numbers, packed = page or ((), b"")
             owed.extend(numbers)
-            tags += packed
+            tags = CarriedTags.unpacked(numbers, packed)
+            asked = asked or tags.asked
+            carried += [number << asked | mask for number, mask in tags.masks.items()]
+        carried.sort()
         self._numbers = array("Q", sorted(owed))
-        self._width = width = len(tags) // len(owed) if owed else 0
-        order = sorted(range(len(owed)), key=owed.__getitem__) if width else ()
-        self._tags = b"".join([tags[at * width : (at + 1) * width] for at in order])
+        self._carriers = array("Q", (pair >> asked for pair in carried))
+        self._masks = b"".join([(pair & (1 << asked) - 1).to_bytes(width(asked)) for pair in carried])
+        self._asked = asked
 
     def among(self, numbers: Iterable[int]) -> list[int]:
-        return [number for number in numbers if self._place(number) is not None]
+        return [number for number in numbers if _place(self._numbers, number) is not None]
 
-    def tags_of(self, numbers: Sequence[int]) -> CarriedTags:
-        places = [place for number in numbers if (place := self._place(number)) is not None]
-        packed = b"".join([self._tags[place * self._width : (place + 1) * self._width] for place in places])
-        return CarriedTags.unpacked([self._numbers[place] for place in places], packed)
+    def tags_of(self, numbers: Iterable[int]) -> CarriedTags:
+        size, masks = width(self._asked), {}
+        for number in numbers if size else ():
+            place = _place(self._carriers, number)
+            if place is not None:
+                masks[number] = int.from_bytes(self._masks[place * size : (place + 1) * size])
+        return CarriedTags(self._asked, masks)
 
-    def _place(self, number: int) -> int | None:
-        at = bisect_left(self._numbers, number)
-        return at if at < len(self._numbers) and self._numbers[at] == number else None
+
+def _place(numbers: array[int], number: int) -> int | None:
+    at = bisect_left(numbers, number)
+    return at if at < len(numbers) and numbers[at] == number else None
 
 
 def known(pages: Iterable[Sequence[int] | None]) -> Iterator[Sequence[int]]:
