@@ -5,37 +5,25 @@ from datetime import datetime
 from samizdat.core.content.phrases import NEXT, known, spoken
 from samizdat.core.dates import moment
 
-_LEAD = """# Words of letters
+_LEAD = """# Languages of emails
 
-Some words stand in a letter although nobody wrote them: the way out under it, why somebody gets it, *Details* of an
-event, the warning in a block for donations, the day, the first line of a digest. Mails of the house to one reader
-(a sign-up to confirm, her data, her erasing, another mailbox) are nothing but such words. They are said in the
-language of the letter, or of the reader. Printed from `samizdat/core/content/phrases/` by `scripts/docs.py`.
+Some text in an email isn't written by you: the unsubscribe link, the reason why somebody gets it, *Details* of an
+event, the warning in a donation block, dates, the first line of a digest. The emails that Samizdat sends by itself
+(confirm a sign-up, your data, erasing data, a change of address) consist only of such text. It is in the language of
+the campaign, or of the subscriber. This page is printed from `samizdat/core/content/phrases/` by `scripts/docs.py`.
 
-| sign | language | a moment | the way out |
+| code | language | date and time | unsubscribe link |
 |---|---|---|---|
 """
 
 _REST = """
-The preview shows all of them, in each version of a letter. The pages behind the links (settings, sign-up,
-confirming) speak English and Russian.
+The preview shows this text in each translation of a campaign. The pages behind the links (preferences, sign-up,
+confirmation) are in English and Russian.
 
-## Which language is said
+## Change the wording
 
-1. That of the letter, where there are words for it. A mail to one reader: hers, else that of the organization.
-2. Its base: `pt-br` says what `pt` says.
-3. That which its readers read next: %(next)s.
-4. English.
-
-What is said in another language than the letter's carries its own `lang` and `dir`: so the full stop of an English
-sentence stands on its right also in an Urdu letter, and a screen reader changes its voice. The same holds for what
-you wrote once for letters of all languages: your words at the foot, the warning and the description of a list run
-the way of their first letter.
-
-## A word of your own
-
-Set `SAMIZDAT_WORDS` to a folder, and put a file there for each language, named by its sign, with the words that you
-say otherwise and no others:
+Set `SAMIZDAT_WORDS` to a folder. Put one file per language there, named by its code, with only the texts that you
+want to change:
 
 ```toml
 # uk.toml
@@ -46,21 +34,43 @@ less = "Писати рідше"
 warning = "Якщо ви живете в Росії, не переказуйте нам гроші з російської картки."
 ```
 
-Tables and names are those of [en.toml](../samizdat/core/content/phrases/en.toml). A hole such as `%%(list)s` stays as
-it is. The file is read when a letter is made, so nothing is started anew; letters that went out do not change. Whatever
-cannot be said (a name that is unknown, a hole that is missing) is named by `samizdat doctor`, and letters say our
-word. On PostgreSQL put the folder on every machine that has the desk or a worker. Words of one organization alone
-stand under *Settings*, *How letters look* (the foot, the warning) and in the description of a list.
+- Tables and names are those of [en.toml](../samizdat/core/content/phrases/en.toml). Keep placeholders such as
+  `%%(list)s`.
+- The file is read when an email is made, so nothing has to be restarted. Campaigns that were already sent don't
+  change.
+- If a text can't be used (an unknown name, a missing placeholder), `samizdat doctor` reports it and emails use our
+  wording.
+- On PostgreSQL, put the folder on every machine that runs the app or a worker.
+- Texts of a single organization (footer text, warning) are set under *Branding*, and the description of a list on its
+  page.
 
-## A language
+## Which language is used
 
-A language is one file in `samizdat/core/content/phrases/`: copy `en.toml`, name it by the sign of the language (ISO
-639-1, else 639-3), and translate. `whole` and `moment` are a day and a point in time by [PHP's
-letters](merge-tags.md#fields), where a backslash keeps a letter as it is; `months` stand as they do after the
-number of the day; `days` begin with Monday; `short_months`, `short_days` and `digits` may be left out. Speak to
-readers politely and, where your language allows it, in a form that is for everybody; hold back names of lists from
-inflection by quotation marks. A test says what is missing. Words that nobody who grew up with the language has read
-are worse than those of a language that readers know as well: have them read, then send us the file.
+1. The language of the campaign, if we have texts for it. For an email that Samizdat sends to one subscriber: the
+   subscriber's language, or else the organization's.
+2. Its base language: `pt-br` uses `pt`.
+3. The language that its speakers are most likely to read next: %(next)s.
+4. English.
+
+Text in another language than the campaign's gets its own `lang` and `dir`. So the full stop of an English sentence is
+on its right even in an Urdu email, and a screen reader changes its voice. Texts that you write once for all languages
+(footer text, warning, description of a list) take the direction of their first letter.
+
+## Add a language
+
+A language is one file in `samizdat/core/content/phrases/`. Copy `en.toml`, name it by the language code (ISO 639-1,
+or else 639-3), and translate it.
+
+- `whole` and `moment` are the formats of a date and of a date with time, in [PHP's letters](merge-tags.md#fields). A
+  backslash keeps a letter as it is.
+- `months` are in the form used after the day number. `days` start with Monday. `short_months`, `short_days` and
+  `digits` are optional.
+- Address people politely and, if the language allows it, in a form that includes everyone. Put names of lists in
+  quotation marks so that they aren't inflected.
+- A test reports what is missing.
+
+A translation that no native speaker has read is worse than another language that your subscribers know. Have a native
+speaker read it, then send us the file.
 """
 
 
