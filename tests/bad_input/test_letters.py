@@ -104,7 +104,8 @@ def test_a_name_that_would_be_a_header_stays_a_name(lists: House) -> None:
     message = message_from_bytes(file.read_bytes(), policy=policy.default)
     assert message["Bcc"] is None
     assert message["To"].addresses[0].addr_spec == "ada@reader.example"
-    assert "everybody" in message["Subject"] and len(str(message["Subject"]).splitlines()) == 1
+    # A name of two lines is none: the letter says what stands in for it.
+    assert str(message["Subject"]).strip() == "Dear" and "everybody" not in file.read_text()
     assert [str(value) for name, value in message.items() if name.lower() in ("from", "sender")] == [SENDER]
 
 

@@ -234,7 +234,7 @@ def test_the_server_is_told_to_keep_no_log_and_say_nothing_of_itself() -> None:
 def test_what_somebody_asks_counts_for_the_organization_whose_page_it_is(
     vault: Any, lantern: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("django.db.close_old_connections", lambda: None)  # The connection of the test stays.
+    monkeypatch.setattr("samizdat.web.asgi.close_old_connections", lambda: None)  # The connection of the test stays.
     ada = make_person("Ada", "ada@lantern.example", lantern, "viewer")
     other = found_organization("Aurora", source=vault, today=TODAY)
     give_role(ada, other, "viewer", by=None, now=NOW)

@@ -387,7 +387,7 @@ def test_what_a_file_has_brought_in_is_counted_as_far_as_it_tells_who_was_here(
     here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("samizdat.audience.read_limits.dbclock.ticks", lambda: 1000.0)
-    client, people = desk("editor"), [f"one{n}@post.example" for n in range(40)]
+    client, people = desk("admin"), [f"one{n}@post.example" for n in range(40)]
     for address in people:
         actions.add_subscriber(here.organization, address, here.list, consent="yes", now=NOW)
     _upload(here, client, data=("email,status\n" + "".join(f"{one},pending\n" for one in people)).encode())
