@@ -280,7 +280,7 @@ def test_a_link_is_the_address_of_a_button_and_no_text() -> None:
     link, text, beside = (ValueSlot(kind, "SITE", "none") for kind in ("link", "html", "text_link"))
     compiled = CompiledContent((b"", b" ", b" ", b""), (link, text, beside))
     assert make_out(compiled, {"SITE": "https://ada.example/"}) == b"https://ada.example/ none https://ada.example/"
-    assert make_out(compiled, {"SITE": "Ada"}) == b" Ada "
+    assert make_out(compiled, {"SITE": "Ada"}) == b" Ada Ada"
 
 
 def test_a_message_changed_outside_of_its_slots_is_found_out() -> None:

@@ -118,10 +118,15 @@ def as_attr(text: str) -> str:
 
 def as_link(text: str) -> str:
     """A reader's field used as a whole address: `javascript:` and what is no address at all become nothing."""
-    return html.escape(as_text_link(text), quote=True)
+    return html.escape(_web_address(text), quote=True)
 
 
 def as_text_link(text: str) -> str:
+    """What stands between < and > may be a word after all."""
+    return _web_address(text) or one_line(in_letter(text))
+
+
+def _web_address(text: str) -> str:
     text = one_line(text).strip()
     return text if _SAFE_LINK.match(text) else ""
 
