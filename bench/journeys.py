@@ -101,7 +101,7 @@ class Walk:
 
     def _confirm(self, address: str, _token: str) -> None:
         token = self._until(lambda: self.site.mail(address, "c"), "no mail asked her")
-        if "the box for them was ticked" not in self._page("confirm", f"/c/{token}"):
+        if "The box for fundraising appeals was checked too" not in self._page("confirm", f"/c/{token}"):
             raise Stopped("the page does not say that appeals are confirmed as well")
         self._posted("confirmed", f"/c/{token}", {})
         self._until(lambda: "<form" not in self.site.get(f"/c/{token}")[1], "the confirmation was not taken up")

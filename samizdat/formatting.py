@@ -32,6 +32,13 @@ def grouped(number: int) -> str:
     return number_format(number, force_grouping=True)
 
 
+def percent(part: int, whole: int) -> str:
+    """99.7% in English; 99,7 % in Russian, with a space that does not break. Never 100 where somebody is missing."""
+    thousandths = 1000 * part // whole if whole else 0
+    text = number_format(thousandths / 10, 0 if thousandths % 10 == 0 else 1)
+    return f"{text}\u00a0%" if (get_language() or "en").startswith("ru") else f"{text}%"
+
+
 def regrouped(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values for the holes of a sentence, with their numbers as this language writes them. Core writes 4,206."""
     return {name: _regrouped(value) for name, value in values.items()}

@@ -53,8 +53,8 @@ __all__ = [
 
 # Code -> what is not installed, and what is.
 SENTENCES = {
-    "no_transport": "There is no kind of sending route called {name}://. Use one of: {known}.",
-    "no_importer": "There is no source called {name}. Use one of: {known}.",
+    "no_transport": "There’s no route type {name}://. Use one of: {known}.",
+    "no_importer": "There’s no source called {name}. Use one of: {known}.",
 }
 
 

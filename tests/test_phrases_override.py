@@ -19,7 +19,7 @@ def test_a_house_says_its_own_words_and_ours_where_it_has_none(tmp_path: Path, m
         phrases_override.words("uk")["frame.leave"] == "Відписатися"
         and "%(list)s" in phrases_override.words("uk")["digest.subject"]
     )
-    assert phrases_override.words("ru")["frame.less"] == "Пореже или пауза"
+    assert phrases_override.words("ru")["frame.less"] == "Настройки подписки"
     wrong = " ".join(phrases_override.wrong())
     assert "frame.leave" in wrong and "digest.subject needs %(list)s and %(day)s" in wrong and "no language xx" in wrong
 

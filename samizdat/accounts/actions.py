@@ -84,7 +84,7 @@ def found_organization(
     """A new organization with keys of its own. Settings as in SETTINGS. Errors: NameTaken, AccountError."""
     slug = slugify(name) or _latin(name)
     if Organization.objects.filter(slug=slug).exists():
-        raise NameTaken(_("There is an organization called %(name)s already. Choose another name.") % {"name": name})
+        raise NameTaken(_("An organization called “%(name)s” already exists. Choose another name.") % {"name": name})
     check_settings({"name": name})
     check_settings(settings)
     with transaction.atomic():
@@ -169,8 +169,8 @@ def _check_host(organization: Organization, url: str, by: Person | None) -> None
         and not is_proven(organization, host)
     ):
         sentence = _(
-            "%(host)s is in use already. Choose a name of your own; if this one is, add its domain under Sending "
-            "domains, publish its record, press Check and try again."
+            "%(host)s is already in use. Choose another name. If it’s yours, add its domain under Domains, add the "
+            "record at your DNS provider, press Check and try again."
         )
         raise AccountError(sentence % {"host": host})
 
@@ -190,16 +190,16 @@ def check_settings(settings: dict[str, Any]) -> None:
         raise AccountError(f"There is no setting called {', '.join(sorted(unknown))}.")
     name = settings.get("name")
     if name is not None and not (name.strip() and name.strip().isprintable() and len(name) <= 200):
-        raise AccountError(_("An organization needs a name of one line, at most 200 characters."))
+        raise AccountError(_("An organization name has one line of at most 200 characters."))
     if name is not None and has_link(name):
         raise AccountError(link_in_name())
     if settings.get("language", "en") not in dict(ours.LANGUAGES):
-        raise AccountError(_("Choose one of the languages that are offered."))
+        raise AccountError(_("Choose one of the languages in the list."))
     zone = settings.get("timezone")
     if zone is not None and zone not in available_timezones():
-        raise AccountError(_("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": zone})
+        raise AccountError(_("There is no time zone called %(zone)s. Enter one like Europe/Riga.") % {"zone": zone})
     if settings.get("hostile_state") and settings["hostile_state"] not in jurisdictions.REACH:
-        raise AccountError(_("Choose one of the states that are offered, or none."))
+        raise AccountError(_("Choose one of the states in the list, or none."))
     if "quiet_hours" in settings:
         settings["quiet_hours"] = _quiet_hours(settings["quiet_hours"])
     for name in ("public_url", "desk_url", "content_url"):
@@ -223,7 +223,7 @@ def _web_address(url: str) -> str:
     except (ValidationError, ValueError, address.BadAddress):
         good = False
     if not good:
-        raise AccountError(_("%(url)s is no web address. Write it with https:// in front.") % {"url": url})
+        raise AccountError(_("%(url)s isn’t a web address. Start it with https://.") % {"url": url})
     return url.rstrip("/")
 
 
@@ -246,13 +246,13 @@ def _mailbox(text: str) -> str:
 def _postal(text: str) -> str:
     lines = [line.strip() for line in text.splitlines()]
     if len(text) > 400 or not all(line.isprintable() for line in lines):
-        raise AccountError(_("A postal address has at most 400 characters, without control characters."))
+        raise AccountError(_("A postal address can have at most 400 characters, without control characters."))
     return "\n".join(lines).strip()
 
 
 def _color(text: str) -> str:
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
-        raise AccountError(_("Write the color as # and six digits, like #b3261e."))
+        raise AccountError(_("Enter the color as # and six digits, like #b3261e."))
     return text.lower()
 
 
@@ -263,7 +263,7 @@ def _quiet_hours(text: str) -> str:
         raise AccountError(_(bad.sentence).format(**bad.values)) from bad
     if quiet is not None and quiet.zone and quiet.zone not in available_timezones():
         raise AccountError(
-            _("There is no time zone called %(zone)s. Write one like Europe/Riga.") % {"zone": quiet.zone}
+            _("There is no time zone called %(zone)s. Enter one like Europe/Riga.") % {"zone": quiet.zone}
         )
     return str(quiet) if quiet else ""
 
@@ -272,7 +272,7 @@ def add_person(email: str, *, name: str = "", password: str | None = None, langu
     """Someone who may sign in. Errors: BadAddress, AlreadyHere, PasswordWeak."""
     index = sealed_people.index_of(email)
     if Person.objects.filter(email_index=index).exists():
-        raise AlreadyHere(_("Somebody with this address is here already. Give her a role instead."))
+        raise AlreadyHere(_("A teammate with this address already exists. Change their role instead."))
     return _new_person(email, name, password, language, today)
 
 
@@ -367,8 +367,8 @@ def remove_person(
 def _keep_an_admin(organization: Organization, leaving: Person, by: Person | None) -> None:
     if [row.person for row in roles.memberships(organization=organization, role="admin", locked=None)] == [leaving]:
         if by == leaving:
-            raise LastAdmin(_("You are the only admin. Make somebody else an admin first."))
-        raise LastAdmin(_("She is the only admin. Make somebody else an admin first."))
+            raise LastAdmin(_("You are the only admin. Make a teammate an admin first."))
+        raise LastAdmin(_("This is the only admin. Make another teammate an admin first."))
 
 
 def invite(organization: Organization, role: str, *, note: str, by: Person | None, now: datetime) -> str:
@@ -437,7 +437,7 @@ def _refuse_member(organization: Organization, index: bytes) -> None:
     """In one organization an address is one person: the command line finds them by it. Errors: AlreadyHere."""
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)  # Of two at once, the second waits.
     if roles.memberships(organization=organization, person__email_index=index):
-        raise AlreadyHere(_("Somebody with this address is in this organization already. Sign in instead."))
+        raise AlreadyHere(_("This organization already has a teammate with this address. Sign in instead."))
 
 
 def invitation_of(token: str, now: datetime) -> Invitation:
@@ -446,7 +446,7 @@ def invitation_of(token: str, now: datetime) -> Invitation:
     if invitation is None or invitation.used or invitation.expires < now:
         raise InvitationGone(_gone())
     if pending_changes.is_waiting(invitation.organization, "invitation", invitation.id):
-        raise InvitationWaits(_("This invitation waits for the approval of an admin. Try again in a day."))
+        raise InvitationWaits(_("This invitation is waiting for an admin’s approval. Try again in a day."))
     if not roles.opens(invitation):
         raise InvitationGone(_gone())
     return invitation
@@ -469,4 +469,4 @@ def withdraw_invitation(invitation: Invitation, *, by: Person | None, now: datet
 
 
 def _gone() -> str:
-    return _("This invitation was used or is older than seven days. Ask for a new one.")
+    return _("This invitation was already used or is more than seven days old. Ask for a new one.")

@@ -44,6 +44,6 @@ class NoSuchOrganization(AccountError):
 def link_in_name() -> str:
     """Of an organization, a list or a form (core/mail/names.py)."""
     return _(
-        "Emails say this name to people who don’t know you yet, so it has neither an address nor a line break. "
-        "Write for example “Lantern” instead of “lantern.org”."
+        "Emails show this name to people who don’t know you yet, so it can’t contain an address or a line break. "
+        "Write, for example, “Lantern” instead of “lantern.org”."
     )

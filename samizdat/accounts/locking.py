@@ -53,14 +53,15 @@ def unlock(person: Person, organization: Organization, *, by: Person | None, now
 def _membership(person: Person, organization: Organization) -> Membership:
     memberships = roles.memberships(person=person, organization=organization)
     if not memberships:
-        raise AccountError(_("This person is not here any more."))
+        raise AccountError(_("This teammate no longer exists."))
     return memberships[0]
 
 
 def _keep_another(organization: Organization, person: Person, by: Person, now: datetime) -> None:
     if not [other for other in pending_changes.others(organization, by, now) if other != person]:
         sentence = _(
-            "Nobody would be left to unlock %(name)s: an admin is locked only while a third one, of more than a day, "
-            "can sign in. Sign them out everywhere, or lock them on the server with samizdat person lock."
+            "Nobody would be left to unlock %(name)s: an admin can be locked only while a third one, an admin for "
+            "more than a day, can sign in. Sign them out everywhere, or lock them on the server with samizdat "
+            "person lock."
         )
         raise LastAdmin(sentence % {"name": sealed_people.name_of(person)})

@@ -56,7 +56,7 @@ class LongEnough(MinimumLengthValidator):
     """Until passkeys exist a password opens everything."""
 
     def get_error_message(self) -> str:
-        text = _("This password is shorter than %(n)s characters. Take four or five words that do not belong together.")
+        text = _("This password is shorter than %(n)s characters. Use four or five unrelated words.")
         return text % {"n": self.min_length}
 
 
@@ -64,4 +64,4 @@ class NotCommon(CommonPasswordValidator):
     """None of the twenty thousand that are tried first."""
 
     def get_error_message(self) -> str:
-        return _("This password is one of those that are tried first. Take four or five words of your own.")
+        return _("This password is one of the first that attackers try. Use four or five words of your own.")

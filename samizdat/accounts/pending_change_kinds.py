@@ -15,24 +15,24 @@ from samizdat.accounts.queries import name_in
 
 ROLES = {"admin": lazy("admin"), "editor": lazy("editor"), "viewer": lazy("viewer")}
 SETTINGS = {
-    "name": lazy("Name of the organization"),
+    "name": lazy("Organization name"),
     "public_url": lazy("Address of the public pages"),
-    "desk_url": lazy("Address of the desk"),
-    "content_url": lazy("Address of previews and pictures"),
-    "return_address": lazy("Where bounces go"),
-    "unsubscribe_mailbox": lazy("Mailbox for leaving by mail"),
+    "desk_url": lazy("Samizdat address"),
+    "content_url": lazy("Address of previews and images"),
+    "return_address": lazy("Bounce address"),
+    "unsubscribe_mailbox": lazy("Unsubscribe-by-email address"),
 }
 
 
 def _person(row: PendingChange) -> Person:
     person = Person.objects.filter(pk=row.about or 0).first()
     if person is None:
-        raise AccountError(_("This person is not here any more."))
+        raise AccountError(_("This teammate no longer exists."))
     return person
 
 
 def _named(organization: Organization, number: int | None) -> str:
-    return name_in(organization, Person.objects.filter(pk=number or 0).first()) or _("Somebody")
+    return name_in(organization, Person.objects.filter(pk=number or 0).first()) or _("Someone")
 
 
 def _say_role(row: PendingChange, role: str) -> str:
@@ -45,7 +45,9 @@ def _do_role(row: PendingChange, role: str, now: datetime) -> None:
 
 
 def _say_removal(row: PendingChange, _details: object) -> str:
-    return _("%(name)s is removed and signed out everywhere") % {"name": _named(row.organization, row.about)}
+    return _("%(name)s is removed from the team and signed out everywhere") % {
+        "name": _named(row.organization, row.about)
+    }
 
 
 def _do_removal(row: PendingChange, _details: object, now: datetime) -> None:
@@ -53,13 +55,13 @@ def _do_removal(row: PendingChange, _details: object, now: datetime) -> None:
 
 
 def _say_invitation(_row: PendingChange, details: InvitationDetails) -> str:
-    return _("Somebody new comes in as %(role)s: %(note)s") % {"role": ROLES[details.role], "note": details.note}
+    return _("A new teammate joins as %(role)s: %(note)s") % {"role": ROLES[details.role], "note": details.note}
 
 
 def _do_invitation(row: PendingChange, details: InvitationDetails, _now: datetime) -> None:
     invitation = Invitation.objects.filter(pk=row.about or 0, organization=row.organization, used=False).first()
     if invitation is None or _facts_of(invitation) != (details.role, details.token, details.expires):
-        raise AccountError(_("This invitation is not here any more. Invite them again."))
+        raise AccountError(_("This invitation no longer exists. Invite them again."))
     roles.open_invitation(invitation)
 
 
@@ -74,7 +76,7 @@ def _undo_invitation(row: PendingChange, _now: datetime) -> None:
 def _say_setting(row: PendingChange, details: SettingDetails) -> str:
     name = details.name
     if name == "requires_approval":
-        return _("Campaigns are sent without the approval of a second person")
+        return _("Campaigns are sent without approval")
     before = getattr(sealed_settings.leading(row.organization), name) or "–"
     facts = {"setting": SETTINGS[name], "before": before, "after": details.to or "–"}
     return _("%(setting)s: %(after)s instead of %(before)s") % facts

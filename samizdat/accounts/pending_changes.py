@@ -311,15 +311,15 @@ def approve(row: PendingChange, *, now: datetime, by: Person | None) -> None:
     if by is not None and by == row.by:
         raise ChangeRefused(_("You asked for it yourself: another admin has to approve it."))
     if by is not None and by not in others(row.organization, row.by, now):
-        raise ChangeRefused(_("Only somebody who has been an admin for a day can approve it."))
+        raise ChangeRefused(_("Only someone who has been an admin for a day can approve it."))
     if not _settle(row, "done", now, by):
-        raise ChangeRefused(_("This change doesn't wait any more. Look at what became of it."))
+        raise ChangeRefused(_("This change is no longer pending. See what was decided."))
 
 
 def stop(row: PendingChange, *, now: datetime, by: Person | None) -> None:
     """By any admin, also by whoever asked. Errors: ChangeRefused where it is too late."""
     if not _settle(row, "stopped", now, by):
-        raise ChangeRefused(_("This change doesn't wait any more. Look at what became of it."))
+        raise ChangeRefused(_("This change is no longer pending. See what was decided."))
 
 
 def stop_about(organization: Organization, kind: str, about: int, *, now: datetime, by: Person | None) -> None:
@@ -452,7 +452,7 @@ def _settle(row: PendingChange, state: str, now: datetime, by: Person | None, ac
 
 
 def _altered() -> ChangeRefused:
-    return ChangeRefused(_("This change was altered in the database by other means. Stop it and ask for it again."))
+    return ChangeRefused(_("This change was edited directly in the database. Stop it and request it again."))
 
 
 def _end(row: PendingChange, state: str, now: datetime, by: Person | None) -> None:

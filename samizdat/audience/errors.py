@@ -56,7 +56,7 @@ class NumbersUsedUp(AudienceError):
 
     def __init__(self) -> None:
         super().__init__(
-            _("This organization has used up its numbers of subscribers. Found a new one and bring them in there.")
+            _("This organization has used up its subscriber numbers. Create a new organization and import there.")
         )
 
 
@@ -67,7 +67,7 @@ class AddressErased(AudienceError):
 
     def __init__(self) -> None:
         super().__init__(
-            _("This person had her data erased, so she cannot be added. She can sign up again herself, by the form.")
+            _("This person’s data was erased, so they can’t be added. They can sign up again themselves, with a form.")
         )
 
 
@@ -77,9 +77,7 @@ class NotAReader(AudienceError):
     code = "not_a_reader"
 
     def __init__(self) -> None:
-        super().__init__(
-            _("She does not get the letters of this list, so no appeal would reach her. Add her for letters first.")
-        )
+        super().__init__(_("They aren’t subscribed to this list. Subscribe them first, then add appeals."))
 
 
 class ImportRefused(AudienceError):
@@ -99,14 +97,14 @@ class ImportTaken(AudienceError):
     code = "import_taken"
 
     def __init__(self) -> None:
-        super().__init__(_("Another process is at this import already. Wait until it is done."))
+        super().__init__(_("This import is already running. Wait until it’s done."))
 
 
 class TooManyAddresses(AudienceError):
     code = "too_many_addresses"
 
     def __init__(self) -> None:
-        super().__init__(_("At most 50,000 addresses are taken at once. Give them in several parts."))
+        super().__init__(_("You can add at most 50,000 addresses at once. Add them in several parts."))
 
 
 class WrongDigest(AudienceError):
@@ -124,8 +122,8 @@ class TooManyRemovals(AudienceError):
 
     def _sentence(self) -> str:
         return _(
-            "Your team takes %(n)s people off lists a day by itself. Take the others off under Many at once, where an "
-            "admin approves it; then this is possible."
+            "Without approval, your team can remove %(n)s people a day from lists. Remove the others under Bulk "
+            "actions, where an admin approves it; then this is possible."
         )
 
 
@@ -134,6 +132,6 @@ class TooManyCorrections(TooManyRemovals):
 
     def _sentence(self) -> str:
         return _(
-            "Your team takes %(n)s people off lists a day by itself, and whoever is written to at another address "
-            "counts. The address was not changed. Go on tomorrow."
+            "Your team can remove %(n)s people from lists per day without approval, and changed addresses count "
+            "too. The address wasn’t changed. Continue tomorrow."
         )

@@ -26,7 +26,7 @@ from samizdat.formatting import grouped
 def _alarm(row: PendingChange) -> Event:
     alarm = leaving_alarms.alarm_numbered(row.organization, row.about or 0)
     if alarm is None:
-        raise AccountError(_("This alarm is not here any more."))
+        raise AccountError(_("This alert no longer exists."))
     return alarm
 
 
@@ -41,8 +41,8 @@ def _say_undo(row: PendingChange, _details: object) -> str:
         )
     elif purpose_in(detail) == APPEALS:
         text = ngettext(
-            "%(n)s subscriber of “%(list)s” who left appeals gets them again",
-            "%(n)s subscribers of “%(list)s” who left appeals get them again",
+            "%(n)s subscriber of “%(list)s” who stopped appeals gets them again",
+            "%(n)s subscribers of “%(list)s” who stopped appeals get them again",
             many,
         )
     else:
@@ -69,12 +69,18 @@ def _do_undo(row: PendingChange, _details: object, now: datetime) -> None:
 
 
 def _say_erase(_row: PendingChange, details: BulkDetails) -> str:
-    text = ngettext("%(n)s subscriber is erased for good", "%(n)s subscribers are erased for good", details.n)
+    text = ngettext(
+        "Personal data of %(n)s subscriber is erased for good",
+        "Personal data of %(n)s subscribers is erased for good",
+        details.n,
+    )
     return text % {"n": grouped(details.n)}
 
 
 def _say_remove(row: PendingChange, details: BulkDetails) -> str:
-    text = ngettext("%(n)s subscriber is taken off “%(list)s”", "%(n)s subscribers are taken off “%(list)s”", details.n)
+    text = ngettext(
+        "%(n)s subscriber is removed from “%(list)s”", "%(n)s subscribers are removed from “%(list)s”", details.n
+    )
     return text % {"n": grouped(details.n), "list": _list_name(row, details.list)}
 
 
@@ -112,8 +118,8 @@ def _say_import(row: PendingChange, details: RemovalDetails) -> str:
         )
         return text % {"n": grouped(details.rows), "list": _list_name(row, details.list)}
     text = ngettext(
-        "%(n)s subscriber is taken off lists by an import into “%(list)s”",
-        "%(n)s subscribers are taken off lists by an import into “%(list)s”",
+        "%(n)s subscriber is removed from lists by an import into “%(list)s”",
+        "%(n)s subscribers are removed from lists by an import into “%(list)s”",
         details.n,
     )
     return text % {"n": grouped(details.n), "list": _list_name(row, details.list)}
@@ -139,7 +145,7 @@ def _drop_import(row: PendingChange, _now: datetime) -> None:
 
 
 def _say_lift(row: PendingChange, _details: object) -> str:
-    text = _("the objection of No. %(number)s, which a colleague wrote down, is taken back")
+    text = _("the objection of No. %(number)s, recorded by a teammate, is withdrawn")
     return text % {"number": (row.about or 0) & NUMBER_MASK}
 
 
@@ -155,7 +161,7 @@ def _do_lift(row: PendingChange, _details: object, now: datetime) -> None:
 
 def _say_words(_row: PendingChange, texts: list[str]) -> str:
     words = ", ".join(f"“{text}”" for text in texts)
-    return _("Emails that ask for a confirmation say: %(words)s") % {"words": words}
+    return _("Confirmation emails will say: %(words)s") % {"words": words}
 
 
 def _do_words(row: PendingChange, texts: list[str], now: datetime) -> None:
@@ -167,7 +173,7 @@ def _do_words(row: PendingChange, texts: list[str], now: datetime) -> None:
     try:
         lists.agree_to_words(queries.list_by_id(row.organization, number), texts, now=now)
     except NoSuchList:
-        raise AccountError(_("This list or form is not here any more.")) from None
+        raise AccountError(_("This list or form no longer exists.")) from None
 
 
 KINDS = {

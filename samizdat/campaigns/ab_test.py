@@ -155,7 +155,9 @@ def give_up(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
 def _plan(campaign: Campaign, **columns: object) -> None:
     columns["test_plan"] = secrets.token_hex(8)
     if not Campaign.objects.filter(pk=campaign.pk, state="draft").update(**columns):
-        raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
+        raise NotADraft(
+            _("This campaign is already sent or scheduled and can’t be changed. Duplicate it and change the copy.")
+        )
     for name, value in columns.items():
         setattr(campaign, name, value)
 
@@ -164,16 +166,16 @@ def _check(
     campaign: Campaign, changes: Sequence[VersionChange], share: int, way: str, at: datetime, now: datetime
 ) -> None:
     if campaign.version_of_id is not None or campaign.languages.exists():
-        raise BadTest(_("A letter has either a test of versions or versions by language. Remove the languages first."))
+        raise BadTest(_("A campaign can have either an A/B test or translations. Remove the translations first."))
     if not 1 <= len(changes) < ab_test.MOST:
-        raise BadTest(_("A test has two to %(most)s versions.") % {"most": ab_test.MOST}, "subject")
+        raise BadTest(_("An A/B test has two to %(most)s versions.") % {"most": ab_test.MOST}, "subject")
     if not ab_test.LEAST_SHARE <= share <= ab_test.MOST_SHARE:
         values = {"least": ab_test.LEAST_SHARE, "most": ab_test.MOST_SHARE}
-        raise BadTest(_("Between %(least)s and %(most)s per cent get one of the versions.") % values, "share")
+        raise BadTest(_("The versions can go to %(least)s to %(most)s percent of recipients.") % values, "share")
     if way not in ways(campaign):
-        raise BadTest(_("Choose one of the ways in which a version can win."), "way")
+        raise BadTest(_("Choose how the winner is decided."), "way")
     if at <= now:
-        raise BadTest(_("That time has passed. Choose a later one."), "time")
+        raise BadTest(_("That time is in the past. Choose a later one."), "time")
     draft = draft_of(campaign)
     for change in changes:
         _check_change(campaign, draft, change)
@@ -182,22 +184,24 @@ def _check(
 def _check_change(campaign: Campaign, draft: Draft, change: VersionChange) -> None:
     letter = change.letter
     if letter is not None and (letter.organization_id != campaign.organization_id or letter.state != "draft"):
-        raise BadTest(_("The other text has to be a draft of yours. Copy the letter and change the copy."), "letter")
+        raise BadTest(
+            _("The other version has to be a draft of yours. Duplicate the campaign and change the copy."), "letter"
+        )
     if letter is not None and letter.version_of_id is not None:
-        raise BadTest(_("That draft is a version in another language. Choose a letter of its own."), "letter")
+        raise BadTest(_("That draft is a translation. Choose a campaign of its own."), "letter")
     if letter is not None and letter.pk == campaign.pk:
-        raise BadTest(_("The other text is this letter itself. Choose another draft."), "letter")
+        raise BadTest(_("The other version is this campaign itself. Choose another draft."), "letter")
     if draft_in(draft, change) == draft and letter is None:
-        raise BadTest(_("This version is the same as the letter. Change its subject, sender or text."), "subject")
+        raise BadTest(_("This version is identical to the campaign. Change its subject, sender or text."), "subject")
     if change.from_email and _domain(change.from_email) != _domain(draft.from_email):
-        raise BadTest(_("All versions come from the same domain. Change what stands before the @."), "from_email")
+        raise BadTest(_("All versions use the same sender domain. Change the part before the @."), "from_email")
 
 
 def _domain(address: str) -> str:
     try:
         return domain(normalize(address))
     except BadAddress:
-        raise BadTest(_("“%(address)s” is no mail address.") % {"address": address}, "from_email") from None
+        raise BadTest(_("“%(address)s” isn’t a valid email address.") % {"address": address}, "from_email") from None
 
 
 def draft_in(draft: Draft, change: VersionChange) -> Draft:
@@ -287,13 +291,13 @@ def count_replies(campaign: Campaign, place: int | None, replies: int, *, by: Pe
     with transaction.atomic():
         if place is not None:
             if not Variant.objects.filter(campaign=campaign, variant_no=place).update(replies=replies):
-                raise BadTest(_("There is no such version."))
+                raise BadTest(_("This version doesn’t exist."))
         elif campaign.test_share:
-            raise BadTest(_("This letter has versions. Say to which one they replied."))
+            raise BadTest(_("This campaign has several versions. Say which one they replied to."))
         else:
             sent = Campaign.objects.filter(pk=campaign.pk).exclude(state="draft")
             if not sent.update(replies=replies):
-                raise BadTest(_("This letter has not been released, so nobody can have replied."))
+                raise BadTest(_("This campaign hasn’t been sent yet, so there can’t be any replies."))
         record("campaign.replies_counted", campaign.organization, now=now, by=by, about=campaign.pk)
 
 

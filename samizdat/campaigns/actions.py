@@ -139,7 +139,10 @@ def save(
             campaign.refresh_from_db(fields=["state"])
             if campaign.state != "draft":
                 raise NotADraft(
-                    _("This campaign has been released and cannot be changed. Copy it and change the copy.")
+                    _(
+                        "This campaign is already sent or scheduled and can’t be changed. Duplicate it and change "
+                        "the copy."
+                    )
                 )
             raise overtaken()
         for key, value in values.items():
@@ -163,7 +166,9 @@ def _choices(campaign: Campaign, changes: Mapping[str, Any]) -> dict[str, Any]:
         values["purpose"] = consent.PURPOSES.index(values["purpose"])
     language = values.get("language", campaign.language)
     if language != campaign.language and campaign.languages.filter(language=language).exists():
-        raise CampaignError(_("There is a version in this language already. Remove it, then choose the language."))
+        raise CampaignError(
+            _("A translation into this language already exists. Remove it first, then choose the language.")
+        )
     return values
 
 
@@ -174,9 +179,11 @@ def _along(campaign: Campaign, values: Mapping[str, object]) -> None:
 
 
 def overtaken(is_own: bool = False) -> DraftChangedMeanwhile:
-    sentence = _("Somebody else has saved this letter since you opened it. Copy your text, reload, and merge.")
+    sentence = _(
+        "Someone else saved this campaign since you opened it. Copy your text, reload the page and merge the changes."
+    )
     if is_own:
-        sentence = _("You changed this text in another tab too. Copy what you want to keep.")
+        sentence = _("You also changed this text in another tab. Copy what you want to keep.")
     error = DraftChangedMeanwhile(sentence)
     error.is_own = is_own
     return error
@@ -203,12 +210,14 @@ def throw_away(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
     waits = Q(campaign__state__in=("draft", "scheduled", "held"))
     waits |= Q(campaign__state="paused") & untouched("campaign__")
     if in_tests.filter(waits).exists():
-        raise NotADraft(_("Another letter has this text as a version of its own. Take it out of that test first."))
+        raise NotADraft(
+            _("This text is a version in the A/B test of another campaign. Remove it from that test first.")
+        )
     with transaction.atomic():
         in_tests.update(letter=None)  # What was released is compiled and needs it no more.
         gone, _rows = Campaign.objects.filter(pk=campaign.pk, state="draft", edition=None).delete()
         if not gone:
-            raise NotADraft(_("Only a draft can be thrown away. What was sent stays on record."))
+            raise NotADraft(_("You can only delete drafts. Sent campaigns are kept."))
         record("campaign.deleted", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
@@ -220,7 +229,7 @@ def freeze(campaign: Campaign, now: datetime) -> Edition:
     # What is frozen is what is stored now, not what this process read a while ago.
     campaign.refresh_from_db(fields=["state", "draft_sealed", "version", *_CHOSEN])
     if campaign.state != "draft":
-        raise NotADraft(_("This campaign has been released already."))
+        raise NotADraft(_("This campaign is already sent or scheduled."))
     slug, number = secrets.token_hex(10), new_edition_number()
     codes = counted_links.UrlCodes(campaign.organization, number)
     proof, draft = proof_of(campaign, now, archive_slug=slug, codes=codes), draft_of(campaign)
@@ -314,11 +323,11 @@ def flaws_error(flaws: tuple[ContentProblem, ...]) -> ContentHasProblems:
     first = next(finding for finding in problems if finding.severity == "stop")
     values = {"place": first.place, "line": first.line, "flaw": first.sentence}
     if first.place == "block":
-        sentence = _("The letter cannot go out yet: block %(line)s: %(flaw)s")
+        sentence = _("This campaign can’t be sent yet: block %(line)s: %(flaw)s")
     elif not first.line:
-        sentence = _("The letter cannot go out yet: %(flaw)s")
+        sentence = _("This campaign can’t be sent yet: %(flaw)s")
     else:
-        sentence = _("The letter cannot go out yet: %(place)s, line %(line)s: %(flaw)s")
+        sentence = _("This campaign can’t be sent yet: %(place)s, line %(line)s: %(flaw)s")
     return ContentHasProblems(sentence % values, tuple(problems))
 
 

@@ -148,9 +148,14 @@ class AgreedPeople:
         """Errors: NotApproved."""
         to_all = self._campaign.tag_id is None and self._campaign.segment_id is None
         if self._people.grew or not (to_all or self._joined_since(self._people.others)):
-            raise NotApproved(_("Others would get it than those whom the second person agreed to. Ask again."))
+            raise NotApproved(_("The recipients are no longer the ones that were approved. Request approval again."))
         if any(tag is None or tag.grew or tag.shrank or not self._joined_since(tag.others) for tag in self._tags):
-            raise NotApproved(_("A tag that shows part of this campaign was changed since it was approved. Ask again."))
+            raise NotApproved(
+                _(
+                    "A tag that decides who sees part of this campaign has changed since it was "
+                    "approved. Request approval again."
+                )
+            )
 
     def _joined_since(self, others: Iterable[int]) -> bool:
         """Whoever was here before and has the tag, or is in the segment, only now was not meant."""
@@ -276,7 +281,7 @@ def agree(
         _is_draft(campaign)
         if bond_of(campaign) != seen:
             raise DraftChangedMeanwhile(
-                _("The letter was changed since you opened this page. Read it again, then agree.")
+                _("The campaign was changed since you opened this page. Read it again, then approve.")
             )
         _seal_yes(campaign, by.pk, now, people, tags or {})
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
@@ -344,7 +349,7 @@ def is_digest_as_made(campaign: Campaign, edition: Edition | None = None) -> boo
 
 def _is_draft(campaign: Campaign) -> None:
     if campaign.state != "draft":
-        raise NotADraft(_("This campaign has been released already."))
+        raise NotADraft(_("This campaign is already sent or scheduled."))
 
 
 def check(campaign: Campaign, by: Person | None, edition: Edition | None = None, *, now: datetime) -> None:
@@ -358,13 +363,13 @@ def check(campaign: Campaign, by: Person | None, edition: Edition | None = None,
     status = standing(campaign, edition, now=now)
     if status.state == "old":
         day = formatting.shaped(status.given, "day")
-        raise NotApproved(_("The yes of the second person was given on %(day)s; ask again.") % {"day": day})
+        raise NotApproved(_("The approval from %(day)s is too old. Request approval again.") % {"day": day})
     if status.state == "changed":
-        raise NotApproved(_("The letter or its audience was changed since the second person agreed. Ask again."))
+        raise NotApproved(_("The campaign or its audience was changed since it was approved. Request approval again."))
     if status.state != "given":
-        raise NotApproved(_("A second person has to agree before it goes. Ask for it on the send page."))
+        raise NotApproved(_("This campaign needs approval before it’s sent. Request it under Review and send."))
     if status.by == by:
-        raise NotApproved(_("You agreed to it, so somebody else has to release it."))
+        raise NotApproved(_("You approved this campaign, so someone else has to send it."))
 
 
 def agreed_people(campaign: Campaign, asked: Iterable[int] = ()) -> AgreedPeople | None:

@@ -20,7 +20,7 @@ from samizdat.core import languages
 def reader_of(campaign: Campaign, now: datetime) -> MemberReader | None:
     """Its segment, ready to be asked; None where it has none. Errors: SegmentBroken, also for a tag that is gone."""
     if campaign.tag is not None and campaign.tag.removed:
-        raise SegmentBroken(_("The tag that it goes to was removed. Choose another one, or none."))
+        raise SegmentBroken(_("The tag of the audience was deleted. Choose another one, or none."))
     if campaign.segment is None:
         return None
     tree = lookup.tree_of(campaign.segment)

@@ -20,8 +20,8 @@ from samizdat.vault.sealed_json import open_json, seal_json
 
 COLORS = {
     "text": lazy("Text"),
-    "paper": lazy("Paper"),
-    "ground": lazy("Around the paper"),
+    "paper": lazy("Email background"),
+    "ground": lazy("Page background"),
     "link": lazy("Links"),
     "button": lazy("Buttons"),
 }
@@ -84,18 +84,18 @@ def keep(organization: Organization, brand: BrandSettings, *, by: Person | None,
 def _checked(organization: Organization, brand: BrandSettings) -> BrandSettings:
     for name, word in COLORS.items():
         if not is_color(getattr(brand, name)):
-            raise BrandRefused(_("%(name)s: a color is written like #1b1d22.") % {"name": word}, name)
+            raise BrandRefused(_("%(name)s: enter a color like #1b1d22.") % {"name": word}, name)
     for color, other, ratio in unreadable(look_of(organization, replace(brand, logo=""))):
         sentence = _(
-            "%(one)s on %(other)s cannot be read: %(ratio)s to 1, and %(least)s is the least. "
-            "Choose a darker or lighter one."
+            "%(one)s on %(other)s is hard to read: the contrast is %(ratio)s:1, and at least %(least)s:1 is "
+            "needed. Choose a darker or lighter color."
         )
         values = {"one": COLORS[color], "other": COLORS[other].lower(), "ratio": f"{ratio:.1f}"}
         raise BrandRefused(sentence % {**values, "least": 3 if color == "button" else 4.5}, color)
     if brand.text_font not in FONTS or brand.heading_font not in FONTS:
-        raise BrandRefused(_("Choose one of the fonts that mail programs have."), "text_font")
+        raise BrandRefused(_("Choose one of the fonts that mail apps have."), "text_font")
     if brand.logo and picture_named(organization, brand.logo) is None:
-        raise BrandRefused(_("That picture is not in the library. Choose another one."), "logo")
+        raise BrandRefused(_("This image was deleted from Media. Choose another one."), "logo")
     if max(len(brand.footer), len(brand.warning)) > LONGEST_WORDS:
-        raise BrandRefused(_("That is too long for a footer. Say it in 1,000 characters."), "footer")
+        raise BrandRefused(_("That’s too long for a footer. Use at most 1,000 characters."), "footer")
     return brand

@@ -27,13 +27,17 @@ class BadDay(CampaignError):
 def plan(campaign: Campaign, day: date | None, *, by: Person | None, now: datetime) -> None:
     """Gives a draft a day, another one, or none. Errors: BadDay, NotADraft."""
     if day is not None and day.year not in YEARS:
-        raise BadDay(_("Look at the year: it is from %(first)s to %(last)s.") % {"first": YEARS[0], "last": YEARS[-1]})
+        raise BadDay(
+            _("Check the year: it must be from %(first)s to %(last)s.") % {"first": YEARS[0], "last": YEARS[-1]}
+        )
     if day is not None and day < now.astimezone(ZoneInfo(campaign.organization.timezone)).date():
-        raise BadDay(_("That day has passed. Choose today or a later one."))
+        raise BadDay(_("That day is in the past. Choose today or a later one."))
     with transaction.atomic():
         rows = Campaign.objects.filter(pk=campaign.pk, state="draft", version_of=None)
         if not rows.update(planned=day):
-            raise NotADraft(_("Only a draft can be planned for a day. What was released stands on the day it goes."))
+            raise NotADraft(
+                _("Only drafts can have a planned date. Scheduled and sent campaigns appear on the day they’re sent.")
+            )
         record("campaign.date_planned", campaign.organization, now=now, by=by, about=campaign.pk)
     campaign.planned = day
 

@@ -55,7 +55,7 @@ def folder_of(organization: Organization, number: int) -> Folder:
     """Errors: FolderRefused, also for one of another organization."""
     folder = Folder.objects.filter(organization=organization, pk=number).first()
     if folder is None:
-        raise FolderRefused(_("There is no such folder any more. Reload the page."))
+        raise FolderRefused(_("This folder no longer exists. Reload the page."))
     return folder
 
 
@@ -63,7 +63,7 @@ def add(organization: Organization, name: str, *, by: Person | None, now: dateti
     """Errors: FolderRefused."""
     name = _checked(organization, name)
     if Folder.objects.filter(organization=organization).count() >= MOST:
-        raise FolderRefused(_("There are %(most)s folders. Remove one that is not needed.") % {"most": MOST})
+        raise FolderRefused(_("There are already %(most)s folders. Delete one you don’t need.") % {"most": MOST})
     with transaction.atomic():
         folder = _written(Folder(organization=organization), name)
         record("folder.added", organization, now=now, by=by, about=folder.pk)
@@ -103,7 +103,7 @@ def move(
 def _checked(organization: Organization, name: str, but: int = 0) -> str:
     name = " ".join(name.split())[:LONGEST]
     if not name:
-        raise FolderRefused(_("Give the folder a name."))
+        raise FolderRefused(_("Enter a folder name."))
     others = (folder for folder in folders(organization) if folder.number != but)
     if any(folder.name.casefold() == name.casefold() for folder in others):
         raise _there_already(name)
@@ -125,4 +125,4 @@ def _written(folder: Folder, name: str) -> Folder:
 
 
 def _there_already(name: str) -> FolderRefused:
-    return FolderRefused(_("There is a folder “%(name)s” already.") % {"name": name})
+    return FolderRefused(_("A folder called “%(name)s” already exists.") % {"name": name})

@@ -44,11 +44,11 @@ def _known() -> list[dict[str, str]]:
 def _conditions(organization: Organization) -> list[dict[str, str]]:
     entries = []
     for view in audience.fields(organization):
-        label = _("only for whoever has: %(field)s") % {"field": view.label or view.tag}
+        label = _("only for subscribers with: %(field)s") % {"field": view.label or view.tag}
         entries.append(_entry("condition", f"{{% if {view.tag} %}}…{{% endif %}}", "", label))
     names = sorted(name for name in condition_values.names(organization) if name.startswith(GROUPS))
     for name in names[:MOST_GROUPS]:
-        label = _("only for some groups of: %(category)s") % {"category": name.removeprefix(GROUPS)}
+        label = _("only for some groups in: %(category)s") % {"category": name.removeprefix(GROUPS)}
         written = f"*|{name}:…|*…*|END:INTERESTED|*"
         entries.append(_entry("condition", written, written, label))
     return entries

@@ -19,15 +19,15 @@ def _campaign(row: PendingChange) -> Campaign:
     rows = Campaign.objects.select_related("organization", "edition", "edition__organization")
     campaign = rows.filter(organization=row.organization, edition__isnull=False, pk=row.about or 0).first()
     if campaign is None:
-        raise AccountError(_("This campaign is not here any more."))
+        raise AccountError(_("This campaign no longer exists."))
     return campaign
 
 
 def _say(row: PendingChange, text: CorrectedText) -> str:
     sentence = (
-        _("on the web version of “%(subject)s”, “%(wrong)s” becomes “%(right)s”")
+        _("in the web version of “%(subject)s”, “%(wrong)s” becomes “%(right)s”")
         if text.right
-        else _("on the web version of “%(subject)s”, “%(wrong)s” is taken out")
+        else _("in the web version of “%(subject)s”, “%(wrong)s” is removed")
     )
     return sentence % {**structs.asdict(text), "subject": draft_of(_campaign(row)).subject}
 

@@ -35,7 +35,9 @@ def campaign_of(organization: Organization, number: int) -> Campaign:
     along = "organization", "list", "tag", "segment", "version_of__organization"
     campaign = Campaign.objects.select_related(*along).filter(pk=number, organization=organization).first()
     if campaign is None:
-        raise NoSuchCampaign(_("There is no campaign %(number)s. Look at the list of campaigns.") % {"number": number})
+        raise NoSuchCampaign(
+            _("There is no campaign No. %(number)s. Check the list of campaigns.") % {"number": number}
+        )
     return campaign
 
 
@@ -187,7 +189,7 @@ def refuse_while_said(organization: Organization, tag: str) -> None:
     """Errors: FieldRefused while a letter that says this field is on its way: it could not be filled in."""
     rows = letters_under_way_with(organization, tag)
     if rows:
-        text = _("“%(subject)s” is on its way and says %(tag)s. Wait until it is finished.")
+        text = _("“%(subject)s” is being sent and uses %(tag)s. Wait until it’s finished.")
         raise FieldRefused("field_said", text % {"subject": rows[0].subject, "tag": tag}, "tag")
 
 

@@ -42,7 +42,7 @@ def keep(organization: Organization, addresses: Iterable[str], *, now: datetime,
             raise BadSeeds(text % {"line": number, "why": _(str(bad))}) from None
         unique_addresses.setdefault(address.casefold(), address)
     if len(unique_addresses) > MOST:
-        raise BadSeeds(_("At most %(n)s addresses: tests leave at once, whatever the pace.") % {"n": MOST})
+        raise BadSeeds(_("At most %(n)s addresses: tests are sent at once, without rate limits.") % {"n": MOST})
     blob = seal_json(keyring.keys(organization), list(unique_addresses.values()), "seeds", "addresses", organization.pk)
     with transaction.atomic():
         SeedList.objects.update_or_create(organization=organization, defaults={"sealed": blob})

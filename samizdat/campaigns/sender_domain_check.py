@@ -96,7 +96,7 @@ def check_domain(
 
 
 def _unanswered(name: str, place: str) -> DnsRecord:
-    sentence = _("No name server answered for %(name)s. Look at the line and press Check again.")
+    sentence = _("No DNS server answered for %(name)s. Check the connection, then press Check again.")
     return DnsRecord(name, "care", sentence % {"name": place})
 
 
@@ -104,14 +104,16 @@ def _spf(domain: str, texts: Iterable[str]) -> DnsRecord:
     records = [text for text in texts if text.lower().startswith("v=spf1")]
     if len(records) > 1:
         return DnsRecord(
-            "SPF", "stop", _("%(domain)s has two SPF records; one is allowed. Merge them.") % {"domain": domain}
+            "SPF",
+            "stop",
+            _("%(domain)s has two SPF records, but only one is allowed. Merge them.") % {"domain": domain},
         )
     if not records:
-        sentence = _("%(domain)s has no SPF record. Ask your relay which line to add as TXT of %(domain)s.")
+        sentence = _("%(domain)s has no SPF record. Ask your sending provider which line to add as TXT of %(domain)s.")
         return DnsRecord("SPF", "stop", sentence % {"domain": domain})
     if records[0].rstrip().endswith("+all"):
-        return DnsRecord("SPF", "stop", _("The SPF record lets everybody send for you. End it with ~all."), records[0])
-    return DnsRecord("SPF", "good", _("An SPF record is there. It has to name the relay you send through."), records[0])
+        return DnsRecord("SPF", "stop", _("The SPF record lets everyone send as you. End it with ~all."), records[0])
+    return DnsRecord("SPF", "good", _("SPF record found. It has to include the sending provider you use."), records[0])
 
 
 def _our_dkim(ours: Sequence[OurKey], look_up: Lookup) -> DnsRecord:
@@ -123,12 +125,14 @@ def _our_dkim(ours: Sequence[OurKey], look_up: Lookup) -> DnsRecord:
             return _unanswered("DKIM", key.name)
         if dkim.found_in(texts, key.algorithm, key.public) != "right":
             sentence = _(
-                "Letters are signed with %(selector)s, but its record is not there, or is another one. Publish TXT "
-                "%(name)s as Sending domains shows it to admins."
+                "Emails are signed with %(selector)s, but its record is missing or different. Add the TXT record "
+                "%(name)s as Domains shows it to admins."
             )
             return DnsRecord("DKIM", "stop", sentence % values, texts[0][:80] if texts else "")
     names = ", ".join(key.selector for key in ours)
-    return DnsRecord("DKIM", "good", _("We sign, and the records are there: %(selectors)s.") % {"selectors": names})
+    return DnsRecord(
+        "DKIM", "good", _("Samizdat signs, and the records are found: %(selectors)s.") % {"selectors": names}
+    )
 
 
 def _dkim(domain: str, look_up: Lookup, waiting: str, published: Sequence[str]) -> DnsRecord:
@@ -143,12 +147,12 @@ def _dkim(domain: str, look_up: Lookup, waiting: str, published: Sequence[str]) 
         )
         return DnsRecord("DKIM", "care", sentence % {"selectors": ", ".join(published)})
     if waiting:
-        sentence = _("The keys of %(domain)s do not sign yet. Publish their records, then activate them.")
+        sentence = _("The keys of %(domain)s don’t sign yet. Publish their records, then activate the keys.")
         return DnsRecord("DKIM", "care", sentence % {"domain": waiting})
     sentence = _(
-        "We have no active key for %(domain)s and found none under the usual names. An admin adds one under Sending "
-        "domains, or switches on DKIM at the relay; without it one-click unsubscribing "
-        "is not believed."
+        "We have no active key for %(domain)s and found none under the usual names. An admin can add one under "
+        "Domains or turn on DKIM at the sending provider. Without a signature, mailbox providers ignore one-click "
+        "unsubscribe."
     )
     return DnsRecord("DKIM", "care", sentence % {"domain": domain})
 
@@ -164,6 +168,6 @@ def _dmarc(domain: str, look_up: Lookup) -> DnsRecord:
         return _unanswered("DMARC", place)
     records = [text for text in texts if text.lower().replace(" ", "").startswith("v=dmarc1")]
     if not records:
-        sentence = _("There is no DMARC record. Add TXT _dmarc.%(domain)s with the value: v=DMARC1; p=none")
+        sentence = _("No DMARC record found. Add TXT _dmarc.%(domain)s with the value: v=DMARC1; p=none")
         return DnsRecord("DMARC", "stop", sentence % {"domain": domain})
-    return DnsRecord("DMARC", "good", _("A DMARC record is there."), records[0])
+    return DnsRecord("DMARC", "good", _("DMARC record found."), records[0])

@@ -84,18 +84,18 @@ def _made(campaign: Campaign, like: Campaign, code: str, *, by: Person | None, n
 
 def _may_have(campaign: Campaign, code: str) -> None:
     if campaign.version_of_id is not None or campaign.is_digest:
-        raise BadLanguage(_("Add a language to the letter itself."))
+        raise BadLanguage(_("Add translations to the original campaign."))
     if campaign.test_share:
         raise BadLanguage(
-            _("A letter has either a test of versions or versions by language. Give up the test, then add a language.")
+            _("A campaign can have either an A/B test or translations. End the test, then add a translation.")
         )
     there = [languages.normal(campaign.language), *campaign.languages.values_list("language", flat=True)]
     if code in there:
         raise BadLanguage(
-            _("There is a version in this language already: %(name)s.") % {"name": formatting.language(code)}
+            _("A translation into this language already exists: %(name)s.") % {"name": formatting.language(code)}
         )
     if len(there) >= languages.MOST:
-        raise BadLanguage(_("A letter has at most %(most)s languages.") % {"most": languages.MOST})
+        raise BadLanguage(_("A campaign can have at most %(most)s languages.") % {"most": languages.MOST})
 
 
 def remove(version: Campaign, *, by: Person | None, now: datetime) -> None:
@@ -111,7 +111,9 @@ def remove(version: Campaign, *, by: Person | None, now: datetime) -> None:
 def _held(campaign: Campaign) -> None:
     """The letter's row is the lock between whoever changes its languages and its release."""
     if not Campaign.objects.select_for_update().filter(pk=campaign.pk, state="draft").exists():
-        raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
+        raise NotADraft(
+            _("This campaign is already sent or scheduled and can’t be changed. Duplicate it and change the copy.")
+        )
 
 
 def mark(campaign: Campaign) -> str:
@@ -139,7 +141,7 @@ def freeze(campaign: Campaign, edition: Edition, now: datetime) -> None:
     language_versions = versions(campaign)
     if language_versions and campaign.test_share:
         raise BadLanguage(
-            _("A letter has either a test of versions or versions by language. Give up the test, then add a language.")
+            _("A campaign can have either an A/B test or translations. End the test, then add a translation.")
         )
     for place, version in enumerate(language_versions, start=1):
         codes = counted_links.UrlCodes(campaign.organization, edition.pk, place)

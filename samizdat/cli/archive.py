@@ -146,7 +146,7 @@ def _letter(owner: str, language: str, title: str, day: str, mended: str, text: 
     """`text` is the markup of publicdb/safe_html.py."""
     from django.utils.translation import gettext as _
 
-    note = _("Corrected on %(day)s. The letter that was sent stays as it was.") % {"day": mended} if mended else ""
+    note = _("Corrected on %(day)s. The email that was sent is unchanged.") % {"day": mended} if mended else ""
     note_html = f'<p class="day">{escape(note)}</p>\n' if note else ""
     body = f'<article><p class="day">{escape(day)}</p>\n<h1>{escape(title)}</h1>\n{note_html}{text}</article>'
     return _page(owner, language, title, body)

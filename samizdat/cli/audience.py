@@ -347,7 +347,7 @@ def import_(
     organization, to = bootstrap.organization(), _list(name)
     warnings: list[str] = []
     columns: list[dict[str, Any]] = []
-    with _asking(dry_run), progress("Looking" if dry_run else "Bringing in") as shown:
+    with _asking(dry_run), progress("Looking" if dry_run else "Importing") as shown:
 
         def look(state: Any) -> None:
             shown.show(state.bytes_read, state.bytes_total, state.rows)

@@ -248,7 +248,7 @@ def bring_back(path: Path, name: str | None, identity: str | None, dry_run: bool
 
     if identity:
         identity = Path(identity).read_text("utf-8-sig")
-    with progress("Bringing in") as shown:
+    with progress("Importing") as shown:
         counts = bring_back(
             bootstrap.organization(),
             path,

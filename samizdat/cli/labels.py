@@ -9,8 +9,8 @@ GATHERED = "Its readers want the letters of this list gathered: they get it by t
 ENDED = {
     "paused": "The campaign is paused. Go on with: samizdat campaign resume ID",
     "cancelled": "The campaign was stopped for good.",
-    "fenced": "This installation was copied, restored or moved, and sends no campaign. See what would be sent and "
-    "decide: samizdat release",
+    "fenced": "This installation was copied, restored or moved, so it sends no campaigns. See what would be sent "
+    "and decide: samizdat release",
     "no_route": "No route is live. Look with `samizdat route ls`, mend or add one, and call this again.",
     "barred": "No route takes letters from the domain of this campaign. `samizdat route ls` says why; once that is "
     "mended: samizdat route resume NAME",
@@ -37,30 +37,27 @@ _IN_THE_APP = (
     ("Correct them under Routes", "Correct them with `samizdat route edit {route}`"),
     ("then press Test", "then run: samizdat route test {route} --to -"),
     (
-        "An admin publishes the records shown under Sending domains; once Check finds them",
-        "Publish what `samizdat domain records DOMAIN` prints; once `samizdat domain check DOMAIN` finds it",
+        "An admin has to publish the records shown under Domains. When Check finds them",
+        "Publish what `samizdat domain records DOMAIN` prints. When `samizdat domain check DOMAIN` finds it",
     ),
     (
-        "An admin publishes the records shown under Sending domains",
+        "An admin has to publish the records shown under Domains",
         "Publish what `samizdat domain records DOMAIN` prints",
     ),
     (
-        "An admin publishes the record shown under Sending domains",
+        "An admin has to publish the record shown under Domains",
         "Publish what `samizdat domain records DOMAIN` prints",
     ),
     (
-        "an admin checks SPF, DKIM and DMARC under Sending domains",
-        "check SPF, DKIM and DMARC with `samizdat domain check DOMAIN`",
-    ),
-    (
-        "An admin checks SPF, DKIM and DMARC under Sending domains",
+        "An admin can check SPF, DKIM and DMARC under Domains",
         "Check SPF, DKIM and DMARC with `samizdat domain check DOMAIN`",
     ),
-    ("as Sending domains shows it to admins", "as `samizdat domain records DOMAIN` prints it"),
-    ("An admin adds one under Sending domains", "Add one with `samizdat domain add DOMAIN`"),
+    ("as Domains shows it to admins", "as `samizdat domain records DOMAIN` prints it"),
+    ("An admin can add one under Domains", "Add one with `samizdat domain add DOMAIN`"),
+    ("An admin can add the domain under Domains", "Add the domain with `samizdat domain add DOMAIN`"),
     ("press Check again", "run this again"),
     (
-        "then press Check and Activate at the domain",
+        "then press Check and Activate on the domain’s page",
         "then run: samizdat domain check DOMAIN, and samizdat domain activate DOMAIN",
     ),
 )

@@ -59,7 +59,7 @@ def object_(address: str, reason: str) -> None:
     from samizdat.audience.actions import object_to_mail
 
     done = object_to_mail(bootstrap.organization(), address=address, reason=reason, now=bootstrap.now())
-    say({"objected": done}, "Nothing is written to her any more." if done else "She had objected already.")
+    say({"objected": done}, "They won’t get any more emails." if done else "She had objected already.")
 
 
 @click.command("correct")

@@ -46,15 +46,15 @@ _YES = frozenset({"yes", "y", "true", "1", "on", "x", "да", "д", "ja", "oui",
 _NO = frozenset({"no", "n", "false", "0", "off", "нет", "н", "nein", "non", "nē"})
 
 _SENTENCES = {
-    "bad_number": "This is not a number: write it with digits, such as 12 or 12.5.",
-    "bad_date": "This is not a day: write it as year-month-day, such as 1984-05-23.",
-    "bad_choice": "This is not one of the choices: take one that the field offers.",
-    "bad_yesno": "This is neither yes nor no: write one of the two.",
-    "bad_phone": "This is not a phone number: write digits, with + and the country before them, such as +371 20000000.",
-    "bad_link": "This is not a link: it begins with https:// or http://.",
-    "bad_language": "This is not a language: write its short sign of two or three letters.",
-    "too_long": "This is longer than a field holds (1,000 characters): shorten it.",
-    "missing": "This field is required: fill it in.",
+    "bad_number": "This isn’t a number. Write it with digits, such as 12 or 12.5.",
+    "bad_date": "This isn’t a date. Write it as year-month-day, such as 1984-05-23.",
+    "bad_choice": "This isn’t one of the choices. Use one that the field offers.",
+    "bad_yesno": "This is neither yes nor no. Write one of the two.",
+    "bad_phone": "This isn’t a phone number. Write digits, with + and the country code first, such as +371 20000000.",
+    "bad_link": "This isn’t a link. Start it with https:// or http://.",
+    "bad_language": "This isn’t a language. Write its code of two or three letters.",
+    "too_long": "This is longer than a field allows (1,000 characters). Shorten it.",
+    "missing": "This field is required. Fill it in.",
 }
 CODES = tuple(_SENTENCES)
 

@@ -56,14 +56,14 @@ FIELD_TAG = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
 
 # Why a column stays out unless somebody asks for it. Code -> sentence.
 OUT_BECAUSE = {
-    "ip": "It was derived from an IP address. We do not keep where somebody was.",
-    "reading": "It says how or where somebody read. We do not keep that.",
-    "provider": "It only means something inside the service it comes from.",
-    "donations": "It says who gave money. That can put people in court, so it stays out.",
-    "members": "It says who is a member. That can put people in court, so it stays out.",
-    "elsewhere": "It is about another channel, such as phone or SMS, not about email.",
-    "watched": "It is about tracking who reads, which Samizdat does not do.",
-    "posting": "It is about writing to a discussion list, not about getting email.",
+    "ip": "Derived from an IP address. We don’t store locations.",
+    "reading": "Shows how or where emails were opened. We don’t store that.",
+    "provider": "Only has a meaning inside the service it comes from.",
+    "donations": "Shows who donated. This can get people prosecuted, so it isn’t imported.",
+    "members": "Shows who is a member. This can get people prosecuted, so it isn’t imported.",
+    "elsewhere": "About another channel, such as phone or SMS, not email.",
+    "watched": "About open and click tracking, which Samizdat doesn’t do.",
+    "posting": "About posting to a discussion list, not about getting email.",
 }
 # Of these, columns that nobody brings in at the desk and that no earlier choice brings back.
 PRIVATE = frozenset({"donations", "members"})
@@ -97,99 +97,104 @@ type Delimiter = Annotated[str, _any_of((*DELIMITERS, JSON_LINES, ADDRESS_LIST))
 # Code -> what happened, then what to do. One table for problems of files and complaints about lines.
 SENTENCES = {
     # a line
-    "columns": "The line has {has} columns, the heading {wants}. Look for a stray line break.",
-    "open_quote": "The line opens a quotation mark that is never closed. Close it in the file and import again.",
-    "cell_too_long": "A cell of the line is longer than {limit} characters. Shorten it and import again.",
-    "line_too_long": "The line is longer than {limit} characters. Look for missing line breaks.",
-    "nul": "The line holds NUL bytes, so a part of it is damaged. Write the line anew and import again.",
-    "encoding": "The line is not written in {encoding} like the rest. Save the file as UTF-8 and import again.",
-    "commented": "The line begins with # or //, so it is passed over. Take the sign away to bring the address in.",
-    "not_json": "The line is not a JSON list like the rest. Write it anew or leave it out.",
-    "unknown_status": "The status “{word}” is none we know. Say under Columns what it means, then read again.",
+    "columns": "This line has {has} columns, but the heading has {wants}. Check for a stray line break.",
+    "open_quote": "This line opens a quotation mark that is never closed. Close it in the file and import it again.",
+    "cell_too_long": "A cell in this line is longer than {limit} characters. Shorten it and import the file again.",
+    "line_too_long": "This line is longer than {limit} characters. Check for missing line breaks.",
+    "nul": "This line contains NUL bytes, so part of it is damaged. Write it again and import the file again.",
+    "encoding": "This line isn’t in {encoding} like the rest. Save the file as UTF-8 and import it again.",
+    "commented": "This line begins with # or //, so it was skipped. Remove that sign to import the address.",
+    "not_json": "This line isn’t a JSON list like the rest. Write it again or remove it.",
+    "unknown_status": "We don’t know the status “{word}”. Say what it means under Match columns, then check the "
+    "file again.",
     # a file
-    "own_table": "{file} is a table that Samizdat wrote for people; everybody who left would come in as a subscriber. "
-    "Export once more in the format “samizdat”, and bring in that file.",
-    "missing": "{file} cannot be found. Check the name.",
-    "unreadable": "{file} cannot be read ({reason}). Check that you may read it.",
+    "own_table": "{file} is a table that Samizdat exports for people to read; it would import everyone who "
+    "unsubscribed as a subscriber. Export again in the “samizdat” format and import that file.",
+    "missing": "{file} can’t be found. Check the name.",
+    "unreadable": "{file} can’t be read ({reason}). Check that you have permission to read it.",
     "empty": "{file} is empty. Download it again.",
-    "no_files": "There is no file with subscribers in what you gave. Give the zip or the CSV files as you got them.",
-    "no_rows": "{file} has a heading and no rows. There is nothing to bring in from it.",
-    "torn_zip": "{file} is damaged: a part of the zip is missing. Download it again.",
-    "locked_zip": "{file} is protected by a password. Unpack it first and give the files in it.",
-    "strange_zip": "{file} is packed in a way we cannot read. Unpack it and give the files in it.",
-    "zip_bomb": "{file} unpacks to more than any export would. Unpack it and give only the CSV files in it.",
-    "too_many": "{file} holds more than {limit} files. Give only the CSV files with subscribers.",
-    "long_name": "{file} holds a file whose name is longer than {limit} characters. "
-    "Unpack it and give only the CSV files.",
-    "too_deep": "{file} is a zip in a zip in a zip. Unpack it and give the innermost.",
-    "too_large": "This is more than {limit} GB. Cut it into smaller files, and give them one after the other.",
-    "macros": "{file} holds macros. They are passed over; only the cells are read.",
-    "outside_links": "{file} takes cells from other files. Those are never opened: what it last showed is read.",
-    "torn_workbook": "{file} is no workbook that can be read. Save it as “CSV UTF-8” and give that file.",
-    "formulas": "{file}: cell {cell} is a formula, and its result is not in the file. "
-    "Open the workbook in Excel or LibreOffice, save it, and give it again; or save it as “CSV UTF-8”.",
-    "large_workbook": "{file} is a larger workbook than can be read here. Save it as “CSV UTF-8” and give that file.",
-    "no_people_sheet": "{file} holds no e-mail addresses and is left out.",
-    "too_many_columns": "{file} has more than {limit} columns, which no list of people has. "
-    "Look at how its columns are parted, or leave out those that you do not need.",
+    "no_files": "None of these files contains subscribers. Choose the zip or the CSV files as you got them.",
+    "no_rows": "{file} has a heading but no rows, so there’s nothing to import.",
+    "torn_zip": "{file} is damaged: part of the zip is missing. Download it again.",
+    "locked_zip": "{file} is password-protected. Unpack it first and choose the files in it.",
+    "strange_zip": "{file} is packed in a way we can’t read. Unpack it and choose the files in it.",
+    "zip_bomb": "{file} unpacks to more data than any export would contain. Unpack it and choose only the CSV "
+    "files in it.",
+    "too_many": "{file} contains more than {limit} files. Choose only the CSV files with subscribers.",
+    "long_name": "{file} contains a file whose name is longer than {limit} characters. Unpack it and choose only "
+    "the CSV files.",
+    "too_deep": "{file} is a zip in a zip in a zip. Unpack it and choose the innermost one.",
+    "too_large": "This is more than {limit} GB. Split it into smaller files and import them one by one.",
+    "macros": "{file} contains macros. They are ignored; only the cells are read.",
+    "outside_links": "{file} takes cells from other files. We never open those; we read what was last shown.",
+    "torn_workbook": "{file} can’t be read as a spreadsheet. Save it as “CSV UTF-8” and choose that file.",
+    "formulas": "{file}: cell {cell} is a formula, and its result isn’t in the file. Open the spreadsheet in Excel "
+    "or LibreOffice, save it and import it again, or save it as “CSV UTF-8”.",
+    "large_workbook": "{file} is too large to be read as a spreadsheet. Save it as “CSV UTF-8” and choose that file.",
+    "no_people_sheet": "{file} contains no email addresses and was left out.",
+    "too_many_columns": "{file} has more than {limit} columns, more than any list of people has. Check what "
+    "separates its columns, or remove the ones you don’t need.",
     "many_columns": "{file} and the other files have more than {limit} columns together. "
     "Import fewer files at once, or delete columns that you don’t need.",
-    "costs_too_much": "{file} takes more time or memory to read than a list of its size should. "
-    "Save it as “CSV UTF-8” and give that file.",
-    "wide_document": "{file} has too many people and too many columns for a file of this kind. Give the list as CSV.",
-    "large_document": "{file} is larger than {limit} MB, too much for a file of this kind. Give the list as CSV.",
+    "costs_too_much": "{file} takes more time or memory to read than a list of its size should. Save it as “CSV "
+    "UTF-8” and choose that file.",
+    "wide_document": "{file} has too many people and too many columns for a file of this kind. Import the list as CSV.",
+    "large_document": "{file} is larger than {limit} MB, too large for a file of this kind. Import the list as CSV.",
     "torn_document": "{file} is cut off or damaged. Download it again.",
-    "pickle": "{file} is Mailman's own store, which may run anything when it is opened. "
-    "Run `list_members -f LIST` and give what it prints.",
-    "reading_files": "{count} files say who got or opened which letter. They are left out; we do not keep that.",
+    "pickle": "{file} is Mailman’s internal storage, which can run code when it’s opened. Run `list_members -f "
+    "LIST` and import what it prints.",
+    "reading_files": "{count} files show who got or opened which email. They were left out; we don’t keep that.",
     "left_campaigns": "Left out: past campaigns ({count}). Samizdat can’t import them yet: keep the file.",
     "left_templates": "Left out: templates ({count}). Import each under Templates, or with `samizdat template import`.",
-    "left_images": "Left out: images ({count}). Add those you need under Pictures.",
+    "left_images": "Left out: images ({count}). Add the ones you need under Media.",
     "left_other": "Left out: other files ({count}): {names}.",
-    "other_people": "{file} holds addresses, but is not from the same service as the others. It is left out: "
-    "bring it in by itself.",
-    "lists_unsaid": "{file} does not say who left which list; listmonk keeps that to itself. "
-    "Export the people of one list who are subscribed to it, or say what they are.",
-    "out_ip": "Left out: {labels}. That was derived from an IP address. We do not keep where somebody was.",
-    "out_reading": "Left out: {labels}. That says how or where somebody read. We do not keep it.",
-    "out_provider": "Left out: {labels}. That only means something inside the service it comes from.",
-    "out_donations": "Left out: {labels}. That says who gave money, which can put people in court. "
-    "Samizdat does not keep it with subscribers.",
-    "out_members": "Left out: {labels}. That says who is a member, which can put people in court. "
-    "Samizdat does not keep it with subscribers.",
-    "out_elsewhere": "Left out: {labels}. That is about another channel, such as phone or SMS.",
-    "out_watched": "Left out: {labels}. That is about tracking who reads, which Samizdat does not do.",
-    "out_posting": "Left out: {labels}. That is about writing to a discussion list, not about getting email.",
-    "remembered": "The columns of {file} become what you chose for them last time.",
-    "other_packing": "{file} is packed, but not as a zip. Unpack it and give the files in it.",
-    "spreadsheet": "{file} is a spreadsheet of a kind that cannot be read. Save it as “CSV UTF-8” and give that file.",
-    "web_page": "{file} is a web page, perhaps a request to sign in. Download the export again.",
-    "own_export": "{file} is an export of Samizdat. Bring it in by itself: it goes into an organization that never had "
-    "a subscriber.",
-    "sealed_file": "{file} is sealed with age. Bring it in by itself, with what opens it, or open it first.",
-    "not_text": "{file} is not a text file with rows. Give the zip or the CSV files as you got them.",
-    "no_address_column": "No column of {file} holds e-mail addresses. Is it a list of subscribers? Give another file.",
-    "sms_only": "{file} holds telephone numbers without addresses. It is left out.",
-    "assumed_encoding": "{file} does not say how it is written; {encoding} is assumed. Look at the names before you "
-    "bring it in.",
-    "mixed_encodings": "{file} is written partly in UTF-8 and partly in {encoding}, so some names would come in as "
-    "gibberish. Make a file of each part, or save all of it as UTF-8.",
-    "short_numbers": "A spreadsheet has shortened the numbers under “{label}” (such as {example}). "
-    "Take the original file if you still have it.",
-    "unread_times": "The times under “{label}” (such as {example}) cannot be read and stay empty. "
-    "Save them as 2026-11-25 18:00:00 to keep them.",
-    "several_audiences": "There are files of {count} audiences ({names}). Leave out those that belong to another list.",
+    "other_people": "{file} contains addresses, but isn’t from the same service as the others. It was left out: "
+    "import it separately.",
+    "lists_unsaid": "{file} doesn’t say who unsubscribed from which list: listmonk doesn’t export that. Export "
+    "only the people subscribed to one list, or say what their status is.",
+    "out_ip": "Left out: {labels}. It was derived from an IP address. We don’t store where people were.",
+    "out_reading": "Left out: {labels}. It shows how or where people read. We don’t store it.",
+    "out_provider": "Left out: {labels}. It only has a meaning in the service it comes from.",
+    "out_donations": "Left out: {labels}. It shows who gave money, which can put people on trial. Samizdat doesn’t "
+    "store it with subscribers.",
+    "out_members": "Left out: {labels}. It shows who is a member, which can put people on trial. Samizdat doesn’t "
+    "store it with subscribers.",
+    "out_elsewhere": "Left out: {labels}. It’s about another channel, such as phone or SMS.",
+    "out_watched": "Left out: {labels}. It’s about tracking who opens emails, which Samizdat doesn’t do.",
+    "out_posting": "Left out: {labels}. It’s about posting to a discussion list, not about getting email.",
+    "remembered": "The columns of {file} are matched as you chose last time.",
+    "other_packing": "{file} is packed, but not as a zip. Unpack it and choose the files in it.",
+    "spreadsheet": "{file} is a kind of spreadsheet that we can’t read. Save it as “CSV UTF-8” and choose that file.",
+    "web_page": "{file} is a web page, maybe a sign-in page. Download the export again.",
+    "own_export": "{file} is a Samizdat export. Import it separately, into an organization that never had subscribers.",
+    "sealed_file": "{file} is encrypted with age. Import it separately, with the key or passphrase, or decrypt it "
+    "first.",
+    "not_text": "{file} isn’t a text file with rows. Choose the zip or the CSV files as you got them.",
+    "no_address_column": "No column of {file} contains email addresses. Is it a list of subscribers? Choose "
+    "another file.",
+    "sms_only": "{file} contains phone numbers without email addresses. It was left out.",
+    "assumed_encoding": "{file} doesn’t say which encoding it uses; we assume {encoding}. Check the names before "
+    "you import it.",
+    "mixed_encodings": "{file} is partly in UTF-8 and partly in {encoding}, so some names would turn into "
+    "gibberish. Make a separate file of each part, or save all of it as UTF-8.",
+    "short_numbers": "A spreadsheet program shortened the numbers under “{label}” (such as {example}). Use the "
+    "original file if you still have it.",
+    "unread_times": "The times under “{label}” (such as {example}) can’t be read and stay empty. To keep them, "
+    "save them as 2026-11-25 18:00:00.",
+    "several_audiences": "These files are from {count} audiences ({names}). Leave out the ones that belong to "
+    "another list.",
     # a plan
-    "ask_name": "The name of {file} says that people left, and may be about something else. "
-    "Choose the status of its people, or rename the file if they subscribed.",
-    "ask_status": "{file} does not say whether its people subscribed. Choose their status.",
-    "leaving_line": "{file}, line {line}: “{text}” says that people left, but no column does. "
-    "Put them into a file of their own, and import that file as unsubscribed.",
-    "ask_columns": "{file}: some columns may say who must not get email: {labels}. Say what each of them means.",
-    "ask_givers": "{file}: some words say who gives money or pays: {labels}. They stay out unless you say otherwise.",
+    "ask_name": "The name of {file} suggests that these people unsubscribed, but it may mean something else. "
+    "Choose their status, or rename the file if they’re subscribed.",
+    "ask_status": "{file} doesn’t say whether these people are subscribed. Choose their status.",
+    "leaving_line": "{file}, line {line}: “{text}” suggests that people unsubscribed, but no column says so. Put "
+    "them into a separate file and import it as unsubscribed.",
+    "ask_columns": "{file}: some columns may say who must not be emailed: {labels}. Say what each of them means.",
+    "ask_givers": "{file}: some words show who donates or pays: {labels}. They’re left out unless you choose "
+    "otherwise.",
     "ask_words": "{file}: say what these words mean in the column “{label}”: {words}.",
-    "ask_address": "Say which column of {file} is the e-mail address.",
-    "two_columns": "Two columns of {file} both become {target}. Change one of them.",
+    "ask_address": "Say which column of {file} is the email address.",
+    "two_columns": "Two columns of {file} are both matched to {target}. Change one of them.",
     "nothing_used": "Every file is left out. Choose at least one.",
 }
 

@@ -221,16 +221,20 @@ class Signature:
 
 
 _SENTENCES: dict[str, Callable[[], str]] = {
-    "us": lambda: _("We sign for %(domain)s with %(selectors)s."),
-    "both": lambda: _("We sign for %(domain)s with %(selectors)s; by %(names)s its provider has to."),
-    "relay": lambda: _("The provider has to: %(names)s. Its own pages say whether it does for this domain."),
+    "us": lambda: _("Samizdat signs for %(domain)s with %(selectors)s."),
+    "both": lambda: _(
+        "Samizdat signs for %(domain)s with %(selectors)s; on these routes, the provider has to sign: %(names)s."
+    ),
+    "relay": lambda: _(
+        "The provider has to sign: %(names)s. Check with the provider whether it does so for this domain."
+    ),
     "waiting": lambda: _(
-        "%(domain)s has keys that do not sign yet. Publish their records at your DNS provider, then press Check and "
-        "Activate at the domain."
+        "%(domain)s has keys that don’t sign yet. Publish their records at your DNS provider, then press Check and "
+        "Activate on the domain’s page."
     ),
     "nobody": lambda: _(
-        "Large mailboxes ask for a DKIM signature of the sender’s domain. An admin adds it under Sending domains, or "
-        "says at the route that its provider signs."
+        "Large mailbox providers require a DKIM signature of the sender domain. An admin can add it under Domains, "
+        "or say in the route that its provider signs."
     ),
 }
 

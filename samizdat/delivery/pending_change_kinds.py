@@ -66,8 +66,8 @@ def _lead_route(row: PendingChange, details: RouteDetails, now: datetime) -> Non
 
 def _say_lead(_row: PendingChange, details: RouteDetails) -> str:
     if details.before == details.to:
-        return _in(_("The route %(name)s signs in at %(to)s with another password"), details)
-    return _in(_("The route %(name)s hands all emails to %(to)s instead of %(before)s"), details)
+        return _in(_("The route %(name)s signs in to %(to)s with another password"), details)
+    return _in(_("The route %(name)s sends all emails through %(to)s instead of %(before)s"), details)
 
 
 def _in(sentence: str, details: Struct) -> str:
@@ -77,7 +77,7 @@ def _in(sentence: str, details: Struct) -> str:
 KINDS = {
     route_changes.ROUTE: ChangeKind(
         RouteDetails,
-        lambda _row, details: _in(_("A new route, %(name)s, hands emails to %(to)s"), details),
+        lambda _row, details: _in(_("A new route, %(name)s, sends emails through %(to)s"), details),
         _use_route,
         _drop_route,
         secret=("wanted",),
@@ -88,18 +88,18 @@ KINDS = {
     ),
     "domain_removed": ChangeKind(
         str,
-        lambda _row, name: _("The domain %(domain)s is removed with its keys") % {"domain": name},
+        lambda _row, name: _("The domain %(domain)s is removed along with its keys") % {"domain": name},
         do=lambda row, _name, now: _drop_domain(row, now),
     ),
     "key": ChangeKind(
         KeyDetails,
-        lambda _row, details: _in(_("The key %(selector)s, made elsewhere, signs for %(domain)s"), details),
+        lambda _row, details: _in(_("The imported key %(selector)s signs for %(domain)s"), details),
         _use_key,
         _drop_key,
     ),
     "key_retired": ChangeKind(
         KeyDetails,
-        lambda _row, details: _in(_("The key %(selector)s of %(domain)s never signs again"), details),
+        lambda _row, details: _in(_("The key %(selector)s of %(domain)s is retired"), details),
         do=lambda row, _details, now: _drop_key(row, now),
     ),
 }

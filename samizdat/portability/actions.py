@@ -55,23 +55,25 @@ type Clock = Callable[[], datetime]
 def check(wish: ExportRequest, *, plain: bool, reason: str) -> None:
     """Errors: ExportRefused, with what to put right."""
     if wish.format not in FORMATS:
-        sentence = _("There is no format %(name)s. Choose one of: %(names)s.")
+        sentence = _("There’s no format called %(name)s. Choose one of: %(names)s.")
         raise ExportRefused("bad_format", sentence % {"name": wish.format, "names": ", ".join(FORMATS)})
     if plain and not reason.strip():
-        sentence = _("Say why it has to be a plain file: everybody who keeps this house will read it.")
+        sentence = _("Give a reason for an unencrypted file. Every admin will see it.")
         raise ExportRefused("no_reason", sentence)
     if not plain:
         age_encryption.recipients(wish.recipients)
     if wish.keys and wish.format != "samizdat":
-        raise ExportRefused("keys_elsewhere", _("Only our own format takes the keys of the links along."))
+        raise ExportRefused("keys_elsewhere", _("Only the Samizdat format can include link keys."))
     if wish.lists and wish.format == "samizdat":
-        sentence = _("Our own format always takes every list along. Choose another format for one of them.")
+        sentence = _("The Samizdat format always includes every list. To export one list, choose another format.")
         raise ExportRefused("lists_elsewhere", sentence)
     if (wish.segment is not None or wish.fit is not None) and wish.format == "samizdat":
-        sentence = _("Our own format always takes everybody along. Choose another format for some of them.")
+        sentence = _(
+            "The Samizdat format always includes all subscribers. To export some of them, choose another format."
+        )
         raise ExportRefused("some_elsewhere", sentence)
     if len(wish.lists) > 1 and wish.format in ("csv", "xlsx"):
-        raise ExportRefused("one_list", _("A table is of one list or of all. Name one list, or none."))
+        raise ExportRefused("one_list", _("A table covers one list or all of them. Name one list, or none."))
 
 
 def ask(
@@ -198,7 +200,7 @@ def run(export_id: int, *, now: Clock, stop: Callable[[], bool] | None = None) -
             if not Export.objects.filter(pk=row.pk, owner=row.owner).update(
                 rows_done=done, rows_total=whole, heartbeat=noted
             ):
-                raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
+                raise ExportTaken(_("Another process is already working on this export. Wait until it’s done."))
 
     try:
         counts, size = write.write(
@@ -230,11 +232,11 @@ def _take(export_id: int, now: datetime) -> Export:
     row = Export.objects.select_related("organization", "by").get(pk=export_id)
     mine = ownership.myself()
     if row.owner and row.owner != mine and is_alive(row, now):
-        raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
+        raise ExportTaken(_("Another process is already working on this export. Wait until it’s done."))
     free = Q(owner="") | Q(owner=row.owner)
     taken = Export.objects.filter(free, pk=export_id, state__in=("asked", "running"))
     if not taken.update(owner=mine, state="running", heartbeat=now):
-        raise ExportTaken(_("Another process is at this export already. Wait until it is done."))
+        raise ExportTaken(_("Another process is already working on this export. Wait until it’s done."))
     row.owner, row.state = mine, "running"
     return row
 
@@ -270,7 +272,9 @@ def fetch(row: Export, *, now: Clock, by: Person | None) -> Iterator[bytes]:
     it is dropped here. To a plain one another admin agreed for whoever asked, so nobody else gets it. Errors:
     ExportRefused, also when it is not there any more, or somebody else is at it."""
     if row.plain and by != row.by:
-        raise ExportRefused("not_yours", _("Only who asked for a plain file can download it. Ask for one yourself."))
+        raise ExportRefused(
+            "not_yours", _("Only the person who requested an unencrypted file can download it. Request your own.")
+        )
     mine, at = secrets.token_hex(8), now()
     with transaction.atomic():
         # WHERE is the lock: of three who press at once two are told so. A process that was killed gives nothing back.
@@ -288,7 +292,7 @@ def fetch(row: Export, *, now: Clock, by: Person | None) -> Iterator[bytes]:
 
 
 def _gone() -> ExportRefused:
-    return ExportRefused("gone", _("This file is not here any more. Ask for a new one."))
+    return ExportRefused("gone", _("This file is no longer available. Request a new one."))
 
 
 def is_past(row: Export, now: datetime) -> bool:

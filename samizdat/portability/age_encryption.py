@@ -26,7 +26,7 @@ def recipient(text: str) -> object:
     if text.upper().startswith(_SECRET) or "PRIVATE KEY" in text:
         raise ExportRefused(
             "secret_key",
-            _("This is a secret key. Keep it to yourself, and give the public one: it begins with age1."),
+            _("This is a secret key. Keep it private and enter the public key: it begins with age1."),
         )
     try:
         if text.startswith("ssh-"):
@@ -34,7 +34,7 @@ def recipient(text: str) -> object:
         return pyrage.x25519.Recipient.from_str(text)
     except pyrage.RecipientError:
         sentence = _(
-            "“%(key)s” is no age key. Make one with `age-keygen` and give its public key: it begins with age1."
+            "“%(key)s” isn’t an age key. Create one with `age-keygen` and enter its public key: it begins with age1."
         )
         raise ExportRefused("bad_recipient", sentence % {"key": text[:80]}) from None
 
@@ -43,9 +43,11 @@ def recipients(texts: Sequence[str]) -> list[object]:
     """Errors: ExportRefused, also for none or too many."""
     keys = [recipient(text) for text in texts if text.strip()]
     if not keys:
-        raise ExportRefused("no_recipient", _("Say to whose age key the file is sealed, or ask for a plain one."))
+        raise ExportRefused(
+            "no_recipient", _("Enter the age key to encrypt the file to, or request an unencrypted file.")
+        )
     if len(keys) > MOST_RECIPIENTS:
-        raise ExportRefused("many_recipients", _("A file can be sealed to 20 keys at most."))
+        raise ExportRefused("many_recipients", _("A file can be encrypted to 20 keys at most."))
     return keys
 
 

@@ -34,16 +34,18 @@ def agree(row: Export, *, now: datetime, by: Person | None, knows_key: bool = Fa
     """Another admin says yes: the worker makes it. knows_key: further exports to its keys need no approval, whoever is
     in them. Errors: ExportRefused."""
     if by == row.by:
-        raise ExportRefused("own", _("You asked for it yourself: another admin has to agree."))
+        raise ExportRefused("own", _("You requested this yourself, so another admin must approve it."))
     if by not in others(row.organization, row.by, now):
-        raise ExportRefused("new_admin", _("Only somebody who has been an admin for a day can agree."))
+        raise ExportRefused("new_admin", _("Only someone who has been an admin for a day can approve."))
     if not permits.is_ours(row):
-        raise ExportRefused(
-            "not_permitted", _("This export was altered in the database by other means. Ask for it anew.")
-        )
+        raise ExportRefused("not_permitted", _("This export was changed directly in the database. Request it again."))
     if not actions.is_as_asked(row, now):
         raise ExportRefused(
-            "changed", _("Who is in it has changed since it was asked for. Stop it, and have it asked for anew.")
+            "changed",
+            _(
+                "The subscribers in this export have changed since it was requested. Stop it and have it "
+                "requested again."
+            ),
         )
     with transaction.atomic():
         if _begin(row, now, permits.AGREED, agreed_by=by):

@@ -94,7 +94,7 @@ def _head(home: subscribers.ExportContext, list_id: int | None) -> list[str]:
             *labels,
             "Language",
             *names,
-            "Appeals for money",
+            "Fundraising appeals",
             "Tags",
             "Suppressed",
             "Joined",

@@ -147,7 +147,9 @@ class OpenedExport:
         if not ours or not shaped:
             raise foreign()
         if version > native.VERSION:
-            sentence = _("This export was written by a newer Samizdat. Bring this one up to date, then bring it in.")
+            sentence = _(
+                "This export was made by a newer version of Samizdat. Update this installation, then import the file."
+            )
             raise ExportRefused("newer_format", sentence)
         return manifest
 
@@ -475,23 +477,25 @@ def unseal(source: BinaryIO, secret: str, take: Callable[[bytes], None], organiz
 def refused(broken: unpack.UnpackFailed) -> ExportRefused:
     match broken.code:
         case "other_key":
-            sentence = _("This file is sealed to another key. Give the key file of the one it was made for.")
+            sentence = _("This file is encrypted to another key. Use the key file it was made for.")
         case "other_passphrase":
-            sentence = _("This passphrase does not open the file, or the file is damaged. Type it again.")
+            sentence = _("This passphrase doesn’t open the file, or the file is damaged. Enter it again.")
             return ExportRefused("other_key", sentence)
         case "bad_identity":
-            sentence = _("This is no age key file. Give the file that `age-keygen` wrote.")
+            sentence = _("This isn’t an age key file. Use the file that `age-keygen` wrote.")
         case "too_large":
-            sentence = _("More than 16 MB are sealed by a passphrase. Open the file with `age -d`, then bring it in.")
+            sentence = _(
+                "More than 16 MB are encrypted with a passphrase. Open the file with `age -d`, then import it."
+            )
         case "costly_passphrase":
             sentence = _(
-                "Its passphrase was made to take more memory than `age` asks for. Open the file with `age -d`, then "
-                "bring it in."
+                "The passphrase settings of this file need more memory than `age` asks for. Open the file with "
+                "`age -d`, then import it."
             )
         case "costs_too_much":
-            sentence = _("This file takes more time or memory to open than an export should. Export it again.")
+            sentence = _("This file needs more time or memory to open than an export should. Export it again.")
         case "busy":
-            sentence = _("Another file is being opened by its passphrase. Try again in a minute.")
+            sentence = _("Another file is being opened with a passphrase. Try again in a minute.")
         case "foreign_file":
             return foreign()
         case _:
@@ -500,19 +504,19 @@ def refused(broken: unpack.UnpackFailed) -> ExportRefused:
 
 
 def torn() -> ExportRefused:
-    return ExportRefused("torn_file", _("This export is damaged or cut short. Copy it again from where it was made."))
+    return ExportRefused("torn_file", _("This export is damaged or incomplete. Copy it again from where it was made."))
 
 
 def foreign() -> ExportRefused:
-    sentence = _("This is no export of Samizdat's own format. Bring it in as a file of another service, with a list.")
+    sentence = _("This file isn’t in the Samizdat format. Import it into a list as a file from another service.")
     return ExportRefused("foreign_file", sentence)
 
 
 def altered(name: str) -> ExportRefused:
-    sentence = _("%(file)s in this export is not what was written there. Take the file as it was exported.")
+    sentence = _("%(file)s in this export was changed after it was written. Use the file as it was exported.")
     return ExportRefused("altered_file", sentence % {"file": name})
 
 
 def flawed(name: str, line: int) -> ExportRefused:
-    sentence = _("Line %(line)s of %(file)s in this export cannot be right. Take the file as it was exported.")
+    sentence = _("Line %(line)s of %(file)s in this export can’t be right. Use the file as it was exported.")
     return ExportRefused("altered_file", sentence % {"file": name, "line": line})

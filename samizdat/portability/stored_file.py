@@ -41,7 +41,7 @@ class StoredFile:
 
     def _put(self, data: bytes) -> None:
         if self._number >= self._most:
-            sentence = _("Your exports that wait take all the room there is. Download or forget one, then try again.")
+            sentence = _("Your waiting exports take up all the space. Download or delete one, then try again.")
             raise ExportRefused("storage_full", sentence)
         blob = self._keys.seal(data, "exportpiece", f"blob{self._row.pk}", self._number)
         ExportPiece.objects.create(export=self._row, number=self._number, blob=blob)

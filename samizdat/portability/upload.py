@@ -121,7 +121,9 @@ def unseal(row: Import, secret: str, *, now: datetime, by: Person | None) -> Non
     if row.state != "found" or not read_report(row).sealed:
         return
     if not secret.strip():
-        raise ExportRefused("sealed_file", _("This file is sealed. Give the key or the passphrase that opens it."))
+        raise ExportRefused(
+            "sealed_file", _("This file is encrypted. Provide the key or the passphrase that opens it.")
+        )
     keys, number = keyring.keys(row.organization), 0
 
     def take(piece: bytes) -> None:

@@ -34,10 +34,10 @@ HOURS = 72
 # Stored as these words; the order is that of the form.
 KINDS: dict[str, str | Promise] = {
     "disk": lazy("A disk, a database or a backup was copied or lost, without the key file"),
-    "key": lazy("The key file, too, or somebody was root on the running machine"),
-    "account": lazy("Somebody’s password or open session at the desk"),
-    "route": lazy("The password of a route, or a provider that carries letters"),
-    "export": lazy("A file that was exported without being sealed"),
+    "key": lazy("The key file as well, or someone had root access to the running server"),
+    "account": lazy("Someone’s password or open session in Samizdat"),
+    "route": lazy("The password of a sending route, or a sending provider"),
+    "export": lazy("A file that was exported without encryption"),
 }
 
 # Kinds in which whoever has the data cannot read who the readers are.
@@ -138,57 +138,58 @@ def deadline(breach: Breach) -> datetime:
 # -- drafts -----------------------------------------------------------------------------------------------------
 
 COUNTED: dict[str, str | Promise] = {
-    "subscribers": lazy("entries of readers"),
-    "subscribed": lazy("of them getting letters now"),
-    "records": lazy("records of consent"),
-    "suppressions": lazy("keyed marks of the stop list"),
-    "letters": lazy("letters and drafts"),
-    "people": lazy("people who work here"),
-    "opened": lazy("entries of readers looked at"),
-    "changed": lazy("entries of readers changed"),
+    "subscribers": lazy("subscriber records"),
+    "subscribed": lazy("of them subscribed now"),
+    "records": lazy("consent records"),
+    "suppressions": lazy("keyed hashes in the suppression list"),
+    "letters": lazy("campaigns and drafts"),
+    "people": lazy("teammates"),
+    "opened": lazy("subscriber records viewed"),
+    "changed": lazy("subscriber records changed"),
     "exports": lazy("exports made"),
-    "released": lazy("letters released"),
-    "handed": lazy("letters handed over"),
+    "released": lazy("campaigns sent or scheduled"),
+    "handed": lazy("emails accepted"),
 }
 
 _SURRENDERS: dict[str, str | Promise] = {
     "disk": lazy(
-        "Addresses, names, fields and drafts are sealed and cannot be read without the key file. What can be read: "
-        "numbers, statuses, days, languages and mailbox services without names, published letters, names of groups."
+        "Addresses, names, fields and drafts are encrypted and can’t be read without the key file. What can be "
+        "read: numbers, statuses, days, languages and mailbox providers without names, published campaigns, names "
+        "of organizations."
     ),
     "key": lazy(
-        "Everything: addresses, names, fields, consent, notes, drafts, passwords of routes and signing keys. Letters "
-        "could be sent in the name of the group."
+        "Everything: addresses, names, fields, consent, notes, drafts, route passwords and signing keys. Emails "
+        "could be sent in the name of the organization."
     ),
-    "account": lazy("What this account may do: look at readers one by one, write letters, and as an admin export."),
+    "account": lazy("What this account may do: view subscribers one by one, write campaigns and, as an admin, export."),
     "route": lazy(
-        "Addresses and contents of letters that went by it, when they were handed over; letters could be sent in the "
-        "name of the group. Not the list."
+        "Addresses and contents of the emails that went through this route, at the moment of sending. Emails could "
+        "be sent in the name of the organization. Not the list."
     ),
-    "export": lazy("Addresses and whatever else was exported, in clear."),
+    "export": lazy("Addresses and everything else in the export, unencrypted."),
 }
 
 _FIRST: dict[str, tuple[str | Promise, ...]] = {
     "disk": (
-        lazy("Look where the key file lies, and whether it can have gone along."),
-        lazy("Change the passwords of the machine and of whoever keeps backups."),
+        lazy("Check where the key file is stored, and whether it could have been taken too."),
+        lazy("Change the passwords of the server and of your backup storage."),
     ),
     "key": (
-        lazy("Take the machine off the net, and found a new house on another one with a fresh key."),
-        lazy("Change the passwords of all routes at their providers."),
-        lazy("Change the signing keys under Sending domains, and take the old records out of DNS."),
+        lazy("Take the server offline and set up a new installation on another one, with a new key."),
+        lazy("Change the passwords of all sending routes at their providers."),
+        lazy("Replace the DKIM keys under Domains, and remove the old records from DNS."),
     ),
     "account": (
-        lazy("Remove the person under People; from then on no session of hers opens anything here."),
-        lazy("Look at what the account did, below, and whether a letter waits to go out."),
+        lazy("Remove this person under Team; after that, none of their sessions opens anything here."),
+        lazy("Check below what the account did, and whether a campaign is waiting to be sent."),
     ),
     "route": (
         lazy("Change the password at the provider, then under Routes."),
-        lazy("Look at the provider’s own log for letters that are not yours."),
+        lazy("Check the provider’s own log for emails that aren’t yours."),
     ),
     "export": (
-        lazy("Find out who can have the file, and have it deleted."),
-        lazy("Seal exports to a key from now on."),
+        lazy("Find out who may have the file, and have it deleted."),
+        lazy("Encrypt exports to a key from now on."),
     ),
 }
 
@@ -200,24 +201,24 @@ def surrenders(kind: str) -> str:
 # The same for a letter: what it means for her who reads it, in no word of the desk's.
 _TO_HER: dict[str, str | Promise] = {
     "disk": lazy(
-        "A copy of our data got out, but without its key. Your address and your name are encrypted in it: whoever has "
-        "the copy cannot read them."
+        "A copy of our data leaked, but without its key. Your address and your name are encrypted in it: nobody "
+        "can read them from that copy."
     ),
     "key": lazy(
-        "Others may have read your e-mail address, your name, and what else you told us. They may also have sent "
-        "letters in our name."
+        "Others may have read your email address, your name, and what else you told us. They may also have sent "
+        "emails in our name."
     ),
     "account": lazy(
-        "Others got at the account of somebody who works with us. With it they may have seen your e-mail address and "
-        "what else you told us, and may have sent letters in our name."
+        "Others got access to the account of someone who works with us. They may have seen your email address and "
+        "what else you told us, and may have sent emails in our name."
     ),
     "route": lazy(
-        "Others got at the service that carries our letters. There they may have seen your e-mail address, and which "
-        "letters you got and when. They may also have sent letters in our name."
+        "Others got access to the service that sends our emails. They may have seen your email address, and which "
+        "emails you got and when. They may also have sent emails in our name."
     ),
     "export": lazy(
-        "A file got out with the e-mail addresses of our readers, and with what else we know of them. Yours may be in "
-        "it."
+        "A file leaked with the email addresses of our subscribers and what else we know about them. Yours may be "
+        "in it."
     ),
 }
 
@@ -235,21 +236,21 @@ def to_authority(breach: Breach, language: str) -> LegalDocument:
     notice, facts = told_of(breach), facts_of(breach.organization)
     with override(language):
         contact = [facts.organization, facts.address, facts.unsubscribe_mailbox or facts.return_address]
-        readers = _("Readers whose address can be read by others: about %(n)s.") % {
+        readers = _("Subscribers whose address others can read: about %(n)s.") % {
             "n": formatting.grouped(breach.counts.get("readers", 0))
         }
         counts = [f"- {word}: {formatting.grouped(count)}" for word, count in counted(breach.counts)]
         return LegalDocument(
             _("Notification of a personal data breach (article 33 GDPR)"),
-            _("Draft. Complete it, and send it to the authority of the country where you are. It may follow in parts."),
+            _("Draft. Complete it, and send it to the authority of your country. You can send it in parts."),
             (
                 Section(_("Who notifies"), tuple(" ".join(line.split()) for line in contact if line)),
                 Section(_("When it was noticed"), (_moment(breach.noticed), *_late(breach))),
-                Section(_("What has happened"), (str(KINDS[breach.kind]) + ".", notice.notes or _blank())),
+                Section(_("What happened"), (str(KINDS[breach.kind]) + ".", notice.notes or _blank())),
                 Section(_("Whose data, and how many"), (readers, *counts)),
-                Section(_("What can follow from it"), (surrenders(breach.kind), _danger())),
+                Section(_("Likely consequences"), (surrenders(breach.kind), _danger())),
                 Section(_("What was done"), (notice.done or _blank(),)),
-                Section(_("Whether readers are told"), (_whether(breach),)),
+                Section(_("Whether subscribers are informed"), (_whether(breach),)),
             ),
         )
 
@@ -262,14 +263,14 @@ def to_readers(breach: Breach, language: str) -> LegalDocument:
         ask = _("Write to %(mailbox)s.") % {"mailbox": mailbox} if mailbox else _blank()
         return LegalDocument(
             _("Something happened to your data"),
-            _("Draft. Say what you know, say what you do not know, and send it soon."),
+            _("Draft. Say what you know and what you don’t know, and send it soon."),
             (
-                Section(_("What has happened"), (notice.notes or _blank(), str(_TO_HER[breach.kind]))),
+                Section(_("What happened"), (notice.notes or _blank(), str(_TO_HER[breach.kind]))),
                 Section(
-                    _("What it can mean for you"),
+                    _("What this can mean for you"),
                     (
                         _to_fear(breach.kind),
-                        _("We never ask for passwords or for money to another account by mail."),
+                        _("We never ask by email for passwords, or for money to another account."),
                     ),
                 ),
                 Section(_("What we have done"), (notice.done or _blank(),)),
@@ -277,24 +278,24 @@ def to_readers(breach: Breach, language: str) -> LegalDocument:
                     _("What you can do"),
                     (
                         _(
-                            "If it is dangerous for you to be seen with us: leave by the link below, or have us erase "
-                            "you."
+                            "If it’s dangerous for you to be linked to us: unsubscribe with the link below, or ask "
+                            "us to erase your data."
                         ),
                         _(
-                            "We do not know where you are or what you read: that is kept nowhere, so it cannot have "
-                            "got out."
+                            "We don’t know where you are or what you read: we don’t store that, so it can’t have "
+                            "leaked."
                         ),
                     ),
                 ),
-                Section(_("Whom you can ask"), (facts.organization, ask)),
+                Section(_("Who you can ask"), (facts.organization, ask)),
             ),
         )
 
 
 def _to_fear(kind: str) -> str:
     if kind in UNREADABLE:
-        return _("Nobody can learn from it that you get our letters, as long as nobody has the key.")
-    return _("Somebody may learn that you get our letters. Expect letters that pretend to come from us.")
+        return _("As long as nobody has the key, nobody can learn from the copy that you get our emails.")
+    return _("Someone may learn that you get our emails. Watch for emails that pretend to come from us.")
 
 
 def _moment(moment: datetime) -> str:
@@ -304,9 +305,7 @@ def _moment(moment: datetime) -> str:
 def _late(breach: Breach) -> tuple[str, ...]:
     if breach.told_authority and breach.told_authority <= deadline(breach):
         return ()
-    return (
-        _("If this goes out later than %(until)s: the reasons for the delay.") % {"until": _moment(deadline(breach))},
-    )
+    return (_("If this is sent after %(until)s: the reasons for the delay.") % {"until": _moment(deadline(breach))},)
 
 
 def _blank() -> str:
@@ -314,12 +313,12 @@ def _blank() -> str:
 
 
 def _danger() -> str:
-    return _("Being on the list can show a political opinion (article 9); in some countries it can endanger people.")
+    return _("Being on the list can reveal a political opinion (article 9); in some countries it can endanger people.")
 
 
 def _whether(breach: Breach) -> str:
     if breach.kind in UNREADABLE:
-        return _("Not by law: the data cannot be read without the key (article 34(3)(a)).")
+        return _("Not required by law: the data can’t be read without the key (article 34(3)(a)).")
     if breach.told_readers:
         return _("They were told on %(day)s.") % {"day": _moment(breach.told_readers)}
-    return _("Yes, for the risk to them is high (article 34(1)).")
+    return _("Yes: the risk to them is high (article 34(1)).")

@@ -16,68 +16,68 @@ type Word = str | Promise
 KINDS: dict[str, Word] = {
     "asked": lazy("You signed up for “%(list)s”."),
     "given": lazy("You agreed to “%(list)s”."),
-    "confirmed": lazy("You confirmed “%(list)s”."),
-    "withdrawn": lazy("You left “%(list)s”."),
-    "objected": lazy("You objected to mail from “%(list)s”."),
-    "cleaned": lazy("Mail for “%(list)s” could not be delivered to your address for good."),
-    "returned": lazy("You came back to “%(list)s”."),
-    "undone": lazy("Your move to “%(list)s” was undone here."),
+    "confirmed": lazy("You confirmed your subscription to “%(list)s”."),
+    "withdrawn": lazy("You unsubscribed from “%(list)s”."),
+    "objected": lazy("You objected to emails from “%(list)s”."),
+    "cleaned": lazy("Emails from “%(list)s” bounced permanently at your address."),
+    "returned": lazy("You resubscribed to “%(list)s”."),
+    "undone": lazy("Your move to “%(list)s” was undone by us."),
 }
-OBJECTED_TO_ALL = lazy("You objected to all mail from us.")
-OBJECTION_LIFTED = lazy("It was taken back here that you objected to all mail from us.")
-PURPOSES: dict[str, Word] = {"fundraising": lazy("appeals for money")}
+OBJECTED_TO_ALL = lazy("You objected to all email from us.")
+OBJECTION_LIFTED = lazy("The record that you objected to all email from us was undone by us.")
+PURPOSES: dict[str, Word] = {"fundraising": lazy("fundraising appeals")}
 # Reasons that the house writes down by itself; any other is somebody's words.
 REASONS: dict[str, Word] = {
-    "no_answer": lazy("You were asked whether you want to stay, and we heard nothing."),
-    "moved_back": lazy("You were moved there, and moved back."),
+    "no_answer": lazy("We asked whether you want to stay subscribed, and got no answer."),
+    "moved_back": lazy("Your subscription was moved there, then moved back."),
 }
 WAYS: dict[str, Word] = {
-    "import": lazy("brought in from a file"),
-    "form": lazy("by a page of ours"),
-    "desk": lazy("written down by somebody who works here"),
-    "api": lazy("by a program"),
-    "mail": lazy("by a letter from you"),
-    "one-click": lazy("by the unsubscribe button of your mail programme"),
-    "bounce": lazy("told by your mailbox"),
+    "import": lazy("imported from a file"),
+    "form": lazy("on one of our pages"),
+    "desk": lazy("recorded by our team"),
+    "api": lazy("by a program (API)"),
+    "mail": lazy("by an email from you"),
+    "one-click": lazy("with the unsubscribe button of your mail app"),
+    "bounce": lazy("answered by your mail server"),
 }
 STATUSES: dict[str, Word] = {
-    "pending": lazy("waits for your confirmation"),
-    "subscribed": lazy("letters come to you"),
-    "unsubscribed": lazy("you have left"),
-    "cleaned": lazy("your address did not work"),
-    "nonsubscribed": lazy("you never agreed, so no letters come"),
+    "pending": lazy("waiting for your confirmation"),
+    "subscribed": lazy("subscribed, emails are sent to you"),
+    "unsubscribed": lazy("unsubscribed"),
+    "cleaned": lazy("your address bounced"),
+    "nonsubscribed": lazy("no consent, so no emails are sent to you"),
 }
 OFTEN: dict[str, Word] = {
-    "monthly": lazy("only the first letter of a month"),
-    "digest": lazy("gathered in a digest"),
+    "monthly": lazy("only the first email of each month"),
+    "digest": lazy("as a digest"),
 }
 STATES: dict[str, Word] = {
     "pending": lazy("not sent yet"),
-    "deferred": lazy("put off by your mail server"),
-    "accepted": lazy("taken by the next mail server"),
-    "refused": lazy("refused by your mail server"),
-    "unsure": lazy("sent; the answer was lost"),
-    "suppressed": lazy("not sent, for you had left or your address did not work"),
-    "cancelled": lazy("not sent: it was stopped"),
+    "deferred": lazy("deferred by your mail server"),
+    "accepted": lazy("accepted by the receiving mail server"),
+    "refused": lazy("bounced: your mail server said no"),
+    "unsure": lazy("sent, outcome unknown"),
+    "suppressed": lazy("skipped: you had unsubscribed or your address had bounced"),
+    "cancelled": lazy("not sent: the campaign was cancelled"),
 }
 LOG: dict[EventKind, Word] = {
     "subscriber.added": lazy("Your address was added."),
-    "subscriber.confirmation_requested": lazy("Somebody signed your address up."),
-    "subscriber.confirmed": lazy("Your confirmation was taken up."),
-    "subscriber.left": lazy("Your leaving was taken up."),
-    "subscriber.returned": lazy("Your leaving was taken back."),
-    "subscriber.changed": lazy("Your entry was changed."),
+    "subscriber.confirmation_requested": lazy("Someone entered your address in our form."),
+    "subscriber.confirmed": lazy("Your confirmation was recorded."),
+    "subscriber.left": lazy("You were unsubscribed."),
+    "subscriber.returned": lazy("Your unsubscribe was undone."),
+    "subscriber.changed": lazy("Your record was changed."),
     "subscriber.address_changed": lazy("Your address was changed."),
     "subscriber.tagged": lazy("Your tags were changed."),
-    "subscriber.opened": lazy("Somebody who works here looked at your entry."),
-    "subscriber.access_exported": lazy("This file was made."),
-    "subscriber.suppressed": lazy("Your address was put on the stop list."),
-    "subscriber.unsuppressed": lazy("Your address was taken off the stop list."),
-    "subscriber.objected": lazy("Your objection was taken up."),
-    "subscriber.preferences_changed": lazy("You changed your settings."),
-    "subscriber.forgotten": lazy("A sign-up that nobody confirmed was forgotten."),
-    "subscriber.previewed": lazy("Somebody who works here looked at a letter as it would come to you."),
-    "subscriber.status_repaired": lazy("Your status was put right."),
+    "subscriber.opened": lazy("Our team viewed your record."),
+    "subscriber.access_exported": lazy("This file was created."),
+    "subscriber.suppressed": lazy("Your address was added to the suppression list."),
+    "subscriber.unsuppressed": lazy("Your address was removed from the suppression list."),
+    "subscriber.objected": lazy("Your objection was recorded."),
+    "subscriber.preferences_changed": lazy("You changed your preferences."),
+    "subscriber.forgotten": lazy("A sign-up that wasn’t confirmed was deleted."),
+    "subscriber.previewed": lazy("Our team previewed an email as you would get it."),
+    "subscriber.status_repaired": lazy("Your status was corrected."),
 }
 
 
@@ -107,11 +107,11 @@ def _standing(subscription: dict[str, Any]) -> str:
     if subscription["often"] in OFTEN:
         parts.append(str(OFTEN[subscription["often"]]))
     if subscription["paused_until"]:
-        parts.append(_("nothing before %(day)s") % {"day": day(subscription["paused_until"])})
+        parts.append(_("no emails before %(day)s") % {"day": day(subscription["paused_until"])})
     if subscription["appeals"]:
-        parts.append(_("appeals for money too, as you agreed"))
+        parts.append(_("fundraising appeals too, as you agreed"))
     elif subscription["appeals_reason"]:
-        parts.append(_("no appeals for money"))
+        parts.append(_("no fundraising appeals"))
     return ", ".join(parts)
 
 

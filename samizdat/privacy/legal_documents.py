@@ -71,12 +71,12 @@ def privacy_notice(facts: PrivacyFacts, today: date, language: str) -> LegalDocu
             _draft(today),
             (
                 Section(_("Who we are"), _controller(facts)),
-                Section(_("What we need your data for, and by what right"), (*_purposes(facts), _basis())),
-                Section(_("What we keep of you"), _kept(facts)),
-                Section(_("What we do not keep"), _not_kept()),
-                Section(_("Who else sees them"), (*_recipients(facts), _transfers(facts), _mailbox())),
+                Section(_("Why we use your data, and on what legal basis"), (*_purposes(facts), _basis())),
+                Section(_("What we store about you"), _kept(facts)),
+                Section(_("What we don’t store"), _not_kept()),
+                Section(_("Who else sees your data"), (*_recipients(facts), _transfers(facts), _mailbox())),
                 Section(_("How long"), _periods(facts)),
-                Section(_("What you may ask of us"), _rights(facts)),
+                Section(_("Your rights"), _rights(facts)),
             ),
             _gaps(facts),
         )
@@ -84,26 +84,28 @@ def privacy_notice(facts: PrivacyFacts, today: date, language: str) -> LegalDocu
 
 def _draft(today: date) -> str:
     return _(
-        "Drafted on %(day)s from the settings of the house, by the law of %(law)s. A draft is no legal advice: have it "
-        "read by somebody who knows the law where you are."
+        "Drafted on %(day)s from the settings of this installation, under the law as of %(law)s. This draft isn’t "
+        "legal advice: have it checked by someone who knows the law where you are."
     ) % {"day": formatting.shaped(today, "day"), "law": formatting.shaped(LAW_OF, "day")}
 
 
 def _gaps(facts: PrivacyFacts) -> tuple[str, ...]:
     gaps = [_("A data protection officer or a representative in the EU, where you must have one (articles 27 and 37).")]
     if not facts.address:
-        gaps.insert(0, _("Your postal address: write it under Settings."))
+        gaps.insert(0, _("Your postal address: enter it under Settings."))
     if not facts.public_url:
-        gaps.insert(0, _("The address of your public pages: write it under Settings."))
+        gaps.insert(0, _("The address of your public pages: enter it under Settings."))
     if not facts.return_address and not facts.unsubscribe_mailbox:
-        gaps.append(_("A mailbox that readers can write to."))
+        gaps.append(_("An email address that subscribers can write to."))
     if any(not list_facts.wording for list_facts in facts.lists):
-        gaps.append(_("What readers of each list agree to: switch its form on, or write the words there."))
+        gaps.append(_("What subscribers of each list agree to: publish its form, or write the consent wording there."))
     gaps.append(
-        _("Who throws backups away after %(n)s days, and how: the house does not know of your copies.")
+        _("Who deletes backups after %(n)s days, and how: Samizdat doesn’t know about your copies.")
         % {"n": retention_rules.BACKUP_DAYS}
     )
-    gaps.append(_("Under whose law each provider works, and on what ground data go there (articles 44 to 49)."))
+    gaps.append(
+        _("Which country’s law each provider works under, and on what basis data goes there (articles 44 to 49).")
+    )
     return tuple(gaps)
 
 
@@ -113,7 +115,7 @@ def _controller(facts: PrivacyFacts) -> tuple[str, ...]:
 
 
 def _purposes(facts: PrivacyFacts) -> tuple[str, ...]:
-    lines = [_("Sending letters to people who asked for them, and proving that they asked.")]
+    lines = [_("Sending emails to people who asked for them, and proving that they asked.")]
     for list_facts in facts.lists:
         words = _("- “%(list)s”: “%(wording)s”") if list_facts.wording else _("- “%(list)s”")
         lines.append(words % {"list": list_facts.name, "wording": list_facts.wording})
@@ -125,12 +127,12 @@ def _appeals(facts: PrivacyFacts) -> tuple[str, ...]:
     asking = [list_facts for list_facts in facts.lists if list_facts.appeals or list_facts.agreed]
     if not asking:
         text = _(
-            "Appeals for money are a purpose of their own: who agreed to letters has not agreed to those, and nobody "
-            "is asked to."
+            "Fundraising appeals are a separate purpose: agreeing to newsletters doesn’t include them, and nobody "
+            "is asked to agree to them."
         )
         return (text,)
     lines = [
-        _("Sending appeals for money to those readers who agreed to that, too: agreeing to letters is not enough.")
+        _("Sending fundraising appeals to subscribers who agreed to those, too: agreeing to newsletters isn’t enough.")
     ]
     for list_facts in asking:
         words = _("- with “%(list)s”: “%(wording)s”") if list_facts.appeals else _("- with “%(list)s”")
@@ -140,8 +142,9 @@ def _appeals(facts: PrivacyFacts) -> tuple[str, ...]:
 
 def _basis() -> str:
     return _(
-        "By your consent (article 6(1)(a)), which you can withdraw at any time; what was done before stays lawful. The "
-        "record of your consent and of your leaving is kept because we have to prove it (articles 5(2) and 7(1))."
+        "Your consent (article 6(1)(a)), which you can withdraw at any time; what was done before stays lawful. We "
+        "keep the record of your consent and of your unsubscribing because we have to prove it (articles 5(2) and "
+        "7(1))."
     )
 
 
@@ -149,20 +152,22 @@ def _categories(facts: PrivacyFacts) -> tuple[str, ...]:
     people = sum(list_facts.known for list_facts in facts.lists)
     lines = [
         ngettext(
-            "Readers of our letters: %(n)s entry on all lists.",
-            "Readers of our letters: %(n)s entries on all lists.",
+            "Subscribers to our emails: %(n)s record on all lists.",
+            "Subscribers to our emails: %(n)s records on all lists.",
             people,
         )
         % {"n": formatting.grouped(people)},
-        _("- e-mail address"),
-        _("- what was agreed to, in which words, when and how, and when it was withdrawn"),
-        _("- language, and which large mailbox service the address belongs to"),
-        _("- which letter was sent on which day, and what the mail server answered"),
-        _("- what she chose in her settings, tags, and notes"),
+        _("- email address"),
+        _("- what was agreed to, in what wording, when and how, and when it was withdrawn"),
+        _("- language, and which large mailbox provider the address belongs to"),
+        _("- which email was sent on which day, and what the mail server answered"),
+        _("- what they chose in their preferences, tags, and notes"),
     ]
     if facts.fields:
-        lines.append(_("- what she told or was asked: %(fields)s") % {"fields": _names(facts)})
-    lines.append(_("Being on a list can show a political opinion: treat all of it as a special category (article 9)."))
+        lines.append(_("- what they told us or were asked: %(fields)s") % {"fields": _names(facts)})
+    lines.append(
+        _("Being on a list can reveal a political opinion: treat all of it as a special category (article 9).")
+    )
     return tuple(lines)
 
 
@@ -173,60 +178,60 @@ def _names(facts: PrivacyFacts) -> str:
 def _kept(facts: PrivacyFacts) -> tuple[str, ...]:
     """The same, said to her: how many readers there are is nobody's business but the organization's."""
     lines = [
-        _("- your e-mail address"),
-        _("- what you agreed to, in which words, when and how, and when you withdrew it"),
-        _("- your language, and which large mailbox service your address belongs to"),
-        _("- which letter was sent to you on which day, and what the mail server answered"),
-        _("- what you chose in your settings, and tags and notes of ours"),
+        _("- your email address"),
+        _("- what you agreed to, in what wording, when and how, and when you withdrew it"),
+        _("- your language, and which large mailbox provider your address belongs to"),
+        _("- which email was sent to you on which day, and what the mail server answered"),
+        _("- what you chose in your preferences, and our tags and notes"),
     ]
     if facts.fields:
         lines.append(_("- what you told us or were asked: %(fields)s") % {"fields": _names(facts)})
     lines.append(
-        _("That you are on a list can show a political opinion: we treat all of it as a special category (article 9).")
+        _("Being on a list can reveal a political opinion: we treat all of it as a special category (article 9).")
     )
     return tuple(lines)
 
 
 def _not_kept() -> tuple[str, ...]:
     return (
-        _("- whether you opened a letter or pressed a link in it"),
+        _("- whether you opened an email or clicked a link in it"),
         _("- your IP address, and which program or device you use"),
         _("- where you are"),
-        _("No decision about you is made by a machine, and no profile (article 22)."),
+        _("We make no automated decisions about you, and no profile (article 22)."),
     )
 
 
 def _recipients(facts: PrivacyFacts) -> tuple[str, ...]:
     if not facts.routes:
-        return (_("Nobody: no way out is set up yet."),)
-    lines = [_("Whoever carries a letter sees the address and the letter, when it is handed over:")]
+        return (_("Nobody: no sending route is set up yet."),)
+    lines = [_("These see the address and the email when it’s handed over:")]
     for route in facts.routes:
-        where = route.host or _("our own machine")
+        where = route.host or _("our own server")
         lines.append(
             _("- %(name)s (%(scheme)s, %(host)s)") % {"name": route.name, "scheme": route.scheme, "host": where}
         )
-    lines.append(_("Nobody gets a whole list. Data are not sold and not passed on."))
+    lines.append(_("Nobody gets a whole list. Data isn’t sold or passed on."))
     return tuple(lines)
 
 
 def _mailbox() -> str:
-    return _("Your own mailbox provider can read the letters that come to you.")
+    return _("Your mailbox provider can read the emails you get.")
 
 
 def _transfers(facts: PrivacyFacts) -> str:
     return _(
-        "A provider above may be in a country outside of the European Economic Area; for each of them the ground of "
-        "the transfer is named in the contract with it."
+        "A provider above may be in a country outside the European Economic Area; the basis of each transfer is "
+        "named in the contract with that provider."
     )
 
 
 def _periods(facts: PrivacyFacts) -> tuple[str, ...]:
     lines = [
-        _("- Who did not confirm a sign-up: forgotten after %(n)s days.") % {"n": retention_rules.UNCONFIRMED_DAYS},
-        _("- Who is erased: gone at once; from backups within %(n)s days.") % {"n": retention_rules.BACKUP_DAYS},
+        _("- Unconfirmed sign-ups: deleted after %(n)s days.") % {"n": retention_rules.UNCONFIRMED_DAYS},
+        _("- Erased data: gone at once; from backups within %(n)s days.") % {"n": retention_rules.BACKUP_DAYS},
         _(
-            "- After an erasure a keyed mark of the address stays, which names nobody and keeps old files from "
-            "bringing it back."
+            "- After erasure a keyed hash of the address stays. It names nobody, and keeps old files from bringing "
+            "the address back."
         ),
     ]
     for list_facts in facts.lists:
@@ -236,14 +241,14 @@ def _periods(facts: PrivacyFacts) -> tuple[str, ...]:
 
 def _periods_of(list_facts: ListFacts) -> list[str]:
     left = (
-        _("- “%(list)s”: who left is erased after %(n)s days.")
+        _("- “%(list)s”: people who unsubscribed are erased after %(n)s days.")
         if list_facts.left_days is not None
-        else _("- “%(list)s”: of who left, the record of it is kept as proof, without an end that is set yet.")
+        else _("- “%(list)s”: a record of unsubscribing is kept as proof; no retention period has been set yet.")
     )
     letters = (
-        _("- “%(list)s”: who got which letter is kept for %(n)s months, then only totals.")
+        _("- “%(list)s”: who was sent which email is kept for %(n)s months, then only totals.")
         if list_facts.delivery_months is not None
-        else _("- “%(list)s”: who got which letter is kept without an end that is set yet.")
+        else _("- “%(list)s”: who was sent which email is kept; no retention period has been set yet.")
     )
     return [
         left % {"list": list_facts.name, "n": list_facts.left_days},
@@ -253,27 +258,27 @@ def _periods_of(list_facts: ListFacts) -> list[str]:
 
 def _measures() -> tuple[str, ...]:
     return (
-        _("- Addresses, names and fields are sealed (AES-256-GCM); addresses are found by a keyed hash."),
-        _("- The key file lies outside of the data folder: a copied database or backup without it names nobody."),
+        _("- Addresses, names and fields are encrypted (AES-256-GCM); addresses are found by a keyed hash."),
+        _("- The key file is kept outside the data folder: without it, a copied database or backup names nobody."),
         _(
-            "- Roles for people who work here; looking at a reader is written to a log that cannot be changed "
-            "unnoticed."
+            "- Everyone on the team has a role; each view of a subscriber is written to a log that can’t be "
+            "changed unnoticed."
         ),
-        _("- Public pages run apart, without any list, and seal what readers send in at once."),
+        _("- Public pages run separately, without any list, and encrypt what people send there at once."),
         _(
-            "- No IP address, program or opening is stored anywhere; of clicks at most one sum a link and day, "
-            "of nobody."
+            "- No IP address, program or open is stored anywhere; for clicks, at most one total per link and day, "
+            "not tied to anyone."
         ),
     )
 
 
 def _rights(facts: PrivacyFacts) -> tuple[str, ...]:
     lines = [
-        _("- to leave, by the link in every letter, without a reason"),
-        _("- to see all that we have of you, as one file (articles 15 and 20)"),
-        _("- to have it corrected (16), erased (17) or put on hold (18)"),
-        _("- to object to our letters, which ends them at once (21)"),
-        _("- to complain at the data protection authority where you live (77)"),
+        _("- to unsubscribe with the link in every email, without giving a reason"),
+        _("- to see everything we have about you, as one file (articles 15 and 20)"),
+        _("- to have it corrected (16), erased (17) or its use restricted (18)"),
+        _("- to object to our emails, which stops them at once (21)"),
+        _("- to complain to the data protection authority where you live (77)"),
         _("We answer within one month (article 12(3))."),
     ]
     if mailbox := facts.unsubscribe_mailbox or facts.return_address:

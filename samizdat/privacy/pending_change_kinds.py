@@ -23,25 +23,30 @@ def _list(row: PendingChange) -> List:
     try:
         return queries.list_by_id(row.organization, row.about or 0)
     except NoSuchList as gone:
-        raise AccountError(_("This list is not here any more.")) from gone
+        raise AccountError(_("This list no longer exists.")) from gone
 
 
 def _say(row: PendingChange, details: RetentionRules) -> str:
     days, months = details.left_days, details.delivery_months
     kept = [
-        _("who left is kept")
+        _("people who unsubscribed are kept")
         if days is None
-        else ngettext("who left is erased after %(n)s day", "who left is erased after %(n)s days", days) % {"n": days},
-        _("who got which letter is kept")
+        else ngettext(
+            "people who unsubscribed are erased after %(n)s day",
+            "people who unsubscribed are erased after %(n)s days",
+            days,
+        )
+        % {"n": days},
+        _("who was sent which email is kept")
         if months is None
         else ngettext(
-            "who got which letter becomes totals after %(n)s month",
-            "who got which letter becomes totals after %(n)s months",
+            "who was sent which email becomes totals after %(n)s month",
+            "who was sent which email becomes totals after %(n)s months",
             months,
         )
         % {"n": months},
     ]
-    return _("of “%(list)s”, %(rules)s") % {"list": queries.name_of(_list(row)), "rules": "; ".join(kept)}
+    return _("on “%(list)s”, %(rules)s") % {"list": queries.name_of(_list(row)), "rules": "; ".join(kept)}
 
 
 def _do(row: PendingChange, details: RetentionRules, now: datetime) -> None:
@@ -57,8 +62,8 @@ def _say_moving(row: PendingChange, details: RenewalDetails) -> str:
     except NoSuchList:
         name = "–"
     text = ngettext(
-        "%(n)s subscriber who did not answer is taken off “%(list)s”",
-        "%(n)s subscribers who did not answer are taken off “%(list)s”",
+        "%(n)s subscriber who didn’t answer is removed from “%(list)s”",
+        "%(n)s subscribers who didn’t answer are removed from “%(list)s”",
         details.n,
     )
     return text % {"n": grouped(details.n), "list": name}

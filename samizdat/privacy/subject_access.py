@@ -151,7 +151,7 @@ def as_html(document: dict[str, Any], language: str) -> str:
     """One file that any browser shows, in `language`, one of LANGUAGES."""
     with override(language):
         named = labels.named(document)
-        title, notice = _("What we know of you"), document["notice"][language]
+        title, notice = _("Your data"), document["notice"][language]
         values = {"file": document, "named": named, "language": language, "title": title, "notice": notice}
         return render_to_string("privacy/access.html", values)
 

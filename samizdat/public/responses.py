@@ -179,17 +179,17 @@ def page_for(
 
 
 def nothing_here(request: HttpRequest, exception: Exception | None = None, status: int = 404) -> HttpResponse:
-    return _sentence(request, status, lambda: _("This page is not here: copy the whole link from the letter."))
+    return _sentence(request, status, lambda: _("Page not found. Copy the whole link from the email."))
 
 
 def too_much(request: HttpRequest) -> HttpResponse:
-    response = _sentence(request, 503, lambda: _("This link was used too often just now. Try again in a minute."))
+    response = _sentence(request, 503, lambda: _("This link was used too many times just now. Try again in a minute."))
     response["Retry-After"] = "60"
     return response
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    return _sentence(request, 500, lambda: _("Something failed on our side. Try again in some minutes."))
+    return _sentence(request, 500, lambda: _("Something went wrong on our side. Try again in a few minutes."))
 
 
 def _sentence(request: HttpRequest, status: int, sentence: Callable[[], str]) -> HttpResponse:

@@ -94,7 +94,7 @@ def _address(posted: QueryDict) -> str:
             raise address.BadAddress("two_at" if written else "empty")
         return address.normalize(written[0])
     except address.BadAddress:
-        raise FormProblem("email", _("This is not an e-mail address. Look for a typing mistake.")) from None
+        raise FormProblem("email", _("This isn’t a valid email address. Check it for typos.")) from None
 
 
 def _told(posted: QueryDict, details: dict[str, Any]) -> dict[str, Any]:
@@ -119,9 +119,9 @@ def _value(posted: QueryDict, field: dict[str, Any]) -> str:
             raise fields.BadValue("too_long")
         kept = fields.read(field["kind"], text, dict.fromkeys(field["choices"], 0))
     except fields.BadValue:
-        raise FormProblem(str(field["number"]), _("This does not fit here. Write it another way.")) from None
+        raise FormProblem(str(field["number"]), _("This can’t be used here. Write it another way.")) from None
     if field["required"] and not kept:
-        raise FormProblem(str(field["number"]), _("Fill this in."))
+        raise FormProblem(str(field["number"]), _("Fill in this field."))
     return kept
 
 

@@ -28,38 +28,38 @@ from samizdat.core.private_networks import Network
 
 # Code -> what is wrong with a route as written, then what to do. No hole may hold a credential.
 SENTENCES = {
-    "control": "The URL of the route holds a line break or another control character. Write it on one line.",
+    "control": "The route URL contains a line break or another control character. Write it on one line.",
     "no_url": "A route is a URL such as smtp://user:password@mail.example.org:587 or folder:///srv/outbox.",
     "connections": "A route needs between 1 and {most} connections.",
-    "no_speed": "The rate of a route must be above zero. To send nothing by it, pause it.",
-    "no_folder": "A folder route needs a whole path with three slashes, such as folder:///srv/outbox.",
-    "held": "Nobody has approved this route, whatever the database says of it. Remove it, then add it again.",
-    "in_a_file": "{path} can be no folder, since {file} is a file. Name another folder.",
-    "bad_host": "The URL of the route names no host. In user and password write @ as %40, : as %3A, / as %2F,"
-    " ? as %3F and # as %23, then the host: smtp://user:password@mail.example.org:587.",
-    "no_host": "The URL of the route names no host. Write it as smtp://user:password@mail.example.org:587.",
+    "no_speed": "The rate of a route must be above zero. To send nothing through it, pause it.",
+    "no_folder": "A folder route needs a full path with three slashes, such as folder:///srv/outbox.",
+    "held": "This route hasn’t been approved, whatever the database says. Remove it, then add it again.",
+    "in_a_file": "{path} can’t be a folder because {file} is a file. Name another folder.",
+    "bad_host": "The route URL has no host. In the user name and password write @ as %40, : as %3A, / as %2F, ? as "
+    "%3F and # as %23, then the host: smtp://user:password@mail.example.org:587.",
+    "no_host": "The route URL has no host. Write it as smtp://user:password@mail.example.org:587.",
     "bad_port": "The port of the route must be a number from 1 to 65535, such as 587.",
-    "bad_user": "The user name in the URL of the route cannot be read. Write a percent sign as %25.",
-    "bad_password": "The password in the URL of the route cannot be read. Write a percent sign as %25.",
-    "no_user": "The route has a password and no user name. Write smtp://user:password@host:587.",
-    "in_the_clear": "With smtp+plain:// the password would go to {host} unencrypted, for everybody on the way to read."
-    " Write smtp:// or smtps://. Unencrypted it may go to this machine or to an address of your own network.",
+    "bad_user": "The user name in the route URL can’t be read. Write a percent sign as %25.",
+    "bad_password": "The password in the route URL can’t be read. Write a percent sign as %25.",
+    "no_user": "The route has a password but no user name. Write smtp://user:password@host:587.",
+    "in_the_clear": "With smtp+plain:// the password would go to {host} unencrypted, and anyone on the way could "
+    "read it. Write smtp:// or smtps://. Without encryption it may only go to this server or to an "
+    "address in your own network.",
     "a_path": "An SMTP route has no path. After host and port only options may follow, such as ?timeout=30.",
-    "no_options": "The route has an option “{option}”, and {scheme}:// has no options. Leave it out.",
-    "unknown_option": "The route has an option “{option}” that {scheme}:// does not know. Known: {known}.",
+    "no_options": "The route has the option “{option}”, but {scheme}:// has no options. Remove it.",
+    "unknown_option": "The route has the option “{option}”, which {scheme}:// doesn’t know. Known options: {known}.",
     "bad_seconds": "The option {option} must be a number of seconds above zero, such as {option}=30.",
     "bad_helo": "The option helo must be a host name, such as helo=mail.example.org.",
-    "bad_fingerprint": "The fingerprint must be the SHA-256 of the relay's certificate: 64 hexadecimal digits.",
-    "no_command": "A sendmail route needs the whole path of the command with three slashes,"
-    " such as sendmail:///usr/sbin/sendmail.",
+    "bad_fingerprint": "The fingerprint must be the SHA-256 of the mail server’s certificate: 64 hexadecimal digits.",
+    "no_command": "A sendmail route needs the full path of the command with three slashes, such as "
+    "sendmail:///usr/sbin/sendmail.",
     "no_key": "The route has no key. Write it as {scheme}://KEY@example.org, or give the key as the password.",
-    "bad_domain": "After the @ stands the sending domain as the provider knows it, without port and path:"
-    " {scheme}://KEY@example.org.",
-    "bad_region": "The region of the route must be eu or us, as the provider shows it beside the domain.",
-    "bad_endpoint": "The option endpoint must be an https:// address."
-    " Without encryption it may only be on this machine.",
-    "bad_ca": "The file named by the option ca cannot be read as certificates in PEM form. "
-    "Check its path and what is in it.",
+    "bad_domain": "After the @ comes the sending domain as the provider knows it, without port and path: "
+    "{scheme}://KEY@example.org.",
+    "bad_region": "The region of the route must be eu or us, as the provider shows it next to the domain.",
+    "bad_endpoint": "The option endpoint must be an https:// address. Without encryption it may only be on this "
+    "server.",
+    "bad_ca": "The file named in the option ca can’t be read as PEM certificates. Check its path and contents.",
 }
 
 

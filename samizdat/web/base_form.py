@@ -59,10 +59,10 @@ def _named(field: forms.Field, label: str, error: ValidationError) -> Validation
     kind = getattr(field.widget, "input_type", "")
     sentences = {
         "required": {
-            "checkbox": _("Tick “%(field)s”."),
-            "radio": _("Choose one under “%(field)s”."),
-            "select": _("Choose one under “%(field)s”."),
-            "file": _("Choose a file under “%(field)s”."),
+            "checkbox": _("Select “%(field)s”."),
+            "radio": _("Choose an option for “%(field)s”."),
+            "select": _("Choose an option for “%(field)s”."),
+            "file": _("Choose a file for “%(field)s”."),
         }.get(kind, _("Fill in “%(field)s”.")),
         "max_length": _("“%(field)s” is too long: %(show_value)s of %(limit_value)s characters. Shorten it."),
         "min_length": _("“%(field)s” is too short: %(show_value)s of %(limit_value)s characters. Make it longer."),
@@ -98,7 +98,7 @@ class DayField(forms.DateField):
         super().validate(value)
         if value is not None and value.year not in YEARS:
             years = {"first": str(YEARS[0]), "last": str(YEARS[-1])}
-            raise forms.ValidationError(_("Look at the year: it is from %(first)s to %(last)s.") % years)
+            raise forms.ValidationError(_("Check the year: it must be from %(first)s to %(last)s.") % years)
 
 
 def offer(form: forms.Form, name: str, choices: Iterable[tuple[object, object]]) -> None:

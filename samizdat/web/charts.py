@@ -174,6 +174,47 @@ def _hang(chart: GrowthChart, at: tuple[int, int], joined: float, left: float, c
             y += height
 
 
+# Of the size of a list over time: the drawing of the shared interface, 300 wide, the ground line at 122.
+SIZE_LEFT, SIZE_RIGHT, SIZE_TOP, SIZE_GROUND = 52, 298, 23, 122
+
+
+@dataclass(slots=True)
+class SizeChart:
+    """`path`: of the line, `area`: of what lies below it. `lines`: (y, y of the text, count)."""
+
+    path: str
+    area: str
+    end: tuple[float, float]
+    lines: list[tuple[float, float, int]]
+    days: tuple[date, date, date]
+    first: int
+    last: int
+
+
+def size_chart(sizes: Sequence[int], until: date) -> SizeChart | None:
+    """`sizes`: at the end of each day, the last one of `until`. None: it never had anybody."""
+    if len(sizes) < 2 or not max(sizes):
+        return None
+    lowest, highest = min(sizes), max(sizes)
+    step = _round_up(-(-(highest - lowest) // 8) or 1)
+    floor = lowest // step * step
+    scale = (SIZE_GROUND - SIZE_TOP) / max(1, highest - floor)
+    across = (SIZE_RIGHT - SIZE_LEFT) / (len(sizes) - 1)
+    points = [
+        (round(SIZE_LEFT + place * across, 1), round(SIZE_GROUND - (size - floor) * scale, 1))
+        for place, size in enumerate(sizes)
+    ]
+    path = "M" + "L".join(f"{x} {y}" for x, y in points)
+    lines = [
+        (round(SIZE_GROUND - (size - floor) * scale, 1), round(SIZE_GROUND - (size - floor) * scale + 4, 1), size)
+        for size in range(floor + step, highest + 1, step)
+    ][:4]
+    since = until - timedelta(days=len(sizes) - 1)
+    days = (since, since + (until - since) // 2, until)
+    area = f"{path}L{SIZE_RIGHT} {SIZE_GROUND}L{SIZE_LEFT} {SIZE_GROUND}Z"
+    return SizeChart(path, area, points[-1], lines, days, sizes[0], sizes[-1])
+
+
 # Of letters side by side, as wide as a phone: where bars begin, how long they get, and a letter's share of the height.
 BARS_LEFT, BARS_LONG, BARS_STEP, BARS_HIGH = 66, 330, 26, 16
 

@@ -12,6 +12,14 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.queries import organizations_of
 from samizdat.accounts.sealed_settings import leading
 from samizdat.delivery.models import Route
+from samizdat.web import labels
+
+# Groups of the menu that can be closed, and the sections in them.
+GROUPS = {
+    "audience": ("subscribers", "lists", "segments", "fields", "imports", "exports", "tags", "forms"),
+    "sending": ("routes", "domains"),
+    "settings": ("settings", "people", "rights"),
+}
 
 
 @dataclass
@@ -58,6 +66,15 @@ class Desk:
         """The part of the menu that this page belongs to: /o/<slug>/<section>/…"""
         parts = self.request.path.split("/")
         return (parts[3] or "home") if self.organization and len(parts) > 3 else ""
+
+    @property
+    def group(self) -> str:
+        """The part of the menu that stands open: the one of this page, else the audience."""
+        return next((group for group, sections in GROUPS.items() if self.section in sections), "audience")
+
+    @property
+    def role_name(self) -> str:
+        return labels.role(self.role) if self.role else ""
 
     @property
     def theme(self) -> str:

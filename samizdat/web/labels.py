@@ -40,59 +40,59 @@ class LabelRow:
 CAMPAIGN_STATES: dict[str, tuple[str, Word]] = {
     "draft": ("none", pgettext_lazy("campaign", "Draft")),
     "scheduled": ("", pgettext_lazy("campaign", "Scheduled")),
-    "held": ("", pgettext_lazy("campaign", "Held before it goes")),
-    "sending": ("work", pgettext_lazy("campaign", "Going out")),
+    "held": ("", pgettext_lazy("campaign", "Undo window")),
+    "sending": ("work", pgettext_lazy("campaign", "Sending")),
     "on_hold": ("stop", pgettext_lazy("campaign", "On hold")),
     "paused": ("care", pgettext_lazy("campaign", "Paused")),
-    "waiting": ("stop", pgettext_lazy("campaign", "Waiting for a route")),
+    "waiting": ("stop", pgettext_lazy("campaign", "Waiting for a sending route")),
     # It goes on by itself: quiet hours, a first wave, a limit that is used up.
     "waits": ("", pgettext_lazy("campaign", "Waiting")),
-    "provider": ("stop", pgettext_lazy("campaign", "Waiting: refused by a mailbox provider")),
-    "finished": ("good", pgettext_lazy("campaign", "Finished")),
-    "cancelled": ("none", pgettext_lazy("campaign", "Stopped for good")),
+    "provider": ("stop", pgettext_lazy("campaign", "Waiting: rejected by a mailbox provider")),
+    "finished": ("good", pgettext_lazy("campaign", "Sent")),
+    "cancelled": ("none", pgettext_lazy("campaign", "Cancelled")),
     # Cancelled before anybody got it.
-    "taken_back": ("none", pgettext_lazy("campaign", "Taken back")),
+    "taken_back": ("none", pgettext_lazy("campaign", "Back to draft")),
 }
 
 SUBSCRIPTION_STATES: dict[str, tuple[str, Word]] = {
-    "pending": ("work", pgettext_lazy("subscription", "Pending")),
+    "pending": ("work", pgettext_lazy("subscription", "Unconfirmed")),
     "subscribed": ("good", pgettext_lazy("subscription", "Subscribed")),
     "unsubscribed": ("none", pgettext_lazy("subscription", "Unsubscribed")),
     "cleaned": ("stop", pgettext_lazy("subscription", "Cleaned")),
-    "nonsubscribed": ("none", pgettext_lazy("subscription", "Never agreed")),
+    "nonsubscribed": ("none", pgettext_lazy("subscription", "No consent")),
 }
 
 ROUTE_STATES: dict[str, tuple[str, Word]] = {
-    "live": ("good", pgettext_lazy("route", "Well")),
+    "live": ("good", pgettext_lazy("route", "Working")),
     # It lives again after it was condemned, and has taken nothing yet.
-    "again": ("work", pgettext_lazy("route", "Tried again")),
+    "again": ("work", pgettext_lazy("route", "Retrying")),
     "paused": ("", pgettext_lazy("route", "Paused")),
-    "waiting": ("care", pgettext_lazy("route", "Waits for approval")),
-    "throttled": ("care", pgettext_lazy("route", "Slowed down")),
-    "dead": ("stop", pgettext_lazy("route", "Resting")),
+    "waiting": ("care", pgettext_lazy("route", "Waiting for approval")),
+    "throttled": ("care", pgettext_lazy("route", "Throttled by provider")),
+    "dead": ("stop", pgettext_lazy("route", "Not working")),
     "removed": ("none", pgettext_lazy("route", "Removed")),
 }
 
 KEY_STATES: dict[str, tuple[str, Word]] = {
     "new": ("", pgettext_lazy("signing key", "New")),
     "published": ("work", pgettext_lazy("signing key", "Published")),
-    "active": ("good", pgettext_lazy("signing key", "Signs")),
-    "retiring": ("none", pgettext_lazy("signing key", "Gives way")),
+    "active": ("good", pgettext_lazy("signing key", "Signing")),
+    "retiring": ("none", pgettext_lazy("signing key", "Being replaced")),
     "retired": ("none", pgettext_lazy("signing key", "Retired")),
 }
 
 # What is to be done about the record of a signing key, by its state.
 KEY_ADVICE: dict[str, Word] = {
-    "new": lazy(
-        "Lets the other side prove that a letter is yours. Add it at your DNS provider; nobody has seen it yet."
+    "new": lazy("Lets receiving servers verify your emails. Add this record at your DNS provider. Not found yet."),
+    "published": lazy("The record is published. The key doesn’t sign until you activate it."),
+    "active": lazy("Emails are signed with this key. Keep the record."),
+    "retiring": lazy(
+        "Another key signs now. Emails already sent need this record until %(until)s. Then you can delete it."
     ),
-    "published": lazy("The record is there. Nothing is signed with it before you activate it."),
-    "active": lazy("Letters are signed with it. Leave the record where it is."),
-    "retiring": lazy("Another key signs now. Letters on their way need this record until %(until)s; then it may go."),
-    "retired": lazy("It never signs again. Its record may go."),
+    "retired": lazy("This key is retired. You can delete its record."),
     "altered": lazy(
-        "It was changed in the database by other means, so it does not sign and no record is shown. Retire it, and add "
-        "another one."
+        "This key was changed directly in the database, so it doesn’t sign and its record isn’t shown. Retire it "
+        "and add another one."
     ),
 }
 
@@ -100,19 +100,21 @@ KEY_KINDS: dict[str, str] = {"ed25519": "Ed25519", "rsa": "RSA"}
 
 # What name servers said about the record of a signing key: delivery.actions.domains.Look.
 RECORDS_FOUND: dict[str, Word] = {
-    "right": lazy("%(selector)s: its record is there."),
-    "other": lazy("%(selector)s: another record stands under its name. Publish the one that is shown here."),
-    "revoked": lazy("%(selector)s: its record is there but empty, which says that it is revoked. Publish it anew."),
-    "missing": lazy("%(selector)s: its record is not there yet. DNS can take an hour."),
-    "silent": lazy("%(selector)s: no name server answered. Look at the line and press Check again."),
+    "right": lazy("%(selector)s: record found."),
+    "other": lazy("%(selector)s: the published record is different. Publish the one shown here."),
+    "revoked": lazy("%(selector)s: the record is empty, which means the key is revoked. Publish it again."),
+    "missing": lazy("%(selector)s: record not found yet. DNS can take an hour."),
+    "silent": lazy(
+        "%(selector)s: no DNS server answered. Check the server’s internet connection and press Check again."
+    ),
 }
 
 IMPORT_STATES: dict[str, tuple[str, Word]] = {
-    "uploading": ("work", pgettext_lazy("import", "Being uploaded")),
-    "found": ("none", pgettext_lazy("import", "Read, nothing changed yet")),
+    "uploading": ("work", pgettext_lazy("import", "Uploading")),
+    "found": ("none", pgettext_lazy("import", "Ready for review; nothing changed yet")),
     "held": ("care", pgettext_lazy("import", "Waits for approval")),
-    "waiting": ("", pgettext_lazy("import", "Waiting to begin")),
-    "running": ("work", pgettext_lazy("import", "Under way")),
+    "waiting": ("", pgettext_lazy("import", "Waiting to start")),
+    "running": ("work", pgettext_lazy("import", "Running")),
     "stopped": ("care", pgettext_lazy("import", "Stopped")),
     "finished": ("good", pgettext_lazy("import", "Done")),
     "failed": ("stop", pgettext_lazy("import", "Failed")),
@@ -128,110 +130,113 @@ PROVIDERS: dict[str, Word] = {"other": pgettext_lazy("mailbox provider", "other"
 
 # The answer of consent.may, with the day of the fact behind it.
 VERDICTS: dict[str, Word] = {
-    "given": lazy("She agreed on %(day)s and has not withdrawn it."),
-    "confirmed": lazy("She confirmed on %(day)s and has not withdrawn it."),
-    "returned": lazy("She agreed, left, and came back on %(day)s."),
-    "not_asked_yet": lazy("Nobody has looked at her records yet."),
-    "never_agreed": lazy("No consent to its letters is on record."),
-    "not_confirmed": lazy("She signed up on %(day)s and has not confirmed it."),
-    "left": lazy("She left on %(day)s."),
-    "objected": lazy("She objected on %(day)s."),
-    "cleaned": lazy("Her address was found dead on %(day)s."),
-    "paused": lazy("She agreed, and asked for no letters until %(day)s."),
-    "suppressed:bounce": lazy("Mail to this address came back for good."),
-    "suppressed:complaint": lazy("She reported a letter as spam."),
-    "suppressed:erased": lazy("Her data was erased."),
-    "suppressed:manual": lazy("Somebody here put her address on the stop list."),
-    "suppressed:objected": lazy("She objected to all mail from here."),
+    "given": lazy("Agreed on %(day)s."),
+    "confirmed": lazy("Confirmed on %(day)s."),
+    "returned": lazy("Agreed, unsubscribed, then resubscribed on %(day)s."),
+    "not_asked_yet": lazy("Consent not checked yet."),
+    "never_agreed": lazy("No consent to newsletters from this list on record."),
+    "not_confirmed": lazy("Signed up on %(day)s, unconfirmed."),
+    "left": lazy("Unsubscribed on %(day)s."),
+    "objected": lazy("Objected on %(day)s."),
+    "cleaned": lazy("Address bounced on %(day)s."),
+    "paused": lazy("Agreed. Emails paused until %(day)s."),
+    "suppressed:bounce": lazy("Address bounced permanently."),
+    "suppressed:complaint": lazy("Marked an email as spam."),
+    "suppressed:erased": lazy("Data erased."),
+    "suppressed:manual": lazy("Added to the suppression list by your team."),
+    "suppressed:objected": lazy("Objected to all email."),
 }
 
-PURPOSES: dict[str, Word] = {"newsletter": lazy("letters"), "fundraising": lazy("appeals for money")}
+PURPOSES: dict[str, Word] = {"newsletter": lazy("newsletters"), "fundraising": lazy("fundraising appeals")}
 
 # How much a yes is worth, and how old it is (core/consent).
 STRENGTHS: dict[str, Word] = {
     "confirmed": lazy("confirmed here"),
-    "elsewhere": lazy("confirmed elsewhere, says a file"),
-    "written": lazy("written down by somebody"),
-    "brought": lazy("only brought in by a file"),
+    "elsewhere": lazy("confirmed elsewhere, according to a file"),
+    "written": lazy("recorded by your team"),
+    "brought": lazy("only imported from a file"),
 }
 AGES: dict[str, Word] = {
-    "one": lazy("younger than a year"),
+    "one": lazy("less than a year old"),
     "two": lazy("one to two years old"),
     "old": lazy("older than two years"),
-    "unknown": lazy("nobody knows how old"),
+    "unknown": lazy("age unknown"),
 }
 
 # Reasons that the house writes down itself; every other is in somebody's own words.
 LEAVING_REASONS: dict[str, Word] = {
-    "no_answer": lazy("She was asked again and did not answer."),
-    "moved": lazy("Her letters go to another mailbox of hers."),
-    "moved_back": lazy("She was moved here at the desk, and moved back."),
+    "no_answer": lazy("Didn’t answer the re-confirmation."),
+    "moved": lazy("Emails go to another address of this subscriber."),
+    "moved_back": lazy("Moved here by your team, then moved back."),
 }
 
 CONSENT_KINDS: dict[str, Word] = {
-    "asked": lazy("Signed up for “%(list)s”, to be confirmed"),
+    "asked": lazy("Signed up for “%(list)s”, unconfirmed"),
     "given": lazy("Agreed to “%(list)s”"),
     "confirmed": lazy("Confirmed “%(list)s”"),
-    "withdrawn": lazy("Left “%(list)s”"),
+    "withdrawn": lazy("Unsubscribed from “%(list)s”"),
     "objected": lazy("Objected to “%(list)s”"),
-    "cleaned": lazy("Address found dead, “%(list)s”"),
-    "returned": lazy("Came back to “%(list)s”"),
+    "cleaned": lazy("Address bounced, “%(list)s”"),
+    "returned": lazy("Resubscribed to “%(list)s”"),
     "undone": lazy("Move to “%(list)s” undone"),
 }
 
 CONSENT_WAYS: dict[str, Word] = {
-    "import": lazy("Brought in from a file."),
-    "form": lazy("By a sign-up form."),
-    "desk": lazy("Written down at the desk."),
+    "import": lazy("Imported from a file."),
+    "form": lazy("Through a sign-up form."),
+    "desk": lazy("Recorded by your team."),
     "api": lazy("By a program."),
-    "mail": lazy("By a letter of hers."),
-    "one-click": lazy("By the unsubscribe button of her mail programme."),
-    "bounce": lazy("The mailbox said so."),
+    "mail": lazy("By email."),
+    "one-click": lazy("With the unsubscribe button of a mail app."),
+    "bounce": lazy("Reported by the mail server."),
 }
 
 # The stored ways are few: a button on the leave page is kept as "form", and what takes a leaving back as "one-click".
 LEAVE_PAGE_WAYS: dict[tuple[str, str], Word] = {
-    ("withdrawn", "form"): lazy("On the leave page."),
-    ("returned", "form"): lazy("On the leave page."),
-    ("returned", "one-click"): lazy("On the leave page."),
+    ("withdrawn", "form"): lazy("On the unsubscribe page."),
+    ("returned", "form"): lazy("On the unsubscribe page."),
+    ("returned", "one-click"): lazy("On the unsubscribe page."),
 }
 
 BOOKS: tuple[tuple[str, Word, Word], ...] = (
-    ("accepted", pgettext_lazy("books", "accepted"), lazy("the next server took it; that is all anyone knows")),
-    ("refused", pgettext_lazy("books", "refused"), lazy("a clear no for this address")),
-    ("unsure", pgettext_lazy("books", "unsure"), lazy("the answer was lost on the way")),
-    ("suppressed", pgettext_lazy("books", "suppressed since"), lazy("left or bounced after release, not written to")),
-    ("cancelled", pgettext_lazy("books", "cancelled"), lazy("stopped before it was their turn")),
-    ("deferred", pgettext_lazy("books", "deferred"), lazy("put off by their server and tried again")),
-    ("pending", pgettext_lazy("books", "pending"), lazy("still to be sent")),
+    (
+        "accepted",
+        pgettext_lazy("books", "accepted"),
+        lazy("by the receiving mail server; what happens next isn’t known"),
+    ),
+    ("refused", pgettext_lazy("books", "bounced"), lazy("a permanent no for this address")),
+    ("unsure", pgettext_lazy("books", "outcome unknown"), lazy("the connection was lost before the answer")),
+    ("suppressed", pgettext_lazy("books", "skipped"), lazy("unsubscribed or bounced after scheduling; not emailed")),
+    ("cancelled", pgettext_lazy("books", "cancelled"), lazy("cancelled before it was sent to them")),
+    ("deferred", pgettext_lazy("books", "deferred"), lazy("postponed by their server; will be retried")),
+    ("pending", pgettext_lazy("books", "waiting"), lazy("not tried yet")),
 )
 
 # Why a campaign is paused or waiting.
 CAMPAIGN_REASONS: dict[str, Word] = {
-    "person": lazy("Somebody here paused it."),
-    "late": lazy("Its time passed while nothing was running. Nothing leaves until you resume it."),
+    "person": lazy("Paused by someone on your team."),
+    "late": lazy("Its time passed while Samizdat wasn’t running. Nothing is sent until you resume it."),
     "fenced": lazy(
-        "This installation was copied, restored or moved to another place. No campaign is sent until an admin "
-        "releases it."
+        "This installation was copied, restored or moved. No campaign is sent until an admin enables sending."
     ),
     "unreadable": lazy(
-        "It cannot be opened: its keys are missing, another version wrote it, or it was altered in the database. "
-        "An admin has to look."
+        "This campaign can’t be opened: its keys are missing, another version wrote it, or it was changed in the "
+        "database. Ask an admin."
     ),
-    "no_route": lazy("No route lives. Mend or add one under Routes; it goes on by itself then."),
-    "barred": lazy("No route takes letters from its domain."),
-    "provider": lazy("A mailbox provider refuses our emails."),
+    "no_route": lazy("No sending route is working. Fix or add one under Routes. Sending then resumes automatically."),
+    "barred": lazy("No route can send from its domain."),
+    "provider": lazy("A mailbox provider rejects our emails."),
     "untaken": lazy(
-        "Unsubscribes that came in have not been processed yet. It goes on by itself once they are. If this lasts, an "
+        "New unsubscribes are still being processed. Sending then resumes automatically. If this takes long, an "
         "admin should run samizdat doctor on the server."
     ),
-    "quiet": lazy("These are quiet hours. It goes on by itself: %(until)s."),
-    "wave": lazy("The first wave is out. The rest follows by itself: %(until)s. Look at the answers until then."),
-    "test": lazy("Its versions are being tested. The rest gets the one that wins: %(until)s."),
-    "test_hand": lazy("Its versions are tested, and the rest waits. Decide in the report which one wins."),
-    "limit": lazy("Every route has sent as much as its limit allows. It goes on by itself: %(until)s."),
-    "warm_up": lazy("The route is being warmed up and has sent its share of today. It goes on by itself: %(until)s."),
-    "refusals": lazy("Too many of the first wave were refused, so the rest was kept back. Resume lets it go."),
+    "quiet": lazy("Quiet hours. Resumes automatically: %(until)s."),
+    "wave": lazy("First batch sent. The rest is sent automatically: %(until)s. Check the results until then."),
+    "test": lazy("A/B test running. The rest gets the winner: %(until)s."),
+    "test_hand": lazy("A/B test finished. Choose the winner in the report to send the rest."),
+    "limit": lazy("All routes have reached their limit. Resumes automatically: %(until)s."),
+    "warm_up": lazy("The route is warming up and has sent today’s share. Resumes automatically: %(until)s."),
+    "refusals": lazy("Too many emails in the first batch bounced, so the rest wasn’t sent. Press Resume to send it."),
 }
 # Reasons to wait for which nothing is broken: they end by themselves at a known time, or a person decides.
 PASSING = ("quiet", "wave", "test", "test_hand", "limit", "warm_up")
@@ -294,26 +299,26 @@ EVENTS = {str(kind): (shape, SENTENCES[kind]) for kind, shape in _SHAPES.items()
 
 # What servers meant when they did not take a message: the classes of core/mail/outcome.ANSWERS.
 ANSWERS: dict[str, Word] = {
-    "full": lazy("the mailbox is full"),
-    "no_such_mailbox": lazy("there is no such mailbox"),
-    "inactive": lazy("the mailbox is out of use"),
-    "policy": lazy("their rules do not let it in"),
-    "content": lazy("they did not like the letter"),
-    "size": lazy("the letter is too large for them"),
-    "greylisted": lazy("they ask everybody to come again"),
-    "throttled": lazy("they ask for patience"),
-    "route": lazy("it refused the route, not the reader"),
-    "network": lazy("the line broke"),
-    "expired": lazy("tried until the time was up"),
-    "unsure": lazy("the answer was lost"),
-    "suppressed": lazy("left or bounced after release"),
-    "cancelled": lazy("stopped before its turn"),
-    "unmakeable": lazy("the letter could not be made out to this address"),
-    "config": lazy("the relay does not accept this sender"),
-    "provider": lazy("the mailbox provider refuses us"),
-    "bad_answer": lazy("the answer made no sense"),
-    "utf8": lazy("they cannot take an address with such letters"),
-    "system": lazy("something is broken on their side"),
+    "full": lazy("mailbox full"),
+    "no_such_mailbox": lazy("mailbox doesn’t exist"),
+    "inactive": lazy("mailbox disabled"),
+    "policy": lazy("blocked by the recipient’s rules"),
+    "content": lazy("rejected as spam"),
+    "size": lazy("email too large"),
+    "greylisted": lazy("greylisted"),
+    "throttled": lazy("rate limited"),
+    "route": lazy("rejected the route, not the subscriber"),
+    "network": lazy("connection dropped"),
+    "expired": lazy("retries ran out"),
+    "unsure": lazy("connection lost before the answer"),
+    "suppressed": lazy("unsubscribed or bounced after scheduling"),
+    "cancelled": lazy("cancelled before it was sent"),
+    "unmakeable": lazy("the email for this address couldn’t be created"),
+    "config": lazy("the sending provider doesn’t accept this sender"),
+    "provider": lazy("the mailbox provider rejects us"),
+    "bad_answer": lazy("unclear answer"),
+    "utf8": lazy("their server doesn’t support these characters in an address"),
+    "system": lazy("error on their server"),
     "other": lazy("another reason"),
 }
 
@@ -322,8 +327,8 @@ ANSWERS: dict[str, Word] = {
 ROUTE_PARTS: dict[str, Word] = {
     "name": lazy("Name: %(before)s → %(after)s"),
     "url": lazy("Server: %(before)s → %(after)s"),
-    "password": lazy("Password: another one"),
-    "priority": lazy("Turn: %(before)s → %(after)s"),
+    "password": lazy("Password: changed"),
+    "priority": lazy("Priority: %(before)s → %(after)s"),
     "rate": lazy("Limit: %(before)s → %(after)s"),
     "warm_up": lazy("Warm-up: %(before)s → %(after)s"),
     "connections": lazy("Connections: %(before)s → %(after)s"),
@@ -331,7 +336,7 @@ ROUTE_PARTS: dict[str, Word] = {
 }
 
 # Who signs what goes by a route: delivery.actions.routes.SIGNERS.
-SIGNERS: dict[str, Word] = {"us": lazy("we sign"), "provider": lazy("the provider signs")}
+SIGNERS: dict[str, Word] = {"us": lazy("signed by Samizdat"), "provider": lazy("signed by the provider")}
 
 
 def campaign_state(name: str) -> tuple[str, str]:
@@ -363,9 +368,9 @@ def domain_state(row: DomainRow) -> tuple[str, str]:
     """The state of a sending domain: whether it signs, else what it waits for."""
     states = {key.state for key in row.keys}
     if "active" in states:
-        return "good", pgettext("domain", "Signs")
+        return "good", pgettext("domain", "Signing")
     if "published" in states:
-        return "work", pgettext("domain", "To be activated")
+        return "work", pgettext("domain", "Ready to activate")
     return (
         ("care", pgettext("domain", "Records missing")) if "new" in states else ("none", pgettext("domain", "No key"))
     )
@@ -398,10 +403,10 @@ def why_held(campaign: Campaign) -> str:
     if campaign.reason != "barred":
         return campaign_reason(campaign.reason, campaign.waits_until)
     domain = campaign.edition.message_id_domain
-    sentences = [_("No route takes letters from %(domain)s.") % {"domain": domain}]
+    sentences = [_("No route can send from %(domain)s.") % {"domain": domain}]
     for row in queries.bars_against(campaign.organization, domain):
         sentences += [bar_reason(row), bar_actor(row)]
-    sentences.append(_("It goes on by itself once “Try again” was pressed under Routes."))
+    sentences.append(_("Press “Try again” under Routes. Sending then resumes automatically."))
     return " ".join(dict.fromkeys(sentences))
 
 
@@ -416,33 +421,33 @@ def refusals_told(rows: list[RefusalRow]) -> list[str]:
     if not rows:
         return [campaign_reason("provider")]
     waiting = ngettext(
-        "%(n)s subscriber waits for this and wasn't marked as bounced.",
-        "%(n)s subscribers wait for this; none of them was marked as bounced.",
+        "%(n)s subscriber is waiting and wasn’t marked as bounced.",
+        "%(n)s subscribers are waiting; none of them was marked as bounced.",
         rows[0].waiting,
     ) % {"n": formatting.grouped(rows[0].waiting)}
     last = [waiting] if rows[0].waiting else []
-    return [*map(refusal_reason, rows), " ".join([*last, _("Once that is done, choose “Try again”.")])]
+    return [*map(refusal_reason, rows), " ".join([*last, _("Then press “Try again”.")])]
 
 
 # Why a campaign began to wait, for its timeline.
 WAITS: dict[str, Word] = {
-    "barred": lazy("No route took letters from its domain: it waits."),
-    "provider": lazy("Only emails to mailbox providers that refuse us are left: it waits."),
-    "untaken": lazy("It waited for unsubscribes to be processed."),
-    "quiet": lazy("Quiet hours began: it waits."),
-    "wave": lazy("It waits after its first wave."),
-    "test": lazy("It waits for the version that wins."),
-    "test_hand": lazy("It waits until somebody says which version wins."),
-    "limit": lazy("The limit of the routes was used up: it waits."),
-    "warm_up": lazy("Today’s share of the warm-up was used up: it waits."),
+    "barred": lazy("Waiting: no route could send from its domain."),
+    "provider": lazy("Waiting: only emails to mailbox providers that reject us are left."),
+    "untaken": lazy("Waited for unsubscribes to be processed."),
+    "quiet": lazy("Waiting: quiet hours began."),
+    "wave": lazy("Waiting after the first batch."),
+    "test": lazy("Waiting for the A/B test winner."),
+    "test_hand": lazy("Waiting until someone chooses the winner."),
+    "limit": lazy("Waiting: the routes’ limit was reached."),
+    "warm_up": lazy("Waiting: today’s warm-up share was used up."),
 }
 
 
 CHANGE_STATES: dict[str, Word] = {
-    "waiting": pgettext_lazy("change", "waits"),
+    "waiting": pgettext_lazy("change", "pending"),
     "done": pgettext_lazy("change", "done"),
     "stopped": pgettext_lazy("change", "stopped"),
-    "failed": pgettext_lazy("change", "could not be done"),
+    "failed": pgettext_lazy("change", "couldn’t be done"),
 }
 
 
@@ -485,17 +490,17 @@ def route_change(change: RouteChange) -> str:
 def used(usage: RateUsed) -> str:
     """How much of a route's limit, or of a day of its warm-up, is used: delivery.actions.pacing.Used."""
     if usage.what == "warm_up":
-        sentence = _("warm-up, today %(used)s of %(of)s")
+        sentence = _("warming up, %(used)s of %(of)s today")
     elif usage.what.endswith("/h"):
-        sentence = _("%(used)s of %(of)s used within the hour")
+        sentence = _("per hour: %(used)s of %(of)s used")
     else:
-        sentence = _("%(used)s of %(of)s used within the day")
+        sentence = _("per day: %(used)s of %(of)s used")
     return sentence % {"used": formatting.grouped(usage.used), "of": formatting.grouped(usage.of)}
 
 
 def slowed(code: int) -> str:
     """A mailbox provider that asked for patience, by its place in core.address.PROVIDERS."""
-    return _("%(provider)s wants less; it grows back within the hour") % {"provider": provider(address.PROVIDERS[code])}
+    return _("slowed down for %(provider)s; recovers within the hour") % {"provider": provider(address.PROVIDERS[code])}
 
 
 def tested(verdict: RouteTest | TestResult, name: str) -> str:

@@ -22,10 +22,10 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     if request.role != "admin":
         return []
     organization, now = request.organization, timezone.now()
-    reads = _("Subscribers were opened faster than anybody reads")
-    tests = _("More tests were asked for outside your team than are sent in a day")
-    removals = _("More people were to be taken off lists than your team does in a day by itself")
-    values = _("Values of many people were changed today. They appear in your emails")
+    reads = _("Subscribers were opened faster than anyone can read")
+    tests = _("Daily limit exceeded: tests to addresses outside your team")
+    removals = _("Daily limit exceeded: removals from lists")
+    values = _("Many subscribers’ data changed today, and it appears in your emails")
     return [
         *_told(request, reads, read_limits.alarms(organization, now)[:2]),
         *_told(request, tests, outside_tests.alarms(organization, now)[:2]),
@@ -35,11 +35,11 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
 
 
 def _told(request: DeskRequest, title: str, alarms: Iterable[Event]) -> list[dict[str, str]]:
-    return [{"kind": "stop", "title": title, "link": _("Look"), **_who(request, event)} for event in alarms]
+    return [{"kind": "stop", "title": title, "link": _("Review"), **_who(request, event)} for event in alarms]
 
 
 def _who(request: DeskRequest, event: Event) -> dict[str, str]:
-    facts = {"who": name_in(request.organization, event.by) or _("Somebody"), "when": moment(event.at)}
+    facts = {"who": name_in(request.organization, event.by) or _("Someone"), "when": moment(event.at)}
     if event.by == request.person:
         text = _("It was your account, on %(when)s. If it wasn’t you, change your password and tell the other admins.")
         return {"text": text % facts, "href": reverse("profile")}

@@ -87,7 +87,7 @@ _GAPS = " \xa0\u202f,"
 
 
 def answer(request: DeskRequest, seconds: int) -> HttpResponse:
-    title, home = _("Too many subscribers at once"), address(request.organization, "home")
+    title, home = _("Too many subscribers opened"), address(request.organization, "home")
     if request.method != "POST":
         return says(request, title, sentence(seconds), 429, home, _("Home"))
     facts = {
@@ -101,7 +101,7 @@ def answer(request: DeskRequest, seconds: int) -> HttpResponse:
 
 def sentence(seconds: int) -> str:
     text = _(
-        "You opened more subscribers than anybody reads in that time, and the admins were told. "
-        "Wait %(n)s min, then go on."
+        "You opened more subscribers than anyone can read in that time. The admins were notified. Wait %(n)s min, "
+        "then continue."
     )
     return text % {"n": -(-seconds // 60)}

@@ -510,7 +510,7 @@ def test_the_yes_to_an_invitation_is_none_to_another_end_role_or_link(
     before = Invitation.objects.values().get()
     Invitation.objects.update(**written)
     [row] = pending_changes.waiting(house)
-    with pytest.raises(AccountError, match="not here any more"):
+    with pytest.raises(AccountError, match="This invitation no longer exists"):
         pending_changes.approve(row, now=NOW, by=zoya)
     Invitation.objects.update(**before)
     pending_changes.approve(row, now=NOW, by=zoya)

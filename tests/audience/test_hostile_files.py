@@ -36,8 +36,8 @@ def test_a_document_that_takes_more_memory_than_a_list_is_refused_with_a_sentenc
     row = actions.inspect(upload(lantern, letter, "people.json", text).id, now=clock)
     assert (row.state, row.problem) == ("failed", "costs_too_much")
     assert actions.read_report(row).failed.sentence == (
-        "people.json takes more time or memory to read than a list of its size should. "
-        "Save it as “CSV UTF-8” and give that file."
+        "people.json takes more time or memory to read than a list of its size should. Save it as “CSV UTF-8” and "
+        "choose that file."
     )
     assert not ImportPiece.objects.exists()
     # What was uploaded is in our own memory, a piece at a time; nothing of what it unfolds to.
@@ -138,7 +138,7 @@ def test_nobody_fills_the_disk_with_uploads(lantern: Any, letter: Any, monkeypat
     monkeypatch.setattr(uploads, "MOST", 3)
     for number in range(3):
         upload(lantern, letter, f"people{number}.csv", b"email\nada@post.example\n")
-    with pytest.raises(ImportRefused, match="Bring them in or cancel them"):
+    with pytest.raises(ImportRefused, match="Import or cancel them"):
         upload(lantern, letter, "one-more.csv", b"email\nada@post.example\n")
     actions.cancel(Import.objects.earliest("id"), now=NOW, by=None)
     upload(lantern, letter, "one-more.csv", b"email\nada@post.example\n")
@@ -148,5 +148,5 @@ def test_nobody_fills_the_disk_with_uploads(lantern: Any, letter: Any, monkeypat
     row = actions.begin_upload(lantern, letter, now=NOW, by=None)
     for number in range(16):
         actions.add_piece(row, 0, number, b"x")
-    with pytest.raises(ImportRefused, match="Bring them in or cancel them"):
+    with pytest.raises(ImportRefused, match="Import or cancel them"):
         actions.add_piece(row, 0, 16, b"x")

@@ -288,7 +288,7 @@ def test_erased_does_not_come_back_by_a_file_but_by_herself(bring: Any, export: 
     assert actions.erase(lantern, address="Ada@post.example", now=NOW)
     made = bring(path)
     assert split(made.counts) == (0, 0, 1, 1)
-    assert next(actions.reject_rows(made))[2].startswith("This person had her data erased")
+    assert next(actions.reject_rows(made))[2].startswith("This person’s data was erased, so they can’t be imported")
     ada = actions.sign_up(lantern, "ada@post.example", letter, wording="Send me the letter.", now=NOW)
     assert actions.confirm(ada, letter, now=NOW).reason == "confirmed"
     assert queries.count(lantern, letter, "subscribed") == 2

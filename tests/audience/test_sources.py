@@ -42,7 +42,7 @@ def test_what_listmonk_blocked_survives_and_the_rest_is_asked(
 ) -> None:
     path = tmp_path / "subscribers.csv"
     path.write_text(LISTMONK)
-    with pytest.raises(ImportRefused, match="does not say whether its people subscribed"):
+    with pytest.raises(ImportRefused, match="doesn’t say whether these people are subscribed"):
         bring(path)
     bring(path, status="subscribed")
     assert queries.count(lantern, letter, "subscribed") == 1

@@ -32,8 +32,8 @@ BOMB = zipped({EXPORT: GOOD + b"0" * (40 << 20)})
 
 NO_EXPORTS = {
     "empty": ("people.csv", b"", "empty"),
-    "a photo": ("photo.jpg", b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40, "not a text file"),
-    "a PDF": ("report.pdf", b"%PDF-1.7 nothing here", "not a text file"),
+    "a photo": ("photo.jpg", b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40, "isn’t a text file with rows"),
+    "a PDF": ("report.pdf", b"%PDF-1.7 nothing here", "isn’t a text file with rows"),
     "a web page": ("export.zip", b"<!DOCTYPE html><title>Log in</title>", "web page"),
     "a spreadsheet": ("people.xlsx", zipped({"xl/workbook.xml": b"<a/>", "[Content_Types].xml": b"<a/>"}), "CSV UTF-8"),
     "a workbook that unfolds": (
@@ -45,13 +45,21 @@ NO_EXPORTS = {
     "ten thousand columns": ("wide.csv", ",".join(["email", *map(str, range(9_999))]).encode(), "more than 1,000"),
     "half a document": ("roster.json", b'{"entries": [{"email": "ada@x.org"', "cut off or damaged"),
     "what may run anything": ("config.pck", b"\x80\x02}q\x01.", "list_members"),
-    "no addresses": ("towns.csv", b"name,city\nAda,Riga\nBoris,Minsk\n", "e-mail addresses"),
+    "no addresses": (
+        "towns.csv",
+        b"name,city\nAda,Riga\nBoris,Minsk\n",
+        "contains email addresses",
+    ),
     "NUL bytes alone": ("zeros.csv", bytes(4000), "is empty"),
     "a torn zip": ("torn.zip", zipped({EXPORT: GOOD})[:900], "damaged"),
     "a torn zip by name": ("torn.zip", b"PK\x03\x04torn", "damaged"),
     "a bomb by ratio": ("bomb.zip", BOMB, "unpacks to more"),
     "a bomb in a zip": ("bomb.zip", zipped({"in.zip": BOMB}, zipfile.ZIP_STORED), "unpacks to more"),
-    "a folder in a zip": ("photos.zip", zipped({"a/photo.jpg": b"\xff\xd8"}), "no file with subscribers"),
+    "a folder in a zip": (
+        "photos.zip",
+        zipped({"a/photo.jpg": b"\xff\xd8"}),
+        "None of these files contains subscribers",
+    ),
     "only rows that are none": ("people.csv", b"email\nnobody\nno-one\n@\n", "address"),
 }
 

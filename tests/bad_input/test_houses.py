@@ -119,7 +119,7 @@ def test_a_database_of_a_newer_version_is_left_alone(lived: House, place: str) -
 
 def test_a_second_serve_and_a_taken_port_are_one_sentence_and_the_first_goes_on(lived: House) -> None:
     with served(lived) as running:
-        second = refuses(lived, *SERVE, says=("already runs", str(running.process.pid), "Stop"))
+        second = refuses(lived, *SERVE, says=("samizdat is already running on", str(running.process.pid), "Stop"))
         assert second["error"] == "cannot_serve"
         # Commands go on beside it, and ask it for their keys.
         lived.key.rename(lived.folder / "away.key")

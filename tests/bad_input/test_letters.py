@@ -38,7 +38,7 @@ FLAWED = {
     "a subject of 3,000 characters": ({"subject": "x" * 3000}, "Shorten it"),
     "a header in the subject": ({"subject": "News\r\nBcc: everybody@reader.example"}, "one line"),
     "a tag in the subject that never ends": ({"subject": "Dear {{ FNAME"}, "Close it with }}"),
-    "a header in reply-to": ({"reply-to": "a@reader.example\nBcc: b@reader.example"}, "answers"),
+    "a header in reply-to": ({"reply-to": "a@reader.example\nBcc: b@reader.example"}, "the reply-to address"),
     "a tag that never ends": ({"body": "# Dear {{ FNAME"}, "Close it with }}"),
     "a Mailchimp tag that never ends": ({"body": "Dear *|FNAME, hello"}, "Close it with |*"),
     "a condition that never ends": ({"body": "{% if FNAME %}Dear"}, "{% endif %}"),

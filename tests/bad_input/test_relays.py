@@ -59,10 +59,10 @@ CONDEMNED = {
     "refuses the sender": ("mail", "550 5.7.1 Relaying denied", "relay"),
     "stalls before it says a word": ("banner", STALL, "in time"),
     "stalls in the middle": ("rcpt", STALL, "in time"),
-    "hangs up at once": ("connect", HANG_UP_UNTAKEN, "hang"),
-    "hangs up when the letter comes": ("data", RESET, "hang"),
+    "hangs up at once": ("connect", HANG_UP_UNTAKEN, "keeps dropping the connection"),
+    "hangs up when the letter comes": ("data", RESET, "keeps dropping the connection"),
     "answers in HTTP": ("banner", b"HTTP/1.1 400 Bad Request\r\n\r\n", "SMTP"),
-    "answers nonsense": ("ehlo", b"\xff\xfe\x00what?\x1b[2J\r\n", "sense"),
+    "answers nonsense": ("ehlo", b"\xff\xfe\x00what?\x1b[2J\r\n", "answers we can’t understand"),
     "answers without end": ("ehlo", endless(), "without end"),
 }
 

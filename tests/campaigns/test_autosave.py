@@ -78,7 +78,7 @@ def test_of_a_line_that_both_changed_nothing_is_lost(letter: Campaign, clara: An
     saved = save(letter, first.with_(subject="Vera's"), vera)
     assert (saved.draft.subject, saved.draft.preheader, saved.overruled) == ("Vera's", "Hers alone", 1)
     (remark,) = comments.comments(letter)
-    assert remark.words.text == "Subject, as it was written elsewhere at the same time: Clara's"
+    assert remark.words.text == "Subject, as edited elsewhere at the same time: Clara's"
 
 
 def test_in_markdown_one_writes_the_text_and_another_the_subject(letter: Campaign, clara: Any, vera: Any) -> None:

@@ -37,7 +37,7 @@ def test_what_was_chosen_is_sealed_and_stands_in_every_letter(lantern: Any) -> N
     )
     brand.keep(lantern, replace(OURS, logo=logo.slug, logo_width=120), by=None, now=NOW)
     assert b"Riga" not in bytes(Row.objects.get().sealed)
-    assert [use.name for use in uses(lantern, [logo.slug])[logo.slug]] == ["How letters look"]
+    assert [use.name for use in uses(lantern, [logo.slug])[logo.slug]] == ["Branding"]
     list_ = new_list(lantern, "Letter", now=NOW)
     for format_, body in (("markdown", "Hello [x](https://lantern.example/a)"), ("blocks", body_of("appeal", "en"))):
         draft = Draft(subject="News", from_email="letter@lantern.example", body=body, format=format_)

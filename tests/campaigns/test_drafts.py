@@ -158,7 +158,7 @@ def test_a_letter_of_blocks_is_kept_in_one_spelling_and_a_wrong_block_is_named(l
     assert '"level":1' in kept
     actions.save(letter, blocks.with_(body=kept), version=2, by=None, now=NOW)
     assert draft_of(letter).body == kept
-    with pytest.raises(CampaignError, match="Block 1: there is no block called marquee"):
+    with pytest.raises(CampaignError, match="Block 1: there is no block type called marquee"):
         actions.save(letter, blocks.with_(body=loose.replace("heading", "marquee")), version=3, by=None, now=NOW)
     assert draft_of(letter).body == kept
 

@@ -129,7 +129,7 @@ def test_a_letter_in_a_foreign_template_begins_with_its_sample_and_fills_its_pla
     assert "The week in five minutes" in fill(proof_of(letter, NOW).letter.html, {})
     layout.write(letter, "header_image", None, now=NOW)
     assert layout.place(letter, "header_image").own is None
-    with pytest.raises(CampaignError, match="no longer has this part"):
+    with pytest.raises(CampaignError, match="The template of this campaign no longer has this block"):
         layout.write(letter, "elsewhere", WrittenRegion("x"), now=NOW)
 
 
@@ -159,7 +159,7 @@ def test_parts_are_repeated_moved_left_out_and_written_in_blocks(lantern: Any) -
     region_editor.write(letter, "side/2/story", "blocks", HEADING, now=NOW)
     assert seen() == "two Head 2"
     assert region_editor.blocks_of(layout.place(letter, "side/2/story")).body == dumps(parse(numbered_body(HEADING)))
-    with pytest.raises(CampaignError, match="colleague removed"):
+    with pytest.raises(CampaignError, match="A colleague deleted this block while you were editing"):
         layout.arrange(letter, "side", "0", "copy", now=NOW)
     import_template.rename(template, "Other name", by=None, now=NOW)
     assert [subject for _letter, subject in import_template.drafts_in(template)] == [""]
@@ -181,7 +181,7 @@ NEW = '{"type":"doc","content":[{"type":"picture","attrs":{"src":"%s","alt":"Riv
 def test_where_the_template_has_a_picture_one_is_chosen_and_parts_have_names_that_people_know(lantern: Any) -> None:
     template = import_template.take_in(lantern, "Old one", PICTURES.encode(), by=None, now=NOW).template
     assert layout.outline(template) == [
-        "Picture (header): Old", "Repeatable part: Article", "Picture", "Text: Dear readers of this letter,…",
+        "Image (header): Old", "Repeatable block: Article", "Image", "Text: Dear readers of this letter,…",
     ]  # fmt: skip
     draft, _template = starter_templates.begun(lantern, str(template.pk), "en", Draft())
     letter = actions.create(lantern, new_list(lantern, "L", now=NOW), draft, by=None, now=NOW, template=template)
@@ -200,7 +200,7 @@ def test_where_the_template_has_a_picture_one_is_chosen_and_parts_have_names_tha
     assert "old.example/a.png" not in seen
     assert layout.place(letter, "header_image").picture == stored.slug
     assert re.search(r'<p class="p"[^>]*>Body</p>', seen)
-    with pytest.raises(CampaignError, match="Only text and pictures fit"):
+    with pytest.raises(CampaignError, match="This area of the template only takes text and images"):
         region_editor.write(letter, "article/0/x1_01", "blocks", HEADING, now=NOW)
 
 
@@ -236,7 +236,7 @@ def test_what_stands_in_the_places_of_a_template_is_in_the_history_and_comes_bac
     told = {one.title: [(part.kind, part.text) for part in one.words] for one in region_diff.places(first, framed)}
     assert told == {
         "Latest": [("gone", "News"), ("new", "The river is back"), ("same", "\n")],
-        "Part that can be left out: Foot": [("gone", "shown"), ("new", "left out"), ("same", "\n")],
+        "Optional block: Foot": [("gone", "shown"), ("new", "hidden"), ("same", "\n")],
     }
     assert autosave.restore(framed, begun, by=clara, now=NOW)
     framed.refresh_from_db()
@@ -371,7 +371,7 @@ def test_pictures_that_are_too_many_for_one_template_are_named(
     monkeypatch.setattr(import_template, limit, 0)
     report = import_template.take_in(lantern, "Zip", zip_of(river=png()), by=None, now=NOW)
     assert report.pictures == 0 and not lantern.pictures.exists()
-    assert any("river" in note and "Add it to Media by itself" in note for note in report.notes)
+    assert any("river" in note and "Add this one to Media separately" in note for note in report.notes)
 
 
 @pytest.mark.django_db
@@ -437,8 +437,7 @@ def test_a_broken_picture_in_a_zip_is_told_once_and_nobody_is_told_to_bring_a_zi
     data = zip_of(good=png(), cut=png()[:40], empty=b"")
     report = import_template.take_in(lantern, "Zip", data, by=None, now=NOW, file="Zip.zip")
     assert [note for note in report.notes if "images/" in note] == [
-        f"The picture news/images/{name}.png was not added. "
-        "This is no picture we can read. Save it as JPEG, PNG, GIF or WebP."
+        f"The image news/images/{name}.png wasn’t added. We can’t read this image. Save it as JPEG, PNG, GIF or WebP."
         for name in ("cut", "empty")
     ]
     assert not any("as a zip" in note for note in report.notes)
@@ -448,7 +447,7 @@ def test_a_broken_picture_in_a_zip_is_told_once_and_nobody_is_told_to_bring_a_zi
 def test_a_picture_that_is_not_in_the_zip_is_named_as_such(lantern: Any) -> None:
     page = PAGE.replace("<h2>Our head</h2>", '<img src="img/river.png" alt="The river" width="90">')
     report = import_template.take_in(lantern, "Zip", zipped({"index.html": page}), by=None, now=NOW, file="Zip.zip")
-    missing = "Pictures that are not in the zip file: img/river.png. Add them to it and import it again."
+    missing = "Images missing from the zip file: img/river.png. Add them and import the zip file again."
     assert [note for note in report.notes if "river" in note] == [missing]
 
 
@@ -457,7 +456,7 @@ def test_a_picture_that_is_not_in_the_zip_is_named_as_such(lantern: Any) -> None
 def test_a_file_named_zip_that_is_none_is_called_so(lantern: Any, data: bytes) -> None:
     with pytest.raises(CampaignError) as refused:
         import_template.take_in(lantern, "Zip", data, by=None, now=NOW, file="BEE.ZIP")
-    said = "The name of the file ends in .zip, but it is no zip file. Export or download it again."
+    said = "The file name ends in .zip, but the file isn’t a zip file. Export or download it again."
     assert str(refused.value) == said
 
 
@@ -468,10 +467,12 @@ def test_a_page_that_leads_out_of_its_zip_is_named_and_not_called_missing(lanter
         import_template.take_in(lantern, "Zip", zipped({name: PAGE}), by=None, now=NOW, file="Zip.zip")
     assert str(refused.value) == (
         f"The page in the zip file ({name}) is a link, or its path leads out of the zip file. "
-        "Zip the page and its pictures again."
+        "Zip the page and its images again."
     )
     both = zipped({name: PAGE, "news.html": PAGE})
-    assert import_template.take_in(lantern, "Zip", both, by=None, now=NOW, file="Zip.zip").template, "it is passed over"
+    assert import_template.take_in(lantern, "Zip", both, by=None, now=NOW, file="Zip.zip").template, (
+        "This line begins with # or //, so it was skipped"
+    )
 
 
 @pytest.mark.django_db
@@ -511,5 +512,5 @@ def test_parts_inside_of_parts_are_named_without_reading_the_page_for_each(monke
     nested = "".join("<div mc:hideable='h1'>" for _ in range(depth)) + page + "</div>" * depth
     parts = parts_of(take(f"<html><body>{nested}<div mc:edit='body'>x</div></body></html>".encode()).source)
     views = layout._views(parts, LayoutChanges(), "")
-    assert views[0].title.startswith("Part that can be left out: Hello there word")
+    assert views[0].title.startswith("Optional block: Hello there word")
     assert len(lengths) >= depth and max(lengths) <= layout.TITLE_READS

@@ -100,5 +100,5 @@ def test_keys_that_wait_are_to_be_published_and_not_added_once_more() -> None:
     found = {one.name: one for one in check_domain("lantern.example", lambda _name: [], waiting="lantern.example")}
     assert found["DKIM"].state == "care"
     assert found["DKIM"].sentence == (
-        "The keys of lantern.example do not sign yet. Publish their records, then activate them."
+        "The keys of lantern.example don’t sign yet. Publish their records, then activate the keys."
     )

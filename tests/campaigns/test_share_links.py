@@ -117,7 +117,7 @@ def test_a_yes_stands_for_the_letter_as_it_was_read(letter: Any) -> None:
     assert not share_links.answers(letter)[0].stands
     with pytest.raises(share_links.LinkChanged):
         share_links.answer(share_links.opened(token, NOW), name="", text="", yes=True, mark=read, now=NOW)
-    with pytest.raises(CampaignError, match="should be different"):
+    with pytest.raises(CampaignError, match="Write what to change"):
         say(letter, token, " ")
 
 

@@ -100,11 +100,11 @@ def test_the_check_of_a_campaign_says_who_signs(known: House) -> None:
     words = ("--list", "Signed", "--subject", "S", "--from", "L <a@nobody.example>", "--body", "signed.md")
     number = str(known.say("campaign", "new", *words)["id"])
     checked = known("campaign", "check", number, "--json").json
-    assert checked["signing"]["by"] == "nobody" and "Sending domains" in checked["signing"]["sentence"]
+    assert checked["signing"]["by"] == "nobody" and "Domains" in checked["signing"]["sentence"]
     known.say("domain", "add", "nobody.example", "--algorithm", "ed25519")
     record = next(one for one in known("campaign", "check", number, "--json").json["domain"] if one["name"] == "DKIM")
     assert record["sentence"] == (
-        "The keys of nobody.example do not sign yet. Publish their records, then activate them."
+        "The keys of nobody.example don’t sign yet. Publish their records, then activate the keys."
     ), "not told to add a key that is there"
 
 
@@ -174,7 +174,7 @@ def test_a_new_domain_is_warmed_up_day_by_day(known: House) -> None:
     known.say("domain", "add", "fresh.example", "--algorithm", "ed25519")
     assert known.say("domain", "warm-up", "fresh.example", "50, 100,200")["warm_up"] == "50,100,200"
     refused = known("domain", "warm-up", "fresh.example", "many")
-    assert refused.code == 1 and "is no plan" in refused.err
+    assert refused.code == 1 and "isn’t a valid plan" in refused.err
     assert known.say("domain", "warm-up", "fresh.example", "none")["warm_up"] == ""
     known.say("domain", "rm", "fresh.example", "--yes")
 

@@ -103,7 +103,7 @@ def test_what_a_column_held_in_an_earlier_file_does_not_hide_that_somebody_left(
 
 def test_donations_are_left_out_with_the_reason_in_a_look_that_asks_as_well(house: Any, letter: str) -> None:
     words = ("import", str(SHAPES / "other_crm.json"), "--list", letter, "--dry-run")
-    said = "Left out: last_donation, lifetime_amount. That says who gave money, which can put people in court."
+    said = "Left out: last_donation, lifetime_amount. It shows who gave money, which can put people on trial."
     assert said in house(*words).out
     assert any(said in warning for warning in house(*words, "--json").json["warnings"])
     seen = house.say(

@@ -9,7 +9,7 @@ from samizdat.cli.demo.inbox import _letter_page
 
 def caught(html: bool) -> CaughtMail:
     letter = EmailMessage()
-    letter["Subject"] = "Is it you?"
+    letter["Subject"] = "Confirm your subscription"
     letter.set_content("Open this <page>.")
     if html:
         letter.add_alternative("<p>Open this page.</p>", subtype="html")
@@ -30,7 +30,7 @@ def test_a_letter_of_plain_text_alone_has_no_empty_frame() -> None:
 
 def test_a_link_in_plain_text_can_be_pressed() -> None:
     letter = EmailMessage()
-    letter["Subject"] = "Is it you?"
+    letter["Subject"] = "Confirm your subscription"
     letter.set_content("Press:\n\nhttp://127.0.0.1:8001/c/abc\n")
     page = _letter_page(
         "en", CaughtMail(7, "clara@lantern.example", "ada@lantern.example", zlib.compress(bytes(letter)))

@@ -39,7 +39,7 @@ def test_an_address_is_corrected_and_an_objection_taken_up(lived: House) -> None
 def test_a_yes_to_appeals_is_told_apart_from_one_to_letters(lived: House) -> None:
     words = ("rosa@reader.example", "--list", "Letter", "--consent", "will give", "--purpose", "fundraising")
     refused = lived("subscribers", "add", *words)
-    assert refused.code == 1 and "Add her for letters first" in refused.err + refused.out
+    assert refused.code == 1 and "Subscribe them first, then add appeals" in refused.err + refused.out
     lived.say("subscribers", "add", *words[:-2])
     lived.say("subscribers", "add", *words)
     shown = lived.say("subscribers", "show", "rosa@reader.example")

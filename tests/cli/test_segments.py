@@ -34,7 +34,7 @@ def test_a_segment_is_saved_said_and_counted(lived: House) -> None:
         "subscribed": 3, "outside": 1, "suppressed": 0, "may": 2,
     }  # fmt: skip
     shown = lived.say("segment", "show", "Riga")
-    assert shown["sentence"] == "Everybody who is subscribed to “Letter” and whose “City” is “Riga”."
+    assert shown["sentence"] == "Everyone who is subscribed to “Letter” and whose “City” is “Riga”."
     assert shown["condition"] == RIGA and shown["broken"] == ""
     assert lived.say("segment", "ls")["segments"] == [
         {"id": shown["id"], "name": "Riga", "sentence": shown["sentence"]}
@@ -71,12 +71,12 @@ def test_a_letter_goes_to_a_segment(lived: House) -> None:
     ("condition", "error", "words"),
     [
         ("{", "not_json", "JSON"),
-        ('{"not":' * 100 + '{"tag":1}' + "}" * 100, "too_deep", "split"),
-        ('{"opened": 7}', "unknown", "nobody knows"),
+        ('{"not":' * 100 + '{"tag":1}' + "}" * 100, "too_deep", "Split it into two segments"),
+        ('{"opened": 7}', "unknown", "unknown condition"),
         ('{"tag": "Oslo"}', "no_such_tag", "Oslo"),
         ('{"list": {"id": "Nowhere", "status": ""}}', "no_such_list", "Use one of: Letter"),
         ('{"field": {"number": "SHOE", "op": "filled"}}', "no_such_field", "SHOE"),
-        ('{"tag": 4711}', "segment_broken", "not here any more"),
+        ('{"tag": 4711}', "segment_broken", "a tag that no longer exists"),
         ('{"campaign": 4711}', "segment_broken", "campaign"),
         ('{"field": {"number": "CITY", "op": "is", "value": "%s"}}' % ("x" * 5000), "long_value", "200"),
         ("nothing.json", "no_such_file", "no file"),

@@ -84,5 +84,5 @@ def test_a_zip_that_is_none_or_leads_elsewhere_is_told_apart(house: House) -> No
     for name, content in (("text.zip", b"Dear all"), ("empty.zip", b"")):
         (house.folder / name).write_bytes(content)
     assert "leads out of the zip file. Zip the page" in house("template", "import", "evil.zip").err
-    assert "it is no zip file. Export or download" in house("template", "import", "text.zip").err
+    assert "The file name ends in .zip, but the file isn’t a zip file" in house("template", "import", "text.zip").err
     assert "The file is empty. Export or download" in house("template", "import", "empty.zip").err

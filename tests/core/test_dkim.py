@@ -405,7 +405,11 @@ def test_our_signature_with_the_key_of_the_rfc_is_believed_by_its_record() -> No
 
 def test_any_other_mail_is_signed_too() -> None:
     mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = "Лампа <news@lantern.example>", "ada@example.org", "Это вы?  "
+    mail["From"], mail["To"], mail["Subject"] = (
+        "Лампа <news@lantern.example>",
+        "ada@example.org",
+        "Подтвердите подписку  ",
+    )
     mail["Date"], mail["Message-ID"] = VALUES["DATE"], VALUES["MESSAGE_ID"]
     mail.set_content("Somebody asked  \n\n\n")
     raw = mail.as_bytes(policy=policy.SMTP)

@@ -140,5 +140,5 @@ def test_a_page_of_thousands_of_addresses_goes_through_no_file_for_each() -> Non
 def test_style_sheets_that_make_the_page_larger_than_any_are_refused() -> None:
     page = "".join('<link rel="stylesheet" href="s.css">' for _number in range(40))
     packed = unpacked(zipped({"index.html": page, "s.css": "".join(f".c{n}{{}}" for n in range(30_000))}))
-    with pytest.raises(TemplateRefused, match="is the most"):
+    with pytest.raises(TemplateRefused, match="the limit is"):
         with_sheets(page, packed)

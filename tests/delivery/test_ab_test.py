@@ -202,7 +202,7 @@ def test_clicks_of_one_link_decide_and_nothing_where_the_letter_counts_none(hous
     later = house.draft(body, links="counted")
     plans.plan(later, [VersionChange(subject="B")], at=now + timedelta(hours=2), now=now, **told)
     actions.save(later, draft_of(later).with_(links="direct"), version=later.version, by=None, now=now)
-    with pytest.raises(BadTest, match="does not count clicks"):
+    with pytest.raises(BadTest, match="This campaign no longer counts clicks"):
         release(later, now=now)
 
 

@@ -56,7 +56,7 @@ def got(server: ScriptedServer) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in server.messages:
         subject = str(message_from_bytes(one.content, policy=policy.default)["subject"])
-        found.setdefault(one.recipient, []).append("digest" if "up to" in subject else subject)
+        found.setdefault(one.recipient, []).append("digest" if ": digest, " in subject else subject)
     return found
 
 
@@ -195,7 +195,7 @@ def test_a_digest_names_its_letters_and_leads_to_them(house: House, server: Scri
     plain = mail.get_body(("plain",))
     assert plain is not None
     text = plain.get_content()
-    assert mail["subject"].startswith("News: the letters up to ")
+    assert mail["subject"].startswith("News: digest, ")
     assert "Bread & *prices*" in text
     assert "bread costs more, and [so] do eggs" in text
     assert f"https://lantern.example/a/{letter.edition.archive_slug}" in text
@@ -340,7 +340,7 @@ def test_a_digest_waits_for_a_person_where_what_its_letters_say_is_not_what_was_
     assert close(house, server) is None
     made = Campaign.objects.get(is_digest=True)
     assert (made.state, made.reason) == ("draft", STUCK)
-    with pytest.raises(NotApproved, match="second person has to agree"):
+    with pytest.raises(NotApproved, match="needs approval before it’s sent"):
         actions.release(made, now=now)
     agree(made, bond_of(made), by=Person.objects.get(), now=now)
     assert actions.release(made, now=now).frozen == 1, "her readers are beside it"
@@ -362,7 +362,7 @@ def test_where_a_second_person_agrees_a_digest_goes_as_it_was_made_and_edited_li
     made.refresh_from_db()
     as_made = draft_of(made)
     save(made, as_made.with_(subject="Urgent"), version=made.version, by=None, now=datetime.now(UTC))
-    with pytest.raises(NotApproved, match="second person has to agree"):
+    with pytest.raises(NotApproved, match="needs approval before it’s sent"):
         actions.release(made, now=datetime.now(UTC))
     save(made, as_made, version=made.version, by=None, now=datetime.now(UTC))
     actions.release(made, now=datetime.now(UTC))

@@ -83,7 +83,7 @@ def test_a_letter_from_a_domain_that_another_organization_has_does_not_go(
     for sender in ("letter@bell.example", "letter@news.bell.example"):
         campaign = _letter(house, sender)
         assert "domain_anothers" in _stops(campaign)
-        with pytest.raises(NotReleasable, match="in use by another organization here"):
+        with pytest.raises(NotReleasable, match="used by another organization on this server"):
             release(campaign, now=NOW)
     for sender in ("letter@northbell.example", "letter@example.org", "news@lantern.example"):
         campaign = _letter(house, sender)
@@ -186,7 +186,7 @@ def test_a_test_letter_from_another_organizations_domain_is_not_sent(
 ) -> None:
     house.route(server)
     _hosts(bell)
-    with pytest.raises(ContentHasProblems, match="in use by another organization here"):
+    with pytest.raises(ContentHasProblems, match="used by another organization on this server"):
         send_test(_letter(house, "letter@bell.example"), ["clara@lantern.example"], now=NOW)
     assert not server.messages
 

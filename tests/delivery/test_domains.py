@@ -72,7 +72,7 @@ def test_without_an_answer_nothing_is_said_of_a_key(domain: SendingDomain) -> No
 
 def test_a_key_whose_record_nobody_saw_does_not_sign(domain: SendingDomain) -> None:
     key = domain.keys.get(selector="sz2611r")
-    with pytest.raises(DomainRefused, match="Publish it") as refused:
+    with pytest.raises(DomainRefused, match="Add it and press Check") as refused:
         domains.activate(key, now=NOW)
     assert refused.value.code == "not_published"
     domains.say_published(key, now=NOW)
@@ -145,7 +145,7 @@ def test_one_kind_alone_can_rotate(signing_domain: SendingDomain) -> None:
 
 def test_a_second_rotation_waits_for_the_first(signing_domain: SendingDomain) -> None:
     domains.rotate(signing_domain, now=NOW)
-    with pytest.raises(DomainRefused, match="successor"):
+    with pytest.raises(DomainRefused, match="activate the one that’s waiting"):
         domains.rotate(signing_domain, now=NOW)
 
 
@@ -184,7 +184,7 @@ def test_the_database_refuses_two_active_keys_of_a_kind(signing_domain: SendingD
     "name", ["", "lantern", "a b.example", "news@lantern.example", "127.0.0.1", "-a.example", "a\n.b"]
 )
 def test_what_is_no_domain_is_refused(lantern: Any, name: str) -> None:
-    with pytest.raises(DomainRefused, match="no domain"):
+    with pytest.raises(DomainRefused, match="isn’t a domain"):
         domains.add_domain(lantern, name, now=NOW)
 
 
@@ -292,7 +292,7 @@ def test_the_check_says_who_signs(signing_domain: SendingDomain) -> None:
     DkimKey.objects.update(state="new")
     waiting = dkim_keys.signature_of(organization, "news.lantern.example")
     assert (waiting.by, waiting.domain, waiting.keys) == ("waiting", "lantern.example", ())
-    assert waiting.sentence.startswith("lantern.example has keys that do not sign yet.")
+    assert waiting.sentence.startswith("lantern.example has keys that don’t sign yet.")
     DkimKey.objects.update(state="active")
     add_route(organization, "ours", "smtp://relay.example", now=NOW)
     add_route(organization, "theirs", "smtp://other.example", now=NOW)

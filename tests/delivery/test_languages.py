@@ -145,7 +145,7 @@ def test_a_version_that_is_empty_or_flawed_keeps_the_letter_from_going(house: Ho
     campaign = in_languages(house)
     version = translations.versions(campaign)[1]
     campaigns.save(version, draft_of(version).with_(body=" "), version=2, by=None, now=dbclock.now())
-    with pytest.raises(ContentHasProblems, match="Persian: The letter cannot go out yet"):
+    with pytest.raises(ContentHasProblems, match="Persian: This campaign can’t be sent yet"):
         release(campaign, now=dbclock.now())
     campaign.refresh_from_db()
     assert campaign.state == "draft" and not Chunk.objects.exists()
@@ -190,7 +190,7 @@ def test_a_letter_has_either_a_test_or_languages_and_each_language_once(house: H
     version = translations.versions(campaign)[0]
     with pytest.raises(BadLanguage):
         translations.add(version, "de", by=None, now=now)
-    with pytest.raises(NotReleasable, match="Release the letter"):
+    with pytest.raises(NotReleasable, match="Send the campaign it belongs to, No"):
         release(version, now=now)
     other = house.draft()
     ab_test.plan(other, [VersionChange(subject="B")], **test)

@@ -127,7 +127,7 @@ def test_its_audience_cannot_be_widened_and_one_on_its_way_waits(sent: Campaign,
     campaigns.save(again, draft_of(again), version=again.version, by=None, now=dbclock.now(), list=other, tag=None)
     assert Campaign.objects.get(pk=again.pk).resend_of == sent
     under_way = house.released()
-    with pytest.raises(WrongState, match="still on its way"):
+    with pytest.raises(WrongState, match="still being sent"):
         resend(under_way, now=dbclock.now())
     Delivery.objects.filter(edition=sent.edition).delete()  # As after folding.
     Campaign.objects.filter(pk=again.pk).delete()

@@ -94,7 +94,7 @@ def test_nothing_goes_by_a_second_route_that_an_admin_adds_before_another_one_ap
 ) -> None:
     evil = _evil(guarded, vera)
     assert _used(guarded) == ["main"]
-    assert pending_changes.sentence_of(_only()) == "A new route, evil, hands emails to smtp://evil.example:587"
+    assert pending_changes.sentence_of(_only()) == "A new route, evil, sends emails through smtp://evil.example:587"
     pending_changes.approve(_only(), now=NOW, by=zoya)
     assert _used(guarded) == ["evil", "main"] and _host(evil) == "evil.example"
 
@@ -112,7 +112,7 @@ def test_a_route_that_waits_is_not_used_because_somebody_wrote_into_the_database
     assert [one.name for one in infos if one.state in ("live", "throttled")] == ["main"]
     with pytest.raises(plugins.BadRoute):
         queries.transport_of(evil)
-    with pytest.raises(RouteRefused, match="Nobody has approved"):
+    with pytest.raises(RouteRefused, match="This route hasn’t been approved"):
         probe_route(evil, now=NOW, by=vera)
 
 
@@ -124,7 +124,7 @@ def test_what_is_approved_is_the_server_that_was_shown_though_the_request_was_hi
     PendingChange.objects.update(state="stopped")
     change_route(mild, now=NOW, by=vera, url="smtp://evil.example:587")
     PendingChange.objects.filter(pk=before["id"]).update(**before)
-    with pytest.raises(RouteRefused, match="leads elsewhere"):
+    with pytest.raises(RouteRefused, match="now leads to another server"):
         pending_changes.approve(_only(), now=NOW, by=zoya)
     assert _used(guarded) == ["main"]
 
@@ -145,7 +145,7 @@ def test_the_yes_to_a_route_is_none_to_older_settings_that_were_put_back(
     change_route(second, now=NOW, by=vera, url=after)
     newer = rows.values("settings_sealed").get()
     rows.update(**older)
-    with pytest.raises(RouteRefused, match="leads elsewhere"):
+    with pytest.raises(RouteRefused, match="now leads to another server"):
         pending_changes.approve(_only(), now=NOW, by=zoya)
     rows.update(**newer, state="live")
     pending_changes.approve(_only(), now=NOW, by=zoya)
@@ -301,7 +301,7 @@ def test_a_stopped_route_is_gone_with_its_password(guarded: House, vera: Person,
 def test_a_route_that_waits_is_neither_woken_nor_paused_nor_wakes_by_a_test(guarded: House, vera: Person) -> None:
     evil = _evil(guarded, vera)
     for verb in (resume_route, pause_route):
-        with pytest.raises(RouteRefused, match="approval of another admin"):
+        with pytest.raises(RouteRefused, match="is waiting for another admin’s approval"):
             verb(evil, now=NOW, by=vera)
     for verdict in (RouteVerdict("ok"), CLOSED, RouteVerdict("throttled", "rate", {}, 1)):
         believe(evil, verdict, now=NOW, by=vera)
@@ -368,14 +368,14 @@ def test_settings_that_wait_are_tried_and_the_route_stays_as_it_is(guarded: Hous
     assert not probe_waiting(_main()).ok, "nobody answers there any more"
     assert Route.objects.filter(name="main").values().get() == before
     pending_changes.stop(_only(), now=NOW, by=vera)
-    with pytest.raises(RouteRefused, match="don’t wait any more"):
+    with pytest.raises(RouteRefused, match="These settings are no longer pending"):
         probe_waiting(_main())
 
 
 def test_only_another_password_is_said_so(guarded: House, vera: Person) -> None:
     change_route(_main(), now=NOW, by=vera, password="another")
     assert pending_changes.sentence_of(_only()) == (
-        "The route main signs in at smtp://ada@relay.example:587 with another password"
+        "The route main signs in to smtp://ada@relay.example:587 with another password"
     )
 
 

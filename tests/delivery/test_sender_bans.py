@@ -155,7 +155,7 @@ def test_a_bar_is_for_one_domain_of_one_route_and_ends_with_what_it_was_said_of(
         condemn(one.pk, VERDICT, now(), domains)
     [row, _] = queries.routes(house.organization)
     assert [bar.domain for bar in row.barred] == sorted(domains)
-    assert "relay.example does not accept this sender (550 5.7.1 not verified)" in row.barred[0].sentence
+    assert "relay.example doesn’t accept this sender (550 5.7.1 not verified)" in row.barred[0].sentence
     assert bytes(RouteDomain.objects.all()[0].answer_sealed).find(b"verified") == -1
     lift_bar(route, "lantern.example", now=now())
     assert len(bars()) == 3

@@ -37,7 +37,7 @@ def test_every_reader_gets_it_as_she_wants_it_or_not_now(house: House, server: S
     assert {*mails} == {usual, text, discreet}
     assert mails[usual].get_content_type() == mails[discreet].get_content_type() == "multipart/alternative"
     assert mails[text].get_content_type() == "text/plain"
-    assert mails[text]["subject"] == mails[usual]["subject"] != mails[discreet]["subject"] == "A letter"
+    assert mails[text]["subject"] == mails[usual]["subject"] != mails[discreet]["subject"] == "An email"
     assert mails[discreet]["from"].addresses[0].display_name == ""
 
 

@@ -51,8 +51,8 @@ def test_a_file_that_is_no_export_gets_one_sentence(name: str, content: bytes, c
 
 
 def test_a_missing_and_an_unreadable_path_are_told_apart(tmp_path):
-    assert inspect(tmp_path / "nothing.csv").sentence().endswith("nothing.csv cannot be found. Check the name.")
-    assert inspect(tmp_path).sentence().startswith("There is no file with subscribers")
+    assert inspect(tmp_path / "nothing.csv").sentence().endswith("nothing.csv can’t be found. Check the name.")
+    assert inspect(tmp_path).sentence().startswith("None of these files contains subscribers")
 
 
 @pytest.mark.parametrize("name", [NAME, "people.csv"])
@@ -72,7 +72,7 @@ def test_a_first_row_past_the_limit_is_rejected_and_does_not_stand_for_no_rows()
 def test_a_torn_zip_is_named(keep: float):
     content = zipped({NAME: csv_bytes([row(f"a{n}@example.org") for n in range(500)])})
     found = inspect(named("export.zip", content[: int(len(content) * keep)]))
-    assert found.sentence() == "export.zip is damaged: a part of the zip is missing. Download it again."
+    assert found.sentence() == "export.zip is damaged: part of the zip is missing. Download it again."
 
 
 def test_a_zip_with_a_spoilt_member_is_refused_before_anything_is_read():
@@ -176,7 +176,9 @@ def test_a_spoilt_line_is_rejected_alone(spoilt: bytes, code: str):
 
 def test_a_wrong_width_is_told_in_the_words_of_the_page():
     whole = read(named("list.csv", lines_of(b"a@example.org,Ada,Riga", b"b@example.org,1,2,3,4")))
-    assert whole.complaints[0].sentence() == ("The line has 5 columns, the heading 3. Look for a stray line break.")
+    assert whole.complaints[0].sentence() == (
+        "This line has 5 columns, but the heading has 3. Check for a stray line break."
+    )
 
 
 def test_a_cut_row_and_its_rest_are_both_rejected():
@@ -290,7 +292,7 @@ def test_a_document_of_a_thousand_columns_and_as_many_people_is_refused(monkeypa
     monkeypatch.setattr("samizdat.importers.reading.documents.MOST_CELLS", 2_000_000)
     found = inspect(named("x.json", json.dumps(people).encode()))
     assert [problem.code for problem in found.problems] == ["wide_document"]
-    assert "Give the list as CSV" in found.problems[0].sentence()
+    assert "Import the list as CSV" in found.problems[0].sentence()
 
 
 def test_a_row_as_wide_as_a_document_is_read_without_being_copied_for_each_piece() -> None:

@@ -34,8 +34,8 @@ def test_a_column_about_donations_stays_out_and_says_why(label: str) -> None:
     assert found.files[0].columns[2].becomes == "field:CITY"
     sentences = [problem.sentence() for problem in found.plan().said_out()]
     assert sentences == [
-        f"Left out: {label}. That says who gave money, which can put people in court. "
-        "Samizdat does not keep it with subscribers."
+        f"Left out: {label}. It shows who gave money, which can put people on trial. "
+        "Samizdat doesn’t store it with subscribers."
     ]
 
 
@@ -137,8 +137,8 @@ def test_who_is_a_member_stays_out_and_is_not_called_a_donor(label: str, cell: s
     plan = inspect(named("list.csv", f"email,{label}\na@example.org,{cell}\n".encode())).plan()
     assert plan.left_out() == {"members": [label]}
     assert plan.said_out()[0].sentence() == (
-        f"Left out: {label}. That says who is a member, which can put people in court. "
-        "Samizdat does not keep it with subscribers."
+        f"Left out: {label}. It shows who is a member, which can put people on trial. "
+        "Samizdat doesn’t store it with subscribers."
     )
     column = plans.rows(plan, ImportReport(), [])[0].columns[1]
     assert [value for value, _ in column.choices] == ["out"] and "who is a member" in column.why
@@ -190,7 +190,7 @@ def test_somebody_may_say_that_a_tag_means_something_else(door: str) -> None:
             answers.apply(plan, ["Tags=tags"], ["Tags: donors=nothing"])
         else:
             column = plans.rows(plan, ImportReport(), [])[0].columns[0]
-            assert "say who gives" in column.asks
+            assert "show who donates or pays" in column.asks
             sent = {"u-0": "1", "s-0": "subscribed", "c-0-0": "address", column.name: "tags"}
             for word in [*column.words, *column.others]:
                 assert (word.means, word.can_stay_out) == (("out", True) if not word.plain else ("", False))

@@ -416,7 +416,7 @@ def test_a_no_by_the_words_of_any_service_is_asked_and_kept_out(label: str, yes:
 def test_a_line_between_two_lists_stops_the_import_and_is_named(name: str, text: str) -> None:
     (problem,) = [one for one in inspect(named(name, text.encode())).problems if one.stops]
     assert problem.code == "leaving_line"
-    assert "says that people left" in problem.sentence()
+    assert "suggests that people unsubscribed, but no column says so" in problem.sentence()
 
 
 def test_a_sheet_with_a_line_between_two_lists_stops_the_import() -> None:
@@ -556,7 +556,7 @@ def test_a_line_that_is_commented_out_is_refused_with_a_reason(above: str, line:
     whole = read(named("list.txt", f"{above}ann@x.example\n{line}\neve@x.example\n".encode()), status="subscribed")
     assert whole.addresses == ["ann@x.example", "eve@x.example"]
     assert whole.codes == ["commented"]
-    assert "Take the sign away" in whole.complaints[0].sentence()
+    assert "Remove that sign to import the address" in whole.complaints[0].sentence()
 
 
 @pytest.mark.parametrize("label", ["last", "Last name", "Surname", "Фамилия", "first", "City", "Address 1", "Город"])
@@ -632,7 +632,7 @@ def test_a_complaint_is_a_complaint_in_every_word_for_it(word: str) -> None:
 
 @pytest.mark.parametrize(
     ("label", "why"),
-    [("Permission to track", "tracking who reads"), ("Posting permissions", "discussion list"),
+    [("Permission to track", "tracking who opens emails"), ("Posting permissions", "discussion list"),
      ("SMS consent", "another channel")],
 )  # fmt: skip
 def test_a_permission_about_something_else_is_left_out_with_what_is_true(label: str, why: str) -> None:

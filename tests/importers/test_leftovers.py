@@ -43,7 +43,7 @@ def test_a_whole_account_names_its_campaigns_templates_and_images() -> None:
     said = " ".join(problem.sentence() for problem in found.problems)
     assert "past campaigns (2)" in said
     assert "templates (1)" in said and "`samizdat template import`" in said
-    assert "images (2)" in said and "under Pictures" in said
+    assert "images (2)" in said and "Add the ones you need under Media" in said
     assert "other files (1): report.pdf" in said
     assert "DS_Store" not in said
     assert not any(problem.stops for problem in found.problems)

@@ -66,7 +66,7 @@ def test_last_changed_alone_must_be_asked():
     found = inspect(people)
     assert found.files[0].status is None
     assert [question.code for question in found.plan().questions()] == ["ask_status"]
-    with pytest.raises(ImportFailed, match=r"people.csv does not say whether its people subscribed"):
+    with pytest.raises(ImportFailed, match=r"people.csv doesn’t say whether these people are subscribed"):
         read(people)
     assert read(people, status="nonsubscribed").counts == {"nonsubscribed": 1}
 

@@ -122,7 +122,7 @@ def test_two_columns_for_one_place_are_a_question(export):
     first.columns[1].becomes = first.columns[2].becomes = "field:FNAME"
     first.columns[0].becomes = "out"
     assert [question.code for question in plan.questions()] == ["ask_address", "two_columns"]
-    assert "both become FNAME" in plan.questions()[1].sentence()
+    assert "are both matched to FNAME" in plan.questions()[1].sentence()
 
 
 def test_leaving_every_file_out_is_a_question():

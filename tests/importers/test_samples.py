@@ -70,7 +70,7 @@ def test_a_list_of_letters_is_no_list_of_people(name: str):
     found = inspect(SAMPLES / name)
     assert found.files == []
     assert found.sentence() == (
-        f"No column of {name} holds e-mail addresses. Is it a list of subscribers? Give another file."
+        f"No column of {name} contains email addresses. Is it a list of subscribers? Choose another file."
     )
 
 

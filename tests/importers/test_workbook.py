@@ -120,8 +120,8 @@ def test_a_status_that_a_formula_has_not_computed_stops_the_import(cell: bytes, 
     found = inspect(named("people.xlsx", formulas(cell, settings)))
     [problem] = [one for one in found.problems if one.stops]
     assert problem.sentence() == (
-        "people.xlsx: cell B2 is a formula, and its result is not in the file. "
-        "Open the workbook in Excel or LibreOffice, save it, and give it again; or save it as “CSV UTF-8”."
+        "people.xlsx: cell B2 is a formula, and its result isn’t in the file. Open the spreadsheet in Excel or "
+        "LibreOffice, save it and import it again, or save it as “CSV UTF-8”."
     )
     assert found.files == []
 

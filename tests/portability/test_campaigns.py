@@ -105,7 +105,7 @@ def test_no_neighbor_takes_the_host_that_links_of_a_group_lead_to_that_came_back
     bell = accounts.found_organization("Harbour Bell", source=vault, today=TODAY)
     _bring(bell, "news.bell.example")
     vera = accounts.add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
-    with pytest.raises(AccountError, match="in use already"):
+    with pytest.raises(AccountError, match="is already in use"):
         change_settings(lantern, by=vera, now=NOW, public_url="https://news.bell.example")
     change_settings(bell, by=vera, now=NOW, public_url="https://news.bell.example")
     for wrong in ("news.bell.example", ["a/b"], ["a@b.example"], [7], ["x.example"] * 21):
@@ -121,7 +121,7 @@ def test_hosts_that_a_file_was_made_up_with_are_kept_from_nobody_who_has_them(la
     vera = accounts.add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
     _bring(bell, "old.lantern.example", "lantern.example", "next.lantern.example")
     for name in ("old", "next"):
-        with pytest.raises(AccountError, match="publish its record"):
+        with pytest.raises(AccountError, match="add the record at your DNS provider"):
             change_settings(
                 bell if name == "old" else lantern, by=vera, now=NOW, public_url=f"https://{name}.lantern.example"
             )
@@ -138,7 +138,7 @@ def test_a_group_that_came_back_late_gets_its_host_with_a_proof_and_nobody_else_
     _bring(bell, "letters.lantern.example")
     _bring(lantern, "letters.lantern.example")
     for organization in (bell, lantern):
-        with pytest.raises(AccountError, match="in use already"):
+        with pytest.raises(AccountError, match="is already in use"):
             change_settings(organization, by=vera, now=NOW, public_url="https://letters.lantern.example")
     _prove(lantern, "lantern.example")
     change_settings(lantern, by=vera, now=NOW, public_url="https://letters.lantern.example")

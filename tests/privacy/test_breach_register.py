@@ -126,4 +126,4 @@ def test_a_letter_to_readers_speaks_of_them_and_in_no_word_of_the_desk(kind: str
     text = legal_documents.as_text(breach_register.to_readers(breach, "en"))
     assert not re.search(r"\badmin\b|keyed|statuses|signing keys|this account", text)
     assert breach_register.surrenders(kind) not in text
-    assert ("Somebody may learn" in text) == (kind not in breach_register.UNREADABLE)
+    assert ("Someone may learn that you get our emails" in text) == (kind not in breach_register.UNREADABLE)

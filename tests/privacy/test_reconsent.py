@@ -211,7 +211,7 @@ def test_more_than_a_few_who_did_not_answer_wait_for_an_admin(
     actions.move_out(asked, now=AFTER, by=editor)
     assert worked(asked, AFTER).state == "asking" and "unsubscribed" not in statuses(letter).values()
     [change] = pending_changes.waiting(asked.organization)
-    assert "5 subscribers who did not answer are taken off" in pending_changes.sentence_of(change)
+    assert "5 subscribers who didn’t answer are removed from" in pending_changes.sentence_of(change)
     pending_changes.approve(change, now=AFTER, by=None)
     worked(asked, AFTER)
     assert [*statuses(letter).values()].count("unsubscribed") == 4, "of one the letter was refused"
@@ -381,7 +381,7 @@ def test_the_reminder_goes_to_those_who_have_not_answered(
 def test_after_the_last_day_nobody_is_reminded_any_more(asked: Renewal) -> None:
     assert asked.deadline is not None
     late = datetime.combine(asked.deadline + timedelta(days=1), time(1), UTC)
-    with pytest.raises(PrivacyError, match="ask them again"):
+    with pytest.raises(PrivacyError, match="To give subscribers more time, close this and ask again"):
         actions.remind(asked, now=late)
     assert asked.letter.finished is not None and actions.why_not_yet(asked, late) == ""
     Campaign.objects.filter(pk=asked.letter.pk).update(finished=late)

@@ -57,9 +57,14 @@ def test_her_file_holds_what_she_chose_and_not_how_many_others_there_are(lantern
     assert (about["text_only"], about["discreet"], about["other_mailboxes"]) == (True, True, ["ada@new.example"])
     assert document["lists"][0]["paused_until"] == (NOW.date() + timedelta(days=9)).isoformat()
     page = " ".join(subject_access.as_html(document, "en").split())
-    for words in ("nothing before", "as text only, with a subject", "ada@new.example", "You changed your settings."):
+    for words in (
+        "no emails before",
+        "plain text only, neutral subject and sender name",
+        "ada@new.example",
+        "You changed your preferences.",
+    ):
         assert words in page
-    assert "entry on all lists" not in page
+    assert "record on all lists" not in page
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
@@ -76,7 +81,7 @@ def test_her_page_tells_why_and_for_which_purpose(letter: Any, ada: Any) -> None
     audience.object_to_mail(ada.organization, subscriber=ada, reason="Enough.", now=NOW)
     page = subject_access.as_html(subject_access.access_file(ada, now=NOW), "en")
     assert "Too &lt;many&gt; letters." in page and "Enough." in page
-    assert page.count("You objected to all mail from us.") == 2 and page.count("(appeals for money;") == 1
+    assert page.count("You objected to all email from us.") == 2 and page.count("(fundraising appeals;") == 1
 
 
 def test_what_she_wrote_into_a_field_is_text_on_the_page(lantern: Any, letter: Any, ada: Any) -> None:
@@ -153,11 +158,11 @@ def test_the_papers_name_appeals_by_what_the_house_really_asks_for(lantern: Any,
 
     assert "nobody is asked to" in said()
     audience.agree_to_appeals(ada, letter, way="desk", wording="Will give.", now=NOW)
-    assert "Sending appeals for money to those readers who agreed" in said() and "nobody is asked" not in said()
+    assert "Sending fundraising appeals to subscribers who agreed" in said() and "nobody is asked" not in said()
     fundraising_consent.put_words(letter, "Ask me for money.", now=NOW)
     assert "with “The Thursday Letter”: “Ask me for money.”" in said()
     document = subject_access.access_file(ada, now=NOW)
     assert (document["lists"][0]["appeals"], document["lists"][0]["appeals_reason"]) == (True, "given")
-    assert "appeals for money too, as you agreed" in subject_access.as_html(document, "en")
+    assert "fundraising appeals too, as you agreed" in subject_access.as_html(document, "en")
     assert audience.unsubscribe(ada, letter, purpose="fundraising", now=NOW)
-    assert "no appeals for money" in subject_access.as_html(subject_access.access_file(ada, now=NOW), "en")
+    assert "no fundraising appeals" in subject_access.as_html(subject_access.access_file(ada, now=NOW), "en")

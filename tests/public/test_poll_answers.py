@@ -45,7 +45,11 @@ def test_looking_counts_nothing_and_the_button_counts_one(reader: Client, tally:
         assert shown.status_code == 200 and len(shown.content) < LIMIT and not shown.cookies
     assert counted(tally) == 0
     text = shown.content.decode()
-    assert "Продолжать по четвергам?" in text and "Да &lt;всегда&gt;" in text and "not who gives it" in text
+    assert (
+        "Продолжать по четвергам?" in text
+        and "Да &lt;всегда&gt;" in text
+        and "We only count how many times each answer is given: not who gave it" in text
+    )
     thanks: Any = reader.post(f"/q/{CODE}", {"stamp": stamp_of(shown)})
     assert thanks.status_code == 200 and not thanks.cookies and "Thank you" in thanks.content.decode()
     assert counted(tally) == 1
@@ -75,4 +79,4 @@ def test_a_link_is_no_answer_and_an_answer_no_link(reader: Client) -> None:
     )
     assert reader.get(f"/q/{tokens.make(KEY, 'click', 4, 0)}").status_code == 404
     trial: Any = reader.get("/q/")
-    assert "test letter" in trial.content.decode()
+    assert "test email" in trial.content.decode()

@@ -18,7 +18,7 @@ def test_looking_at_the_link_says_nothing_and_one_press_is_the_answer(reader: Cl
         assert seen.status_code == 200 and len(seen.content) < LIMIT
     assert not Intake.objects.exists()
     shown = reader.get(f"/y/{token('stay')}").content.decode()
-    assert "Yes, I want to go on getting “the Thursday Letter”." in shown
+    assert "Yes, I want to keep getting “the Thursday Letter”." in shown
     answer = reader.post(f"/y/{token('stay')}")
     assert answer.status_code == 200 and not answer.cookies
     [said] = opened()
@@ -27,7 +27,7 @@ def test_looking_at_the_link_says_nothing_and_one_press_is_the_answer(reader: Cl
 
 @pytest.mark.usefixtures("lantern_place")
 def test_a_test_letter_shows_the_page_and_a_made_up_token_none(reader: Client) -> None:
-    assert "test letter" in reader.post(f"/y/{token('test', 0, 0)}").content.decode()
+    assert "test email" in reader.post(f"/y/{token('test', 0, 0)}").content.decode()
     unknown = token("stay", 77)
     for wrong in ("a" * 52, token("stay")[:-1], unknown, token(), token("confirm"), token("return")):
         assert reader.post(f"/y/{wrong}").status_code == 404

@@ -43,7 +43,7 @@ def form() -> None:
 class TestFormsOfTheirOwn:
     def test_what_was_typed_is_sealed_and_nothing_else_is(self, reader: Client) -> None:
         answer = sign_up(reader, WHOLE | {"v99": "x", "admin": "1", "list": ["4", "5"], "topic": ["7", "8"]}, "ours")
-        assert "Look into your mailbox" in answer.content.decode()
+        assert "Check your inbox" in answer.content.decode()
         (said,) = opened()
         assert {name: said[name] for name in ("list", "lists", "values", "topics", "wording")} == {
             "list": str(1 << 32 | 5 << 4),
@@ -64,7 +64,7 @@ class TestFormsOfTheirOwn:
         assert 'id="a" checked' in again, "what she ticked on another site's page"
         for ticked in ({}, {"appeals": "1"}):
             page = sign_up(reader, WHOLE | ticked, "ours").content.decode()
-            assert ("its appeals for money" in page) == bool(ticked)
+            assert ("its fundraising appeals" in page) == bool(ticked)
         sign_up(reader, ADA | {"appeals": "1"})
         assert [one.get("appeals") for one in opened()] == [None, "Ask me <too>.", None]
 
@@ -72,7 +72,7 @@ class TestFormsOfTheirOwn:
         words = {"name": "Thursday", "purpose": "One story a week.", "language": "en"}
         actions.publish_form(UID, "thursday", list=3, details=json.dumps({"appeals": "Ask me."}), **words)
         page = reader.get("/f/thursday").content.decode()
-        assert "One story a week." in page and "By pressing the button I ask for Thursday." in page
+        assert "One story a week." in page and "By pressing the button, I subscribe to Thursday." in page
         sign_up(reader, ADA | {"appeals": "1"})
         assert [(one["list"], one["appeals"]) for one in opened()] == [("3", "Ask me.")] and "lists" not in opened()[0]
 
@@ -83,21 +83,23 @@ class TestFormsOfTheirOwn:
         for number, (state, both) in enumerate((("pending", False), ("pending-asks", True))):
             confirm = tokens.make(KEY, "confirm", 3, number)
             actions.set_token_state(confirm, state)
-            assert ("the box for them was ticked" in reader.get(f"/c/{confirm}").content.decode()) == both
-            assert ("so do appeals for money" in reader.post(f"/c/{confirm}").content.decode()) == both
+            assert (
+                "The box for fundraising appeals was checked too" in reader.get(f"/c/{confirm}").content.decode()
+            ) == both
+            assert ("and its fundraising appeals" in reader.post(f"/c/{confirm}").content.decode()) == both
 
     @pytest.mark.parametrize(
         ("change", "sentence"),
         [
             ({"list": []}, "Choose at least one."),
             ({"list": "9"}, "Choose at least one."),
-            ({"v16": ""}, "Fill this in."),
-            ({"v17": "Paris"}, "does not fit here"),
-            ({"v18": "yesterday"}, "does not fit here"),
-            ({"v16": "x" * 1001}, "does not fit here"),
-            ({"v16": ["Ada", "Eva"]}, "does not fit here"),
-            ({"email": ["a@example.org", "b@example.org"]}, "not an e-mail address"),
-            ({"email": []}, "not an e-mail address"),
+            ({"v16": ""}, "Fill in this field."),
+            ({"v17": "Paris"}, "This can’t be used here"),
+            ({"v18": "yesterday"}, "This can’t be used here"),
+            ({"v16": "x" * 1001}, "This can’t be used here"),
+            ({"v16": ["Ada", "Eva"]}, "This can’t be used here"),
+            ({"email": ["a@example.org", "b@example.org"]}, "This isn’t a valid email address"),
+            ({"email": []}, "This isn’t a valid email address"),
         ],
     )
     def test_what_does_not_fit_is_said_beside_it_and_nothing_typed_is_lost(
@@ -110,11 +112,11 @@ class TestFormsOfTheirOwn:
         assert not Intake.objects.exists()
 
     def test_that_no_name_is_needed_is_said_where_nothing_is(self, reader: Client) -> None:
-        assert "need not give a name" not in reader.get("/f/ours").content.decode()
+        assert "You don’t have to give your name" not in reader.get("/f/ours").content.decode()
         asked = DETAILS | {"fields": [one | {"required": False} for one in DETAILS["fields"]]}
         words = {"name": "Our letters", "purpose": "I want these letters.", "language": "en"}
         actions.publish_form(UID, "ours", list=1 << 32 | 5 << 4, details=json.dumps(asked), **words)
-        assert "need not give a name" in reader.get("/f/ours").content.decode()
+        assert "You don’t have to give your name" in reader.get("/f/ours").content.decode()
 
     def test_its_thanks_are_read_by_who_confirmed(self, reader: Client) -> None:
         from samizdat.core.crypto import tokens
@@ -177,7 +179,7 @@ class TestStamps:
         """Another site's page has none; neither has a program that posts blindly."""
         answer = reader.post("/f/thursday", ADA, headers={"origin": "https://elsewhere.example"})
         page = answer.content.decode()
-        assert answer.status_code == 200 and "One press more" in page and 'value="ada@example.org"' in page
+        assert answer.status_code == 200 and "Press the button once more" in page and 'value="ada@example.org"' in page
         assert not Intake.objects.exists()
         reader.post("/f/thursday", ADA | {"stamp": stamp_of(answer)})
         assert opened()[0]["address"] == "ada@example.org"
@@ -187,14 +189,16 @@ class TestStamps:
     )
     def test_a_stamp_that_is_cut_or_altered_is_none(self, reader: Client, change: Any) -> None:
         stamp = stamp_of(reader.get("/f/thursday"))
-        assert "One press more" in reader.post("/f/thursday", ADA | {"stamp": change(stamp)}).content.decode()
+        assert (
+            "Press the button once more" in reader.post("/f/thursday", ADA | {"stamp": change(stamp)}).content.decode()
+        )
 
     def test_a_stamp_is_for_one_form_and_one_use(self, reader: Client) -> None:
         actions.publish_form(UID, "friday", list=4, name="Friday", purpose="", language="en")
         stamp = stamp_of(reader.get("/f/friday"))
-        assert "One press more" in reader.post("/f/thursday", ADA | {"stamp": stamp}).content.decode()
-        assert "Look into" in reader.post("/f/friday", ADA | {"stamp": stamp}).content.decode()
-        assert "One press more" in reader.post("/f/friday", ADA | {"stamp": stamp}).content.decode()
+        assert "Press the button once more" in reader.post("/f/thursday", ADA | {"stamp": stamp}).content.decode()
+        assert "Check your inbox" in reader.post("/f/friday", ADA | {"stamp": stamp}).content.decode()
+        assert "Press the button once more" in reader.post("/f/friday", ADA | {"stamp": stamp}).content.decode()
         assert Intake.objects.count() == 1
 
     def test_a_stamp_written_otherwise_is_not_another_one(self, reader: Client) -> None:
@@ -202,15 +206,15 @@ class TestStamps:
         letters = "abcdefghijklmnopqrstuvwxyz234567"
         spare = stamp[:-1] + letters[letters.index(stamp[-1]) + 1]  # The last character has bits that say nothing.
         for text in (stamp.upper(), spare):
-            assert "One press more" in reader.post("/f/thursday", ADA | {"stamp": text}).content.decode()
-        assert "Look into" in reader.post("/f/thursday", ADA | {"stamp": stamp}).content.decode()
+            assert "Press the button once more" in reader.post("/f/thursday", ADA | {"stamp": text}).content.decode()
+        assert "Check your inbox" in reader.post("/f/thursday", ADA | {"stamp": stamp}).content.decode()
         assert Intake.objects.count() == 1
 
     def test_another_groups_stamp_is_none(self, reader: Client) -> None:
         publish(OTHER_UID, host="harbour.example", name="Harbour")
         actions.publish_form(OTHER_UID, "bell", list=3, name="Bell", purpose="", language="en")
         stamp = stamp_of(reader.get("/f/bell", headers={"host": "harbour.example"}))
-        assert "One press more" in reader.post("/f/thursday", ADA | {"stamp": stamp}).content.decode()
+        assert "Press the button once more" in reader.post("/f/thursday", ADA | {"stamp": stamp}).content.decode()
 
     @pytest.mark.parametrize(
         ("seconds", "fits"), [(1, False), (70, True), (86_000, True), (86_500, False), (-60, False)]
@@ -229,7 +233,7 @@ class TestStamps:
     ) -> None:
         monkeypatch.setattr(form_tokens, "YOUNGEST", 2)
         again = reader.post("/f/thursday", ADA)
-        assert "Look into" in reader.post("/f/thursday", ADA | {"stamp": stamp_of(again)}).content.decode()
+        assert "Check your inbox" in reader.post("/f/thursday", ADA | {"stamp": stamp_of(again)}).content.decode()
 
 
 class TestPurses:
@@ -264,10 +268,13 @@ class TestPurses:
     def test_who_is_sent_away_by_a_flood_may_press_again(self, reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(signup, "UNWORKED", (0.0, 0.0))
         full = sign_up(reader, ADA)
-        assert "Very many sign up" in full.content.decode() and 'value="ada@example.org"' in full.content.decode()
+        assert (
+            "Too many people are signing up right now" in full.content.decode()
+            and 'value="ada@example.org"' in full.content.decode()
+        )
         monkeypatch.setattr(signup, "UNWORKED", (1.0, 9.0))
         monkeypatch.setattr(signup, "purses", form_tokens.RateBudgets())
-        assert "Look into" in reader.post("/f/thursday", ADA | {"stamp": stamp_of(full)}).content.decode()
+        assert "Check your inbox" in reader.post("/f/thursday", ADA | {"stamp": stamp_of(full)}).content.decode()
 
 
 class TestWarning:
@@ -275,20 +282,20 @@ class TestWarning:
         publish(hostile_state="ru")
         assert "Mail.ru, Yandex, Rambler" in reader.get("/f/thursday").content.decode()
         warned = sign_up(reader, {"email": "ada@yandex.ru"})
-        assert "Before we write there" in warned.content.decode() and not Intake.objects.exists()
+        assert "Before we email this address" in warned.content.decode() and not Intake.objects.exists()
         again = {"email": "ada@yandex.ru", "sure": "ada@yandex.ru", "stamp": stamp_of(warned)}
-        assert "Look into" in reader.post("/f/thursday", again).content.decode()
+        assert "Check your inbox" in reader.post("/f/thursday", again).content.decode()
 
     def test_where_no_state_is_chosen_nobody_is_warned(self, reader: Client) -> None:
         page = reader.get("/f/thursday").content.decode()
         assert "mailbox" not in page.lower() and "state" not in page
-        assert "Look into" in sign_up(reader, {"email": "ada@yandex.ru"}).content.decode()
+        assert "Check your inbox" in sign_up(reader, {"email": "ada@yandex.ru"}).content.decode()
 
     def test_another_address_is_looked_at_anew(self, reader: Client) -> None:
         publish(hostile_state="ru")
         answer = sign_up(reader, {"email": "ada@mail.ru", "sure": "ada@yandex.ru"})
-        assert "Before we write there" in answer.content.decode()
-        assert "Look into" in sign_up(reader, ADA).content.decode()
+        assert "Before we email this address" in answer.content.decode()
+        assert "Check your inbox" in sign_up(reader, ADA).content.decode()
 
     @pytest.mark.parametrize(
         ("state", "host", "expected"),

@@ -193,7 +193,7 @@ class Life:
         path = self.folder / "upload.zip"
         export(path, padding=400)
         number = desk.upload(path.read_bytes())
-        until(lambda: b"Bring" in desk.get(f"/imports/{number}/")[1] and self.states().count("found") == 1)
+        until(lambda: b"Import into list" in desk.get(f"/imports/{number}/")[1] and self.states().count("found") == 1)
         found = desk.post("/subscribers/", {"address": address(50)})
         assert found[0] == 302
         self.note(desk, found[2].removeprefix("/o/northern-lantern"))

@@ -313,7 +313,7 @@ def test_silence_before_the_first_message_takes_the_route_down(server: ScriptedS
     server.on(stage, STALL)
     desk, verdict = carry(server.url, [ADA], timeout=0.2)
     assert (verdict.state, verdict.reason) == ("throttled", "silent")
-    assert "does not answer in time" in verdict.sentence
+    assert "isn’t responding in time" in verdict.sentence
     assert desk.deferred == ["ada@north.example"]
 
 
@@ -466,7 +466,7 @@ def test_a_relay_that_sends_without_end_is_left_and_its_route_rests(
     server.on(stage, lines, after=1, times=1)  # type: ignore[arg-type]
     desk, verdict = carry(server.url, letters(4))
     assert (verdict.state, verdict.reason, verdict.wait) == ("throttled", "endless_answer", 300)
-    assert "so we hung up before it held up other letters" in verdict.sentence
+    assert "so we dropped the connection to keep other emails moving" in verdict.sentence
     assert len(desk.accepted) == 1
     assert len(desk.unsure) == (stage == "final")
     assert server.connected == 1
@@ -521,7 +521,7 @@ def test_what_is_no_mail_server_is_named(server: ScriptedServer, banner: bytes) 
     server.on("banner", banner)
     _, verdict = carry(server.url, [ADA])
     assert (verdict.state, verdict.reason) == ("dead", "not_smtp")
-    assert "does not speak SMTP" in verdict.sentence
+    assert "doesn’t speak SMTP" in verdict.sentence
 
 
 def test_a_goodbye_nobody_asked_for_closes_a_resting_connection_quietly() -> None:
@@ -610,7 +610,7 @@ def test_a_refused_connection_takes_the_route_down_with_a_sentence() -> None:
         taken.bind(("127.0.0.1", 0))
         _, verdict = carry(f"smtp+plain://127.0.0.1:{taken.getsockname()[1]}", [ADA])
     assert (verdict.state, verdict.reason) == ("throttled", "no_connection")
-    assert "cannot be reached (connection refused)" in verdict.sentence
+    assert "can’t be reached (connection refused)" in verdict.sentence
 
 
 def test_a_name_without_address_takes_the_route_down_with_a_sentence() -> None:
@@ -814,7 +814,7 @@ def test_without_starttls_nothing_is_sent_and_the_sentence_names_the_plain_schem
 @pytest.mark.parametrize(
     ("which", "reason", "words"),
     [
-        ("self_signed", "self_signed", "compare this fingerprint with the one on the relay"),
+        ("self_signed", "self_signed", "compare this fingerprint with the one on that server"),
         ("wrong host", "certificate", "is for another host name"),
         ("expired", "certificate_expired", "to renew it"),
         ("stranger", "unknown_issuer", "add ?ca=FILE"),

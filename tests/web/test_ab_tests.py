@@ -37,26 +37,26 @@ def _readers(here: House, many: int) -> None:
 def test_a_test_is_planned_released_watched_and_decided(here: House, desk: Desk) -> None:
     _readers(here, 7)
     client, number = desk("editor"), here.campaign.pk
-    assert "Test two versions first" in client.get(_to(here, "send", number)).content.decode()
+    assert "A/B test" in client.get(_to(here, "send", number)).content.decode()
     assert client.post(_to(here, "versions", number), _plan(here)).status_code == 302
     client.post(_to(here, "test-campaign", number), {"test-to": "friend@post.example"})
     texts = [file.read_text() for file in here.letters.rglob("*.eml")]
     assert sum("What the sea took" in text for text in texts) == 1 and len(texts) == 2
     page = client.get(_to(here, "send", number)).content.decode()
-    assert "50 per cent get one of 2 versions; the rest goes when somebody decides." in page
+    assert "50 percent get one of 2 versions; the rest get theirs when your team decides." in page
     assert 'value="What the sea took"' in client.get(_to(here, "versions", number)).content.decode()
     client.post(_to(here, "send", number), {"when": "now"})
     Campaign.objects.filter(pk=number).update(state="sending")
     page = client.get(_to(here, "report", number)).content.decode()
-    assert "What the sea took" in page and "Send the rest version B" in page
+    assert "What the sea took" in page and "Send version B to the rest" in page
     told = client.get(_to(here, "report", number)).context["contest"]
     assert [row["frozen"] for row in told["rows"]] == [2, 2, 4] and told["frozen"] == 8
-    assert "too few to say" in page
+    assert "not enough data" in page
     client.post(_to(here, "count-replies", number), {"version": "B", "replies": "12"})
     assert Variant.objects.get(campaign=number, variant_no=1).replies == 12
     client.post(_to(here, "choose-version", number), {"version": "B"})
     page = client.get(_to(here, "report", number)).content.decode()
-    assert "gets version B" in page and "Send the rest version B" not in page
+    assert "gets version B" in page and "Send version B to the rest" not in page
     assert client.post(_to(here, "choose-version", number), {"version": "AB"}).status_code == 404
 
 
@@ -108,7 +108,7 @@ def test_taken_back_it_has_its_test_still_and_a_text_in_use_is_not_thrown_away(h
     other, client, number = make_campaign(here, "Another text"), desk("editor"), here.campaign.pk
     client.post(_to(here, "versions", number), _plan(here, **{"b-letter": str(other.pk), "b-subject": ""}))
     page = client.post(_to(here, "throw-away", other.pk), {"word": "x"}, follow=True).content.decode()
-    assert "Take it out of that test first." in page
+    assert "Remove it from that test first." in page
     client.post(_to(here, "send", number), {"when": "now"})
     client.post(_to(here, "take-back", number))
     draft = Campaign.objects.get(pk=number, state="draft")
@@ -119,7 +119,7 @@ def test_taken_back_it_has_its_test_still_and_a_text_in_use_is_not_thrown_away(h
 
 def test_no_winner_of_one_that_is_not_on_its_way(here: House, desk: Desk) -> None:
     page = desk("editor").post(_to(here, "choose-version", here.sent.pk), {"version": "A"}, follow=True)
-    assert "There is no such version." in page.content.decode()
+    assert "This version doesn’t exist." in page.content.decode()
 
 
 def test_those_whom_it_did_not_reach_are_written_to_from_the_report(here: House, desk: Desk) -> None:
@@ -130,16 +130,16 @@ def test_those_whom_it_did_not_reach_are_written_to_from_the_report(here: House,
     Delivery.objects.create(edition=edition, number=ada, state=6, answer=0, day=NOW.date())
     Campaign.objects.filter(pk=letter.pk).update(state="cancelled", pending=0, cancelled=1, accepted=2)
     page = client.get(_to(here, "report", letter.pk)).content.decode()
-    assert "Write to them again" in page and "it was stopped before their turn" in page
-    assert "Write to them again" not in client.get(_to(here, "report", sent.pk)).content.decode()
+    assert "Send to those who were missed" in page and "cancelled before it was sent to them" in page
+    assert "Send to those who were missed" not in client.get(_to(here, "report", sent.pk)).content.decode()
     client.post(_to(here, "write-again", letter.pk))
     draft = Campaign.objects.get(resend_of=letter)
     page = client.get(_to(here, "campaign", draft.pk)).content.decode()
-    assert "To those alone whom the first letter did not reach" in page and 'name="list"' not in page
+    assert "Only to those the first campaign didn’t reach, if they still consent" in page and 'name="list"' not in page
     shown = client.get(_to(here, "send", draft.pk)).context["rows"]
-    assert {row.word: row.count for row in shown}["reached by the first letter"] == 2
+    assert {row.word: row.count for row in shown}["the first email was accepted"] == 2
     refused = client.post(_to(here, "write-again", sent.pk), follow=True).content.decode()
-    assert "It is still on its way." in refused
+    assert "This campaign is still being sent." in refused
 
 
 @pytest.mark.once

@@ -58,27 +58,27 @@ def test_an_alarm_is_shown_in_numbers_that_add_up_and_names_nobody(here: House, 
     alarm = _leave(here, ["olga", "petr", "rita"], told=2)
     assert _page(here, alarm) in desk("viewer").get(reverse("home", args=[here.organization.slug])).content.decode()
     page = desk("viewer").get(_page(here, alarm)).content.decode()
-    for figure in ("100", "98", "1 more left in the same hour"):
+    for figure in ("100", "98", "1 more unsubscribe in the same hour after the alarm is included"):
         assert figure in page
     assert "olga" not in page
-    assert "bring 3 readers back" not in page
+    assert "resubscribe 3 subscribers" not in page
 
 
 def test_an_admin_brings_them_back_as_one_once_another_has_approved_it(here: House, desk: Desk) -> None:
     alarm = _leave(here, ["olga", "petr", "rita"], told=2)
     zoya, client = admin_since(here, "Zoya", 3), desk("admin")
-    assert "bring 3 readers back" in client.get(_page(here, alarm)).content.decode()
+    assert "resubscribe 3 subscribers" in client.get(_page(here, alarm)).content.decode()
     for _twice in range(2):
         page = client.post(_page(here, alarm), {"how": "back"}, follow=True).content.decode()
         assert f"3 subscribers who unsubscribed from “{queries.name_of(here.list)}” are subscribed again" in page
-        assert "waits for another admin" in page and "bring 3 readers back" not in page
+        assert "The undo is waiting for another admin" in page and "resubscribe 3 subscribers" not in page
     assert not _answers().exists(), "one stolen session takes nobody's no back"
     change = pending_changes.waiting(here.organization).get()
     zoya.post(reverse("settle-change", args=[here.organization.slug, change.pk]), {"answer": "approve"})
-    assert "They are being brought back" in client.get(_page(here, alarm)).content.decode()
+    assert "Resubscribing them" in client.get(_page(here, alarm)).content.decode()
     assert [event.about for event in _answers()] == [alarm]
     unsubscribes.undo(_answers().get(), timezone.now())
-    assert "3 readers are back on the list" in client.get(_page(here, alarm)).content.decode()
+    assert "3 subscribers are back on the list" in client.get(_page(here, alarm)).content.decode()
     left = queries.count(here.organization, list=here.list, status="unsubscribed")
     assert left == 1, "Boris left for himself, long before"
     assert _page(here, alarm) not in client.get(reverse("home", args=[here.organization.slug])).content.decode()
@@ -87,7 +87,9 @@ def test_an_admin_brings_them_back_as_one_once_another_has_approved_it(here: Hou
 def test_a_leaving_that_was_meant_is_left_so(here: House, desk: Desk) -> None:
     alarm = _leave(here, ["olga"], told=1)
     client = desk("admin")
-    assert "It was left so" in client.post(_page(here, alarm), {"how": "keep"}, follow=True).content.decode()
+    assert (
+        "Kept: they are unsubscribed" in client.post(_page(here, alarm), {"how": "keep"}, follow=True).content.decode()
+    )
     client.post(_page(here, alarm), {"how": "back"})
     assert [event.kind for event in _answers()] == ["subscribers.left_kept"]
     assert not pending_changes.waiting(here.organization).exists()
@@ -116,7 +118,7 @@ def test_an_answer_that_nobody_gave_is_none(here: House, desk: Desk) -> None:
     Event.objects.create(
         organization=here.organization, kind="subscribers.left_kept", about=alarm, at=timezone.now(), digest=bytes(32)
     )
-    assert "bring 1 reader back" in desk("admin").get(_page(here, alarm)).content.decode()
+    assert "resubscribe 1 subscriber" in desk("admin").get(_page(here, alarm)).content.decode()
     assert alarm in [event.pk for event in alarms.unanswered(here.organization, timezone.now())]
 
 
@@ -125,9 +127,9 @@ def test_after_a_week_nobody_is_brought_back_by_an_alarm(here: House, desk: Desk
     old.at = now - timedelta(days=8)
     Event.objects.filter(pk=old.pk).update(at=old.at, digest=digest(old))
     client = desk("admin")
-    assert "bring 1 reader back" not in client.get(_page(here, old.pk)).content.decode()
+    assert "resubscribe 1 subscriber" not in client.get(_page(here, old.pk)).content.decode()
     said = client.post(_page(here, old.pk), {"how": "back"}, follow=True).content.decode()
-    assert "An alarm can be undone for a week." in said
+    assert "You can undo this alert for a week." in said
     assert not _answers().exists() and not pending_changes.waiting(here.organization).exists()
 
 
@@ -154,13 +156,13 @@ def test_of_who_left_appeals_alone_it_does_not_say_that_nothing_is_written_to_th
     record("subscribers.left_alarm", here.organization, now=timezone.now(), about=here.list.pk, detail=seen)
     alarm = Event.objects.filter(kind="subscribers.left_alarm").latest("id").pk
     page = desk("admin").post(_page(here, alarm), {"how": "keep"}, follow=True).content.decode()
-    assert "they are not asked for money any more" in page and "nothing is written" not in page
+    assert "Kept: they get no more appeals" in page and "aren’t emailed" not in page
 
 
 @pytest.mark.parametrize(
     ("what", "title", "offer"),
     [
-        ("returned", "Many subscribers came back by a link", "unsubscribe 3 subscribers again"),
+        ("returned", "Many subscribers resubscribed by a link", "unsubscribe 3 subscribers again"),
         ("fewer", "Many subscribers chose fewer emails within an hour", "send 3 subscribers as many emails as before"),
     ],
 )
@@ -178,7 +180,7 @@ def test_many_who_come_back_or_choose_fewer_emails_are_shown_likewise(
     page = client.get(_page(here, alarm)).content.decode()
     assert title in page and offer in page and "bring" not in page
     record("subscribers.left_undo", here.organization, now=now, about=alarm, by=None)
-    assert "It is being undone" in client.get(_page(here, alarm)).content.decode()
+    assert "Undoing" in client.get(_page(here, alarm)).content.decode()
     done = {"what": what, "groups": [group], "back": 2, "purpose": "newsletter"}
     record("subscribers.left_undone", here.organization, now=now, about=about, detail=done)
     assert "2 subscribers" in client.get(_page(here, alarm)).content.decode()

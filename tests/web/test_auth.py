@@ -35,7 +35,7 @@ def test_a_wrong_password_says_what_to_do_and_not_which_of_both_is_wrong(vera: A
     known = _sign_in(client, "vera@lantern.example", "wrong")
     unknown = _sign_in(client, "nobody@lantern.example", "wrong")
     assert known.status_code == unknown.status_code == 422
-    sentence = "Address and password do not belong together"
+    sentence = "Wrong email or password"
     assert sentence in known.content.decode()
     assert sentence in unknown.content.decode()
 
@@ -84,7 +84,7 @@ def test_a_stolen_session_may_not_guess_the_password_and_shuts_nobody_out(vera: 
     thief, hers = signed_in(vera), signed_in(vera)
     new = {"p-password": "another long pass phrase"}
     for _try in range(5):
-        assert "This is not your password" in thief.post("/profile/password", {"p-old": "x", **new}).content.decode()
+        assert "Wrong password" in thief.post("/profile/password", {"p-old": "x", **new}).content.decode()
     answer = thief.post("/profile/password", {"p-old": PASSWORD, **new})
     assert answer.status_code == 422
     assert re.search(r"Wait (29|30) seconds, then try again", answer.content.decode())
@@ -166,7 +166,7 @@ def test_who_is_signed_in_joins_by_one_press_with_their_account(here: House, the
     assert f"/sign-in?next={link}" in client.get(link).content.decode()
     back = _sign_in(client, "vera@lantern.example", PASSWORD, next=link)
     page = client.get(back.headers["Location"]).content.decode()
-    assert "You are signed in as vera@lantern.example." in page
+    assert "You’re signed in as vera@lantern.example." in page
     assert 'type="password"' not in page
     assert client.post(link).headers["Location"] == f"/o/{there.organization.slug}/"
     assert Membership.objects.filter(person=vera).count() == 2

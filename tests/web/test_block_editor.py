@@ -102,14 +102,14 @@ def test_keyboard_alone_reaches_every_function(browser: Any, served: str, here: 
         page.focus("#f-language")
         for _ in range(40):
             page.keyboard.press("Tab")
-            if focused(page) == "Letter":
+            if focused(page) == "Email":
                 break
         page.keyboard.press("Control+End")
         # Every kind of block by the slash menu, its own fields reached by Tab.
         kinds_of_blocks = {
-            "Heading": "heading", "Picture": "picture", "Button": "button", "Call-out": "callout",
+            "Heading": "heading", "Image": "picture", "Button": "button", "Callout": "callout",
             "Donation": "donation", "Event": "event", "Question": "question", "Video": "video", "Social": "social",
-            "Line": "divider", "HTML": "html", "Columns": "columns",
+            "Divider": "divider", "HTML": "html", "Columns": "columns",
         }  # fmt: skip
         for typed in kinds_of_blocks:
             page.keyboard.press("Alt+F10")  # Out of a field, and back to the letter behind its block.
@@ -120,9 +120,9 @@ def test_keyboard_alone_reaches_every_function(browser: Any, served: str, here: 
             page.keyboard.type(f"/{typed}")
             expect(page.locator("#slash")).to_be_visible()
             page.keyboard.press("Enter")
-            if focused(page) == "Letter":
+            if focused(page) == "Email":
                 page.keyboard.type("words")
-            elif typed not in ("Social", "Line"):  # In its first field, to be filled in at once.
+            elif typed not in ("Social", "Divider"):  # In its first field, to be filled in at once.
                 assert page.evaluate("document.activeElement.matches('.form :is(input, select, textarea)')"), typed
         assert all(f'"type":"{name}"' in page.input_value("#f-body") for name in kinds_of_blocks.values())
         # Move, copy, remove, undo of the block with the caret.
@@ -145,7 +145,7 @@ def test_keyboard_alone_reaches_every_function(browser: Any, served: str, here: 
         page.keyboard.press("ArrowRight")
         assert focused(page).startswith("Move down")
         page.keyboard.press("Escape")
-        assert focused(page) == "Letter"
+        assert focused(page) == "Email"
         page.keyboard.press("Alt+F10")
         assert focused(page) == "Bold"
         page.locator(".ProseMirror").focus()
@@ -203,7 +203,7 @@ def test_what_is_pasted_is_kept_as_it_was_meant(browser: Any, served: str, here:
             assert "https://lantern.example/214" in page.input_value("#f-body")
             assert "google" not in page.input_value("#f-body")
         page.evaluate(PASTE, "<p>" + "much " * 500_000)
-        expect(page.locator(".formats > .note")).to_have_text("That is too much at once. Paste it in parts.")
+        expect(page.locator(".formats > .note")).to_have_text("That’s too long to paste at once. Paste it in parts.")
         paste(page, "attack")
         expect(page.locator(".ProseMirror")).to_contain_text("Harmless")
         assert page.evaluate("window.caught") is None
@@ -249,7 +249,7 @@ def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
         expect(other.locator(".ProseMirror")).to_contain_text("One by Clara")
         other.keyboard.type("!")  # The caret is where it was.
         expect(other.locator(".ProseMirror")).to_contain_text("Two by Vera!")
-        expect(other.locator("#here")).to_contain_text("Clara is writing here too")
+        expect(other.locator("#here")).to_contain_text("Clara is editing this too")
         stored(other, letter, "Two by Vera!")
         assert draft_of(Campaign.objects.get(pk=letter.pk)).body.count('"color":"#cc0000"') == 1
         expect(other.locator(".ProseMirror > .block:nth-child(3) p span")).to_have_css("color", "rgb(204, 0, 0)")
@@ -263,7 +263,7 @@ def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
         expect(page.locator("[data-saving]")).to_contain_text("Not saved: you’re signed out")
         key = signed_in(clara).cookies["desk"].value
         page.context.add_cookies([{"name": "desk", "value": key, "url": served}])
-        expect(page.locator("[data-saving]")).to_contain_text("Saved at")
+        expect(page.locator("[data-saving]")).to_contain_text("Saved ")
         expect(page.locator(".ProseMirror")).to_contain_text("Two by Vera!")
         stored(page, letter, "One by Clara, signed out")
     letter.refresh_from_db()

@@ -24,4 +24,4 @@ def test_an_editor_looks_first_and_then_saves(here: Any, desk: Any) -> None:
     assert brand.brand_of(here.organization).button == "#7a1f5c"
     refused = client.post(page, chosen | {"text": "#fffdf8"})
     assert refused.status_code == 422
-    assert "cannot be read" in refused.content.decode()
+    assert "is hard to read" in refused.content.decode()

@@ -372,14 +372,14 @@ def test_the_whole_way_to_a_release_without_any_script(browser: Any, served: str
         page.fill("#f-email", "clara@lantern.example")
         page.fill("#f-password", PASSWORD)
         page.click("main button.primary")
-        page.click("text=Write a campaign")
+        page.click("text=New campaign")
         page.click("button:has-text('Markdown')")  # Blocks are written with a script, and the page says so.
         page.fill("#f-subject", "Without script")
         page.fill("#f-body", "Dear reader,\n\nthis works.\n")
-        page.click("text=Go to send")
+        page.click("text=Review and send")
         page.click("button.final")
-        expect(page.locator("main")).to_contain_text("Held before it goes")
-        page.click("text=Take it back")
+        expect(page.locator("main")).to_contain_text("Undo window")
+        page.click("text=Undo send")
         expect(page.locator("main")).to_contain_text("nobody got it")
         expect(page.locator("#f-subject")).to_have_value("Without script")
 
@@ -392,11 +392,11 @@ def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: st
         page.goto(reverse("campaign", args=[here.organization.slug, here.campaign.pk]))
         with page.expect_response("**/save"):
             page.fill("#f-body", "Dear *|NOBODY|*,\n\nthe river.\n")
-        page.wait_for_selector("text=Stops it")
+        page.wait_for_selector("text=Must fix")
         expect(page.locator("#f-version")).to_have_value("2")
         with page.expect_response("**/save"):
             page.fill("#f-body", "Dear reader,\n\nthe river.\n")
-        page.wait_for_selector("text=Nothing stops it")
+        page.wait_for_selector("text=Ready to send")
         expect(page.frame_locator("iframe.f-light").locator("body")).to_contain_text("Dear reader")
         page.click("text=Dark")
         expect(page.locator("iframe.f-dark")).to_be_visible()
@@ -442,8 +442,8 @@ def test_a_link_is_copied_by_its_button(browser: Any, served: str, here: House) 
     with window(browser, here.people["admin"], served, permissions=["clipboard-read", "clipboard-write"]) as (page, _c):
         page.goto(reverse("people", args=[here.organization.slug]))
         page.fill("#f-note", "For Pavel")
-        page.click("text=Make a link")
-        page.click("text=Copy the link")
+        page.click("text=Create link")
+        page.click("text=Copy link")
         page.wait_for_selector("text=Copied")
         assert "/come-in/" in page.evaluate("navigator.clipboard.readText()")
 
@@ -457,7 +457,7 @@ def test_files_are_brought_in_by_hand(browser: Any, served: str, here: House) ->
         page.goto(reverse("imports", args=[here.organization.slug]))
         files = [{"name": "subscribed_members_export_1a2b.csv", "mimeType": "text/csv", "buffer": data}]
         page.set_input_files("#files", files)
-        page.click("text=Read the files")
-        page.wait_for_selector("text=Reading the files")
+        page.click("text=Review file")
+        page.wait_for_selector("text=Reading files")
     assert Import.objects.order_by("-pk")[0].state == "reading"
     assert complaints == []

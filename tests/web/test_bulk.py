@@ -32,10 +32,10 @@ def _status(here: House, person: object) -> str:
 def test_those_ticked_are_asked_about_tagged_and_untagged(here: House, desk: Desk) -> None:
     client, page = desk("editor"), _to(here, "bulk")
     chosen = client.get(f"{page}?whom=ticked&n={here.ada.number}&n=999999&n=x").content.decode()
-    assert "2 subscribers are ticked." in chosen
+    assert "2 subscribers selected." in chosen
     form = {"whom": "ticked", "n": [str(here.ada.number)], "deed": "tag", "do-name": "spring"}
     asked = client.post(page, form).content.decode()
-    assert "Give 1 subscriber the tag “spring”?" in asked and not SubscriberTag.objects.filter(tag__id=0).exists()
+    assert "Add tag “spring” to 1 subscriber?" in asked and not SubscriberTag.objects.filter(tag__id=0).exists()
     assert "spring" not in dict(queries.tags(here.organization)).values()
     done = client.post(page, form | {"sure": "1", "counted": "1"}, follow=True).content.decode()
     assert "Done" in done and "Can be undone until" in done
@@ -61,13 +61,13 @@ def test_all_who_fit_are_moved_with_the_words_that_were_said(here: House, desk: 
 def test_nobody_ticked_is_nobody(here: House, desk: Desk) -> None:
     form = {"whom": "ticked", "deed": "remove", "do-list": str(here.list.id), "sure": "1", "counted": "1"}
     shown = desk("editor").post(_to(here, "bulk"), form, follow=True).content.decode()
-    assert "Nobody would be changed" in shown and _status(here, here.ada) == "subscribed"
+    assert "No subscribers would change" in shown and _status(here, here.ada) == "subscribed"
 
 
 def test_many_are_erased_only_with_the_word(here: House, desk: Desk) -> None:
     client, page = desk("editor"), _to(here, "bulk")
     form = {"deed": "erase", "status": "unsubscribed", "sure": "1", "counted": "1", "word": "yes"}
-    assert "Erase 1 subscriber?" in (refused := client.post(page, form)).content.decode()
+    assert "Erase personal data of 1 subscriber?" in (refused := client.post(page, form)).content.decode()
     assert refused.status_code == 422 and Subscriber.objects.count() == 2
     client.post(page, form | {"word": "erase"})
     assert [*Subscriber.objects.values_list("id", flat=True)] == [here.ada.id]
@@ -89,13 +89,16 @@ def test_an_editor_alone_does_not_erase_the_list(here: House, desk: Desk) -> Non
     _many(here, 30)
     editor, admin = desk("editor"), desk("admin")
     asked = editor.post(_to(here, "bulk"), ALL | {"sure": ""}).content.decode()
-    assert "So many are changed once an admin has approved it" in asked
+    assert (
+        "A change to this many subscribers takes effect when an admin approves it, or after a day if none stops it"
+        in asked
+    )
     page = editor.post(_to(here, "bulk"), ALL, follow=True).content.decode()
-    assert "Waits for another admin: 32 subscribers are erased for good" in page
-    assert "Waits for approval" in page and Subscriber.objects.count() == 32
+    assert "Waiting for another admin: Personal data of 32 subscribers is erased for good" in page
+    assert "Waiting for approval" in page and Subscriber.objects.count() == 32
     pending_changes.wait(timezone.now(), timedelta(seconds=1))
     assert _waiting(here).state == "waiting", "an editor may ask for it"
-    assert "1 change waits for approval" in admin.get(_to(here, "home")).content.decode()
+    assert "1 change is waiting for approval" in admin.get(_to(here, "home")).content.decode()
     late = add_subscriber(here.organization, "late@post.example", here.list, consent="yes", now=NOW)
     admin.post(_to(here, "settle-change", _waiting(here).pk), {"answer": "approve"})
     work = BulkAction.objects.latest("id")
@@ -189,9 +192,12 @@ def test_an_editor_alone_empties_no_list(here: House, desk: Desk, deed: str) -> 
     editor, admin = desk("editor"), desk("admin")
     other = new_list(here.organization, "Nobody writes to it", now=NOW)
     form = {"deed": deed, "do-list": str(here.list.id), "do-to": str(other.id), "do-words": "x", "counted": "99"}
-    assert "So many are changed once an admin has approved it" in editor.post(_to(here, "bulk"), form).content.decode()
+    assert (
+        "A change to this many subscribers takes effect when an admin approves it, or after a day if none stops it"
+        in editor.post(_to(here, "bulk"), form).content.decode()
+    )
     page = editor.post(_to(here, "bulk"), form | {"sure": "1"}, follow=True).content.decode()
-    assert "Waits for another admin: 31 subscribers are" in page
+    assert "Waiting for another admin: 31 subscribers are" in page
     bulk.run(BulkAction.objects.latest("id").pk, timezone.now)
     assert queries.count(here.organization, here.list, "subscribed") == 31
     late = add_subscriber(here.organization, "late@post.example", here.list, consent="yes", now=NOW)
@@ -216,14 +222,17 @@ def test_a_filter_that_means_nothing_any_more_is_not_everybody(here: House, desk
     client, page = desk("editor"), _to(here, "bulk")
     for gone in ({"status": "bogus"}, {"list": "77"}, {"tag": "77"}, {"since": "yesterday"}):
         form = gone | {"deed": "erase", "sure": "1", "counted": "9", "word": "erase"}
-        assert "means nothing any more" in client.post(page, form, follow=True).content.decode()
+        assert "One of these filters no longer works" in client.post(page, form, follow=True).content.decode()
     assert Subscriber.objects.count() == 2
 
 
 def test_when_more_would_be_changed_than_were_counted_it_asks_again(here: House, desk: Desk) -> None:
     form = {"deed": "erase", "sure": "1", "counted": "1", "word": "erase"}
     shown = desk("editor").post(_to(here, "bulk"), form).content.decode()
-    assert "More are changed by now" in shown and "Erase 2 subscribers?" in shown
+    assert (
+        "More subscribers would change now than were counted" in shown
+        and "Erase personal data of 2 subscribers?" in shown
+    )
     assert Subscriber.objects.count() == 2
 
 
@@ -255,6 +264,6 @@ def test_another_organization_sees_and_undoes_nothing(here: House, there: House,
 def test_long_work_shows_how_far_it_is_and_can_be_stopped(here: House, desk: Desk) -> None:
     work = bulk.begin(here.organization, bulk.BulkPlan(bulk.REMOVE, bulk.Filter(), list=here.list.id), now=NOW)
     client, page = desk("editor"), _to(here, "one-bulk-work", work.pk)
-    assert "0 of 1. You may close this page" in client.get(page).content.decode()
+    assert "0 of 1. You can close this page; it keeps running" in client.get(page).content.decode()
     assert "Stopped" in client.post(_to(here, "stop-bulk-work", work.pk), follow=True).content.decode()
-    assert "Take off a list" in client.get(_to(here, "bulk-works")).content.decode()
+    assert "Remove from list" in client.get(_to(here, "bulk-works")).content.decode()

@@ -28,7 +28,7 @@ def test_a_letter_stands_on_the_day_that_its_readers_have(here: House, desk: Des
 def test_drafts_and_what_was_taken_back_have_no_day_and_an_empty_month_says_why(here: House, desk: Desk) -> None:
     _due(here.sent, datetime(2026, 11, 5, tzinfo=UTC), state="cancelled", cancelled=1, pending=0, accepted=0)
     page = desk("viewer").get(_to(here, "calendar") + "?month=2026-11").content.decode()
-    assert "No letter in this month" in page and "The winter list" not in page and "What the river took" not in page
+    assert "No campaigns this month" in page and "The winter list" not in page and "What the river took" not in page
 
 
 def test_a_draft_stands_on_the_day_that_it_is_planned_for_and_is_moved_without_script(here: House, desk: Desk) -> None:
@@ -51,10 +51,10 @@ def test_a_draft_stands_on_the_day_that_it_is_planned_for_and_is_moved_without_s
 def test_a_day_that_is_none_or_has_passed_is_refused_with_a_sentence(here: House, desk: Desk) -> None:
     client = desk("editor")
     for letter, day, why in (
-        (here.campaign, "2020-01-01", "That day has passed"),
-        (here.campaign, "3000-01-01", "Look at the year"),
+        (here.campaign, "2020-01-01", "That day is in the past"),
+        (here.campaign, "3000-01-01", "Check the year: it must be from"),
         (here.campaign, "", "required"),
-        (here.sent, "2031-05-08", "Only a draft can be planned"),
+        (here.sent, "2031-05-08", "Only drafts can have a planned date"),
     ):
         answer = client.post(_to(here, "plan-day"), {"letter": letter.pk, "day": day}, follow=True)
         assert why in answer.content.decode(), why

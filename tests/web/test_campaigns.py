@@ -48,7 +48,7 @@ def test_a_new_letter_is_a_draft_at_once_from_the_sender_of_the_last_one(here: H
 def test_a_test_goes_to_whoever_pressed_with_what_she_has_typed(here: House, desk: Desk) -> None:
     address = _to(here, "campaign", here.campaign.pk)
     answer = desk("editor").post(address, _answers(here, subject="Typed just now", then="test"), follow=True)
-    assert "A test for clara@lantern.example" in answer.content.decode()
+    assert "Test sent to clara@lantern.example" in answer.content.decode()
     assert answer.redirect_chain[-1][0] == address
     assert "Typed just now" in next(here.letters.rglob("*.eml")).read_text()
 
@@ -59,7 +59,7 @@ def test_a_test_has_the_values_of_the_reader_that_the_preview_is_for(here: House
     assert f'name="as" value="{here.ada.number}"' in page[page.index('id="letter"') :]
     answer = client.post(address, _answers(here, then="test") | {"as": here.ada.number}, follow=True)
     assert answer.redirect_chain[-1][0] == f"{address}?as={here.ada.number}", "the preview stays hers"
-    assert "It has the values of No." in answer.content.decode()
+    assert "It uses the data of subscriber No." in answer.content.decode()
     assert "To: Ada <clara@" in next(here.letters.rglob("*.eml")).read_text()
     assert Event.objects.filter(kind="subscriber.previewed").count() == 2, "the look and the test are in the log"
 
@@ -81,7 +81,7 @@ def test_two_people_do_not_overwrite_each_other(here: House, desk: Desk) -> None
     late = desk("admin").post(address, _answers(here, subject="Vera's"))
     assert late.status_code == 422
     page = late.content.decode()
-    assert "Somebody else has saved this letter" in page
+    assert "Someone else saved this campaign since you opened it" in page
     assert "Clara&#x27;s" in page
     here.campaign.refresh_from_db()
     assert draft_of(here.campaign).subject == "Clara's"
@@ -93,7 +93,7 @@ def test_two_people_do_not_overwrite_each_other(here: House, desk: Desk) -> None
 def test_it_saves_itself_and_the_checks_are_asked_for_afterwards(here: House, desk: Desk) -> None:
     page = desk("editor").post(_to(here, "autosave", here.campaign.pk), _answers(here, subject="")).content.decode()
     assert 'name="version" value="2"' in page
-    assert "Stops it" in desk("editor").get(_to(here, "alongside", here.campaign.pk)).content.decode()
+    assert "Must fix" in desk("editor").get(_to(here, "alongside", here.campaign.pk)).content.decode()
     typed = _answers(here, body="Another text.\n")
     again = desk("admin").post(_to(here, "autosave", here.campaign.pk), typed).content.decode()
     assert "Not saved: a colleague changed the text too" in again
@@ -106,7 +106,7 @@ def test_flaws_stand_with_their_line_and_can_be_taken_out(here: House, desk: Des
     client = desk("editor")
     page = client.get(_to(here, "campaign", flawed.pk)).content.decode()
     assert "line 3" in page
-    assert "Take it out" in page
+    assert "Remove" in page
     assert 'href="#f-body"' in page
     code = page.split('name="remove" value="', 1)[1].split('"', 1)[0]
     typed = draft_of(flawed).body + "\nTyped a moment ago.\n"
@@ -121,7 +121,7 @@ def test_a_subject_of_three_thousand_signs_is_a_flaw_and_no_crash(here: House, d
         _to(here, "campaign", here.campaign.pk), _answers(here, subject="x" * 3000), follow=True
     )
     assert answer.status_code == 200
-    assert "Stops it" in answer.content.decode()
+    assert "Must fix" in answer.content.decode()
 
 
 def test_a_preview_has_a_policy_of_its_own(here: House, desk: Desk) -> None:
@@ -147,12 +147,12 @@ def test_a_preview_as_a_reader_shows_her_name_to_writers_and_is_logged(here: Hou
         "Dear Ada" not in desk("viewer").get(_to(here, "preview", here.campaign.pk, "light") + asked).content.decode()
     )
     page = desk("editor").get(_to(here, "campaign", here.campaign.pk) + asked).content.decode()
-    assert "this is recorded" in page
+    assert "This is recorded in the activity log" in page
     for written in (f"{here.ada.number:,}", f"No. {here.ada.number:,}", f"№ {here.ada.number}"):
         page = desk("editor").get(_to(here, "campaign", here.campaign.pk), {"as": written}).content.decode()
-        assert "this is recorded" in page
+        assert "This is recorded in the activity log" in page
     nobody = desk("editor").get(_to(here, "campaign", here.campaign.pk) + "?as=987654").content.decode()
-    assert "There is no reader of that number" in nobody
+    assert "No subscriber has this number" in nobody
 
 
 def test_a_picture_loses_its_name_and_is_shown_in_the_preview_by_a_signed_address(here: House, desk: Desk) -> None:
@@ -175,12 +175,12 @@ def test_a_foreign_picture_is_named_beside_its_line_and_has_a_place_in_the_previ
     found = make_campaign(here, "River", 'Dear reader,\n\n![A "map" of it](https://pictures.example/map.png)\n')
     client = desk("editor")
     page = client.get(_to(here, "campaign", found.pk)).content.decode()
-    assert "A picture comes from pictures.example, and that host sees who reads." in page
+    assert "An image is loaded from pictures.example, so that site sees who opens the email." in page
     assert "line 3" in page
     shown = client.get(_to(here, "preview", found.pk, "light")).content.decode()
-    assert ">Picture from pictures.example, not fetched here: A &quot;map&quot; of it</span>" in shown
+    assert ">Image from pictures.example, not loaded here: A &quot;map&quot; of it</span>" in shown
     assert "map.png" not in shown
-    assert "not fetched here" not in client.get(_to(here, "preview", found.pk, "off")).content.decode()
+    assert "not loaded here" not in client.get(_to(here, "preview", found.pk, "off")).content.decode()
 
 
 def test_svg_and_what_is_no_picture_are_refused(here: House, desk: Desk) -> None:

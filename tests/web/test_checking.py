@@ -50,12 +50,12 @@ def _do(here: House, client: Client, campaign: Any, do: str, **more: str) -> str
 def test_a_finding_is_accepted_with_one_press_and_shown_again_with_another(here: House, desk: Desk) -> None:
     campaign, client = make_campaign(here, "The river", SLOPPY), desk("editor")
     page = client.get(_to(here, "campaign", campaign.pk)).content.decode()
-    assert SLIP in page and "bit.ly only leads on" in page
+    assert SLIP in page and "bit.ly only redirects" in page
     key = re.findall(r'id="accept-([0-9a-f]+)"', page)[0]
     page = _do(here, client, campaign, "accept", key=key)
-    assert f'id="accept-{key}"' not in page and "1 finding accepted in this letter" in page
+    assert f'id="accept-{key}"' not in page and "1 ignored" in page
     send = client.get(_to(here, "send", campaign.pk)).content.decode()
-    assert "bit.ly only leads on" in send or SLIP in send
+    assert "bit.ly only redirects" in send or SLIP in send
     assert f'id="accept-{key}"' in _do(here, client, campaign, "back", key=key)
     plain = client.post(_to(here, "checks", campaign.pk), {"do": "accept", "key": key})
     assert plain.headers["Location"].endswith("#checks"), "without scripts the page itself answers"
@@ -78,15 +78,15 @@ def test_links_words_and_counts_are_asked_for_beside_the_letter(
     page = client.get(_to(here, "campaign", campaign.pk)).content.decode()
     assert 'value="slow"' in page and "wrod” is in no" not in page
     page = _do(here, client, campaign, "slow")
-    assert "“wrod” is in no dictionary. Perhaps: word." in page and 'value="slow"' not in page
-    assert "the page was taken away (410)" in _do(here, client, campaign, "links")
+    assert "“wrod” isn’t in the dictionary. Did you mean: word?" in page and 'value="slow"' not in page
+    assert "page removed (410)" in _do(here, client, campaign, "links")
     nowhere = [
         ("https://a.example/1", fetch.FetchedPage("dead", "no_host")),
         ("b", fetch.FetchedPage("dead", "no_host")),
     ]
     monkeypatch.setattr(broken_links.fetch, "ask_all", lambda _urls: nowhere)
     page = _do(here, client, campaign, "links")
-    assert "has no way out" in page and "(410)" in page, "what was kept before stays"
+    assert "has no internet access" in page and "(410)" in page, "what was kept before stays"
     assert "“wrod”" not in _do(here, client, campaign, "learn", word="wrod")
     assert organization_rules.rules_of(here.organization).words == {"wrod"}
     spelling.forget()
@@ -97,7 +97,7 @@ def test_the_lists_of_words_and_hosts_are_kept_by_writers(here: House, desk: Des
     here.organization.save(update_fields=["hostile_state"])
     client, address = desk("editor"), _to(here, "writing-rules")
     page = client.get(address).content.decode()
-    assert "meduza.io" in page and "brings along" in page
+    assert "meduza.io" in page and "built-in list" in page
     hosts = re.search(r'name="hosts"[^>]*>([^<]*)<', page)
     assert hosts
     client.post(address, {"words": "Zhoplk\nNovaya", "hosts": hosts[1]})
@@ -107,7 +107,7 @@ def test_the_lists_of_words_and_hosts_are_kept_by_writers(here: House, desk: Des
     client.post(address, {"words": "", "hosts": "blocked.example"})
     assert organization_rules.rules_of(here.organization).hosts == ("blocked.example",)
     refused = client.post(address, {"words": "", "hosts": "example.org this?"})
-    assert refused.status_code == 422 and "“this?” is no host" in refused.content.decode()
+    assert refused.status_code == 422 and "“this?” isn’t a site address" in refused.content.decode()
     client.post(address, {"words": "", "hosts": "blocked.example", "hosts_of": "ours"})
     assert organization_rules.rules_of(here.organization).hosts is None
     assert desk("viewer").get(address).status_code == 403

@@ -23,11 +23,11 @@ def test_only_routes_that_live_are_said_to_live(here: House, desk: Desk) -> None
     assert "In this order: own-server, second." in desk("editor").get(address).content.decode()
     Route.objects.filter(pk=second.pk).update(reason="no_connection")
     tried = desk("editor").get(address).content.decode()
-    assert "Living: own-server. The others rest or are tried again" in tried
+    assert "Working: own-server. The others aren’t working or are being retried" in tried
     assert "In this order" not in tried
     Route.objects.filter(pk=here.route.pk).update(state="throttled", reason="busy")
     resting = desk("editor").get(address).content.decode()
-    assert "Tried again: own-server, second." in resting
+    assert "Being retried: own-server, second." in resting
     assert "btn final" in resting
 
 
@@ -35,9 +35,9 @@ def test_a_domain_whose_keys_wait_is_named_with_what_to_do(here: House, desk: De
     address = _to(here, "send", here.campaign.pk)
     row = SendingDomain.objects.get(name="lantern.example")
     page = desk("admin").get(address).content.decode()
-    assert "lantern.example has keys that do not sign yet. Publish their records" in page
+    assert "lantern.example has keys that don’t sign yet. Publish their records" in page
     assert f'href="{_to(here, "sending-domain", row.pk)}"' in page
     assert _to(here, "sending-domain", row.pk) not in desk("editor").get(address).content.decode()
     row.delete()
     page = desk("admin").get(address).content.decode()
-    assert "An admin adds it under Sending domains" in page
+    assert "An admin can add it under Domains" in page

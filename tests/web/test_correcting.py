@@ -93,7 +93,7 @@ def test_where_two_people_release_one_alone_rewrites_no_letter(here: House, desk
     page = _to(here, "correct-letter", here.sent.pk)
     slip = {"wrong": "the water came", "right": "confirm at https://evil.example"}
     shown = desk("editor").post(page, slip, follow=True).content.decode()
-    assert "Waits for another admin" in shown and "evil.example" in shown
+    assert "Waiting for another admin" in shown and "evil.example" in shown
     assert not corrections(here.sent.edition)
     row = pending_changes.waiting(here.organization).get()
     desk("admin").post(_to(here, "settle-change", row.pk), {"answer": "stop"})

@@ -111,7 +111,7 @@ def test_a_typo_is_corrected_where_nobody_was_written_to(here: House, add: Any, 
     client.post(_to(here, "correct-typo", eve.number))
     assert queries.address_of(Subscriber.objects.get(id=eve.id)) == "eve@gmail.com"
     told = client.post(_to(here, "correct-typo", boris.number), follow=True).content.decode()
-    assert "Ask her before you change it" in told
+    assert "Ask the subscriber before you change it" in told
     assert queries.address_of(Subscriber.objects.get(id=boris.id)) == "boris@gmial.com"
     assert data_quality.count(here.organization)["typo"] == 1
 

@@ -44,12 +44,15 @@ def test_from_a_domain_to_signed_letters_and_its_next_keys(here: House, desk: De
     for key in keys:
         assert key.name in page and key.text in page
         names.records[key.name] = [key.text]
-    assert "Copy the records below" in page and str(keys[1].zone_line).replace('"', "&quot;") in page
+    assert (
+        "Add the records below at your DNS provider, wait ten minutes, then press Check" in page
+        and str(keys[1].zone_line).replace('"', "&quot;") in page
+    )
 
     page = _page(client, _to(here, "check-records", row.pk), {})
-    assert "its record is there" in page and "Activate the keys" in page
+    assert "record found" in page and "Activate" in page
     page = _page(client, _to(here, "activate-keys", row.pk), {})
-    assert "Letters from this domain are signed" in page
+    assert "Emails from this domain are signed" in page
     assert set(row.keys.values_list("state", flat=True)) == {"active"}
 
     _page(client, _to(here, "rotate-keys", row.pk), {})
@@ -64,9 +67,11 @@ def test_from_a_domain_to_signed_letters_and_its_next_keys(here: House, desk: De
 def test_a_record_that_is_not_there_is_told_and_nothing_changes(here: House, desk: Desk, names: NameServer) -> None:
     client, key = desk("admin"), here.key
     names.records[dkim_keys.domain_row(key.domain).keys[0].name] = ["v=DKIM1; k=ed25519; p=AAAA"]
-    assert "another record stands" in _page(client, _to(here, "check-records", key.domain_id), {})
+    assert "the published record is different" in _page(client, _to(here, "check-records", key.domain_id), {})
     assert "Press Check first" in _page(client, _to(here, "activate-keys", key.domain_id), {})
-    assert "Publish it and press Check" in _page(client, _to(here, "activate-key", key.domain_id, key.pk), {})
+    assert "Add it and press Check, or confirm that you’ve added it" in _page(
+        client, _to(here, "activate-key", key.domain_id, key.pk), {}
+    )
     key.refresh_from_db()
     assert key.state == "new"
 
@@ -75,8 +80,8 @@ def test_a_person_may_say_that_it_is_published(here: House, desk: Desk) -> None:
     client, key = desk("admin"), here.key
     _page(client, _to(here, "key-published", key.domain_id, key.pk), {})
     page = _page(client, _to(here, "activate-key", key.domain_id, key.pk), {})
-    assert f"Letters are signed with {key.selector}" in page
-    assert "Gives way" not in page
+    assert f"Emails are now signed with {key.selector}" in page
+    assert "Being replaced" not in page
 
 
 @pytest.mark.usefixtures("unguarded")
@@ -84,7 +89,7 @@ def test_a_key_is_retired_only_after_a_question(here: House, desk: Desk) -> None
     client, key = desk("admin"), here.key
     DkimKey.objects.filter(pk=key.pk).update(state="active")
     address = _to(here, "retire-key", key.domain_id, key.pk)
-    assert "It signs at this moment" in _page(client, address)
+    assert "This key is signing now" in _page(client, address)
     _page(client, address, {})
     key.refresh_from_db()
     assert (key.state, bytes(key.private_sealed)) == ("retired", b"")
@@ -92,9 +97,9 @@ def test_a_key_is_retired_only_after_a_question(here: House, desk: Desk) -> None
 
 def test_a_domain_is_removed_with_its_keys(here: House, desk: Desk) -> None:
     client, number = desk("admin"), here.key.domain_id
-    assert "Keep it" in _page(client, _to(here, "remove-domain", number))
+    assert "Cancel" in _page(client, _to(here, "remove-domain", number))
     page = _page(client, _to(here, "remove-domain", number), {})
-    assert "is removed" in page and not DkimKey.objects.filter(domain=number).exists()
+    assert "was removed and its keys deleted." in page and not DkimKey.objects.filter(domain=number).exists()
 
 
 def test_of_a_key_that_was_changed_in_the_database_no_record_is_shown(here: House, desk: Desk) -> None:
@@ -104,7 +109,7 @@ def test_of_a_key_that_was_changed_in_the_database_no_record_is_shown(here: Hous
     assert "v=DKIM1" in _page(client, address)
     DkimKey.objects.filter(pk=here.key.pk).update(private_sealed=b"\x04" + bytes(60), state="active")
     page = _page(client, address)
-    assert "by other means" in page and "v=DKIM1" not in page
+    assert "directly in the database" in page and "v=DKIM1" not in page
     assert [check.state for check in _signing(here.organization, [])] == ["red"]
 
 
@@ -126,7 +131,7 @@ def test_a_key_that_is_brought_along_is_never_shown_again(here: House, desk: Des
     ("answers", "sentence"),
     [
         ({"private": pem(1024)}, "1024 bits"),
-        ({"private": "nonsense"}, "This is no private key"),
+        ({"private": "nonsense"}, "This isn’t a private key"),
         ({"selector": "no name"}, "A selector is a short name"),
         ({"algorithm": "dsa"}, "dsa"),
     ],
@@ -154,28 +159,28 @@ def test_a_domain_is_warmed_up_at_its_page(here: House, desk: Desk) -> None:
     assert answer.status_code == 422 and "warm_up" in answer.context["plan"].errors
     assert not answer.context["form"].errors
     said = vera.post(page, {"warm_up": "50, 100,200"}, follow=True).content.decode()
-    assert "From fresh.example go so many letters a day: 50, 100, 200." in said and "today 0 of 50" in said
+    assert "Emails per day from fresh.example: 50, 100, 200." in said and "0 of 50 today" in said
     assert 'value="50, 100, 200"' in said
-    assert "today 0 of 50" in desk("viewer").get(page).content.decode()
+    assert "0 of 50 today" in desk("viewer").get(page).content.decode()
     assert desk("viewer").post(page, {"warm_up": ""}).status_code == 403
     assert "fresh.example has no warm-up" in vera.post(page, {"warm_up": ""}, follow=True).content.decode()
 
 
 def test_a_viewer_sees_the_records_and_no_buttons(here: House, desk: Desk) -> None:
     page = _page(desk("viewer"), _to(here, "sending-domain", here.key.domain_id))
-    assert here.key.selector in page and "Retire" not in page and "Add the key" not in page
+    assert here.key.selector in page and "Retire" not in page and "Add key" not in page
     assert desk("editor").get(_to(here, "domains")).status_code == 403
 
 
 def test_the_checklist_says_who_signs(here: House, desk: Desk) -> None:
     client, address = desk("editor"), _to(here, "send", here.campaign.pk)
-    assert "Nobody signs it" in _page(client, address)
+    assert "Not signed with DKIM" in _page(client, address)
     SendingDomain.objects.filter(pk=here.key.domain_id).update(name="lantern.example")
     DkimKey.objects.filter(pk=here.key.pk).update(state="active")
     page = _page(client, address)
-    assert "It is signed" in page and here.key.selector in page
+    assert "DKIM signed" in page and here.key.selector in page
     Route.objects.update(signs=False)
-    assert "The provider signs it" in _page(client, address)
+    assert "Signed by the provider" in _page(client, address)
 
 
 def test_it_is_all_said_in_russian(here: House, desk: Desk) -> None:
@@ -184,4 +189,4 @@ def test_it_is_all_said_in_russian(here: House, desk: Desk) -> None:
     admin.save(update_fields=["language"])
     with translation.override("en"):  # What a request switches on is switched off again.
         page = _page(desk("admin"), _to(here, "sending-domain", here.key.domain_id))
-    assert "Домены отправителя" in page and "Скопировать имя" in page
+    assert "Домены" in page and "Скопировать имя" in page

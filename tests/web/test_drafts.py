@@ -63,7 +63,7 @@ def answers(here: House, letter: Campaign, **changes: Any) -> dict[str, Any]:
 @pytest.mark.once
 def test_text_too_large_for_a_page_is_a_sentence_and_the_draft_stays(here: House, desk: Desk, letter: Campaign) -> None:
     answer = desk("editor").post(_to(here, "campaign", letter.pk), {"subject": "Large", "body": "x" * 4_300_000})
-    assert answer.status_code == 413 and "what you wrote still stands there" in answer.content.decode()
+    assert answer.status_code == 413 and "Go back in your browser: your text is still there" in answer.content.decode()
     letter.refresh_from_db()
     assert draft_of(letter).subject == "What the river took"
 
@@ -78,7 +78,10 @@ def test_a_letter_begins_in_blocks_and_can_begin_otherwise(here: House, desk: De
 
 def test_without_script_the_letter_can_still_be_read(here: House, desk: Desk, letter: Campaign) -> None:
     page = desk("editor").get(_to(here, "campaign", letter.pk)).content.decode()
-    assert "<p>The water came at four.</p>" in page and "this browser runs none" in page
+    assert (
+        "<p>The water came at four.</p>" in page
+        and "The block editor needs JavaScript, which is off in this browser" in page
+    )
     assert "<p>The water came at four.</p>" in desk("viewer").get(_to(here, "campaign", letter.pk)).content.decode()
 
 
@@ -125,9 +128,9 @@ def test_a_block_that_both_changed_is_shown_to_both(here: House, desk: Desk, let
     address = _to(here, "autosave", letter.pk)
     desk("admin").post(address, answers(here, letter, body=body(head="At five.", tail="Yours")))
     shown = desk("editor").post(address, answers(here, letter, body=body(head="At six.", tail="Yours")))
-    assert "A block was changed twice at once" in shown.content.decode()
+    assert "A block was edited twice at the same time" in shown.content.decode()
     page = desk("admin").get(_to(here, "campaign", letter.pk)).content.decode()
-    assert "Changed twice at once" in page
+    assert "Edited twice at the same time" in page
     assert "At five." in page and "At six." in page
 
 
@@ -138,9 +141,9 @@ def test_a_block_changed_by_one_person_in_two_tabs_names_no_colleague(
     for page, words in (("a" * 32, "At five."), ("b" * 32, "At six.")):
         typed = answers(here, letter, subject=words, body=body(head=words, tail="Yours"), page=page)
         shown = client.post(address, typed, follow=True).content.decode()
-    assert "A block was changed twice at once" in shown and "At five." in shown and "At six." in shown
-    assert "Subject, as it was written elsewhere at the same time: At five." in shown
-    for word in ("colleague changed", "a colleague wrote", "Two people", "by two"):
+    assert "A block was edited twice at the same time" in shown and "At five." in shown and "At six." in shown
+    assert "Subject, as edited elsewhere at the same time: At five." in shown
+    for word in ("colleague changed", "colleague edited", "Two people", "by two"):
         assert word not in shown
 
 
@@ -150,6 +153,10 @@ def test_a_text_that_was_saved_over_says_by_whom(here: House, desk: Desk, letter
     template = here.organization.templates.get(pk=here.template)
     actions.save(letter, draft_of(letter), version=1, by=here.people["editor"], now=NOW, template=template)
     key = next(part.key for part in layout.parts(letter) if part.kind == "place")
+    own = {
+        "place": "You changed this block in another tab too",
+        "campaign": "You also changed this text in another tab",
+    }
     for name, typed in (("place", {"key": key}), ("campaign", answers(here, letter, template=template.pk))):
         letter.refresh_from_db()
         typed = typed | {"format": "html", "version": str(letter.version)}
@@ -157,9 +164,9 @@ def test_a_text_that_was_saved_over_says_by_whom(here: House, desk: Desk, letter
         late = desk("editor").post(_to(here, name, letter.pk), typed | {"body": "<p>At six.</p>", "page": "b" * 32})
         page = late.content.decode()
         assert late.status_code == 422 and "At five." in page and "At six." in page, name
-        assert ("What you saved in another tab" in page) is (who == "editor"), name
-        assert ("What your colleague saved" in page) is (who == "admin"), name
-        assert ("in another tab too" in page) is (who == "editor"), name
+        assert ("Version you saved in another tab" in page) is (who == "editor"), name
+        assert ("Your colleague’s version" in page) is (who == "admin"), name
+        assert (own[name] in page) is (who == "editor"), name
 
 
 def test_what_was_chosen_and_then_removed_by_a_colleague_holds_no_text_back(
@@ -174,10 +181,12 @@ def test_what_was_chosen_and_then_removed_by_a_colleague_holds_no_text_back(
     letter.refresh_from_db()
     assert "At five." in draft_of(letter).body and letter.list == here.list and letter.template is None
     assert 'data-state="saved"' in saved
-    assert "Removed meanwhile, and not chosen: List, Only of the segment, Template. Load the page again" in saved
+    assert "Deleted in the meantime and not selected: List, Segment, Template. Reload the page" in saved
     typed |= {"body": body(head="At six."), "version": letter.version, "then": "send"}
     pressed = desk("editor").post(_to(here, "campaign", letter.pk), typed, follow=True)
-    assert "Removed meanwhile" in pressed.content.decode() and "At six." in pressed.content.decode()
+    assert (
+        "Deleted in the meantime and not selected" in pressed.content.decode() and "At six." in pressed.content.decode()
+    )
     assert pressed.redirect_chain[-1][0] == _to(here, "campaign", letter.pk), "it does not go on to send"
 
 
@@ -189,7 +198,7 @@ def test_a_text_whose_place_is_gone_is_shown_to_be_copied(
     typed = {"key": "head", "format": format_, "body": body(head="At five.") if format_ == "blocks" else "<p>At five."}
     gone = desk("editor").post(_to(here, "place", letter.pk), typed)
     assert gone.status_code == 422 and "At five." in gone.content.decode()
-    assert "no longer has this part" in gone.content.decode()
+    assert "The template of this campaign no longer has this block" in gone.content.decode()
     Campaign.objects.filter(pk=letter.pk).update(state="held")
     for name in ("place", "campaign"):
         late = desk("editor").post(_to(here, name, letter.pk), answers(here, letter) | typed)
@@ -211,7 +220,7 @@ def test_who_else_is_here_is_told_by_name(here: House, desk: Desk, letter: Campa
     address = _to(here, "here", letter.pk)
     assert desk("admin").post(address).json()["others"] == ""
     told = desk("editor").post(address).json()
-    assert told["others"].startswith("Vera is writing here too") and told["version"] == 1
+    assert told["others"].startswith("Vera is editing this too") and told["version"] == 1
     assert desk("viewer").post(address).status_code == 403
     # Signed out: a script learns it by being led to the sign-in page.
     assert Client().get(address).status_code == 302
@@ -227,8 +236,8 @@ def test_a_history_that_is_too_long_to_be_compared_says_so_and_holds_nobody_up(
         actions.save(letter, draft, version=letter.version, by=None, now=NOW + timedelta(hours=number))
     number = letter.version - 1
     for page, words in (
-        (_to(here, "version", letter.pk, number), "What follows is too long to be compared."),
-        (_to(here, "history", letter.pk), "too long to be compared"),
+        (_to(here, "version", letter.pk, number), "The rest is too long to compare."),
+        (_to(here, "history", letter.pk), "too long to compare"),
     ):
         assert words in desk("viewer").get(page).content.decode()
 
@@ -236,7 +245,7 @@ def test_a_history_that_is_too_long_to_be_compared_says_so_and_holds_nobody_up(
         raise limited_process.TooMuch
 
     monkeypatch.setattr(limited_process, "work", busy)
-    assert "too long to be compared" in desk("viewer").get(_to(here, "version", letter.pk, number)).content.decode()
+    assert "too long to compare" in desk("viewer").get(_to(here, "version", letter.pk, number)).content.decode()
 
 
 def test_the_history_says_who_changed_what_and_brings_it_back(here: House, desk: Desk, letter: Campaign) -> None:
@@ -245,8 +254,8 @@ def test_the_history_says_who_changed_what_and_brings_it_back(here: House, desk:
     page = desk("viewer").get(_to(here, "history", letter.pk)).content.decode()
     assert "Vera" in page and "Clara" in page and "+" in page
     old = desk("editor").get(_to(here, "version", letter.pk, 1)).content.decode()
-    assert "<del>" in old and "Bring it back" in old
-    assert "Bring it back" not in desk("viewer").get(_to(here, "version", letter.pk, 1)).content.decode()
+    assert "<del>" in old and "Restore" in old
+    assert "Restore" not in desk("viewer").get(_to(here, "version", letter.pk, 1)).content.decode()
     desk("editor").post(_to(here, "restore-version", letter.pk, 1))
     letter.refresh_from_db()
     assert "The water came at four." in draft_of(letter).body and letter.version == 3
@@ -261,9 +270,9 @@ def test_a_comment_stands_at_its_block_and_is_settled(here: House, desk: Desk, l
     assert "Was it not five?" in page and "1. The water came at four." in page and 'data-block="head"' in page
     (view,) = comments.comments(letter)
     part = client.post(_to(here, "settle-comment", letter.pk, view.number), headers={"HX-Request": "true"})
-    assert "Open again" in part.content.decode() and "<html" not in part.content.decode()
+    assert "Reopen" in part.content.decode() and "<html" not in part.content.decode()
     assert (
-        "Write what you want to say first"
+        "Write a comment first"
         in client.post(_to(here, "comment", letter.pk), {"text": " "}, follow=True).content.decode()
     )
 

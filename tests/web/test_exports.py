@@ -52,12 +52,12 @@ def newest() -> Export:
 
 def test_an_admin_asks_the_worker_makes_it_and_it_is_fetched_once(here: House, vera: Client) -> None:
     asked = vera.post(at(here), FILLED)
-    assert asked.status_code == 200 and b"Make a file of 2 subscribers?" in asked.content
+    assert asked.status_code == 200 and b"Export 2 subscribers?" in asked.content
     assert newest().pk == here.export.pk
     answer = vera.post(at(here), SEALED)
     row = newest()
     assert answer.headers["Location"] == at(here, row.pk) and row.state == "asked" and not row.plain
-    assert b"begins in a moment" in vera.get(at(here, row.pk)).content
+    assert b"Starting" in vera.get(at(here, row.pk)).content
     assert vera.get(at(here, row.pk) + "progress").status_code == 200
     actions.run(row.pk, now=lambda: NOW)
     assert vera.get(at(here, row.pk) + "progress").headers["HX-Refresh"] == "true"
@@ -74,13 +74,13 @@ def test_an_admin_asks_the_worker_makes_it_and_it_is_fetched_once(here: House, v
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"recipients": ""}, b"whose age key"),
-        ({"recipients": "age1nokey"}, b"no age key"),
+        ({"recipients": ""}, b"Enter the age key to encrypt the file to"),
+        ({"recipients": "age1nokey"}, "isn’t an age key. Create one".encode()),
         ({"recipients": str(KEY)}, b"secret key"),
-        ({"seal": "plain", "reason": " "}, b"Say why"),
-        ({"format": "doc"}, b"to correct"),
-        ({"list": "999999"}, b"to correct"),
-        ({"tag": "volunteer"}, b"always takes everybody along"),
+        ({"seal": "plain", "reason": " "}, b"Give a reason for an unencrypted file"),
+        ({"format": "doc"}, b"Fix 1 problem"),
+        ({"list": "999999"}, b"Fix 1 problem"),
+        ({"tag": "volunteer"}, b"The Samizdat format always includes everyone"),
     ],
 )
 def test_a_wish_that_cannot_be_is_one_sentence_and_makes_nothing(
@@ -97,7 +97,7 @@ def test_a_wish_that_cannot_be_is_one_sentence_and_makes_nothing(
 def _table(here: House, vera: Client, asked: str, **more: Any) -> tuple[str, list[str]]:
     """What the form of this address asks before it makes a table, and the addresses in the table."""
     page = vera.get(at(here) + asked).content.decode()
-    end = page.index("Count and ask")
+    end = page.index("Continue")
     form = page[page.rindex("<form", 0, end) : end]
     hidden: dict[str, Any] = {}
     for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="(\w*)">', form):
@@ -117,7 +117,7 @@ def _table(here: House, vera: Client, asked: str, **more: Any) -> tuple[str, lis
 
 def test_those_who_fit_a_filter_leave_and_nobody_else(here: House, vera: Client) -> None:
     sure, found = _table(here, vera, "?whom=all&status=unsubscribed")
-    assert "Make a file of 1 subscriber?" in sure and "Status: Unsubscribed" in sure
+    assert "Export 1 subscriber?" in sure and "Status: Unsubscribed" in sure
     assert found == ["boris@lantern.example"]
     assert b"Status: Unsubscribed" in vera.get(at(here, newest().pk)).content
     gone = vera.get(at(here) + "?whom=all&tag=999999")
@@ -126,14 +126,14 @@ def test_those_who_fit_a_filter_leave_and_nobody_else(here: House, vera: Client)
 
 def test_those_who_were_ticked_leave_and_nobody_else(here: House, vera: Client) -> None:
     sure, found = _table(here, vera, f"?whom=ticked&n={here.ada.number}")
-    assert "Make a file of 1 subscriber?" in sure and "those who were ticked" in sure
+    assert "Export 1 subscriber?" in sure and "selected subscribers" in sure
     assert found == ["ada@lantern.example"]
 
 
 def test_the_form_has_a_tag_and_a_segment(here: House, vera: Client) -> None:
     tag = {name: id for id, name in queries.tags(here.organization)}["volunteer"]
     sure, found = _table(here, vera, "", tag=str(tag), segment=str(here.segment))
-    assert "Segment: Here; Tag: volunteer" in sure and "Make a file of 1 subscriber?" in sure
+    assert "Segment: Here; Tag: volunteer" in sure and "Export 1 subscriber?" in sure
     assert found == ["ada@lantern.example"]
 
 
@@ -149,23 +149,23 @@ PLAIN = SEALED | {"format": "xlsx", "seal": "plain", "reason": "The auditor asks
 
 def test_a_plain_one_is_made_once_another_admin_agrees(here: House, vera: Client) -> None:
     zoya, fresh, home = admin_since(here, "Zoya", 3), admin_since(here, "Fresh", 0), f"/o/{here.organization.slug}/"
-    assert b"Another admin has to agree before" in vera.post(at(here), {**PLAIN, "sure": ""}).content
+    assert b"A second admin must approve before" in vera.post(at(here), {**PLAIN, "sure": ""}).content
     vera.post(at(here), PLAIN)
     held = at(here, newest().pk) + "held"
     assert newest().state == "held" and newest().pk not in actions.waiting(timezone.now())
-    assert b"another admin has to agree" in vera.get(home).content
-    assert b"waits for your yes" in zoya.get(home).content
+    assert b"A second admin must approve" in vera.get(home).content
+    assert b"An unencrypted export of your subscribers is waiting for your approval" in zoya.get(home).content
     for nobody in (vera, fresh):
-        assert b"I agree" not in nobody.get(held).content
+        assert b"Approve export" not in nobody.get(held).content
         nobody.post(held, {"answer": "agree"})
         assert newest().state == "held"
     assert b"The auditor asks for it." in zoya.get(held).content
     zoya.post(held, {"answer": "agree"})
     assert actions.run(newest().pk, now=timezone.now).state == "ready"
     page = vera.get(at(here, newest().pk)).content
-    assert b"Who agreed" in page and b"Zoya" in page
-    assert b"plain file of your subscribers was made" not in zoya.get(home).content
-    assert b"plain file of your subscribers was made" in fresh.get(home).content
+    assert b"Approved by" in page and b"Zoya" in page
+    assert b"An unencrypted export of your subscribers was created" not in zoya.get(home).content
+    assert b"An unencrypted export of your subscribers was created" in fresh.get(home).content
 
 
 def _held_segment(here: House, vera: Client, zoya: Client) -> Segment:
@@ -175,7 +175,7 @@ def _held_segment(here: House, vera: Client, zoya: Client) -> Segment:
     row = audience.add_segment(here.organization, "The board", segment.TagCondition(tag), now=NOW, by=None)
     vera.post(at(here), PLAIN | {"format": "csv", "segment": str(row.pk)})
     page = zoya.get(at(here, newest().pk) + "held").content.decode()
-    assert re.search(r"<dt>Subscribers in it</dt>\s*<dd>1</dd>", page) and "I agree" in page
+    assert re.search(r"<dt>Subscribers in it</dt>\s*<dd>1</dd>", page) and "Approve export" in page
     return row
 
 
@@ -198,9 +198,9 @@ def test_whoever_agreed_to_an_export_of_the_board_did_not_agree_to_one_of_everyb
     for _turn in range(times):
         tree = segment.Not(tree)
     audience.change_segment(row, known.name, tree, version=known.version, now=NOW, by=None)
-    assert b"I agree" not in zoya.get(held).content
+    assert b"Approve export" not in zoya.get(held).content
     page = zoya.post(held, {"answer": "agree"}, follow=True).content.decode()
-    assert "has changed since it was asked for" in page and newest().state == "held"
+    assert "The subscribers in this export have changed since it was requested" in page and newest().state == "held"
     zoya.post(held, {"answer": "stop"})
     assert newest().state == "over"
 
@@ -212,7 +212,7 @@ def test_other_people_behind_the_same_tag_are_not_those_another_admin_agreed_to(
     SubscriberTag.objects.filter(subscriber=here.ada).delete()
     audience.add_tags(boris, ["board"], now=NOW, by=None)
     page = zoya.post(at(here, newest().pk) + "held", {"answer": "agree"}, follow=True).content.decode()
-    assert "has changed since it was asked for" in page and newest().state == "held"
+    assert "The subscribers in this export have changed since it was requested" in page and newest().state == "held"
 
 
 def test_who_is_not_in_it_any_more_keeps_no_export_from_an_approval(here: House, vera: Client) -> None:
@@ -238,7 +238,7 @@ def test_many_who_come_into_an_export_around_its_approval_are_not_in_a_file(
     zoya.post(held, {"answer": "agree"})
     _more_readers(here)
     assert actions.run(newest().pk, now=timezone.now).state == "failed"
-    assert "Ask for it anew" in vera.get(at(here, newest().pk)).content.decode()
+    assert "Request it again" in vera.get(at(here, newest().pk)).content.decode()
 
 
 def test_an_export_that_found_no_room_has_its_heading_and_says_what_to_do(
@@ -249,9 +249,9 @@ def test_an_export_that_found_no_room_has_its_heading_and_says_what_to_do(
         vera.post(at(here), SEALED)
         assert actions.run(newest().pk, now=timezone.now).state == state
     page = vera.get(at(here, newest().pk)).content.decode()
-    assert page.count("Download or forget one, then try again.") == 1
+    assert page.count("Download or delete one, then try again.") == 1
     heading = page[page.index("<h1>") : page.index("</h1>")]
-    assert "The file could not be made" in heading and "note" not in heading
+    assert "We couldn’t create the file" in heading and "note" not in heading
 
 
 def test_a_list_that_grows_a_little_while_it_waits_is_exported_all_the_same(here: House, vera: Client) -> None:
@@ -268,9 +268,9 @@ def test_a_plain_file_is_downloaded_by_nobody_but_who_asked_for_it(here: House, 
     zoya.post(at(here, newest().pk) + "held", {"answer": "agree"})
     actions.run(newest().pk, now=timezone.now)
     page = at(here, newest().pk)
-    assert b"Only who asked for it can download it" in zoya.get(page).content
+    assert b"Only the person who requested it can download it" in zoya.get(page).content
     refused = zoya.post(page + "fetch", follow=True).content
-    assert b"file is not here any more" not in refused and newest().state == "ready"
+    assert b"This file is no longer available" not in refused and newest().state == "ready"
     assert b"".join(vera.post(page + "fetch").streaming_content) and newest().state == "fetched"  # type: ignore[attr-defined]
 
 
@@ -288,13 +288,19 @@ def test_whose_mailbox_refuses_to_be_told_of_a_held_export_stands_on_its_page(he
         newest(), pending_changes.others(here.organization, here.people["admin"], timezone.now()), timezone.now()
     )
     for page in (at(here, newest().pk) + "held", f"/o/{here.organization.slug}/"):
-        assert b"Zoya could not be told: their mailbox refuses mail." in vera.get(page).content
+        assert "Zoya couldn’t be notified: their mailbox rejects email.".encode() in vera.get(page).content
     assert zoya.get(at(here, newest().pk) + "held").status_code == 200
-    assert b"could not be told" not in vera.get(at(here, newest().pk) + "held").content, "they have seen it"
+    assert (
+        "couldn’t be notified: their mailbox rejects email".encode()
+        not in vera.get(at(here, newest().pk) + "held").content
+    ), "they have seen it"
 
 
 def test_a_plain_one_of_the_only_admin_waits_for_a_day_by_two_clocks(here: House, vera: Client) -> None:
-    assert b"it is made after a day" in vera.post(at(here), {**PLAIN, "sure": ""}).content
+    assert (
+        "There’s no other admin to approve it: the file is created after a day unless someone stops it".encode()
+        in vera.post(at(here), {**PLAIN, "sure": ""}).content
+    )
     vera.post(at(here), PLAIN)
     asked, day = newest().created, timedelta(days=1)
     approval.notice(newest(), here.people["admin"], asked, by_mail=True)
@@ -331,24 +337,24 @@ def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: Ho
     )
     assert row.plain
     assert b"The auditor asks for it." in zoya.get(home).content
-    assert b"I have seen it" in zoya.get(at(here, row.pk)).content
+    assert b"Dismiss" in zoya.get(at(here, row.pk)).content
     # Of the command line nobody can say who it was.
     actions.direct(here.organization, ExportRequest("csv"), io.BytesIO(), reason="From the shell.", now=timezone.now)
     assert b"From the shell." in vera.get(home).content
     for export in Export.objects.all():
         zoya.post(at(here, export.pk) + "seen")
-    assert b"plain file of your subscribers" not in zoya.get(home).content
+    assert b"An unencrypted export of your subscribers was created" not in zoya.get(home).content
 
 
 def test_a_sealed_one_is_told_to_the_other_admins_too_with_its_key(here: House, vera: Client) -> None:
     zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organization.slug}/"
     Export.objects.filter(pk=here.export.pk).update(created=timezone.now())
-    assert b"sealed file of your subscribers was made" in zoya.get(home).content
+    assert b"An encrypted export of your subscribers was created" in zoya.get(home).content
     assert AGE_KEY.encode() in zoya.get(home).content
-    assert b"sealed file of your subscribers was made" not in vera.get(home).content
+    assert b"An encrypted export of your subscribers was created" not in vera.get(home).content
     assert b"whose key it is" in zoya.get(at(here, here.export.pk)).content
     zoya.post(at(here, here.export.pk) + "seen")
-    assert b"sealed file of your subscribers was made" not in zoya.get(home).content
+    assert b"An encrypted export of your subscribers was created" not in zoya.get(home).content
 
 
 def test_the_editor_has_no_such_page_and_the_viewer_no_buttons(here: House) -> None:
@@ -356,7 +362,7 @@ def test_the_editor_has_no_such_page_and_the_viewer_no_buttons(here: House) -> N
     assert signed_in(here.people["editor"]).get(at(here)).status_code == 403
     viewer = signed_in(here.people["viewer"])
     page = viewer.get(at(here))
-    assert page.status_code == 200 and b"Make the file" not in page.content
+    assert page.status_code == 200 and b"Create export" not in page.content
     assert viewer.post(at(here), SEALED).status_code == 403
     assert viewer.post(at(here, row.pk) + "fetch").status_code == 403
 
@@ -366,11 +372,14 @@ def test_a_planted_address_leads_to_its_export(here: House, vera: Client) -> Non
     found = vera.post(at(here, "whose")[:-1], {"whose-address": planted})
     assert found.headers["Location"] == at(here, here.export.pk)
     zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organization.slug}/"
-    assert b"planted address of an export turned up" in zoya.get(home).content
-    assert b"somebody found it and asked here" in zoya.get(at(here, here.export.pk)).content
+    assert b"Leak alert: a marker address from an export turned up" in zoya.get(home).content
+    assert b"found and looked up here" in zoya.get(at(here, here.export.pk)).content
     zoya.post(at(here, here.export.pk) + "seen")
-    assert b"planted address of an export turned up" not in zoya.get(home).content
-    assert b"in none of your exports" in vera.post(at(here, "whose")[:-1], {"whose-address": "x@y.example"}).content
+    assert b"Leak alert: a marker address from an export turned up" not in zoya.get(home).content
+    assert (
+        "This isn’t a marker address from any of your exports".encode()
+        in vera.post(at(here, "whose")[:-1], {"whose-address": "x@y.example"}).content
+    )
     assert planted.encode() not in vera.get(at(here, here.export.pk)).content
 
 
@@ -388,12 +397,12 @@ STOLEN = SEALED | {"recipients": f"{THIEF.to_public()}\n"}
 
 def test_a_sealed_export_to_a_thiefs_own_key_needs_another_admin(here: House, vera: Client) -> None:
     zoya, home = admin_since(here, "Zoya", 3), f"/o/{here.organization.slug}/"
-    assert b"Nobody has approved this key yet" in vera.post(at(here), {**STOLEN, "sure": ""}).content
+    assert "This key hasn’t been approved yet".encode() in vera.post(at(here), {**STOLEN, "sure": ""}).content
     vera.post(at(here), STOLEN)
     row, held = newest(), at(here, newest().pk) + "held"
     assert row.state == "held" and row.pk not in actions.waiting(timezone.now())
     assert str(THIEF.to_public()).encode() in zoya.get(held).content
-    assert b"waits for your approval" in zoya.get(home).content
+    assert b"An export to a new key is waiting for your approval" in zoya.get(home).content
     vera.post(held, {"answer": "agree"})
     assert newest().state == "held"
     zoya.post(held, {"answer": "stop"})

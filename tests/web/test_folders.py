@@ -47,10 +47,10 @@ def test_a_folder_is_named_once_and_its_name_is_sealed(here: House, desk: Desk) 
     client, address = desk("editor"), _to(here, "folders")
     assert client.post(address, {"name": "  The   river "}).status_code == 302
     answer = client.post(address, {"name": "the RIVER"})
-    assert answer.status_code == 422 and "There is a folder “the RIVER” already." in answer.content.decode()
+    assert answer.status_code == 422 and "A folder called “the RIVER” already exists." in answer.content.decode()
     assert client.post(address, {"name": " "}).status_code == 422
     client.post(_to(here, "rename-folder", here.folder), {"name": "The river"})
-    assert "There is a folder “The river” already." in client.get(address).content.decode()
+    assert "A folder called “The river” already exists." in client.get(address).content.decode()
     client.post(_to(here, "rename-folder", here.folder), {"name": "appeals"})
     assert [one.name for one in folders.folders(here.organization)] == ["appeals", "The river"]
     assert not any(b"river" in bytes(row.sealed) + bytes(row.name_index) for row in Folder.objects.all())

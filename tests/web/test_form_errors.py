@@ -28,8 +28,8 @@ GOOD = {"name": "News", "many": "5", "which": "1", "sure": "1"}
         ("many", "0", "“How many” is too low. Enter 1 or more."),
         ("many", "few", "“How many”: Enter a whole number."),
         ("which", "7", "“List” doesn’t offer “7”. Choose another one."),
-        ("which", "", "Choose one under “List”."),
-        ("sure", "", "Tick “It is meant”."),
+        ("which", "", "Choose an option for “List”."),
+        ("sure", "", "Select “It is meant”."),
         ("file", "", "Choose a picture of 2 MB at most."),
     ],
 )

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience import queries
 from samizdat.delivery import actions as delivery
+from samizdat.web import charts
+from samizdat.web.settings.views.home import _greeting
 from tests.conftest import NOW
 from tests.web.conftest import House, make_person, signed_in
 
@@ -24,14 +27,18 @@ def test_a_new_house_teaches_its_first_steps(lantern: Any) -> None:
     vera = make_person("Vera", "vera@lantern.example", lantern, "admin")
     page = signed_in(vera).get(_home(lantern)).content.decode()
     steps = [
-        "Make a list",
-        "Bring your readers in",
-        "Add a route",
-        "Say where your public pages are",
-        "Write the first letter",
+        "Create your organization",
+        "Create list",
+        "Import your subscribers",
+        "Connect a sending provider",
+        "Verify your sending domain",
+        "Set the address of your public pages",
+        "Write your first campaign",
     ]
     places = [page.index(f"<h3>{step}") for step in steps]
     assert places == sorted(places)
+    assert "2 of 7 done" in page, "the organization is there, and in this one the address"
+    assert page.count("btn primary") == 1, "one step is the next"
 
 
 def test_every_empty_page_teaches_one_step(lantern: Any) -> None:
@@ -39,18 +46,21 @@ def test_every_empty_page_teaches_one_step(lantern: Any) -> None:
     for name in ("campaigns", "subscribers", "lists", "routes"):
         page = client.get(reverse(name, args=[lantern.slug])).content.decode()
         assert 'class="empty"' in page, name
-    assert "Name the one they come into" in client.get(reverse("imports", args=[lantern.slug])).content.decode()
-    assert "There is no list yet" in client.get(reverse("new-campaign", args=[lantern.slug])).content.decode()
+    assert (
+        "Name the one to import them into; you can rename it later"
+        in client.get(reverse("imports", args=[lantern.slug])).content.decode()
+    )
+    assert "No lists yet" in client.get(reverse("new-campaign", args=[lantern.slug])).content.decode()
 
 
 def test_the_promises_keep_their_order(here: House, desk: Desk) -> None:
     page = desk("viewer").get(_home(here.organization)).content.decode()
-    names = ["Yours", "Through", "Sealed", "Elsewhere within the hour", "Just"]
+    names = ["Your data", "Sending", "Encryption", "Recovery", "Account"]
     places = [page.index(f">{name}</b>") for name in names]
     assert places == sorted(places)
     subscribed = queries.count(here.organization, status="subscribed")
     assert subscribed < queries.count(here.organization), "Boris left, and is none of those who get letters"
-    assert re.search(rf"\b{subscribed} subscriptions? in force", page)
+    assert re.search(rf"\b{subscribed} subscriptions?, on your server", page)
 
 
 def test_what_is_paused_or_waits_needs_somebody(here: House, desk: Desk) -> None:
@@ -59,7 +69,7 @@ def test_what_is_paused_or_waits_needs_somebody(here: House, desk: Desk) -> None
     delivery.pause(here.sent, now=NOW)
     page = client.get(_home(here.organization)).content.decode()
     assert "“The winter list” is paused" in page
-    assert "thing needs somebody" in page or "things need somebody" in page
+    assert "You’re all caught up" not in page
 
 
 def test_a_fenced_house_says_so_first(here: House, desk: Desk) -> None:
@@ -97,15 +107,14 @@ def test_no_page_of_a_copy_says_that_a_campaign_goes_out(here: House, desk: Desk
     here.organization.sending_locked = True
     here.organization.save(update_fields=["sending_locked"])
     client = desk("editor")
-    lead = _lead(client, here.organization)
-    assert "Sending is on hold, so no campaign goes out." in lead
-    assert "going out" not in lead and "goes on" not in lead
+    page = client.get(_home(here.organization)).content.decode()
+    assert "Sending is on hold" in page and page.count("On hold</span>") == 1
     report = client.get(reverse("report", args=[slug, here.sent.pk])).content.decode()
-    assert "On hold" in report and "Going out" not in report and "are tried again" not in report
+    assert "On hold" in report and "Sending</span>" not in report and "Next retry" not in report
     planned = client.get(reverse("report", args=[slug, here.campaign.pk])).content.decode()
-    assert "but sending is on hold" in planned and "goes on" not in planned
+    assert "but sending is paused" in planned and "sends at" not in planned
     waits = client.get(reverse("fence", args=[slug])).content.decode()
-    assert "due " in waits and "since " in waits and "Since" not in waits
+    assert "scheduled for " in waits and "since " in waits and "Since" not in waits
 
 
 def test_a_database_that_went_back_in_time_is_said_at_home_with_its_counts(here: House, desk: Desk) -> None:
@@ -116,7 +125,7 @@ def test_a_database_that_went_back_in_time_is_said_at_home_with_its_counts(here:
         "installation.rewound", here.organization, now=dbclock.now(), detail={"booked": 1200, "unsure": 3, "lost": 0}
     )
     page = desk("admin").get(_home(here.organization)).content.decode()
-    assert "The database went back in time" in page and "1,200 answers were booked again" in page
+    assert "The database is from an earlier point in time" in page and "1,200 answers were recorded again" in page
 
 
 def test_a_first_list_leads_on_to_the_import(lantern: Any) -> None:
@@ -125,36 +134,65 @@ def test_a_first_list_leads_on_to_the_import(lantern: Any) -> None:
     assert answer.headers["Location"] == reverse("imports", args=[lantern.slug])
 
 
-def _lead(client: Client, organization: Any) -> str:
+def _rows(client: Client, organization: Any) -> list[str]:
+    """Of the table of drafts and scheduled campaigns, without their tags."""
     page = client.get(_home(organization)).content.decode()
-    return page.split('<p class="lead">', 1)[1].split("</p>", 1)[0]
+    body = page.split('id="h-n"', 1)[1].split("<tbody>", 1)[1].split("</tbody>", 1)[0]
+    return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in body.split("</tr>")[:-1]]
 
 
-def test_a_letter_under_way_is_said_to_be_going_out(here: House, desk: Desk) -> None:
-    lead = _lead(desk("editor"), here.organization)
-    assert "“The winter list” has been going out since Wed 25 Nov, 14:00." in lead
-    assert "The next letter goes on" not in lead
+def test_what_is_being_sent_comes_before_drafts(here: House, desk: Desk) -> None:
+    sent, draft = _rows(desk("editor"), here.organization)
+    assert sent.startswith("The winter list") and "since Wed 25 Nov, 14:00" in sent and sent.endswith("Sending")
+    assert "Not scheduled" in draft and draft.endswith("Draft")
 
 
-def test_a_letter_in_its_hold_is_the_next_one(here: House, desk: Desk) -> None:
+def test_a_campaign_in_its_undo_window_says_when_it_goes(here: House, desk: Desk) -> None:
     delivery.cancel(here.sent, now=NOW)
     delivery.release(here.campaign, now=NOW, hold_minutes=5)
-    assert "The next letter goes on Wed 25 Nov, 14:05." in _lead(desk("editor"), here.organization)
+    (row,) = _rows(desk("editor"), here.organization)
+    assert "Wed 25 Nov, 14:05" in row and row.endswith("Undo window")
 
 
-def test_a_dead_route_and_a_letter_that_waits_are_said_first(here: House, desk: Desk) -> None:
+def test_a_dead_route_stops_only_where_no_other_works(here: House, desk: Desk) -> None:
     from samizdat.core.mail.outcome import RouteVerdict
 
     client = desk("editor")
     delivery.add_route(here.organization, "second", "smtp+plain://127.0.0.1:1", now=NOW)
     verdict = RouteVerdict("dead", "suspended", {"host": "mail.example", "answer": "550 account closed"})
     delivery.condemn(here.route.pk, verdict, NOW)
-    assert _lead(client, here.organization).startswith("Route “own-server” rests; mail goes by the next one.")
+    sentence = "Route “own-server” isn’t working"
+
+    def mark() -> str:
+        page = client.get(_home(here.organization)).content.decode()
+        return page.split(sentence, 1)[0].rsplit('class="mark ', 1)[1].split('"', 1)[0]
+
+    assert mark() == "care"
     delivery.pause_route(here.organization.routes.get(name="second"), now=NOW)
-    assert _lead(client, here.organization).startswith("No route lives, so nothing can leave.")
-    here.sent.state, here.sent.reason = "waiting", "no_route"
-    here.sent.save(update_fields=["state", "reason"])
-    assert _lead(client, here.organization).startswith("“The winter list” waits, for no route lives.")
+    assert mark() == "stop"
+
+
+def test_the_audience_adds_up(here: House, desk: Desk) -> None:
+    """How many are subscribed now, and the chart that ends there."""
+    page = desk("viewer").get(_home(here.organization)).content.decode()
+    figures = re.findall(r"<dd>([+−]?[\d,]+)</dd>", page.split('id="h-g"', 1)[1])
+    (largest,) = [view for view in queries.lists(here.organization) if view.id == here.list.id]
+    assert figures[0] == str(largest.totals["subscribed"])
+    joined, left = int(figures[1].strip("+")), int(figures[2].strip("−"))
+    assert (joined, left) != (0, 0) and f"to {largest.totals['subscribed']}." in page
+
+
+def test_the_size_of_a_list_is_drawn_from_its_first_day_to_its_last() -> None:
+    chart = charts.size_chart([0, 4, 4, 10], NOW.date())
+    assert chart is not None and (chart.first, chart.last) == (0, 10)
+    assert chart.path.startswith("M52.0 122") and chart.path.endswith(f"L{chart.end[0]} {chart.end[1]}")
+    assert all(charts.SIZE_TOP <= y <= charts.SIZE_GROUND for y, _text, _size in chart.lines) and chart.lines
+    assert charts.size_chart([0, 0], NOW.date()) is None
+
+
+@pytest.mark.parametrize(("hour", "greeting"), [(5, "morning"), (12, "afternoon"), (18, "evening"), (0, "morning")])
+def test_people_are_greeted_by_the_hour(hour: int, greeting: str) -> None:
+    assert _greeting(hour, "Clara") == f"Good {greeting}, Clara"
 
 
 def test_lost_answers_ask_until_somebody_decides(here: House, desk: Desk) -> None:
@@ -162,7 +200,7 @@ def test_lost_answers_ask_until_somebody_decides(here: House, desk: Desk) -> Non
 
     finished = {"state": "finished", "unsure": 1, "pending": 0, "unsure_policy": "hold"}
     Campaign.objects.filter(pk=here.sent.pk).update(**finished)
-    asked = "1 answer to “The winter list” was lost"
+    asked = "“The winter list”: 1 email with unknown outcome"
     assert asked in desk("editor").get(_home(here.organization)).content.decode()
     delivery.settle(here.sent, "hold", now=NOW)
     assert asked not in desk("editor").get(_home(here.organization)).content.decode()
@@ -170,20 +208,40 @@ def test_lost_answers_ask_until_somebody_decides(here: House, desk: Desk) -> Non
 
 def test_a_letter_that_was_taken_back_is_none_of_the_last_ones(here: House, desk: Desk) -> None:
     delivery.cancel(here.sent, now=NOW)
-    assert "The last letters" not in desk("editor").get(_home(here.organization)).content.decode()
+    assert "Recent campaigns" not in desk("editor").get(_home(here.organization)).content.decode()
 
 
 def test_a_status_that_its_records_do_not_say_is_a_flaw_until_it_is_put_right(here: House, desk: Desk) -> None:
     from samizdat.audience import consistency
 
     consistency.tell(here.organization, 2000, 3, 0, NOW)
-    flaw = "The status of 3 subscribers is not what the consent records say"
+    flaw = "The status of 3 subscribers doesn’t match the consent records"
     page = reverse("differ", args=[here.organization.slug])
     assert flaw in (home := desk("viewer").get(_home(here.organization)).content.decode()) and page in home
     assert desk("editor").post(page).status_code == 403
-    assert "Do not send before it is put right." in desk("editor").get(page).content.decode()
+    assert "Don’t send until this is fixed." in desk("editor").get(page).content.decode()
     told = desk("admin").post(page, follow=True).content.decode()
-    assert "It is being put right" in told and "Put right by the records" not in told
+    assert "Statuses are being fixed" in told and "Fix statuses" not in told
     consistency.mend_all(here.organization, NOW)
     assert flaw not in desk("admin").get(_home(here.organization)).content.decode()
-    assert "Every status is what its records say." in desk("admin").get(page).content.decode()
+    assert "All statuses match the consent records." in desk("admin").get(page).content.decode()
+
+
+def test_import_and_export_are_one_place_in_the_menu(here: House, desk: Desk) -> None:
+    """With a tab for each; an editor, who exports nothing, sees the import alone."""
+    for role, both in (("admin", True), ("editor", False)):
+        page = desk(role).get(reverse("imports", args=[here.organization.slug])).content.decode()
+        assert (reverse("exports", args=[here.organization.slug]) in page) is both
+        assert ("Import and export" in page) is both
+    exports = desk("admin").get(reverse("exports", args=[here.organization.slug])).content.decode()
+    menu = exports.split('<nav class="side"', 1)[1].split("</nav>", 1)[0]
+    assert re.search(r'aria-current="page">\s*Import and export', menu), "the menu says where one is"
+
+
+@pytest.mark.parametrize(
+    ("page", "group"), [("home", "Audience"), ("lists", "Audience"), ("routes", "Sending"), ("people", "Settings")]
+)
+def test_the_group_of_this_page_stands_open_in_the_menu(here: House, desk: Desk, page: str, group: str) -> None:
+    shown = desk("admin").get(reverse(page, args=[here.organization.slug])).content.decode()
+    menu = shown.split('<nav class="side"', 1)[1].split("</nav>", 1)[0]
+    assert re.findall(r"<details open>\s*<summary>\s*(\w+)", menu) == [group]

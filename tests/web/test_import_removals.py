@@ -93,11 +93,13 @@ def test_an_import_that_ends_a_list_waits_for_an_admin(here: House, desk: Desk, 
     _press(here, editor, row, then="again")  # Of one word alone it is asked what it means.
     page = _press(here, editor, actions.inspect(row.pk, now=timezone.now))
     row.refresh_from_db()
-    assert "Waits for another admin: 30 subscribers are taken off lists by an import" in page
-    assert "It begins once an admin has approved it, or after a day in which none has stopped it." in page
+    assert "Waiting for another admin: 30 subscribers are removed from lists by an import" in page
+    assert "Starts when an admin approves it, or after a day if none stops it." in page
     assert row.state == "held" and row.pk not in actions.resumable(timezone.now())
     pending_changes.wait(timezone.now(), timedelta(seconds=1))
-    assert "1 change waits for approval" in admin.get(_to(here, "home")).content.decode(), "an editor may ask for it"
+    assert "1 change is waiting for approval" in admin.get(_to(here, "home")).content.decode(), (
+        "an editor may ask for it"
+    )
     assert _written_to(here) == before + 30
     _settle(here, admin, "approve")
     assert (_run(row).state, _written_to(here)) == ("finished", before)
@@ -110,7 +112,7 @@ def test_what_a_small_import_takes_off_counts_toward_the_day(here: House, desk: 
     assert _run(_begin(here, editor, _file(addresses, "unsubscribed"))).state == "finished"
     assert Event.objects.filter(kind=removal_limit.BY_IMPORT).count() == 1
     page = editor.post(_to(here, "unsubscribe", here.ada.number), {"list": str(here.list.id)}, follow=True)
-    assert "under Many at once, where an admin approves it" in page.content.decode()
+    assert "under Bulk actions, where an admin approves it" in page.content.decode()
     assert bulk.needs_approval(here.organization, 1, now=timezone.now(), by=here.people["admin"], action=bulk.REMOVE)
     row = _begin(here, editor, _file(["ada@lantern.example"], "cleaned"))
     assert row.state == "held"
@@ -214,7 +216,7 @@ def test_an_import_whose_columns_were_changed_while_it_waits_is_not_begun(here: 
     plan = actions.read_plan(row).plan
     assert plan is not None
     actions.change_plan(row, plan)
-    with pytest.raises(AccountError, match="changed since"):
+    with pytest.raises(AccountError, match="changed in the meantime"):
         pending_changes.approve(
             pending_changes.waiting(here.organization).get(), now=timezone.now(), by=here.people["admin"]
         )

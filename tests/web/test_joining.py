@@ -43,7 +43,7 @@ def test_an_editor_makes_a_form_changes_it_and_switches_it_off(here: House, desk
     tags = actions.tags_for(here.organization, ["Books"])
     words = _words(here, topics=[tags["Books"]], appeals="Ask me for <money>.")
     page = client.post(_to(here, "joining-forms"), words, follow=True).content.decode()
-    assert "The form is there." in page
+    assert "Form created." in page
     (made,) = _made(here)
     assert f"https://lantern.example/f/{made.slug}" in page
     assert forms.facts_of(made).topics == (tags["Books"],)
@@ -61,21 +61,24 @@ def test_a_form_whose_mails_have_no_sender_yet_is_said_where_somebody_sees_it(la
     client = signed_in(make_person("Clara", "clara@lantern.example", lantern, "editor"))
     list_ = actions.new_list(lantern, "Weekly", now=NOW)
     home = reverse("home", args=[lantern.slug])
-    assert "Sign-ups wait for a sender" not in client.get(home).content.decode()
+    assert "Sign-ups are waiting for a sender" not in client.get(home).content.decode()
     words = {"title": "Weekly", "language": "en", "wording": "I want it.", "lists": [list_.id]}
     form = client.post(reverse("joining-forms", args=[lantern.slug]), words, follow=True).content.decode()
-    assert "there is neither yet. Have an admin set an address for bounces" in form
-    assert "Sign-ups wait for a sender" in client.get(home).content.decode()
+    assert "there is neither yet. Ask an admin to set a bounce address" in form
+    assert "Sign-ups are waiting for a sender" in client.get(home).content.decode()
     tell_unmailed({(lantern.id, "sender"): 1})
-    assert "1 sign-up waits for a sender" in client.get(home).content.decode()
+    assert "1 sign-up is waiting for a sender" in client.get(home).content.decode()
     create(lantern, list_, Draft(subject="One", from_email="letter@lantern.example"), by=None, now=NOW)
-    assert "1 sign-up waits for a sender" in client.get(home).content.decode(), "a draft is not asked for one"
+    assert "1 sign-up is waiting for a sender" in client.get(home).content.decode(), "a draft is not asked for one"
     change_settings(lantern, return_address="back@lantern.example", by=None, now=NOW)
     tell_unmailed({(lantern.id, "route"): 1_204})
     for page in (home, *(reverse(name, args=[lantern.slug]) for name in ("lists", "joining-forms"))):
         shown = client.get(page).content.decode()
-        assert "1,204 sign-ups wait for a route" in shown and "wait for a sender" not in shown
-        assert "See what stops your routes, or add one" in shown and reverse("routes", args=[lantern.slug]) in shown
+        assert "1,204 sign-ups are waiting for a sending route" in shown and "waiting for a sender" not in shown
+        assert (
+            "Fix your routes or add one: sign-ups expire after two days" in shown
+            and reverse("routes", args=[lantern.slug]) in shown
+        )
 
 
 def test_a_standard_field_is_called_in_the_language_of_the_form(lantern: Any) -> None:
@@ -117,7 +120,7 @@ def test_the_page_of_a_reader_who_pauses_says_until_when(here: House, desk: Desk
     until = (timezone.now() + timedelta(days=30)).date()
     preferences.prefer(here.ada, here.list, preferences.PreferenceChoice("pause", until), now=timezone.now())
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
-    assert "asked for no letters until" in page
+    assert "Emails paused until" in page
 
 
 def test_before_a_letter_leaves_the_desk_says_whom_it_spares(here: House, desk: Desk) -> None:
@@ -131,29 +134,34 @@ def test_before_a_letter_leaves_the_desk_says_whom_it_spares(here: House, desk: 
         preferences.prefer(added, here.list, choice, now=timezone.now())
     Campaign.objects.filter(pk=here.sent.pk).update(released=timezone.now(), not_before=timezone.now())
     page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
-    assert "asked for a pause" in page
+    assert "paused by the subscriber" in page
     # This month's first letter to the whole list was released already (the cast's winter list).
-    assert "want one letter a month" in page
+    assert "get one email a month" in page
 
 
 def test_the_page_of_a_list_says_and_takes_when_its_digest_is_made(here: House, desk: Desk) -> None:
     client = desk("editor")
     page = client.post(_to(here, "list-digest", here.list.id), {"digest-when": "sun"}, follow=True).content.decode()
-    assert '<option value="sun" selected>' in page and "0 readers want it." in page
+    assert '<option value="sun" selected>' in page and "0 subscribers chose it." in page
     assert client.post(_to(here, "list-digest", here.list.id), {"digest-when": "someday"}).status_code == 302
     here.list.refresh_from_db()
     assert here.list.digest_when == "sun"
 
 
+def _appeals(page: str) -> str:
+    """The word beside the heading of the appeals: the digest says on or off as well."""
+    return page.split('id="h-m"', 1)[1].split('<span class="state', 1)[1].split(">", 1)[1].split("<", 1)[0]
+
+
 def test_the_page_of_a_list_takes_the_words_beside_its_box_for_appeals(here: House, desk: Desk) -> None:
     client, where = desk("editor"), _to(here, "list-appeals", here.list.id)
     page = client.post(where, {"appeals-words": " Ask me, too. "}, follow=True).content.decode()
-    assert "Ask me, too.</textarea>" in page and "asked for</span>" in page
+    assert "Ask me, too.</textarea>" in page and _appeals(page) == "on"
     [kept] = actions.wordings(queries.list_by_id(here.organization, here.list.id), "fundraising")
     assert (kept.text, kept.version) == ("Ask me, too.", 1)
     assert client.post(where, {"appeals-words": "x" * 301}, follow=True).content.decode().count("300") >= 1
     page = client.post(where, {"appeals-words": ""}, follow=True).content.decode()
-    assert "not asked for</span>" in page
+    assert _appeals(page) == "off"
 
 
 def test_the_page_of_a_form_says_which_choices_do_not_fit_on_its_public_page(here: House, desk: Desk) -> None:
@@ -161,12 +169,12 @@ def test_the_page_of_a_form_says_which_choices_do_not_fit_on_its_public_page(her
     actions.add_field(here.organization, tag="TOWN", label="Town", default="", shape=shape, now=NOW)
     number = next(one.number for one in queries.fields(here.organization) if one.tag == "TOWN")
     page = desk("editor").post(_to(here, "joining-forms"), _words(here, asked=[number], required=[]), follow=True)
-    assert "“Town” has 120 choices, more than a public page of 14 KB holds" in page.content.decode()
+    assert "“Town” has 120 choices, more than fits on a public page of 14 KB" in page.content.decode()
 
 
 def test_her_page_says_how_she_wants_her_letters(here: House, desk: Desk) -> None:
     choice = preferences.PreferenceChoice("monthly", wishes="td")
     preferences.prefer(here.ada, here.list, choice, now=NOW)
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()
-    assert "as text only; with a subject and a sender name that tell nothing; " in page
-    assert "only the first letter of a month" in page
+    assert "plain text only; neutral subject and sender name; " in page
+    assert "only the first email of each month" in page

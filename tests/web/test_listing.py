@@ -39,16 +39,20 @@ def test_a_letter_for_its_address_alone_is_listed_nowhere_until_somebody_says_so
     page = Page.objects.get(edition=letter.edition.pk)
     assert not page.listed
     report, press = _to(here, "report", letter.pk), _to(here, "list-letter", letter.pk)
-    assert "by its address alone" in desk("viewer").get(report).content.decode()
+    assert (
+        "Unlisted: only people with the link from the email can read it" in desk("viewer").get(report).content.decode()
+    )
     assert desk("viewer").post(press, {"listed": "yes"}).status_code == 403
     for said, listed in (("yes", True), ("no", False)):
         assert client.post(press, {"listed": said}).headers["Location"] == f"{report}#archive"
         _follow()
         page.refresh_from_db()
         assert page.listed is listed
-    assert "It was taken out of the archive." in client.get(report).content.decode()
+    assert "Removed from the archive." in client.get(report).content.decode()
     change_settings(here.organization, by=None, now=NOW, public_url="")
-    assert "archive of your public pages" not in client.get(report).content.decode(), "where there are none"
+    assert (
+        "Public: it appears in your archive and feed when sending starts" not in client.get(report).content.decode()
+    ), "where there are none"
 
 
 @pytest.mark.django_db(databases=["default", "publicdb"])
@@ -77,7 +81,7 @@ def test_for_a_letter_to_few_it_is_decided(here: House, desk: Desk) -> None:
     client, letter = desk("editor"), here.campaign
     Campaign.objects.filter(pk=letter.pk).update(tag=tags_for(here.organization, ["crew"])["crew"])
     page = client.get(_to(here, "campaign", letter.pk)).content.decode()
-    assert "Decided: a letter to few stands in no archive." in page
+    assert "Fixed: a campaign to part of the list isn’t added to the archive." in page
     # Made a letter to all, and left out of the archive, by one press.
     client.post(_to(here, "campaign", letter.pk), _answers(here, archive="unlisted"))
     letter.refresh_from_db()

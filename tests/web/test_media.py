@@ -39,9 +39,9 @@ def test_of_several_files_the_good_ones_come_in_and_each_of_the_others_gets_its_
     files = [_file("River.png"), _file("plan.png", b"<svg/>"), _file("large.png", b"x" * (10 * 1024 * 1024 + 1))]
     page = client.post(_to(here, "add-pictures"), {"pictures": [*files, _file("bridge.png")]}, follow=True)
     page_text = page.content.decode()
-    assert "2 pictures are here" in page_text
-    assert "plan.png: SVG pictures can carry scripts" in page_text
-    assert "large.png: The picture is larger than 10 MB" in page_text
+    assert "2 images uploaded, without location, camera and author" in page_text
+    assert "plan.png: SVG images can contain scripts" in page_text
+    assert "large.png: The image is larger than 10 MB" in page_text
     names = [view.facts.name for view in library.library(here.organization)[0]]
     assert names[:2] == ["bridge", "River"]
 
@@ -50,10 +50,10 @@ def test_the_page_says_how_much_pictures_take_and_what_to_do_where_no_more_may(
     here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = desk("editor")
-    assert "Pictures and templates take 0 of 2,000 MB." in client.get(_to(here, "media")).content.decode()
+    assert "Images and templates use 0 of 2,000 MB." in client.get(_to(here, "media")).content.decode()
     monkeypatch.setenv("SAMIZDAT_STORAGE", "0")
     page = client.post(_to(here, "add-pictures"), {"pictures": [_file("River.png")]}, follow=True).content.decode()
-    assert "River.png: Pictures and templates take 0 of 0 MB" in page and "ask whoever runs the server" in page
+    assert "River.png: Images and templates use 0 of 0 MB" in page and "or ask your server admin for more space" in page
 
 
 def test_a_script_gets_what_came_in_as_json_and_lists_the_library(here: House, desk: Desk) -> None:
@@ -78,7 +78,7 @@ def test_a_description_is_asked_for_until_somebody_gives_one_or_says_it_is_decor
     client.post(page, {"name": "River", "alt": "A boat on the river", "then": "library"})
     assert 'id="describe"' not in client.get(_to(here, "media")).content.decode()
     assert 'alt="A boat on the river"' in client.get(_to(here, "media"), {"q": "boat"}).content.decode()
-    assert "Nothing has these words" in client.get(_to(here, "media"), {"q": "bridge"}).content.decode()
+    assert "No images found" in client.get(_to(here, "media"), {"q": "bridge"}).content.decode()
 
 
 def test_a_cut_by_shape_or_by_numbers_says_what_it_weighs(here: House, desk: Desk) -> None:
@@ -87,7 +87,7 @@ def test_a_cut_by_shape_or_by_numbers_says_what_it_weighs(here: House, desk: Des
     answer = client.post(page, form, follow=True)
     made = Picture.objects.order_by("-pk")[0]
     assert (made.kind, made.width, made.height) == ("jpeg", 6, 6)
-    assert "Made: 1 kB before, 1 kB now." in answer.content.decode()
+    assert "Created: 1 kB before, 1 kB now." in answer.content.decode()
     numbers = form | {"shape": "numbers", "left": 2, "top": 1, "across": 4, "down": 3}
     client.post(page, numbers)
     made = Picture.objects.order_by("-pk")[0]
@@ -118,7 +118,7 @@ def test_a_picture_is_put_into_a_draft_of_any_format_and_removed_only_knowingly_
     uses = library.uses(here.organization, [picture.slug])[picture.slug]
     assert [use.name for use in uses] == ["blocks", "html", "markdown"]
     page = client.get(_to(here, "remove-picture", picture.slug)).content.decode()
-    assert "These show it and will have a hole" in page
+    assert "These use the image and will have an empty space instead" in page
     delivery.release(letter, now=NOW, by=by)
     client.post(_to(here, "remove-picture", picture.slug))
     assert Picture.objects.filter(pk=picture.pk).exists()

@@ -245,7 +245,7 @@ def test_whoever_leafs_through_addresses_is_stopped_on_every_page_that_shows_one
             if role in pattern.callback.door[do]:  # type: ignore[attr-defined]
                 crawl.look(pattern.name or "", method, _address(pattern, ours))
     assert {"subscriber", "reader-rights", "edit-subscriber", "reader-file", "odd"} <= crawl.shown
-    assert {"look-frame", "preview", "typed", "campaign", "alongside"} <= crawl.shown, "letters made out for somebody"
+    assert {"look-frame", "preview", "typed", "campaign", "alongside"} <= crawl.shown, "letters made out for someone"
     assert crawl.unpaid <= IN_BULK
 
 

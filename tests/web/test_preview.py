@@ -46,7 +46,7 @@ def test_a_letter_is_made_out_to_a_reader_to_somebody_with_everything_or_with_no
     assert "Dear friend of somewhere" in said("") and "We meet later." in said("")
     assert "Dear Maria of Riga" in said("all") and "We meet in Riga." in said("all")
     assert "Dear Ada of somewhere" in said(f"No. {here.ada.number:,}")
-    assert "There is no reader of that number" in said("4711")
+    assert "No subscriber has this number" in said("4711")
     frame = client.get(_to(here, "look-frame", letter.pk, "inverted"), {"as": "all"})
     assert "Dear Maria" in _text(frame) and "invert(1)" in _text(frame)
     assert "Dear friend" in _text(desk("viewer").get(page, {"view": "text", "as": str(here.ada.number)}))
@@ -61,8 +61,8 @@ def test_the_reading_order_and_the_weight_are_told(here: House, desk: Desk) -> N
     page = _text(desk("viewer").get(_to(here, "look", letter.pk), {"view": "aloud"}))
     order = [page.index(said) for said in ("heading 1", "The river", "Dear friend", "The report", "map.png")]
     assert order == sorted(order)
-    assert "1 picture has no description." in page
-    assert " kB of the 102 kB that Gmail shows" in page
+    assert "1 image has no alt text." in page
+    assert " kB of 102 kB (Gmail’s limit)" in page
 
 
 def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,8 +85,10 @@ def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monke
         "full@a.example",
         "two@a.example",
     ]
-    assert "4 tests are with the next server." in page and "full@a.example: The mailbox is full." in page
-    assert "Tick somebody first." in _text(client.post(_to(here, "send-tests", here.campaign.pk), follow=True))
+    assert "4 tests sent." in page and "full@a.example: The mailbox is full." in page
+    assert "Select at least one recipient." in _text(
+        client.post(_to(here, "send-tests", here.campaign.pk), follow=True)
+    )
     wrong = client.post(_to(here, "keep-seeds", here.campaign.pk), {"seeds": "a@x.example\nno"}, follow=True)
     assert "a@x.example\nno</textarea>" in wrong.content.decode().replace("\r", ""), "what was typed is still there"
     assert "Line 2" in _text(wrong) and len(seed_list.seeds(here.organization)) == 2
@@ -95,7 +97,7 @@ def test_tests_go_to_everybody_who_is_ticked_once(here: House, desk: Desk, monke
 def test_a_test_with_a_readers_own_values_goes_to_those_who_may_see_them(here: House, desk: Desk) -> None:
     client, address = desk("editor"), _to(here, "send-tests", here.campaign.pk)
     asked = {"to": ["me"], "as": str(here.ada.number)}
-    assert "goes to you and to colleagues who write alone" in _text(
+    assert "A test with a subscriber’s own data goes only to you and to teammates who write campaigns" in _text(
         client.post(address, asked | {"to": ["me", str(here.people["viewer"].pk)]}, follow=True)
     )
     assert not [*here.letters.rglob("*.eml")]
@@ -118,19 +120,19 @@ def test_somebody_outside_reads_and_answers_without_a_cookie_until_the_link_is_w
     assert "the water came at four" in _text(frame) and "sandbox" in frame.headers["Content-Security-Policy"]
     mark = _text(read).split('name="mark" value="', 1)[1].split('"', 1)[0]
     yes = {"mark": mark, "name": "Olga", "text": "Good.", "answer": "yes"}
-    assert "Your answer is with them" in _text(outside.post(address, yes, follow=True))
+    assert "Answer sent" in _text(outside.post(address, yes, follow=True))
     assert outside.post(address, {"mark": mark, "text": " ", "answer": "words"}).status_code == 422
     shown = _text(editor.get(_to(here, "look", here.campaign.pk)))
-    assert "Olga" in shown and "agrees" in shown and "Good." in shown
+    assert "Olga" in shown and "approves" in shown and "Good." in shown
     assert "Good." in _text(editor.get(_to(here, "campaign", here.campaign.pk))), "beside the text as well"
     letter = here.campaign
     save(letter, draft_of(letter).with_(body="New"), version=letter.version, by=here.people["editor"], now=NOW)
-    assert "agreed to an earlier version" in _text(editor.get(_to(here, "look", letter.pk)))
+    assert "approved an earlier version" in _text(editor.get(_to(here, "look", letter.pk)))
     late = outside.post(address, yes)
     assert late.status_code == 409 and 'value="Olga"' in _text(late)
     assert not outside.cookies
     [link] = [one for one in share_links.links(letter, timezone.now()) if one.note == "For Olga"]
     editor.post(_to(here, "end-share", letter.pk, link.number))
     gone = outside.get(address)
-    assert gone.status_code == 404 and "This link has ended" in _text(gone)
+    assert gone.status_code == 404 and "This link has expired" in _text(gone)
     assert gone.headers["Referrer-Policy"] == "no-referrer"

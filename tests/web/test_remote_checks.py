@@ -46,13 +46,13 @@ def test_the_desk_waits_for_no_relay_and_says_later_what_it_answered(
     assert server.connected == 0
     waiting = client.get(there)
     assert waiting.status_code == 200 and waiting.headers["Refresh"] == "2"
-    assert "It has not answered yet" in waiting.content.decode()
+    assert "No response yet" in waiting.content.decode()
     assert remote_checks.waiting() == {here.organization.pk}
     assert remote_checks.answer_all(here.organization.pk, timezone.now) == 1
     assert server.connected == 1 and not remote_checks.waiting()
     page = client.get(there, follow=True)
     assert page.redirect_chain == [(_to(here, "routes"), 302)]
-    assert "relay: The route answers." in page.content.decode()
+    assert "relay: The route is working." in page.content.decode()
 
 
 def test_a_relay_that_answers_a_little_and_never_enough_is_given_up(
@@ -64,7 +64,7 @@ def test_a_relay_that_answers_a_little_and_never_enough_is_given_up(
     for words in ({}, {"probe-to": "vera@lantern.example"}):
         there = client.post(_to(here, "test-route", relay.pk), words).headers["Location"]
         remote_checks.answer_all(here.organization.pk, timezone.now)
-        assert "does not answer in time" in client.get(there, follow=True).content.decode()
+        assert "isn’t responding in time" in client.get(there, follow=True).content.decode()
 
 
 def test_nobody_but_who_asked_sees_the_answer(here: House, there: House, desk: Desk, relay: Route) -> None:
@@ -72,7 +72,7 @@ def test_nobody_but_who_asked_sees_the_answer(here: House, there: House, desk: D
     remote_checks.answer_all(here.organization.pk, timezone.now)
     clara = desk("editor")
     assert clara.get(page).headers["Location"] == _to(here, "routes")
-    assert "The route answers" not in clara.get(_to(here, "home")).content.decode()
+    assert "The route is working" not in clara.get(_to(here, "home")).content.decode()
     asked = RemoteCheck.objects.get()
     other = reverse("question", args=[there.organization.slug, asked.pk])
     assert signed_in(there.people["admin"]).get(other).status_code == 404
@@ -91,14 +91,14 @@ def test_a_question_that_somebody_changed_in_the_database_is_not_asked(
     remote_checks.answer_all(here.organization.pk, timezone.now)
     assert server.connected == 0
     RemoteCheck.objects.update(by=here.people["admin"], kind="probe", about=relay.pk, asked=asked)
-    assert "changed in the database by other means" in desk("admin").get(page, follow=True).content.decode()
+    assert "edited directly in the database" in desk("admin").get(page, follow=True).content.decode()
 
 
 def test_an_answer_that_never_comes_is_said_and_not_waited_for(here: House, desk: Desk, relay: Route) -> None:
     client = desk("admin")
     page = client.post(_to(here, "test-route", relay.pk)).headers["Location"]
     RemoteCheck.objects.update(asked=timezone.now() - remote_checks.PATIENCE - timedelta(seconds=1))
-    assert "No answer came" in client.get(page, follow=True).content.decode()
+    assert "No answer." in client.get(page, follow=True).content.decode()
     remote_checks.answer_all(here.organization.pk, timezone.now)
     assert RemoteCheck.objects.get().done is None, "too late to be told"
     remote_checks.forget(timezone.now() + remote_checks.KEPT)
@@ -110,7 +110,7 @@ def test_one_organization_asks_ten_servers_at_a_time(here: House, desk: Desk, re
     for _ in range(remote_checks.MOST):
         client.post(_to(here, "test-route", relay.pk))
     page = client.post(_to(here, "test-route", relay.pk), follow=True).content.decode()
-    assert "Several servers are being asked already" in page
+    assert "Several servers are already being checked" in page
     assert RemoteCheck.objects.count() == remote_checks.MOST
 
 
@@ -147,14 +147,14 @@ def test_links_are_asked_by_the_worker_and_the_checks_say_so(
     monkeypatch.setattr(broken_links, "ask", lambda campaign, *_args: asked.append(campaign.pk) or {})
     client, page = desk("editor"), _to(here, "checks", here.campaign.pk)
     said = client.post(page, {"do": "links"}, headers={"HX-Request": "true"}).content.decode()
-    assert "The links are being asked" in said and not asked
+    assert "Checking links" in said and not asked
     client.post(page, {"do": "links"})
     assert RemoteCheck.objects.count() == 1
-    assert "The links are being asked" in client.get(_to(here, "campaign", here.campaign.pk)).content.decode()
+    assert "Checking links" in client.get(_to(here, "campaign", here.campaign.pk)).content.decode()
     remote_checks.answer_all(here.organization.pk, timezone.now)
     assert asked == [here.campaign.pk]
     after = client.post(page, headers={"HX-Request": "true"}).content.decode()
-    assert "The links are being asked" not in after and not RemoteCheck.objects.exists()
+    assert "Checking links" not in after and not RemoteCheck.objects.exists()
 
 
 def test_a_test_email_leaves_by_the_worker(here: House, desk: Desk) -> None:
@@ -164,7 +164,7 @@ def test_a_test_email_leaves_by_the_worker(here: House, desk: Desk) -> None:
     ]
     assert "/questions/" in page
     remote_checks.answer_all(here.organization.pk, timezone.now)
-    assert "A test for clara@lantern.example is with the next server." in client.get(page, follow=True).content.decode()
+    assert "Test sent to clara@lantern.example." in client.get(page, follow=True).content.decode()
 
 
 def _test_asked_by(here: House, who: str) -> RemoteCheck:

@@ -59,7 +59,7 @@ def test_what_was_typed_is_offered_after_signing_in_and_saved_by_a_press(here: H
     assert '<p class="note plain" tabindex="-1" autofocus>' in page
     wrong = client.post("/sign-in", _fields(page, "/sign-in") | {"email": "clara@lantern.example", "password": "wrong"})
     offered = _sign_in(client, wrong.content.decode())
-    assert "What you typed is still here" in offered.content.decode()
+    assert "Your text is still here" in offered.content.decode()
     here.campaign.refresh_from_db()
     assert draft_of(here.campaign).subject == "What the river took", "signing in by itself changes nothing"
     put = _fields(offered.content.decode(), address)
@@ -103,7 +103,7 @@ def test_a_form_that_no_page_of_hers_made_is_not_held(here: House, desk: Desk) -
     checked = Client(enforce_csrf_checks=True)
     checked.force_login(here.people["admin"], "samizdat.accounts.backend.BlindIndexBackend")
     refused = checked.post(address, typed).content.decode()
-    assert "out of date" in refused and "Vītebska" not in refused
+    assert "has expired" in refused and "Vītebska" not in refused
 
 
 def test_a_page_that_stood_open_while_she_signed_in_elsewhere_is_offered_too(here: House, desk: Desk) -> None:
@@ -144,7 +144,10 @@ def test_what_is_too_much_to_travel_is_said(here: House, desk: Desk, monkeypatch
     typed = _typed(here, client)
     client.post("/sign-out")
     monkeypatch.setattr(resume_after_sign_in, "MOST", 100)
-    assert "too much to take along" in client.post(address, typed).content.decode()
+    assert (
+        "You were signed out before you pressed the button, and the text is too long to keep here"
+        in client.post(address, typed).content.decode()
+    )
 
 
 def test_notes_about_a_subscriber_are_offered_after_signing_in(here: House, desk: Desk) -> None:

@@ -32,11 +32,16 @@ def test_what_would_go_is_shown_before_anything_is_switched_on(here: House) -> N
     admin, page = signed_in(here.people["admin"]), address(here, f"lists/{here.list.pk}/keeping")
     asked = {"left_days": "30", "delivery_months": ""}
     shown = admin.post(page, asked)
-    assert shown.status_code == 200 and b"What would go" in shown.content
+    assert shown.status_code == 200 and b"What would be deleted" in shown.content
     assert actions.rules_of(here.list) == actions.RetentionRules()
-    assert b"before another admin has approved it" in shown.content
+    assert (
+        b"Shorter periods take effect when another admin approves, or after a day if no one stops the change"
+        in shown.content
+    )
     said = admin.post(page, asked | {"on": "1"}, follow=True).content.decode()
-    assert "Waits for another admin: of “The Thursday Letter”, who left is erased after 30 days" in said
+    assert (
+        "Waiting for another admin: on “The Thursday Letter”, people who unsubscribed are erased after 30 days" in said
+    )
     assert actions.rules_of(here.list) == actions.RetentionRules()
     (waits,) = pending_changes.waiting(here.organization)
     pending_changes.approve(waits, now=timezone.now(), by=None)
@@ -111,7 +116,7 @@ def test_nobody_has_a_list_written_to_at_other_addresses(here: House) -> None:
     readers = [_reader(here, f"reader{n}@post.example") for n in range(removals + 1)]
     seen = [_corrected(here, editor, reader) for reader in readers]
     assert [page.status_code for page in seen] == [302] * removals + [422]
-    assert "whoever is written to at another address counts" in seen[-1].content.decode()
+    assert "and changed addresses count too" in seen[-1].content.decode()
     assert Event.objects.filter(kind=removal_limit.ALARM).count() == 1
     # A mend of one or two stays free, whatever others did; so does one of whom nothing is written to.
     admin = signed_in(here.people["admin"])
@@ -144,7 +149,7 @@ def test_her_objection_ends_every_letter(here: House) -> None:
     assert editor.post(address(here, f"readers/{here.ada.number}/objects"), {"o-reason": "Stop."}).status_code == 302
     assert audience.verdict(here.ada, here.list, NOW).reason == "suppressed:objected"
     assert (
-        "objected to all mail"
+        "Objected to all email"
         in editor.get(f"/o/{here.organization.slug}/subscribers/{here.ada.number}/").content.decode()
     )
 
@@ -153,7 +158,7 @@ def test_a_yes_to_appeals_is_shown_and_withdrawn_apart(here: House) -> None:
     editor, page = signed_in(here.people["editor"]), f"/o/{here.organization.slug}/subscribers/{here.ada.number}/"
     told = {"address": "ada@lantern.example", "list": here.list.pk, "consent": "Will give.", "purpose": "both"}
     assert editor.post(f"/o/{here.organization.slug}/subscribers/add", told).status_code == 302
-    assert "For appeals for money" in editor.get(page).content.decode()
+    assert "Fundraising appeals" in editor.get(page).content.decode()
     leave = {"list": here.list.pk, "purpose": "fundraising"}
     assert editor.post(f"{page}unsubscribe", leave | {"purpose": "war"}).status_code == 404
     assert editor.post(f"{page}unsubscribe", leave).status_code == 302
@@ -166,7 +171,7 @@ def test_a_list_is_asked_again_from_counting_to_the_letter(here: House) -> None:
     assert editor.post(page, {"step": "count"}).status_code == 302
     assert b"Counting" in editor.get(page).content
     worked()
-    assert b"Who is asked?" in editor.get(page).content
+    assert b"Who to ask" in editor.get(page).content
     assert (
         editor.post(page, {"step": "choose", "group": ["nonsense", "brought-old", "written-one-"]}).status_code == 302
     )
@@ -204,7 +209,7 @@ def test_every_page_is_there_in_russian_too(here: House) -> None:
     client = signed_in(editor)
     for rest in ("", f"lists/{here.list.pk}/keeping", f"lists/{here.list.pk}/ask-again", f"readers/{here.ada.number}/"):
         page = client.get(address(here, rest)).content.decode()
-        assert "Права и сроки" in page
+        assert "Данные и приватность" in page
 
 
 def test_a_breach_is_written_down_counted_and_its_notices_drafted(here: House) -> None:
@@ -220,13 +225,13 @@ def test_a_breach_is_written_down_counted_and_its_notices_drafted(here: House) -
     assert admin.post(made.headers["Location"], {"notes": "Taken.", "done": "Changed all."}).status_code == 302
     assert admin.post(made.headers["Location"], {"told": "the press"}).status_code == 404
     home = f"/o/{here.organization.slug}/"
-    assert "A breach runs against the clock" in admin.get(home).content.decode()
+    assert "Data breach: a deadline is running" in admin.get(home).content.decode()
     assert admin.post(made.headers["Location"], {"told": "authority"}).status_code == 302
     assert "Changed all." in admin.get(made.headers["Location"]).content.decode()
     other = admin.post(page, {"kind": "disk", "noticed": now}).headers["Location"]
     assert admin.post(other, {"told": "nobody"}).status_code == 302
-    assert "need not be told" in admin.get(other).content.decode()
-    assert "A breach runs against the clock" not in admin.get(home).content.decode()
+    assert "no notification needed" in admin.get(other).content.decode()
+    assert "Data breach: a deadline is running" not in admin.get(home).content.decode()
     assert signed_in(here.people["editor"]).get(page).status_code == 403
 
 
@@ -234,11 +239,11 @@ def test_an_objection_that_a_colleague_wrote_down_is_taken_back_by_two_admins_wi
     editor, admin, now = signed_in(here.people["editor"]), signed_in(here.people["admin"]), timezone.now()
     page, lift = (address(here, f"readers/{here.ada.number}/{rest}") for rest in ("", "objects/lift"))
     editor.post(address(here, f"readers/{here.ada.number}/objects"))
-    only = b"Only her own confirmation takes it back"
+    only = b"Only their own confirmation can undo it"
     assert b"objects/lift" not in editor.get(page).content and only in editor.get(page).content
     assert b"objects/lift" in admin.get(page).content and only not in admin.get(page).content
     assert editor.post(lift).status_code == 403
-    assert "which a colleague wrote down, is taken back" in admin.post(lift, follow=True).content.decode()
+    assert "recorded by a teammate, is withdrawn" in admin.post(lift, follow=True).content.decode()
     assert queries.card(here.ada, now).suppressed == "objected"
     (waits,) = pending_changes.waiting(here.organization)
     pending_changes.approve(waits, now=now, by=None)

@@ -94,10 +94,10 @@ def test_a_route_is_saved_tried_and_keeps_its_password_to_itself(here: House, de
     answer = client.post(_to(here, "routes"), answers, follow=True)
     page = answer.content.decode()
     assert "second" in page
-    assert "5 a second" in page
+    assert "5 per second" in page
     assert SECRET not in page
-    assert "second is saved and rests. We ask it again by ourselves" in page
-    assert "Once that is mended" not in page
+    assert "Route second is saved but not working. We’ll retry automatically" in page
+    assert "Fix the problem, then press Test" not in page
     assert {route.name: route.state for route in queries.routes(here.organization)} == {
         "own-server": "live",
         "second": "dead",
@@ -125,7 +125,7 @@ def test_a_folder_of_the_server_is_neither_offered_nor_taken(here: House, desk: 
 def test_beside_host_and_port_nothing_is_taken(where: str) -> None:
     form = RouteForm({"scheme": "smtp", "name": "r", "priority": "10", "where": where})
     assert "where" in form.errors
-    assert "host and port alone" in form.errors["where"][0]
+    assert "only host and port" in form.errors["where"][0]
 
 
 def test_pause_wake_test_and_remove(here: House, desk: Desk) -> None:
@@ -161,7 +161,7 @@ def test_a_route_is_edited_in_the_form_it_was_added_with(here: House, desk: Desk
     assert SECRET not in shown
     answer = client.post(page, {**SERVER, "name": "second relay", "rate": "", "password": ""}, follow=True)
     told = answer.content.decode()
-    assert "second relay is changed. Name: relay → second relay; Limit: 5/s → none." in told
+    assert "Route second relay updated. Name: relay → second relay; Limit: 5/s → none." in told
     way = queries.way_of(Route.objects.get(pk=relay.pk))
     assert (way.settings.password, way.options, way.rate) == (SECRET, "timeout=9", None)
 
@@ -181,7 +181,7 @@ def test_of_a_folder_name_turn_and_limit_are_edited_and_not_where_it_leads(here:
     assert "f-where" not in client.get(page).content.decode()
     answers = {"name": "paper", "priority": "3", "rate": "10/s", "scheme": "smtp", "where": "other.example:25"}
     told = client.post(page, answers, follow=True).content.decode()
-    assert "paper is changed." in told
+    assert "Route paper updated." in told
     after = queries.way_of(Route.objects.get(pk=here.route.pk))
     assert (after.name, after.priority, after.shown) == ("paper", 3, before)
 
@@ -189,7 +189,7 @@ def test_of_a_folder_name_turn_and_limit_are_edited_and_not_where_it_leads(here:
 def test_saving_what_is_there_says_so_and_tests_nothing(here: House, desk: Desk, relay: Any) -> None:
     page = _to(here, "edit-route", relay.pk)
     told = desk("admin").post(page, {**SERVER, "rate": "5/s"}, follow=True).content.decode()
-    assert "relay was so already" in told and "cannot be reached" not in told
+    assert "relay already has these settings" in told and "can’t be reached" not in told
 
 
 def test_a_test_from_the_page_of_a_route_comes_back_to_it(here: House, desk: Desk) -> None:
@@ -201,12 +201,12 @@ def test_a_test_from_the_page_of_a_route_comes_back_to_it(here: House, desk: Des
 def test_a_test_letter_to_no_address_says_that_none_was_sent(here: House, desk: Desk, to: str) -> None:
     answer = desk("admin").post(_to(here, "test-route", here.route.pk), {"probe-to": to}, follow=True)
     told = answer.content.decode()
-    assert "No email was sent: that is not one address." in told and "The route answers" not in told
+    assert "No email sent: that isn’t a single address." in told and "The route is working" not in told
 
 
 def test_a_test_that_fails_condemns_the_route_and_the_page_says_why(here: House, desk: Desk, relay: Any) -> None:
     told = desk("admin").post(_to(here, "test-route", relay.pk), follow=True).content.decode()
-    assert "relay: 127.0.0.1" in told and "relay is resting" in told
+    assert "relay: 127.0.0.1" in told and "relay isn’t working" in told
     relay.refresh_from_db()
     assert (relay.state, relay.reason) == ("dead", "no_connection")
 
@@ -220,7 +220,7 @@ def test_a_test_letter_that_cannot_leave_is_told_in_the_language_of_the_page(
     answers = {"probe-to": "vera@lantern.example"}
     told = desk("admin").post(_to(here, "test-route", relay.pk), answers, follow=True).content.decode()
     assert "нет связи" in told
-    assert "cannot be reached" not in told
+    assert "can’t be reached" not in told
 
 
 def test_a_paused_route_that_answers_stays_paused_and_the_page_says_so(here: House, desk: Desk) -> None:
@@ -232,7 +232,7 @@ def test_a_paused_route_that_answers_stays_paused_and_the_page_says_so(here: Hou
 
 def test_a_route_that_is_asked_again_is_not_called_well(here: House, desk: Desk, relay: Any) -> None:
     Route.objects.filter(pk=relay.pk).update(state="live", reason="no_connection")
-    assert "Tried again" in desk("admin").get(_to(here, "routes")).content.decode()
+    assert "Retrying" in desk("admin").get(_to(here, "routes")).content.decode()
 
 
 @pytest.mark.usefixtures("unguarded")
@@ -296,7 +296,11 @@ def test_a_command_of_the_server_is_neither_offered_nor_taken(here: House, desk:
 
 
 def test_a_condemned_route_says_who_has_to_act_and_has_a_test_beside_it(here: House, desk: Desk) -> None:
-    for reason, who in (("suspended", "provider&#x27;s support"), ("key", "holds your account"), ("tls", "admin")):
+    for reason, who in (
+        ("suspended", "provider’s support"),
+        ("key", "Contact: the person who manages your account at the provider"),
+        ("tls", "admin"),
+    ):
         actions.condemn(here.route.pk, RouteVerdict("dead", reason, {"host": "mail.example"}), NOW)
         page = desk("admin").get(_to(here, "routes")).content.decode()
         note = page[page.index('class="note stop"') : page.index("</section>", page.index('class="note stop"'))]
@@ -314,9 +318,9 @@ def test_a_condemned_route_says_why_in_plain_words(here: House, desk: Desk) -> N
         here.route.pk, RouteVerdict("dead", "suspended", {"host": "mail.example", "answer": "550 account closed"}), NOW
     )
     page = desk("admin").get(_to(here, "routes")).content.decode()
-    assert "own-server is resting" in page
+    assert "own-server isn’t working" in page
     assert "550 account closed" in page
-    assert "Route “own-server” is resting" in desk("editor").get(_to(here, "home")).content.decode()
+    assert "Route “own-server” isn’t working" in desk("editor").get(_to(here, "home")).content.decode()
 
 
 def test_a_domain_that_is_not_accepted_stands_on_the_pages_and_is_tried_again(here: House, desk: Desk) -> None:
@@ -324,17 +328,17 @@ def test_a_domain_that_is_not_accepted_stands_on_the_pages_and_is_tried_again(he
     verdict = RouteVerdict("config", "sender", {"host": "mail.example", "answer": "550 5.7.1 not verified"})
     actions.condemn(route.pk, verdict, NOW, [domain])
     page = desk("admin").get(_to(here, "routes")).content.decode()
-    assert f"own-server takes no letters from {domain}" in page and "550 5.7.1 not verified" in page
-    assert "whoever holds your account" in page
+    assert f"own-server can’t send from {domain}" in page and "550 5.7.1 not verified" in page
+    assert "Contact: the person who manages your account at the provider" in page
     clara = desk("editor")
-    assert f"“own-server” takes no letters from {domain}" in clara.get(_to(here, "home")).content.decode()
+    assert f"“own-server” can’t send from {domain}" in clara.get(_to(here, "home")).content.decode()
     Campaign.objects.filter(pk=here.sent.pk).update(state="waiting", reason="barred")
     report = clara.get(_to(here, "report", here.sent.pk)).content.decode()
-    assert f"No route takes letters from {domain}. mail.example does not accept this sender" in report
+    assert f"No route can send from {domain}. mail.example doesn’t accept this sender" in report
     assert clara.post(_to(here, "try-again", route.pk), {"domain": domain}).status_code == 403
     vera = desk("admin")
     said = vera.post(_to(here, "try-again", route.pk), {"domain": domain}, follow=True).content.decode()
-    assert f"Letters from {domain} are tried by own-server again." in said and "takes no letters from" not in said
+    assert f"We’re trying to send from {domain} by own-server again." in said and "can’t send from" not in said
     assert vera.post(_to(here, "try-again", route.pk), {"domain": domain}).status_code == 302
 
 
@@ -348,20 +352,20 @@ def test_a_mailbox_provider_that_refuses_us_stands_on_home_and_report_with_what_
     said = classify("final", 550, "5.7.40 The sender's domain does not have a DMARC record")
     route_refusals.put_off(here.sent.edition.pk, "gmail", said, 20, NOW)  # type: ignore[arg-type]
     missing = (
-        "Gmail refuses our emails, 20 in the same words (550 5.7.40 The sender&#x27;s domain does not have a DMARC"
+        "Gmail rejects our emails, 20 in the same words (550 5.7.40 The sender&#x27;s domain does not have a DMARC"
     )
     clara = desk("editor")
     assert missing in clara.get(_to(here, "home")).content.decode()
     page = clara.get(_to(here, "report", here.sent.pk)).content.decode()
-    assert missing in page and "An admin publishes the record shown under Sending domains." in page
-    assert "Gmail refuses our emails: what is for it waits." in page
+    assert missing in page and "An admin has to publish the record shown under Domains." in page
+    assert "Gmail rejects our emails: emails to it are waiting." in page
     route_refusals.put_off(here.sent.edition.pk, "yahoo", said, 21, NOW)  # type: ignore[arg-type]
     page = clara.get(_to(here, "report", here.sent.pk)).content.decode()
-    assert page.count("<p>Gmail refuses our emails, 20") == page.count("<p>Yahoo refuses our emails, 21") == 1
-    assert "Yahoo refuses our emails: what is for it waits." in page
+    assert page.count("<p>Gmail rejects our emails, 20") == page.count("<p>Yahoo rejects our emails, 21") == 1
+    assert "Yahoo rejects our emails: emails to it are waiting." in page
     Campaign.objects.filter(pk=here.sent.pk).update(state="waiting", reason="provider")
     page = clara.get(_to(here, "report", here.sent.pk)).content.decode()
-    assert page.count(missing) == 1 and "Waiting: refused by a mailbox provider" in page
+    assert page.count(missing) == 1 and "Waiting: rejected by a mailbox provider" in page
     page = clara.post(_to(here, "resume", here.sent.pk), follow=True).content.decode()
     assert missing not in page and queries.provider_refusals(here.sent) == []
 
@@ -372,7 +376,7 @@ def test_the_checklist_says_that_no_route_takes_the_domain(here: House, desk: De
     domain = draft_of(here.campaign).from_email.partition("@")[2]
     actions.condemn(here.route.pk, RouteVerdict("config", "sender"), NOW, [domain])
     page = desk("editor").get(_to(here, "send", here.campaign.pk)).content.decode()
-    assert f"No route takes letters from {domain}" in page
+    assert f"No route can send from {domain}" in page
 
 
 def test_an_editor_does_not_see_the_routes(here: House, desk: Desk) -> None:
@@ -393,10 +397,10 @@ def test_limits_warm_up_and_slowed_providers_stand_on_the_page(here: House, desk
     domain = domains.add_domain(here.organization, "fresh.example", now=now, algorithms=())
     domains.warm_up(domain, "40,80", now=now)
     page = desk("admin").get(_to(here, "routes")).content.decode()
-    assert "10 a second, 5,000 an hour" in page
-    assert "fresh.example: warm-up, today 0 of 40" in page
-    assert "3 of 5,000 used within the hour" in page
-    assert "Gmail wants less" in page
+    assert "10 per second, 5,000 per hour" in page
+    assert "fresh.example: warming up, 0 of 40 today" in page
+    assert "per hour: 3 of 5,000 used" in page
+    assert "slowed down for Gmail" in page
     answers = {"name": "fresh", "priority": "10", "rate": "1/x", "warm_up": "many"}
     answer = desk("admin").post(_to(here, "edit-route", route.pk), answers)
     assert answer.status_code == 422 and {"rate", "warm_up"} <= set(answer.context["form"].errors)
@@ -406,8 +410,8 @@ def test_a_letter_that_waits_for_a_slowed_down_route_says_until_when(here: House
     actions.condemn(here.route.pk, RouteVerdict("throttled", "rate", {}, 600), timezone.now())
     viewer = desk("viewer")
     report = viewer.get(_to(here, "report", here.sent.pk)).content.decode()
-    assert "It waits for the route own-server until " in report
-    assert "It rests until " in viewer.get(_to(here, "routes")).content.decode()
+    assert "Waiting for route own-server until " in report
+    assert "Next try at " in viewer.get(_to(here, "routes")).content.decode()
 
 
 @pytest.mark.usefixtures("unguarded")

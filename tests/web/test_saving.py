@@ -95,7 +95,7 @@ def test_text_typed_without_a_pause_is_saved_every_three_seconds(
         page.keyboard.type("A pause of a second saves too.")
         expect(page.locator(SAID)).to_have_text("Saving…")
         pause(page)
-        expect(page.locator(SAID)).to_contain_text("Saved at ")
+        expect(page.locator(SAID)).to_contain_text("Saved ")
 
 
 @pytest.mark.parametrize("way", ["blocks", "markdown"])
@@ -152,7 +152,7 @@ def test_a_closed_tab_asks_and_what_was_typed_is_saved(markdown: tuple[Campaign,
     if size != "short":
         page.fill(BODY, "The river. " * 8000)
         pause(page)
-        expect(page.locator(SAID)).to_contain_text("Saved at ")
+        expect(page.locator(SAID)).to_contain_text("Saved ")
     page.click(BODY)
     page.keyboard.press("Control+End")
     page.keyboard.type(WORDS)
@@ -166,7 +166,7 @@ def test_nothing_is_asked_of_whoever_has_everything_saved(here: House, markdown:
     page.click(BODY)
     page.keyboard.type(WORDS)
     pause(page)
-    expect(page.locator(SAID)).to_contain_text("Saved at ")
+    expect(page.locator(SAID)).to_contain_text("Saved ")
     page.locator(BODY).blur()
     page.goto(reverse("home", args=[here.organization.slug]))
     assert page.asked == []
@@ -184,7 +184,7 @@ def test_without_a_line_it_says_so_asks_and_saves_when_there_is_one_again(
         page.clock.run_for(1000)
         expect(page.locator(SAID)).to_have_text("Not saved: no connection. Keep this page open; we keep trying.")
         page.keyboard.type("Typed on. ")
-        page.click("text=Go to send")  # It would leave: the page stays, and says why.
+        page.click("text=Review and send")  # It would leave: the page stays, and says why.
         expect(page.locator(SAID)).to_contain_text("no connection")
         assert WORDS.strip() not in text_of(letter)
         kept = "() => !dispatchEvent(new Event('beforeunload', { cancelable: true }))"
@@ -192,7 +192,7 @@ def test_without_a_line_it_says_so_asks_and_saves_when_there_is_one_again(
         page.context.set_offline(False)
         page.clock.run_for(10_000)
         until(lambda: "Typed on." in text_of(letter))
-        expect(page.locator(SAID)).to_contain_text("Saved at ")
+        expect(page.locator(SAID)).to_contain_text("Saved ")
         assert not page.evaluate(kept)
         stores = page.evaluate("[JSON.stringify(localStorage), JSON.stringify(sessionStorage)].join()")
         assert "telephone" not in stores, "nothing readable is left in the browser's storage"
@@ -208,7 +208,7 @@ def test_a_server_that_breaks_is_told_apart_and_tried_again(markdown: tuple[Camp
     page.unroute("**/save")
     page.clock.run_for(5000)
     until(lambda: WORDS.strip() in text_of(letter))
-    expect(page.locator(SAID)).to_contain_text("Saved at ")
+    expect(page.locator(SAID)).to_contain_text("Saved ")
 
 
 def test_a_server_that_never_answers_counts_as_no_connection(markdown: tuple[Campaign, Any]) -> None:
@@ -258,7 +258,7 @@ def test_who_is_signed_out_keeps_the_text_in_the_page_and_it_is_saved_after_sign
     page.context.add_cookies([{"name": "desk", "value": key, "url": served}])
     page.clock.run_for(5000)
     until(lambda: WORDS.strip() in text_of(letter))
-    expect(page.locator(SAID)).to_contain_text("Saved at ")
+    expect(page.locator(SAID)).to_contain_text("Saved ")
 
 
 @pytest.mark.parametrize("way", ["blocks", "markdown"])
@@ -278,7 +278,7 @@ def test_the_preview_is_paused_while_somebody_is_signed_out_and_says_so_and_goes
         page.keyboard.type("Before. ")
         page.clock.run_for(1000)
         expect(frame.locator("body")).to_contain_text("Before.")
-        expect(page.locator(SAID)).to_contain_text("Saved at ")
+        expect(page.locator(SAID)).to_contain_text("Saved ")
         asked = list[str]()
         page.on("request", lambda request: asked.append(request.url) if "/typed/" in request.url else None)
         Session.objects.filter(person=clara).delete()
@@ -288,7 +288,7 @@ def test_the_preview_is_paused_while_somebody_is_signed_out_and_says_so_and_goes
         page.clock.run_for(1000)
         if how == "the session ends":
             expect(said).to_have_text(
-                "The preview is paused because you’re signed out: sign in again in another tab, and it goes on."
+                "The preview is paused because you’re signed out. Sign in again in another tab to continue."
             )
             expect(frame.locator("body")).to_contain_text("Before.")
             already = len(asked)
@@ -372,7 +372,7 @@ def test_a_part_of_a_template_is_saved_when_it_is_left(browser: Any, served: str
         type_on(page, 3)
         until(lambda: "2Nobody" in layout.place(Campaign.objects.get(pk=letter.pk), key).html)
         page.keyboard.type("The end.")
-        page.click("text=Back to all parts")
+        page.click("text=Back to all blocks")
         page.wait_for_url("**/places")
         assert "The end." in layout.place(Campaign.objects.get(pk=letter.pk), key).html
 
@@ -421,7 +421,7 @@ def test_who_reloads_while_typing_loses_no_word_and_meets_no_colleague(
     page.keyboard.press("Control+End")
     page.keyboard.type("First. ")
     pause(page)
-    expect(page.locator(SAID)).to_contain_text("Saved at ")
+    expect(page.locator(SAID)).to_contain_text("Saved ")
     shown = page.input_value(BODY)
     page.keyboard.type("Before. ")
     # What the page sends while it is left comes in after the next page was made.
@@ -443,7 +443,7 @@ def test_who_reloads_while_typing_loses_no_word_and_meets_no_colleague(
         return text_of(letter).endswith("First. Before. After. ")
 
     until(is_merged)
-    expect(page.locator(SAID)).to_contain_text("Saved at ")
+    expect(page.locator(SAID)).to_contain_text("Saved ")
     expect(page.locator(BODY)).to_have_value(shown + "Before. After. ")
 
 

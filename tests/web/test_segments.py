@@ -53,12 +53,12 @@ def letter(here: House, **more: Any) -> dict[str, Any]:
 
 def test_a_letter_is_narrowed_to_a_segment_and_the_page_adds_up(here: House, desk: Desk, strangers: Segment) -> None:
     client, address = desk("editor"), at(here, "campaign", here.campaign.pk)
-    assert "everybody on the list</option><option value=" not in client.get(address).content.decode()
+    assert "Everyone on the list</option><option value=" not in client.get(address).content.decode()
     client.post(address, letter(here, segment=strangers.pk))
     assert Campaign.objects.get(pk=here.campaign.pk).segment == strangers
     page = client.get(at(here, "send", here.campaign.pk)).content.decode()
-    assert "not in the segment" in page and "It reaches nobody" in page
-    assert "Everybody who does not have the tag “volunteer”." in page
+    assert "not in the segment" in page and "No recipients" in page
+    assert "Everyone who doesn’t have the tag “volunteer”." in page
 
 
 def test_a_removed_segment_stays_chosen_until_somebody_chooses_anew(
@@ -67,11 +67,11 @@ def test_a_removed_segment_stays_chosen_until_somebody_chooses_anew(
     client, address = desk("editor"), at(here, "campaign", here.campaign.pk)
     client.post(address, letter(here, segment=volunteers.pk))
     audience.remove_segment(volunteers, now=NOW)
-    assert "a segment that was removed" in client.get(address).content.decode()
+    assert "a deleted segment" in client.get(address).content.decode()
     client.post(address, letter(here, segment=volunteers.pk, version=2))  # as the form has it
     assert Campaign.objects.get(pk=here.campaign.pk).segment == volunteers
     page = client.get(at(here, "send", here.campaign.pk)).content.decode()
-    assert "The segment was removed. Choose another one, or none." in page
+    assert "This segment was deleted. Choose another one, or none." in page
     refused = client.post(at(here, "send", here.campaign.pk), {"when": "now"})
     assert refused.status_code == 422 and Campaign.objects.get(pk=here.campaign.pk).state == "draft"
 
@@ -93,7 +93,7 @@ def test_a_segment_of_another_organization_cannot_be_chosen(here: House, there: 
     foreign = audience.add_segment(there.organization, "Theirs", segment.EVERYBODY, now=NOW)
     address = at(here, "campaign", here.campaign.pk)
     page = desk("editor").post(address, letter(here, segment=foreign.pk), follow=True).content.decode()
-    assert "Removed meanwhile, and not chosen" in page
+    assert "Deleted in the meantime and not selected" in page
     here.campaign.refresh_from_db()
     assert here.campaign.segment is None and here.campaign.state == "draft"
 
@@ -123,16 +123,16 @@ def whole(*parts: dict[str, str], **more: str) -> dict[str, str]:
 
 def test_a_new_segment_begins_with_everybody_and_grows_by_buttons(here: House, desk: Desk) -> None:
     client, address = desk("editor"), at(here, "new-segment")
-    assert "Everybody. 2 subscribers." in shown(client.get(address).content.decode())
+    assert "Everyone. 2 subscribers." in shown(client.get(address).content.decode())
     page = client.post(address, whole(group(), {"0-new": "tag"}, do="add-0")).content.decode()
-    assert "Finish this" in shown(page) and 'name="1-b"' in page and 'class="wrong"' not in page
+    assert "Complete this to see the count:" in shown(page) and 'name="1-b"' in page and 'class="wrong"' not in page
     tag = str(here.organization.tags.get().pk)
     page = client.post(address, whole(group(), row(1, "tag", "", tag), do="count")).content.decode()
-    assert "Everybody who has the tag “volunteer”. 1 subscriber." in shown(page)
+    assert "Everyone who has the tag “volunteer”. 1 subscriber." in shown(page)
     page = client.post(address, whole(group(), row(1, "tag", "!", tag), do="wrap-1")).content.decode()
-    assert 'name="2-in" value="1"' in page and "does not have the tag" in shown(page)
+    assert 'name="2-in" value="1"' in page and "who doesn’t have the tag" in shown(page)
     page = client.post(address, whole(group(), row(1, "tag", "!", tag), do="remove-1")).content.decode()
-    assert "Everybody. 2 subscribers." in shown(page)
+    assert "Everyone. 2 subscribers." in shown(page)
     assert not Segment.objects.filter(organization=here.organization).exclude(pk=here.segment).exists()
 
 
@@ -185,11 +185,16 @@ def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> Non
         'value="none" selected',
     ):
         assert kept in page
-    sentence = "Everybody who has left “The Thursday Letter” or for whom this is not so: (whose “City” contains “Ri”"
+    sentence = (
+        "Everyone who unsubscribed from “The Thursday Letter” or for whom this isn’t true: (whose “City” contains “Ri”"
+    )
     assert sentence in html.unescape(client.get(at(here, "segments")).content.decode())
     changed = whole(group(), name="Of all kinds", version="1", do="save")
     client.post(at(here, "segment", one.id), changed)
-    assert "Somebody else has changed" in client.post(at(here, "segment", one.id), changed).content.decode()
+    assert (
+        "Someone else changed this segment since you opened it"
+        in client.post(at(here, "segment", one.id), changed).content.decode()
+    )
 
 
 def test_a_condition_that_is_none_does_not_make_it_everybody(here: House, desk: Desk) -> None:
@@ -197,7 +202,7 @@ def test_a_condition_that_is_none_does_not_make_it_everybody(here: House, desk: 
     for odd in ({"1-kind": "opened", "1-in": "0"}, {"2-kind": "share", "2-in": "0"}, {"1-kind": ""}):
         form = whole(group(), odd, name="Odd", version="0", do="save")
         shown = client.post(at(here, "new-segment"), form, follow=True).content.decode()
-        assert "did not arrive as they were" in shown
+        assert "The conditions didn’t arrive as they were" in shown
     assert not [one for one in lookup.segments(here.organization) if one.name == "Odd"]
 
 
@@ -212,7 +217,9 @@ def test_a_form_without_some_of_its_conditions_leaves_the_segment_as_it_was(here
     before = lookup.segments(here.organization)
     for address in (at(here, "segment", here.segment), at(here, "new-segment")):
         for form in (ends, *without):
-            assert "did not arrive as they were" in client.post(address, form, follow=True).content.decode()
+            assert (
+                "The conditions didn’t arrive as they were" in client.post(address, form, follow=True).content.decode()
+            )
     assert lookup.segments(here.organization) == before
 
 
@@ -252,7 +259,7 @@ def test_a_sealed_segment_is_counted_in_several_looks(here: House, desk: Desk, m
     form = whole(group(), row(1, f"field:{here.field}", "!filled"))
     page = client.post(address, form).content.decode()
     # Their numbers are drawn: where they lie side by side one look finds both.
-    assert re.search(r"(\d) of the \1 subscribers opened so far\.|\b2 subscribers\.", shown(page))
+    assert re.search(r"(\d) of the \1 subscribers checked so far\.|\b2 subscribers\.", shown(page))
     for _look in range(3):
         on = re.search(r'name="on" value="([^"]+)"', page)
         if on is None:
@@ -290,11 +297,11 @@ def test_a_segment_whose_field_was_removed_says_so_and_can_be_mended(here: House
     made = audience.add_segment(here.organization, "City", segment.FieldCondition(here.field, "filled"), now=NOW)
     audience.remove_field(here.organization, here.field, now=NOW)
     client = desk("editor")
-    assert "Does not work" in client.get(at(here, "segments")).content.decode()
+    assert "Can’t be used" in client.get(at(here, "segments")).content.decode()
     page = client.get(at(here, "segment", made.pk)).content.decode()
-    assert "asks for a field that was removed" in shown(page) and "a field that was removed" in page
+    assert "uses a field that was deleted" in shown(page) and "a deleted field" in page
     client.post(at(here, "segment", made.pk), whole(group(), name="City", version="1", do="save"))
-    assert "Does not work" not in client.get(at(here, "segments")).content.decode()
+    assert "Can’t be used" not in client.get(at(here, "segments")).content.decode()
 
 
 def test_a_segment_is_removed_after_the_drafts_were_named(here: House, desk: Desk, volunteers: Segment) -> None:
@@ -316,12 +323,12 @@ def test_a_tag_is_removed_after_who_carries_it_and_what_uses_it_were_named(
     client, address, campaign = desk("editor"), at(here, "remove-tag", number), at(here, "campaign", here.campaign.pk)
     client.post(campaign, letter(here, tag=number))
     page = client.get(address).content.decode()
-    assert "carr" in page and "What the river took" in page and "Volunteers" in page
+    assert "1 subscriber has it." in page and "What the river took" in page and "Volunteers" in page
     client.post(address)
     assert f"/tags/{number}/remove" not in client.get(at(here, "tags")).content.decode()
     # Its draft stays with nobody until somebody chooses anew: saving it as it is changes nothing of that.
-    assert "a tag that was removed" in client.get(campaign).content.decode()
+    assert "a deleted tag" in client.get(campaign).content.decode()
     client.post(campaign, letter(here, tag=number, version=2))
     assert Campaign.objects.get(pk=here.campaign.pk).tag_id == number
     send = client.get(at(here, "send", here.campaign.pk)).content.decode()
-    assert "The tag that it goes to was removed." in send and "Whom it goes to is gone" in send
+    assert "The tag of the audience was deleted." in send and "Audience no longer exists" in send

@@ -76,10 +76,10 @@ def test_every_code_has_a_word() -> None:
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        ("10/s", ["10 a second"]),
-        ("0.5/s", ["0.5 a second"]),
-        ("330/m,20000/d", ["330 a minute", "20,000 a day"]),
-        ("5000/h", ["5,000 an hour"]),
+        ("10/s", ["10 per second"]),
+        ("0.5/s", ["0.5 per second"]),
+        ("330/m,20000/d", ["330 per minute", "20,000 per day"]),
+        ("5000/h", ["5,000 per hour"]),
         ("", []),
     ],
 )

@@ -36,14 +36,19 @@ def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: A
     assert "&lt;b&gt;Mine" in client.get(f"{letter}/place?key=head&in=html").content.decode()
     here.campaign.refresh_from_db()
     before = client.get(f"{letter}/history/{here.campaign.version - 1}/").content.decode()
-    assert "Other parts of the template" in before
+    assert "Other blocks of the template" in before
     assert "<h3>Head</h3>" in before and "<ins>Mine" in before
     typed = {"key": "head", "format": "html", "version": here.campaign.version, "page": "b" * 32}
     saved = client.post(f"{letter}/place/autosave", typed | {"body": "<b>Typed</b>"}).content.decode()
     assert f'name="version" value="{here.campaign.version + 1}"' in saved
     late = client.post(f"{letter}/place", typed | {"body": "<b>Late</b>", "page": ""})
     assert late.status_code == 422
-    for words in ("both stand here", "&lt;b&gt;Typed", "&lt;b&gt;Late", f'value="{here.campaign.version + 1}"'):
+    for words in (
+        "Choose which version to keep",
+        "&lt;b&gt;Typed",
+        "&lt;b&gt;Late",
+        f'value="{here.campaign.version + 1}"',
+    ):
         assert words in late.content.decode()
     client.post(f"{letter}/places", {"key": "head", "do": "usual"})
     assert "Our head" in client.get(f"{letter}/place?key=head").content.decode()
@@ -51,7 +56,7 @@ def test_a_template_is_brought_in_told_about_and_written_with(here: Any, desk: A
     assert here.campaign.places_sealed is None
     client.post(f"{base}/templates/{template.pk}/", {"name": "Summer"})
     gone = client.post(f"{base}/templates/{template.pk}/remove", follow=True).content.decode()
-    assert "own frame now" in gone and "Summer" not in gone
+    assert "Drafts that used it now use the built-in template" in gone and "Summer" not in gone
 
 
 def test_a_template_that_is_refused_keeps_the_name_that_was_typed(here: Any, desk: Any) -> None:
@@ -73,7 +78,7 @@ def test_a_template_says_why_its_text_is_html_and_that_it_does_not_adapt_to_phon
     assert "640 pixels wide on every screen" in told
     template = here.organization.templates.order_by("-pk").first()
     page = client.post(f"{base}/campaigns/new", {"begin": template.pk}, follow=True).content.decode()
-    assert "tables or a look of its own that blocks would lose" in page
+    assert "The template text has tables or styling that blocks would lose" in page
     assert "640 pixels wide" in page, "among the checks"
     letter = here.organization.campaigns.order_by("-pk").first()
     frame = client.get(f"{base}/campaigns/{letter.pk}/preview/light").content.decode()
@@ -90,14 +95,17 @@ def test_a_zip_with_pictures_is_brought_in_at_the_desk(here: Any, desk: Any) -> 
         box.writestr("images/a.png", png())
     file = SimpleUploadedFile("BEE.zip", out.getvalue())
     told = client.post(f"{base}/templates/take", {"file": file}).content.decode()
-    assert "BEE" in told and "Pictures added to Media, without their metadata: 1." in told
+    assert "BEE" in told and "Images added to Media, without their metadata: 1." in told
     template = here.organization.templates.order_by("-pk").first()
     shown = client.get(f"{base}/templates/{template.pk}/light").content.decode()
     assert 'alt="A"' in shown and "images/a.png" not in shown
     torn = SimpleUploadedFile("BEE.zip", b"PK\3\4 and no more")
     refused = client.post(f"{base}/templates/take", {"file": torn}, follow=True).content.decode()
     assert "damaged" in refused
-    for content, said in ((b"Dear all", "it is no zip file."), (b"", "The file is empty.")):
+    for content, said in (
+        (b"Dear all", "The file name ends in .zip, but the file isn’t a zip file."),
+        (b"", "The file is empty."),
+    ):
         none = SimpleUploadedFile("BEE.zip", content)
         page = client.post(f"{base}/templates/take", {"file": none}, follow=True).content.decode()
         assert said in page

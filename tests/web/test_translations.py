@@ -44,14 +44,14 @@ def test_a_language_begins_with_the_text_and_is_written_by_itself(here: House, d
     client, address = desk("editor"), _to(here, "campaign", russian.pk)
     assert draft_of(russian).subject == "What the river took, again"  # What was typed is saved first.
     page = client.get(address).content.decode()
-    assert "This is the letter in one more language: Russian." in page and 'name="from_email"' not in page
-    assert "The text is still the one of this version: English." in page
+    assert "This is a translation: Russian." in page and 'name="from_email"' not in page
+    assert "The text is still the same as in this version: English." in page
     client.post(_to(here, "autosave", russian.pk), _typed(russian, subject="Что унесла река", body="Вода ушла."))
     assert draft_of(Campaign.objects.get(pk=russian.pk)).subject == "Что унесла река"
     here.campaign.refresh_from_db()
     assert draft_of(here.campaign).body != "Вода ушла."
     page = client.get(_to(here, "campaign", here.campaign.pk)).content.decode()
-    assert "ready to go" in page and "gets it in this one: English" in page and f'href="{address}"' in page
+    assert "ready to send" in page and "they get this version: English" in page and f'href="{address}"' in page
     assert "Что унесла река" not in client.get(_to(here, "campaigns")).content.decode()
     sought = client.get(_to(here, "campaigns"), {"q": "унесла"}).content.decode()
     assert "What the river took, again" in sought and "also: Russian" in sought  # Found by any of its subjects.
@@ -75,13 +75,13 @@ def test_the_send_page_counts_who_gets_which_and_checks_each(here: House, desk: 
     empty = draft_of(russian).with_(subject="")
     campaigns.save(russian, empty, version=1, by=None, now=NOW)
     page = client.get(address).content.decode()
-    assert "Russian: 1 flaw stops it" in page and _to(here, "campaign", russian.pk) in page
+    assert "Russian: 1 problem to fix" in page and _to(here, "campaign", russian.pk) in page
     assert client.post(address, {"when": "now"}).status_code == 422
     campaigns.save(russian, empty.with_(subject="Река"), version=2, by=None, now=NOW)
     page = client.get(address)
     assert [(one["name"], one["people"]) for one in page.context["languages"]] == [("English", 2), ("Russian", 2)]
-    assert "2 of them have a language that there is no version in, or none" in page.content.decode()
-    assert "Test two versions" not in page.content.decode()
+    assert "2 of them have no language set or no translation; they get" in page.content.decode()
+    assert "A/B test" not in page.content.decode()
     client.post(_to(here, "test-campaign", here.campaign.pk), {"test-to": "friend@post.example"})
     assert len(list(here.letters.rglob("*.eml"))) == 2
     assert client.get(_to(here, "send", russian.pk)).context["campaign"] == here.campaign
@@ -145,12 +145,12 @@ def test_each_language_has_a_page_on_the_web_and_the_archive_names_the_letter_on
 
 def test_a_language_is_removed_after_a_question(here: House, desk: Desk, russian: Campaign) -> None:
     client, address = desk("editor"), _to(here, "remove-language", russian.pk)
-    assert "Remove the version in this language: Russian?" in client.get(address).content.decode()
+    assert "Remove translation: Russian?" in client.get(address).content.decode()
     assert client.post(address).headers["Location"] == _to(here, "campaign", here.campaign.pk)
     assert translations.versions(here.campaign) == []
     assert client.get(_to(here, "campaign", russian.pk)).status_code == 404
     here.campaign.refresh_from_db()
-    assert "Add a language" in client.get(_to(here, "campaign", here.campaign.pk)).content.decode()
+    assert "Add translation" in client.get(_to(here, "campaign", here.campaign.pk)).content.decode()
 
 
 @pytest.mark.once

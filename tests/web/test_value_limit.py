@@ -19,7 +19,7 @@ from tests.web.conftest import House
 from tests.web.test_import_removals import _press, _readers, _run, _to
 
 Desk = Callable[[str], Client]
-HOME = "Values of many people were changed today"
+HOME = "Many subscribers’ data changed today"
 FEW = value_limit.ALONE_A_DAY
 
 
@@ -93,7 +93,7 @@ def test_of_everyday_files_nobody_is_told(here: House, desk: Desk, what: str) ->
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [("a" * 101, "too long for emails"), ("closed: evil.example", "not in emails: it has a link"), ("Ada", "")],
+    [("a" * 101, "too long for emails"), ("closed: evil.example", "not shown in emails: contains a link"), ("Ada", "")],
 )
 def test_the_page_of_a_reader_says_why_no_letter_says_a_value(here: House, desk: Desk, value: str, reason: str) -> None:
     _bring(here, desk("editor"), ["ada@post.example"], value)

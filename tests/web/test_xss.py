@@ -45,7 +45,7 @@ CODE = re.compile(
 # Sealed columns in which there is nothing that anybody typed: why.
 OURS = {
     "edition.compiled": "made of a draft that had it",
-    "bulk.plan": "numbers; its words go into records of consent",
+    "bulk.plan": "numbers; its words go into consent records",
     "chunk.digest": "of numbers",
     "campaign.places": "which parts of a template are there; what is written in them is the draft's",
     "dkimkey.private": "a key",

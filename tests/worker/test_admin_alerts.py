@@ -50,7 +50,7 @@ def test_every_admin_is_mailed_once_about_an_export_that_anybody_can_read(
     found = mails(tmp_path)
     assert {*found} == {"clara@lantern.example", "eva@lantern.example"}
     text = " ".join(found["eva@lantern.example"].split())
-    assert "not sealed" in text and "we move" not in text and "ada@" not in text
+    assert "unencrypted file" in text and "we move" not in text and "ada@" not in text
     assert row.state == "held"
 
 
@@ -70,7 +70,7 @@ def test_every_admin_is_mailed_once_when_a_mailbox_provider_refuses_a_campaign(
         admin_alerts._later.clear()
         assert admin_alerts.take(NOW + timedelta(minutes=1)) == 0
         text = " ".join(mails(tmp_path)["clara@lantern.example"].split())
-        assert f"{name} refuses emails of campaign No. {campaign.pk}" in text
+        assert f"{name} is rejecting emails of campaign No. {campaign.pk}" in text
         assert "small.example" not in text and "go away" not in text
 
 
@@ -89,7 +89,7 @@ def test_every_admin_is_mailed_once_that_a_change_waits_and_not_which(
     found = mails(tmp_path)
     assert {*found} == {"vera@lantern.example", "zoya@lantern.example"}
     text = " ".join(found["zoya@lantern.example"].split())
-    assert "asked for a change" in text and "clara" not in text.lower()
+    assert "requested a change that could be abused with one stolen password" in text and "clara" not in text.lower()
 
 
 def test_a_change_is_told_by_a_route_that_whoever_asked_has_paused_and_its_day_begins_then(
@@ -336,7 +336,7 @@ def test_every_admin_is_mailed_that_a_colleague_paused_a_route(lantern: Any, thu
     pause_route(route, now=NOW, by=vera)
     admin_alerts._later.clear()
     assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [2, 0]
-    assert "paused or removed a route" in " ".join(mails(tmp_path)["zoya@lantern.example"].split())
+    assert "Someone paused or removed a sending route of" in " ".join(mails(tmp_path)["zoya@lantern.example"].split())
 
 
 def test_a_percent_sign_in_the_address_of_the_desk_keeps_no_admin_from_being_told(lantern: Any, thursday: Any) -> None:
@@ -369,7 +369,7 @@ def test_every_admin_is_mailed_once_that_somebody_leafs_through_the_list(
     admin_alerts._later.clear()
     assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
     text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
-    assert "than anybody reads" in text and "dmitri" not in text
+    assert "than anyone could read" in text and "dmitri" not in text
 
 
 def test_every_admin_is_mailed_once_that_somebody_sends_many_tests_to_strangers(
@@ -384,7 +384,10 @@ def test_every_admin_is_mailed_once_that_somebody_sends_many_tests_to_strangers(
     admin_alerts._later.clear()
     assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
     text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
-    assert "test emails to other people" in text and "dmitri" not in text
+    assert (
+        "tried to send more test emails to outside addresses than the daily limit allows" in text
+        and "dmitri" not in text
+    )
 
 
 def test_every_admin_is_mailed_once_that_somebody_takes_many_people_off_lists(
@@ -404,7 +407,10 @@ def test_every_admin_is_mailed_once_that_somebody_takes_many_people_off_lists(
     admin_alerts._later.clear()
     assert [admin_alerts.take(NOW + timedelta(minutes=1)) for _round in range(2)] == [1, 0]
     text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
-    assert "take more people off lists" in text and "dmitri" not in text
+    assert (
+        "tried to remove more people from lists than your team can in a day without approval" in text
+        and "dmitri" not in text
+    )
 
 
 def test_every_admin_is_mailed_about_an_export_to_a_new_key(lantern: Any, thursday: Any, tmp_path: Path) -> None:
@@ -415,7 +421,9 @@ def test_every_admin_is_mailed_about_an_export_to_a_new_key(lantern: Any, thursd
     assert exporting.ask(lantern, sealed, now=NOW, by=vera).state == "held"
     admin_alerts._later.clear()
     assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
-    assert "nobody approved yet" in " ".join(mails(tmp_path)["vera@lantern.example"].split())
+    assert "encrypted to a key that hasn’t been approved yet" in " ".join(
+        mails(tmp_path)["vera@lantern.example"].split()
+    )
 
 
 def test_every_admin_is_mailed_once_that_an_account_was_locked_the_locked_one_too(
@@ -431,7 +439,7 @@ def test_every_admin_is_mailed_once_that_an_account_was_locked_the_locked_one_to
     found = mails(tmp_path)
     assert {*found} == {"vera@lantern.example", "zoya@lantern.example"}
     text = " ".join(found["vera@lantern.example"].split())
-    assert "locked the account of a person who works at" in text and "zoya" not in text
+    assert "Someone locked an account of the" in text and "zoya" not in text
 
 
 def test_a_change_that_needed_no_approval_is_mailed_as_settled(lantern: Any, thursday: Any, tmp_path: Path) -> None:
@@ -443,4 +451,4 @@ def test_a_change_that_needed_no_approval_is_mailed_as_settled(lantern: Any, thu
     admin_alerts._later.clear()
     assert admin_alerts.take(NOW + timedelta(minutes=1)) == 1
     text = " ".join(mails(tmp_path)["vera@lantern.example"].split())
-    assert "wait any more" in text and "approves" not in text and "second" not in text
+    assert "It’s no longer pending" in text and "approves" not in text and "second" not in text

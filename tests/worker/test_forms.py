@@ -152,7 +152,10 @@ def test_a_link_confirms_what_was_asked_for_when_it_was_mailed_and_nothing_that_
         email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in tmp_path.rglob("*.eml")
     ]
     told = sorted(mail["Subject"] for mail in mails)
-    assert told == ["Is it you? the Thursday Letter", "Is it you? the Thursday Letter, Friday"]
+    assert told == [
+        "Confirm your subscription: the Thursday Letter",
+        "Confirm your subscription: the Thursday Letter, Friday",
+    ]
     say(lantern, "confirm", token=token(form, thursday, day=tomorrow.date()), at=tomorrow.isoformat())
     unsubscribes.take(tomorrow)
     ada = queries.subscriber_at(lantern, "ada@example.org")

@@ -93,7 +93,7 @@ def test_a_form_with_a_box_asks_for_appeals_and_one_mail_confirms_both(
     assert published["appeals"] == "Ask me for money."
     fill_in(form, thursday, appeals="Give me everything, always.")
     [mail] = mails(out)
-    assert "Appeals for money should come as well: the box “Ask me for money.” was ticked." in mail.get_content()
+    assert "They also agreed to fundraising appeals: “Ask me for money.”." in mail.get_content()
     assert standing(thursday) == ("not_confirmed", "not_confirmed")
     assert press(lantern, mail) == "confirmed"
     assert standing(thursday) == ("yes", "yes")
@@ -107,7 +107,7 @@ def test_without_the_tick_or_without_the_box_nobody_agrees_to_appeals(
     form: SignUpForm, lantern: Any, thursday: Any, friday: Any, out: Path
 ) -> None:
     fill_in(form, thursday)
-    assert "money" not in mails(out)[-1].get_content()
+    assert not re.search("money|fundraising", mails(out)[-1].get_content())
     assert press(lantern, mails(out)[-1]) == "confirmed"
     forms.change_form(form, replace(forms.facts_of(form), appeals=""), now=NOW)
     fill_in(form, friday, appeals="Ask me for money.", address="bell@example.org")
@@ -130,7 +130,7 @@ def test_the_form_of_a_list_asks_in_the_words_of_its_settings_and_keeps_those_sh
     assert standing(thursday) == ("yes", "yes")
     assert wordings(thursday)[0] == ("confirmed", "Ask me.", "1")
     fill_in(thursday, appeals="Made up.", address="bell@example.org")
-    assert "“Ask me, please.” was ticked" in mails(out)[-1].get_content()
+    assert "also agreed to fundraising appeals: “Ask me, please.”" in mails(out)[-1].get_content()
     fundraising_consent.put_words(thursday, "", now=NOW)
     assert fundraising_consent.words_for(thursday) == ""
 
@@ -158,7 +158,7 @@ def test_who_gets_the_letters_is_asked_by_mail_once_a_day_and_only_her_mailbox_s
     for _ in range(3):
         fill_in(form, thursday, friday, appeals="Ask me for money.")
     [mail] = mails(out)
-    assert mail["Subject"] == "Shall appeals for money come as well? the Thursday Letter, Friday"
+    assert mail["Subject"] == "Confirm fundraising appeals: the Thursday Letter, Friday"
     assert "“Ask me for money.”" in mail.get_content()
     assert standing(thursday) == standing(friday) == ("yes", "not_confirmed")
     assert press(lantern, mail) == "agreed"
@@ -264,7 +264,7 @@ def test_her_settings_show_the_box_only_where_somebody_asks_and_a_yes_takes_her_
     choose(ada, "prefer", often="all", appeals="no")
     assert standing(thursday) == ("yes", "left")
     fundraising_consent.put_words(thursday, "", now=NOW)
-    assert box(ada) == {"on": False, "words": "I also want appeals for money."}, "she has spoken of it"
+    assert box(ada) == {"on": False, "words": "Send me fundraising appeals too."}, "she has spoken of it"
     assert_projections_hold(lantern, NOW)
 
 

@@ -62,7 +62,7 @@ def live(instance: Instance) -> None:
     given = re.search(r'name="stamp" value="([a-z2-7]{39})"', shown)
     assert given is not None
     thanks = ask(instance, "POST", f"/q/{instance.made['answer']}", urlencode({"stamp": given[1]}).encode())
-    assert thanks[0] == 200 and b"It is counted." in thanks[1] and b"cookie:" not in thanks[1].lower()
+    assert thanks[0] == 200 and b"Your answer is counted." in thanks[1] and b"cookie:" not in thanks[1].lower()
     assert ask(instance, "GET", "/nowhere")[0] == 404
     assert ask(instance, "POST", "/u/nonsense", b"x")[0] == 404
     assert ask(instance, "POST", f"/u/{token}", b"x" * 20_000)[0] == 413
@@ -78,11 +78,11 @@ def live(instance: Instance) -> None:
     confirm = re.search(r"/c/([a-z2-7]{52})", text)
     assert confirm is not None
     assert ask(instance, "POST", f"/c/{confirm[1]}")[0] == 200
-    until(lambda: b"has done its work" in ask(instance, "GET", f"/c/{confirm[1]}")[1])
+    until(lambda: b"This link was already used" in ask(instance, "GET", f"/c/{confirm[1]}")[1])
     assert ask(instance, "POST", f"/u/{token}", b"List-Unsubscribe=One-Click")[0] == 200
-    until(lambda: b"You have left" in ask(instance, "GET", f"/u/{token}")[1])
+    until(lambda: "You’re unsubscribed".encode() in ask(instance, "GET", f"/u/{token}")[1])
     assert ask(instance, "POST", f"/u/{token}/back")[0] == 200
-    until(lambda: b"You have left" not in ask(instance, "GET", f"/u/{token}")[1])
+    until(lambda: "You’re unsubscribed".encode() not in ask(instance, "GET", f"/u/{token}")[1])
     with socket.create_connection(("127.0.0.1", instance.ports[1]), 10, (PEER, 0)) as broken:
         broken.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         broken.recv(1000)

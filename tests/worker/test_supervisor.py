@@ -50,7 +50,7 @@ def test_a_second_serve_on_the_same_folder_says_one_sentence(instance: Instance)
         check=False,
     )
     assert second.returncode == 1
-    assert "already runs" in second.stderr and str(instance.process.pid) in second.stderr  # type: ignore[union-attr]
+    assert "samizdat is already running on" in second.stderr and str(instance.process.pid) in second.stderr  # type: ignore[union-attr]
     assert len(second.stderr.splitlines()) == 1
     assert second.stdout == ""
     assert instance.answers()
@@ -69,7 +69,7 @@ def test_a_taken_port_is_one_sentence(instance: Instance) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert f"Port {port}" in done.stderr
+    assert f"Can’t use port {port}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -451,8 +451,8 @@ def test_what_the_public_process_says_is_lines_of_text_and_not_without_end() -> 
     [
         ("", "nobody", "started as root"),
         ("daemon", "", "started as root"),
-        ("no-such-user", "nobody", "no user no-such-user"),
-        ("daemon", "daemon", "Name another user"),
+        ("no-such-user", "nobody", "User no-such-user doesn’t exist on this server"),
+        ("daemon", "daemon", "Set another user for the public pages"),
         ("daemon", "nobody", "chown -R daemon"),
     ],
 )

@@ -135,11 +135,13 @@ def begin(organization: Organization, plan: BulkPlan, *, now: datetime, by: Pers
     if plan.action == MOVE and plan.list == plan.to:
         raise BulkRefused("same_list", _("These are the same list. Choose another one to move to."))
     if plan.action == MOVE and not plan.words.strip():
-        raise BulkRefused("no_words", _("Say why they may be written to on the other list: it is kept with each."))
+        raise BulkRefused(
+            "no_words", _("Say why they may be emailed on the other list: it’s kept with each subscriber.")
+        )
     _check_ours(organization, plan)
     wanted = count(organization, plan)[1]
     if not wanted:
-        raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
+        raise BulkRefused("nobody", _("No subscribers would change. Check the filters."))
     with transaction.atomic():
         # Of several that are asked for at once each counts those before it.
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -184,7 +186,7 @@ def erase_one(subscriber: Subscriber, *, now: datetime, by: Person) -> None:
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         if needs_approval(organization, 1, now=now, by=by):
             text = _(
-                "Your team erased %(n)s people today. Erase this one under Many at once: an admin has to approve it."
+                "Your team erased %(n)s people today. Erase this one under Bulk actions: an admin has to approve it."
             )
             raise BulkRefused("too_many", text % {"n": ALONE_A_DAY})
         erase(organization, subscriber=subscriber, now=now, by=by)
@@ -215,7 +217,7 @@ def _check_ours(organization: Organization, plan: BulkPlan) -> None:
     tags = [plan.tag] if plan.tag else []
     ours = List.objects.filter(organization=organization, id__in=lists).count() == len(lists)
     if not ours or Tag.objects.filter(organization=organization, id__in=tags).count() != len(tags):
-        raise BulkRefused("nobody", _("Nobody would be changed. Look at the filters."))
+        raise BulkRefused("nobody", _("No subscribers would change. Check the filters."))
 
 
 def plan_of(work: BulkAction) -> BulkPlan:
@@ -331,7 +333,7 @@ def undo(work: BulkAction, *, now: datetime, by: Person | None = None) -> None:
     with transaction.atomic():
         row = BulkAction.objects.select_related("organization").select_for_update(of=("self",)).get(id=work.id)
         if not may_undo(row, now):
-            raise BulkRefused("too_late", _("This can be undone for a day, and once. That time is over."))
+            raise BulkRefused("too_late", _("This can be undone once, within a day. That time is over."))
         last = BulkActionPiece.objects.filter(work=row).order_by("-place").values_list("place", flat=True).first()
         _turn(row, "undoing")
         row.piece = last or 0

@@ -18,7 +18,7 @@ def set_digest(list_: List, when: str, *, now: datetime, by: Person | None = Non
     Errors: WrongDigest."""
     if when not in digest.WHEN:
         raise WrongDigest(
-            _("A digest comes each day, on a day of the week, on the first of the month, or never: %(when)s.")
+            _("A digest is sent each day, on a day of the week, on the first of the month, or never: %(when)s.")
             % {"when": ", ".join(word or "off" for word in digest.WHEN)}
         )
     with transaction.atomic():

@@ -38,7 +38,9 @@ class ChangedMeanwhile(AudienceError):
 
     def __init__(self, clashes: list[EditClash], now: Mapping[int, str]) -> None:
         self.clashes, self.now = clashes, now
-        super().__init__(_("Somebody else changed this subscriber meanwhile. Look at both, then save again."))
+        super().__init__(
+            _("Someone else changed this subscriber while you were editing. Compare both versions, then save again.")
+        )
 
 
 @dataclass(frozen=True, slots=True)

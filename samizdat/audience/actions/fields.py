@@ -133,15 +133,18 @@ def _reads(definition: FieldDefinition) -> tuple[object, ...]:
 def _shaped(definition: FieldDefinition, shape: FieldShape) -> FieldDefinition:
     """The same with what it holds from now on. Errors: FieldRefused."""
     if shape.kind not in fields.KINDS:
-        raise FieldRefused("bad_kind", _("There is no such kind of field. Choose one of the list."), "kind")
+        raise FieldRefused("bad_kind", _("This kind of field doesn’t exist. Choose one from the list."), "kind")
     texts = [text.strip() for text in shape.choices if text.strip()] if shape.kind == "choice" else []
     if shape.kind == "choice" and not texts:
-        raise FieldRefused("no_choices", _("Write the choices, each on a line of its own."), "choices")
+        raise FieldRefused("no_choices", _("Enter the choices, one per line."), "choices")
     if len(texts) > fields.MOST_CHOICES or max(map(len, texts), default=0) > LONGEST:
-        sentence = _("A field has up to 200 choices of up to 100 characters. Take fewer, or make it a text.")
+        sentence = _("A field can have up to 200 choices of up to 100 characters. Use fewer, or make it a text field.")
         raise FieldRefused("too_many_choices", sentence, "choices")
     if shape.readable and shape.kind not in fields.READABLE:
-        sentence = _("Only numbers, dates, choices and yes or no can be readable: a text would name people. Seal it.")
+        sentence = _(
+            "Only numbers, dates, choices and yes/no can be stored unencrypted: text could identify "
+            "people. Keep this field encrypted."
+        )
         raise FieldRefused("not_readable", sentence, "readable")
     choices = fields.with_choices(definition.choices, texts, definition.highest)
     if definition.default:
@@ -221,7 +224,7 @@ def remove_field(organization: Organization, number: int, *, now: datetime, by: 
 
 def _refuse_while_importing(organization: Organization) -> None:
     if Import.objects.filter(organization=organization, state__in=("waiting", "running")).exists():
-        raise FieldRefused("importing", _("An import is under way. Change the field when it is done."))
+        raise FieldRefused("importing", _("An import is running. Change the field when it’s done."))
 
 
 def clear_removed(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -305,7 +308,7 @@ def _locked(organization: Organization, number: int) -> Field:
     rows = Field.objects.select_for_update().filter(organization=organization, number=number, removed=None)
     row = rows.first()
     if row is None:
-        raise FieldRefused("no_such_field", _("This field is not here any more. Look at the list of fields."))
+        raise FieldRefused("no_such_field", _("This field no longer exists. Check the list of fields."))
     return row
 
 
@@ -315,11 +318,11 @@ def _free_tag(organization: Organization, keys: OrganizationKeys, tag: str, besi
         text = _("A merge tag has up to 10 Latin letters, digits and _, and begins with a letter, like CITY.")
         raise FieldRefused("bad_tag", text, "tag")
     if tag in TAKEN or merge.gone(tag):
-        text = _("%(tag)s means something of its own in a letter. Choose another merge tag.")
+        text = _("%(tag)s already has another meaning in emails. Choose another merge tag.")
         raise FieldRefused("tag_taken", text % {"tag": tag}, "tag")
     for known, (number, _label, _default) in tags_and_fields.all_fields(organization, keys).items():
         if known.upper() == tag and number != besides:
-            text = _("There is a field with the merge tag %(tag)s already. Choose another.")
+            text = _("A field with the merge tag %(tag)s already exists. Choose another merge tag.")
             raise FieldRefused("tag_taken", text % {"tag": tag}, "tag")
     return tag
 

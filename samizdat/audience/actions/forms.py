@@ -190,22 +190,22 @@ def _locked(form: SignUpForm) -> FormFacts:
 
 def _check(organization: Organization, facts: FormFacts) -> None:
     if not facts.title.strip() or not facts.wording.strip():
-        raise FormRefused(_("A form needs a heading and the words that readers agree to."))
+        raise FormRefused(_("A form needs a heading and the consent wording."))
     longest = (
         *((facts.title, LONGEST_TITLE), (facts.intro, LONGEST_INTRO), (facts.wording, LONGEST_WORDING)),
         *((facts.thanks, LONGEST_WORDING), (facts.appeals, LONGEST_APPEALS)),
     )
     together = len(facts.intro + facts.wording + facts.appeals) if facts.appeals else 0
     if together > LONGEST_WITH_APPEALS or any(len(text) > most for text, most in longest):
-        raise FormRefused(_("A public page holds little: shorten the longest text of this form."))
+        raise FormRefused(_("A public page has little room: shorten the longest text of this form."))
     if facts.language not in LANGUAGES:
-        raise FormRefused(_("Public pages speak English and Russian. Choose one of them."))
+        raise FormRefused(_("Public pages are in English or Russian. Choose one of them."))
     here = List.objects.filter(organization=organization, id__in=facts.lists).count()
     if not facts.lists or here != len({*facts.lists}):
-        raise FormRefused(_("Choose at least one list that readers sign up for."))
+        raise FormRefused(_("Choose at least one list to subscribe to."))
     for many, most in ((facts.lists, MOST_LISTS), (facts.fields, MOST_FIELDS), (facts.topics, MOST_TOPICS)):
         if len(many) > most:
-            text = _("A form holds at most %(lists)s lists, %(fields)s fields and %(topics)s topics. Take some out.")
+            text = _("A form can have at most %(lists)s lists, %(fields)s fields and %(topics)s topics. Remove some.")
             raise FormRefused(text % {"lists": MOST_LISTS, "fields": MOST_FIELDS, "topics": MOST_TOPICS})
 
 

@@ -80,7 +80,7 @@ def do_undo(alarm: Event, *, now: datetime, by: Person | None) -> None:
 
 
 def _too_late() -> TooLateToUndo:
-    return TooLateToUndo(_("An alarm can be undone for a week. After that, write to those who want to come back."))
+    return TooLateToUndo(_("You can undo this alert for a week. After that, email the people who want to come back."))
 
 
 def _answer(alarm: Event, kind: EventKind, now: datetime, by: Person | None) -> None:

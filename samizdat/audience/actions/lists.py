@@ -128,10 +128,10 @@ def _sealed(keys: OrganizationKeys, list: List, name: str) -> bytes:
 def _free_name(organization: Organization, keys: OrganizationKeys, name: str, besides: int = 0) -> str:
     name = name.strip()
     if not name:
-        raise NoName(_("A list needs a name. Write one."))
+        raise NoName(_("Enter a list name."))
     if has_link(name):
         raise NoName(link_in_name())
     for other in List.objects.filter(organization=organization).exclude(id=besides):
         if list_name(keys, other).casefold() == name.casefold():
-            raise ListNameTaken(_("There is a list called %(name)s already. Choose another name.") % {"name": name})
+            raise ListNameTaken(_("A list called “%(name)s” already exists. Choose another name.") % {"name": name})
     return name

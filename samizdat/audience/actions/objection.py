@@ -96,7 +96,7 @@ def lift_objection(subscriber: Subscriber, *, now: datetime, by: Person | None) 
 
 
 def _too_late() -> AudienceError:
-    return AudienceError(_("Only for a week can an objection that a colleague wrote down be taken back."))
+    return AudienceError(_("An objection that a teammate recorded can be withdrawn only within a week."))
 
 
 def _objections(subscriber: Subscriber) -> QuerySet[Suppression]:

@@ -140,8 +140,8 @@ def remarks(organization: Organization, view: forms.FormView) -> list[str]:
     for field in view.fields:
         if field.number in written:
             text = _(
-                "“%(field)s” has %(count)s choices, more than a public page of 14 KB holds: readers write one instead, "
-                "and only what is one of them is taken. Fewer or shorter choices can be picked."
+                "“%(field)s” has %(count)s choices, more than fits on a public page of 14 KB. Subscribers type one "
+                "instead, and only listed choices are accepted. Use fewer or shorter choices to let them pick."
             )
             sentences.append(text % {"field": field.label or field.tag, "count": len(field.choices)})
     for list_ in List.objects.select_related("organization").filter(organization=organization, id__in=view.lists):
@@ -149,8 +149,8 @@ def remarks(organization: Organization, view: forms.FormView) -> list[str]:
         shown = pagination.shown(topics, fundraising_consent.words_for(list_))
         if shown < len(topics):
             text = _(
-                "The settings of readers of “%(list)s” show %(shown)s of its %(count)s topics, and their page holds no "
-                "more. Whoever has one of the others keeps it."
+                "The email preferences for “%(list)s” show %(shown)s of its %(count)s topics; the page has no room "
+                "for more. Subscribers with one of the other topics keep it."
             )
             sentences.append(text % {"list": view.lists[list_.id], "shown": shown, "count": len(topics)})
     return sentences

@@ -26,7 +26,7 @@ class AddressTaken(AudienceError):
     code = "address_taken"
 
     def __init__(self) -> None:
-        super().__init__(_("Another subscriber has this address. Look her up, and decide which of the two to keep."))
+        super().__init__(_("Another subscriber has this address. Look them up and decide which of the two to keep."))
 
 
 class LetterUnderWay(AudienceError):
@@ -34,8 +34,8 @@ class LetterUnderWay(AudienceError):
 
     def __init__(self) -> None:
         text = _(
-            "A letter for a few people, among them this reader, is about to go out as a second person agreed to it. "
-            "Correct the address once it is out, or cancel the letter."
+            "A campaign to a few people, including this subscriber, is about to be sent as approved. Correct the "
+            "address after it’s sent, or cancel the campaign."
         )
         super().__init__(text)
 

@@ -28,7 +28,7 @@ def add_segment(
     keys = keyring.keys(organization)
     name = _checked(organization, name, tree)
     if Segment.objects.filter(organization=organization, removed=False).count() >= MOST_SEGMENTS:
-        raise SegmentRefused("too_many", _("There are 500 segments already. Remove one that nobody needs."))
+        raise SegmentRefused("too_many", _("There are already 500 segments. Delete one you don’t need."))
     with _one_of_a_name(), transaction.atomic():
         row = Segment.objects.create(
             organization=organization, name_index=lookup.name_indices(keys, name)[0], sealed=b"", changed=now
@@ -58,7 +58,9 @@ def change_segment(
             record("segment.changed", organization, about=row.id, by=by, now=now, detail={"name": name})
     if not written:
         lookup.segment_by_id(organization, row.id)
-        raise SegmentOvertaken(_("Somebody else has changed this segment since you opened it. Reload and look again."))
+        raise SegmentOvertaken(
+            _("Someone else changed this segment since you opened it. Reload the page and check it again.")
+        )
     row.refresh_from_db()
     return version + 1
 
@@ -71,7 +73,7 @@ def remove_segment(row: Segment, *, now: datetime, by: Person | None = None) -> 
             removed=True, sealed=b"", name_index=os.urandom(16), changed=now
         )
         if not gone:
-            raise NoSuchSegment(_("There is no such segment here. Look at the list of segments."))
+            raise NoSuchSegment(_("This segment doesn’t exist. Check the list of segments."))
         record("segment.removed", row.organization, about=row.id, by=by, now=now, detail={"name": name})
 
 
@@ -84,7 +86,7 @@ def _checked(organization: Organization, name: str, tree: segment.Tree, besides:
     """The name as it is kept, of a segment that may be saved."""
     name = " ".join(name.split())[:LONGEST_NAME]
     if not name:
-        raise NoName(_("A segment needs a name. Write one."))
+        raise NoName(_("Enter a segment name."))
     describe.read(segment.dump(tree))  # Whoever built it: what could not be read again is not saved.
     describe.check(organization, tree)
     indices = lookup.name_indices(keyring.keys(organization), name)
@@ -94,7 +96,7 @@ def _checked(organization: Organization, name: str, tree: segment.Tree, besides:
 
 
 def _taken() -> SegmentNameTaken:
-    return SegmentNameTaken(_("There is a segment of this name already. Choose another name."))
+    return SegmentNameTaken(_("A segment with this name already exists. Choose another name."))
 
 
 class _one_of_a_name:

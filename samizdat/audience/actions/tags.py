@@ -33,14 +33,14 @@ def remove_tag(tag: Tag, *, now: datetime, by: Person | None = None) -> None:
     """
     organization = tag.organization
     if Import.objects.filter(organization=organization, state__in=("waiting", "running")).exists():
-        raise TagRefused(_("An import is under way, and it may give this tag. Remove it when that is done."))
+        raise TagRefused(_("An import is running and may add this tag. Delete the tag when the import is done."))
     name = tags_and_fields.tag_name(keyring.keys(organization), tag) if not tag.removed else ""
     with transaction.atomic():
         gone = Tag.objects.filter(pk=tag.pk, removed=False).update(
             removed=True, name_sealed=b"", name_index=os.urandom(16)
         )
         if not gone:
-            raise TagRefused(_("There is no such tag here. Look at the list of tags."))
+            raise TagRefused(_("This tag doesn’t exist. Check the list of tags."))
         record("tag.removed", organization, about=tag.pk, by=by, now=now, detail={"name": name})
 
 

@@ -195,7 +195,7 @@ def begin_upload(organization: Organization, list: List | None, *, now: datetime
 def _too_much_waits() -> ImportRefused:
     return ImportRefused(
         "uploads_full",
-        _("Too many uploads of your organization wait. Bring them in or cancel them, then upload this one again."),
+        _("Your organization has too many unfinished uploads. Import or cancel them, then upload this one again."),
     )
 
 
@@ -209,7 +209,7 @@ def add_piece(row: Import, file: int, number: int, data: bytes) -> None:
     if number % ROOM_ASKED_EVERY == 0 and not uploads.has_room(row.organization):
         raise _too_much_waits()
     if not 0 < len(data) <= uploads.PIECE:
-        raise ImportRefused("bad_piece", _("A piece of an upload has at most 1 MB. Choose the file again."))
+        raise ImportRefused("bad_piece", _("A part of an upload can have at most 1 MB. Choose the file again."))
     if Import.objects.filter(id=row.id, state="uploading").exists():
         uploads.put(keyring.keys(row.organization), row, file, number, data)
 
@@ -217,7 +217,7 @@ def add_piece(row: Import, file: int, number: int, data: bytes) -> None:
 def finish_upload(row: Import, names: Sequence[str], *, now: datetime) -> Import:
     """All pieces are here: the import may be inspected. Errors: ImportRefused when one is missing."""
     if not names or not uploads.complete(row, len(names)):
-        sentence = _("A file is empty, or a part of the upload did not arrive. Choose the files again.")
+        sentence = _("A file is empty, or part of the upload didn’t arrive. Choose the files again.")
         raise ImportRefused("upload_torn", sentence)
     moved = Import.objects.filter(id=row.id, state="uploading").update(state="reading")
     if moved:
@@ -312,7 +312,7 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
     document = read_plan(row)
     plan = document.plan
     if not plan:
-        raise ImportRefused("not_read", _("The files were not read yet. Wait a moment."))
+        raise ImportRefused("not_read", _("The files haven’t been read yet. Wait a moment."))
     opening.insist(plan)
     opening.insist_on_status(plan)
     # What is left of one that was stopped is counted where it is written.

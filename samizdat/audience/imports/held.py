@@ -53,7 +53,7 @@ def begin_approved(waiting: Import, many: int, now: datetime) -> None:
         document = read_plan(row)
         # Whoever changed its columns meanwhile changed what was counted.
         if row.state != "held" or document.asked != many:
-            raise ImportRefused("changed", _("This import was changed since. Stop it, and ask for it again."))
+            raise ImportRefused("changed", _("This import was changed in the meantime. Stop it and request it again."))
         Import.objects.filter(pk=row.pk).update(state="waiting", created=now, tries=0)
         confirmation.start(row, replace(document, may_remove=many, asked=0), now=now, by=row.by)
 

@@ -124,7 +124,7 @@ def refused(wrong: NoAddresses | BadFiles) -> ImportRefused:
         return ImportRefused(NONE_TAKEN, NO_ADDRESSES)
     file, line, code, values = wrong.first
     details = {"file": file, "line": line, "reason": sentence_of(code, {"file": file, **values})}
-    sentence = _("{file}, line {line}: {reason} No row could be brought in, so nothing was changed.")
+    sentence = _("{file}, line {line}: {reason} No row could be imported, so nothing was changed.")
     return ImportRefused(NONE_TAKEN, sentence.format(**details), details)
 
 

@@ -22,8 +22,8 @@ def sentence_of(code: str, values: dict[str, Any]) -> str:
 
 def _own() -> dict[str, str]:
     return {
-        "erased": _("This person had her data erased, so a file cannot bring her back. She can sign up again herself."),
-        "not_sealable": _("The line holds half a character. Save the file as UTF-8 and import again."),
+        "erased": _("This person’s data was erased, so they can’t be imported. They can sign up again themselves."),
+        "not_sealable": _("This line contains a broken character. Save the file as UTF-8 and import it again."),
         # The importers' own sentence quotes the word, which may be anything when the column was taken wrongly.
-        "unknown_status": _("The word in the status column is none we know. Say under Columns what it means."),
+        "unknown_status": _("The status column contains a word we don’t know. Say what it means under Match columns."),
     }

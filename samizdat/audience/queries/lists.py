@@ -76,15 +76,15 @@ def list_named(organization: Organization, name: str) -> List:
 def _no_list(name: str, known: Iterable[str]) -> str:
     names = ", ".join(known)
     if not names:
-        return _("There is no list called %(name)s. Make it first.") % {"name": name}
-    return _("There is no list called %(name)s. Use one of: %(names)s.") % {"name": name, "names": names}
+        return _("There is no list called “%(name)s”. Create it first.") % {"name": name}
+    return _("There is no list called “%(name)s”. Use one of: %(names)s.") % {"name": name, "names": names}
 
 
 def list_by_id(organization: Organization, number: int) -> List:
     """Errors: NoSuchList, also for another organization's."""
     row = List.objects.filter(organization=organization, id=number).first()
     if row is None:
-        raise NoSuchList(_("There is no such list here. Go back and choose one."))
+        raise NoSuchList(_("This list doesn’t exist. Go back and choose one."))
     return row
 
 

@@ -77,7 +77,7 @@ class Names:
             return _("at least one list")
         known: Mapping[int, str] = {"tag": self.tags, "list": self.lists, "field": self.fields}.get(kind, {})
         name = self._subject(number) if kind == "campaign" else known.get(number, "")
-        return _("“%(name)s”") % {"name": name} if name else _("something that was removed")
+        return _("“%(name)s”") % {"name": name} if name else _("something that was deleted")
 
     def sentence(self, tree: segment.Tree) -> str:
         """The whole segment in one sentence, in the language of this moment."""
@@ -115,11 +115,12 @@ def broken(organization: Organization, tree: segment.Tree) -> str:
     """Why the segment does not work any more, as a sentence; "" when it does."""
     gone = missing(organization, tree)
     sentences = {
-        "tag": _("The segment asks for a tag that is not here any more. Change that condition or take it out."),
-        "list": _("The segment asks for a list that is not here any more. Change that condition or take it out."),
-        "field": _("The segment asks for a field that was removed. Change that condition or take it out."),
+        "tag": _("This segment uses a tag that no longer exists. Change or remove that condition."),
+        "list": _("This segment uses a list that no longer exists. Change or remove that condition."),
+        "field": _("This segment uses a field that was deleted. Change or remove that condition."),
         "campaign": _(
-            "The segment asks who got a campaign, and that is not known any more. Change that condition or take it out."
+            "This segment uses the recipients of a campaign, but they are no longer known. Change or remove that "
+            "condition."
         ),
     }
     return next((sentence for kind, sentence in sentences.items() if kind in gone), "")

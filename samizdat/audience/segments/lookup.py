@@ -50,7 +50,7 @@ def segment_by_id(organization: Organization, number: int) -> Segment:
     """Errors: NoSuchSegment, also for another organization's and for one that was removed."""
     row = Segment.objects.select_related("organization").filter(organization=organization, id=number).first()
     if row is None or row.removed:
-        raise NoSuchSegment(_("There is no such segment here. Look at the list of segments."))
+        raise NoSuchSegment(_("This segment doesn’t exist. Check the list of segments."))
     return row
 
 
@@ -63,9 +63,9 @@ def segment_named(organization: Organization, name: str) -> Segment:
     if row is None:
         known = ", ".join(saved_segment.name for saved_segment in segments(organization))
         text = (
-            _("There is no segment called %(name)s. Use one of: %(names)s.")
+            _("There is no segment called “%(name)s”. Use one of: %(names)s.")
             if known
-            else _("There is no segment called %(name)s. Make it first.")
+            else _("There is no segment called “%(name)s”. Create it first.")
         )
         raise NoSuchSegment(text % {"name": name, "names": known})
     return row
@@ -79,7 +79,7 @@ def name_indices(keys: OrganizationKeys, name: str) -> list[bytes]:
 def tree_of(row: Segment) -> segment.Tree:
     """Its condition, if it works. Errors: SegmentBroken."""
     if row.removed:
-        raise SegmentBroken(_("The segment was removed. Choose another one, or none."))
+        raise SegmentBroken(_("This segment was deleted. Choose another one, or none."))
     tree = opened(keyring.keys(row.organization), row).tree
     describe.check(row.organization, tree)
     return tree

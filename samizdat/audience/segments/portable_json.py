@@ -90,7 +90,7 @@ def _numbered(organization: Organization, data: object, depth: int) -> object:
 def _tag(organization: Organization, name: str) -> int:
     tag = queries.tag_named(organization, name[: segment.LONGEST_VALUE])
     if tag is None:
-        raise SegmentRefused("no_such_tag", _("There is no tag called %(name)s.") % {"name": name[:100]})
+        raise SegmentRefused("no_such_tag", _("There is no tag called “%(name)s”.") % {"name": name[:100]})
     return tag.id
 
 
@@ -105,7 +105,7 @@ def _field(organization: Organization, tag: str) -> int:
     for field in queries.fields(organization):
         if field.tag.upper() == tag.strip().upper():
             return field.number
-    sentence = _("There is no field with the merge tag %(tag)s. Look at the list of fields.")
+    sentence = _("There is no field with the merge tag %(tag)s. Check the list of fields.")
     raise SegmentRefused("no_such_field", sentence % {"tag": tag[:100]})
 
 

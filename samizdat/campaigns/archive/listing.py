@@ -49,7 +49,7 @@ def _insist(campaign: Campaign) -> None:
     edition = Edition.objects.select_related("organization").filter(campaign=campaign).first()
     details = released(edition) if edition else None
     if details is None or not details.to_all:
-        raise CannotBeListed(_("It goes to few, so it is read by its address alone."))
+        raise CannotBeListed(_("It goes to only part of the list, so its web version is unlisted, by link only."))
 
 
 def keep(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) -> None:
@@ -57,7 +57,7 @@ def keep(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) 
     edition = Edition.objects.select_related("organization").filter(campaign=campaign).first()
     details = released(edition) if edition and campaign.state != "draft" else None
     if not (details.to_all if details else goes_to_all(campaign)):
-        raise CannotBeListed(_("It goes to few, so it is read by its address alone."))
+        raise CannotBeListed(_("It goes to only part of the list, so its web version is unlisted, by link only."))
     with transaction.atomic():
         rows = Campaign.objects.filter(pk=campaign.pk, version_of=None).exclude(state="draft")
         if edition and details and rows.exists() and details.unlisted == listed:
@@ -66,5 +66,7 @@ def keep(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) 
             kind: EventKind = "campaign.archive_listed" if listed else "campaign.archive_unlisted"
             record(kind, campaign.organization, now=now, by=by, about=campaign.pk)
         elif not rows.exists():
-            raise CannotBeListed(_("It is not released yet. Choose on the page of the letter, in its envelope."))
+            raise CannotBeListed(
+                _("This campaign hasn’t been sent yet. Choose its web version on the campaign page, under Settings.")
+            )
     campaign.archive_hidden = not listed

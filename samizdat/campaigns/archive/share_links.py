@@ -80,9 +80,9 @@ class AnswerView:
 def share(campaign: Campaign, note: str, *, now: datetime, by: Person | None) -> str:
     """The token of a new link. Shown once: only its hash is kept. Errors: LinkGone once it left, TooMany."""
     if campaign.state not in OPEN_STATES:
-        raise LinkGone(_("This letter is on its way. It needs nobody's yes any more."))
+        raise LinkGone(_("This campaign is already being sent. It no longer needs approval."))
     if len(links(campaign, now)) >= MOST_LINKS:
-        raise TooMany(_("There are %(n)s links to this letter. Withdraw one first.") % {"n": MOST_LINKS})
+        raise TooMany(_("There are already %(n)s links to this campaign. Revoke one first.") % {"n": MOST_LINKS})
     token = secrets.token_urlsafe(24)
     with transaction.atomic():
         row = ShareLink(campaign=campaign, token_hash=_hash(token), until=now + timedelta(days=DAYS), by=by)
@@ -113,7 +113,7 @@ def opened(token: str, now: datetime) -> ShareLink:
     rows = ShareLink.objects.select_related("campaign__organization", "campaign__list", "campaign__template")
     link = rows.filter(token_hash=_hash(token), ended=False, until__gt=now).first()
     if link is None or link.campaign.state not in OPEN_STATES or not _holds(link):
-        raise LinkGone(_("This link has ended. Ask whoever gave it to you for a new one."))
+        raise LinkGone(_("This link has expired. Ask the person who gave it to you for a new one."))
     return link
 
 
@@ -129,15 +129,17 @@ def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: 
     """
     text = text.strip()[:LONGEST_TEXT]
     if not yes and not text:
-        raise CampaignError(_("Write what should be different, or agree to it."))
+        raise CampaignError(_("Write what to change, or approve it."))
     if mark != mark_of(link):
-        raise LinkChanged(_("The letter was changed while you read it. Look at it again, then answer."))
+        raise LinkChanged(_("The email was changed while you were reading it. Look at it again, then answer."))
     with transaction.atomic():
         # Held so that two answers at once are counted one after the other.
         ShareLink.objects.select_for_update().get(pk=link.pk)
         given = ShareAnswer.objects.filter(link=link)
         if given.count() >= MOST_ANSWERS or given.filter(at__gt=now - timedelta(minutes=1)).count() >= MOST_A_MINUTE:
-            raise TooMany(_("This link has taken many answers. Wait a minute, or write to whoever gave it to you."))
+            raise TooMany(
+                _("This link got too many answers. Wait a minute, or write to the person who gave it to you.")
+            )
         row = ShareAnswer.objects.create(link=link, sealed=b"", at=now)
         feedback = ShareFeedback(" ".join(name.split())[:LONGEST_NAME], text, yes, bond_of(link.campaign))
         keys = keyring.keys(link.campaign.organization)

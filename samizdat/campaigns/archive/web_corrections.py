@@ -112,14 +112,16 @@ def _copy(version: WebVersion, edition: Edition, texts: Sequence[CorrectedText],
 def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, now: datetime) -> int:
     """Mends it on the web copy, or asks for it where that needs an approval; how many places. Errors: NoCorrection."""
     if not is_public(campaign):
-        raise NoCorrection(_("A letter has a web version once it is on its way. Until then, change the letter itself."))
+        raise NoCorrection(
+            _("A campaign gets a web version when sending starts. Until then, change the campaign itself.")
+        )
     wrong, right = _SPACES.sub(" ", wrong).strip(), _SPACES.sub(" ", right).strip()
     if not wrong or wrong == right:
-        raise NoCorrection(_("Say what stands there, and what should stand there instead."))
+        raise NoCorrection(_("Enter the text to correct and the text to replace it with."))
     if max(len(wrong), len(right)) > LONGEST:
-        raise NoCorrection(_("That is too long for a correction. Mend it in smaller pieces."))
+        raise NoCorrection(_("That’s too long for one correction. Correct it in smaller parts."))
     if is_bad_address(right):
-        raise NoCorrection(_("That is no address for a link. Begin with https://."), "right")
+        raise NoCorrection(_("This isn’t a valid link. Start it with https://."), "right")
     edition = campaign.edition
     there = now.astimezone(ZoneInfo(campaign.organization.timezone))
     texts = [*(slip.text for slip in corrections(edition)), CorrectedText(wrong, right)]
@@ -131,13 +133,11 @@ def correct(campaign: Campaign, wrong: str, right: str, *, by: Person | None, no
             raise NoCorrection(_("The web version takes too long to prepare. Try again in a minute.")) from None
         if copy.too_long:
             raise NoCorrection(
-                _("That stands in so many places that the web version would be too long. Say more of it.")
+                _("This text appears in so many places that the web version would be too long. Select a longer piece.")
             )
         places += copy.places
     if not places:
-        sentence = _(
-            "“%(wrong)s” does not stand on the web version. Take a shorter piece, within one line and one style."
-        )
+        sentence = _("The web version doesn’t contain “%(wrong)s”. Use a shorter piece, within one line and one style.")
         raise NoCorrection(sentence % {"wrong": wrong[:100]})
     text = CorrectedText(wrong, right)
     if needs_approval(campaign, by):
@@ -168,7 +168,7 @@ def _insist_on_room(campaign: Campaign) -> None:
     Edition.objects.select_for_update().get(pk=campaign.edition.pk)
     waiting = pending_changes.waiting(campaign.organization).filter(kind=CHANGE, about=campaign.pk).count()
     if max(waiting, Correction.objects.filter(edition=campaign.edition).count()) >= MOST:
-        raise NoCorrection(_("This letter was corrected %(most)s times. Send a new one.") % {"most": MOST})
+        raise NoCorrection(_("This campaign was already corrected %(most)s times. Send a new one.") % {"most": MOST})
 
 
 def is_bad_address(text: str) -> bool:

@@ -53,7 +53,7 @@ def ask(
     """
     pages = dict((asking or fetch.ask_all)(wanted(reading)))
     if len(pages) > 1 and all(page.verdict == "dead" and page.detail in _NO_WAY for page in pages.values()):
-        raise CampaignError(_("None of the links could be reached: probably this machine has no way out. Try later."))
+        raise CampaignError(_("We couldn’t check the links: this server has no internet access. Try again later."))
 
     def changed(known: StoredChecks) -> None:
         # Those that were not asked wait for the next press.
@@ -95,17 +95,17 @@ def flaws(reading: Readability, known: StoredChecks, now: datetime) -> Iterator[
 def why(detail: str) -> str:
     """Why a link is dead, in the language of whoever looks."""
     words: dict[str, Any] = {
-        "no_host": lambda: _("there is no such host"),
-        "no_name": lambda: _("its name was not found in time"),
-        "no_connection": lambda: _("nothing answers there"),
-        "no_certificate": lambda: _("its certificate is not valid"),
-        "no_answer": lambda: _("no answer came"),
-        "loop": lambda: _("it leads on and on"),
-        "bad_address": lambda: _("it is no address"),
-        "404": lambda: _("the page is not there (404)"),
-        "410": lambda: _("the page was taken away (410)"),
+        "no_host": lambda: _("site not found"),
+        "no_name": lambda: _("DNS lookup timed out"),
+        "no_connection": lambda: _("no response"),
+        "no_certificate": lambda: _("certificate not valid"),
+        "no_answer": lambda: _("no response in time"),
+        "loop": lambda: _("too many redirects"),
+        "bad_address": lambda: _("not a valid address"),
+        "404": lambda: _("page not found (404)"),
+        "410": lambda: _("page removed (410)"),
     }
-    return str(words[detail]()) if detail in words else _("its server says %(code)s") % {"code": detail}
+    return str(words[detail]()) if detail in words else _("error %(code)s") % {"code": detail}
 
 
 def _short(url: str) -> str:

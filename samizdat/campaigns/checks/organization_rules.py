@@ -61,10 +61,10 @@ def save(
     kept_words = sorted({word.strip().casefold() for word in words if word.strip()})
     for word in kept_words:
         if len(word) > 60 or re.search(r"[\s\x00-\x1f]", word):
-            raise CampaignError(_("“%(word)s” is no single word. Write one word a line.") % {"word": word[:60]})
+            raise CampaignError(_("“%(word)s” isn’t a single word. Enter one word per line.") % {"word": word[:60]})
     kept_hosts = None if hosts is None else _hosts(hosts)
     if len(kept_words) > MOST_WORDS or len(kept_hosts or ()) > MOST_HOSTS:
-        raise CampaignError(_("That is more than 5,000 words or 2,000 hosts. Leave some out."))
+        raise CampaignError(_("That’s more than 5,000 words or 2,000 sites. Remove some."))
     rules = OrganizationCheckRules(frozenset(kept_words), None if kept_hosts is None else tuple(kept_hosts))
     sealed = seal_json(keyring.keys(organization), rules, "writingrules", "sealed", organization.pk)
     with transaction.atomic():
@@ -76,5 +76,7 @@ def save(
 def _hosts(hosts: Iterable[str] | str) -> list[str]:
     good, bad = clean_hosts(hosts if isinstance(hosts, str) else "\n".join(hosts))
     if bad:
-        raise CampaignError(_("“%(host)s” is no host. Write it like example.org, one a line.") % {"host": bad[0]})
+        raise CampaignError(
+            _("“%(host)s” isn’t a site address. Enter sites like example.org, one per line.") % {"host": bad[0]}
+        )
     return good

@@ -143,15 +143,15 @@ def _together(base: Draft | None, mine: Draft, theirs: Draft, is_own: bool) -> _
 # Lines of the envelope that somebody may have thought about: what is overruled stands in a comment.
 _WRITTEN = {
     "subject": lazy("Subject"),
-    "preheader": lazy("Preheader"),
-    "from_name": lazy("From, name"),
-    "from_email": lazy("From, address"),
-    "reply_to": lazy("Answers go to"),
+    "preheader": lazy("Preview text"),
+    "from_name": lazy("Sender name"),
+    "from_email": lazy("Sender address"),
+    "reply_to": lazy("Reply-to"),
 }
 
 
 def _remark(name: str, hers: str) -> comments.CommentText:
-    text = _("%(field)s, as it was written elsewhere at the same time: %(text)s")
+    text = _("%(field)s, as edited elsewhere at the same time: %(text)s")
     return comments.CommentText((text % {"field": _WRITTEN[name], "text": hers})[: comments.LONGEST])
 
 

@@ -45,12 +45,14 @@ class CommentView:
 def say(campaign: Campaign, words: CommentText, *, by: Person | None, now: datetime) -> Comment:
     """Errors: CampaignError for nothing said, too much, or too many."""
     if not words.text.strip() and not words.other:
-        raise CampaignError(_("Write what you want to say first."))
+        raise CampaignError(_("Write a comment first."))
     if len(words.text) > LONGEST:
-        raise CampaignError(_("A comment has %(count)s characters at most. Say it in two.") % {"count": LONGEST})
+        raise CampaignError(
+            _("A comment can have at most %(count)s characters. Split it into two.") % {"count": LONGEST}
+        )
     with transaction.atomic():
         if Comment.objects.filter(campaign=campaign).count() >= MOST:
-            raise CampaignError(_("This letter has 500 comments. There is no room for more."))
+            raise CampaignError(_("This campaign already has 500 comments, and can’t have more."))
         row = Comment.objects.create(campaign=campaign, by=by, at=now, sealed=b"")
         row.sealed = seal_json(keyring.keys(campaign.organization), words, "comment", "sealed", row.pk)
         row.save(update_fields=["sealed"])

@@ -110,9 +110,9 @@ class CropBox:
 
 def take(data: bytes) -> ProcessedImage:
     if len(data) > LARGEST_FILE:
-        raise Unusable(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
+        raise Unusable(_("The image is larger than 10 MB. Make it smaller and upload it again."))
     if b"<svg" in data[:1024].lower():
-        raise Unusable(_("SVG pictures can carry scripts and are not taken. Save it as PNG and upload that."))
+        raise Unusable(_("SVG images can contain scripts and aren’t accepted. Save it as PNG and upload that."))
     with _opened(data) as image:
         kind = _kind(image)
         if _moves(image):
@@ -138,7 +138,7 @@ def remake(data: bytes, cut: CropBox) -> tuple[ProcessedShot, bytes]:
             result = step(_upright(image))
             return _still(result, kind, quality=cut.quality), _thumb(result)
         if kind not in ("GIF", "WEBP", _kind(image)):
-            raise Unusable(_("A moving picture stays a GIF or becomes a WebP. Choose one of these."))
+            raise Unusable(_("An animation can only be saved as GIF or WebP. Choose one of these."))
         shot = _moving(image, kind, step)
         return shot, _first(image, step)
 
@@ -158,7 +158,7 @@ def box_of(size: tuple[int, int], shape: str, focus: str) -> Box | None:
 def _inside(box: Box, size: tuple[int, int]) -> Box:
     left, top, right, bottom = box
     if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
-        text = _("The part lies outside of the picture, which is %(width)s × %(height)s points.")
+        text = _("The selected area is outside the image, which is %(width)s × %(height)s pixels.")
         raise Unusable(text, {"width": size[0], "height": size[1]})
     return box
 
@@ -180,7 +180,7 @@ _TRIPS = (
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[ImageFile]:
-    many = _("The picture has more than %(limit)s million points. Save it smaller and upload it again.")
+    many = _("The image has more than %(limit)s million pixels. Make it smaller and upload it again.")
     try:
         with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
             most = MOST_PIXELS if _kind(image) == "JPEG" else MOST_PIXELS_WHOLE
@@ -191,7 +191,7 @@ def _opened(data: bytes) -> Iterator[ImageFile]:
     except Image.DecompressionBombError as bomb:
         raise Unusable(many, {"limit": MOST_PIXELS_WHOLE // 1_000_000}) from bomb
     except _TRIPS as broken:
-        raise Unusable(_("This is no picture we can read. Save it as JPEG, PNG, GIF or WebP.")) from broken
+        raise Unusable(_("We can’t read this image. Save it as JPEG, PNG, GIF or WebP.")) from broken
 
 
 def _kind(image: Image.Image) -> str:
@@ -316,5 +316,5 @@ def _frames(image: Image.Image) -> Iterator[Image.Image]:
             return
         points, number = points + image.width * image.height, number + 1
         if points > MOST_MOVING or number > MOST_FRAMES:
-            raise Unusable(_("The moving picture has too many frames. Make it shorter or smaller, or use a still."))
+            raise Unusable(_("The animation has too many frames. Make it shorter or smaller, or use a still image."))
         yield image

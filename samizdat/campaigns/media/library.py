@@ -133,7 +133,7 @@ def _decoded[T](organization: Organization, function: Callable[..., T], *args: o
     except image_processing.Unusable as bad:
         raise BadPicture(_(bad.sentence) % bad.values) from bad
     except limited_process.TooMuch as much:
-        raise BadPicture(_("The picture takes too long to read. Save it smaller and upload it again.")) from much
+        raise BadPicture(_("The image takes too long to read. Make it smaller and upload it again.")) from much
 
 
 def _store(
@@ -192,7 +192,7 @@ def remove(picture: Picture, *, also_sent: bool, now: datetime, by: Person | Non
     sent = [use for use in uses(picture.organization, [picture.slug], exact=True)[picture.slug] if use.sent]
     if sent and not also_sent:
         raise PictureShown(
-            _("“%(letter)s” was sent with this picture. Say that it shall vanish from there as well, or keep it.")
+            _("“%(letter)s” was sent with this image. Confirm that it should disappear from there too, or keep it.")
             % {"letter": sent[0].name}
         )
     with transaction.atomic():
@@ -310,7 +310,7 @@ def uses(organization: Organization, slugs: Iterable[str], *, exact: bool = Fals
     sent = set(tested) if hit else set[int]()
     for state, blob, *place in letters.values_list("state", "draft_sealed", *_PLACE):
         number = place[0]
-        subject = open_json(keys, blob, *place_of(*place), Draft).subject or _("without a subject")
+        subject = open_json(keys, blob, *place_of(*place), Draft).subject or _("no subject")
         for slug in hit[number]:
             by_slug[slug].append(PictureUse("letter", number, subject, state != "draft" or number in sent))
     templates = Template.objects.filter(organization=organization).order_by("pk")
@@ -319,7 +319,7 @@ def uses(organization: Organization, slugs: Iterable[str], *, exact: bool = Fals
         for slug in _any_in(f"{text.source} {text.sample}".encode()) & by_slug.keys():
             by_slug[slug].append(PictureUse("template", number, text.name))
     if (logo := brand_of(organization).logo) in by_slug:
-        by_slug[logo].append(PictureUse("template", 0, _("How letters look")))
+        by_slug[logo].append(PictureUse("template", 0, _("Branding")))
     return by_slug
 
 

@@ -30,8 +30,8 @@ def insist_on_room(organization: Organization, more: int) -> None:
     stored, most = used(organization), limit()
     if stored + more > most:
         sentence = _(
-            "Pictures and templates take %(used)s of %(most)s MB, and this is more than is left. Remove some that no "
-            "letter shows, or ask whoever runs the server for more."
+            "Images and templates use %(used)s of %(most)s MB, and there’s not enough space for this. Delete some "
+            "that no email uses, or ask your server admin for more space."
         )
         raise StorageFull(sentence % {"used": megabytes(stored), "most": megabytes(most)})
 

@@ -34,7 +34,7 @@ def switch(campaign: Campaign, to: str, *, by: Person | None, now: datetime) -> 
     except limited_process.HelperBroke:
         body = None
     if body is None:
-        raise CampaignError(_("That would lose a part of the letter, so it stays as it is."))
+        raise CampaignError(_("That would lose part of the email, so it was left unchanged."))
     return actions.save(campaign, draft.with_(format=to, body=body), version=campaign.version, by=by, now=now)
 
 

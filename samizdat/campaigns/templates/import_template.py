@@ -71,7 +71,7 @@ def take_in(
     except TemplateRefused as refused:
         raise CampaignError(fill(_(SENTENCES[refused.code]), refused.values)) from None
     except limited_process.TooMuch:
-        raise CampaignError(_("The template takes too long to read. Save it smaller and import it again.")) from None
+        raise CampaignError(_("The template takes too long to read. Make it smaller and import it again.")) from None
     with transaction.atomic():  # Decoding took seconds, with nobody kept from writing.
         for called, slug, picture in brought.pictures:
             library.keep(organization, picture, now, name=called, by=by, slug=slug)
@@ -139,7 +139,7 @@ def _decoded(organization: Organization, file: bytes, room: int, until: float) -
         picture = library.decode(organization, file)
         if _size(picture) <= room:
             return picture
-    raise BadPicture(_("The pictures are too large together. Add it to Media by itself."))
+    raise BadPicture(_("The images are too large together. Add this one to Media separately."))
 
 
 def _size(picture: image_processing.ProcessedImage) -> int:
@@ -149,7 +149,7 @@ def _size(picture: image_processing.ProcessedImage) -> int:
 def _checked(name: str) -> str:
     name = name.strip()
     if not name or len(name) > LONGEST_NAME:
-        raise CampaignError(_("A template needs a name of up to 120 characters."))
+        raise CampaignError(_("Enter a template name of up to 120 characters."))
     return name
 
 

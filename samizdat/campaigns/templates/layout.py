@@ -61,7 +61,9 @@ def write(
 
     def done(own: LayoutChanges, _part: Region) -> LayoutChanges:
         if over is not ... and own.texts.get(key) != over:
-            raise DraftChangedMeanwhile(_("A colleague changed this part meanwhile."))
+            raise DraftChangedMeanwhile(
+                _("A colleague changed this block while you were editing. Choose which version to keep.")
+            )
         return own.written(key, words)
 
     _change(campaign, key, Region, done, by, now, page)
@@ -70,7 +72,7 @@ def write(
 def cleaned(source: str) -> str:
     """HTML as a place may hold it. Errors: CampaignError."""
     if len(source) > LONGEST_PLACE or cleaning.nesting(source) > cleaning.MAX_NESTING:
-        raise CampaignError(_("That is too much for one place of a template. Put it into the letter."))
+        raise CampaignError(_("That’s too much for one area of a template. Put it into the email itself."))
     return cleaning.clean(source, outlook=False)
 
 
@@ -118,20 +120,22 @@ def _change(
             part = find(parts_of(import_template.source_of(campaign.template)), own, key)
         if not isinstance(part, kind):
             raise CampaignError(
-                _("The template of this letter no longer has this part. Copy what you typed, then load the page again.")
+                _("The template of this campaign no longer has this block. Copy what you typed, then reload the page.")
             )
         try:
             wanted = change(own, part)
         except KeyError:
-            raise CampaignError(_("A colleague removed that part meanwhile. Load the page again.")) from None
+            raise CampaignError(_("A colleague deleted this block while you were editing. Reload the page.")) from None
         except ValueError:
-            raise CampaignError(_("One part stands at most %(n)s times in a letter.") % {"n": MAX_COPIES}) from None
+            raise CampaignError(_("A block can appear at most %(n)s times in an email.") % {"n": MAX_COPIES}) from None
         if wanted == own or _stored(campaign, wanted, by, now, page):
             return
         campaign.refresh_from_db(fields=["state", "version", "draft_sealed", "places_sealed", "template"])
         if campaign.state != "draft":
-            raise NotADraft(_("This campaign has been released and cannot be changed. Copy it and change the copy."))
-    raise DraftChangedMeanwhile(_("A colleague is changing the same parts. Do it again."))
+            raise NotADraft(
+                _("This campaign is already sent or scheduled and can’t be changed. Duplicate it and change the copy.")
+            )
+    raise DraftChangedMeanwhile(_("A colleague is changing the same blocks. Try again."))
 
 
 def _stored(campaign: Campaign, wanted: LayoutChanges, by: Person | None, now: datetime, page: str) -> bool:

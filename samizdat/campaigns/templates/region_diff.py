@@ -79,7 +79,7 @@ def _of_view(view: PartView, own: LayoutChanges) -> tuple[str, _RegionState]:
         case PlaceView():
             return f"place {view.key}", _RegionState(view.title, view.words, view.html, view.own is not None)
         case HideView():
-            words = _("left out") if view.hidden else _("shown")
+            words = _("hidden") if view.hidden else _("shown")
             return f"hide {view.key}", _RegionState(view.title, words, view.hidden, view.hidden)
         case RepeatView():
             copies = tuple((copy.id, copy.variant) for copy in view.copies)

@@ -37,9 +37,9 @@ class PlaceOvertaken(CampaignError):
     code = "overtaken"
 
     def __init__(self, is_own: bool) -> None:
-        sentence = _("A colleague changed this part meanwhile. Press Save to see both versions.")
+        sentence = _("A colleague changed this block while you were editing. Press Save to see both versions.")
         if is_own:
-            sentence = _("You changed this part in another tab too. Press Save to see both versions.")
+            sentence = _("You also changed this block in another tab. Press Save to see both versions.")
         super().__init__(sentence)
         self.is_own = is_own
 
@@ -99,7 +99,7 @@ def write(
             campaign.refresh_from_db()
             continue
         return placed
-    raise DraftChangedMeanwhile(_("A colleague is changing the same parts. Do it again."))
+    raise DraftChangedMeanwhile(_("A colleague is changing the same blocks. Try again."))
 
 
 def _since(campaign: Campaign, there: PlaceView, version: int, page: str, by: Person | None) -> _Base | None:
@@ -150,7 +150,7 @@ def _html(campaign: Campaign, there: PlaceView | None, document: Node, blocks: s
     """Errors: CampaignError."""
     if there is not None and there.holder in _OF_WORDS and not _is_words(document):
         raise CampaignError(
-            _("Only text and pictures fit into this place of the template. Put the rest into the letter.")
+            _("This area of the template only takes text and images. Put the rest into the email itself.")
         )
     content = content_of(campaign, draft_of(campaign).with_(format="blocks", body=blocks))
     html = to_html(

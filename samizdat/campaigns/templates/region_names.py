@@ -48,20 +48,20 @@ def place(name: str, words: str, is_picture: bool) -> RegionName:
         return RegionName(named)
     at = where(name)
     if is_picture:
-        what = _("Picture (%(where)s)") % {"where": _place_word(at)} if at else _("Picture")
+        what = _("Image (%(where)s)") % {"where": _place_word(at)} if at else _("Image")
         return RegionName(what, _first(words))
     if not words:
-        return RegionName(_("Empty place (%(where)s)") % {"where": _place_word(at)} if at else _("Empty place"))
+        return RegionName(_("Empty area (%(where)s)") % {"where": _place_word(at)} if at else _("Empty area"))
     what = _("Text (%(where)s)") % {"where": _place_word(at)} if at else pgettext("block", "Text")
     return RegionName(what, _first(words))
 
 
 def repeated(name: str, words: str) -> RegionName:
-    return RegionName(_("Repeatable part"), given(name) or _first(words))
+    return RegionName(_("Repeatable block"), given(name) or _first(words))
 
 
 def hideable(name: str, words: str) -> RegionName:
-    return RegionName(_("Part that can be left out"), given(name) or _first(words))
+    return RegionName(_("Optional block"), given(name) or _first(words))
 
 
 def told_apart(called: list[RegionName]) -> list[str]:
@@ -84,7 +84,7 @@ def _first(words: str) -> str:
 
 def _place_word(code: str) -> str:
     return {
-        "preheader": _("above the letter"),
+        "preheader": _("above the email"),
         "header": _("header"),
         "logo": _("logo"),
         "footer": _("footer"),

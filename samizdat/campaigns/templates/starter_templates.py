@@ -27,13 +27,17 @@ class StarterTemplate:
 
 
 STARTERS = (
-    StarterTemplate("letter", lazy("Plain letter"), lazy("One story, one picture, one thing to do.")),
+    StarterTemplate("letter", lazy("Newsletter"), lazy("One story, one image, one thing to do.")),
     StarterTemplate("digest", lazy("Digest"), lazy("Several short stories, two of them side by side.")),
     StarterTemplate(
-        "appeal", lazy("Appeal"), lazy("A story, what is missing, and how to give, with the warning to donors.")
+        "appeal",
+        lazy("Fundraising appeal"),
+        lazy("A story, what’s needed and how to donate, with the warning to donors."),
     ),
-    StarterTemplate("event", lazy("Event"), lazy("When, where, and a programme.")),
-    StarterTemplate("alert", lazy("Urgent alert"), lazy("What happened and what to do now, readable in ten seconds.")),
+    StarterTemplate("event", lazy("Event"), lazy("When, where and the program.")),
+    StarterTemplate(
+        "alert", lazy("Urgent alert"), lazy("What happened and what to do now. Takes ten seconds to read.")
+    ),
 )
 NAMES = tuple(starter.name for starter in STARTERS)
 _LANGUAGES = ("en", "ru")

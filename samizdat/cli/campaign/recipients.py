@@ -13,18 +13,18 @@ from samizdat.cli.output import common, say
 _WITHOUT = {
     "not_listed": "not on this list",
     "untagged": "without the tag",
-    "pending": "have not confirmed yet",
+    "pending": "unconfirmed",
     "unsubscribed": "unsubscribed",
-    "cleaned": "address unreachable",
-    "nonsubscribed": "never agreed",
-    "unasked": "did not agree to appeals for money",
+    "cleaned": "cleaned (address bounced)",
+    "nonsubscribed": "no consent",
+    "unasked": "no consent to fundraising appeals",
     "outside": "not in the segment",
-    "paused": "asked for a pause",
-    "stopped": "on the stop list since a moment ago",
-    "reached": "reached by the first letter",
-    "monthly": "want one letter a month",
+    "paused": "paused by the subscriber",
+    "stopped": "just added to the suppression list",
+    "reached": "the first email was accepted",
+    "monthly": "get one email a month",
     "digest": "get it in the digest",
-    "singly": "want their letters one by one",
+    "singly": "get separate emails",
 }
 
 

@@ -59,7 +59,7 @@ class _Door(BaseHTTPRequestHandler):
         number = int(words[1]) if len(words) > 1 and words[0] == "letter" and words[1].isdecimal() else 0
         caught = self.server.catcher.letter(number)
         if caught is None:
-            page = _page(self.server.language, _("Nothing here"), f'<p><a href="/">{escape(_("To the inbox"))}</a></p>')
+            page = _page(self.server.language, _("No emails"), f'<p><a href="/">{escape(_("Back to inbox"))}</a></p>')
             self._send(page, "text/html", status=HTTPStatus.NOT_FOUND)
         elif words[2:] == ["html"]:
             self._send(_in_new_tab(parts_of(caught.message())["html"]), "text/html", _LETTER_POLICY)
@@ -89,16 +89,16 @@ def _page(language: str, title: str, body: str) -> str:
 def _list_page(server: Inbox) -> str:
     letters = server.catcher.letters()
     if not letters:
-        empty = _("Nothing has come yet. Send a letter from the desk, then reload this page.")
-        return _page(server.language, _("Caught mail"), f"<p>{escape(empty)}</p>")
-    lead = _("%(count)s letters were caught since the demo began; the newest 100 are shown. Nothing left this machine.")
+        empty = _("No emails yet. Send a campaign, then reload this page.")
+        return _page(server.language, _("Demo inbox"), f"<p>{escape(empty)}</p>")
+    lead = _("%(count)s emails were caught since the demo began; the newest 100 are shown. No email left this server.")
     rows = "".join(
         f'<li value="{caught.number}"><a href="/letter/{caught.number}">{escape(str(caught.message()["subject"]))}</a>'
         f"<span>{escape(str(caught.message()['to']))}</span></li>"
         for caught in letters
     )
     intro = escape(lead % {"count": grouped(server.catcher.count())})
-    return _page(server.language, _("Caught mail"), f"<p>{intro}</p><ol>{rows}</ol>")
+    return _page(server.language, _("Demo inbox"), f"<p>{intro}</p><ol>{rows}</ol>")
 
 
 def _letter_page(language: str, caught: CaughtMail) -> str:
@@ -112,12 +112,12 @@ def _letter_page(language: str, caught: CaughtMail) -> str:
     shown = (
         f'<iframe src="/letter/{caught.number}/html" title="{escape(subject)}" '
         'sandbox="allow-popups allow-popups-to-escape-sandbox"></iframe>'
-        f"<details><summary>{escape(_('As plain text'))}</summary>{plain}</details>"
+        f"<details><summary>{escape(_('Plain text'))}</summary>{plain}</details>"
         if parts["html"]
         else plain
     )
     body = (
-        f'<p><a href="/">{escape(_("To the inbox"))}</a></p>{shown}'
+        f'<p><a href="/">{escape(_("Back to inbox"))}</a></p>{shown}'
         f"<details><summary>{escape(_('Headers'))}</summary><table>{headers}</table></details>"
     )
     return _page(language, subject, body)

@@ -11,189 +11,196 @@ Severity = Literal["stop", "care", "note"]
 # template and fill in `values`.
 SENTENCES: dict[str, str] = {
     "tag_unknown": "There is no merge tag or field called %(tag)s. Correct the name, or add the field to the list.",
-    "tag_gone": "%(tag)s works only inside Mailchimp. Remove it.",
-    "tag_forward": "%(tag)s leads to Mailchimp's page for forwarding. Remove it, or write: forward this letter to whom "
-    "you like.",
-    "tag_rewards": "%(tag)s is an advertisement for Mailchimp. Remove it.",
-    "tag_about": "%(tag)s leads to Mailchimp's page about the list. Remove it, or link {{ website }} or {{ signup }}.",
-    "tag_number": "%(tag)s is a number of Mailchimp's, and readers have no use for it. Remove it.",
-    "tag_translate": "%(tag)s sends the letter to a translation service that then knows who reads it. Remove it, or "
-    "write the letter in each language.",
-    "tag_contents": "%(tag)s makes a table of contents inside Mailchimp. Write the contents as a list.",
-    "tag_recent": "%(tag)s lists earlier letters inside Mailchimp. Link them by hand, or your archive.",
-    "tag_survey": "%(tag)s asks by a page of Mailchimp's. Put in a question of ours, or ask for an answer by mail.",
-    "tag_shop": "%(tag)s needs Mailchimp's shop. Write the code or the goods into the letter.",
-    "tag_card": "%(tag)s is Mailchimp's business card. Write {{ postal_address }} for the postal address.",
-    "tag_count": "%(tag)s counts the list in each letter, and whoever gets one learns how many you are. Remove it.",
-    "tag_social": "%(tag)s needs a social network connected to Mailchimp. Link your page there by its address.",
-    "tag_feed": "%(tag)s fills in a feed inside Mailchimp. Paste what the letter should say.",
-    "tag_raw": "%(tag)s has an end of its own that does not exist here. Remove it.",
-    "tag_place": "%(tag)s is the place of a field in Mailchimp, and here every field has a name. "
-    "Write its tag instead: %(known)s.",
-    "tag_near": "There is no merge tag or field called %(tag)s. Probably %(near)s was meant.",
-    "group_unknown": "Nobody here is in a group of “%(group)s”. Groups come in as tags like “%(group)s: Name”; look at "
-    "the spelling.",
-    "tag_personal": "%(tag)s would give each reader a number of her own in the letter. Remove it.",
-    "tag_endless": "The tag that begins with %(tag)s never ends. Close it with %(end)s.",
-    "tag_stray_end": "%(tag)s closes a tag that was never opened. Remove it, or open the tag before it.",
-    "tag_unread": "The tag %(tag)s cannot be read. Write it like {{ FNAME }} or *|FNAME|*.",
-    "filter_unknown": "The tag %(tag)s asks for %(filter)s, which does not exist. Use default:, date: or url.",
-    "if_endless": "The condition %(tag)s never ends. Add %(end)s where it should stop.",
-    "if_unread": "The condition %(tag)s cannot be read. Compare one field with one value, "
-    'like {% if CITY == "Riga" %}; there is no and, no or.',
-    "if_deep": "Conditions are nested more than %(limit)s deep. Take some of them apart.",
-    "else_alone": "%(tag)s stands outside of any condition. Remove it, or put the condition before it.",
+    "tag_gone": "%(tag)s works only in Mailchimp. Remove it.",
+    "tag_forward": "%(tag)s leads to Mailchimp’s forwarding page. Remove it, or write: Forward this email to "
+    "anyone you like.",
+    "tag_rewards": "%(tag)s is an ad for Mailchimp. Remove it.",
+    "tag_about": "%(tag)s leads to Mailchimp’s page about the list. Remove it, or link to {{ website }} or {{ "
+    "signup }}.",
+    "tag_number": "%(tag)s is an internal Mailchimp number that subscribers don’t need. Remove it.",
+    "tag_translate": "%(tag)s sends the email to a translation service, which then knows who opens it. Remove it, "
+    "or add translations.",
+    "tag_contents": "%(tag)s creates a table of contents in Mailchimp. Write the contents as a list.",
+    "tag_recent": "%(tag)s lists earlier campaigns in Mailchimp. Link to them yourself, or to your archive.",
+    "tag_survey": "%(tag)s uses a Mailchimp page to ask a question. Add a Question block, or ask for replies by email.",
+    "tag_shop": "%(tag)s needs Mailchimp’s store. Write the code or the products into the email.",
+    "tag_card": "%(tag)s is Mailchimp’s business card. Use {{ postal_address }} for the postal address.",
+    "tag_count": "%(tag)s shows the size of your list in every email, so every recipient learns it. Remove it.",
+    "tag_social": "%(tag)s needs a social network connected to Mailchimp. Link to your page there instead.",
+    "tag_feed": "%(tag)s fills in a feed in Mailchimp. Paste the text itself.",
+    "tag_raw": "%(tag)s closes something that doesn’t exist here. Remove it.",
+    "tag_place": "%(tag)s is a field number in Mailchimp. Here, every field has a name. Use its merge tag instead: "
+    "%(known)s.",
+    "tag_near": "There is no merge tag or field called %(tag)s. Did you mean %(near)s?",
+    "group_unknown": "No subscriber is in a group of “%(group)s”. Groups are imported as tags like “%(group)s: "
+    "Name”. Check the spelling.",
+    "tag_personal": "%(tag)s would give each subscriber a number of their own in the email. Remove it.",
+    "tag_endless": "The merge tag that begins with %(tag)s isn’t closed. Close it with %(end)s.",
+    "tag_stray_end": "%(tag)s closes a tag that was never opened. Remove it, or add the opening tag before it.",
+    "tag_unread": "We can’t read the merge tag %(tag)s. Write it like {{ FNAME }} or *|FNAME|*.",
+    "filter_unknown": "The merge tag %(tag)s uses %(filter)s, which doesn’t exist. Use default:, date: or url.",
+    "if_endless": "The condition %(tag)s isn’t closed. Add %(end)s where it should end.",
+    "if_unread": 'We can’t read the condition %(tag)s. Compare one field with one value, like {% if CITY == "Riga" '
+    "%}. “and” and “or” aren’t supported.",
+    "if_deep": "Conditions are nested more than %(limit)s levels deep. Split some of them.",
+    "else_alone": "%(tag)s is outside of any condition. Remove it, or add the condition before it.",
     "else_late": "%(tag)s comes after the else of its condition. Put the else last.",
-    "comment_endless": "The comment that begins here never ends. Close it with -->.",
-    "tag_many": "There are more than %(limit)s merge tags. Shorten the letter.",
-    "tagged_unknown": "No subscriber here has a tag called “%(group)s”. Look at the spelling.",
+    "comment_endless": "The comment that begins here isn’t closed. Close it with -->.",
+    "tag_many": "There are more than %(limit)s merge tags. Shorten the email.",
+    "tagged_unknown": "No subscriber has the tag “%(group)s”. Check the spelling.",
     # the letter
-    "body_empty": "There is no text yet. Write the letter.",
-    "body_long": "There are %(size)s characters here; %(limit)s is the most. Move a part to a web page.",
-    "letter_slow": "This campaign takes too long to prepare. Try again in a minute; if it stays so, look for a sign "
-    "that is repeated thousands of times, or shorten the text.",
-    "body_deep": "The HTML is nested more than %(limit)s deep. Paste it again without the surrounding tables.",
-    "html_big": "The HTML is %(size)s KB; Gmail cuts a letter off above 102 KB. Shorten it.",
-    "style_big": "The styles for phones and dark mode are %(size)s characters; "
-    "Gmail drops them above 8,192. Shorten them.",
-    "css_broken": "The styles could not be read, so they are left as they are. Look for a missing bracket.",
-    "css_many": "There are too many styles for so many elements, so they are left out. Remove the rules that nothing "
-    "needs.",
-    "mjml_broken": "The template is not correct MJML: %(reason)s. Correct it, or take the standard template.",
-    "mjml_include": "A template cannot take in other files. Copy the part that mj-include names into the template.",
-    "template_no_content": "The template has no place for the letter. Put {{ content }} where it should stand.",
-    "image_no_alt": "A picture has no description. Say what it shows, for readers who do not see it.",
-    "image_inline": "A picture is pasted into the text itself; mail programs do not show those. Upload it instead.",
-    "image_per_reader": "The address of a picture holds %(tag)s, so each reader would fetch her own. Remove the tag.",
-    "image_counter": "A picture of one pixel counts readers. It is taken out: we do not record who opens.",
-    "picture_none": "This block has no picture yet. Choose one, or remove the block.",
-    "picture_gone": "The picture %(name)s is not in the library. Choose another one.",
-    "button_empty": "A button has no words or leads nowhere. Give it both, or remove it.",
-    "question_empty": "The question has no words, or fewer than two answers. Write them, or remove the block.",
-    "question_second": "This is a second question, and a letter asks one. Keep the other for the next letter.",
-    "question_condition": "The question stands in a condition, so its answers would tell who gave them. Ask everybody.",
-    "question_tag": "The question and its answers are the same for all readers. Take the merge tag out.",
-    "html_taken_out": "%(what)s cannot be in a letter and is taken out.",
-    "pictures_heavy": "The pictures inside the letter weigh %(size)s kB, and %(limit)s is the most. Make them smaller.",
-    "image_condition": "A picture from %(host)s stands in a condition, so that host sees which reader opens it. "
-    "Upload it here instead, or show it to everybody.",
-    "image_http": "The picture %(url)s is fetched without encryption. Use https.",
-    "image_foreign": "A picture comes from %(host)s, and that host sees who reads. Upload it here instead.",
-    "image_nowhere": "The picture %(url)s cannot be fetched by mail programs. Upload it, or write its whole address.",
-    "link_http": "The link %(url)s is not encrypted. Use https if the page has it.",
-    "link_empty": "A link leads nowhere. Give it an address, or make it plain text.",
+    "body_empty": "There is no text yet. Write the email.",
+    "body_long": "The text has %(size)s characters; the limit is %(limit)s. Move part of it to a web page.",
+    "letter_slow": "This campaign takes too long to prepare. Try again in a minute. If that doesn’t help, look for "
+    "a character that is repeated thousands of times, or shorten the text.",
+    "body_deep": "The HTML is nested more than %(limit)s levels deep. Paste it again without the surrounding tables.",
+    "html_big": "The HTML is %(size)s KB; Gmail cuts emails off above 102 KB. Shorten the email.",
+    "style_big": "The styles for phones and dark mode have %(size)s characters; Gmail drops them above 8,192. "
+    "Shorten them.",
+    "css_broken": "We couldn’t read the styles, so they were left unchanged. Check for a missing bracket.",
+    "css_many": "There are too many styles for this many elements, so they were left out. Remove unused rules.",
+    "mjml_broken": "The template isn’t correct MJML: %(reason)s. Correct it, or use the built-in template.",
+    "mjml_include": "A template can’t include other files. Copy the content that mj-include names into the template.",
+    "template_no_content": "The template has no place for the email text. Add {{ content }} where it should appear.",
+    "image_no_alt": "An image has no alt text. Describe what it shows, for people who can’t see it.",
+    "image_inline": "An image is pasted into the text itself, and mail apps don’t show those. Upload it instead.",
+    "image_per_reader": "The address of an image contains %(tag)s, so each subscriber would load a different one. "
+    "Remove the merge tag.",
+    "image_counter": "A one-pixel tracking image was removed: we don’t track opens.",
+    "picture_none": "This block has no image yet. Choose one, or delete the block.",
+    "picture_gone": "The image %(name)s isn’t in Media. Choose another one.",
+    "button_empty": "A button has no text or no link. Add both, or delete the button.",
+    "question_empty": "The question has no text, or fewer than two answers. Add them, or delete the block.",
+    "question_second": "This is a second question, and an email can have only one. Keep the other for the next email.",
+    "question_condition": "The question is inside a condition, so its answers would reveal who gave them. Ask "
+    "everyone.",
+    "question_tag": "The question and its answers must be the same for all subscribers. Remove the merge tag.",
+    "html_taken_out": "%(what)s can’t be used in an email and will be removed.",
+    "pictures_heavy": "The embedded images have %(size)s kB; the limit is %(limit)s. Make them smaller.",
+    "image_condition": "An image from %(host)s is inside a condition, so that site sees which subscriber opens it. "
+    "Upload it here instead, or show it to everyone.",
+    "image_http": "The image %(url)s is loaded without encryption. Use https.",
+    "image_foreign": "An image is loaded from %(host)s, so that site sees who opens the email. Upload it here instead.",
+    "image_nowhere": "Mail apps can’t load the image %(url)s. Upload it, or enter its full address.",
+    "link_http": "The link %(url)s isn’t encrypted. Use https if the page supports it.",
+    "link_empty": "A link has no address. Add one, or make it plain text.",
     "link_placeholder": "The link %(url)s is a placeholder. Enter the real address, or remove the link.",
-    "link_leaves": "The link %(url)s unsubscribes people somewhere else, not from your list. Use {{ unsubscribe }} as "
-    "its address, or remove it.",
-    "link_may_leave": "The link %(url)s looks like an unsubscribe link that doesn't work here. If it is one, use "
+    "link_leaves": "The link %(url)s unsubscribes people somewhere else, not from your list. Use {{ unsubscribe }} "
+    "as its address, or remove the link.",
+    "link_may_leave": "The link %(url)s looks like an unsubscribe link that doesn’t work here. If it is one, use "
     "{{ unsubscribe }} as its address.",
-    "template_picture": "The picture %(url)s is missing from the template, so nobody will see it. Import the template "
-    "again as a zip file with its pictures, or choose another picture for that part.",
-    "link_relative": "The link %(url)s has no site in it and leads nowhere in a letter. Write it out with https://.",
-    "link_scheme": "The link %(url)s cannot be used in a letter. Use https, mailto or tel.",
-    "tag_in_style": "%(tag)s stands in a style, a class or another attribute that says how something looks, where no "
-    "value can go. Move it into the text.",
-    "if_broken": "The condition on this line cuts through an HTML tag. Put whole elements between its parts.",
-    "names_reader": "%(tag)s puts something about the reader into the letter. "
-    "Look whether it must be there: whoever finds or gets the letter forwarded reads it, too.",
-    "tag_nothing": "%(tag)s is empty here, because nobody has set it. Set it under Settings, or write it out.",
-    "tag_no_form": "%(tag)s is empty here, because the list has no sign-up form. Make one under Lists and forms, or "
-    "write it out.",
-    "settings_altered": "The addresses under Settings are not as they were last saved there, or their sealed copy is "
-    "gone. Have an admin check and save them, then try again.",
-    "no_unsubscribe": "The letter has no link to unsubscribe. Put {{ unsubscribe }} into it.",
+    "template_picture": "The image %(url)s is missing from the template, so nobody will see it. Import the "
+    "template again as a zip file with its images, or choose another image for that block.",
+    "link_relative": "“%(url)s” isn’t a complete link and won’t work in an email. Start it with https://.",
+    "link_scheme": "The link %(url)s can’t be used in an email. Use https, mailto or tel.",
+    "tag_in_style": "%(tag)s is in a style, class or another attribute that sets the look, where no value can be "
+    "inserted. Move it into the text.",
+    "if_broken": "The condition on this line cuts through an HTML tag. Put only whole elements inside it.",
+    "names_reader": "%(tag)s puts personal data into the email. Check that you need it: anyone who finds the email "
+    "or gets it forwarded can read it too.",
+    "tag_nothing": "%(tag)s is empty because it isn’t set. Set it under Settings, or write it out.",
+    "tag_no_form": "%(tag)s is empty because the list has no sign-up form. Create one under Lists and forms, or "
+    "write the address out.",
+    "settings_altered": "The addresses under Settings aren’t as they were last saved, or their encrypted copy is "
+    "missing. Ask an admin to check and save them, then try again.",
+    "no_unsubscribe": "The email has no unsubscribe link. Add {{ unsubscribe }}.",
     # a letter of blocks (core/content/blocks)
-    "doc_no_json": "The letter cannot be read: it is no JSON from character %(number)s on. "
-    "Reload the page, or correct the file.",
-    "doc_no_doc": 'The letter is no document of blocks: it must begin with {"type":"doc". Choose another file.',
-    "doc_version": "The letter is of version %(version)s, which this house does not know. Bring Samizdat up to date.",
-    "doc_big": "The letter has %(size)s bytes; %(limit)s is the most. Move a part to a web page.",
-    "doc_blocks": "Block %(block)s is one too many: a letter has %(limit)s at most. Move a part to a web page.",
-    "doc_deep": "Block %(block)s lies more than %(limit)s deep in others. Take it out of some of them.",
-    "doc_no_block": "Block %(block)s is none. Remove it, or give it a type.",
-    "doc_type": "Block %(block)s: there is no block called %(type)s. Remove it, or use another one.",
+    "doc_no_json": "We can’t read the email: from character %(number)s on, it isn’t JSON. Reload the page, or "
+    "correct the file.",
+    "doc_no_doc": 'This isn’t an email made of blocks: it must begin with {"type":"doc". Choose another file.',
+    "doc_version": "The email has version %(version)s, which this server doesn’t know. Update Samizdat.",
+    "doc_big": "The email has %(size)s bytes; the limit is %(limit)s. Move part of it to a web page.",
+    "doc_blocks": "Block %(block)s is one too many: an email can have at most %(limit)s. Move part of it to a web "
+    "page.",
+    "doc_deep": "Block %(block)s is nested more than %(limit)s levels deep. Move it out of some of its outer blocks.",
+    "doc_no_block": "Block %(block)s isn’t a block. Delete it, or give it a type.",
+    "doc_type": "Block %(block)s: there is no block type called %(type)s. Delete it, or use another one.",
     "doc_attr": "Block %(block)s: %(type)s has no setting called %(attr)s. Remove it.",
-    "doc_value": "Block %(block)s: the setting %(attr)s of %(type)s cannot be %(value)s. Correct it.",
-    "doc_mark": "Block %(block)s: text cannot be marked as %(mark)s. Use bold, italic or link.",
-    "doc_place": "Block %(block)s: %(type)s cannot stand inside of %(parent)s. Move it out.",
-    "doc_last": "Block %(block)s: the footer stands once, as the last block. Move it to the end.",
-    "doc_item": "Block %(block)s: an item of a list holds one paragraph, and after it one list at most.",
-    "doc_count": "Block %(block)s: %(type)s cannot hold %(count)s of what it is made of. Add some, or remove it.",
+    "doc_value": "Block %(block)s: the setting %(attr)s of %(type)s can’t be %(value)s. Correct it.",
+    "doc_mark": "Block %(block)s: text can’t be marked as %(mark)s. Use bold, italic or link.",
+    "doc_place": "Block %(block)s: %(type)s can’t be inside %(parent)s. Move it out.",
+    "doc_last": "Block %(block)s: there can be only one footer, as the last block. Move it to the end.",
+    "doc_item": "Block %(block)s: a list item can have one paragraph, followed by at most one list.",
+    "doc_count": "Block %(block)s: %(type)s can’t have %(count)s parts. Add some, or delete it.",
     "doc_script": "Block %(block)s: the address %(url)s could run a program. Use https, mailto or tel.",
     # checks of the compiled letter (core/content/checks, campaigns/checks)
-    "subject_trial": "“%(word)s” stands here, as in a trial. Take it out before the letter goes to everybody.",
-    "left_over": "“%(word)s” looks like something left over from a template. Write what should stand there.",
-    "date_weekday": "“%(date)s” cannot be: %(whole)s is a %(day)s. Readers who trust the weekday come on another day.",
-    "date_none": "There is no such day: “%(date)s”. Look into the calendar.",
-    "date_year": "“%(date)s” is long past, and the same day comes soon. Probably %(year)s was meant.",
-    "date_far": "“%(date)s” is many years ahead. It is %(year)s now; look whether the year is right.",
-    "year_old": "“%(written)s” was right once; it is %(year)s. Write {{ year }}, and it is right every year.",
-    "link_counter": "The link to %(host)s goes through a click counter of %(whose)s, which learns who reads this, "
-    "when and from where. Link the page itself.",
-    "link_short": "The link to %(host)s only leads on to another page: whoever runs it sees your readers, and spam "
-    "filters distrust it. Link the page itself.",
-    "link_person": "The link to %(host)s carries %(names)s, a mark of %(whose)s that belongs to one person: whoever "
-    "copied it, or each reader. Cut it off.",
-    "link_letter": "The link to %(host)s carries %(names)s, which tell that site from which letter a reader comes. "
-    "Cut them off, unless you want that.",
-    "link_blocked": "%(host)s does not open where some of your readers live. Say the main thing in the letter "
-    "itself, or add a link that opens.",
-    "uncounted_reader": "The link %(url)s holds a value of the reader, so it stays direct and is not counted.",
-    "uncounted_condition": "Not every reader has or sees the link %(url)s, so it stays direct and is not counted. Take "
-    "it out of the condition, and keep merge tags out of its words.",
-    "uncounted_words": "The link %(url)s shows its own address, so it stays direct and is not counted: filters take a "
-    "shown address that leads elsewhere for a fraud. Give it words of its own, and it is counted.",
-    "uncounted_odd": "The link %(url)s is none that a redirect should lead to, so it stays direct and is not counted.",
-    "link_dead": "The link %(url)s does not work: %(why)s. Correct it, or take it out.",
-    "link_moved": "The link %(url)s leads on to %(to)s. Link that page, if it is the one you mean.",
-    "link_inside": "The link %(url)s leads into a private network, where readers cannot follow. Link a public page.",
-    "image_dead": "The picture %(url)s cannot be fetched: %(why)s. Upload it here instead.",
-    "image_heavy": "The picture %(url)s has %(size)s KB, which is slow on a phone and costs readers money. Make it "
+    "subject_trial": "This text contains “%(word)s”, as in a test. Remove it before you send the campaign.",
+    "left_over": "“%(word)s” looks like text left over from a template. Replace it.",
+    "date_weekday": "“%(date)s” doesn’t match: %(whole)s is a %(day)s. People who go by the weekday will come on "
+    "another day.",
+    "date_none": "“%(date)s” doesn’t exist. Check the calendar.",
+    "date_year": "“%(date)s” is long past, and the same day is coming up soon. Did you mean %(year)s?",
+    "date_far": "“%(date)s” is many years ahead. It’s %(year)s now; check the year.",
+    "year_old": "“%(written)s” is outdated: it’s %(year)s now. Use {{ year }} to keep it right every year.",
+    "link_counter": "The link to %(host)s goes through a click counter of %(whose)s, which learns who opens it, "
+    "when and from where. Link directly to the page.",
+    "link_short": "The link to %(host)s only redirects to another page: its owner sees your subscribers, and spam "
+    "filters distrust it. Link directly to the page.",
+    "link_person": "The link to %(host)s contains %(names)s, a mark of %(whose)s that identifies one person: the "
+    "person who copied it, or each subscriber. Remove it.",
+    "link_letter": "The link to %(host)s contains %(names)s, which tell that site which email a visitor comes "
+    "from. Remove them, unless you want that.",
+    "link_blocked": "%(host)s is blocked where some of your subscribers are. Say the main thing in the email "
+    "itself, or add a link that opens there.",
+    "uncounted_reader": "The link %(url)s contains personal data, so it stays direct and isn’t counted.",
+    "uncounted_condition": "Not every subscriber gets the link %(url)s, so it stays direct and isn’t counted. Move "
+    "it out of the condition, and keep merge tags out of its text.",
+    "uncounted_words": "The link %(url)s shows its own address, so it stays direct and isn’t counted: filters "
+    "treat a shown address that leads elsewhere as fraud. Give the link a text to count it.",
+    "uncounted_odd": "The link %(url)s isn’t suited to a redirect, so it stays direct and isn’t counted.",
+    "link_dead": "The link %(url)s doesn’t work: %(why)s. Correct or remove it.",
+    "link_moved": "The link %(url)s redirects to %(to)s. Link directly to that page if it’s the one you mean.",
+    "link_inside": "The link %(url)s leads into a private network that subscribers can’t reach. Link to a public page.",
+    "image_dead": "The image %(url)s can’t be loaded: %(why)s. Upload it here instead.",
+    "image_heavy": "The image %(url)s has %(size)s KB, which is slow on a phone and costs subscribers money. Make "
+    "it smaller.",
+    "images_heavy": "The images have %(size)s KB together, which is slow on a phone. Remove some, or make them "
     "smaller.",
-    "images_heavy": "The pictures have %(size)s KB together, which is slow on a phone. Leave some out, or make them "
-    "smaller.",
-    "donation_unwarned": "The letter asks for money and does not warn whom a gift can harm. Your organization is at "
-    "risk: write a warning beside it, such as: “%(words)s” Nothing goes out without one.",
-    "donation_no_word": "The letter asks for money and says nothing of the risk that a gift can be for the giver. If "
-    "it can be one where your readers live, warn them.",
-    "donation_to_all": "The letter asks for money and goes to readers who did not agree to appeals, too. Make it an "
-    "appeal under Audience, or take the asking out.",
-    "width_fixed": "The letter is %(width)s pixels wide on every screen, so it does not adapt to phones: they show all "
-    "of it small, and readers enlarge it or move it aside. A template that adapts spares them that.",
-    "contrast_low": "“%(text)s” is hard to read: %(ink)s on %(ground)s is %(ratio)s to 1, and 4.5 is the least. Make "
-    "one darker or the other lighter.",
-    "spelling": "“%(word)s” is in no dictionary. Perhaps: %(near)s.",
-    "spelling_alone": "“%(word)s” is in no dictionary. Look at the spelling.",
-    "bounces_elsewhere": "Bounces name readers, and they would go to %(address)s, outside of your own domains. Have an "
-    "admin set an address for them under Settings.",
-    "domain_anothers": "%(domain)s is in use by another organization here, so nothing goes out from it. Write from a "
-    "domain of yours; if this one is, an admin adds it under Sending domains, publishes its record and presses Check.",
-    "return_anothers": "Bounces would go to %(address)s, but that domain is in use by another organization here. Set "
-    "another address under Settings; if the domain is yours, add it under Sending domains, publish its record and "
-    "press Check.",
-    "no_signature": "Nobody signs for %(domain)s, so large mailboxes take the letter for forged or for spam. An "
-    "admin adds the domain under Sending domains.",
-    "second_today": "Another letter goes to this list today: “%(subject)s”. Two on one day make people leave.",
-    "same_words": "The text is still the one of this version: %(language)s. Translate it, or remove this language.",
-    "reach_large": "It goes to %(now)s; the letters before went to %(before)s at the most. Look whether list, tag "
-    "and segment are the ones you mean.",
-    "empty_values": "%(count)s of %(of)s have no %(field)s; they will read “%(default)s”.",
-    "unfit_values": "%(count)s of %(of)s have a %(field)s that is longer than 100 characters or has a link in it. They "
-    "get the fallback.",
-    "empty_nothing": "%(count)s of %(of)s have no %(field)s, and nothing will stand there for them. Write a default: "
+    "donation_unwarned": "This email asks for money but doesn’t warn whom a donation can harm. Your organization "
+    "is at risk: add a warning next to it, such as: “%(words)s” Without one, the campaign "
+    "can’t be sent.",
+    "donation_no_word": "This email asks for money but says nothing about the risk to donors. If donating can be "
+    "risky where your subscribers are, warn them.",
+    "donation_to_all": "This email asks for money and also goes to subscribers who didn’t agree to appeals. Set "
+    "its type to Fundraising appeal under Audience, or remove the request.",
+    "width_fixed": "The email is %(width)s pixels wide on every screen. Phones show it small, and people have to "
+    "zoom or scroll sideways. A template that adapts to phones avoids that.",
+    "contrast_low": "Low contrast: “%(text)s” (%(ink)s on %(ground)s is %(ratio)s:1, needs 4.5:1). Make one darker "
+    "or the other lighter.",
+    "spelling": "“%(word)s” isn’t in the dictionary. Did you mean: %(near)s?",
+    "spelling_alone": "“%(word)s” isn’t in the dictionary. Check the spelling.",
+    "bounces_elsewhere": "Bounces contain subscribers’ addresses, and they would go to %(address)s, outside your "
+    "own domains. Ask an admin to set a bounce address under Settings.",
+    "domain_anothers": "%(domain)s is used by another organization on this server, so you can’t send from it. Use "
+    "your own domain. If this one is yours, an admin can add it under Domains, add its record "
+    "and press Check.",
+    "return_anothers": "Bounces would go to %(address)s, but another organization on this server uses that domain. "
+    "Set another address under Settings. If the domain is yours, add it under Domains, add its "
+    "record and press Check.",
+    "no_signature": "Emails from %(domain)s aren’t signed with DKIM, so large mailbox providers take them for "
+    "forged or for spam. An admin can add the domain under Domains.",
+    "second_today": "“%(subject)s” goes to this list today too. Consider another day.",
+    "same_words": "The text is still the same as in this version: %(language)s. Translate it, or remove the "
+    "translation.",
+    "reach_large": "It goes to %(now)s recipients; earlier campaigns went to at most %(before)s. Check the list, "
+    "tag and segment.",
+    "empty_values": "%(count)s of %(of)s have no %(field)s; they’ll see “%(default)s”.",
+    "unfit_values": "%(count)s of %(of)s have a %(field)s that’s longer than 100 characters or contains a link. "
+    "They’ll see the fallback.",
+    "empty_nothing": "%(count)s of %(of)s have no %(field)s, and nothing will be shown for them. Add a fallback: "
     "%(hint)s.",
     # the headers
-    "subject_empty": "The letter has no subject. Write one.",
-    "subject_long": "The subject has %(size)s characters; %(limit)s is the most. Shorten it: phones show about 40.",
-    "subject_lines": "The subject has a line break or control character in it. Write it on one line.",
-    "name_lines": "The sender's name has a line break or control character in it. Write it on one line.",
-    "name_link": "The sender's name holds an address, of which mail programs make a link, or signs that nobody "
-    "sees. Write a plain name, like Lantern.",
-    "name_long": "The sender's name has %(size)s characters; %(limit)s is the most. Shorten it.",
-    "from_bad": "%(address)s is no address that a letter can come from. Write it like news@example.org.",
-    "reply_bad": "%(address)s is no address that answers can go to. Write it like news@example.org.",
-    "list_id_bad": "%(value)s is no list identity. Write it like a host name: thursday.lists.example.org.",
-    "feedback_bad": "%(value)s is no Feedback-ID. Write up to four words with colons between them.",
+    "subject_empty": "The campaign has no subject. Add one.",
+    "subject_long": "The subject has %(size)s characters; the limit is %(limit)s. Shorten it: phones show about 40.",
+    "subject_lines": "The subject contains a line break or control character. Write it on one line.",
+    "name_lines": "The sender name contains a line break or control character. Write it on one line.",
+    "name_link": "The sender name contains an address, which mail programs turn into a link, or invisible "
+    "characters. Use a plain name, such as Lantern.",
+    "name_long": "The sender name has %(size)s characters; the limit is %(limit)s. Shorten it.",
+    "from_bad": "%(address)s can’t be used as the sender address. Enter one like news@example.org.",
+    "reply_bad": "%(address)s can’t be used as the reply-to address. Enter one like news@example.org.",
+    "list_id_bad": "%(value)s isn’t a valid list ID. Write it like a host name: thursday.lists.example.org.",
+    "feedback_bad": "%(value)s isn’t a valid Feedback-ID. Write up to four words with colons between them.",
 }
 # Sentences that show a tag of ours hold a literal percent sign, so formatting goes through this, not through %.
 _HOLE = re.compile(r"%\((\w+)\)s")

@@ -13,16 +13,16 @@ import re
 import unicodedata
 
 _SENTENCES = {
-    "empty": "There is no address here: write one such as name@example.org.",
-    "no_at": "This is not an address, the @ is missing: write it as name@example.org.",
-    "two_at": "There is more than one @ here: leave one address in each place.",
-    "too_long": "This address is longer than mail allows (64 bytes before the @, 254 in all): "
-    "check for text that ran into it.",
-    "control": "This address holds a line break or another invisible character: type it again by hand.",
-    "bad_local": "The part before the @ is not written as mail allows: "
-    "look for blanks, commas, brackets and doubled dots.",
-    "bad_domain": "The part after the @ is not a domain: check its spelling, it must look like example.org.",
-    "not_ascii_domain": "The domain holds characters that domain names do not allow: check it, or write its xn-- form.",
+    "empty": "There is no address here. Write one like name@example.org.",
+    "no_at": "This isn’t an address: the @ is missing. Write it like name@example.org.",
+    "two_at": "There is more than one @ here. Write only one address.",
+    "too_long": "This address is longer than email allows (64 bytes before the @, 254 in total). Check for extra text.",
+    "control": "This address contains a line break or another invisible character. Type it again by hand.",
+    "bad_local": "The part before the @ isn’t valid in an email address. Check for spaces, commas, brackets and "
+    "double dots.",
+    "bad_domain": "The part after the @ isn’t a domain. Check the spelling; it should look like example.org.",
+    "not_ascii_domain": "The domain contains characters that domain names don’t allow. Check it, or write its xn-- "
+    "form.",
 }
 CODES = tuple(_SENTENCES)
 

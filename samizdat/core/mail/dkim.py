@@ -72,13 +72,15 @@ Private = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 # Sentences of BadKey, by code.
 BAD_KEYS = {
-    "garbage": "This is no private key. Give a key file that begins with -----BEGIN PRIVATE KEY-----.",
-    "public": "This is the public half of a key. Give the private one; the public half is made from it.",
-    "locked": "This key is locked with a passphrase. Take the passphrase off and give it again; it is sealed at once.",
-    "type": "DKIM knows RSA and Ed25519 keys; this is a key of another kind. Give one of those, or let us make one.",
-    "short": "This RSA key has {bits} bits, and mailboxes ask for 2048. Give a longer one, or let us make one.",
-    "long": "This RSA key has {bits} bits, more than receivers have to read. Give one of 2048 to 4096 bits.",
-    "exponent": "This RSA key has an unusual exponent, which receivers refuse. Give another one, or let us make one.",
+    "garbage": "This isn’t a private key. Use a key file that begins with -----BEGIN PRIVATE KEY-----.",
+    "public": "This is a public key. Use the private key; the public one is made from it.",
+    "locked": "This key is protected with a passphrase. Remove the passphrase and add the key again; it’s "
+    "encrypted right away.",
+    "type": "DKIM uses RSA and Ed25519 keys; this key is of another kind. Use one of those, or create one here.",
+    "short": "This RSA key has {bits} bits, but mailbox providers require 2048. Use a longer one, or create one here.",
+    "long": "This RSA key has {bits} bits, more than receiving servers have to support. Use one of 2048 to 4096 bits.",
+    "exponent": "This RSA key has an unusual exponent, and receiving servers reject such keys. Use another one, or "
+    "create one here.",
 }
 
 

@@ -131,52 +131,98 @@ OK = RouteVerdict("ok")
 
 # Why a route is not sending, by code. The doors translate these. {host} and {answer} are filled in by the transport.
 REASONS = {
-    "ok": "The route answers.",
-    "suspended": "{host} has suspended or closed this account ({answer}). Nobody was marked as bounced. Ask the provider for the reason, or send by another route.",
+    "ok": "The route is working.",
+    "suspended": "{host} suspended or closed this account ({answer}). Nobody was marked as bounced. Ask the "
+    "provider for the reason, or send by another route.",
     "paused": "Sending is paused for this account ({answer}). Ask the provider for the reason, or send by another route.",
-    "login": "{host} refused the user name or password ({answer}). Correct them under Routes, then press Test.",
-    "key": "{host} does not accept the key of this route ({answer}). Copy the key for sending once more and look whether the region is right, then press Test.",
-    "login_needed": "{host} wants a user name and password ({answer}). Add them to the route, then press Test.",
-    "login_not_offered": "{host} offers no way to sign in that we know (PLAIN or LOGIN). Leave out user and password, or ask the provider which port to use.",
-    "relay_denied": "{host} does not relay mail for us ({answer}). Add a user name and password, or allow this machine at the relay.",
-    "not_authorised": "{host} says that this account or address may not send ({answer}). Ask the provider, then press Test.",
-    "credits": "The credits of this account are used up ({answer}). Buy more or wait until they renew; the rest goes by another route.",
-    "plan": "The plan of this account does not allow this ({answer}). Change the plan at the provider, or send by another route.",
-    "no_domain": "{host} does not know the sending domain of this route ({answer}). Check its spelling and the region (eu or us), then press Test.",
-    "sender": "{host} does not accept this sender ({answer}). Verify the from-address or its domain at the provider, then try again.",
-    "authentication_records": "The sender's domain failed SPF, DKIM or DMARC ({answer}). An admin publishes the records shown under Sending domains; once Check finds them, try again.",
-    "listed": "The address of the relay stands on a block list ({answer}). Ask the provider, or send by another route.",
-    "rate": "{host} asks us to send more slowly ({answer}). It goes on by itself.",
-    "quota": "The sending limit of this account is reached ({answer}). It goes on by itself when the limit renews; the rest goes by another route.",
-    "busy": "{host} is busy ({answer}). We try again by ourselves.",
-    "refused": "{host} refused to talk to us ({answer}). Ask the provider, or send by another route.",
-    "same_refusal": "{host} gave the same refusal for many different domains in a row ({answer}), so it means the route and not the people. Nobody was marked as bounced. Ask the provider, then press Test.",
-    "no_such_host": "The name {host} has no address in DNS. Check the spelling in the route, or the DNS of this machine.",
-    "inside": "{host} leads to an address inside this server’s own network, so nothing was sent. Use a relay with a public address, or ask whoever runs the server to allow it (SAMIZDAT_INNER_NETWORKS) or to add the route there with samizdat route add.",
-    "no_connection": "{host} cannot be reached ({detail}). Check host and port of the route; we try again by ourselves.",
-    "silent": "{host} does not answer in time ({detail}). Check host and port: smtps:// is usually port 465, smtp:// port 587. We try again by ourselves.",
-    "no_answer": "{host} does not answer in time ({detail}). We try again by ourselves; if it stays so, ask the provider.",
-    "hung_up": "{host} keeps hanging up ({detail}). We try again by ourselves; if it stays so, ask the provider.",
-    "not_smtp": "What answers at {host} does not speak SMTP ({answer}). Check host and port: smtps:// is usually port 465, smtp:// port 587.",
-    "bad_answer": "{host} gives answers that make no sense ({answer}). We try again by ourselves; if it stays so, ask the provider.",
-    "endless_answer": "{host} sends without end where a short answer belongs ({detail}), so we hung up before it held up other letters. We try again by ourselves; if it stays so, ask the provider.",
-    "web_page": "A web page answers where {host} should ({answer}). Something between here and the provider stands in the way, or it blocks the network or the country of this machine. Send by another route; an admin has to look at this one.",
-    "no_starttls": "{host} offers no encryption (STARTTLS), so nothing was sent. Use smtps:// if it has a TLS port, or smtp+plain:// if you mean to send without encryption, for example inside this machine.",
-    "certificate": "The certificate of {host} is for another host name ({detail}). Nothing was sent. Use the name in the certificate as the host of the route. If the relay is your own, compare this fingerprint with the one on the relay; if they are the same, add ?fingerprint=… to the URL of the route.",
-    "self_signed": "{host} has a self-signed certificate, so we can’t tell whose server it is. Nothing was sent, not even the password. If the relay is your own, compare this fingerprint with the one on the relay: {detail}. If they are the same, add ?fingerprint=… to the URL of the route. If it belongs to a provider, ask them first.",
-    "unknown_issuer": "The certificate of {host} comes from an authority that this server does not know ({detail}). Nothing was sent. If it is your own authority, add ?ca=FILE with its certificate to the URL of the route. If the relay belongs to a provider, check the host name and ask them.",
-    "certificate_expired": "The certificate of {host} has expired ({detail}). Nothing was sent. Ask whoever runs the relay to renew it, then test the route again.",
-    "fingerprint": "The certificate of {host} is not the one whose fingerprint stands in the route (it is now {detail}). Ask the provider whether it was renewed before you change the route.",
-    "not_them": "Whoever answers in the place of {host} cannot prove to be it ({detail}), so nothing was sent. Something stands between here and the provider, or the clock or the certificates of this machine are out of date.",
-    "tls": "No encrypted connection to {host} came about ({detail}). Check the port: smtps:// is usually 465, smtp:// 587.",
-    "folder_missing": "The folder {detail} does not exist or is no folder. Make it, then press Test.",
-    "folder_not_writable": "The folder {detail} cannot be written to. Give this user the right to write there, then press Test.",
-    "disk_full": "The disk that holds {detail} is full. Make room; we try again by ourselves.",
-    "folder_failed": "Writing to the folder failed ({detail}). We try again by ourselves.",
-    "command_missing": "The command {detail} is not there or may not be run. Install it or correct the path in the route, then press Test.",
-    "command_failed": "The command {detail} cannot send as it is ({answer}). Look into its settings and its log on this machine, then press Test.",
-    "command_busy": "The command {detail} takes no mail now ({answer}). We try again by ourselves; if it stays so, look into its log on this machine.",
-    "command_hung": "The command {detail} did not come to an end and was stopped. We try again by ourselves; if it stays so, look into its log on this machine.",
+    "login": "{host} rejected the user name or password ({answer}). Correct them under Routes, then press Test.",
+    "key": "{host} rejected the key of this route ({answer}). Copy the sending key again and check the region, "
+    "then press Test.",
+    "login_needed": "{host} requires a user name and password ({answer}). Add them to the route, then press Test.",
+    "login_not_offered": "{host} offers no sign-in method we support (PLAIN or LOGIN). Leave out the user name and "
+    "password, or ask the provider which port to use.",
+    "relay_denied": "{host} doesn’t accept emails from this server ({answer}). Add a user name and password, or "
+    "allow this server there.",
+    "not_authorised": "{host} says that this account or address isn’t allowed to send ({answer}). Ask the "
+    "provider, then press Test.",
+    "credits": "This account has no credits left ({answer}). Buy more or wait until they renew. The rest is sent "
+    "by another route.",
+    "plan": "The plan of this account doesn’t allow this ({answer}). Change the plan at the provider, or send by "
+    "another route.",
+    "no_domain": "{host} doesn’t know the sender domain of this route ({answer}). Check its spelling and the "
+    "region (eu or us), then press Test.",
+    "sender": "{host} doesn’t accept this sender ({answer}). Verify the sender address or its domain at the "
+    "provider, then try again.",
+    "authentication_records": "The sender domain failed SPF, DKIM or DMARC ({answer}). An admin has to publish the "
+    "records shown under Domains. When Check finds them, try again.",
+    "listed": "The address of the sending provider is on a block list ({answer}). Ask the provider, or send by "
+    "another route.",
+    "rate": "{host} asks us to send more slowly ({answer}). Sending continues automatically.",
+    "quota": "The sending limit of this account is reached ({answer}). Sending continues automatically when the "
+    "limit renews. The rest is sent by another route.",
+    "busy": "{host} is busy ({answer}). We’ll try again automatically.",
+    "refused": "{host} rejected our connection ({answer}). Ask the provider, or send by another route.",
+    "same_refusal": "{host} gave the same rejection for many different domains in a row ({answer}), so it’s about "
+    "the route, not the subscribers. Nobody was marked as bounced. Ask the provider, then press "
+    "Test.",
+    "no_such_host": "The name {host} has no address in DNS. Check its spelling in the route, or the DNS settings "
+    "of this server.",
+    "inside": "{host} leads to an address inside this server’s own network, so nothing was sent. Use a sending "
+    "provider with a public address, or ask your server admin to allow it (SAMIZDAT_INNER_NETWORKS) or "
+    "to add the route there with samizdat route add.",
+    "no_connection": "{host} can’t be reached ({detail}). Check host and port of the route. We’ll try again "
+    "automatically.",
+    "silent": "{host} isn’t responding in time ({detail}). Check host and port: smtps:// is usually port 465, "
+    "smtp:// port 587. We’ll try again automatically.",
+    "no_answer": "{host} isn’t responding in time ({detail}). We’ll try again automatically. If this continues, "
+    "ask the provider.",
+    "hung_up": "{host} keeps dropping the connection ({detail}). We’ll try again automatically. If this continues, "
+    "ask the provider.",
+    "not_smtp": "The server at {host} doesn’t speak SMTP ({answer}). Check host and port: smtps:// is usually port "
+    "465, smtp:// port 587.",
+    "bad_answer": "{host} gives answers we can’t understand ({answer}). We’ll try again automatically. If this "
+    "continues, ask the provider.",
+    "endless_answer": "{host} sends endless data instead of a short answer ({detail}), so we dropped the "
+    "connection to keep other emails moving. We’ll try again automatically. If this continues, "
+    "ask the provider.",
+    "web_page": "A web page answers instead of {host} ({answer}). Something between this server and the provider "
+    "intercepts the connection, or the provider blocks this server’s network or country. Send by "
+    "another route; an admin has to check this one.",
+    "no_starttls": "{host} doesn’t support STARTTLS, so nothing was sent. Use smtps:// if it has a TLS port, or "
+    "smtp+plain:// to send without encryption, for example inside this server.",
+    "certificate": "The certificate of {host} is for another host name ({detail}). Nothing was sent. Use the name "
+    "in the certificate as the host of the route. If the sending server is your own, compare this "
+    "fingerprint with the one on that server; if they match, add ?fingerprint=… to the URL of the "
+    "route.",
+    "self_signed": "{host} has a self-signed certificate, so we can’t tell whose server it is. Nothing was sent, "
+    "not even the password. If the sending server is your own, compare this fingerprint with the "
+    "one on that server: {detail}. If they match, add ?fingerprint=… to the URL of the route. If it "
+    "belongs to a provider, ask them first.",
+    "unknown_issuer": "The certificate of {host} comes from an authority that this server doesn’t know ({detail}). "
+    "Nothing was sent. If it’s your own authority, add ?ca=FILE with its certificate to the URL "
+    "of the route. If the server belongs to a provider, check the host name and ask them.",
+    "certificate_expired": "The certificate of {host} has expired ({detail}). Nothing was sent. Ask the owner of "
+    "that server to renew it, then test the route again.",
+    "fingerprint": "The certificate of {host} doesn’t match the fingerprint in the route (it’s now {detail}). "
+    "Before you change the route, ask the provider whether the certificate was renewed.",
+    "not_them": "The server answering as {host} can’t prove its identity ({detail}), so nothing was sent. "
+    "Something between this server and the provider intercepts the connection, or the clock or "
+    "certificates of this server are out of date.",
+    "tls": "We couldn’t set up an encrypted connection to {host} ({detail}). Check the port: smtps:// is usually "
+    "465, smtp:// 587.",
+    "folder_missing": "The folder {detail} doesn’t exist or isn’t a folder. Create it, then press Test.",
+    "folder_not_writable": "Samizdat can’t write to the folder {detail}. Give this user permission to write there, "
+    "then press Test.",
+    "disk_full": "The disk with {detail} is full. Free up space. We’ll try again automatically.",
+    "folder_failed": "We couldn’t write to the folder ({detail}). We’ll try again automatically.",
+    "command_missing": "The command {detail} doesn’t exist or can’t be run. Install it or correct the path in the "
+    "route, then press Test.",
+    "command_failed": "The command {detail} can’t send with its current settings ({answer}). Check its settings "
+    "and its log on this server, then press Test.",
+    "command_busy": "The command {detail} isn’t accepting email now ({answer}). We’ll try again automatically. If "
+    "this continues, check its log on this server.",
+    "command_hung": "The command {detail} didn’t finish and was stopped. We’ll try again automatically. If this "
+    "continues, check its log on this server.",
 }
 
 # By these words a provider drops us for good. Used-up credits are none: whoever may send can use them up.
@@ -187,10 +233,10 @@ DROPPED = frozenset(
 # Who has to act, by the same codes: `account` holds the account at the provider, `provider` is its support, `admin` runs
 # this house, and nobody has to where it goes on by itself.
 ACTORS = {
-    "nobody": "Nobody has to do anything.",
-    "account": "To act: whoever holds your account at the provider.",
-    "provider": "To act: the provider's support.",
-    "admin": "To act: an admin of your organization.",
+    "nobody": "No action needed.",
+    "account": "Contact: the person who manages your account at the provider.",
+    "provider": "Contact: provider’s support.",
+    "admin": "Contact: an admin of your organization.",
 }
 WHO = {
     **dict.fromkeys(("ok", "rate", "quota", "busy"), "nobody"),

@@ -46,11 +46,12 @@ TOLD = re.compile(
 
 # Code -> what is wrong with a rate, then what to write.
 SENTENCES = {
-    "no_rate": "“{text}” is no rate. Write a number and a unit, such as 10/s, 600/m, 5000/h or 50000/d.",
+    "no_rate": "“{text}” isn’t a valid rate. Write a number and a unit, such as 10/s, 600/m, 5000/h or 50000/d.",
     "no_speed": "A rate must be above zero. To send nothing by a route, pause it.",
-    "twice": "“{text}” names one unit twice. Write one limit a unit, such as 10/s,5000/h,20000/d.",
-    "no_plan": "“{text}” is no plan. Write how many go on the first day, the second and so on, such as 50,100,200,400.",
-    "no_quiet": "“{text}” are no quiet hours. Write them as 22:00-07:00 or 22:00-07:00 Europe/Riga.",
+    "twice": "“{text}” uses the same unit twice. Write one limit per unit, such as 10/s,5000/h,20000/d.",
+    "no_plan": "“{text}” isn’t a valid plan. Write how many emails are sent on the first day, the second and so "
+    "on, such as 50,100,200,400.",
+    "no_quiet": "“{text}” aren’t valid quiet hours. Write them like 22:00-07:00 or 22:00-07:00 Europe/Riga.",
 }
 
 

@@ -144,32 +144,28 @@ NAMES = {
 
 # The provider's name, the count and its words are filled in; the doors translate. "mailbox" speaks of mailboxes.
 REASONS = {
-    "dmarc": "{provider} refuses our emails, {count} in the same words ({answer}). The DMARC record of the sender's"
-    " domain is missing or isn't met. An admin publishes the record shown under"
-    " Sending domains.",
-    "authentication": "{provider} refuses our emails, {count} in the same words ({answer}). SPF or DKIM of the sender's"
-    " domain is missing or fails. An admin publishes the records shown under"
-    " Sending domains.",
-    "spf": "{provider} refuses our emails, {count} in the same words ({answer}). The SPF record of the sender's domain"
-    " is missing or doesn't name the sending server. An admin publishes the record shown under"
-    " Sending domains.",
-    "dkim": "{provider} refuses our emails, {count} in the same words ({answer}). The DKIM record of the sender's"
-    " domain is missing or the signature fails. An admin publishes the record shown under"
-    " Sending domains.",
-    "ptr": "{provider} refuses our emails, {count} in the same words ({answer}). The sending server's address has no"
-    " matching PTR record (reverse DNS). Ask whoever rents out that address to set it.",
-    "tls": "{provider} refuses our emails, {count} in the same words ({answer}). They reached it without encryption"
-    " (TLS). Ask the sending provider.",
-    "listed": "{provider} refuses our emails, {count} in the same words ({answer}). The sending server's address or the"
-    " sender's domain is on a block list. Ask to be removed there, or ask the sending provider.",
-    "spam": "{provider} refuses our emails as spam, {count} in the same words ({answer}). Look at the content; an"
-    " admin checks SPF, DKIM and DMARC under Sending domains; {provider}'s postmaster"
-    " can say more.",
-    "policy": "{provider} refuses our emails, {count} in the same words ({answer}). An admin checks SPF, DKIM and"
-    " DMARC under Sending domains; {provider}'s postmaster can say more.",
-    "mailbox": "{provider} says of {count} subscribers in a row, and accepted nobody in between, that their mailboxes"
-    " don't exist or don't work ({answer}). Ask a few of them another way. If you resume and it says so again,"
-    " they count as bounced.",
+    "dmarc": "{provider} rejects our emails, {count} in the same words ({answer}). The DMARC record of the sender "
+    "domain is missing or isn’t met. An admin has to publish the record shown under Domains.",
+    "authentication": "{provider} rejects our emails, {count} in the same words ({answer}). SPF or DKIM of the "
+    "sender domain is missing or fails. An admin has to publish the records shown under Domains.",
+    "spf": "{provider} rejects our emails, {count} in the same words ({answer}). The SPF record of the sender "
+    "domain is missing or doesn’t include the sending server. An admin has to publish the record shown "
+    "under Domains.",
+    "dkim": "{provider} rejects our emails, {count} in the same words ({answer}). The DKIM record of the sender "
+    "domain is missing or the signature fails. An admin has to publish the record shown under Domains.",
+    "ptr": "{provider} rejects our emails, {count} in the same words ({answer}). The sending server’s address has "
+    "no matching PTR record (reverse DNS). Ask the hosting company of that address to set it.",
+    "tls": "{provider} rejects our emails, {count} in the same words ({answer}). They arrived there without "
+    "encryption (TLS). Ask the sending provider.",
+    "listed": "{provider} rejects our emails, {count} in the same words ({answer}). The sending server’s address "
+    "or the sender domain is on a block list. Ask to be removed there, or ask the sending provider.",
+    "spam": "{provider} rejects our emails as spam, {count} in the same words ({answer}). Check the content. An "
+    "admin can check SPF, DKIM and DMARC under Domains. {provider}’s postmaster can say more.",
+    "policy": "{provider} rejects our emails, {count} in the same words ({answer}). An admin can check SPF, DKIM "
+    "and DMARC under Domains. {provider}’s postmaster can say more.",
+    "mailbox": "{provider} says of {count} subscribers in a row, with nobody accepted in between, that their "
+    "mailboxes don’t exist or don’t work ({answer}). Ask a few of them another way. If you resume and "
+    "get the same answer, they count as bounced.",
 }
 
 

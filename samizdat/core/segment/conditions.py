@@ -85,7 +85,7 @@ class TagCondition(Condition):
     refers = ("tag", "")
     words = {
         "tag": "who has the tag {a}",
-        "not tag": "who does not have the tag {a}",
+        "not tag": "who doesn’t have the tag {a}",
     }
 
     id: int
@@ -110,9 +110,9 @@ class LanguageCondition(Condition):
 
     names = ("language",)
     words = {
-        "language": "who reads {a}",
-        "not language": "who does not read {a}",
-        "no language": "whose language is not known",
+        "language": "whose language is {a}",
+        "not language": "whose language isn’t {a}",
+        "no language": "whose language isn’t known",
         "not no language": "whose language is known",
     }
 
@@ -140,8 +140,8 @@ class ProviderCondition(Condition):
 
     names = ("provider",)
     words = {
-        "provider": "whose mailbox is with {a}",
-        "not provider": "whose mailbox is not with {a}",
+        "provider": "whose mailbox provider is {a}",
+        "not provider": "whose mailbox provider isn’t {a}",
     }
 
     name: str
@@ -167,18 +167,18 @@ class ListCondition(Condition):
     names = ("list",)
     refers = ("list", "id")
     words = {
-        "list": "who is on {a} in any way",
-        "not list": "who is not on {a} at all",
-        "list pending": "who has not confirmed {a} yet",
-        "not list pending": "who does not wait to confirm {a}",
+        "list": "who is on {a} with any status",
+        "not list": "who isn’t on {a} at all",
+        "list pending": "who hasn’t confirmed {a} yet",
+        "not list pending": "who isn’t unconfirmed on {a}",
         "list subscribed": "who is subscribed to {a}",
-        "not list subscribed": "who is not subscribed to {a}",
-        "list unsubscribed": "who has left {a}",
-        "not list unsubscribed": "who has not left {a}",
-        "list cleaned": "whose address is dead for {a}",
-        "not list cleaned": "whose address is not dead for {a}",
-        "list nonsubscribed": "who is on {a} and never agreed to it",
-        "not list nonsubscribed": "who is not on {a} without having agreed",
+        "not list subscribed": "who isn’t subscribed to {a}",
+        "list unsubscribed": "who unsubscribed from {a}",
+        "not list unsubscribed": "who hasn’t unsubscribed from {a}",
+        "list cleaned": "who is cleaned on {a} (address bounced)",
+        "not list cleaned": "who isn’t cleaned on {a} (address bounced)",
+        "list nonsubscribed": "who is on {a} without consent",
+        "not list nonsubscribed": "who isn’t on {a} without consent",
     }
 
     list: int
@@ -206,10 +206,10 @@ class ConsentCondition(Condition):
     names = ("consent",)
     refers = ("list", "list")
     words = {
-        "consent": "who may not be written to for {a}, because {b}",
-        "not consent": "about whom it is not so for {a} that {b}",
-        "consent yes": "who may be written to for {a}",
-        "not consent yes": "who may not be written to for {a}",
+        "consent": "who can’t be emailed on {a} because {b}",
+        "not consent": "for whom it isn’t true on {a} that {b}",
+        "consent yes": "who can be emailed on {a}",
+        "not consent yes": "who can’t be emailed on {a}",
     }
 
     list: int
@@ -243,8 +243,8 @@ class FundraisingCondition(Condition):
     names = ("appeals",)
     refers = ("list", "list")
     words = {
-        "appeals": "who agreed to appeals for money from {a}",
-        "not appeals": "who did not agree to appeals for money from {a}",
+        "appeals": "who agreed to fundraising appeals from {a}",
+        "not appeals": "who didn’t agree to fundraising appeals from {a}",
     }
 
     list: int = 0
@@ -274,21 +274,21 @@ class DayCondition(Condition):
         "joined after": "who joined after {a}",
         "joined last": "who joined in the last {a}",
         "joined earlier": "who joined at least {a} ago",
-        "not joined on": "who did not join on {a}",
-        "not joined before": "who did not join before {a}",
-        "not joined after": "who did not join after {a}",
-        "not joined last": "who did not join in the last {a}",
+        "not joined on": "who didn’t join on {a}",
+        "not joined before": "who didn’t join before {a}",
+        "not joined after": "who didn’t join after {a}",
+        "not joined last": "who didn’t join in the last {a}",
         "not joined earlier": "who joined less than {a} ago",
         "confirmed on": "who confirmed on {a}",
         "confirmed before": "who confirmed before {a}",
         "confirmed after": "who confirmed after {a}",
         "confirmed last": "who confirmed in the last {a}",
         "confirmed earlier": "who confirmed at least {a} ago",
-        "not confirmed on": "who did not confirm on {a}",
-        "not confirmed before": "who did not confirm before {a}",
-        "not confirmed after": "who did not confirm after {a}",
-        "not confirmed last": "who did not confirm in the last {a}",
-        "not confirmed earlier": "who did not confirm at least {a} ago",
+        "not confirmed on": "who didn’t confirm on {a}",
+        "not confirmed before": "who didn’t confirm before {a}",
+        "not confirmed after": "who didn’t confirm after {a}",
+        "not confirmed last": "who didn’t confirm in the last {a}",
+        "not confirmed earlier": "who didn’t confirm at least {a} ago",
     }
 
     what: str
@@ -355,17 +355,17 @@ class FieldCondition(Condition):
         "field before": "whose {a} is before {b}",
         "field after": "whose {a} is after {b}",
         "field yes": "whose {a} is yes",
-        "not field is": "whose {a} is not {b}",
-        "not field contains": "whose {a} does not contain {b}",
-        "not field begins": "whose {a} does not begin with {b}",
+        "not field is": "whose {a} isn’t {b}",
+        "not field contains": "whose {a} doesn’t contain {b}",
+        "not field begins": "whose {a} doesn’t begin with {b}",
         "not field filled": "whose {a} is empty",
-        "not field equal": "whose {a} is not {b}",
-        "not field less": "whose {a} is not less than {b}",
-        "not field more": "whose {a} is not more than {b}",
-        "not field on": "whose {a} is not {b}",
-        "not field before": "whose {a} is not before {b}",
-        "not field after": "whose {a} is not after {b}",
-        "not field yes": "whose {a} is not yes",
+        "not field equal": "whose {a} isn’t {b}",
+        "not field less": "whose {a} isn’t less than {b}",
+        "not field more": "whose {a} isn’t more than {b}",
+        "not field on": "whose {a} isn’t {b}",
+        "not field before": "whose {a} isn’t before {b}",
+        "not field after": "whose {a} isn’t after {b}",
+        "not field yes": "whose {a} isn’t yes",
     }
 
     number: int
@@ -454,7 +454,7 @@ class CampaignCondition(Condition):
     refers = ("campaign", "")
     words = {
         "campaign": "who was sent {a}",
-        "not campaign": "who was not sent {a}",
+        "not campaign": "who wasn’t sent {a}",
     }
 
     id: int
@@ -479,8 +479,8 @@ class ShareCondition(Condition):
 
     names = ("share",)
     words = {
-        "share": "who is in a random {a} %",
-        "not share": "who is not in a random {a} %",
+        "share": "who is in a random sample of {a}%",
+        "not share": "who isn’t in a random sample of {a}%",
     }
 
     percent: int

@@ -10,12 +10,12 @@ from samizdat.core.segment.tree import EVERYBODY, NOBODY, All, Any, Name, Not, T
 
 # The doors pass these through gettext. {a} and {b} are clauses about somebody.
 _JOINTS = {
-    "not": "for whom this is not so: ({a})",
+    "not": "for whom this isn’t true: ({a})",
     "and": "{a} and {b}",
     "or": "{a} or {b}",
-    "everybody": "Everybody.",
+    "everybody": "Everyone.",
     "nobody": "Nobody.",
-    "whole": "Everybody {a}.",
+    "whole": "Everyone {a}.",
 }
 WORDS = {key: text for kind in KINDS for key, text in kind.words.items()} | _JOINTS
 

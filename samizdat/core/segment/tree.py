@@ -17,14 +17,14 @@ LONGEST_JSON = 200_000
 
 # Code -> what is wrong, then what to do.
 SENTENCES = {
-    "too_deep": "This segment has conditions nested too deep, or too many of them: split it into two segments.",
-    "not_json": "This is no segment: it is not JSON, or much too long. Write it like this: {'tag': 12}.",
-    "one_name": "A condition has one name and one value: write it like this: {'tag': 12}.",
-    "unknown": "There is a condition here that nobody knows: look at the list of conditions in the handbook.",
-    "bad_value": "A condition has a value that it cannot have: look at the list of conditions in the handbook.",
-    "long_value": "A field is compared with a text of more than 200 signs: write a shorter one.",
-    "bad_day": "A day is written like 2026-01-31, and a number of days lies between 1 and 36,500: write it so.",
-    "bad_number": "A field is compared as a number with something that is none: write it like 12 or 12.5.",
+    "too_deep": "This segment has too many conditions, or they’re nested too deep. Split it into two segments.",
+    "not_json": "This isn’t a segment: it’s not JSON, or it’s much too long. Write it like this: {'tag': 12}.",
+    "one_name": "A condition has one name and one value. Write it like this: {'tag': 12}.",
+    "unknown": "This segment contains an unknown condition. See the list of conditions in the handbook.",
+    "bad_value": "A condition has a value that isn’t allowed. See the list of conditions in the handbook.",
+    "long_value": "A field is compared with a text of more than 200 characters. Use a shorter one.",
+    "bad_day": "Write dates like 2026-01-31, and numbers of days from 1 to 36,500.",
+    "bad_number": "A field is compared as a number with something that isn’t one. Write it like 12 or 12.5.",
 }
 
 

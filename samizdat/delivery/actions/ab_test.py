@@ -73,9 +73,9 @@ def choose(campaign: Campaign, place: int, *, now: datetime, by: Person | None =
     """A person has seen enough: the rest gets this version at once. Errors: Fenced, WrongState."""
     copied_installation.refuse_sending(campaign.organization)
     if not Variant.objects.filter(campaign=campaign, variant_no=place).exists():
-        raise WrongState(_("There is no such version."))
+        raise WrongState(_("This version doesn’t exist."))
     if not _decide(campaign, place, now, by):
-        raise WrongState(_("It is decided already, or the letter is not on its way."))
+        raise WrongState(_("The winner is already decided, or the campaign isn’t being sent."))
     campaign.refresh_from_db()
     return campaign
 

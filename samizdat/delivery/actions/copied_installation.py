@@ -38,8 +38,9 @@ def look(now: datetime) -> list[str]:
     if changed and all(folder for folder, _part in changed):
         raise CopiedFolder(
             _(
-                "This data folder last ran on another machine or under another path. If that one is gone for good, "
-                "run: samizdat release. If it still runs, give this machine an empty data folder of its own."
+                "This data folder last ran on another server or under another path. If that installation is gone "
+                "for good, run: samizdat release. If it still runs, give this server an empty data folder of its "
+                "own."
             )
         )
     _fence(parts, now)
@@ -84,8 +85,8 @@ def refuse_sending(organization: Organization) -> None:
     if Organization.objects.filter(pk=organization.pk, sending_locked=True).exists():
         raise SendingLocked(
             _(
-                "This installation was copied, restored or moved, and sends no campaign. "
-                "See what would be sent and decide: samizdat release"
+                "This installation was copied, restored or moved, so it sends no campaigns. See what would be sent "
+                "and decide: samizdat release"
             )
         )
 

@@ -24,8 +24,9 @@ def settle_what_counts(campaign: Campaign, edition: Edition, now: datetime) -> N
     versions = len(ab_test.load(edition.marks))
     if campaign.test_share and campaign.ab_metric == "clicks" and not counted >= set(range(versions)):
         sentence = _(
-            "Clicks are counted where at least %(floor)s people who have been subscribed for %(days)s days get a "
-            "version, and one of these has fewer. Make the part of the test larger, or choose another way to win."
+            "Clicks are counted only if at least %(floor)s people who have been subscribed for %(days)s days get "
+            "each version, and one version has fewer. Make the test larger, or choose another way to decide the "
+            "winner."
         )
         raise BadTest(sentence % {"floor": totals.FLOOR, "days": totals.SETTLED_DAYS}, "way")
     if counted:

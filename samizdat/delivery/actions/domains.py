@@ -70,7 +70,7 @@ def add_domain(
             if waits:
                 pending_changes.ask(organization, "domain", name, about=sending_domain.pk, now=now, by=by)
     except IntegrityError:
-        raise DomainRefused(_("%(domain)s is there already.") % {"domain": name}, code="domain_taken") from None
+        raise DomainRefused(_("%(domain)s is already added.") % {"domain": name}, code="domain_taken") from None
     return sending_domain
 
 
@@ -89,7 +89,7 @@ def _domain_name(text: str) -> str:
         name = ""
     if "." not in name or name.endswith("]"):
         raise DomainRefused(
-            _("This is no domain. Write the part after the @ of your From address, like lantern.example.")
+            _("This isn’t a domain. Enter the part of your sender address after the @, like lantern.example.")
         )
     return name
 
@@ -126,7 +126,7 @@ def add_key(
     key = _brought(private) if private is not None else _new(algorithm)
     algorithm, public = dkim.algorithm_of(key), dkim.public_text(key)
     if twin := DkimKey.objects.filter(domain=row, public=public).first():
-        sentence = _("This key is here already, under %(selector)s. A second name for it would protect nothing.")
+        sentence = _("This key is already added, under %(selector)s. A second name for it wouldn’t protect anything.")
         raise DomainRefused(sentence % {"selector": twin.selector}, "private", "key_known")
     selector = _selector(selector) if selector else _free_selector(row, algorithm, now)
     waits = private is not None and pending_changes.held(row.organization, by)
@@ -146,7 +146,7 @@ def add_key(
                 details = KeyDetails(row.name, selector, public)
                 pending_changes.ask(row.organization, "key", details, about=dkim_key.pk, now=now, by=by)
     except IntegrityError:
-        sentence = _("There is a key under %(selector)s already. Choose another selector.") % {"selector": selector}
+        sentence = _("A key under %(selector)s already exists. Choose another selector.") % {"selector": selector}
         raise DomainRefused(sentence, "selector", "selector_taken") from None
     return dkim_key
 
@@ -156,7 +156,7 @@ def _new(algorithm: str) -> dkim.Private:
         return rsa.generate_private_key(65537, dkim.NEW_RSA_BITS)
     if algorithm == "ed25519":
         return ed25519.Ed25519PrivateKey.from_private_bytes(os.urandom(32))
-    sentence = _("There is no key of the kind %(kind)s. Use one of: %(known)s.")
+    sentence = _("There is no key type called %(kind)s. Use one of: %(known)s.")
     raise DomainRefused(sentence % {"kind": algorithm, "known": ", ".join(dkim.ALGORITHMS)}, "algorithm", "bad_key")
 
 
@@ -235,14 +235,14 @@ def activate(key: DkimKey, *, now: datetime, by: Person | None = None) -> None:
     """
     if key.state == "new":
         sentence = _(
-            "The record of %(selector)s was not seen yet. Publish it and press Check, or say that it is there."
+            "The record of %(selector)s wasn’t found yet. Add it and press Check, or confirm that you’ve added it."
         )
         raise DomainRefused(sentence % {"selector": key.selector}, "selector", "not_published")
     if key.state == "retired":
         raise _wrong_state(key)
     if by is not None and waits(key):
         sentence = _(
-            "%(selector)s waits for the approval of another admin. See Changes that wait. If it isn’t there, add it "
+            "%(selector)s is waiting for another admin’s approval. See Pending changes. If it isn’t there, add it "
             "again."
         )
         raise DomainRefused(sentence % {"selector": key.selector}, "selector", "waits")
@@ -296,7 +296,7 @@ def _approve_on_server(key: DkimKey, now: datetime) -> None:
 
 
 def _altered(name: str) -> DomainRefused:
-    sentence = _("%(name)s was changed in the database by other means. Remove it, then add it again.")
+    sentence = _("%(name)s was edited directly in the database. Remove it, then add it again.")
     return DomainRefused(sentence % {"name": name}, "selector", "altered")
 
 
@@ -314,7 +314,7 @@ def rotate(row: SendingDomain, *, now: datetime, by: Person | None = None, algor
     active = _keys(row).filter(state="active").order_by("algorithm")
     wanted = [key.algorithm for key in active if algorithm in ("", key.algorithm) and key.algorithm not in waiting]
     if not wanted:
-        sentence = _("There is no active key without a successor. Publish and activate the one that waits.")
+        sentence = _("There is no active key to replace. Publish and activate the one that’s waiting.")
         raise DomainRefused(sentence, "algorithm", "nothing_to_rotate")
     return [add_key(row, key_algorithm, now=now, by=by) for key_algorithm in wanted]
 
@@ -385,7 +385,7 @@ def _record(kind: EventKind, key: DkimKey, now: datetime, by: Person | None) -> 
 
 
 def _wrong_state(key: DkimKey) -> DomainRefused:
-    sentence = _("%(selector)s is %(state)s by now. Look at the page again.")
+    sentence = _("%(selector)s is now %(state)s. Reload the page.")
     return DomainRefused(sentence % {"selector": key.selector, "state": _STATES[key.state]()}, "selector", "key_state")
 
 
@@ -393,7 +393,7 @@ _STATES = {
     "new": lambda: pgettext("signing key", "new"),
     "published": lambda: pgettext("signing key", "published"),
     "active": lambda: pgettext("signing key", "active"),
-    "retiring": lambda: pgettext("signing key", "retiring"),
+    "retiring": lambda: pgettext("signing key", "being replaced"),
     "retired": lambda: pgettext("signing key", "retired"),
 }
 

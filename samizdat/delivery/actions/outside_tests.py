@@ -87,18 +87,21 @@ def _are_too_many(organization: Organization, outsiders: int, now: datetime, by:
 def _too_many(organization: Organization, now: datetime, by: Person | None) -> TooManyTests:
     if by is not None:
         _tell(organization, now, by)
-    sentence = _("Your team may send %(n)s tests a day to other people’s addresses. Send this one to your team.")
+    sentence = _("Your team can send %(n)s tests a day to other people’s addresses. Send this one to your team.")
     return TooManyTests(sentence % {"n": OUTSIDE_A_DAY})
 
 
 def _refusal(organization: Organization, addresses: Sequence[str], outsiders: Sequence[str]) -> str:
     for address in addresses:
         if audience.suppression_of(organization, address) in WANTS_NO_MAIL:
-            sentence = _("%(address)s is on your stop list: no test goes there. Take it out, or off the list.")
+            sentence = _(
+                "%(address)s is on your suppression list, so no test can be sent there. Remove it here, "
+                "or from the suppression list."
+            )
             return sentence % {"address": address}
     for address in outsiders:
         if has_left(organization, address):
-            return _("%(address)s has unsubscribed: no test goes there. Take it out.") % {"address": address}
+            return _("%(address)s is unsubscribed, so no test can be sent there. Remove it.") % {"address": address}
     return ""
 
 

@@ -66,16 +66,16 @@ def release(
     """
     copied_installation.refuse_sending(campaign.organization)
     if campaign.version_of_id is not None:
-        sentence = _("This is a version in another language. Release the letter that it belongs to, No. %(number)s.")
+        sentence = _("This is a translation. Send the campaign it belongs to, No. %(number)s.")
         raise NotReleasable(sentence % {"number": campaign.version_of_id})
     quiet = "none" if quiet.strip().lower() == "none" else read_quiet(quiet)
     wave = _checked(wave or ReleaseWave())
     with only_release(campaign.pk) as ours:
         if not ours:
-            raise BeingReleased(_("This campaign is being released at this moment. Reload in a minute."))
+            raise BeingReleased(_("This campaign is being prepared for sending. Reload the page in a minute."))
         campaign.refresh_from_db()
         if campaign.state != "draft":
-            raise NotReleasable(_("This campaign has been released already. Copy it to send it once more."))
+            raise NotReleasable(_("This campaign is already sent or scheduled. Duplicate it to send it again."))
         if campaign.resend_of is not None:
             resend_unreached.check(campaign.resend_of, but=campaign)
         _check_test(campaign, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
@@ -99,9 +99,9 @@ def release(
         # of its round has it.
         if not frozen and not stands_in_digest(campaign):
             raise NobodyToWrite(
-                _("Nobody on this list may be written to. Add subscribers who agreed, or choose another list or tag.")
+                _("Nobody on this list can be emailed. Add subscribers with consent, or choose another list or tag.")
                 if campaign.segment is None
-                else _("Nobody of this segment on this list may be written to. Choose another segment or list.")
+                else _("Nobody in this segment can be emailed on this list. Choose another segment or list.")
             )
         settle_what_counts(campaign, edition, now)
         columns = {
@@ -124,7 +124,10 @@ def _check(campaign: Campaign, by: Person | None, seen: str, now: datetime, edit
 
 
 def _changed() -> str:
-    return _("The letter was changed while it was being released, so nothing was sent. Look at it and release again.")
+    return _(
+        "The campaign was changed while it was being prepared for sending, so nothing was sent. Check it and "
+        "send it again."
+    )
 
 
 def _check_test(campaign: Campaign, wave: ReleaseWave, leaves: datetime) -> None:
@@ -132,13 +135,13 @@ def _check_test(campaign: Campaign, wave: ReleaseWave, leaves: datetime) -> None
     if not campaign.test_share:
         return
     if campaign.ab_metric not in contests.ways(campaign):
-        sentence = _("This letter does not count clicks any more. Choose another way in which a version can win.")
+        sentence = _("This campaign no longer counts clicks. Choose another way to decide the winner.")
         raise contests.BadTest(sentence, "way")
     if wave.percent:
-        raise contests.BadTest(_("A test of versions is a first wave already. Choose one of the two."), "wave")
+        raise contests.BadTest(_("An A/B test already is a first batch. Choose one of the two."), "wave")
     assert campaign.test_at is not None
     if not contests.SOONEST <= campaign.test_at - leaves <= contests.LATEST:
-        sentence = _("The winner has to be found between half an hour and two weeks after the letter leaves.")
+        sentence = _("The winner has to be decided between half an hour and two weeks after sending.")
         raise contests.BadTest(sentence, "time")
 
 
@@ -159,7 +162,7 @@ def _cut_parts(campaign: Campaign, edition: Edition, versions: int, seldom: froz
             draws = None
             break
     if draws is not None and len(draws) * campaign.test_share // 100 < versions:
-        sentence = _("That is too few people for a test: %(people)s. Make its part larger, or send one version.")
+        sentence = _("That’s too few people for a test: %(people)s. Make the test larger, or send one version.")
         raise contests.BadTest(sentence % {"people": len(draws)}, "share")
     edition.marks = ab_test.dump(ab_test.marks(draws, campaign.test_share, versions))
     edition.save(update_fields=["marks"])
@@ -178,7 +181,8 @@ def clear_half_made(campaign: Campaign) -> None:
 def _checked(wave: ReleaseWave) -> ReleaseWave:
     if not (0 <= wave.percent < 100 and 0 <= wave.hold_minutes <= LONGEST_HOLD and 0 <= wave.stop_above <= 100):
         text = _(
-            "A first wave is 1 to 99 per cent, held for at most a week, and stops above 0 to 100 per cent refused."
+            "A first batch is 1 to 99 percent of recipients. The wait after it is at most a week, and the bounce "
+            "limit is 0 to 100 percent."
         )
         raise WrongPace(text, "wave")
     return wave

@@ -62,7 +62,7 @@ def ask(
     """words: what the answer needs to know, and the page that shows it. Errors: TooMuchAsked."""
     open_ = RemoteCheck.objects.filter(organization=organization, done=None, asked__gt=now - PATIENCE)
     if open_.count() >= MOST:
-        raise TooMuchAsked(_("Several servers are being asked already. Wait until they have answered, then try again."))
+        raise TooMuchAsked(_("Several servers are already being checked. Wait until they’ve answered, then try again."))
     with transaction.atomic():
         question = RemoteCheck.objects.create(
             organization=organization, by=by, kind=kind, about=about, asked_sealed=b"", asked=now
@@ -152,7 +152,7 @@ def _insist_as_asked(question: RemoteCheck) -> None:
     the row as the one who asked; and later the same test is of another draft. Errors: DeliveryError."""
     asked, facts = _asked(question), (question.kind, question.about, question.by_id, question.asked)
     if (asked.kind, asked.about, asked.by, asked.at) != facts:
-        raise DeliveryError(_("This question was changed in the database by other means. Ask again."))
+        raise DeliveryError(_("This check was edited directly in the database. Start it again."))
 
 
 def forget(now: datetime) -> None:
@@ -167,7 +167,7 @@ def _route_of(question: RemoteCheck) -> Route:
     rows = Route.objects.select_related("organization").filter(organization=question.organization)
     route = rows.filter(pk=question.about).exclude(state="removed").first()
     if route is None:
-        raise DeliveryError(_("This route was removed meanwhile."))
+        raise DeliveryError(_("This route was deleted in the meantime."))
     return route
 
 
@@ -192,7 +192,7 @@ def _campaign_of(question: RemoteCheck, number: int) -> Campaign:
     rows = Campaign.objects.select_related("organization").filter(organization=question.organization, pk=number)
     campaign = rows.first()
     if campaign is None:
-        raise CampaignError(_("This campaign is not here any more."))
+        raise CampaignError(_("This campaign no longer exists."))
     return campaign
 
 

@@ -42,7 +42,9 @@ def resend(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Ca
     if draft is not None:
         return draft
     if not unreached(campaign):
-        raise NobodyToWrite(_("It reached everybody whom it could reach, or nobody knows any more whom it did not."))
+        raise NobodyToWrite(
+            _("Nobody is left to send to: everyone who could be reached was, or it’s no longer known who was missed.")
+        )
     won = ab_test.versions(campaign)[campaign.test_winner] if campaign.test_winner else None
     text = ab_test.draft_of_version(campaign, campaign.test_winner or 0)
     frame = won.change.letter if won and won.change.letter else campaign  # Where the text that won was another draft's.
@@ -74,10 +76,10 @@ def check(campaign: Campaign, but: Campaign | None = None) -> None:
     """
     if campaign.state not in ("finished", "cancelled") or campaign.pending or campaign.deferred:
         raise WrongState(
-            _("It is still on its way. Wait until nothing is owed any more, then write to the others again.")
+            _("This campaign is still being sent. Wait until it’s finished, then send to those who were missed.")
         )
     sent = Campaign.objects.filter(resend_of=campaign).exclude(state="draft").exclude(pk=but.pk if but else 0)
     other = sent.exclude(state="cancelled", cancelled=F("frozen")).first()
     if other is not None:
-        sentence = _("No. %(number)s went to them already. Whom that one did not reach is written to from its report.")
+        sentence = _("Campaign No. %(number)s was already sent to them. To reach those it missed, use its report.")
         raise WrongState(sentence % {"number": other.pk})

@@ -203,7 +203,7 @@ def use_approved(route: Route, *, now: datetime, by: Person | None, wanted: Rout
         if mine is not None:
             kept = open_address(mine)
             if wanted is not None and not kept.leads_as(wanted):
-                sentence = _("This route leads elsewhere by now. Stop this change, and add the route again.")
+                sentence = _("This route now leads to another server. Stop this change, then add the route again.")
                 raise RouteRefused(sentence)
             sealed = seal_address(mine, kept.with_(held=False))
             Route.objects.filter(pk=route.pk).update(settings_sealed=sealed, state="live", reason="", changed=now)
@@ -281,7 +281,7 @@ def _wanted(name: str, known: RouteAddress, url: str | None, password: str | Non
     kept = password or None
     if not kept and after.has_login and not after.password and before.password:
         if after.leads_to != before.leads_to:
-            text = _("The password that is kept is the one for %(host)s. Give the one for %(other)s as well.")
+            text = _("The saved password is for %(host)s. Enter the one for %(other)s too.")
             raise RouteRefused(text % {"host": before.leads_to, "other": after.leads_to}, "password")
         kept = before.password
     return known.with_(url=url.strip(), password=kept)
@@ -318,20 +318,22 @@ def _differences(before: WayOut, after: WayOut) -> list[RouteChange]:
 def _name(text: str) -> str:
     name = text.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise RouteRefused(_("A route needs a name of one line, at most 60 characters."), "name")
+        raise RouteRefused(_("A route name has one line of at most 60 characters."), "name")
     return name
 
 
 def _place(priority: int) -> int:
     if not 1 <= priority <= LAST_TURN:
-        raise RouteRefused(_("The turn of a route is a number from 1 to 999. The lowest goes first."), "priority")
+        raise RouteRefused(
+            _("The priority of a route is a number from 1 to 999. The lowest number is used first."), "priority"
+        )
     return priority
 
 
 def _refuse_taken(organization: Organization, name: str, but: int = 0) -> None:
     """Errors: RouteRefused where another route has this name; else the database complained of something else."""
     if Route.objects.filter(organization=organization, name=name).exclude(pk=but).exists():
-        sentence = _("There is a route called %(name)s already. Choose another name.")
+        sentence = _("A route called “%(name)s” already exists. Choose another name.")
         raise RouteRefused(sentence % {"name": name}, "name") from None
 
 
@@ -405,7 +407,7 @@ def _resume_waiting(route: Route, now: datetime, by: Person | None) -> Route:
 
 
 def _still_waits(route: Route) -> str:
-    sentence = _("%(name)s waits for the approval of another admin. See Changes that wait.")
+    sentence = _("%(name)s is waiting for another admin’s approval. See Pending changes.")
     return sentence % {"name": route.name}
 
 
@@ -478,7 +480,7 @@ def probe_waiting(route: Route) -> RouteTest:
     force. The route stays as it is. Errors: RouteRefused."""
     row = pending_changes.waiting(route.organization).filter(kind=route_changes.CHANGED, about=route.pk).last()
     if row is None:
-        raise RouteRefused(_("These settings don’t wait any more. Look at Changes that wait."))
+        raise RouteRefused(_("These settings are no longer pending. See Pending changes."))
     wanted = pending_changes.details_of(row, RouteDetails).wanted
     assert wanted is not None
     tried = copy(route)

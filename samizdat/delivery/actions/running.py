@@ -34,7 +34,7 @@ UNFINISHED = ("scheduled", "held", "sending", "waiting", "paused")
 
 def pause(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Campaign:
     """Nothing more leaves; what is in flight is finished. Errors: WrongState."""
-    sentence = _("Only a campaign that is on its way can be paused.")
+    sentence = _("You can only pause a campaign that is being sent.")
     states = ("scheduled", "held", "sending", "waiting")
     return _move(campaign, states, "paused", "person", "campaign.paused", now, by, sentence)
 
@@ -54,7 +54,7 @@ def resume(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Ca
     are tried again, whether it is paused or not. Errors: Fenced, WrongState.
     """
     copied_installation.refuse_sending(campaign.organization)
-    sentence = _("Only a paused campaign can be resumed.")
+    sentence = _("You can only resume a paused campaign.")
     campaign.refresh_from_db()
     if lift(campaign, now=now, by=by) and campaign.state != "paused":
         campaign.refresh_from_db()
@@ -104,7 +104,7 @@ def cancel(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Ca
 
     Chunks that a living sender holds come back within a second and are booked by the clock. Errors: WrongState.
     """
-    sentence = _("Only a released campaign can be cancelled.")
+    sentence = _("You can only cancel a campaign that is scheduled or being sent.")
     with transaction.atomic():
         _move(campaign, UNFINISHED, "cancelled", "person", "campaign.cancelled", now, by, sentence)
         DigestRecipients.objects.filter(campaign=campaign).delete()
@@ -221,12 +221,14 @@ def settle(
 
 def _check_settling(campaign: Campaign, how: str) -> None:
     if how not in ("resend", "hold"):
-        raise WrongState(_("Doubtful messages can be sent again (resend) or left as they are (hold)."))
+        raise WrongState(_("Emails with unknown outcome can be resent (resend) or left as they are (hold)."))
     campaign.refresh_from_db()
     if campaign.state in ("draft", "cancelled"):
-        raise WrongState(_("This campaign has no doubtful messages to settle."))
+        raise WrongState(_("This campaign has no emails with unknown outcome."))
     if how == "resend" and written_again(campaign):
-        sentence = _("Another letter was sent to those whom this one may not have reached. They stay as they are.")
+        sentence = _(
+            "Another campaign was already sent to those whom this one may have missed, so their outcome stays as it is."
+        )
         raise WrongState(sentence)
 
 
@@ -243,7 +245,7 @@ def _settle_some(campaign: Campaign, how: str, numbers: list[int], now: datetime
         if other or not numbers:
             # A few of them say enough.
             named = ", ".join(str(number) for number in other[:5]) or "–"
-            sentence = _("Nothing was changed, for the answer is known, or nothing was sent: subscriber %(numbers)s.")
+            sentence = _("Nothing was changed: the outcome is known, or nothing was sent. Subscriber No. %(numbers)s.")
             raise WrongState(sentence % {"numbers": named})
         count = _settle(campaign, edition, how, numbers, now)
         detail = {"how": how, "count": count, "of": len(numbers)}

@@ -25,7 +25,7 @@ def agree(campaign: Campaign, seen: str, shown: int, *, by: Person, now: datetim
         raise DraftChangedMeanwhile(str(broken)) from broken
     if grown:
         raise DraftChangedMeanwhile(
-            _("More people would get it than when you opened this page. Look at whom it goes to, then agree.")
+            _("The number of recipients has grown since you opened this page. Check the audience, then approve.")
         )
     masks = carried_now(campaign.organization_id, people, list(asked)).masks
     tags = {tag: [number for number, mask in masks.items() if mask >> place & 1] for place, tag in enumerate(asked)}

@@ -100,7 +100,7 @@ def send_test(
     sender = normalize(draft.from_email) if proof.compiled is not None else ""
     route = route or _first_for(domain(sender) if sender else "", list(routes.order_by("priority", "pk")))
     if route is None:
-        raise NoRoute(_("There is no route that could send it. Add one under Routes, or resume one."))
+        raise NoRoute(_("No sending route can send this. Add one under Routes, or resume one."))
     if proof.compiled is None:
         raise flaws_error(proof.flaws)
     for code, values in domain_claims.problems(campaign.organization, sender):
@@ -150,12 +150,12 @@ def send_probe(route: Route, to: str, *, now: datetime, by: Person | None = None
     if not sender or domain_claims.claimed(organization, sender):
         sender = address
     letter = EmailMessage()
-    subject = header_text(_("A test of route no. %(n)s") % {"n": route.pk})
+    subject = header_text(_("Test of route No. %(n)s") % {"n": route.pk})
     # Not by email.message, which reads addresses and decodes what looks like an encoded word in them.
     first = f"From: <{mailbox(sender)}>\r\nTo: <{address}>\r\nSubject: {subject}\r\n"
     letter["Date"], letter["Message-ID"] = date_text(now), f"<{secrets.token_hex(16)}@{domain(sender)}>"
     letter["Auto-Submitted"] = "auto-generated"
-    letter.set_content(_("This letter came by route no. %(n)s. Nothing else was sent.") % {"n": route.pk})
+    letter.set_content(_("This email was sent through route No. %(n)s. Nothing else was sent.") % {"n": route.pk})
     rest = letter.as_bytes(policy=letter.policy.clone(linesep="\r\n"))
     content = dkim_keys.signed(route, sender, first.encode() + rest)
     detail = {"count": 1, "outside": outside}
@@ -221,16 +221,12 @@ async def _carry(
 
 def _tried(address: str, outcome: Outcome | None, verdict: RouteVerdict) -> TestResult:
     if isinstance(outcome, Accepted):
-        return TestResult(address, True, _("The relay took it."))
+        return TestResult(address, True, _("Test accepted."))
     if verdict.state != "ok":
         return TestResult(address, False, verdict.sentence, verdict.reason, dict(verdict.values))
     if outcome is None or isinstance(outcome, Unsure):
         return TestResult(
-            address, False, _("The relay did not answer. The letter may have gone out; look into the mailbox.")
+            address, False, _("The sending provider didn’t answer. The test may have been sent: check the inbox.")
         )
-    sentence = (
-        _("The relay did not take it yet: %(said)s")
-        if isinstance(outcome, Deferred)
-        else _("The relay refused it: %(said)s")
-    )
+    sentence = _("Test deferred: %(said)s") if isinstance(outcome, Deferred) else _("Test rejected: %(said)s")
     return TestResult(address, False, sentence % {"said": f"{outcome.code} {outcome.text}".strip()})

@@ -29,11 +29,11 @@ def take_back(campaign: Campaign, *, now: datetime, by: Person | None = None) ->
     """
     with only_release(campaign.pk) as ours:
         if not ours:
-            raise BeingReleased(_("This campaign is being released at this moment. Reload in a minute."))
+            raise BeingReleased(_("This campaign is being prepared for sending. Reload the page in a minute."))
         with transaction.atomic():
             held = Campaign.objects.select_for_update(of=("self",)).select_related("organization").get(pk=campaign.pk)
             if not can_be_taken_back(held):
-                raise WrongState(_("It is on its way already. Pause it, or stop it for good."))
+                raise WrongState(_("Sending has already started. Pause the campaign, or cancel it."))
             edition = Edition.objects.select_related("organization").get(campaign=held)
             if held.is_digest:
                 _set_readers_aside(held, edition)

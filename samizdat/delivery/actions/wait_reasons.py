@@ -61,7 +61,7 @@ def read_quiet(text: str) -> str:
     except rate.BadRate as bad:
         raise WrongPace(_(bad.sentence).format(**bad.values), "quiet") from bad
     if quiet is not None and quiet.zone and quiet.zone not in available_timezones():
-        sentence = _("There is no time zone called %(zone)s. Write one like Europe/Riga.")
+        sentence = _("There is no time zone called %(zone)s. Enter one like Europe/Riga.")
         raise WrongPace(sentence % {"zone": quiet.zone}, "quiet")
     return str(quiet) if quiet else ""
 

@@ -20,9 +20,12 @@ def forget(number: int, *, now: datetime) -> int:
     """
     worker = Worker.objects.filter(pk=number, ended=None).first()
     if worker is None:
-        raise NoSuchWorker(_("There is no worker %(number)s. See: samizdat worker ls") % {"number": number})
+        raise NoSuchWorker(_("There is no worker No. %(number)s. See: samizdat worker ls") % {"number": number})
     if _runs(worker):
-        raise StillRuns(_("Worker %(number)s runs. Stop it where it runs, then call this again.") % {"number": number})
+        raise StillRuns(
+            _("Worker No. %(number)s is running. Stop it where it runs, then run this command again.")
+            % {"number": number}
+        )
     held = sum(window_of(chunk) for chunk in Chunk.objects.filter(worker=worker, state=Chunk.CLAIMED))
     Worker.objects.filter(pk=number).update(forgotten=True)
     if connection.vendor == "postgresql":

@@ -15,8 +15,8 @@ from samizdat.options import data_folder
 from samizdat.publicdb.actions import ROLES
 
 POOLED = lazy(
-    "`DATABASE_URL` leads to a connection pooler in transaction mode, where senders lose their locks and subscribers "
-    "get emails twice. Let it lead to PostgreSQL itself, or set `pool_mode=session` in the pooler."
+    "`DATABASE_URL` leads to a connection pooler in transaction mode, where senders lose their locks and "
+    "subscribers get emails twice. Point it to PostgreSQL itself, or set `pool_mode=session` in the pooler."
 )
 
 # First half of the advisory lock's key on PostgreSQL, "SMZ1"; the second is the number of the worker or campaign.

@@ -60,7 +60,7 @@ def _map(plan: ImportPlan, option: str) -> None:
 
 
 def _target(column: ImportColumn, wish: str) -> str:
-    if wish in {"ignore", "out", "leave out"}:
+    if wish in {"ignore", "out", "Don’t import"}:
         return "out"
     if wish == "email":
         return "address"

@@ -159,7 +159,7 @@ def _open(path: Path, identity: str) -> BinaryIO:
         return file
     with file:
         if not identity:
-            sentence = _("This export is sealed. Say whose key opens it with `--identity FILE`.")
+            sentence = _("This export is encrypted. Name the key file that opens it with `--identity FILE`.")
             raise ExportRefused("sealed_file", sentence)
         file.seek(0)
         plain = io.BytesIO()

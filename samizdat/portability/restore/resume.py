@@ -81,7 +81,7 @@ def insist_on_nobody(organization: Organization) -> None:
         or ConsentRecord.objects.filter(organization=organization).exists()
     ):
         sentence = _(
-            "An export comes back into an organization that never had a subscriber. Found a new one, or export there "
-            "in Mailchimp’s layout and bring that into a list."
+            "An export can only be restored into an organization that never had a subscriber. Create a new one, or "
+            "export there in Mailchimp’s layout and import that into a list."
         )
         raise ExportRefused("not_empty", sentence)

@@ -44,7 +44,7 @@ def begin(
 ) -> Import:
     """Lists, tags, fields and keys, and the row that a killed one goes on by: together or not at all. Numbers given
     out from now on lie above `highest`. `row`: of an upload, that of the command line is made here."""
-    before = RestoreDocument([_("An export of Samizdat")]) if row is None else read_plan(row)
+    before = RestoreDocument([_("Samizdat export")]) if row is None else read_plan(row)
     with transaction.atomic():
         # One after the other: of two who begin at once the second finds the first one's rows.
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -84,7 +84,7 @@ def _make_places(
     """Errors: ExportRefused."""
     lists = _lists(organization, opened, named, now, by)
     if not lists:
-        raise ExportRefused("no_list", _("This export has no list. Make one first: `samizdat list new NAME`."))
+        raise ExportRefused("no_list", _("This export has no list. Create one first: `samizdat list new NAME`."))
     fields = _fields(organization, opened)
     names = {row["number"]: str(row["name"]) for row in opened.tags}
     ids = tags_and_fields.tags_for(organization, keyring.keys(organization), names.values())

@@ -76,11 +76,11 @@ def _seal(breach: Breach, notice: BreachNotice) -> None:
 
 def _check(organization: Organization, asked: AffectedFilter, now: datetime) -> None:
     if asked.kind not in KINDS:
-        raise PrivacyError(_("Choose what got out."), "kind")
+        raise PrivacyError(_("Choose what was exposed."), "kind")
     if asked.noticed > now + _SLACK:
-        raise PrivacyError(_("It cannot have been noticed in the future. Look at day and time."), "noticed")
+        raise PrivacyError(_("The breach can’t have been noticed in the future. Check the day and time."), "noticed")
     if asked.since is not None and asked.since > asked.noticed.astimezone(UTC).date() + timedelta(days=1):
-        raise PrivacyError(_("It cannot have begun after it was noticed."), "since")
+        raise PrivacyError(_("The breach can’t have begun after it was noticed. Check both dates."), "since")
     if asked.kind == "account" and not roles.memberships(organization=organization, person=asked.person):
         raise PrivacyError(_("Choose whose account it was."), "person")
     if asked.kind == "route" and not Route.objects.filter(organization=organization, pk=asked.route or 0).exists():

@@ -94,7 +94,7 @@ def count_consent(list: List, *, now: datetime, by: Person | None = None) -> Ren
     with transaction.atomic():
         List.objects.select_for_update(no_key=True).get(id=list.id)
         if Renewal.objects.filter(list=list).exclude(state="closed").exists():
-            raise PrivacyError(_("This list is being asked already. Close that first."), "renewal_open")
+            raise PrivacyError(_("This list is already being re-confirmed. Close that first."), "renewal_open")
         renewal = Renewal.objects.create(organization=list.organization, list=list, created=_day(now), by=by)
         record(STARTED, list.organization, about=renewal.pk, by=by, now=now, detail={"list": list.id})
     return renewal
@@ -111,10 +111,10 @@ def choose(renewal: Renewal, pairs: Sequence[tuple[str, str]], *, now: datetime,
     """Which strengths and ages are asked; the worker gives their people the tag. Errors: RightsError."""
     pairs = [pair for pair in pairs if renewal.counts.get(pair[0], {}).get(pair[1])]
     if not pairs:
-        raise PrivacyError(_("Choose at least one group with somebody in it."), "nobody")
+        raise PrivacyError(_("Choose at least one group that has subscribers."), "nobody")
     organization = renewal.organization
     with override(leading(organization).language):
-        name = _("asked again %(day)s, no. %(n)s") % {"day": now.date().isoformat(), "n": renewal.pk}
+        name = _("re-confirmation %(day)s, no. %(n)s") % {"day": now.date().isoformat(), "n": renewal.pk}
     with transaction.atomic():
         tag = audience.tags_for(organization, [name])[name]
         columns = {"tag": tag, "chosen": [[*pair] for pair in pairs], "after": 0, "asked": 0}
@@ -132,7 +132,7 @@ def begin_asking(renewal: Renewal, deadline: date, *, now: datetime, by: Person 
     _has_tag(renewal)
     if not silent(renewal):
         raise PrivacyError(
-            _("None of those who were chosen gets this list any more. Close this, and count again."), "nobody"
+            _("None of the selected subscribers get this list anymore. Close this and count again."), "nobody"
         )
     with transaction.atomic():
         letter = _draft(renewal, deadline, now, by, again=False)
@@ -145,12 +145,12 @@ def remind(renewal: Renewal, *, now: datetime, by: Person | None = None) -> Camp
     """Drafts a second letter to those who have not answered. Errors: RightsError."""
     _has_tag(renewal)
     if renewal.state != "asking" or renewal.letter is None or renewal.letter.state != "finished":
-        raise PrivacyError(_("The first letter has not gone out whole yet. Remind them after that."), "letter")
+        raise PrivacyError(_("The first campaign hasn’t finished sending yet. Send the reminder after that."), "letter")
     if renewal.reminder is not None:
         return renewal.reminder
     assert renewal.deadline is not None
     if is_over(renewal, now):
-        sentence = _("The last day to answer has passed. To give them more time, end this and ask them again.")
+        sentence = _("The last day to answer has passed. To give subscribers more time, close this and ask again.")
         raise PrivacyError(sentence, "deadline")
     with transaction.atomic():
         reminder = _draft(renewal, renewal.deadline, now, by, again=True)
@@ -198,7 +198,7 @@ def _begin_moving(renewal: Renewal, now: datetime, by: Person | None, detail: di
 def take_back(renewal: Renewal, *, now: datetime, by: Person | None = None) -> None:
     """Everybody who was moved out is on the list again. Errors: RightsError after the week."""
     if renewal.undo_until is None or _day(now) > renewal.undo_until:
-        raise PrivacyError(_("The week to take it back is over."), "too_late")
+        raise PrivacyError(_("The week to undo this is over."), "too_late")
     with transaction.atomic():
         _step(renewal, ("moving", "moved"), "undoing", after=0, returned=0)
         record(TAKEN_BACK, renewal.organization, about=renewal.pk, by=by, now=now)
@@ -220,14 +220,14 @@ def is_over(renewal: Renewal, now: datetime) -> bool:
 def why_not_yet(renewal: Renewal, now: datetime) -> str:
     """Why nobody may be moved out yet; "" when they may."""
     if renewal.letter is None or renewal.letter.state != "finished" or renewal.letter.finished is None:
-        return _("The letter has not gone out whole yet.")
+        return _("The campaign hasn’t finished sending yet.")
     if not campaigns_queries.says_everywhere(renewal.letter, BUTTON):
-        return _("The letter went out without its button, so nobody could answer. Close this, and ask them anew.")
+        return _("The email went out without its button, so nobody could answer. Close this and ask again.")
     if not is_over(renewal, now):
-        return _("There is time to answer until %(day)s.") % {"day": formatting.shaped(renewal.deadline, "day")}
+        return _("Subscribers can answer until %(day)s.") % {"day": formatting.shaped(renewal.deadline, "day")}
     if now < (enough := renewal.letter.finished + timedelta(days=SHORTEST)):
         facts = {"n": SHORTEST, "day": formatting.shaped(enough + timedelta(days=1), "day")}
-        return _("They have had less than %(n)s days since the letter went out. Come back on %(day)s.") % facts
+        return _("Less than %(n)s days have passed since the campaign went out. Come back on %(day)s.") % facts
     return ""
 
 
@@ -245,14 +245,14 @@ def _step(renewal: Renewal, before: Sequence[str], state: str, **columns: object
         state=state, **{f"{name}_id" if name == "tag" else name: value for name, value in columns.items()}
     )
     if not changed:
-        raise PrivacyError(_("Somebody was quicker, or this step is over. Load the page again."), "state")
+        raise PrivacyError(_("Someone else was faster, or this step is already done. Reload the page."), "state")
     renewal.refresh_from_db()
 
 
 def _has_tag(renewal: Renewal) -> None:
     # Without it a letter would go to the whole list.
     if renewal.tag_id is None:
-        raise PrivacyError(_("The tag of those who are asked is gone. Close this and begin anew."), "tag_gone")
+        raise PrivacyError(_("The tag for this re-confirmation was deleted. Close it and start again."), "tag_gone")
 
 
 def _day(now: datetime) -> date:
@@ -269,16 +269,15 @@ def _draft(renewal: Renewal, deadline: date, now: datetime, by: Person | None, *
     with override(leading(organization).language):
         values = {"list": name, "day": formatting.shaped(deadline, "day"), "organization": leading(organization).name}
         subject = (
-            _("Last question: do you want to go on getting “%(list)s”?")
+            _("Last question: do you want to keep getting “%(list)s”?")
             if again
-            else _("Do you want to go on getting “%(list)s”?")
+            else _("Do you want to keep getting “%(list)s”?")
         )
         body = _(
-            "Some time ago you came to the list “%(list)s” of %(organization)s. We want to write to those only who "
-            "want it, so we ask you.\n\n"
-            "**[Yes, write to me]({{ stay }})**\n\n"
-            "The link opens a page with one button. If we hear nothing until %(day)s, we write to you no more.\n\n"
-            "If you want to leave at once: [unsubscribe]({{ unsubscribe }}).\n"
+            "Some time ago your address was added to the list “%(list)s” of %(organization)s. We only want to "
+            "email people who want it, so we’re asking you.\n\n**[Yes, keep emailing me]({{ stay }})**\n\nThe link "
+            "opens a page with one button. If we hear nothing until %(day)s, we’ll stop emailing you.\n\nTo "
+            "unsubscribe right now: [unsubscribe]({{ unsubscribe }}).\n"
         )
         draft = Draft(subject=subject % values, body=_filled(body, values), **sender)
     return campaigns.create(organization, renewal.list, draft, by=by, now=now, tag=renewal.tag)
@@ -321,7 +320,7 @@ def stay(organization: Organization, campaign: Campaign | None, subscriber: Subs
         if status != SUBSCRIBED and not (status == UNSUBSCRIBED and _moved_out(row, renewal.list)):
             return False
         with override(campaign.language):
-            words = _("Yes, I want to go on getting “%(list)s”.") % {"list": queries.name_of(renewal.list)}
+            words = _("Yes, I want to keep getting “%(list)s”.") % {"list": queries.name_of(renewal.list)}
         audience.confirm(row, renewal.list, now=now, way="form", wording=words)
         consent_writer.retag(row, remove=[renewal.tag_id])
     return True

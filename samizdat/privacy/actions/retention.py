@@ -83,11 +83,15 @@ def retain(
 ) -> PendingChange | None:
     """From tonight on the list keeps things so long and no longer; what waits for an approval, if it does. Errors:
     PrivacyError."""
-    _check(rules.left_days, retention_rules.LEFT_DAYS, _("Days are a number from %(least)s to %(most)s, or nothing."))
+    _check(
+        rules.left_days,
+        retention_rules.LEFT_DAYS,
+        _("Enter a number of days from %(least)s to %(most)s, or leave it empty."),
+    )
     _check(
         rules.delivery_months,
         retention_rules.DELIVERY_MONTHS,
-        _("Months are a number from %(least)s to %(most)s, or nothing."),
+        _("Enter a number of months from %(least)s to %(most)s, or leave it empty."),
     )
     columns = {"left_days": rules.left_days, "delivery_months": rules.delivery_months}
     if not approved and needs_approval(list, rules, by):

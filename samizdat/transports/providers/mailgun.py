@@ -41,14 +41,18 @@ class MailgunTransport(base.Transport):
     """Mailgun's raw-MIME interface."""
 
     name = "mailgun"
-    kinds = (RouteKind("mailgun://KEY@example.org?region=eu", "Mailgun over HTTPS: for networks that let no mail out"),)
+    kinds = (
+        RouteKind(
+            "mailgun://KEY@example.org?region=eu", "Mailgun over HTTPS, for networks where mail ports are blocked"
+        ),
+    )
     keyed = True
     asks = (
-        RouteField("host", "As Mailgun knows it, like lantern.example.", label="Sending domain", required=True),
-        RouteField("key", "The key for sending.", label="Key", secret=True),
+        RouteField("host", "As shown in Mailgun, like lantern.example.", label="Sending domain", required=True),
+        RouteField("key", "Use a sending key.", label="Key", secret=True),
         RouteField(
             "region",
-            "As Mailgun shows it beside the domain.",
+            "As Mailgun shows it next to the domain.",
             default="us",
             label="Region",
             required=True,

@@ -47,14 +47,14 @@ class SmtpTransport(base.Transport):
 
     name = "smtp"
     kinds = (
-        RouteKind("smtp://user:password@host:587", "SMTP server, STARTTLS (mostly port 587)"),
-        RouteKind("smtps://user:password@host:465", "SMTP server, TLS from the start (mostly port 465)"),
-        RouteKind("smtp+plain://host:25", "SMTP server without TLS: only on this machine or inside a tunnel"),
+        RouteKind("smtp://user:password@host:587", "SMTP with STARTTLS (usually port 587)"),
+        RouteKind("smtps://user:password@host:465", "SMTP with TLS from the start (usually port 465)"),
+        RouteKind("smtp+plain://host:25", "SMTP without TLS (only on this server or inside a tunnel)"),
     )
     asks = (
-        RouteField("host", "As your provider names them, like mail.example:587.", label="Host and port", required=True),
-        RouteField("user", "If the server wants one.", label="User"),
-        RouteField("password", "If the server wants one.", label="Password", secret=True),
+        RouteField("host", "As your provider gives them, like mail.example:587.", label="Host and port", required=True),
+        RouteField("user", "If the server requires one.", label="User name"),
+        RouteField("password", "If the server requires one.", label="Password", secret=True),
         RouteField("timeout", "The longest wait for any answer, in seconds", default="600"),
         RouteField("connect", "The longest wait for a connection, in seconds", default="30"),
         RouteField("idle", "Seconds until an unused connection is closed", default="60"),

@@ -16,7 +16,7 @@ KINDS: dict[str, Promise] = {
     "text": pgettext_lazy("kind of field", "Text"),
     "number": pgettext_lazy("kind of field", "Number"),
     "date": pgettext_lazy("kind of field", "Date"),
-    "choice": pgettext_lazy("kind of field", "One of several"),
+    "choice": pgettext_lazy("kind of field", "One of several options"),
     "yesno": pgettext_lazy("kind of field", "Yes or no"),
     "address": pgettext_lazy("kind of field", "Postal address"),
     "phone": pgettext_lazy("kind of field", "Telephone"),
@@ -47,7 +47,7 @@ class ValueField(forms.Field):
         except fields.BadValue as bad:
             raise forms.ValidationError(_(str(bad))) from bad
         if not kept and self.view.required:
-            raise forms.ValidationError(_("This field is required: fill it in."))
+            raise forms.ValidationError(_("This field is required. Fill it in."))
         return kept
 
 
@@ -111,57 +111,57 @@ def typed(choices: Iterable[str]) -> str:
 
 # What became of one message, by core/mail/ledger.STATES.
 DELIVERIES: dict[str, tuple[str, Any]] = {
-    "pending": ("", pgettext_lazy("delivery", "Waits for its turn")),
-    "deferred": ("work", pgettext_lazy("delivery", "Put off, tried again")),
-    "accepted": ("good", pgettext_lazy("delivery", "Accepted by the next server")),
-    "refused": ("stop", pgettext_lazy("delivery", "Refused")),
-    "unsure": ("care", pgettext_lazy("delivery", "The answer was lost")),
-    "suppressed": ("none", pgettext_lazy("delivery", "Not written to: left or bounced after release")),
-    "cancelled": ("none", pgettext_lazy("delivery", "Stopped before its turn")),
+    "pending": ("", pgettext_lazy("delivery", "Waiting")),
+    "deferred": ("work", pgettext_lazy("delivery", "Deferred, will be retried")),
+    "accepted": ("good", pgettext_lazy("delivery", "Accepted by the receiving mail server")),
+    "refused": ("stop", pgettext_lazy("delivery", "Bounced")),
+    "unsure": ("care", pgettext_lazy("delivery", "Outcome unknown")),
+    "suppressed": ("none", pgettext_lazy("delivery", "Skipped: unsubscribed or bounced after scheduling")),
+    "cancelled": ("none", pgettext_lazy("delivery", "Cancelled")),
 }
 
 # How somebody first came, by core/consent.WAYS.
 SOURCES: dict[str, Any] = {
-    "import": pgettext_lazy("came by", "a file"),
+    "import": pgettext_lazy("came by", "import"),
     "form": pgettext_lazy("came by", "a sign-up form"),
-    "desk": pgettext_lazy("came by", "the desk"),
-    "api": pgettext_lazy("came by", "a program"),
-    "mail": pgettext_lazy("came by", "a letter of hers"),
+    "desk": pgettext_lazy("came by", "the team"),
+    "api": pgettext_lazy("came by", "API"),
+    "mail": pgettext_lazy("came by", "an email from them"),
     "one-click": pgettext_lazy("came by", "the unsubscribe button"),
     "bounce": pgettext_lazy("came by", "a bounce"),
 }
 # The same where leaving and coming back are meant too: one leaves by a page of ours, and takes that back by its button.
 MOVED_BY: dict[str, Any] = SOURCES | {
     "form": pgettext_lazy("moved by", "our public pages"),
-    "one-click": pgettext_lazy("moved by", "the link of a letter to leave"),
+    "one-click": pgettext_lazy("moved by", "the unsubscribe link of an email"),
     "moved": pgettext_lazy("moved by", "a move between lists"),
-    "undone": pgettext_lazy("moved by", "something undone at the desk"),
+    "undone": pgettext_lazy("moved by", "something undone by the team"),
 }
 
 # Why an address is on the stop list.
 STOPPED: dict[str, Any] = {
-    "any": pgettext_lazy("stop list", "on the stop list, for any reason"),
-    "bounce": pgettext_lazy("stop list", "mail came back for good"),
-    "complaint": pgettext_lazy("stop list", "reported as spam"),
-    "erased": pgettext_lazy("stop list", "erased"),
-    "manual": pgettext_lazy("stop list", "put there by somebody here"),
-    "objected": pgettext_lazy("stop list", "objected to all mail"),
+    "any": pgettext_lazy("stop list", "on the suppression list, for any reason"),
+    "bounce": pgettext_lazy("stop list", "address bounced permanently"),
+    "complaint": pgettext_lazy("stop list", "complaint"),
+    "erased": pgettext_lazy("stop list", "data erased"),
+    "manual": pgettext_lazy("stop list", "added manually"),
+    "objected": pgettext_lazy("stop list", "objected to all email"),
 }
 
 # What is done to many at once, by audience.actions.bulk.
 DEEDS: dict[str, Any] = {
-    "tag": pgettext_lazy("bulk work", "Tag"),
-    "untag": pgettext_lazy("bulk work", "Take a tag away"),
+    "tag": pgettext_lazy("bulk work", "Add tag"),
+    "untag": pgettext_lazy("bulk work", "Remove tag"),
     "move": pgettext_lazy("bulk work", "Move to another list"),
-    "remove": pgettext_lazy("bulk work", "Take off a list"),
-    "erase": pgettext_lazy("bulk work", "Erase"),
+    "remove": pgettext_lazy("bulk work", "Remove from list"),
+    "erase": pgettext_lazy("bulk work", "Erase personal data"),
 }
 
 WORK_STATES: dict[str, tuple[str, Any]] = {
-    "waiting": ("care", pgettext_lazy("bulk work", "Waits for approval")),
-    "running": ("work", pgettext_lazy("bulk work", "Under way")),
+    "waiting": ("care", pgettext_lazy("bulk work", "Waiting for approval")),
+    "running": ("work", pgettext_lazy("bulk work", "Running")),
     "stopped": ("care", pgettext_lazy("bulk work", "Stopped")),
     "finished": ("good", pgettext_lazy("bulk work", "Done")),
-    "undoing": ("work", pgettext_lazy("bulk work", "Being undone")),
+    "undoing": ("work", pgettext_lazy("bulk work", "Undoing")),
     "undone": ("none", pgettext_lazy("bulk work", "Undone")),
 }

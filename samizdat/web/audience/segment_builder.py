@@ -29,24 +29,24 @@ from samizdat.web.audience.subscriber_filters import LANGUAGES
 from samizdat.web.labels import Word
 
 GROUPS: dict[str, Word] = {
-    "all": pgettext_lazy("segment", "All of these hold"),
-    "any": pgettext_lazy("segment", "At least one of these holds"),
-    "none": pgettext_lazy("segment", "None of these holds"),
+    "all": pgettext_lazy("segment", "Match all of these"),
+    "any": pgettext_lazy("segment", "Match any of these"),
+    "none": pgettext_lazy("segment", "Match none of these"),
 }
 # What can be asked about, besides fields; in the order in which it is offered.
 KINDS: dict[str, Word] = {
     "tag": pgettext_lazy("segment", "Tag or group"),
     "list": pgettext_lazy("segment", "List and status"),
-    "consent": pgettext_lazy("segment", "May she be written to"),
-    "appeals": pgettext_lazy("segment", "Appeals for money"),
+    "consent": pgettext_lazy("segment", "Can be emailed"),
+    "appeals": pgettext_lazy("segment", "Fundraising appeals"),
     "language": pgettext_lazy("segment", "Language"),
     "provider": pgettext_lazy("segment", "Mailbox provider"),
-    "joined": pgettext_lazy("segment", "Joined: a day"),
-    "joined_ago": pgettext_lazy("segment", "Joined: days ago"),
-    "confirmed": pgettext_lazy("segment", "Confirmed: a day"),
-    "confirmed_ago": pgettext_lazy("segment", "Confirmed: days ago"),
-    "campaign": pgettext_lazy("segment", "Sent a letter"),
-    "share": pgettext_lazy("segment", "Random share"),
+    "joined": pgettext_lazy("segment", "Added on a date"),
+    "joined_ago": pgettext_lazy("segment", "Added some days ago"),
+    "confirmed": pgettext_lazy("segment", "Confirmed on a date"),
+    "confirmed_ago": pgettext_lazy("segment", "Confirmed some days ago"),
+    "campaign": pgettext_lazy("segment", "Sent a campaign"),
+    "share": pgettext_lazy("segment", "Random sample"),
 }
 # How each is asked; "!" turns it round.
 WAYS: dict[str, dict[str, Word]] = {
@@ -54,24 +54,24 @@ WAYS: dict[str, dict[str, Word]] = {
     "list": {"": pgettext_lazy("segment", "is on"), "!": pgettext_lazy("segment", "is not on")},
     "consent": {"": pgettext_lazy("segment", "the answer is"), "!": pgettext_lazy("segment", "the answer is not")},
     "appeals": {"": pgettext_lazy("segment", "agreed"), "!": pgettext_lazy("segment", "did not agree")},
-    "language": {"": pgettext_lazy("segment", "reads"), "!": pgettext_lazy("segment", "does not read")},
-    "provider": {"": pgettext_lazy("segment", "is with"), "!": pgettext_lazy("segment", "is not with")},
+    "language": {"": pgettext_lazy("segment", "is set to"), "!": pgettext_lazy("segment", "isn’t set to")},
+    "provider": {"": pgettext_lazy("segment", "uses"), "!": pgettext_lazy("segment", "doesn’t use")},
     "campaign": {"": pgettext_lazy("segment", "was sent"), "!": pgettext_lazy("segment", "was not sent")},
     "share": {"": pgettext_lazy("segment", "is in"), "!": pgettext_lazy("segment", "is not in")},
 }
 _DAY_WAYS: dict[str, Word] = {
-    "on": pgettext_lazy("segment", "on the day"),
+    "on": pgettext_lazy("segment", "on"),
     "before": pgettext_lazy("segment", "before"),
     "after": pgettext_lazy("segment", "after"),
-    "!on": pgettext_lazy("segment", "not on the day"),
+    "!on": pgettext_lazy("segment", "not on"),
     "!before": pgettext_lazy("segment", "not before"),
     "!after": pgettext_lazy("segment", "not after"),
 }
 _AGO_WAYS: dict[str, Word] = {
     "last": pgettext_lazy("segment", "in the last (days)"),
-    "earlier": pgettext_lazy("segment", "at least so many days ago"),
+    "earlier": pgettext_lazy("segment", "at least (days ago)"),
     "!last": pgettext_lazy("segment", "not in the last (days)"),
-    "!earlier": pgettext_lazy("segment", "not so many days ago or more"),
+    "!earlier": pgettext_lazy("segment", "less than (days ago)"),
 }
 _FIELD_WAYS: dict[str, Word] = {
     "is": pgettext_lazy("segment", "is"),
@@ -86,24 +86,24 @@ _FIELD_WAYS: dict[str, Word] = {
     "!less": pgettext_lazy("segment", "is not less than"),
     "more": pgettext_lazy("segment", "is more than"),
     "!more": pgettext_lazy("segment", "is not more than"),
-    "on": pgettext_lazy("segment", "is the day"),
-    "!on": pgettext_lazy("segment", "is not the day"),
+    "on": pgettext_lazy("segment", "falls on"),
+    "!on": pgettext_lazy("segment", "doesn’t fall on"),
     "before": pgettext_lazy("segment", "is before"),
     "!before": pgettext_lazy("segment", "is not before"),
     "after": pgettext_lazy("segment", "is after"),
     "!after": pgettext_lazy("segment", "is not after"),
     "yes": pgettext_lazy("segment", "is yes"),
-    "!yes": pgettext_lazy("segment", "is not yes"),
+    "!yes": pgettext_lazy("segment", "isn’t yes"),
     "filled": pgettext_lazy("segment", "is filled in"),
     "!filled": pgettext_lazy("segment", "is empty"),
 }
 _STATUSES: dict[str, Word] = {
-    "": pgettext_lazy("segment", "in any way"),
-    "subscribed": pgettext_lazy("segment", "and subscribed"),
-    "pending": pgettext_lazy("segment", "and has not confirmed"),
-    "unsubscribed": pgettext_lazy("segment", "and has left"),
-    "cleaned": pgettext_lazy("segment", "and her address is dead"),
-    "nonsubscribed": pgettext_lazy("segment", "and never agreed"),
+    "": pgettext_lazy("segment", "any status"),
+    "subscribed": pgettext_lazy("segment", "subscribed"),
+    "pending": pgettext_lazy("segment", "unconfirmed"),
+    "unsubscribed": pgettext_lazy("segment", "unsubscribed"),
+    "cleaned": pgettext_lazy("segment", "cleaned (address bounced)"),
+    "nonsubscribed": pgettext_lazy("segment", "no consent"),
 }
 MOST_CAMPAIGNS = 100
 # Of all selects of a page together.
@@ -298,7 +298,7 @@ def _tree(node: BuilderNode, root: BuilderNode) -> segment.Tree:
     if node.is_group:
         parts = tuple(_tree(part, root) for part in node.parts)
         if not parts and not (node is root and node.kind == "all"):
-            node.error = _("This group is empty: add a condition, or remove it.")
+            node.error = _("This group is empty. Add a condition or remove the group.")
         if node.kind == "all":
             return segment.All(parts)
         return segment.Not(segment.Any(parts)) if node.kind == "none" else segment.Any(parts)
@@ -342,10 +342,10 @@ def _whole(text: str) -> int | None:
 
 def _what_is_missing(node: BuilderNode) -> str:
     if node.kind.startswith("field:"):
-        return _("Write what the field is compared with.")
+        return _("Enter a value to compare the field with.")
     if node.kind == "share":
-        return _("A share is 1 to 99 per cent: write a whole number.")
-    return _("Choose what is asked for.")
+        return _("A random sample is 1 to 99 percent. Enter a whole number.")
+    return _("Choose a value.")
 
 
 # -- for the page --
@@ -374,8 +374,8 @@ class Builder:
         """What can be added: (heading, (kind, word) …)."""
         inside = [(kind, str(word)) for kind, word in KINDS.items()]
         own = [(f"field:{number}", self.names.fields.get(number, "")) for number in self.fields]
-        groups = [("any", _("A group of conditions"))]
-        return [(_("Known of everybody"), inside), *([(_("Fields"), own)] if own else []), ("", groups)]
+        groups = [("any", _("Group of conditions"))]
+        return [(_("Known for all subscribers"), inside), *([(_("Fields"), own)] if own else []), ("", groups)]
 
     def laid_out(self, root: BuilderNode) -> BuilderNode:
         """Numbers the nodes in the order of the page and gives each its controls."""
@@ -389,7 +389,7 @@ class Builder:
 
     def _title(self, node: BuilderNode) -> str:
         if node.kind.startswith("field:"):
-            return self.names.fields.get(_digits(node.kind[6:]), _("a field that was removed"))
+            return self.names.fields.get(_digits(node.kind[6:]), _("a deleted field"))
         return str(GROUPS.get(node.kind) or KINDS[node.kind])
 
     def _inputs(self, node: BuilderNode) -> Iterator[Input]:
@@ -399,7 +399,7 @@ class Builder:
             "language": lambda node: self._chosen(node, _("language"), self._languages()),
             "provider": lambda node: self._chosen(node, _("mailbox provider"), self._providers()),
             "appeals": lambda node: self._chosen(node, _("list"), self._lists()),
-            "campaign": lambda node: self._chosen(node, _("letter"), self.campaigns),
+            "campaign": lambda node: self._chosen(node, _("campaign"), self.campaigns),
             "list": self._list,
             "consent": self._consent,
             "share": self._share,
@@ -423,7 +423,7 @@ class Builder:
             ways = {way: word for way, word in _FIELD_WAYS.items() if way.removeprefix("!") in allowed}
             if node.a not in ways and node.a in _FIELD_WAYS:  # Its kind was changed since: the condition still holds.
                 ways = {node.a: _FIELD_WAYS[node.a], **ways}
-        return Input(f"{node.number}-a", _("how"), node.a, [(way, str(word)) for way, word in ways.items()])
+        return Input(f"{node.number}-a", _("comparison"), node.a, [(way, str(word)) for way, word in ways.items()])
 
     def _chosen(self, node: BuilderNode, label: str, options: list[tuple[str, str]]) -> Iterator[Input]:
         # A condition for each of thousands of tags would be a page of thirty megabytes.
@@ -435,7 +435,7 @@ class Builder:
         """What is gone stays in sight; nothing is chosen for anybody."""
         known = {key for key, _word in options}
         if value and value not in known:
-            options = [(value, _("something that was removed")), *options]
+            options = [(value, _("something that was deleted")), *options]
         return Input(name, label, value, options if value else [("", _("choose")), *options])
 
     def _tags(self) -> list[tuple[str, str]]:
@@ -443,7 +443,7 @@ class Builder:
 
     def _languages(self) -> list[tuple[str, str]]:
         known = sorted(((code, formatting.language(code).capitalize()) for code in LANGUAGES), key=lambda pair: pair[1])
-        return [*known, ("-", _("none is known"))]
+        return [*known, ("-", _("unknown"))]
 
     def _providers(self) -> list[tuple[str, str]]:
         return [(name, segment_word("provider", name)) for name in (*PROVIDERS[1:], "other")]
@@ -462,7 +462,7 @@ class Builder:
         yield self._select(f"{node.number}-c", _("list"), node.c, self._lists())
 
     def _share(self, node: BuilderNode) -> Iterator[Input]:
-        yield Input(f"{node.number}-b", _("per cent"), node.b, type="number", after="%")
+        yield Input(f"{node.number}-b", _("percent"), node.b, type="number", after="%")
         yield Input(f"{node.number}-c", "", node.c, type="hidden")
 
     def _value(self, node: BuilderNode) -> Iterator[Input]:

@@ -73,7 +73,7 @@ def read(asked: Mapping[str, str], lists: Iterable[ListView], tags: Iterable[tup
     if language.isascii() and language.replace("-", "").isalnum() and len(language) <= LONGEST:
         known["language"] = language
         result.values["language"], result.names["language"] = language, (_("Language"), formatting.language(language))
-    for name, label in (("since", _("Here since")), ("until", _("Here until"))):
+    for name, label in (("since", _("Since")), ("until", _("Until"))):
         when = _day(asked.get(name, ""))
         if when is not None:
             known[name] = when
@@ -94,12 +94,12 @@ def _offered(
         "status": (_("Status"), {name: (name, labels.subscription_state(name)[1]) for name in STATUSES}),
         "tag": (_("Tag"), {str(id): (id, name) for id, name in tags}),
         "provider": (
-            _("Mailbox"),
+            _("Mailbox provider"),
             {name: (number, str(labels.PROVIDERS[name])) for number, name in enumerate(address.PROVIDERS)},
         ),
-        "source": (_("Came by"), {way: (way, str(SOURCES[way])) for way in WAYS}),
-        "suppressed": (_("Not written to"), stopped),
-        "appeals": (_("Appeals for money"), {"yes": (True, _("agreed"))}),
+        "source": (_("Source"), {way: (way, str(SOURCES[way])) for way in WAYS}),
+        "suppressed": (_("Can’t be emailed"), stopped),
+        "appeals": (_("Fundraising appeals"), {"yes": (True, _("agreed"))}),
     }
 
 

@@ -87,13 +87,13 @@ def _different(campaign: Campaign, part: TestGroup) -> str:
     if part.version is None:
         won = campaign.test_winner
         if won is None:
-            return _("waits") if campaign.test_state == "running" else ""
+            return _("waiting for the winner") if campaign.test_state == "running" else ""
         return _("gets version %(name)s") % {"name": ab_test.NAMES[won]}
     if part.version.place == 0:
         return draft_of(campaign).subject[:100]
     change = part.version.change
     sender = f"{change.from_name} {change.from_email}".strip()
-    text = _("text of “%(title)s”") % {"title": change.title[:60]} if change.title else ""
+    text = _("text from “%(title)s”") % {"title": change.title[:60]} if change.title else ""
     return "; ".join(filter(None, (change.subject[:100], sender, text)))
 
 
@@ -101,10 +101,10 @@ def _said(campaign: Campaign) -> str:
     if campaign.test_state != "running":
         return ""
     sentence = {
-        "hand": _("Somebody here decides; the rest waits for it."),
-        "replies": _("Most replies win: %(at)s."),
-        "unsubscribes": _("Fewest unsubscribed win: %(at)s."),
-        "clicks": _("Most clicks win: %(at)s."),
+        "hand": _("The winner is chosen manually; the rest wait for it."),
+        "replies": _("Winner: most replies (%(at)s)."),
+        "unsubscribes": _("Winner: fewest unsubscribes (%(at)s)."),
+        "clicks": _("Winner: most clicks (%(at)s)."),
     }[campaign.ab_metric]
     return sentence % {"at": moment(campaign.test_at)} if "%(at)s" in sentence else sentence
 
@@ -115,5 +115,5 @@ def planned(campaign: Campaign) -> str:
         return ""
     facts = {"share": campaign.test_share, "n": campaign.variants.count(), "at": moment(campaign.test_at)}
     if campaign.ab_metric == "hand":
-        return _("%(share)s per cent get one of %(n)s versions; the rest goes when somebody decides.") % facts
-    return _("%(share)s per cent get one of %(n)s versions; the rest gets the winner: %(at)s.") % facts
+        return _("%(share)s percent get one of %(n)s versions; the rest get theirs when your team decides.") % facts
+    return _("%(share)s percent get one of %(n)s versions; the rest get the winner: %(at)s.") % facts

@@ -42,7 +42,7 @@ LOOKS: dict[str, PreviewMode] = {
     "desk": PreviewMode(lazy("Desktop"), "light"),
     "phone-dark": PreviewMode(lazy("Phone, dark"), "dark", "narrow dark"),
     "desk-dark": PreviewMode(lazy("Desktop, dark"), "dark", "dark"),
-    "inverted": PreviewMode(lazy("Colors turned over"), "inverted", "narrow"),
+    "inverted": PreviewMode(lazy("Inverted colors"), "inverted", "narrow"),
     "off": PreviewMode(lazy("Images off"), "off"),
     "text": PreviewMode(lazy("Text")),
     "aloud": PreviewMode(lazy("Reading order")),

@@ -250,9 +250,9 @@ def _foreign(image: re.Match[str]) -> str:
     """A picture of somebody else's host is not fetched from the desk: the host would see who writes here, and when."""
     source, alt = _SOURCE.search(image[0]), _ALT.search(image[0])
     if source:
-        label = escape(_("Picture from %(host)s, not fetched here") % {"host": html.unescape(source[1])})
+        label = escape(_("Image from %(host)s, not loaded here") % {"host": html.unescape(source[1])})
     elif source := _RELATIVE.search(image[0]):
-        label = escape(_("Picture “%(name)s”: its address is incomplete") % {"name": html.unescape(source[1])})
+        label = escape(_("Image “%(name)s”: its address is incomplete") % {"name": html.unescape(source[1])})
     else:
         return image[0]
     shown = label + (f": {alt[1]}" if alt and alt[1].strip() else "")
@@ -277,9 +277,9 @@ def picture_of(token: str) -> Picture | None:
 def place_word(place: str) -> str:
     return {
         "subject": _("Subject"),
-        "preheader": _("Preheader"),
+        "preheader": _("Preview text"),
         "from": _("Sender"),
-        "reply_to": _("Answers go to"),
+        "reply_to": _("Reply-to"),
         "template": _("Template"),
         "to": _("Audience"),
-    }.get(place, _("Letter"))
+    }.get(place, _("Email"))

@@ -56,10 +56,10 @@ def _state(version: Campaign, now: datetime) -> tuple[str, str]:
     draft, proof = draft_of(version), proof_of(version, now)
     codes = [flaw.code for flaw in (*proof.flaws, *checks.stops(version, draft, proof, now)) if flaw.severity == "stop"]
     if not codes:
-        return "good", _("ready to go")
+        return "good", _("ready to send")
     if {"subject_empty", "body_empty"} & set(codes):
         return "stop", _("not written yet")
-    return "stop", ngettext("%(n)s flaw stops it", "%(n)s flaws stop it", len(codes)) % {"n": len(codes)}
+    return "stop", ngettext("%(n)s problem to fix", "%(n)s problems to fix", len(codes)) % {"n": len(codes)}
 
 
 def offered(campaign: Campaign) -> list[tuple[str, str]]:

@@ -73,12 +73,12 @@ def _flaws(request: DeskRequest, campaign: Campaign, now: datetime) -> dict[str,
     checks = previews.checks(proof, draft_of(campaign), campaign_checks.look(campaign, now, proof=proof))
     href = address(request.organization, "campaign", campaign.pk)
     if checks.stops:
-        title = ngettext("%(n)s flaw stops it", "%(n)s flaws stop it", len(checks.stops)) % {"n": len(checks.stops)}
-        return _item("stop", title, checks.stops[0].finding.sentence, href, _("Fix it"))
+        title = ngettext("%(n)s problem to fix", "%(n)s problems to fix", len(checks.stops)) % {"n": len(checks.stops)}
+        return _item("stop", title, checks.stops[0].finding.sentence, href, _("Fix"))
     if checks.cares:
-        title = ngettext("%(n)s thing is worth a look", "%(n)s things are worth a look", len(checks.cares))
-        return _item("care", title % {"n": len(checks.cares)}, checks.cares[0].finding.sentence, href, _("Look"))
-    return _item("good", _("No flaw stops it"), _("Way out, text part, headers and merge tags are in order."))
+        title = ngettext("%(n)s warning", "%(n)s warnings", len(checks.cares))
+        return _item("care", title % {"n": len(checks.cares)}, checks.cares[0].finding.sentence, href, _("Review"))
+    return _item("good", _("No problems to fix"), _("Unsubscribe link, plain text, headers and merge tags: OK."))
 
 
 def _house(request: DeskRequest, organization: Organization) -> list[dict[str, str]]:
@@ -86,13 +86,13 @@ def _house(request: DeskRequest, organization: Organization) -> list[dict[str, s
     if organization.sending_locked:
         text = labels.campaign_reason("fenced")
         see = address(organization, "fence")
-        items.append(_item("stop", _("Sending is on hold"), text, see, _("See what waits")))
+        items.append(_item("stop", _("Sending is on hold"), text, see, _("Show what’s waiting")))
     if not leading(organization).public_url:
-        text = _("Without an address of the public pages nobody can leave. An admin sets it under Settings.")
-        items.append(_item("stop", _("The way out leads nowhere"), text, href, _("Settings")))
+        text = _("Nobody can unsubscribe without an address for your public pages. An admin can set it under Settings.")
+        items.append(_item("stop", _("The unsubscribe link doesn’t work"), text, href, _("Settings")))
     if not leading(organization).postal_address:
-        text = _("Many countries want it at the foot of a letter. An admin sets it under Settings.")
-        items.append(_item("care", _("No postal address"), text, href, _("Settings")))
+        text = _("Many countries require it at the foot of an email. An admin can add it under Settings.")
+        items.append(_item("care", _("Add your postal address"), text, href, _("Settings")))
     return items
 
 
@@ -104,39 +104,41 @@ def _routes(request: DeskRequest, organization: Organization, domain: str) -> di
     live = [route for route in usable if route.state == "live" and not route.reason]
     href = address(organization, "routes") if request.role == "admin" else ""
     if living and not usable:
-        text = _("%(names)s: the provider does not accept this domain. An admin sees under Routes what it said.")
-        title = _("No route takes letters from %(domain)s") % {"domain": domain}
+        text = _("%(names)s: the provider doesn’t accept this domain. An admin can see its answer under Routes.")
+        title = _("No route can send from %(domain)s") % {"domain": domain}
         names = ", ".join(route.name for route in living)
         return _item("stop", title, text % {"names": names}, href, _("Routes"))
     if not usable:
-        text = _("Without one nothing can leave. An admin adds or mends one under Routes.")
-        return _item("stop", _("No route lives"), text, href, _("Routes"))
+        text = _("Nothing can be sent without one. An admin can add or fix a route under Routes.")
+        return _item("stop", _("No sending route is working"), text, href, _("Routes"))
     if not live:
-        text = _("Tried again: %(names)s. As long as none of them takes it, the letter waits.")
+        text = _("Being retried: %(names)s. The campaign waits until one of them accepts email.")
         names = ", ".join(route.name for route in usable)
-        return _item("care", _("No route is known to live"), text % {"names": names}, href, _("Routes"))
+        return _item("care", _("Sending routes haven’t been checked"), text % {"names": names}, href, _("Routes"))
     names = ", ".join(route.name for route in live)
     if len(live) < len(routes):
-        text = _("Living: %(names)s. The others rest or are tried again; mail goes by those that live.")
-        return _item("care", _("Not every route lives"), text % {"names": names}, href, _("Routes"))
-    return _item("good", _("The routes live"), _("In this order: %(names)s.") % {"names": names})
+        text = _(
+            "Working: %(names)s. The others aren’t working or are being retried; emails go through the working ones."
+        )
+        return _item("care", _("Some sending routes aren’t working"), text % {"names": names}, href, _("Routes"))
+    return _item("good", _("All sending routes are working"), _("In this order: %(names)s.") % {"names": names})
 
 
 def _people(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown) -> dict[str, str]:
     if reach.broken:
         href = address(request.organization, "campaign", campaign.pk)
-        return _item("stop", _("Whom it goes to is gone"), reach.broken, href, _("Choose"))
+        return _item("stop", _("Audience no longer exists"), reach.broken, href, _("Choose"))
     if reach.may:
         return _item(
-            "good", _("Everybody on it agreed"), _("We look again, for each of them, just before her letter goes.")
+            "good", _("Everyone has given consent"), _("Consent is checked again just before each email is sent.")
         )
     if stands_in_digest(campaign):
-        return _item("care", _("It goes by the digest alone"), _gathered(campaign, reach))
+        return _item("care", _("Sent in the digest only"), _gathered(campaign, reach))
     href = address(request.organization, "imports")
     return _item(
         "stop",
-        _("It reaches nobody"),
-        _("Nobody on this list may be written to. Choose another list or tag."),
+        _("No recipients"),
+        _("Nobody on this list can be emailed. Choose another list or tag."),
         href,
         _("Import"),
     )
@@ -145,15 +147,15 @@ def _people(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown
 def _gathered(campaign: Campaign, reach: RecipientsBreakdown) -> str:
     many = reach.without.get("digest", 0)
     who = ngettext(
-        "%(number)s reader wants the letters of this list gathered, and nobody wants them by themselves.",
-        "%(number)s readers want the letters of this list gathered, and nobody wants them by themselves.",
+        "%(number)s subscriber gets this list as a digest, and nobody gets its emails separately.",
+        "%(number)s subscribers get this list as a digest, and nobody gets its emails separately.",
         many,
     )
     due = campaign.list.digest_due
     then = (
-        _("Once released it stands in the next digest: %(when)s.")
+        _("Once you send it, it’s included in the next digest: %(when)s.")
         if due
-        else _("Once released it stands in the next digest.")
+        else _("Once you send it, it’s included in the next digest.")
     )
     return f"{who} {then}" % {"number": count(many), "when": moment(due)}
 
@@ -163,49 +165,53 @@ def _second_person(request: DeskRequest, campaign: Campaign, now: datetime) -> l
     standing, stops = approval.standing(campaign, now=now), approval.is_needed(campaign)
     kind = "stop" if stops else "care"
     if standing.state == "given":
-        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
-        text = _("%(name)s agreed to this text for this audience: %(when)s. If you change either, it is asked again.")
+        facts = {"name": standing.name or _("Someone"), "when": moment(standing.given)}
+        text = _("%(name)s approved this text and audience: %(when)s. If you change either, it needs approval again.")
         if stops and standing.by == request.person:
-            return [_item("stop", _("Somebody else has to release it"), _("You agreed to it; two people are needed."))]
-        return [_item("good", _("A second person agrees"), text % facts)]
+            return [_item("stop", _("Someone else has to send it"), _("You approved it; two people are needed."))]
+        return [_item("good", _("Approved"), text % facts)]
     if standing.state == "old":
-        text = _("%(name)s agreed: %(when)s. A yes counts for %(days)s days.")
-        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
+        text = _("%(name)s approved it: %(when)s. An approval is valid for %(days)s days.")
+        facts = {"name": standing.name or _("Someone"), "when": moment(standing.given)}
         facts["days"] = str(approval.COUNTS_FOR.days)
-        return [_item(kind, _("The yes was given too long ago"), text % facts, "#second", _("Ask again"))]
+        return [_item(kind, _("The approval has expired"), text % facts, "#second", _("Ask again"))]
     if standing.state == "changed":
-        text = _("%(name)s agreed: %(when)s. Since then the letter or its audience was changed.")
-        facts = {"name": standing.name or _("Somebody"), "when": moment(standing.given)}
-        return [_item(kind, _("The yes was for another version"), text % facts, "#second", _("Ask again"))]
+        text = _("%(name)s approved it: %(when)s. The email or its audience has changed since then.")
+        facts = {"name": standing.name or _("Someone"), "when": moment(standing.given)}
+        return [_item(kind, _("Approved an earlier version"), text % facts, "#second", _("Ask again"))]
     if standing.state == "asked":
-        name = name_in(campaign.organization, standing.asked_by) or _("Somebody")
-        text = _("%(name)s asked for it: %(when)s. Colleagues see it on their first page.")
+        name = name_in(campaign.organization, standing.asked_by) or _("Someone")
+        text = _("%(name)s requested approval: %(when)s. Teammates see it on Home.")
         facts = {"name": name, "when": moment(standing.asked)}
-        return [_item(kind, _("It waits for the yes of a second person"), text % facts, "#second", _("Agree"))]
+        return [_item(kind, _("Waiting for approval"), text % facts, "#second", _("Approve"))]
     if not stops:
         return []
-    text = _("Here no letter leaves before somebody else than whoever releases it agrees to it.")
-    return [_item("stop", _("A second person has not agreed yet"), text, "#second", _("Ask"))]
+    text = _("Here a campaign is sent only after someone other than the sender approves it.")
+    return [_item("stop", _("Not approved yet"), text, "#second", _("Request approval"))]
 
 
 def _test(organization: Organization, campaign: Campaign) -> dict[str, str]:
     tested = events.about(organization, "campaign.tested", campaign.pk)
     if tested:
-        text = _("%(when)s. Look at it on a phone; we do not know who opened it.") % {"when": moment(tested.at)}
-        return _item("good", _("A test was sent"), text)
-    return _item("care", _("No test was sent"), _("Send one to yourself and read it on a phone."), "#test", _("Test"))
+        text = _("%(when)s. Check it on a phone; we don’t track opens.") % {"when": moment(tested.at)}
+        return _item("good", _("Test sent"), text)
+    return _item(
+        "care", _("No test sent yet"), _("Send one to yourself and check it on your phone."), "#test", _("Test")
+    )
 
 
 def _bounces(request: DeskRequest, organization: Organization, draft: Draft) -> dict[str, str]:
     if kept := leading(organization).return_address:
-        text = _("Mail that cannot be handed over comes back to %(address)s.") % {"address": kept}
-        return _item("good", _("Bounces have a place"), text)
+        text = _("Bounces go to %(address)s.") % {"address": kept}
+        return _item("good", _("Bounces are processed"), text)
     href = address(organization, "settings") if request.role == "admin" else ""
     if bounces.elsewhere(organization, draft.from_email):
         text = _(SENTENCES["bounces_elsewhere"]) % {"address": draft.from_email}
-        return _item("stop", _("Bounces have no place"), text, href, _("Settings"))
-    text = _("Bounces come back to the sender, %(address)s. A mailbox of their own keeps answers findable.")
-    return _item("care", _("Bounces go to the sender"), text % {"address": draft.from_email}, href, _("Settings"))
+        return _item("stop", _("Bounces aren’t processed"), text, href, _("Settings"))
+    text = _("Bounces go to your sender address, %(address)s. A separate bounce address keeps replies easy to find.")
+    return _item(
+        "care", _("Bounces go to the sender’s mailbox"), text % {"address": draft.from_email}, href, _("Settings")
+    )
 
 
 def _signed(request: DeskRequest, organization: Organization, draft: Draft) -> dict[str, str]:
@@ -214,9 +220,9 @@ def _signed(request: DeskRequest, organization: Organization, draft: Draft) -> d
     if signature.by == "waiting":
         row = dkim_keys.domain_named(organization, signature.domain)
         href = address(organization, "sending-domain", row.pk) if row and request.role == "admin" else ""
-        return _item("care", _("Nobody signs it yet"), signature.sentence, href, signature.domain)
+        return _item("care", _("Not signed with DKIM yet"), signature.sentence, href, signature.domain)
     if signature.by == "nobody":
         href = address(organization, "domains") if request.role == "admin" else ""
-        return _item("care", _("Nobody signs it"), signature.sentence, href, _("Sending domains"))
-    title = _("The provider signs it") if signature.by == "relay" else _("It is signed")
+        return _item("care", _("Not signed with DKIM"), signature.sentence, href, _("Domains"))
+    title = _("Signed by the provider") if signature.by == "relay" else _("DKIM signed")
     return _item("good", title, signature.sentence)

@@ -40,7 +40,7 @@ def rows(campaign: Campaign) -> list[list[str]]:
     links = click_stats.links(campaign)
     lines = [[_("link"), f"{row.number}: {row.url}{_in(row.version)}", row.shown_total] for row in links]
     return lines + [
-        [_("link by days"), f"{row.number}: {first.isoformat()} – {last.isoformat()}", str(count)]
+        [_("link by day"), f"{row.number}: {first.isoformat()} – {last.isoformat()}", str(count)]
         for row in links
         for first, last, count in row.spans
     ]

@@ -33,7 +33,7 @@ def of_letter(campaign: Campaign) -> dict[str, int]:
 def heads(names: Sequence[str] = COLUMNS) -> list[str]:
     """Columns as people read them."""
     named = {name: str(word) for name, word, _note in labels.BOOKS}
-    named["left"] = pgettext("column", "left by the letter")
+    named["left"] = pgettext("column", "unsubscribed")
     return [named[name] for name in names]
 
 
@@ -58,14 +58,16 @@ def letter_rows(campaign: Campaign, report: CampaignReport) -> list[list[str]]:
     """Part, name, people: the totals, then by route, by mailbox provider and by version."""
     counted = of_letter(campaign)
     rows = [[_("Part"), _("Name"), _("People")]]
-    rows += [[_("letter"), head, shown(counted[name])] for head, name in zip(heads(), COLUMNS, strict=True)]
+    rows += [[_("campaign"), head, shown(counted[name])] for head, name in zip(heads(), COLUMNS, strict=True)]
     named = {name: str(word) for name, word, _note in labels.BOOKS}
     for route, row in report.by_route.items():
         cells = [(state, row[state]) for state in ("accepted", "refused", "unsure") if row[state]]
         rows += [[_("route"), f"{route}: {named[state]}", shown(many)] for state, many in cells]
     for provider, counts in report.providers:
         cells = [(state, counts[state]) for state in COLUMNS if counts.get(state)]
-        rows += [[_("provider"), f"{labels.provider(provider)}: {named[state]}", shown(n)] for state, n in cells]
+        rows += [
+            [_("mailbox provider"), f"{labels.provider(provider)}: {named[state]}", shown(n)] for state, n in cells
+        ]
     tested = ab_tests.table(campaign) or {"rows": (), "counts": False}
     for version in tested["rows"]:
         cells = [(head, many) for head, many in version["counts"] if many]
@@ -80,7 +82,7 @@ def letter_rows(campaign: Campaign, report: CampaignReport) -> list[list[str]]:
         cells = [(named[state], spoken.counts[state]) for state in COLUMNS[:-1] if spoken.counts.get(state)]
         rows += [[_("language"), f"{spoken.name}: {head}", shown(many)] for head, many in cells]
     replies = ab_test.replies_of(campaign)
-    rows += [[_("letter"), _("replies"), shown(replies)]] if replies is not None else []
+    rows += [[_("campaign"), _("replies"), shown(replies)]] if replies is not None else []
     rows += clicks.rows(campaign) + clicks.answer_rows(campaign)
     return rows
 
@@ -91,7 +93,7 @@ def compared_rows(
     """A line a letter, and after it one for each of its languages. letters: campaigns/queries.Row; days: released ->
     ISO day in the organization's zone.
     """
-    rows = [[_("Number"), _("Subject"), _("List"), _("Released"), _("Language"), *heads(), _("replies")]]
+    rows = [[_("Number"), _("Subject"), _("List"), _("Send date"), _("Language"), *heads(), _("replies")]]
     for row in letters:
         campaign, counted = row.campaign, of_letter(row.campaign)
         assert campaign.released is not None

@@ -14,14 +14,14 @@ from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, o
 from samizdat.web.settings.forms.team import AddressField
 
 FORMATS = {
-    "samizdat": lazy("Samizdat: everything, comes back whole into another house"),
-    "mailchimp": lazy("Mailchimp’s layout: what other services read"),
-    "csv": lazy("CSV: a row for each subscriber"),
-    "xlsx": lazy("Workbook (XLSX): a row for each subscriber"),
+    "samizdat": lazy("Samizdat: everything; can be imported into another installation"),
+    "mailchimp": lazy("Mailchimp format: works with other services"),
+    "csv": lazy("CSV: one row per subscriber"),
+    "xlsx": lazy("Excel (XLSX): one row per subscriber"),
 }
 SEALS = {
-    "sealed": lazy("Sealed to a key: whoever finds the file cannot read it"),
-    "plain": lazy("Plain: every admin is told, with your reason"),
+    "sealed": lazy("Encrypted: only the key holder can open it"),
+    "plain": lazy("Not encrypted: every admin is notified, with your reason"),
 }
 
 
@@ -29,30 +29,31 @@ class ExportForm(DeskForm):
     """A wish. `keys` counts for our own format alone; `list`, `tag` and `segment` for all others."""
 
     format = forms.ChoiceField(label=lazy("Format"), widget=forms.RadioSelect, choices=[*FORMATS.items()])
-    list = forms.TypedChoiceField(label=lazy("Which list"), coerce=int, required=False, empty_value=None)
-    tag = forms.TypedChoiceField(label=lazy("Which tag"), coerce=int, required=False, empty_value=None)
-    segment = forms.TypedChoiceField(label=lazy("Which segment"), coerce=int, required=False, empty_value=None)
+    list = forms.TypedChoiceField(label=lazy("List"), coerce=int, required=False, empty_value=None)
+    tag = forms.TypedChoiceField(label=lazy("Tag"), coerce=int, required=False, empty_value=None)
+    segment = forms.TypedChoiceField(label=lazy("Segment"), coerce=int, required=False, empty_value=None)
     seal = forms.ChoiceField(label=lazy("Who can open it"), widget=forms.RadioSelect, choices=[*SEALS.items()])
     recipients = forms.CharField(
         label=lazy("Public keys"),
         required=False,
         max_length=20_000,
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
-        help_text=lazy("One on each line. They begin with age1: `age-keygen -o key.txt` makes one and shows it."),
+        help_text=lazy("One per line, beginning with age1. `age-keygen -o key.txt` creates one and shows it."),
     )
     keys = forms.BooleanField(
-        label=lazy("Take the keys of the links along"),
+        label=lazy("Include link keys"),
         required=False,
         help_text=lazy(
-            "So that leave links in old letters work in the new house. Samizdat’s own format, sealed, alone."
+            "Keeps unsubscribe links in old emails working in the new installation. Only for encrypted exports in "
+            "Samizdat format."
         ),
     )
     reason = forms.CharField(
-        label=lazy("Why it has to be plain"),
+        label=lazy("Reason for an unencrypted export"),
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=lazy("It is recorded, and every admin sees it on their first page."),
+        help_text=lazy("Recorded, and shown to every admin on Home."),
     )
 
     def __init__(
@@ -80,7 +81,7 @@ class ExportForm(DeskForm):
             return
         offer(self, "list", [(0, lazy("All lists")), *((row.id, row.name) for row in lists)])
         offer(self, "tag", [(0, lazy("With and without tags")), *tags])
-        offer(self, "segment", [(0, lazy("Everybody")), *((row.id, row.name) for row in segments)])
+        offer(self, "segment", [(0, lazy("Everyone")), *((row.id, row.name) for row in segments)])
 
     @property
     def reason_told(self) -> str:
@@ -106,8 +107,8 @@ class WhoseForm(DeskForm):
     """An address that turned up somewhere."""
 
     address = AddressField(
-        label=lazy("An address that turned up somewhere"),
-        help_text=lazy("Each export has one address of its own. We say which export this one was in."),
+        label=lazy("Address from a suspected leak"),
+        help_text=lazy("Each export contains its own marker address. We’ll show which export this one was in."),
     )
 
     def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
@@ -132,7 +133,7 @@ class SecretForm(DeskForm):
         strip=False,
         widget=_NeverShown(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
         help_text=lazy(
-            "The text of the key file, with the line that begins with `AGE-SECRET-KEY`, or the passphrase. It opens "
-            "the file once, and is not kept."
+            "Paste the text of the key file, with the line that begins with `AGE-SECRET-KEY`, or the passphrase. "
+            "It opens the file once and isn’t stored."
         ),
     )

@@ -30,34 +30,34 @@ from samizdat.labels import STANDARD, field_label
 from samizdat.web import labels as words
 
 TARGETS: tuple[tuple[str, Any], ...] = (
-    ("out", lazy("leave out")),
-    ("address", lazy("E-mail address")),
-    ("name", lazy("Whole name")),
+    ("out", lazy("Don’t import")),
+    ("address", lazy("Email address")),
+    ("name", lazy("Full name")),
     ("language", lazy("Language")),
     ("tags", lazy("Tags")),
     ("notes", lazy("Notes")),
     ("status", lazy("Status")),
     ("opt_in_time", lazy("Time of sign-up")),
     ("confirm_time", lazy("Time of confirmation")),
-    ("left_time", lazy("Time of leaving")),
-    ("left_reason", lazy("Reason for leaving")),
-    ("clean_time", lazy("Time the address died")),
+    ("left_time", lazy("Unsubscribe time")),
+    ("left_reason", lazy("Unsubscribe reason")),
+    ("clean_time", lazy("Bounce time")),
     ("last_changed", lazy("Time of the last change")),
 )
 OUT_BECAUSE = {
-    "ip": lazy("It was derived from an IP address. We do not keep where somebody was."),
-    "reading": lazy("It says how or where somebody read. We do not keep that."),
-    "provider": lazy("It only means something inside the service it comes from."),
-    "donations": lazy("It says who gave money. That can put people in court, so it stays out."),
-    "members": lazy("It says who is a member. That can put people in court, so it stays out."),
-    "elsewhere": lazy("It is about another channel, such as phone or SMS, not about email."),
-    "watched": lazy("It is about tracking who reads, which Samizdat does not do."),
-    "posting": lazy("It is about writing to a discussion list, not about getting email."),
+    "ip": lazy("Derived from an IP address. We don’t store locations."),
+    "reading": lazy("Shows how or where emails were opened. We don’t store that."),
+    "provider": lazy("Only has a meaning inside the service it comes from."),
+    "donations": lazy("Shows who donated. This can get people prosecuted, so it isn’t imported."),
+    "members": lazy("Shows who is a member. This can get people prosecuted, so it isn’t imported."),
+    "elsewhere": lazy("About another channel, such as phone or SMS, not email."),
+    "watched": lazy("About open and click tracking, which Samizdat doesn’t do."),
+    "posting": lazy("About posting to a discussion list, not about getting email."),
 }
 ASKS = {
-    "label": lazy("It may say who must not get email. Say what it means."),
-    "cells": lazy("Some of its cells say that people left. Say what each word means."),
-    "givers": lazy("Some of its words say who gives money or pays. They stay out unless you choose otherwise."),
+    "label": lazy("This may show who must not be emailed. Choose what it means."),
+    "cells": lazy("Some cells say that people unsubscribed. Choose what each value means."),
+    "givers": lazy("Some values show who donates or pays. They aren’t imported unless you choose otherwise."),
 }
 
 # Words of a status column that the form can be told at one look.
@@ -107,7 +107,7 @@ def statuses() -> list[tuple[str, str]]:
 
 def meanings() -> list[tuple[str, str]]:
     """What a word of a status column may stand for."""
-    own = [("complained", _("complained, suppressed for every list")), ("", _("says nothing about email"))]
+    own = [("complained", _("marked as spam; suppressed on every list")), ("", _("says nothing about email"))]
     return [*statuses(), *own]
 
 
@@ -119,14 +119,14 @@ def services() -> str:
 def source_words(source: str) -> str:
     """What was found, as a sentence."""
     if source == "csv":
-        return _("A list of people.")
+        return _("A list of subscribers.")
     if source == "addresses":
         return _("Addresses, with or without names.")
     try:
         title = plugins.importer(source).title
     except plugins.NoSuchPlug:
         return ""
-    return _("An export of %(service)s.") % {"service": title}
+    return _("An export from %(service)s.") % {"service": title}
 
 
 def dropped(plan: ImportPlan, report: ImportReport) -> list[Problem]:
@@ -181,7 +181,7 @@ def _words(prefix: str, column: ImportColumn) -> list[tuple[str, WordRow]]:
     word_rows = []
     for at, (word, means) in enumerate(sorted(column.words.items())):
         written, number = column.seen.get(word, (word, None))
-        shown = {EMPTY: _("Empty cells"), OTHERS: _("All other texts")}.get(word, written)
+        shown = {EMPTY: _("Empty cells"), OTHERS: _("All other values")}.get(word, written)
         plain = word in {EMPTY, OTHERS}
         several = holds_several(column.becomes) and not plain
         word_rows.append((word, WordRow(f"{prefix}-{at}", shown, means, number, plain=plain, can_stay_out=several)))
@@ -210,7 +210,7 @@ def _choices(column: ImportColumn, known: list[FieldView]) -> list[tuple[str, st
         new_field = {"tag": own[6:], "label": column.label[:40]}
         same = tag_for(new_field["label"], 0) == new_field["tag"] == new_field["label"].upper()
         fields[own] = (
-            _("a new sealed field, %(tag)s") if same else _("a new sealed field, %(label)s (%(tag)s)")
+            _("a new encrypted field, %(tag)s") if same else _("a new encrypted field, %(label)s (%(tag)s)")
         ) % new_field
     plain = [(name, str(word)) for name, word in TARGETS]
     if chosen not in fields and chosen not in dict(plain):

@@ -97,13 +97,13 @@ def upload(request: DeskRequest, started: Any, handler: PieceUploadHandler) -> H
     if handler.refusal:
         refusal = handler.refusal
     elif handler.too_large:
-        refusal = _("The files are larger than 500 MB together. Use `samizdat import` on the server for them.")
+        refusal = _("The files are larger than 500 MB together. Import them on the server with `samizdat import`.")
     elif not files:
         refusal = _("Choose a file first.")
     elif len(files) > MOST_FILES:
-        refusal = _("These are too many files at once. Put them into one zip.")
+        refusal = _("Too many files at once. Put them into one ZIP file.")
     elif not arriving.claim(started, len(files)) and started.list_id is None:
-        refusal = _("This is no export of Samizdat’s own format. Make a list first, then bring it into that.")
+        refusal = _("This isn’t an export in Samizdat format. Create a list first, then import the file into it.")
     elif not (refusal := _too_fast(request)):
         try:
             actions.finish_upload(started, [file.name or "" for file in files], now=timezone.now())
@@ -188,7 +188,7 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
             actions.look_again(row, now=timezone.now(), by=request.person)
             if is_sure and other:
                 # Who has left, or is new, is another number there than the one that stood on the button.
-                sentence = _("You chose another list, so it is counted anew. Look at the numbers, then bring them in.")
+                sentence = _("You chose another list, so the numbers changed. Check them, then import.")
                 messages.warning(request, sentence)
         else:
             _start(request, row)
@@ -265,11 +265,11 @@ def _sample(sample: Sample, labels: dict[str, str]) -> dict[str, Any]:
 def _found_rows(counts: dict[str, int], guessed: bool) -> list[labels.LabelRow]:
     """`guessed`: somebody still has to choose the status of a file; it is counted as subscribed until then."""
     notes = {
-        "subscribed": _("only if you choose so below") if guessed else _("will get your letters"),
-        "pending": _("have not confirmed, not written to"),
-        "unsubscribed": _("kept, never written to"),
-        "cleaned": _("address was dead, kept as suppressed"),
-        "nonsubscribed": _("never agreed: brought in without consent, not written to"),
+        "subscribed": _("only if you choose it below") if guessed else _("will get your emails"),
+        "pending": _("unconfirmed; won’t be emailed"),
+        "unsubscribed": _("kept; won’t be emailed"),
+        "cleaned": _("address bounced; stays on the suppression list"),
+        "nonsubscribed": _("no consent; imported but won’t be emailed"),
     }
     rows = [
         labels.LabelRow(labels.subscription_state(name)[1], counts.get(name, 0), note)
@@ -277,7 +277,7 @@ def _found_rows(counts: dict[str, int], guessed: bool) -> list[labels.LabelRow]:
         if counts.get(name) or name == "subscribed"
     ]
     if counts.get("rejected"):
-        rows.append(labels.LabelRow(_("rejected"), counts["rejected"], _("we could not read an address"), red=True))
+        rows.append(labels.LabelRow(_("rejected"), counts["rejected"], _("no readable address"), red=True))
     return rows
 
 
@@ -345,9 +345,9 @@ def cancel_import(request: DeskRequest, import_id: int) -> HttpResponse:
     """Before it runs: as if it had never been uploaded. While it runs: it stops, and what is in stays."""
     row = actions.cancel(_import(request, import_id), now=timezone.now(), by=request.person)
     if row.state in GOING:
-        messages.success(request, _("It stops after the rows it is at."))
+        messages.success(request, _("The import stops after the current rows."))
         return go(request, "import", import_id)
-    messages.success(request, _("Forgotten. Nothing was changed."))
+    messages.success(request, _("Import deleted. Nothing changed."))
     return go(request, "imports")
 
 

@@ -94,25 +94,29 @@ def _span(details: dict[str, object]) -> str:
 
 def title(what: str, appeals: bool, span: str) -> str:
     if what == RETURNED:
-        return _("Many subscribers came back by a link")
+        return _("Many subscribers resubscribed by a link")
     within = {"span": {"day": _("a day"), "week": _("a week")}.get(span, _("an hour"))}
     if what == FEWER:
         return _("Many subscribers chose fewer emails within %(span)s") % within
     if appeals:
-        return _("Many readers left appeals within %(span)s") % within
-    return _("Many readers left within %(span)s") % within
+        return _("Many subscribers stopped appeals within %(span)s") % within
+    return _("Many subscribers unsubscribed within %(span)s") % within
 
 
 def figures(what: str, appeals: bool) -> tuple[str, str, str]:
     """Labels: how many there were, how many of them did it, and the rest."""
     if what == RETURNED:
-        return _("unsubscribed by a link within eight days"), _("came back by a link"), _("unsubscribed still then")
+        return (
+            _("unsubscribed by a link within eight days"),
+            _("resubscribed by a link"),
+            _("still unsubscribed at that time"),
+        )
     if what == FEWER:
-        return _("subscribed before"), _("chose fewer emails in that time"), _("get as many as before")
-    left = _("left in that time")
+        return _("subscribed before"), _("chose fewer emails in that time"), _("get as many emails as before")
+    left = _("unsubscribed in that time")
     if appeals:
-        return _("agreed to appeals before"), left, _("still agreed to appeals then")
-    return _("subscribed before"), left, _("still subscribed then")
+        return _("had agreed to appeals before"), left, _("still agreed to appeals at that time")
+    return _("subscribed before"), left, _("still subscribed at that time")
 
 
 def leaving_at(organization: Organization, number: int, now: datetime) -> LeavingAlarm:

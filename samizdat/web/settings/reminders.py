@@ -31,15 +31,14 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
 
 # A sign-up that could not be mailed for two days is given up (worker/inbox/signups).
 NO_SENDER = lazy(
-    "Whoever fills in a form gets a mail from your organization’s own address, or from the sender of the newest letter "
-    "that went out, and there is neither yet. Have an admin set an address for bounces under Settings: until then "
-    "nobody who signs up hears from you, and after two days their sign-up is given up."
+    "Confirmation emails come from your organization’s bounce address or from the sender of your last campaign, "
+    "and there is neither yet. Ask an admin to set a bounce address under Settings. Until then, new sign-ups get "
+    "no email and expire after two days."
 )
 
 
 NO_ROUTE = lazy(
-    "No route takes the mails that ask them to confirm. See what stops your routes, or add one: after two days a "
-    "sign-up is given up."
+    "No route can send the confirmation emails. Fix your routes or add one: sign-ups expire after two days."
 )
 
 
@@ -48,14 +47,16 @@ def of_forms(request: DeskRequest) -> list[dict[str, str]]:
     organization, items = request.organization, []
     waiting = queries.unmailed(organization)
     if (many := waiting.get("sender", 0)) or service_senders.sign_ups_wait(organization):
-        title = ngettext("%(n)s sign-up waits for a sender", "%(n)s sign-ups wait for a sender", many)
-        title = title % {"n": count(many)} if many else _("Sign-ups wait for a sender")
-        page, link = ("settings", _("Settings")) if request.role == "admin" else ("new-campaign", _("Write a campaign"))
+        title = ngettext("%(n)s sign-up is waiting for a sender", "%(n)s sign-ups are waiting for a sender", many)
+        title = title % {"n": count(many)} if many else _("Sign-ups are waiting for a sender")
+        page, link = ("settings", _("Settings")) if request.role == "admin" else ("new-campaign", _("New campaign"))
         items.append(_need("stop", title, str(NO_SENDER), address(organization, page)) | {"link": link})
     if many := waiting.get("route", 0):
-        title = ngettext("%(n)s sign-up waits for a route", "%(n)s sign-ups wait for a route", many)
+        title = ngettext(
+            "%(n)s sign-up is waiting for a sending route", "%(n)s sign-ups are waiting for a sending route", many
+        )
         href = address(organization, "routes")
-        items.append(_need("stop", title % {"n": count(many)}, str(NO_ROUTE), href) | {"link": _("See the routes")})
+        items.append(_need("stop", title % {"n": count(many)}, str(NO_ROUTE), href) | {"link": _("View routes")})
     return items
 
 
@@ -65,10 +66,10 @@ def _untold(organization: Organization) -> list[Breach]:
 
 
 def _of_breach(request: DeskRequest, row: Breach) -> dict[str, str]:
-    text = _("%(what)s. The authority has to be told until %(until)s, or it is written down why not.")
+    text = _("%(what)s. Notify the authority by %(until)s, or record why it isn’t needed.")
     values = {"what": breach_register.KINDS[row.kind], "until": moment(breach_register.deadline(row))}
     return _need(
-        "stop", _("A breach runs against the clock"), text % values, address(request.organization, "breach", row.pk)
+        "stop", _("Data breach: a deadline is running"), text % values, address(request.organization, "breach", row.pk)
     )
 
 
@@ -79,8 +80,8 @@ def _of_renewals(request: DeskRequest) -> list[dict[str, str]]:
         if why_not_yet(row, now):
             continue
         values = {"list": queries.name_of(row.list), "n": count(silent(row))}
-        text = _("%(n)s have not answered. Take them off the list, or end it.")
-        title = _("The time to answer for “%(list)s” is over")
+        text = _("%(n)s didn’t answer. Remove them from the list, or close it.")
+        title = _("The time to answer for “%(list)s” has passed")
         items.append(
             _need("care", title % values, text % values, address(request.organization, "renewal", row.list_id))
         )
@@ -91,12 +92,12 @@ def _of_approvals(request: DeskRequest) -> list[dict[str, str]]:
     """Letters that wait for the yes of a second person, who is anybody but the one who asked."""
     items = []
     for row in approval.waiting_for(request.organization, request.person, timezone.now()):
-        title = _("“%(subject)s” waits for a second person") % {"subject": row.subject[:80]}
-        text = _("Read it, look at whom it goes to, and agree, or tell your colleague what is wrong.")
+        title = _("“%(subject)s” is waiting for approval") % {"subject": row.subject[:80]}
+        text = _("Read it, check the recipients, and approve, or tell your teammate what’s wrong.")
         href = address(request.organization, "send", row.campaign.pk) + "#second"
         items.append(_need("care", title, text, href))
     return items
 
 
 def _need(kind: str, title: str, text: str, href: str) -> dict[str, str]:
-    return {"kind": kind, "title": title, "text": text, "href": href, "link": _("Look")}
+    return {"kind": kind, "title": title, "text": text, "href": href, "link": _("Review")}

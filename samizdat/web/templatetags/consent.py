@@ -43,9 +43,9 @@ def entry_of(entry: Any) -> dict[str, object]:
     """One record in words: which wording in which version, when, by which way."""
     title = str(labels.CONSENT_KINDS.get(entry.kind, entry.kind)) % {"list": entry.list_name or _("every list")}
     if entry.kind == "objected" and not entry.list_name:
-        title = _("Objected to all mail")
+        title = _("Objected to all email")
     if entry.kind == "undone" and not entry.list_name:
-        title = _("Objection to all mail taken back")
+        title = _("Objection to all email undone")
     return {
         "day": entry.day,
         "title": title,

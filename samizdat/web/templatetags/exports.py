@@ -10,14 +10,14 @@ from samizdat.web.templatetags.desk import state
 register = template.Library()
 
 STATES: dict[str, tuple[str, str | Promise]] = {
-    "held": ("care", pgettext_lazy("export", "Held")),
-    "asked": ("", pgettext_lazy("export", "Waiting to begin")),
-    "running": ("work", pgettext_lazy("export", "Being made")),
-    "writing": ("work", pgettext_lazy("export", "Being made")),
-    "ready": ("work", pgettext_lazy("export", "Waits to be fetched")),
-    "fetched": ("good", pgettext_lazy("export", "Left")),
-    "over": ("none", pgettext_lazy("export", "Forgotten")),
-    "elsewhere": ("none", pgettext_lazy("export", "Left the house before")),
+    "held": ("care", pgettext_lazy("export", "Waiting for approval")),
+    "asked": ("", pgettext_lazy("export", "Waiting to start")),
+    "running": ("work", pgettext_lazy("export", "Preparing file")),
+    "writing": ("work", pgettext_lazy("export", "Preparing file")),
+    "ready": ("work", pgettext_lazy("export", "Ready to download")),
+    "fetched": ("good", pgettext_lazy("export", "Downloaded")),
+    "over": ("none", pgettext_lazy("export", "Deleted")),
+    "elsewhere": ("none", pgettext_lazy("export", "From the previous installation")),
     "failed": ("stop", pgettext_lazy("export", "Failed")),
 }
 

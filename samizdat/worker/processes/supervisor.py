@@ -68,7 +68,7 @@ Say = Callable[[str], object]
 
 
 def _print_places(desk: str, public: str) -> None:
-    print(_("The desk is at %(url)s") % {"url": desk}, flush=True)
+    print(_("Samizdat is at %(url)s") % {"url": desk}, flush=True)
     print(_("Public pages are at %(url)s") % {"url": public}, flush=True)
 
 
@@ -203,7 +203,7 @@ def _close(folder: Path) -> None:
     except modes.NotOurs as left:
         raise CannotServe(
             _(
-                "Other users of this machine may open %(path)s, and this user cannot change that. Run as its owner: "
+                "Other users of this server can open %(path)s, and this user can’t change that. Run as its owner: "
                 "%(command)s"
             )
             % {"path": left.path, "command": f"chmod -R go-rwx {folder}"}
@@ -217,7 +217,7 @@ def _locked(folder: Path) -> Iterator[IO[str]]:
         file = (folder / LOCK_NAME).open("a+")
     except OSError as error:
         raise CannotServe(
-            _("The data folder %(folder)s cannot be written to (%(why)s). Make it writable, or name another one.")
+            _("Can’t write to the data folder %(folder)s (%(why)s). Make it writable or choose another one.")
             % {"folder": folder, "why": os.strerror(error.errno or 0)}
         ) from error
     with file:
@@ -226,7 +226,7 @@ def _locked(folder: Path) -> Iterator[IO[str]]:
         except OSError as error:
             file.seek(0)
             raise CannotServe(
-                _("samizdat already runs on %(folder)s (process %(pid)s). Stop that one first.")
+                _("samizdat is already running on %(folder)s (process %(pid)s). Stop it first.")
                 % {"folder": folder, "pid": file.read().strip() or "?"}
             ) from error
         file.truncate(0)
@@ -250,7 +250,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             except OSError as error:
                 if time.monotonic() > deadline or error.errno != errno.EADDRINUSE:
                     raise CannotServe(
-                        _("Port %(port)s of %(host)s cannot be used (%(why)s). Choose another one.")
+                        _("Can’t use port %(port)s of %(host)s (%(why)s). Choose another one.")
                         % {"port": port, "host": host, "why": os.strerror(error.errno or 0)}
                     ) from error
                 time.sleep(0.1)
@@ -285,8 +285,8 @@ def _named_publicdb_url(house_url: str) -> str:
     if url and url != house_url and not _lets_in(lambda: psycopg.connect(url, connect_timeout=5)):
         raise CannotServe(
             _(
-                "The database role of SAMIZDAT_GATE_URL cannot put anything into the intake, so nobody could leave. "
-                "Look at its rights, and at what was set for it: `ALTER ROLE … RESET ALL`."
+                "The database role of SAMIZDAT_GATE_URL can’t write to the intake, so no one could unsubscribe. "
+                "Check its rights and its settings: `ALTER ROLE … RESET ALL`."
             )
         )
     return url
@@ -309,17 +309,17 @@ def _publicdb_url(source: KeySource, note: Say) -> str:
                 # Never with our own role instead: whoever has the public process in hand could bring that about.
                 raise CannotServe(
                     _(
-                        "The database role %(role)s, which was made for the public pages, cannot sign in with its "
-                        "password or cannot put anything into the intake. Let it in (`pg_hba.conf`) and look for "
-                        "triggers with `samizdat doctor`, or name another role with SAMIZDAT_GATE_URL."
+                        "The database role %(role)s, created for the public pages, can’t sign in with its password "
+                        "or can’t write to the intake. Allow it in `pg_hba.conf`, check for triggers with "
+                        "`samizdat doctor`, or set another role with SAMIZDAT_GATE_URL."
                     )
                     % {"role": role}
                 )
         return _with_role(url, role, password)
     note(
         _(
-            "Note: the public pages use the database role of the house, so they are no boundary. Give our role "
-            "CREATEROLE, or name a role of their own with SAMIZDAT_GATE_URL."
+            "Note: the public pages use the same database role as everything else and aren’t isolated. Give our "
+            "role CREATEROLE, or set a separate role with SAMIZDAT_GATE_URL."
         )
     )
     return url

@@ -53,21 +53,21 @@ def users(pages: bool) -> Users:
     if not own or (pages and own != "root" and not public):
         raise CannotServe(
             _(
-                "This was started as root. Set SAMIZDAT_USER to the user that the data folder belongs to and "
-                "SAMIZDAT_PUBLIC_USER to one for the public pages, as `docs/small-server.md` does, or start it as "
-                "that user."
+                "Samizdat was started as root. Set SAMIZDAT_USER to the owner of the data folder and "
+                "SAMIZDAT_PUBLIC_USER to a user for the public pages, as in `docs/small-server.md`, or start it as "
+                "the owner."
             )
         )
     result = Users(_known(own) if own != "root" else None, _known(public) if public else None)
     if result.public and result.public.pw_uid == (result.become.pw_uid if result.become else 0):
-        raise CannotServe(_("SAMIZDAT_PUBLIC_USER is who owns the data. Name another user for the public pages."))
+        raise CannotServe(_("SAMIZDAT_PUBLIC_USER is the owner of the data. Set another user for the public pages."))
     return result
 
 
 def no_boundary() -> str:
     return _(
-        "Note: the public pages run as the same user as the rest, so they are no boundary. Start as root with "
-        "SAMIZDAT_USER and SAMIZDAT_PUBLIC_USER set to separate them."
+        "Note: the public pages run as the same user as everything else and aren’t isolated. To isolate them, "
+        "start as root and set SAMIZDAT_USER and SAMIZDAT_PUBLIC_USER."
     )
 
 
@@ -76,7 +76,7 @@ def _known(name: str) -> pwd.struct_passwd:
         return pwd.getpwnam(name)
     except KeyError:
         raise CannotServe(
-            _("There is no user %(name)s on this machine. Create it, or name another one.") % {"name": name}
+            _("User %(name)s doesn’t exist on this server. Create it or set another one.") % {"name": name}
         ) from None
 
 
@@ -107,7 +107,7 @@ def become(users: Users) -> "Starters | None":
 
 def _not_ours(folder: Path, user: str) -> CannotServe:
     return CannotServe(
-        _("The data folder belongs to somebody else. Run: `chown -R %(user)s %(folder)s`")
+        _("The data folder belongs to another user. Run: `chown -R %(user)s %(folder)s`")
         % {"user": user, "folder": folder}
     )
 
@@ -214,13 +214,16 @@ class PublicStarter:
             reads = self._hear().get("reads", False)
         except StarterGone:
             raise CannotServe(
-                _("%(user)s may not read the program in %(folder)s. Let others read it and pass through to it.")
+                _(
+                    "%(user)s can’t read the program in %(folder)s. Give other users read access to it and its "
+                    "parent folders."
+                )
                 % {"user": self._user.pw_name, "folder": processes.ROOT}
             ) from None
         self._line.settimeout(PATIENCE)
         if not reads and Path(self._publicdb).exists():
             raise CannotServe(
-                _("%(user)s can't reach %(file)s. Let others pass through the folders above the data: `chmod o+x`")
+                _("%(user)s can’t reach %(file)s. Give other users access to the folders above the data: `chmod o+x`")
                 % {"user": self._user.pw_name, "file": self._publicdb}
             )
 

@@ -120,7 +120,7 @@ def _told_of_export(row: Export) -> _AdminAlert:
         EXPORTED,
         row.pk,
         lambda: (
-            (_("An export that anybody can read: %(name)s") if row.plain else _("An export to a new key: %(name)s"))
+            (_("Unencrypted export requested: %(name)s") if row.plain else _("Export to a new key: %(name)s"))
             % _named(organization)
         ),
         lambda: _export_text(organization, row.plain),
@@ -137,7 +137,11 @@ def _told_of_change(row: PendingChange) -> _AdminAlert:
         ASKED,
         row.pk,
         lambda: (
-            (_("A change waits for approval: %(name)s") if row.state == "waiting" else _("A settled change: %(name)s"))
+            (
+                _("Change waiting for approval: %(name)s")
+                if row.state == "waiting"
+                else _("Change completed or stopped: %(name)s")
+            )
             % _named(organization)
         ),
         lambda: _change_text(organization, row.state == "waiting"),
@@ -161,33 +165,31 @@ def _told_of_event(event: Event, subject: Callable[[], str], text: Callable[[Any
 
 
 def _told_of_reading(event: Event) -> _AdminAlert:
-    return _told_of_event(
-        event, lambda: _("Somebody reads your subscribers one after the other: %(name)s"), _reading_text
-    )
+    return _told_of_event(event, lambda: _("Unusually many subscribers viewed: %(name)s"), _reading_text)
 
 
 def _told_of_tests(event: Event) -> _AdminAlert:
-    return _told_of_event(event, lambda: _("Somebody sends many tests outside your team: %(name)s"), _tests_text)
+    return _told_of_event(event, lambda: _("Unusually many tests to outside addresses: %(name)s"), _tests_text)
 
 
 def _told_of_removals(event: Event) -> _AdminAlert:
-    return _told_of_event(event, lambda: _("Somebody takes many people off your lists: %(name)s"), _removals_text)
+    return _told_of_event(event, lambda: _("Unusually many people removed from lists: %(name)s"), _removals_text)
 
 
 def _told_of_values(event: Event) -> _AdminAlert:
-    return _told_of_event(event, lambda: _("Somebody changed many people’s values: %(name)s"), _values_text)
+    return _told_of_event(event, lambda: _("Many subscribers’ data changed: %(name)s"), _values_text)
 
 
 def _told_of_signups(event: Event) -> _AdminAlert:
-    return _told_of_event(event, lambda: _("Many more sign up than usual: %(name)s"), _signups_text)
+    return _told_of_event(event, lambda: _("Unusually many sign-ups: %(name)s"), _signups_text)
 
 
 def _told_of_lock(event: Event) -> _AdminAlert:
-    return _told_of_event(event, lambda: _("An account was locked: %(name)s"), _lock_text)
+    return _told_of_event(event, lambda: _("Account locked: %(name)s"), _lock_text)
 
 
 def _told_of_route(event: Event) -> _AdminAlert:
-    return _told_of_event(event, lambda: _("A route was paused or removed: %(name)s"), _route_text)
+    return _told_of_event(event, lambda: _("Route paused or removed: %(name)s"), _route_text)
 
 
 def _told_of_refusal(row: ProviderRefusal) -> _AdminAlert:
@@ -197,7 +199,7 @@ def _told_of_refusal(row: ProviderRefusal) -> _AdminAlert:
         organization,
         "campaign.provider_blocks",
         campaign,
-        lambda: _("A mailbox provider refuses your emails: %(name)s") % _named(organization),
+        lambda: _("A mailbox provider is rejecting your emails: %(name)s") % _named(organization),
         lambda: _refusal_text(organization, campaign, NAMES.get(PROVIDERS[row.provider], "")),
         states=("live",),
     )
@@ -260,42 +262,48 @@ def _where(organization: Organization, page: str, *numbers: int) -> list[str]:
 
 def _export_text(organization: Organization, plain: bool) -> str:
     first = (
-        _("Somebody has asked for a file with the readers of %(name)s that is not sealed: whoever has it can read it.")
+        _("Someone requested an unencrypted file with the subscribers of %(name)s. Anyone with the file can read it.")
         if plain
-        else _("Somebody has asked for a file with the readers of %(name)s, sealed to a key that nobody approved yet.")
+        else _(
+            "Someone requested a file with the subscribers of %(name)s, encrypted to a key that hasn’t been "
+            "approved yet."
+        )
     )
     paragraphs = [
         first % _named(organization),
-        _("Who it was, when and why stands at the desk under Export. Until it is made it can be stopped there."),
+        _(
+            "To see who requested it, when and why, open Exports in Samizdat. You can stop it there until the file "
+            "is created."
+        ),
         *_where(organization, "exports"),
-        _("If nobody of you can say what it is for, change the passwords of those who may export."),
+        _("If none of you asked for it, change the passwords of everyone who can export."),
     ]
     return "\n\n".join(paragraphs) + "\n"
 
 
 def _change_text(organization: Organization, waits: bool) -> str:
     paragraphs = [
-        _("Somebody who works at %(name)s has asked for a change that one stolen password could misuse.")
+        _("A team member of %(name)s requested a change that could be abused with one stolen password.")
         % _named(organization),
-        _("What it is and who asked stands at the desk under People. Any admin can stop it there with one press.")
+        _("To see the change and who requested it, open Team in Samizdat. Any admin can stop it there.")
         if waits
-        else _("What it is and who asked stands in the app under People."),
+        else _("To see the change and who requested it, open Team in Samizdat."),
         *_where(organization, "changes"),
-        _("If nobody approves or stops it, it is done after a day. If it was asked for in your name and not by you, "
-          "stop it and change your password.")
+        _("If no one approves or stops it, it takes effect after a day. If it was requested from your account but "
+          "not by you, stop it and change your password.")
         if waits
-        else _("It doesn’t wait any more; what became of it stands there. If it was asked for in your name and not by "
-               "you, change your password and tell the other admins."),
+        else _("It’s no longer pending; the result is shown there. If it was requested from your account but not "
+               "by you, change your password and tell the other admins."),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 
 
 def _reading_text(organization: Organization) -> str:
     paragraphs = [
-        _("Somebody who works at %(name)s opened more subscribers in a short time than anybody reads. "
-          "More are not shown to them for now.") % _named(organization),
-        _("Who it is stands on the first page of the desk. Ask them; if it was not they, sign them out everywhere "
-          "under People, and have them change their password."),
+        _("A team member of %(name)s opened more subscribers in a short time than anyone could read. They can’t "
+          "open more for now.") % _named(organization),
+        _("To see who it is, open Home in Samizdat. Ask them. If it wasn’t them, sign them out everywhere under "
+          "Team, and have them change their password."),
         *_where(organization, "people"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
@@ -303,24 +311,24 @@ def _reading_text(organization: Organization) -> str:
 
 def _tests_text(organization: Organization) -> str:
     what = _(
-        "Somebody who works at %(name)s wanted to send more test emails to other people’s addresses than go out in a "
-        "day. No more are sent for now."
+        "A team member of %(name)s tried to send more test emails to outside addresses than the daily limit "
+        "allows. No more are sent for now."
     )
     return _limit_text(organization, what)
 
 
 def _removals_text(organization: Organization) -> str:
     what = _(
-        "Somebody who works at %(name)s wanted to take more people off lists than your team does in a day by itself. "
-        "No more are taken off for now."
+        "A team member of %(name)s tried to remove more people from lists than your team can in a day without "
+        "approval. No more are removed for now."
     )
     return _limit_text(organization, what)
 
 
 def _values_text(organization: Organization) -> str:
     what = _(
-        "Somebody who works at %(name)s changed the field values of more than 20 people in a day. Emails say these "
-        "values, and no second person approves them."
+        "A team member of %(name)s changed the field values of more than 20 subscribers in a day. These values "
+        "appear in emails, and nobody approves them."
     )
     return _limit_text(organization, what)
 
@@ -329,8 +337,8 @@ def _limit_text(organization: Organization, what: str) -> str:
     """Of somebody who came to a limit of a day."""
     paragraphs = [
         what % _named(organization),
-        _("Who it is stands on the first page of the app. Ask them; if it was not they, sign them out everywhere under "
-          "People, and have them change their password."),
+        _("To see who it is, open Home in Samizdat. Ask them. If it wasn’t them, sign them out everywhere under "
+          "Team, and have them change their password."),
         *_where(organization, "people"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
@@ -338,10 +346,10 @@ def _limit_text(organization: Organization, what: str) -> str:
 
 def _signups_text(organization: Organization) -> str:
     paragraphs = [
-        _("Within an hour many more addresses were typed into the sign-up forms of %(name)s than usual, and each was "
-          "mailed to.") % _named(organization),
-        _("If you know of no reason, somebody types in other people’s addresses: look at what your forms and lists are "
-          "called, and switch the form off for some hours."),
+        _("Within an hour, many more addresses than usual were entered in the sign-up forms of %(name)s. Each was "
+          "sent an email.") % _named(organization),
+        _("If you don’t know why, someone may be entering other people’s addresses. Check the names of your forms "
+          "and lists, and unpublish the form for a few hours."),
         *_where(organization, "lists"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
@@ -349,9 +357,9 @@ def _signups_text(organization: Organization) -> str:
 
 def _lock_text(organization: Organization) -> str:
     paragraphs = [
-        _("Somebody locked the account of a person who works at %(name)s. Nothing is accepted from it any more, and "
-          "campaigns that it released are paused.") % _named(organization),
-        _("Whose it is stands in the app under People. Any other admin can unlock it there."),
+        _("Someone locked an account of the %(name)s team. It’s blocked, and campaigns it sent or scheduled are "
+          "paused.") % _named(organization),
+        _("To see whose account it is, open Team in Samizdat. Any other admin can unlock it there."),
         *_where(organization, "people"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
@@ -359,21 +367,21 @@ def _lock_text(organization: Organization) -> str:
 
 def _route_text(organization: Organization) -> str:
     paragraphs = [
-        _("Somebody paused or removed a route by which emails of %(name)s go out.")
+        _("Someone paused or removed a sending route of %(name)s.")
         % _named(organization),
-        _("Which one and who it was stands in the app under Sending. If it was not one of you, sign them out "
-          "everywhere under People."),
+        _("To see which route and who did it, open Sending in Samizdat. If it wasn’t one of you, sign that account "
+          "out everywhere under Team."),
         *_where(organization, "routes"),
     ]  # fmt: skip
     return "\n\n".join(paragraphs) + "\n"
 
 
 def _refusal_text(organization: Organization, campaign: int, provider: str) -> str:
-    first = _("%(provider)s refuses emails of campaign No. %(number)s, many in the same words.")
+    first = _("%(provider)s is rejecting emails of campaign No. %(number)s, many with the same response.")
     paragraphs = [
         first % {"provider": provider or _("A mailbox provider"), "number": campaign},
-        _("Nobody was marked as bounced. Emails to its mailboxes wait; the others go out."),
-        _("The report of the campaign says what is missing. Once that is done, choose “Try again” there."),
+        _("No one was marked as bounced. Emails to this mailbox provider are waiting; the others are being sent."),
+        _("The campaign report says what’s missing. When it’s fixed, choose “Try again” there."),
         *_where(organization, "report", campaign),
     ]
     return "\n\n".join(paragraphs) + "\n"

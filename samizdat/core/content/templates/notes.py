@@ -6,46 +6,47 @@ from dataclasses import dataclass, field
 from samizdat.core.content.problems import fill
 
 SENTENCES: dict[str, str] = {
-    "template_file": "The file has %(size)s bytes; %(limit)s is the most. Save the template without pictures inside.",
-    "template_long": "The template has %(size)s characters; %(limit)s is the most. Take parts of it out.",
-    "template_deep": "The template is nested more than %(limit)s deep. Save it again without the surrounding tables.",
-    "template_no_html": "This is no page of HTML. Choose the file that the other service exports.",
+    "template_file": "The file has %(size)s bytes; the limit is %(limit)s. Save the template without embedded images.",
+    "template_long": "The template has %(size)s characters; the limit is %(limit)s. Remove parts of it.",
+    "template_deep": "The template is nested more than %(limit)s levels deep. Save it again without the "
+    "surrounding tables.",
+    "template_no_html": "This isn’t an HTML page. Choose the file that the other service exports.",
     "template_empty": "The file is empty. Export or download it again.",
-    "template_not_zip": "The name of the file ends in .zip, but it is no zip file. Export or download it again.",
-    "template_zip_large": "The zip file is larger than %(limit)s MB. Make its pictures smaller and import it again.",
-    "template_zip_many": "The zip file holds more than %(limit)s files. Keep the page and its pictures, and zip them "
-    "again.",
+    "template_not_zip": "The file name ends in .zip, but the file isn’t a zip file. Export or download it again.",
+    "template_zip_large": "The zip file is larger than %(limit)s MB. Make its images smaller and import it again.",
+    "template_zip_many": "The zip file contains more than %(limit)s files. Keep the page and its images, and zip "
+    "them again.",
     "template_zip_torn": "The zip file is damaged. Export or download it again.",
-    "template_zip_locked": "The zip file is locked with a password. Unpack it and zip it again without one.",
+    "template_zip_locked": "The zip file is password-protected. Unpack it and zip it again without a password.",
     "template_zip_bomb": "%(name)s in the zip file is too large when unpacked. Make it smaller and zip it again.",
-    "template_zip_no_page": "There is no HTML page in the zip file. Export the template as HTML with pictures.",
-    "template_zip_elsewhere": "The page in the zip file (%(names)s) is a link, or its path leads out of the zip file. "
-    "Zip the page and its pictures again.",
+    "template_zip_no_page": "The zip file contains no HTML page. Export the template as HTML with images.",
+    "template_zip_elsewhere": "The page in the zip file (%(names)s) is a link, or its path leads out of the zip "
+    "file. Zip the page and its images again.",
     "template_zip_pages": "The zip file has several HTML pages (%(names)s). Keep one of them, or name it index.html.",
     # what was done
-    "note_pictures": "Pictures added to Media, without their metadata: %(count)s.",
-    "note_picture_refused": "The picture %(name)s was not added. %(reason)s",
-    "note_picture_many": "A template brings %(limit)s pictures at most. These were not added: %(names)s.",
-    "note_taken_out": "%(what)s cannot be in a letter: %(count)s taken out.",
-    "note_pixel": "Pictures of one pixel, which count readers or hold tables apart: %(count)s taken out.",
-    "note_data": "Pictures inside of the file itself, which mail programs do not show: %(count)s taken out.",
-    "note_remote": "Fonts and styles that are fetched from elsewhere: %(count)s taken out.",
-    "note_unread": "Characters that could not be read: %(count)s. Look at the text; the file is no proper UTF-8.",
-    "note_repeat": "Parts that a letter can repeat, move and remove: %(count)s.",
-    "note_more": "The part with the text of the campaign stays in its place; more of its kind can be added after it.",
-    "note_hide": "Parts that a letter can leave out: %(count)s.",
-    "note_fixed": "Parts that Mailchimp can hide are always shown, since the text of the campaign is inside of them: "
+    "note_pictures": "Images added to Media, without their metadata: %(count)s.",
+    "note_picture_refused": "The image %(name)s wasn’t added. %(reason)s",
+    "note_picture_many": "A template can bring at most %(limit)s images. These weren’t added: %(names)s.",
+    "note_taken_out": "%(what)s can’t be used in an email: %(count)s removed.",
+    "note_pixel": "One-pixel images that track opens or space out tables: %(count)s removed.",
+    "note_data": "Images inside the file itself, which mail apps don’t show: %(count)s removed.",
+    "note_remote": "Fonts and styles loaded from other sites: %(count)s removed.",
+    "note_unread": "Characters that couldn’t be read: %(count)s. Check the text: the file isn’t correct UTF-8.",
+    "note_repeat": "Blocks that a campaign can repeat, move and delete: %(count)s.",
+    "note_more": "The block with the campaign text stays in its place; you can add more blocks like it after it.",
+    "note_hide": "Blocks that a campaign can hide: %(count)s.",
+    "note_fixed": "Blocks that Mailchimp can hide are always shown, because the campaign text is inside them: "
     "%(count)s.",
-    "note_designer": "Marks for Mailchimp's designer (%(names)s) say nothing here and are taken out.",
-    "note_tags": "Merge tags that work only inside Mailchimp are taken out with their links: %(names)s.",
-    "note_preview": "The hidden preview text of the template (“%(words)s”) is replaced by that of each campaign.",
-    "note_no_picture": "Pictures that are missing: %(names)s. Import the template as a zip file with its pictures.",
-    "note_not_in_zip": "Pictures that are not in the zip file: %(names)s. Add them to it and import it again.",
-    "note_links": "Links that lead nowhere, or unsubscribe from another service: %(names)s. Correct them in the file "
-    "and import it again, or in each campaign.",
-    "note_place": "Letters are written where these words stood: “%(words)s”.",
-    "note_guess": "The file does not say where the letter goes. Its longest part was taken, and its "
-    "other texts and pictures can be changed in each letter; look at the preview.",
+    "note_designer": "Markers for Mailchimp’s designer (%(names)s) have no effect here and were removed.",
+    "note_tags": "Merge tags that work only in Mailchimp were removed with their links: %(names)s.",
+    "note_preview": "The template’s hidden preview text (“%(words)s”) is replaced by that of each campaign.",
+    "note_no_picture": "Missing images: %(names)s. Import the template as a zip file with its images.",
+    "note_not_in_zip": "Images missing from the zip file: %(names)s. Add them and import the zip file again.",
+    "note_links": "Links without an address, or that unsubscribe from another service: %(names)s. Correct them in "
+    "the file and import it again, or correct them in each campaign.",
+    "note_place": "The campaign text replaces these words: “%(words)s”.",
+    "note_guess": "The file doesn’t say where the campaign text goes, so we used its longest part. You can change "
+    "its other texts and images in each campaign. Check the preview.",
 }
 
 

@@ -27,8 +27,8 @@ class FindForm(DeskForm):
     """Looks for one whole address."""
 
     address = AddressField(
-        label=lazy("Whole e-mail address"),
-        help_text=lazy("Part of an address or a name finds nothing, for you as for a thief. Each look-up is recorded."),
+        label=lazy("Full email address"),
+        help_text=lazy("Only the full address finds a subscriber. Searches are recorded in the activity log."),
     )
 
     def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
@@ -39,29 +39,29 @@ class FindForm(DeskForm):
 class AddForm(DeskForm):
     """One person, by hand, with the words she agreed to."""
 
-    address = AddressField(label=lazy("Her e-mail address"))
+    address = AddressField(label=lazy("Email address"))
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
     consent = forms.CharField(
-        label=lazy("What did she agree to, and how?"),
+        label=lazy("Consent: what did they agree to, and how?"),
         max_length=2000,
-        help_text=lazy(
-            "Goes into her consent record in these words, for instance: signed the paper list at the book fair."
-        ),
+        help_text=lazy("Saved in the consent record. Example: “Signed up on paper at the book fair.”"),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     purpose = forms.ChoiceField(
-        label=lazy("To what?"),
+        label=lazy("Consent covers"),
         choices=[
-            ("newsletter", lazy("Letters")),
-            ("both", lazy("Letters and appeals for money")),
-            ("fundraising", lazy("Appeals for money, beside the letters she gets")),
+            ("newsletter", lazy("Newsletters")),
+            ("both", lazy("Newsletters and fundraising appeals")),
+            ("fundraising", lazy("Fundraising appeals, in addition to the newsletters they get")),
         ],
         initial="newsletter",
         required=False,
-        help_text=lazy("A yes to letters is none to appeals: those go to readers of the list who agreed to them, too."),
+        help_text=lazy(
+            "Agreeing to newsletters isn’t agreeing to appeals. Appeals go only to subscribers who agreed to them too."
+        ),
     )
     tags = forms.CharField(
-        label=lazy("Tags"), required=False, max_length=400, help_text=lazy("Separate several with commas.")
+        label=lazy("Tags"), required=False, max_length=400, help_text=lazy("Separate tags with commas.")
     )
 
     def __init__(
@@ -109,7 +109,7 @@ class EditForm(DeskForm):
         label=lazy("Notes"),
         required=False,
         max_length=LONGEST_NOTE,
-        help_text=lazy("Sealed, and never said in a letter. She gets them when she asks for her data."),
+        help_text=lazy("Encrypted, and never shown in an email. Included when they ask for their data."),
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
@@ -206,13 +206,13 @@ class EraseForm(DeskForm):
     def clean_word(self) -> str:
         word = str(self.cleaned_data["word"])
         if word.strip().casefold() not in ("erase", str(ERASE).casefold()):
-            raise forms.ValidationError(_("Type the word %(word)s to erase her, or keep her.") % {"word": ERASE})
+            raise forms.ValidationError(_("Type %(word)s to erase their data, or cancel.") % {"word": ERASE})
         return word
 
 
 class ListForm(DeskForm):
     name = forms.CharField(
-        label=lazy("Name of the list"), max_length=200, help_text=lazy("Readers see it when they leave.")
+        label=lazy("List name"), max_length=200, help_text=lazy("Subscribers see it when they unsubscribe.")
     )
 
 
@@ -231,35 +231,35 @@ class FieldForm(DeskForm):
     tag = forms.CharField(
         label=lazy("Merge tag"),
         max_length=40,
-        help_text=lazy("As letters say it, like CITY: up to 10 Latin letters and digits. Files bring values in by it."),
+        help_text=lazy("As used in emails, like CITY: up to 10 Latin letters and digits. Imports match columns by it."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "characters"}),
     )
     label = forms.CharField(
-        label=lazy("Name"), required=False, max_length=100, help_text=lazy("As you see it at the desk, like City.")
+        label=lazy("Name"), required=False, max_length=100, help_text=lazy("Name shown to your team, like City.")
     )
     default = forms.CharField(
-        label=lazy("Where somebody has none"),
+        label=lazy("Fallback"),
         required=False,
         max_length=100,
-        help_text=lazy("Letters say this instead, like “friend”. Empty: nothing."),
+        help_text=lazy("Emails show this instead, like “friend”. Leave empty to show nothing."),
     )
-    kind = forms.ChoiceField(label=lazy("Kind"), choices=[*KINDS.items()], required=False)
+    kind = forms.ChoiceField(label=lazy("Type"), choices=[*KINDS.items()], required=False)
     choices = forms.CharField(
         label=lazy("Choices"),
         required=False,
         max_length=30_000,
-        help_text=lazy("For “One of several”: each on a line of its own."),
+        help_text=lazy("For “One of several options”: one per line."),
         widget=forms.Textarea(attrs={"rows": 4}),
     )
     required = forms.BooleanField(
-        label=lazy("Required"), required=False, help_text=lazy("When somebody is added or edited by hand.")
+        label=lazy("Required"), required=False, help_text=lazy("When a subscriber is added or edited by hand.")
     )
     readable = forms.BooleanField(
-        label=lazy("Readable, for segments"),
+        label=lazy("Usable in segments (stored unencrypted)"),
         required=False,
         help_text=lazy(
-            "Its values stand unsealed as numbers, so that a segment is counted at once. Whoever copies the disk can "
-            "read them. For numbers, dates, choices and yes or no."
+            "Values are stored unencrypted, as numbers, so segments are counted at once. Anyone who copies the "
+            "disk can read them. For numbers, dates, choices and yes or no."
         ),
     )
 
@@ -276,9 +276,9 @@ class FormForm(DeskForm):
     """The sign-up form of a list."""
 
     wording = forms.CharField(
-        label=lazy("What do readers agree to?"),
+        label=lazy("Consent wording"),
         max_length=1000,
-        help_text=lazy("They read it above the button, and it goes into each consent record in these words."),
+        help_text=lazy("Shown above the button and saved in each consent record word for word."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -287,11 +287,12 @@ class AppealsForm(DeskForm):
     """Which words a list asks with for a yes to appeals."""
 
     words = forms.CharField(
-        label=lazy("Words beside the box"),
+        label=lazy("Checkbox label"),
         required=False,
         max_length=LONGEST_APPEALS,
         help_text=lazy(
-            "Empty: nobody is asked, unless a form for this list has such words. Who agreed already stays as she is."
+            "Leave empty to ask nobody, unless a form for this list has such a checkbox. People who already agreed "
+            "aren’t affected."
         ),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
@@ -301,7 +302,7 @@ class DigestForm(DeskForm):
     """When a list gathers its letters."""
 
     when = forms.ChoiceField(
-        label=lazy("A digest is made"),
+        label=lazy("Create a digest"),
         required=False,
         choices=[
             ("day", lazy("each day")),
@@ -316,8 +317,8 @@ class DigestForm(DeskForm):
             ("", lazy("never")),
         ],
         help_text=lazy(
-            "At nine in the morning, your time. After “never” what was gathered still goes out; then they get every "
-            "letter by itself again."
+            "At 9:00, your time. After “never”, what’s already collected is still sent; then they get each email "
+            "separately again."
         ),
     )
 
@@ -325,5 +326,5 @@ class DigestForm(DeskForm):
 class SegmentForm(DeskForm):
     """The name of a segment; its conditions are web/audience/segment_builder's."""
 
-    name = forms.CharField(label=lazy("Name of the segment"), max_length=100)
+    name = forms.CharField(label=lazy("Segment name"), max_length=100)
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)

@@ -63,9 +63,9 @@ class MoveForm(BulkActionForm):
     list = forms.TypedChoiceField(label=lazy("From the list"), coerce=int)
     to = forms.TypedChoiceField(label=lazy("To the list"), coerce=int)
     words = forms.CharField(
-        label=lazy("Why may the other list write to them?"),
+        label=lazy("Why can they be emailed on the other list?"),
         max_length=1000,
-        help_text=lazy("Goes into the consent record of each of them in these words. Agreeing to one list is no more."),
+        help_text=lazy("Saved in each consent record word for word. Consent to one list covers only that list."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -80,10 +80,10 @@ class RemoveForm(BulkActionForm):
     deed = REMOVE
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
     words = forms.CharField(
-        label=lazy("Why?"),
+        label=lazy("Reason"),
         required=False,
         max_length=1000,
-        help_text=lazy("Kept in the consent record of each of them."),
+        help_text=lazy("Saved in each consent record."),
     )
 
 
@@ -101,7 +101,7 @@ class WordForm(DeskForm):
     def clean_word(self) -> str:
         word = str(self.cleaned_data["word"])
         if word.strip().casefold() not in ("erase", str(ERASE).casefold()):
-            raise forms.ValidationError(_("Type the word %(word)s to erase them, or keep them.") % {"word": ERASE})
+            raise forms.ValidationError(_("Type %(word)s to erase their data, or cancel.") % {"word": ERASE})
         return word
 
 

@@ -34,40 +34,41 @@ class SignUpFormForm(DeskForm):
     title = forms.CharField(label=lazy("Heading"), max_length=LONGEST_TITLE)
     language = forms.ChoiceField(label=lazy("Language"), choices=LANGUAGES)
     intro = forms.CharField(
-        label=lazy("What is it?"),
+        label=lazy("Description"),
         required=False,
         max_length=LONGEST_INTRO,
         help_text=lazy("One or two sentences above the form."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     wording = forms.CharField(
-        label=lazy("What do readers agree to?"),
+        label=lazy("Consent wording"),
         max_length=LONGEST_WORDING,
-        help_text=lazy("They read it above the button, and it goes into each consent record in these words."),
+        help_text=lazy("Shown above the button and saved in each consent record word for word."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     thanks = forms.CharField(
-        label=lazy("Thanks"),
+        label=lazy("Thank-you text"),
         required=False,
         max_length=LONGEST_WORDING,
-        help_text=lazy("Whoever has confirmed reads it. Empty: the usual words."),
+        help_text=lazy("Shown after confirming. Leave empty for the default text."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     appeals = forms.CharField(
-        label=lazy("Words beside a box for appeals for money"),
+        label=lazy("Checkbox label for fundraising appeals"),
         required=False,
         max_length=LONGEST_APPEALS,
         help_text=lazy(
-            "Who ticks it agrees to letters that ask for money, too; it is never ticked beforehand. Empty: no box, and "
-            "the form asks for letters alone."
+            "People who check it also agree to fundraising appeals; it’s never checked in advance. Leave empty for "
+            "no checkbox: the form then asks for newsletters only."
         ),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
-    lists = _many(lazy("Lists"), lazy("With several, readers choose among them, and one mail confirms all."))
+    lists = _many(lazy("Lists"), lazy("With several lists, people choose among them, and one email confirms all."))
     asked = _many(lazy("Fields to ask for"))
-    required = _many(lazy("Of those, must be filled in"))
+    required = _many(lazy("Required fields"))
     topics = _many(
-        lazy("Topics to choose"), lazy("Tags that readers give themselves, here and in their settings, by their names.")
+        lazy("Topics to choose from"),
+        lazy("Tags that subscribers choose themselves, here and in their preferences. They see the tag names."),
     )
 
     def __init__(

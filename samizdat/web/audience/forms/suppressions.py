@@ -17,7 +17,7 @@ REASONS = [(reason, STOPPED[reason]) for reason in GIVEN]
 
 
 class StopLookForm(DeskForm):
-    address = AddressField(label=lazy("Whole e-mail address"))
+    address = AddressField(label=lazy("Full email address"))
 
 
 class SuppressForm(DeskForm):
@@ -27,16 +27,16 @@ class SuppressForm(DeskForm):
         label=lazy("Addresses"),
         required=False,
         max_length=MOST_PASTED,
-        help_text=lazy("One a line. A table may be pasted as well: the first address of each line counts."),
+        help_text=lazy("One per line. You can also paste a table: the first address of each line counts."),
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "autocomplete": "off"}),
     )
     file = forms.FileField(
         label=lazy("Or a file"),
         required=False,
-        help_text=lazy("Text or CSV, as another service gave it."),
+        help_text=lazy("Text or CSV, as exported from another service."),
         widget=forms.FileInput,  # Django's own takes a file away again as well, where there is none.
     )
-    reason = forms.ChoiceField(label=lazy("Why are they not written to?"), choices=REASONS)
+    reason = forms.ChoiceField(label=lazy("Reason"), choices=REASONS)
 
     def clean_file(self) -> str:
         file = self.cleaned_data["file"]
@@ -44,18 +44,18 @@ class SuppressForm(DeskForm):
             return ""
         raw = file.read()
         if b"\0" in raw[:1000] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise forms.ValidationError(_("This is no text file. Save it as CSV and give that."))
+            raise forms.ValidationError(_("This isn’t a text file. Save it as CSV and choose it again."))
         for encoding in ("utf-16",) if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp1251"):
             try:
                 return str(raw.decode(encoding))
             except UnicodeDecodeError:
                 continue
-        raise forms.ValidationError(_("This is no text file. Save it as CSV and give that."))
+        raise forms.ValidationError(_("This isn’t a text file. Save it as CSV and choose it again."))
 
     def clean(self) -> dict[str, object]:
         answers = super().clean() or {}
         if not self.errors and "@" not in self.text():
-            self.add_error("addresses", _("There is no address here. Paste some, or choose a file."))
+            self.add_error("addresses", _("There’s no address here. Paste some addresses or choose a file."))
         return answers
 
     def text(self) -> str:
@@ -63,12 +63,10 @@ class SuppressForm(DeskForm):
 
 
 class LiftForm(DeskForm):
-    address = AddressField(label=lazy("Whole e-mail address"))
+    address = AddressField(label=lazy("Full email address"))
     reason = forms.ChoiceField(label=lazy("Reason"), choices=REASONS)
     why = forms.CharField(
-        label=lazy("Why may it be written to again?"),
+        label=lazy("Why can this address be emailed again?"),
         max_length=500,
-        help_text=lazy(
-            "Recorded, and kept sealed. Consent is asked for as before: this alone makes nobody a subscriber."
-        ),
+        help_text=lazy("Recorded and stored encrypted. Consent is still needed: this alone subscribes nobody."),
     )

@@ -78,7 +78,7 @@ def bulk_work(request: DeskRequest) -> HttpResponse:
         raise Http404
     if whom_of(request, request.POST)[0].unknown:
         # Left out it would mean everybody: a list or tag of the page that was open is gone meanwhile.
-        messages.error(request, _("One of these filters means nothing any more. Look at who fits, and choose anew."))
+        messages.error(request, _("One of these filters no longer works. Check who matches, then choose again."))
         return go(request, "subscribers")
     lists, tags = queries.lists(request.organization), queries.tags(request.organization)
     form = FORMS[name](request.POST, lists=lists, tags=tags)
@@ -92,7 +92,7 @@ def bulk_work(request: DeskRequest) -> HttpResponse:
         form.add_error(None, str(refused))
         return render(request, "web/audience/bulk.html", _facts(request, request.POST, **{name: form}), status=422)
     if sure and not _as_counted(request, plan):
-        messages.error(request, _("More are changed by now than were counted. Look at the number once more."))
+        messages.error(request, _("More subscribers would change now than were counted. Check the number again."))
         sure = False
     return _begin(request, plan) if sure else _ask(request, plan, form, word)
 
@@ -148,19 +148,21 @@ def _question(request: DeskRequest, plan: bulk.BulkPlan, many: int) -> str:
         "to": lists.get(plan.to or 0, ""),
     }
     sentences = {
-        bulk.TAG: ngettext(
-            "Give %(n)s subscriber the tag “%(tag)s”?", "Give %(n)s subscribers the tag “%(tag)s”?", many
-        ),
+        bulk.TAG: ngettext("Add tag “%(tag)s” to %(n)s subscriber?", "Add tag “%(tag)s” to %(n)s subscribers?", many),
         bulk.UNTAG: ngettext(
-            "Take the tag “%(tag)s” from %(n)s subscriber?", "Take the tag “%(tag)s” from %(n)s subscribers?", many
+            "Remove tag “%(tag)s” from %(n)s subscriber?", "Remove tag “%(tag)s” from %(n)s subscribers?", many
         ),
         bulk.MOVE: ngettext(
             "Move %(n)s subscriber from “%(list)s” to “%(to)s”?",
             "Move %(n)s subscribers from “%(list)s” to “%(to)s”?",
             many,
         ),
-        bulk.REMOVE: ngettext("Take %(n)s subscriber off “%(list)s”?", "Take %(n)s subscribers off “%(list)s”?", many),
-        bulk.ERASE: ngettext("Erase %(n)s subscriber?", "Erase %(n)s subscribers?", many),
+        bulk.REMOVE: ngettext(
+            "Remove %(n)s subscriber from “%(list)s”?", "Remove %(n)s subscribers from “%(list)s”?", many
+        ),
+        bulk.ERASE: ngettext(
+            "Erase personal data of %(n)s subscriber?", "Erase personal data of %(n)s subscribers?", many
+        ),
     }
     return sentences[plan.action] % values
 
@@ -236,5 +238,5 @@ def undo_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
 @deed(WRITERS)
 def stop_bulk_work(request: DeskRequest, work_id: int) -> HttpResponse:
     if bulk.stop(_work(request, work_id), now=timezone.now(), by=request.person):
-        messages.success(request, _("Stopped. What was done stays done."))
+        messages.success(request, _("Stopped. Changes already made are kept."))
     return go(request, "one-bulk-work", work_id)

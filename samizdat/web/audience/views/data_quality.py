@@ -51,7 +51,7 @@ def settle_oddity(request: DeskRequest, number: int) -> HttpResponse:
     kind = request.POST.get("kind", "")
     if kind not in ODDITIES or not data_quality.settle(request.organization, number, kind):
         raise Http404
-    messages.success(request, _("Left as it is; it is not shown again."))
+    messages.success(request, _("Ignored. It won’t be shown again."))
     return go(request, "odd")
 
 
@@ -64,9 +64,9 @@ def correct_typo(request: DeskRequest, number: int) -> HttpResponse:
         raise Http404
     better = misspelling.meant(queries.address_of(subscriber))
     if better is None:
-        messages.warning(request, _("Her address looks right by now. Nothing was changed."))
+        messages.warning(request, _("This address looks right now. Nothing was changed."))
     elif delivery.was_written_to(request.organization, number):
-        messages.error(request, _("She was written to under this address already. Ask her before you change it."))
+        messages.error(request, _("Emails were already sent to this address. Ask the subscriber before you change it."))
     else:
         read_limits.count(request)  # It tells whether somebody else has that address.
         try:
@@ -75,6 +75,6 @@ def correct_typo(request: DeskRequest, number: int) -> HttpResponse:
             messages.error(request, str(refused))
         else:
             data_quality.settle(request.organization, number, "typo")
-            messages.success(request, _("Her address is corrected."))
+            messages.success(request, _("Address corrected."))
             return go(request, "subscriber", number)
     return go(request, "odd")

@@ -42,7 +42,7 @@ def edit_subscriber(request: DeskRequest, number: int) -> HttpResponse:
         return _not_now(request, number, fields, fast.seconds)
     seen = editing.seen(subscriber)
     if request.method == "POST" and not EditForm.is_whole(request.POST, fields):
-        messages.error(request, _("The form did not arrive whole, so nothing was changed. Here it is anew."))
+        messages.error(request, _("The form didn’t arrive completely, so nothing was changed. Here it is again."))
         return go(request, "edit-subscriber", number)
     form, clashes = EditForm(request.POST or None, fields=fields, seen=seen), []
     if form.is_valid():
@@ -79,7 +79,7 @@ def _tell(request: DeskRequest, fields: list[FieldView], meanwhile: list[tuple[i
     """What others changed since the page was opened, and is left as they wrote it."""
     for number, _was, now in meanwhile:
         texts = _worded(fields, number, now, "")
-        sentence = _("Meanwhile somebody else changed %(field)s to “%(text)s”. That stays.")
+        sentence = _("Someone else changed %(field)s to “%(text)s” in the meantime. Their value was kept.")
         messages.warning(request, sentence % {"field": texts["name"], "text": marked(texts["now"]) or "–"})
 
 

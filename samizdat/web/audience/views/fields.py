@@ -33,7 +33,7 @@ def fields(request: DeskRequest) -> HttpResponse:
         except AudienceError as refused:
             refuse(form, getattr(refused, "field", None), refused)
         else:
-            messages.success(request, _("The field %(tag)s is there.") % {"tag": form.cleaned_data["tag"].upper()})
+            messages.success(request, _("Field %(tag)s created.") % {"tag": form.cleaned_data["tag"].upper()})
             return go(request, "fields")
     facts = {"fields": queries.fields(request.organization), "form": form}
     return render(request, "web/audience/fields.html", facts, status=422 if form.errors else 200)
@@ -91,7 +91,7 @@ def _keep_sealed(request: DeskRequest, field: FieldView, readable: bool) -> None
     """What everybody has told of themselves is not written onto the disk in the clear by whoever writes letters.
     Errors: FieldRefused."""
     if readable and not field.readable and request.role not in ADMINS:
-        sentence = _("Only an admin makes a field readable that people have filled in. Ask one.")
+        sentence = _("Only an admin can make a field that has values usable in segments. Ask an admin.")
         raise FieldRefused("not_yours", sentence, "readable")
 
 
@@ -106,7 +106,7 @@ def remove_field(request: DeskRequest, field_number: int) -> HttpResponse:
         except AudienceError as refused:
             messages.error(request, str(refused))
             return go(request, "remove-field", field.number)
-        sentence = _("The field %(tag)s is removed. Its values are taken off the disk within minutes.")
+        sentence = _("Field %(tag)s deleted. Its values will be gone from the disk within minutes.")
         messages.success(request, sentence % {"tag": field.tag})
         return go(request, "fields")
     so_far = {name: _digits(request.GET.get(name, "")) for name in ("after", "having", "seen")}

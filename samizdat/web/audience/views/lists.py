@@ -39,7 +39,7 @@ def lists(request: DeskRequest) -> HttpResponse:
         except AudienceError as refused:
             refuse(form, "name", refused)
         else:
-            messages.success(request, _("The list is there."))
+            messages.success(request, _("List created."))
             tell_waiting(request, mailed_words.CHANGE, mailing_list.id)
             return go(request, "imports") if request.POST.get("then") == "import" else go(request, "lists")
     waiting = of_forms(request) if request.role in WRITERS else []
@@ -77,7 +77,7 @@ def sign_up_form(request: DeskRequest, list_id: int) -> HttpResponse:
     mailing_list = _list(request, list_id)
     if request.POST.get("off"):
         _set_form(request, mailing_list, slug="", wording=None)
-        messages.success(request, _("The form is off. Whoever has its address sees that it is closed."))
+        messages.success(request, _("Form unpublished. Anyone with its address sees that it’s closed."))
         return go(request, "list", list_id)
     form = FormForm(request.POST, prefix="form")
     if not form.is_valid():
@@ -86,7 +86,7 @@ def sign_up_form(request: DeskRequest, list_id: int) -> HttpResponse:
     # The address stays: it stands on other people's pages by now.
     slug = was_on or secrets.token_hex(5)
     _set_form(request, mailing_list, slug=slug, wording=form.cleaned_data["wording"])
-    messages.success(request, _("Saved.") if was_on else _("The form is on."))
+    messages.success(request, _("Saved.") if was_on else _("Form published."))
     return go(request, "list", list_id)
 
 
@@ -120,7 +120,7 @@ def appeals(request: DeskRequest, list_id: int) -> HttpResponse:
 def _wording(mailing_list: List) -> str:
     """What readers agree to; for a form that was never on, words to begin with."""
     name = queries.name_of(mailing_list)
-    offered = _("I want to get “%(list)s” by mail. I can leave at any time.") % {"list": name}
+    offered = _("I want to get “%(list)s” by email. I can unsubscribe at any time.") % {"list": name}
     return queries.details_of(mailing_list).purpose or offered
 
 

@@ -75,7 +75,7 @@ def _builder(request: DeskRequest, row: Segment | None) -> HttpResponse:
             else segment_builder.from_tree(known.tree if known else segment.EVERYBODY)
         )
     except segment_builder.BrokenForm:
-        messages.error(request, _("These conditions did not arrive as they were. Open the segment anew."))
+        messages.error(request, _("The conditions didn’t arrive as they were. Open the segment again."))
         return go(request, "segments")
     initial: dict[str, object] = {"name": known.name, "version": known.version} if known else {"version": 0}
     form = SegmentForm(request.POST if button == "save" else None, initial=initial | _typed(request))
@@ -121,7 +121,7 @@ def _save(request: DeskRequest, row: Segment | None, form: SegmentForm, tree: se
     except AudienceError as refused:
         refuse(form, "name" if refused.code in ("segment_name_taken", "no_name") else None, refused)
         return False
-    messages.success(request, _("The segment “%(name)s” is saved.") % {"name": name})
+    messages.success(request, _("Segment “%(name)s” saved.") % {"name": name})
     return True
 
 
@@ -143,7 +143,7 @@ def _found(request: DeskRequest, root: segment_builder.BuilderNode) -> SegmentMa
     try:
         tree = segment_builder.to_tree(root)
     except segment_builder.UnfinishedCondition:
-        return SegmentMatch(problem=_("Finish this, and it is counted:"))
+        return SegmentMatch(problem=_("Complete this to see the count:"))
     except SegmentRefused as refused:
         return SegmentMatch(problem=str(refused))
     if broken := describe.broken(organization, tree):
@@ -185,7 +185,7 @@ def remove_segment(request: DeskRequest, segment_id: int) -> HttpResponse:
         except AudienceError as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, _("The segment “%(name)s” is removed.") % {"name": name})
+            messages.success(request, _("Segment “%(name)s” deleted.") % {"name": name})
         return go(request, "segments")
     facts = {"segment": row, "name": name, "drafts": drafts_to(row)}
     return render(request, "web/audience/segment_remove.html", facts)

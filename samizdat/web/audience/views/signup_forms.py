@@ -35,7 +35,7 @@ def forms(request: DeskRequest) -> HttpResponse:
         except FormRefused as refused:
             refuse(form, None, refused)
         else:
-            messages.success(request, _("The form is there."))
+            messages.success(request, _("Form created."))
             tell_waiting(request, mailed_words.CHANGE, sign_up_form.id)
             return go(request, "joining-form", sign_up_form.id)
     facts = {
@@ -72,7 +72,7 @@ def one_form(request: DeskRequest, form_id: int) -> HttpResponse:
 @deed(WRITERS)
 def remove_form(request: DeskRequest, form_id: int) -> HttpResponse:
     actions.remove_form(_found(request, form_id), now=timezone.now(), by=request.person)
-    messages.success(request, _("The form is off. Whoever has its address sees that it is closed."))
+    messages.success(request, _("Form unpublished. Anyone with its address sees that it’s closed."))
     return go(request, "joining-forms")
 
 

@@ -169,7 +169,7 @@ def _shown(field: FieldView, value: str) -> tuple[str, str, bool, bool, str]:
     """A field's name, its value, whether that is one of its kind, whether it stands readable on the disk, and why no
     letter says it."""
     open_ = field.readable and bool(value)
-    reasons = {"long": _("too long for emails"), "link": _("not in emails: it has a link or a line break")}
+    reasons = {"long": _("too long for emails"), "link": _("not shown in emails: contains a link or a line break")}
     unfit = reasons.get(unfit_for_letter(value), "") if field.kind != "link" else ""
     name, shown = field_label(field.tag, field.label), field_types.shown(field, value)
     return name, shown, field_types.fits(field, value), open_, unfit
@@ -178,9 +178,9 @@ def _shown(field: FieldView, value: str) -> tuple[str, str, bool, bool, str]:
 def _preferred(subscriber: Subscriber, card: SubscriberCard) -> list[str]:
     """What she chose about her letters, where that is not what everybody gets."""
     wishes = preferences.looks_of(subscriber).wishes
-    texts = [_("as text only")] if reader_formats.TEXT in wishes else []
+    texts = [_("plain text only")] if reader_formats.TEXT in wishes else []
     if reader_formats.DISCREET in wishes:
-        texts.append(_("with a subject and a sender name that tell nothing"))
+        texts.append(_("neutral subject and sender name"))
     for standing in card.lists:
         often, _until = preferences.often_of(subscriber, standing.list_id)
         if often in OFTEN:
@@ -220,9 +220,9 @@ def add_subscriber(request: DeskRequest) -> HttpResponse:
         except (AudienceError, BadAddress) as refused:
             refuse(form, "address", refused)
         else:
-            messages.success(request, _("She is on the list."))
+            messages.success(request, _("Subscriber added."))
             if better := misspelling.meant(normalize(answers["address"])):
-                text = _("Look at her address: was %(address)s meant? Correct it before anybody writes to her.")
+                text = _("Check the address: did they mean %(address)s? Correct it before the first email.")
                 messages.warning(request, text % {"address": better})
             return go(request, "subscriber", added.number)
     facts = {"form": form, "lists": lists}
@@ -246,9 +246,9 @@ def unsubscribe(request: DeskRequest, number: int) -> HttpResponse:
         messages.error(request, str(refused))
         return go(request, "subscriber", number)
     if purpose == "fundraising":
-        messages.success(request, _("She is not asked for money any more. Letters go on as they are."))
+        messages.success(request, _("They won’t get fundraising appeals any more. Newsletters continue as before."))
     else:
-        messages.success(request, _("She gets nothing more from this list."))
+        messages.success(request, _("They won’t get any more emails from this list."))
     return go(request, "subscriber", number)
 
 
@@ -258,14 +258,14 @@ def suppress(request: DeskRequest, number: int) -> HttpResponse:
     subscriber, now = _numbered(request, number), timezone.now()
     if request.POST.get("lift"):
         actions.lift(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)
-        messages.success(request, _("She is off the stop list."))
+        messages.success(request, _("Address removed from the suppression list."))
     else:
         try:
             actions.suppress(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)
         except TooManyRemovals as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, _("Nothing is written to her any more."))
+            messages.success(request, _("They won’t get any more emails."))
     return go(request, "subscriber", number)
 
 
@@ -281,7 +281,7 @@ def erase(request: DeskRequest, number: int) -> HttpResponse:
             refuse(form, None, refused)
         else:
             until = day(gone_from_backups(timezone.localdate()))
-            text = _("Her data is erased. Backups made before still hold it, sealed: throw them away by %(day)s.")
+            text = _("Personal data erased. Older backups still contain it, encrypted: delete them by %(day)s.")
             messages.success(request, text % {"day": until})
             return go(request, "subscribers")
     card = queries.card(subscriber, timezone.now())

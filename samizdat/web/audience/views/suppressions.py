@@ -70,7 +70,7 @@ def stop_addresses(request: DeskRequest) -> HttpResponse:
     does: so it is counted alike. Errors: TooFast."""
     form = SuppressForm(request.POST, request.FILES)
     if handler_of(request, MemoryUploadHandler).too_large:
-        form.add_error("file", _("The file is larger than 8 MB. Give it in several parts."))
+        form.add_error("file", _("The file is larger than 8 MB. Split it into several files."))
     if form.is_valid():
         read_limits.count(request)
         try:
@@ -94,20 +94,20 @@ def stop_addresses(request: DeskRequest) -> HttpResponse:
 
 def _say(request: DeskRequest, taken: SuppressionResult) -> None:
     added = ngettext(
-        "%(n)s address was put on the stop list.", "%(n)s addresses were put on the stop list.", taken.added
+        "%(n)s address added to the suppression list.", "%(n)s addresses added to the suppression list.", taken.added
     )
     text = added % {"n": count(taken.added)}
     if taken.added >= A_GROUP:
         text += " " + _("Subscribers among them: %(here)s.") % {"here": count(taken.subscribers)}
     if taken.known:
-        stood = ngettext("%(n)s stood there already.", "%(n)s stood there already.", taken.known)
+        stood = ngettext("%(n)s was already there.", "%(n)s were already there.", taken.known)
         text += " " + stood % {"n": count(taken.known)}
     messages.success(request, text)
     if taken.refused:
         lines = ", ".join(count(line) for line, _code in taken.refused[:NAMED])
         wrong = ngettext(
-            "%(n)s line holds no address and was left out (line %(lines)s).",
-            "%(n)s lines hold no address and were left out (lines %(lines)s).",
+            "%(n)s line has no address and was skipped (line %(lines)s).",
+            "%(n)s lines have no address and were skipped (lines %(lines)s).",
             len(taken.refused),
         )
         more = lines + (" …" if len(taken.refused) > NAMED else "")
@@ -134,7 +134,7 @@ def lift_stop(request: DeskRequest) -> HttpResponse:
         words=answers["why"],
     )
     if lifted:
-        messages.success(request, _("The address is off the stop list."))
+        messages.success(request, _("Address removed from the suppression list."))
     else:
-        messages.warning(request, _("The address was not on the stop list for that reason. Look it up again."))
+        messages.warning(request, _("The address wasn’t on the suppression list for that reason. Search for it again."))
     return go(request, "stop-list")

@@ -33,12 +33,12 @@ def remove(request: DeskRequest, tag_id: int) -> HttpResponse:
     if request.method == "POST":
         try:
             if asking:
-                raise AudienceError(_("A renewal of consent asks those with this tag. Close it first."))
+                raise AudienceError(_("A re-confirmation uses this tag. Close it first."))
             remove_tag(row, now=timezone.now(), by=request.person)
         except AudienceError as refused:
             messages.error(request, str(refused))
         else:
-            sentence = _("The tag “%(name)s” is removed. Those who carry it lose it within minutes.")
+            sentence = _("Tag “%(name)s” deleted. Subscribers lose it within minutes.")
             messages.success(request, sentence % {"name": name})
         return go(request, "tags")
     facts = {

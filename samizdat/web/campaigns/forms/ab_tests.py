@@ -17,10 +17,10 @@ from samizdat.web.base_form import DayField, DeskForm, FormData, FormFiles, Form
 from samizdat.web.campaigns.forms.envelope import EnvelopeForm
 
 WAYS = {
-    "hand": lazy("Somebody here decides"),
-    "replies": lazy("Most replies, which somebody here counts"),
-    "unsubscribes": lazy("Fewest unsubscribed by its link"),
-    "clicks": lazy("Most clicks, as totals of its links"),
+    "hand": lazy("Chosen manually"),
+    "replies": lazy("Most replies, counted by your team"),
+    "unsubscribes": lazy("Fewest unsubscribes through its link"),
+    "clicks": lazy("Most clicks, as totals per link"),
 }
 
 
@@ -32,7 +32,7 @@ class ChangeForm(EnvelopeForm):
         coerce=int,
         required=False,
         empty_value=None,
-        help_text=lazy("Of another draft: copy this letter, change the copy, and choose it here."),
+        help_text=lazy("From another draft: duplicate this campaign, change the duplicate, and choose it here."),
     )
 
     def __init__(
@@ -45,10 +45,8 @@ class ChangeForm(EnvelopeForm):
     ) -> None:
         super().__init__(data, files, **options)
         self._drafts = {row.campaign.pk: row.campaign for row in drafts}
-        titles = [
-            (row.campaign.pk, f"{row.subject[:60] or _('without a subject')} ({row.campaign.pk})") for row in drafts
-        ]
-        offer(self, "letter", [("", _("as in the letter")), *titles])
+        titles = [(row.campaign.pk, f"{row.subject[:60] or _('no subject')} ({row.campaign.pk})") for row in drafts]
+        offer(self, "letter", [("", _("as in the campaign")), *titles])
 
     def change(self) -> VersionChange:
         answers = self.cleaned_data
@@ -58,16 +56,16 @@ class ChangeForm(EnvelopeForm):
 
 class TestPlanForm(DeskForm):
     share = forms.IntegerField(
-        label=lazy("Per cent that get one of the versions"),
+        label=lazy("Test group, percent"),
         min_value=ab_test.LEAST_SHARE,
         max_value=ab_test.MOST_SHARE,
         initial=20,
-        help_text=lazy("Drawn by chance, in equal parts. The rest waits for the version that wins."),
+        help_text=lazy("Chosen at random, in equal parts. The rest wait for the winning version."),
     )
-    way = forms.ChoiceField(label=lazy("The winner"), widget=forms.RadioSelect, initial="hand")
-    link = forms.ChoiceField(label=lazy("Clicks of"), required=False, help_text=lazy("Only where clicks decide."))
-    day = DayField(label=lazy("The rest goes on"))
-    time = forms.TimeField(label=lazy("At"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    way = forms.ChoiceField(label=lazy("Winner"), widget=forms.RadioSelect, initial="hand")
+    link = forms.ChoiceField(label=lazy("Clicks on"), required=False, help_text=lazy("Only if clicks decide."))
+    day = DayField(label=lazy("Send to the rest on"))
+    time = forms.TimeField(label=lazy("Time"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
 
     def __init__(
         self,
@@ -92,7 +90,7 @@ class TestPlanForm(DeskForm):
             zone = ZoneInfo(timezone.get_current_timezone_name())
             answers["at"] = in_zone(answers["day"], answers["time"], zone)
             if answers["at"] is None:
-                sentence = _("The clocks are put forward then: this time does not exist. Choose another one.")
+                sentence = _("Clocks go forward then, so this time doesn’t exist. Choose another one.")
                 self.add_error("time", sentence)
         return answers
 

@@ -27,17 +27,19 @@ def _color(name: str) -> forms.CharField:
 
 class BrandForm(DeskForm):
     text, paper, ground, link, button = (_color(name) for name in COLORS)
-    text_font = forms.ChoiceField(label=lazy("Font of the text"), choices=FONTS)
-    heading_font = forms.ChoiceField(label=lazy("Font of headings and buttons"), choices=FONTS)
+    text_font = forms.ChoiceField(label=lazy("Text font"), choices=FONTS)
+    heading_font = forms.ChoiceField(label=lazy("Heading and button font"), choices=FONTS)
     logo = forms.ChoiceField(
-        label=lazy("Logo"), required=False, help_text=lazy("A picture of the library. None: your name in words.")
+        label=lazy("Logo"),
+        required=False,
+        help_text=lazy("An image from Media. Without one, your name is shown as text."),
     )
-    logo_width = forms.IntegerField(label=lazy("Width of the logo, points"), min_value=20, max_value=WIDEST_LOGO)
+    logo_width = forms.IntegerField(label=lazy("Logo width, pixels"), min_value=20, max_value=WIDEST_LOGO)
     logo_alt = forms.CharField(
-        label=lazy("What the logo says"), required=False, max_length=120, help_text=lazy("Empty: your name.")
+        label=lazy("Logo alt text"), required=False, max_length=120, help_text=lazy("Leave empty to use your name.")
     )
     footer = forms.CharField(
-        label=lazy("Words at the foot of every letter"),
+        label=lazy("Footer text"),
         required=False,
         max_length=LONGEST_WORDS,
         widget=forms.Textarea({"rows": 3}),
@@ -47,7 +49,7 @@ class BrandForm(DeskForm):
         required=False,
         max_length=LONGEST_WORDS,
         widget=forms.Textarea({"rows": 3}),
-        help_text=lazy("It stands above the amounts of every donation block. Empty: our words."),
+        help_text=lazy("Shown above the amounts in every donation block. Leave empty for the default text."),
     )
 
     def __init__(

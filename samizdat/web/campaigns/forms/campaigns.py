@@ -39,7 +39,7 @@ class BeginForm(DeskForm):
     """What a letter begins with. Whatever is not said is as in the last letter, or as the organization has it."""
 
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int, required=False)
-    language = forms.ChoiceField(label=lazy("Language of the letter"), required=False)
+    language = forms.ChoiceField(label=lazy("Email language"), required=False)
     begin = forms.CharField(required=False, max_length=40)
     format = forms.ChoiceField(choices=FORMATS, required=False)
 
@@ -76,42 +76,50 @@ class ComposeForm(EnvelopeForm):
 
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
     preheader = forms.CharField(
-        label=lazy("Preheader"), required=False, max_length=5000, help_text=lazy("The grey line beside the subject.")
-    )
-    reply_to = loose_address(lazy("Answers go to"), lazy("Empty: to the sender."))
-    list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
-    tag = forms.TypedChoiceField(label=lazy("Only with the tag"), coerce=int, required=False, empty_value=None)
-    segment = forms.TypedChoiceField(label=lazy("Only of the segment"), coerce=int, required=False, empty_value=None)
-    purpose = forms.ChoiceField(
-        label=lazy("What it is"),
-        choices=[("newsletter", lazy("a letter")), ("fundraising", lazy("an appeal for money"))],
+        label=lazy("Preview text"),
         required=False,
-        help_text=lazy("An appeal goes to those alone who agreed to appeals as well, and stands in no archive."),
+        max_length=5000,
+        help_text=lazy("Shown after the subject in most inboxes."),
     )
-    language = forms.ChoiceField(label=lazy("Language of the letter"))
+    reply_to = loose_address(lazy("Reply-to"), lazy("Leave empty to use the sender address."))
+    list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
+    tag = forms.TypedChoiceField(label=lazy("Tag"), coerce=int, required=False, empty_value=None)
+    segment = forms.TypedChoiceField(label=lazy("Segment"), coerce=int, required=False, empty_value=None)
+    purpose = forms.ChoiceField(
+        label=lazy("Type"),
+        choices=[("newsletter", lazy("Newsletter")), ("fundraising", lazy("Fundraising appeal"))],
+        required=False,
+        help_text=lazy("Appeals go only to subscribers who agreed to them too, and never appear in the archive."),
+    )
+    language = forms.ChoiceField(label=lazy("Email language"))
     template = forms.TypedChoiceField(label=lazy("Template"), coerce=int, required=False, empty_value=None)
     format = forms.ChoiceField(choices=FORMATS, widget=forms.HiddenInput)
     page = forms.RegexField(r"^[0-9a-f]{32}$", required=False, widget=forms.HiddenInput)
     pictures = forms.ChoiceField(
-        label=lazy("Pictures"),
-        choices=[("linked", lazy("fetched by the mail program")), ("inside", lazy("inside the letter"))],
+        label=lazy("Media"),
+        choices=[("linked", lazy("Linked")), ("inside", lazy("Embedded"))],
         required=False,
-        help_text=lazy("Inside: for readers whose network lets nothing of ours through. The letter grows by them."),
+        help_text=lazy(
+            "Embedded images are for subscribers whose network blocks our server. They make the email larger."
+        ),
     )
     links = forms.ChoiceField(
         label=lazy("Links"),
-        choices=[("direct", lazy("lead where they say")), ("counted", lazy("are counted, as totals"))],
+        choices=[("direct", lazy("Don’t count clicks")), ("counted", lazy("Count totals per link"))],
         required=False,
-        help_text=lazy("Counted: they lead through your public pages, which keep one sum a link and day, of nobody."),
+        help_text=lazy(
+            "Counted links go through your public pages, which keep one total per link and day, not "
+            "tied to any subscriber."
+        ),
     )
     archive = forms.ChoiceField(
         label=lazy("Web version"),
-        choices=[("listed", lazy("in the archive")), ("unlisted", lazy("by its address alone"))],
+        choices=[("listed", lazy("Public, in the archive")), ("unlisted", lazy("Unlisted, by link only"))],
         required=False,
-        help_text=lazy("By its address alone: in no archive and no feed. Whoever has the link can read it."),
+        help_text=lazy("Unlisted: in no archive and no feed. Anyone with the link can read it."),
     )
     body = forms.CharField(
-        label=lazy("Letter"),
+        label=lazy("Email"),
         required=False,
         strip=False,
         max_length=LONGEST_BODY,
@@ -139,7 +147,7 @@ class ComposeForm(EnvelopeForm):
         self.is_version, self.is_again = is_version, is_again
         self.gone: list[str] = []
         self.fields["subject"].help_text = _("Phones show about 45 characters.")
-        offer(self, "template", [("", _("Carbon (ours)")), *templates])
+        offer(self, "template", [("", _("Carbon (built-in)")), *templates])
         code = self.initial.get("language", "")
         for name in ("subject", "preheader", "body"):
             self.fields[name].widget.attrs |= {"lang": code, "dir": direction(code)} if code else {}
@@ -151,15 +159,15 @@ class ComposeForm(EnvelopeForm):
         # Who makes it a letter to all and chooses, both in one page, is heard.
         if is_to_few and "archive" not in self.data:
             self.fields["archive"].disabled = True
-            self.fields["archive"].help_text = _("Decided: a letter to few stands in no archive.")
-            offer(self, "archive", [(self.initial["archive"], _("by its address alone"))])
+            self.fields["archive"].help_text = _("Fixed: a campaign to part of the list isn’t added to the archive.")
+            offer(self, "archive", [(self.initial["archive"], _("Unlisted, by link only"))])
         if is_again:
             for name in ("list", "tag", "segment", "purpose"):
                 del self.fields[name]
             return
         offer(self, "list", [(list_view.id, list_view.name) for list_view in lists])
-        offer(self, "tag", [("", _("everybody on the list")), *tags])
-        offer(self, "segment", [("", _("everybody on the list")), *segments])
+        offer(self, "tag", [("", _("Everyone on the list")), *tags])
+        offer(self, "segment", [("", _("Everyone on the list")), *segments])
 
     def clean(self) -> dict[str, object]:
         self.gone = [name for name in ROWS if self.has_error(name, "invalid_choice")]
@@ -206,7 +214,7 @@ class TestForm(DeskForm):
 class ReleaseForm(DeskForm):
     when = forms.ChoiceField(
         label=lazy("When"),
-        choices=[("now", lazy("Now, after 5 minutes’ hold")), ("later", lazy("At the time below"))],
+        choices=[("now", lazy("Now (you can undo for 5 minutes)")), ("later", lazy("Schedule for the time below"))],
         widget=forms.RadioSelect,
         initial="now",
     )
@@ -215,12 +223,12 @@ class ReleaseForm(DeskForm):
         label=lazy("Time"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
     unsure = forms.ChoiceField(
-        label=lazy("If the sender crashes and an answer is lost"),
+        label=lazy("If the outcome is unknown"),
         choices=[
-            ("resend", lazy("Send to those few once more. Somebody may get it twice.")),
-            ("hold", lazy("Leave them until I decide. Somebody may not get it at all.")),
+            ("resend", lazy("Resend to those few. Someone may get it twice.")),
+            ("hold", lazy("Don’t resend; ask me. Someone may not get it at all.")),
         ],
-        help_text=lazy("The copy is marked as the same letter, so most mailboxes drop it."),
+        help_text=lazy("The copy is marked as the same email, so most mailbox providers drop it."),
         widget=forms.RadioSelect,
         initial="resend",
         required=False,
@@ -229,28 +237,28 @@ class ReleaseForm(DeskForm):
         label=lazy("Quiet hours"),
         required=False,
         max_length=80,
-        help_text=lazy("Nothing leaves in them, like 22:00-07:00. Empty: it goes at any hour."),
+        help_text=lazy("No emails are sent during these hours, like 22:00-07:00. Leave empty to send at any hour."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
     )
     wave = forms.IntegerField(
-        label=lazy("First wave, per cent"),
+        label=lazy("First batch, percent"),
         required=False,
         min_value=1,
         max_value=99,
-        help_text=lazy("So many of every hundred get it first, and the rest waits. Empty: all at once."),
+        help_text=lazy("This many of every hundred get it first; the rest wait. Leave empty to send to all at once."),
     )
     wave_hold = forms.IntegerField(
-        label=lazy("Hold after it, minutes"), required=False, min_value=0, max_value=LONGEST_HOLD, initial=30
+        label=lazy("Wait after it, minutes"), required=False, min_value=0, max_value=LONGEST_HOLD, initial=30
     )
     wave_stop = forms.FloatField(
-        label=lazy("Keep the rest back when more per cent are refused than"),
+        label=lazy("Pause if more than this percent bounces"),
         required=False,
         min_value=0,
         max_value=100,
         initial=5,
     )
     number = forms.CharField(
-        label=lazy("Type the number of people"),
+        label=lazy("Type the number of recipients"),
         required=False,
         max_length=30,
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "class": "mono"}),
@@ -273,17 +281,15 @@ class ReleaseForm(DeskForm):
         if not self.asks_number:
             del self.fields["number"]
         else:
-            self.fields["number"].help_text = _("%(number)s, to show that you have seen it.") % {
-                "number": count(people)
-            }
+            self.fields["number"].help_text = _("%(number)s, to confirm") % {"number": count(people)}
 
     def ask_whether_meant(self, sentence: str) -> None:
         """The same letter went to the same list within a day: a box has to be ticked."""
         self.fields["meant"] = forms.BooleanField(
-            label=_("Send it once more all the same"),
+            label=_("Send again anyway"),
             required=True,
             help_text=sentence,
-            error_messages={"required": _("The same letter went out lately. Tick the box if it is meant.")},
+            error_messages={"required": _("The same campaign was sent recently. Check the box to send it again.")},
         )
 
     def clean_quiet(self) -> str:
@@ -322,7 +328,7 @@ class ReleaseForm(DeskForm):
         if answers.get("when") == "later":
             self._read_time(answers)
         elif answers.get("day") or answers.get("time"):
-            self.add_error("when", _("A time is filled in below, and “Now” is chosen. Choose one, or empty the time."))
+            self.add_error("when", _("A time is entered below, but “Now” is selected. Choose one, or clear the time."))
         if self.asks_number and "number" not in self.errors:
             self._check_number(answers)
         return answers
@@ -332,22 +338,22 @@ class ReleaseForm(DeskForm):
         at = answers["at"]
         people = self._people_at(at) if at and self._people_at else self._people
         if "".join(sign for sign in answers.get("number", "") if sign.isdigit()) != str(people):
-            sentence = _("It goes to %(number)s people then. Type that number if it is right.")
+            sentence = _("At that time it goes to %(number)s recipients. Type that number if it’s right.")
             if not at:
-                sentence = _("It goes to %(number)s people now. Type that number if it is right.")
+                sentence = _("It goes to %(number)s recipients now. Type that number if it’s right.")
             self.add_error("number", sentence % {"number": count(people)})
 
     def _read_time(self, answers: dict[str, Any]) -> None:
         day, at = answers.get("day"), answers.get("time")
         if day is None or at is None:
             if "day" not in self.errors and "time" not in self.errors:
-                self.add_error("day" if day is None else "time", _("Say on which day and at what time it goes."))
+                self.add_error("day" if day is None else "time", _("Enter the day and the time of sending."))
             return
         moment = in_zone(day, at, self._zone)
         if moment is None:
-            self.add_error("time", _("The clocks are put forward then: this time does not exist. Choose another one."))
+            self.add_error("time", _("Clocks go forward then, so this time doesn’t exist. Choose another one."))
         elif moment <= self._now:
-            self.add_error("time", _("That time has passed. Choose a later one, or send now."))
+            self.add_error("time", _("That time is in the past. Choose a later one, or send now."))
         else:
             answers["at"] = moment
 
@@ -356,11 +362,11 @@ class CorrectionForm(DeskForm):
     """A slip on the web version: what stands there, and what should."""
 
     wrong = forms.CharField(
-        label=lazy("What stands there"),
+        label=lazy("Current text"),
         max_length=web_corrections.LONGEST,
-        help_text=lazy("A word, a few words, or the address of a link, as on the page."),
+        help_text=lazy("A word, a few words or a link address, as on the page."),
     )
-    right = forms.CharField(label=lazy("What should stand there"), max_length=web_corrections.LONGEST, required=False)
+    right = forms.CharField(label=lazy("Correct text"), max_length=web_corrections.LONGEST, required=False)
 
 
 class CancelForm(DeskForm):
@@ -373,5 +379,7 @@ class CancelForm(DeskForm):
     def clean_word(self) -> str:
         word = str(self.cleaned_data["word"])
         if word.strip().casefold() not in ("stop", _("STOP").casefold()):
-            raise forms.ValidationError(_("Type the word %(word)s to stop it, or let it go on.") % {"word": _("STOP")})
+            raise forms.ValidationError(
+                _("Type %(word)s to cancel the campaign, or let it continue.") % {"word": _("STOP")}
+            )
         return word

@@ -10,18 +10,18 @@ class RulesForm(DeskForm):
     """Two lists, one entry a line; campaigns/checks/organization_rules.py reads them."""
 
     words = forms.CharField(
-        label=lazy("One word a line"),
+        label=lazy("One word per line"),
         required=False,
         max_length=200_000,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 10, "autocomplete": "off", "spellcheck": "false"}),
-        help_text=lazy("Names and words that no dictionary has. Upper and lower case are alike."),
+        help_text=lazy("Names and words that aren’t in the dictionary. Upper and lower case count as the same."),
     )
     hosts = forms.CharField(
-        label=lazy("One host a line"),
+        label=lazy("One site per line"),
         required=False,
         max_length=200_000,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 10, "autocomplete": "off", "spellcheck": "false", "inputmode": "url"}),
-        help_text=lazy("A link to one of them, or to one below it, is worth a look. Like example.org."),
+        help_text=lazy("Links to these sites and their subdomains get a warning. Example: example.org."),
     )

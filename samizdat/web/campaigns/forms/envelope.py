@@ -21,5 +21,5 @@ class EnvelopeForm(DeskForm):
     """Subject and sender. Nothing of it has to be there yet."""
 
     subject = forms.CharField(label=lazy("Subject"), required=False, max_length=5000)
-    from_name = forms.CharField(label=lazy("From, name"), required=False, max_length=200)
-    from_email = loose_address(lazy("From, address"))
+    from_name = forms.CharField(label=lazy("Sender name"), required=False, max_length=200)
+    from_email = loose_address(lazy("Sender address"))

@@ -12,12 +12,12 @@ from samizdat.campaigns.media.library import LONGEST_ALT, LONGEST_NAME
 from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 
 SHAPES = {
-    "whole": lazy("The whole picture"),
-    "photo": lazy("Photograph, 3:2"),
+    "whole": lazy("Whole image"),
+    "photo": lazy("Photo, 3:2"),
     "wide": lazy("Wide, 16:9"),
     "banner": lazy("Banner, 3:1"),
     "square": lazy("Square"),
-    "tall": lazy("Upright, 3:4"),
+    "tall": lazy("Portrait, 3:4"),
     "numbers": lazy("By the numbers below"),
 }
 FOCUSES = {
@@ -25,37 +25,37 @@ FOCUSES = {
     "top": pgettext_lazy("side", "top"),
     "top-right": pgettext_lazy("side", "top right"),
     "left": pgettext_lazy("side", "left"),
-    "middle": pgettext_lazy("side", "the middle"),
+    "middle": pgettext_lazy("side", "center"),
     "right": pgettext_lazy("side", "right"),
     "bottom-left": pgettext_lazy("side", "bottom left"),
     "bottom": pgettext_lazy("side", "bottom"),
     "bottom-right": pgettext_lazy("side", "bottom right"),
 }
 QUALITIES = {
-    85: lazy("good: no difference to be seen"),
-    70: lazy("smaller: a difference on close look"),
-    50: lazy("small: for slow lines"),
+    85: lazy("good: no visible difference"),
+    70: lazy("smaller: a difference up close"),
+    50: lazy("small: for slow connections"),
 }
 
 
 class FactsForm(DeskForm):
-    name = forms.CharField(label=lazy("Name at the desk"), max_length=LONGEST_NAME, required=False)
+    name = forms.CharField(label=lazy("Name shown to your team"), max_length=LONGEST_NAME, required=False)
     alt = forms.CharField(
-        label=lazy("What it shows"),
+        label=lazy("Alt text"),
         max_length=LONGEST_ALT,
         required=False,
         widget=forms.Textarea({"rows": 2}),
         help_text=lazy(
-            "Read out to whoever does not see it, and shown while pictures are off. "
-            "As you would say it on the telephone."
+            "Read aloud to people who can’t see the image, and shown while images are off. Describe it as you "
+            "would on the phone."
         ),
     )
-    plain = forms.BooleanField(label=lazy("Decoration: it says nothing"), required=False)
+    plain = forms.BooleanField(label=lazy("Decorative image"), required=False)
 
     def clean(self) -> dict[str, object]:
         answers = super().clean() or {}
         if not answers.get("alt", "").strip() and not answers.get("plain"):
-            self.add_error("alt", _("Say what it shows, or that it is decoration."))
+            self.add_error("alt", _("Describe the image, or mark it as decorative."))
         return answers
 
 
@@ -64,27 +64,27 @@ class CutForm(DeskForm):
 
     shape = forms.ChoiceField(label=lazy("Part"), initial="whole", widget=forms.RadioSelect)
     focus = forms.ChoiceField(
-        label=lazy("What has to stay in it"),
+        label=lazy("What to keep in the frame"),
         initial="middle",
-        help_text=lazy("Of a shape that is narrower or lower than the picture, the side that is kept."),
+        help_text=lazy("If the shape is narrower or lower than the image, the side that is kept."),
     )
     left = forms.IntegerField(label=lazy("From the left"), min_value=0, required=False)
     top = forms.IntegerField(label=lazy("From the top"), min_value=0, required=False)
-    across = forms.IntegerField(label=lazy("Width of the part"), min_value=1, required=False)
-    down = forms.IntegerField(label=lazy("Height of the part"), min_value=1, required=False)
+    across = forms.IntegerField(label=lazy("Width of the crop"), min_value=1, required=False)
+    down = forms.IntegerField(label=lazy("Height of the crop"), min_value=1, required=False)
     width = forms.IntegerField(
-        label=lazy("At most so wide, in points"),
+        label=lazy("Maximum width, pixels"),
         min_value=NARROWEST,
         max_value=WIDEST,
         initial=WIDEST,
-        help_text=lazy("1,200 is sharp on every screen; 600 is the letter’s width with a third of the bytes."),
+        help_text=lazy("1,200 is sharp on every screen; 600 is the email’s width with a third of the bytes."),
     )
     kind = forms.ChoiceField(
         label=lazy("Format"),
         required=False,
-        help_text=lazy("JPEG for photographs. Outlook on Windows does not show WebP."),
+        help_text=lazy("JPEG for photos. Outlook on Windows doesn’t show WebP."),
     )
-    quality = forms.TypedChoiceField(label=lazy("Quality of JPEG and WebP"), coerce=int, initial=85)
+    quality = forms.TypedChoiceField(label=lazy("JPEG and WebP quality"), coerce=int, initial=85)
 
     def __init__(
         self, data: FormData = None, files: FormFiles = None, *, size: tuple[int, int], **options: Unpack[FormOptions]
@@ -102,7 +102,7 @@ class CutForm(DeskForm):
             missing = [name for name in ("left", "top", "across", "down") if answers.get(name) is None]
             for name in missing:
                 if name not in self.errors:
-                    self.add_error(name, _("Give a number of points."))
+                    self.add_error(name, _("Enter a number of pixels."))
         return answers
 
     def cut(self) -> CropBox:

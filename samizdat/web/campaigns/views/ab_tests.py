@@ -57,7 +57,7 @@ def versions(request: DeskRequest, campaign_id: int) -> HttpResponse:
         except CampaignError as refused:
             refuse(plan, None, refused)
         else:
-            messages.success(request, _("The test is planned. It begins with the release."))
+            messages.success(request, _("A/B test planned. It starts when the campaign is sent."))
             return go(request, "send", campaign_id)
     wrong = next((form for form in [*changes, plan] if form.errors), plan)
     facts = {
@@ -101,7 +101,7 @@ def no_versions(request: DeskRequest, campaign_id: int) -> HttpResponse:
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("Everybody gets the letter as it is."))
+        messages.success(request, _("Everyone gets the email as it is."))
     return go(request, "send", campaign_id)
 
 
@@ -115,7 +115,7 @@ def choose_version(request: DeskRequest, campaign_id: int) -> HttpResponse:
     except DeliveryError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("The rest gets version %(name)s.") % {"name": name})
+        messages.success(request, _("The rest get version %(name)s.") % {"name": name})
     return go(request, "report", campaign_id)
 
 

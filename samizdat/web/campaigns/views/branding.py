@@ -28,9 +28,9 @@ from samizdat.web.request import DeskRequest
 
 def _form(request: DeskRequest, data: QueryDict | None, now: BrandSettings) -> BrandForm:
     views, _more = library.library(request.organization, "")
-    offered = [(view.picture.slug, view.facts.name or _("without a name")) for view in views]
+    offered = [(view.picture.slug, view.facts.name or _("untitled")) for view in views]
     if now.logo and now.logo not in dict(offered):
-        offered.append((now.logo, _("the present logo")))
+        offered.append((now.logo, _("current logo")))
     return BrandForm(data, initial=BrandForm.initial_of(now), pictures=offered)
 
 
@@ -48,7 +48,7 @@ def branding(request: DeskRequest) -> HttpResponse:
             except BrandRefused as refused:
                 refuse(form, refused.field, refused)
             else:
-                messages.success(request, _("Saved. Letters look so from now on."))
+                messages.success(request, _("Saved. Emails look like this from now on."))
                 return go(request, "branding")
     facts = {
         "form": form,

@@ -116,9 +116,9 @@ def plan_day(request: DeskRequest) -> HttpResponse:
         messages.error(request, str(refused))
         return _to_month(request, month, campaign_id)
     sentence = (
-        _("It is planned for %(day)s. Nothing is sent by that.") % {"day": shaped(day, "day")}
+        _("Planned for %(day)s. This doesn’t send anything.") % {"day": shaped(day, "day")}
         if day
-        else _("It has no day any more.")
+        else _("Date cleared.")
     )
     messages.success(request, sentence)
     return _to_month(request, f"{day:%Y-%m}" if day else month)

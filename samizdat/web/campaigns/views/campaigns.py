@@ -52,7 +52,7 @@ def letter_at(request: DeskRequest, campaign_id: int) -> Campaign:
 
 def subject_of(draft: Draft) -> str:
     """What a page calls a letter. A link or a heading must not be empty."""
-    return draft.subject or _("without a subject")
+    return draft.subject or _("no subject")
 
 
 @door(see=EVERYONE)
@@ -74,8 +74,8 @@ def campaigns(request: DeskRequest) -> HttpResponse:
         "": _("All"),
         "drafts": _("Drafts"),
         "scheduled": _("Scheduled"),
-        "going": _("Going out"),
-        "finished": _("Finished"),
+        "going": _("Sending"),
+        "finished": _("Sent"),
     }
     facts = {
         "sought": sought,
@@ -192,10 +192,10 @@ def _begun(request: DeskRequest, form: BeginForm, last: Campaign | None) -> Camp
 def _say_why_html(request: DeskRequest, draft: Draft) -> None:
     """Why the text of a template, or a part of it, is not blocks."""
     if draft.format == "html":
-        why = _("The text of the template has tables or a look of its own that blocks would lose. So it is HTML here.")
+        why = _("The template text has tables or styling that blocks would lose, so it’s HTML here.")
         messages.warning(request, why)
     elif starter_templates.has_html(draft):
-        kept = _("What has tables or a look of its own stays HTML, in a block of its own, so that nothing is lost.")
+        kept = _("Parts with tables or their own styling stay HTML, in a separate block, so nothing is lost.")
         messages.warning(request, kept)
 
 
@@ -203,7 +203,7 @@ def _say_why_html(request: DeskRequest, draft: Draft) -> None:
 def copy(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = letter_at(request, campaign_id)
     duplicate = copying.copy(campaign, by=request.person, now=timezone.now())
-    messages.success(request, _("This is the copy."))
+    messages.success(request, _("Campaign duplicated. This is the copy."))
     return go(request, "campaign", duplicate.pk)
 
 
@@ -216,7 +216,7 @@ def throw_away(request: DeskRequest, campaign_id: int) -> HttpResponse:
         except CampaignError as refused:
             messages.error(request, str(refused))
             return go(request, "campaign", campaign_id)
-        messages.success(request, _("The draft is gone."))
+        messages.success(request, _("Draft deleted."))
         return go(request, "campaigns")
     return render(
         request, "web/campaigns/throw_away.html", {"campaign": campaign, "subject": subject_of(draft_of(campaign))}

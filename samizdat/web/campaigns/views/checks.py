@@ -112,7 +112,7 @@ def writing_rules(request: DeskRequest) -> HttpResponse:
         except CampaignError as refused:
             refuse(form, None, refused)
         else:
-            messages.success(request, _("Saved. The checks of every letter know it from now on."))
+            messages.success(request, _("Saved. The checks of all campaigns use it from now on."))
             return go(request, "writing-rules")
     facts = {"form": form, "own_hosts": known.hosts is not None, "no_spelling": spelling.missing()}
     return render(request, "web/campaigns/rules.html", facts, status=422 if form.errors else 200)

@@ -86,7 +86,7 @@ def _tags(organization: Organization, campaign: Campaign) -> list[tuple[int, str
     """As _segments."""
     offered = audience.tags(organization)
     if campaign.tag and campaign.tag.removed:
-        offered.append((campaign.tag.pk, _("a tag that was removed")))
+        offered.append((campaign.tag.pk, _("a deleted tag")))
     return offered
 
 
@@ -94,7 +94,7 @@ def _segments(organization: Organization, campaign: Campaign) -> list[tuple[int,
     """Those that a letter can go to. A removed one stays chosen until somebody chooses anew, or it would go to all."""
     offered = [(view.id, view.name) for view in lookup.segments(organization)]
     if campaign.segment and campaign.segment.removed:
-        offered.append((campaign.segment.pk, _("a segment that was removed")))
+        offered.append((campaign.segment.pk, _("a deleted segment")))
     return offered
 
 
@@ -124,7 +124,9 @@ def _tell_gone(form: ComposeForm) -> str:
     if not form.gone:
         return ""
     names = ", ".join(str(form.fields[name].label) for name in form.gone)
-    return _("Removed meanwhile, and not chosen: %(names)s. Load the page again and choose anew.") % {"names": names}
+    return _("Deleted in the meantime and not selected: %(names)s. Reload the page and choose again.") % {
+        "names": names
+    }
 
 
 @door(see=EVERYONE, do=WRITERS)
@@ -191,7 +193,9 @@ def _add_language(request: DeskRequest, campaign: Campaign) -> HttpResponse:
     except CampaignError as refused:
         messages.error(request, str(refused))
         return go(request, "campaign", campaign.pk)
-    messages.success(request, _("Here is the text to translate. It stays a draft until the letter is released."))
+    messages.success(
+        request, _("Here is the text to translate. It stays a draft until the campaign is sent or scheduled.")
+    )
     return go(request, "campaign", version.pk)
 
 
@@ -202,7 +206,7 @@ def _remove_flaw(request: DeskRequest, campaign: Campaign, code: str) -> None:
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("Taken out and saved."))
+        messages.success(request, _("Removed and saved."))
 
 
 def send_test(
@@ -229,7 +233,7 @@ def tell_test(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any
     if asked.get("several"):
         taken = sum(result.ok for result in tried)
         if taken:
-            text = ngettext("%(n)s test is with the next server.", "%(n)s tests are with the next server.", taken)
+            text = ngettext("%(n)s test sent.", "%(n)s tests sent.", taken)
             messages.success(request, text % {"n": taken})
         for result in tried:
             if not result.ok:
@@ -237,9 +241,9 @@ def tell_test(request: DeskRequest, question: RemoteCheck, answer: dict[str, Any
         return
     for result in tried:
         if result.ok:
-            sentence = _("A test for %(address)s is with the next server.") % {"address": result.address}
+            sentence = _("Test sent to %(address)s.") % {"address": result.address}
             if asked["reader"]:
-                sentence += " " + _("It has the values of No. %(number)s.") % {
+                sentence += " " + _("It uses the data of subscriber No. %(number)s.") % {
                     "number": formatting.grouped(asked["reader"])
                 }
             messages.success(request, sentence)
@@ -264,12 +268,15 @@ def _save(request: DeskRequest, campaign: Campaign, form: ComposeForm) -> SaveRe
 def _tell_merged(request: DeskRequest, saved: SaveResult) -> None:
     if saved.overruled:
         messages.warning(
-            request, _("A line of the envelope was changed twice at once. Yours stands; the other is a comment.")
+            request,
+            _("A field in Settings was edited twice at the same time. Yours was kept; the other is in the comments."),
         )
     if saved.doubled:
-        messages.warning(request, _("A block was changed twice at once. Both versions are in the letter: keep one."))
+        messages.warning(
+            request, _("A block was edited twice at the same time. Both versions are in the email: keep one.")
+        )
     elif saved.merged and saved.writers:
-        messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
+        messages.success(request, _("A colleague edited this campaign too. It contains both your changes."))
 
 
 def _switch(request: DeskRequest, campaign: Campaign, to: str) -> None:

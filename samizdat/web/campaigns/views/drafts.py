@@ -37,8 +37,8 @@ def _others(names: list[str]) -> str:
     if not names:
         return ""
     if len(names) == 1:
-        return _("%(name)s is writing here too. You both see what the other saves.") % {"name": names[0]}
-    return _("%(names)s are writing here too. You all see what the others save.") % {"names": ", ".join(names)}
+        return _("%(name)s is editing this too. You both see what the other saves.") % {"name": names[0]}
+    return _("%(names)s are editing this too. You all see what the others save.") % {"names": ", ".join(names)}
 
 
 # -- history --
@@ -84,7 +84,7 @@ def restore(request: DeskRequest, campaign_id: int, version_number: int) -> Http
         return go(request, "history", campaign_id)
     if not done:
         raise Http404
-    messages.success(request, _("This is the letter as it was. What stood here before is in the history."))
+    messages.success(request, _("Earlier version restored. What was here before is in the history."))
     return go(request, "campaign", campaign_id)
 
 

@@ -50,7 +50,7 @@ def remove_folder(request: DeskRequest, folder_id: int) -> HttpResponse:
     folder = _folder(request, folder_id)
     name = shelf.name_of(request.organization, folder)
     shelf.remove(folder, by=request.person, now=timezone.now())
-    messages.success(request, _("The folder “%(name)s” is removed. Its letters are in the list.") % {"name": name})
+    messages.success(request, _("Folder “%(name)s” deleted. Its campaigns are kept.") % {"name": name})
     return go(request, "folders")
 
 
@@ -61,12 +61,12 @@ def move_campaigns(request: DeskRequest) -> HttpResponse:
     letters = [number for number in numbers if number is not None]
     asked = request.POST.get("to", "")
     if not letters or not asked:
-        messages.error(request, _("Tick letters, and choose where they go."))
+        messages.error(request, _("Select campaigns, then choose where to move them."))
         return go(request, "campaigns")
     wanted = params.number(asked)
     folder = _folder(request, wanted) if wanted else None
     moved = shelf.move(request.organization, letters, folder, by=request.person, now=timezone.now())
-    sentence = ngettext("%(n)s letter is moved.", "%(n)s letters are moved.", moved) % {"n": count(moved)}
+    sentence = ngettext("%(n)s campaign moved.", "%(n)s campaigns moved.", moved) % {"n": count(moved)}
     messages.success(request, sentence)
     answer = go(request, "campaigns")
     answer.headers["Location"] = f"{address(request.organization, 'campaigns')}?folder={folder.pk if folder else 0}"

@@ -105,8 +105,8 @@ def add_pictures(request: DeskRequest) -> HttpResponse:
         messages.error(request, f"{name}: {sentence}" if name else sentence)
     if views:
         text = ngettext(
-            "%(n)s picture is here, without place, camera and author. Say what it shows.",
-            "%(n)s pictures are here, without place, camera and author. Say what they show.",
+            "%(n)s image uploaded, without location, camera and author. Add its alt text.",
+            "%(n)s images uploaded, without location, camera and author. Add their alt text.",
             len(views),
         )
         messages.success(request, text % {"n": len(views)})
@@ -121,16 +121,16 @@ def add_picture(request: DeskRequest, campaign_id: int) -> HttpResponse:
     handler = handler_of(request, MemoryUploadHandler)
     try:
         if handler.too_large:
-            raise BadPicture(_("The picture is larger than 10 MB. Save it smaller and upload it again."))
+            raise BadPicture(_("The image is larger than 10 MB. Make it smaller and upload it again."))
         if file is None:
-            raise BadPicture(_("Choose a picture first."))
+            raise BadPicture(_("Choose an image first."))
         name = _bare(file.name or "")
         pictures.take_in(request.organization, file.read(), timezone.now(), name=name, by=request.person)
     except BadPicture as refused:
         messages.error(request, str(refused))
     else:
         messages.success(
-            request, _("The picture is here, without place, camera and author. Copy its line into the letter.")
+            request, _("Image uploaded, without location, camera and author. Copy its line into the email.")
         )
     return go(request, "campaign", campaign_id, anchor="pictures")
 
@@ -139,12 +139,12 @@ def _taken_in(request: DeskRequest) -> tuple[list[PictureView], list[tuple[str, 
     """What came in, and (name of the file, sentence) of what did not."""
     files = request.FILES.getlist("pictures")
     handler = handler_of(request, SeveralUploadHandler)
-    large = _("The picture is larger than 10 MB. Save it smaller and upload it again.")
+    large = _("The image is larger than 10 MB. Make it smaller and upload it again.")
     refused = [(name, large) for name in handler.refused]
     if handler.too_large:
-        refused.append(("", _("These are more than 60 MB together. Upload the rest in a second go.")))
+        refused.append(("", _("These are more than 60 MB together. Upload the rest separately.")))
     elif not files and not refused:
-        refused.append(("", _("Choose a picture first.")))
+        refused.append(("", _("Choose an image first.")))
     views = []
     for file in files[:MOST_FILES]:
         try:
@@ -156,7 +156,7 @@ def _taken_in(request: DeskRequest) -> tuple[list[PictureView], list[tuple[str, 
         else:
             views.append(pictures.view_of(picture))
     if len(files) > MOST_FILES:
-        text = _("%(n)s files at a time. Upload the rest in a second go.")
+        text = _("%(n)s files at a time. Upload the rest separately.")
         refused.append(("", text % {"n": MOST_FILES}))
     return views, refused
 
@@ -202,7 +202,7 @@ def cut_picture(request: DeskRequest, slug: str) -> HttpResponse:
         except BadPicture as refused:
             refuse(form, None, refused)
         else:
-            text = _("Made: %(before)s before, %(after)s now. The old one is still here.")
+            text = _("Created: %(before)s before, %(after)s now. The old image is kept.")
             weights = {"before": weight_word(picture), "after": weight_word(new_picture)}
             messages.success(request, text % weights)
             return go(request, "one-picture", new_picture.slug)
@@ -224,7 +224,7 @@ def remove_picture(request: DeskRequest, slug: str) -> HttpResponse:
         except PictureShown as refused:
             messages.error(request, str(refused))
             return go(request, "remove-picture", slug)
-        messages.success(request, _("The picture is gone."))
+        messages.success(request, _("Image deleted."))
         return go(request, "media")
     facts = {
         "view": pictures.view_of(picture),
@@ -279,5 +279,5 @@ def put_in(request: DeskRequest, campaign_id: int, slug: str) -> HttpResponse:
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("The picture stands at the end of the letter."))
+        messages.success(request, _("Image added at the end of the email."))
     return go(request, "campaign", campaign_id)

@@ -107,13 +107,13 @@ def send_tests(request: DeskRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_at(request, campaign_id)
     addresses, reader = _addresses(request), None
     if not addresses:
-        messages.error(request, _("Tick somebody first."))
+        messages.error(request, _("Select at least one recipient."))
         return _page(request, campaign, status=422)
     if request.POST.get("as"):
         reader = _whose(request, addresses)
         if reader is None:
             messages.error(
-                request, _("A test with a reader’s own values goes to you and to colleagues who write alone.")
+                request, _("A test with a subscriber’s own data goes only to you and to teammates who write campaigns.")
             )
             return _page(request, campaign, status=422)
     then = f"{address(request.organization, 'look', campaign_id)}#tests"
@@ -157,7 +157,7 @@ def keep_seeds(request: DeskRequest, campaign_id: int) -> HttpResponse:
         messages.error(request, str(refused))
         return _page(request, campaign, status=422)
     else:
-        text = ngettext("The seed list has %(n)s address.", "The seed list has %(n)s addresses.", len(kept))
+        text = ngettext("%(n)s test recipient saved.", "%(n)s test recipients saved.", len(kept))
         messages.success(request, text % {"n": len(kept)})
     return go(request, "look", campaign_id, anchor="tests")
 
@@ -187,5 +187,5 @@ def end_share(request: DeskRequest, campaign_id: int, share_id: int) -> HttpResp
     campaign = letter_at(request, campaign_id)
     if not share_links.withdraw(campaign, share_id, now=timezone.now(), by=request.person):
         raise Http404
-    messages.success(request, _("The link no longer works."))
+    messages.success(request, _("Link revoked."))
     return go(request, "look", campaign_id, anchor="share")

@@ -76,9 +76,12 @@ def place(request: DeskRequest, campaign_id: int) -> HttpResponse:
         try:
             placed = _write(request, campaign, key, way, body)
         except region_editor.PlaceOvertaken as overtaken:
-            wrong, theirs = _("A colleague changed this part meanwhile. Nothing is lost: both stand here."), there.html
+            wrong, theirs = (
+                _("A colleague changed this block while you were editing. Choose which version to keep."),
+                there.html,
+            )
             if is_own := overtaken.is_own:
-                wrong = _("You changed this part in another tab too. Nothing is lost: both stand here.")
+                wrong = _("You changed this block in another tab too. Choose which version to keep.")
         except CampaignError as refused:
             wrong = str(refused)
         else:
@@ -108,10 +111,10 @@ def place(request: DeskRequest, campaign_id: int) -> HttpResponse:
 def _no_place(request: DeskRequest, campaign: Campaign) -> HttpResponse:
     """The template, or this part of it, was removed; or the letter was released."""
     if request.method != "POST":
-        messages.error(request, _("The template of this letter has no such part. Load the page again."))
+        messages.error(request, _("The template of this campaign has no such block. Reload the page."))
         return go(request, "places", campaign.pk)
     places = address(request.organization, "places", campaign.pk)
-    gone = _("The template of this letter no longer has this part. Copy what you typed before you go on.")
+    gone = _("The template of this campaign no longer has this block. Copy what you typed before you continue.")
     return comments_panel.unsaved(request, places, gone if campaign.state == "draft" else "")
 
 
@@ -135,12 +138,14 @@ def _write(request: DeskRequest, campaign: Campaign, key: str, way: str, body: s
 def _written(request: DeskRequest, campaign: Campaign, key: str, placed: region_editor.EditedRegion) -> HttpResponse:
     """On to all parts; back to this one where two wrote in the same block."""
     if region_editor.lacks_description(placed.body):
-        messages.warning(request, _("A picture has no description. Say what it shows, for readers who do not see it."))
+        messages.warning(request, _("An image has no alt text. Describe what it shows, for people who can’t see it."))
     if placed.doubled:
-        messages.warning(request, _("A block was changed twice at once. Both versions are in the letter: keep one."))
+        messages.warning(
+            request, _("A block was edited twice at the same time. Both versions are in the email: keep one.")
+        )
         return redirect(f"{reverse('place', args=[request.organization.slug, campaign.pk])}?{urlencode({'key': key})}")
     if placed.merged and not placed.is_own:
-        messages.success(request, _("A colleague wrote in this letter too. What both of you did is in it."))
+        messages.success(request, _("A colleague edited this campaign too. It contains both your changes."))
     else:
         messages.success(request, _("Saved."))
     return go(request, "places", campaign.pk)
@@ -167,7 +172,7 @@ def autosave_place(request: DeskRequest, campaign_id: int) -> HttpResponse:
 def _why(begun: RegionDraft, way: str) -> str:
     """Why it, or a part of it, is HTML."""
     if not begun.fits and way == "html":
-        return _("This part has tables or a look of its own that blocks would lose, so it is written as HTML.")
+        return _("This block has tables or its own styling that the block editor would lose, so it’s edited as HTML.")
     if begun.kept and way == "blocks":
-        return _("What has tables or a look of its own stays HTML, in a block of its own, so that nothing is lost.")
+        return _("Parts with tables or their own styling stay HTML, in a separate block, so nothing is lost.")
     return ""

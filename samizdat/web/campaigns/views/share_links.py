@@ -38,7 +38,7 @@ def _by_link(view: Callable[..., HttpResponseBase]) -> View:
             timezone.activate(ZoneInfo(link.campaign.organization.timezone))  # DeskMiddleware takes it back.
             response = view(request, link, token, **more)
         except share_links.LinkGone as gone:
-            response = says(request, _("This link no longer works"), str(gone), 404)
+            response = says(request, _("This link has expired"), str(gone), 404)
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
         return response

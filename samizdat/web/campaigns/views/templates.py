@@ -122,5 +122,5 @@ def one_template(request: DeskRequest, template_id: int) -> HttpResponse:
 @deed(WRITERS)
 def remove_template(request: DeskRequest, template_id: int) -> HttpResponse:
     import_template.remove(_template_at(request, template_id), by=request.person, now=timezone.now())
-    messages.success(request, _("The template is gone. Drafts that were in it stand in our own frame now."))
+    messages.success(request, _("Template deleted. Drafts that used it now use the built-in template."))
     return go(request, "templates")

@@ -29,5 +29,5 @@ def remove_language(request: DeskRequest, campaign_id: int) -> HttpResponse:
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("%(name)s is removed.") % {"name": name})
+        messages.success(request, _("%(name)s removed.") % {"name": name})
     return go(request, "campaign", whole.pk)

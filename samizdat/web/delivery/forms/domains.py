@@ -11,15 +11,15 @@ class DomainForm(DeskForm):
     name = forms.CharField(
         label=lazy("Domain"),
         max_length=253,
-        help_text=lazy("The part after the @ of your From address. It signs for the ones below it as well."),
+        help_text=lazy("The part after the @ of your sender address. Its keys sign for its subdomains too."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
     )
     kinds = forms.ChoiceField(
         label=lazy("Keys"),
         choices=[
-            ("both", lazy("RSA and Ed25519: read by all, and ready for what comes")),
-            ("rsa", lazy("RSA alone: read by all")),
-            ("ed25519", lazy("Ed25519 alone: quick, but many large mailboxes cannot read it")),
+            ("both", lazy("RSA and Ed25519 (recommended)")),
+            ("rsa", lazy("RSA only: every mailbox provider can check it")),
+            ("ed25519", lazy("Ed25519 only: fast, but many large mailbox providers can’t check it")),
         ],
         initial="both",
     )
@@ -31,28 +31,30 @@ class DomainForm(DeskForm):
 
 class WarmUpForm(DeskForm):
     warm_up = forms.CharField(
-        label=lazy("Letters a day"),
+        label=lazy("Emails per day"),
         required=False,
         max_length=800,
-        help_text=lazy("As 50, 100, 200, 400: the first day, the second and so on. Empty ends it."),
+        help_text=lazy("For example 50, 100, 200, 400: the first day, the second and so on. Leave empty to end it."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
     )
 
 
 class KeyForm(DeskForm):
-    algorithm = forms.ChoiceField(label=lazy("Kind"), choices=[("rsa", "RSA"), ("ed25519", "Ed25519")])
+    algorithm = forms.ChoiceField(label=lazy("Type"), choices=[("rsa", "RSA"), ("ed25519", "Ed25519")])
     selector = forms.CharField(
         label=lazy("Selector"),
         required=False,
         max_length=63,
-        help_text=lazy("Its name in DNS. Leave it empty and we choose one."),
+        help_text=lazy("Its name in DNS. Leave it empty and we’ll choose one."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
     )
     private = forms.CharField(
-        label=lazy("Private key that you bring along"),
+        label=lazy("Your own private key"),
         required=False,
         strip=False,
         max_length=20_000,
-        help_text=lazy("From -----BEGIN to -----END. Empty: we make one. Sealed at once, never shown again."),
+        help_text=lazy(
+            "From -----BEGIN to -----END. Leave empty to create a new one. Stored encrypted; can’t be shown again."
+        ),
         widget=forms.Textarea(attrs={"class": "mono", "rows": 4, "spellcheck": "false", "autocomplete": "off"}),
     )

@@ -20,12 +20,12 @@ from samizdat.web.settings.forms.team import AddressField
 # A folder:// route writes wherever it is told and sendmail:// runs whatever it is told, on the server itself: whoever
 # may do that has its command line.
 AT_THE_TERMINAL = lazy(
-    "A folder or a command of the server is added on the server itself, with: samizdat route add NAME {url}. "
-    "Here, choose one of the others."
+    "A folder or command on the server is added on the server itself: samizdat route add NAME {url}. Here, choose "
+    "another type."
 )
-KEPT = lazy("Empty: the one that is kept stays. It is never shown.")
-SEALED = lazy("Sealed at once, never shown again.")
-CHOOSE = lazy("Choose one of the kinds that are offered.")
+KEPT = lazy("Leave empty to keep the saved one. It’s never shown.")
+SEALED = lazy("Stored encrypted; can’t be shown again.")
+CHOOSE = lazy("Choose one of the types in the list.")
 
 # What a transport asks -> the field of the form, where that has another name.
 FIELDS = {"host": "where", "key": "password"}
@@ -68,23 +68,23 @@ def _field(ask: plugins.RouteField) -> forms.Field:
 
 
 class RouteForm(DeskForm):
-    scheme = KindField(label=lazy("Kind"), choices=kinds)
-    name = forms.CharField(label=lazy("Name"), max_length=60, help_text=lazy("As you will see it in reports."))
+    scheme = KindField(label=lazy("Type"), choices=kinds)
+    name = forms.CharField(label=lazy("Name"), max_length=60, help_text=lazy("Shown in reports."))
     priority = forms.IntegerField(
-        label=lazy("Turn"), min_value=1, max_value=999, initial=10, help_text=lazy("The lowest number goes first.")
+        label=lazy("Priority"), min_value=1, max_value=999, initial=10, help_text=lazy("Lowest number is used first.")
     )
     rate = forms.CharField(
-        label=lazy("Limit"),
+        label=lazy("Rate limit"),
         required=False,
         max_length=100,
         initial="10/s",
-        help_text=lazy("Messages as 10/s or 10/s,5000/h,20000/d; empty: as fast as it goes. Ask the provider."),
+        help_text=lazy("Example: 10/s or 10/s,5000/h,20000/d. Leave empty for no limit. Ask your provider."),
     )
     warm_up = forms.CharField(
         label=lazy("Warm-up"),
         required=False,
         max_length=800,
-        help_text=lazy("For a new sender: how many go on the first day, the second and so on, as 50, 100, 200, 400."),
+        help_text=lazy("For a new sender: emails per day, from the first day on. Example: 50, 100, 200, 400."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocapitalize": "none"}),
     )
     signs = forms.ChoiceField(
@@ -92,7 +92,7 @@ class RouteForm(DeskForm):
         required=False,
         initial="us",
         choices=list(SIGNERS.items()),
-        help_text=lazy("The provider: only when it says that it signs for your domain."),
+        help_text=lazy("Choose the provider only if it says that it signs for your domain."),
     )
 
     def __init__(
@@ -152,8 +152,8 @@ class RouteForm(DeskForm):
         if any(sign in where for sign in "/?#@\\"):
             raise forms.ValidationError(
                 _(
-                    "Write host and port alone, like mail.example:587. User and password have fields of their own; "
-                    "anything else is set on the server, with: samizdat route add."
+                    "Enter only host and port, such as mail.example:587. User and password have their own fields. "
+                    "For anything else, run on the server: samizdat route add."
                 )
             )
         return where
@@ -214,4 +214,4 @@ def _initial(way: WayOut) -> dict[str, object]:
 
 
 class ProbeForm(DeskForm):
-    to = AddressField(label=lazy("Send one short letter to"))
+    to = AddressField(label=lazy("Send a test email to"))

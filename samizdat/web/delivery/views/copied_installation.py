@@ -22,7 +22,7 @@ def fence(request: DeskRequest) -> HttpResponse:
         return go(request, "home")
     if request.method == "POST":
         actions.lift_fence([organization], now=dbclock.asked(), by=request.person)
-        messages.success(request, _("Released. This installation sends again."))
+        messages.success(request, _("Sending is enabled on this installation again."))
         return go(request, "home")
     rows = copied_installation.would_send(organization)
     campaigns_by_id = {row.pk: row for row in Campaign.objects.filter(pk__in=[row["id"] for row in rows])}

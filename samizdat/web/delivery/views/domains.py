@@ -83,7 +83,9 @@ def sending_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
         except DomainRefused as refused:
             refuse(form, refused.field, refused)
         else:
-            messages.success(request, _("%(selector)s is made. Publish its record.") % {"selector": key.selector})
+            messages.success(
+                request, _("Key %(selector)s created. Publish its DNS record.") % {"selector": key.selector}
+            )
             tell_waiting(request, "key", key.pk)
             return go(request, "sending-domain", domain.pk)
     row = dkim_keys.domain_row(domain)
@@ -108,9 +110,9 @@ def _warmed(request: DeskRequest, domain: SendingDomain, form: WarmUpForm) -> bo
         refuse(form, refused.field, refused)
         return False
     sentence = (
-        _("From %(domain)s go so many letters a day: %(plan)s. The first is the day on which it was set.")
+        _("Emails per day from %(domain)s: %(plan)s. Day one is the day this was set.")
         if kept.warm_up
-        else _("%(domain)s has no warm-up: its letters go as the routes let them.")
+        else _("%(domain)s has no warm-up: its emails are sent as fast as the routes allow.")
     )
     messages.success(request, sentence % {"domain": kept.name, "plan": kept.warm_up.replace(",", ", ")})
     return True
@@ -160,10 +162,10 @@ def activate_keys(request: DeskRequest, domain_id: int) -> HttpResponse:
 
 def _tell_active(request: DeskRequest, selectors: list[str]) -> None:
     if selectors:
-        sentence = _("Letters are signed with %(selectors)s from now on.")
+        sentence = _("Emails are now signed with %(selectors)s.")
         messages.success(request, sentence % {"selectors": ", ".join(selectors)})
     else:
-        messages.error(request, _("No key waits with its record published. Press Check first."))
+        messages.error(request, _("No new key with a published record. Press Check first."))
 
 
 @deed(ADMINS)
@@ -174,7 +176,7 @@ def rotate_keys(request: DeskRequest, domain_id: int) -> HttpResponse:
     except DomainRefused as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("The new keys are made. Publish their records; until then the old ones sign."))
+        messages.success(request, _("New keys created. Publish their records. Until then, the old keys sign."))
     return go(request, "sending-domain", domain.pk)
 
 
@@ -186,7 +188,7 @@ def say_published(request: DeskRequest, domain_id: int, key_id: int) -> HttpResp
     except DomainRefused as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("%(selector)s counts as published.") % {"selector": key.selector})
+        messages.success(request, _("%(selector)s is marked as published.") % {"selector": key.selector})
     return go(request, "sending-domain", domain_id)
 
 
@@ -214,7 +216,9 @@ def retire_key(request: DeskRequest, domain_id: int, key_id: int) -> HttpRespons
             if waiting:
                 waits(request, waiting)
             else:
-                messages.success(request, _("%(selector)s never signs again.") % {"selector": key.selector})
+                messages.success(
+                    request, _("Key %(selector)s is retired. It won’t sign again.") % {"selector": key.selector}
+                )
         return go(request, "sending-domain", domain_id)
     return render(request, "web/domains/retire.html", {"key": key, "overlap": actions.OVERLAP})
 
@@ -226,6 +230,6 @@ def remove_domain(request: DeskRequest, domain_id: int) -> HttpResponse:
         if waiting := actions.remove_domain(domain, now=timezone.now(), by=request.person):
             waits(request, waiting)
             return go(request, "sending-domain", domain.pk)
-        messages.success(request, _("%(domain)s is removed and its keys forgotten.") % {"domain": domain.name})
+        messages.success(request, _("%(domain)s was removed and its keys deleted.") % {"domain": domain.name})
         return go(request, "domains")
     return render(request, "web/domains/remove.html", {"domain": domain})

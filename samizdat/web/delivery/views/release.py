@@ -57,7 +57,7 @@ def send(request: DeskRequest, campaign_id: int) -> HttpResponse:
     at = form.cleaned_data.get("at") if form.is_bound and not form.errors else None
     facts = _send_facts(request, campaign, reach, now) | {"form": form, **_times(request, at, now)}
     if form.is_valid() and facts["blocked"]:
-        refuse(form, None, _("Something in the checklist stops it. Mend that first."))
+        refuse(form, None, _("This campaign can’t be sent yet. Fix the problems in Checks first."))
     elif form.is_valid() and _released(request, campaign, form, now):
         return go(request, "report", campaign_id)
     return render(request, "web/campaigns/send.html", facts, status=422 if form.errors else 200)
@@ -76,7 +76,7 @@ def _form(request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown, 
     lately = queries.sent_lately(campaign, now)
     if lately is not None:
         facts = {"when": moment(lately.released), "n": count(lately.frozen)}
-        form.ask_whether_meant(_("The same letter went to this list: %(when)s, to %(n)s people.") % facts)
+        form.ask_whether_meant(_("The same campaign was sent to this list: %(when)s, to %(n)s recipients.") % facts)
     return form
 
 
@@ -184,7 +184,7 @@ def ask(request: DeskRequest, campaign_id: int) -> HttpResponse:
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("Asked. Your colleagues see it on their first page."))
+        messages.success(request, _("Approval requested. Your teammates see it on Home."))
     return go(request, "send", campaign_id)
 
 
@@ -199,7 +199,7 @@ def agree(request: DeskRequest, campaign_id: int) -> HttpResponse:
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("You agreed to this text for this audience."))
+        messages.success(request, _("You approved this text for this audience."))
     return go(request, "send", campaign_id)
 
 

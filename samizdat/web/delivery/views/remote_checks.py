@@ -39,9 +39,7 @@ def question(request: DeskRequest, question_id: int) -> HttpResponse:
     if remote_check.by_id != request.person.pk:
         return redirect(then)
     if remote_checks.is_lost(remote_check, dbclock.asked()):
-        messages.error(
-            request, _("No answer came. If that goes on, ask whoever runs the server to run: samizdat doctor.")
-        )
+        messages.error(request, _("No answer. If this continues, ask your server admin to run: samizdat doctor."))
         return redirect(then)
     if remote_check.done is None:
         response = render(request, "web/question.html", {"then": then})

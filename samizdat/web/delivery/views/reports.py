@@ -78,9 +78,9 @@ def _unreached(campaign: Campaign) -> dict[str, object] | None:
     if not counts or campaign.resent.exclude(state="draft").exclude(state="cancelled", cancelled=F("frozen")).exists():
         return None
     words = {
-        "refused": (_("refused by the way there"), _("no route could carry it, or all tries were over")),
-        "unsure": (_("unsure"), _("they may have got it: the answer was lost")),
-        "cancelled": (_("cancelled"), _("it was stopped before their turn")),
+        "refused": (_("not sent"), _("no sending route could send it, or retries ran out")),
+        "unsure": (_("outcome unknown"), _("it may have been accepted: the connection was lost before the answer")),
+        "cancelled": (_("cancelled"), _("cancelled before it was sent to them")),
     }
     rows = [labels.LabelRow(words[state][0], count, words[state][1]) for state, count in counts.items()]
     return {"rows": rows, "total": sum(counts.values())}
@@ -105,8 +105,8 @@ def correct(request: DeskRequest, campaign_id: int) -> HttpResponse:
             if web_corrections.needs_approval(campaign, request.person):
                 tell_waiting(request, web_corrections.CHANGE, campaign.pk)
                 return go(request, "correct-letter", campaign_id)
-            done = ngettext("Mended in %(n)s place.", "Mended in %(n)s places.", places) % {"n": count(places)}
-            messages.success(request, done + " " + _("The web version has it within a few minutes."))
+            done = ngettext("Fixed in %(n)s place.", "Fixed in %(n)s places.", places) % {"n": count(places)}
+            messages.success(request, done + " " + _("The web version shows it within a few minutes."))
             return go(request, "correct-letter", campaign_id)
     slips = [(slip, name_in(campaign.organization, slip.by)) for slip in web_corrections.corrections(campaign.edition)]
     facts = {"campaign": campaign, "subject": draft_of(campaign).subject, "form": form, "slips": slips}
@@ -125,8 +125,8 @@ def list_letter(request: DeskRequest, campaign_id: int) -> HttpResponse:
     except CampaignError as refused:
         messages.error(request, str(refused))
     else:
-        done = _("It is put into the archive.") if listed else _("It is taken out of the archive and the feed.")
-        messages.success(request, done + " " + _("The public pages show it so within a minute."))
+        done = _("Added to the archive.") if listed else _("Removed from the archive and the feed.")
+        messages.success(request, done + " " + _("The public pages show this within a minute."))
     return go(request, "report", campaign_id, anchor="archive")
 
 
@@ -139,7 +139,7 @@ def write_again(request: DeskRequest, campaign_id: int) -> HttpResponse:
     except DeliveryError as refused:
         messages.error(request, str(refused))
         return go(request, "report", campaign_id)
-    messages.success(request, _("Here is a draft that goes to them alone. Read it, then send it."))
+    messages.success(request, _("Here is a draft for them only. Read it, then send it."))
     return go(request, "campaign", draft.pk)
 
 
@@ -257,14 +257,14 @@ def _moment(event: Event) -> dict[str, Any]:
     text = str(sentence)
     if event.kind == "campaign.released" and detail.get("frozen"):
         text = ngettext(
-            "Released: text and audience are frozen, %(n)s person.",
-            "Released: text and audience are frozen, %(n)s people.",
+            "Scheduled. Text and recipients are locked: %(n)s recipient.",
+            "Scheduled. Text and recipients are locked: %(n)s recipients.",
             detail["frozen"],
         ) % {"n": count(detail["frozen"])}
     if event.kind == "campaign.waits" and detail.get("reason") in labels.WAITS:
         shape, text = "", str(labels.WAITS[detail["reason"]])
     if event.kind == "campaign.provider_blocks" and detail.get("provider"):
-        text = _("%(provider)s refuses our emails: what is for it waits.") % {
+        text = _("%(provider)s rejects our emails: emails to it are waiting.") % {
             "provider": labels.provider(detail["provider"].removeprefix("@"))
         }
     return {"at": event.at, "shape": shape, "text": text, "by": _name(event)}
@@ -288,25 +288,27 @@ def _move(request: DeskRequest, campaign_id: int, action: Any, done: str, **more
 
 @deed(WRITERS)
 def pause(request: DeskRequest, campaign_id: int) -> HttpResponse:
-    return _move(request, campaign_id, actions.pause, _("Paused. What was in flight is finished, nothing more leaves."))
+    return _move(
+        request, campaign_id, actions.pause, _("Paused. Emails already being sent were finished; no more are sent.")
+    )
 
 
 @deed(WRITERS)
 def resume(request: DeskRequest, campaign_id: int) -> HttpResponse:
-    return _move(request, campaign_id, actions.resume, _("It goes on."))
+    return _move(request, campaign_id, actions.resume, _("Sending resumed."))
 
 
 @deed(WRITERS)
 def take_back(request: DeskRequest, campaign_id: int) -> HttpResponse:
     """Before the first message has left: the release is undone, and the letter is a draft again."""
-    done = _("Taken back: nobody got it. It is a draft again, with its comments and history.")
+    done = _("Back to draft: nobody got it. Comments and history are kept.")
     return _move(request, campaign_id, actions.take_back, done)
 
 
 @deed(WRITERS)
 def settle(request: DeskRequest, campaign_id: int) -> HttpResponse:
     how = "hold" if request.POST.get("how") == "hold" else "resend"
-    done = _("They stay as they are.") if how == "hold" else _("They are sent again with the same Message-ID.")
+    done = _("They won’t be resent.") if how == "hold" else _("They’ll be resent with the same Message-ID.")
     return _move(request, campaign_id, lambda campaign, **who: actions.settle(campaign, how, **who), done)
 
 
@@ -318,7 +320,7 @@ def stop(request: DeskRequest, campaign_id: int) -> HttpResponse:
         return go(request, "report", campaign_id)
     form = CancelForm(request.POST or None)
     if form.is_valid():
-        return _move(request, campaign_id, actions.cancel, _("Stopped for good. Nobody else gets it."))
+        return _move(request, campaign_id, actions.cancel, _("Cancelled. Nobody else gets it."))
     facts = {
         "campaign": campaign,
         "subject": draft_of(campaign).subject,

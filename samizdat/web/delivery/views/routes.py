@@ -123,10 +123,10 @@ def edit_route(request: DeskRequest, route_id: int) -> HttpResponse:
 
 def _tell_changes(request: DeskRequest, route: Route, changes: list[RouteChange]) -> None:
     if not changes:
-        messages.success(request, _("%(name)s was so already; nothing was changed.") % {"name": route.name})
+        messages.success(request, _("%(name)s already has these settings. Nothing changed.") % {"name": route.name})
         return
     text = "; ".join(labels.route_change(change) for change in changes)
-    messages.success(request, _("%(name)s is changed. %(changes)s.") % {"name": route.name, "changes": text})
+    messages.success(request, _("Route %(name)s updated. %(changes)s.") % {"name": route.name, "changes": text})
 
 
 def _try_saved(request: DeskRequest, route: Route) -> HttpResponse:
@@ -137,16 +137,16 @@ def tell_probe(request: DeskRequest, question: RemoteCheck, answer: dict[str, An
     """One that was just saved and does not answer rests from the beginning: it must not slow a letter down."""
     route, found_out = _route(request, question.about), RouteTest(**answer)
     if remote_checks.words_of(question).get("waiting"):
-        sentence = _("The settings of %(name)s that wait were tested: %(sentence)s")
+        sentence = _("Pending settings of %(name)s tested: %(sentence)s")
         facts = {"name": route.name, "sentence": labels.tested(found_out, route.name)}
         (messages.success if found_out.ok else messages.error)(request, sentence % facts)
         return
     _tell(request, found_out, route)
     if remote_checks.words_of(question).get("saved") and not found_out.ok and route.state != "waiting":
         if route.until:
-            sentence = _("%(name)s is saved and rests. We ask it again by ourselves; Test asks at once.")
+            sentence = _("Route %(name)s is saved but not working. We’ll retry automatically. Press Test to check now.")
         else:
-            sentence = _("%(name)s is saved, and nothing goes by it until it answers. Once that is mended, press Test.")
+            sentence = _("Route %(name)s is saved but not in use until it answers. Fix the problem, then press Test.")
         messages.warning(request, sentence % {"name": route.name})
 
 
@@ -166,7 +166,7 @@ def _tell(request: DeskRequest, found_out: RouteTest | TestResult, route: Route)
     sentence = _("%(name)s: %(sentence)s") % {"name": route.name, "sentence": labels.tested(found_out, route.name)}
     (messages.success if found_out.ok else messages.error)(request, sentence)
     if found_out.ok and route.state == "paused":
-        messages.warning(request, _("%(name)s is still paused. Wake it to use it.") % {"name": route.name})
+        messages.warning(request, _("Route %(name)s is still paused. Resume it to use it.") % {"name": route.name})
 
 
 @deed(ADMINS)
@@ -179,7 +179,7 @@ def test_route(request: DeskRequest, route_id: int) -> HttpResponse:
     if form.is_valid():
         return ask(request, "letter", route.pk, then, to=form.cleaned_data["to"])
     if form["to"].html_name in request.POST:
-        messages.error(request, _("No email was sent: that is not one address. Write it as name@example.org."))
+        messages.error(request, _("No email sent: that isn’t a single address. Enter one, such as name@example.org."))
         return go(request, *page)
     return ask(request, "probe", route.pk, then)
 
@@ -192,7 +192,7 @@ def pause_route(request: DeskRequest, route_id: int) -> HttpResponse:
     except DeliveryError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("%(name)s carries nothing until you resume it.") % {"name": route.name})
+        messages.success(request, _("Route %(name)s won’t be used until you resume it.") % {"name": route.name})
     return go(request, "routes")
 
 
@@ -204,7 +204,7 @@ def resume_route(request: DeskRequest, route_id: int) -> HttpResponse:
     except DeliveryError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("%(name)s is tried again.") % {"name": route.name})
+        messages.success(request, _("Route %(name)s is in use again.") % {"name": route.name})
     return go(request, "routes")
 
 
@@ -214,9 +214,9 @@ def try_again(request: DeskRequest, route_id: int) -> HttpResponse:
     route, domain = _route(request, route_id), request.POST.get("domain", "")
     facts = {"name": route.name, "domain": domain}
     if domain and actions.lift_bar(route, domain, now=dbclock.asked(), by=request.person):
-        messages.success(request, _("Letters from %(domain)s are tried by %(name)s again.") % facts)
+        messages.success(request, _("We’re trying to send from %(domain)s by %(name)s again.") % facts)
     else:
-        messages.success(request, _("%(name)s takes letters from that domain already.") % facts)
+        messages.success(request, _("%(name)s can already send from that domain.") % facts)
     return go(request, "routes")
 
 
@@ -229,6 +229,6 @@ def remove_route(request: DeskRequest, route_id: int) -> HttpResponse:
         except DeliveryError as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, _("%(name)s is removed and its password forgotten.") % {"name": route.name})
+            messages.success(request, _("Route %(name)s was removed and its password deleted.") % {"name": route.name})
         return go(request, "routes")
     return render(request, "web/routes/remove.html", {"route": route})

@@ -61,7 +61,7 @@ def _settle(request: DeskRequest, campaign: Campaign) -> None:
     numbers = [number for text in request.POST.getlist("n")[:PAGE] if (number := _number(text)) is not None]
     how = "hold" if request.POST.get("how") == "hold" else "resend"
     if not numbers:
-        messages.warning(request, _("Nobody was ticked. Tick some, then press a button below them."))
+        messages.warning(request, _("Select at least one subscriber, then press a button below the list."))
         return
     try:
         actions.settle(campaign, how, numbers=numbers, now=dbclock.asked(), by=request.person)
@@ -69,11 +69,11 @@ def _settle(request: DeskRequest, campaign: Campaign) -> None:
         messages.error(request, str(refused))
         return
     if how == "hold":
-        done = ngettext("%(n)s stays as it is.", "%(n)s stay as they are.", len(numbers))
+        done = ngettext("%(n)s email won’t be resent.", "%(n)s emails won’t be resent.", len(numbers))
     else:
         done = ngettext(
-            "%(n)s is sent again with the same Message-ID.",
-            "%(n)s are sent again with the same Message-ID.",
+            "%(n)s email will be resent with the same Message-ID.",
+            "%(n)s emails will be resent with the same Message-ID.",
             len(numbers),
         )
     messages.success(request, done % {"n": count(len(numbers))})

@@ -37,7 +37,7 @@ from samizdat.web.templatetags.desk import moment
 
 GOING = ("asked", "running")
 # Where a planted address turned up.
-WHERE = {"asked": lazy("somebody found it and asked here"), "import": lazy("it stood in a file that was brought in")}
+WHERE = {"asked": lazy("found and looked up here"), "import": lazy("found in an imported file")}
 # What of the form a refusal speaks of.
 FIELDS = {
     "bad_recipient": "recipients", "secret_key": "recipients", "no_recipient": "recipients",
@@ -52,7 +52,7 @@ def exports(request: DeskRequest) -> HttpResponse:
     data = request.POST if request.method == "POST" else request.GET
     asked, numbers = whom_of(request, data) if "whom" in data else (None, [])
     if asked is not None and asked.unknown:
-        messages.error(request, _("One of these filters means nothing any more. Look at who fits, and choose anew."))
+        messages.error(request, _("One of these filters no longer works. Check who matches, then choose again."))
         return go(request, "subscribers")
     chosen = _Chosen(asked, numbers, data.get("whom") == "ticked", filter_of(data, asked, numbers)) if asked else None
     form = _form(request, request.POST or None, chosen)
@@ -125,7 +125,7 @@ def _whom(organization: Organization, wish: ExportRequest) -> str:
                 _("Segment: %(name)s") % {"name": lookup.name_of(lookup.segment_by_id(organization, wish.segment))}
             )
     if wish.fit is not None and wish.fit.numbers:
-        parts.append(_("those who were ticked"))
+        parts.append(_("selected subscribers"))
     elif wish.fit is not None or wish.lists:
         values = {name: str(value) for name, value in to_builtins(wish.fit or Filter()).items()}
         if "provider" in values:
@@ -159,8 +159,8 @@ def _page(
 
 def _name(row: Export) -> str:
     if row.state == "elsewhere":
-        return _("the house before this one")
-    return name_in(row.organization, row.by) or _("Somebody") if row.by else _("the command line")
+        return _("the previous installation")
+    return name_in(row.organization, row.by) or _("Someone") if row.by else _("the command line")
 
 
 def _format(name: str) -> str:
@@ -181,7 +181,7 @@ def whose(request: DeskRequest) -> HttpResponse:
         else:
             if row is not None:
                 return go(request, "export", row.pk)
-            refuse(form, "address", _("This address was planted in none of your exports."))
+            refuse(form, "address", _("This isn’t a marker address from any of your exports."))
     return _page(request, _form(request), form)
 
 
@@ -223,7 +223,7 @@ def held(request: DeskRequest, export_id: int) -> HttpResponse:
         return render(request, "web/exports/held.html", facts | {"format": _format(row.format)})
     if request.POST.get("answer") == "stop":
         actions.cancel(row, now=timezone.now(), by=request.person)
-        messages.success(request, _("Stopped: no file was made."))
+        messages.success(request, _("Stopped. No file was created."))
         return go(request, "home")
     try:
         knows_key = bool(request.POST.get("knows-key"))
@@ -312,7 +312,7 @@ def fetch(request: DeskRequest, export_id: int) -> HttpResponseBase:
 def drop(request: DeskRequest, export_id: int) -> HttpResponse:
     """Not wanted any more."""
     actions.cancel(_export(request, export_id), now=timezone.now(), by=request.person)
-    messages.success(request, _("Forgotten: nothing of the file is left here."))
+    messages.success(request, _("File deleted. Nothing of it is kept here."))
     return go(request, "exports")
 
 
@@ -326,7 +326,7 @@ def forget_key(request: DeskRequest, known_key_id: int) -> HttpResponse:
     if row is None:
         raise Http404
     recipient_keys.forget(row, now=timezone.now(), by=request.person)
-    messages.success(request, _("The key is forgotten: an export to it needs approval again."))
+    messages.success(request, _("Key deleted. Exports to it need approval again."))
     return go(request, "exports")
 
 
@@ -352,10 +352,10 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
         items.append(
             {
                 "kind": "stop",
-                "title": _("The planted address of an export turned up"),
-                "text": _("The file of %(when)s (%(format)s, by %(who)s) was passed on, or brought in here.") % details,
+                "title": _("Leak alert: a marker address from an export turned up"),
+                "text": _("The file of %(when)s (%(format)s, by %(who)s) was passed on, or imported here.") % details,
                 "href": address(organization, "export", row.pk),
-                "link": _("Look"),
+                "link": _("Review"),
             }
         )
     for row in queries.unseen(organization, request.person, now)[:3]:
@@ -364,15 +364,13 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
         items.append(
             {
                 "kind": "care",
-                "title": _("A plain file of your subscribers was made")
+                "title": _("An unencrypted export of your subscribers was created")
                 if row.plain
-                else _("A sealed file of your subscribers was made"),
-                "text": (
-                    _("By %(who)s. The reason given: %(why)s") if row.plain else _("By %(who)s, for the key %(key)s.")
-                )
+                else _("An encrypted export of your subscribers was created"),
+                "text": (_("By %(who)s. Reason: %(why)s") if row.plain else _("By %(who)s, for the key %(key)s."))
                 % facts,
                 "href": address(organization, "export", row.pk),
-                "link": _("Look"),
+                "link": _("Review"),
             }
         )
     for row in queries.exports(organization, 5):
@@ -381,9 +379,9 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
                 {
                     "kind": "care",
                     "title": _("Your export is ready"),
-                    "text": _("It waits for a day and is forgotten then."),
+                    "text": _("Download it within a day. After that, it’s deleted."),
                     "href": address(organization, "export", row.pk),
-                    "link": _("Fetch it"),
+                    "link": _("Download"),
                 }
             )
     return items
@@ -400,29 +398,29 @@ def _held_need(request: DeskRequest, row: Export) -> dict[str, str]:
             filter(None, (_held_text(row.plain, facts["agree"], facts["alone"]) % values, facts["untold"]))
         ),
         "href": address(request.organization, "held-export", row.pk),
-        "link": _("Look"),
+        "link": _("Review"),
     }
 
 
 def _held_title(plain: bool, agree: bool) -> str:
     if plain:
         return (
-            _("A plain file of your subscribers waits for your yes")
+            _("An unencrypted export of your subscribers is waiting for your approval")
             if agree
-            else _("Somebody wants a plain file of your subscribers")
+            else _("Someone requested an unencrypted export of your subscribers")
         )
     return (
-        _("An export to a new key waits for your approval")
+        _("An export to a new key is waiting for your approval")
         if agree
-        else _("Somebody wants an export of your subscribers to a new key")
+        else _("Someone requested an export of your subscribers to a new key")
     )
 
 
 def _held_text(plain: bool, agree: bool, alone: bool) -> str:
     if not plain:
-        return _("%(who)s asks. It is made on %(when)s unless somebody stops it. The key: %(why)s")
+        return _("Requested by %(who)s. It will be created on %(when)s unless someone stops it. The key: %(why)s")
     if agree:
-        return _("%(who)s asks. The reason: %(why)s")
+        return _("Requested by %(who)s. Reason: %(why)s")
     if alone:
-        return _("%(who)s asks. It is made on %(when)s unless somebody stops it. The reason: %(why)s")
-    return _("%(who)s asks, and another admin has to agree. The reason: %(why)s")
+        return _("Requested by %(who)s. It will be created on %(when)s unless someone stops it. Reason: %(why)s")
+    return _("Requested by %(who)s. A second admin must approve. Reason: %(why)s")

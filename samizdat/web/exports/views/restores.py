@@ -36,7 +36,7 @@ def decide(request: DeskRequest, row: Import) -> HttpResponse:
     """The secret that opens it, or that it shall come in."""
     if request.role != "admin":
         messages.error(
-            request, _("An admin brings this in: it may hold keys of links, and everything about everybody.")
+            request, _("Only an admin can import this: it may contain link keys and all data about everyone.")
         )
     elif row.state == "found" and read_report(row).sealed:
         form = SecretForm(request.POST)
@@ -101,25 +101,25 @@ def _also(report: RestoreReport) -> list[str]:
         (also["tags"], ngettext("%(n)s tag", "%(n)s tags", also["tags"])),
         (also["segments"], ngettext("%(n)s segment", "%(n)s segments", also["segments"])),
         (also.get("forms", 0), ngettext("%(n)s sign-up form", "%(n)s sign-up forms", also.get("forms", 0))),
-        (counts.get("letters", 0), ngettext("%(n)s letter", "%(n)s letters", counts.get("letters", 0))),
+        (counts.get("letters", 0), ngettext("%(n)s campaign", "%(n)s campaigns", counts.get("letters", 0))),
         (
             counts.get("history", 0),
-            ngettext("%(n)s earlier version of a draft", "%(n)s earlier versions of drafts", counts.get("history", 0)),
+            ngettext("%(n)s earlier draft version", "%(n)s earlier draft versions", counts.get("history", 0)),
         ),
         (counts.get("comments", 0), ngettext("%(n)s comment", "%(n)s comments", counts.get("comments", 0))),
         (counts.get("corrections", 0), ngettext("%(n)s correction", "%(n)s corrections", counts.get("corrections", 0))),
         (
             counts.get("tests", 0),
-            ngettext("%(n)s test of versions", "%(n)s tests of versions", counts.get("tests", 0)),
+            ngettext("%(n)s A/B test", "%(n)s A/B tests", counts.get("tests", 0)),
         ),
         (
             counts.get("results", 0),
-            ngettext("results of %(n)s letter", "results of %(n)s letters", counts.get("results", 0)),
+            ngettext("results of %(n)s campaign", "results of %(n)s campaigns", counts.get("results", 0)),
         ),
-        (counts.get("pictures", 0), ngettext("%(n)s picture", "%(n)s pictures", counts.get("pictures", 0))),
+        (counts.get("pictures", 0), ngettext("%(n)s image", "%(n)s images", counts.get("pictures", 0))),
         (counts.get("templates", 0), ngettext("%(n)s template", "%(n)s templates", counts.get("templates", 0))),
         (counts.get("keeping", 0), ngettext("%(n)s retention rule", "%(n)s retention rules", counts.get("keeping", 0))),
-        (also["wordings"], ngettext("%(n)s wording of an agreement", "%(n)s wordings of agreements", also["wordings"])),
+        (also["wordings"], ngettext("%(n)s consent wording", "%(n)s consent wordings", also["wordings"])),
         (
             counts["suppressed"],
             ngettext("%(n)s suppressed subscriber", "%(n)s suppressed subscribers", counts["suppressed"]),
@@ -127,8 +127,8 @@ def _also(report: RestoreReport) -> list[str]:
         (
             counts["others_suppressed"],
             ngettext(
-                "%(n)s suppressed address that is nobody’s",
-                "%(n)s suppressed addresses that are nobody’s",
+                "%(n)s suppressed address without a subscriber",
+                "%(n)s suppressed addresses without a subscriber",
                 counts["others_suppressed"],
             ),
         ),
@@ -145,7 +145,7 @@ def _result(row: Import) -> dict[str, object]:
         labels.LabelRow(_("unchanged"), counts.get("unchanged", 0)),
     ]
     if whole > rows:
-        sums.append(labels.LabelRow(_("still outside"), whole - rows))
+        sums.append(labels.LabelRow(_("weren’t imported"), whole - rows))
     statuses = _statuses(counts)
     report_counts = report.counts or {}
     seconds = (row.finished - row.started).total_seconds() if row.finished and row.started else None

@@ -13,17 +13,17 @@ from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, o
 class BreachForm(DeskForm):
     """What somebody knows in the first hour; the rest follows."""
 
-    kind = forms.ChoiceField(label=lazy("What got out?"), widget=forms.RadioSelect, choices=[*KINDS.items()])
+    kind = forms.ChoiceField(label=lazy("What was exposed?"), widget=forms.RadioSelect, choices=[*KINDS.items()])
     noticed = forms.DateTimeField(
-        label=lazy("When did you notice it?"),
+        label=lazy("When did you notice?"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text=lazy("The 72 hours run from here. In your organization’s time zone."),
+        help_text=lazy("The 72 hours start here. In your organization’s time zone."),
     )
     since = forms.DateField(
-        label=lazy("Since when can it have been used?"),
+        label=lazy("Since when could it have been used?"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=lazy("The first day. Empty: the day on which you noticed it."),
+        help_text=lazy("The first day. Leave empty for the day you noticed it."),
     )
     person = forms.TypedChoiceField(
         label=lazy("Whose account?"),
@@ -40,7 +40,7 @@ class BreachForm(DeskForm):
         required=False,
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text=lazy("Sealed. It goes into the drafts; write it so that others may read it."),
+        help_text=lazy("Stored encrypted. Copied into the drafts, so write it for others to read."),
     )
 
     def __init__(
@@ -62,7 +62,7 @@ class NotesForm(DeskForm):
         label=lazy("What happened?"), required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 6})
     )
     done = forms.CharField(
-        label=lazy("What was done about it?"),
+        label=lazy("What has been done about it?"),
         required=False,
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 6}),

@@ -15,22 +15,23 @@ class RetentionForm(DeskForm):
     """The rules of one list. Empty: no rule."""
 
     left_days = forms.IntegerField(
-        label=lazy("Erase who left after so many days"),
+        label=lazy("Erase unsubscribed people after (days)"),
         required=False,
         min_value=LEFT_DAYS[0],
         max_value=LEFT_DAYS[1],
         help_text=lazy(
-            "Who left this list or whose address is dead, and is on no other list. A keyed mark stays. Empty: never."
+            "For people who unsubscribed or whose address bounced, and who are on no other list. A keyed hash is "
+            "kept. Leave empty for never."
         ),
     )
     delivery_months = forms.IntegerField(
-        label=lazy("Fold deliveries into totals after so many months"),
+        label=lazy("Reduce delivery records to totals after (months)"),
         required=False,
         min_value=DELIVERY_MONTHS[0],
         max_value=DELIVERY_MONTHS[1],
         help_text=lazy(
-            "Who got which letter is forgotten then; the sums of each report stay. No segment can ask for it any more. "
-            "Empty: never."
+            "Who got which campaign is deleted; report totals stay. Segments can’t use it after that. Leave empty "
+            "for never."
         ),
     )
 
@@ -38,7 +39,7 @@ class RetentionForm(DeskForm):
 class CorrectForm(DeskForm):
     """Her address; fields are corrected where they are edited."""
 
-    address = AddressField(label=lazy("Her e-mail address"))
+    address = AddressField(label=lazy("Email address"))
 
     def __init__(self, data: FormData = None, files: FormFiles = None, **options: Unpack[FormOptions]) -> None:
         super().__init__(data, files, **options)
@@ -51,7 +52,7 @@ class DeadlineForm(DeskForm):
     deadline = forms.DateField(
         label=lazy("Last day to answer"),
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=lazy("7 to 90 days from today. It stands in the letter."),
+        help_text=lazy("7 to 90 days from today. Shown in the email."),
     )
 
     def __init__(
@@ -64,9 +65,9 @@ class DeadlineForm(DeskForm):
 
 class ObjectForm(DeskForm):
     reason = forms.CharField(
-        label=lazy("In her words"),
+        label=lazy("Reason, if given"),
         required=False,
         max_length=1000,
-        help_text=lazy("She need not give a reason. What you write here is sealed with her record."),
+        help_text=lazy("No reason is required. What you write is encrypted with their record."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )

@@ -100,7 +100,7 @@ def breach(request: DeskRequest, breach_id: int) -> HttpResponse:
             ),
             (
                 "draft-readers",
-                _("To the readers"),
+                _("To subscribers"),
                 legal_documents.as_text(breach_register.to_readers(breach, language)),
             ),
         ],

@@ -70,7 +70,7 @@ def list_keeping(request: DeskRequest, list_id: int) -> HttpResponse:
                 if change is not None:
                     waits(request, change)
                     return go(request, "list-keeping", list_id)
-                messages.success(request, _("Saved. It is carried out each night, beginning with the next."))
+                messages.success(request, _("Saved. Applied every night, starting tonight."))
                 return go(request, "list-keeping", list_id)
         else:
             going = actions.preview(mailing_list, rules, now)
@@ -179,7 +179,7 @@ def reader_objects(request: DeskRequest, number: int) -> HttpResponse:
     except AudienceError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("Nothing is written to her any more."))
+        messages.success(request, _("They won’t get any more emails."))
     return go(request, "subscriber", number)
 
 
@@ -194,5 +194,5 @@ def lift_objection(request: DeskRequest, number: int) -> HttpResponse:
     else:
         tell_waiting(request, objection.CHANGE, subscriber.id)
         if is_lifted:
-            messages.success(request, _("The objection is taken back."))
+            messages.success(request, _("Objection withdrawn."))
     return go(request, "reader-rights", number)

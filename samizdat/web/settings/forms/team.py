@@ -22,7 +22,7 @@ LONGEST_PASSWORD = 1000  # argon2 takes any length; a megabyte of it would be wo
 def _known_zone(text: str) -> str:
     zone = text.strip()
     if zone and zone not in available_timezones():
-        sentence = _("There is no time zone called %(zone)s. Write one like Europe/Riga.")
+        sentence = _("There is no time zone called %(zone)s. Enter one like Europe/Riga.")
         raise forms.ValidationError(sentence % {"zone": zone})
     return zone
 
@@ -46,7 +46,7 @@ class AddressField(forms.CharField):
 
 
 class SignInForm(DeskForm):
-    email = AddressField(label=lazy("Your e-mail address"))
+    email = AddressField(label=lazy("Your email address"))
     password = forms.CharField(
         label=lazy("Password"),
         max_length=LONGEST_PASSWORD,
@@ -66,14 +66,14 @@ class NewPasswordForm(DeskForm):
         label=lazy("Password"),
         max_length=LONGEST_PASSWORD,
         strip=False,
-        help_text=lazy("At least 14 characters. Four or five words that do not belong together are good."),
+        help_text=lazy("At least 14 characters. Four or five unrelated words work well."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
 
 class AcceptForm(NewPasswordForm):
-    name = forms.CharField(label=lazy("Your name, as colleagues see it"), max_length=100)
-    email = AddressField(label=lazy("Your e-mail address"), help_text=lazy("You sign in with it. It is sealed."))
+    name = forms.CharField(label=lazy("Your name, shown to teammates"), max_length=100)
+    email = AddressField(label=lazy("Your email address"), help_text=lazy("You sign in with it. Stored encrypted."))
     language = forms.ChoiceField(label=lazy("Language"), choices=LANGUAGES)
     field_order = ["name", "email", "password", "language"]
 
@@ -82,7 +82,7 @@ class SetUpForm(AcceptForm):
     code = forms.CharField(
         label=lazy("Set-up code"),
         max_length=40,
-        help_text=lazy("It stands in the terminal where the desk was started. It proves that the server is yours."),
+        help_text=lazy("Shown in the terminal where Samizdat was started. It proves that the server is yours."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "class": "mono"}),
     )
     organization = forms.CharField(label=lazy("Name of your organization"), max_length=200)
@@ -93,15 +93,15 @@ class InviteForm(DeskForm):
     role = forms.ChoiceField(
         label=lazy("Role"),
         choices=[
-            ("editor", lazy("editor: writes, sends, sees the audience")),
-            ("viewer", lazy("viewer: sees everything, changes nothing")),
-            ("admin", lazy("admin: everything, also people, routes and settings")),
+            ("editor", lazy("Editor: can write, send and see subscribers")),
+            ("viewer", lazy("Viewer: can see everything, can’t change anything")),
+            ("admin", lazy("Admin: can do everything, including team, routes and settings")),
         ],
     )
     note = forms.CharField(
-        label=lazy("For whom"),
+        label=lazy("Who it’s for"),
         max_length=100,
-        help_text=lazy("Only your colleagues see it, so that they know whose link this is."),
+        help_text=lazy("Only your teammates see it, so that they know whose link this is."),
     )
 
 
@@ -110,25 +110,27 @@ class RoleForm(DeskForm):
 
 
 class ProfileForm(DeskForm):
-    name = forms.CharField(label=lazy("Your name, as colleagues see it"), max_length=100, required=False)
+    name = forms.CharField(label=lazy("Your name, shown to teammates"), max_length=100, required=False)
     language = forms.ChoiceField(label=lazy("Language"), choices=LANGUAGES)
     timezone = forms.CharField(
         label=lazy("Your time zone"),
         max_length=64,
         required=False,
-        help_text=lazy("Before a letter goes you see its time in your readers’ zone and in this one. Empty: the same."),
+        help_text=lazy(
+            "Before sending, you see the time in your subscribers’ zone and in this one. Leave empty if "
+            "they are the same."
+        ),
         widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
     )
     theme = forms.ChoiceField(
-        label=lazy("Light or dark"),
-        choices=[("auto", lazy("as my device")), ("light", lazy("light")), ("dark", lazy("dark"))],
+        label=lazy("Theme"),
+        choices=[("auto", lazy("same as device")), ("light", lazy("light")), ("dark", lazy("dark"))],
     )
     shortcuts = forms.BooleanField(
-        label=lazy("Single letters are shortcuts"),
+        label=lazy("Single-letter shortcuts"),
         required=False,
         help_text=lazy(
-            "Switch it off if you speak to your computer, or if keys are pressed by themselves. "
-            "It is kept in this browser."
+            "Turn this off if you use voice control or if keys get pressed by accident. Saved in this browser only."
         ),
     )
 
@@ -138,7 +140,7 @@ class ProfileForm(DeskForm):
 
 class ChangePasswordForm(NewPasswordForm):
     old = forms.CharField(
-        label=lazy("Your password now"),
+        label=lazy("Current password"),
         max_length=LONGEST_PASSWORD,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
@@ -150,23 +152,26 @@ class ChangePasswordForm(NewPasswordForm):
         self.fields["password"].label = _("New password")
 
 
-NO_URL = {"invalid": lazy("This is no web address. Write it with https:// in front.")}
+NO_URL = {"invalid": lazy("That isn’t a web address. Start it with https://.")}
 
 
 class SettingsForm(DeskForm):
-    name = forms.CharField(label=lazy("Name"), max_length=200, help_text=lazy("Readers see it in every letter."))
-    language = forms.ChoiceField(label=lazy("Language of letters and public pages"), choices=LANGUAGES)
+    name = forms.CharField(label=lazy("Name"), max_length=200, help_text=lazy("Shown to subscribers in every email."))
+    language = forms.ChoiceField(label=lazy("Language of emails and public pages"), choices=LANGUAGES)
     timezone = forms.CharField(
-        label=lazy("Time zone of your readers"),
+        label=lazy("Subscribers’ time zone"),
         max_length=64,
-        help_text=lazy("Times on every page are in this zone. Write it like Europe/Riga."),
+        help_text=lazy("Times on every page are in this zone. Example: Europe/Riga."),
         widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
     )
     quiet_hours = forms.CharField(
         label=lazy("Quiet hours"),
         required=False,
         max_length=80,
-        help_text=lazy("No letter leaves in them, like 22:00-07:00 in this time zone. Empty: letters go at any hour."),
+        help_text=lazy(
+            "No campaigns are sent during these hours, in this time zone. Example: 22:00-07:00. Leave "
+            "empty to send at any hour."
+        ),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
     )
     public_url = forms.URLField(
@@ -174,55 +179,56 @@ class SettingsForm(DeskForm):
         required=False,
         max_length=200,
         assume_scheme="https",
-        help_text=lazy("Leave, sign-up and archive links begin with it. Choose a name you keep for years."),
+        help_text=lazy("Unsubscribe, sign-up and archive links start with it. Choose a name you’ll keep for years."),
         error_messages=NO_URL,
     )
     desk_url = forms.URLField(
-        label=lazy("Address of the desk"),
+        label=lazy("Samizdat address"),
         required=False,
         max_length=200,
         assume_scheme="https",
-        help_text=lazy("Invitation links begin with it, and the desk answers to this name alone. Empty: to any name."),
+        help_text=lazy(
+            "Invitation links start with it, and Samizdat answers only to this name. Leave empty to allow any name."
+        ),
         error_messages=NO_URL,
     )
     postal_address = forms.CharField(
         label=lazy("Postal address"),
         required=False,
         max_length=400,
-        help_text=lazy("Stands at the foot of each letter. Many countries want one; a post box will do."),
+        help_text=lazy("Shown at the end of every email. Many countries require it; a PO box works."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     return_address = AddressField(
-        label=lazy("Where bounces go"),
+        label=lazy("Bounce address"),
         required=False,
         help_text=lazy(
-            "Mail that cannot be handed over comes back to this address. "
-            "Empty: to the sender, if it is at a domain of yours."
+            "Bounces go to this address. Leave empty to use the sender address, if it’s on one of your domains."
         ),
     )
     unsubscribe_mailbox = AddressField(
-        label=lazy("Mailbox for leaving by mail"),
+        label=lazy("Unsubscribe-by-email address"),
         required=False,
         help_text=lazy(
-            "When somebody reads it, readers can leave by writing to it: letters and public pages name it. "
-            "Empty: by the link alone."
+            "If this mailbox is checked, subscribers can unsubscribe by writing to it. Shown in emails and on "
+            "public pages. Leave empty to allow the link only."
         ),
     )
     hostile_state = forms.ChoiceField(
-        label=lazy("Whom your readers have to fear"),
+        label=lazy("Which state could endanger your subscribers?"),
         required=False,
         choices=[
-            ("", lazy("no state in particular")),
-            ("ru", lazy("the Russian state")),
-            ("by", lazy("the Belarusian state")),
-            ("kz", lazy("the Kazakh state")),
+            ("", lazy("none in particular")),
+            ("ru", lazy("Russia")),
+            ("by", lazy("Belarus")),
+            ("kz", lazy("Kazakhstan")),
         ],
-        help_text=lazy("Sign-up forms warn whoever gives a mailbox that this state can have read."),
+        help_text=lazy("Sign-up forms warn people whose mailbox this state can get access to."),
     )
     requires_approval = forms.BooleanField(
-        label=lazy("No letter leaves without the yes of a second person"),
+        label=lazy("Require a second person’s approval before sending"),
         required=False,
-        help_text=lazy("Somebody else than whoever releases it agrees to its text and its audience."),
+        help_text=lazy("Someone other than the sender approves text and audience."),
     )
     accent = forms.CharField(
         label=lazy("Color of the public pages"),

@@ -79,7 +79,7 @@ def sign_in(request: DeskRequest) -> HttpResponse:
                 login(request, person)
                 onto = _typed_before(request, person, held) or redirect(_safe(request, onward))
                 return _remembered(onto, person)
-            refuse(form, None, _("Address and password do not belong together. Look at both, then try again."))
+            refuse(form, None, _("Wrong email or password. Check both and try again."))
     facts = {
         "form": form,
         "next": onward,
@@ -105,7 +105,7 @@ def _typed_before(request: DeskRequest, person: Person, held: str) -> HttpRespon
     translation.activate(person.language)
     offered = resume_after_sign_in.after_sign_in(request, person, held)
     if offered is None:
-        sentence = _("What was typed before belongs to another account, or is older than a day. It is not shown here.")
+        sentence = _("The text entered earlier belongs to another account or is older than a day. It isn’t shown here.")
         messages.warning(request, sentence)
     return offered
 
@@ -174,7 +174,7 @@ def _begin(form: SetUpForm) -> Person | None:
     """The organization and its first admin; None when the form was refused."""
     answers, now = form.cleaned_data, timezone.now()
     if not hmac.compare_digest(answers["code"].strip().lower().encode(), first_run.code().encode()):
-        refuse(form, "code", _("This is not the code of this house. Copy it from the terminal."))
+        refuse(form, "code", _("Wrong set-up code. Copy it from the terminal."))
         return None
     try:
         with transaction.atomic():
@@ -204,9 +204,9 @@ def invitation(request: DeskRequest, token: str) -> HttpResponse:
     try:
         invitation = actions.invitation_of(token, now)
     except InvitationWaits as waits:
-        return says(request, _("This invitation waits"), str(waits), 403, reverse("sign-in"), _("Sign in"))
+        return says(request, _("Invitation waiting for approval"), str(waits), 403, reverse("sign-in"), _("Sign in"))
     except InvitationGone as gone:
-        return says(request, _("This link no longer works"), str(gone), 404, reverse("sign-in"), _("Sign in"))
+        return says(request, _("This link has expired"), str(gone), 404, reverse("sign-in"), _("Sign in"))
     form, come_in = (_form_to_join, _join) if request.person else (_form_to_accept, _accept)
     invited = form(request)
     if invited.is_valid():
@@ -254,35 +254,37 @@ def says(request: DeskRequest, title: str, sentence: str, status: int, href: str
     """A page with one sentence and the way on."""
     if getattr(request, "person", None) is None:
         href, link = reverse("sign-in"), _("Sign in")
-    facts = {"title": title, "sentence": sentence, "href": href, "link": link or _("To the first page")}
+    facts = {"title": title, "sentence": sentence, "href": href, "link": link or _("Go to Home")}
     return render(request, "web/message.html", facts, status=status)
 
 
 def not_found(request: DeskRequest, exception: object = None) -> HttpResponse:
-    return says(request, _("There is no such page"), _("It was removed, or the address has a slip in it."), 404)
+    return says(request, _("Page not found"), _("It may have been removed, or the address has a typo."), 404)
 
 
 def forbidden(request: DeskRequest, exception: object = None) -> HttpResponse:
-    sentence = _("Your role does not allow this. Ask an admin of your organization.")
+    sentence = _("Your role doesn’t allow this. Ask an admin of your organization.")
     if getattr(request, "person", None) is None:
-        sentence = _("You are not signed in any more. Sign in and do it again; nothing was changed.")
-    return says(request, _("Not for you"), sentence, 403)
+        sentence = _("You’ve been signed out. Nothing was changed. Sign in and try again.")
+    return says(request, _("You don’t have access"), sentence, 403)
 
 
 def bad_request(request: DeskRequest, exception: object = None) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         sentence = _(
-            "A page takes 4 MB of text. Go back in your browser: what you wrote still stands there. "
-            "Take out what is so large, mostly a picture inside the text, and save again."
+            "A page can hold 4 MB of text. Go back in your browser: your text is still there. Remove what takes up "
+            "the space, usually an image inside the text, and save again."
         )
-        return says(request, _("That is too much at once"), sentence, 413)
-    return says(request, _("We could not read that"), _("Go back, load the page again and repeat it."), 400)
+        return says(request, _("Too much text at once"), sentence, 413)
+    return says(request, _("We couldn’t read that"), _("Go back, reload the page and try again."), 400)
 
 
 def broken(request: DeskRequest) -> HttpResponse:
-    sentence = _("Something broke on our side and nothing was changed. Try again; if it happens twice, ask your admin.")
+    sentence = _(
+        "Something went wrong on the server. Nothing was changed. Try again; if it happens twice, ask your admin."
+    )
     try:
-        return says(request, _("This did not work"), sentence, 500)
+        return says(request, _("Something went wrong"), sentence, 500)
     except Exception:  # The page itself asks the database for the session; it may be what is broken.
         return HttpResponse(f"<!doctype html><title>Samizdat</title><h1>{sentence}</h1>", status=500)
 
@@ -291,5 +293,5 @@ def csrf_failure(request: DeskRequest, reason: str = "") -> HttpResponse:
     """Also what a page gets that stood open while somebody signed in in another tab: she is offered what she typed."""
     if offered := resume_after_sign_in.answer(request):
         return offered
-    sentence = _("The page was open for too long. Load it again and repeat what you did; nothing was changed.")
-    return says(request, _("This page is out of date"), sentence, 403)
+    sentence = _("The page was open for too long. Nothing was changed. Reload it and try again.")
+    return says(request, _("This page has expired"), sentence, 403)

@@ -1,6 +1,8 @@
 """The first page: what needs somebody, the five promises, what goes out next, what became of the last letters."""
 
-from datetime import datetime
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.http import HttpResponse
@@ -9,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from samizdat.accounts import database_catalog
+from samizdat.accounts import database_catalog, sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
@@ -17,14 +19,15 @@ from samizdat.audience.actions import signup_alarm
 from samizdat.audience.consistency import compared
 from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import queries as campaigns
-from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import CampaignRow
 from samizdat.delivery import queries as delivery
+from samizdat.delivery.dkim_keys import domains
 from samizdat.delivery.engine import rewound_database
 from samizdat.delivery.queries import RouteRow
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
 from samizdat.web import labels, limit_alarms
+from samizdat.web.charts import SizeChart, size_chart
 from samizdat.web.exports.views import exports
 from samizdat.web.permissions import EVERYONE, address, door
 from samizdat.web.request import DeskRequest
@@ -32,6 +35,8 @@ from samizdat.web.settings import alarms, reminders
 from samizdat.web.settings.views import pending_changes, team
 from samizdat.web.templatetags.desk import count, moment
 
+# So far back the chart of a list goes.
+CHART_DAYS = 90
 # At most this many things that need somebody, the worst first (shared interface, section 6).
 MOST = 5
 UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
@@ -47,18 +52,58 @@ def home(request: DeskRequest) -> HttpResponse:
     names = {view.id: view.name for view in lists}
     going.sort(key=_when)
     needs = _needs(request, routes, going, ended, now)
+    steps = [] if going or ended else _first_steps(request, lists, routes, bool(drafts))
     facts = {
         "now": now,
-        "lead": _lead(needs, routes, going, organization.sending_locked),
+        "greeting": _greeting(timezone.localtime(now).hour, sealed_people.name_of(request.person)),
         "needs": needs[:MOST],
         "promises": _promises(organization, lists, routes),
         "next": [(row, names.get(row.campaign.list_id, "")) for row in [*going, *drafts]],
-        "last": [(row, _books(row.campaign)) for row in ended],
-        "routes": routes,
-        "lists": lists,
-        "steps": _first_steps(request, lists, routes, bool(going or drafts or ended)),
+        "last": ended,
+        "steps": steps,
+        "steps_done": sum(bool(step["done"]) for step in steps),
+        "size": _size(organization, lists, timezone.localdate()),
     }
     return render(request, "web/home.html", facts)
+
+
+def _greeting(hour: int, name: str) -> str:
+    sentence = _("Good evening, %(name)s")
+    if hour < 12:
+        sentence = _("Good morning, %(name)s")
+    elif hour < 18:
+        sentence = _("Good afternoon, %(name)s")
+    return sentence % {"name": name}
+
+
+@dataclass(frozen=True, slots=True)
+class ListSize:
+    """How many are subscribed to the largest list; who came and went in seven days; the chart of ninety."""
+
+    list: ListView
+    subscribed: int
+    joined: int
+    left: int
+    chart: SizeChart | None
+
+
+def _size(organization: Organization, lists: list[ListView], today: date) -> ListSize | None:
+    """The size of a day is what it is now, less what has changed since."""
+    largest = max(lists, key=lambda view: view.totals.get("subscribed", 0), default=None)
+    subscribed = largest.totals.get("subscribed", 0) if largest else 0
+    if largest is None or not subscribed:
+        return None
+    since = today - timedelta(days=CHART_DAYS - 1)
+    rows = audience.growth(organization, since, today, audience.list_by_id(organization, largest.id))
+    changed: Counter[date] = Counter()
+    for row in rows:
+        changed[row.day] += row.joined - row.left - row.cleaned
+    sizes = [subscribed]
+    for back in range(CHART_DAYS - 1):
+        sizes.append(max(0, sizes[-1] - changed[today - timedelta(days=back)]))
+    week = [row for row in rows if row.day > today - timedelta(days=7)]
+    joined, left = sum(row.joined for row in week), sum(row.left for row in week)
+    return ListSize(largest, subscribed, joined, left, size_chart(sizes[::-1], today))
 
 
 def _went_out(row: CampaignRow) -> bool:
@@ -69,55 +114,6 @@ def _went_out(row: CampaignRow) -> bool:
 
 def _when(row: CampaignRow) -> Any:
     return row.campaign.not_before or row.campaign.released or row.campaign.changed
-
-
-def _lead(needs: list[dict[str, str]], routes: list[RouteRow], going: list[CampaignRow], fenced: bool) -> str:
-    """The day in two or three sentences: what is stuck, how much needs somebody, what goes out."""
-    number = len(needs)
-    needed = ngettext("%(n)s thing needs somebody.", "%(n)s things need somebody.", number) % {"n": count(number)}
-    goes = _("Sending is on hold, so no campaign goes out.") if fenced else _going(going)
-    sentences = [_stuck(routes, going), needed if needs else _("Nothing needs you."), goes]
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _stuck(routes: list[RouteRow], going: list[CampaignRow]) -> str:
-    waiting = next((row for row in going if row.campaign.state == "waiting"), None)
-    dead = [route for route in routes if route.state == "dead"]
-    if waiting and waiting.campaign.reason in labels.PASSING:
-        reason = labels.campaign_reason(waiting.campaign.reason, waiting.campaign.waits_until)
-        return _("“%(subject)s” waits. %(reason)s") % {"subject": waiting.subject[:80], "reason": reason}
-    if waiting and waiting.campaign.reason == "provider":
-        facts = {"subject": waiting.subject[:80]}
-        return _("“%(subject)s” waits, for a mailbox provider refuses our emails.") % facts
-    if waiting and waiting.campaign.reason == "barred":
-        return _("“%(subject)s” waits, for no route takes letters from its domain.") % {"subject": waiting.subject[:80]}
-    if waiting:
-        return _("“%(subject)s” waits, for no route lives.") % {"subject": waiting.subject[:80]}
-    if dead and not any(route.state in ("live", "throttled") for route in routes):
-        return _("No route lives, so nothing can leave.")
-    if dead:
-        return _("Route “%(name)s” rests; mail goes by the next one.") % {"name": dead[0].name}
-    return ""
-
-
-def _going(going: list[CampaignRow]) -> str:
-    now = [row for row in going if row.campaign.state == "sending"]
-    soon = [row for row in going if row.campaign.state in ("scheduled", "held")]
-    sentences = []
-    if len(now) > 1:
-        several = ngettext("%(n)s letter is going out.", "%(n)s letters are going out.", len(now))
-        sentences.append(several % {"n": count(len(now))})
-    elif now:
-        facts = {"subject": now[0].subject[:80], "at": moment(_when(now[0]))}
-        sentences.append(_("“%(subject)s” has been going out since %(at)s.") % facts)
-    if soon:
-        sentences.append(_("The next letter goes on %(at)s.") % {"at": moment(_when(soon[0]))})
-    return " ".join(sentences)
-
-
-def _books(campaign: Campaign) -> list[labels.LabelRow]:
-    rows = [labels.LabelRow(str(word), getattr(campaign, name)) for name, word, _note in labels.BOOKS]
-    return [row for place, row in enumerate(rows) if row.count or place == 0]
 
 
 def _need(kind: str, title: str, text: str, href: str = "", link: str = "") -> dict[str, str]:
@@ -132,18 +128,18 @@ def _rewound(organization: Organization, now: datetime) -> list[dict[str, str]]:
         return []
     facts = {name: count(details.get(name, 0)) for name in ("booked", "unsure", "lost")}
     text = _(
-        "It had forgotten emails that were sent. From the journals %(booked)s answers were booked again, and "
-        "%(unsure)s emails have an unknown outcome and are held. %(lost)s went out in campaigns that it doesn't know."
+        "It was missing emails that had been sent. From the journals, %(booked)s answers were recorded again. "
+        "%(unsure)s emails have an unknown outcome and are held. %(lost)s were sent in campaigns it doesn’t know."
     )
-    return [_need("care", _("The database went back in time"), text % facts)]
+    return [_need("care", _("The database is from an earlier point in time"), text % facts)]
 
 
 def _foreign(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
     """For a week: the database runs what none of us wrote."""
     if request.role != "admin" or not database_catalog.alarming(request.organization, now):
         return []
-    text = _("Somebody else may be able to write it. Ask whoever runs the server to look at `samizdat doctor` today.")
-    return [_need("stop", _("The database runs something that is not ours"), text)]
+    text = _("Someone else may be able to write to it. Ask your server admin to run `samizdat doctor` today.")
+    return [_need("stop", _("The database runs code that isn’t part of Samizdat"), text)]
 
 
 def _needs(
@@ -153,38 +149,39 @@ def _needs(
     organization, items = request.organization, []
     if organization.sending_locked:
         see = address(organization, "fence")
-        items.append(_need("stop", _("Sending is on hold"), labels.campaign_reason("fenced"), see, _("See what waits")))
+        items.append(
+            _need("stop", _("Sending is on hold"), labels.campaign_reason("fenced"), see, _("Show what’s waiting"))
+        )
     items += _foreign(request, now)
     items += _rewound(organization, now)
     for row in going:
         items += _of_campaign(organization, row)
     items += _differing(organization)
     href = address(organization, "routes") if request.role in ("admin", "viewer") else ""
+    is_any_live = any(route.state in ("live", "throttled") for route in routes)
     for route in routes:
         for bar in route.barred:
             facts = {"name": route.name, "domain": bar.domain}
-            title = _("Route “%(name)s” takes no letters from %(domain)s") % facts
-            items.append(_need("care", title, labels.bar_reason(bar), href, _("See the route")))
+            title = _("Route “%(name)s” can’t send from %(domain)s") % facts
+            items.append(_need("care", title, labels.bar_reason(bar), href, _("View route")))
         if route.state == "dead":
-            title = _("Route “%(name)s” is resting") % {"name": route.name}
+            title = _("Route “%(name)s” isn’t working") % {"name": route.name}
             items.append(
-                _need(
-                    "stop" if len(routes) == 1 else "care", title, labels.route_reason(route), href, _("See the route")
-                )
+                _need("care" if is_any_live else "stop", title, labels.route_reason(route), href, _("View route"))
             )
     for row in ended:
         items += _unsure(organization, row)
     for alarm in alarms.unanswered(organization, now)[:2]:
         title = alarms.title(*alarms.about(alarm))
-        text = _("On %(when)s. If it was not they who did it, an admin can undo it.")
+        text = _("On %(when)s. If they didn’t do this themselves, an admin can undo it.")
         href = address(organization, "left-at-once", alarm.pk)
-        items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
+        items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Review")))
     for alarm in signup_alarm.alarms(organization, now):
         text = _(
-            "On %(when)s. If you know of no reason, somebody types in other people’s addresses: look at your forms."
+            "On %(when)s. If you know of no reason, someone may be entering other people’s addresses. Check your forms."
         )
-        title, href = _("Many more sign up than usual"), address(organization, "lists")
-        items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Look")))
+        title, href = _("Many more sign-ups than usual"), address(organization, "lists")
+        items.append(_need("care", title, text % {"when": moment(alarm.at)}, href, _("Review")))
     items += limit_alarms.needs(request)
     items += team.needs(request)
     items += pending_changes.needs(request)
@@ -192,11 +189,13 @@ def _needs(
     items += reminders.needs(request)
     for run in audience.imports(organization)[:5]:
         if run.state in ("found", "stopped"):
-            title = _("An import waits for you")
+            title = _("Finish your import")
             text = (
-                _("It was read and nothing was changed yet.") if run.state == "found" else _("It was stopped half way.")
+                _("The file was read. Nothing has changed yet.")
+                if run.state == "found"
+                else _("It was stopped partway.")
             )
-            items.append(_need("care", title, text, address(organization, "import", run.pk), _("Go on")))
+            items.append(_need("care", title, text, address(organization, "import", run.pk), _("Continue")))
     return sorted(items, key=lambda need: need["kind"] != "stop")
 
 
@@ -206,12 +205,12 @@ def _differing(organization: Organization) -> list[dict[str, str]]:
     if seen is None or seen.wrong <= 0:
         return []
     title = ngettext(
-        "The status of %(n)s subscriber is not what the consent records say",
-        "The status of %(n)s subscribers is not what the consent records say",
+        "The status of %(n)s subscriber doesn’t match the consent records",
+        "The status of %(n)s subscribers doesn’t match the consent records",
         seen.wrong,
     )
-    text = _("It is being put right; it takes a minute.") if seen.asked else _("Have it put right by the records.")
-    return [_need("stop", title % {"n": count(seen.wrong)}, text, address(organization, "differ"), _("Look"))]
+    text = _("Statuses are being fixed. This takes a minute.") if seen.asked else _("Fix it to match the records.")
+    return [_need("stop", title % {"n": count(seen.wrong)}, text, address(organization, "differ"), _("Review"))]
 
 
 def _refused(organization: Organization, row: CampaignRow) -> list[dict[str, str]]:
@@ -219,9 +218,9 @@ def _refused(organization: Organization, row: CampaignRow) -> list[dict[str, str
     refusals = delivery.provider_refusals(row.campaign)
     if not refusals:
         return []
-    title = _("A mailbox provider refuses “%(subject)s”") % {"subject": row.subject[:80]}
+    title = _("A mailbox provider rejects “%(subject)s”") % {"subject": row.subject[:80]}
     href = address(organization, "report", row.campaign.pk)
-    return [_need("stop", title, " ".join(labels.refusals_told(refusals)), href, _("See the report"))]
+    return [_need("stop", title, " ".join(labels.refusals_told(refusals)), href, _("View report"))]
 
 
 def _of_campaign(organization: Organization, row: CampaignRow) -> list[dict[str, str]]:
@@ -230,7 +229,7 @@ def _of_campaign(organization: Organization, row: CampaignRow) -> list[dict[str,
         return _refused(organization, row)
     if campaign.state not in ("paused", "waiting"):
         return []
-    sentence = _("“%(subject)s” is paused") if campaign.state == "paused" else _("“%(subject)s” waits")
+    sentence = _("“%(subject)s” is paused") if campaign.state == "paused" else _("“%(subject)s” is waiting")
     kind = "care" if campaign.state == "paused" else "stop"
     href = address(organization, "report", campaign.pk)
     return [
@@ -239,7 +238,7 @@ def _of_campaign(organization: Organization, row: CampaignRow) -> list[dict[str,
             sentence % {"subject": row.subject[:80]},
             labels.why_held(campaign),
             href,
-            _("See the report"),
+            _("View report"),
         )
     ]
 
@@ -250,10 +249,12 @@ def _unsure(organization: Organization, row: CampaignRow) -> list[dict[str, str]
     if not campaign.unsure or decided or campaign.state == "cancelled":
         return []
     title = ngettext(
-        "%(n)s answer to “%(subject)s” was lost", "%(n)s answers to “%(subject)s” were lost", campaign.unsure
+        "“%(subject)s”: %(n)s email with unknown outcome",
+        "“%(subject)s”: %(n)s emails with unknown outcome",
+        campaign.unsure,
     ) % {"n": count(campaign.unsure), "subject": row.subject[:60]}
-    text = _("Decide whether those messages are sent again.")
-    return [_need("care", title, text, address(organization, "report", campaign.pk), _("Decide"))]
+    text = _("Decide whether to resend those emails.")
+    return [_need("care", title, text, address(organization, "report", campaign.pk), _("Choose"))]
 
 
 def _promises(organization: Organization, lists: list[ListView], routes: list[RouteRow]) -> list[tuple[str, str, str]]:
@@ -262,46 +263,80 @@ def _promises(organization: Organization, lists: list[ListView], routes: list[Ro
     live = sum(route.state == "live" for route in routes)
     through = "good" if routes and live == len(routes) else "care" if live else "stop"
     fact = (
-        _("%(live)s of %(all)s routes live") % {"live": count(live), "all": count(len(routes))}
+        _("%(live)s of %(all)s routes working") % {"live": count(live), "all": count(len(routes))}
         if routes
-        else _("No route yet")
+        else _("no route yet")
     )
-    here = ngettext(
-        "%(n)s subscription in force, on your own server",
-        "%(n)s subscriptions in force, all on your own server",
-        subscribed,
-    )
+    here = ngettext("%(n)s subscription, on your server", "%(n)s subscriptions, on your server", subscribed)
     return [
-        ("good", _("Yours"), here % {"n": count(subscribed)}),
-        (through if routes else "none", _("Through"), fact),
-        ("good", _("Sealed"), _("A copied database without the key file names nobody")),
-        ("none", _("Elsewhere within the hour"), _("Copy the data folder and the key file, each to another place")),
-        ("good", _("Just"), _("No suspension: nobody hosts you but yourselves")),
+        ("good", _("Your data"), here % {"n": count(subscribed)}),
+        (through if routes else "none", _("Sending"), fact),
+        ("good", _("Encryption"), _("unreadable without the key file")),
+        ("none", _("Recovery"), _("copy the data folder and key file")),
+        ("good", _("Account"), _("no restrictions")),
     ]
 
 
 def _first_steps(
-    request: DeskRequest, lists: list[ListView], routes: list[RouteRow], has_letters: bool
+    request: DeskRequest, lists: list[ListView], routes: list[RouteRow], has_draft: bool
 ) -> list[dict[str, object]]:
-    """What a new house still needs, in order; empty once it has all of it."""
+    """What a new organization still needs, in order."""
     organization, admin = request.organization, request.role == "admin"
     people = sum(view.total for view in lists)
+    imported = ngettext("%(n)s subscriber so far", "%(n)s subscribers so far", people) % {"n": count(people)}
     steps = [
-        (bool(lists), _("Make a list"), _("It is what people subscribe to."), "lists", True),
-        (people > 0, _("Bring your readers in"), _("From the export you still have, or one by one."), "imports", True),
-        (bool(routes), _("Add a route"), _("A mail server that carries your letters."), "routes", admin),
+        (True, _("Create your organization"), leading(organization).name, "home", False, ""),
+        (bool(lists), _("Create list"), _("People subscribe to a list."), "lists", True, _("Create")),
+        (
+            people > 0,
+            _("Import your subscribers"),
+            imported if people else _("From an export file of any service, or one by one."),
+            "imports",
+            True,
+            _("Import"),
+        ),
+        (
+            bool(routes),
+            _("Connect a sending provider"),
+            _("Use the SMTP login of any provider, or your own mail server."),
+            "routes",
+            admin,
+            _("Connect"),
+        ),
+        (
+            any(domain.active for domain in domains(organization)),
+            _("Verify your sending domain"),
+            _("Add DNS records, so that Gmail and others accept your email. Takes about 10 minutes."),
+            "domains",
+            admin,
+            _("Verify domain"),
+        ),
         (
             bool(leading(organization).public_url),
-            _("Say where your public pages are"),
-            _("Leave links begin with it."),
+            _("Set the address of your public pages"),
+            _("Unsubscribe links start with it."),
             "settings",
             admin,
+            _("Set address"),
         ),
-        (has_letters, _("Write the first letter"), _("Look at it, test it, send it."), "new-campaign", True),
+        (
+            has_draft,
+            _("Write your first campaign"),
+            _("Preview it, send yourself a test, then send."),
+            "new-campaign",
+            True,
+            _("Write"),
+        ),
     ]
-    if all(done for done, *_rest in steps):
-        return []
+    first = next((place for place, step in enumerate(steps) if not step[0] and step[4]), None)
     return [
-        {"done": done, "title": title, "text": text, "href": address(organization, name) if allowed else ""}
-        for done, title, text, name, allowed in steps
+        {
+            "done": done,
+            "next": place == first,
+            "title": title,
+            "text": text,
+            "link": link,
+            "href": address(organization, name) if may else "",
+        }
+        for place, (done, title, text, name, may, link) in enumerate(steps)
     ]

@@ -56,8 +56,8 @@ def untold(row: pending_changes.HeldRow, now: datetime) -> str:
         return ""
     people_ = pending_changes.others(row.organization, row.by, now)
     text = ngettext(
-        "%(who)s could not be told: their mailbox refuses mail.",
-        "%(who)s could not be told: their mailboxes refuse mail.",
+        "%(who)s couldn’t be notified: their mailbox rejects email.",
+        "%(who)s couldn’t be notified: their mailboxes reject email.",
         len(people_),
     )
     return text % {"who": ", ".join(map(sealed_people.name_of, people_))}
@@ -70,7 +70,7 @@ def _notice(request: DeskRequest, rows: list[PendingChange], now: datetime) -> N
 
 
 def _settled(row: PendingChange) -> dict[str, object]:
-    by = _name(row, row.settled_by) if row.settled_by else _("nobody: its day had passed")
+    by = _name(row, row.settled_by) if row.settled_by else _("nobody: the waiting time passed")
     return {
         "row": row,
         "what": pending_changes.sentence_of(row),
@@ -81,7 +81,7 @@ def _settled(row: PendingChange) -> dict[str, object]:
 
 
 def _name(row: PendingChange, person: Person | None) -> str:
-    return name_in(row.organization, person) or _("Somebody")
+    return name_in(row.organization, person) or _("Someone")
 
 
 @deed(ADMINS)
@@ -97,7 +97,7 @@ def settle_change(request: DeskRequest, change_id: int) -> HttpResponse:
     except (AccountError, DeliveryError) as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("Approved and done.") if approves else _("Stopped: nothing was changed."))
+        messages.success(request, _("Approved and done.") if approves else _("Stopped. Nothing was changed."))
     return go(request, "changes")
 
 
@@ -105,8 +105,8 @@ def waits(request: DeskRequest, row: PendingChange) -> None:
     """Said to whoever asked for it."""
     facts = {"what": pending_changes.sentence_of(row), "when": moment(pending_changes.until(row, dbclock.asked()))}
     sentence = _(
-        "Waits for another admin: %(what)s. Every admin is told. "
-        "If nobody approves or stops it, it is done on %(when)s."
+        "Waiting for another admin: %(what)s. All admins are notified. If nobody approves or stops it, it takes "
+        "effect on %(when)s."
     )
     messages.warning(request, sentence % facts)
 
@@ -126,19 +126,21 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
         return []
     _notice(request, rows, now)
     yes = [row for row in rows if request.person in pending_changes.others(row.organization, row.by, now)]
-    title = ngettext("%(n)s change waits for approval", "%(n)s changes wait for approval", len(rows)) % {"n": len(rows)}
+    title = ngettext("%(n)s change is waiting for approval", "%(n)s changes are waiting for approval", len(rows)) % {
+        "n": len(rows)
+    }
     first = (yes or rows)[0]
     facts = {
         "who": _name(first, first.by),
         "what": pending_changes.sentence_of(first),
         "when": moment(pending_changes.until(first, now)),
     }
-    text = _("%(who)s asks: %(what)s. It is done on %(when)s unless an admin stops it.")
+    text = _("Requested by %(who)s: %(what)s. It takes effect on %(when)s unless an admin stops it.")
     if is_own := first.by_id == request.person.pk:
-        text = _("You asked: %(what)s. It is done on %(when)s unless an admin stops it.")
+        text = _("You requested: %(what)s. It takes effect on %(when)s unless an admin stops it.")
     text = " ".join(filter(None, (text % facts, untold(first, now))))
-    kind, link = "care", _("Wait or withdraw") if is_own else _("Look at it")
+    kind, link = "care", _("Wait or withdraw") if is_own else _("Review")
     if request.role == "admin" and not is_own:
-        kind, link = ("stop", _("Approve or stop")) if yes else ("care", _("Stop it"))
+        kind, link = ("stop", _("Approve or stop")) if yes else ("care", _("Stop"))
     href = address(request.organization, "changes")
     return [{"kind": kind, "title": title, "text": text, "href": href, "link": link}]

@@ -71,7 +71,7 @@ def withdraw_invitation(request: DeskRequest, invitation_id: int) -> HttpRespons
     if invitation is None:
         raise Http404
     actions.withdraw_invitation(invitation, by=request.person, now=timezone.now())
-    messages.success(request, _("The link no longer works."))
+    messages.success(request, _("Link revoked."))
     return go(request, "people")
 
 
@@ -95,7 +95,7 @@ def colleague(request: DeskRequest, person_id: int) -> HttpResponse:
         except AccountError as refused:
             refuse(form, "role", refused)
         else:
-            _say(request, waiting, _("Her role is changed."))
+            _say(request, waiting, _("Role changed."))
             return go(request, "people")
     return render(request, "web/colleague.html", {"member": member, "form": form}, status=422 if form.errors else 200)
 
@@ -108,7 +108,7 @@ def remove_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
     except AccountError as refused:
         messages.error(request, str(refused))
         return go(request, "colleague", person_id)
-    _say(request, waiting, _("She was removed, and signed out everywhere."))
+    _say(request, waiting, _("Removed from the team and signed out everywhere."))
     return redirect("/") if member.person.id == request.person.id else go(request, "people")
 
 
@@ -121,14 +121,14 @@ def sign_out_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
     except AccountError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("%(name)s is signed out everywhere.") % {"name": member.name})
+        messages.success(request, _("%(name)s was signed out everywhere.") % {"name": member.name})
     return redirect("/") if member.person.id == request.person.id else go(request, "colleague", person_id)
 
 
 @deed(ADMINS)
 def lock_colleague(request: DeskRequest, person_id: int) -> HttpResponse:
     """At once, and told to all admins; another one undoes it."""
-    return _locked(request, person_id, locking.lock, _("%(name)s is locked and signed out everywhere."))
+    return _locked(request, person_id, locking.lock, _("%(name)s was locked and signed out everywhere."))
 
 
 @deed(ADMINS)
@@ -153,7 +153,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
         return []
     title, text = (
         _("%(name)s is locked"),
-        _("Since %(when)s nothing is accepted from this account. Any admin can unlock it."),
+        _("Nothing has been accepted from this account since %(when)s. Any admin can unlock it."),
     )
     return [
         {
@@ -161,7 +161,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
             "title": title % {"name": member.name},
             "text": text % {"when": moment(member.locked)},
             "href": address(request.organization, "colleague", member.person.pk),
-            "link": _("Look"),
+            "link": _("Review"),
         }
         for member in queries.members(request.organization)
         if member.locked
@@ -243,7 +243,7 @@ def password(request: DeskRequest) -> HttpResponse:
             else:
                 request.session.flush()
                 login(request, person, "samizdat.accounts.backend.BlindIndexBackend")
-                messages.success(request, _("Your password is changed. Everywhere else you are signed out."))
+                messages.success(request, _("Password changed. You’ve been signed out everywhere else."))
                 return redirect("profile")
     if request.method == "GET":
         return redirect("profile")
@@ -261,7 +261,7 @@ def _is_hers(request: DeskRequest, form: ChangePasswordForm, current_password: s
         refuse(form, "old", crowded_for(crowded.seconds))
         return False
     if not right:
-        refuse(form, "old", _("This is not your password."))
+        refuse(form, "old", _("Wrong password."))
     return right
 
 
