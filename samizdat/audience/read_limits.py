@@ -109,6 +109,14 @@ def ask(organization: Organization, person: Person, question: str, now: datetime
     return seconds
 
 
+def import_rows(organization: Organization, person: Person, many: int) -> bool:
+    """Somebody imports so many rows, and may see afterwards who of them was here: whether they may begin alone. One
+    file is one step, so it is counted toward those in a row only: a list that is cut into small files is one list."""
+    with _lock:
+        at = dbclock.ticks()
+        return many <= AT_ONCE and not _of((organization.pk, person.pk), at).slow.take(at, many)
+
+
 def show(organization: Organization, person: Person, numbers: Iterable[int], now: datetime) -> tuple[int, set[int]]:
     """The same of these subscribers, of whom those are counted that this person was not shown in the last hour: they
     are the second that is returned."""

@@ -249,6 +249,21 @@ def test_an_editor_learns_of_no_more_people_by_an_import_than_they_may_open(here
             assert row.state == "found", "as if nobody had pressed"
 
 
+def test_a_list_that_is_cut_into_small_files_is_one_list(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = [1000.0]
+    monkeypatch.setattr("samizdat.audience.read_limits.dbclock.ticks", lambda: at[0])
+    editor, states = desk("editor"), []
+    for file in range(8):
+        rows = "".join(f"suspect{n}@file{file}.example,pending\n" for n in range(read_limits.AT_ONCE))
+        states.append(_begin(here, editor, rows).state)
+        at[0] += 2  # Uploads themselves are not what is too fast.
+    assert states == ["waiting"] * 6 + ["held"] * 2
+    at[0] += 3600
+    assert _begin(here, editor, "late@post.example,pending\n").state == "waiting"
+
+
 def test_an_editor_brings_in_a_few_alone_and_anybody_before_somebody_is_here(
     here: House, desk: Desk, vault: Any
 ) -> None:

@@ -316,9 +316,10 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
     opening.insist(plan)
     opening.insist_on_status(plan)
     # What is left of one that was stopped is counted where it is written.
-    report = read_report(row)
-    many = 0 if any(document.place) else report.taken_off
-    rows = 0 if any(document.place) else (report.counts or {}).get("rows", 0)
+    many = rows = 0
+    if not any(document.place):
+        report = read_report(row)
+        many, rows = report.taken_off, (report.counts or {}).get("rows", 0)
     with transaction.atomic():
         is_held = held.tells_too_much(row.organization, rows, by) or (
             many > 0 and removal_limit.is_over(row.organization, many, now=now, by=by)

@@ -30,11 +30,11 @@ class RemovalDetails(Struct, frozen=True):
 
 
 def tells_too_much(organization: Organization, rows: int, by: Person | None) -> bool:
-    """Whether this person would learn of more people at once than they may open: whoever gives each line a tag of its
-    own sees afterwards which of them were subscribed before."""
-    if by is None or rows <= read_limits.AT_ONCE or has_role(by, organization, ("admin",)):
+    """Whether this person would learn of more people than they may open, in this file or with those before: whoever
+    gives each line a tag of its own sees afterwards which of them were subscribed before."""
+    if by is None or has_role(by, organization, ("admin",)) or not pending_changes.held(organization, by):
         return False
-    return pending_changes.held(organization, by)
+    return rows > 0 and not read_limits.import_rows(organization, by, rows)
 
 
 def ask(row: Import, document: ImportDocument, many: int, *, now: datetime, by: Person | None, rows: int = 0) -> None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from samizdat import db
 from samizdat.audience import removal_limit, value_limit
 from samizdat.audience.errors import ImportTaken
-from samizdat.audience.imports.documents import read_plan, sealed
+from samizdat.audience.imports.documents import ImportDocument, read_plan, sealed
 from samizdat.audience.imports.reading.parse import AskPiece, ReaderOrder
 from samizdat.audience.imports.reading.subprocess_reader import ReaderProcess, read_here
 from samizdat.audience.imports.stretches import STRETCH, ImportSlice, in_order
@@ -128,10 +128,10 @@ def _commit(
         try:
             with transaction.atomic():
                 more, rejects = store.slice(import_slice)
-                may_remove = _claim(row, len(store.taken_off), now())
+                document = _claim(row, len(store.taken_off), now())
                 value_limit.note(row.organization, len(store.overwritten), about=row.pk, now=now(), by=row.by)
                 _keep_rejects(row, import_slice, rejects)
-                columns = _move_on(row, import_slice, counts + more, may_remove, now())
+                columns = _move_on(row, document, import_slice, counts + more, now())
             row.plan_sealed = columns["plan_sealed"]
             return more, rejects
         except IntegrityError:
@@ -151,18 +151,18 @@ def _keep_rejects(row: Import, import_slice: ImportSlice, rejects: list[Rejected
     )
 
 
-def _claim(row: Import, many: int, now: datetime) -> int:
-    """Of whom a slice takes off lists, those that no admin agreed to count toward the day. How many of the agreed are
-    left. Errors: TooManyRemovals."""
-    agreed = read_plan(row).may_remove
-    removal_limit.claim(row.organization, max(0, many - agreed), about=row.pk, now=now, by=row.by)
-    return max(0, agreed - many)
+def _claim(row: Import, many: int, now: datetime) -> ImportDocument:
+    """Of whom a slice takes off lists, those that no admin agreed to count toward the day. The document, with as many
+    of the agreed as are left. Errors: TooManyRemovals."""
+    document = read_plan(row)
+    removal_limit.claim(row.organization, max(0, many - document.may_remove), about=row.pk, now=now, by=row.by)
+    return replace(document, may_remove=max(0, document.may_remove - many))
 
 
 def _move_on(
-    row: Import, import_slice: ImportSlice, counts: Counter[str], may_remove: int, now: datetime
+    row: Import, document: ImportDocument, import_slice: ImportSlice, counts: Counter[str], now: datetime
 ) -> dict[str, Any]:
-    columns = sealed(row, "plan", replace(read_plan(row), place=import_slice.after, may_remove=may_remove))
+    columns = sealed(row, "plan", replace(document, place=import_slice.after))
     mine = Import.objects.filter(id=row.id, owner=row.owner).update(
         counts={name: counts[name] for name in COUNTS},
         row_no=import_slice.after[1],
