@@ -8,7 +8,7 @@ A row that the house did not sign is not there (signed_rows.py).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -118,9 +118,10 @@ def count_letters(place: Site) -> int:
     return sum(1 for _page in ours(Page.objects.filter(place=place, version=0, listed=True).defer("html")))
 
 
-def picture_names(place: Site) -> set[tuple[str, str]]:
-    """(slug, kind) of every picture that letters show."""
-    return set(PublicPicture.objects.filter(place=place).values_list("slug", "kind"))
+def picture_names(place: Site, among: Iterable[str] | None = None) -> set[tuple[str, str]]:
+    """(slug, kind) of every picture that letters show; or of those with these slugs."""
+    rows = PublicPicture.objects.filter(place=place)
+    return set((rows if among is None else rows.filter(slug__in=among)).values_list("slug", "kind"))
 
 
 def picture_of(place: Site, slug: str) -> PublicPicture | None:

@@ -173,7 +173,8 @@ def _is_shown(edition: Edition) -> bool:
     pages = [*ours(Page.objects.filter(slug__in=slugs))]
     shown = frozen_in(edition).union(*(named_in(page.html) for page in pages))
     named = queries.letter_name(place, edition.id) is not None
-    return named and len(pages) == len(slugs) and shown <= {slug for slug, _kind in queries.picture_names(place)}
+    there = queries.picture_names(place, shown)
+    return named and len(pages) == len(slugs) and shown <= {slug for slug, _kind in there}
 
 
 def pictures(event: Event, now: datetime) -> None:
