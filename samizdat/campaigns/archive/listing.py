@@ -14,6 +14,7 @@ from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Person
 from samizdat.campaigns import edition_details
 from samizdat.campaigns.archive.web_corrections import needs_approval
+from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition, goes_to_all
 from samizdat.campaigns.released import released
@@ -38,26 +39,28 @@ def put(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) -
     an approval. Errors: CannotBeListed for a draft, and for a letter to a few."""
     waits = listed and campaign.state != "draft" and needs_approval(campaign, by)
     if waits:
-        _insist(campaign)
+        _, details = _edition(campaign)
+        _insist(details is not None and details.to_all)
         pending_changes.ask(campaign.organization, CHANGE, ArchiveListing(), about=campaign.pk, now=now, by=by)
     else:
         keep(campaign, listed, by=by, now=now)
     return waits
 
 
-def _insist(campaign: Campaign) -> None:
+def _edition(campaign: Campaign) -> tuple[Edition | None, EditionDetails | None]:
     edition = Edition.objects.select_related("organization").filter(campaign=campaign).first()
-    details = released(edition) if edition else None
-    if details is None or not details.to_all:
+    return edition, released(edition) if edition and campaign.state != "draft" else None
+
+
+def _insist(to_all: bool) -> None:
+    if not to_all:
         raise CannotBeListed(_("It goes to only part of the list, so its web version is unlisted, by link only."))
 
 
 def keep(campaign: Campaign, listed: bool, *, by: Person | None, now: datetime) -> None:
     """As put, without asking anybody."""
-    edition = Edition.objects.select_related("organization").filter(campaign=campaign).first()
-    details = released(edition) if edition and campaign.state != "draft" else None
-    if not (details.to_all if details else goes_to_all(campaign)):
-        raise CannotBeListed(_("It goes to only part of the list, so its web version is unlisted, by link only."))
+    edition, details = _edition(campaign)
+    _insist(details.to_all if details else goes_to_all(campaign))
     with transaction.atomic():
         rows = Campaign.objects.filter(pk=campaign.pk, version_of=None).exclude(state="draft")
         if edition and details and rows.exists() and details.unlisted == listed:
