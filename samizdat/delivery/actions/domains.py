@@ -314,7 +314,7 @@ def rotate(row: SendingDomain, *, now: datetime, by: Person | None = None, algor
     active = _keys(row).filter(state="active").order_by("algorithm")
     wanted = [key.algorithm for key in active if algorithm in ("", key.algorithm) and key.algorithm not in waiting]
     if not wanted:
-        sentence = _("There is no active key to replace. Publish and activate the one that’s waiting.")
+        sentence = _("No active key is left to replace. Publish and activate the one that’s waiting.")
         raise DomainRefused(sentence, "algorithm", "nothing_to_rotate")
     return [add_key(row, key_algorithm, now=now, by=by) for key_algorithm in wanted]
 
