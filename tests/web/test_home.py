@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from samizdat.audience import queries
+from samizdat.audience import actions, queries
 from samizdat.delivery import actions as delivery
 from samizdat.web import charts
 from samizdat.web.settings.views.home import _greeting
@@ -174,6 +175,7 @@ def test_a_dead_route_stops_only_where_no_other_works(here: House, desk: Desk) -
 
 def test_the_audience_adds_up(here: House, desk: Desk) -> None:
     """How many are subscribed now, and the chart that ends there."""
+    actions.add_subscriber(here.organization, "new@post.example", here.list, consent="yes", now=timezone.now())
     page = desk("viewer").get(_home(here.organization)).content.decode()
     figures = re.findall(r"<dd>([+−]?[\d,]+)</dd>", page.split('id="h-g"', 1)[1])
     (largest,) = [view for view in queries.lists(here.organization) if view.id == here.list.id]
