@@ -1,4 +1,4 @@
-"""What an editor waits for when she works with many readers: filters, counts, and bulk work.
+"""What an editor waits for when they work with many readers: filters, counts, and bulk work.
 
 python -m bench desk [--subscribers 100000] [--only sqlite|postgresql] [--times 20]
 

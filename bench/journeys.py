@@ -51,7 +51,7 @@ class Site(Protocol):
         """The token behind /path/ in a mail to this address; "" while none has come."""
 
     def preferences(self, addresses: Sequence[str]) -> dict[str, str]:
-        """A preferences token for each, as her letters carry it."""
+        """A preferences token for each, as their letters carry it."""
 
     def work(self) -> None:
         """What happens while a reader waits."""
@@ -100,14 +100,14 @@ class Walk:
         self._until(sent, "the form was never taken")
 
     def _confirm(self, address: str, _token: str) -> None:
-        token = self._until(lambda: self.site.mail(address, "c"), "no mail asked her")
+        token = self._until(lambda: self.site.mail(address, "c"), "no mail asked the reader")
         if "The box for fundraising appeals was checked too" not in self._page("confirm", f"/c/{token}"):
             raise Stopped("the page does not say that appeals are confirmed as well")
         self._posted("confirmed", f"/c/{token}", {})
         self._until(lambda: "<form" not in self.site.get(f"/c/{token}")[1], "the confirmation was not taken up")
 
     def _refuse(self, _address: str, token: str) -> None:
-        """She agreed to appeals, sees that in her settings, and takes it back: no mail is needed for that."""
+        """A reader who agreed to appeals sees that in their settings and takes it back: no mail is needed for that."""
         self._settings(token, 'name="asks" value="1" id="m" checked')
         self._posted("refused", f"/p/{token}", {"do": "save", "often": "all", "language": "en", "asking": "yes"})
         self._settings(token, 'name="asks" value="1" id="m">')
@@ -140,10 +140,10 @@ class Walk:
         def seen() -> bool:
             self._page("closed", f"/p/{token}")
             where = self.site.post(f"/p/{token}", {"do": "show"})[2]
-            self._until(lambda: 'name="often"' in self.site.get(where)[1], "her settings never came")
+            self._until(lambda: 'name="often"' in self.site.get(where)[1], "the settings never came")
             return wanted in self._page("settings", where)
 
-        self._until(seen, "what she chose was not taken up")
+        self._until(seen, "what the reader chose was not taken up")
 
     def _page(self, name: str, path: str) -> str:
         return self._weighed(name, *self.site.get(path)[:2])

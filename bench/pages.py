@@ -319,7 +319,7 @@ def answers(campaign: Any, chunk: int, numbers: list[int], route: Any, chance: r
     found = audience_sql.providers([row_id(campaign.organization_id, number) for number in numbers])
     kinds = {
         "accepted": (JournalNews.ACCEPTED, 250, ""),
-        "full": (JournalNews.REFUSED, 552, "5.2.2 mailbox of <her> is full"),
+        "full": (JournalNews.REFUSED, 552, "5.2.2 mailbox of <reader> is full"),
         "no_such_mailbox": (JournalNews.REFUSED, 550, f"5.1.1 no such user, {chance.choice('abcdefghijk')}"),
         "policy": (JournalNews.REFUSED, 554, "5.7.1 message refused as spam"),
         "greylisted": (JournalNews.DEFERRED, 450, "4.7.1 greylisted, come back"),
@@ -541,7 +541,7 @@ class Browser:
             raise SystemExit(f"Signing in was answered with {status}.")
 
     def ask(self, path: str, form: dict[str, str] | None) -> int:
-        """Bytes of the page. A look-up that finds her answers with the way to her page."""
+        """Bytes of the page. A look-up that finds a subscriber answers with the way to their page."""
         status, page = self._request("POST" if form else "GET", self._base + path, form)
         if status not in ((200, 302) if form else (200,)):
             raise SystemExit(f"{path} was answered with {status}.")
