@@ -36,6 +36,6 @@ def test_a_file_that_cannot_be_read_keeps_no_letter_back(tmp_path: Path, monkeyp
     )
 
 
-def test_a_mail_to_a_reader_is_in_her_language_or_in_that_of_the_organization() -> None:
-    said = [phrases_override.words_to(hers, "ru")["move.subject"] for hers in ("uk", "ky", "en-GB", "sw", "")]
+def test_a_mail_to_a_reader_is_in_their_language_or_in_that_of_the_organization() -> None:
+    said = [phrases_override.words_to(language, "ru")["move.subject"] for language in ("uk", "ky", "en-GB", "sw", "")]
     assert said == [phrases_override.words(one)["move.subject"] for one in ("uk", "ru", "en", "ru", "ru")]

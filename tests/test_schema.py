@@ -19,7 +19,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "provider": "one of a short list, `other` for all else: needed for pace",
         "language": "one of a few: needed for segments in the database",
         "joined": "a day, never finer",
-        "source": "by which of seven ways she came; her first consent record says the same",
+        "source": "by which of seven ways they came; their first consent record says the same",
     },
     "audience_subscribertag": {"pk": "", "subscriber": "number", "tag": "number; the name is sealed"},
     "audience_subscription": {
@@ -30,7 +30,7 @@ READER_TABLES: dict[str, dict[str, str]] = {
         "mail_verdict": "the verdict of consent.may",
         "fundraising_verdict": "the same about appeals for money: release asks it in the database",
         "since": "a day",
-        "paused": "a day, of her own choice",
+        "paused": "a day, of their own choice",
         "frequency": "every letter, one a month or a digest: release asks it in the database",
         "digest_turn": "from which digest of the list on that counts: a small number, the same for many",
     },

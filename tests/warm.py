@@ -87,7 +87,7 @@ class Process:
         assert self.pid > 0, "The process could not be split off."
 
     def _hear(self, seconds: float | None) -> int | None:
-        """The next number that the mother says, None when she says nothing within so many seconds."""
+        """The next number that the mother says, None when nothing comes within so many seconds."""
         self._line.settimeout(seconds)
         try:
             said = self._line.recv(4, socket.MSG_WAITALL)

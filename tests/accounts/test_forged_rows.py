@@ -460,13 +460,13 @@ def test_whoever_asked_is_not_alone_because_the_other_admins_were_taken_out_of_t
     zoya = _person(house, "Zoya", "admin")
     exporting.ask(house, ExportRequest("csv"), reason="press", now=NOW, by=vera)
     actions.change_settings(house, by=vera, now=NOW, public_url="https://evil.example")
-    hers = Membership.objects.filter(person=zoya)
+    membership = Membership.objects.filter(person=zoya)
     if how == "inactive":
         Person.objects.filter(pk=zoya.pk).update(is_active=False)
     elif how == "of another role":
-        hers.update(role="viewer")
+        membership.update(role="viewer")
     else:
-        hers.delete()
+        membership.delete()
     if how.endswith("theirs"):
         Event.objects.create(organization=house, kind="person.removed", about=zoya.pk, at=NOW, digest=bytes(32))
     for later in (DAY, 4 * DAY):
@@ -478,7 +478,7 @@ def test_whoever_asked_is_not_alone_because_the_other_admins_were_taken_out_of_t
     assert (PendingChange.objects.get().state, Export.objects.get().state) == ("waiting", "held")
     actions.remove_person(zoya, house, by=None, now=NOW + 4 * DAY)
     approval.wait(NOW + 5 * DAY, 4 * DAY)
-    assert Export.objects.get().state == "asked", "she was removed on the server"
+    assert Export.objects.get().state == "asked", "Zoya was removed on the server"
 
 
 def test_who_was_an_admin_or_is_locked_is_nobody_to_wait_for(house: Any, vera: Person) -> None:
@@ -580,13 +580,13 @@ def test_a_name_that_somebody_wrote_into_the_database_is_put_back_and_told(settl
 
 def test_two_organizations_whose_slugs_were_exchanged_have_their_own_again(settled: Any, vault: Any) -> None:
     bell = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
-    mine, hers = settled.slug, bell.slug
-    for row, slug in ((settled, "between"), (bell, mine), (settled, hers)):
+    mine, theirs = settled.slug, bell.slug
+    for row, slug in ((settled, "between"), (bell, mine), (settled, theirs)):
         Organization.objects.filter(pk=row.pk).update(slug=slug)
-    assert [queries.organization_named(slug).pk for slug in (mine, hers)] == [settled.pk, bell.pk]
+    assert [queries.organization_named(slug).pk for slug in (mine, theirs)] == [settled.pk, bell.pk]
     forged_rows.watch(NOW)
     found = [Organization.objects.get(pk=row.pk).slug for row in (settled, bell)]
-    assert found == [mine, hers]
+    assert found == [mine, theirs]
 
 
 def test_a_yes_of_a_second_person_is_asked_for_whatever_the_row_says(settled: Any) -> None:

@@ -95,21 +95,21 @@ def test_another_admin_approves_and_it_is_done_at_once(house: Any, vera: Person,
         pending_changes.stop(row, now=NOW + MINUTE, by=vera)
 
 
-@pytest.mark.parametrize("who", ["herself", "an editor", "an admin of today", "the admin that she makes"])
-def test_nobody_whose_approval_could_be_her_own_approves(
+@pytest.mark.parametrize("who", ["whoever asked", "an editor", "an admin of today", "the admin that they make"])
+def test_nobody_whose_approval_could_be_their_own_approves(
     house: Any, vera: Person, zoya: Person, clara: Person, who: str
 ) -> None:
     row = actions.give_role(clara, house, "admin", by=vera, now=NOW)
     assert row
     fresh = actions.add_person("fresh@lantern.example", name="Fresh", password=PASSWORD, today=TODAY)
     actions.give_role(fresh, house, "admin", by=None, now=NOW - MINUTE)
-    asked = {"herself": vera, "an editor": clara, "an admin of today": fresh, "the admin that she makes": clara}
+    asked = {"whoever asked": vera, "an editor": clara, "an admin of today": fresh, "the admin that they make": clara}
     with pytest.raises(ChangeRefused):
         pending_changes.approve(row, now=NOW, by=asked[who])
     assert _role(clara) == "editor"
 
 
-def test_an_admin_of_long_ago_is_not_made_a_new_one_by_giving_her_the_role_again(
+def test_an_admin_of_long_ago_is_not_made_a_new_one_by_giving_them_the_role_again(
     house: Any, vera: Person, zoya: Person
 ) -> None:
     actions.give_role(zoya, house, "admin", by=vera, now=NOW)
@@ -289,7 +289,7 @@ def test_the_log_says_who_asked_and_who_settled_it_and_the_row_names_nobody(
     assert b"Clara" not in bytes(row.details_sealed)
 
 
-def test_signing_out_a_colleague_ends_her_sessions_and_nothing_else(house: Any, vera: Person, zoya: Person) -> None:
+def test_signing_out_a_colleague_ends_their_sessions_and_nothing_else(house: Any, vera: Person, zoya: Person) -> None:
     from samizdat.accounts.models import Session
     from samizdat.accounts.sessions import SessionStore
 

@@ -1,4 +1,4 @@
-"""Who may sign in, and what of her is in the database."""
+"""Who may sign in, and what of them is in the database."""
 
 from datetime import timedelta
 from typing import Any
@@ -27,7 +27,7 @@ def clara(lantern: Any) -> Person:
     return person
 
 
-def test_a_person_signs_in_whatever_the_case_of_her_address(clara: Person) -> None:
+def test_a_person_signs_in_whatever_the_case_of_their_address(clara: Person) -> None:
     assert BlindIndexBackend().authenticate(None, email="clara@lantern.EXAMPLE", password=PASSWORD) == clara
 
 
@@ -165,7 +165,7 @@ def test_a_copied_database_opens_no_session(clara: Person) -> None:
     assert SessionStore(store.session_key)["_auth_user_id"] == str(clara.pk)
 
 
-def test_a_new_password_ends_her_sessions(clara: Person) -> None:
+def test_a_new_password_ends_the_sessions_of_its_person(clara: Person) -> None:
     store = SessionStore()
     store["_auth_user_id"] = str(clara.pk)
     store.save()

@@ -163,22 +163,22 @@ def test_of_twelve_wrong_passwords_at_once_no_more_are_looked_at_than_are_free(c
 
 @pytest.mark.django_db
 def test_a_password_copied_into_another_row_or_made_without_the_key_opens_no_account(clara: Person) -> None:
-    hers = "a pass phrase of her own"
-    vera = actions.add_person("vera@lantern.example", password=hers, today=TODAY)
-    assert _sign_in(hers, email="vera@lantern.example") == vera
-    for made in (vera.password, make_password(hers)):
+    own = "a pass phrase of their own"
+    vera = actions.add_person("vera@lantern.example", password=own, today=TODAY)
+    assert _sign_in(own, email="vera@lantern.example") == vera
+    for made in (vera.password, make_password(own)):
         Person.objects.filter(pk=clara.pk).update(password=made)
-        assert _sign_in(hers) is None
+        assert _sign_in(own) is None
 
 
 @pytest.mark.django_db
 def test_a_row_that_was_given_the_number_of_another_person_opens_nothing(clara: Person) -> None:
-    hers = "a pass phrase of her own"
-    vera = actions.add_person("vera@lantern.example", password=hers, today=TODAY)
+    own = "a pass phrase of their own"
+    vera = actions.add_person("vera@lantern.example", password=own, today=TODAY)
     number = clara.pk
     Person.objects.filter(pk=number).delete()
     Person.objects.filter(pk=vera.pk).update(id=number)
-    assert _sign_in(hers, email="vera@lantern.example") is None
+    assert _sign_in(own, email="vera@lantern.example") is None
 
 
 @pytest.mark.django_db

@@ -121,7 +121,7 @@ def test_somebody_added_by_hand_is_subscribed_with_the_words_kept(ada: Any, lant
     assert_projections_hold(lantern, NOW)
 
 
-def test_whoever_signs_up_is_pending_until_she_confirms(lantern: Any, letter: Any) -> None:
+def test_whoever_signs_up_is_pending_until_they_confirm(lantern: Any, letter: Any) -> None:
     ada = actions.sign_up(lantern, "ada@post.example", letter, wording="Weekly.", now=NOW)
     assert queries.count(lantern, letter, "pending") == 1
     assert actions.confirm(ada, letter, now=later(1)).reason == "confirmed"
@@ -160,7 +160,9 @@ def test_a_suppression_stops_every_list_and_lifting_it_starts_them(ada: Any, lan
     assert_projections_hold(lantern, NOW)
 
 
-def test_her_own_confirmation_lifts_a_bounce_but_not_what_a_person_decided(ada: Any, lantern: Any, letter: Any) -> None:
+def test_a_subscribers_own_confirmation_lifts_a_bounce_but_not_what_a_person_decided(
+    ada: Any, lantern: Any, letter: Any
+) -> None:
     actions.suppress(lantern, "bounce", subscriber=ada, now=NOW)
     actions.confirm(ada, letter, now=NOW)
     assert queries.suppression_of(lantern, "ada@post.example") is None

@@ -1,4 +1,4 @@
-"""Bulk work: counted before, done in slices that survive a kill, undone without undoing what somebody did herself."""
+"""Bulk work: counted before, done in slices that survive a kill, undone without undoing what people did themselves."""
 
 from datetime import timedelta
 from typing import Any
@@ -136,12 +136,12 @@ def test_a_move_takes_along_who_agreed_and_nobody_who_left_the_other_list(
     assert_projections_hold(lantern, NOW)
     unsubscribe(people[4], other, now=NOW, way="form")
     undo(work)
-    # Where she had no place before she has none again; who asked for that list before waits as before.
+    # Where they had no place before they have none again; who asked for that list before waits as before.
     assert statuses(people[3]) == {"The Thursday Letter": "subscribed"}
     assert statuses(people[6]) == {"The Thursday Letter": "subscribed", "Court Diary": "pending"}
     assert queries.count(lantern, other) == 4 and queries.count(lantern, other, "nonsubscribed") == 0
     assert queries.card(people[3], NOW).timeline[0].kind == "undone"
-    # She left it herself: she is not brought back to where she was.
+    # They left it themselves: they are not brought back to where they were.
     assert statuses(people[4]) == {"The Thursday Letter": "unsubscribed", "Court Diary": "unsubscribed"}
     assert statuses(people[1]) == {"The Thursday Letter": "subscribed", "Court Diary": "subscribed"}
     assert_projections_hold(lantern, NOW)
@@ -346,7 +346,7 @@ def test_a_list_or_a_tag_of_another_organization_is_none(
 
 
 def test_the_plan_is_sealed(lantern: Any, letter: Any, people: list[Any]) -> None:
-    do(lantern, BulkPlan(REMOVE, Filter(list=letter.id), list=letter.id, words="A word of hers"))
+    do(lantern, BulkPlan(REMOVE, Filter(list=letter.id), list=letter.id, words="A word of theirs"))
     assert "A word" not in repr(BulkAction.objects.values().get())
 
 

@@ -56,7 +56,7 @@ def crowd(lantern: Any, letter: Any) -> list[Any]:
 
 
 def fits(person: Any, asked: Filter, subscriptions: list[Any], tags: set[int]) -> bool:
-    """The same by looking at her."""
+    """The same by looking at the person."""
     rows = [
         row
         for row in subscriptions

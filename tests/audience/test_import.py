@@ -113,13 +113,15 @@ def test_whoever_left_stays_left_whatever_a_later_file_says(bring: Any, export: 
     assert_projections_hold(lantern, NOW)
 
 
-def test_a_file_that_names_her_as_gone_takes_her_off(bring: Any, export: Any, lantern: Any, letter: Any) -> None:
+def test_a_file_that_names_a_subscriber_as_gone_takes_them_off(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
     actions.add_subscriber(lantern, "ada@post.example", letter, consent="by telephone", now=NOW)
     gone = export("unsubscribed", "Ada@post.example,Ada,2019-01-01 10:00:00,,,,2020-05-05 10:00:00,,,SPAM")
     made = bring(gone)
     assert split(made.counts) == (0, 1, 0, 0) and statuses(made.counts) == {"unsubscribed": 1}
     assert_projections_hold(lantern, NOW)
-    # She comes back by herself; the same file does not send her away again.
+    # They come back by themselves; the same file does not send them away again.
     ada = queries.subscriber_at(lantern, "ada@post.example")
     assert isinstance(actions.confirm(ada, letter, now=later(1)), consent.Refusal) is False
     assert split(bring(gone, at=later(2)).counts) == (0, 0, 1, 0)
@@ -212,7 +214,7 @@ def test_a_later_export_tells_what_is_new_and_moves_the_readable_day(bring: Any,
     assert_projections_hold(lantern, later(4))
 
 
-def test_her_page_is_in_the_order_of_what_happened_not_of_what_was_read(
+def test_the_page_of_a_subscriber_is_in_the_order_of_what_happened_not_of_what_was_read(
     bring: Any, export: Any, lantern: Any, letter: Any
 ) -> None:
     ada = actions.add_subscriber(lantern, "ada@post.example", letter, consent="by telephone", now=NOW)
@@ -282,7 +284,9 @@ def test_rejected_lines_are_kept_without_their_content(bring: Any, export: Any) 
     assert not any("post.example" in sentence for _file, _line, sentence in rows)
 
 
-def test_erased_does_not_come_back_by_a_file_but_by_herself(bring: Any, export: Any, lantern: Any, letter: Any) -> None:
+def test_whoever_was_erased_comes_back_by_themselves_but_not_by_a_file(
+    bring: Any, export: Any, lantern: Any, letter: Any
+) -> None:
     path = export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris")
     bring(path)
     assert actions.erase(lantern, address="Ada@post.example", now=NOW)
@@ -437,7 +441,7 @@ def test_numbers_of_a_rolled_back_slice_are_forgotten(lantern: Any, vault: Any) 
     assert lantern.next_number == 5001
 
 
-def test_somebody_who_signs_up_while_her_slice_is_written_is_found_at_the_second_look(
+def test_somebody_who_signs_up_while_their_slice_is_written_is_found_at_the_second_look(
     bring: Any, export: Any, lantern: Any, letter: Any, monkeypatch: Any
 ) -> None:
     from samizdat.audience.imports.diff import KnownSubscribers
@@ -455,7 +459,7 @@ def test_somebody_who_signs_up_while_her_slice_is_written_is_found_at_the_second
     assert_projections_hold(lantern, NOW)
 
 
-def test_somebody_who_is_erased_while_her_row_is_compared_is_looked_for_again(
+def test_somebody_who_is_erased_while_their_row_is_compared_is_looked_for_again(
     bring: Any, export: Any, lantern: Any, letter: Any, monkeypatch: Any
 ) -> None:
     from samizdat.audience import sql as audience_sql
@@ -494,7 +498,7 @@ def test_into_an_empty_house_nobody_is_looked_up_and_who_signs_up_meanwhile_is_m
     monkeypatch.setattr(KnownSubscribers, "find", counted)
     file = export("subscribed", "ada@post.example,Ada,2020-01-01 10:00:00", "boris@post.example,Boris")
     monkeypatch.setattr(ImportWriter, "slice", signing_up)
-    # Her own row of the same transaction goes with the first try, as nothing else of it stays.
+    # Their own row of the same transaction goes with the first try, as nothing else of it stays.
     assert split(bring(file).counts) == (2, 0, 0, 0)
     assert looks == [1]
     bring(export("subscribed", "clara@post.example,Clara", name="1b"))
@@ -512,7 +516,7 @@ def test_digests_of_many_records_are_those_of_one_each(vault: Any) -> None:
         assert proof(99, kind, b"sealed") == one
 
 
-def test_while_the_index_key_is_changed_both_keys_find_her(
+def test_while_the_index_key_is_changed_both_keys_find_a_subscriber(
     bring: Any, real: Any, lantern: Any, letter: Any, vault: Any
 ) -> None:
     import os

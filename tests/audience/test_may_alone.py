@@ -1,4 +1,4 @@
-"""core/consent.may alone decides: nobody else comes to an answer of his own (house style, idea 3)."""
+"""core/consent.may alone decides: nobody else comes to an answer of their own (house style, idea 3)."""
 
 import re
 from pathlib import Path

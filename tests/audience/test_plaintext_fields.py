@@ -60,7 +60,7 @@ def test_a_shape_that_cannot_be_is_refused(lantern: Any, shape: FieldShape, fiel
     assert refused.value.field == field and not queries.fields(lantern)
 
 
-def test_whoever_is_written_is_written_with_her_readable_value(lantern: Any, letter: Any) -> None:
+def test_whoever_is_written_is_written_with_their_readable_value(lantern: Any, letter: Any) -> None:
     add_field(lantern, "CITY", "City", now=NOW, shape=CITIES)
     ada = reader(lantern, letter, "ada", CITY="Minsk")
     reader(lantern, letter, "boris", CITY="somewhere else")
@@ -114,7 +114,7 @@ def test_a_field_that_becomes_readable_is_followed_and_so_is_one_that_is_sealed_
     assert queries.values_of(people[0])["BORN"] == "2001-02-01"
 
 
-def test_readable_values_go_with_her_and_with_their_field(lantern: Any, letter: Any) -> None:
+def test_readable_values_go_with_their_subscriber_and_with_their_field(lantern: Any, letter: Any) -> None:
     number = add_field(lantern, "CITY", "City", now=NOW, shape=CITIES)
     ada, boris = reader(lantern, letter, "ada", CITY="Riga"), reader(lantern, letter, "boris", CITY="Riga")
     erase(lantern, subscriber=ada, now=NOW)

@@ -1,4 +1,4 @@
-"""What a reader decides about her own letters, in the house."""
+"""What a reader decides about their own letters, in the house."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_whoever_pauses_gets_nothing_until_that_day_and_the_desk_says_why(
     assert (may(ada, thursday), reasons(ada)) == ("paused", ["paused"])
     assert queries.card(ada, NOW).lists[0].verdict.record.day == UNTIL  # type: ignore[union-attr]
     assert delivery_sql.release_page(lantern.id, thursday.id, None, 0, 10, False) == []
-    assert queries.count(lantern, thursday, "subscribed") == 1, "she is subscribed all the same"
+    assert queries.count(lantern, thursday, "subscribed") == 1, "they are subscribed all the same"
     assert consistency.check_projections(lantern, NOW).wrong == []
     assert preferences.end_pauses(NOW + timedelta(days=29)) == 0
     assert preferences.end_pauses(NOW + timedelta(days=30)) == 1
@@ -76,7 +76,7 @@ def test_a_file_that_tells_of_another_yes_does_not_end_a_pause(
     assert may(ada, thursday) == "paused"
 
 
-def test_only_topics_that_the_list_offers_are_hers_to_change(lantern: Any, ada: Any, thursday: Any) -> None:
+def test_a_reader_changes_only_topics_that_the_list_offers(lantern: Any, ada: Any, thursday: Any) -> None:
     tags = actions.tags_for(lantern, ["Books", "Trips", "VIP"])
     told = FormFacts("F", "en", (thursday.id,), "I agree.", topics=(tags["Books"], tags["Trips"], 999_999))
     make_form(lantern, told, now=NOW)
@@ -87,12 +87,12 @@ def test_only_topics_that_the_list_offers_are_hers_to_change(lantern: Any, ada: 
     ]
     chosen = frozenset({tags["Books"], tags["VIP"]})
     preferences.prefer(ada, thursday, PreferenceChoice(topics=chosen), now=NOW)
-    assert queries.card(ada, NOW).tags == ["Books", "Trips", "VIP"], "her page did not show Trips"
+    assert queries.card(ada, NOW).tags == ["Books", "Trips", "VIP"], "their page did not show Trips"
     preferences.prefer(ada, thursday, PreferenceChoice(topics=chosen, offered=frozenset(tags.values())), now=NOW)
     assert queries.card(ada, NOW).tags == ["Books", "VIP"]
 
 
-def test_her_looks_are_sealed_and_survive_other_changes(lantern: Any, ada: Any, thursday: Any) -> None:
+def test_what_a_reader_wishes_is_sealed_and_survives_other_changes(lantern: Any, ada: Any, thursday: Any) -> None:
     preferences.prefer(ada, thursday, PreferenceChoice("monthly", wishes="dt", language="ru"), now=NOW)
     actions.change_values(ada, {"CITY": "Riga"}, now=NOW)
     ada.refresh_from_db()

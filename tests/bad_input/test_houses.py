@@ -162,7 +162,7 @@ def test_a_read_only_data_folder_is_one_sentence_and_nothing_changes(copied: Hou
         path.chmod(0o555 if path.is_dir() else 0o444)
     user: tuple[str, ...] = ()
     if os.geteuid() == 0:
-        # Root may write everywhere, so somebody else tries: he may read all of it.
+        # Root may write everywhere, so somebody else tries: they may read all of it.
         shutil.chown(copied.key, 65534)
         user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     # On PostgreSQL the folder holds locks and journals alone, so there a list can be made.

@@ -276,13 +276,13 @@ def test_two_who_write_in_one_place_lose_nothing(framed: Any) -> None:
     begun = region_editor.blocks_of(layout.place(framed, "latest")).body
     name = json.loads(begun)["content"][0]["attrs"]["id"]
     seen = framed.version
-    region_editor.write(framed, "latest", "blocks", doc((name, "News"), ("hers1", "hers")), version=seen, now=NOW)
-    # She began from the template's words, too.
+    region_editor.write(framed, "latest", "blocks", doc((name, "News"), ("theirs1", "theirs")), version=seen, now=NOW)
+    # The second writer began from the template's words, too.
     placed = region_editor.write(
         framed, "latest", "blocks", doc((name, "News"), ("mine1", "mine")), version=seen, now=NOW
     )
     assert (placed.merged, placed.doubled) == (True, 0)
-    assert set(said().split()) == {"News", "hers", "mine"}
+    assert set(said().split()) == {"News", "theirs", "mine"}
     seen = framed.version
     region_editor.write(framed, "header_image", "html", "<b>elsewhere</b>", version=seen, now=NOW)
     alone = region_editor.write(framed, "latest", "blocks", doc((name, "One")), version=seen, now=NOW)
@@ -292,13 +292,13 @@ def test_two_who_write_in_one_place_lose_nothing(framed: Any) -> None:
     again = region_editor.write(framed, "latest", "blocks", doc((name, "Mine")), version=seen, page="", now=NOW)
     assert again.merged
     seen = framed.version
-    region_editor.write(framed, "latest", "html", "<i>hers</i>", version=seen, now=NOW)
+    region_editor.write(framed, "latest", "html", "<i>theirs</i>", version=seen, now=NOW)
     with pytest.raises(region_editor.PlaceOvertaken):
         region_editor.write(framed, "latest", "html", "<i>mine</i>", version=seen, now=NOW)
     page = "a" * 32
     region_editor.write(framed, "latest", "html", "<i>one</i>", version=framed.version, page=page, now=NOW)
     region_editor.write(framed, "latest", "html", "<i>two</i>", version=framed.version - 1, page=page, now=NOW)
-    assert said() == "two", "the answer to her own save got lost"
+    assert said() == "two", "the answer to the writer's own save got lost"
 
 
 def test_what_a_letter_begins_with_speaks_to_the_writer_in_a_language_it_has(lantern: Any) -> None:

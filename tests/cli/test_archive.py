@@ -67,10 +67,10 @@ def test_the_archive_is_a_folder_whose_links_need_no_server(tmp_path: Path) -> N
     actions.withdraw_picture(UID, "boat")
     assert write(place, folder) == (2, 0)
     assert not (folder / "m" / "boat.png").exists()
-    (folder / "hers.html").write_text("laid beside ours")
+    (folder / "theirs.html").write_text("laid beside ours")
     actions.list_letter(4, False)
     assert write(place, folder) == (1, 0), "taken out of the archive, in both languages"
-    assert {file.name for file in folder.glob("*.html")} == {"index.html", "sea.html", "hers.html"}
+    assert {file.name for file in folder.glob("*.html")} == {"index.html", "sea.html", "theirs.html"}
     other = queries.place(OTHER_UID)
     for taken in (tmp_path, folder):
         with pytest.raises(FileExistsError):

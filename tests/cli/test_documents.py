@@ -53,7 +53,7 @@ subscribers show ada@reader.example
 subscribers show boris@reader.example
 subscribers correct ada@reader.example --address ada@lantern.example
 subscribers access ada@lantern.example
-subscribers access ada@lantern.example --to hers.json
+subscribers access ada@lantern.example --to ada.json
 subscribers object object@reader.example --reason 'She wrote to us'
 subscribers show object@reader.example
 subscribers erase erase@reader.example

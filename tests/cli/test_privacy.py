@@ -75,6 +75,6 @@ def test_a_paper_is_drafted_in_either_language(lived: House, language: str, word
     assert word in drafted["text"]
 
 
-def test_erasing_says_until_when_backups_may_hold_her(lived: House) -> None:
+def test_erasing_says_until_when_backups_may_hold_the_subscriber(lived: House) -> None:
     erased = lived.say("subscribers", "erase", "olga@reader.example", "--yes")
     assert erased["erased"] and len(erased["backups_until"]) == 10

@@ -1,4 +1,4 @@
-"""May I write to her? A table of logs and answers."""
+"""May I write to them? A table of logs and answers."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -47,12 +47,12 @@ def answer(*records: ConsentFact, list: int = RIGA, purpose: str = "newsletter",
         ([fact("confirmed", 1, order=1), fact("withdrawn", 1, order=2)], "left"),
         ([fact("withdrawn", 1, order=1), fact("confirmed", 1, order=2)], "yes, confirmed"),
         ([fact("confirmed", 1), fact("withdrawn", 2), fact("confirmed", 3)], "yes, confirmed"),
-        # A stranger who types her address into the form neither silences nor subscribes her.
+        # A stranger who types somebody's address into the form neither silences nor subscribes them.
         ([fact("confirmed", 1), fact("asked", 2)], "yes, confirmed"),
         ([fact("withdrawn", 1), fact("asked", 2)], "left"),
         ([fact("withdrawn", 1), fact("asked", 2), fact("given", 3, "import")], "left"),
         ([fact("withdrawn", 1), fact("asked", 2), fact("confirmed", 3)], "yes, confirmed"),
-        # Nothing in a file brings back who left; a person at the desk may note what she said.
+        # Nothing in a file brings back who left; a person at the desk may note what they said.
         ([fact("withdrawn", 1), fact("given", 2, "import")], "left"),
         ([fact("withdrawn", 1), fact("given", 2, "api")], "left"),
         ([fact("withdrawn", 1), fact("given", 2, "desk")], "yes, given"),
@@ -70,7 +70,7 @@ def answer(*records: ConsentFact, list: int = RIGA, purpose: str = "newsletter",
         ([fact("given", 1), fact("cleaned", 2), fact("returned", 3)], "cleaned"),
         ([fact("returned", 3)], "never_agreed"),
         ([fact("confirmed", 1), fact("returned", 3)], "yes, confirmed"),
-        # What the desk takes back of its own is as if it had not been; what she or a file said stays.
+        # What the desk takes back of its own is as if it had not been; what the subscriber or a file said stays.
         ([fact("given", 1, "desk"), fact("undone", 2, "desk")], "never_agreed"),
         ([fact("asked", 1), fact("given", 2, "desk"), fact("undone", 3, "desk")], "not_confirmed"),
         ([fact("withdrawn", 1), fact("given", 2, "desk"), fact("undone", 3, "desk")], "left"),
@@ -133,7 +133,7 @@ def asks(kind: str, day: int = 1, way: str = "form", **about: int) -> ConsentFac
         ([fact("given"), asks("given"), fact("withdrawn", 2), asks("withdrawn", 3), fact("returned", 4)], "left"),
         ([fact("given"), asks("given"), fact("withdrawn", 2), asks("returned", 3)], "left"),
         ([fact("given"), asks("given"), fact("cleaned", 2)], "cleaned"),
-        # Nor does it make a yes of an old one, in whichever order she left them and took that back.
+        # Nor does it make a yes of an old one, in whichever order they left both and took that back.
         (
             [
                 fact("given"),
@@ -223,7 +223,7 @@ def back(order: int) -> ConsentFact:
         ([AGREED, left(1), back(2), left(3)], "A"),
         ([AGREED, left(1), back(2), left(3, "B")], "B"),
         ([AGREED, left(1), left(2, "B"), back(3)], ""),  # taken back by another letter's page
-        ([AGREED, left(1), fact("confirmed", 2, order=2)], "A"),  # she did leave
+        ([AGREED, left(1), fact("confirmed", 2, order=2)], "A"),  # they did leave
         ([AGREED, left(1), fact("confirmed", 2, order=2), left(3)], "A"),
         ([AGREED, left(1), fact("confirmed", 2, order=2), left(3), back(4)], "A"),
         ([AGREED, left(1), fact("confirmed", 2, order=2), left(3, "B")], "AB"),

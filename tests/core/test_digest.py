@@ -11,7 +11,7 @@ from samizdat.core.content import digest
 RIGA = ZoneInfo("Europe/Riga")
 
 
-def test_every_letter_comes_once_whenever_she_changes_her_mind() -> None:
+def test_every_letter_comes_once_whenever_a_reader_changes_their_mind() -> None:
     # A wish, a letter, a wish, a letter, and the digest of that round, which closes it; three rounds of that.
     for wishes in product(("", "all", "digest"), repeat=6):
         frequency, turn = digest.ALL, 0

@@ -111,7 +111,7 @@ def test_two_judges_believe_a_letter(letter: str, keys: list[SigningKey]) -> Non
 
 @pytest.mark.parametrize("letter", LETTERS)
 @pytest.mark.parametrize("name", NASTY)
-def test_whatever_a_reader_is_called_her_letter_is_believed(letter: str, name: str) -> None:
+def test_whatever_a_reader_is_called_their_letter_is_believed(letter: str, name: str) -> None:
     message = SigningMaker(LETTERS[letter], [ED])(values(FNAME=name, CITY=name))
     assert dkim_judge.verdicts(message, records()) == ["pass"]
     assert dkim_judge.dkimpy_says(message, records()) == [True]

@@ -36,10 +36,10 @@ def _said(one: Any) -> str:
         ("a b c", "a=1 b c", "a b c=2", "a=1 b c=2"),  # different blocks
         ("a b c", "a x b c", "a b c y", "a x b c y"),  # both added
         ("a b", "a x b", "a y b", "a x y b"),  # both added at one place
-        ("a b c", "c a b", "a b=2 c", "c a b=2"),  # I moved, she changed
-        ("a b c", "a=1 b c", "b c a", "b c a=1"),  # she moved, I changed
+        ("a b c", "c a b", "a b=2 c", "c a b=2"),  # I moved, they changed
+        ("a b c", "a=1 b c", "b c a", "b c a=1"),  # they moved, I changed
         ("a b c", "a c", "a b c=2", "a c=2"),  # I removed
-        ("a b c", "a c", "a b=2 c", "a b=2 c"),  # I removed what she changed: changing is stronger
+        ("a b c", "a c", "a b=2 c", "a b=2 c"),  # I removed what they changed: changing is stronger
         ("a b", "a=1 b", "a=2 b", "a=1 new1=2 b"),  # both changed one: both are there, mine first
         ("a b", "a=1 b", "a=1 b", "a=1 b"),  # both the same
         ("", "a=1", "a=2", "a=1 new1=2"),  # where it began is not known any more
@@ -58,10 +58,10 @@ def test_a_letter_without_ids_that_two_open_before_anybody_saved_does_not_stand_
         return {"type": "paragraph", "content": [{"type": "text", "text": text}]}
 
     begun = [bare("One"), {"type": "columns", "content": [{"type": "column", "content": [bare("Left")]}]}, bare("Two")]
-    mine, hers = numbered(begun), numbered(begun)  # As each page was given it.
-    mine[0], hers[2] = block(mine[0]["attrs"]["id"], "One, by me"), block(hers[2]["attrs"]["id"], "Two, by her")
-    found = merge(begun, mine, hers, lambda: "new1")
-    assert [one["content"][0].get("text") for one in found.blocks] == ["One, by me", None, "Two, by her"]
+    mine, theirs = numbered(begun), numbered(begun)  # As each page was given it.
+    mine[0], theirs[2] = block(mine[0]["attrs"]["id"], "One, by me"), block(theirs[2]["attrs"]["id"], "Two, by them")
+    found = merge(begun, mine, theirs, lambda: "new1")
+    assert [one["content"][0].get("text") for one in found.blocks] == ["One, by me", None, "Two, by them"]
     assert not found.doubled
 
 
@@ -93,9 +93,9 @@ def test_nothing_that_either_wrote_is_lost_and_no_id_stands_twice(base: Any, min
 
 @settings(max_examples=30, deadline=None)
 @given(letters, letters)
-def test_one_writer_alone_gets_what_she_wrote(base: Any, mine: Any) -> None:
-    for begun, ours, hers in ((base, mine, base), (base, base, mine), (base, mine, mine)):
-        assert merge(begun, ours, hers, lambda: "new").blocks == mine
+def test_one_writer_alone_gets_what_they_wrote(base: Any, mine: Any) -> None:
+    for begun, ours, theirs in ((base, mine, base), (base, base, mine), (base, mine, mine)):
+        assert merge(begun, ours, theirs, lambda: "new").blocks == mine
 
 
 @pytest.mark.parametrize(

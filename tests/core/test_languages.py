@@ -1,4 +1,4 @@
-"""Which version of a letter a reader gets by her language."""
+"""Which version of a letter a reader gets by their language."""
 
 import pytest
 
@@ -23,7 +23,7 @@ VERSIONS = ("en", "ru", "pt", "zh-hant", "pt-br")
         ("", None),
     ],
 )
-def test_a_reader_gets_her_own_language_then_its_base_then_the_fallback(said: str, place: int | None) -> None:
+def test_a_reader_gets_their_own_language_then_its_base_then_the_fallback(said: str, place: int | None) -> None:
     assert place_of(said, VERSIONS) == place
 
 

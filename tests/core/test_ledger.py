@@ -74,7 +74,7 @@ def test_the_order_of_news_and_its_repetition_do_not_matter(
     assert after(first) == after(second) == after(first + second)
 
 
-def test_an_answer_that_blames_the_route_says_nothing_of_her() -> None:
+def test_an_answer_that_blames_the_route_says_nothing_of_the_recipient() -> None:
     assert ledger.news_of(Deferred(451, "later", "recipient")) == JournalNews.DEFERRED
     assert ledger.news_of(Deferred(554, "account suspended", "route")) == JournalNews.RETURNED
     assert ledger.news_of(Accepted()) == JournalNews.ACCEPTED

@@ -323,7 +323,7 @@ ANSWERED = [
     ("rule 3", "rcpt", 550, "billing problem", DEAD, "credits"),
     ("rule 3", "rcpt", 452, "hourly sending quota reached", THROTTLED, "quota"),
     ("rule 3", "rcpt", 552, "Mailbox quota exceeded", RECIPIENT, "full"),
-    # Words of the route that are about her, or may be: the first answer never condemns, rule 2 sees to the rest.
+    # Words of the route that are about the reader, or may be: the first answer never condemns, rule 2 sees to the rest.
     ("rule 3", "rcpt", 450, "mailbox temporarily suspended", LATER, "other"),
     ("rule 3", "rcpt", 550, "User is suspended", RECIPIENT, "policy"),
     ("rule 3", "rcpt", 550, "Account p1@x.example has been suspended", RECIPIENT, "policy"),
@@ -647,7 +647,7 @@ def test_the_same_refusal_for_so_many_domains_means_the_route() -> None:
     assert noted == [False] * (SAME - 1) + [True]
 
 
-def test_an_account_that_may_be_hers_is_ours_once_it_is_shut_for_so_many_domains() -> None:
+def test_an_account_that_may_be_the_recipients_is_ours_once_it_is_shut_for_so_many_domains() -> None:
     same = SameRefusal()
     told = [classify("rcpt", 550, f"5.7.1 Account p1@d{number}.example has been suspended") for number in range(SAME)]
     assert all(isinstance(one, Refused) and one.scope == "recipient" for one in told)

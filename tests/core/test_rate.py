@@ -329,7 +329,7 @@ def test_a_provider_gets_never_more_than_before_and_never_nothing(steps: list[tu
     assert state is not None and allowed(state, state.hold + 2 * 3600) is None
 
 
-def test_who_has_to_wait_for_her_provider_is_given_a_turn_behind_the_others() -> None:
+def test_who_has_to_wait_for_their_provider_is_given_a_turn_behind_the_others() -> None:
     turns = RateTurns(slow_down(None, 2.0, 0.0))
     assert [turns.turn(0.0), turns.turn(0.0)] == [30.0, 30.0 + 1]
     assert turns.turn(31.0) == 0.0

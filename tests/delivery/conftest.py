@@ -61,7 +61,7 @@ class House:
         return int(address.partition("@")[0].removeprefix("reader"))
 
     def leave(self, address: str) -> None:
-        """She left the list, as audience.unsubscribe writes it."""
+        """The reader left the list, as audience.unsubscribe writes it."""
         from samizdat.audience.models import Subscription, row_id
 
         row = row_id(self.organization.id, self.number(address))

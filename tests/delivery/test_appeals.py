@@ -1,4 +1,4 @@
-"""An appeal reaches nobody who takes her yes to appeals back before it is sent."""
+"""An appeal reaches nobody who takes their yes to appeals back before it is sent."""
 
 from datetime import UTC, datetime
 

@@ -132,7 +132,7 @@ def test_whoever_leaves_the_digest_before_a_frozen_letter_begins_gets_it_by_itse
     assert got(server) == {always: ["News"], leaves: ["News"], stays: ["digest"]}
 
 
-def test_a_second_try_is_hers_by_itself_whatever_she_chose_since(house: House, server: ScriptedServer) -> None:
+def test_a_second_try_comes_by_itself_whatever_the_reader_chose_since(house: House, server: ScriptedServer) -> None:
     (reader,) = house.people(1)
     house.route(server)
     server.on("rcpt", "451 4.2.1 try later", times=1)
@@ -265,7 +265,7 @@ def test_the_command_line_lets_such_a_letter_go(
     assert told.exit_code == 0 and "they get it by their digest" in told.output
 
 
-def test_whoever_changes_her_mind_before_such_a_letter_begins_gets_it_once(
+def test_whoever_changes_their_mind_before_such_a_letter_begins_gets_it_once(
     house: House, server: ScriptedServer
 ) -> None:
     stays, changes = house.people(2)
@@ -275,7 +275,7 @@ def test_whoever_changes_her_mind_before_such_a_letter_begins_gets_it_once(
     close(house, server)
     later = house.released(at=datetime.now(UTC) + timedelta(hours=2))
     wish(house, changes, often="all")
-    close(house, server)  # The round in which she left the digest is over.
+    close(house, server)  # The round in which they left the digest is over.
     assert (later.frozen, begin(later)["accepted"]) == (0, 1)
     close(house, server)
     assert got(server) == {changes: ["News"], stays: ["digest"]}
@@ -343,7 +343,7 @@ def test_a_digest_waits_for_a_person_where_what_its_letters_say_is_not_what_was_
     with pytest.raises(NotApproved, match="needs approval before it’s sent"):
         actions.release(made, now=now)
     agree(made, bond_of(made), by=Person.objects.get(), now=now)
-    assert actions.release(made, now=now).frozen == 1, "her readers are beside it"
+    assert actions.release(made, now=now).frozen == 1, "its readers are beside it"
 
 
 def test_where_a_second_person_agrees_a_digest_goes_as_it_was_made_and_edited_like_any_letter(

@@ -1,4 +1,4 @@
-"""One letter in several languages: each reader gets hers, everybody else the fallback, and the books add up."""
+"""One letter in several languages: each reader gets theirs, everybody else the fallback, and the books add up."""
 
 from datetime import timedelta
 from email import message_from_bytes
@@ -63,7 +63,7 @@ def last(address: str) -> int:
     return int(address.partition("@")[0].removeprefix("reader")) - 1000
 
 
-def test_each_reader_gets_her_language_and_the_rest_the_letter_itself(house: House, server: ScriptedServer) -> None:
+def test_each_reader_gets_their_language_and_the_rest_the_letter_itself(house: House, server: ScriptedServer) -> None:
     speaking(house)
     house.route(server)
     campaign = in_languages(house)
@@ -94,7 +94,7 @@ def test_who_is_tried_again_gets_the_same_version(house: House, server: Scripted
     run_until_still(campaign.pk)
     told = {one.language: one.counts for one in books(campaign)}
     assert [told[code].get("deferred") for code in ("en", "ru", "fa")] == [1, 1, 1] and add_up(campaign)
-    # Whatever she reads by now: a second try is the same message.
+    # Whatever they read by now: a second try is the same message.
     Subscriber.objects.filter(id=row_id(house.organization.id, 1003)).update(language="de")
     Retry.objects.filter(edition__campaign=campaign).update(due=dbclock.now())
     assert retry_due(dbclock.now()) == 3

@@ -83,7 +83,7 @@ def test_the_date_is_told_to_the_minute() -> None:
     assert date_text(NOW) == "Wed, 25 Nov 2026 12:34:00 +0000"
 
 
-def test_the_link_to_her_settings_is_a_token_of_its_own() -> None:
+def test_the_link_to_the_settings_is_a_token_of_its_own() -> None:
     letter = compiled()
     letterer = ValueBuilder(3, PLACE, KEY, {"FNAME": 16}, MessageMaker(letter).needs)
     [ada] = letterer.address([(41, seal.pack({0: "ada@example.org"}))])
@@ -92,7 +92,7 @@ def test_the_link_to_her_settings_is_a_token_of_its_own() -> None:
     assert token not in ada.values["UNSUB_URL"]
 
 
-def test_how_she_wants_her_letters_comes_along() -> None:
+def test_how_a_reader_wants_their_letters_comes_along() -> None:
     letter = compiled()
     letterer = ValueBuilder(3, PLACE, KEY, {"FNAME": 16}, MessageMaker(letter).needs)
     people = [(41, {0: "ada@example.org", seal.WISHES: "td"}), (42, {0: "boris@example.org"})]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Town:
-    """A list with somebody in every state that keeps a letter from her, and Zoe and Yana who get it."""
+    """A list with somebody in every state that keeps a letter from them, and Zoe and Yana who get it."""
 
     def __init__(self, organization: Any) -> None:
         self.organization = organization
@@ -40,7 +40,7 @@ class Town:
             audience.suppress(organization, reason, address=f"{name}@post.example", now=NOW)
         self.row("paused").update(mail_verdict=PAUSED, paused=date(2026, 12, 24))
         self.row("seldom").update(frequency=MONTHLY)
-        blind = bytes(self.people["untold"].email_index)  # Suppressed, and her verdict does not say so yet.
+        blind = bytes(self.people["untold"].email_index)  # Suppressed, and their verdict does not say so yet.
         Suppression.objects.create(organization=organization, email_index=blind, reason="manual", day=NOW.date())
 
     def add(self, name: str, list_: Any, **more: Any) -> None:
@@ -80,7 +80,7 @@ def test_everybody_stands_under_one_reason_and_the_rest_get_it(town: Town) -> No
     assert _adds_up(campaign) == {
         "not_listed": 1, "unsubscribed": 1, "suppressed:bounce": 1, "suppressed:manual": 1, "paused": 1, "stopped": 1,
     }  # fmt: skip
-    # That was the first of the month to the whole list; she who wants one waits for the next month.
+    # That was the first of the month to the whole list; whoever wants one waits for the next month.
     again = town.letter()
     assert whom(again, NOW, NOW + timedelta(days=20)).without.get("monthly") is None
     assert _adds_up(again, NOW + timedelta(minutes=1))["monthly"] == 1

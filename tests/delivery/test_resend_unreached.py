@@ -42,7 +42,7 @@ def _move(campaign: Campaign, numbers: list[int], state: State, answer: str) -> 
 
 @pytest.fixture
 def sent(house: House, server: ScriptedServer) -> Campaign:
-    """A letter to ten: two refused on the way, one by her own server, one unsure."""
+    """A letter to ten: two refused on the way, one by the reader's own server, one unsure."""
     house.people(10)
     house.route(server)
     campaign = house.released()

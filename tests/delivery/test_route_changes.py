@@ -386,7 +386,7 @@ def test_a_route_that_waits_and_then_leads_elsewhere_begins_its_day_anew(
     seen = _only()
     change_route(mild, now=NOW + DAY - MINUTE, by=vera, url="smtp://evil.example:587")
     with pytest.raises(pending_changes.ChangeRefused):
-        pending_changes.approve(seen, now=NOW + DAY, by=zoya)  # What Zoya has before her is another one.
+        pending_changes.approve(seen, now=NOW + DAY, by=zoya)  # What Zoya has open is another one.
     pending_changes.wait(NOW + DAY, MINUTE)
     assert "evil.example" in pending_changes.sentence_of(_only()) and _used(guarded) == ["main"]
     with pytest.raises(pending_changes.ChangeRefused):

@@ -116,7 +116,7 @@ def test_a_condition_on_another_list_asks_about_each_reader_of_this_one(letter: 
 
 
 @pytest.mark.parametrize("kind", ["readable", "sealed"])
-def test_whoever_pauses_or_reads_little_is_counted_by_her_reason(letter: Letter, kind: str) -> None:
+def test_whoever_pauses_or_reads_little_is_counted_by_their_reason(letter: Letter, kind: str) -> None:
     rows = Subscription.objects.filter(list=letter.list)
     rows.filter(subscriber=row_id(letter.organization.id, letter.people["ada"].number)).update(frequency=MONTHLY)
     rows.filter(subscriber=row_id(letter.organization.id, letter.people["eva"].number)).update(mail_verdict=PAUSED)

@@ -131,7 +131,7 @@ def test_a_campaign_stops_where_nobody_knows_any_more_where_its_links_lead(
     assert len(server.messages) == 1 and b"evil" not in server.messages[0].content
 
 
-def test_bounces_come_back_to_the_return_address_with_her_token(house: House, server: ScriptedServer) -> None:
+def test_bounces_come_back_to_the_return_address_with_the_readers_token(house: House, server: ScriptedServer) -> None:
     change_settings(house.organization, by=None, now=NOW, return_address="bounce@lantern.example")
     address = house.people(1)[0]
     house.route(server)
@@ -264,7 +264,7 @@ def test_when_the_relay_is_gone_the_next_one_takes_over(
     assert ended["ended"] == "finished"
     assert ended["accepted"] + ended["unsure"] == 300
     assert ended["by_route"]["first"]["state"] == "dead"
-    # Whoever was cut off after her last dot may have it or not, and is shown; everybody else has it once.
+    # Whoever was cut off after the last dot may have it or not, and is shown; everybody else has it once.
     got = server.counts() + second.counts()
     assert set(got.values()) == {1}
     assert len(set(addresses) - set(got)) <= ended["unsure"]

@@ -21,7 +21,7 @@ def wish(house: House, address: str, **choice: Any) -> None:
     preferences.prefer(found, house.list, PreferenceChoice(**choice), now=datetime.now(UTC))
 
 
-def test_every_reader_gets_it_as_she_wants_it_or_not_now(house: House, server: ScriptedServer) -> None:
+def test_every_reader_gets_it_as_they_want_it_or_not_now(house: House, server: ScriptedServer) -> None:
     usual, text, discreet, paused, late = house.people(5)
     house.route(server)
     wish(house, text, wishes="t")

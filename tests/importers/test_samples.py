@@ -29,7 +29,7 @@ def test_a_subscriber_comes_with_names_tags_and_times():
     assert last.opt_in_time == last.confirm_time == "2018-02-05T19:28:22Z"
 
 
-def test_somebody_who_left_comes_with_the_time_she_left():
+def test_somebody_who_left_comes_with_the_time_they_left():
     first = read(SAMPLES / "mailchimp-unsubscribed.csv").incoming[0]
     assert (first.address, first.left_time) == ("u1@example.com", "2018-07-23T12:19:27Z")
 

@@ -57,7 +57,7 @@ from tests.web_copies import web_copy_of
 
 @pytest.fixture
 def written(lantern: Any) -> Any:
-    """A reader, a letter that went to her, one on its way, one for later, and a draft with a picture in a template."""
+    """A reader, a letter that went to them, one on its way, one for later, and a draft with a picture in a template."""
     list_ = audience.new_list(lantern, "The Thursday Letter", now=NOW)
     audience.add_subscriber(lantern, "ada@post.example", list_, consent="At the fair.", tags=["press"], now=NOW)
     change_settings(lantern, by=None, now=NOW, public_url="https://lantern.example", quiet_hours="22:00-07:00")
@@ -339,9 +339,9 @@ def test_a_digest_that_waits_comes_with_its_readers_and_leaves_by_a_persons_pres
     digest_rounds.set_aside(digest, [ada.pk])
     there, _counts = in_another_house(made(written, ExportRequest("samizdat")), tmp_path, vault)
     come = letters_of(there)["Lately"]
-    hers = Subscriber.objects.get(organization=there)
+    arrived = Subscriber.objects.get(organization=there)
     assert (come.state, come.reason, come.is_digest, come.digest_round) == ("draft", "digest", True, 3)
-    assert digest_rounds.aside_of(come) == [[hers.pk]] and hers.number == ada.number
+    assert digest_rounds.aside_of(come) == [[arrived.pk]] and arrived.number == ada.number
     change_settings(there, by=None, now=NOW, public_url="https://harbour.example")
     digests.make_due(NOW + timedelta(days=60))
     come.refresh_from_db()

@@ -265,7 +265,7 @@ def test_a_sign_up_that_waits_goes_along_and_is_forgotten_there_or_confirmed(
     actions.confirm(zoya, here, now=NOW, signed_up=NOW.date())
     forms.take_told(zoya, here, number, now=NOW)
     zoya.refresh_from_db()
-    # Numbers of tags are other ones there: what she chose is what she gets.
+    # Numbers of tags are other ones there: what a reader chose is what they get.
     assert queries.values_of(zoya)["CITY"] == "zoyaville" and queries.card(zoya, NOW).tags == ["monthly"]
     late = NOW + timedelta(days=9)
     while actions.forget_unconfirmed(late) is not None:
@@ -503,7 +503,7 @@ def test_csv_and_workbook_have_a_row_each_and_no_formula(audience: Any) -> None:
     ada = dict(zip(rows[0], next(row for row in rows if row[0] == "ada@post.example"), strict=True))
     assert ada["The Thursday Letter"] == ada["Courts, weekly"] == "subscribed"
     assert WORDING in ada["Consent"] and ada["Fundraising appeals"] == "yes"
-    assert [row[rows[0].index("Fundraising appeals")] for row in rows[1:]].count("yes") <= 2, "she, and one like her"
+    assert [row[rows[0].index("Fundraising appeals")] for row in rows[1:]].count("yes") <= 2, "Ada, and the planted one"
     bare = made(audience, ExportRequest("csv", zipped=False))
     assert bare.startswith("\ufeffEmail address".encode())
 
@@ -703,7 +703,7 @@ def test_what_a_killed_command_had_begun_is_nobodys_to_go_on_with(audience: Any)
     assert Export.objects.get().state == "over"
 
 
-def test_nothing_of_her_like_is_kept_once_the_file_is_whole(audience: Any) -> None:
+def test_of_the_planted_subscriber_only_the_address_is_kept_once_the_file_is_whole(audience: Any) -> None:
     made(audience, ExportRequest("samizdat"))
     left = told_of(Export.objects.get()).planted
     assert left == ExportedSubscriber(0, left.address, {}, "", "")
@@ -723,7 +723,7 @@ def test_among_files_of_other_services_an_export_of_ours_is_said_to_be_one(audie
         assert refused.value.code == code
 
 
-def test_what_she_chose_about_her_letters_comes_along(audience: Any, vault: Any, tmp_path: Path) -> None:
+def test_what_a_reader_chose_about_their_letters_comes_along(audience: Any, vault: Any, tmp_path: Path) -> None:
     from samizdat.audience.models import Subscription
 
     ada = queries.subscriber_at(audience, "ada@post.example")

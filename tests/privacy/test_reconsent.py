@@ -169,7 +169,7 @@ def test_who_answers_has_confirmed_in_words_and_is_not_asked_any_more(
     assert (entry.kind, entry.way) == ("confirmed", "form")
     assert "The Thursday Letter" in entry.wording
     assert actions.silent(asked) == 4
-    assert not actions.stay(lantern, asked.letter, many["zoe"], now=NOW)  # She was not asked.
+    assert not actions.stay(lantern, asked.letter, many["zoe"], now=NOW)  # They were not asked.
     assert not actions.stay(lantern, None, many["brought"][1], now=NOW)
 
 
@@ -182,7 +182,7 @@ def test_nobody_is_moved_out_before_the_deadline_or_without_a_letter(letter: Any
     assert set(statuses(letter).values()) == {"subscribed"}
 
 
-def test_who_did_not_answer_leaves_with_her_reason_and_who_was_not_reached_stays(
+def test_who_did_not_answer_leaves_with_that_reason_and_who_was_not_reached_stays(
     lantern: Any, letter: Any, many: Any, asked: Renewal
 ) -> None:
     first, second = sorted(many["brought"], key=lambda row: row.id)[:2]  # To the first it was refused.
@@ -246,13 +246,13 @@ def test_who_took_a_leaving_back_by_mail_or_told_somebody_has_answered(
 ) -> None:
     first, before, back, told, left = sorted(many["brought"], key=lambda row: row.id)  # To the first it was refused.
     audience.unsubscribe(before, letter, way="form", now=NOW - timedelta(days=1))
-    audience.undo_unsubscribe(before, letter, way="form", now=NOW - timedelta(days=1))  # Nobody had asked her yet.
+    audience.undo_unsubscribe(before, letter, way="form", now=NOW - timedelta(days=1))  # Nobody had asked them yet.
     audience.unsubscribe(back, letter, way="one-click", now=NOW)
     audience.undo_unsubscribe(back, letter, way="mail", now=NOW)
     address = queries.card(told, NOW).address
     audience.add_subscriber(lantern, address, letter, consent="She said so at the fair.", now=NOW)
     audience.unsubscribe(left, letter, way="form", now=NOW)
-    audience.undo_unsubscribe(left, letter, way="desk", now=NOW)  # A leaving undone by us is no word of hers.
+    audience.undo_unsubscribe(left, letter, way="desk", now=NOW)  # A leaving undone by us is no word of theirs.
     assert actions.silent(asked) == 5
     while follow(NOW):  # The worker hears of leavings taken back as they come: no reminder goes to who answered so.
         pass
@@ -331,7 +331,7 @@ def test_nobody_is_chosen_again_after_the_letter_was_drafted(letter: Any, many: 
     assert not SubscriberTag.objects.filter(subscriber=answered.subscriber_id, tag=asked.tag).exists()
 
 
-def test_for_a_week_they_come_back_as_one_but_not_who_left_by_herself(
+def test_for_a_week_they_come_back_as_one_but_not_who_left_by_themselves(
     lantern: Any, letter: Any, many: Any, asked: Renewal
 ) -> None:
     own = sorted(many["brought"], key=lambda row: row.id)[4]

@@ -31,7 +31,7 @@ def begun_anew() -> None:
     retaining._going.day = None
 
 
-def test_who_left_long_ago_goes_whole_and_no_hand_brings_her_back(lantern: Any, letter: Any, ada: Any) -> None:
+def test_who_left_long_ago_goes_whole_and_no_hand_brings_them_back(lantern: Any, letter: Any, ada: Any) -> None:
     audience.unsubscribe(ada, letter, now=NOW - timedelta(days=31))
     [bell] = people(lantern, letter, 1)
     audience.unsubscribe(bell, letter, now=NOW - timedelta(days=29))

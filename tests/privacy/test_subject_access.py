@@ -1,4 +1,4 @@
-"""One reader's file, her corrections, and the papers: law.md, articles 13, 15, 16, 20 and 30."""
+"""One reader's file, their corrections, and the papers: law.md, articles 13, 15, 16, 20 and 30."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from tests.privacy.conftest import people
 pytestmark = pytest.mark.django_db
 
 
-def test_her_file_holds_everything_and_nobody_elses(
+def test_a_readers_file_holds_everything_and_nobody_elses(
     lantern: Any, letter: Any, ada: Any, sent: Callable[..., Any]
 ) -> None:
     people(lantern, letter, 1, name="boris")
@@ -48,7 +48,9 @@ def test_her_file_holds_everything_and_nobody_elses(
     assert Event.objects.filter(kind="subscriber.access_exported", about=ada.id).count() == 1
 
 
-def test_her_file_holds_what_she_chose_and_not_how_many_others_there_are(lantern: Any, letter: Any, ada: Any) -> None:
+def test_a_readers_file_holds_what_they_chose_and_not_how_many_others_there_are(
+    lantern: Any, letter: Any, ada: Any
+) -> None:
     chosen = preferences.PreferenceChoice("pause", NOW.date() + timedelta(days=9), wishes="td")
     preferences.prefer(ada, letter, chosen, now=NOW)
     preferences.ask_to_move(ada, "ada@new.example")
@@ -76,7 +78,7 @@ def test_the_page_says_the_same_without_script_or_foreign_address(ada: Any, lang
         assert re.findall(r"<h2>([A-Za-z ]+)</h2>", page) == []
 
 
-def test_her_page_tells_why_and_for_which_purpose(letter: Any, ada: Any) -> None:
+def test_a_readers_page_tells_why_and_for_which_purpose(letter: Any, ada: Any) -> None:
     audience.unsubscribe(ada, letter, way="form", reason="Too <many> letters.", now=NOW)
     audience.object_to_mail(ada.organization, subscriber=ada, reason="Enough.", now=NOW)
     page = subject_access.as_html(subject_access.access_file(ada, now=NOW), "en")
@@ -84,12 +86,12 @@ def test_her_page_tells_why_and_for_which_purpose(letter: Any, ada: Any) -> None
     assert page.count("You objected to all email from us.") == 2 and page.count("(fundraising appeals;") == 1
 
 
-def test_what_she_wrote_into_a_field_is_text_on_the_page(lantern: Any, letter: Any, ada: Any) -> None:
+def test_what_a_reader_wrote_into_a_field_is_text_on_the_page(lantern: Any, letter: Any, ada: Any) -> None:
     audience.change_values(ada, {"FNAME": "<img src=x onerror=alert(1)>"}, now=NOW)
     assert "<img" not in subject_access.as_html(subject_access.access_file(ada, now=NOW), "en")
 
 
-def test_a_corrected_address_is_hers_with_all_that_she_said(lantern: Any, letter: Any, ada: Any) -> None:
+def test_a_corrected_address_keeps_all_that_its_subscriber_said(lantern: Any, letter: Any, ada: Any) -> None:
     audience.suppress(lantern, "bounce", subscriber=ada, now=NOW)
     assert audience.correct_address(ada, "ada@New.example", now=NOW)
     assert not audience.correct_address(ada, "ada@NEW.example", now=NOW)

@@ -98,7 +98,7 @@ class TestLeaving:
         )
         assert [(said["kind"], said.get("way")) for said in opened()] == [("leave", "form"), ("back", None)]
 
-    def test_the_link_of_an_appeal_leaves_appeals_or_all_as_she_chooses_and_a_mail_program_leaves_all(
+    def test_the_link_of_an_appeal_leaves_appeals_or_all_as_the_reader_chooses_and_a_mail_program_leaves_all(
         self, reader: Client
     ) -> None:
         actions.publish_letter(UID, 4, list_name="the Thursday Letter", language="en", appeal=True)
@@ -122,7 +122,7 @@ class TestLeaving:
         assert 'lang="en"' in reader.get(f"/u/{token()}?fa").content.decode()  # These pages have none in Persian.
         assert reader.post(f"/u/{token()}?fa", ONE_CLICK, FORM)["Content-Type"] == "text/plain"
 
-    def test_the_page_remembers_that_she_left(self, reader: Client) -> None:
+    def test_the_page_remembers_that_the_reader_left(self, reader: Client) -> None:
         actions.set_token_state(token().upper(), "left")
         assert "You’re unsubscribed" in reader.get(f"/u/{token()}").content.decode()
 
@@ -201,7 +201,7 @@ class TestSigningUp:
         assert not Intake.objects.exists()
 
     def test_a_link_that_confirmed_before_promises_no_letters(self, reader: Client) -> None:
-        """She may have left since; it brings nobody back."""
+        """They may have left since; it brings nobody back."""
         address = f"/c/{token('confirm', 3)}"
         actions.set_token_state(token("confirm", 3), "confirmed")
         for page in (reader.get(address).content.decode(), reader.post(address).content.decode()):

@@ -48,7 +48,7 @@ def test_no_get_or_head_asks_for_anything(reader: Client) -> None:
     assert everything() == before
 
 
-def test_her_settings_are_shown_after_one_press_to_who_pressed(reader: Client) -> None:
+def test_the_settings_are_shown_after_one_press_to_who_pressed(reader: Client) -> None:
     page = reader.get(preferences()).content.decode()
     assert "Manage preferences" in page and 'name="often"' not in page
     asked = reader.post(preferences(), {"do": "show"})
@@ -67,7 +67,7 @@ def test_her_settings_are_shown_after_one_press_to_who_pressed(reader: Client) -
     )
 
 
-def test_her_pages_speak_as_the_link_asks_or_as_she_chose(reader: Client) -> None:
+def test_the_pages_speak_as_the_link_asks_or_as_the_reader_chose(reader: Client) -> None:
     asked = reader.post(f"{preferences()}?ru", {"do": "show"})
     assert 'lang="ru"' in reader.get(asked["Location"]).content.decode()
     assert re.search(r"&(amp;)?n=1&(amp;)?ru", reader.get(asked["Location"]).content.decode())
@@ -94,7 +94,7 @@ def test_a_digest_is_offered_where_the_list_makes_one(reader: Client) -> None:
     assert opened()[-1]["often"] == "digest"
 
 
-def test_a_box_for_appeals_stands_as_it_is_and_only_what_she_touched_is_sent(reader: Client) -> None:
+def test_a_box_for_appeals_stands_as_it_is_and_only_what_the_reader_touched_is_sent(reader: Client) -> None:
     assert "asks" not in shown(reader).content.decode() and "asks" not in shown(reader, appeals=None).content.decode()
     for on, checked in ((True, " checked"), (False, "")):
         page = shown(reader, appeals={"on": on, "words": "Ask <me>."}).content.decode()
@@ -122,7 +122,7 @@ def test_a_box_for_appeals_stands_as_it_is_and_only_what_she_touched_is_sent(rea
     assert reader.post(preferences(), WHOLE | {"asking": ["yes", "no"]}).status_code == 422
 
 
-def test_a_language_that_the_house_does_not_take_stays_unless_she_chooses_another(reader: Client) -> None:
+def test_a_language_that_the_house_does_not_take_stays_unless_the_reader_chooses_another(reader: Client) -> None:
     page = shown(reader, language="es-419").content.decode()
     assert re.search(r'<option value=""[^>]* selected>Español \(es-419\)<', page)
     opened()
@@ -130,7 +130,7 @@ def test_a_language_that_the_house_does_not_take_stays_unless_she_chooses_anothe
     assert opened()[-1]["language"] == ""
 
 
-def test_she_chooses_among_the_languages_that_letters_are_said_in(reader: Client) -> None:
+def test_the_reader_chooses_among_the_languages_that_letters_are_said_in(reader: Client) -> None:
     page = shown(reader, language="uk").content.decode()
     assert re.search(r'<option value="uk" lang="uk" selected>Українська<', page) and page.count(" selected>") == 2
     for code, name in (("ka", "ქართული"), ("fa", "فارسی"), ("kk", "Қазақша"), ("de", "Deutsch")):
@@ -146,7 +146,7 @@ def test_a_page_that_waits_gives_up_with_a_sentence(reader: Client) -> None:
     assert "Refresh" not in page and "We couldn’t load your preferences right now" in page.content.decode()
 
 
-def test_what_she_chose_is_sealed_and_said_back(reader: Client) -> None:
+def test_what_the_reader_chose_is_sealed_and_said_back(reader: Client) -> None:
     day = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
     words = {
         "do": "save",
@@ -204,7 +204,7 @@ def test_fields_too_many_or_enormous_are_cut_or_passed_over(reader: Client) -> N
 
 
 @pytest.mark.parametrize("do", ["data", "erase"])
-def test_her_data_and_its_end_go_by_her_mailbox(reader: Client, do: str) -> None:
+def test_a_readers_data_and_its_end_go_by_their_mailbox(reader: Client, do: str) -> None:
     page = reader.post(preferences(), {"do": do}).content.decode()
     assert "Check your inbox" in page
     assert (opened()[0]["kind"], opened()[0]["what"]) == ("ask", do)
@@ -278,7 +278,7 @@ class TestMailedLinks:
         assert {reader.get(f"/{kind}/{mailed}").status_code for kind in "eno"} == {404}
         assert not Intake.objects.exists()
 
-    def test_her_data_is_one_file_for_who_has_the_mail(self, reader: Client) -> None:
+    def test_a_readers_data_is_one_file_for_who_has_the_mail(self, reader: Client) -> None:
         mailed = tokens.make(KEY, "data", 1, 9)
         actions.set_token_state(mailed, "asked-data")
         lay_out(mailed, address="ada@example.org")
@@ -288,7 +288,7 @@ class TestMailedLinks:
         assert answer["Content-Type"].startswith("application/json")
         assert json.loads(answer.content) == {"address": "ada@example.org"}
         assert "attachment" in answer["Content-Disposition"] and answer["Cache-Control"] == "no-store"
-        assert not Intake.objects.exists(), "that she fetched it is kept nowhere"
+        assert not Intake.objects.exists(), "that they fetched it is kept nowhere"
 
 
 def test_every_page_is_small_and_asks_nobody_else_for_anything(reader: Client) -> None:

@@ -61,7 +61,7 @@ class TestFormsOfTheirOwn:
         assert re.search(box, reader.get("/f/ours").content.decode())
         assert "appeals" not in reader.get("/f/thursday").content.decode()
         again = reader.post("/f/ours", WHOLE | {"appeals": "1"}).content.decode()
-        assert 'id="a" checked' in again, "what she ticked on another site's page"
+        assert 'id="a" checked' in again, "what they ticked on another site's page"
         for ticked in ({}, {"appeals": "1"}):
             page = sign_up(reader, WHOLE | ticked, "ours").content.decode()
             assert ("its fundraising appeals" in page) == bool(ticked)
@@ -142,7 +142,7 @@ class TestFormsOfTheirOwn:
         assert whole <= LIMIT, whole
 
     @pytest.mark.parametrize("letters", [10, 25])
-    def test_all_choices_that_the_house_lets_her_pick_fit_on_the_page(self, reader: Client, letters: int) -> None:
+    def test_all_choices_that_the_house_lets_a_reader_pick_fit_on_the_page(self, reader: Client, letters: int) -> None:
         publish(name="С" * 200, mailbox=f"{'leave' * 12}@{'long.' * 37}example", hostile_state="ru")
         choices = {n: [f"{i}{'Ж' * letters}" for i in range(20 * (n - 15))] for n in (16, 17, 18)}
         title, words, names, appeals = "П" * 30, "Ж" * 200, ["Л" * 40] * 2, "Э" * 100

@@ -33,7 +33,7 @@ def shown() -> Site:
     actions.publish_picture(UID, "a1b2c3d4", "png", b"\x89PNG")
     actions.publish_targets(UID, {CODE: {"to": "https://paper.example/"}}, tokens.target_key(KEY))
     actions.set_token_state(TOKEN, "back")
-    actions.lay_out(UID, SECRET, "hers", hours=1, now=NOW, nonce=bytes(12))
+    actions.lay_out(UID, SECRET, "theirs", hours=1, now=NOW, nonce=bytes(12))
     return Site.objects.get(uid=UID)
 
 

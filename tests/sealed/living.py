@@ -149,7 +149,7 @@ class Life:
         return self.command("campaign", "status", str(letter))
 
     def leave(self) -> None:
-        """By her mailbox's button, by the desk, and for good."""
+        """By a mailbox's button, by the desk, and for good."""
         self.press("/u/", address(40), b"List-Unsubscribe=One-Click")
         self.command("subscribers", "unsubscribe", address(41), "--list", LETTERS)
         self.command("subscribers", "erase", address(42), "--yes")
@@ -285,7 +285,7 @@ class Desk:
 
     def _multipart(self, data: bytes) -> bytes:
         token = f'Content-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{self._cookies["csrftoken"]}'
-        # Whoever saved the export may have written her own name on it.
+        # Whoever saved the export may have written their own name on it.
         file = f'Content-Disposition: form-data; name="files"; filename="{FIRST}.zip"\r\nContent-Type: application/zip'
         head = f"--{BOUNDARY}\r\n{token}\r\n--{BOUNDARY}\r\n{file}\r\n\r\n"
         return head.encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()

@@ -206,7 +206,7 @@ def test_nothing_in_the_database_is_the_key_of_its_indices(seized: Seized) -> No
 
 
 def test_with_the_key_the_same_question_names_exactly_those_who_are_here(seized: Seized) -> None:
-    """One was erased: her keyed mark stays, so that no import brings her back."""
+    """One was erased: their keyed mark stays, so that no import brings them back."""
     held = windows(seized.values)
     named = [one for one in candidates() if seal.blind(seized.index_key, one) in held]
     assert named == [address(number) for number in range(PEOPLE)]

@@ -80,7 +80,7 @@ def test_an_admin_brings_them_back_as_one_once_another_has_approved_it(here: Hou
     unsubscribes.undo(_answers().get(), timezone.now())
     assert "3 subscribers are back on the list" in client.get(_page(here, alarm)).content.decode()
     left = queries.count(here.organization, list=here.list, status="unsubscribed")
-    assert left == 1, "Boris left for himself, long before"
+    assert left == 1, "Boris left long before, and not with them"
     assert _page(here, alarm) not in client.get(reverse("home", args=[here.organization.slug])).content.decode()
 
 
@@ -186,7 +186,7 @@ def test_many_who_come_back_or_choose_fewer_emails_are_shown_likewise(
     assert "2 subscribers" in client.get(_page(here, alarm)).content.decode()
 
 
-def test_only_an_admin_decides_and_only_for_her_own_house(here: House, there: House, desk: Desk) -> None:
+def test_only_an_admin_decides_and_only_for_their_own_house(here: House, there: House, desk: Desk) -> None:
     alarm = _leave(here, ["olga"], told=1)
     assert desk("editor").post(_page(here, alarm), {"how": "back"}).status_code == 403
     assert desk("admin").get(_page(here, there.alarm)).status_code == 404

@@ -57,7 +57,7 @@ def test_a_browser_that_signed_in_before_is_not_kept_waiting_by_others(vera: Any
     assert _sign_in(client, "vera@lantern.example", PASSWORD).status_code == 302
 
 
-def test_a_link_from_the_machine_lets_her_try_in_a_new_browser(vera: Any, client: Client) -> None:
+def test_a_link_from_the_machine_lets_its_person_try_in_a_new_browser(vera: Any, client: Client) -> None:
     from samizdat.accounts import devices
 
     for _try in range(6):
@@ -81,7 +81,7 @@ def test_in_a_crowd_the_page_says_when_to_try_again(vera: Any, client: Client, m
 
 
 def test_a_stolen_session_may_not_guess_the_password_and_shuts_nobody_out(vera: Any) -> None:
-    thief, hers = signed_in(vera), signed_in(vera)
+    thief, owner = signed_in(vera), signed_in(vera)
     new = {"p-password": "another long pass phrase"}
     for _try in range(5):
         assert "Wrong password" in thief.post("/profile/password", {"p-old": "x", **new}).content.decode()
@@ -89,7 +89,7 @@ def test_a_stolen_session_may_not_guess_the_password_and_shuts_nobody_out(vera: 
     assert answer.status_code == 422
     assert re.search(r"Wait (29|30) seconds, then try again", answer.content.decode())
     assert _sign_in(Client(), "vera@lantern.example", PASSWORD).status_code == 302
-    assert hers.post("/profile/password", {"p-old": PASSWORD, **new}).status_code == 302
+    assert owner.post("/profile/password", {"p-old": PASSWORD, **new}).status_code == 302
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_wait_is_told_and_never_shorter_than_it_is(seconds: int, told: str) 
     assert f"Wait {told}" in auth.wait(seconds)
 
 
-def test_a_stranger_is_offered_no_link_but_those_she_may_follow(vera: Any, client: Client) -> None:
+def test_a_stranger_is_offered_no_link_but_those_they_may_follow(vera: Any, client: Client) -> None:
     assert re.findall(r"<a [^>]*href", client.get("/sign-in").content.decode()) == []
     for gone in ("/come-in/no-such-token", "/no-such-page"):
         page = client.get(gone).content.decode()
@@ -143,7 +143,7 @@ def _what_is_seen(answer: Any) -> Any:
 
 
 def test_an_invitation_does_not_tell_whether_an_address_has_an_account(here: House, there: House) -> None:
-    """Vera is of Northern Lantern; an admin of Harbour Bell wants to know whether she is."""
+    """Vera is of Northern Lantern, and an admin of Harbour Bell wants to find that out."""
     prober, seen = there.people["admin"], []
     for email in ("vera@lantern.example", "nobody@lantern.example"):
         token = invite(there.organization, "viewer", note="", by=prober, now=timezone.now())
@@ -219,7 +219,7 @@ def test_a_new_password_ends_every_other_session(vera: Any) -> None:
     assert Session.objects.count() == 1
 
 
-def test_name_language_and_theme_are_hers(vera: Any) -> None:
+def test_name_language_and_theme_are_each_persons_own(vera: Any) -> None:
     client = signed_in(vera)
     client.post("/profile", {"name": "Вера Ким", "language": "ru", "theme": "dark"})
     page = client.get("/profile").content.decode()

@@ -256,7 +256,7 @@ def test_two_people_write_in_one_letter_and_a_session_that_ends_loses_nothing(
         other.click(".ProseMirror > .block:nth-child(3) p span")
         other.click("[data-format='color']")
         until(lambda: "#cc0000" not in draft_of(Campaign.objects.get(pk=letter.pk)).body)
-        # Clara is signed out while she types; she signs in again elsewhere, and what she typed is saved from here.
+        # Clara is signed out while typing and signs in again elsewhere; what was typed is saved from here.
         Session.objects.filter(person=clara).delete()
         page.keyboard.type(", signed out")
         page.keyboard.press("Control+s")  # Before it saved itself: the page stays, and what was typed in it.

@@ -45,7 +45,7 @@ def test_a_new_letter_is_a_draft_at_once_from_the_sender_of_the_last_one(here: H
     assert "\r" not in draft_of(made).body
 
 
-def test_a_test_goes_to_whoever_pressed_with_what_she_has_typed(here: House, desk: Desk) -> None:
+def test_a_test_goes_to_whoever_pressed_with_what_they_have_typed(here: House, desk: Desk) -> None:
     address = _to(here, "campaign", here.campaign.pk)
     answer = desk("editor").post(address, _answers(here, subject="Typed just now", then="test"), follow=True)
     assert "Test sent to clara@lantern.example" in answer.content.decode()
@@ -58,14 +58,14 @@ def test_a_test_has_the_values_of_the_reader_that_the_preview_is_for(here: House
     page = client.get(address, {"as": here.ada.number}).content.decode()
     assert f'name="as" value="{here.ada.number}"' in page[page.index('id="letter"') :]
     answer = client.post(address, _answers(here, then="test") | {"as": here.ada.number}, follow=True)
-    assert answer.redirect_chain[-1][0] == f"{address}?as={here.ada.number}", "the preview stays hers"
+    assert answer.redirect_chain[-1][0] == f"{address}?as={here.ada.number}", "the preview stays Ada's"
     assert "It uses the data of subscriber No." in answer.content.decode()
     assert "To: Ada <clara@" in next(here.letters.rglob("*.eml")).read_text()
     assert Event.objects.filter(kind="subscriber.previewed").count() == 2, "the look and the test are in the log"
 
 
 def test_a_version_that_is_no_number_saves_over_the_one_that_was_opened(here: House, desk: Desk) -> None:
-    answer = desk("editor").post(_to(here, "campaign", here.campaign.pk), _answers(here, over="hers", subject="Mine"))
+    answer = desk("editor").post(_to(here, "campaign", here.campaign.pk), _answers(here, over="theirs", subject="Mine"))
     assert answer.status_code == 302 and draft_of(Campaign.objects.get(pk=here.campaign.pk)).subject == "Mine"
 
 
@@ -140,7 +140,7 @@ def test_a_preview_can_be_opened_in_a_window_of_its_own(here: House, desk: Desk)
     assert re.search(rf'href="{address}"\s+target="_blank"\s+rel="noopener"', page)
 
 
-def test_a_preview_as_a_reader_shows_her_name_to_writers_and_is_logged(here: House, desk: Desk) -> None:
+def test_a_preview_as_a_reader_shows_their_name_to_writers_and_is_logged(here: House, desk: Desk) -> None:
     asked = f"?as={here.ada.number}"
     assert "Dear Ada" in desk("editor").get(_to(here, "preview", here.campaign.pk, "light") + asked).content.decode()
     assert (

@@ -122,7 +122,7 @@ def test_everybody_who_keeps_the_house_sees_it_at_once_and_stops_it_with_one_pre
     assert Membership.objects.get(person=here.people["editor"]).role == "editor"
 
 
-def test_another_admin_approves_and_she_herself_can_only_withdraw(here: House, vera: Client) -> None:
+def test_another_admin_approves_and_whoever_asked_can_only_withdraw(here: House, vera: Client) -> None:
     zoya = admin_since(here, "Zoya", 3)
     vera.post(_to(here, "colleague", here.people["editor"].pk), {"role": "admin"})
     mine = vera.get(_to(here, "changes")).content.decode()

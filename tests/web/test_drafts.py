@@ -87,13 +87,13 @@ def test_without_script_the_letter_can_still_be_read(here: House, desk: Desk, le
 
 def test_what_a_colleague_saved_meanwhile_comes_back_with_the_answer(here: House, desk: Desk, letter: Campaign) -> None:
     address = _to(here, "autosave", letter.pk)
-    changed = answers(here, letter, subject="Hers", body=body(head="At five.", tail="Yours"))
+    changed = answers(here, letter, subject="Theirs", body=body(head="At five.", tail="Yours"))
     first = desk("admin").post(address, changed)
     assert 'id="merged"' not in first.content.decode()
     page = desk("editor").post(address, answers(here, letter, body=body(head="The water came at four.", tail="Bye")))
     shown = page.content.decode()
     assert 'name="version" value="3"' in shown and 'id="merged"' in shown
-    assert "&quot;subject&quot;: &quot;Hers&quot;" in shown
+    assert "&quot;subject&quot;: &quot;Theirs&quot;" in shown
     letter.refresh_from_db()
     assert "At five." in draft_of(letter).body and "Bye" in draft_of(letter).body
 

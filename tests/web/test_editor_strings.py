@@ -136,7 +136,7 @@ def test_whoever_was_erased_meanwhile_is_not_brought_back(here: House, edit: Any
     assert edit(seen, CITY="Riga").status_code == 404
 
 
-def test_tags_are_given_and_taken_on_her_page(here: House, desk: Desk) -> None:
+def test_tags_are_given_and_taken_on_the_page_of_a_subscriber(here: House, desk: Desk) -> None:
     client, page = desk("editor"), _to(here, "tag-subscriber", here.ada.number)
     client.post(page, {"add": " monthly, volunteer ,"})
     (monthly,) = [id for id, name in queries.tags(here.organization) if name == "monthly"]
@@ -147,7 +147,7 @@ def test_tags_are_given_and_taken_on_her_page(here: House, desk: Desk) -> None:
     assert queries.card(here.ada, NOW).tags == ["volunteer"]
 
 
-def test_her_page_says_what_became_of_the_letters_to_her(here: House, desk: Desk) -> None:
+def test_the_page_of_a_subscriber_says_what_became_of_the_letters_to_them(here: House, desk: Desk) -> None:
     from samizdat.core.mail import outcome
     from samizdat.core.mail.ledger import STATES
     from samizdat.delivery.models import Delivery

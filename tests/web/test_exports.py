@@ -329,7 +329,7 @@ def test_whoever_works_here_stops_a_plain_one_before_it_is_made(here: House, ver
     assert newest().state == "over" and only_the_address(told_of(newest()).planted)
 
 
-def test_a_plain_one_is_told_to_every_other_admin_until_she_has_seen_it(here: House, vera: Client) -> None:
+def test_a_plain_one_is_told_to_every_other_admin_until_they_have_seen_it(here: House, vera: Client) -> None:
     other = make_person("Zoya", "zoya@lantern.example", here.organization, "admin")
     zoya, home = signed_in(other), f"/o/{here.organization.slug}/"
     row = actions.ask(

@@ -172,7 +172,7 @@ def test_the_page_of_a_form_says_which_choices_do_not_fit_on_its_public_page(her
     assert "“Town” has 120 choices, more than fits on a public page of 14 KB" in page.content.decode()
 
 
-def test_her_page_says_how_she_wants_her_letters(here: House, desk: Desk) -> None:
+def test_the_page_of_a_subscriber_says_how_they_want_their_letters(here: House, desk: Desk) -> None:
     choice = preferences.PreferenceChoice("monthly", wishes="td")
     preferences.prefer(here.ada, here.list, choice, now=NOW)
     page = desk("editor").get(_to(here, "subscriber", here.ada.number)).content.decode()

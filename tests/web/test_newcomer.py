@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 
-MOST = 40  # actions; more, and somebody in a hurry goes back to where she came from
+MOST = 40  # actions; more, and somebody in a hurry goes back to where they came from
 # What stands in place of the starter's blocks; the greeting, the picture and the button stay what they are.
 LETTER = ("The river came", "", "At four it stood in the cellar.", "The books are safe.", "", "Read on:")
 OLGA, STORY = "olga@lantern.example", "https://lantern.example/flood"

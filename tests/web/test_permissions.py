@@ -37,7 +37,7 @@ def _of_organization(pattern: URLPattern) -> bool:
     return not door["open"] and pattern.name not in OWN
 
 
-# Pages of the person herself: no organization in the address.
+# A person's own pages: no organization in the address.
 OWN = {"start", "organizations", "profile", "password", "keyboard"}
 # Of whoever has the link of a letter: tests/web/test_preview.py.
 BY_LINK = {"shared-letter", "shared-frame"}

@@ -156,7 +156,7 @@ def last_sunday(month: int) -> date:
     return day - timedelta(days=(day.weekday() + 1) % 7)
 
 
-def test_the_time_is_shown_in_the_readers_zone_and_in_her_own(here: House, desk: Desk) -> None:
+def test_the_time_is_shown_in_the_readers_zone_and_in_the_editors_own(here: House, desk: Desk) -> None:
     client, address = desk("editor"), _to(here, "when", here.campaign.pk)
     back, forward = last_sunday(10), last_sunday(3)
     chosen = {"when": "later", "day": back.isoformat(), "time": "03:30"}

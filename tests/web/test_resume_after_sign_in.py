@@ -1,4 +1,4 @@
-"""Whoever is signed out while she types, in a page without script, finds what she typed after signing in again."""
+"""Whoever is signed out while they type, in a page without script, finds what they typed after signing in again."""
 
 import html
 import re
@@ -92,7 +92,7 @@ def test_it_is_kept_for_a_day(here: House, desk: Desk, monkeypatch: pytest.Monke
     assert "older than a day" in client.get(address).content.decode()
 
 
-def test_a_form_that_no_page_of_hers_made_is_not_held(here: House, desk: Desk) -> None:
+def test_a_form_that_no_page_of_theirs_made_is_not_held(here: House, desk: Desk) -> None:
     """Without the mark, with that of another address, or with that of somebody else who is signed in there."""
     client, address = desk("editor"), _to(here, "campaign", here.campaign.pk)
     typed = _typed(here, client)
@@ -106,7 +106,7 @@ def test_a_form_that_no_page_of_hers_made_is_not_held(here: House, desk: Desk) -
     assert "has expired" in refused and "Vītebska" not in refused
 
 
-def test_a_page_that_stood_open_while_she_signed_in_elsewhere_is_offered_too(here: House, desk: Desk) -> None:
+def test_a_page_that_stood_open_while_they_signed_in_elsewhere_is_offered_too(here: House, desk: Desk) -> None:
     address = _to(here, "campaign", here.campaign.pk)
     typed = _typed(here, desk("editor"))
     client = Client(enforce_csrf_checks=True)

@@ -94,7 +94,7 @@ def test_a_paper_is_shown_and_given_in_both_languages(here: House, which: str) -
     assert viewer.get(address(here, f"{which}?language=%27--")).status_code == 200
 
 
-def test_her_file_is_given_by_post_and_written_to_the_log(here: House) -> None:
+def test_a_readers_file_is_given_by_post_and_written_to_the_log(here: House) -> None:
     editor, page = signed_in(here.people["editor"]), address(here, f"readers/{here.ada.number}/file")
     assert editor.get(page).status_code == 405
     document = json.loads(editor.post(page, {"form": "json"}).content)
@@ -103,7 +103,7 @@ def test_her_file_is_given_by_post_and_written_to_the_log(here: House) -> None:
     assert Event.objects.filter(kind="subscriber.access_exported", about=here.ada.id).count() == 2
 
 
-def test_her_address_is_corrected_and_a_taken_one_is_refused(here: House) -> None:
+def test_a_readers_address_is_corrected_and_a_taken_one_is_refused(here: House) -> None:
     editor, page = signed_in(here.people["editor"]), address(here, f"readers/{here.ada.number}/")
     for wrong in ("boris@lantern.example", "nobody", ""):
         assert editor.post(page, {"address": wrong}).status_code == 422
@@ -144,7 +144,7 @@ def _corrected(here: House, client: Client, reader: Subscriber) -> Any:
     return client.post(address(here, f"readers/{reader.number}/"), form)
 
 
-def test_her_objection_ends_every_letter(here: House) -> None:
+def test_a_readers_objection_ends_every_letter(here: House) -> None:
     editor = signed_in(here.people["editor"])
     assert editor.post(address(here, f"readers/{here.ada.number}/objects"), {"o-reason": "Stop."}).status_code == 302
     assert audience.verdict(here.ada, here.list, NOW).reason == "suppressed:objected"

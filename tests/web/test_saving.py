@@ -49,7 +49,7 @@ def opened(browser: Any, served: str, here: House, path: str, **options: Any) ->
 
 @pytest.fixture
 def markdown(browser: Any, served: str, here: House) -> Iterator[tuple[Campaign, Any]]:
-    """Clara's draft in Markdown, and her page where it is written."""
+    """Clara's draft in Markdown, and the page where it is written."""
     letter, path, _place = writing(here, "markdown")
     with opened(browser, served, here, path) as page:
         yield letter, page

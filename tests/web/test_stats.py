@@ -159,7 +159,7 @@ def test_the_command_line_says_the_same_sums(here: House, monkeypatch: pytest.Mo
 
 @pytest.mark.django_db
 def test_of_a_letter_to_few_no_press_is_said_however_many_there_are(here: House, desk: Desk) -> None:
-    """Whoever writes to Ada alone and presses the link twenty times himself learns nothing of her."""
+    """Whoever writes to Ada alone and presses the link twenty times themselves learns nothing of Ada."""
     number = _counted(here, [{24: 30}, {}], people=1)
     client = desk("admin")
     text = client.get(_to(here, "report", number)).content.decode()

@@ -45,7 +45,7 @@ def test_opening_somebody_is_written_to_the_log(here: House, desk: Desk) -> None
     assert (event.about, event.by) == (here.ada.id, here.people["viewer"])
 
 
-def test_her_page_begins_with_the_answer_and_quotes_her_consent(here: House, desk: Desk) -> None:
+def test_the_page_of_a_subscriber_begins_with_the_answer_and_quotes_their_consent(here: House, desk: Desk) -> None:
     page = desk("admin").get(_to(here, "subscriber", here.ada.number)).content.decode()
     assert re.search(r"ada@<wbr>lantern<wbr>\.example</bdi>\s*</h1>", page)
     assert "<strong>Yes.</strong> Agreed on 25 November 2026" in " ".join(page.split())
@@ -53,7 +53,7 @@ def test_her_page_begins_with_the_answer_and_quotes_her_consent(here: House, des
     assert "volunteer" in page
 
 
-def test_the_button_of_the_leave_page_is_neither_a_sign_up_form_nor_her_mail_programme(here: House, desk: Desk) -> None:
+def test_the_button_of_the_leave_page_is_neither_a_sign_up_form_nor_their_mail_program(here: House, desk: Desk) -> None:
     now = timezone.now()
     actions.unsubscribe(here.ada, here.list, now=now, way="form")
     actions.undo_unsubscribe(here.ada, here.list, now=now)
@@ -62,7 +62,9 @@ def test_the_button_of_the_leave_page_is_neither_a_sign_up_form_nor_her_mail_pro
     assert "With the unsubscribe button of a mail app." not in page
 
 
-def test_standard_fields_go_by_our_words_in_her_language_and_others_by_their_own(here: House, desk: Desk) -> None:
+def test_standard_fields_go_by_our_words_in_the_editors_language_and_others_by_their_own(
+    here: House, desk: Desk
+) -> None:
     editor = here.people["editor"]
     editor.language = "ru"
     editor.save(update_fields=["language"])

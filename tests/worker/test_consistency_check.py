@@ -128,14 +128,14 @@ def test_who_leaves_between_two_looks_is_no_difference(
     look = consistency.sql.consent_of
     looks: list[int] = []
 
-    def and_then_she_leaves(ids: Any) -> Any:
+    def and_then_a_reader_leaves(ids: Any) -> Any:
         found = look(ids)
         if not looks:
             looks.append(1)
             audience.unsubscribe(readers[0], thursday, now=NOW)
         return found
 
-    monkeypatch.setattr(consistency.sql, "consent_of", and_then_she_leaves)
+    monkeypatch.setattr(consistency.sql, "consent_of", and_then_a_reader_leaves)
     assert consistency.check_projections(lantern, NOW) == consistency.ConsistencyResult(5, [])
 
 

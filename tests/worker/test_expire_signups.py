@@ -90,7 +90,7 @@ def test_pending_ones_of_an_import_stay(lantern: Any, thursday: Any, tmp_path: A
     audience.direct(lantern, thursday, [str(file)], now=lambda: NOW)
     assert pending(thursday) == 1
     assert expire_signups.forget(LATER + timedelta(days=90)) == 0
-    # Nor goes somebody who was brought in, for a stranger typed her address into a form.
+    # Nor goes somebody who was brought in, for a stranger typed their address into a form.
     ask(lantern, thursday, "boris")
     assert expire_signups.forget(LATER) == 1 and Subscriber.objects.count() == 2
 
@@ -156,7 +156,7 @@ def cities(lantern: Any) -> list[str]:
     return sorted(found)
 
 
-def test_what_was_typed_about_somebody_who_is_known_is_forgotten_and_she_stands_as_she_stood(
+def test_what_was_typed_about_somebody_who_is_known_is_forgotten_and_they_stand_as_they_stood(
     lantern: Any, thursday: Any, friday: Any, form: Any
 ) -> None:
     known = ("ada", "boris", "olga", "vera", "nina")
@@ -172,7 +172,7 @@ def test_what_was_typed_about_somebody_who_is_known_is_forgotten_and_she_stands_
     unsubscribes.take(NOW)
     assert cities(lantern) == sorted([name.upper() for name in links] * 2)
     forget_all(LATER)
-    # Of the list that she had already, nothing waited for her.
+    # Of the list that they had already, nothing waited for them.
     assert cities(lantern) == ["NINA"] and not SignUp.objects.exists()
     assert {name: status(one, thursday) for name, one in people.items()} == before
     assert queries.subscriber_at(lantern, "pavel@example.org") is None
@@ -188,18 +188,18 @@ def test_what_was_typed_about_somebody_who_is_known_is_forgotten_and_she_stands_
     assert queries.values_of(people["boris"])["CITY"] == ""
 
 
-def test_what_she_confirmed_stays_and_what_a_stranger_typed_before_her_goes(
+def test_what_a_reader_confirmed_stays_and_what_a_stranger_typed_before_them_goes(
     lantern: Any, thursday: Any, form: Any
 ) -> None:
     ada, theirs = typed(form, "ada", "Minsk")
-    _ada, hers = typed(form, "ada", "Riga", days=2)
-    say(lantern, "confirm", token=hers, at=(NOW + timedelta(days=7)).isoformat())
-    unsubscribes.take(NOW + timedelta(days=12))  # The house stood still when she pressed.
+    _ada, own = typed(form, "ada", "Riga", days=2)
+    say(lantern, "confirm", token=own, at=(NOW + timedelta(days=7)).isoformat())
+    unsubscribes.take(NOW + timedelta(days=12))  # The house stood still when they pressed.
     ada.refresh_from_db()
     assert status(ada, thursday) == "subscribed" and queries.values_of(ada)["CITY"] == "Riga"
     forget_all(NOW + timedelta(days=12))
     assert cities(lantern) == ["Riga", "Riga"]
-    assert (token_state(theirs), token_state(hers)) == ("forgotten", "confirmed")
+    assert (token_state(theirs), token_state(own)) == ("forgotten", "confirmed")
     assert status(ada, thursday) == "subscribed"
 
 
@@ -210,7 +210,7 @@ def test_of_who_was_erased_meanwhile_nothing_is_left_to_forget(lantern: Any, for
 
 
 @pytest.mark.django_db(transaction=True)
-def test_her_link_says_afterwards_that_it_is_too_late(lantern: Any, thursday: Any) -> None:
+def test_the_link_says_afterwards_that_it_is_too_late(lantern: Any, thursday: Any) -> None:
     ada = ask(lantern, thursday, "ada")
     token = tokens.make(keyring.keys(lantern).link, "confirm", forms.dated(thursday.id, TODAY), ada.number)
     publicdb.set_token_state(token, "pending")

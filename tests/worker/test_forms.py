@@ -94,7 +94,9 @@ def test_a_removed_tag_is_offered_no_more(form: SignUpForm, lantern: Any) -> Non
     assert json.loads(Form.objects.get(slug=form.slug).details)["topics"] == []
 
 
-def test_what_she_typed_counts_once_she_confirms(form: SignUpForm, lantern: Any, thursday: Any, friday: Any) -> None:
+def test_what_a_reader_typed_counts_once_they_confirm(
+    form: SignUpForm, lantern: Any, thursday: Any, friday: Any
+) -> None:
     number = numbers(form)
     topic = forms.facts_of(form).topics[0]
     ask(form, thursday, values={str(number["FNAME"]): "Ada"}, topics=[topic])
@@ -114,7 +116,7 @@ def test_what_she_typed_counts_once_she_confirms(form: SignUpForm, lantern: Any,
     assert consent.WAYS[ada.source] == "form"
 
 
-def test_a_stranger_who_knows_her_address_changes_nothing_of_hers(
+def test_a_stranger_who_knows_an_address_changes_nothing_of_its_subscriber(
     form: SignUpForm, lantern: Any, thursday: Any, friday: Any
 ) -> None:
     number = numbers(form)
@@ -128,7 +130,7 @@ def test_a_stranger_who_knows_her_address_changes_nothing_of_hers(
     assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "pending")
 
 
-def test_one_mail_confirms_all_lists_that_she_chose(
+def test_one_mail_confirms_all_lists_that_a_reader_chose(
     form: SignUpForm, lantern: Any, thursday: Any, friday: Any, tmp_path: Path
 ) -> None:
     ask(form, thursday, friday)
@@ -162,7 +164,7 @@ def test_a_link_confirms_what_was_asked_for_when_it_was_mailed_and_nothing_that_
     assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "pending")
 
 
-def test_what_a_stranger_types_later_is_not_what_she_confirms(
+def test_what_a_stranger_types_later_is_not_what_the_reader_confirms(
     form: SignUpForm, lantern: Any, thursday: Any, friday: Any
 ) -> None:
     name = str(numbers(form)["FNAME"])
@@ -203,7 +205,7 @@ def test_a_list_that_the_form_has_no_more_is_confirmed_by_a_link_that_asked_for_
     assert (status(ada, thursday), status(ada, friday)) == ("subscribed", "subscribed")
 
 
-def test_who_asks_for_what_she_has_may_ask_for_more_on_the_same_day(
+def test_who_asks_for_what_they_have_may_ask_for_more_on_the_same_day(
     form: SignUpForm, lantern: Any, thursday: Any, friday: Any, tmp_path: Path
 ) -> None:
     audience.add_subscriber(lantern, "ada@example.org", thursday, consent="said so", now=NOW)

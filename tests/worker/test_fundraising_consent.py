@@ -1,4 +1,4 @@
-"""A box of its own asks for appeals for money; her mailbox says yes to them, and to nothing that a stranger ticked."""
+"""Fundraising appeals have a box of their own; only the reader's mailbox says yes to them, not a stranger's tick."""
 
 import email
 import email.policy
@@ -118,7 +118,7 @@ def test_without_the_tick_or_without_the_box_nobody_agrees_to_appeals(
     assert standing(friday, "bell@example.org") == ("yes", "not_asked_yet")
 
 
-def test_the_form_of_a_list_asks_in_the_words_of_its_settings_and_keeps_those_she_read(
+def test_the_form_of_a_list_asks_in_the_words_of_its_settings_and_keeps_those_that_were_read(
     lantern: Any, thursday: Any, out: Path
 ) -> None:
     fundraising_consent.put_words(thursday, "Ask me.", now=NOW)
@@ -145,10 +145,10 @@ def test_a_link_of_one_day_says_no_yes_to_appeals_that_a_stranger_ticked_on_anot
     assert press(lantern, first, tomorrow) == "confirmed"
     assert standing(thursday) == ("yes", "not_confirmed")
     press(lantern, second, tomorrow)
-    assert standing(thursday) == ("yes", "not_confirmed"), "her letters come, so that link is answered"
+    assert standing(thursday) == ("yes", "not_confirmed"), "their letters come, so that link is answered"
 
 
-def test_who_gets_the_letters_is_asked_by_mail_once_a_day_and_only_her_mailbox_says_yes(
+def test_who_gets_the_letters_is_asked_by_mail_once_a_day_and_only_their_mailbox_says_yes(
     form: SignUpForm, lantern: Any, thursday: Any, friday: Any, out: Path
 ) -> None:
     for list_ in (thursday, friday):
@@ -164,15 +164,15 @@ def test_who_gets_the_letters_is_asked_by_mail_once_a_day_and_only_her_mailbox_s
     assert press(lantern, mail) == "agreed"
     assert standing(thursday) == standing(friday) == ("yes", "yes")
     fill_in(form, thursday, friday, appeals="Ask me for money.", at=NOW + timedelta(days=1))
-    assert len(mails(out)) == 1, "she agreed already"
-    # Pressed again after she left them, it brings nothing back.
+    assert len(mails(out)) == 1, "they agreed already"
+    # Pressed again after they left the appeals, it brings nothing back.
     audience.unsubscribe(queries.subscriber_at(lantern, ADA), friday, purpose="fundraising", now=NOW)
     press(lantern, mail)
     assert standing(friday) == ("yes", "left")
     assert_projections_hold(lantern, NOW)
 
 
-def test_one_mail_is_about_a_new_list_and_the_appeals_of_one_that_she_gets(
+def test_one_mail_is_about_a_new_list_and_the_appeals_of_one_that_the_reader_gets(
     form: SignUpForm, lantern: Any, thursday: Any, friday: Any, out: Path
 ) -> None:
     audience.add_subscriber(lantern, ADA, thursday, consent="said so", now=NOW)
@@ -216,7 +216,7 @@ def test_a_tick_that_nobody_answered_for_a_week_is_forgotten_and_its_link_says_s
     assert_projections_hold(lantern, late)
 
 
-# -- her settings -----------------------------------------------------------------------------------------------
+# -- the settings -----------------------------------------------------------------------------------------------
 
 SECRET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -236,7 +236,7 @@ def choose(ada: Any, kind: str, at: Any = NOW, **words: str) -> None:
 
 
 def box(ada: Any) -> Any:
-    """What the page of her settings shows of appeals."""
+    """What the page of the settings shows of appeals."""
     choose(ada, "show", secret=SECRET)
     key, place = keyring.keys(ada.organization).link, Site.objects.get(uid=bytes(ada.organization.uid))
     assert key is not None
@@ -245,7 +245,7 @@ def box(ada: Any) -> Any:
     ]
 
 
-def test_her_settings_show_the_box_only_where_somebody_asks_and_a_yes_takes_her_mailbox(
+def test_the_settings_show_the_box_only_where_somebody_asks_and_a_yes_takes_the_readers_mailbox(
     lantern: Any, thursday: Any, ada: Any, out: Path
 ) -> None:
     assert box(ada) is None
@@ -264,7 +264,7 @@ def test_her_settings_show_the_box_only_where_somebody_asks_and_a_yes_takes_her_
     choose(ada, "prefer", often="all", appeals="no")
     assert standing(thursday) == ("yes", "left")
     fundraising_consent.put_words(thursday, "", now=NOW)
-    assert box(ada) == {"on": False, "words": "Send me fundraising appeals too."}, "she has spoken of it"
+    assert box(ada) == {"on": False, "words": "Send me fundraising appeals too."}, "they have spoken of it"
     assert_projections_hold(lantern, NOW)
 
 

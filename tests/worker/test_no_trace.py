@@ -48,7 +48,7 @@ def test_no_address_and_no_program_of_a_reader_is_anywhere(peopled: Instance) ->
 
 
 def live(instance: Instance) -> None:
-    """The whole life of a reader, with her mistakes."""
+    """The whole life of a reader, with their mistakes."""
     token = instance.made["token"]
     assert ask(instance, "GET", f"/u/{token}")[0] == 200
     assert ask(instance, "GET", "/a/")[0] == 200

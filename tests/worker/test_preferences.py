@@ -61,7 +61,7 @@ def may(subscriber: Any, list_: Any) -> str:
 
 
 def mails(folder: Path) -> dict[str, str]:
-    """Recipient -> the text of her newest mail."""
+    """Recipient -> the text of their newest mail."""
     found = sorted(folder.rglob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
     read = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in found]
     return {str(mail["To"]): mail.get_content() for mail in read}
@@ -113,7 +113,9 @@ def test_many_who_are_paused_one_by_one_are_an_alarm_too(lantern: Any, thursday:
     assert {may(one, thursday) for one in readers} == {"yes"}
 
 
-def test_what_she_asked_to_see_lies_in_the_publicdb_without_her_address(lantern: Any, thursday: Any, ada: Any) -> None:
+def test_what_a_reader_asked_to_see_lies_in_the_publicdb_without_their_address(
+    lantern: Any, thursday: Any, ada: Any
+) -> None:
     ask(lantern, ada, "show", secret=SECRET)
     assert shown(lantern, ada) is None
     assert choosing.take(NOW) == 1
@@ -136,7 +138,7 @@ def test_what_she_asked_to_see_lies_in_the_publicdb_without_her_address(lantern:
     assert not Intake.objects.exists()
 
 
-def test_what_she_chose_counts(lantern: Any, thursday: Any, ada: Any) -> None:
+def test_what_a_reader_chose_counts(lantern: Any, thursday: Any, ada: Any) -> None:
     until = TODAY + timedelta(days=30)
     words = {"often": "pause", "until": until.isoformat(), "language": "ru", "wishes": "t", "topics": [1, 2]}
     ask(lantern, ada, "prefer", **words)
@@ -184,7 +186,9 @@ def test_a_token_of_another_organization_shows_and_changes_nothing(
     assert shown(lantern, ada) is None
 
 
-def test_erasing_takes_a_mail_to_her_and_a_press_of_its_link(lantern: Any, thursday: Any, ada: Any, out: Path) -> None:
+def test_erasing_takes_a_mail_to_the_subscriber_and_a_press_of_its_link(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
     ask(lantern, ada, "ask", what="erase")
     assert subject_requests.take(NOW) == 1
     sent = linked(mails(out)["ada@example.org"])
@@ -200,7 +204,7 @@ def test_erasing_takes_a_mail_to_her_and_a_press_of_its_link(lantern: Any, thurs
 
 
 @pytest.mark.parametrize("purpose", ["leave", "preferences", "confirm", "data", "move"])
-def test_no_other_token_erases_her(lantern: Any, thursday: Any, ada: Any, purpose: str) -> None:
+def test_no_other_token_erases_a_subscriber(lantern: Any, thursday: Any, ada: Any, purpose: str) -> None:
     forged = choosing.mailed_token(lantern, "erase", ada.number, NOW)
     days = tokens.read(keyring.keys(lantern).links, "erase", forged).edition
     say(lantern, "proven", token=token(lantern, ada, purpose, days), purpose="erase")
@@ -220,7 +224,9 @@ def test_a_mailed_link_works_for_a_week(lantern: Any, thursday: Any, ada: Any) -
     assert choosing.read_mailed(lantern, "erase", sent, NOW - timedelta(days=1)) is None
 
 
-def test_asking_again_and_again_writes_her_one_mail_a_day(lantern: Any, thursday: Any, ada: Any, out: Path) -> None:
+def test_asking_again_and_again_writes_a_reader_one_mail_a_day(
+    lantern: Any, thursday: Any, ada: Any, out: Path
+) -> None:
     for _ in range(4):
         ask(lantern, ada, "ask", what="erase")
     subject_requests.take(NOW)
@@ -230,7 +236,7 @@ def test_asking_again_and_again_writes_her_one_mail_a_day(lantern: Any, thursday
     assert len([*out.rglob("*.eml")]) == 2
 
 
-def test_her_data_lies_sealed_with_a_token_that_only_her_mailbox_has(
+def test_a_readers_data_lies_sealed_with_a_token_that_only_their_mailbox_has(
     lantern: Any, thursday: Any, ada: Any, out: Path
 ) -> None:
     ask(lantern, ada, "ask", what="data")
@@ -243,7 +249,7 @@ def test_her_data_lies_sealed_with_a_token_that_only_her_mailbox_has(
     assert all(b"ada@example.org" not in bytes(row.box) for row in PrivatePage.objects.all())
 
 
-def test_the_copy_of_her_data_goes_with_her(lantern: Any, thursday: Any, ada: Any, out: Path) -> None:
+def test_the_copy_of_a_readers_data_goes_with_them(lantern: Any, thursday: Any, ada: Any, out: Path) -> None:
     """The house could make the token of that mail anew, so it would lie there for a week, open to both."""
     ask(lantern, ada, "ask", what="data")
     subject_requests.take(NOW)
@@ -273,34 +279,34 @@ def test_another_mailbox_is_asked_once_the_old_one_has_allowed_it_and_is_not_nam
     assert status(ada, thursday) == "subscribed"
 
 
-def test_whoever_has_a_forwarded_letter_can_neither_take_her_over_nor_end_her_move(
+def test_whoever_has_a_forwarded_letter_can_neither_take_a_reader_over_nor_end_their_move(
     lantern: Any, thursday: Any, ada: Any, out: Path
 ) -> None:
-    """She asked for her own new mailbox; a stranger asks for his, before she presses her link and the day after. What
-    her own mailbox allowed is what holds, until it allows something else."""
+    """A reader asked for a new mailbox; a stranger asks for another, before the reader presses the link and the day
+    after. What the reader's own mailbox allowed is what holds, until it allows something else."""
     ask(lantern, ada, "move", address="ada@new.example")
     subject_requests.take(NOW)
-    hers = linked(mails(out)["ada@example.org"])
+    own = linked(mails(out)["ada@example.org"])
     ask(lantern, ada, "move", address="mallory@evil.example")
     subject_requests.take(NOW)
-    say(lantern, "allowed", token=hers, purpose="allow")
+    say(lantern, "allowed", token=own, purpose="allow")
     subject_requests.take(NOW)
     assert {*mails(out)} == {"ada@example.org", "ada@new.example"}
     there = linked(mails(out)["ada@new.example"])
     ask(lantern, ada, "move", address="mallory@evil.example")
     subject_requests.take(NOW + timedelta(days=1))
     assert "m…@evil.example" in mails(out)["ada@example.org"]
-    assert (publicdb.token_state(hers), publicdb.token_state(there)) == ("allowed", "asked-move")
+    assert (publicdb.token_state(own), publicdb.token_state(there)) == ("allowed", "asked-move")
     say(lantern, "proven", token=there, purpose="move")
     choosing.take(NOW + timedelta(days=1))
     ada.refresh_from_db()
     assert queries.address_of(ada) == "ada@new.example"
 
 
-def test_another_mailbox_that_she_allowed_since_ends_the_first_one(
+def test_another_mailbox_that_the_reader_allowed_since_ends_the_first_one(
     lantern: Any, thursday: Any, ada: Any, out: Path
 ) -> None:
-    """She mistyped the first one: whoever has it must not get her letters by pressing late."""
+    """The reader mistyped the first one: whoever has it must not get their letters by pressing late."""
     links = []
     for day, address in enumerate(("ada@mistyped.example", "ada@new.example")):
         now = NOW + timedelta(days=day)
@@ -317,7 +323,7 @@ def test_another_mailbox_that_she_allowed_since_ends_the_first_one(
     assert queries.address_of(ada) == "ada@new.example"
 
 
-def test_who_left_every_list_is_not_asked_where_her_letters_should_go(
+def test_who_left_every_list_is_not_asked_where_their_letters_should_go(
     lantern: Any, thursday: Any, ada: Any, out: Path
 ) -> None:
     audience.unsubscribe(ada, thursday, way="form", now=NOW)

@@ -1,4 +1,4 @@
-"""One plain mail asks whether it was she; nothing else follows until she says yes."""
+"""One plain mail asks whether it was the reader who signed up; nothing else follows until they say yes."""
 
 import email
 import email.policy
@@ -136,7 +136,7 @@ def test_the_mail_is_signed_where_its_sender_has_a_key(lantern: Any, thursday: A
     assert dkim_judge.verdicts(path.read_bytes(), records) == ["pass"]
 
 
-def test_typing_her_address_in_again_and_again_sends_one_mail(lantern: Any, thursday: Any, out: Path) -> None:
+def test_typing_an_address_in_again_and_again_sends_one_mail(lantern: Any, thursday: Any, out: Path) -> None:
     for _ in range(5):
         ask(lantern, thursday)
     signups.take(NOW)
@@ -152,7 +152,7 @@ def test_who_gets_it_already_gets_no_mail_and_keeps_it(lantern: Any, thursday: A
 
 
 @pytest.mark.parametrize("how", ["left", "bounce", "objected"])
-def test_who_is_gone_is_asked_by_mail_and_comes_back_by_her_own_press_alone(
+def test_who_is_gone_is_asked_by_mail_and_comes_back_by_their_own_press_alone(
     lantern: Any, thursday: Any, out: Path, how: str
 ) -> None:
     ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="said so", now=NOW)
@@ -165,7 +165,7 @@ def test_who_is_gone_is_asked_by_mail_and_comes_back_by_her_own_press_alone(
     before = audience.verdict(ada, thursday, NOW).reason, status(ada, thursday)
     ask(lantern, thursday)
     signups.take(NOW)
-    # Somebody else may have typed it in: until she answers all is as it was.
+    # Somebody else may have typed it in: until the reader answers, all is as it was.
     assert (audience.verdict(ada, thursday, NOW).reason, status(ada, thursday)) == before
     [mail] = mails(out)
     say(lantern, "confirm", token=mail.get_content().split("https://lantern.example/c/")[1].split()[0])

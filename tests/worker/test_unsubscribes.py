@@ -90,7 +90,7 @@ def token(organization: Any, subscriber: Any, edition: int, purpose: str = "leav
     return tokens.make(keys.link, purpose, edition, subscriber.number)
 
 
-def test_she_leaves_and_it_is_a_consent_record(lantern: Any, thursday: Any, edition: Edition) -> None:
+def test_a_reader_leaves_and_it_is_a_consent_record(lantern: Any, thursday: Any, edition: Edition) -> None:
     (ada,) = people(lantern, thursday, 1)
     leave = token(lantern, ada, edition.id)
     say(lantern, "leave", token=leave, purpose="leave", way="one-click")
@@ -112,8 +112,8 @@ def test_an_old_link_leaves_wherever_its_key_was_brought_along(
     theirs = audience.new_list(bell, "Theirs", now=NOW)
     Organization.objects.filter(pk=bell.pk).update(next_number=ada.number + 1)
     monkeypatch.setattr(numbers, "BLOCK", 1)
-    (hers,) = people(bell, theirs, 1)
-    assert hers.number == ada.number, "as where both brought one export in"
+    (other,) = people(bell, theirs, 1)
+    assert other.number == ada.number, "as where both brought one export in"
     former = tokens.LinkKey(77, bytes(range(32)))
     for organization in (lantern, bell):
         wrapped = vault.wrap(keyring.label("link", former.number, bytes(organization.uid)), former.secret)
@@ -124,16 +124,16 @@ def test_an_old_link_leaves_wherever_its_key_was_brought_along(
     leave = tokens.make(former, "leave", 5, ada.number)
     say(bell, "leave", token=leave, purpose="leave", way="one-click")
     unsubscribes.take(NOW)
-    assert status(ada, thursday) == status(hers, theirs) == "unsubscribed"
+    assert status(ada, thursday) == status(other, theirs) == "unsubscribed"
     mine = token(lantern, ada, 5)
     audience.undo_unsubscribe(ada, thursday, way="desk", now=NOW)
-    audience.undo_unsubscribe(hers, theirs, way="desk", now=NOW)
+    audience.undo_unsubscribe(other, theirs, way="desk", now=NOW)
     say(lantern, "leave", token=mine, purpose="leave", way="one-click")
     unsubscribes.take(NOW)
-    assert (status(ada, thursday), status(hers, theirs)) == ("unsubscribed", "subscribed")
+    assert (status(ada, thursday), status(other, theirs)) == ("unsubscribed", "subscribed")
 
 
-def test_what_she_sent_twice_happens_once(lantern: Any, thursday: Any, edition: Edition) -> None:
+def test_what_a_reader_sent_twice_happens_once(lantern: Any, thursday: Any, edition: Edition) -> None:
     (ada,) = people(lantern, thursday, 1)
     for _ in range(3):
         say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="form")
@@ -145,7 +145,7 @@ def test_what_she_sent_twice_happens_once(lantern: Any, thursday: Any, edition: 
     assert Event.objects.filter(kind="subscribers.left").count() == 1
 
 
-def test_one_press_takes_her_back_in_the_order_she_pressed(lantern: Any, thursday: Any, edition: Edition) -> None:
+def test_one_press_takes_a_reader_back_in_the_order_they_pressed(lantern: Any, thursday: Any, edition: Edition) -> None:
     ada, boris = people(lantern, thursday, 2)
     for reader, kinds in ((ada, ("leave", "back")), (boris, ("leave", "back", "leave"))):
         for kind in kinds:
@@ -155,7 +155,7 @@ def test_one_press_takes_her_back_in_the_order_she_pressed(lantern: Any, thursda
     assert token_state(token(lantern, ada, edition.id)) == "back"
 
 
-def test_a_link_takes_back_her_own_leaving_of_the_last_week_and_no_other(
+def test_a_link_takes_back_a_readers_own_leaving_of_the_last_week_and_no_other(
     lantern: Any, thursday: Any, edition: Edition
 ) -> None:
     """Links lie in mailboxes for ever, and a public process that was taken can make one for everybody who left."""
@@ -245,7 +245,7 @@ def test_a_confirmation_by_a_page_whose_clock_is_behind_takes_nobody_off_other_l
     assert (status(ada, thursday), status(ada, letter)) == ("subscribed", "subscribed")
 
 
-def test_a_form_that_somebody_filled_in_for_her_takes_nothing_from_her_link(
+def test_a_form_that_somebody_filled_in_for_a_reader_takes_nothing_from_their_link(
     lantern: Any, thursday: Any, edition: Edition
 ) -> None:
     (ada,) = people(lantern, thursday, 1)
@@ -326,7 +326,7 @@ def test_what_a_taken_public_process_seals_stops_no_loop(lantern: Any, thursday:
     assert not Intake.objects.exists()
 
 
-def test_one_who_cannot_be_taken_up_keeps_the_others_of_her_slice_not_waiting(
+def test_one_who_cannot_be_taken_up_keeps_the_others_of_their_slice_not_waiting(
     lantern: Any, thursday: Any, edition: Edition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada, boris = people(lantern, thursday, 2)
@@ -444,7 +444,7 @@ def another(edition: Edition, list_: Any) -> Edition:
 
 
 def press(edition: Edition, reader: Any, *kinds: str, way: str = "form") -> None:
-    """What she presses in this letter, one after another, each taken up at once."""
+    """What the reader presses in this letter, one after another, each taken up at once."""
     for kind in kinds:
         leave = token(edition.organization, reader, edition.id)
         say(edition.organization, kind, token=leave, purpose="leave", way=way)
@@ -465,7 +465,7 @@ def test_who_leaves_by_a_letter_stands_in_its_report_once(
     assert left_by(edition) == 2
 
 
-def test_she_counts_for_the_letter_whose_link_it_was_and_no_other(
+def test_a_leaving_counts_for_the_letter_whose_link_it_was_and_no_other(
     lantern: Any, thursday: Any, edition: Edition
 ) -> None:
     (ada,) = people(lantern, thursday, 1)
@@ -500,7 +500,7 @@ def test_no_other_way_of_leaving_counts_for_a_letter(lantern: Any, thursday: Any
     press(edition, boris, "leave", "back")
     dmitri = audience.sign_up(lantern, "dmitri@example.org", thursday, wording="w", now=NOW)
     press(edition, dmitri, "leave")
-    assert (status(dmitri, thursday), left_by(edition)) == ("unsubscribed", 0), "he had never agreed"
+    assert (status(dmitri, thursday), left_by(edition)) == ("unsubscribed", 0), "they had never agreed"
     say(lantern, "leave", token=token(lantern, clara, 999), purpose="leave")
     unsubscribes.take(NOW)
     assert (status(clara, thursday), left_by(edition)) == ("unsubscribed", 0)
@@ -859,16 +859,16 @@ def givers(lantern: Any, thursday: Any, count: int) -> list[Any]:
     return readers
 
 
-def test_by_the_link_of_an_appeal_she_leaves_appeals_or_the_whole_list(
+def test_by_the_link_of_an_appeal_a_reader_leaves_appeals_or_the_whole_list(
     lantern: Any, thursday: Any, appeal: Edition
 ) -> None:
     ada, boris, clara = givers(lantern, thursday, 3)
-    hers = token(lantern, ada, appeal.id)
-    say(lantern, "leave", token=hers, purpose="leave", way="form", only="appeals")
+    pressed = token(lantern, ada, appeal.id)
+    say(lantern, "leave", token=pressed, purpose="leave", way="form", only="appeals")
     say(lantern, "leave", token=token(lantern, boris, appeal.id), purpose="leave", way="form")
     say(lantern, "leave", token=token(lantern, clara, appeal.id), purpose="leave", way="one-click")
     unsubscribes.take(NOW)
-    assert (status(ada, thursday), said_of_appeals([ada]), token_state(hers)) == (
+    assert (status(ada, thursday), said_of_appeals([ada]), token_state(pressed)) == (
         "subscribed",
         {"left"},
         "left-appeals",
@@ -884,11 +884,11 @@ def test_by_the_link_of_an_appeal_she_leaves_appeals_or_the_whole_list(
     assert Campaign.objects.get(pk=appeal.campaign_id).unsubscribes == 1
 
 
-def test_by_the_link_of_an_appeal_nobody_comes_back_to_appeals_that_she_left_with_the_letters(
+def test_by_the_link_of_an_appeal_nobody_comes_back_to_appeals_that_they_left_with_the_letters(
     lantern: Any, thursday: Any, appeal: Edition
 ) -> None:
     ada, boris = people(lantern, thursday, 2)
-    for reader in (ada, boris):  # Of appeals she said nothing herself.
+    for reader in (ada, boris):  # Of appeals they said nothing themselves.
         audience.agree_to_appeals(reader, thursday, way="desk", wording="On paper.", now=NOW)
     say(lantern, "leave", token=token(lantern, ada, appeal.id), purpose="leave", way="one-click")
     unsubscribes.take(NOW)
@@ -907,7 +907,7 @@ def test_a_public_process_that_lies_makes_no_half_leaving_of_a_whole_one(
     (ada,) = givers(lantern, thursday, 1)
     say(lantern, "leave", token=token(lantern, ada, edition.id), purpose="leave", way="form", only="appeals")
     unsubscribes.take(NOW)
-    assert status(ada, thursday) == "unsubscribed", "it is no appeal, so she meant the list"
+    assert status(ada, thursday) == "unsubscribed", "it is no appeal, so they meant the list"
 
 
 def test_one_reader_who_leaves_and_comes_back_is_no_crowd(lantern: Any, thursday: Any, edition: Edition) -> None:
