@@ -17,7 +17,7 @@ from samizdat.events.models import Event
 from tests.delivery.conftest import FIRST_NUMBER, House, Running, run_until_still, until
 from tests.delivery.test_pace import a_day_later
 from tests.delivery.test_sending import books_balance
-from tests.smtp_server import ScriptedServer
+from tests.smtp_server import ScriptedServer, delay
 
 
 def now() -> datetime:
@@ -230,6 +230,24 @@ def test_what_is_over_todays_share_of_a_warm_up_follows_on_the_next_day(house: H
     Route.objects.update(warm_since=route.warm_since - timedelta(days=1))
     assert run_campaign(campaign.pk, 120)["ended"] == "finished"
     assert queries.status(campaign)["accepted"] == 40
+
+
+def test_what_was_drawn_for_a_new_domain_is_not_taken_from_a_route_that_takes_long_to_connect(
+    house: House, server: ScriptedServer
+) -> None:
+    """A relay abroad greets after a second: until then the sender has looked around twice."""
+    from samizdat.delivery.actions import domains
+
+    house.people(45)
+    house.route(server)
+    server.on("banner", delay(1.2))
+    row = domains.add_domain(house.organization, "lantern.example", now=now(), algorithms=())
+    domains.warm_up(row, "15,20,100", now=now())
+    campaign = house.released()
+    with Running():
+        until(lambda: [queries.status(campaign)[name] for name in ("reason", "accepted")] == ["warm_up", 15])
+    assert kinds().count("campaign.waits") == 1
+    books_balance(campaign)
 
 
 def test_a_new_domain_sends_its_share_of_the_day_whatever_the_route(

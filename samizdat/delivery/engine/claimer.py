@@ -184,7 +184,7 @@ class Claimer:
                 return None
             most = self._of_its_domain(claim, lane.appetite)
             if not most:
-                self._let_go(lane, claim.opened.edition)
+                self._close(lane, claim.opened.edition)
                 self._editions[lane.organization].remove(claim.opened.edition)  # Until the next look around.
                 continue
             piece = self._slice(claim, most)
@@ -363,14 +363,23 @@ class Claimer:
 
     def _let_go(self, lane: OrganizationQueue, edition: int | None = None) -> None:
         """Give chunks back: of one edition, or all of them. What is in flight is finished first."""
-        for claim in self._claims.get(lane.organization, []):
-            if edition is None or claim.opened.edition == edition:
-                claim.closing = True
-                claim.rest.clear()
+        self._close(lane, edition)
         if edition is not None:
             self._sender.call(lane.drop, edition)
         else:
             self._sender.call(lane.give_all_back)
+
+    def _close(self, lane: OrganizationQueue, edition: int | None = None) -> None:
+        """Feed nothing more of these chunks. What the routes already have still goes."""
+        for claim in self._claims.get(lane.organization, []):
+            if edition is None or claim.opened.edition == edition:
+                claim.closing = True
+                claim.rest.clear()
+
+    def _is_going(self, organization: int, edition: int) -> bool:
+        """Does a route have messages of it, drawn from its domain's day, that have no answer yet?"""
+        claims = self._claims.get(organization, [])
+        return any(claim.sliced > claim.resolved for claim in claims if claim.opened.edition == edition)
 
     def _close_claims(self) -> None:
         for claims in self._claims.values():
@@ -476,7 +485,8 @@ class Claimer:
 
             def spent(row: SendingRow = row, name: str = name) -> wait_reasons.WaitReason | None:
                 domain = domains.get(name)
-                if domain is not None and domain.until is not None and not self._domain_back.get(domain.id):
+                used_up = domain is not None and domain.until is not None and not self._domain_back.get(domain.id)
+                if domain and used_up and not self._is_going(organization, row["edition__id"]):
                     return wait_reasons.WaitReason("warm_up", domain.until)
                 asks = lane.way_for(name) is None or row["reason"] in ("limit", "warm_up")
                 return wait_reasons.all_spent(organization, now, name) if asks else None
