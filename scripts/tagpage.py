@@ -47,7 +47,7 @@ other, or take `elif`. Order (`<`, `>=`) is that of numbers; what is no number i
 comment with them.
 
 Interest groups of Mailchimp come in as tags of subscribers, `Topics: Law`. `*|INTERESTED:Topics:Law,Water|*` asks
-whether she carries one of them, `{% if tagged "Topics: Law" %}` for one tag by its whole name. Upper and lower case
+whether they carry one of them, `{% if tagged "Topics: Law" %}` for one tag by its whole name. Upper and lower case
 are alike. A letter goes by the tags of its release, whoever is given one later; tests and previews go by those of the
 moment.
 

@@ -1,4 +1,4 @@
-"""May I write to her? Consent is a log of facts; this is the one function that reads it.
+"""May I write to this subscriber? Consent is a log of facts; this is the one function that reads it.
 
 The log of one subscriber is folded record by record, in the order of day and then of writing, through one
 table of moves. The last word wins, with the exceptions that the table names. What stands at the end is the
@@ -34,9 +34,9 @@ ALL_LISTS = 0  # a record with this list speaks for every list of the organizati
 
 # Field numbers inside the sealed blob of a consent record (seal.pack). Append only.
 AT, SOURCE, WORDING, REASON, LETTER = 0, 1, 2, 3, 4
-ASKED_AT = 5  # of a confirmation: when she had signed up
+ASKED_AT = 5  # of a confirmation: when they had signed up
 VERSION, LANGUAGE = 6, 7  # of the wording, where it is one that the house keeps: "3" and "ru"
-TOLD = 8  # of a sign-up: what she typed into the form, which counts once she confirms (audience/actions/forms)
+TOLD = 8  # of a sign-up: what they typed into the form, which counts once they confirm (audience/actions/forms)
 
 # What REASON says of a leaving that nobody wrote: who was asked again by a renewal and did not answer.
 NO_ANSWER = "no_answer"
@@ -58,7 +58,7 @@ class ConsentFact:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """``record`` is the fact to show when she asks why she gets this mail; ``reason`` its kind."""
+    """``record`` is the fact to show when they ask why they get this mail; ``reason`` its kind."""
 
     reason: str
     record: ConsentFact
@@ -87,7 +87,7 @@ REASONS = (
     "suppressed:erased",
     "suppressed:manual",
     "suppressed:objected",
-    "paused",  # she agreed, and asked for nothing until a day
+    "paused",  # they agreed, and asked for nothing until a day
 )
 YES = 1
 PAUSED = REASONS.index("paused")
@@ -97,7 +97,7 @@ MOVES = {
     ("never_agreed", "asked"): "not_confirmed",
     ("never_agreed", "given"): "yes",
     ("never_agreed", "confirmed"): "yes",
-    ("never_agreed", "withdrawn"): "left",  # an import may know only this of her
+    ("never_agreed", "withdrawn"): "left",  # an import may know no more than this
     ("never_agreed", "objected"): "objected",
     ("never_agreed", "cleaned"): "cleaned",
     ("not_confirmed", "given"): "yes",
@@ -105,15 +105,15 @@ MOVES = {
     ("not_confirmed", "withdrawn"): "left",
     ("not_confirmed", "objected"): "objected",
     ("not_confirmed", "cleaned"): "cleaned",
-    # ("yes", "asked") is missing on purpose: whoever types her address into the form must not silence her
+    # ("yes", "asked") is missing on purpose: whoever types their address into the form must not silence them
     # letters.
     ("yes", "given"): "yes",
     ("yes", "confirmed"): "yes",
     ("yes", "withdrawn"): "left",
     ("yes", "objected"): "objected",
     ("yes", "cleaned"): "cleaned",
-    # ("left", "asked") is missing too: whoever types it in must not let a file bring her back. asked_on() tells
-    # that her confirmation would be an answer.
+    # ("left", "asked") is missing too: whoever types it in must not let a file bring them back. asked_on() tells
+    # that their confirmation would be an answer.
     ("left", "given"): "yes",  # only by BRINGS_BACK
     ("left", "confirmed"): "yes",
     ("left", "objected"): "objected",
@@ -124,8 +124,8 @@ MOVES = {
     ("cleaned", "objected"): "objected",
 }
 
-# Who left comes back by her own act, or by a person at the desk who writes down what she said. A file or a
-# program that knows nothing of her leaving does not bring her back.
+# Who left comes back by their own act, or by a person at the desk who writes down what they said. A file or a
+# program that knows nothing of their leaving does not bring them back.
 BRINGS_BACK = frozenset({"form", "desk", "mail", "one-click"})
 
 _GONE = frozenset({"left", "objected", "cleaned"})
@@ -147,12 +147,12 @@ def may(
     """May we write to this subscriber, for this list and purpose, now?
 
     An appeal for money is a letter of its list that takes a second yes: without one to the letters the answer is
-    the same no, whatever she said of appeals. Who leaves the letters leaves the list whole, so a yes to appeals
+    the same no, whatever they said of appeals. Who leaves the letters leaves the list whole, so a yes to appeals
     counts until then; coming back to the letters is no new one, taking that leaving back brings both.
 
-    ``records`` is her whole log, in any order. ``suppressed`` is the reason for which her address is
+    ``records`` is their whole log, in any order. ``suppressed`` is the reason for which their address is
     suppressed in the organization (bounce, complaint, objected, ...), None if it is not. ``now`` is aware.
-    ``paused`` is the day until which she wants nothing of this list; the record of that answer carries it.
+    ``paused`` is the day until which they want nothing of this list; the record of that answer carries it.
     """
     if suppressed is not None:
         return Refusal(f"suppressed:{suppressed}", None)
@@ -174,7 +174,7 @@ _WRITTEN_TO = frozenset({"yes", "never_agreed"})
 
 
 def letters_left_by(records: Iterable[ConsentFact], list: int, purpose: str, now: datetime) -> frozenset[str]:
-    """The letters by whose link she left this list: what a report counts, once for each of them.
+    """The letters by whose link they left this list: what a report counts, once for each of them.
 
     Only a leaving that really ended something counts, and one that was taken back does not. Whoever came back by
     signing up again did leave by that letter, so it stays. A yes that is not on record, or that a wrong clock has put
@@ -257,11 +257,11 @@ def _step(standing: _Standing, before: _Standing, record: ConsentFact) -> tuple[
     """(what stands after this record, what stood before the last that can be taken back: a leaving, an agreement)."""
     word, fact = standing
     if record.kind == "undone":
-        # Back to what stood before, so that a list she was moved to by mistake knows nothing of her again.
+        # Back to what stood before, so that a list they were moved to by mistake knows nothing of them again.
         written = fact is not None and (fact.way, fact.purpose) == ("desk", record.purpose) and _same_deed(fact, record)
         return (before if written else standing), before
     if record.kind == "returned":
-        # Back to what stood before she left: a leaving undone must not make a yes that never was.
+        # Back to what stood before they left: a leaving undone must not make a yes that never was.
         return (before if word == "left" else standing), before
     if word == "objected" and record.kind == "withdrawn":
         return standing, ("left", record)  # What a colleague wrote down may be taken back, not what the reader said.
@@ -278,7 +278,7 @@ def _same_deed(fact: ConsentFact, undone: ConsentFact) -> bool:
 
 def _last_leaving(records: Iterable[ConsentFact]) -> ConsentFact | None:
     """The newest leaving that was not taken back, of letters in the order in which they are read; also one that
-    changed nothing, since she had left before."""
+    changed nothing, since they had left before."""
     leavings: list[ConsentFact] = []
     standing = before = _NOTHING
     for record in records:
@@ -307,18 +307,18 @@ AGES = ("one", "two", "old", "unknown")
 
 
 def strength(yes: Permission) -> str:
-    """confirmed: by her own act here. elsewhere: so says a file. written: somebody wrote down that she agreed.
-    brought: a file says no more than that she is subscribed."""
+    """confirmed: by their own act here. elsewhere: so says a file. written: somebody wrote down that they agreed.
+    brought: a file says no more than that they are subscribed."""
     if yes.record.way == "import":
         return "elsewhere" if yes.reason == "confirmed" else "brought"
-    return "confirmed" if yes.reason in ("confirmed", "returned") or yes.record.way in _HER_OWN else "written"
+    return "confirmed" if yes.reason in ("confirmed", "returned") or yes.record.way in _OWN_WAYS else "written"
 
 
-_HER_OWN = frozenset({"form", "mail", "one-click"})
+_OWN_WAYS = frozenset({"form", "mail", "one-click"})
 
 
 def age(consent_date: date | None, today: date) -> str:
-    """one: younger than a year; two: than two; old; unknown where nobody told when she agreed."""
+    """one: younger than a year; two: than two; old; unknown where nobody told when they agreed."""
     if consent_date is None:
         return "unknown"
     days = (today - consent_date).days
@@ -371,26 +371,26 @@ def status(verdict: Permission | Refusal) -> str:
     return _STATUS_OF_STANDING[verdict.reason]
 
 
-# (known, in the file) -> what she is afterwards. The rule behind it is one order, see strongest(): so the
+# (known, in the file) -> what they are afterwards. The rule behind it is one order, see strongest(): so the
 # files of an export may come in any order, twice, or half, and the end is the same.
 MERGES = {
     ("pending", "pending"): "pending",
-    ("pending", "subscribed"): "subscribed",  # the service she comes from has her confirmation
+    ("pending", "subscribed"): "subscribed",  # the service they come from has their confirmation
     ("pending", "unsubscribed"): "unsubscribed",
     ("pending", "cleaned"): "cleaned",
     ("pending", "nonsubscribed"): "pending",  # a file that knows less takes nothing away
-    ("subscribed", "pending"): "subscribed",  # an old export, or somebody typed her into a form
+    ("subscribed", "pending"): "subscribed",  # an old export, or somebody typed them into a form
     ("subscribed", "subscribed"): "subscribed",
-    ("subscribed", "unsubscribed"): "unsubscribed",  # she told somebody no: that counts here too
+    ("subscribed", "unsubscribed"): "unsubscribed",  # they told somebody no: that counts here too
     ("subscribed", "cleaned"): "cleaned",
-    ("subscribed", "nonsubscribed"): "subscribed",  # bought something as well; her yes stays
+    ("subscribed", "nonsubscribed"): "subscribed",  # bought something as well; their yes stays
     ("unsubscribed", "pending"): "unsubscribed",  # nothing in a file brings back who left
     (
         "unsubscribed",
         "subscribed",
-    ): "unsubscribed",  # likewise: the file is older than her no, or does not know it
+    ): "unsubscribed",  # likewise: the file is older than their no, or does not know it
     ("unsubscribed", "unsubscribed"): "unsubscribed",
-    ("unsubscribed", "cleaned"): "cleaned",  # stronger: only her own confirmation brings her back
+    ("unsubscribed", "cleaned"): "cleaned",  # stronger: only their own confirmation brings them back
     ("unsubscribed", "nonsubscribed"): "unsubscribed",
     ("cleaned", "pending"): "cleaned",
     ("cleaned", "subscribed"): "cleaned",  # a dead mailbox does not live again by being listed
@@ -398,7 +398,7 @@ MERGES = {
     ("cleaned", "cleaned"): "cleaned",
     ("cleaned", "nonsubscribed"): "cleaned",
     ("nonsubscribed", "pending"): "pending",
-    ("nonsubscribed", "subscribed"): "subscribed",  # she has agreed since
+    ("nonsubscribed", "subscribed"): "subscribed",  # they have agreed since
     ("nonsubscribed", "unsubscribed"): "unsubscribed",
     ("nonsubscribed", "cleaned"): "cleaned",
     ("nonsubscribed", "nonsubscribed"): "nonsubscribed",
@@ -414,5 +414,5 @@ def strongest(a: str, b: str) -> str:
 
 
 def merge_status(known: str | None, incoming: str) -> str:
-    """Her status after an import: what is known (None: she is new to the list) and what the file says."""
+    """Their status after an import: what is known (None: they are new to the list) and what the file says."""
     return incoming if known is None else MERGES[known, incoming]

@@ -14,10 +14,10 @@ from msgspec import Meta, Struct, ValidationError, convert, structs, to_builtins
 from samizdat.core.fields import STANDARD_FIELDS
 
 # Strongest first. Files are read in this order, so that whoever left is known as gone before any file can
-# name her as subscribed (formats/mailchimp.md: the strongest suppression wins within one audience).
+# name them as subscribed (formats/mailchimp.md: the strongest suppression wins within one audience).
 STATUSES = ("cleaned", "unsubscribed", "nonsubscribed", "pending", "subscribed")
 SUPPRESSING = frozenset({"cleaned", "unsubscribed"})
-# Who called a letter spam has left, and her address is suppressed for every list. Only a row can say it.
+# Who called a letter spam has left, and their address is suppressed for every list. Only a row can say it.
 COMPLAINED = "complained"
 # What a word of a status column may stand for. "": nothing of its own, so what was said of the whole file.
 MEANINGS = (*STATUSES, COMPLAINED, "")

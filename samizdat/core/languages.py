@@ -1,4 +1,4 @@
-"""Which version of a letter a reader gets by her language. Pure."""
+"""Which version of a letter a reader gets by their language. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ def normal(code: str) -> str:
 
 
 def place_of(language: str, versions: Sequence[str]) -> int | None:
-    """The version for a reader of this language: in hers exactly, else in its base (pt for pt-BR). None: there is
-    none, and she gets the fallback.
+    """The version for a reader of this language: in theirs exactly, else in its base (pt for pt-BR). None: there is
+    none, and they get the fallback.
 
     Not the other way round: whoever reads Portuguese may not want it as it is written in Brazil, and zh-hant is another
     script than zh-hans.

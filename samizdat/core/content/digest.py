@@ -2,13 +2,13 @@
 
 A list counts rounds. A letter belongs to the round in which it began to go out, and the digest of a round gathers the
 letters of that round. Whoever chooses the digest is in it from the next round on and whoever leaves it gets that of
-the round she leaves in: so every letter reaches her once, by itself or in a digest, whenever she changes her mind.
+the round they leave in: so every letter reaches them once, by itself or in a digest, whenever they change their mind.
 """
 
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-# How often she wants letters of a list; the index is what is stored: append only. What she chose is the word, but for
+# How often they want letters of a list; the index is what is stored: append only. What they chose is the word, but for
 # the last two: `again` chose all of them and gets one digest more, `soon` chose the digest and is not in it yet.
 FREQUENCIES = ("all", "monthly", "digest", "again", "soon")
 ALL, MONTHLY, DIGEST, AGAIN, SOON = range(5)
@@ -22,14 +22,14 @@ HOUR = time(9)
 
 
 def in_digest(frequency: int, turn: int, round: int) -> bool:
-    """Does she get the letters of this round gathered? `turn`: the round in which her choice begins to count."""
+    """Do they get the letters of this round gathered? `turn`: the round in which their choice begins to count."""
     if frequency in (DIGEST, SOON):
         return round >= turn
     return frequency == AGAIN and round < turn
 
 
 def chosen(frequency: int, turn: int, round: int, wish: str) -> tuple[int, int]:
-    """Frequency and turn after she chose `wish` (of all, monthly, digest) while her list is in `round`."""
+    """Frequency and turn after they chose `wish` (of all, monthly, digest) while their list is in `round`."""
     now = in_digest(frequency, turn, round)
     if wish == "digest":
         if frequency in (DIGEST, SOON):
@@ -37,7 +37,7 @@ def chosen(frequency: int, turn: int, round: int, wish: str) -> tuple[int, int]:
         return (DIGEST, round) if now else (SOON, round + 1)
     if wish == "all" and now:
         return (AGAIN, round + 1) if frequency != AGAIN else (frequency, turn)
-    # Letters that a digest would have gathered pass by who wants one a month: that is what she wants.
+    # Letters that a digest would have gathered pass by who wants one a month: that is what they want.
     return (MONTHLY, 0) if wish == "monthly" else (ALL, 0)
 
 

@@ -1,4 +1,4 @@
-"""Edition parts and one subscriber's values become the bytes of her message.
+"""Edition parts and one subscriber's values become the bytes of their message.
 
 A compiled letter is static bytes with typed slots between them. Each slot stands between two soft line breaks, so
 a value never moves another line, and each kind of slot has one encoder, so a value never leaves its place: not out
@@ -51,7 +51,7 @@ class Unmakeable(ValueError):
 
 
 class ValueSlot(Struct, frozen=True, array_like=True):
-    """A place for a value. `name` is a field or built-in; `default` is used when her value is empty."""
+    """A place for a value. `name` is a field or built-in; `default` is used when their value is empty."""
 
     kind: Kind
     name: str
@@ -277,7 +277,9 @@ def mailbox(text: str) -> str:
     """An address to stand between < and >. Raises Unmakeable("address") for what is none."""
     if _COMMON_MAILBOX.fullmatch(text) or (len(text) <= 400 and _MAILBOX.fullmatch(text) and not _LONE.search(text)):
         return text
-    raise Unmakeable("address", "This subscriber's address cannot stand in a header. Correct it, or remove her.")
+    raise Unmakeable(
+        "address", "This subscriber's address cannot stand in a header. Correct it, or remove the subscriber."
+    )
 
 
 def _words_on_a_line(text: str, lead: str) -> str:

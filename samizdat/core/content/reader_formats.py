@@ -1,4 +1,4 @@
-"""How a reader wants her letters: text alone, and with a subject and sender that tell nothing to who looks over her
+"""How a reader wants their letters: text alone, and with a subject and sender that tell nothing to who looks over their
 shoulder.
 
 A variant is made of a compiled edition, not of its source: so every edition has it, also one that was frozen before,

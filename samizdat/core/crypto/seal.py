@@ -66,8 +66,8 @@ BLOB_OVERHEAD = 1 + 2 + NONCE_BYTES + TAG_BYTES
 ADDRESS = 0
 CONSENT_TIMES = 1
 NOTES = 2
-WISHES = 3  # how she wants her letters: core/content/reader_formats
-MOVING = 4  # addresses she wants to be written to, by blanks, until one of those mailboxes has said yes
+WISHES = 3  # how they want their letters: core/content/reader_formats
+MOVING = 4  # addresses they want to be written to, by blanks, until one of those mailboxes has said yes
 FIRST_FIELD = 16
 
 _VERSION = 1

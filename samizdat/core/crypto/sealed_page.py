@@ -1,9 +1,9 @@
-"""Something the house lays out in the public database for one reader, sealed so that her secret alone finds and opens
+"""Something the house lays out in the public database for one reader, sealed so that their secret alone finds and opens
 it.
 
-The secret stands in a link that she holds: a token of ours, or a token and 16 random bytes that her press made. In the
-public database there is a hash of it and a box; neither says whose it is, and whoever copies the public database opens
-none.
+The secret stands in a link that they hold: a token of ours, or a token and 16 random bytes that their press made. In
+the public database there is a hash of it and a box; neither says whose it is, and whoever copies the public database
+opens none.
 
     0   12   nonce
     12   n   AES-256-GCM ciphertext and tag of the text, padded with blanks to a multiple of STEP bytes

@@ -32,10 +32,10 @@ from samizdat.core.crypto import seal
 # A purpose is part of the key, so a token for one opens nothing of another. Names are for ever; append only.
 PURPOSES = (
     *("leave", "return", "message-id", "confirm", "preferences", "archive", "test", "undo"),
-    *("data", "erase", "move", "allow"),  # proven by her mailbox: the public process can neither make nor read one
+    *("data", "erase", "move", "allow"),  # proven by their mailbox: the public process can neither make nor read one
     *("click", "answer"),  # the same for all readers: which link of an edition it is, or which answer to a question
-    "stay",  # her answer to a letter that asks again
-    "asks",  # her yes to appeals for money, proven by her mailbox as well
+    "stay",  # their answer to a letter that asks again
+    "asks",  # their yes to appeals for money, proven by their mailbox as well
 )
 
 TOKEN_CHARACTERS = 52

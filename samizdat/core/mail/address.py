@@ -222,7 +222,7 @@ def _in_context(label: str, i: int) -> bool:
 def comparable(address: str) -> str:
     """What the blind index is made of: the normalized address in lower case (NFC).
 
-    RFC 5321 lets Ada@ and ada@ be two people; no provider does, and two rows for one reader would send her
+    RFC 5321 lets Ada@ and ada@ be two people; no provider does, and two rows for one reader would send them
     two letters. Dots and plus signs stay, since they mean different mailboxes at most providers.
     """
     lower = address.lower()

@@ -57,7 +57,7 @@ _NEWS: dict[type, JournalNews] = {
 
 
 def news_of(outcome: Outcome) -> JournalNews:
-    """An outcome as news. A deferral that blames the route says nothing of her: it is RETURNED."""
+    """An outcome as news. A deferral that blames the route says nothing of the recipient: it is RETURNED."""
     if isinstance(outcome, Deferred) and outcome.scope not in ("recipient", "message"):
         return JournalNews.RETURNED
     return _NEWS[type(outcome)]
@@ -92,7 +92,7 @@ MOVES: dict[tuple[State, JournalNews], State] = {
     # The second try of a doubtful message, the relay's log or a late answer settles it.
     (State.UNSURE, JournalNews.ACCEPTED): State.ACCEPTED,
     (State.UNSURE, JournalNews.REFUSED): State.REFUSED,
-    # The first copy may lie in her mailbox: whatever else is heard, that doubt stays.
+    # The first copy may lie in the recipient's mailbox: whatever else is heard, that doubt stays.
     (State.UNSURE, JournalNews.RETURNED): State.UNSURE,
     (State.UNSURE, JournalNews.DEFERRED): State.UNSURE,
     (State.UNSURE, JournalNews.UNSURE): State.UNSURE,

@@ -287,13 +287,14 @@ HOUR = 3600
 
 WEB_PAGE = r"^\s*<(!doctype|html|head|body|\?xml)"
 
-# Where she or this one letter may be meant: behind RCPT TO and behind the dot. There the route is condemned by the first
-# answer only where the words are surely about us; else it is hers, and rule 2 finds out when it was the route after all.
-HERS = "rcpt data final"
+# Where the recipient or this one letter may be meant: behind RCPT TO and behind the dot. There the route is condemned by
+# the first answer only where the words are surely about us; else the answer counts as the recipient's, and rule 2 finds
+# out when it was the route after all.
+RECIPIENT_STAGES = "rcpt data final"
 OURS = "connect banner ehlo starttls auth mail http"
 # Before a recipient is named; a provider's web interface answers for itself alone.
 EARLY = frozenset(OURS.split())
-ABOUT_HER = r"^(?!.*(recipient|mailbox|inbox|addressee|\buser\b|(try|tried|trying) to (reach|contact)))"
+NOT_ABOUT_RECIPIENT = r"^(?!.*(recipient|mailbox|inbox|addressee|\buser\b|(try|tried|trying) to (reach|contact)))"
 SHUT = r"(suspended|terminated|deactivated|disabled|locked|blocked|closed|under review)"
 IS = r"( (is|are|was|has|have|been|temporarily|currently|permanently))*"
 SHUT_ACCOUNT = rf"^(?!.*(invalid|incorrect|wrong|too many)).*(\baccount\b.*\b{SHUT}|\b{SHUT}\b.*\baccount\b)"
@@ -414,9 +415,9 @@ TABLE = (
     OutcomeRow("to Yandex", "rcpt data final", "5..", "", r"spam statistics", PROVIDER, "provider", "listed"),
     OutcomeRow("to Yandex", "rcpt data final", "5..", "", r"policy rejection on the target address", RECIPIENT, "inactive"),
     OutcomeRow("to Yandex", "rcpt data final", "4..", "", r"recipient has exceeded", LATER, "throttled"),
-    OutcomeRow("Yandex", "", "5..", r"5\.7\.1", rf"{ABOUT_HER}.*limit exceeded", THROTTLED, "throttled", "rate", HOUR),
+    OutcomeRow("Yandex", "", "5..", r"5\.7\.1", rf"{NOT_ABOUT_RECIPIENT}.*limit exceeded", THROTTLED, "throttled", "rate", HOUR),
     # Shared hosters say 5xx and mean "later"
-    OutcomeRow("hoster", "", "", "", rf"{ABOUT_HER}.*(too many messages|exceeded the max(imum)? (defers|emails?|messages)|max(imum)? emails? per (hour|day))", THROTTLED, "throttled", "rate", HOUR),
+    OutcomeRow("hoster", "", "", "", rf"{NOT_ABOUT_RECIPIENT}.*(too many messages|exceeded the max(imum)? (defers|emails?|messages)|max(imum)? emails? per (hour|day))", THROTTLED, "throttled", "rate", HOUR),
     OutcomeRow("hoster", "", "...", r"5\.1\.0", r"policy violation", THROTTLED, "throttled", "rate", HOUR),
     OutcomeRow("hoster", "", "4..", "", r"rate limit", THROTTLED, "throttled", "rate", 300),
     # Any relay
@@ -424,8 +425,8 @@ TABLE = (
     OutcomeRow("any", "mail rcpt data final", "53[0458]", "", "", DEAD, "route", "login_needed"),
     OutcomeRow("any", "auth", "4..", "", "", THROTTLED, "throttled", "busy", 60),
     OutcomeRow("any", "auth", "5..", "", "", DEAD, "route", "login", 600),
-    # After the dot she has been taken already, so a bare account is ours; at RCPT TO it may be hers.
-    OutcomeRow("any", OURS + " data final", "5..", r"5\.7\.1", rf"{ABOUT_HER}{A_LETTER}.*\baccount (has been |is |was )?(temporarily )?(suspended|disabled|locked)", DEAD, "route", "suspended"),
+    # After the dot the recipient has been taken already, so a bare account is ours; at RCPT TO it may be the recipient's.
+    OutcomeRow("any", OURS + " data final", "5..", r"5\.7\.1", rf"{NOT_ABOUT_RECIPIENT}{A_LETTER}.*\baccount (has been |is |was )?(temporarily )?(suspended|disabled|locked)", DEAD, "route", "suspended"),
     OutcomeRow("DNSBL", "", "", "", r"open resolver", LATER, "system"),
     OutcomeRow("DNSBL", "rcpt data final", "", "", r"spamhaus|blocked using|\bIP\b.*\blisted\b|black ?list|\bPTR\b|dnsbl", PROVIDER, "provider", "listed"),
     OutcomeRow("DNSBL", "", "", "", r"spamhaus|blocked using|\bIP\b.*\blisted\b|black ?list|\bPTR\b|dnsbl", DEAD, "route", "listed"),
@@ -437,7 +438,7 @@ TABLE = (
     OutcomeRow("size", "mail data final", "552", "", r"size|too (big|large)", MESSAGE, "size"),
     # Rule 6: 421 closes; with words of rule 3 it means the account (Mailgun), else a wait.
     OutcomeRow("rule 6", OURS, "421", "", r"suspend|disabled|terminated|deactivated|blocked sender|under review|billing", DEAD, "route", "suspended"),
-    OutcomeRow("rule 6", HERS, "421", "", WE_ARE_SHUT, DEAD, "route", "suspended"),
+    OutcomeRow("rule 6", RECIPIENT_STAGES, "421", "", WE_ARE_SHUT, DEAD, "route", "suspended"),
     OutcomeRow("rule 6", "", "421", "", r"too many.*(connections|sessions)|concurrent", SLOWER, "throttled", "rate", 60),
     OutcomeRow("rule 6", "connect banner ehlo starttls auth mail http", "421", "", "", THROTTLED, "throttled", "busy", 60),
     OutcomeRow("rule 6", "", "421", "", "", SLOWER, "throttled", "busy", 60),
@@ -449,24 +450,24 @@ TABLE = (
     OutcomeRow("rule 5", "rcpt data final", "...", r"[45]\.2\.\d+", "", RECIPIENT, "policy"),
     OutcomeRow("mailbox", "rcpt data final", "", "", r"mailbox (is )?full|over ?quota|quota exceeded|exceeded .*storage|insufficient (system )?storage for", RECIPIENT, "full"),
     OutcomeRow("mailbox", "rcpt data final", "", "", r"(user|recipient|mailbox|address|account) (is )?(unknown|not (found|known|exist))|no such (user|mailbox|recipient|address|person)|unknown (user|recipient|mailbox)|does(n.t| not) exist|mailbox unavailable|user doesn", RECIPIENT, "no_such_mailbox"),
-    # Rule 3: words that speak of the route. Where she may be meant, only those that are surely about us.
+    # Rule 3: words that speak of the route. Where the recipient may be meant, only those that are surely about us.
     OutcomeRow("rule 3", "http", "", "", r"(recipient|mailbox|inbox|\buser'?s? e?mail)\b.*(suspend|deactivated|disabled)", LATER, "other"),
     OutcomeRow("rule 3", OURS, "", "", r"suspend|terminated|deactivated|blocked sender|under review", DEAD, "route", "suspended"),
     OutcomeRow("rule 3", OURS, "", "", r"\baccount\b.*(disabled|locked|blocked|closed)|(disabled|locked|blocked|closed).*\baccount\b", DEAD, "route", "suspended"),
-    OutcomeRow("rule 3", HERS, "", "", rf"{A_LETTER}.*({WE_ARE_SHUT})", DEAD, "route", "suspended"),
-    OutcomeRow("rule 3", "data final", "", "", rf"{ABOUT_HER}.*blocked sender", DEAD, "route", "suspended"),
+    OutcomeRow("rule 3", RECIPIENT_STAGES, "", "", rf"{A_LETTER}.*({WE_ARE_SHUT})", DEAD, "route", "suspended"),
+    OutcomeRow("rule 3", "data final", "", "", rf"{NOT_ABOUT_RECIPIENT}.*blocked sender", DEAD, "route", "suspended"),
     OutcomeRow("rule 3", OURS, "", "", r"\b(sending|account|subaccount|domain|mail)\b.{0,40}\bpaused\b|\bpaused\b.{0,40}\b(sending|account)", DEAD, "route", "paused"),
-    OutcomeRow("rule 3", HERS, "", "", rf"({SENDING}|{YOUR}).{{0,40}}\bpaused\b|\bpaused\b.{{0,40}}({SENDING}|{YOUR})", DEAD, "route", "paused"),
+    OutcomeRow("rule 3", RECIPIENT_STAGES, "", "", rf"({SENDING}|{YOUR}).{{0,40}}\bpaused\b|\bpaused\b.{{0,40}}({SENDING}|{YOUR})", DEAD, "route", "paused"),
     OutcomeRow("rule 3", OURS, "", "", r"\bbilling\b|\bcredits?\b|payment required", DEAD, "route", "credits"),
-    OutcomeRow("rule 3", HERS, "", "", rf"{A_LETTER}.*({NO_CREDITS})", DEAD, "route", "credits"),
-    OutcomeRow("rule 3", HERS, "", "", rf"{A_LETTER}.*{YOUR}.*(upgrade|does not (allow|include|permit))", DEAD, "route", "plan"),
-    OutcomeRow("rule 3", "", "", "", rf"{ABOUT_HER}.*((daily|hourly|monthly|sending|message|relay)\b.{{0,30}}\b(quota|limit)\b|\b(quota|limit)\b.{{0,30}}\b(daily|hourly|monthly|per (hour|day)))", THROTTLED, "throttled", "quota", HOUR),
+    OutcomeRow("rule 3", RECIPIENT_STAGES, "", "", rf"{A_LETTER}.*({NO_CREDITS})", DEAD, "route", "credits"),
+    OutcomeRow("rule 3", RECIPIENT_STAGES, "", "", rf"{A_LETTER}.*{YOUR}.*(upgrade|does not (allow|include|permit))", DEAD, "route", "plan"),
+    OutcomeRow("rule 3", "", "", "", rf"{NOT_ABOUT_RECIPIENT}.*((daily|hourly|monthly|sending|message|relay)\b.{{0,30}}\b(quota|limit)\b|\b(quota|limit)\b.{{0,30}}\b(daily|hourly|monthly|per (hour|day)))", THROTTLED, "throttled", "quota", HOUR),
     OutcomeRow("rule 3", OURS, "", "", r"authentication (is )?(required|failed)|must authenticate|not authenticated", DEAD, "route", "login_needed"),
-    OutcomeRow("rule 3", HERS, "", "", r"^(?!.*(recipient|mailbox|group|mailing list|RESOLVER|DMARC|SPF|DKIM)).*(authentication (is )?required|must authenticate|(client|you) .*not authenticated|^[\d. ]*authentication failed)", DEAD, "route", "login_needed"),
+    OutcomeRow("rule 3", RECIPIENT_STAGES, "", "", r"^(?!.*(recipient|mailbox|group|mailing list|RESOLVER|DMARC|SPF|DKIM)).*(authentication (is )?required|must authenticate|(client|you) .*not authenticated|^[\d. ]*authentication failed)", DEAD, "route", "login_needed"),
     OutcomeRow("rule 3", OURS, "", "", r"not authori[sz]ed|not allowed to send", DEAD, "route", "not_authorised"),
-    OutcomeRow("rule 3", HERS, "", "", r"^(?!.*(recipient|mailbox|group|mailing list|\bto this\b)).*(\b(you|your|client|host|server|ip)\b.*not authori[sz]ed|not allowed to send(?! (\w+ ){0,3}to\b))", DEAD, "route", "not_authorised"),
+    OutcomeRow("rule 3", RECIPIENT_STAGES, "", "", r"^(?!.*(recipient|mailbox|group|mailing list|\bto this\b)).*(\b(you|your|client|host|server|ip)\b.*not authori[sz]ed|not allowed to send(?! (\w+ ){0,3}to\b))", DEAD, "route", "not_authorised"),
     OutcomeRow("rule 3", OURS, "", "", r"unverified|not verified", CONFIG, "config", "sender"),
-    OutcomeRow("rule 3", HERS, "", "", r"^(?!.*recipient).*(\b(sender|sending|from[- ]address|your)\b.*(unverified|not verified)|\b(unverified|not verified) (sender|sending|from)\b)", CONFIG, "config", "sender"),
+    OutcomeRow("rule 3", RECIPIENT_STAGES, "", "", r"^(?!.*recipient).*(\b(sender|sending|from[- ]address|your)\b.*(unverified|not verified)|\b(unverified|not verified) (sender|sending|from)\b)", CONFIG, "config", "sender"),
     OutcomeRow("rule 3", "rcpt data final", "", "", r"reputation", PROVIDER, "provider", "listed"),
     OutcomeRow("rule 3", "connect banner ehlo starttls mail", "5..", "", r"reputation", DEAD, "route", "listed"),
     # Rule 5, the rest

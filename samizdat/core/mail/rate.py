@@ -459,7 +459,7 @@ GROWN = 3600.0
 SLOWEST = 1 / 60
 # Many messages are under way at once: their answers within so many seconds are one complaint.
 ONE_COMPLAINT = 10.0
-# Nobody is tried again sooner, and nobody waits longer for her turn: by then it has grown.
+# Nobody is tried again sooner, and nobody waits longer for their turn: by then it has grown.
 SOONEST = 30.0
 LATEST = 1800.0
 
@@ -492,7 +492,7 @@ def allowed(state: SlowedRate, now: float) -> float | None:
 
 
 class RateTurns:
-    """One sender's messages to one slowed provider: each goes when it is her turn, or is put off until then."""
+    """One sender's messages to one slowed provider: each goes when it is its turn, or is put off until then."""
 
     __slots__ = ("_next", "_tail", "share", "state")
 

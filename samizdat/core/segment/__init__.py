@@ -8,11 +8,11 @@ Stored as JSON, for ever (golden values in the tests); a condition has one name 
     {"provider": "gmail"}                             a name of address.PROVIDERS
     {"list": {"id": 5, "status": "subscribed"}}       id 0: any list; status "": in any way
     {"consent": {"list": 5, "state": "yes"}}          the verdict of consent.may: one of consent.REASONS
-    {"appeals": {"list": 5}}                          she agreed to appeals for money; list 0: for one at least
-    {"joined": {"op": "before", "day": "2026-01-31"}} likewise on, after; or last, earlier with "days": 30
+    {"appeals": {"list": 5}}                          the subscriber agreed to appeals for money; list 0: for one at
+    least {"joined": {"op": "before", "day": "2026-01-31"}} likewise on, after; or last, earlier with "days": 30
     {"confirmed": {"op": "last", "days": 30}}
     {"field": {"number": 17, "op": "is", "value": "Riga"}}
-    {"campaign": 7}                                   her letter was accepted by the next server
+    {"campaign": 7}                                   their letter was accepted by the next server
     {"share": {"percent": 10, "seed": 12345}}         the same people each time
 
 Tags, lists, fields and campaigns are their numbers, so that a renamed tag stays the same segment. No condition asks

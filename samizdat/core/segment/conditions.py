@@ -79,7 +79,7 @@ def _day(value: object) -> date:
 
 @dataclass(frozen=True, slots=True)
 class TagCondition(Condition):
-    """She carries this tag."""
+    """The subscriber carries this tag."""
 
     names = ("tag",)
     refers = ("tag", "")
@@ -106,7 +106,7 @@ class TagCondition(Condition):
 
 @dataclass(frozen=True, slots=True)
 class LanguageCondition(Condition):
-    """She reads this language; "" where none is known."""
+    """The subscriber reads this language; "" where none is known."""
 
     names = ("language",)
     words = {
@@ -136,7 +136,7 @@ class LanguageCondition(Condition):
 
 @dataclass(frozen=True, slots=True)
 class ProviderCondition(Condition):
-    """Her mailbox is with this provider."""
+    """The subscriber's mailbox is with this provider."""
 
     names = ("provider",)
     words = {
@@ -162,7 +162,7 @@ class ProviderCondition(Condition):
 
 @dataclass(frozen=True, slots=True)
 class ListCondition(Condition):
-    """She stands on this list (0: on one at least) with this status ("": any)."""
+    """The subscriber stands on this list (0: on one at least) with this status ("": any)."""
 
     names = ("list",)
     refers = ("list", "id")
@@ -238,7 +238,7 @@ def _standings(facts: SubscriberFacts, id: int) -> Iterable[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class FundraisingCondition(Condition):
-    """She agreed to appeals for money, beside the letters of this list (0: of one at least)."""
+    """The subscriber agreed to appeals for money, beside the letters of this list (0: of one at least)."""
 
     names = ("appeals",)
     refers = ("list", "list")
@@ -265,7 +265,7 @@ class FundraisingCondition(Condition):
 
 @dataclass(frozen=True, slots=True)
 class DayCondition(Condition):
-    """A day of hers (`what`, one of KINDS_OF_DAYS) lies so to a day, or to today less so many days."""
+    """A day of the subscriber (`what`, one of KINDS_OF_DAYS) lies so to a day, or to today less so many days."""
 
     names = ("joined", "confirmed")
     words = {
@@ -339,7 +339,7 @@ def span(leaf: DayCondition, today: date) -> tuple[date | None, date | None]:
 
 @dataclass(frozen=True, slots=True)
 class FieldCondition(Condition):
-    """What a field holds of her compares so (OPERATORS) with this text."""
+    """What a field holds of their compares so (OPERATORS) with this text."""
 
     names = ("field",)
     refers = ("field", "number")
@@ -448,7 +448,7 @@ def code_in(leaf: FieldCondition) -> int:
 
 @dataclass(frozen=True, slots=True)
 class CampaignCondition(Condition):
-    """Her letter of this campaign was accepted by the next server."""
+    """The subscriber's letter of this campaign was accepted by the next server."""
 
     names = ("campaign",)
     refers = ("campaign", "")
@@ -475,7 +475,7 @@ class CampaignCondition(Condition):
 
 @dataclass(frozen=True, slots=True)
 class ShareCondition(Condition):
-    """She belongs to a random part of everybody: percent of a hundred, chosen by seed (0 to 2**31 - 1)."""
+    """The subscriber belongs to a random part of everybody: percent of a hundred, chosen by seed (0 to 2**31 - 1)."""
 
     names = ("share",)
     words = {

@@ -9,8 +9,8 @@ from datetime import date
 class SubscriberFacts:
     """What is known of one subscriber.
 
-    lists: list -> (status, reason of its verdict, one of REASONS); fields: number -> text; confirmed: days of her
-    confirmations; campaigns: those of which her letter was accepted; appeals: the lists for which she agreed to
+    lists: list -> (status, reason of its verdict, one of REASONS); fields: number -> text; confirmed: days of their
+    confirmations; campaigns: those of which their letter was accepted; appeals: the lists for which they agreed to
     appeals for money.
     """
 

@@ -59,7 +59,7 @@ def _any(parts: list[Tree]) -> Tree:
     return left[0] if len(left) == 1 else Any(tuple(left))
 
 
-# (answers to `asks`, pick) -> is she in it?
+# (answers to `asks`, pick) -> are they in it?
 type Decision = Callable[[Sequence[object], Callable[[int], str]], bool]
 
 
@@ -68,7 +68,7 @@ class TestSplit:
     """A segment with sealed conditions, taken apart for a streaming decrypt.
 
     where: readable, and true for everybody of the segment. asks: readable trees of which the database says for each
-    row whether they are true. decide(answers to them, pick): is she in it? pick(number of a field) gives its text; it
+    row whether they are true. decide(answers to them, pick): are they in it? pick(number of a field) gives its text; it
     is only called where the answers alone do not decide.
     """
 

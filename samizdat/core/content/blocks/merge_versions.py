@@ -1,7 +1,7 @@
 """Two people wrote in one letter at the same time: both sets of changes in one letter, block by block.
 
 A three-way merge on plain JSON blocks, as dicts: what both began from, mine, theirs. A block that only one of them
-touched is as she left it; one that both changed stands twice, mine first, and somebody decides. Changing is stronger
+touched is as they left it; one that both changed stands twice, mine first, and somebody decides. Changing is stronger
 than removing, so nothing that was typed is lost. Blocks are known by their `attrs.id` (docs/content-format.md); one
 without is known by what it says.
 """
@@ -43,7 +43,7 @@ def _same(first: str, second: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MergedDraft:
-    """`doubled`: for each block that both changed, the ids of my version and of hers, which stands behind mine."""
+    """`doubled`: for each block that both changed, the ids of my version and of theirs, which stands behind mine."""
 
     blocks: list[Node]
     doubled: list[tuple[str, str]]
@@ -56,12 +56,12 @@ def merge(base: Sequence[Node], mine: Sequence[Node], theirs: Sequence[Node], ne
     """
     if any(map(id_of, mine)):  # It comes from a page, which was given the letter as `numbered` has it.
         base, mine, theirs = numbered(base), numbered(mine), numbered(theirs)
-    began, ours, hers = _named(base), _named(mine), _named(theirs)
+    began, ours, others = _named(base), _named(mine), _named(theirs)
     kept: dict[str, Node] = {}
     behind: dict[str, Node] = {}
     doubled: list[tuple[str, str]] = []
-    for name in [*ours, *(name for name in hers if name not in ours)]:
-        block, other = _one(began.get(name), ours.get(name), hers.get(name))
+    for name in [*ours, *(name for name in others if name not in ours)]:
+        block, other = _one(began.get(name), ours.get(name), others.get(name))
         if block is not None:
             kept[name] = block
         if block is not None and other is not None and block["type"] != "footer":
@@ -70,7 +70,7 @@ def merge(base: Sequence[Node], mine: Sequence[Node], theirs: Sequence[Node], ne
         elif block is not None and other is not None:
             kept[name] = _joined(block, other)
     blocks = []
-    for name in _order(list(began), list(ours), list(hers)):
+    for name in _order(list(began), list(ours), list(others)):
         blocks += [candidate for candidate in (kept.get(name), behind.get(name)) if candidate is not None]
     return MergedDraft(_footer_last(blocks), doubled)
 
@@ -87,7 +87,8 @@ def _one(base: Node | None, mine: Node | None, theirs: Node | None) -> tuple[Nod
 
 
 def _order(base: list[str], mine: list[str], theirs: list[str]) -> list[str]:
-    """Hers, unless I moved something; what only the other has comes behind what it stands behind there."""
+    """The order of the other, unless I moved something; what only the other has comes behind what it stands behind
+    there."""
     moved = _common(mine, base) != _common(base, mine)
     first, second = (mine, theirs) if moved else (theirs, mine)
     # What stands behind each; "", which no block is called, stands before all. Looking for places would be the square.

@@ -4,8 +4,8 @@ PLACEHOLDERS = (
     # letter
     "What this letter is about, in one line",
     "Begin with what happened and where.",
-    "Then say why it matters to her, and what you saw yourself.",
-    "End with one thing she can do:",
+    "Then say why it matters to subscribers, and what you saw yourself.",
+    "End with one thing they can do:",
     "О чём это письмо, одной строкой",
     "Начните с того, что случилось и где.",
     "Потом скажите, почему это важно для читателя",

@@ -253,7 +253,7 @@ class _MergeParser:
             self._flaw("tag_personal", match, fix="remove")
         else:
             url = word == "URL"
-            # *|HTML:TAG|* asks for raw HTML from a subscriber's field; that door stays shut, her text is escaped.
+            # *|HTML:TAG|* asks for raw HTML from a subscriber's field; that door stays shut, their text is escaped.
             asked = rest if word in ("URL", "HTML") and rest else inner
             name = MAILCHIMP.get(asked) or self._field(asked)
             if name is None:

@@ -2,7 +2,7 @@
 
 import re
 
-# Filled for each subscriber when her message is made out.
+# Filled for each subscriber when their message is made out.
 PERSONAL = frozenset({"EMAIL", "UNSUB_URL", "ARCHIVE_URL", "PREFERENCES_URL", "STAY_URL"})
 
 # Mailchimp's word -> ours. Lower case: known when the letter is compiled. Upper case: a slot.
@@ -46,7 +46,7 @@ OURS: dict[str, str] = {
     "unsubscribe": "UNSUB_URL",
     "preferences": "PREFERENCES_URL",
     "archive": "ARCHIVE_URL",
-    "stay": "STAY_URL",  # The page on which she says that she wants to go on getting this list.
+    "stay": "STAY_URL",  # The page on which they say that they want to go on getting this list.
     "content": "content",
     **{name: name for name in ("subject", "preheader", "date", "year", "language", "list", "organization")},
     "language_label": "language_label",

@@ -37,7 +37,7 @@ class MergeCondition(Struct, frozen=True, array_like=True):
     value: str = ""
 
     def holds(self, value: str) -> bool:
-        """Whether the condition is true for one subscriber's value (empty when she has none)."""
+        """Whether the condition is true for one subscriber's value (empty when they have none)."""
         return OPERATORS[self.operator](value.strip(), self.value)
 
 
@@ -97,7 +97,7 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "none": lambda value, wanted: not _any(value, wanted),
 }
 
-# A reader's groups, as conditions ask for them: INTERESTED:Category; with no category all her tags.
+# A reader's groups, as conditions ask for them: INTERESTED:Category; with no category all their tags.
 GROUPS = "INTERESTED:"
 # Among the fields that are known: a tag by its name, in small letters.
 TAGGED = "TAGGED:"

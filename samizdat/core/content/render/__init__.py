@@ -85,7 +85,7 @@ def conditions_of(letter: RenderedContent) -> list[MergeCondition]:
 
 
 def archive_html(content: Content, *, now: datetime) -> str:
-    """The web copy: nothing about any reader, names by their defaults, her own links lead to `neutral_url`."""
+    """The web copy: nothing about any reader, names by their defaults, their own links lead to `neutral_url`."""
     return archive_copy(content, now=now)[1]
 
 

@@ -56,7 +56,7 @@ _DOCUMENT = re.compile(r"<html[\s>]|<!doctype\s+html", re.IGNORECASE)
 _MJML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<mjml[\s>]")
 # A word or a picture: tags alone are no letter.
 _SOMETHING = re.compile(r"<img\b|(?:^|>)[^<>\w]*+\w", re.IGNORECASE)
-_ABOUT_HER = frozenset({"EMAIL", "FNAME", "LNAME", "NAME", "ADDRESS", "PHONE", "BIRTHDAY"})
+_PERSONAL_FIELDS = frozenset({"EMAIL", "FNAME", "LNAME", "NAME", "ADDRESS", "PHONE", "BIRTHDAY"})
 _SET_ELSEWHERE = frozenset({"postal_address", "postal_line", "phone", "website", "signup", "list", "organization"})
 _WAYS_OUT = frozenset({"UNSUB_URL", "PREFERENCES_URL"})
 _OWN_LINKS = PERSONAL - {"EMAIL"}  # whole addresses that we make ourselves
@@ -321,7 +321,7 @@ class ContentRenderer:
     def _check_personal(self, nodes: tuple[Node, ...]) -> None:
         seen: set[str] = set()
         for item in merge.walk(nodes):
-            if isinstance(item, MergeTag) and item.name in _ABOUT_HER and item.name not in seen:
+            if isinstance(item, MergeTag) and item.name in _PERSONAL_FIELDS and item.name not in seen:
                 seen.add(item.name)
                 self._flaw("names_reader", item.line, severity="care", tag=item.written)
             elif (

@@ -1,6 +1,6 @@
 """From the bytes of a file to text without what no letter can hold.
 
-This is for the person who brings it: she is told what will be missing. It is not what keeps a letter safe; everything
+This is for the person who brings it: they are told what will be missing. It is not what keeps a letter safe; everything
 that goes out is cleaned when it is compiled (core/content/render/cleaning.py).
 """
 
