@@ -30,9 +30,9 @@ def words(language: str) -> PhraseTable:
     return PhraseTable(language, _own(language_for(language)).words)
 
 
-def words_to(hers: str, organization: str) -> PhraseTable:
-    """For a mail to one reader: in her language where there are words for it, else in that of the organization."""
-    return words(hers if has_words(hers) else organization)
+def words_to(language: str, organization: str) -> PhraseTable:
+    """For a mail to one reader: in their language where there are words for it, else in that of the organization."""
+    return words(language if has_words(language) else organization)
 
 
 def wrong() -> Iterator[str]:

@@ -124,7 +124,7 @@ def erase(organization: Organization, ids: Sequence[int], now: datetime) -> None
         address = seal.pick(opened.open(blob, id & NUMBER_MASK), seal.ADDRESS)
         blind = keys.blind(addresses.comparable(address))
         marks.append((organization.id, blind, keys.index_version, "erased", day))
-        # One record at least outlives her, so that her number is known to have been used. It has no words any more.
+        # One record at least outlives them, so that their number is known to have been used. It has no words any more.
         words = sealed(at, id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
         columns = (organization.id, id, None, consent.KINDS.index("objected"), consent_records.NEWSLETTER, _DESK, day)
         records.append((*columns, b"", consent_records.digest(*columns, words)))
@@ -174,8 +174,8 @@ def _suppressed(organization: Organization, ids: Sequence[int]) -> dict[int, str
 
 
 def last_by_desk(list_: List, ids: Sequence[int], kind: str) -> list[int]:
-    """Those of whom the last thing that is known for a list is this, from the desk: nothing that she did since is
-    undone with it. That somebody typed her address into a form is no deed of hers."""
+    """Those of whom the last thing that is known for a list is this, from the desk: nothing that they did since is
+    undone with it. That somebody typed their address into a form is no deed of theirs."""
     code, last, asked = consent.KINDS.index(kind), {}, consent.KINDS.index("asked")
     for id, (_order, list_id, kind_code, purpose, way, _day) in sql.consent_of(ids):
         meant = purpose == consent_records.NEWSLETTER or kind_code == consent.KINDS.index("cleaned")

@@ -99,7 +99,7 @@ def _insert_sql(table: str, count: int) -> str:
 
 
 # Rows of a binary COPY: the number of columns, then each with its length before it (-1: NULL), high bytes first.
-_HER = struct.Struct(">hiqiqi")
+_SUBSCRIBER = struct.Struct(">hiqiqi")
 _INDEX = struct.Struct(">i16sihihi")
 _DAY = struct.Struct(">ii")
 _STANDING = struct.Struct(">hiqiqihihii")
@@ -113,7 +113,7 @@ def _lay_subscriber(
     id: int, organization: int, blob: bytes, blind: bytes, version: int, provider: int, language: str, joined: str
 ) -> bytes:
     encoded_language = language.encode()
-    head, index = _HER.pack(8, 8, id, 8, organization, len(blob)), _INDEX
+    head, index = _SUBSCRIBER.pack(8, 8, id, 8, organization, len(blob)), _INDEX
     known = index.pack(16, blind, 2, version, 2, provider, len(encoded_language))
     return head + blob + known + encoded_language + _DAY.pack(4, _days(joined))
 

@@ -86,7 +86,7 @@ def verdict_of(
 
 
 def asking_of(known: Sequence[consent.ConsentFact], list_id: int, now: datetime) -> int:
-    """May she be asked for money, as it is stored: 0 where nothing was ever said of it. Without suppression and pause,
+    """May they be asked for money, as it is stored: 0 where nothing was ever said of it. Without suppression and pause,
     which `may` has."""
     if not any(record.purpose == consent.APPEALS and record.list in (list_id, consent.ALL_LISTS) for record in known):
         return 0

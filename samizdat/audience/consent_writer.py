@@ -1,4 +1,4 @@
-"""One subscriber at a time: find her, write facts about her, and bring her projections up to them."""
+"""One subscriber at a time: find the row, write facts about the subscriber, and bring the projections up to them."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -85,7 +85,7 @@ def put_index_right(keys: OrganizationKeys, row: Subscriber) -> bool:
 
 
 def lock(subscriber: Subscriber) -> Subscriber:
-    """Her row, held until the transaction ends. Errors: NoSuchSubscriber when she was erased meanwhile."""
+    """Their row, held until the transaction ends. Errors: NoSuchSubscriber when they were erased meanwhile."""
     row = Subscriber.objects.select_for_update().filter(id=subscriber.id).first()
     if row is None:
         raise NoSuchSubscriber("This subscriber is not here any more. Look the address up again.")
@@ -101,8 +101,8 @@ def find_or_create(
     today: date,
     way: str = "desk",
 ) -> tuple[Subscriber, bool]:
-    """(her locked row, whether it was made now). On PostgreSQL somebody else may make it in this moment: a form is
-    confirmed while a colleague writes her down; then that one is hers."""
+    """(the locked row, whether it was made now). On PostgreSQL somebody else may make it in this moment: a form is
+    confirmed while a colleague writes them down; then that one is theirs."""
     row = find(organization, keys, address, lock=True)
     if row is not None:
         return row, False
@@ -125,7 +125,7 @@ def create(
     today: date,
     way: str = "desk",
 ) -> Subscriber:
-    """A new row for a normalized address. `way`: by which she comes, of consent.WAYS."""
+    """A new row for a normalized address. `way`: by which they come, of consent.WAYS."""
     number = one_number(organization.id)
     row = Subscriber(
         id=row_id(organization.id, number),
@@ -145,7 +145,7 @@ def create(
 
 
 def values_of(keys: OrganizationKeys, subscriber: Subscriber) -> dict[int, str]:
-    """All that is sealed about her, by field number; seal.ADDRESS is the address."""
+    """All that is sealed about them, by field number; seal.ADDRESS is the address."""
     return seal.unpack(keys.open(bytes(subscriber.sealed), *consent_records.SUBSCRIBER, subscriber.number))
 
 
@@ -162,7 +162,7 @@ def _comparable(keys: OrganizationKeys, subscriber: Subscriber) -> str | None:
 
 
 def blinds_of(keys: OrganizationKeys, subscriber: Subscriber) -> list[bytes]:
-    """Her blind index under every key, by the sealed address: what stands beside it is believed where that does not
+    """Their blind index under every key, by the sealed address: what stands beside it is believed where that does not
     open alone."""
     address = _comparable(keys, subscriber)
     return [bytes(subscriber.email_index)] if address is None else keys.blinds(address)
@@ -234,7 +234,7 @@ def day_of(subscribers: Sequence[int], day: date, agrees: bool) -> dict[int, dat
 
 
 def settle(subscriber: Subscriber, now: datetime, lists: Iterable[List] = (), way: int | None = None) -> None:
-    """Status and verdict on every list she is on, and on those given, from all that is on record about her.
+    """Status and verdict on every list they are on, and on those given, from all that is on record about them.
 
     `way`: of the fact that was written, by which a list grows or shrinks; None where nothing new is known.
     """
@@ -290,7 +290,7 @@ def reseal(subscriber: Subscriber, values: Mapping[int, str]) -> None:
 
 
 def remove(subscriber: Subscriber) -> None:
-    """Takes a locked subscriber's rows away. What is on record of her consent keeps its place and loses its words."""
+    """Takes a locked subscriber's rows away. What is on record of their consent keeps its place and loses its words."""
     lists = dict(Subscription.objects.filter(subscriber=subscriber).values_list("list_id", "status"))
     totals = ListTotals()
     totals.move(lists, tags_of(subscriber), {}, ())

@@ -61,7 +61,7 @@ class NumbersUsedUp(AudienceError):
 
 
 class AddressErased(AudienceError):
-    """She had herself erased; only she can come back, by signing up and confirming."""
+    """The subscriber had themselves erased; only they can come back, by signing up and confirming."""
 
     code = "erased"
 

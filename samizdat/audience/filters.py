@@ -37,8 +37,8 @@ FEW = 20_000
 
 class Filter(Struct, frozen=True, omit_defaults=True):
     """What is asked for; None is anything. `status` of STATUSES, `suppressed` a reason or "any", `source` of
-    consent.WAYS, `provider` its number, `appeals` that she agreed to appeals for money. Days are those that are
-    readable: of an import, its own.
+    consent.WAYS, `provider` its number, `appeals` that the subscriber agreed to appeals for money. Days are those that
+    are readable: of an import, its own.
     """
 
     list: int | None = None

@@ -9,8 +9,8 @@ from samizdat.db import among, fetch_numbers, number_list, on_sqlite
 @dataclass(frozen=True, slots=True)
 class RecipientQuery:
     """Whom a filter wants. `lists` and `statuses` go together: on one of these lists with one of these statuses; empty
-    lists ask for no subscription at all. `may`: codes of verdicts, on one of the lists; `asking`: she may be asked for
-    money, on one of the lists. Days are texts.
+    lists ask for no subscription at all. `may`: codes of verdicts, on one of the lists; `asking`: the subscriber may be
+    asked for money, on one of the lists. Days are texts.
     """
 
     lists: tuple[int, ...] = ()

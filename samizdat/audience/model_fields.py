@@ -15,7 +15,7 @@ class RowNumber(Column):
     """A 64-bit key that we choose ourselves.
 
     SQLite makes a column the place of the row itself only when it is called `integer`; as `bigint` every subscriber
-    would have a second tree beside her row, and every look-up would walk through both.
+    would have a second tree beside their row, and every look-up would walk through both.
     """
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:

@@ -12,7 +12,7 @@ from samizdat.core.content import digest
 STATUSES = ("pending", "subscribed", "unsubscribed", "cleaned", "nonsubscribed")
 PENDING, SUBSCRIBED, UNSUBSCRIBED, CLEANED, NONSUBSCRIBED = range(5)
 
-# How often she wants letters of a list: each of them, the first of a month that goes to the whole list, or a digest.
+# How often they want letters of a list: each of them, the first of a month that goes to the whole list, or a digest.
 FREQUENCIES = digest.FREQUENCIES
 ALL, MONTHLY, DIGEST, AGAIN, SOON = range(5)
 
@@ -116,7 +116,7 @@ class Subscriber(models.Model):
     provider = models.PositiveSmallIntegerField(default=0)
     language = models.CharField(max_length=8, default="")
     joined = models.DateField()
-    source = models.PositiveSmallIntegerField(default=0, db_default=0)  # consent.WAYS: how she first came here.
+    source = models.PositiveSmallIntegerField(default=0, db_default=0)  # consent.WAYS: how they first came here.
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "email_index"], name="subscriber_once")]
@@ -156,7 +156,7 @@ class Subscription(models.Model):
     mail_verdict = models.PositiveSmallIntegerField()
     fundraising_verdict = models.PositiveSmallIntegerField(default=0, db_default=0)
     since = models.DateField()
-    paused = models.DateField(null=True)  # Not written to before this day: she asked.
+    paused = models.DateField(null=True)  # Not written to before this day: they asked.
     frequency = models.PositiveSmallIntegerField(default=0, db_default=0)  # FREQUENCIES
     digest_turn = models.PositiveIntegerField(default=0, db_default=0)  # core/content/digest: from which round on.
 
@@ -225,7 +225,7 @@ class ConsentRecord(models.Model):
     organization = models.ForeignKey(
         "accounts.Organization", models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    # No constraint in the database: when she is erased her row goes, `sealed` is emptied and the chain stays whole.
+    # No constraint in the database: when they are erased their row goes, `sealed` is emptied and the chain stays whole.
     subscriber = models.ForeignKey(Subscriber, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
     # None: every list.
     list = models.ForeignKey(List, models.CASCADE, related_name="+", db_index=False, null=True, db_constraint=False)
@@ -241,7 +241,8 @@ class ConsentRecord(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["id"], condition=models.Q(position=None), name="consent_unchained"),
-            # Hers; with all that a segment asks for by the day of a confirmation, so that no row is read for it.
+            # Of one subscriber; with all that a segment asks for by the day of a confirmation, so that no row is read
+            # for it.
             models.Index(fields=["subscriber", "kind", "purpose", "day"], name="consent_of_subscriber"),
         ]
 
@@ -282,7 +283,7 @@ class ConsentText(models.Model):
 
 
 class Suppression(models.Model):
-    """An address the organization never writes to, known by its blind index alone: erasing her row keeps this."""
+    """An address the organization never writes to, known by its blind index alone: erasing their row keeps this."""
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="+", db_index=False)
     email_index = models.BinaryField(max_length=16)
@@ -483,7 +484,7 @@ class DataQualityIssue(models.Model):
     subscriber = models.ForeignKey(Subscriber, models.CASCADE, db_index=False, db_constraint=False)
     kind = models.PositiveSmallIntegerField()  # ODDITIES
     mark = models.BinaryField(max_length=16, default=b"")
-    duplicate_of = models.BigIntegerField(null=True)  # Row of the subscriber whom she may be as well.
+    duplicate_of = models.BigIntegerField(null=True)  # Row of the subscriber who they may be as well.
     dismissed = models.BooleanField(default=False)  # Somebody looked: it is right as it is.
 
     class Meta:

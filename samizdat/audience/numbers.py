@@ -61,7 +61,7 @@ class Numbers:
         while self._left and (wanted := count - len(taken)):
             drawn, self._left = self._left[:wanted], self._left[wanted:]
             ids = [row_id(self._organization, number) for number in drawn]
-            # Whoever signs up has a consent record, and it outlives her.
+            # Whoever signs up has a consent record, and it outlives them.
             used = {subscriber & NUMBER_MASK for subscriber, _ in sql.consent_of(ids)}
             taken += [number for number in drawn if number not in used]
         return taken

@@ -46,12 +46,12 @@ def column(keys: OrganizationKeys, row: Field) -> PlaintextColumn:
 
 
 def write(subscriber_id: int, values: Mapping[int, str], wanted: Sequence[PlaintextColumn]) -> None:
-    """The numbers of one subscriber, from all that is sealed about her."""
+    """The numbers of one subscriber, from all that is sealed about them."""
     write_many([(subscriber_id, values)], wanted)
 
 
 def write_many(people: Iterable[tuple[int, Mapping[int, str]]], wanted: Sequence[PlaintextColumn]) -> None:
-    """(subscriber, her values by field number) each."""
+    """(subscriber, their values by field number) each."""
     if not wanted:
         return
     there, gone = [], []

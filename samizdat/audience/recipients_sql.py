@@ -150,8 +150,8 @@ def release_rows(
     `joined`: more of FROM.
     """
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
-    # Her blind index as a value, not as a join: PostgreSQL would match all suppressions with all subscribers for every
-    # page (2.7 s of 5,000 rows with 50,000 suppressions among a million; so 25 ms).
+    # Their blind index as a value, not as a join: PostgreSQL would match all suppressions with all subscribers for
+    # every page (2.7 s of 5,000 rows with 50,000 suppressions among a million; so 25 ms).
     unsuppressed = """AND NOT EXISTS (
         SELECT 1 FROM audience_suppression p WHERE p.organization_id = %s
         AND p.email_index = (SELECT s.email_index FROM audience_subscriber s WHERE s.id = u.subscriber_id)

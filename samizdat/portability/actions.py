@@ -161,14 +161,14 @@ def direct(
 
 def _done(row: Export, state: str, counts: dict[str, Any], size: int, now: datetime) -> None:
     """Whole."""
-    owner, row.state, row.details_sealed = row.owner, state, _told_without_her_like(row)
+    owner, row.state, row.details_sealed = row.owner, state, _details_at_end(row)
     done = {"state": state, "owner": "", "counts": counts, "bytes": size, "finished": now, "mac": permits.permit(row)}
     Export.objects.filter(pk=row.pk, owner=owner).update(**done, details_sealed=row.details_sealed)
     row.refresh_from_db()
 
 
-def _told_without_her_like(row: Export) -> bytes:
-    """Of the planted one her address is all that is needed now: the rest of her was taken after somebody. Whom it was
+def _details_at_end(row: Export) -> bytes:
+    """Of the planted one the address is all that is needed now: the rest of them was taken after somebody. Whom it was
     asked for is needed no more."""
     details = replace(told_of(row), bound=None)
     if details.planted:
@@ -262,7 +262,7 @@ def cancel(row: Export, *, now: datetime, by: Person | None) -> None:
     """Not wanted any more: nothing of the file stays. Whoever makes it notices."""
     moved = Export.objects.filter(pk=row.pk, state__in=("held", "asked", "running", "ready"))
     with transaction.atomic():
-        if moved.update(state="over", owner="", details_sealed=_told_without_her_like(row), mac=b""):
+        if moved.update(state="over", owner="", details_sealed=_details_at_end(row), mac=b""):
             stored_file.drop(row)
             record(permits.DROPPED, row.organization, about=row.pk, by=by, now=now)
 
@@ -349,7 +349,7 @@ def whose(organization: Organization, address: str, *, now: datetime, by: Person
 
 
 def say_seen(row: Export, *, now: datetime, by: Person) -> None:
-    """She has read that a plain file was made. Said twice it changes nothing."""
+    """This person has read that a plain file was made. Said twice it changes nothing."""
     seen = Event.objects.filter(organization=row.organization, kind=SEEN, about=row.pk, by=by)
     with transaction.atomic():
         Export.objects.select_for_update().get(pk=row.pk)  # Of two presses the second finds what the first one wrote.

@@ -1,7 +1,7 @@
 """One planted address an export (threat model, T22): a made-up reader who stands in this file and in no other.
 
-Where her address turns up, the file has been passed on, and we know which. She is nowhere in the house but in the row
-of the export: no count knows her, and no import takes her (core/crypto/canary.py).
+Where their address turns up, the file has been passed on, and we know which. They are nowhere in the house but in the
+row of the export: no count knows them, and no import takes them (core/crypto/canary.py).
 """
 
 import re
@@ -44,7 +44,7 @@ LAST = (
 
 @dataclass(slots=True)
 class Canary:
-    """She, and her blind index by which the house knows her again."""
+    """The planted reader, and their blind index by which the house knows them again."""
 
     person: subscribers.ExportedSubscriber
     blind: bytes
@@ -73,7 +73,7 @@ def plant(home: subscribers.ExportContext, by: Person | None, wanted: SelectionF
         language=like.language,
         joined=like.joined,
         tags=like.tags,
-        lists=[(*of[:3], *("" for _ in of[3:])) for of in like.lists],  # She chose nothing about her letters.
+        lists=[(*of[:3], *("" for _ in of[3:])) for of in like.lists],  # They chose nothing about their letters.
         asking=dict(like.asking),
         records=[_like_record(record, chance) for record in like.records],
     )
@@ -81,12 +81,12 @@ def plant(home: subscribers.ExportContext, by: Person | None, wanted: SelectionF
 
 
 def is_free(home: subscribers.ExportContext, planted: Canary) -> bool:
-    """Whether nobody has signed up with her number since she was made up."""
+    """Whether nobody has signed up with their number since they were made up."""
     return not Subscriber.objects.filter(id=home.start + planted.id).exists()
 
 
 def domain_of(home: subscribers.ExportContext, by: Person | None) -> str:
-    """Where her mailbox would be: a domain of the organization's own, never a stranger's.
+    """Where their mailbox would be: a domain of the organization's own, never a stranger's.
 
     One that catches all mail makes a hit seen; where none is known the address is one that cannot exist (RFC 2606).
     """
@@ -131,7 +131,7 @@ def _some(
 
 
 def _like(sample: list[subscribers.ExportedSubscriber], chance: Random) -> subscribers.ExportedSubscriber:
-    """One that is written to, if there is one: only then does a stolen list get used on her."""
+    """One that is written to, if there is one: only then does a stolen list get used on them."""
     written = [
         subscriber
         for subscriber in sample
@@ -141,13 +141,13 @@ def _like(sample: list[subscribers.ExportedSubscriber], chance: Random) -> subsc
 
 
 def _usual(sample: list[subscribers.ExportedSubscriber], like: subscribers.ExportedSubscriber) -> dict[int, str]:
-    """Those of her values that others have as well: a telephone number twice in a list would be seen."""
+    """Those of their values that others have as well: a telephone number twice in a list would be seen."""
     seen = Counter((number, text) for subscriber in sample for number, text in subscriber.values.items())
     return {number: text for number, text in like.values.items() if seen[number, text] > 1}
 
 
 def _like_record(record: subscribers.ReadRecord, chance: Random) -> subscribers.ReadRecord:
-    """The same day and words; another moment of the day, and another line of the file that she came in by."""
+    """The same day and words; another moment of the day, and another line of the file that they came in by."""
     words = dict(record[5])
     for word in (consent.AT, consent.ASKED_AT):
         if len(words.get(word, "")) > 10:

@@ -83,8 +83,8 @@ def raised(row: Export) -> list[tuple[datetime, str, Person | None]]:
 
 
 def unseen(organization: Organization, person: Person, now: datetime) -> list[Export]:
-    """Exports that turned up and of which this person has not said since that she saw it; not what she found out
-    herself."""
+    """Exports that turned up and of which this person has not said since that they saw it; not what they found out
+    themselves."""
     last: dict[int | None, int] = {}
     for event in filter(is_genuine, Event.objects.filter(organization=organization, kind=SEEN, by=person)):
         last[event.about] = max(event.id, last.get(event.about, 0))

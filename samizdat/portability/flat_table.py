@@ -47,18 +47,18 @@ def write(
 ) -> dict[str, Any]:
     """Everybody, or everybody who is on one list, or whom `only` holds. How many."""
     table.head(_head(home, list_id))
-    count, hers = 0, planted
+    count, unwritten = 0, planted
     for page in _pages(home, list_id, only):
         rows = [_row(home, subscriber, list_id) for subscriber in page]
         count += len(rows)
-        if hers is not None and page[-1].number > hers.id:
-            at = next(place for place, subscriber in enumerate(page) if subscriber.number > hers.id)
-            rows.insert(at, _row(home, hers.person, list_id))
-            hers = None
+        if unwritten is not None and page[-1].number > unwritten.id:
+            at = next(place for place, subscriber in enumerate(page) if subscriber.number > unwritten.id)
+            rows.insert(at, _row(home, unwritten.person, list_id))
+            unwritten = None
         table.rows(rows)
         progress.on(len(page))
-    if hers is not None and count:
-        table.rows([_row(home, hers.person, list_id)])
+    if unwritten is not None and count:
+        table.rows([_row(home, unwritten.person, list_id)])
     table.end()
     return {"subscribers": count}
 
@@ -116,7 +116,7 @@ def _row(home: subscribers.ExportContext, subscriber: subscribers.ExportedSubscr
 
 
 def _appeals(verdicts: list[int]) -> str:
-    """Whether she agreed to be asked for money, on one list at least; empty where she has said nothing of it."""
+    """Whether they agreed to be asked for money, on one list at least; empty where they have said nothing of it."""
     return "yes" if consent.YES in verdicts else "no" if verdicts else ""
 
 
@@ -127,7 +127,7 @@ def _joined(subscriber: subscribers.ExportedSubscriber) -> str:
 
 
 def _consent(home: subscribers.ExportContext, subscriber: subscribers.ExportedSubscriber) -> str:
-    """Her log in words: `2021-03-04 given by form, The Weekly: I want the letter | …`."""
+    """Their log in words: `2021-03-04 given by form, The Weekly: I want the letter | …`."""
     entries = []
     for list_id, kind, purpose, way, day, words in subscriber.records:
         text = f"{words.get(consent.AT, '') or day} {consent.KINDS[kind]} by {consent.WAYS[way]}"

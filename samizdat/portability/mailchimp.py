@@ -1,7 +1,7 @@
 """Mailchimp's audience export, as its own files are laid out (what its importers, and ours, read).
 
-One set of files for each list. Who is suppressed is in the file of the cleaned or the unsubscribed, whatever her
-subscription says: nobody who reads this zip knows our suppressions, and nobody must write to her.
+One set of files for each list. Who is suppressed is in the file of the cleaned or the unsubscribed, whatever their
+subscription says: nobody who reads this zip knows our suppressions, and nobody must write to them.
 """
 
 import csv
@@ -52,13 +52,13 @@ def write(
         folder = f"{_safe(home.list_names[list_id])}/" if len(lists) > 1 else ""
         counts[str(list_id)] = by_status = {}
         for status in FILES:
-            hers = _hers(planted, list_id, status)
+            planted_rows = _planted_rows(planted, list_id, status)
             rows = _pages(home, list_id, status, only)
             first = next(rows, None)
-            if first is None and not hers and status in ("pending", "nonsubscribed"):
+            if first is None and not planted_rows and status in ("pending", "nonsubscribed"):
                 continue  # As theirs: what is empty is not there. The three others always are.
             box.begin(f"{folder}{status}_email_audience_export_{code}.csv")
-            by_status[status] = _file(box, home, status, list_id, first, rows, hers, progress)
+            by_status[status] = _file(box, home, status, list_id, first, rows, planted_rows, progress)
             box.finish()
     return counts
 
@@ -67,8 +67,8 @@ def _safe(name: str) -> str:
     return "".join(sign if sign.isalnum() or sign in " -_" else "_" for sign in name).strip()[:60] or "list"
 
 
-def _hers(planted: canary.Canary | None, list_id: int, status: str) -> list[subscribers.ExportedSubscriber]:
-    """The planted one is subscribed, or what her like was."""
+def _planted_rows(planted: canary.Canary | None, list_id: int, status: str) -> list[subscribers.ExportedSubscriber]:
+    """The planted one is subscribed, or what their like was."""
     if planted is None:
         return []
     where = [of for of in planted.person.lists if of[0] == list_id]
@@ -82,7 +82,7 @@ def _file(
     list_id: int,
     first: list[subscribers.ExportedSubscriber] | None,
     rest: Iterator[list[subscribers.ExportedSubscriber]],
-    hers: list[subscribers.ExportedSubscriber],
+    planted_rows: list[subscribers.ExportedSubscriber],
     progress: subscribers.ExportProgress,
 ) -> int:
     text = io.StringIO()
@@ -90,8 +90,8 @@ def _file(
     writer.writerow(_head(home, status))
     count = 0
     for page in chain([first or []], rest):
-        count += _page(box, home, status, list_id, page, hers, writer, text)
-        hers = []
+        count += _page(box, home, status, list_id, page, planted_rows, writer, text)
+        planted_rows = []
         progress.on(len(page))
     return count
 
@@ -102,21 +102,23 @@ def _page(
     status: str,
     list_id: int,
     page: list[subscribers.ExportedSubscriber],
-    hers: list[subscribers.ExportedSubscriber],
+    planted_rows: list[subscribers.ExportedSubscriber],
     writer: Any,
     text: io.StringIO,
 ) -> int:
-    # In the middle of a page, so that she is neither the first nor the last of the file.
+    # In the middle of a page, so that they are neither the first nor the last of the file.
     half = len(page) // 2
-    writer.writerows(_row(home, status, list_id, subscriber) for subscriber in [*page[:half], *hers, *page[half:]])
-    box.write(text.getvalue().encode(), len(page) + len(hers))
+    writer.writerows(
+        _row(home, status, list_id, subscriber) for subscriber in [*page[:half], *planted_rows, *page[half:]]
+    )
+    box.write(text.getvalue().encode(), len(page) + len(planted_rows))
     text.seek(0)
     text.truncate()
     return len(page)
 
 
 def file_of(status: int, may: int) -> str:
-    """In which file somebody stands, by the status of her subscription and the verdict beside it."""
+    """In which file somebody stands, by the status of their subscription and the verdict beside it."""
     reason = consent.REASONS[may]
     if not reason.startswith("suppressed:"):
         return STATUSES[status]

@@ -274,16 +274,19 @@ def _planted_row(planted: canary.Canary | None, fields: list[int], known: frozen
 
 
 def _among(
-    rows: list[list[Any]], planted: canary.Canary | None, seen: subscribers.ExportedNumbers, hers: list[list[Any]]
+    rows: list[list[Any]],
+    planted: canary.Canary | None,
+    seen: subscribers.ExportedNumbers,
+    planted_rows: list[list[Any]],
 ) -> list[list[Any]]:
-    """The rows of a page with the planted one in the place of her number."""
+    """The rows of a page with the planted one in the place of their number."""
     if planted is None:
         return rows
     before = seen.pages[-1][-1] & NUMBER_MASK if seen.pages else -1
     if not before < planted.id < rows[-1][0]:
         return rows
     at = next(place for place, row in enumerate(rows) if row[0] > planted.id)
-    return [*rows[:at], *hers, *rows[at:]]
+    return [*rows[:at], *planted_rows, *rows[at:]]
 
 
 def _placed(
@@ -309,7 +312,9 @@ def _subscriptions(
     wishes = subscribers.WISHES
     lines = _begun(box, SUBSCRIPTIONS, (*SUBSCRIPTION_HEAD, *wishes))
     counts = {str(number): dict.fromkeys(STATUSES, 0) for number in home.lists}
-    hers = [[planted.id, of[0], STATUSES[of[1]], of[2], *of[3:]] for of in planted.person.lists] if planted else []
+    planted_rows = (
+        [[planted.id, of[0], STATUSES[of[1]], of[2], *of[3:]] for of in planted.person.lists] if planted else []
+    )
     for after, last, ids, inside, behind in _placed(seen.spans(home.start), planted):
         rows: list[list[Any]] = []
         for id, list_id, status, since, *rest in audience_sql.subscriptions_between(after, last, wishes):
@@ -317,17 +322,17 @@ def _subscriptions(
                 chosen = [wish or "" for wish in rest]
                 rows.append([id & NUMBER_MASK, list_id, STATUSES[status], since, *chosen])
                 counts[str(list_id)][STATUSES[status]] += 1
-        box.write(lines.of(_with(rows, hers, inside, behind)), len(rows))
+        box.write(lines.of(_with(rows, planted_rows, inside, behind)), len(rows))
         progress.on(len(ids))
     box.finish()
     return counts
 
 
-def _with(rows: list[list[Any]], hers: list[list[Any]], inside: bool, behind: bool) -> list[list[Any]]:
-    if inside and hers:
-        at = next((place for place, row in enumerate(rows) if row[0] > hers[0][0]), len(rows))
-        return [*rows[:at], *hers, *rows[at:]]
-    return [*rows, *hers] if behind else rows
+def _with(rows: list[list[Any]], planted_rows: list[list[Any]], inside: bool, behind: bool) -> list[list[Any]]:
+    if inside and planted_rows:
+        at = next((place for place, row in enumerate(rows) if row[0] > planted_rows[0][0]), len(rows))
+        return [*rows[:at], *planted_rows, *rows[at:]]
+    return [*rows, *planted_rows] if behind else rows
 
 
 def _consent(
@@ -340,7 +345,7 @@ def _consent(
     lines = _begun(box, CONSENT, CONSENT_HEAD)
     kinds, purposes, ways = consent.KINDS, consent.PURPOSES, consent.WAYS
     open_record, unpack = home.open_record, seal.unpack
-    hers = [_record(planted.id, *record) for record in planted.person.records] if planted else []
+    planted_rows = [_record(planted.id, *record) for record in planted.person.records] if planted else []
     count = 0
     for after, last, ids, inside, behind in _placed(seen.spans(home.start), planted):
         rows: list[list[Any]] = []
@@ -353,7 +358,7 @@ def _consent(
             cells = [get(word, "") for word in WORDS]
             rows.append([number, list_id, kinds[kind], purposes[purpose], ways[way], day, *escaped(cells), more])
         count += len(rows)
-        box.write(lines.of(_with(rows, hers, inside, behind)), len(rows))
+        box.write(lines.of(_with(rows, planted_rows, inside, behind)), len(rows))
         progress.on(len(ids))
     box.finish()
     return count

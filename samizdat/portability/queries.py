@@ -26,9 +26,9 @@ def export_by_id(organization: Organization, number: int) -> Export | None:
 
 
 def unseen(organization: Organization, person: Person, now: datetime) -> list[Export]:
-    """Plain files, and sealed ones that somebody asked for at the desk, that this person has not said she saw: to whose
-    key is for her to know. Those that she asked for or agreed to she knows, and those that are held or were stopped
-    before they were made are none. What a command makes by itself each night, sealed, is no news.
+    """Plain files, and sealed ones that somebody asked for at the desk, that this person has not said they saw: to
+    whose key is for them to know. Those that they asked for or agreed to they know, and those that are held or were
+    stopped before they were made are none. What a command makes by itself each night, sealed, is no news.
     """
     rows = Export.objects.select_related("organization", "by").filter(
         Q(plain=True) | Q(by__isnull=False), organization=organization, created__gt=now - ANNOUNCED_FOR

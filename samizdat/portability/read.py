@@ -81,7 +81,7 @@ def _directory(file: BinaryIO) -> bytes:
 
 @dataclass(slots=True)
 class IncomingSubscriber:
-    """One subscriber as the file has her. Field values by the file's field number."""
+    """One subscriber as the file has them. Field values by the file's field number."""
 
     number: int
     address: str

@@ -49,8 +49,8 @@ class ExportedSubscriber:
     asking: dict[int, int] = field(default_factory=dict)  # List -> the verdict about appeals, where there is one.
 
 
-# Columns of a subscription beside its status: what she wished for (a pause, how often). Whatever the model has, but
-# the verdicts: those follow from her consent records, wherever they are read.
+# Columns of a subscription beside its status: what they wished for (a pause, how often). Whatever the model has, but
+# the verdicts: those follow from their consent records, wherever they are read.
 WISHES = tuple(
     column.attname
     for column in Subscription._meta.concrete_fields
@@ -74,7 +74,7 @@ class ExportContext:
         self.open_record = self.keys.ring.bound(*consent_records.RECORD, self.keys.uid).open
 
     def words(self, blob: bytes, number: int) -> dict[int, str]:
-        """What is sealed of a consent record; nothing once she was erased."""
+        """What is sealed of a consent record; nothing once they were erased."""
         return seal.unpack(self.open_record(blob, number)) if blob else {}
 
 

@@ -198,8 +198,8 @@ def surrenders(kind: str) -> str:
     return str(_SURRENDERS[kind])
 
 
-# The same for a letter: what it means for her who reads it, in no word of the desk's.
-_TO_HER: dict[str, str | Promise] = {
+# The same for a letter: what it means for whoever reads it, in no word of the desk's.
+_TO_READER: dict[str, str | Promise] = {
     "disk": lazy(
         "A copy of our data leaked, but without its key. Your address and your name are encrypted in it: nobody "
         "can read them from that copy."
@@ -265,7 +265,7 @@ def to_readers(breach: Breach, language: str) -> LegalDocument:
             _("Something happened to your data"),
             _("Draft. Say what you know and what you don’t know, and send it soon."),
             (
-                Section(_("What happened"), (notice.notes or _blank(), str(_TO_HER[breach.kind]))),
+                Section(_("What happened"), (notice.notes or _blank(), str(_TO_READER[breach.kind]))),
                 Section(
                     _("What this can mean for you"),
                     (

@@ -1,4 +1,4 @@
-"""Codes in words, said to the reader herself. The desk has its own tables, which speak of her."""
+"""Codes in words, said to the reader themselves. The desk has its own tables, which speak of them."""
 
 from datetime import date
 from typing import Any

@@ -176,7 +176,7 @@ def _names(facts: PrivacyFacts) -> str:
 
 
 def _kept(facts: PrivacyFacts) -> tuple[str, ...]:
-    """The same, said to her: how many readers there are is nobody's business but the organization's."""
+    """The same, said to a reader: how many readers there are is nobody's business but the organization's."""
     lines = [
         _("- your email address"),
         _("- what you agreed to, in what wording, when and how, and when you withdrew it"),

@@ -1,4 +1,4 @@
-"""All that the house knows of one reader, for herself: GDPR, articles 15 and 20.
+"""All that the house knows of one reader, for themselves: GDPR, articles 15 and 20.
 
 One document of plain values; as JSON for machines (article 20), as one HTML file without script for people.
 """
@@ -70,14 +70,15 @@ def access_file(subscriber: Subscriber, *, now: datetime, by: Person | None = No
         ],
         "letters": _letters(organization, subscriber),
         "log": _log(organization, subscriber),
-        # Article 15(1)(a) to (h): what for, who else sees it, how long, and what she may ask.
+        # Article 15(1)(a) to (h): what for, who else sees it, how long, and what they may ask.
         "notice": {language: _notice(facts, now, language) for language in legal_documents.LANGUAGES},
         "backups": {"days": retention_rules.BACKUP_DAYS},
     }
 
 
 def _chosen(subscriber: Subscriber) -> dict[str, object]:
-    """What she chose for all of her lists, and where she asked to be written to without having said yes there yet."""
+    """What they chose for all of their lists, and where they asked to be written to without having said yes there
+    yet."""
     chosen = preferences.looks_of(subscriber)
     return {
         "text_only": reader_formats.TEXT in chosen.wishes,
@@ -89,7 +90,7 @@ def _chosen(subscriber: Subscriber) -> dict[str, object]:
 def _list(
     subscriber: Subscriber, subscription: audience.SubscriptionStatus, appeals: Permission | Refusal | None
 ) -> dict[str, object]:
-    """appeals: whether she may be asked for money; None where she has said nothing of it, which is no yes."""
+    """appeals: whether they may be asked for money; None where they have said nothing of it, which is no yes."""
     often, until = preferences.often_of(subscriber, subscription.list_id)
     return {
         "list": subscription.name,
@@ -110,7 +111,7 @@ def _notice(facts: PrivacyFacts, now: datetime, language: str) -> list[dict[str,
 
 
 def _letters(organization: Organization, subscriber: Subscriber) -> list[dict[str, object]]:
-    """What was owed to her and became of it, the newest first. Older ones are totals in which she is not."""
+    """What was owed to them and became of it, the newest first. Older ones are totals in which they are not."""
     editions = {
         edition.id: draft_of(edition.campaign).subject
         for edition in Edition.objects.select_related("campaign__organization").filter(organization=organization)
@@ -138,7 +139,7 @@ def _few(all_: list[int], many: int) -> list[list[int]]:
 
 
 def _log(organization: Organization, subscriber: Subscriber) -> list[dict[str, str]]:
-    """What people of the house did with her entry: kinds and days, without who."""
+    """What people of the house did with their entry: kinds and days, without who."""
     rows = Event.objects.filter(organization=organization, about=subscriber.id, kind__startswith="subscriber.")
     return [{"day": row.at.date().isoformat(), "kind": row.kind} for row in rows.order_by("id")]
 
@@ -157,6 +158,6 @@ def as_html(document: dict[str, Any], language: str) -> str:
 
 
 def language_for(subscriber: Subscriber) -> str:
-    """Hers where we speak it, else the organization's."""
+    """Their language where we speak it, else the organization's."""
     spoken = [subscriber.language[:2].lower(), leading(subscriber.organization).language[:2]]
     return next((language for language in spoken if language in LANGUAGES), "en")

@@ -64,13 +64,13 @@ class Page(SignedRow):
 
 
 class EditionName(SignedRow):
-    """Which list an edition was sent to, so that the leave page can say what she leaves."""
+    """Which list an edition was sent to, so that the leave page can say what they leave."""
 
     edition = models.BigIntegerField(primary_key=True)
     place = models.ForeignKey(Site, models.CASCADE)
     list_name = models.CharField(max_length=200)
     language = models.CharField(max_length=8)
-    appeal = models.BooleanField(default=False, db_default=False)  # For money: she can leave those, and keep the list.
+    appeal = models.BooleanField(default=False, db_default=False)  # For money: they can leave those, and keep the list.
 
 
 class LinkTarget(SignedRow):
@@ -96,12 +96,13 @@ class TokenState(SignedRow):
 
 
 class PrivatePage(SignedRow):
-    """What one reader asked to see of herself, sealed: core/crypto/sealed_page. Her secret alone finds and opens it."""
+    """What one reader asked to see of themselves, sealed: core/crypto/sealed_page. Their secret alone finds and opens
+    it."""
 
     name = models.BinaryField(max_length=32, primary_key=True)
     place = models.ForeignKey(Site, models.CASCADE)
     box = models.BinaryField()
-    until = models.DateTimeField(db_index=True)  # A full hour: when she asked is nobody's business.
+    until = models.DateTimeField(db_index=True)  # A full hour: when they asked is nobody's business.
 
 
 class Intake(models.Model):

@@ -1,8 +1,8 @@
 """Bulk work: a deed upon all who fit a filter, or upon those that were ticked.
 
 It is counted before, done in slices that each commit their place, and goes on after a kill. For a day it can be undone:
-each slice keeps whom it changed, as numbers. An undo leaves alone whatever somebody did herself since. To erase cannot
-be undone, and to take off a list only for a day: more than a few wait for an admin's approval, or for a day
+each slice keeps whom it changed, as numbers. An undo leaves alone whatever somebody did themselves since. To erase
+cannot be undone, and to take off a list only for a day: more than a few wait for an admin's approval, or for a day
 (accounts/pending_changes.py).
 """
 
@@ -519,7 +519,7 @@ def _take_back(plan: BulkPlan, changed: Changed, now: datetime) -> Sequence[int]
     back = bulk_consent_writer.last_by_desk(here, ids, "withdrawn")
     if plan.action == MOVE:
         there = _list(plan.to)
-        # Who left the other list since by her own doing wants nothing: she was not to be found there before.
+        # Who left the other list since by their own doing wants nothing: they were not to be found there before.
         statuses = bulk_consent_writer.statuses_of(there, back, now)
         gone = set(_standing(there, back, _GONE))
         back = [id for id in back if id not in gone and statuses[id] not in _GONE]

@@ -1,4 +1,4 @@
-"""She confirms, leaves, and takes her leaving back: facts, and what they come to."""
+"""A subscriber confirms, leaves, and takes the leaving back: facts, and what they come to."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -25,12 +25,12 @@ from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 
-# What her own confirmation lifts: the mailbox answered, and she asked for it. What a person of the organization
-# decided stays until a person lifts it.
-LIFTED_BY_HER = ("bounce", "complaint", "erased", "objected")
+# What a subscriber's own confirmation lifts: the mailbox answered, and they asked for it. What a person of the
+# organization decided stays until a person lifts it.
+LIFTED_BY_CONFIRMATION = ("bounce", "complaint", "erased", "objected")
 
-# Ways that are hers alone.
-HER_WAYS = ("form", "one-click", "mail")
+# Ways that are the subscriber's alone.
+SUBSCRIBER_WAYS = ("form", "one-click", "mail")
 # Of these, those that a link makes, which lies in mailboxes for ever and which the public process can forge.
 BY_LINK = ("form", "one-click")
 
@@ -50,19 +50,19 @@ def confirm(
     signed_up: date | None = None,
     sent_at: datetime | None = None,
 ) -> Verdict:
-    """She pressed the link in our letter, or answered it. The verdict afterwards. Errors: NoSuchSubscriber.
+    """The subscriber pressed the link in our letter, or answered it. The verdict afterwards. Errors: NoSuchSubscriber.
 
     `sent_at`: when, by the clock of the public pages.
 
-    `signed_up`: the day (UTC) of the sign-up that her link is about. Where that one asked for appeals for money as
-    well, she confirms both; another day's was perhaps a stranger's, and is forgotten (actions/forgetting).
-    `wording`: what she agreed to by it; "" for the words that she had signed up to.
+    `signed_up`: the day (UTC) of the sign-up that their link is about. Where that one asked for appeals for money as
+    well, they confirm both; another day's was perhaps a stranger's, and is forgotten (actions/forgetting).
+    `wording`: what they agreed to by it; "" for the words that they had signed up to.
     """
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         blinds = consent_writer.blinds_of(keyring.keys(row.organization), row)
         Suppression.objects.filter(
-            organization_id=row.organization_id, email_index__in=blinds, reason__in=LIFTED_BY_HER
+            organization_id=row.organization_id, email_index__in=blinds, reason__in=LIFTED_BY_CONFIRMATION
         ).delete()
         words = words_of(list, wording) if wording else _asked_in(row, list, day=signed_up)
         facts = [ConsentFactRow("confirmed", way, list, words)]
@@ -86,8 +86,8 @@ def unsubscribe(
     purpose: str = LETTERS,
     sent_at: datetime | None = None,
 ) -> bool:
-    """She leaves this list, with its appeals; or its appeals alone. False when she had left already: nothing is written
-    twice.
+    """The subscriber leaves this list, with its appeals; or its appeals alone. False when they had left already:
+    nothing is written twice.
 
     `letter`: which edition's link it was, `reason`: their own words. `sent_at`: when, by the clock of the public pages.
     Errors: NoSuchSubscriber, TooManyRemovals.
@@ -117,10 +117,11 @@ def agree_to_appeals(
     asked: date | None = None,
     sent_at: datetime | None = None,
 ) -> bool:
-    """A reader of this list agrees to appeals for money as well, in these words. False when she has already, or does
+    """A reader of this list agrees to appeals for money as well, in these words. False when they have already, or do
     not get its letters. Errors: NoSuchSubscriber.
 
-    `asked`: the day (UTC) of the request that her link answers: in its words, and not where nothing of that day waits.
+    `asked`: the day (UTC) of the request that their link answers: in its words, and not where nothing of that day
+    waits.
     """
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
@@ -130,7 +131,7 @@ def agree_to_appeals(
         if asked is not None and not asked_for_appeals(row, list, asked, now):
             return False
         words = _asked_in(row, list, APPEALS, asked) if asked else words_of(list, wording, APPEALS)
-        kind = "confirmed" if way in HER_WAYS else "given"
+        kind = "confirmed" if way in SUBSCRIBER_WAYS else "given"
         consent_writer.write(row, [ConsentFactRow(kind, way, list, words, APPEALS)], now, sent_at)
         detail = {"list": list.id, "purpose": APPEALS}
         record("subscriber.fundraising_agreed", row.organization, about=row.id, by=by, now=now, detail=detail)
@@ -147,7 +148,7 @@ def undo_unsubscribe(
     since: date | None = None,
     purpose: str = LETTERS,
 ) -> bool:
-    """Takes the last leaving back: what stood before stands again. False when she had not left; with `since` also when
+    """Takes the last leaving back: what stood before stands again. False when they had not left; with `since` also when
     the leaving that stands is not one by a link, of that day or later.
     """
     with transaction.atomic():
@@ -191,7 +192,7 @@ def settle_again(organization: Organization, numbers: Iterable[int], *, now: dat
 
 
 def verdict(subscriber: Subscriber, list: List, now: datetime, purpose: str = "newsletter") -> Verdict:
-    """May we write to her, with the reason: core/consent over all that is on record."""
+    """May we write to this subscriber, with the reason: core/consent over all that is on record."""
     known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
     blinds = consent_writer.blinds_of(keyring.keys(subscriber.organization), subscriber)
     reason = consent_writer.suppressed(subscriber.organization_id, blinds)
@@ -214,7 +215,7 @@ def has_left(subscriber: Subscriber, list: List, purpose: str = LETTERS) -> bool
 
 
 def asked_for_appeals(subscriber: Subscriber, list: List, day: date, now: datetime) -> bool:
-    """Whether her sign-up of that day (UTC) asked for appeals as well, and nothing has answered that since."""
+    """Whether their sign-up of that day (UTC) asked for appeals as well, and nothing has answered that since."""
     known = consent_records.records(record for _, record in sql.consent_of([subscriber.id]))
     return day in consent.asked_on(known, list.id, now, APPEALS)
 
@@ -223,7 +224,7 @@ def _is_news(row: Subscriber, list: List, way: str, purpose: str, now: datetime)
     """Whether it has to be known that somebody who had left says so in this way as well. Undoing the desk's deed must
     not undo theirs; and undoing what links did not what they told the desk."""
     by_desk = ("withdrawn", "objected")
-    if way in HER_WAYS and any(bulk_consent_writer.last_by_desk(list, [row.id], kind) for kind in by_desk):
+    if way in SUBSCRIBER_WAYS and any(bulk_consent_writer.last_by_desk(list, [row.id], kind) for kind in by_desk):
         return True
     known = consent_records.records(record for _, record in sql.consent_of([row.id]))
     left = consent.leavings(known, list.id, purpose, now)
@@ -240,7 +241,7 @@ def _left_by_link(subscriber: Subscriber, list: List, since: date, purpose: str,
 
 
 def _asked_in(subscriber: Subscriber, list: List, purpose: str = LETTERS, day: date | None = None) -> dict[int, str]:
-    """The words of her last sign-up for this list, or of that day, with their version, and when that was."""
+    """The words of their last sign-up for this list, or of that day, with their version, and when that was."""
     keys = keyring.keys(subscriber.organization)
     wanted = (list.id, _ASKED, consent.PURPOSES.index(purpose))
     for _, (_number, *about, _way, asked), blob in reversed(sql.consent_with_words([subscriber.id])):

@@ -15,7 +15,7 @@ from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 
-# A value by its field's number; seal.NOTES is the note, LANGUAGE her language, which stands outside the seal.
+# A value by its field's number; seal.NOTES is the note, LANGUAGE their language, which stands outside the seal.
 LANGUAGE = -1
 
 LONGEST_NOTE = 5_000

@@ -95,8 +95,8 @@ def _held(ids: Sequence[int]) -> Mapping[int, Sequence[Held]]:
 
 
 def _standing(list: List, held: Mapping[int, Sequence[Held]], now: datetime) -> dict[int, int]:
-    """Who is on this list by nothing but sign-ups by a form, none of them fresh -> her status there: pending, or what
-    she had said about every list.
+    """Who is on this list by nothing but sign-ups by a form, none of them fresh -> their status there: pending, or what
+    they had said about every list.
     """
     first = last_day(now).isoformat()
     here = Subscription.objects.filter(list=list, subscriber__in=[*held]).values_list("subscriber_id", "status")
@@ -117,7 +117,7 @@ def _known_otherwise(list: List, held: Mapping[int, Sequence[Held]]) -> set[int]
 
 
 def _forget(list: List, row: Subscriber, status: int | None, held: Mapping[int, Sequence[Held]], now: datetime) -> int:
-    """Her place on this list; without a `status` all that is known of her."""
+    """Their place on this list; without a `status` all that is known of them."""
     lost = [entry for entry in held[row.id] if entry[0][0] == list.id and entry[2]]
     numbers = [_number(list, row, entry) for entry in lost]
     if status is None:
@@ -136,7 +136,7 @@ def _forget(list: List, row: Subscriber, status: int | None, held: Mapping[int, 
 def _forget_words(
     list: List, row: Subscriber, due: Iterable[Held], held: Mapping[int, Sequence[Held]], now: datetime
 ) -> int:
-    """Of one who stands as she stood: what was typed about her, and is not what she confirmed."""
+    """Of one who stands as they stood: what was typed about them, and is not what they confirmed."""
     mine = [entry for entry in due if entry[2]]
     answered = _answered(list, row, held[row.id]) if mine else frozenset()
     lost = [entry for entry in mine if (entry[0][4], _words(row, entry).get(consent.AT)) not in answered]
@@ -153,7 +153,7 @@ def _empty(records: Iterable[Held]) -> None:
 
 
 def _answered(list: List, row: Subscriber, held: Iterable[Held]) -> frozenset[tuple[int, str | None]]:
-    """(purpose, when) of the sign-ups that she confirmed, as her confirmations say it."""
+    """(purpose, when) of the sign-ups that they confirmed, as their confirmations say it."""
     confirmed = (entry for entry in held if entry[0][:2] == (list.id, _CONFIRMED) and entry[2])
     return frozenset((entry[0][4], _words(row, entry).get(consent.ASKED_AT, "")) for entry in confirmed)
 

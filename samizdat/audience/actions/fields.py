@@ -171,7 +171,7 @@ def _fitting(kind: str, default: str, choices: Mapping[str, int]) -> None:
 def follow_readable(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:
     """Brings the readable values of changed fields up to what the fields say, for so many seconds. Whether all is done.
 
-    How far it is stands in the field's row. Whoever is written meanwhile is written with her number, so the two
+    How far it is stands in the field's row. Whoever is written meanwhile is written with their number, so the two
     never differ.
     """
     until = time.monotonic() + seconds
@@ -269,7 +269,7 @@ def _clear_slice(row: Field, now: datetime) -> bool:
 
 
 def _slice(organization: int, after: int) -> list[Subscriber]:
-    """Locked, so that nobody writes a value of hers between our reading and our writing."""
+    """Locked, so that nobody writes one of their values between our reading and our writing."""
     rows = Subscriber.objects.select_for_update().only("id", "sealed", "language").filter(organization=organization)
     start = max(after, row_id(organization, 0))
     return list(rows.filter(id__gt=start, id__lt=row_id(organization + 1, 0)).order_by("id")[:SLICE])

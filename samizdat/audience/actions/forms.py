@@ -1,7 +1,7 @@
 """Sign-up forms: for one list or several, with the fields and topics that the organization chose.
 
-What somebody types into one counts when she confirms, not before: a stranger who knows her address must not rename her.
-Until then it lies sealed in the record that she was asked.
+What somebody types into one counts when they confirm, not before: a stranger who knows their address must not rename
+them. Until then it lies sealed in the record that they were asked.
 """
 
 import json
@@ -256,7 +256,7 @@ def written(view: FormView) -> frozenset[int]:
 
 
 def number_of(form: int, facts: FormFacts, lists: Iterable[int], day: date) -> int:
-    """What a confirmation link names: the form, which of its lists she chose, one bit each in the last four, and when.
+    """What a confirmation link names: the form, which of its lists they chose, one bit each in the last four, and when.
 
     At most one sign-up of a mailbox is taken up in a day, so this is one sign-up and no other: a link confirms what was
     asked when it was mailed, whatever somebody typed into the same form since.
@@ -371,7 +371,7 @@ def typed(
 def sign_up_by_form(
     organization: Organization, address: str, view: FormView, choices: FormChoices, *, now: datetime, language: str = ""
 ) -> Subscriber:
-    """Asked for each of the lists, until she confirms. Errors: BadAddress."""
+    """Asked for each of the lists, until they confirm. Errors: BadAddress."""
     keys = keyring.keys(organization)
     address = addresses.normalize(address)
     with transaction.atomic():
@@ -418,7 +418,7 @@ def carried(form_json: str, lists: Mapping[int, int], fields: Mapping[int, int],
 
 
 def lists_asked(subscriber: Subscriber, number: int, purpose: str = LETTERS) -> list[int]:
-    """The lists that she asked for when the link with this number was mailed, from the newest record of that."""
+    """The lists that they asked for when the link with this number was mailed, from the newest record of that."""
     keys = keyring.keys(subscriber.organization)
     answers = next(
         (answers for _list, answers in _told(keys, subscriber, purpose) if answers.get("asked") == number), {}
@@ -427,7 +427,8 @@ def lists_asked(subscriber: Subscriber, number: int, purpose: str = LETTERS) -> 
 
 
 def take_told(subscriber: Subscriber, list_: List, number: int, *, now: datetime) -> None:
-    """What she typed when she asked for this list becomes hers, once she has confirmed it. Errors: NoSuchSubscriber."""
+    """What they typed when they asked for this list becomes theirs, once they have confirmed it. Errors:
+    NoSuchSubscriber."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         keys = keyring.keys(row.organization)
@@ -450,7 +451,7 @@ def take_told(subscriber: Subscriber, list_: List, number: int, *, now: datetime
 def _told(
     keys: OrganizationKeys, row: Subscriber, purpose: str = LETTERS
 ) -> Iterator[tuple[int | None, dict[str, Any]]]:
-    """(list, what she typed) of the records that she was asked by a form, the newest first."""
+    """(list, what they typed) of the records that they were asked by a form, the newest first."""
     asked = consent.KINDS.index("asked"), consent.PURPOSES.index(purpose)
     for _id, (_number, list_id, *about, _way, _day), blob in reversed(sql.consent_with_words([row.id])):
         if tuple(about) == asked and blob:

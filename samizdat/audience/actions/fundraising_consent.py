@@ -39,8 +39,8 @@ def words_for(list: List, language: str = "") -> str:
 
 
 def concern(subscriber: Subscriber, list: List) -> bool:
-    """Whether she is asked for a yes to appeals of this list: she gets its letters, and the house asks for it, or
-    anything of that is on record about her, as where somebody at the desk noted it."""
+    """Whether they are asked for a yes to appeals of this list: they get its letters, and the house asks for it, or
+    anything of that is on record about them, as where somebody at the desk noted it."""
     if not Subscription.objects.filter(subscriber=subscriber, list=list, status=SUBSCRIBED).exists():
         return False
     about = list.id, consent.PURPOSES.index(APPEALS)
@@ -53,14 +53,14 @@ def agreed(subscriber: Subscriber, list: List) -> bool:
 
 
 def without(subscriber: Subscriber, lists: Iterable[List]) -> list[List]:
-    """Of these, those whose letters she gets and not their appeals."""
+    """Of these, those whose letters they get and not their appeals."""
     mine = Subscription.objects.filter(subscriber=subscriber, list__in=lists, status=SUBSCRIBED)
     ids = {*mine.exclude(fundraising_verdict=consent.YES).values_list("list_id", flat=True)}
     return [list_ for list_ in lists if list_.id in ids]
 
 
 def ask(subscriber: Subscriber, lists: Iterable[List], words: str, number: int, *, now: datetime) -> None:
-    """Somebody ticked the box for her: asked, until her mailbox says yes by the link with this number. Told once,
+    """Somebody ticked the box for them: asked, until their mailbox says yes by the link with this number. Told once,
     however often its mail is tried. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row, lists, today = consent_writer.lock(subscriber), [*lists], now.astimezone(UTC).date()

@@ -37,10 +37,10 @@ def object_to_mail(
     now: datetime,
     by: Person | None = None,
 ) -> bool:
-    """Nothing is written to her any more, for any purpose; only her own confirmation takes it back.
+    """Nothing is written to them any more, for any purpose; only their own confirmation takes it back.
 
-    A record for each purpose, and a suppression that outlives her row. `reason`: her words, sealed. False when she had
-    objected already. An address that is nobody's is suppressed all the same. Errors: BadAddress, NoSuchSubscriber,
+    A record for each purpose, and a suppression that outlives their row. `reason`: their words, sealed. False when they
+    had objected already. An address that is nobody's is suppressed all the same. Errors: BadAddress, NoSuchSubscriber,
     TooManyRemovals.
     """
     keys = keyring.keys(organization)

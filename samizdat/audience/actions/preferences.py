@@ -1,4 +1,4 @@
-"""What a reader decides about her own letters: how often, how they look, until when nothing, and to which mailbox."""
+"""What a reader decides about their own letters: how often, how they look, until when nothing, and to which mailbox."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ PAUSE, OFTEN = "pause", ("all", "monthly", "digest")
 
 @dataclass(frozen=True, slots=True)
 class ReaderPreferences:
-    """What the preference centre shows of one subscription. topics: (tag number, name, whether she has it). gathers:
-    does the list make digests? appeals: whether she agreed to appeals for money; None where she is not asked.
+    """What the preference centre shows of one subscription. topics: (tag number, name, whether they have it). gathers:
+    does the list make digests? appeals: whether they agreed to appeals for money; None where they are not asked.
     """
 
     list_name: str
@@ -58,8 +58,8 @@ class ReaderPreferences:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceChoice:
-    """What she chose. often: of OFTEN or PAUSE; "" leaves it. wishes: core/content/reader_formats. topics: tag numbers;
-    offered: those that the page showed her, and none of the others is taken from her.
+    """What they chose. often: of OFTEN or PAUSE; "" leaves it. wishes: core/content/reader_formats. topics: tag
+    numbers; offered: those that the page showed them, and none of the others is taken from them.
     """
 
     often: str = ""
@@ -81,7 +81,7 @@ class Fewer:
 
 
 def settings_of(subscriber: Subscriber, list: List) -> ReaderPreferences | None:
-    """None where she has nothing to do with this list."""
+    """None where they have nothing to do with this list."""
     keys = keyring.keys(subscriber.organization)
     row = Subscription.objects.filter(subscriber=subscriber, list=list).first()
     if row is None:
@@ -105,15 +105,15 @@ def _often(frequency: int) -> str:
 
 
 def often_of(subscriber: Subscriber, list_id: int) -> tuple[str, date | None]:
-    """(how often she wants the letters of a list, of OFTEN; until which day nothing)."""
+    """(how often they want the letters of a list, of OFTEN; until which day nothing)."""
     row = Subscription.objects.get(subscriber=subscriber, list=list_id)
     return _often(row.frequency), row.paused
 
 
 @dataclass(frozen=True, slots=True)
 class FormatChoice:
-    """wishes: how her letters look (core/content/reader_formats). mailboxes: where she wants them, and has not said yes
-    yet."""
+    """wishes: how their letters look (core/content/reader_formats). mailboxes: where they want them, and have not said
+    yes yet."""
 
     wishes: str
     mailboxes: list[str]
@@ -263,9 +263,9 @@ def end_pauses(now: datetime) -> int:
 
 
 def ask_to_move(subscriber: Subscriber, address: str) -> None:
-    """Remembers, sealed beside her address, where she wants her letters; she is written to there once her mailbox has
-    allowed it and that one has said yes. Whoever holds a forwarded letter can ask, so a wish ends none of those
-    before it. Errors: BadAddress, NoSuchSubscriber.
+    """Remembers, sealed beside their address, where they want their letters; they are written to there once their
+    mailbox has allowed it and that one has said yes. Whoever holds a forwarded letter can ask, so a wish ends none of
+    those before it. Errors: BadAddress, NoSuchSubscriber.
     """
     address = addresses.normalize(address)
     with transaction.atomic():
@@ -276,8 +276,8 @@ def ask_to_move(subscriber: Subscriber, address: str) -> None:
 
 
 def allow(subscriber: Subscriber, mark: int) -> list[str]:
-    """Her own mailbox has said yes to this wish: it is the only one from now on. The others, which are not hers or not
-    any more. Errors: NoSuchSubscriber."""
+    """Their own mailbox has said yes to this wish: it is the only one from now on. The others, which are not theirs or
+    not any more. Errors: NoSuchSubscriber."""
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         held = consent_writer.values_of(keyring.keys(row.organization), row)
@@ -289,7 +289,7 @@ def allow(subscriber: Subscriber, mark: int) -> list[str]:
 
 
 def wish_of(subscriber: Subscriber, mark: int) -> str:
-    """Where she wanted her letters when a link with this mark was mailed; "" when that is over by now."""
+    """Where they wanted their letters when a link with this mark was mailed; "" when that is over by now."""
     return _wish(subscriber, consent_writer.values_of(keyring.keys(subscriber.organization), subscriber), mark)
 
 
@@ -313,11 +313,11 @@ def mark_of(organization: Organization, address: str) -> int:
 
 
 def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
-    """Her mailbox is the one she asked for, which has said yes. False when her mailbox allowed another one since.
+    """Their mailbox is the one they asked for, which has said yes. False when their mailbox allowed another one since.
 
-    The old address is marked as an erased one: a file that has it must not write to a mailbox that she has left.
-    Where somebody has the new one already, it is she: her lists go over to that entry, and this one leaves them.
-    Errors: NoSuchSubscriber.
+    The old address is marked as an erased one: a file that has it must not write to a mailbox that they have left.
+    Where somebody has the new one already, it is the same person: their lists go over to that entry, and this one
+    leaves them. Errors: NoSuchSubscriber.
     """
     with transaction.atomic():
         row = consent_writer.lock(subscriber)

@@ -1,4 +1,4 @@
-"""Another address for the same reader: she moved, or it was mistyped (GDPR, article 16)."""
+"""Another address for the same reader: they moved, or it was mistyped (GDPR, article 16)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,8 +18,8 @@ from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 
-# What she or somebody for her decided goes along; that the old mailbox was dead does not.
-_HER_WILL = ("complaint", "manual", "objected")
+# What they or somebody for them decided goes along; that the old mailbox was dead does not.
+_OWN_DECISIONS = ("complaint", "manual", "objected")
 
 
 class AddressTaken(AudienceError):
@@ -50,10 +50,10 @@ def keep_where(asked: Callable[[Organization, int], bool]) -> None:
 
 
 def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: Person | None = None) -> bool:
-    """Their address from now on. False when it is hers already.
+    """The address of this subscriber from now on. False when it is theirs already.
 
-    Consent, tags and history stay hers. More than two by one person in a day count as readers that are taken off lists;
-    a mistyped provider that is put right does not.
+    Consent, tags and history stay theirs. More than two by one person in a day count as readers that are taken off
+    lists; a mistyped provider that is put right does not.
 
     Errors: BadAddress, AddressTaken, AddressErased, NoSuchSubscriber, TooManyCorrections, LetterUnderWay.
     """
@@ -78,7 +78,7 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
                     raise LetterUnderWay
                 redirected = removal_limit.check_correction(organization, row.id, now=now, by=by)
             before = keys.blinds(addresses.comparable(held[seal.ADDRESS]))
-            _keep_her_will(organization, keys, before, blinds[0])
+            _keep_own_decisions(organization, keys, before, blinds[0])
             row.email_index, row.index_version = blinds[0], keys.index_version
             row.provider = addresses.provider(addresses.domain(wanted))
             row.save(update_fields=["email_index", "index_version", "provider"])
@@ -91,7 +91,7 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
     return True
 
 
-def _keep_her_will(organization: Organization, keys: OrganizationKeys, before: list[bytes], blind: bytes) -> None:
-    rows = Suppression.objects.filter(organization=organization, email_index__in=before, reason__in=_HER_WILL)
+def _keep_own_decisions(organization: Organization, keys: OrganizationKeys, before: list[bytes], blind: bytes) -> None:
+    rows = Suppression.objects.filter(organization=organization, email_index__in=before, reason__in=_OWN_DECISIONS)
     for reason, day in rows.values_list("reason", "day"):
         keep_suppression(organization, keys, blind, reason, day)

@@ -56,7 +56,7 @@ def add_subscriber(
 
 
 def _reads(organization: Organization, keys: OrganizationKeys, address: str, list: List) -> bool:
-    """Whether she gets the letters of a list, or will once she confirms."""
+    """Whether they get the letters of a list, or will once they confirm."""
     known = consent_writer.find(organization, keys, addresses.normalize(address))
     return (
         known is not None
@@ -76,9 +76,9 @@ def sign_up(
     language: str = "",
     appeals: str | None = None,
 ) -> Subscriber:
-    """Somebody typed this address into a form: asked, until she confirms. An erased address may. Errors: BadAddress.
+    """Somebody typed this address into a form: asked, until they confirm. An erased address may. Errors: BadAddress.
 
-    `appeals`: the words beside the box for appeals for money, where she ticked it.
+    `appeals`: the words beside the box for appeals for money, where they ticked it.
     """
     keys = keyring.keys(organization)
     with transaction.atomic():
@@ -134,7 +134,7 @@ def erase(
     now: datetime,
     by: Person | None = None,
 ) -> bool:
-    """Takes away all that is known of her, from the disk too. A keyed mark stays, so that no file brings her back.
+    """Takes away all that is known of them, from the disk too. A keyed mark stays, so that no file brings them back.
 
     False when the address is not known; the mark is kept all the same. Errors: BadAddress.
     """
@@ -160,7 +160,7 @@ def erase_locked(row: Subscriber, now: datetime) -> None:
     """Takes a locked subscriber away and keeps the mark. The caller writes the event, which has the disk swept."""
     keys = keyring.keys(row.organization)
     blind = keys.blind(addresses.comparable(consent_writer.address_of(keys, row)))
-    # One record at least outlives her, so that her number is known to have been used.
+    # One record at least outlives them, so that their number is known to have been used.
     consent_writer.write(row, [ConsentFactRow("objected", "desk", None)], now)
     consent_writer.remove(row)
     keep_suppression(row.organization, keys, blind, "erased", now.astimezone(UTC).date())
@@ -178,7 +178,7 @@ def _there(
     erased_may: bool,
     by: Person | None = None,
 ) -> Subscriber:
-    """The locked row of an address, made if it is new; values are added to what she has."""
+    """The locked row of an address, made if it is new; values are added to what they have."""
     address = addresses.normalize(address)
     blinds = keys.blinds(addresses.comparable(address))
     if not erased_may and consent_writer.suppressed(organization.id, blinds) == "erased":

@@ -77,7 +77,7 @@ def lift(
 
 
 # Reasons that somebody at the desk may write down and take back. Who was erased, or objected to all mail, comes back by
-# her own sign-up alone.
+# their own sign-up alone.
 GIVEN = ("manual", "bounce", "complaint")
 
 # Addresses of one text or file, and of one transaction.

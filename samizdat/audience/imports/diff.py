@@ -28,11 +28,11 @@ def is_on(status: int, may: int) -> bool:
 
 @dataclass(slots=True)
 class KnownSubscriber:
-    """A subscriber as the database has her."""
+    """A subscriber as the database has them."""
 
     id: int
     blind: bytes
-    plain: bytes  # her values, seal.pack
+    plain: bytes  # their values, seal.pack
     language: str
     tags: set[int] = field(default_factory=set)
     lists: dict[int, tuple[int, int]] = field(default_factory=dict)  # list -> (status, may)
@@ -58,14 +58,14 @@ class SubscriberChange:
     person: KnownSubscriber
     status: int  # on the list of the import, afterwards
     language: str
-    plain: bytes | None = None  # her values, where they or the language change
+    plain: bytes | None = None  # their values, where they or the language change
     tags: set[int] = field(default_factory=set)
     facts: list[Fact] = field(default_factory=list)
     entered: list[tuple[int, int, int, int, str]] = field(default_factory=list)  # bulk_insert.SubscriptionRow
     moved: list[tuple[int, int, str, int, int]] = field(default_factory=list)  # (status, may, since, subscriber, list)
     asked: list[tuple[int, int, int]] = field(default_factory=list)  # (asking, subscriber, list)
     suppress: bool = False
-    stays_left: bool = False  # the file says she may be written to, and she has left
+    stays_left: bool = False  # the file says they may be written to, and they have left
 
     @property
     def anything(self) -> bool:
@@ -142,7 +142,7 @@ class KnownSubscribers:
     def change(
         self, row: ParsedRow, person: KnownSubscriber, reason: str | None, tags: dict[str, int]
     ) -> SubscriberChange:
-        """What a row changes about her. A row that repeats an address of this import only fills gaps."""
+        """What a row changes about them. A row that repeats an address of this import only fills gaps."""
         change = SubscriberChange(row, person, row.status, person.language)
         self._compare_values(change)
         change.tags = {tags[name] for name in row.tags} - person.tags
@@ -165,8 +165,8 @@ class KnownSubscribers:
             change.plain = merged
 
     def _is_known(self, fact: Fact, incoming: int, person: KnownSubscriber) -> bool:
-        """A fact that was told before tells nothing new, whatever has become of her since: whoever came back after
-        an import is not sent away again by the same file.
+        """A fact that was told before tells nothing new, whatever has become of the subscriber since: whoever came back
+        after an import is not sent away again by the same file.
 
         Compared is the day that the file told, which is sealed: the readable one is that of the import.
         """
@@ -186,7 +186,7 @@ class KnownSubscribers:
         return seal.pick(self._open_record(blob, person.number), consent.AT)[:10] if blob else ""
 
     def _settle(self, change: SubscriberChange, before: int | None, reason: str | None) -> None:
-        """The projections after the new facts: on this list, and on her others when her address turns out dead."""
+        """The projections after the new facts: on this list, and on their others when their address turns out dead."""
         person = change.person
         status, may, since = self._verdict(change, self._list, reason)
         dead = any(fact[0] in _LEAVING for fact in change.facts) and status == _CLEANED
@@ -235,7 +235,7 @@ class KnownSubscribers:
 
 
 def _merged(plain: bytes, incoming: bytes, fill: bool) -> bytes:
-    """Her values with the row's: it overrides with what it has; filling, it only adds what is missing.
+    """Their values with the row's: it overrides with what it has; filling, it only adds what is missing.
 
     The address stays as it is: it differs in case at most.
     """

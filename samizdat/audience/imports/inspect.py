@@ -85,7 +85,7 @@ def needs_a_process(plan: ImportPlan, import_files: Sequence[HandedFile], piece:
 def insist(plan: ImportPlan, problems: Sequence[Problem] = ()) -> None:
     """Raises ImportRefused when a file is damaged or something must be answered before the plan can be read.
 
-    Half an export would bring in whoever left and not see that she left, so one damaged file stops all.
+    Half an export would bring in whoever left and not see that they left, so one damaged file stops all.
     """
     for problem in [problem for problem in problems if problem.stops] + plan.questions():
         raise ImportRefused(problem.code, problem.sentence(), dict(problem.values))

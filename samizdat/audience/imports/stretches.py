@@ -30,16 +30,16 @@ class ParsedRow(NamedTuple):
     """One row. Slices hold these as plain tuples: ParsedRow._make() where names are wanted."""
 
     blind: bytes
-    plain: bytes  # her values, seal.pack
+    plain: bytes  # their values, seal.pack
     status: int
     provider: int
     language: str
-    joined: str  # the day she is known since
+    joined: str  # the day they are known since
     tags: tuple[str, ...]
     facts: tuple[Fact, ...]
     line: int
     again: int  # as ReadRow
-    older: tuple[bytes, ...]  # her index under earlier keys; empty outside a rotation
+    older: tuple[bytes, ...]  # their index under earlier keys; empty outside a rotation
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class ImportSlice:
     bytes_total: int
     rows: list[ParsedRow] = field(default_factory=list)
     rejects: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
-    complained: list[tuple[bytes, ...]] = field(default_factory=list)  # her index, the current key's first
+    complained: list[tuple[bytes, ...]] = field(default_factory=list)  # their index, the current key's first
     planted: list[tuple[bytes, ...]] = field(default_factory=list)  # the same, of whom a file says so: in no count
     weight: int = 0  # as ReadSlice
 
@@ -152,7 +152,8 @@ class _Indexer:
         return indexed
 
     def _allow(self, layout: bytes) -> None:
-        """A row has an address, and what the plan maps: other fields are ours, such as where her letters are to go."""
+        """A row has an address, and what the plan maps: other fields are ours, such as where their letters are to
+        go."""
         numbers = seal.numbers(layout)
         if seal.ADDRESS not in numbers or not self._fields.issuperset(numbers) or len(set(numbers)) < len(numbers):
             raise ValueError("a field that is not in the plan")

@@ -349,7 +349,7 @@ class ImportWriter:
 
 
 def _without_erased(import_slice: ImportSlice, reasons: dict[bytes, str]) -> tuple[list[ParsedRow], list[Rejected]]:
-    """Who had herself erased does not come back by a file."""
+    """Who had themselves erased does not come back by a file."""
     erased: list[Rejected] = [(row[8], "erased", {}) for row in import_slice.rows if reasons.get(row[0]) == "erased"]
     rest = [row for row in import_slice.rows if reasons.get(row[0]) != "erased"]
     return rest, sorted([*import_slice.rejects, *erased], key=lambda reject: reject[0])

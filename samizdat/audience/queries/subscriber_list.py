@@ -27,7 +27,7 @@ class SubscriberRow:
     language: str
     since: date
     tags: list[str]
-    source: str = "import"  # of consent.WAYS: how she first came
+    source: str = "import"  # of consent.WAYS: how they first came
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _ids(
     else:
         streams = _tagged({(list_id, code) for list_id in among for code in wanted}, tag_id, below, limit)
     merged = heapq.merge(*streams, reverse=True)
-    return [*dict.fromkeys(merged)][:limit]  # She may be on several lists.
+    return [*dict.fromkeys(merged)][:limit]  # They may be on several lists.
 
 
 def _tagged(wanted: set[tuple[int, int]], tag: int, below: int, limit: int) -> list[list[int]]:

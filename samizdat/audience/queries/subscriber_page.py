@@ -1,4 +1,4 @@
-"""All that is known of one subscriber, with her consent log."""
+"""All that is known of one subscriber, with their consent log."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ type Verdict = consent.Permission | consent.Refusal
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionStatus:
-    """Where she stands with one list."""
+    """Where they stand with one list."""
 
     list_id: int
     name: str
@@ -65,11 +65,11 @@ class SubscriberCard:
     timeline: list[ConsentEntry] = field(default_factory=list)  # newest first
     fundraising: list[tuple[SubscriptionStatus, Verdict]] = field(
         default_factory=list
-    )  # Where she ever said something of it.
+    )  # Where they ever said something of it.
 
 
 def card(subscriber: Subscriber, now: datetime) -> SubscriberCard:
-    """Her page: values, tags, the verdict with its reason for every list she is on, and her consent log."""
+    """Their page: values, tags, the verdict with its reason for every list they are on, and their consent log."""
     organization = subscriber.organization
     keys = keyring.keys(organization)
     held = consent_writer.values_of(keys, subscriber)
@@ -102,7 +102,7 @@ def card(subscriber: Subscriber, now: datetime) -> SubscriberCard:
 def _fundraising(
     standings: Iterable[SubscriptionStatus], known: Iterable[consent_records.Known], now: datetime, reason: str | None
 ) -> list[tuple[SubscriptionStatus, Verdict]]:
-    """May we ask her for money? A yes to letters is none to that; shown where anything is on record about it."""
+    """May we ask them for money? A yes to letters is none to that; shown where anything is on record about it."""
     records = consent_records.records(known)
     if not any(record.purpose == "fundraising" for record in records):
         return []
@@ -116,7 +116,7 @@ _LEAVING = frozenset({"withdrawn", "objected", "cleaned"})
 
 
 def _opened(keys: OrganizationKeys, subscriber: Subscriber) -> list[tuple[consent_records.Known, dict[int, str]]]:
-    """Her records with what is sealed of them, in the order in which core/consent reads them."""
+    """Their records with what is sealed of them, in the order in which core/consent reads them."""
     records = [
         (record, seal.unpack(keys.open(blob, *consent_records.RECORD, subscriber.number)) if blob else {})
         for _, record, blob in sql.consent_with_words([subscriber.id])
@@ -125,7 +125,7 @@ def _opened(keys: OrganizationKeys, subscriber: Subscriber) -> list[tuple[consen
 
 
 def letters_left_by(subscriber: Subscriber, list_: List, now: datetime) -> frozenset[str]:
-    """The editions by whose link she left this list, as her sealed records tell it (core/consent)."""
+    """The editions by whose link they left this list, as their sealed records tell it (core/consent)."""
     keys = keyring.keys(subscriber.organization)
     rows = sql.consent_with_words([subscriber.id])
     records = consent_records.records(record for _, record, _ in rows)

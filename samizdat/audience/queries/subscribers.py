@@ -1,4 +1,4 @@
-"""One subscriber: by address or number, and what is sealed of her."""
+"""One subscriber: by address or number, and what is sealed of them."""
 
 from collections.abc import Iterable
 
@@ -31,7 +31,7 @@ def address_of(subscriber: Subscriber) -> str:
 
 
 def values_of(subscriber: Subscriber) -> dict[str, str]:
-    """Field tag -> text for every field of the organization, "" where she has none; EMAIL is her address."""
+    """Field tag -> text for every field of the organization, "" where they have none; EMAIL is their address."""
     keys = keyring.keys(subscriber.organization)
     held = consent_writer.values_of(keys, subscriber)
     values = {"EMAIL": held[seal.ADDRESS]}

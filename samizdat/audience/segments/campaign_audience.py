@@ -62,7 +62,7 @@ _VERDICT = f"""CASE WHEN u.mail_verdict = 1 AND EXISTS (
 def verdicts(
     list: List, tag: Tag | None, reader: MemberReader | None, appeal: bool = False
 ) -> dict[tuple[int, int], int]:
-    """(code of consent.REASONS or STOPPED, how often she wants letters) -> how many of the subscribed ones of the list
+    """(code of consent.REASONS or STOPPED, how often they want letters) -> how many of the subscribed ones of the list
     (with the tag) who are in the segment, and agreed to appeals if it is one. Whoever is YES is whom a release finds
     (recipients_sql.release_rows).
     """
@@ -87,7 +87,7 @@ def verdicts(
 def _by_verdict(
     list: List, tag: Tag | None, reader: MemberReader | None, appeal: bool = False
 ) -> dict[tuple[int, int], int]:
-    """(verdict of consent.REASONS, how often she wants letters) -> how many of the subscribed ones in the segment."""
+    """(verdict of consent.REASONS, how often they want letters) -> how many of the subscribed ones in the segment."""
     condition = reader.where(_ID, apart=reader.sealed) if reader else sql.SqlCondition("1 = 1")
     tagged = "JOIN audience_subscribertag t ON t.subscriber_id = u.subscriber_id AND t.tag_id = %s" if tag else ""
     values: Any = [*([tag.id] if tag else []), list.id, SUBSCRIBED, *condition.values]

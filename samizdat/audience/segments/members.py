@@ -66,12 +66,12 @@ class MemberReader:
         return sql.where(self._split.where, self.today, id, self._columns, apart=apart)
 
     def asks(self, id: str = "s.id") -> list[SqlCondition]:
-        """What decide() wants to know of each row beside her blob, as columns."""
+        """What decide() wants to know of each row beside their blob, as columns."""
         asked = [sql.where(tree, self.today, id, self._columns, apart=True) for tree in self._split.asks]
         return [SqlCondition(f"CASE WHEN {condition.text} THEN 1 ELSE 0 END", condition.values) for condition in asked]
 
     def decider(self) -> Callable[[int, bytes, tuple[bool, ...]], bool]:
-        """(row id, blob, answers to asks()) -> is she in it?"""
+        """(row id, blob, answers to asks()) -> are they in it?"""
         assert self._keys.ring is not None
         opened = self._keys.ring.bound(*consent_records.SUBSCRIBER, self._keys.uid).open
         decide, pick = self._split.decide, seal.pick

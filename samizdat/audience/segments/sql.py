@@ -53,7 +53,7 @@ type Window = tuple[int, int]
 class ValueSource:
     """Where a query over a segment's subscribers reads from, and the columns in which it finds them.
 
-    `person` is false where the row of the subscriber herself is not in it: then `id` alone may be asked for. `whole`:
+    `person` is false where the subscriber's own row is not in it: then `id` alone may be asked for. `whole`:
     the window that has to be asked for where no smaller one is.
     """
 
@@ -67,7 +67,7 @@ class ValueSource:
         window = window or self.whole
         if window is None:
             return self.tables
-        # Of both tables, as in About.hers; SQLite would begin with the longer one.
+        # Of both tables, as in About.of_subscriber; SQLite would begin with the longer one.
         ids = (self.id, "s.id") if self.person and self.id != "s.id" and not on_sqlite() else (self.id,)
         bounds = "".join(f" AND {id} >= %s AND {id} < %s" for id in ids)
         return SqlCondition(self.tables.text + bounds, (*self.tables.values, *(window * len(ids))))
@@ -78,7 +78,7 @@ type Columns = Mapping[int, PlaintextColumn]
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Whom the conditions are about: the column of her row id, the day, the readable fields by number, and whether
+    """Whom the conditions are about: the column of their row id, the day, the readable fields by number, and whether
     each question is asked for each row by itself."""
 
     id: str
@@ -89,12 +89,12 @@ class About:
 
     @property
     def number(self) -> str:
-        """Her number alone."""
+        """The number of the subscriber alone."""
         return f"({self.id} & {NUMBER_MASK})"
 
-    def hers(self, table: str) -> str:
-        """That a row of a table is about her. PostgreSQL does not see that bounds of her row id are bounds of the
-        others: it would read each table from its beginning."""
+    def of_subscriber(self, table: str) -> str:
+        """That a row of a table is about the subscriber. PostgreSQL does not see that bounds of their row id are bounds
+        of the others: it would read each table from its beginning."""
         condition = f"{table}.subscriber_id = {self.id}"
         if self.window is None or on_sqlite():
             return condition
@@ -154,7 +154,7 @@ def condition_sql(leaf: segment.Leaf, about: About) -> SqlCondition:
 
 @condition_sql.register
 def _tag(leaf: TagCondition, about: About) -> SqlCondition:
-    return about.exists("audience_subscribertag tt", f"tt.tag_id = %s AND {about.hers('tt')}", leaf.id)
+    return about.exists("audience_subscribertag tt", f"tt.tag_id = %s AND {about.of_subscriber('tt')}", leaf.id)
 
 
 @condition_sql.register
@@ -173,7 +173,7 @@ def _provider(leaf: ProviderCondition, _about: About) -> SqlCondition:
 def _on_list(leaf: ListCondition | ConsentCondition | FundraisingCondition, about: About) -> SqlCondition:
     wanted = _subscription(leaf)
     table = "audience_subscription uu" + _along(leaf)
-    return about.exists(table, f"{about.hers('uu')}{wanted.text}", *wanted.values)
+    return about.exists(table, f"{about.of_subscriber('uu')}{wanted.text}", *wanted.values)
 
 
 @condition_sql.register
@@ -181,7 +181,7 @@ def _day(leaf: DayCondition, about: About) -> SqlCondition:
     if leaf.what == "joined":
         return _between("s.joined", leaf, about.today)
     days = _between("cc.day", leaf, about.today)
-    text = f"{about.hers('cc')} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
+    text = f"{about.of_subscriber('cc')} AND cc.kind = {CONFIRMED} AND cc.purpose = {NEWSLETTER} AND {days.text}"
     return about.exists("audience_consentrecord cc", text, *days.values)
 
 
@@ -195,7 +195,7 @@ def _share(leaf: ShareCondition, about: About) -> SqlCondition:
 def _field(leaf: FieldCondition, about: About) -> SqlCondition:
     """Of a field whose values stand readable as numbers."""
     column = about.columns[leaf.number]
-    table, start = "audience_readablevalue rr", f"{about.hers('rr')} AND rr.field_id = %s"
+    table, start = "audience_readablevalue rr", f"{about.of_subscriber('rr')} AND rr.field_id = %s"
     if leaf.op == "is":
         wanted = leaf.value.strip().casefold()
         codes = [code for text, code in column.choices.items() if text.strip().casefold() == wanted]
@@ -232,7 +232,8 @@ def _subscription(leaf: ListCondition | ConsentCondition | FundraisingCondition)
 
 
 def asking(table: str) -> str:
-    """She may be asked for money. The condition of the index subscription_asking, so no value stands apart from it."""
+    """The subscriber may be asked for money. The condition of the index subscription_asking, so no value stands apart
+    from it."""
     return f"{table}.fundraising_verdict = {consent.YES}"
 
 
@@ -282,7 +283,7 @@ def narrowed(
         return everybody(organization, person=person), All(parts)
     count, place = min(sized)
     rest = All(parts[:place] + parts[place + 1 :])
-    # Her row is looked up for each of them then: of more than a quarter, to walk along everybody is quicker.
+    # Their row is looked up for each of them then: of more than a quarter, to walk along everybody is quicker.
     if count * (4 if person or _asks_for_person(rest) else 1) >= total():
         return everybody(organization, person=person), All(parts)
     tables, id = _driver(parts[place])

@@ -1,6 +1,7 @@
 """Kit (once ConvertKit): subscribers as CSV. Its own words for a status, of its interface and of its help pages.
 
-`inactive` and `unconfirmed` signed up and never pressed the link. `cold` only did not open letters: she is subscribed.
+`inactive` and `unconfirmed` signed up and never pressed the link. `cold` only did not open letters: they are
+subscribed.
 """
 
 from samizdat.importers.reading import labels as plainly

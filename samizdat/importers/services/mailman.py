@@ -3,7 +3,7 @@
 What its tools print (`list_members`, the answer to `who`, Postorius's "CSV export") are addresses with or without
 names, which addresses.py reads. Mailman's own stores are Python pickles and are never opened (documents.py).
 
-Whose delivery is disabled gets no letters now, whoever disabled it: she left, and by bounces her address is dead.
+Whose delivery is disabled gets no letters now, whoever disabled it: they left, and by bounces their address is dead.
 """
 
 from samizdat.importers.reading.text import TextTable

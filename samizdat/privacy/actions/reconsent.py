@@ -3,10 +3,10 @@
     counting → counted → choosing → ready → asking → moving → moved → closing → closed
                                                         ↑        ↘ undoing ↗
 The states that end in -ing but `asking` are work of a slice at a time: each slice and its place are one transaction, so
-a kill loses nothing and a second worker finds the row taken. Whoever was asked carries the renewal's tag until she
-answers; nothing else is kept about her. She is moved out as anybody who leaves, with her reason in the record, and
-never because she was not reached: only somebody whose letter was accepted can fail to answer it. Whoever said
-otherwise that she wants the list, as by taking a leaving back by mail, has answered; by a link, which can be forged,
+a kill loses nothing and a second worker finds the row taken. Whoever was asked carries the renewal's tag until they
+answer; nothing else is kept about them. They are moved out as anybody who leaves, with their reason in the record, and
+never because they were not reached: only somebody whose letter was accepted can fail to answer it. Whoever said
+otherwise that they want the list, as by taking a leaving back by mail, has answered; by a link, which can be forged,
 nobody has.
 """
 
@@ -28,7 +28,7 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import actions as audience
 from samizdat.audience import bulk_insert, consent_records, consent_writer, queries, removal_limit
 from samizdat.audience import sql as audience_sql
-from samizdat.audience.actions.consent import HER_WAYS
+from samizdat.audience.actions.consent import SUBSCRIBER_WAYS
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import SUBSCRIBED, UNSUBSCRIBED, List, Subscriber, SubscriberTag, Subscription, row_id
 from samizdat.campaigns import actions as campaigns
@@ -300,11 +300,11 @@ def _sender(renewal: Renewal) -> dict[str, str]:
     return {}
 
 
-# -- her answer -------------------------------------------------------------------------------------------------
+# -- the answer -------------------------------------------------------------------------------------------------
 
 
 def stay(organization: Organization, campaign: Campaign | None, subscriber: Subscriber, *, now: datetime) -> bool:
-    """She pressed the button. False when the question is not open, was not put to her, or she left by herself since:
+    """The reader pressed the button. False when the question is not open, was not put to them, or they left since:
     an old link brings nobody back."""
     if campaign is None:
         return False
@@ -338,7 +338,7 @@ def heard(list: int, subscriber: int) -> None:
 
 
 def _moved_out(row: Subscriber, list: List) -> bool:
-    """Whether her last word about this list is that she did not answer: ours, and not hers."""
+    """Whether their last word about this list is that they did not answer: ours, and not theirs."""
     keys = keyring.keys(row.organization)
     for _id, known, blob in reversed(audience_sql.consent_with_words([row.id])):
         if known[1] in (list.id, None):
@@ -444,7 +444,7 @@ def _move(renewal: Renewal, now: datetime) -> None:
 # somebody. Leaving and coming back by a link is none: whoever holds the public process can make both for everybody.
 _YES_OTHERWISE = frozenset(
     (consent.KINDS.index(kind), consent.WAYS.index(way))
-    for kind, ways in (("confirmed", HER_WAYS), ("returned", ("mail",)), ("given", ("desk",)))
+    for kind, ways in (("confirmed", SUBSCRIBER_WAYS), ("returned", ("mail",)), ("given", ("desk",)))
     for way in ways
 )
 
@@ -476,7 +476,7 @@ def _undo(renewal: Renewal, now: datetime) -> None:
     ids = _carriers(renewal, MOVE)
     left = _standing(renewal, ids, UNSUBSCRIBED)
     for row in _people(renewal, left).select_related("organization").order_by("id"):
-        # Who left by herself, before or since, stays away.
+        # Who left of their own accord, before or since, stays away.
         if _moved_out(row, renewal.list) and audience.undo_unsubscribe(row, renewal.list, now=now, way="desk"):
             renewal.returned += 1
     _went_on(renewal, ids, MOVE, "closing")
@@ -526,7 +526,7 @@ def _went_on(renewal: Renewal, ids: Sequence[int], limit: int, then: str) -> Non
 def _weighed(renewal: Renewal, ids: Sequence[int], now: datetime) -> list[tuple[int, tuple[str, str]]]:
     """(subscriber, (strength, age)) of those who agreed, as core/consent reads their records."""
     keys = keyring.keys(renewal.organization)
-    # Who may not be written to for another reason (stop list, a pause of her own) is not asked, either.
+    # Who may not be written to for another reason (stop list, a pause of their own) is not asked, either.
     may = [
         id
         for id, list_id, _s, may in audience_sql.subscriptions_of(ids)
@@ -548,7 +548,7 @@ def _weighed(renewal: Renewal, ids: Sequence[int], now: datetime) -> list[tuple[
 
 
 def _told(keys: OrganizationKeys, blob: bytes, number: int, fact: consent.ConsentFact) -> date | None:
-    """When she agreed, as far as anybody told: of an import the readable day is that of the import."""
+    """When they agreed, as far as anybody told: of an import the readable day is that of the import."""
     at = seal.pick(keys.open(blob, *consent_records.RECORD, number), consent.AT) if blob else ""
     if at:
         return min(date.fromisoformat(at[:10]), fact.day)

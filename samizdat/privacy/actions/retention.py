@@ -118,7 +118,7 @@ def _check(number: int | None, bounds: tuple[int, int], sentence: str) -> None:
 def retain_slice(list: List, after: int, now: datetime, stop: Callable[[], bool]) -> tuple[int, int, int | None]:
     """Carries a list's rules out: (people erased, deliveries folded, row to go on from; None: all is done for today).
 
-    Whoever is on another list stays whole: what she agreed to there needs her address.
+    Whoever is on another list stays whole: what they agreed to there needs their address.
     """
     rules, erased = rules_of(list), 0
     if rules.left_days is not None:

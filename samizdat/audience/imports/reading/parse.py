@@ -28,7 +28,7 @@ SLICE = 5_000
 _KEPT_VALUES = frozenset({"has", "wants", "limit", "encoding"})
 
 _STATUS = {name: number for number, name in enumerate(consent.STATUSES)}
-# Importers know one status more: whoever complained has left, and her address is suppressed besides.
+# Importers know one status more: whoever complained has left, and their address is suppressed besides.
 _COMPLAINED = "complained"
 _STATUS[_COMPLAINED] = _STATUS["unsubscribed"]
 _PENDING, _SUBSCRIBED = _STATUS["pending"], _STATUS["subscribed"]
@@ -79,10 +79,10 @@ class ReaderOrder:
 class ReadRow(NamedTuple):
     """One row as it was read. Slices hold these as plain tuples, as they come through the pipe."""
 
-    plain: bytes  # her values, seal.pack
+    plain: bytes  # their values, seal.pack
     status: int
     language: str
-    joined: str  # the day she is known since
+    joined: str  # the day they are known since
     tags: tuple[str, ...]
     facts: tuple[Fact, ...]
     line: int
@@ -218,7 +218,7 @@ class _Maker:
             compared = comparable(mail)
             if left_out and canary.mark(compared).startswith(left_out):
                 read.planted.append(mail)
-                continue  # Made up for that export: she is in nobody's count.
+                continue  # Made up for that export: in nobody's count.
             status = _STATUS[row.status]
             if row.status == _COMPLAINED:
                 read.complained.append(mail)
@@ -248,7 +248,7 @@ type Named = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]  # tags, groups
 
 
 class _Tags(dict[Named, tuple[str, ...]]):
-    """(tags, groups) -> tags, her groups being tags that name their category. The same few come again and again."""
+    """(tags, groups) -> tags, their groups being tags that name their category. The same few come again and again."""
 
     def __missing__(self, key: Named) -> tuple[str, ...]:
         tags, groups = key
@@ -274,7 +274,7 @@ class _Facts:
         self._heads: dict[tuple[int, int, int], bytes] = {}
 
     def of(self, file: str) -> Callable[[IncomingRow, int], tuple[tuple[Fact, ...], str]]:
-        """For the rows of one file: (row, status) -> its facts, and the day she is known since."""
+        """For the rows of one file: (row, status) -> its facts, and the day they are known since."""
         where = f"{self._source}, {file}, line "
         today = self._today
         self._heads.clear()
@@ -288,7 +288,7 @@ class _Facts:
                 return agreed, agreed[0][1]
             left = row.left_time or row.changed_time
             words = self._pack((left, source, "", row.left_reason, ""))
-            # Signed up again elsewhere after she had left? The file says gone, so that is the last word.
+            # Signed up again elsewhere after they had left? The file says gone, so that is the last word.
             day = max([left[:10] or today, *[fact[1] for fact in agreed]])
             return (*agreed, (_LEAVING[status], day, not left, words)), agreed[0][1] if agreed else day
 
