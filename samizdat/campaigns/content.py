@@ -178,7 +178,8 @@ def _groups(organization: Organization, draft: Draft, template: str) -> dict[str
 
 
 def values_of(subscriber: Subscriber, proof: CompileProof) -> dict[str, str]:
-    """What a letter says and asks of one subscriber: her fields, and her groups where its conditions ask for them."""
+    """What a letter says and asks of one subscriber: their fields, and their groups where its conditions ask for
+    them."""
     tags = condition_values.asked(subscriber.organization, conditions_of(proof.letter))
     return audience.values_of(subscriber) | condition_values.values_now(subscriber.id, tags)
 

@@ -247,7 +247,7 @@ class Correction(models.Model):
 
 
 class EditionVariant(models.Model):
-    """Another version of an edition, compiled. Who gets it is told by the edition's marks, or by her language."""
+    """Another version of an edition, compiled. Who gets it is told by the edition's marks, or by their language."""
 
     edition = models.ForeignKey(Edition, models.CASCADE, related_name="variants")
     variant_no = models.PositiveSmallIntegerField()  # 1 and up; 0 is the edition itself.

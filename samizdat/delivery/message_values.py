@@ -20,7 +20,7 @@ class EditionUrls:
     return_address: str = ""
     unsubscribe_mailbox: str = ""
     archive_slug: str = ""
-    language: str = ""  # Of a version in another language: her pages speak it as well.
+    language: str = ""  # Of a version in another language: their pages speak it as well.
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Recipient:
     sender: str
     recipient: str
     values: dict[str, str]
-    wishes: str = ""  # How she wants it: core/content/reader_formats.
+    wishes: str = ""  # How they want it: core/content/reader_formats.
 
 
 def plus(address: str, token: str) -> str:
@@ -78,7 +78,7 @@ class ValueBuilder:
         self._speaks = f"?{place.language}" if place.language else ""
 
     def address(self, people: Sequence[tuple[int, bytes]]) -> list[Recipient]:
-        """(number, opened blob) of each to what her message needs, in the same order. Errors: seal.SealBroken."""
+        """(number, opened blob) of each to what their message needs, in the same order. Errors: seal.SealBroken."""
         numbers = [number for number, _ in people]
         leaves = self._leave.many(self._edition, numbers)
         ids = self._message_id.many(self._edition, numbers)

@@ -470,7 +470,7 @@ def delivery_of(campaign: Campaign, number: int) -> tuple[str, str, int] | None:
     return (STATES[row.state], ANSWERS[row.answer], row.code) if row else None
 
 
-# Letters that a subscriber's page looks through for hers: the newest.
+# Letters that a subscriber's page looks through for those of the subscriber: the newest.
 LETTERS_LOOKED_AT = 200
 
 

@@ -1,4 +1,4 @@
-"""A letter shown to somebody without an account, by a link that ends; and what she answers.
+"""A letter shown to somebody without an account, by a link that ends; and what they answer.
 
 The desk serves it: drafts are sealed, and the public process must not be able to read one (threat model, T4). Of the
 token only a keyed hash is kept, of whoever opens it nothing. Only words and the time of an answer are written down.
@@ -123,7 +123,7 @@ def mark_of(link: ShareLink) -> str:
 
 
 def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: datetime) -> None:
-    """What somebody says by a link, sealed. `mark` of the letter that she read.
+    """What somebody says by a link, sealed. `mark` of the letter that they read.
 
     Errors: Changed when it is another one by now, TooMany, CampaignError for an answer that says nothing.
     """

@@ -21,14 +21,14 @@ from samizdat.core.content.blocks import dumps, parse
 from samizdat.core.content.blocks.merge_versions import MergedDraft, merge, merge_text
 from samizdat.core.content.blocks.schema import Node
 
-TRIES = 5  # Each time somebody else was quicker, what she saved is merged in as well.
+TRIES = 5  # Each time somebody else was quicker, what they saved is merged in as well.
 
 
 @dataclass(frozen=True, slots=True)
 class SaveResult:
     """`draft` is what is stored now; `merged` when that is not what was sent. `writers`: who else saved meanwhile.
 
-    doubled: blocks that both changed; overruled: lines of the envelope that both changed, hers are in the comments.
+    doubled: blocks that both changed; overruled: lines of the envelope that both changed, theirs are in the comments.
     """
 
     version: int
@@ -99,14 +99,14 @@ def _once(
     if wanted != stored or _differs(current, changes):
         number = actions.save(current, wanted, version=current.version, by=by, now=now, page=page, **changes)
     remarks = [comments.CommentText("", block=block, other=other) for block, other in both.doubled]
-    for words in (*remarks, *(_remark(name, hers) for name, hers in both.overruled)):
+    for words in (*remarks, *(_remark(name, other) for name, other in both.overruled)):
         comments.say(current, words, by=by, now=now)
     return SaveResult(number, wanted, wanted != draft, len(both.doubled), writers, len(both.overruled))
 
 
 @dataclass(frozen=True, slots=True)
 class _Both:
-    """What two wrote, in one. `doubled`: blocks that both changed; `overruled`: her words where mine stand now."""
+    """What two wrote, in one. `doubled`: blocks that both changed; `overruled`: their words where mine stand now."""
 
     draft: Draft
     doubled: list[tuple[str, str]]
@@ -133,10 +133,10 @@ def _together(base: Draft | None, mine: Draft, theirs: Draft, is_own: bool) -> _
         body = text
     envelope, overruled = dict[str, str](), list[tuple[str, str]]()
     for name in (name for name in Draft.__struct_fields__ if name != "body"):
-        before, hers = getattr(began, name) if began else None, getattr(theirs, name)
-        envelope[name] = hers if getattr(mine, name) == before else getattr(mine, name)
-        if name in _WRITTEN and hers not in ("", before, envelope[name]):
-            overruled.append((name, hers))
+        before, other = getattr(began, name) if began else None, getattr(theirs, name)
+        envelope[name] = other if getattr(mine, name) == before else getattr(mine, name)
+        if name in _WRITTEN and other not in ("", before, envelope[name]):
+            overruled.append((name, other))
     return _Both(Draft(**envelope, body=body), doubled, overruled)
 
 
@@ -150,9 +150,9 @@ _WRITTEN = {
 }
 
 
-def _remark(name: str, hers: str) -> comments.CommentText:
+def _remark(name: str, other: str) -> comments.CommentText:
     text = _("%(field)s, as edited elsewhere at the same time: %(text)s")
-    return comments.CommentText((text % {"field": _WRITTEN[name], "text": hers})[: comments.LONGEST])
+    return comments.CommentText((text % {"field": _WRITTEN[name], "text": other})[: comments.LONGEST])
 
 
 def _blocks(draft: Draft | None) -> list[Node]:

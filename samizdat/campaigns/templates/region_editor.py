@@ -75,8 +75,8 @@ def write(
     version: int | None = None,
     page: str = "",
 ) -> EditedRegion:
-    """Her words for a place, as blocks (the JSON of a document) or HTML. What somebody else wrote there since `version`
-    is merged in, block by block; None: written over. page: of autosave.save.
+    """The words of one writer for a place, as blocks (the JSON of a document) or HTML. What somebody else wrote there
+    since `version` is merged in, block by block; None: written over. page: of autosave.save.
 
     Errors: Overtaken where that cannot be merged, CampaignError.
     """
@@ -129,13 +129,13 @@ def _wanted(
     if there is not None and base is not None:
         if there.own is not None and not there.own.blocks:
             raise PlaceOvertaken(base.is_own)
-        began, hers = (_blocks(blocks_of(view).body) for view in (base.place, there))
-        merged = merge(began, _blocks(mine), hers, lambda: secrets.token_hex(5))
+        began, current = (_blocks(blocks_of(view).body) for view in (base.place, there))
+        merged = merge(began, _blocks(mine), current, lambda: secrets.token_hex(5))
         document = parse(json.dumps({"type": "doc", "content": merged.blocks}))
         blocks, doubled = dumps(document), len(merged.doubled)
     placed = EditedRegion(blocks, blocks != mine, doubled, base is not None and base.is_own)
     if there is not None and blocks == blocks_of(there).body:
-        return there.own, placed  # Looking alone makes nothing her own.
+        return there.own, placed  # Looking alone makes no own words.
     html = _html(campaign, there, document, blocks)
     if there is not None and not html.strip() and not there.html.strip():
         return there.own, placed  # An empty line to write in is nothing yet.
@@ -188,7 +188,7 @@ def blocks_of(there: PlaceView) -> RegionDraft:
     if there.own is not None and there.own.blocks:
         return RegionDraft(_named(parse(there.own.blocks)), fits=True)
     parsed = read(there.html)
-    # Words of her own in HTML may look as nothing in the template does.
+    # Own words in HTML may look as nothing in the template does.
     if parsed is not None and (there.own is None or parsed.dress == dress_of(there.usual)):
         return RegionDraft(_named(parsed.document), fits=True, kept=parsed.kept)
     if not there.html.strip():

@@ -62,8 +62,8 @@ def begun(organization: Organization, asked: str, language: str, draft: Draft) -
     What stands in the former speaks to the writer: in a language that it does not have, in that of the organization.
     """
     if asked in NAMES:
-        hers = language if base(language) in _LANGUAGES else leading(organization).language
-        return draft.with_(body=body_of(asked, hers), format="blocks"), None
+        known = language if base(language) in _LANGUAGES else leading(organization).language
+        return draft.with_(body=body_of(asked, known), format="blocks"), None
     if asked.isascii() and asked.isdigit() and len(asked) < 15:
         template = organization.templates.filter(pk=int(asked)).first()
         if template is not None:

@@ -1,7 +1,7 @@
 """In which round of its list's digest a letter begins to go out (core/content/digest), and who is set aside meanwhile.
 
 Whether somebody gets a letter by itself or gathered stands when it begins. A release leaves out who would get it
-gathered now; she is set aside, and asked once more when it begins, which may be days and a digest later.
+gathered now; they are set aside, and asked once more when it begins, which may be days and a digest later.
 """
 
 import logging
@@ -69,8 +69,8 @@ def aside_of(campaign: Campaign) -> list[list[int]]:
 
 
 def enter_round(number: int) -> None:
-    """A campaign begins to send: whether she gets it by itself or gathered stands from here on. In the transaction that
-    makes it sendable; the list is held, so that no round ends and nobody changes her mind meanwhile."""
+    """A campaign begins to send: whether they get it by itself or gathered stands from here on. In the transaction that
+    makes it sendable; the list is held, so that no round ends and nobody changes their mind meanwhile."""
     campaign = Campaign.objects.select_related("edition").get(pk=number)
     if is_gathered(campaign) and not campaign.digest_round:
         list_ = List.objects.select_for_update(no_key=True).get(id=campaign.list_id)

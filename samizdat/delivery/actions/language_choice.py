@@ -1,4 +1,4 @@
-"""Which version of a letter a reader gets: at the release, and whenever she is tried again."""
+"""Which version of a letter a reader gets: at the release, and whenever they are tried again."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -67,8 +67,8 @@ def of_one_version(edition: int, numbers: list[int]) -> tuple[int, list[int]]:
 
 
 def _frozen_for(edition: int, numbers: Sequence[int]) -> dict[int, int]:
-    """Number -> place of the version in whose chunk she was frozen, whatever language she has by now: a second try is
-    the same message. 30 us a chunk."""
+    """Number -> place of the version in whose chunk somebody was frozen, whatever language they have by now: a second
+    try is the same message. 30 us a chunk."""
     wanted = frozenset(numbers)
     places = dict.fromkeys(numbers, 0)
     chunks = Chunk.objects.filter(edition=edition, retry=False, variant__gt=0).values_list("variant", "numbers")

@@ -34,7 +34,7 @@ ASKED = "asked"  # In the detail: number of the question (remote_checks.py) that
 OUTSIDE_A_DAY = 40
 DAY = timedelta(days=1)
 
-# Whoever is behind such an address said no, or somebody here for her. A test has no way out, so it does not go there
+# Whoever is behind such an address said no, or somebody here for them. A test has no way out, so it does not go there
 # either. A dead mailbox may be tried.
 WANTS_NO_MAIL = ("complaint", "erased", "manual", "objected")
 

@@ -59,7 +59,7 @@ def waits(campaign: Campaign, often: int, when: datetime) -> str:
     "monthly". "" where it is one of them.
     """
     if campaign.resend_of_id is not None or campaign.is_digest:
-        return ""  # It was hers and did not come, or goes to whom it was made for.
+        return ""  # It was theirs and did not come, or goes to whom it was made for.
     if often in (DIGEST, AGAIN) and is_gathered(campaign):
         return "digest"
     to_all = is_gathered(campaign) and _first_of_month(campaign, when)

@@ -109,7 +109,7 @@ def release(
             **_wave_columns(edition, wave),
             "test_state": "running" if edition.marks else "",
         }
-        counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds her links.
+        counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds their links.
         unsure = unsure or campaign.unsure_policy
         _make_sendable(campaign, edition, frozen, written, now, by, at, hold_minutes, unsure, columns, seen)
     campaign.refresh_from_db()

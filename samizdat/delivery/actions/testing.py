@@ -107,9 +107,9 @@ def send_test(
         raise flaws_error((ContentProblem(0, code, values, None, "stop", "from"),))
     own = dkim_keys.signing_keys(campaign.organization, domain(sender)) if route.signs else []
     maker = SigningMaker(proof.compiled, own) if own else MessageMaker(proof.compiled)
-    hers = values_of(subscriber, proof) if subscriber is not None else {}
+    personal = values_of(subscriber, proof) if subscriber is not None else {}
     messages = [
-        plugins.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, hers)))
+        plugins.Message(i, 0, sender, address, maker(_values(campaign, address, sender, i, now, personal)))
         for i, address in enumerate(addresses)
     ]
     # Before the first of them leaves: they are counted, whatever becomes of them.
@@ -183,7 +183,7 @@ def _known_sender(organization: Organization) -> str:
 
 
 def _values(
-    campaign: Campaign, address: str, sender: str, place: int, now: datetime, hers: dict[str, str]
+    campaign: Campaign, address: str, sender: str, place: int, now: datetime, personal: dict[str, str]
 ) -> dict[str, str]:
     keys = keyring.keys(campaign.organization)
     assert keys.link is not None
@@ -193,7 +193,7 @@ def _values(
     identity = tokens.message_id(tokens.TokenMaker(keys.link, "message-id"), 0, moment * 1000 + place, domain(sender))
     leave = tokens.make(keys.link, "test", 0, 0)
     return {
-        **hers,
+        **personal,
         "EMAIL": address,
         "DATE": date_text(now),
         "MESSAGE_ID": identity,

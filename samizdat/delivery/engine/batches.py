@@ -46,7 +46,7 @@ class RouteRejections:
 
 @dataclass(slots=True, eq=False)
 class BatchItem:
-    """One message to be made out. `checked`: when her consent was read, on the monotonic clock."""
+    """One message to be made out. `checked`: when their consent was read, on the monotonic clock."""
 
     claim: Claim
     addressed: Recipient

@@ -242,7 +242,7 @@ class Claimer:
         assert self._sender.worker is not None
         rows = [row_id(opened.organization, number) for number in numbers]
         mark = claim.chunk, self._sender.worker.pk, claim.size, claim.untouched
-        # A second try is hers by itself, as the first one was, whatever she chose since.
+        # A second try reaches them by itself, as the first one did, whatever they chose since.
         round = -1 if claim.retry else opened.round
         fed = sql.feed(*mark, opened.edition, opened.organization, opened.list_id, opened.appeal, round, rows)
         if not fed.ours:

@@ -34,7 +34,7 @@ from samizdat.delivery.engine.route_worker import MOST_STRIKES, RouteRun
 from samizdat.delivery.engine.sender_context import SenderContext
 from samizdat.delivery.message_values import Recipient, date_text
 
-# So often the same message is put back because of the route before it becomes an ordinary deferral of hers.
+# So often the same message is put back because of the route before it becomes an ordinary deferral of this recipient.
 MOST_TOSSES = 4
 
 _THROTTLED = outcomes.NUMBERS["throttled"]
@@ -274,7 +274,8 @@ class OrganizationQueue:
             self.sender.claimer.wake.set()
 
     def came_back(self, run: RouteRun, item: BatchItem, outcome: Outcome) -> None:
-        """Refused because of the route: not a try of hers. By the next route, or by this one a little later."""
+        """Refused because of the route: not one of the recipient's tries. By the next route, or by this one a little
+        later."""
         assert isinstance(outcome, Deferred | Refused)
         self.forget_s(item)
         tosses = item.claim.tosses.setdefault(item.addressed.number, RouteRejections())
@@ -309,7 +310,8 @@ class OrganizationQueue:
             item.generation = -1
 
     def put_off(self, item: BatchItem, seconds: float) -> None:
-        """Her turn comes later. Not a try of hers, and nothing that stays in a claimed chunk meanwhile."""
+        """Their turn comes later. Not one of the recipient's tries, and nothing that stays in a claimed chunk
+        meanwhile."""
         self.book(item, JournalNews.DEFERRED, _THROTTLED, wait=math.ceil(seconds), put_off=True)
 
     def another(self, item: BatchItem, run: RouteRun) -> RouteRun | None:

@@ -66,7 +66,7 @@ class _Account:
     settled: list[int] = field(default_factory=list)
     edition: int = 0
     # Of a letter in versions what became of each is counted as well. marks: of a test. spoken: chunk -> the version in
-    # one of its languages; a chunk is of one version, and who is tried again gets the version that she was frozen for.
+    # one of its languages; a chunk is of one version, and who is tried again gets the version frozen for them.
     marks: tuple[int, ...] = ()
     spoken: Mapping[int, int] = field(default_factory=dict)
     variants: Counter[tuple[int, int]] = field(default_factory=Counter)

@@ -267,7 +267,7 @@ class RouteRun:
             self.lane.limiter.connect(self)
 
     def _put_off(self, item: BatchItem) -> bool:
-        """Is it not her provider's turn? Then she is tried again later, and nobody behind her waits."""
+        """Is it not their provider's turn? Then they are tried again later, and nobody behind them waits."""
         turns = self.slowed[item.provider]
         seconds = turns.turn(self.lane.sender.clock().timestamp())
         if seconds is None:
@@ -278,7 +278,7 @@ class RouteRun:
         return True
 
     def _complained(self, item: BatchItem, outcome: Deferred) -> bool:
-        """Her mailbox provider, and not the relay, asks for patience: it gets half of what it got."""
+        """Their mailbox provider, and not the relay, asks for patience: it gets half of what it got."""
         if outcome.scope != "throttle" or not (outcome.code == 421 or outcome.text.startswith("4.7.")):
             return False
         if outcomes.judge("rcpt", outcome.code, outcome.text)[1].state != "ok":
@@ -371,7 +371,7 @@ class RouteRun:
         self.lane.book(item, news, answer, code, self.id, wait, outcome.text)
 
     def _note(self, item: BatchItem, news: JournalNews, answer: int, code: int, wait: int) -> None:
-        # Without an S only an answer about her is worth keeping; the rest is simply sent again.
+        # Without an S only an answer about the recipient is worth keeping; the rest is simply sent again.
         if item.generation >= 0 or news in (JournalNews.DEFERRED, JournalNews.REFUSED):
             number = item.addressed.number
             self._journal.r(JournalRecord(0, item.claim.chunk, number, news, answer, code, self.id, -(-wait // 60)))

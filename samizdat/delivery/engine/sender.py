@@ -37,7 +37,7 @@ STILL = 10.0
 LOOK = 0.3
 # Seconds between two looks at what readers sent.
 TAKE_UP = 1.0
-# So often a sender is begun anew for somebody who waits, until she is told.
+# So often a sender is begun anew for somebody who waits, until they are told.
 MOST_FAILURES = 4
 # CPython hands the interpreter to another thread every 5 ms; the claimer's short queries would wait so long each time.
 SWITCH = 0.0005

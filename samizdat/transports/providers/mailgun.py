@@ -191,7 +191,7 @@ class MailgunTransport(base.Transport):
         return Unsure("an answer that makes no sense"), RouteVerdict("throttled", reason, values, UNREADABLE)
 
     def clean(self, text: str, recipient: str) -> str:
-        """For books and sentences: without the key, should somebody send it back, and without her address."""
+        """For books and sentences: without the key, should somebody send it back, and without their address."""
         return scrub(text.replace(self.route.password, "…"), recipient)
 
 

@@ -46,11 +46,12 @@ LAST_WORDS = 0.2
 # Seconds between two looks at a command where the system does not tell of its end.
 LOOK = 0.02
 
-# Exit codes of sysexits.h about the letter or about her: where SMTP would say it, its code, words if there are none.
+# Exit codes of sysexits.h about the letter or about the recipient: where SMTP would say it, its code, words if there
+# are none.
 EXITS: dict[int, tuple[Stage, int, str]] = {
     65: ("final", 554, "the command does not take the data of this letter"),  # EX_DATAERR
     67: ("rcpt", 550, "5.1.1 the command knows no such user"),  # EX_NOUSER
-    68: ("rcpt", 450, "the command knows no such host"),  # EX_NOHOST: hers, or that of msmtp's relay
+    68: ("rcpt", 450, "the command knows no such host"),  # EX_NOHOST: the recipient's, or that of msmtp's relay
     69: ("final", 450, "a service is not available to the command"),  # EX_UNAVAILABLE, also a catch-all
     75: ("rcpt", 450, "the command wants it again later"),  # EX_TEMPFAIL
     76: ("final", 450, "another server did not keep to the protocol"),  # EX_PROTOCOL
@@ -191,7 +192,7 @@ class SendmailTransport(base.Transport):
         match = RELAYED.search(words)
         if match is None:
             return None
-        # Where it is not told, it is about us and not about her.
+        # Where it is not told, it is about us and not about the recipient.
         stage: Stage = next((stage for word, stage in STAGES if word in words), "mail")
         return self.judged(stage, int(match[1]), scrub(match[2], message.recipient))
 
