@@ -80,7 +80,7 @@ def _is_old(person: Person) -> bool:
     return person.has_usable_password() and not passwords.is_of_now(person.password)
 
 
-def is_her_password(person: Person, password: str, apart: str) -> bool:
+def is_current_password(person: Person, password: str, apart: str) -> bool:
     """Asked of somebody who is signed in. What is wrong counts in this session (`apart`) alone: whoever stole another
     one shuts them out of nothing. Errors: Throttled, Crowded."""
     now, index = timezone.now(), bytes(person.email_index)

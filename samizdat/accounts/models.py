@@ -66,7 +66,9 @@ class Person(AbstractBaseUser):
     email_sealed = models.BinaryField()
     name_sealed = models.BinaryField()
     language = models.CharField(max_length=8, default="en")
-    timezone = models.CharField(max_length=64, blank=True, default="", db_default="")  # Hers; "": the organization's.
+    timezone = models.CharField(
+        max_length=64, blank=True, default="", db_default=""
+    )  # Their own; "": the organization's.
     theme = models.CharField(
         max_length=5,
         default="auto",

@@ -251,8 +251,8 @@ def has_waited(row: HeldRow, waited: float, now: datetime) -> bool:
 
 
 def is_news_to(row: HeldRow, person: Person, now: datetime, *, by_mail: bool) -> bool:
-    """Whether its day begins now that this admin knows of it. By mail the only admin tells themself: whoever has stolen
-    their session does not have their mailbox."""
+    """Whether its day begins now that this admin knows of it. By mail the only admin tells themselves: whoever has
+    stolen their session does not have their mailbox."""
     if row.noticed is not None:
         return False
     if person in others(row.organization, row.by, now):

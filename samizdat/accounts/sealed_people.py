@@ -1,4 +1,4 @@
-"""What is sealed about a person, under a key of the instance: her address and her name."""
+"""What is sealed about a person, under a key of the instance: their address and their name."""
 
 import os
 
@@ -44,5 +44,5 @@ def email_of(person: Person) -> str:
 
 
 def name_of(person: Person) -> str:
-    """What colleagues see: her name, or the part of her address before the @."""
+    """What colleagues see: their name, or the part of their address before the @."""
     return open_text(person.name_sealed, "name", person.pk) or email_of(person).split("@")[0]

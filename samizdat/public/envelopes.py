@@ -1,4 +1,4 @@
-"""What a reader sends is sealed to her group's public key before it touches anything; this process cannot open it."""
+"""What a reader sends is sealed to their group's public key before it touches anything; this process cannot open it."""
 
 import json
 import os

@@ -1,10 +1,10 @@
 """The preference centre: one token shows and changes one subscription, without script or cookie.
 
-What stands here about a reader comes from a sheet in the public database (core/crypto/sealed_page) that she asked for
-by a press: it is sealed with her token and with 16 random bytes of that press, lies for an hour or two, and holds no
+What stands here about a reader comes from a sheet in the public database (core/crypto/sealed_page) that they asked for
+by a press: it is sealed with their token and with 16 random bytes of that press, lies for an hour or two, and holds no
 address. A GET never asks for one, so a program that follows links makes nothing happen.
 
-What cannot be undone, or concerns more than this subscription, takes her mailbox too: the house mails a link whose
+What cannot be undone, or concerns more than this subscription, takes their mailbox too: the house mails a link whose
 token this process can neither make nor read.
 """
 
@@ -46,7 +46,7 @@ from samizdat.publicdb.models import Site
 AGAIN, MOST_TIMES = 2, 15
 # More are not shown: the page stays under 14 KB. No page ever has more topics than that.
 MOST_OTHERS, MOST_TOPICS = 5, 64
-# Every language that letters and mails to her can be said in, by its own name.
+# Every language that letters and mails to them can be said in, by its own name.
 LANGUAGES = dict(sorted(((code, spoken(code).name) for code in known()), key=lambda entry: entry[1].casefold()))
 OFTEN = ("all", "monthly", "digest", "pause")
 # A field that comes twice says two things; nothing is done then. (Of two addresses the page of moving says so itself.)
@@ -59,7 +59,7 @@ _LANGUAGE = re.compile(
     r"[A-Za-z]+(-[A-Za-z]+)*"
 )  # What the worker takes (worker/inbox/preferences), of up to 8 letters.
 _MAILED = {"data": "d", "erase": "e", "move": "n", "allow": "o", "asks": "g"}
-# What the house says of a link that has done its work. (That of her data works as long as the data lies there.)
+# What the house says of a link that has done its work. (That of their data works as long as the data lies there.)
 _DONE = {"erase": "erased", "move": "moved", "allow": "allowed", "asks": "agreed"}
 
 
@@ -115,8 +115,8 @@ _SAMPLE: dict[str, Any] = {
 def _settings(request: HttpRequest, holder: tokens.TokenHolder, place: Site, sheet: dict[str, Any]) -> HttpResponse:
     if sheet.get("gone"):
         return page_for(request, holder, place, "preferences_gone", {})
-    hers = base(str(sheet["language"]))
-    _name, language = named(request, holder, place, hers)
+    preferred = base(str(sheet["language"]))
+    _name, language = named(request, holder, place, preferred)
     others = [form for form in queries.forms(place) if form.list != sheet["list"]]
     appeals: dict[str, Any] = sheet.get("appeals") or {}
     words = str(appeals.get("words", ""))[:LONGEST_APPEALS]
@@ -133,7 +133,7 @@ def _settings(request: HttpRequest, holder: tokens.TokenHolder, place: Site, she
             "appeals": appeals,
             "others": others[:MOST_OTHERS],
         }
-        return page_for(request, holder, place, "preferences", values, hers=hers)
+        return page_for(request, holder, place, "preferences", values, preferred=preferred)
 
 
 def _days(until: str) -> list[tuple[str, str, bool]]:
@@ -167,7 +167,7 @@ def _named(code: str) -> str:
 
 
 def _ask(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
-    """She wants to see her settings: the house lays them out for the secret of this press."""
+    """The reader wants to see their settings: the house lays them out for the secret of this press."""
     secret = base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
     if holder.purpose != "test":
         secret = drop_in(place, "show", receipt=secret, token=holder.text, purpose=holder.purpose)
@@ -188,7 +188,7 @@ def _save(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted:
     if language and not _LANGUAGE.fullmatch(language):
         return _incomplete(request, holder, place)
     asking, asks = posted.get("asking", ""), bool(posted.get("asks"))
-    # What the page showed and she changed: nothing is asked for or taken back that she did not touch.
+    # What the page showed and they changed: nothing is asked for or taken back that they did not touch.
     appeals = {("no", True): "yes", ("yes", False): "no"}.get((asking, asks), "")
     offered, topics = _numbers(posted.get("topics", "").split(",")), _numbers(request.POST.getlist("topic"))
     if holder.purpose != "test":
@@ -206,15 +206,15 @@ def _save(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted:
             appeals="no" if appeals == "no" else "",
         )
         if appeals == "yes":
-            # The house asks her mailbox: whoever was forwarded a letter has this link.
+            # The house asks their mailbox: whoever was forwarded a letter has this link.
             drop_in(place, "ask", token=holder.text, purpose=holder.purpose, what="asks")
-    hers = base(language)
-    _name, language = named(request, holder, place, hers)
+    preferred = base(language)
+    _name, language = named(request, holder, place, preferred)
     with override(language):
         day = formatting.shaped(date.fromisoformat(until), "day") if often == "pause" else ""
         values = {"often": often, "day": day, "text": posted.get("text"), "discreet": posted.get("discreet")}
         values["appeals"] = appeals
-        return page_for(request, holder, place, "preferences_saved", values, hers=hers)
+        return page_for(request, holder, place, "preferences_saved", values, preferred=preferred)
 
 
 def _numbers(texts: list[str]) -> list[int]:
@@ -236,7 +236,7 @@ def _may_pause_until(text: str) -> bool:
 
 
 def _by_mail(request: HttpRequest, holder: tokens.TokenHolder, place: Site, posted: dict[str, str]) -> HttpResponse:
-    """Her data, or its end: a mail goes to her mailbox, and only its link does it."""
+    """Their data, or its end: a mail goes to their mailbox, and only its link does it."""
     what = posted["do"]
     if holder.purpose != "test":
         drop_in(place, "ask", token=holder.text, purpose=holder.purpose, what=what)

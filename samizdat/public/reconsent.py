@@ -1,4 +1,4 @@
-"""The page behind the link in a letter that asks again whether she wants to go on getting a list."""
+"""The page behind the link in a letter that asks again whether they want to go on getting a list."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 
@@ -11,7 +11,7 @@ from samizdat.publicdb.models import Site
 
 @takes("GET", "HEAD", "POST")
 def stay(request: HttpRequest, token: str) -> HttpResponse:
-    """Pressing the button is her answer; a GET, as link scanners make it, says nothing."""
+    """Pressing the button is their answer; a GET, as link scanners make it, says nothing."""
     holder, place = _asked(request, token)
     if request.method == "POST" and holder.purpose != "test":
         drop_in(place, "stay", token=holder.text, purpose=holder.purpose)

@@ -60,10 +60,10 @@ def page_of(
     name: str,
     values: dict[str, object],
     status: int = 200,
-    hers: str = "",
+    preferred: str = "",
 ) -> HttpResponse:
-    """One page in one language. The caller has activated it; `values` are for the template. hers: a language that is
-    known to be hers, which the links of the page ask for where the page's own link asks for none.
+    """One page in one language. The caller has activated it; `values` are for the template. preferred: a language
+    that is known to be the reader's, which the links of the page ask for where the page's own link asks for none.
     """
     here = cache.place_of_host(host_of(request))
     values = (
@@ -72,7 +72,7 @@ def page_of(
         | {
             "place": place,
             "language": language,
-            "speaks": f"?{asked}" if (asked := speaks(request, hers)) else "",
+            "speaks": f"?{asked}" if (asked := speaks(request, preferred)) else "",
             "rtl": direction(language) == "rtl",
             "archive": place is not None and here is not None and here.pk == place.pk,
             "accent": place.accent.lstrip("#") if place else styles.DEFAULT,
@@ -140,21 +140,21 @@ def _shown(request: HttpRequest, read: Callable[[], tokens.TokenHolder]) -> tupl
     return holder, place
 
 
-def named(request: HttpRequest, holder: tokens.TokenHolder, place: Site, hers: str = "") -> tuple[str, str]:
+def named(request: HttpRequest, holder: tokens.TokenHolder, place: Site, preferred: str = "") -> tuple[str, str]:
     """Name of the list that a token speaks of, and the language of its page; the group's own where the public database
     does not know them.
     """
     edition_name = queries.letter_name(place, holder.edition)
     name, language = (edition_name.list_name, edition_name.language) if edition_name else (place.name, place.language)
-    return name, speaks(request, hers) or language
+    return name, speaks(request, preferred) or language
 
 
-def speaks(request: HttpRequest, hers: str = "") -> str:
+def speaks(request: HttpRequest, preferred: str = "") -> str:
     """The language that a link asks for, as links of a letter's version in another language do: /u/TOKEN?ru; else the
-    one that is known to be `hers`. "": none, or none that these pages have.
+    one that is known to be `preferred`. "": none, or none that these pages have.
     """
     pages = [code for code, _name in settings.LANGUAGES]
-    return next((code for code in pages if code in request.GET), hers if hers in pages else "")
+    return next((code for code in pages if code in request.GET), preferred if preferred in pages else "")
 
 
 def page_for(
@@ -164,10 +164,11 @@ def page_for(
     name: str,
     values: dict[str, Any] | None = None,
     status: int = 200,
-    hers: str = "",
+    preferred: str = "",
 ) -> HttpResponse:
-    """A page for whoever holds a token, in the language that its link asks for, in hers, or in that of the list."""
-    list_name, language = named(request, holder, place, hers)
+    """A page for whoever holds a token, in the language that its link asks for, in their own, or in that of the
+    list."""
+    list_name, language = named(request, holder, place, preferred)
     with override(language):
         known = {
             "list": list_name,
@@ -175,7 +176,7 @@ def page_for(
             "test": holder.purpose == "test",
             "mailto": mailto_of(place, holder.text),
         }
-        return page_of(request, place, language, name, known | (values or {}), status, hers)
+        return page_of(request, place, language, name, known | (values or {}), status, preferred)
 
 
 def nothing_here(request: HttpRequest, exception: Exception | None = None, status: int = 404) -> HttpResponse:

@@ -143,7 +143,7 @@ def details_of(form: Form) -> dict[str, Any]:
 def _form_page(
     request: HttpRequest, form: Form, posted: QueryDict, more: dict[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
-    """The form, with what was typed before. Whoever is asked to press again need not wait before she does."""
+    """The form, with what was typed before. Whoever is asked to press again need not wait before they do."""
     more = more or {}
     wrong: dict[str, str] = more.get("errors", {})
     details = details_of(form)
@@ -184,7 +184,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     number = holder.edition & (1 << 40) - 1
     form = queries.form_of_list(place, number & ~15 if number >> 32 else number)
     language = form.language if form else place.language
-    # Of a link that was pressed before nobody here knows whether its letters still come: she may have left since.
+    # Of a link that was pressed before nobody here knows whether its letters still come: they may have left since.
     state = queries.token_state(holder.text)
     page = {"confirmed": "confirmed_before", "forgotten": "forgotten"}.get(state, "confirm")
     if request.method == "POST" and page != "forgotten":

@@ -61,7 +61,7 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
 def _left(request: HttpRequest, holder: tokens.TokenHolder, place: Site) -> HttpResponse:
     one_click = is_one_click(request)
     fields = fields_of(request)
-    # A mail program that leaves by itself shows her no page, so it leaves all that it may have meant.
+    # A mail program that leaves by itself shows them no page, so it leaves all that it may have meant.
     appeals = _of_appeal(holder, place) and not one_click and "whole" not in fields
     if holder.purpose != "test":
         way = "one-click" if one_click else "form"

@@ -24,7 +24,7 @@ GROUPS = {
 
 @dataclass
 class Desk:
-    """The frame around a page: who looks, in which organization, and what she may do."""
+    """The frame around a page: who looks, in which organization, and what they may do."""
 
     request: Any
 

@@ -1,4 +1,4 @@
-"""Lets people in: finds the person, the organization of the address and her role, and speaks her language."""
+"""Lets people in: finds the person, the organization of the address and their role, and speaks their language."""
 
 import ipaddress
 import logging
@@ -32,7 +32,7 @@ class DeskMiddleware:
     """Every request of the desk goes through here; what a view declares by `door` decides.
 
     - not signed in: on to the sign-in page, and back afterwards, with what was typed (signed_out)
-    - an organization she has no role in: 404, exactly like one that does not exist
+    - an organization they have no role in: 404, exactly like one that does not exist
     - a role that may not do this: 403
     """
 
@@ -111,7 +111,7 @@ class DeskMiddleware:
 
 
 def _is_here(name: str) -> bool:
-    """localhost and bare addresses: nobody can point a name of hers at those."""
+    """localhost and bare addresses: nobody can point a name of theirs at those."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -78,7 +78,7 @@ def open_door(view: View) -> View:
 
 
 def personal(view: View) -> View:
-    """A page of the person herself, with no organization in its address."""
+    """A page of the person themselves, with no organization in its address."""
     guarded = require_http_methods(["GET", "HEAD", "POST"])(view)
     guarded.door = {"see": EVERYONE, "do": EVERYONE, "open": False}  # type: ignore[attr-defined]
     return guarded

@@ -1,15 +1,15 @@
-"""What somebody typed before she noticed that she was signed out, offered to her again when she has signed in.
+"""What somebody typed before they noticed that they were signed out, offered to them again when they have signed in.
 
 Nothing of it is kept on the server: a table of texts of people who are not signed in would be one more thing to seal,
 to bound, to sweep, and for strangers to fill. The answer to the pressed button is the page to sign in, and what was
 typed travels inside of it, sealed to the account whose page it was: the browser holds what it held before, and
-whoever signs in there by another account cannot open it. Afterwards it is put in by her own press, as an ordinary POST
-to where it was going, past every check that such a one meets; nothing happens by signing in alone.
+whoever signs in there by another account cannot open it. Afterwards it is put in by their own press, as an ordinary
+POST to where it was going, past every check that such a one meets; nothing happens by signing in alone.
 
 Whose page it was is said by a mark that each form carries which takes part (`{% keep_typed %}`). It is signed, so only
 this desk makes one, and it is of one account and one address: a page of somebody else can neither plant a text nor have
 one sent anywhere. So it also answers for a form whose token against forgery is out of date, which is what happens to a
-page that stood open while she signed in again in another tab.
+page that stood open while they signed in again in another tab.
 """
 
 import base64
@@ -36,7 +36,7 @@ from samizdat.web.settings.forms.team import SignInForm
 
 # The fields by which a form says whose it is, and by which the page to sign in carries what was typed.
 MARK, HELD = "keep_typed", "held"
-# A day: she comes back from lunch or the next morning. Longer, and a letter is put over what was written since.
+# A day: they come back from lunch or the next morning. Longer, and a letter is put over what was written since.
 LONGEST = timedelta(days=1)
 # Characters as they travel. A page takes 4 MB (settings), and the sign-in has a few fields of its own.
 MOST = 3_500_000
@@ -70,7 +70,7 @@ def mark(person: Person, to: str, back: str) -> str:
 
 def answer(request: VisitorRequest) -> HttpResponse | None:
     """The answer to a form that is refused for want of a session, or of a token that is good still: the page to sign in
-    or, where she has signed in meanwhile, what she typed. None: the form takes no part, or she is somebody else.
+    or, where they have signed in meanwhile, what they typed. None: the form takes no part, or they are somebody else.
     """
     if request.headers.get("Sec-Fetch-Dest") == "iframe":
         # A preview stays as it is; the page around it says that its session has ended (editor/look.js).
@@ -108,7 +108,7 @@ def typed_into(request: DeskRequest) -> UnsentForm:
 
 
 def after_sign_in(request: VisitorRequest, person: Person, held: str) -> HttpResponse | None:
-    """The page that offers what was typed; None where there is nothing, or nothing of hers."""
+    """The page that offers what was typed; None where there is nothing, or nothing of this person."""
     typed = _opened(person.pk, held, timezone.now()) if held else None
     return page(request, typed) if typed else None
 

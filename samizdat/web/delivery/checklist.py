@@ -161,7 +161,7 @@ def _gathered(campaign: Campaign, reach: RecipientsBreakdown) -> str:
 
 
 def _second_person(request: DeskRequest, campaign: Campaign, now: datetime) -> list[dict[str, str]]:
-    """What a second person has said. It stops the release where the organization wants her yes."""
+    """What a second person has said. It stops the release where the organization wants their yes."""
     standing, stops = approval.standing(campaign, now=now), approval.is_needed(campaign)
     kind = "stop" if stops else "care"
     if standing.state == "given":

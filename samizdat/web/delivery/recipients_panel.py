@@ -1,4 +1,5 @@
-"""Who gets a letter and who does not, as an addition in words; and when, in her readers' zone and in her own."""
+"""Who gets a letter and who does not, as an addition in words; and when, in the readers' zone and in that of whoever
+writes."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -54,7 +55,7 @@ def rows(whom: RecipientsBreakdown) -> list[LabelRow]:
 
 
 def times(person: Person, at: datetime) -> list[tuple[str, str, str]]:
-    """(whose, when, city): of the readers first, then of the one who writes where her zone is another one."""
+    """(whose, when, city): of the readers first, then of the one who writes where their zone is another one."""
     readers = timezone.get_current_timezone_name()
     entries = [(_("Subscribers’ time"), shaped(at, "moment"), zone_city(readers))]
     if person.timezone and person.timezone != readers:

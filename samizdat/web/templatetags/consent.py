@@ -1,4 +1,4 @@
-"""What a subscriber's page says of her consent: the verdict with its reason, and the log it was read from."""
+"""What a subscriber's page says of their consent: the verdict with its reason, and the log it was read from."""
 
 import re
 from typing import Any
@@ -17,7 +17,8 @@ register = template.Library()
 
 @register.inclusion_tag("web/audience/parts/consent.html", takes_context=True)
 def consent_of(context: Context, card: SubscriberCard) -> dict[str, object]:
-    """May we write to her, list by list and purpose by purpose, and every record behind it. `card`: queries.card()."""
+    """May we write to this subscriber, list by list and purpose by purpose, and every record behind it. `card`:
+    queries.card()."""
     return {
         "standings": [(standing, *answer(standing.verdict)) for standing in card.lists],
         "asking": [(standing.name, *answer(verdict)) for standing, verdict in card.fundraising],
@@ -33,7 +34,7 @@ def allows(verdict: object) -> bool:
 
 
 def answer(verdict: Permission | Refusal) -> tuple[bool, str]:
-    """Whether we may write to her, and the sentence that says why."""
+    """Whether we may write to them, and the sentence that says why."""
     sentence = str(labels.VERDICTS.get(verdict.reason, ""))
     fact = getattr(verdict, "record", None)
     return isinstance(verdict, Permission), sentence % {"day": day(fact.day) if fact else ""}

@@ -44,7 +44,7 @@ def rate_of(part: int, whole: int) -> str:
 
 
 @register.filter
-def hers(text: object) -> SafeString | str:
+def isolated(text: object) -> SafeString | str:
     """What somebody outside wrote, apart from the words around it (core/unsafe_text)."""
     return format_html("<bdi>{}</bdi>", marked(str(text))) if text else ""
 

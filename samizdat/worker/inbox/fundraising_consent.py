@@ -1,6 +1,6 @@
 """A yes to appeals for money of somebody who gets the letters already: one mail asks, and only its link says yes.
 
-The box may have been ticked by whoever knows her address or was forwarded a letter, and a public process that was
+The box may have been ticked by whoever knows their address or was forwarded a letter, and a public process that was
 taken could tick it for everybody. So its token has a purpose of its own, which that process can neither read nor make.
 """
 
@@ -38,23 +38,25 @@ def number_for(list_: List, at: datetime) -> int:
 
 
 def words_to(subscriber: Subscriber, list_: List) -> str:
-    """What stands beside the box in her settings: the words of the house, else ours."""
+    """What stands beside the box in their settings: the words of the house, else ours."""
     words = phrases_override.words_to(subscriber.language, leading(subscriber.organization).language)
     return fundraising_consent.words_for(list_, words.language) or words["asks.words"]
 
 
-def tick(envelope: OpenedEnvelope, her: Subscriber, lists: Sequence[List], memory: SignupMemory, now: datetime) -> bool:
-    """By the link of a letter, which others may have: so her mailbox is asked. True when the box may go."""
+def tick(
+    envelope: OpenedEnvelope, subscriber: Subscriber, lists: Sequence[List], memory: SignupMemory, now: datetime
+) -> bool:
+    """By the link of a letter, which others may have: so their mailbox is asked. True when the box may go."""
     for list_ in lists:
-        if fundraising_consent.concern(her, list_):  # The one that her settings show.
-            asked = ConsentQuestion(her, (list_,), number_for(list_, envelope.at), words_to(her, list_))
+        if fundraising_consent.concern(subscriber, list_):  # The one that their settings show.
+            asked = ConsentQuestion(subscriber, (list_,), number_for(list_, envelope.at), words_to(subscriber, list_))
             return ask(envelope, asked, memory, now)
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentQuestion:
-    """One mail that asks. lists: whose letters she gets; number: of the link; words: beside the box; language: of its
+    """One mail that asks. lists: whose letters they get; number: of the link; words: beside the box; language: of its
     page, for who has told none."""
 
     subscriber: Any
@@ -66,13 +68,13 @@ class ConsentQuestion:
 
 def ask(envelope: OpenedEnvelope, asked: ConsentQuestion, memory: SignupMemory, now: datetime) -> bool:
     """True when the box may go. memory: that of sign-ups, whose loop and limits these mails share."""
-    organization, hers = envelope.organization, asked.subscriber
-    asked = replace(asked, lists=fundraising_consent.without(hers, asked.lists))
+    organization, subscriber = envelope.organization, asked.subscriber
+    asked = replace(asked, lists=fundraising_consent.without(subscriber, asked.lists))
     if not asked.lists:
-        return True  # She agreed to all of it already, or gets no letters of it.
-    if not once_a_day(organization, f"{PURPOSE} {hers.number} {asked.lists[0].id}", envelope.row, now):
+        return True  # They agreed to all of it already, or get no letters of it.
+    if not once_a_day(organization, f"{PURPOSE} {subscriber.number} {asked.lists[0].id}", envelope.row, now):
         return True
-    fundraising_consent.ask(hers, asked.lists, asked.words, asked.number, now=envelope.at)
+    fundraising_consent.ask(subscriber, asked.lists, asked.words, asked.number, now=envelope.at)
     if not memory.may_send(organization.id):
         return False
     outcome = _mail(organization, asked, now)
@@ -107,7 +109,7 @@ def _mail(organization: Organization, asked: ConsentQuestion, now: datetime) -> 
 
 
 def proven(envelope: OpenedEnvelope, now: datetime) -> None:
-    """She pressed the link of that mail. An old one, or one that was answered since, says yes to nothing."""
+    """The subscriber pressed the link of that mail. An old one, or one that was answered since, says yes to nothing."""
     text = envelope.words.token
     try:
         token = tokens.read(keyring.keys(envelope.organization).links, PURPOSE, text)
@@ -119,7 +121,7 @@ def proven(envelope: OpenedEnvelope, now: datetime) -> None:
 
 
 def agree(organization: Organization, subscriber: Subscriber, number: int, now: datetime, sent_at: datetime) -> bool:
-    """Whether anything that the link with this number asked for is agreed to now: of those whose letters she gets."""
+    """Whether anything that the link with this number asked for is agreed to now: of those whose letters they get."""
     about, day = forms.without_day(number), forms.day_in(number)
     if day < last_day(sent_at):
         return False

@@ -1,8 +1,8 @@
 """Takes up what readers decide in the preference centre, and lays out for them what it shows.
 
 What the public process could forge is what may be taken back: how often, how it looks, which topics. What may not be
-(erasing, another mailbox) and what tells who she is (her data) needs a token that was mailed to her; its purpose is
-one of MAILED, whose keys the public process does not hold. So a process that is taken erases and moves nobody.
+(erasing, another mailbox) and what tells who they are (their data) needs a token that was mailed to them; its purpose
+is one of MAILED, whose keys the public process does not hold. So a process that is taken erases and moves nobody.
 """
 
 import json
@@ -38,7 +38,7 @@ log = logging.getLogger("samizdat.worker")
 MAILED = ("data", "erase", "move", "allow")
 # Days that a mailed link works; the page says a week.
 MAILED_DAYS = 8
-# Hours that her settings lie in the public database for her.
+# Hours that their settings lie in the public database for them.
 SHEET_HOURS = 1
 # A box that fails again and again is given up after this: the others must not pay for it each second.
 GIVE_UP = timedelta(minutes=10)
@@ -79,7 +79,7 @@ def take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
         try:
             DEEDS[envelope.kind](envelope, now)
         except AudienceError:
-            pass  # She was erased meanwhile: nothing is left to change.
+            pass  # They were erased meanwhile: nothing is left to change.
         except (OperationalError, InterfaceError):
             raise  # A database that does not answer: nothing of this counts as looked through.
         except Exception as error:
@@ -126,7 +126,7 @@ def _sheet(proven: Unsubscribe) -> dict[str, object] | None:
 
 
 def _appeals(subscriber: Subscriber, list_: List, settings: preferences.ReaderPreferences) -> dict[str, object] | None:
-    """Her box for appeals for money and the words beside it; None where nobody asks her."""
+    """Their box for appeals for money and the words beside it; None where nobody asks them."""
     return (
         None
         if settings.appeals is None
@@ -148,7 +148,7 @@ def _prefer(envelope: OpenedEnvelope, now: datetime) -> None:
         offered=frozenset(words.offered),
     )
     unsubscribes.prefer(proven, choice, now)
-    # To take that back works at once. To agree takes her mailbox: worker/inbox/fundraising_consent.
+    # To take that back works at once. To agree takes their mailbox: worker/inbox/fundraising_consent.
     if words.appeals == "no":
         leave_appeals(proven, now)
 
@@ -175,7 +175,7 @@ def _proven(envelope: OpenedEnvelope) -> Unsubscribe | None:
     return next(iter(all_proven([envelope])), None)
 
 
-# -- what her mailbox proved ------------------------------------------------------------------------------------
+# -- what a mailbox proved --------------------------------------------------------------------------------------
 
 
 def mailed_token(organization: Organization, purpose: str, number: int, now: datetime, mark: int = 0) -> str:
@@ -187,7 +187,7 @@ def mailed_token(organization: Organization, purpose: str, number: int, now: dat
 
 
 def drop_data(event: Event, now: datetime) -> None:
-    """What follows from erasing her: the copy of her data that waits behind a mailed link goes, and so the link."""
+    """What follows from erasing them: the copy of their data that waits behind a mailed link goes, and so the link."""
     if event.organization is None or event.about is None:
         return
     numbers = detail_of(event).get("numbers", [event.about & NUMBER_MASK])
@@ -202,7 +202,7 @@ def drop_data(event: Event, now: datetime) -> None:
 
 
 def read_mailed(organization: Organization, purpose: str, text: str, now: datetime) -> tuple[Any, int] | None:
-    """(subscriber, mark) of a mailed token; None when it is not ours, too old, or she is not here any more."""
+    """(subscriber, mark) of a mailed token; None when it is not ours, too old, or they are not here any more."""
     if purpose not in MAILED:
         return None
     try:
@@ -217,7 +217,7 @@ def read_mailed(organization: Organization, purpose: str, text: str, now: dateti
 
 
 def _done(envelope: OpenedEnvelope, now: datetime) -> None:
-    """Erases her, writes to her new mailbox from now on, or asks her for money as well."""
+    """Erases the reader, writes to their new mailbox from now on, or asks them for money as well."""
     purpose, text = envelope.words.purpose, envelope.words.token
     if purpose == fundraising_consent.PURPOSE:
         fundraising_consent.proven(envelope, now)

@@ -41,6 +41,6 @@ def _take(envelopes: list[OpenedEnvelope], now: datetime) -> None:
 
 
 def back(event: Event, now: datetime) -> None:
-    """Somebody took her leaving back: an answer too, where she is being asked."""
+    """Somebody took their leaving back: an answer too, where they are being asked."""
     if event.about and (list_ := detail_of(event).get("list")):
         heard(list_, event.about)

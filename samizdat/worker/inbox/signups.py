@@ -1,4 +1,4 @@
-"""Sign-ups: each becomes a pending subscription and one plain mail that asks whether it was she.
+"""Sign-ups: each becomes a pending subscription and one plain mail that asks whether it was them.
 
 The box stays in the public database until the mail was accepted by a server or can never be, so a dead relay or a
 killed worker loses nobody. What is remembered here in memory only slows down what fails; one mail a day to an address
@@ -78,7 +78,7 @@ def tell_waiting() -> None:
 
 @dataclass(frozen=True, slots=True)
 class SignupTarget:
-    """What somebody asks for: a list by its own form, or the lists of a form that she chose.
+    """What somebody asks for: a list by its own form, or the lists of a form that they chose.
 
     number: of that list, or of the form and what was chosen, with the day; it stands in the link that confirms.
     appeals: the words beside the box for appeals for money, where it was ticked.
@@ -100,7 +100,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     try:
         wanted = address.normalize(envelope.words.address)
         if (known := _has_all(envelope.organization, wanted, target)) is not None:
-            # She gets it already; whoever typed her address in learns nothing, and no mail is spent on it.
+            # They get it already; whoever typed their address in learns nothing, and no mail is spent on it.
             return not target.appeals or fundraising_consent.ask(envelope, _about(envelope, known, target), memory, now)
         # Before anything is written: whoever types an address in a thousand times leaves one trace of it.
         if not once_a_day(envelope.organization, f"confirm {address.comparable(wanted)}", envelope.row, now):
@@ -113,7 +113,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     except (address.BadAddress, AudienceError):
         return True
     if not any(audience.waits(list_, subscriber, _day(envelope), now, now) for list_ in target.lists):
-        return True  # She gets it already; whoever typed her address in learns nothing.
+        return True  # They get it already; whoever typed their address in learns nothing.
     if not memory.may_send(envelope.organization.id):
         return False
     return _write(envelope, wanted, subscriber, target, now)
@@ -131,13 +131,13 @@ def _may_ask(envelope: OpenedEnvelope, wanted: str, now: datetime) -> bool:
 
 
 def _has_all(organization: Organization, wanted: str, target: SignupTarget) -> Subscriber | None:
-    """Who she is, where she gets all that was asked for but appeals."""
+    """Who they are, where they get all that was asked for but appeals."""
     known = audience_queries.subscriber_at(organization, wanted)
-    # Whose mail came back for good is subscribed and gets nothing: her confirmation is what lifts that.
-    hers = Subscription.objects.filter(
+    # Whose mail came back for good is subscribed and gets nothing: their confirmation is what lifts that.
+    subscriptions = Subscription.objects.filter(
         subscriber=known, list__in=target.lists, status=SUBSCRIBED, mail_verdict__in=(consent.YES, consent.PAUSED)
     )
-    return known if known is not None and hers.count() == len(target.lists) else None
+    return known if known is not None and subscriptions.count() == len(target.lists) else None
 
 
 def _about(envelope: OpenedEnvelope, known: Subscriber, target: SignupTarget) -> fundraising_consent.ConsentQuestion:
@@ -180,7 +180,7 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
     lists = [here[list_id] for list_id in typed.lists if list_id in here]  # In the order of the form.
     if not lists:
         return None
-    # Of several lists the mail names those that were chosen: she agrees to them and to no other.
+    # Of several lists the mail names those that were chosen: they agree to them and to no other.
     names, facts = [mailed_words.name_said(list_) for list_ in lists], view.facts
     if len(view.lists) == 1 and mailed_words.is_said(envelope.organization, facts.title, facts.agreed):
         names = [facts.title]
@@ -192,7 +192,7 @@ def _form_target(envelope: OpenedEnvelope, number: int) -> SignupTarget | None:
 
 
 def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Subscriber:
-    """Her row, with the sign-up on record once however often its mail is tried, and by how many processes."""
+    """Their row, with the sign-up on record once however often its mail is tried, and by how many processes."""
     known = audience_queries.subscriber_at(envelope.organization, wanted)
     if known is not None and _on_record(envelope, known, target):
         return known
@@ -205,7 +205,7 @@ def _asked(envelope: OpenedEnvelope, wanted: str, target: SignupTarget) -> Subsc
         envelope.organization,
         wanted,
         list_,
-        wording=_read_by_her(list_, audience_queries.details_of(list_), LETTERS, envelope.words.wording),
+        wording=_wording_read(list_, audience_queries.details_of(list_), LETTERS, envelope.words.wording),
         now=envelope.at,
         language=language,
         appeals=target.appeals or None,
@@ -218,16 +218,16 @@ def _on_record(envelope: OpenedEnvelope, known: Subscriber, target: SignupTarget
     return all(audience.asked(list_, known, _day(envelope), envelope.at) for list_ in target.lists)
 
 
-def _read_by_her(list_: List, details: ListDetails, purpose: str, read: str) -> str:
-    """The words of the form that she read: one of the list's versions, and no text that a public process makes up."""
+def _wording_read(list_: List, details: ListDetails, purpose: str, read: str) -> str:
+    """The words of the form that they read: one of the list's versions, and no text that a public process makes up."""
     known = {wording.text for wording in audience.wordings(list_, purpose)}
     return read if read.strip() in known else (details.appeals if purpose == APPEALS else details.purpose)
 
 
 def _appeals_read(list_: List, envelope: OpenedEnvelope) -> str:
-    """Those beside the box that she ticked; "" where she did not, or the form has none."""
+    """Those beside the box that they ticked; "" where they did not, or the form has none."""
     details, read = audience_queries.details_of(list_), envelope.words.appeals
-    words = _read_by_her(list_, details, APPEALS, read) if read and details.appeals else ""
+    words = _wording_read(list_, details, APPEALS, read) if read and details.appeals else ""
     return words if mailed_words.is_said(list_.organization, words, details.agreed) else ""
 
 
@@ -260,7 +260,7 @@ def _write(envelope: OpenedEnvelope, wanted: str, subscriber: Subscriber, target
             return True
         case Refused():
             return True  # No such mailbox: the request is forgotten with the other unconfirmed ones.
-        case Deferred(scope=scope) if scope in service_mail.NOT_HERS:
+        case Deferred(scope=scope) if scope in service_mail.NOT_THE_RECIPIENT:
             memory.hold(envelope.row, envelope.organization.id, "route")
     return given_up(envelope, now)
 

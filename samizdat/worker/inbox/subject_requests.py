@@ -1,6 +1,7 @@
-"""Mails to one reader about herself: links to her data, to her erasing, and for moving one to each of both mailboxes.
+"""Mails to one reader about themselves: links to their data, to their erasing, and for moving one to each of both
+mailboxes.
 
-A link of a letter may be in other hands, since letters are forwarded. So all of these go to the mailbox that gets her
+A link of a letter may be in other hands, since letters are forwarded. So all of these go to the mailbox that gets their
 letters; only when that one has allowed it the new one is asked.
 
 Its loop is that of the sign-ups, and so is what keeps a flood away: one such mail a subscriber and kind in a day.
@@ -37,7 +38,7 @@ from samizdat.worker.mail import service_mail
 log = logging.getLogger("samizdat.worker")
 
 KINDS = ("ask", "move", "allowed")
-# Hours that a copy of her data lies in the public database, sealed with the token of the mail.
+# Hours that a copy of their data lies in the public database, sealed with the token of the mail.
 DATA_HOURS = 7 * 24
 _PATHS = {"data": "d", "erase": "e", "move": "n", "allow": "o"}
 
@@ -65,7 +66,7 @@ def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SubjectRequest:
-    """One mail about one reader. mark: of the mailbox she wants, where it is about moving; wish: itself, where it is
+    """One mail about one reader. mark: of the mailbox they want, where it is about moving; wish: itself, where it is
     asked for."""
 
     subscriber: Any
@@ -94,7 +95,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     if wanted.what == "move" and not few_a_day(envelope.organization, "move", wanted.to, envelope.row, now):
         return True
     if wanted.wish:
-        # What the mail speaks of is what she wants, so it is written only where a mail goes.
+        # What the mail speaks of is what they want, so it is written only where a mail goes.
         preferences.ask_to_move(wanted.subscriber, wanted.wish)
     if not signups.memory.may_send(envelope.organization.id):
         return False
@@ -102,7 +103,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
 
 
 def _asked(envelope: OpenedEnvelope) -> SubjectRequest | None:
-    """By a link that anybody may have who was forwarded a letter: so it goes to her own mailbox, whatever it is."""
+    """By a link that anybody may have who was forwarded a letter: so it goes to their own mailbox, whatever it is."""
     proven = next(iter(all_proven([envelope])), None)
     what = "allow" if envelope.kind == "move" else envelope.words.what
     if proven is None or not proven.lists or what not in ("data", "erase", "allow"):
@@ -110,7 +111,7 @@ def _asked(envelope: OpenedEnvelope) -> SubjectRequest | None:
     subscriber, mark, wish = proven.subscriber, 0, ""
     if what == "allow":
         if not preferences.lists_of(subscriber):
-            return None  # She has left all of them: no letter is there to move, and the page said so.
+            return None  # They have left all of them: no letter is there to move, and the page said so.
         try:
             wish = address.normalize(envelope.words.address)
         except address.BadAddress:
@@ -120,7 +121,7 @@ def _asked(envelope: OpenedEnvelope) -> SubjectRequest | None:
 
 
 def _allowed(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
-    """Her own mailbox has said yes; now the new one is asked whether it is hers."""
+    """Their own mailbox has said yes; now the new one is asked whether it is theirs."""
     text = envelope.words.token
     result = read_mailed(envelope.organization, "allow", text, now)
     if result is None:

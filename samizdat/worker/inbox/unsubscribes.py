@@ -82,8 +82,8 @@ ALARM_RETURNED_OF_LIST = 0.01
 
 KINDS = (*LEAVING, "confirm")
 LEAVING_PURPOSES = ("leave", "preferences")
-# So long the link by which she left takes her back. It lies in her mailbox and in those it was forwarded to for ever,
-# and a public process that was taken can make one for everybody who ever left. The pages say a week.
+# So long the link by which they left takes them back. It lies in their mailbox and in those it was forwarded to for
+# ever, and a public process that was taken can make one for everybody who ever left. The pages say a week.
 TAKES_BACK = timedelta(days=8)
 
 
@@ -109,7 +109,7 @@ class Unsubscribe:
 
     @property
     def purpose(self) -> str:
-        """What she leaves: of an appeal by its page the appeals alone, if that is what she pressed; else the list."""
+        """What they leave: of an appeal by its page the appeals alone, if that is what they pressed; else the list."""
         return consent.APPEALS if self.appeal and self.envelope.words.only == "appeals" else consent.LETTERS
 
     @property
@@ -140,7 +140,8 @@ def take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
 
 def _for_others(envelopes: list[OpenedEnvelope]) -> list[OpenedEnvelope]:
     """The same asked of other organizations that brought the same former link key along: nothing tells which of them
-    wrote the letter, so she leaves all that have her number. First, since the box goes with the one that it came to."""
+    wrote the letter, so they leave all that have their number. First, since the box goes with the one that it came
+    to."""
     numbered = [(_key_number(envelope), envelope) for envelope in envelopes if envelope.kind in LEAVING]
     rows = VaultKey.objects.select_related("organization").filter(kind="link", number__in={n for n, _e in numbered})
     holders: dict[int, list[VaultKey]] = defaultdict(list)
@@ -207,7 +208,7 @@ def all_proven(envelopes: list[OpenedEnvelope], purposes: tuple[str, ...] = LEAV
 def _proven(
     envelope: OpenedEnvelope, editions: dict[int, SentEdition | None], purposes: tuple[str, ...]
 ) -> Unsubscribe | None:
-    """The subscriber and lists of a token; None when our keys do not prove it or she is not here any more."""
+    """The subscriber and lists of a token; None when our keys do not prove it or they are not here any more."""
     purpose = envelope.words.purpose
     if purpose not in purposes:
         return None
@@ -266,7 +267,8 @@ def _leave(envelopes: list[OpenedEnvelope], now: datetime) -> None:
 
 
 def leave_appeals(proven: Unsubscribe, now: datetime) -> None:
-    """She took her yes to appeals back in her settings. By no letter: it is none that she answers there."""
+    """The subscriber took their yes to appeals back in their settings. By no letter: it is none that they answer
+    there."""
     left: dict[tuple[int, str], list[int]] = {}
     with transaction.atomic():
         _hold([proven])
@@ -314,8 +316,8 @@ def _read(before: list[str], after: list[str], topics: list[int]) -> Fewer:
 
 
 def _hold(proven: list[Unsubscribe]) -> None:
-    """All of a slice before the first: else it holds a list's totals, and waits for her whom somebody at the desk
-    holds, who waits for these totals."""
+    """All of a slice before the first: else it holds a list's totals, and waits for a subscriber whom somebody at the
+    desk holds, who waits for these totals."""
     audience_sql.lock_subscribers(sorted({unsubscribe.subscriber.id for unsubscribe in proven}))
 
 
@@ -354,9 +356,10 @@ def _back(envelopes: list[OpenedEnvelope], now: datetime) -> None:
 
 
 def _counted(subscriber: Subscriber, list_: List, change: Change, moved: Moved, now: datetime) -> bool:
-    """Does the change; what it makes of the letters she left by goes into `moved`: (edition, she) -> by how many.
+    """Does the change; what it makes of the letters they left by goes into `moved`: (edition, subscriber) -> by how
+    many.
 
-    Her consent records alone tell it, so nobody's click is kept, and what is done twice is counted once.
+    Their consent records alone tell it, so nobody's click is kept, and what is done twice is counted once.
     """
     before = audience_queries.letters_left_by(subscriber, list_, now)
     if not change(subscriber, list_):
@@ -620,7 +623,7 @@ def _confirm(envelopes: list[OpenedEnvelope], now: datetime) -> None:
 
 
 def _agree(confirmed: tuple[Subscriber, List, int], now: datetime, sent_at: datetime) -> None:
-    """Her sign-up may have asked for the appeals of lists that she had before, too: its mail said so."""
+    """Their sign-up may have asked for the appeals of lists that they had before, too: its mail said so."""
     subscriber, _list, number = confirmed
     if forms.without_day(number) >> 32:
         appeals.agree(subscriber.organization, subscriber, number, now, sent_at)
@@ -628,8 +631,8 @@ def _agree(confirmed: tuple[Subscriber, List, int], now: datetime, sent_at: date
 
 def _pending(envelope: OpenedEnvelope, now: datetime) -> list[tuple[Subscriber, List, int]]:
     """(subscriber, list, number in the token) of a confirm token, for each list that was asked for with it and still
-    waited when she pressed. An old link confirms nothing: somebody who has left since must not come back because a mail
-    is pressed again.
+    waited when they pressed. An old link confirms nothing: somebody who has left since must not come back because a
+    mail is pressed again.
     """
     try:
         token = tokens.read(keyring.keys(envelope.organization).links, "confirm", envelope.words.token)
@@ -638,7 +641,7 @@ def _pending(envelope: OpenedEnvelope, now: datetime) -> list[tuple[Subscriber, 
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
     if subscriber is None:
         return []
-    # By a form, also one that was removed since: she was asked, and answers.
+    # By a form, also one that was removed since: they were asked, and answer.
     about, day = forms.without_day(token.edition), forms.day_in(token.edition)
     numbers = forms.lists_asked(subscriber, token.edition) if about >> 32 else [about]
     lists = List.objects.filter(id__in=numbers, organization=envelope.organization).order_by("id")

@@ -28,7 +28,7 @@ from samizdat.logs import where_it_broke
 log = logging.getLogger("samizdat.worker")
 
 # What an answer speaks of, where the next route may take the same mail.
-NOT_HERS = ("route", "config", "throttle")
+NOT_THE_RECIPIENT = ("route", "config", "throttle")
 
 # Routes that lead nowhere by themselves. What admins must learn goes by none of them where there is another, and counts
 # as told by none: a folder in the first place would swallow it.
@@ -127,7 +127,7 @@ def carry(
         if (left := until - time.monotonic()) <= 0:
             break
         outcome = _by(route, replace(message, content=signed(route, sender, message.content)), min(CARRY, left))
-        if not (isinstance(outcome, Deferred) and outcome.scope in NOT_HERS):
+        if not (isinstance(outcome, Deferred) and outcome.scope in NOT_THE_RECIPIENT):
             return outcome
     return outcome
 

@@ -222,7 +222,7 @@ def _tell(alert: _AdminAlert, now: datetime) -> int:
             refused.append(person)
             continue
         outcome = _mail(alert, sender, person, now, local=not leads_out)
-        if isinstance(outcome, Deferred) and outcome.scope in service_mail.NOT_HERS:
+        if isinstance(outcome, Deferred) and outcome.scope in service_mail.NOT_THE_RECIPIENT:
             break
         if isinstance(outcome, Deferred) or (alert.refuse and not isinstance(outcome, Accepted)):
             refused.append(person)

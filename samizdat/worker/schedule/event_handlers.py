@@ -55,7 +55,7 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "tag.removed": (publish.sign_up_forms,),
     "subscriber.erased": (preferences.drop_data, sweep),
     "subscribers.erased": (preferences.drop_data, sweep),
-    "subscriber.address_changed": (preferences.drop_data,),  # It lies there for whoever has the mailbox that she left.
+    "subscriber.address_changed": (preferences.drop_data,),  # It lies there for whoever has the mailbox that they left.
     "subscriber.returned": (reconsent.back,),
     "subscriber.forgotten": (expire_signups.say_so, sweep),
     # A door asks for it: record("subscribers.left_undo", organization, about=number of the alarm's event, by=person).

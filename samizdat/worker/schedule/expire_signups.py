@@ -26,11 +26,11 @@ def forget(now: datetime) -> int:
 
 
 def say_so(event: Event, now: datetime) -> None:
-    """What follows: the link in her mail says from now on that the sign-up is forgotten."""
+    """What follows: the link in their mail says from now on that the sign-up is forgotten."""
     if event.organization is None or event.about is None:
         return
-    numbers, hers = detail_of(event).get("links", ()), event.about & NUMBER_MASK
+    numbers, subscriber = detail_of(event).get("links", ()), event.about & NUMBER_MASK
     for key in keyring.keys(event.organization).links.values():
         for purpose in ("confirm", "asks"):
             maker = tokens.TokenMaker(key, purpose)
-            publicdb.forget_tokens(maker(number, hers) for number in numbers)
+            publicdb.forget_tokens(maker(number, subscriber) for number in numbers)

@@ -37,7 +37,7 @@ class FindForm(DeskForm):
 
 
 class AddForm(DeskForm):
-    """One person, by hand, with the words she agreed to."""
+    """One person, by hand, with the words they agreed to."""
 
     address = AddressField(label=lazy("Email address"))
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
@@ -133,7 +133,7 @@ class EditForm(DeskForm):
             self.fields[name].initial = seen.get(number, "")
         for field in fields:
             if self.is_bound and value_name(field) not in self.data:
-                continue  # Made since the page was opened: she was not asked for it.
+                continue  # Made since the page was opened: they were not asked for it.
             add_value(self, field, self._before(field.number, seen))
             self._names[field.number] = value_name(field)
         self._was = {number: self._before(number, seen) for number in self._names}

@@ -1,4 +1,4 @@
-"""One reader is edited: her fields, her notes, her language, her tags."""
+"""One reader is edited: their fields, their notes, their language, their tags."""
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -93,7 +93,7 @@ def _worded(fields: list[FieldView], number: int, now: str, wanted: str) -> dict
 
 @deed(WRITERS)
 def tag_subscriber(request: DeskRequest, number: int) -> HttpResponse:
-    """Gives her a tag, by its name, or takes one away, by its number."""
+    """Gives the reader a tag, by its name, or takes one away, by its number."""
     subscriber, now = _numbered(request, number), timezone.now()
     gone = next(
         (name for id, name in queries.tags(request.organization) if str(id) == request.POST.get("remove")), None

@@ -48,7 +48,7 @@ MOST_SUGGESTIONS = 300
 
 @door(see=EVERYONE, do=WRITERS)
 def subscribers(request: DeskRequest) -> HttpResponse:
-    """The audience by pages. POST looks one address up and goes on to her number: no address ever stands in a URL."""
+    """The audience by pages. POST looks one address up and goes on to its number: no address ever stands in a URL."""
     form = FindForm(request.POST or None)
     nobody = False
     if form.is_valid():
@@ -149,7 +149,7 @@ def _numbered(request: DeskRequest, number: int) -> Subscriber:
 
 @door(see=EVERYONE)
 def subscriber(request: DeskRequest, number: int) -> HttpResponse:
-    """One reader. Opening her is written to the log."""
+    """One reader. Opening the page is written to the log."""
     subscriber = read_limits.subscriber(request, number)
     card = queries.card(subscriber, timezone.now())
     known = queries.tags(request.organization)
@@ -176,7 +176,7 @@ def _shown(field: FieldView, value: str) -> tuple[str, str, bool, bool, str]:
 
 
 def _preferred(subscriber: Subscriber, card: SubscriberCard) -> list[str]:
-    """What she chose about her letters, where that is not what everybody gets."""
+    """What they chose about their letters, where that is not what everybody gets."""
     wishes = preferences.looks_of(subscriber).wishes
     texts = [_("plain text only")] if reader_formats.TEXT in wishes else []
     if reader_formats.DISCREET in wishes:
@@ -189,7 +189,7 @@ def _preferred(subscriber: Subscriber, card: SubscriberCard) -> list[str]:
 
 
 def _added(request: DeskRequest, form: AddForm) -> Subscriber:
-    """Her row, with what she agreed to. Errors: AudienceError, BadAddress."""
+    """Their row, with what they agreed to. Errors: AudienceError, BadAddress."""
     answers, organization = form.cleaned_data, request.organization
     choice = answers["purpose"] or LETTERS
     for purpose in PURPOSES if choice == "both" else (choice,):
@@ -231,7 +231,7 @@ def add_subscriber(request: DeskRequest) -> HttpResponse:
 
 @deed(WRITERS)
 def unsubscribe(request: DeskRequest, number: int) -> HttpResponse:
-    """Takes her off one list; the list's number comes in the form."""
+    """Takes the subscriber off one list; the list's number comes in the form."""
     subscriber = _numbered(request, number)
     try:
         chosen = queries.list_by_id(request.organization, params.number(request.POST.get("list", "")) or 0)
@@ -254,7 +254,7 @@ def unsubscribe(request: DeskRequest, number: int) -> HttpResponse:
 
 @deed(WRITERS)
 def suppress(request: DeskRequest, number: int) -> HttpResponse:
-    """Puts her on the stop list, or takes her off it again."""
+    """Puts the subscriber on the stop list, or takes them off it again."""
     subscriber, now = _numbered(request, number), timezone.now()
     if request.POST.get("lift"):
         actions.lift(request.organization, "manual", subscriber=subscriber, now=now, by=request.person)

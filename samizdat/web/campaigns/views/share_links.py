@@ -1,7 +1,7 @@
-"""A letter for somebody without an account, by a link. No cookie, no referrer, nothing to index, nothing noted of her.
+"""A letter for somebody without an account, by a link. No cookie, no referrer, nothing to index, nothing noted of them.
 
-The link is all that lets her in, so a form of another site cannot answer in her place: it would have to know the link.
-That is why these pages do without the check against forgery, which needs a cookie.
+The link is all that lets them in, so a form of another site cannot answer in their place: it would have to know the
+link. That is why these pages do without the check against forgery, which needs a cookie.
 """
 
 from collections.abc import Callable

@@ -132,7 +132,7 @@ def _send_facts(
         "blocked": any(item["kind"] == "stop" for item in items),
         "reach": reach,
         "approval": (standing := approval.standing(campaign, now=now)),
-        "agreed_by_her": standing.by == request.person,
+        "agreed_by_viewer": standing.by == request.person,
         "contest_planned": ab_tests.planned(campaign),
         "seen": approval.bond_of(campaign),
         "languages": spoken.who_gets_which(campaign, now),

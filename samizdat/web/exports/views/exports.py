@@ -342,7 +342,7 @@ def seen(request: DeskRequest, export_id: int) -> HttpResponse:
 
 def needs(request: DeskRequest) -> list[dict[str, str]]:
     """For the first page: files that are held, for everybody; for an admin also those that others made, and files
-    of her own that wait."""
+    of their own that wait."""
     organization, now = request.organization, timezone.now()
     items = [_held_need(request, row) for row in approval.held(organization)[:3]]
     if request.role != "admin":

@@ -1,4 +1,4 @@
-"""How long a list keeps things; correcting a reader; her objection."""
+"""How long a list keeps things; correcting a reader; their objection."""
 
 from datetime import datetime, timedelta
 from typing import Unpack
@@ -37,7 +37,7 @@ class RetentionForm(DeskForm):
 
 
 class CorrectForm(DeskForm):
-    """Her address; fields are corrected where they are edited."""
+    """Their address; fields are corrected where they are edited."""
 
     address = AddressField(label=lazy("Email address"))
 

@@ -130,7 +130,7 @@ def _numbered(request: DeskRequest, number: int) -> Subscriber:
 
 @door(see=WRITERS, do=WRITERS)
 def reader(request: DeskRequest, number: int) -> HttpResponse:
-    """What one reader may ask for. POST corrects her address."""
+    """What one reader may ask for. POST corrects their address."""
     subscriber, now = read_limits.subscriber(request, number), timezone.now()
     card = queries.card(subscriber, now)
     form = CorrectForm(request.POST or None, initial={"address": card.address})
@@ -156,7 +156,7 @@ def reader(request: DeskRequest, number: int) -> HttpResponse:
 
 @deed(WRITERS)
 def reader_file(request: DeskRequest, number: int) -> HttpResponse:
-    """Her file, as JSON or as a page; by POST, since it is written to the log."""
+    """Their file, as JSON or as a page; by POST, since it is written to the log."""
     subscriber = _numbered(request, number)
     read_limits.show(request, [number])
     document = subject_access.access_file(subscriber, now=timezone.now(), by=request.person)
@@ -170,7 +170,7 @@ def reader_file(request: DeskRequest, number: int) -> HttpResponse:
 
 @deed(WRITERS)
 def reader_objects(request: DeskRequest, number: int) -> HttpResponse:
-    """She wants no mail at all."""
+    """The reader wants no mail at all."""
     subscriber, now = _numbered(request, number), timezone.now()
     form = ObjectForm(request.POST, prefix="o")
     reason = form.cleaned_data["reason"] if form.is_valid() else ""

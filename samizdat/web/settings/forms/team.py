@@ -60,7 +60,7 @@ class SignInForm(DeskForm):
 
 
 class NewPasswordForm(DeskForm):
-    """A new password, typed once: whoever fears a slip can show it or has it made by her password manager."""
+    """A new password, typed once: whoever fears a slip can show it or has it made by their password manager."""
 
     password = forms.CharField(
         label=lazy("Password"),

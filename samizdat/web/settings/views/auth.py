@@ -98,7 +98,7 @@ def _remembered(response: HttpResponse, person: Person) -> HttpResponse:
 
 
 def _typed_before(request: DeskRequest, person: Person, held: str) -> HttpResponse | None:
-    """What she typed while she was signed out, if anything came along with the sign-in and it is hers."""
+    """What they typed while they were signed out, if anything came along with the sign-in and it is their own."""
     if not held:
         return None
     request.person = person
@@ -149,7 +149,7 @@ def sign_out(request: DeskRequest) -> HttpResponse:
 
 @open_door
 def language(request: DeskRequest) -> HttpResponse:
-    """For somebody who has not signed in; a person's own language stands in her profile."""
+    """For somebody who has not signed in; a person's own language stands in their profile."""
     response = redirect(_safe(request, request.POST.get("next", "")))
     chosen = request.POST.get("language", "")
     if request.method == "POST" and chosen in dict(settings.LANGUAGES):
@@ -290,7 +290,8 @@ def broken(request: DeskRequest) -> HttpResponse:
 
 
 def csrf_failure(request: DeskRequest, reason: str = "") -> HttpResponse:
-    """Also what a page gets that stood open while somebody signed in in another tab: she is offered what she typed."""
+    """Also what a page gets that stood open while somebody signed in in another tab: they are offered what they
+    typed."""
     if offered := resume_after_sign_in.answer(request):
         return offered
     sentence = _("The page was open for too long. Nothing was changed. Reload it and try again.")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from samizdat.accounts import actions, locking, pending_changes, queries, sealed_people, sealed_settings, sign_out
-from samizdat.accounts.backend import is_her_password
+from samizdat.accounts.backend import is_current_password
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, PendingChange
 from samizdat.accounts.password_queues import QueueFull
@@ -33,7 +33,7 @@ from samizdat.web.templatetags.desk import moment
 
 @door(see=KEEPERS, do=ADMINS)
 def colleagues(request: DeskRequest) -> HttpResponse:
-    """Who works here; POST invites somebody and shows her link once."""
+    """Who works here; POST invites somebody and shows their link once."""
     form, link, held = InviteForm(request.POST or None), "", False
     if form.is_valid():
         token = actions.invite(request.organization, **form.cleaned_data, by=request.person, now=timezone.now())
@@ -84,7 +84,7 @@ def _member(request: DeskRequest, person_id: int) -> queries.TeamMember:
 
 @door(see=ADMINS, do=ADMINS)
 def colleague(request: DeskRequest, person_id: int) -> HttpResponse:
-    """Her role, and the way to remove her."""
+    """The role of a colleague, and the way to remove them."""
     member = _member(request, person_id)
     form = RoleForm(request.POST or None, initial={"role": member.role})
     if form.is_valid():
@@ -231,11 +231,11 @@ def profile(request: DeskRequest) -> HttpResponse:
 
 @personal
 def password(request: DeskRequest) -> HttpResponse:
-    """Every other session of hers ends with the old password."""
+    """Every other session of this person ends with the old password."""
     form = ChangePasswordForm(request.POST or None, prefix="p")
     if form.is_valid():
         person, answers = request.person, form.cleaned_data
-        if _is_hers(request, form, answers["old"]):
+        if _gave_current_password(request, form, answers["old"]):
             try:
                 actions.set_password(person, answers["password"])
             except AccountError as refused:
@@ -250,10 +250,10 @@ def password(request: DeskRequest) -> HttpResponse:
     return _profile_page(request, ProfileForm(initial=_as_it_is(request)), form)
 
 
-def _is_hers(request: DeskRequest, form: ChangePasswordForm, current_password: str) -> bool:
+def _gave_current_password(request: DeskRequest, form: ChangePasswordForm, current_password: str) -> bool:
     """Whether they gave their present password; what is wrong stands at its field."""
     try:
-        right = is_her_password(request.person, current_password, str(request.session.session_key))
+        right = is_current_password(request.person, current_password, str(request.session.session_key))
     except Throttled as throttled:
         refuse(form, "old", wait(throttled.seconds))
         return False

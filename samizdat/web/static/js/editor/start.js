@@ -109,7 +109,7 @@ function plain(node) {
 
 // -- what was stored is more than what was sent: somebody else wrote too --
 
-// Brings into the page what she changed, block by block, and leaves alone what was typed since it was sent.
+// Brings into the page what they changed, block by block, and leaves alone what was typed since it was sent.
 function take(editor, sentText, storedText) {
   const { state, view } = editor;
   const sent = byId(JSON.parse(sentText).content);
@@ -123,7 +123,7 @@ function take(editor, sentText, storedText) {
     const mine = here.get(id);
     const typed = mine && sent.has(id) && !same(mine, sent.get(id));
     result.push(typed ? mine : block);
-    // She changed what I went on typing in: hers comes behind mine.
+    // They changed what I went on typing in: theirs comes behind mine.
     if (typed && !same(block, sent.get(id))) result.push({ ...block, attrs: { ...block.attrs, id: null } });
     placed.add(id);
   }
