@@ -64,7 +64,7 @@ def write(place: "Site", root: Path) -> tuple[int, int]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
         written.add(name)
-    # Pictures can be taken back, and letters out of the archive. A page that somebody laid beside ours is hers.
+    # Pictures can be taken back, and letters out of the archive. A page that somebody laid beside ours is theirs.
     for old in (*root.glob("m/*"), *(root / f"{slug}.html" for slug in queries.unlisted(place))):
         name = old.relative_to(root).as_posix() if old.is_relative_to(root) else ""
         if name and _is_inside(root, name) and name not in written:

@@ -196,7 +196,9 @@ def subscribers_show(address: str) -> None:
 @subscribers.command("add")
 @click.argument("address", type=ADDRESSES)
 @click.option("--list", "name", required=True, metavar="NAME")
-@click.option("--consent", required=True, metavar="TEXT", help="What she agreed to, and how: it is kept word for word.")
+@click.option(
+    "--consent", required=True, metavar="TEXT", help="What they agreed to, and how: it is kept word for word."
+)
 @click.option("--purpose", type=click.Choice(PURPOSES), default=PURPOSES[0], show_default=True)
 @common
 def subscribers_add(address: str, name: str, consent: str, purpose: str) -> None:
@@ -264,7 +266,7 @@ def subscribers_erase(address: str) -> None:
     say(
         {"erased": bool(gone), "backups_until": until},
         "Erased." if gone else "The address was not known; imports will refuse it from now on.",
-        f"A keyed mark of the address stays. Backups made before still hold her, sealed: throw them away by {until}.",
+        f"A keyed mark of the address stays. Earlier backups still hold the data, sealed: delete them by {until}.",
     )
 
 

@@ -30,7 +30,7 @@ PORT = click.IntRange(0, 65535)  # 0: any that is free
 @click.option(
     "--admin", "email", type=ADDRESS, required=True, metavar="EMAIL", help="Address of the first admin; - asks."
 )
-@click.option("--password-file", type=click.Path(), help="File with her password; asked for otherwise.")
+@click.option("--password-file", type=click.Path(), help="File with their password; asked for otherwise.")
 @click.option("--url", "public_url", default="", help="https://… of the public pages.")
 @click.option("--desk-url", default="", help="https://… of the desk.")
 @click.option("--content-url", default="", help="https://… of letter previews and pictures.")
@@ -51,7 +51,7 @@ def init(name: str, email: str, password_file: str | None, key_copy: str | None,
         {"organization": organization.slug, "data": str(data_folder()), "key_file": str(key_file()), "copy": copy},
         f"{organization.name} is ready in {data_folder()}.",
         *_about_the_key(key_is_new, copy, declined=asked or key_copy == "none"),
-        "" if person_is_new else f"{email} keeps her password.",
+        "" if person_is_new else f"{email} keeps their password.",
         "Go on with: samizdat serve",
     )
 
@@ -326,7 +326,7 @@ def person() -> None:
 @click.argument("email", type=ADDRESS)
 @click.option("--role", required=True, type=click.Choice(["admin", "editor", "viewer"]))
 @click.option("--name", type=NAME, default="")
-@click.option("--password-file", type=click.Path(), help="Her password. Without it an invitation link is printed.")
+@click.option("--password-file", type=click.Path(), help="Their password. Without it an invitation link is printed.")
 @common
 def person_add(email: str, role: str, name: str, password_file: str | None) -> None:
     """Let somebody in: at once with a password, or by an invitation link."""
@@ -399,7 +399,7 @@ def _member(organization: "Organization", email: str) -> "Person":
 @click.option("--password-file", type=click.Path(), help="File with the new one; asked for otherwise.")
 @common
 def person_password(email: str, password_file: str | None) -> None:
-    """Give somebody a new password, such as the only admin who has lost hers. Her sessions end."""
+    """Give somebody a new password, such as the only admin who has lost theirs. Their sessions end."""
     bootstrap.open_house()
     from samizdat.accounts import actions
     from samizdat.events.actions import record
@@ -408,7 +408,7 @@ def person_password(email: str, password_file: str | None) -> None:
     known = _member(organization, email)
     actions.reset_password(known, read_password(password_file, f"New password for {email}: "))
     record("person.password_reset", organization, now=bootstrap.now(), by=None, about=known.pk)
-    say({"person": known.pk}, f"{email} signs in with the new password from now on; her sessions have ended.")
+    say({"person": known.pk}, f"{email} signs in with the new password from now on; their sessions have ended.")
 
 
 @person.command("lock")

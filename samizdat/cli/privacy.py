@@ -27,10 +27,11 @@ def _subscriber(address: str) -> "Subscriber":
 @click.command("access")
 @click.argument("address", type=ADDRESS)
 @click.option("--to", "path", type=click.Path(path_type=Path), help="File to write: .json, or .html for people.")
-@click.option("--language", type=LANGUAGE, help="Of the page; hers without it.")
+@click.option("--language", type=LANGUAGE, help="Of the page; the subscriber’s own without it.")
 @common
 def access(address: str, path: Path | None, language: str | None) -> None:
-    """All that is known of one subscriber, for themself. Without --to the JSON is printed. `-` asks for the address."""
+    """All that is known of one subscriber, for themselves. Without --to the JSON is printed. `-` asks for the
+    address."""
     bootstrap.open_house()
     from samizdat.privacy import subject_access as rights
 
@@ -51,7 +52,7 @@ def access(address: str, path: Path | None, language: str | None) -> None:
 
 @click.command("object")
 @click.argument("address", type=ADDRESS)
-@click.option("--reason", default="", metavar="TEXT", help="Her words; she need not give any.")
+@click.option("--reason", default="", metavar="TEXT", help="Words of the subscriber; they need not give any.")
 @common
 def object_(address: str, reason: str) -> None:
     """Take up an objection: nothing is written to this address any more, for any purpose. `-` asks for it."""
@@ -59,7 +60,7 @@ def object_(address: str, reason: str) -> None:
     from samizdat.audience.actions import object_to_mail
 
     done = object_to_mail(bootstrap.organization(), address=address, reason=reason, now=bootstrap.now())
-    say({"objected": done}, "They won’t get any more emails." if done else "She had objected already.")
+    say({"objected": done}, "They won’t get any more emails." if done else "They had already objected.")
 
 
 @click.command("correct")

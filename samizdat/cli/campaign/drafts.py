@@ -263,7 +263,7 @@ def _stops(
     if not somebody:
         stops.append("Nobody on the list may be written to. Import or add subscribers first.")
     if unsaid:
-        stops.append("A second person has to agree to it. She does so at the desk, on its send page.")
+        stops.append("A second person has to agree to it. They do so at the desk, on its send page.")
     return stops
 
 

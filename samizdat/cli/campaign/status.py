@@ -198,7 +198,7 @@ def books(status: dict[str, Any]) -> list[str]:
 
 
 def _to_decide(status: dict[str, Any]) -> str:
-    """What a person may do about the unsure ones, where it is hers to decide."""
+    """What a person may do about the unsure ones, where it is theirs to decide."""
     from samizdat.delivery.queries import left_in_doubt
 
     if status["state"] == "cancelled":

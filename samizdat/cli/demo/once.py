@@ -46,7 +46,7 @@ def _live(catcher: MailCatcher) -> tuple[dict[str, object], str]:
     list_ = list_named(organization, LIST)
     before = count(organization, list=list_, status="subscribed")
     _leave(_one_of(catcher.letters(1)))
-    _until(lambda: count(organization, list=list_, status="subscribed") == before - 1, "she left the list")
+    _until(lambda: count(organization, list=list_, status="subscribed") == before - 1, "the reader left the list")
     route = route_named(organization, ROUTE)
     assert route is not None
     set_rate(route, None)
@@ -103,7 +103,7 @@ def _check(statuses: list[dict[str, Any]], caught: int, everybody: int) -> None:
             raise CommandFailed(f"The books of campaign {sums['id']} do not add up: {sums}", "demo")
     left = sum(sums["left_by_letter"] for sums in statuses)
     if left != 1:
-        raise CommandFailed(f"One reader left by her letter, but the reports count {left:,}.", "demo")
+        raise CommandFailed(f"One reader left by their letter, but the reports count {left:,}.", "demo")
     accepted = sum(sums["accepted"] for sums in statuses)
     if accepted != caught:
         raise CommandFailed(f"{accepted:,} were accepted, but {caught:,} were caught.", "demo")
