@@ -3,5 +3,7 @@ everybody else's work: without a bound one organization would keep the others wa
 """
 
 LISTS, FORMS, FIELDS = 50, 50, 200
+# Versions of all consent texts: those of 50 lists in three languages, each changed 15 times.
+WORDINGS = 5_000
 # Columns of all files of one import: the page that maps them offers every field for each.
 COLUMNS = 500

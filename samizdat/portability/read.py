@@ -18,8 +18,9 @@ import msgspec
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from samizdat.audience.actions.segments import MOST_SEGMENTS
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
-from samizdat.audience.limits import FIELDS, LISTS
+from samizdat.audience.limits import FIELDS, FORMS, LISTS, WORDINGS
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.audience.numbers import HIGHEST
@@ -35,6 +36,20 @@ from samizdat.portability.spreadsheet_cells import unescaped
 TABLE = 64 << 20  # bytes of a JSON file: ten thousand tags are two
 NAMES = 300_000  # values of each of those that are held to the end: ten thousand tags are 60,000
 VALUES = 1_500_000  # of a JSON file: 110 MB of memory, and the pictures of 60,000 files
+# Entries of each of these files, as many as an organization has: they come in one by one, some in one transaction, and
+# all others would wait for it. In any other file: rows of ten characters in a file of 2 MB (parts/campaigns) are fewer.
+MOST_ENTRIES = {
+    "lists.json": LISTS,
+    "tags.json": MOST_TAGS,
+    "fields.json": FIELDS,
+    "segments.json": MOST_SEGMENTS,
+    "forms.json": FORMS,
+    "wordings.json": WORDINGS,
+    native.PLANTED: native.MOST_PLANTED,
+    "templates.json": 10_000,
+    "keeping.json": LISTS,
+}
+ENTRIES = 200_000
 # Bytes of the manifest, which says a line of each file: more only where there are so many.
 SAYS, SAYS_OF_ONE = 1 << 20, 400
 CELL = 1 << 20
@@ -207,6 +222,9 @@ class OpenedExport:
             json.dumps(value, ensure_ascii=False).encode()  # Half a character cannot be stored.
         except ValueError as wrong:
             raise altered(name) from wrong
+        most_entries = MOST_ENTRIES.get(name, ENTRIES)
+        if isinstance(value, list) and len(value) > most_entries:
+            raise too_many(name, most_entries)
         return value_limits.without_nul(value) if rb"\u0000" in data else value
 
     def _check_tables(self) -> None:
@@ -221,8 +239,6 @@ class OpenedExport:
                 assert row["tag"].strip() and msgspec.convert(row, FieldDefinition).kind in KINDS
             for rows in (self.lists, self.tags, self.fields):
                 assert len({row["number"] for row in rows}) == len(rows)
-            # No organization has more; in one transaction they would keep every other one waiting.
-            assert len(self.tags) <= MOST_TAGS and len(self.lists) <= LISTS and len(self.fields) <= FIELDS
             assert len({row["tag"] for row in self.fields}) == len(self.fields)
             assert len({row["name"].strip().casefold() for row in self.lists}) == len(self.lists)
         except (AssertionError, KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as wrong:
@@ -515,6 +531,11 @@ def foreign() -> ExportRefused:
 def altered(name: str) -> ExportRefused:
     sentence = _("%(file)s in this export was changed after it was written. Use the file as it was exported.")
     return ExportRefused("altered_file", sentence % {"file": name})
+
+
+def too_many(name: str, most: int) -> ExportRefused:
+    sentence = _("%(file)s in this export has more than %(most)s entries. Remove some where it was made, export again.")
+    return ExportRefused("too_many_entries", sentence % {"file": name, "most": f"{most:,}"})
 
 
 def flawed(name: str, line: int) -> ExportRefused:

@@ -9,13 +9,12 @@ from msgspec import convert, structs
 from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import limits
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.consent_texts import wordings
 from samizdat.audience.actions.forms import FormFacts
-from samizdat.audience.actions.segments import MOST_SEGMENTS, add_segment
+from samizdat.audience.actions.segments import add_segment
 from samizdat.audience.errors import AudienceError, FormRefused
-from samizdat.audience.models import ConsentText, List
+from samizdat.audience.models import ConsentText
 from samizdat.audience.segments import lookup, portable_json
 from samizdat.core import consent
 from samizdat.portability import value_limits
@@ -41,6 +40,8 @@ KEPT = {
 }
 # The highest version of the words of a list: the next ones need numbers too.
 VERSION = 1 << 20
+# Characters of a consent text: our forms take 600, those of earlier services were longer.
+LONGEST = 20_000
 FORMATS = ("samizdat", "mailchimp", "csv", "xlsx")
 
 
@@ -108,23 +109,24 @@ def many(opened: OpenedExport) -> dict[str, int]:
 
 def take_wordings(organization: Organization, opened: OpenedExport, lists: dict[int, int]) -> None:
     """Version by version, since consent records name them. Errors: ExportRefused."""
-    keys = keyring.keys(organization)
+    keys, entries = keyring.keys(organization), opened.table(WORDINGS) or ()
     try:
-        for entry in opened.table(WORDINGS) or ():
-            here = List.objects.get(id=lists[value_limits.whole(entry["list"])])
-            purpose = consent.PURPOSES.index(entry["purpose"])
-            place = {"list": here, "purpose": purpose, "language": str(entry["language"])[:8]}
-            version = value_limits.whole(entry["version"], VERSION, 1)
-            if ConsentText.objects.filter(**place, version=version).exists():
+        rows = ConsentText.objects.filter(organization=organization)
+        known = {*rows.values_list("list_id", "purpose", "language", "version")}
+        for entry in entries:
+            here, purpose = lists[value_limits.whole(entry["list"])], consent.PURPOSES.index(entry["purpose"])
+            language, version = str(entry["language"])[:8], value_limits.whole(entry["version"], VERSION, 1)
+            text, since = str(entry["text"]), value_limits.day(entry["since"])
+            if len(text) > LONGEST:
+                raise ValueError
+            if (here, purpose, language, version) in known:
                 continue
+            known.add((here, purpose, language, version))
             row = ConsentText.objects.create(
-                organization=organization,
-                **place,
-                version=version,
-                text_sealed=b"",
-                since=value_limits.day(entry["since"]),
-            )
-            row.text_sealed = keys.seal(str(entry["text"]).encode(), "wording", "text", row.pk)
+                organization=organization, list_id=here, purpose=purpose, language=language, version=version,
+                text_sealed=b"", since=since,
+            )  # fmt: skip
+            row.text_sealed = keys.seal(text.encode(), "wording", "text", row.pk)
             row.save(update_fields=["text_sealed"])
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise altered(WORDINGS) from wrong
@@ -134,7 +136,7 @@ def take_segments(organization: Organization, opened: OpenedExport, now: datetim
     """How many came. One that asks for a campaign has nothing to ask for here and stays out."""
     came = 0
     entries = opened.table(SEGMENTS) or []
-    if not isinstance(entries, list) or len(entries) > MOST_SEGMENTS:
+    if not isinstance(entries, list):
         raise altered(SEGMENTS)
     for entry in entries:
         try:
@@ -160,10 +162,8 @@ def take_forms(
     """How many came; lists, fields and tags by number in the file -> number here. One that cannot stand here stays out.
     Errors: ExportRefused."""
     came, numbers = 0, {str(entry["tag"]): fields[entry["number"]] for entry in opened.fields}
+    entries = opened.table(FORMS) or ()
     try:
-        entries = opened.table(FORMS) or ()
-        if len(entries) > limits.FORMS:
-            raise altered(FORMS)
         taken = forms.taken_slugs()
         for entry in entries:
             places = {
@@ -202,8 +202,9 @@ def take_planted(organization: Organization, opened: OpenedExport, versions: dic
     """Which addresses the house before this one had planted, so that this one knows them too. `versions`: number of an
     index key in the file -> number here. Errors: ExportRefused."""
     keys, known = keyring.keys(organization), {*planted_in_exports(organization)}
+    entries = opened.table(PLANTED) or ()
     try:
-        for entry in opened.table(PLANTED) or ():
+        for entry in entries:
             blind, moment = bytes.fromhex(entry["blind"]), value_limits.moment(entry["made"])
             if len(blind) != 16 or entry["format"] not in FORMATS:
                 raise ValueError

@@ -18,9 +18,10 @@ from samizdat.accounts.actions import change_settings
 from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
-from samizdat.audience import limits, queries
-from samizdat.audience.actions.segments import MOST_SEGMENTS
-from samizdat.audience.models import Import, ImportIdMap, Subscriber
+from samizdat.audience import queries
+from samizdat.audience.actions.consent_texts import put_wording
+from samizdat.audience.errors import FormRefused
+from samizdat.audience.models import ConsentText, Import, ImportIdMap, List, Subscriber
 from samizdat.campaigns import ab_test, brand, edition_details, folders, translations
 from samizdat.campaigns.actions import create, save
 from samizdat.campaigns.archive import web_corrections
@@ -39,6 +40,8 @@ from samizdat.delivery.actions import digest_rounds, digests, domains
 from samizdat.delivery.engine.edition_loader import open_edition
 from samizdat.delivery.models import MinuteTotal, ProviderTotal, Route, RouteTotal
 from samizdat.delivery.queries import report, status
+from samizdat.portability import read
+from samizdat.portability.canary_alarms import planted_in_exports
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.parts import base
 from samizdat.portability.parts.campaigns import campaigns
@@ -441,13 +444,6 @@ def test_a_return_killed_between_two_letters_goes_on_behind_the_last(
         ("letters/", lambda told: told | {"books": told["books"] | {"frozen": 7}}),
         ("letters/", lambda told: told | {"edition": {"number": 1}}),
         ("letters/", lambda told: told | {"edition": told["edition"] | {"archive_slug": "../lantern/index"}}),
-        ("lists.json", lambda told: [*told, *({"number": 1000 + n, "name": f"{n}"} for n in range(limits.LISTS))]),
-        (
-            "fields.json",
-            lambda _told: [{"number": 99 + n, "tag": f"T{n}", "label": ""} for n in range(limits.FIELDS + 1)],
-        ),
-        ("forms.json", lambda told: [{}] * (limits.FORMS + 1)),
-        ("segments.json", lambda told: [{}] * (MOST_SEGMENTS + 1)),
         ("letters/", lambda told: []),
         ("letters/", lambda told: told | {"version": -1}),
         ("results/", lambda told: told | {"routes": [{"route": "relay"}]}),
@@ -471,6 +467,52 @@ def test_a_forged_letter_or_picture_is_refused_before_anybody_is_written(
     assert refused.value.code == "altered_file"
     there = Organization.objects.order_by("-pk")[0]
     assert Subscriber.objects.count() == people and not Campaign.objects.filter(organization=there).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("lists.json", "50"),
+        ("fields.json", "200"),
+        ("tags.json", "10,000"),
+        ("forms.json", "50"),
+        ("segments.json", "500"),
+        ("wordings.json", "5,000"),
+        ("planted.json", "5,000"),
+        ("keeping.json", "50"),
+        ("templates.json", "10,000"),
+    ],
+)
+def test_a_file_with_more_of_a_kind_than_anybody_has_is_refused_before_a_row_is_written(
+    written: Any, vault: Any, tmp_path: Path, name: str, most: str
+) -> None:
+    data = made(written, ExportRequest("samizdat", keys=True))
+    data = forged(data, name, lambda told: [{}] * (int(most.replace(",", "")) + 1))
+    with pytest.raises(ExportRefused, match=f"{name} in this export has more than {most} entries"):
+        in_another_house(data, tmp_path, vault)
+    there = Organization.objects.order_by("-pk")[0]
+    assert not List.objects.filter(organization=there).exists()
+
+
+def test_what_an_installation_exports_is_never_too_much_for_the_next(
+    written: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may save a text, and make an export, as often as they like."""
+    monkeypatch.setattr("samizdat.audience.actions.consent_texts.WORDINGS", 3)
+    monkeypatch.setattr("samizdat.portability.native.MOST_PLANTED", 2)
+    monkeypatch.setitem(read.MOST_ENTRIES, "wordings.json", 3)
+    monkeypatch.setitem(read.MOST_ENTRIES, "planted.json", 2)
+    mailing_list = List.objects.filter(organization=written)[0]
+    for text in ("I agree.", "I do agree.", "I agree to it."):
+        put_wording(mailing_list, text, language="en", now=NOW)
+    with pytest.raises(FormRefused, match="at most 3 versions of consent texts"):
+        put_wording(mailing_list, "I agree to all of it.", language="en", now=NOW)
+    for _ in range(3):
+        made(written, ExportRequest("csv"))
+    in_another_house(made(written, ExportRequest("samizdat", keys=True)), tmp_path, vault)
+    there = Organization.objects.order_by("-pk")[0]
+    assert ConsentText.objects.filter(organization=there).count() == 3
+    assert len(planted_in_exports(there)) == 2
 
 
 def forged(data: bytes, name: str, spoil: Any) -> bytes:

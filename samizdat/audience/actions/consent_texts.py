@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Person
+from samizdat.audience.errors import FormRefused
+from samizdat.audience.limits import WORDINGS
 from samizdat.audience.models import ConsentText, List
 from samizdat.core import consent
 from samizdat.events.actions import record
@@ -26,7 +29,8 @@ class ConsentTextView:
 def put_wording(
     list: List, text: str, *, language: str, now: datetime, purpose: str = "newsletter", by: Person | None = None
 ) -> ConsentTextView:
-    """The words that readers of this list agree to from now on. The newest version said again makes no other."""
+    """The words that readers of this list agree to from now on. The newest version said again makes no other.
+    Errors: FormRefused."""
     code, text = consent.PURPOSES.index(purpose), text.strip()
     with transaction.atomic():
         # Two people who save at once wait for each other here.
@@ -34,6 +38,9 @@ def put_wording(
         versions = [wording for wording in wordings(list, purpose) if wording.language == language]
         if versions and versions[-1].text == text:
             return versions[-1]
+        if ConsentText.objects.filter(organization=list.organization_id).count() >= WORDINGS:
+            text = _("An organization can keep at most %(n)s versions of consent texts. Use one of the earlier texts.")
+            raise FormRefused(text % {"n": f"{WORDINGS:,}"})
         row = ConsentText.objects.create(
             organization_id=list.organization_id,
             list=list,

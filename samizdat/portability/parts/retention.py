@@ -52,9 +52,10 @@ class RetentionPart:
 def _rules(opened: OpenedExport) -> dict[int, retention.RetentionRules]:
     """By the list's number in the file. Errors: ExportRefused."""
     lists = {row["number"] for row in opened.lists}
+    entries = opened.table(FILE) or ()
     try:
         rules = {}
-        for entry in opened.table(FILE) or ():
+        for entry in entries:
             rules[whole(entry["list"])] = retention.RetentionRules(
                 _days(entry["left_days"]), _days(entry["delivery_months"])
             )

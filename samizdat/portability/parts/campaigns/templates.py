@@ -59,9 +59,10 @@ class Templates:
 
 def _templates(opened: OpenedExport) -> dict[int, tuple[datetime, TemplateText]]:
     """Errors: ExportRefused."""
+    entries = opened.table(TEMPLATES) or ()
     try:
         templates = {}
-        for template in opened.table(TEMPLATES) or ():
+        for template in entries:
             stored = moment(template["changed"]), convert(template, TemplateText)
             templates[whole(template["number"], 1 << 62)] = stored
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:

@@ -15,7 +15,7 @@ from samizdat.audience import actions, queries
 from samizdat.audience.actions import mailed_words
 from samizdat.audience.actions.digests import set_digest
 from samizdat.audience.actions.fundraising_consent import put_words, words_for
-from samizdat.audience.errors import AudienceError
+from samizdat.audience.errors import AudienceError, FormRefused
 from samizdat.audience.models import List
 from samizdat.delivery import service_senders
 from samizdat.delivery.actions import digests
@@ -85,7 +85,11 @@ def sign_up_form(request: DeskRequest, list_id: int) -> HttpResponse:
     was_on = queries.details_of(mailing_list).form_slug
     # The address stays: it stands on other people's pages by now.
     slug = was_on or secrets.token_hex(5)
-    _set_form(request, mailing_list, slug=slug, wording=form.cleaned_data["wording"])
+    try:
+        _set_form(request, mailing_list, slug=slug, wording=form.cleaned_data["wording"])
+    except FormRefused as refused:
+        refuse(form, "wording", refused)
+        return _list_page(request, mailing_list, ListForm(initial={"name": queries.name_of(mailing_list)}), form)
     messages.success(request, _("Saved.") if was_on else _("Form published."))
     return go(request, "list", list_id)
 
@@ -111,7 +115,11 @@ def appeals(request: DeskRequest, list_id: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, sentences(form))
         return go(request, "list", list_id)
-    put_words(mailing_list, form.cleaned_data["words"], now=timezone.now(), by=request.person)
+    try:
+        put_words(mailing_list, form.cleaned_data["words"], now=timezone.now(), by=request.person)
+    except FormRefused as refused:
+        messages.error(request, str(refused))
+        return go(request, "list", list_id)
     messages.success(request, _("Saved."))
     tell_waiting(request, mailed_words.CHANGE, list_id)
     return go(request, "list", list_id)
