@@ -48,7 +48,7 @@ def campaign_whom(number: int, when: str | None) -> None:
 
 
 def _reason(code: str) -> str:
-    return _WITHOUT.get(code) or f"on the stop list: {code.partition(':')[2] or code}"
+    return _WITHOUT.get(code) or f"on the suppression list: {code.partition(':')[2] or code}"
 
 
 @campaign.command("resend")
