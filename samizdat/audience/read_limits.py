@@ -33,18 +33,20 @@ TOLD = timedelta(days=1)
 @dataclass(slots=True)
 class _Reading:
     """What one person has opened. `shown`: number -> when it was paid for, the oldest first. `learned`: results that
-    told them of so many at once, each paid for once."""
+    told them of so many at once, each paid for once, with how often it was looked at since."""
 
     quick: Bucket = field(default_factory=lambda: Bucket(AT_ONCE, A_SECOND))
     slow: Bucket = field(default_factory=lambda: Bucket(IN_A_ROW, AN_HOUR / 3600))
     shown: dict[int, float] = field(default_factory=dict)
-    learned: dict[tuple[str | int, ...], None] = field(default_factory=dict)
+    learned: dict[tuple[str | int, ...], int] = field(default_factory=dict)
 
-    def is_known(self, mark: tuple[str | int, ...]) -> bool:
-        """Remembers it."""
-        if mark in self.learned:
+    def is_known(self, mark: tuple[str | int, ...], most: int | None = None) -> bool:
+        """Remembers it. `most`: so often it is, then it is paid for again."""
+        times = self.learned.get(mark)
+        if times is not None and (most is None or times < most):
+            self.learned[mark] = times + 1
             return True
-        self.learned[mark] = None
+        self.learned[mark] = 0
         if len(self.learned) > REMEMBERED:
             del self.learned[next(iter(self.learned))]
         return False
@@ -67,6 +69,8 @@ _held: dict[tuple[int, int], _Reading] = {}
 MANY = 1000
 # Who was shown is shown again for nothing for so long, in seconds; of each person so many are remembered.
 AGAIN, REMEMBERED = 3600, IN_A_ROW
+# A draft that saves itself while somebody writes says each time how many get it.
+REPEATS = 20
 
 
 def open_some(organization: Organization, person: Person, many: int, now: datetime) -> int:
@@ -95,12 +99,12 @@ def learn(organization: Organization, person: Person, kind: str, about: int, man
 
 
 def ask(organization: Organization, person: Person, question: str, now: datetime) -> int:
-    """A question about values of subscribers counts as one who is opened, however often it is answered. Seconds as of
-    `open_some`."""
+    """A question about values of subscribers counts as one who is opened, and is answered again REPEATS times: somebody
+    may have put other people under the tag that it asks for. Seconds as of `open_some`."""
     seconds, at = 0, dbclock.ticks()
     with _lock:
         reading = _of((organization.pk, person.pk), at)
-        if not reading.is_known((question,)):
+        if not reading.is_known((question,), REPEATS):
             seconds = math.ceil(reading.take(1, at))
             if seconds:
                 del reading.learned[(question,)]

@@ -22,15 +22,21 @@ LARGER, BY, LAST = 3, 300, 10
 
 
 def look(
-    campaign: Campaign, now: datetime, draft: Draft | None = None, proof: CompileProof | None = None
+    campaign: Campaign,
+    now: datetime,
+    draft: Draft | None = None,
+    proof: CompileProof | None = None,
+    *,
+    counted: bool = True,
 ) -> CheckedContent:
-    """Every check that runs while somebody writes. draft: what is being typed, else what is stored."""
+    """Every check that runs while somebody writes. draft: what is being typed, else what is stored. counted: how many
+    get it may be told."""
     draft = draft or draft_of(campaign)
     proof = proof or proof_of(campaign, now, draft)
-    return checks.look(campaign, draft, proof, now, more=_more(campaign, draft, now))
+    return checks.look(campaign, draft, proof, now, more=_more(campaign, draft, now, counted))
 
 
-def _more(campaign: Campaign, draft: Draft, now: datetime) -> Iterator[ContentProblem]:
+def _more(campaign: Campaign, draft: Draft, now: datetime, counted: bool) -> Iterator[ContentProblem]:
     if bounces.elsewhere(campaign.organization, draft.from_email):
         yield ContentProblem(0, "bounces_elsewhere", {"address": draft.from_email}, None, "stop", "from")
     for code, values in domain_claims.problems(campaign.organization, draft.from_email):
@@ -40,7 +46,8 @@ def _more(campaign: Campaign, draft: Draft, now: datetime) -> Iterator[ContentPr
         return
     yield from _unsigned(campaign.organization, draft)
     yield from _second_today(campaign, now)
-    yield from _large(campaign, now)
+    if counted:
+        yield from _large(campaign, now)
 
 
 def _unsigned(organization: Organization, draft: Draft) -> Iterator[ContentProblem]:

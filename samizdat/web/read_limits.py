@@ -4,7 +4,10 @@ Each page that opens a subscriber does it by one of these. `TooFast` becomes a p
 was typed into a form travels inside of it, to be sent again.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable
+from contextlib import suppress
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -13,6 +16,10 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience import queries, read_limits
 from samizdat.audience.models import Subscriber
+from samizdat.audience.segments import lookup
+from samizdat.audience.segments.errors import SegmentBroken
+from samizdat.campaigns.models import Campaign
+from samizdat.core import segment
 from samizdat.events.actions import record
 from samizdat.web import params, resume_after_sign_in
 from samizdat.web.permissions import WRITERS, address
@@ -50,6 +57,35 @@ def ask(request: DeskRequest, question: str) -> None:
     Errors: TooFast."""
     if seconds := read_limits.ask(request.organization, request.person, question, timezone.now()):
         raise TooFast(seconds)
+
+
+def ask_segment(request: DeskRequest, tree: segment.Tree, among: str = "") -> None:
+    """Somebody is told how many of some subscribers are in a segment. One that asks for the value of a field would tell
+    a name or a number letter by letter, where something else singles one subscriber out. Errors: TooFast."""
+    if any(isinstance(leaf, segment.FieldCondition) for leaf in segment.leaves(tree)):
+        ask(request, f"segment {segment_mark(tree)} {among}".strip())
+
+
+def segment_mark(tree: segment.Tree) -> str:
+    return hashlib.sha256(json.dumps(segment.dump(tree)).encode()).hexdigest()[:12]
+
+
+def ask_audience(request: DeskRequest, campaign: Campaign) -> None:
+    """The same of how many get a campaign. Errors: TooFast."""
+    if campaign.segment is None:
+        return
+    with suppress(SegmentBroken):  # Nobody gets it, which is said where they would be counted.
+        among = f"of {campaign.list_id} {campaign.tag_id} {campaign.purpose} {campaign.resend_of_id}"
+        ask_segment(request, lookup.tree_of(campaign.segment), among)
+
+
+def may_count(request: DeskRequest, campaign: Campaign) -> bool:
+    """Whether a page that somebody writes on may say how many get it: if not, it goes without the number."""
+    try:
+        ask_audience(request, campaign)
+    except TooFast:
+        return False
+    return True
 
 
 def subscriber(request: DeskRequest, number: int) -> Subscriber:

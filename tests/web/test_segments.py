@@ -1,23 +1,27 @@
 """Segments at the desk."""
 
 import html
+import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
 from samizdat.audience import actions as audience
 from samizdat.audience import read_limits
-from samizdat.audience.models import Segment
+from samizdat.audience.models import Segment, Subscriber
 from samizdat.audience.segments import describe, lookup
 from samizdat.campaigns.models import Campaign
 from samizdat.core import segment
 from samizdat.core.segment import DayCondition, ListCondition, Not, ShareCondition
 from samizdat.core.segment.conditions import KINDS
 from samizdat.web.audience import segment_builder
+from samizdat.web.read_limits import segment_mark
 from tests.conftest import NOW
 from tests.core.test_segment import STORED
 from tests.web.conftest import House
@@ -147,9 +151,69 @@ def test_a_segment_does_not_spell_what_one_subscriber_is_called(
 
     assert {count("R") for _again in range(read_limits.AT_ONCE + 5)} == {200}, "the same question is answered again"
     seen = [count(f"R{n}") for n in range(read_limits.AT_ONCE + 1)]
-    assert seen == [200] * (read_limits.AT_ONCE - 1) + [429] * 2
+    assert seen == [200] * (read_limits.AT_ONCE - 2) + [429] * 3, "its answer was paid for twice"
     tag = whole(group(), row(1, "tag", "", str(here.organization.tags.get().pk)), do="count")
     assert client.post(address, tag).status_code == 200, "without a field it tells nothing of the kind"
+
+
+def test_the_count_of_an_audience_does_not_spell_it_either(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samizdat.audience.read_limits.dbclock.ticks", lambda: 1000.0)
+    client, draft = desk("editor"), at(here, "campaign", here.campaign.pk)
+    city = audience.add_segment(
+        here.organization, "City", segment.FieldCondition(here.field, "begins", "R"), now=NOW, by=here.people["editor"]
+    )
+    client.post(draft, letter(here, segment=city.pk))
+
+    def narrow(begins: str) -> None:
+        city.refresh_from_db()
+        tree = segment.FieldCondition(here.field, "begins", begins)
+        audience.change_segment(city, "City", tree, version=city.version, now=NOW)
+
+    def count(page: str, begins: str) -> int:
+        narrow(begins)
+        return client.get(at(here, page, here.campaign.pk)).status_code
+
+    seen = [count("send", f"R{n}") for n in range(read_limits.AT_ONCE + 1)]
+    assert seen == [200] * read_limits.AT_ONCE + [429]
+    narrow("Ri")
+    written = client.get(draft)
+    assert written.status_code == 200 and "counted before sending" in written.content.decode()
+    data = {"format": "csv", "segment": city.pk, "seal": "plain", "reason": "For the printer.", "recipients": ""}
+    admin = desk("admin")
+    asked = [
+        narrow(f"S{n}") or admin.post(at(here, "exports"), data).status_code for n in range(read_limits.AT_ONCE + 1)
+    ]
+    assert asked == [200] * read_limits.AT_ONCE + [429]
+
+
+def test_the_same_question_of_others_under_its_tag_is_not_answered_for_ever(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody puts one after the other under a tag, and asks each time for that tag and a city."""
+    monkeypatch.setattr("samizdat.audience.read_limits.dbclock.ticks", lambda: 1000.0)
+    monkeypatch.setattr(read_limits, "REPEATS", 1)
+    tag = str(here.organization.tags.get().pk)
+    form = whole(group(), row(1, "tag", "", tag), row(2, f"field:{here.field}", "is", "Riga"), do="count")
+    client = desk("editor")
+    seen = [client.post(at(here, "new-segment"), form).status_code for _again in range(2 * read_limits.AT_ONCE + 1)]
+    assert seen == [200] * 2 * read_limits.AT_ONCE + [429]
+
+
+def test_a_count_goes_on_where_it_was_and_from_no_row_that_somebody_chose(
+    here: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the row of one subscriber on it would tell whether they are in it, one after the other, for one question."""
+    form = whole(group(), row(1, f"field:{here.field}", "filled"))
+    mark = segment_mark(segment_builder.to_tree(segment_builder.read(QueryDict(urlencode(form)))))
+    client, address, last = desk("editor"), at(here, "new-segment"), Subscriber.objects.latest("pk").pk
+    page = shown(client.post(address, form).content.decode())
+    for there in (
+        f"{last}:0:0:{mark}",
+        json.dumps([last, 0, 0, mark, here.organization.pk, here.people["editor"].pk]),
+    ):
+        assert shown(client.post(address, form | {"on": there}).content.decode()) == page
 
 
 def test_a_segment_is_saved_and_opened_as_it_was(here: House, desk: Desk) -> None:

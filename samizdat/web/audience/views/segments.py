@@ -1,11 +1,10 @@
 """Segments: the list, the builder, taking one away."""
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import messages
+from django.core import signing
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -148,30 +147,33 @@ def _found(request: DeskRequest, root: segment_builder.BuilderNode) -> SegmentMa
         return SegmentMatch(problem=str(refused))
     if broken := describe.broken(organization, tree):
         return SegmentMatch(tree, broken)
-    if any(isinstance(leaf, segment.FieldCondition) for leaf in segment.leaves(tree)):
-        # Of a subscriber whom another condition singles out it would tell a name or a number letter by letter.
-        read_limits.ask(request, f"segment {_mark(tree)}")
+    read_limits.ask_segment(request, tree)
     reader = MemberReader(organization, tree, today_of(organization, dbclock.asked()))
-    after, count, seen = _so_far(request.POST.get("on", ""), tree)
+    after, count, seen = _so_far(request, tree)
     look = reader.look(after=after, seconds=COUNTING)
     segment_match = SegmentMatch(tree, count=count + look.count, seen=seen + look.seen)
     if look.following is not None:
-        segment_match.on = f"{look.following}:{segment_match.count}:{segment_match.seen}:{_mark(tree)}"
+        place = look.following, segment_match.count, segment_match.seen
+        segment_match.on = signing.dumps([*place, *_looking(request, tree)], salt=_SALT)
     segment_match.rows = queries.rows_of(organization, reader.sample(SHOWN))
     return segment_match
 
 
-def _so_far(text: str, tree: segment.Tree) -> tuple[int, int, int]:
-    """Where the look before this one ended: (row, in it, opened). Another tree is counted from the beginning."""
-    parts = text.split(":")
-    if len(parts) != 4 or parts[3] != _mark(tree) or not all(part.isascii() and part.isdigit() for part in parts[:3]):
+_SALT = "samizdat.segment"
+
+
+def _so_far(request: DeskRequest, tree: segment.Tree) -> tuple[int, int, int]:
+    """Where the look before this one ended: (row, in it, opened). Another tree is counted from the beginning. Signed:
+    who chose the row would be told of everybody whether they are in it, with one question."""
+    try:
+        after, count, seen, *of = signing.loads(request.POST.get("on", ""), salt=_SALT)
+    except signing.BadSignature:
         return 0, 0, 0
-    after, count, seen = (min(int(part[:19]), segment.HIGHEST) for part in parts[:3])
-    return after, count, seen
+    return (after, count, seen) if of == _looking(request, tree) else (0, 0, 0)
 
 
-def _mark(tree: segment.Tree) -> str:
-    return hashlib.sha256(json.dumps(segment.dump(tree)).encode()).hexdigest()[:12]
+def _looking(request: DeskRequest, tree: segment.Tree) -> list[object]:
+    return [read_limits.segment_mark(tree), request.organization.pk, request.person.pk]
 
 
 @door(see=WRITERS, do=WRITERS)

@@ -19,6 +19,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.delivery.actions import remote_checks
 from samizdat.delivery.campaign_checks import look
 from samizdat.delivery.errors import DeliveryError
+from samizdat.web import read_limits
 from samizdat.web.base_form import refuse
 from samizdat.web.campaigns import previews
 from samizdat.web.campaigns.forms.checks import RulesForm
@@ -52,7 +53,8 @@ def checks(request: DeskRequest, campaign_id: int) -> HttpResponse:
         return go(request, "campaign", campaign_id, anchor="checks")
     now = timezone.now()
     draft, proof = draft_of(campaign), proof_of(campaign, now)
-    letter_checks = previews.checks(proof, draft, look(campaign, now, draft, proof))
+    counted = read_limits.may_count(request, campaign)
+    letter_checks = previews.checks(proof, draft, look(campaign, now, draft, proof, counted=counted))
     # The pressed button is gone with its finding: the keyboard goes on from the heading.
     pressed = asked in ("accept", "back", "learn")
     facts = {"campaign": campaign, "checks": letter_checks, "refused": problem, "pressed": pressed, "asking": asking}

@@ -306,10 +306,13 @@ def _compose_facts(request: DeskRequest, campaign: Campaign) -> dict[str, object
             raise
         values, seen = previews.sample(), None  # What was typed and refused must stay on the page.
     asking, failed = remote_checks.about_links(campaign, now)
+    counted = read_limits.may_count(request, campaign)
     return {
         "campaign": campaign,
         "subject": draft_of(campaign).subject,
-        "checks": previews.checks(proof, draft_of(campaign), campaign_checks.look(campaign, now, proof=proof)),
+        "checks": previews.checks(
+            proof, draft_of(campaign), campaign_checks.look(campaign, now, proof=proof, counted=counted)
+        ),
         "asking": asking,
         "refused": failed,
         "text": previews.text(proof, values),
@@ -320,7 +323,7 @@ def _compose_facts(request: DeskRequest, campaign: Campaign) -> dict[str, object
         "pictures": [
             (picture, previews.picture_url(organization, picture)) for picture in queries.pictures(organization, 12)
         ],
-        "count": quick_count(campaign, now),
+        "count": quick_count(campaign, now) if counted else None,
     }
 
 

@@ -24,6 +24,7 @@ from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown, whom
 from samizdat.vault import keyring
+from samizdat.web import read_limits
 from samizdat.web.audience.segment_labels import segment_word
 from samizdat.web.base_form import refuse, sentences
 from samizdat.web.campaigns import ab_tests
@@ -52,6 +53,7 @@ def send(request: DeskRequest, campaign_id: int) -> HttpResponse:
         return render(
             request, "web/campaigns/counting.html", {"campaign": campaign, "subject": subject_of(draft_of(campaign))}
         )
+    read_limits.ask_audience(request, campaign)
     reach = whom(campaign, now)
     form = _form(request, campaign, reach, now)
     at = form.cleaned_data.get("at") if form.is_bound and not form.errors else None

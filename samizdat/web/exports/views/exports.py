@@ -25,7 +25,7 @@ from samizdat.portability import actions, approval, bound_selection, canary_alar
 from samizdat.portability.errors import ExportRefused
 from samizdat.portability.models import Export, RecipientKey
 from samizdat.portability.request import ExportRequest, told_of
-from samizdat.web import labels
+from samizdat.web import labels, read_limits
 from samizdat.web.audience import subscriber_filters
 from samizdat.web.audience.views.bulk import filter_of, whom_of
 from samizdat.web.base_form import refuse
@@ -96,6 +96,8 @@ def _form(request: DeskRequest, data: QueryDict | None = None, chosen: _Chosen |
 
 def _ask(request: DeskRequest, wish: ExportRequest, reason: str) -> HttpResponse:
     """How many leave, and the last yes."""
+    if wish.segment is not None:
+        read_limits.ask_segment(request, wish.wanted.tree(request.organization))
     facts = {
         "found": wish.wanted.count(request.organization, timezone.now()),
         "whom": _whom(request.organization, wish),
