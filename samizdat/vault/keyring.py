@@ -37,8 +37,10 @@ _keys: dict[int, "OrganizationKeys"] = {}
 _derived: dict[str, bytes] = {}
 
 
-def label(kind: str, number: int, uid: bytes) -> str:
-    return f"{kind}:{number}:{bytes(uid).hex()}"
+def label(kind: str, number: int, uid: bytes, *, current: bool = True) -> str:
+    """What a key opens under alone. Whoever writes the database can copy rows and change columns: a former key, which
+    somebody else may know, would sign every link from then on."""
+    return f"{kind}:{number}{'' if current else ' former'}:{bytes(uid).hex()}"
 
 
 @dataclass(slots=True)
@@ -176,7 +178,7 @@ def _load(organization_id: int, uid: bytes) -> OrganizationKeys:
     data: dict[int, seal.Key] = {}
     for row in rows:
         try:
-            secret = source.unwrap(label(row.kind, row.number, uid), row.wrapped)
+            secret = source.unwrap(label(row.kind, row.number, uid, current=row.current), row.wrapped)
         except VaultError:
             if row.kind in ("index", "box"):
                 continue  # A role that may not have this kind goes without; what needs it will say so.

@@ -16,7 +16,7 @@ class VaultKey(models.Model):
     number = models.BigIntegerField()
     wrapped = models.BinaryField()
     public = models.BinaryField(default=b"")  # box: the X25519 public key.
-    current = models.BooleanField(default=True)
+    current = models.BooleanField(default=True)  # `wrapped` opens under this alone (keyring.label).
     created = models.DateField()
 
     class Meta:

@@ -516,19 +516,29 @@ def test_digests_of_many_records_are_those_of_one_each(vault: Any) -> None:
         assert proof(99, kind, b"sealed") == one
 
 
-def test_while_the_index_key_is_changed_both_keys_find_a_subscriber(
-    bring: Any, real: Any, lantern: Any, letter: Any, vault: Any
-) -> None:
+def _change_index_key(organization: Any, vault: Any) -> None:
     import os
 
     from samizdat.vault.models import VaultKey
 
+    secret = keyring.keys(organization).index[1]
+    for number, key, current in ((1, secret, False), (2, os.urandom(32), True)):
+        wrapped = vault.wrap(keyring.label("index", number, organization.uid, current=current), key)
+        VaultKey.objects.update_or_create(
+            organization=organization,
+            kind="index",
+            number=number,
+            defaults={"wrapped": wrapped, "current": current, "created": NOW.date()},
+        )
+    keyring.use(vault)
+
+
+def test_while_the_index_key_is_changed_both_keys_find_a_subscriber(
+    bring: Any, real: Any, lantern: Any, letter: Any, vault: Any
+) -> None:
     bring(*real)
     actions.suppress(lantern, "manual", address="s1@example.com", now=NOW)
-    VaultKey.objects.filter(organization=lantern, kind="index").update(current=False)
-    wrapped = vault.wrap(keyring.label("index", 2, lantern.uid), os.urandom(32))
-    VaultKey.objects.create(organization=lantern, kind="index", number=2, wrapped=wrapped, created=NOW.date())
-    keyring.use(vault)
+    _change_index_key(lantern, vault)
     assert keyring.keys(lantern).index_version == 2
     assert split(bring(*real).counts) == (0, 0, 15, 0)
     assert queries.suppression_of(lantern, "S1@example.com") == "manual"
@@ -538,16 +548,10 @@ def test_while_the_index_key_is_changed_both_keys_find_a_subscriber(
 
 
 def test_while_the_index_key_is_changed_the_stop_list_knows_both(lantern: Any, vault: Any) -> None:
-    import os
-
     from samizdat.audience.actions.suppressions import suppress_many
-    from samizdat.vault.models import VaultKey
 
     assert suppress_many(lantern, "ada@post.example", "manual", now=NOW).added == 1
-    VaultKey.objects.filter(organization=lantern, kind="index").update(current=False)
-    wrapped = vault.wrap(keyring.label("index", 2, lantern.uid), os.urandom(32))
-    VaultKey.objects.create(organization=lantern, kind="index", number=2, wrapped=wrapped, created=NOW.date())
-    keyring.use(vault)
+    _change_index_key(lantern, vault)
     taken = suppress_many(lantern, "Ada@post.example", "manual", now=NOW)
     assert (taken.added, taken.known) == (0, 1)
 

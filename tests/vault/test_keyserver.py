@@ -22,8 +22,8 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.core.crypto import seal, signature
 from samizdat.public import envelopes
-from samizdat.vault import purposes
-from samizdat.vault.errors import KeyFileOpen, KeyRefused
+from samizdat.vault import keyring, purposes
+from samizdat.vault.errors import KeyFileOpen, KeyRefused, KeyWrong
 from samizdat.vault.keyring import label
 from samizdat.vault.keyserver import MOST_HANDED_IN, SECRET_NAME, SOCKET_NAME, KeyServer, SocketSource
 from samizdat.vault.models import VaultKey
@@ -218,6 +218,28 @@ def test_the_public_pages_seal_to_no_key_that_somebody_wrote_into_the_database(l
             asked.box_key(uid)
         row.save()
     near.close()
+
+
+@pytest.mark.django_db
+def test_a_key_of_former_links_signs_none_where_somebody_makes_it_the_current_one(lantern: Any, vault: Any) -> None:
+    """It came along with an export, and the file, or the server before, may be in other hands."""
+    uid, mine = bytes(lantern.uid), keyring.keys(lantern)
+    for kind, number in (("link", 77), ("index", 2)):
+        wrapped = vault.wrap(label(kind, number, uid, current=False), bytes(range(32)))
+        VaultKey.objects.create(
+            organization=lantern, kind=kind, number=number, current=False, created=TODAY, wrapped=wrapped
+        )
+    keyring.use(vault)
+    assert keyring.keys(lantern).links[77].secret == keyring.keys(lantern).index[2] == bytes(range(32))
+    VaultKey.objects.filter(kind="index", number=2).update(current=True)
+    keyring.use(vault)
+    assert keyring.keys(lantern).index_version == mine.index_version
+    VaultKey.objects.filter(kind="link", number=77).update(current=True)
+    keyring.use(vault)
+    with pytest.raises(KeyWrong):
+        keyring.keys(lantern)
+    with pytest.raises(KeyWrong):
+        link_keys.reader_links(vault)
 
 
 def test_the_key_that_boxes_are_sealed_to_is_asked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,10 +116,7 @@ def test_an_old_link_leaves_wherever_its_key_was_brought_along(
     assert other.number == ada.number, "as where both brought one export in"
     former = tokens.LinkKey(77, bytes(range(32)))
     for organization in (lantern, bell):
-        wrapped = vault.wrap(keyring.label("link", former.number, bytes(organization.uid)), former.secret)
-        VaultKey.objects.create(
-            organization=organization, kind="link", number=former.number, current=False, created=TODAY, wrapped=wrapped
-        )
+        moved_in(organization, former, vault)
         keyring.look_again(organization)
     leave = tokens.make(former, "leave", 5, ada.number)
     say(bell, "leave", token=leave, purpose="leave", way="one-click")
@@ -994,7 +991,7 @@ def test_what_nobody_takes_up_is_thrown_away_in_the_end(
 
 def moved_in(organization: Any, key: tokens.LinkKey, vault: Any) -> None:
     """What the command line leaves behind when it takes in an export with its keys, in a process of its own."""
-    label = keyring.label("link", key.number, bytes(organization.uid))
+    label = keyring.label("link", key.number, bytes(organization.uid), current=False)
     VaultKey.objects.create(
         organization=organization, kind="link", number=key.number, current=False, created=TODAY,
         wrapped=vault.wrap(label, key.secret),

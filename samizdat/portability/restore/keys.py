@@ -49,7 +49,8 @@ def wrap_keys(organization: Organization, opened: read.OpenedExport) -> dict[str
 
 
 def _wrap(organization: Organization, kind: str, number: int, secret: bytes) -> bytes:
-    return keyring.open_source().wrap(keyring.label(kind, number, bytes(organization.uid)), secret)
+    label = keyring.label(kind, number, bytes(organization.uid), current=False)
+    return keyring.open_source().wrap(label, secret)
 
 
 def _is_anothers(organization: Organization, number: int, secret: bytes) -> bool:

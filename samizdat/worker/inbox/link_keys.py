@@ -67,7 +67,8 @@ def has_to_send(uid: bytes) -> bool:
 
 def _reading(source: KeySource, row: VaultKey) -> dict[str, object]:
     uid = bytes(row.organization.uid)
-    key = tokens.LinkKey(row.number, source.unwrap(keyring.label("link", row.number, uid), bytes(row.wrapped)))
+    label = keyring.label("link", row.number, uid, current=row.current)
+    key = tokens.LinkKey(row.number, source.unwrap(label, bytes(row.wrapped)))
     keys = {purpose: base64.b64encode(secret).decode() for purpose, secret in given(key).items()}
     return {"organization": uid.hex(), "number": row.number, "keys": keys}
 
