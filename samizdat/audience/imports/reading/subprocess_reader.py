@@ -41,7 +41,7 @@ from samizdat.audience.imports.reading.parse import (
 )
 from samizdat.core.imports import SENTENCES, DetectedFiles, ImportFailed
 
-# Slices that may wait for the writer on his side, and on the reader's: a stretch of them is taken at once, and the
+# Slices that may wait for the writer on its side, and on the reader's: a stretch of them is taken at once, and the
 # reader goes on with the next stretch meanwhile.
 AHEAD = 2
 SENDING = 7
