@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.tasks import Task
 
+from samizdat import limited_process
 from samizdat.accounts.actions import SettingDetails
 from samizdat.accounts.models import Attempt, Session
 from samizdat.delivery.actions import domains
@@ -15,7 +17,7 @@ from samizdat.delivery.models import SchedulerStep
 from samizdat.events import chain
 from samizdat.events.actions import record
 from samizdat.worker.processes import background
-from samizdat.worker.queue import enqueue, task_wrappers, tasks
+from samizdat.worker.queue import enqueue, procrastinate_backend, sender_slots, task_wrappers, tasks
 from samizdat.worker.schedule import scheduler
 from samizdat.worker.stopping import stopping
 from tests.conftest import NOW, TODAY
@@ -63,6 +65,12 @@ class TestTick:
         assert done == []
 
 
+def test_every_task_is_in_the_table_of_those_that_are_run() -> None:
+    modules = (tasks, sender_slots)
+    known = {value.module_path for module in modules for value in vars(module).values() if isinstance(value, Task)}
+    assert known == procrastinate_backend.TASK_PATHS
+
+
 @on_sqlite
 @pytest.mark.django_db
 class TestEmbedded:
@@ -97,6 +105,16 @@ class TestEmbedded:
         row = DBTaskResult.objects.get()
         row.set_failed(failed.value)
         assert "ada@" not in row.traceback
+
+    def test_what_was_written_into_the_database_to_be_imported_is_dropped(self) -> None:
+        from django_tasks_db.models import DBTaskResult
+
+        enqueue.ring(tasks.run_import, 7)
+        enqueue.ring(tasks.run_import, 8)
+        first = DBTaskResult.objects.first()
+        DBTaskResult.objects.filter(pk=first.pk).update(task_path="samizdat.limited_process.subprocess")
+        assert enqueue.drop_foreign() == 1
+        assert DBTaskResult.objects.get().task_path == tasks.run_import.module_path
 
     def test_old_bells_are_forgotten(self) -> None:
         from django_tasks_db.models import DBTaskResult
@@ -136,11 +154,18 @@ class TestDistributed:
             transaction.set_rollback(True)
         assert _jobs() == 0
 
-    def test_only_our_own_tasks_are_run(self) -> None:
+    def test_only_our_own_tasks_are_run_whatever_is_written_into_the_database(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         from samizdat.worker.queue.procrastinate_backend import run
 
-        with pytest.raises(ValueError, match="not one of ours"):
-            run("os.system", ["true"], {})
+        monkeypatch.setattr(limited_process.subprocess, "call", lambda *_: pytest.fail("it ran"))
+        for path in ("os.system", "samizdat.limited_process.subprocess", "samizdat.worker.queue.tasks.upload"):
+            with pytest.raises(ValueError, match="not one of ours"):
+                run(path, [["true"]], {})
+        for words in (([["true"]], {}), ([7], {"number": 7}), ([True], {})):
+            with pytest.raises(ValueError, match="not one of ours"):
+                run(tasks.run_import.module_path, *words)
 
     def test_one_clock_ticks_on_however_many_machines(self) -> None:
         import psycopg

@@ -337,6 +337,8 @@ def _run_embedded() -> None:
     while not stopping.is_set():
         with _reported("The task engine"):
             if changes.has_news() and DBTaskResult.objects.ready().exists():
+                if dropped := enqueue.drop_foreign():
+                    log.error("%d tasks were added in the database by other means: dropped.", dropped)
                 Worker(
                     queue_names=["default"],
                     interval=0,

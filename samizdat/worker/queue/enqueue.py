@@ -6,7 +6,7 @@ from typing import Any
 from django.tasks import Task, task_backends
 from django_tasks_db.backend import DatabaseBackend
 
-from samizdat.worker.queue.procrastinate_backend import WAITING
+from samizdat.worker.queue.procrastinate_backend import TASK_PATHS, WAITING
 
 
 def ring(task: Task[..., None], *numbers: int) -> bool:
@@ -43,6 +43,13 @@ def ring_again() -> int:
     from django_tasks_db.models import DBTaskResult
 
     return DBTaskResult.objects.filter(status="RUNNING").update(status="READY", started_at=None)
+
+
+def drop_foreign() -> int:
+    """Deletes waiting rows that name no task of ours: django-tasks-db imports whatever a row names. How many."""
+    from django_tasks_db.models import DBTaskResult
+
+    return DBTaskResult.objects.filter(status="READY").exclude(task_path__in=TASK_PATHS).delete()[0]
 
 
 def forget_finished(before: datetime) -> None:
