@@ -1,7 +1,6 @@
 """Organizations are founded, people are added, invited, given roles, and leave."""
 
 import os
-import re
 import secrets
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -29,7 +28,7 @@ from samizdat.accounts.errors import (
     PasswordWeak,
     link_in_name,
 )
-from samizdat.accounts.models import ROLES, Invitation, Membership, Organization, PendingChange, Person, Session
+from samizdat.accounts.models import COLOR, ROLES, Invitation, Membership, Organization, PendingChange, Person, Session
 from samizdat.accounts.public_site import host_of, is_proven
 from samizdat.core import jurisdictions
 from samizdat.core.crypto import seal
@@ -251,7 +250,7 @@ def _postal(text: str) -> str:
 
 
 def _color(text: str) -> str:
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+    if not COLOR.fullmatch(text):
         raise AccountError(_("Enter the color as # and six digits, like #b3261e."))
     return text.lower()
 

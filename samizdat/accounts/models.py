@@ -1,5 +1,6 @@
 """Organizations, the people who work for them, and what opens the desk."""
 
+import re
 import secrets
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -12,6 +13,9 @@ from samizdat.accounts import passwords
 
 ROLES = ("admin", "editor", "viewer")
 WRITERS = ("admin", "editor")  # Who may do more than look.
+
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+DEFAULT_ACCENT = "#b3261e"
 
 
 class Organization(models.Model):
@@ -35,7 +39,7 @@ class Organization(models.Model):
     requires_approval = models.BooleanField(
         default=False, db_default=False
     )  # Nothing is released without another's yes.
-    accent = models.CharField(max_length=7, default="#b3261e")
+    accent = models.CharField(max_length=7, default=DEFAULT_ACCENT)
     # sealed_settings.Leading, as they were last written by us: what differs was written by somebody without keys.
     settings_sealed = models.BinaryField(default=b"", db_default=b"")
     next_number = models.BigIntegerField(default=1)  # Subscriber numbers are reserved from here in blocks.

@@ -4,7 +4,7 @@ there."""
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from samizdat.accounts.models import Organization
+from samizdat.accounts.models import COLOR, DEFAULT_ACCENT, Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.publicdb.actions import publish_place
 
@@ -36,7 +36,8 @@ def publish(organization: Organization) -> None:
         # Where the copy is gone its pages go on saying what they said, or readers met a group without a name.
         name=kept.name if kept.known else None,
         language=kept.language if kept.known else None,
-        accent=organization.accent,
+        # In a style sheet: whatever the database holds, a color.
+        accent=organization.accent if COLOR.fullmatch(organization.accent) else DEFAULT_ACCENT,
         unsubscribe_mailbox=kept.unsubscribe_mailbox if kept.known else None,
         hostile_state=organization.hostile_state,
         zone=organization.timezone,

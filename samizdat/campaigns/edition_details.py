@@ -1,14 +1,20 @@
 """What an edition, or a version of it, keeps beside its compiled letter."""
 
+import re
+
 from msgspec import Struct, structs
 
 from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.core import totals
 from samizdat.core.content.render import Content
 from samizdat.core.crypto.seal import SealBroken
+from samizdat.core.languages import CODE
 from samizdat.vault import keyring
 from samizdat.vault.keyring import OrganizationKeys
 from samizdat.vault.sealed_json import open_json, seal_json
+
+# What a release draws: secrets.token_hex(10).
+SLUG = re.compile(r"[0-9a-f]{20}", re.ASCII)
 
 
 class Question(Struct, frozen=True):
@@ -48,6 +54,14 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     made_from: str = ""  # content.digest_of what was compiled.
     # Versions that enough settled people get, by place: of the others no click and no answer is counted (core/totals).
     counted_places: str = ""
+
+
+def slug_of(edition: Edition, language: str) -> str:
+    """Where it, or a version in another language, is read on the web. "": nowhere, also where the database says what no
+    release draws: it becomes text of digests and of the archive."""
+    if not SLUG.fullmatch(edition.archive_slug) or (language and not CODE.fullmatch(language)):
+        return ""
+    return f"{edition.archive_slug}-{language}" if language else edition.archive_slug
 
 
 def sealed(keys: OrganizationKeys, edition: int, details: EditionDetails, of: str = "") -> bytes:

@@ -12,6 +12,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.errors import FieldRefused
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.edition_details import slug_of
 from samizdat.campaigns.errors import NoSuchCampaign
 from samizdat.campaigns.models import Campaign, Edition, Picture, Template, TemplateText, is_untouched, untouched
 from samizdat.core.content.message import CompiledContent, loads
@@ -140,7 +141,7 @@ def is_public(campaign: Campaign) -> bool:
 def web_address(campaign: Campaign) -> str:
     """Where everybody may read it; "" while nobody may, and where there are no public pages."""
     base = leading(campaign.organization).public_url
-    slug = campaign.edition.archive_slug if base and is_public(campaign) else ""
+    slug = slug_of(campaign.edition, "") if base and is_public(campaign) else ""
     return f"{base}/a/{slug}" if slug else ""
 
 

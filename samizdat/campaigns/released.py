@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import List
 from samizdat.audience.queries import details_of
-from samizdat.campaigns.edition_details import EditionDetails, opened
+from samizdat.campaigns.edition_details import EditionDetails, opened, slug_of
 from samizdat.campaigns.models import Edition, EditionVariant
 from samizdat.campaigns.release_log import standing
-from samizdat.campaigns.translations import slug_of
 from samizdat.core.content.render import Content
 from samizdat.core.crypto.seal import SealBroken
 from samizdat.vault import keyring

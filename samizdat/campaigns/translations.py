@@ -21,6 +21,7 @@ from samizdat.accounts.models import Person
 from samizdat.campaigns import actions, checks, counted_links
 from samizdat.campaigns.content import content_of, digest_of, for_web, proof_of
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.edition_details import slug_of
 from samizdat.campaigns.errors import CampaignError, ContentHasProblems, NotADraft
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant
 from samizdat.campaigns.templates.layout_store import copy_arrangement
@@ -129,11 +130,6 @@ def digests(campaign: Campaign) -> dict[str, str]:
 
 
 # --- at release ------------------------------------------------------------------------------------------------------
-
-
-def slug_of(edition: Edition, language: str) -> str:
-    """Where a version is read on the web; language "": the fallback."""
-    return f"{edition.archive_slug}-{language}" if language and edition.archive_slug else edition.archive_slug
 
 
 def freeze(campaign: Campaign, edition: Edition, now: datetime) -> None:

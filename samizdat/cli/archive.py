@@ -137,7 +137,8 @@ def _others(letters: list[tuple[str, str]]) -> str:
     from samizdat import formatting
 
     links = [
-        f'<a href="{slug}.html" hreflang="{code}">{escape(formatting.own_name(code))}</a>' for slug, code in letters
+        f'<a href="{escape(slug)}.html" hreflang="{escape(code)}">{escape(formatting.own_name(code))}</a>'
+        for slug, code in letters
     ]
     return f'<p class="day">{" · ".join(links)}</p>\n' if links else ""
 
@@ -156,7 +157,7 @@ def _index(owner: str, language: str, letters: list[tuple[str, str, str]]) -> by
     from django.utils.translation import gettext as _
 
     rows = "\n".join(
-        f'<li><span class="day">{escape(day)}</span><br><a href="{slug}.html">{escape(title)}</a></li>'
+        f'<li><span class="day">{escape(day)}</span><br><a href="{escape(slug)}.html">{escape(title)}</a></li>'
         for slug, title, day in letters
     )
     return _page(owner, language, _("Archive"), f"<h1>{escape(_('Archive'))}</h1>\n<ul>\n{rows}\n</ul>")

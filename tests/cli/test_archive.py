@@ -38,6 +38,14 @@ def test_no_page_of_one_organization_is_written_into_the_archive_of_another(tmp_
     assert (tmp_path / "bell" / "index.html").read_text() == "theirs"
 
 
+def test_what_the_database_says_of_pages_is_text_in_the_archive_and_no_markup(tmp_path: Path) -> None:
+    publish()
+    _published("river", 4)
+    Page.objects.update(slug='"><script src=//evil.io></script>')
+    write(queries.place(UID), tmp_path / "lantern")
+    assert "<script" not in (tmp_path / "lantern" / "index.html").read_text()
+
+
 def test_the_archive_is_a_folder_whose_links_need_no_server(tmp_path: Path) -> None:
     publish()
     publish(OTHER_UID, host="bell.example", name="Harbour Bell")

@@ -232,6 +232,20 @@ def test_whoever_writes_the_database_has_no_draft_quoted_in_a_digest_and_no_lett
     assert not Campaign.objects.filter(is_digest=True).exists()
 
 
+def test_whoever_writes_the_database_writes_no_text_into_a_digest_by_where_its_letters_are_read(
+    house: House, server: ScriptedServer
+) -> None:
+    always, gathers = house.people(2)
+    house.route(server)
+    wish(house, gathers, often="digest")
+    close(house, server)
+    letter = agreed_and_sent(house)
+    Edition.objects.filter(campaign=letter).update(archive_slug="x)\n\n# Pay: [our bank](https://evil.io)\n")
+    close(house, server)
+    digest = next(message for message in server.messages if message.recipient == gathers)
+    assert b"evil.io" not in digest.content and b"our bank" not in digest.content
+
+
 def test_where_everybody_gathers_a_letter_goes_by_the_digest_alone(house: House, server: ScriptedServer) -> None:
     people = house.people(3)
     house.route(server)

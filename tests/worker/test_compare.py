@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts import public_site
 from samizdat.accounts.actions import change_settings
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience.actions import forms
 from samizdat.audience.models import List, SignUpForm
 from samizdat.cli import bootstrap, doctor
+from samizdat.db import on_sqlite
 from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
 from samizdat.publicdb.models import Form, Site
@@ -123,3 +126,12 @@ def test_public_pages_follow_what_was_saved_and_stay_where_they_are_without_its_
     assert told() == ("lantern.example", "")
     type(shown).objects.update(settings_sealed=b"", public_url="https://lantern.example")
     assert told() == ("lantern.example", ""), "nobody could leave else"
+
+
+def test_no_style_of_whoever_writes_the_database_is_on_public_pages_and_in_the_archive(shown: Any) -> None:
+    """SQLite keeps any length in a column."""
+    accent = "#b3261e; } main { background: url(https://evil.example/who) } x { y: z" if on_sqlite() else "}x{y:z"
+    Organization.objects.filter(pk=shown.pk).update(accent=accent)
+    shown.refresh_from_db()
+    public_site.publish(shown)
+    assert Site.objects.get().accent == "#b3261e"

@@ -10,9 +10,8 @@ from samizdat.accounts import sealed_settings
 from samizdat.audience import queries as audience
 from samizdat.audience.condition_values import Compared
 from samizdat.campaigns import edition_details
-from samizdat.campaigns.edition_details import EditionDetails
+from samizdat.campaigns.edition_details import EditionDetails, slug_of
 from samizdat.campaigns.models import Edition, EditionVariant
-from samizdat.campaigns.translations import slug_of
 from samizdat.core import consent
 from samizdat.core.ab_test import REST
 from samizdat.core.content import reader_formats

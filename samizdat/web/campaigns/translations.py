@@ -12,6 +12,7 @@ from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import checks, translations
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import draft_of
+from samizdat.campaigns.edition_details import slug_of
 from samizdat.campaigns.models import Campaign
 from samizdat.core.languages import MOST
 from samizdat.core.languages import normal as normalized
@@ -109,7 +110,7 @@ def went(campaign: Campaign) -> dict[str, Any] | None:
             {
                 "name": formatting.language(code),
                 "subject": subject,
-                "slug": translations.slug_of(campaign.edition, code if place else ""),
+                "slug": slug_of(campaign.edition, code if place else ""),
             }
             | (numbers(alone[place]) if place in alone else {})
             for place, code, subject in spoken

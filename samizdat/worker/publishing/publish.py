@@ -19,7 +19,7 @@ from samizdat.campaigns import ab_test, counted_links
 from samizdat.campaigns.archive.web_corrections import web_copy
 from samizdat.campaigns.content import content_of
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.edition_details import EditionDetails
+from samizdat.campaigns.edition_details import EditionDetails, slug_of
 from samizdat.campaigns.media.library import frozen_in, named_in, open_picture
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.queries import is_public, picture_named, public
@@ -240,7 +240,7 @@ def edition_as_letter(edition: Edition, now: datetime) -> None:
     named: dict[str, Any] = {"list_name": name, "language": details.language}
     named["appeal"] = consent.PURPOSES[details.purpose] == consent.APPEALS
     shown: list[dict[str, Any]] = [{}]
-    if is_public(campaign) and edition.archive_slug:
+    if is_public(campaign) and slug_of(edition, ""):
         shown = [_web_copy(version, edition, now) for version in web_versions(edition, details)]
     for page in shown:
         uid = bytes(edition.organization.uid)

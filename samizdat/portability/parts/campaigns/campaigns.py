@@ -21,7 +21,7 @@ from samizdat.campaigns import actions, edition_details, folders
 from samizdat.campaigns.content import content_of
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import Draft, draft_of, sealed
-from samizdat.campaigns.edition_details import EditionDetails
+from samizdat.campaigns.edition_details import EditionDetails, slug_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import (
     COUNTERS,
@@ -35,7 +35,6 @@ from samizdat.campaigns.models import (
 )
 from samizdat.campaigns.templates.layout_store import arrangement_of
 from samizdat.campaigns.templates.layout_store import sealed as sealed_arrangement
-from samizdat.campaigns.translations import slug_of
 from samizdat.core import consent, totals
 from samizdat.core.content.message import loads
 from samizdat.core.content.render import Content
