@@ -39,6 +39,7 @@ from samizdat.core.content.blocks import BadDocument
 from samizdat.core.content.blocks import dumps as dumps_document
 from samizdat.core.content.blocks import parse as parse_document
 from samizdat.core.content.blocks.comments import without
+from samizdat.core.content.blocks.mending import mended
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.message import dumps
 from samizdat.core.content.problems import ContentProblem
@@ -332,13 +333,13 @@ def flaws_error(flaws: tuple[ContentProblem, ...]) -> ContentHasProblems:
 
 
 def checked(draft: Draft) -> Draft:
-    """The draft as it is stored: blocks in their one spelling. Errors: CampaignError."""
+    """The draft as it is stored: blocks in their one spelling, with links mended. Errors: CampaignError."""
     if draft.format not in FORMATS:
         raise CampaignError(f"There is no format {draft.format}. Use one of: {', '.join(FORMATS)}.")
     if draft.format != "blocks":
         return draft
     try:
-        body = dumps_document(parse_document(draft.body))
+        body = dumps_document(mended(parse_document(draft.body)))
         parse_document(body)  # The one spelling may be longer than what was typed, and has to be read again.
         return draft.with_(body=body)
     except BadDocument as bad:

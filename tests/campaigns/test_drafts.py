@@ -21,6 +21,7 @@ from samizdat.campaigns.errors import (
 from samizdat.campaigns.media.library import uses
 from samizdat.campaigns.models import Campaign, Edition, Picture
 from samizdat.campaigns.queries import campaign_of, newest
+from samizdat.campaigns.templates import layout_store
 from samizdat.core.content.message import loads
 from samizdat.vault import keyring
 from tests.conftest import NOW
@@ -191,3 +192,24 @@ def test_a_picture_is_known_to_be_in_use_by_blocks_that_name_it(letter: Campaign
     body = json.dumps({"type": "doc", "content": [{"type": "picture", "attrs": {"src": shown.slug}}]})
     actions.save(letter, LETTER.with_(body=body, format="blocks"), version=1, by=None, now=NOW)
     assert [use.number for use in uses(letter.organization, [shown.slug])[shown.slug]] == [letter.pk]
+
+
+def test_links_as_people_type_them_are_mended_by_every_save(letter: Campaign, lantern: Any) -> None:
+    button = {"type": "button", "attrs": {"text": "Read on", "link": "lantern.example/story"}}
+    words = {"type": "paragraph", "content": [{"type": "text", "text": "or [here](https://lantern.example/b)"}]}
+    draft = LETTER.with_(format="blocks", body=json.dumps({"type": "doc", "content": [button, words]}))
+    actions.save(letter, draft, version=1, by=None, now=NOW)
+    created = actions.create(lantern, letter.list, draft, by=None, now=NOW)
+    for campaign in (Campaign.objects.get(pk=letter.pk), created):
+        proof = proof_of(campaign, NOW)
+        assert set(proof.letter.links) >= {"https://lantern.example/story", "https://lantern.example/b"}
+        assert not [flaw for flaw in proof.flaws if flaw.code.startswith("link_")]
+
+
+def test_a_picture_that_a_saved_template_shows_is_in_use(letter: Campaign, lantern: Any) -> None:
+    body = json.dumps({"type": "doc", "content": [{"type": "picture", "attrs": {"src": "ab" * 8, "alt": "The river"}}]})
+    draft = LETTER.with_(format="blocks", body=body)
+    written = actions.create(lantern, letter.list, draft, by=None, now=NOW)
+    layout_store.save_as_template(written, "River", by=None, now=NOW)
+    actions.throw_away(written, by=None, now=NOW)
+    assert [use.name for use in uses(lantern, ["ab" * 8])["ab" * 8]] == ["River"]
