@@ -77,6 +77,7 @@ write = [
     path("campaigns/<int:campaign_id>/comment/<int:comment_id>", drafts.settle_comment, name="settle-comment"),
     path("campaigns/<int:campaign_id>/typed/<str:kind>", compose.typed, name="typed"),
     path("campaigns/<int:campaign_id>/copy", campaigns.copy, name="copy-campaign"),
+    path("campaigns/<int:campaign_id>/save-template", campaigns.save_template, name="save-template"),
     path("campaigns/<int:campaign_id>/throw-away", campaigns.throw_away, name="throw-away"),
     path("campaigns/<int:campaign_id>/picture", media.add_picture, name="add-picture"),
     path("campaigns/<int:campaign_id>/preview/<str:kind>", compose.preview, name="preview"),

@@ -31,7 +31,9 @@ WIDEST_LOGO = 540
 
 
 class BrandSettings(Struct, frozen=True):
-    """Colors as #rrggbb, fonts by their key in core/content/theme. `logo` is the slug of a picture of the library."""
+    """Colors as #rrggbb, fonts by their key in core/content/theme or "" for those of the design. `logo` is the slug of
+    a picture of the library.
+    """
 
     text: str = _OURS.text
     paper: str = _OURS.paper
@@ -92,7 +94,7 @@ def _checked(organization: Organization, brand: BrandSettings) -> BrandSettings:
         )
         values = {"one": COLORS[color], "other": COLORS[other].lower(), "ratio": f"{ratio:.1f}"}
         raise BrandRefused(sentence % {**values, "least": 3 if color == "button" else 4.5}, color)
-    if brand.text_font not in FONTS or brand.heading_font not in FONTS:
+    if not {brand.text_font, brand.heading_font} <= {"", *FONTS}:
         raise BrandRefused(_("Choose one of the fonts that mail apps have."), "text_font")
     if brand.logo and picture_named(organization, brand.logo) is None:
         raise BrandRefused(_("This image was deleted from Media. Choose another one."), "logo")

@@ -27,7 +27,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import picture_url, pictures_named
 from samizdat.campaigns.rendering import TRIES, render
 from samizdat.campaigns.templates import import_template
-from samizdat.campaigns.templates.layout_store import source_for
+from samizdat.campaigns.templates.layout_store import design_for, source_for
 from samizdat.core.content.blocks.schema import MAX_ANSWERS
 from samizdat.core.content.compile import CompileProof, compile_letter
 from samizdat.core.content.problems import ContentProblem, fill
@@ -107,6 +107,7 @@ def content_of(
     known = {view.tag: view.default for view in audience.fields(organization)}
     base, template = leading(organization).public_url, source_for(frame or campaign)
     details = audience.details_of(campaign.list)
+    design = design_for(frame or campaign, draft_of(frame) if frame else draft)
     return Content(
         subject=draft.subject,
         preheader=draft.preheader,
@@ -130,8 +131,9 @@ def content_of(
         neutral_url=f"{base}/a/",
         signup_url=f"{base}/f/{details.form_slug}" if base and details.form_slug else "",
         fields=dict.fromkeys(ALWAYS, "") | known | _groups(organization, draft, template),
-        pictures=_pictures(organization, draft),
-        look=look_of(organization),
+        pictures=pictures_of(organization, draft.body) if draft.format == "blocks" else {},
+        look=look_of(organization).in_design(design),
+        design=design,
         own_words=phrases_override.words(campaign.language).own,
         dress=dress_of(import_template.sample_of(campaign.template)),
         answers=codes.answers() if codes else (f"{base}/q/",) * MAX_ANSWERS,
@@ -161,9 +163,9 @@ def _format(draft: Draft) -> Literal["markdown", "html", "blocks"]:
 _SRC = re.compile(r'"src":\s{0,9}"(?:https?://[^"]{1,300}/m/)?([0-9a-f]{8,40})(?:\.[a-z]{3,4})?"')
 
 
-def _pictures(organization: Organization, draft: Draft) -> dict[str, LetterPicture]:
+def pictures_of(organization: Organization, body: str) -> dict[str, LetterPicture]:
     """The pictures of the library that blocks name, by slug or by address."""
-    slugs = set(_SRC.findall(draft.body)) if draft.format == "blocks" else set()
+    slugs = set(_SRC.findall(body))
     return {
         row.slug: LetterPicture(picture_url(organization, row.slug, row.kind), row.width, row.height)
         for row in (pictures_named(organization, slugs) if slugs else ())

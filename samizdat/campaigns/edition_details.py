@@ -37,6 +37,7 @@ class EditionDetails(Struct, frozen=True, omit_defaults=True):
     format: str
     pictures: str
     links: tuple[str, ...]
+    design: str = "carbon"
     counted: tuple[str, ...] = ()
     question: Question | None = None
     # Whose edition it is and whom it was released to: the same columns of its campaign stand in the open.

@@ -7,21 +7,30 @@ from django.db.models import F, Q
 from msgspec import Struct
 
 from samizdat.core import consent
+from samizdat.core.content.templates import LayoutChanges
 
 STATES = ("draft", "scheduled", "held", "sending", "paused", "waiting", "finished", "cancelled")
 COUNTERS = ("accepted", "refused", "unsure", "suppressed", "cancelled", "deferred", "pending")
 
 
 class TemplateText(Struct, frozen=True):
-    """What is sealed of a template. `sample`: HTML that stood where the letter goes."""
+    """What is sealed of a template. `sample`: HTML that stood where the letter goes.
+
+    One that was saved from a campaign has its `body` in its `format`, what it made of the source (`places`), and with
+    an empty source the `design` of ours that it stands in.
+    """
 
     name: str
     source: str
     sample: str = ""
+    body: str = ""
+    format: str = "blocks"
+    design: str = "carbon"
+    places: LayoutChanges = LayoutChanges()
 
 
 class Template(models.Model):
-    """The frame of a letter, MJML with {{ content }}. The built-in one has no row."""
+    """The frame of a letter, MJML with {{ content }}, and what a new one begins with. The built-in ones have no row."""
 
     organization = models.ForeignKey("accounts.Organization", models.CASCADE, related_name="templates")
     sealed = models.BinaryField()  # JSON: TemplateText.
@@ -49,7 +58,7 @@ class Campaign(models.Model):
     tag = models.ForeignKey("audience.Tag", models.PROTECT, null=True, related_name="+")
     # Of those on the list; a removed segment keeps its row, so that a draft never goes to everybody instead.
     segment = models.ForeignKey("audience.Segment", models.PROTECT, null=True, related_name="+")
-    template = models.ForeignKey(Template, models.SET_NULL, null=True, related_name="+")
+    template = models.ForeignKey(Template, models.SET_NULL, null=True, related_name="campaigns")
     draft_sealed = models.BinaryField()  # JSON: subject, preheader, from_name, from_email, reply_to, body, format.
     places_sealed = models.BinaryField(
         null=True

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Prefetch, Q
+from django.db.models import Count, F, Prefetch, Q
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization
@@ -53,6 +53,18 @@ def newest(
     wanted = _wanted(organization, states, before, folder)
     rows = Campaign.objects.select_related("organization").filter(wanted).order_by("-pk")[:limit]
     return [CampaignRow(row, draft_of(row).subject) for row in rows]
+
+
+def counts(organization: Organization) -> dict[str, int]:
+    """Campaigns by state; a state that none is in is not there."""
+    rows = Campaign.objects.filter(organization=organization, version_of=None).values_list("state")
+    return dict(rows.annotate(many=Count("pk")).order_by())
+
+
+def place_in_list(row: CampaignRow, states: Iterable[str] = (), folder: int | None = None) -> int:
+    """Which one of the list of `newest` it is, the first is 1."""
+    wanted = _wanted(row.campaign.organization, states, None, folder)
+    return 1 + Campaign.objects.filter(wanted, pk__gt=row.campaign.pk).count()
 
 
 # Letters opened for one page of a search: a second's work at most, and then the page offers to look further back.

@@ -202,6 +202,7 @@ type EventKind = Literal[
     "template.imported",
     "template.removed",
     "template.renamed",
+    "template.saved",
 ]
 
 # For people, of what happened. In translation: those of the timeline of a campaign.
@@ -405,6 +406,7 @@ SENTENCES: dict[EventKind, str | Promise] = {
     "template.imported": "A template was imported.",
     "template.removed": "A template was removed.",
     "template.renamed": "A template was renamed.",
+    "template.saved": "A campaign was saved as a template.",
 }
 
 

@@ -26,6 +26,8 @@ from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, ContentHasProblems
 from samizdat.campaigns.models import Campaign, CheckResult
+from samizdat.campaigns.templates import starter_templates
+from samizdat.core.content.blocks.merge_versions import numbered_body
 from samizdat.core.crypto import seal
 from samizdat.delivery.campaign_checks import look
 from tests.conftest import NOW
@@ -41,6 +43,25 @@ def letter(organization: Any, body: str, **changes: Any) -> Campaign:
 
 def codes(campaign: Campaign) -> set[str]:
     return {finding.code for finding in look(campaign, NOW).findings if not finding.accepted}
+
+
+# --- starter templates ---
+
+
+def test_a_starter_as_it_came_has_no_text_yet_and_none_of_its_placeholders_is_a_problem(lantern: Organization) -> None:
+    list_ = new_list(lantern, "News", now=NOW)
+    for name in starter_templates.NAMES:
+        fresh = letter(lantern, numbered_body(starter_templates.body_of(name, "en")), format="blocks", list=list_)
+        found = [finding for finding in look(fresh, NOW).findings if finding.place in ("block", "body")]
+        assert [(finding.code, finding.severity) for finding in found] == [("body_empty", "stop")], name
+        with pytest.raises(ContentHasProblems):
+            actions.freeze(fresh, now=NOW)
+
+
+def test_once_something_is_written_each_placeholder_that_is_left_is_named(lantern: Organization) -> None:
+    body = starter_templates.body_of("letter", "en").replace("Your headline: what this email is about", "The river")
+    found = codes(letter(lantern, body, format="blocks"))
+    assert {"left_over", "picture_none", "button_empty"} <= found and "body_empty" not in found
 
 
 # --- the network ---

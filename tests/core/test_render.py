@@ -12,6 +12,7 @@ from samizdat.core.content.merge import without
 from samizdat.core.content.render import Content, RenderedContent, archive_html, fill, php_date, render, settle
 from samizdat.core.content.render.checks import foreign_pictures
 from samizdat.core.content.render.renderer import default_template
+from samizdat.core.content.theme import DESIGNS, Theme
 
 NOW = datetime(2026, 11, 25, 15, 4, tzinfo=UTC)
 VALUES = {
@@ -105,8 +106,9 @@ Bye
 """
 
 
-def test_the_default_frame_is_what_the_house_promises() -> None:
-    source = page(BODY)
+@pytest.mark.parametrize("design", DESIGNS)
+def test_each_frame_of_ours_is_what_the_house_promises(design: str) -> None:
+    source = page(BODY, design=design)
     reader = Reader(source)
     assert reader.open == []
     assert source.startswith('<!doctype html>\n<html lang="en" dir="ltr"')
@@ -126,6 +128,24 @@ def test_the_default_frame_is_what_the_house_promises() -> None:
     ):
         assert words in source
     assert {VALUES["UNSUB_URL"], VALUES["ARCHIVE_URL"]} <= set(reader.links())
+    assert flaws(BODY, design=design) == flaws(BODY)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_each_frame_shows_the_logo_or_the_name_and_every_color_that_was_chosen(design: str) -> None:
+    look = Theme(logo="https://lantern.example/m/logo.png", logo_width=120, logo_alt="Lantern", text="#102030")
+    source = page(BODY, design=design, look=look)
+    assert '<img src="https://lantern.example/m/logo.png" width="120" alt="Lantern"' in source
+    assert source.count("Northern Lantern") == 1, "beside the logo the name stands in the footer alone"
+    assert page(BODY, design=design).count("Northern Lantern") == 2
+    assert "#102030" in source and "{{" not in source
+
+
+def test_fonts_are_those_of_the_design_unless_the_organization_chose_its_own() -> None:
+    assert "Georgia" not in page(BODY, design="plain") and "Arial,Helvetica,sans-serif" in page(BODY, design="plain")
+    assert "Arial" not in page(BODY) and "Georgia" in page(BODY)
+    chosen = page(BODY, design="plain", look=Theme(text_font="tahoma", heading_font="verdana"))
+    assert "Tahoma" in chosen and "Verdana" in chosen and "Arial" not in chosen
 
 
 def test_an_appeal_says_that_its_reader_agreed_to_appeals() -> None:
@@ -142,13 +162,14 @@ def test_nothing_is_fetched_but_what_the_letter_names() -> None:
     assert fetched == ["https://lantern.example/p.jpg"]
 
 
-def test_styles_are_inline_and_style_elements_are_for_phones_and_dark_mode() -> None:
-    source = page(BODY)
+@pytest.mark.parametrize("design", DESIGNS)
+def test_styles_are_inline_and_style_elements_are_for_phones_and_dark_mode(design: str) -> None:
+    source = page(BODY, design=design)
     (style,) = re.findall(r"<style>(.*?)</style>", source, re.DOTALL)
     assert "prefers-color-scheme: dark" in style
     assert "max-width: 480px" in style
     assert len(style) < 8_192
-    assert re.search(r'<h1 style="[^"]*font: bold 32px', source)
+    assert re.search(r'<h1 style="[^"]*font: bold (?:32|30|28)px', source)
 
 
 def test_russian_letters_have_russian_footers() -> None:
@@ -158,16 +179,18 @@ def test_russian_letters_have_russian_footers() -> None:
     assert ">Отписаться</a>" in source
 
 
-def test_letters_that_run_from_the_right_say_so() -> None:
-    source = page("مرحبا", language="ar")
+@pytest.mark.parametrize("design", DESIGNS)
+def test_letters_that_run_from_the_right_say_so(design: str) -> None:
+    source = page("مرحبا", language="ar", design=design)
     assert '<html lang="ar" dir="rtl"' in source
     assert 'lang="ar" dir="rtl" style="text-align: start"' in source
     # Or the number of the house would stand on the other side of its street.
     assert re.search(r"<bdi>Harbour Street 1<br */?>\s*Riga</bdi>", source)
 
 
-def test_text_has_every_link_and_nearly_every_word_in_short_lines() -> None:
-    made = letter(BODY + "\n\n" + "long words of a paragraph " * 40)
+@pytest.mark.parametrize("design", DESIGNS)
+def test_text_has_every_link_and_nearly_every_word_in_short_lines(design: str) -> None:
+    made = letter(BODY + "\n\n" + "long words of a paragraph " * 40, design=design)
     source, plain = fill(made.html, VALUES), fill(made.text, VALUES)
     reader = Reader(source)
     for link in reader.links():
@@ -534,22 +557,24 @@ def test_every_flaw_has_a_whole_sentence() -> None:
 # --- preview and web copy ---
 
 
-def test_images_off_shows_what_pictures_show() -> None:
-    source = fill(render(content(BODY), now=NOW, images=False).html, VALUES)
+@pytest.mark.parametrize("design", DESIGNS)
+def test_images_off_shows_what_pictures_show(design: str) -> None:
+    source = fill(render(content(BODY, design=design), now=NOW, images=False).html, VALUES)
     assert "<img" not in source
     assert 'role="img" aria-label="Photographs on a table"' in source
     assert ">Photographs on a table</span>" in source
 
 
-def test_light_and_dark_are_settled_by_the_server() -> None:
-    source = page(BODY)
+@pytest.mark.parametrize("design", DESIGNS)
+def test_light_and_dark_are_settled_by_the_server(design: str) -> None:
+    source = page(BODY, design=design)
     dark, light = settle(source, "dark"), settle(source, "light")
     for settled in (dark, light):
         assert "prefers-color-scheme" not in settled
         assert "max-width: 480px" in settled
         assert settled.count("{") == settled.count("}")
-    assert ".desk { background: #141519 !important; }" in dark
-    assert "#141519" not in light
+    assert re.search(r"\.desk \{ background: #1(?:41519|c1e24) !important; \}", dark)
+    assert "#141519" not in light and "#1c1e24" not in light
     assert '<meta name="color-scheme" content="dark">' in dark
     assert "color-scheme: light;" in light
 

@@ -31,7 +31,7 @@ from samizdat.campaigns.media import library
 from samizdat.campaigns.models import AnswerTotal, Campaign, Edition, LinkTotal, Picture, Template
 from samizdat.campaigns.released import released
 from samizdat.campaigns.templates import import_template
-from samizdat.campaigns.templates.layout_store import arrangement_of, sealed
+from samizdat.campaigns.templates.layout_store import arrangement_of, save_as_template, sealed
 from samizdat.core.content.templates import LayoutChanges, WrittenRegion
 from samizdat.core.mail.ledger import State
 from samizdat.delivery import actions as delivery
@@ -174,8 +174,9 @@ def letters_of(organization: Any) -> dict[str, Campaign]:
 def test_letters_and_all_that_they_are_made_of_come_into_another_house(
     written: Any, vault: Any, tmp_path: Path
 ) -> None:
+    save_as_template(letters_of(written)["A draft"], "Saved", by=None, now=NOW)
     there, counts = in_another_house(made(written, ExportRequest("samizdat", keys=True)), tmp_path, vault)
-    assert (counts["letters"], counts["pictures"], counts["templates"]) == (4, 1, 1)
+    assert (counts["letters"], counts["pictures"], counts["templates"]) == (4, 1, 2)
     before, after = letters_of(written), letters_of(there)
     assert {subject: row.state for subject, row in after.items()} == {
         "A draft": "draft", "Sent": "finished", "Going": "finished", "Later": "draft",
@@ -190,6 +191,9 @@ def test_letters_and_all_that_they_are_made_of_come_into_another_house(
     (picture,) = Picture.objects.filter(organization=there)
     assert library.open_picture(picture) == library.open_picture(Picture.objects.get(organization=written))
     assert library.facts_of(picture).name == "The river"
+    saved = import_template.text_of(Template.objects.filter(organization=there).latest("pk"))
+    assert (saved.name, saved.format) == ("Saved", "markdown")
+    assert picture.slug in saved.body and picture.slug in saved.places.texts["main"].html
     # Somebody of this house has its name already: texts and looks say the new one.
     assert picture.slug in arrangement_of(draft).texts["main"].html
     assert picture.slug in draft_of(draft).body and brand.brand_of(there).logo == picture.slug

@@ -28,6 +28,7 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.rendering import TRIES
 from samizdat.core.content import checks as core
 from samizdat.core.content.checks.donation import asks
+from samizdat.core.content.checks.first_words import is_untouched
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.phrases import known
 from samizdat.core.content.problems import ContentProblem
@@ -111,6 +112,8 @@ def look(
         *(_uncounted(campaign, reading, proof) if draft.links == "counted" else ()),
         *more,
     ]
+    if draft.format == "blocks" and is_untouched(draft.body):
+        problems = [*_EMPTY, *(flaw for flaw in problems if flaw.place not in _IN_TEXT)]
     waits = {
         "links": bool(broken_links.unasked(reading, known, now)),
         "spelling": bool(spelling.unchecked(spelling.texts(reading))),
@@ -122,6 +125,9 @@ def look(
 
 
 SLOW = ContentProblem(1, "letter_slow", {}, place="letter")
+# A starter template as it came is an email without a text: nobody has to be told what each of its placeholders lacks.
+_EMPTY = (ContentProblem(1, "body_empty", place="block"),)
+_IN_TEXT = ("body", "block")
 
 
 def _core(
@@ -173,5 +179,7 @@ def _told(flaws: list[ContentProblem], known: StoredChecks) -> list[ContentFindi
 def stops(campaign: Campaign, draft: Draft, proof: CompileProof, now: datetime) -> tuple[ContentProblem, ...]:
     """What keeps a letter from going out besides its compiling: asked by the engine itself, not by a form."""
     checked = _core(campaign, reading_of(campaign, draft, proof, now), proof, TRIES)
+    unwritten = _EMPTY if draft.format == "blocks" and is_untouched(draft.body) else ()
     problems = [*checked, *_altered(campaign.organization), *_named(draft)]
+    problems += unwritten
     return tuple(flaw for flaw in problems if flaw.severity == "stop")

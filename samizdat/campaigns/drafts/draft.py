@@ -32,6 +32,7 @@ class Draft(Struct, frozen=True):
     format: str = "markdown"
     pictures: str = "linked"
     links: str = "direct"
+    design: str = "carbon"  # core/content/theme.DESIGNS; the frame of a campaign without a template.
 
     def with_(self, **changes: str) -> "Draft":
         return structs.replace(self, **changes)

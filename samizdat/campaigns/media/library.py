@@ -316,7 +316,7 @@ def uses(organization: Organization, slugs: Iterable[str], *, exact: bool = Fals
     templates = Template.objects.filter(organization=organization).order_by("pk")
     for number, blob in templates.values_list("pk", "sealed"):
         text = open_json(keys, blob, "template", "source", number, TemplateText)
-        for slug in _any_in(f"{text.source} {text.sample}".encode()) & by_slug.keys():
+        for slug in _any_in(f"{text.source} {text.sample} {text.body} {text.places}".encode()) & by_slug.keys():
             by_slug[slug].append(PictureUse("template", number, text.name))
     if (logo := brand_of(organization).logo) in by_slug:
         by_slug[logo].append(PictureUse("template", 0, _("Branding")))

@@ -226,7 +226,7 @@ class Migration(InitialMigration):
         migrations.AddField(
             model_name='campaign',
             name='template',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='campaigns.template'),
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='campaigns', to='campaigns.template'),
         ),
         migrations.CreateModel(
             name='Variant',

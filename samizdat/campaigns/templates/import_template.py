@@ -30,6 +30,7 @@ from samizdat.core.content.templates.template_zip import (
     unpack,
 )
 from samizdat.events.actions import record
+from samizdat.events.kinds import EventKind
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
@@ -75,11 +76,9 @@ def take_in(
     with transaction.atomic():  # Decoding took seconds, with nobody kept from writing.
         for called, slug, picture in brought.pictures:
             library.keep(organization, picture, now, name=called, by=by, slug=slug)
-        storage.insist_on_room(organization, len(taken.source) + len(taken.sample))
-        # It is sealed by its number, so there is a row before there is a template.
-        template = Template.objects.create(organization=organization, sealed=b"", changed=now)
-        _store(template, TemplateText(name, taken.source, taken.sample), now)
-        record("template.imported", organization, now=now, by=by, about=template.pk)
+        template = add(
+            organization, TemplateText(name, taken.source, taken.sample), "template.imported", by=by, now=now
+        )
     notes = (*_notes(brought.notes), *_notes(taken.notes))
     return TemplateReport(template, notes, _tags(taken), taken.places, len(brought.pictures))
 
@@ -163,6 +162,20 @@ def _tags(taken: ImportedTemplate) -> tuple[tuple[str, int, str], ...]:
     )
 
 
+def add(
+    organization: Organization, text: TemplateText, event: EventKind, *, by: Person | None, now: datetime
+) -> Template:
+    """A new template, in a transaction of its own. Errors: CampaignError (name, room)."""
+    text = structs.replace(text, name=_checked(text.name))
+    with transaction.atomic():
+        storage.insist_on_room(organization, len(text.source) + len(text.sample) + len(text.body))
+        # It is sealed by its number, so there is a row before there is a template.
+        template = Template.objects.create(organization=organization, sealed=b"", changed=now)
+        _store(template, text, now)
+        record(event, organization, now=now, by=by, about=template.pk)
+    return template
+
+
 def rename(template: Template, name: str, *, by: Person | None, now: datetime) -> None:
     """Errors: CampaignError."""
     details = structs.replace(_stored(template), name=_checked(name))
@@ -191,6 +204,11 @@ def name_of(template: Template) -> str:
 def source_of(template: Template) -> str:
     """As it was taken in, with our comments around the parts that a letter may fill (core/content/templates)."""
     return _stored(template).source
+
+
+def text_of(template: Template) -> TemplateText:
+    """All that is kept of it."""
+    return _stored(template)
 
 
 def sample_of(template: Template | None) -> str:

@@ -1,9 +1,14 @@
-"""What a letter made of its template, as it is stored: sealed in the campaign's row."""
+"""What a letter made of its template, as it is stored: sealed in the campaign's row; and templates made of letters."""
 
 import re
+from datetime import datetime
 
+from msgspec import structs
+
+from samizdat.accounts.models import Person
 from samizdat.accounts.sealed_settings import leading
-from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.campaigns.templates import import_template
 from samizdat.core.content.templates import LayoutChanges, arranged
 from samizdat.vault import keyring
@@ -12,15 +17,42 @@ from samizdat.vault.sealed_json import open_json, seal_json
 
 def source_for(campaign: Campaign) -> str:
     """The template of a letter as the letter has it; empty for the built-in one."""
-    if campaign.template is None:
+    own = import_template.source_of(campaign.template) if campaign.template else ""
+    if not own:
         return ""
     base = leading(campaign.organization).public_url
-    source = arranged(import_template.source_of(campaign.template), arrangement_of(campaign))
+    source = arranged(own, arrangement_of(campaign))
     return _OWN.sub(f"{base}/m/", source) if base else source
 
 
 # Pictures that came with a template before anybody said where the public pages are.
 _OWN = re.compile(r"(?<=[\"'(])/m/(?=[0-9a-f]{8,40}\.[a-z]{3,4}\b)")
+
+
+def design_for(campaign: Campaign, draft: Draft) -> str:
+    """The frame of ours that it stands in, where its template has no source."""
+    return import_template.text_of(campaign.template).design if campaign.template else draft.design
+
+
+def save_as_template(campaign: Campaign, name: str, *, by: Person | None, now: datetime) -> Template:
+    """A template with the text of a campaign, its design, and what it made of its own template.
+
+    Errors: CampaignError.
+    """
+    draft = draft_of(campaign)
+    base = (
+        import_template.text_of(campaign.template) if campaign.template else TemplateText("", "", design=draft.design)
+    )
+    text = structs.replace(base, name=name, body=draft.body, format=draft.format, places=arrangement_of(campaign))
+    return import_template.add(campaign.organization, text, "template.saved", by=by, now=now)
+
+
+def begin_as_saved(campaign: Campaign) -> None:
+    """A new draft gets what the campaign that its template was saved from had made of it."""
+    places = import_template.text_of(campaign.template).places if campaign.template else LayoutChanges()
+    if places != LayoutChanges():
+        campaign.places_sealed = sealed(campaign, places)
+        campaign.save(update_fields=["places_sealed"])
 
 
 def arrangement_of(campaign: Campaign) -> LayoutChanges:

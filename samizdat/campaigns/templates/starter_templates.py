@@ -11,7 +11,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Template
-from samizdat.campaigns.templates.import_template import sample_of
+from samizdat.campaigns.templates.import_template import text_of
 from samizdat.core.content.blocks import Node, dumps, parse
 from samizdat.core.content.phrases import base
 from samizdat.core.content.templates.blocks import read
@@ -27,17 +27,15 @@ class StarterTemplate:
 
 
 STARTERS = (
-    StarterTemplate("letter", lazy("Newsletter"), lazy("One story, one image, one thing to do.")),
-    StarterTemplate("digest", lazy("Digest"), lazy("Several short stories, two of them side by side.")),
+    StarterTemplate("letter", lazy("Newsletter"), lazy("One story, one image, one link.")),
+    StarterTemplate("digest", lazy("Digest"), lazy("Several short stories.")),
     StarterTemplate(
         "appeal",
         lazy("Fundraising appeal"),
-        lazy("A story, what’s needed and how to donate, with the warning to donors."),
+        lazy("What’s needed, donor warning, buttons."),
     ),
-    StarterTemplate("event", lazy("Event"), lazy("When, where and the program.")),
-    StarterTemplate(
-        "alert", lazy("Urgent alert"), lazy("What happened and what to do now. Takes ten seconds to read.")
-    ),
+    StarterTemplate("event", lazy("Event"), lazy("When, where and how to join.")),
+    StarterTemplate("alert", lazy("Urgent alert"), lazy("One message, one action.")),
 )
 NAMES = tuple(starter.name for starter in STARTERS)
 _LANGUAGES = ("en", "ru")
@@ -56,8 +54,8 @@ def body_of(name: str, language: str) -> str:
 
 
 def begun(organization: Organization, asked: str, language: str, draft: Draft) -> tuple[Draft, Template | None]:
-    """The draft with a letter to begin with, by its name; or with the sample of an own template, by its number: in
-    blocks where something of it can be, else as HTML.
+    """The draft with a letter to begin with, by its name; or with the text of an own template, by its number. The
+    sample of one that was imported is in blocks where something of it can be, else HTML.
 
     What stands in the former speaks to the writer: in a language that it does not have, in that of the organization.
     """
@@ -67,7 +65,10 @@ def begun(organization: Organization, asked: str, language: str, draft: Draft) -
     if asked.isascii() and asked.isdigit() and len(asked) < 15:
         template = organization.templates.filter(pk=int(asked)).first()
         if template is not None:
-            return _with_sample(draft, sample_of(template)), template
+            text = text_of(template)
+            if text.body:
+                return draft.with_(body=text.body, format=text.format), template
+            return _with_sample(draft, text.sample), template
     return draft, None
 
 

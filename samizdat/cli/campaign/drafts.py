@@ -49,6 +49,12 @@ def campaign() -> None:
     metavar="NAME|ID",
     help="A letter to begin with (letter, digest, appeal, event, alert), or one of the organization's own templates.",
 )
+@click.option(
+    "--design",
+    type=click.Choice(["carbon", "plain", "banner"]),
+    default="carbon",
+    help="The built-in email design; a template with its own design comes first.",
+)
 @click.option("--language", metavar="CODE", help="Of the letter, such as ru or fa; else the organization's.")
 @click.option(
     "--pictures",
@@ -81,6 +87,7 @@ def campaign_new(
     from samizdat.audience.segments.lookup import segment_named
     from samizdat.campaigns.actions import create
     from samizdat.campaigns.drafts.draft import Draft
+    from samizdat.campaigns.templates.layout_store import begin_as_saved
     from samizdat.core.consent import APPEALS, LETTERS
 
     organization = bootstrap.organization()
@@ -102,6 +109,7 @@ def campaign_new(
         format=_format_of(body) if body else "markdown",
         pictures=words["pictures"],
         links=words["links"],
+        design=words["design"],
     )
     template, begun = _template(organization, template_name, language, draft)
     if not body and not begun.body:
@@ -120,6 +128,7 @@ def campaign_new(
         archive_hidden=words["unlisted"],
         purpose=APPEALS if words["appeal"] else LETTERS,
     )
+    begin_as_saved(campaign_row)
     say(
         {"id": campaign_row.id},
         f"Draft {campaign_row.id} is written. Go on with: samizdat campaign check {campaign_row.id}",

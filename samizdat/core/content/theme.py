@@ -1,7 +1,7 @@
 """How letters of an organization look: colors, fonts, logo, and the words that stand in every letter."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Fonts that mail programs have; anything else falls back to something nobody has looked at.
 FONTS: dict[str, str] = {
@@ -13,6 +13,12 @@ FONTS: dict[str, str] = {
     "trebuchet": "'Trebuchet MS',Tahoma,sans-serif",
     "courier": "'Courier New',Courier,monospace",
 }
+# The frames of our own (templates/designs), the first where nothing was chosen: fonts of text and of headings.
+DESIGNS: dict[str, tuple[str, str]] = {
+    "carbon": ("georgia", "courier"),
+    "plain": ("arial", "arial"),
+    "banner": ("georgia", "trebuchet"),
+}
 LEAST_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 _DARK_PAPER, _DARK_INK = "#1c1e24", "#ebe7dd"
@@ -20,7 +26,8 @@ _DARK_PAPER, _DARK_INK = "#1c1e24", "#ebe7dd"
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colors are #rrggbb in lower case, fonts keys of FONTS. `logo` is an address, its width in pixels.
+    """Colors are #rrggbb in lower case, fonts keys of FONTS or "" for those of the design. `logo` is an address, its
+    width in pixels.
 
     `footer` and `warning` (to donors) are plain text; "" for our own words.
     """
@@ -30,13 +37,18 @@ class Theme:
     ground: str = "#f3efe6"
     link: str = "#33479a"
     button: str = "#1b1d22"
-    text_font: str = "georgia"
-    heading_font: str = "courier"
+    text_font: str = ""
+    heading_font: str = ""
     logo: str = ""
     logo_width: int = 0
     logo_alt: str = ""
     footer: str = ""
     warning: str = ""
+
+    def in_design(self, design: str) -> "Theme":
+        """With the fonts of one of DESIGNS where none were chosen."""
+        text, heading = DESIGNS[design]
+        return replace(self, text_font=self.text_font or text, heading_font=self.heading_font or heading)
 
     @property
     def on_button(self) -> str:

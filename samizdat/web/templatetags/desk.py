@@ -10,13 +10,15 @@ from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from samizdat import formatting, labels
 from samizdat.audience.queries.lists import FieldView
 from samizdat.campaigns.models import Campaign
+from samizdat.core.content import thumbnail
+from samizdat.core.content.thumbnail import Shape
 from samizdat.core.mail import rate
 from samizdat.core.mail.masking import masked
 from samizdat.core.unsafe_text import marked
@@ -121,6 +123,15 @@ def _page_of(request: DeskRequest) -> str:
     if request.method == "GET":
         return str(request.get_full_path())
     return str(request.path if has_page(request) else reverse("home", args=[request.organization.slug]))
+
+
+@register.simple_tag
+def thumb(shapes: Iterable[Shape]) -> SafeString:
+    """A drawing of an email; what it shows stands beside it in words."""
+    places = ((shape.kind, shape.x, shape.y, shape.width, shape.height) for shape in shapes)
+    drawn = format_html_join("", '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>', places)
+    box = f"0 0 {thumbnail.WIDTH} {thumbnail.HEIGHT}"
+    return format_html('<svg class="thumb" viewBox="{}" aria-hidden="true" focusable="false">{}</svg>', box, drawn)
 
 
 @register.simple_tag

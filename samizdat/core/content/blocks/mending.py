@@ -47,7 +47,7 @@ def _mend(node: Node) -> None:
         if attr.value == "link":
             attrs[name] = link(attrs[name])
         elif attr.value == "links":
-            attrs[name] = [{**one, "url": link(one["url"])} for one in attrs[name]]
+            attrs[name] = [{**entry, "url": link(entry["url"])} for entry in attrs[name]]
     if node["type"] == "html":
         return
     content = node.get("content", [])

@@ -1,53 +1,93 @@
-"""What the letters to begin with say to whoever writes (templates/starters): readers should never see it."""
+"""What the starter templates say to whoever writes (templates/starters): subscribers should never see it."""
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
 
 PLACEHOLDERS = (
     # letter
-    "What this letter is about, in one line",
-    "Begin with what happened and where.",
-    "Then say why it matters to subscribers, and what you saw yourself.",
-    "End with one thing they can do:",
-    "О чём это письмо, одной строкой",
+    "Your headline: what this email is about",
+    "Start with what happened and where.",
+    "Then say why it matters, and what you saw yourself.",
+    "End with one thing your readers can do:",
+    "Заголовок: о чём это письмо",
     "Начните с того, что случилось и где.",
     "Потом скажите, почему это важно для читателя",
     "Закончите одним делом:",
     # digest
     "Three or four stories, the most important one first.",
-    "What happened, and why it matters.",
-    "Date: what happens.",
-    "A number, and what it means.",
-    "A sentence that somebody said, and who said it.",
+    "What happened and why it matters.",
+    "What happened, in two sentences.",
+    "Date: what’s on.",
+    "A number and what it means.",
+    "A quote, and who said it.",
     "Три-четыре истории, самая важная первой.",
     "Что случилось и почему это важно.",
+    "Что случилось, в двух предложениях.",
     "Дата: что будет.",
     "Число и что оно значит.",
-    "Фраза, которую кто-то сказал, и кто её сказал.",
+    "Цитата и кто это сказал.",
     # appeal
-    "What is needed, and by when",
-    "Tell about one person or one day.",
-    "What the money is for, how much is there and how much is missing.",
+    "What’s needed and by when",
+    "Tell the story of one person or one day.",
+    "What the money is for, how much you have and how much is missing.",
     "Что нужно и к какому сроку",
     "Расскажите об одном человеке или об одном дне.",
     "На что пойдут деньги, сколько уже есть и сколько не хватает.",
     # event
-    "Who speaks, about what, and for whom it is.",
-    "Name of the evening",
+    "Who’s speaking, about what, and who it’s for.",
+    "Name of the event",
     "Where: street, floor, entrance",
-    "How to get there, and how to take part from afar.",
-    "Think of those who cannot show their faces:",
+    "How to get there, and how to join online.",
+    "Some people can’t show their faces:",
     "Кто выступает, о чём и для кого это.",
-    "Название вечера",
+    "Название события",
     "Где: улица, этаж, вход",
-    "Как добраться и как участвовать издалека.",
-    "Подумайте о тех, кому нельзя показывать лицо:",
+    "Как добраться и как участвовать онлайн.",
+    "Некоторым нельзя показывать лицо:",
     # alert
     "What happened, in one sentence:",
-    "First the thing that cannot wait.",
-    "Then whom to call: a number, a lawyer, a chat.",
+    "First, the thing that can’t wait.",
+    "Then who to call: a phone number, a lawyer, a chat.",
     "What not to do, and why.",
-    "What we know for certain, and what we do not know yet. Say when",
+    "What we know for certain and what we don’t know yet. Say when",
     "Что случилось, одним предложением:",
     "Сначала то, что не может ждать.",
     "Потом кому звонить: номер, адвокат, чат.",
     "Чего не делать и почему.",
     "Что мы знаем точно и чего ещё не знаем. Скажите",
 )
+
+
+def is_untouched(body: str) -> bool:
+    """Whether a draft in blocks is a starter template to which nobody has changed anything yet."""
+    return any(words in body for words in _HEADLINES) and _bare(body) in _starters()
+
+
+# One of these is in each of them: most drafts need not be read for that.
+_HEADLINES = tuple(json.dumps(words, ensure_ascii=False)[1:-1] for words in PLACEHOLDERS)
+
+
+@lru_cache(maxsize=1)
+def _starters() -> frozenset[str]:
+    folder = files("samizdat.core").joinpath("templates/starters")
+    return frozenset(_bare(file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(".json"))
+
+
+def _bare(body: str) -> str:
+    """A document without the names of its blocks, in one spelling."""
+    try:
+        return json.dumps(_without_ids(json.loads(body)), sort_keys=True)
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _without_ids(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_ids(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    # An empty "attrs" is how a document that has passed the parser may or may not say nothing.
+    kept = {key: _without_ids(value) for key, value in node.items() if key != "id"}
+    return {key: value for key, value in kept.items() if value not in ({}, [])}

@@ -47,6 +47,7 @@ class Content:
     fields: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, ThemePicture] = field(default_factory=dict)  # those of the library that blocks name
     look: Theme = field(default_factory=Theme)
+    design: str = "carbon"  # theme.DESIGNS: which frame of ours, where there is no template
     own_words: Mapping[str, str] = field(
         default_factory=dict
     )  # of the house, in place of those of core/content/phrases

@@ -43,6 +43,7 @@ from samizdat.core.content.render.inlining import TooManyStyles, inlined
 from samizdat.core.content.render.locate import Token, inside_tag, places, places_in_text, without_open_tags
 from samizdat.core.content.render.plaintext import as_text
 from samizdat.core.content.render.stylesheet import uncommented
+from samizdat.core.content.theme import DESIGNS
 from samizdat.core.dates import php_date
 from samizdat.core.languages import direction, towards
 
@@ -103,7 +104,7 @@ class ContentRenderer:
     ) -> None:
         self.flaws: list[ContentProblem] = []
         self.with_text = with_text
-        document, content = self._read(content)
+        document, content = self._read(replace(content, look=content.look.in_design(content.design)))
         self.content, self.now, self.images, self.archive = content, now, images, archive
         self.words = PhraseTable(content.language, content.own_words)
         self.known, self.ours = known_values(content, self.words, now, archive), ours(content)
@@ -351,7 +352,7 @@ class ContentRenderer:
         return re.sub(rf"<p>(?:\s*{single})+\s*</p>", bared, markdown().render(source))
 
     def _framed(self, body: str) -> str:
-        template = self.content.template or default_template()
+        template = self.content.template or default_template(self.content.design)
         written = self._write(self._nodes(template, "template"), in_html=True)
         if self.content.template:
             self.flaws.extend(template_flaws(written, self.token))
@@ -691,7 +692,7 @@ _OFFICE = (
 )
 
 
-@lru_cache(maxsize=1)
-def default_template() -> str:
-    """Our own frame, an MJML template like any other."""
-    return files("samizdat.core").joinpath("templates/letter.mjml").read_text(encoding="utf-8")
+@lru_cache(maxsize=len(DESIGNS))
+def default_template(design: str = "carbon") -> str:
+    """A frame of ours, an MJML template like any other. design: of DESIGNS."""
+    return files("samizdat.core").joinpath(f"templates/designs/{design}.mjml").read_text(encoding="utf-8")

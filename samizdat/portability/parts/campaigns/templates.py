@@ -24,7 +24,7 @@ TEMPLATES, LOOKS = "templates.json", "looks.json"
 
 
 class Templates:
-    """`number`, `changed`, and what is stored of it: `name`, `source`, `sample`."""
+    """`number`, `changed`, and what is stored of it: models.TemplateText."""
 
     name = "templates"
 
@@ -34,7 +34,7 @@ class Templates:
             {
                 "number": row.pk,
                 "changed": row.changed.isoformat(),
-                **structs.asdict(open_json(home.keys, row.sealed, "template", "source", row.pk, TemplateText)),
+                **to_builtins(open_json(home.keys, row.sealed, "template", "source", row.pk, TemplateText)),
             }
             for row in rows
         ]

@@ -11,6 +11,7 @@ from samizdat.campaigns.brand import COLORS, LONGEST_WORDS, WIDEST_LOGO, BrandSe
 from samizdat.web.base_form import DeskForm, FormData, FormFiles, FormOptions, offer
 
 FONTS = [
+    ("", lazy("As in the email design")),
     ("georgia", "Georgia"),
     ("times", "Times New Roman"),
     ("arial", "Arial, Helvetica"),
@@ -27,8 +28,8 @@ def _color(name: str) -> forms.CharField:
 
 class BrandForm(DeskForm):
     text, paper, ground, link, button = (_color(name) for name in COLORS)
-    text_font = forms.ChoiceField(label=lazy("Text font"), choices=FONTS)
-    heading_font = forms.ChoiceField(label=lazy("Heading and button font"), choices=FONTS)
+    text_font = forms.ChoiceField(label=lazy("Text font"), choices=FONTS, required=False)
+    heading_font = forms.ChoiceField(label=lazy("Heading and button font"), choices=FONTS, required=False)
     logo = forms.ChoiceField(
         label=lazy("Logo"),
         required=False,

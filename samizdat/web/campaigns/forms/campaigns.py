@@ -31,6 +31,12 @@ LONGEST_BODY = 1_000_000
 FORMATS = (("blocks", lazy("Blocks")), ("markdown", "Markdown"), ("html", "HTML"))
 # What is chosen among rows that somebody else may remove while the page stands open.
 ROWS = ("list", "tag", "segment", "template")
+# The frames of our own, as a select names them; the value of the first is "".
+DESIGNS = {
+    "carbon": lazy("Carbon (built-in)"),
+    "plain": lazy("Plain (built-in)"),
+    "banner": lazy("Banner (built-in)"),
+}
 # A letter without a word in it.
 EMPTY = {"blocks": '{"type":"doc"}', "markdown": "", "html": ""}
 
@@ -92,7 +98,12 @@ class ComposeForm(EnvelopeForm):
         help_text=lazy("Appeals go only to subscribers who agreed to them too, and never appear in the archive."),
     )
     language = forms.ChoiceField(label=lazy("Email language"))
-    template = forms.TypedChoiceField(label=lazy("Template"), coerce=int, required=False, empty_value=None)
+    template = forms.TypedChoiceField(
+        label=lazy("Template"),
+        coerce=lambda chosen: chosen if chosen in DESIGNS else int(chosen),
+        required=False,
+        empty_value="carbon",
+    )
     format = forms.ChoiceField(choices=FORMATS, widget=forms.HiddenInput)
     page = forms.RegexField(r"^[0-9a-f]{32}$", required=False, widget=forms.HiddenInput)
     pictures = forms.ChoiceField(
@@ -147,7 +158,8 @@ class ComposeForm(EnvelopeForm):
         self.is_version, self.is_again = is_version, is_again
         self.gone: list[str] = []
         self.fields["subject"].help_text = _("Phones show about 45 characters.")
-        offer(self, "template", [("", _("Carbon (built-in)")), *templates])
+        built_in = [("" if name == "carbon" else name, word) for name, word in DESIGNS.items()]
+        offer(self, "template", [*built_in, *templates])
         code = self.initial.get("language", "")
         for name in ("subject", "preheader", "body"):
             self.fields[name].widget.attrs |= {"lang": code, "dir": direction(code)} if code else {}
@@ -186,6 +198,8 @@ class ComposeForm(EnvelopeForm):
         pictures = answers["pictures"] or self.initial.get("pictures") or "linked"
         links = answers.get("links") or self.initial.get("links") or "direct"
         fields = {name: answers[name] for name in words if name in answers}
+        chosen = answers.get("template")
+        fields["design"] = chosen if chosen in DESIGNS else self.initial.get("design") or "carbon"
         return Draft(**fields, body=body, pictures=pictures, links=links)
 
 

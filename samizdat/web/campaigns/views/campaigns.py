@@ -1,6 +1,6 @@
 """Campaigns: the list, beginning one, copying, throwing away."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,19 +9,21 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from samizdat import formatting
 from samizdat.accounts import queries as accounts
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
+from samizdat.audience.queries.lists import ListView
 from samizdat.campaigns import actions, folders, queries, translations
 from samizdat.campaigns.drafts import copy as copying
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, NoSuchCampaign
 from samizdat.campaigns.models import STATES, Campaign, Folder
 from samizdat.campaigns.queries import CampaignRow
-from samizdat.campaigns.templates import starter_templates
+from samizdat.campaigns.templates import gallery, import_template, layout_store, starter_templates
 from samizdat.web import params
 from samizdat.web.campaigns.forms.campaigns import EMPTY, FORMATS, BeginForm
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
@@ -34,6 +36,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "going": ("sending", "paused", "waiting"),
     "finished": ("finished", "cancelled"),
 }
+# What the page of a new campaign offers to duplicate: campaigns that went out, and how many of them.
+PAST, MOST_PAST = ("finished", "sending", "paused", "waiting"), 6
 # Characters of a search.
 LONGEST_SOUGHT = 100
 
@@ -70,6 +74,7 @@ def campaigns(request: DeskRequest) -> HttpResponse:
         rows = queries.newest(request.organization, GROUPS[group], before, folder=folder)
         further = rows[-1].campaign.pk if len(rows) == queries.PAGE else None
     asked = {"show": group, "q": sought, "folder": folder}
+    counts = queries.counts(request.organization)
     words = {
         "": _("All"),
         "drafts": _("Drafts"),
@@ -80,7 +85,14 @@ def campaigns(request: DeskRequest) -> HttpResponse:
     facts = {
         "sought": sought,
         "rows": with_names(request.organization, rows, shelf),
-        "tabs": [(word, _query(asked, show=name), name == group) for name, word in words.items()],
+        "tabs": [
+            (word, _count(counts, name), _query(asked, show=name, before=None), name == group)
+            for name, word in words.items()
+        ],
+        "lead": _lead(counts),
+        "shown": None if sought or not rows else _shown(rows, group, folder, counts),
+        "in_folder": _shelf_name(shelf, folder) if folder else _("In no folder") if folder == 0 else "",
+        "all_folders": _query(asked, folder=None),
         "group": group,
         "folder": folder,
         "folders": list(shelf.values()),
@@ -95,6 +107,33 @@ def _query(asked: dict[str, Any], **changed: object) -> str:
     """The address of the list with all that was asked for, and something else."""
     kept = {name: value for name, value in (asked | changed).items() if value not in ("", None)}
     return f"?{urlencode(kept)}"
+
+
+def _count(counts: Mapping[str, int], group: str) -> int:
+    return sum(many for state, many in counts.items() if state in (GROUPS[group] or STATES))
+
+
+def _lead(counts: Mapping[str, int]) -> str:
+    """Under the title: what is being written, what waits and what goes out."""
+    drafts, scheduled, going = (_count(counts, name) for name in ("drafts", "scheduled", "going"))
+    parts = [ngettext("%(n)s draft", "%(n)s drafts", drafts) % {"n": formatting.grouped(drafts)}]
+    if scheduled:
+        parts.append(_("%(n)s scheduled") % {"n": formatting.grouped(scheduled)})
+    if going:
+        parts.append(_("%(n)s sending") % {"n": formatting.grouped(going)})
+    return ", ".join(parts)
+
+
+def _shown(rows: list[CampaignRow], group: str, folder: int | None, counts: Mapping[str, int]) -> str:
+    """Which rows of how many the page has."""
+    first = queries.place_in_list(rows[0], GROUPS[group], folder)
+    last = first + len(rows) - 1
+    if folder is not None:
+        return _("%(first)s to %(last)s.") % {"first": formatting.grouped(first), "last": formatting.grouped(last)}
+    values = {"first": first, "last": last, "all": _count(counts, group)}
+    return _("%(first)s to %(last)s of %(all)s.") % {
+        name: formatting.grouped(number) for name, number in values.items()
+    }
 
 
 def _shelves(shelf: dict[int, folders.FolderView], asked: dict[str, Any]) -> list[tuple[str, str, bool]]:
@@ -150,8 +189,21 @@ def new_campaign(request: DeskRequest) -> HttpResponse:
         return go(request, "campaign", campaign.pk)
     facts = {"form": form, "lists": lists, "formats": FORMATS, "folder": folder}
     facts["folder_name"] = folders.name_of(organization, folder) if folder is not None else ""
-    facts |= {"starters": starter_templates.STARTERS, "own": queries.templates(organization)}
+    facts |= {"own": gallery.own(organization), "starters": gallery.starters(form.initial["language"])}
+    past = queries.newest(organization, PAST, limit=MOST_PAST) if lists else []
+    facts |= _usual(form, lists)
+    facts["past"] = with_names(organization, past)
     return render(request, "web/campaigns/new.html", facts, status=422 if form.errors else 200)
+
+
+def _usual(form: BeginForm, lists: Sequence[ListView]) -> dict[str, str]:
+    """The list and the language of a campaign that somebody begins without choosing them."""
+    names = {list_view.id: list_view.name for list_view in lists}
+    number = params.number(str(form["list"].value() or ""))
+    return {
+        "for_list": names.get(number or 0, lists[0].name if lists else ""),
+        "for_language": formatting.language(str(form["language"].value())),
+    }
 
 
 def _folder_asked(request: DeskRequest) -> Folder | None:
@@ -178,7 +230,7 @@ def _begun(request: DeskRequest, form: BeginForm, last: Campaign | None) -> Camp
     draft, template = starter_templates.begun(organization, answers["begin"], answers["language"], draft)
     if template is not None:
         _say_why_html(request, draft)
-    return actions.create(
+    campaign = actions.create(
         organization,
         audience.list_by_id(organization, answers["list"]),
         draft if draft.body else draft.with_(body=EMPTY[draft.format]),
@@ -187,6 +239,8 @@ def _begun(request: DeskRequest, form: BeginForm, last: Campaign | None) -> Camp
         template=template,
         language=answers["language"],
     )
+    layout_store.begin_as_saved(campaign)
+    return campaign
 
 
 def _say_why_html(request: DeskRequest, draft: Draft) -> None:
@@ -205,6 +259,24 @@ def copy(request: DeskRequest, campaign_id: int) -> HttpResponse:
     duplicate = copying.copy(campaign, by=request.person, now=timezone.now())
     messages.success(request, _("Campaign duplicated. This is the copy."))
     return go(request, "campaign", duplicate.pk)
+
+
+@door(see=WRITERS, do=WRITERS)
+def save_template(request: DeskRequest, campaign_id: int) -> HttpResponse:
+    """The text and design of a campaign as a template, under a name."""
+    campaign = letter_at(request, campaign_id)
+    subject, refused = draft_of(campaign).subject, ""
+    name = request.POST.get("name", subject[: import_template.LONGEST_NAME])
+    if request.method == "POST":
+        try:
+            template = layout_store.save_as_template(campaign, name, by=request.person, now=timezone.now())
+        except CampaignError as error:
+            refused = str(error)
+        else:
+            messages.success(request, _("Template saved. Find it under New campaign."))
+            return go(request, "one-template", template.pk)
+    facts = {"campaign": campaign, "subject": subject_of(draft_of(campaign)), "name": name, "refused": refused}
+    return render(request, "web/campaigns/save_template.html", facts, status=422 if refused else 200)
 
 
 @door(see=WRITERS, do=WRITERS)

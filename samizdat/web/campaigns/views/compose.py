@@ -65,7 +65,7 @@ def _form(request: DeskRequest, draft: Draft, campaign: Campaign) -> ComposeForm
         "tag": campaign.tag_id or "",
         "segment": campaign.segment_id or "",
         "purpose": PURPOSES[campaign.purpose],
-        "template": campaign.template_id or "",
+        "template": campaign.template_id or ("" if draft.design == "carbon" else draft.design),
         "language": campaign.language,
         "archive": "unlisted" if campaign.archive_hidden else "listed",
     }
@@ -115,8 +115,9 @@ def _choices(organization: Organization, form: ComposeForm) -> dict[str, object]
     }
 
 
-def _row(organization: Organization, name: str, number: int | None) -> object:
-    return getattr(organization, f"{name}s").filter(pk=number).first() if number else None
+def _row(organization: Organization, name: str, number: int | str | None) -> object:
+    """None for a frame of ours, too: which one is part of the draft."""
+    return getattr(organization, f"{name}s").filter(pk=number).first() if isinstance(number, int) and number else None
 
 
 def _tell_gone(form: ComposeForm) -> str:
@@ -166,6 +167,8 @@ def _then(request: DeskRequest, campaign: Campaign) -> HttpResponse:
         return go(request, "send", translations.whole(campaign).pk)
     if request.POST.get("then") == "look":
         return go(request, "look", campaign.pk)
+    if request.POST.get("then") == "template":
+        return go(request, "save-template", translations.whole(campaign).pk)
     if request.POST.get("then") == "language":
         return _add_language(request, campaign)
     mails = request.POST.get("then") == "test"
@@ -427,7 +430,8 @@ def preview(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
 def typed(request: DeskRequest, campaign_id: int, kind: str) -> HttpResponse:
     """The same of what is being typed. Nothing is saved by looking."""
     campaign = campaign_at(request, campaign_id)
-    draft = Draft(**{name: request.POST.get(name, "") for name in LOOKED_AT})
+    typed = {name: request.POST.get(name, "") for name in LOOKED_AT}
+    draft = Draft(**typed, design=draft_of(campaign).design)
     if len(draft.body) > LONGEST_BODY or draft.format not in dict(FORMATS):
         raise Http404
     at = request.POST.get("at", "")

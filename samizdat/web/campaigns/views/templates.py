@@ -10,13 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from samizdat.accounts.sealed_settings import leading
-from samizdat.campaigns import brand, queries
+from samizdat.campaigns import brand
+from samizdat.campaigns.content import pictures_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Template
 from samizdat.campaigns.rendering import render as compiled
-from samizdat.campaigns.templates import import_template, layout, starter_templates
+from samizdat.campaigns.templates import gallery, import_template, layout
 from samizdat.core.content.render import Content
-from samizdat.core.content.templates import MAX_ZIP, LayoutChanges, arranged
+from samizdat.core.content.templates import MAX_ZIP, arranged
 from samizdat.web.campaigns import previews
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
@@ -29,7 +30,8 @@ def templates(request: DeskRequest) -> HttpResponse:
 
 
 def _facts(request: DeskRequest) -> dict[str, Any]:
-    return {"own": queries.templates(request.organization), "starters": starter_templates.STARTERS}
+    language = leading(request.organization).language
+    return {"own": gallery.own(request.organization), "starters": gallery.starters(language)}
 
 
 @deed(WRITERS)
@@ -78,14 +80,16 @@ def template_preview(request: DeskRequest, template_id: int, kind: str) -> HttpR
 
 
 def _seen(template: Template, kind: str = "light") -> str:
-    organization = template.organization
+    organization, text = template.organization, import_template.text_of(template)
     content = Content(
         subject=leading(organization).name,
-        body=import_template.sample_of(template) or "<p>…</p>",
-        format="html",
+        body=text.body or text.sample or "<p>…</p>",
+        format=text.format if text.body else "html",  # type: ignore[arg-type]
         from_name=leading(organization).name,
         from_address="",
-        template=arranged(import_template.source_of(template), LayoutChanges()),
+        template=arranged(text.source, text.places) if text.source else "",
+        design=text.design,
+        pictures=pictures_of(organization, text.body),
         language=leading(organization).language,
         organization=leading(organization).name,
         postal_address=leading(organization).postal_address,
