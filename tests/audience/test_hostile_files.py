@@ -4,14 +4,17 @@ import io
 import json
 import resource
 import zipfile
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from samizdat.audience import actions
 from samizdat.audience.errors import ImportRefused
-from samizdat.audience.imports import failures, ownership, uploads
+from samizdat.audience.imports import failures, ownership, uploads, writer
+from samizdat.audience.imports.inspect import HeldUpload
 from samizdat.audience.imports.reading import subprocess_reader
+from samizdat.audience.imports.row_errors import sentence_of
 from samizdat.audience.models import Import, ImportPiece
 from samizdat.worker.queue import tasks
 from tests.audience.test_uploads import upload
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 MANY = json.dumps([{"email": f"reader{n}@post.example", "name": f"Reader {n}"} for n in range(6_000)]).encode()
 GONE = ownership.myself().rpartition("-")[0] + "-0"  # A process of this number that ended.
+LEFT = (("LEAVE_TIME=left_time",), ())
 
 
 def clock() -> Any:
@@ -150,3 +154,19 @@ def test_nobody_fills_the_disk_with_uploads(lantern: Any, letter: Any, monkeypat
         actions.add_piece(row, 0, number, b"x")
     with pytest.raises(ImportRefused, match="Import or cancel them"):
         actions.add_piece(row, 0, 16, b"x")
+
+
+def test_a_file_that_repeats_an_address_thousands_of_times_asks_for_its_records_a_few_times(
+    lantern: Any, letter: Any, django_assert_max_num_queries: Any
+) -> None:
+    """Each repeat reads all that is recorded of that person, while everybody else waits for the database."""
+    first = date(1990, 1, 1)
+    lines = [f"ada@post.example,unsubscribed,{first + timedelta(days=day)}" for day in range(400)]
+    data = "\n".join(["email,status,LEAVE_TIME", *lines, "ben@post.example,subscribed,"]).encode() + b"\n"
+    with django_assert_max_num_queries(400):
+        row = actions.direct(lantern, letter, [HeldUpload("people.csv", data)], now=clock, answers=LEFT)
+    assert (row.counts["added"], row.counts["rejected"]) == (2, 400 - 1 - writer.MOST_REPEATS)
+    reject = row.rejects.order_by("line")[0]
+    assert sentence_of(reject.code, reject.values) == (
+        "This address is in the file too many times. Keep one row per person."
+    )

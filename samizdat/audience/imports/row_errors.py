@@ -24,6 +24,7 @@ def _own() -> dict[str, str]:
     return {
         "erased": _("This person’s data was erased, so they can’t be imported. They can sign up again themselves."),
         "not_sealable": _("This line contains a broken character. Save the file as UTF-8 and import it again."),
+        "repeated": _("This address is in the file too many times. Keep one row per person."),
         # The importers' own sentence quotes the word, which may be anything when the column was taken wrongly.
         "unknown_status": _("The status column contains a word we don’t know. Say what it means under Match columns."),
     }

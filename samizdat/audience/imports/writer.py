@@ -28,6 +28,10 @@ _MAY = [consent.CODE_OF_STATUS[status] for status in STATUSES]
 _MERGE = [[STATUSES.index(consent.merge_status(known, new)) for new in STATUSES] for known in STATUSES]
 _CLEANED_MAY = REASONS.index("suppressed:bounce")
 
+# So many rows of a slice repeat one address at most; the others are refused. A file with a row for each gift of a month
+# has five.
+MOST_REPEATS = 10
+
 # (line, code, numbers for the sentence)
 type Rejected = tuple[int, str, dict[str, object]]
 
@@ -73,6 +77,7 @@ class ImportWriter:
                 met = {blind for row in import_slice.rows for blind in (row[0], *row[10])}
                 self.planted |= self._planted & met.union(*import_slice.planted)
             import_slice.rows = kept
+        _refuse_repeats(import_slice)
         counts: Counter[str] = Counter(rows=import_slice.size)
         if self.writes:
             self.taken_off.clear()
@@ -353,6 +358,22 @@ def _without_erased(import_slice: ImportSlice, reasons: dict[bytes, str]) -> tup
     erased: list[Rejected] = [(row[8], "erased", {}) for row in import_slice.rows if reasons.get(row[0]) == "erased"]
     rest = [row for row in import_slice.rows if reasons.get(row[0]) != "erased"]
     return rest, sorted([*import_slice.rejects, *erased], key=lambda reject: reject[0])
+
+
+def _refuse_repeats(import_slice: ImportSlice) -> None:
+    """Each row that repeats an address is compared with all consent records of that person, while others wait for the
+    database."""
+    met: Counter[bytes] = Counter()
+    kept = []
+    for row in import_slice.rows:
+        met[row[0]] += row[9] != NEW
+        if met[row[0]] > MOST_REPEATS:
+            import_slice.rejects.append((row[8], "repeated", {}))
+        else:
+            kept.append(row)
+    if len(kept) < len(import_slice.rows):
+        import_slice.rows = kept
+        import_slice.rejects.sort(key=lambda reject: reject[0])
 
 
 def _nonces(count: int) -> Iterator[bytes]:
