@@ -1,8 +1,8 @@
 """Work on what somebody wrote or uploaded, in a process of its own that may take so long, so much memory, and no more.
 
 An input that a pattern or a decoder takes minutes or gigabytes for costs that process its life and whoever asked a
-sentence; the threads of the desk go on. A process that was not told to `begin` (the command line, the worker) does the
-work itself: nobody else waits for it there.
+sentence; the threads of the desk and of the worker go on. A process that was not told to `begin`, as the command line,
+does the work itself: nobody else waits for it there.
 
 A helper gets plain values, no key and no database, and hands values back. It decodes what strangers made, so whoever
 made it may have taken it over: what it answers is JSON, of which the values that the function says it returns are made

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
+from samizdat import limited_process
 from samizdat.delivery.engine.heartbeat import STUCK
 from samizdat.worker.processes import background
 from samizdat.worker.stopping import stopping
@@ -70,3 +71,15 @@ def test_the_loops_of_the_worker_are_those_that_are_watched(monkeypatch: pytest.
     background.run_intake()
     background.run_signups()
     assert list(told.values()) == [background.intake_motion, background.signups_motion]
+
+
+def test_what_an_editor_wrote_is_compiled_in_a_process_with_limits_by_the_worker_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limited_process, "_pool", None)
+    for name in ("_run_embedded", "run_engine", "run_guard"):
+        monkeypatch.setattr(background, name, lambda *_, **__: None)
+    monkeypatch.setattr(background, "LOOK_SECONDS", 0.0)
+    stopping.set()
+    background.run_worker()
+    assert limited_process._pool is not None

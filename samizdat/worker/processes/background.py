@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import close_old_connections, connection, connections
 
-from samizdat import dbclock
+from samizdat import dbclock, limited_process
 from samizdat.delivery import clock_jumps, database_changes
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.engine import locks, recovery
@@ -302,6 +302,8 @@ def run_worker(alive: Callable[[], object] = lambda: None) -> None:
     """The whole worker process, until stopping is set. alive: called as long as all loops move."""
     for motion in (intake_motion, signups_motion):
         motion.move()
+    # Test messages and digests are compiled here: what an editor wrote may have been made to take gigabytes.
+    limited_process.begin()
     loops = [threading.Thread(target=loop, daemon=True) for loop in (run_intake, run_clock, run_signups)]
     metrics.begin()
     if connection.vendor == "postgresql":
