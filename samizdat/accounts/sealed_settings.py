@@ -147,9 +147,10 @@ def leading(organization: Organization) -> Leading:
         return Leading()
 
 
-def is_altered(organization: Organization) -> bool:
-    """Whether the row says something else than its sealed copy, or the copy is gone."""
-    kept = leading(organization)
+def is_altered(organization: Organization, kept: Leading | None = None) -> bool:
+    """Whether the row says something else than its sealed copy, or the copy is gone. kept: what that says, where it is
+    open already."""
+    kept = kept or leading(organization)
     return not kept.known or bool(_differing(organization, kept))
 
 

@@ -15,14 +15,11 @@ from django.utils.translation import gettext as _
 from msgspec import Struct, structs
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.campaigns import actions, checks, counted_links
-from samizdat.campaigns.content import content_of, digest_of, proof_of
+from samizdat.campaigns import actions, counted_links
 from samizdat.campaigns.drafts.draft import Draft, draft_of
-from samizdat.campaigns.errors import CampaignError, ContentHasProblems, NotADraft
+from samizdat.campaigns.errors import CampaignError, NotADraft
 from samizdat.campaigns.models import Campaign, Edition, Variant
 from samizdat.core import ab_test
-from samizdat.core.content.compile import CompileProof
-from samizdat.core.content.render import Content
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.events.actions import record
 from samizdat.vault import keyring
@@ -81,10 +78,9 @@ class Version:
         return ab_test.NAMES[self.place]
 
 
-def ways(campaign: Campaign) -> tuple[str, ...]:
+def ways(draft: Draft) -> tuple[str, ...]:
     """How a winner of this letter can be found. By clicks only where totals of its links are kept."""
-    counts = draft_of(campaign).links == "counted"
-    return tuple(way for way in ab_test.WAYS if way != "clicks" or counts)
+    return tuple(way for way in ab_test.WAYS if way != "clicks" or draft.links == "counted")
 
 
 def link_of(campaign: Campaign) -> str:
@@ -172,11 +168,11 @@ def _check(
     if not ab_test.LEAST_SHARE <= share <= ab_test.MOST_SHARE:
         values = {"least": ab_test.LEAST_SHARE, "most": ab_test.MOST_SHARE}
         raise BadTest(_("The versions can go to %(least)s to %(most)s percent of recipients.") % values, "share")
-    if way not in ways(campaign):
+    draft = draft_of(campaign)
+    if way not in ways(draft):
         raise BadTest(_("Choose how the winner is decided."), "way")
     if at <= now:
         raise BadTest(_("That time is in the past. Choose a later one."), "time")
-    draft = draft_of(campaign)
     for change in changes:
         _check_change(campaign, draft, change)
 
@@ -216,65 +212,6 @@ def draft_of_version(campaign: Campaign, place: int) -> Draft:
     """Errors: IndexError where there is no such version."""
     draft = draft_of(campaign)
     return draft_in(draft, versions(campaign)[place].change) if place else draft
-
-
-def proof_of_version(
-    campaign: Campaign,
-    change: VersionChange,
-    now: datetime,
-    archive_slug: str = "",
-    codes: counted_links.UrlCodes | None = None,
-) -> CompileProof:
-    """Compiled as the letter itself is, in the template of the draft whose text it has, with its places."""
-    return proof_of(campaign, now, draft_in(draft_of(campaign), change), archive_slug, codes, change.letter)
-
-
-def contents(campaign: Campaign) -> list[Content]:
-    """What the versions that have the text of another draft are made of, as that draft is now."""
-    changes = [version.change for version in versions(campaign) if version.change.letter is not None]
-    draft = draft_of(campaign) if changes else None
-    return [content_of(campaign, draft_in(draft, change), frame=change.letter) for change in changes if draft]
-
-
-def bound(campaign: Campaign) -> Any:
-    """What a second person's yes binds to besides the texts."""
-    if not campaign.test_share:
-        return None
-    return [campaign.test_share, campaign.ab_metric, campaign.test_at, link_of(campaign)]
-
-
-def digests(campaign: Campaign) -> dict[str, str]:
-    """Place of each other version -> content.digest_of it."""
-    if not campaign.test_share:
-        return {}
-    letter = draft_of(campaign)
-    drafts = [(version, draft_in(letter, version.change)) for version in versions(campaign)[1:]]
-    return {
-        str(version.place): digest_of(draft, content_of(campaign, draft, frame=version.change.letter))
-        for version, draft in drafts
-    }
-
-
-# --- at release ------------------------------------------------------------------------------------------------------
-
-
-def freeze(campaign: Campaign, edition: Edition, now: datetime) -> int:
-    """Compiles the other versions beside an edition that was just frozen; how many versions there are. 0: no test.
-
-    Errors: LetterHasFlaws, which says in which version.
-    """
-    test_versions = versions(campaign) if campaign.test_share else []
-    for version in test_versions[1:]:
-        codes = counted_links.UrlCodes(campaign.organization, edition.pk, version.place)
-        proof = proof_of_version(campaign, version.change, now, edition.archive_slug, codes)
-        draft = draft_in(draft_of(campaign), version.change)
-        stopping = checks.stops(campaign, draft, proof, now)
-        if proof.compiled is None or stopping:
-            flawed = actions.flaws_error((*proof.flaws, *stopping))
-            sentence = _("Version %(name)s: %(sentence)s") % {"name": version.name, "sentence": flawed}
-            raise ContentHasProblems(sentence, flawed.flaws)
-        actions.freeze_variant(edition, version.place, draft, proof)
-    return len(test_versions)
 
 
 # --- while it goes ---------------------------------------------------------------------------------------------------

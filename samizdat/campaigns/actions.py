@@ -1,6 +1,5 @@
 """Verbs that change campaigns: begin, save, throw away, freeze."""
 
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,26 +9,19 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
-from msgspec import structs
 
 from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import List, Segment, Tag
-from samizdat.campaigns import checks, counted_links, edition_details
-from samizdat.campaigns.content import digest_of, findings, for_web, proof_of
+from samizdat.campaigns.content import findings, proof_of
 from samizdat.campaigns.drafts import draft as drafts
 from samizdat.campaigns.drafts import revisions
 from samizdat.campaigns.drafts.draft import FORMATS, Draft, draft_of
-from samizdat.campaigns.edition_details import EditionDetails
-from samizdat.campaigns.errors import CampaignError, ContentHasProblems, DraftChangedMeanwhile, NotADraft
+from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
 from samizdat.campaigns.models import (
     Campaign,
-    Edition,
-    EditionVariant,
     Template,
     Variant,
-    goes_to_all,
-    new_edition_number,
     untouched,
 )
 from samizdat.campaigns.templates.layout_store import sealed as sealed_arrangement
@@ -40,14 +32,8 @@ from samizdat.core.content.blocks import dumps as dumps_document
 from samizdat.core.content.blocks import parse as parse_document
 from samizdat.core.content.blocks.comments import without
 from samizdat.core.content.blocks.mending import mended
-from samizdat.core.content.compile import CompileProof
-from samizdat.core.content.message import dumps
-from samizdat.core.content.problems import ContentProblem
-from samizdat.core.content.render import Content
 from samizdat.core.content.templates import LayoutChanges
-from samizdat.core.mail.address import domain
 from samizdat.events.actions import record
-from samizdat.vault import keyring
 
 
 def create(
@@ -222,87 +208,6 @@ def throw_away(campaign: Campaign, *, by: Person | None, now: datetime) -> None:
         record("campaign.deleted", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
-def freeze(campaign: Campaign, now: datetime) -> Edition:
-    """Compiles the draft into an edition that never changes again. Errors: LetterHasFlaws, NotADraft.
-
-    An edition left behind by a release that was killed before it counted anybody is made anew.
-    """
-    # What is frozen is what is stored now, not what this process read a while ago.
-    campaign.refresh_from_db(fields=["state", "draft_sealed", "version", *_CHOSEN])
-    if campaign.state != "draft":
-        raise NotADraft(_("This campaign is already sent or scheduled."))
-    slug, number = secrets.token_hex(10), new_edition_number()
-    codes = counted_links.UrlCodes(campaign.organization, number)
-    proof, draft = proof_of(campaign, now, archive_slug=slug, codes=codes), draft_of(campaign)
-    stopping = checks.stops(campaign, draft, proof, now)
-    if proof.compiled is None or stopping:
-        raise flaws_error((*proof.flaws, *stopping))
-    keys = keyring.keys(campaign.organization)
-    assert keys.link is not None
-    with transaction.atomic():
-        Edition.objects.filter(campaign=campaign, campaign__state="draft").delete()
-        edition = Edition.objects.create(
-            id=number,
-            campaign=campaign,
-            organization=campaign.organization,
-            compiled_sealed=b"",
-            details_sealed=b"",
-            link_key=keys.link.number,
-            message_id_domain=domain(draft.from_email.strip()),
-            archive_slug=slug,
-            created=now,
-        )
-        details = details_of(campaign, draft, proof, content=for_web(proof.content))
-        edition.compiled_sealed = keys.seal(dumps(proof.compiled), "edition", "compiled", edition.id)
-        edition.details_sealed = edition_details.sealed(keys, edition.id, details)
-        edition.save(update_fields=["compiled_sealed", "details_sealed"])
-    return edition
-
-
-def details_of(
-    campaign: Campaign, draft: Draft, proof: CompileProof, language: str = "", content: Content | None = None
-) -> EditionDetails:
-    """language: of a version in another one. content: of which its web copy is made."""
-    assert proof.compiled is not None
-    language = language or campaign.language
-    envelope = {**structs.asdict(draft), "body": "", "links": proof.compiled.links}
-    return EditionDetails(
-        **envelope,
-        counted=tuple(proof.counted),
-        question=counted_links.question_in(draft, language),
-        campaign=campaign.pk,
-        list=campaign.list_id,
-        purpose=campaign.purpose,
-        to_all=goes_to_all(campaign),
-        unlisted=campaign.archive_hidden,
-        template=campaign.template_id or 0,
-        language=language,
-        content=content,
-        made_from=digest_of(draft, proof.content),
-    )
-
-
-def freeze_variant(
-    edition: Edition,
-    place: int,
-    draft: Draft,
-    proof: CompileProof,
-    language: str = "",
-    content: Content | None = None,
-) -> None:
-    """Writes another version of an edition beside it. language: "" for the campaign's."""
-    assert proof.compiled is not None
-    keys = keyring.keys(edition.organization)
-    details = details_of(edition.campaign, draft, proof, language, content)
-    EditionVariant.objects.create(
-        edition=edition,
-        variant_no=place,
-        language=language,
-        compiled_sealed=keys.seal(dumps(proof.compiled), "edition", f"compiled {place}", edition.id),
-        details_sealed=edition_details.sealed(keys, edition.id, details, f" {place}"),
-    )
-
-
 def count_leaving(organization: Organization, moved: Mapping[tuple[int, int], int]) -> None:
     """Adds to the letters' sums of readers who left by their link: (edition, reader's number) -> by how many, below
     zero for those who took it back. An edition that is not here (its reader moved in without it) is passed over.
@@ -317,19 +222,6 @@ def count_leaving(organization: Organization, moved: Mapping[tuple[int, int], in
             # Not below zero: who left before this was counted can take it back now.
             after = Greatest(F("unsubscribes") + number, 0)
             Campaign.objects.filter(organization=organization, edition=edition).update(unsubscribes=after)
-
-
-def flaws_error(flaws: tuple[ContentProblem, ...]) -> ContentHasProblems:
-    problems = findings(tuple(flaws))
-    first = next(finding for finding in problems if finding.severity == "stop")
-    values = {"place": first.place, "line": first.line, "flaw": first.sentence}
-    if first.place == "block":
-        sentence = _("This campaign can’t be sent yet: block %(line)s: %(flaw)s")
-    elif not first.line:
-        sentence = _("This campaign can’t be sent yet: %(flaw)s")
-    else:
-        sentence = _("This campaign can’t be sent yet: %(place)s, line %(line)s: %(flaw)s")
-    return ContentHasProblems(sentence % values, tuple(problems))
 
 
 def checked(draft: Draft) -> Draft:

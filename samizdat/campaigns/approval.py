@@ -21,14 +21,14 @@ from samizdat import formatting
 from samizdat.accounts import sealed_people
 from samizdat.accounts.models import WRITERS, Organization, Person
 from samizdat.accounts.roles import has_role
-from samizdat.accounts.sealed_settings import leading
+from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.audience.models import NUMBER_MASK, Subscriber, row_id
-from samizdat.audience.segments import lookup
-from samizdat.campaigns import ab_test, edition_details, translations
-from samizdat.campaigns.content import content_of, digest_of
+from samizdat.campaigns import edition_details
+from samizdat.campaigns.content import digest_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile, NotADraft
 from samizdat.campaigns.models import Approval, Campaign, Edition, EditionVariant
+from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.campaigns.queries import CampaignRow
 from samizdat.core import segment
 from samizdat.core.content.problems import SENTENCES
@@ -181,19 +181,21 @@ class ApprovalStatus:
         return sealed_people.name_of(self.by) if self.by else ""
 
 
-def bond_of(campaign: Campaign, edition: Edition | None = None) -> str:
+def bond_of(opened: OpenedCampaign, edition: Edition | None = None) -> str:
     """A digest of all that a yes is given to: what is written, all that the letter is made from besides (its frame,
     the stand-ins of fields, the names and addresses in it), and whom it goes to. edition: the texts as they were
     compiled; else as they are now.
 
     Not who stands on the list: that is compared beside it (AgreedPeople), since readers come and go.
     """
+    campaign = opened.campaign
+    test = [campaign.test_share, campaign.ab_metric, campaign.test_at, opened.test_link]
     payload = {
-        "texts": _compiled(edition) if edition else _written(campaign),
+        "texts": _compiled(edition) if edition else _written(opened),
         "list": campaign.list_id,
         "tag": campaign.tag_id,
-        "segment": _segment(campaign),
-        "test": ab_test.bound(campaign),
+        "segment": _segment(opened),
+        "test": test if campaign.test_share else None,
         "again": campaign.resend_of_id,
     }
     if campaign.is_appeal:  # Beside those that were bound before there were any.
@@ -210,11 +212,9 @@ def _is_hidden(campaign: Campaign, edition: Edition | None) -> bool:
     return edition_details.opened(keyring.keys(edition.organization), edition).unlisted
 
 
-def _written(campaign: Campaign) -> dict[str, str]:
-    """ "" -> digest of the letter; of its other versions by place or by language."""
-    draft = draft_of(campaign)
-    letter = {"": digest_of(draft, content_of(campaign, draft))}
-    return letter | ab_test.digests(campaign) | translations.digests(campaign)
+def _written(opened: OpenedCampaign) -> dict[str, str]:
+    """OpenedVersion.key -> digest of the letter, or of the version of it."""
+    return {version.key: digest_of(version.draft, version.content) for version in opened.versions}
 
 
 def _compiled(edition: Edition) -> dict[str, str]:
@@ -225,16 +225,17 @@ def _compiled(edition: Edition) -> dict[str, str]:
     return {"": edition_details.opened(keys, edition).made_from} | others
 
 
-def _segment(campaign: Campaign) -> object:
+def _segment(opened: OpenedCampaign) -> object:
     """Its condition, not its number: a segment that is changed is another audience."""
-    if campaign.segment is None:
+    row = opened.campaign.segment
+    if row is None or opened.segment is None:
         return None
-    tree = lookup.opened(keyring.keys(campaign.organization), campaign.segment).tree
-    return [campaign.segment_id, campaign.segment.removed, segment.dump(tree)]
+    return [row.pk, row.removed, segment.dump(opened.segment.tree)]
 
 
-def standing(campaign: Campaign, edition: Edition | None = None, *, now: datetime | None = None) -> ApprovalStatus:
+def standing(opened: OpenedCampaign, edition: Edition | None = None, *, now: datetime | None = None) -> ApprovalStatus:
     """edition: as of bond_of. now: of a letter that is still to go; to one that went a yes counts however old."""
+    campaign = opened.campaign
     row = Approval.objects.select_related("asked_by").filter(campaign=campaign).first()
     if row is None:
         return ApprovalStatus("none")
@@ -242,7 +243,7 @@ def standing(campaign: Campaign, edition: Edition | None = None, *, now: datetim
     by = _who_agreed(campaign, given) if given else None
     if given is None or by is None:
         return ApprovalStatus("asked" if row.asked else "none", row.asked, row.asked_by)
-    state = "given" if given.bond == bond_of(campaign, edition) else "changed"
+    state = "given" if given.bond == bond_of(opened, edition) else "changed"
     if state == "given" and now is not None and now - given.at > COUNTS_FOR:
         state = "old"
     return ApprovalStatus(state, row.asked, row.asked_by, given.at, by)
@@ -279,18 +280,18 @@ def agree(
         held = Campaign.objects.select_for_update(of=("self",)).select_related("organization", "segment", "template")
         campaign = held.get(pk=campaign.pk)
         _is_draft(campaign)
-        if bond_of(campaign) != seen:
+        if bond_of(open_campaign(campaign)) != seen:
             raise DraftChangedMeanwhile(
                 _("The campaign was changed since you opened this page. Read it again, then approve.")
             )
-        _seal_yes(campaign, by.pk, now, people, tags or {})
+        _seal_yes(campaign, seen, by.pk, now, people, tags or {})
         record("campaign.approved", campaign.organization, now=now, by=by, about=campaign.pk)
 
 
 def agree_to_digest(campaign: Campaign, *, now: datetime) -> None:
     """A digest gathers letters that were agreed to one by one (are_agreed_to): as it was made it needs no yes of its
     own. Once somebody edits it, it is a letter like any other."""
-    _seal_yes(campaign, DIGEST, now)
+    _seal_yes(campaign, bond_of(open_campaign(campaign)), DIGEST, now)
 
 
 def are_agreed_to(organization: Organization, letters: Iterable[Campaign]) -> bool:
@@ -301,13 +302,14 @@ def are_agreed_to(organization: Organization, letters: Iterable[Campaign]) -> bo
 
 def _is_agreed_to(campaign: Campaign) -> bool:
     try:
-        return standing(campaign).state == "given"
+        return standing(open_campaign(campaign)).state == "given"
     except SealBroken:
         return False
 
 
 def _seal_yes(
     campaign: Campaign,
+    bond: str,
     by: int,
     now: datetime,
     people: Sequence[int] | None = None,
@@ -315,7 +317,7 @@ def _seal_yes(
 ) -> None:
     agreed = tuple(AgreedTag(tag, len(carriers), _named(carriers)) for tag, carriers in tags.items())
     count, named = (None, None) if people is None else (len(people), _named(people))
-    given = ApprovalYes(bond_of(campaign), by, now, count, named, agreed)
+    given = ApprovalYes(bond, by, now, count, named, agreed)
     sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
     Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
 
@@ -330,21 +332,20 @@ def _yes(campaign: Campaign, row: Approval | None) -> ApprovalYes | None:
     return open_json(keyring.keys(campaign.organization), row.yes_sealed, "approval", "yes", campaign.pk, ApprovalYes)
 
 
-def is_needed(campaign: Campaign, edition: Edition | None = None) -> bool:
+def is_needed(opened: OpenedCampaign, edition: Edition | None = None) -> bool:
     """Whether a second person has to agree before it goes."""
-    if not leading(campaign.organization).requires_approval:
-        return False
-    return not is_digest_as_made(campaign, edition)
+    return opened.settings.requires_approval and not is_digest_as_made(opened, edition)
 
 
-def is_digest_as_made(campaign: Campaign, edition: Edition | None = None) -> bool:
+def is_digest_as_made(opened: OpenedCampaign, edition: Edition | None = None) -> bool:
     """Whether the clock made it, as its seal says, and nobody edited it since."""
+    campaign = opened.campaign
     row = Approval.objects.filter(campaign=campaign).first() if campaign.is_digest else None
     try:
         given = _yes(campaign, row)
     except SealBroken:
         return False
-    return bool(given and given.by == DIGEST and given.bond == bond_of(campaign, edition))
+    return bool(given and given.by == DIGEST and given.bond == bond_of(opened, edition))
 
 
 def _is_draft(campaign: Campaign) -> None:
@@ -352,15 +353,15 @@ def _is_draft(campaign: Campaign) -> None:
         raise NotADraft(_("This campaign is already sent or scheduled."))
 
 
-def check(campaign: Campaign, by: Person | None, edition: Edition | None = None, *, now: datetime) -> None:
+def check(opened: OpenedCampaign, by: Person | None, edition: Edition | None = None, *, now: datetime) -> None:
     """May it be released by this person? None: from the command line, whose user is the house itself, and the yes of
     anybody is enough. edition: what was compiled of it by now. Errors: NotApproved.
     """
-    if not is_needed(campaign, edition):
+    if not is_needed(opened, edition):
         return
-    if not leading(campaign.organization).known:
+    if not opened.settings.known:
         raise NotApproved(_(SENTENCES["settings_altered"]))
-    status = standing(campaign, edition, now=now)
+    status = standing(opened, edition, now=now)
     if status.state == "old":
         day = formatting.shaped(status.given, "day")
         raise NotApproved(_("The approval from %(day)s is too old. Request approval again.") % {"day": day})
@@ -372,9 +373,10 @@ def check(campaign: Campaign, by: Person | None, edition: Edition | None = None,
         raise NotApproved(_("You approved this campaign, so someone else has to send it."))
 
 
-def agreed_people(campaign: Campaign, asked: Iterable[int] = ()) -> AgreedPeople | None:
+def agreed_people(campaign: Campaign, settings: Leading, asked: Iterable[int] = ()) -> AgreedPeople | None:
     """None where nobody has to agree, or whoever did was not asked about whom it goes to."""
-    given = _yes(campaign, Approval.objects.filter(campaign=campaign).first()) if is_needed(campaign) else None
+    rows = Approval.objects.filter(campaign=campaign) if settings.requires_approval else Approval.objects.none()
+    given = _yes(campaign, rows.first())
     return AgreedPeople(campaign, given, asked) if given and given.count is not None else None
 
 
@@ -385,8 +387,9 @@ _UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 def is_bound(organization: Organization, number: int) -> bool:
     """Whether a letter for a few that is under way may go to this reader's mailbox and to no other."""
     rows = Campaign.objects.select_related("organization").filter(organization=organization, state__in=_UNDER_WAY)
+    settings = leading(organization)
     try:
-        return any(agreed.is_bound(number) for agreed in map(agreed_people, rows) if agreed)
+        return any(agreed.is_bound(number) for row in rows if (agreed := agreed_people(row, settings)))
     except SealBroken:
         return True
 
@@ -398,5 +401,5 @@ def waiting_for(organization: Organization, person: Person, now: datetime) -> It
         organization=organization, state="draft", approval__asked__isnull=False
     )
     for campaign in rows.exclude(approval__asked_by=person).order_by("approval__asked")[:20]:
-        if standing(campaign, now=now).state != "given":
+        if standing(open_campaign(campaign), now=now).state != "given":
             yield CampaignRow(campaign, draft_of(campaign).subject)

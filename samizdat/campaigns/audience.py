@@ -10,6 +10,7 @@ from samizdat.audience.models import Segment, Tag
 from samizdat.audience.segments import lookup
 from samizdat.audience.segments.describe import Names
 from samizdat.audience.segments.errors import SegmentBroken
+from samizdat.audience.segments.lookup import SavedSegment
 from samizdat.audience.segments.members import MemberReader, today_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign
@@ -17,13 +18,14 @@ from samizdat.campaigns.queries import DRAFTS, CampaignRow
 from samizdat.core import languages
 
 
-def reader_of(campaign: Campaign, now: datetime) -> MemberReader | None:
-    """Its segment, ready to be asked; None where it has none. Errors: SegmentBroken, also for a tag that is gone."""
+def reader_of(campaign: Campaign, now: datetime, segment: SavedSegment | None = None) -> MemberReader | None:
+    """Its segment, ready to be asked; None where it has none. segment: where it is open already. Errors: SegmentBroken,
+    also for a tag that is gone."""
     if campaign.tag is not None and campaign.tag.removed:
         raise SegmentBroken(_("The tag of the audience was deleted. Choose another one, or none."))
     if campaign.segment is None:
         return None
-    tree = lookup.tree_of(campaign.segment)
+    tree = lookup.tree_of(campaign.segment, segment)
     return MemberReader(campaign.organization, tree, today_of(campaign.organization, now))
 
 

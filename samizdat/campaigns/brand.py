@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.accounts.sealed_settings import leading
+from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.campaigns.errors import BrandRefused
 from samizdat.campaigns.models import Brand as Row
 from samizdat.campaigns.queries import picture_named, picture_url
@@ -59,16 +59,16 @@ def brand_of(organization: Organization) -> BrandSettings:
     return open_json(keyring.keys(organization), row.sealed, "brand", "sealed", row.pk, BrandSettings)
 
 
-def look_of(organization: Organization, brand: BrandSettings | None = None) -> Theme:
+def look_of(organization: Organization, settings: Leading, brand: BrandSettings | None = None) -> Theme:
     """What the compiler is told. A logo that the library has lost is left out."""
     brand = brand or brand_of(organization)
     words = {name: value for name, value in asdict(brand).items() if name != "logo"}
-    picture = picture_named(organization, brand.logo) if brand.logo and leading(organization).public_url else None
+    picture = picture_named(organization, brand.logo) if brand.logo and settings.public_url else None
     if picture is None:
         return Theme(**{**words, "logo_width": 0})
     width = min(brand.logo_width or WIDEST_LOGO, picture.width, WIDEST_LOGO)
-    alt = brand.logo_alt or leading(organization).name
-    logo = picture_url(organization, picture.slug, picture.kind)
+    alt = brand.logo_alt or settings.name
+    logo = picture_url(settings.public_url, picture.slug, picture.kind)
     return Theme(**{**words, "logo": logo, "logo_width": width, "logo_alt": alt})
 
 
@@ -87,7 +87,7 @@ def _checked(organization: Organization, brand: BrandSettings) -> BrandSettings:
     for name, word in COLORS.items():
         if not is_color(getattr(brand, name)):
             raise BrandRefused(_("%(name)s: enter a color like #1b1d22.") % {"name": word}, name)
-    for color, other, ratio in unreadable(look_of(organization, replace(brand, logo=""))):
+    for color, other, ratio in unreadable(look_of(organization, leading(organization), replace(brand, logo=""))):
         sentence = _(
             "%(one)s on %(other)s is hard to read: the contrast is %(ratio)s:1, and at least %(least)s:1 is "
             "needed. Choose a darker or lighter color."

@@ -15,9 +15,10 @@ from msgspec import structs
 
 from samizdat import phrases_override
 from samizdat.accounts.models import Organization
-from samizdat.accounts.sealed_settings import leading
+from samizdat.accounts.sealed_settings import Leading, leading
 from samizdat.audience import condition_values
 from samizdat.audience import queries as audience
+from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.counted_links import UrlCodes
@@ -27,12 +28,13 @@ from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.queries import picture_url, pictures_named
 from samizdat.campaigns.rendering import TRIES, render
 from samizdat.campaigns.templates import import_template
-from samizdat.campaigns.templates.layout_store import design_for, source_for
+from samizdat.campaigns.templates.layout_store import source_for
 from samizdat.core.content.blocks.schema import MAX_ANSWERS
 from samizdat.core.content.compile import CompileProof, compile_letter
 from samizdat.core.content.problems import ContentProblem, fill
 from samizdat.core.content.render import Content, conditions_of
 from samizdat.core.content.templates import dress_of
+from samizdat.core.content.theme import Theme
 from samizdat.core.content.theme import ThemePicture as LetterPicture
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.formatting import regrouped
@@ -70,44 +72,100 @@ class ContentFinding:
         }
 
 
-def proof_of(
-    campaign: Campaign,
-    now: datetime,
-    draft: Draft | None = None,
-    archive_slug: str = "",
-    codes: UrlCodes | None = None,
-    frame: Campaign | None = None,
-) -> CompileProof:
-    """The compiled letter, or what stops it. `draft` stands in for the stored one: a preview of what is being typed.
+@dataclass(frozen=True, slots=True)
+class ContentSources:
+    """What all versions of a letter have from its organization and its list. fields: tag -> stand-in."""
 
-    codes: what stands in the addresses of counted links and of answers; tests and previews have none. frame: as of
-    content_of.
-    """
-    draft = draft or draft_of(campaign)
-    content = content_of(campaign, draft, archive_slug, codes, frame)
-    there = now.astimezone(ZoneInfo(campaign.organization.timezone))
-    inside = carries(campaign.organization, draft)
-    through = codes.through if codes and draft.links == "counted" else None
-    # With codes it is released: that is worth some waiting, where somebody who looks is told at once.
-    rendered = partial(render, campaign.organization, tries=TRIES if codes else 1)
-    return compile_letter(
-        content, now=there, boundary=secrets.token_hex(12), carries=inside, through=through, rendered=rendered
+    settings: Leading
+    fields: dict[str, str]
+    list_name: str
+    list_details: ListDetails
+    look: Theme
+
+
+def sources_of(campaign: Campaign) -> ContentSources:
+    organization = campaign.organization
+    settings = leading(organization)
+    return ContentSources(
+        settings,
+        {view.tag: view.default for view in audience.fields(organization)},
+        audience.name_of(campaign.list),
+        audience.details_of(campaign.list),
+        look_of(organization, settings),
     )
 
 
-def content_of(
+@dataclass(frozen=True, slots=True)
+class OpenedVersion:
+    """A letter, or a version of it, opened: what is written, and what it is compiled from.
+
+    campaign: whose language it has and to whose list it goes. variant_no: 0 for the letter itself. language: of a
+    translation, else "".
+    """
+
+    campaign: Campaign
+    draft: Draft
+    content: Content
+    settings: Leading
+    variant_no: int = 0
+    language: str = ""
+
+    @property
+    def key(self) -> str:
+        """Tells it from the letter's other versions."""
+        return self.language or str(self.variant_no or "")
+
+
+def open_version(
     campaign: Campaign,
     draft: Draft,
-    archive_slug: str = "",
-    codes: UrlCodes | None = None,
     frame: Campaign | None = None,
-) -> Content:
-    """frame: the letter in whose template and places it stands, where that is another one."""
-    organization, draft = campaign.organization, addressed(campaign, draft)
-    known = {view.tag: view.default for view in audience.fields(organization)}
-    base, template = leading(organization).public_url, source_for(frame or campaign)
-    details = audience.details_of(campaign.list)
-    design = design_for(frame or campaign, draft_of(frame) if frame else draft)
+    sources: ContentSources | None = None,
+    *,
+    variant_no: int = 0,
+    language: str = "",
+) -> OpenedVersion:
+    """frame: the letter in whose template and places it stands, where that is another one. sources: where they are open
+    already."""
+    sources = sources or sources_of(campaign)
+    content = _content(campaign, draft, frame or campaign, sources)
+    return OpenedVersion(campaign, draft, content, sources.settings, variant_no, language)
+
+
+def compiled(
+    version: OpenedVersion, now: datetime, archive_slug: str = "", codes: UrlCodes | None = None
+) -> CompileProof:
+    """The compiled letter, or what stops it. codes: what stands in the addresses of counted links and of answers; tests
+    and previews have none."""
+    organization, draft, base = version.campaign.organization, version.draft, version.settings.public_url
+    return compile_letter(
+        with_urls(version.content, archive_slug, codes),
+        now=now.astimezone(ZoneInfo(organization.timezone)),
+        boundary=secrets.token_hex(12),
+        carries=carries(organization, base, draft),
+        through=partial(codes.through, base) if codes and draft.links == "counted" else None,
+        # With codes it is released: that is worth some waiting, where somebody who looks is told at once.
+        rendered=partial(render, organization, tries=TRIES if codes else 1),
+    )
+
+
+def proof_of(
+    campaign: Campaign, now: datetime, draft: Draft | None = None, frame: Campaign | None = None
+) -> CompileProof:
+    """The same of a letter that is not open yet. draft stands in for the stored one: a preview of what is being typed.
+    frame: as of open_version."""
+    draft = addressed(campaign, draft) if draft else draft_of(campaign)
+    return compiled(open_version(campaign, draft, frame), now)
+
+
+def content_of(campaign: Campaign, draft: Draft) -> Content:
+    return open_version(campaign, addressed(campaign, draft)).content
+
+
+def _content(campaign: Campaign, draft: Draft, frame: Campaign, sources: ContentSources) -> Content:
+    organization, settings, details = campaign.organization, sources.settings, sources.list_details
+    base, taken_in = settings.public_url, import_template.text_of(frame.template)
+    template, design = source_for(frame, taken_in.source, base), taken_in.design if frame.template else draft.design
     return Content(
         subject=draft.subject,
         preheader=draft.preheader,
@@ -116,27 +174,36 @@ def content_of(
         from_name=draft.from_name,
         from_address=_ascii(draft.from_email),
         reply_to=_ascii(draft.reply_to) if draft.reply_to else "",
-        to_name=_to_name(known),
+        to_name=_to_name(sources.fields),
         template=template,
         language=campaign.language,
-        organization=leading(organization).name,
-        postal_address=leading(organization).postal_address,
+        organization=settings.name,
+        postal_address=settings.postal_address,
         website=base,
-        list_name=audience.name_of(campaign.list),
+        list_name=sources.list_name,
         list_description=details.reminder,
         appeal=campaign.is_appeal,
         list_id=_list_id(campaign, draft),
-        unsubscribe_mailbox=bool(leading(organization).unsubscribe_mailbox),
-        archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
+        unsubscribe_mailbox=bool(settings.unsubscribe_mailbox),
         neutral_url=f"{base}/a/",
         signup_url=f"{base}/f/{details.form_slug}" if base and details.form_slug else "",
-        fields=dict.fromkeys(ALWAYS, "") | known | _groups(organization, draft, template),
-        pictures=pictures_of(organization, draft.body) if draft.format == "blocks" else {},
-        look=look_of(organization).in_design(design),
+        fields=dict.fromkeys(ALWAYS, "") | sources.fields | _groups(organization, draft, template),
+        pictures=pictures_of(organization, base, draft.body) if draft.format == "blocks" else {},
+        look=sources.look.in_design(design),
         design=design,
         own_words=phrases_override.words(campaign.language).own,
-        dress=dress_of(import_template.sample_of(campaign.template)),
-        answers=codes.answers() if codes else (f"{base}/q/",) * MAX_ANSWERS,
+        dress=dress_of(taken_in.sample),
+        answers=(f"{base}/q/",) * MAX_ANSWERS,
+    )
+
+
+def with_urls(content: Content, archive_slug: str, codes: UrlCodes | None = None) -> Content:
+    """Where it is read on the web, and by which addresses its answers are given."""
+    base = content.website
+    return replace(
+        content,
+        archive_url=f"{base}/a/{archive_slug}" if archive_slug else "",
+        answers=codes.answers(base) if codes else content.answers,
     )
 
 
@@ -151,11 +218,6 @@ def digest_of(draft: Draft, content: Content) -> str:
     return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
-def for_web(content: Content) -> Content:
-    """Of a compiled letter, without the codes in the addresses of its answers."""
-    return replace(content, answers=(f"{content.website}/q/",) * MAX_ANSWERS)
-
-
 def _format(draft: Draft) -> Literal["markdown", "html", "blocks"]:
     return draft.format if draft.format in ("html", "blocks") else "markdown"  # type: ignore[return-value]
 
@@ -163,11 +225,11 @@ def _format(draft: Draft) -> Literal["markdown", "html", "blocks"]:
 _SRC = re.compile(r'"src":\s{0,9}"(?:https?://[^"]{1,300}/m/)?([0-9a-f]{8,40})(?:\.[a-z]{3,4})?"')
 
 
-def pictures_of(organization: Organization, body: str) -> dict[str, LetterPicture]:
+def pictures_of(organization: Organization, base: str, body: str) -> dict[str, LetterPicture]:
     """The pictures of the library that blocks name, by slug or by address."""
     slugs = set(_SRC.findall(body))
     return {
-        row.slug: LetterPicture(picture_url(organization, row.slug, row.kind), row.width, row.height)
+        row.slug: LetterPicture(picture_url(base, row.slug, row.kind), row.width, row.height)
         for row in (pictures_named(organization, slugs) if slugs else ())
     }
 

@@ -18,7 +18,6 @@ from django.db.models import F, Sum
 
 from samizdat.accounts.models import Organization
 from samizdat.accounts.public_site import publish as publish_place
-from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.edition_details import EditionDetails, Question, counted_versions, opened
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch
@@ -41,7 +40,7 @@ class UrlCodes:
     ) -> None:
         key = key or keyring.keys(organization).link
         assert key is not None
-        self._base, self._edition, self._place = leading(organization).public_url, edition, place
+        self._edition, self._place = edition, place
         self._click, self._answer = tokens.TokenMaker(key, "click"), tokens.TokenMaker(key, "answer")
 
     def click(self, number: int) -> str:
@@ -50,13 +49,13 @@ class UrlCodes:
     def answer(self, number: int) -> str:
         return self._answer(self._edition, self._place << 16 | number)
 
-    def through(self, urls: Sequence[str]) -> Mapping[str, str]:
-        """core/content/render/counted_links.Through: by which address each counted link is reached."""
-        return {url: f"{self._base}/l/{self.click(at)}" for at, url in enumerate(urls)}
+    def through(self, base: str, urls: Sequence[str]) -> Mapping[str, str]:
+        """core/content/render/counted_links.Through: by which address below `base` each counted link is reached."""
+        return {url: f"{base}/l/{self.click(at)}" for at, url in enumerate(urls)}
 
-    def answers(self) -> tuple[str, ...]:
+    def answers(self, base: str) -> tuple[str, ...]:
         """By which address each answer to a question is given."""
-        return tuple(f"{self._base}/q/{self.answer(at)}" for at in range(MAX_ANSWERS))
+        return tuple(f"{base}/q/{self.answer(at)}" for at in range(MAX_ANSWERS))
 
 
 # --- what was frozen -------------------------------------------------------------------------------------------------

@@ -227,9 +227,9 @@ def pictures(organization: Organization, limit: int = 60) -> list[Picture]:
     return list(rows.order_by("-pk")[:limit])
 
 
-def picture_url(organization: Organization, slug: str, kind: str) -> str:
-    """Where readers find it."""
-    return f"{leading(organization).public_url}/m/{slug}.{kind}"
+def picture_url(base: str, slug: str, kind: str) -> str:
+    """Where readers find it. base: address of the public pages."""
+    return f"{base}/m/{slug}.{kind}"
 
 
 def pictures_named(organization: Organization, slugs: Iterable[str]) -> list[Picture]:

@@ -53,7 +53,7 @@ def web_versions(edition: Edition, details: EditionDetails) -> list[WebVersion]:
     base, sent_to = leading(edition.organization).public_url, List.objects.select_related("organization")
     form = details_of(sent_to.get(id=details.list)).form_slug
     return [
-        WebVersion(place, slug_of(edition, language), _placed(of.content, base, form, slug_of(edition, language)))
+        WebVersion(place, slug := slug_of(edition, language), _placed(of.content, base, form, slug))
         for place, language, of in versions
         if of.content is not None
     ]

@@ -8,7 +8,7 @@ A letter has either versions by language or a test of versions: with both, most 
 say anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -18,11 +18,9 @@ from django.utils.translation import gettext as _
 
 from samizdat import formatting
 from samizdat.accounts.models import Person
-from samizdat.campaigns import actions, checks, counted_links
-from samizdat.campaigns.content import content_of, digest_of, for_web, proof_of
+from samizdat.campaigns import actions
 from samizdat.campaigns.drafts.draft import draft_of
-from samizdat.campaigns.edition_details import slug_of
-from samizdat.campaigns.errors import CampaignError, ContentHasProblems, NotADraft
+from samizdat.campaigns.errors import CampaignError, NotADraft
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant
 from samizdat.campaigns.templates.layout_store import copy_arrangement
 from samizdat.core import consent, languages
@@ -117,51 +115,15 @@ def _held(campaign: Campaign) -> None:
         )
 
 
-def mark(campaign: Campaign) -> str:
-    """Tells one state of the versions from another; "" where there are none."""
-    rows = Campaign.objects.filter(version_of=campaign).order_by("pk").values_list("pk", "version")
-    return " ".join(f"{pk}.{version}" for pk, version in rows)
-
-
-def digests(campaign: Campaign) -> dict[str, str]:
-    """Language of each version -> content.digest_of it."""
-    drafts = [(version, draft_of(version)) for version in versions(campaign)]
-    return {version.language: digest_of(draft, content_of(version, draft)) for version, draft in drafts}
-
-
 # --- at release ------------------------------------------------------------------------------------------------------
 
 
-def freeze(campaign: Campaign, edition: Edition, now: datetime) -> None:
-    """Compiles the versions beside an edition that was just frozen. Errors: LetterHasFlaws, which says in which."""
-    language_versions = versions(campaign)
-    if language_versions and campaign.test_share:
-        raise BadLanguage(
-            _("A campaign can have either an A/B test or translations. End the test, then add a translation.")
-        )
-    for place, version in enumerate(language_versions, start=1):
-        codes = counted_links.UrlCodes(campaign.organization, edition.pk, place)
-        slug, draft = slug_of(edition, version.language), draft_of(version)
-        proof = proof_of(version, now, None, slug, codes)
-        stopping = checks.stops(version, draft, proof, now)
-        if proof.compiled is None or stopping:
-            flawed = actions.flaws_error((*proof.flaws, *stopping))
-            values = {"language": formatting.language(version.language), "sentence": flawed}
-            raise ContentHasProblems(_("%(language)s: %(sentence)s") % values, flawed.flaws)
-        actions.freeze_variant(edition, place, draft, proof, version.language, for_web(proof.content))
-    if language_versions:
-        spoken = [languages.normal(campaign.language), *(version.language for version in language_versions)]
-        edition.languages = languages.dump(spoken)
-        edition.save(update_fields=["languages"])
-
-
-def close(campaign: Campaign, frozen: str, now: datetime) -> bool:
-    """In the last transaction of a release: nobody writes in the versions any more. False: since they were frozen with
-    the mark `frozen`, somebody did.
+def close(campaign: Campaign, frozen: Iterable[Campaign], now: datetime) -> bool:
+    """In the last transaction of a release: nobody writes in the versions any more. False: since they were as they are
+    frozen, somebody did.
     """
     rows = Campaign.objects.select_for_update().filter(version_of=campaign)
-    list(rows.values_list("pk", flat=True))
-    if mark(campaign) != frozen:
+    if [*rows.order_by("pk").values_list("pk", "version")] != [(row.pk, row.version) for row in frozen]:
         return False
     rows.update(state="finished", changed=now)
     return True

@@ -25,7 +25,9 @@ from samizdat.campaigns.checks import missing_values as empties
 from samizdat.campaigns.content import proof_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.errors import CampaignError, ContentHasProblems
+from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import Campaign, CheckResult
+from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.templates import starter_templates
 from samizdat.core.content.blocks.merge_versions import numbered_body
 from samizdat.core.crypto import seal
@@ -55,7 +57,7 @@ def test_a_starter_as_it_came_has_no_text_yet_and_none_of_its_placeholders_is_a_
         found = [finding for finding in look(fresh, NOW).findings if finding.place in ("block", "body")]
         assert [(finding.code, finding.severity) for finding in found] == [("body_empty", "stop")], name
         with pytest.raises(ContentHasProblems):
-            actions.freeze(fresh, now=NOW)
+            freeze(open_campaign(fresh), NOW)
 
 
 def test_once_something_is_written_each_placeholder_that_is_left_is_named(lantern: Organization) -> None:
@@ -422,11 +424,11 @@ def test_the_engine_refuses_an_appeal_without_its_warning_whatever_was_accepted(
     with pytest.raises(
         ContentHasProblems, match="This campaign can’t be sent yet: body, line 1: This email asks for money"
     ):
-        actions.freeze(campaign, NOW)
+        freeze(open_campaign(campaign), NOW)
     assert not hasattr(campaign, "edition")
     warned = draft_of(campaign).body + "\n\nDon’t donate from a Russian bank card or account."
     actions.save(campaign, draft_of(campaign).with_(body=warned), version=1, by=None, now=NOW)
-    assert actions.freeze(campaign, NOW).pk
+    assert freeze(open_campaign(campaign), NOW).pk
 
 
 def test_an_organization_keeps_its_own_list_of_hosts_that_do_not_open(lantern: Any) -> None:
@@ -473,9 +475,8 @@ def test_every_version_of_a_test_is_refused_without_its_warning(lantern: Any) ->
     ab_test.plan(
         campaign, [VersionChange(letter=appeal)], share=20, way="hand", at=NOW + timedelta(hours=2), by=None, now=NOW
     )
-    edition = actions.freeze(campaign, NOW)
     with pytest.raises(ContentHasProblems, match=r"Version B.*asks for money"):
-        ab_test.freeze(campaign, edition, NOW)
+        freeze(open_campaign(campaign), NOW)
 
 
 def test_the_organizations_own_warning_counts_as_one(lantern: Any) -> None:

@@ -18,8 +18,10 @@ from samizdat.campaigns.errors import (
     NoSuchCampaign,
     NotADraft,
 )
+from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.media.library import uses
 from samizdat.campaigns.models import Campaign, Edition, Picture
+from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.queries import campaign_of, newest
 from samizdat.campaigns.templates import layout_store
 from samizdat.core.content.message import loads
@@ -76,7 +78,7 @@ def test_a_name_may_stand_in_a_letter_before_anybody_with_a_name_came_in(lantern
 
 
 def test_a_frozen_edition_compiles_once_and_names_its_keys(letter: Campaign, lantern: Any) -> None:
-    edition = actions.freeze(letter, NOW)
+    edition = freeze(open_campaign(letter), NOW)
     compiled = loads(keyring.keys(lantern).open(edition.compiled_sealed, "edition", "compiled", edition.id))
     assert "FNAME" in compiled.fields
     assert edition.link_key == keyring.keys(lantern).link.number
@@ -84,8 +86,8 @@ def test_a_frozen_edition_compiles_once_and_names_its_keys(letter: Campaign, lan
 
 
 def test_a_release_that_was_killed_is_made_anew(letter: Campaign) -> None:
-    first = actions.freeze(letter, NOW)
-    second = actions.freeze(letter, NOW)
+    first = freeze(open_campaign(letter), NOW)
+    second = freeze(open_campaign(letter), NOW)
     assert list(Edition.objects.values_list("archive_slug", flat=True)) == [second.archive_slug]
     assert first.archive_slug != second.archive_slug
 
@@ -93,7 +95,7 @@ def test_a_release_that_was_killed_is_made_anew(letter: Campaign) -> None:
 def test_a_flaw_stops_the_letter_and_names_its_line(letter: Campaign) -> None:
     actions.save(letter, LETTER.with_(body="Hello\n\n*|NOSUCH|*"), version=1, by=None, now=NOW)
     with pytest.raises(ContentHasProblems) as stopped:
-        actions.freeze(letter, NOW)
+        freeze(open_campaign(letter), NOW)
     assert "line 3" in str(stopped.value)
     assert not Edition.objects.exists()
 
@@ -127,7 +129,7 @@ def test_a_button_takes_out_what_does_not_exist_here(letter: Campaign) -> None:
 def test_bad_words_are_flaws_and_never_go_out(letter: Campaign, changes: dict[str, str]) -> None:
     actions.save(letter, LETTER.with_(**changes), version=1, by=None, now=NOW)
     with pytest.raises(ContentHasProblems):
-        actions.freeze(letter, NOW)
+        freeze(open_campaign(letter), NOW)
 
 
 def test_a_campaign_of_another_organization_does_not_exist(letter: Campaign, vault: Any) -> None:
@@ -176,11 +178,11 @@ def test_a_letter_of_blocks_shows_pictures_of_the_library_and_loses_tags_that_ca
     body = json.dumps({"type": "doc", "content": blocks})
     actions.save(letter, LETTER.with_(body=body, format="blocks"), version=1, by=None, now=NOW)
     with pytest.raises(ContentHasProblems, match="block 1"):
-        actions.freeze(letter, NOW)
+        freeze(open_campaign(letter), NOW)
     letter.refresh_from_db()
     actions.remove_flawed(letter, "tag_forward", version=2, by=None, now=NOW)
     assert '"Hello  {{ FNAME }}"' in draft_of(letter).body
-    edition = actions.freeze(letter, NOW)
+    edition = freeze(open_campaign(letter), NOW)
     sealed = keyring.keys(letter.organization).open(bytes(edition.compiled_sealed), "edition", "compiled", edition.id)
     assert f"/m/{shown.slug}.png".encode() in b"".join(loads(sealed).parts).replace(b"=\r\n", b"")
 

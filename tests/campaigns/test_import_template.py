@@ -22,6 +22,7 @@ from samizdat.campaigns.drafts.copy import copy
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.errors import CampaignError, DraftChangedMeanwhile
 from samizdat.campaigns.media import library
+from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.templates import (
     import_template,
     layout,
@@ -259,13 +260,13 @@ def test_what_stands_in_the_places_of_a_template_is_in_the_history_and_comes_bac
 
 @pytest.mark.django_db
 def test_a_yes_to_a_letter_whose_places_were_changed_meanwhile_is_refused(framed: Any, clara: Any) -> None:
-    seen = approval.bond_of(framed)
+    seen = approval.bond_of(open_campaign(framed))
     layout.write(framed, "latest", WrittenRegion("Other news"), by=None, now=NOW)
     with pytest.raises(DraftChangedMeanwhile):
         approval.agree(framed, seen, by=clara, now=NOW)
-    approval.agree(framed, approval.bond_of(framed), by=clara, now=NOW)
+    approval.agree(framed, approval.bond_of(open_campaign(framed)), by=clara, now=NOW)
     layout.hide(framed, "foot", True, now=NOW)
-    assert approval.standing(framed).state == "changed"
+    assert approval.standing(open_campaign(framed)).state == "changed"
 
 
 @pytest.mark.django_db

@@ -20,6 +20,7 @@ from samizdat.campaigns.archive import listing
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Approval, Campaign, Edition
+from samizdat.campaigns.opened import open_campaign
 from samizdat.cli import bootstrap
 from samizdat.cli.campaign.drafts import campaign_check
 from samizdat.core.content.digest import FREQUENCIES
@@ -326,7 +327,7 @@ def agreed_and_sent(house: House) -> Any:
     vera = add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
     give_role(vera, house.organization, "editor", by=None, now=datetime.now(UTC))
     letter = house.draft()
-    agree(letter, bond_of(letter), by=vera, now=datetime.now(UTC))
+    agree(letter, bond_of(open_campaign(letter)), by=vera, now=datetime.now(UTC))
     run_campaign(actions.release(letter, now=datetime.now(UTC)).pk, 120)
     return letter
 
@@ -356,7 +357,7 @@ def test_a_digest_waits_for_a_person_where_what_its_letters_say_is_not_what_was_
     assert (made.state, made.reason) == ("draft", STUCK)
     with pytest.raises(NotApproved, match="needs approval before it’s sent"):
         actions.release(made, now=now)
-    agree(made, bond_of(made), by=Person.objects.get(), now=now)
+    agree(made, bond_of(open_campaign(made)), by=Person.objects.get(), now=now)
     assert actions.release(made, now=now).frozen == 1, "its readers are beside it"
 
 

@@ -17,9 +17,11 @@ import pytest
 
 from samizdat.accounts.actions import found_organization
 from samizdat.audience.actions import new_list
-from samizdat.campaigns.actions import create, freeze
+from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import Draft
+from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.opened import open_campaign
 from samizdat.core.crypto import seal, signature
 from samizdat.public import envelopes
 from samizdat.vault import keyring, purposes
@@ -139,7 +141,7 @@ def test_an_organization_sends_from_its_release_until_an_hour_after_the_last_ans
     draft = Draft(subject="River", from_email="a@lantern.example", body="[Leave](*|UNSUB|*)")
     made = create(lantern, new_list(lantern, "Letter", now=NOW), draft, by=None, now=NOW)
     if change["state"] != "draft":
-        freeze(made, NOW)
+        freeze(open_campaign(made), NOW)
     Campaign.objects.filter(pk=made.pk).update(**{"changed": NOW, **change})
     uid = bytes(lantern.uid)
     with ThreadPoolExecutor(1) as thread:

@@ -15,6 +15,7 @@ from samizdat.accounts.actions import change_settings
 from samizdat.accounts.sessions import SessionStore
 from samizdat.audience import actions as audience
 from samizdat.campaigns import approval, brand, seed_list
+from samizdat.campaigns.opened import open_campaign
 from samizdat.core.crypto import seal
 from samizdat.core.mail.outcome import Refused, RouteVerdict
 from samizdat.delivery import actions as delivery
@@ -114,7 +115,7 @@ def _more(here: House) -> None:
     change_settings(organization, by=None, now=NOW, return_address="back@lantern.example")
     seed_list.keep(organization, ["seed@lantern.example"], now=NOW, by=admin)
     brand.keep(organization, brand.USUAL, by=admin, now=NOW)
-    approval.agree(here.campaign, approval.bond_of(here.campaign), by=admin, now=NOW)
+    approval.agree(here.campaign, approval.bond_of(open_campaign(here.campaign)), by=admin, now=NOW)
     verdict = RouteVerdict("config", "sender", {"host": "mx.example", "answer": "550 no"})
     delivery.condemn(here.route.pk, verdict, NOW, ["lantern.example", "bell.example"])
     said = [SendResult(edition, 1, 1, Refused(550, "no", "recipient"), 0, 550, here.route.pk, text=t) for t in "ab"]

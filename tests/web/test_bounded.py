@@ -17,13 +17,15 @@ from typing import Any
 import pytest
 
 from samizdat import child_frames, limited_process, processes
-from samizdat.campaigns import actions, checks
+from samizdat.campaigns import checks
 from samizdat.campaigns.archive.web_corrections import NoCorrection, correct
 from samizdat.campaigns.content import content_of, proof_of
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import BadPicture, CampaignError, ContentHasProblems
+from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.media import image_processing, library
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.templates import convert_format, import_template
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.render import Content, RenderedContent, render
@@ -264,7 +266,7 @@ def test_a_letter_that_takes_too_long_says_so_and_cannot_go_out(
         assert shown.status_code == 200
         assert "takes too long to prepare" in shown.content.decode(), page
     with pytest.raises(ContentHasProblems) as refused:
-        actions.freeze(letter, now=NOW)
+        freeze(open_campaign(letter), NOW)
     assert [flaw.code for flaw in refused.value.flaws if flaw.severity == "stop"] == ["letter_slow"]
 
 
@@ -272,7 +274,7 @@ def test_a_letter_that_takes_too_long_says_so_and_cannot_go_out(
 def test_a_release_waits_for_a_helper_that_somebody_else_holds(here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else whoever uploads pictures, or has taken this group's name, keeps it from sending."""
     monkeypatch.setattr(limited_process, "work", busy := _Busy(2))
-    actions.freeze(here.campaign, now=NOW)
+    freeze(open_campaign(here.campaign), NOW)
     assert busy.asked == [here.organization.pk] * 4, "three times for the letter, once for its checks"
     monkeypatch.setattr(limited_process, "work", busy := _Busy(1))
     assert [flaw.code for flaw in proof_of(here.campaign, NOW).flaws] == ["letter_slow"], "who looks is told at once"

@@ -1,6 +1,7 @@
 """A second person's yes: asked for, given to what was seen, asked again after a change, looked at by the release."""
 
 import re
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
@@ -18,12 +19,15 @@ from samizdat.audience.models import Subscriber, Tag
 from samizdat.campaigns import ab_test, approval, content, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import NotApproved, agree, standing
-from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Approval, Campaign
+from samizdat.campaigns.opened import open_campaign
+from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.render import Content
 from samizdat.core.segment import LanguageCondition, ListCondition
 from samizdat.delivery.actions import cancel, release, releasing, second_person
+from samizdat.delivery.errors import NotReleasable
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House, make_person
 from tests.web.test_release import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
@@ -48,7 +52,9 @@ def test_a_letter_waits_until_somebody_else_agreed(here: House, desk: Desk) -> N
     waits = "“What the river took” is waiting for approval"
     assert waits in vera.get(_to(here, "home")).content.decode()
     assert waits not in clara.get(_to(here, "home")).content.decode()
-    vera.post(_to(here, "agree", here.campaign.pk), {"seen": approval.bond_of(here.campaign), "people": "10"})
+    vera.post(
+        _to(here, "agree", here.campaign.pk), {"seen": approval.bond_of(open_campaign(here.campaign)), "people": "10"}
+    )
     assert waits not in vera.get(_to(here, "home")).content.decode()
     given = vera.get(address).content.decode()
     assert "Someone else has to send it" in given and "You approved this text and audience" in given
@@ -64,7 +70,7 @@ def test_nobody_releases_what_they_agreed_to_by_writing_into_the_database_that_s
     strict: House, who: str
 ) -> None:
     letter, clara = strict.campaign, strict.people["editor"]
-    agree(letter, approval.bond_of(letter), by=clara, now=NOW)
+    agree(letter, approval.bond_of(open_campaign(letter)), by=clara, now=NOW)
     people = [field.name for field in Approval._meta.fields if field.related_model is Person]
     Approval.objects.update(**dict.fromkeys(people, strict.people.get(who)))
     with pytest.raises(NotApproved, match="someone else has to send it"):
@@ -75,8 +81,8 @@ def test_nobody_releases_what_they_agreed_to_by_writing_into_the_database_that_s
 def test_a_yes_of_somebody_who_may_not_write_any_more_is_nobodys(strict: House, what: str) -> None:
     letter, house = strict.campaign, strict.organization
     olga = make_person("Olga", "olga@lantern.example", house, "editor")
-    agree(letter, approval.bond_of(letter), by=olga, now=NOW)
-    assert standing(letter).state == "given"
+    agree(letter, approval.bond_of(open_campaign(letter)), by=olga, now=NOW)
+    assert standing(open_campaign(letter)).state == "given"
     if what == "gone":
         olga.delete()
     elif what == "removed":
@@ -85,7 +91,7 @@ def test_a_yes_of_somebody_who_may_not_write_any_more_is_nobodys(strict: House, 
         locking.lock(olga, house, by=None, now=NOW)
     else:
         give_role(olga, house, "viewer", by=None, now=NOW)
-    assert standing(letter).state == "none"
+    assert standing(open_campaign(letter)).state == "none"
     for by in (strict.people["editor"], None):
         with pytest.raises(NotApproved, match="approv"):
             release(letter, now=NOW, by=by)
@@ -96,7 +102,7 @@ def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what:
     letter, vera, clara = strict.campaign, strict.people["admin"], strict.people["editor"]
     part = audience.add_segment(strict.organization, "Some", ListCondition(strict.list.pk), now=NOW)
     campaigns.save(letter, draft_of(letter), version=letter.version, by=clara, now=NOW, segment=part)
-    agree(letter, approval.bond_of(letter), by=vera, now=NOW)
+    agree(letter, approval.bond_of(open_campaign(letter)), by=vera, now=NOW)
     with pytest.raises(NotApproved, match="someone else has to send it"):
         release(letter, now=NOW, by=vera)
     if what == "segment":
@@ -106,7 +112,7 @@ def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what:
         draft = draft_of(letter).with_(subject="Another" if what == "text" else "What the river took")
         campaigns.save(letter, draft, version=letter.version, by=clara, now=NOW, **changes)
     letter = Campaign.objects.get(pk=letter.pk)
-    assert standing(letter).state == "changed"
+    assert standing(open_campaign(letter)).state == "changed"
     for by in (clara, None):  # The command line goes no other way.
         with pytest.raises(NotApproved, match="changed since"):
             release(letter, now=NOW, by=by)
@@ -117,7 +123,7 @@ def test_a_change_asks_again_and_the_release_itself_refuses(strict: House, what:
 @pytest.mark.parametrize("what", ["stand-in", "postal address", "name", "list", "reminder"])
 def test_whatever_else_the_letter_says_is_agreed_to_as_well(strict: House, what: str) -> None:
     letter, home, clara = strict.campaign, strict.organization, strict.people["editor"]
-    agree(letter, approval.bond_of(letter), by=strict.people["admin"], now=NOW)
+    agree(letter, approval.bond_of(open_campaign(letter)), by=strict.people["admin"], now=NOW)
     evil = "Confirm by tonight"
     if what == "stand-in":
         first = next(view for view in queries.fields(home) if view.tag == "FNAME")
@@ -138,18 +144,18 @@ def test_a_yes_is_to_what_the_page_showed_and_not_to_what_stands_when_it_is_pres
     assert seen is not None
     audience.rename_list(strict.campaign.list, "Confirm at once", now=NOW, by=strict.people["editor"])
     desk("admin").post(_to(strict, "agree", strict.campaign.pk), {"seen": seen[1]})
-    assert standing(strict.campaign).state == "none"
+    assert standing(open_campaign(strict.campaign)).state == "none"
 
 
 def test_a_yes_that_was_given_long_ago_lets_nothing_go(strict: House, desk: Desk) -> None:
     letter, clara, admin = strict.campaign, strict.people["editor"], strict.people["admin"]
-    agree(letter, approval.bond_of(letter), by=admin, now=NOW - timedelta(days=31))
+    agree(letter, approval.bond_of(open_campaign(letter)), by=admin, now=NOW - timedelta(days=31))
     with pytest.raises(NotApproved, match="The approval from 25 October 2026 is too old"):
         release(letter, now=NOW, by=clara)
-    assert standing(letter).state == "given", "to a letter that went it stays"
+    assert standing(open_campaign(letter)).state == "given", "to a letter that went it stays"
     page = desk("editor").get(_to(strict, "send", letter.pk)).content.decode()
     assert "The approval has expired" in page and "btn final" not in page
-    agree(letter, approval.bond_of(letter), by=admin, now=NOW - timedelta(days=30))
+    agree(letter, approval.bond_of(open_campaign(letter)), by=admin, now=NOW - timedelta(days=30))
     assert release(letter, now=NOW, by=clara).state == "sending"
 
 
@@ -157,7 +163,7 @@ def test_a_letter_that_was_to_stand_in_no_archive_is_asked_about_again_once_it_s
     letter, clara = strict.campaign, strict.people["editor"]
     Campaign.objects.filter(pk=letter.pk).update(archive_hidden=True)
     letter.refresh_from_db()
-    agree(letter, approval.bond_of(letter), by=strict.people["admin"], now=NOW)
+    agree(letter, approval.bond_of(open_campaign(letter)), by=strict.people["admin"], now=NOW)
     Campaign.objects.filter(pk=letter.pk).update(archive_hidden=False)
     with pytest.raises(NotApproved, match="changed since"):
         release(Campaign.objects.get(pk=letter.pk), now=NOW, by=clara)
@@ -170,7 +176,7 @@ def _for_the_board(strict: House, agreed: bool = True) -> tuple[Campaign, str]:
     campaigns.save(letter, draft_of(letter), version=letter.version, by=clara, now=NOW, tag=volunteers)
     letter = Campaign.objects.get(pk=letter.pk)
     if agreed:
-        second_person.agree(letter, approval.bond_of(letter), 1, by=strict.people["admin"], now=NOW)
+        second_person.agree(letter, approval.bond_of(open_campaign(letter)), 1, by=strict.people["admin"], now=NOW)
     return letter, "volunteer"
 
 
@@ -190,7 +196,7 @@ def test_a_yes_to_a_letter_for_a_few_is_none_to_another_mailbox_of_theirs(strict
     audience.correct_address(reader, "ada@evil.example", now=later, by=strict.people["editor"])
     with pytest.raises(NotApproved, match="The recipients are no longer the ones that were approved"):
         release(letter, now=later, by=strict.people["editor"])
-    second_person.agree(letter, approval.bond_of(letter), 1, by=strict.people["admin"], now=later)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 1, by=strict.people["admin"], now=later)
     release(letter, now=later, by=strict.people["editor"], at=later + timedelta(days=1))
     with pytest.raises(LetterUnderWay):
         audience.correct_address(reader, "ada@wrong.example", now=later, by=strict.people["editor"])
@@ -202,7 +208,7 @@ def test_a_yes_to_a_letter_for_a_few_is_none_to_another_mailbox_of_theirs(strict
 
 def test_a_yes_to_a_letter_for_a_list_is_none_to_whoever_is_brought_into_it(strict: House) -> None:
     letter, clara = strict.campaign, strict.people["editor"]
-    second_person.agree(letter, approval.bond_of(letter), 10, by=strict.people["admin"], now=NOW)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 10, by=strict.people["admin"], now=NOW)
     for number in range(3):
         address = f"made{number}@example.org"
         audience.add_subscriber(strict.organization, address, strict.list, consent=CONSENT, now=NOW, by=clara)
@@ -213,7 +219,7 @@ def test_a_yes_to_a_letter_for_a_list_is_none_to_whoever_is_brought_into_it(stri
 def test_of_many_people_a_yes_keeps_how_many_they_were(strict: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(approval, "NAMED", 0)
     letter, clara = strict.campaign, strict.people["editor"]
-    second_person.agree(letter, approval.bond_of(letter), 10, by=strict.people["admin"], now=NOW)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 10, by=strict.people["admin"], now=NOW)
     audience.add_subscriber(strict.organization, "made@example.org", strict.list, consent=CONSENT, now=NOW, by=clara)
     with pytest.raises(NotApproved, match="The recipients are no longer the ones that were approved"):
         release(letter, now=NOW, by=clara)
@@ -241,7 +247,7 @@ def test_who_carries_a_tag_that_the_text_asks_for_is_part_of_the_yes(
     )
     campaigns.save(letter, written, version=letter.version, by=clara, now=NOW)
     letter = Campaign.objects.get(pk=letter.pk)
-    second_person.agree(letter, approval.bond_of(letter), 20, by=olga, now=NOW)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 20, by=olga, now=NOW)
     (audience.add_tags if what == "given" else audience.remove_tags)(boris, ["volunteer"], now=NOW, by=clara)
     with pytest.raises(NotApproved, match="A tag that decides who sees part"):
         release(letter, now=NOW, by=clara)
@@ -267,42 +273,61 @@ _DRAWN = ("archive_url", "answers")
 
 
 @pytest.mark.parametrize("member", [field.name for field in fields(Content) if field.name not in _DRAWN])
-def test_a_yes_holds_for_every_member_of_what_a_letter_is_made_from(
-    strict: House, member: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    agree(strict.campaign, approval.bond_of(strict.campaign), by=strict.people["admin"], now=NOW)
-    genuine = approval.content_of
-    other = {"fields": {"FNAME": "you"}}.get(member, "other")
-    monkeypatch.setattr(approval, "content_of", lambda *given: replace(genuine(*given), **{member: other}))
-    assert standing(strict.campaign).state == "changed"
+def test_a_yes_holds_for_every_member_of_what_a_letter_is_made_from(strict: House, member: str) -> None:
+    agree(strict.campaign, approval.bond_of(open_campaign(strict.campaign)), by=strict.people["admin"], now=NOW)
+    other, opened = {"fields": {"FNAME": "you"}}.get(member, "other"), open_campaign(strict.campaign)
+    letter = replace(opened.versions[0], content=replace(opened.versions[0].content, **{member: other}))
+    assert standing(opened).state == "given"
+    assert standing(replace(opened, versions=(letter,))).state == "changed"
 
 
 def test_a_new_field_asks_nobody_again(strict: House) -> None:
-    agree(strict.campaign, approval.bond_of(strict.campaign), by=strict.people["admin"], now=NOW)
+    agree(strict.campaign, approval.bond_of(open_campaign(strict.campaign)), by=strict.people["admin"], now=NOW)
     audience.add_field(strict.organization, tag="STREET", label="Street", now=NOW)
-    assert standing(strict.campaign).state == "given"
+    assert standing(open_campaign(strict.campaign)).state == "given"
 
 
 def test_what_is_saved_while_it_is_released_stops_it(strict: House, monkeypatch: pytest.MonkeyPatch) -> None:
     letter, clara = strict.campaign, strict.people["editor"]
-    agree(letter, approval.bond_of(letter), by=strict.people["admin"], now=NOW)
-    genuine = campaigns.freeze
+    agree(letter, approval.bond_of(open_campaign(letter)), by=strict.people["admin"], now=NOW)
 
-    def slow(campaign: Campaign, now: Any) -> Any:
-        other = Campaign.objects.get(pk=campaign.pk)
-        campaigns.save(other, draft_of(other).with_(subject="Other"), version=other.version, by=clara, now=now)
-        return genuine(campaign, now)
+    def meanwhile() -> None:
+        other = Campaign.objects.get(pk=letter.pk)
+        campaigns.save(other, draft_of(other).with_(subject="Other"), version=other.version, by=clara, now=NOW)
 
-    monkeypatch.setattr("samizdat.delivery.actions.releasing.campaigns.freeze", slow)
-    with pytest.raises(NotApproved):
+    _while_it_is_compiled(monkeypatch, meanwhile)
+    with pytest.raises(NotReleasable, match="changed while"):
         release(letter, now=NOW, by=clara)
+
+
+def test_a_yes_that_was_taken_back_while_it_was_released_stops_it(
+    strict: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter, house = strict.campaign, strict.organization
+    olga = make_person("Olga", "olga@lantern.example", house, "editor")
+    agree(letter, approval.bond_of(open_campaign(letter)), by=olga, now=NOW)
+    _while_it_is_compiled(monkeypatch, lambda: remove_person(olga, house, by=None, now=NOW))
+    with pytest.raises(NotApproved):
+        release(letter, now=NOW, by=strict.people["editor"])
+    letter.refresh_from_db()
+    assert letter.state == "draft"
+
+
+def _while_it_is_compiled(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    genuine = releasing.freeze
+
+    def freeze(*given: Any) -> Any:
+        meanwhile()
+        return genuine(*given)
+
+    monkeypatch.setattr(releasing, "freeze", freeze)
 
 
 @pytest.mark.parametrize("which", ["letter", "version", "language"])
 def test_what_stood_in_a_letter_only_while_it_was_compiled_is_not_released(
     strict: House, which: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Put there after the first look at the yes and taken away before the second one."""
+    """Put there after the first look at the yes, and gone by the second one."""
     letter, clara = strict.campaign, strict.people["editor"]
     words = draft_of(letter).with_(body="Other words")
     if which == "version":
@@ -311,23 +336,24 @@ def test_what_stood_in_a_letter_only_while_it_was_compiled_is_not_released(
         ab_test.plan(letter, [change], share=50, way="hand", at=at, by=clara, now=NOW)
     elif which == "language":
         campaigns.save(translations.add(letter, "ru", by=clara, now=NOW), words, version=1, by=clara, now=NOW)
-    agree(letter, approval.bond_of(letter), by=strict.people["admin"], now=NOW)
-    genuine = content.content_of
+    agree(letter, approval.bond_of(open_campaign(letter)), by=strict.people["admin"], now=NOW)
+    genuine = content.compile_letter
 
-    def compiled(campaign: Campaign, draft: Draft, *more: Any) -> Content:
-        evil = {"postal_address": "Confirm at https://evil.example"} if (draft == words) == (which != "letter") else {}
-        return replace(genuine(campaign, draft, *more), **evil)
+    def compiled(content: Content, **how: Any) -> CompileProof:
+        evil = {"postal_address": "Confirm at https://evil.example"}
+        is_it = (content.body == words.body) == (which != "letter")
+        return genuine(replace(content, **evil) if is_it else content, **how)
 
-    monkeypatch.setattr(content, "content_of", compiled)
+    monkeypatch.setattr(content, "compile_letter", compiled)
     monkeypatch.setattr(releasing, "_cut_parts", lambda *_: None)  # One reader is too few for a test.
     with pytest.raises(NotApproved):
         release(letter, now=NOW, by=clara)
-    assert standing(letter).state == "given"
+    assert standing(open_campaign(letter)).state == "given"
 
 
 def test_a_yes_to_what_somebody_changed_meanwhile_is_none(strict: House, desk: Desk) -> None:
     letter, clara = strict.campaign, strict.people["editor"]
-    seen = approval.bond_of(letter)
+    seen = approval.bond_of(open_campaign(letter))
     campaigns.save(letter, draft_of(letter).with_(subject="Other"), version=letter.version, by=clara, now=NOW)
     with pytest.raises(DraftChangedMeanwhile):
         agree(letter, seen, by=strict.people["admin"], now=NOW)
@@ -335,4 +361,4 @@ def test_a_yes_to_what_somebody_changed_meanwhile_is_none(strict: House, desk: D
         desk("admin").post(_to(strict, "agree", letter.pk), {"seen": "x", "people": "10"}, follow=True).content.decode()
     )
     assert "Read it again, then approve." in page
-    assert approval.standing(letter).state == "none"
+    assert approval.standing(open_campaign(letter)).state == "none"

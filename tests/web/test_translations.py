@@ -15,6 +15,7 @@ from samizdat.campaigns.archive.web_corrections import correct
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.opened import open_campaign
 from samizdat.publicdb import queries as publicdb
 from samizdat.worker.publishing import publish
 from tests.conftest import NOW
@@ -99,14 +100,14 @@ def test_the_send_page_counts_who_gets_which_and_checks_each(here: House, desk: 
 def test_a_second_persons_yes_is_to_every_language(here: House, russian: Campaign) -> None:
     letter, vera = here.campaign, here.people["admin"]
     letter.refresh_from_db()
-    seen = bond_of(letter)
+    seen = bond_of(open_campaign(letter))
     campaigns.save(russian, draft_of(russian).with_(subject="Река"), version=1, by=None, now=NOW)
     with pytest.raises(DraftChangedMeanwhile):
         agree(letter, seen, by=vera, now=NOW)
-    agree(letter, bond_of(letter), by=vera, now=NOW)
-    assert standing(letter).state == "given"
+    agree(letter, bond_of(open_campaign(letter)), by=vera, now=NOW)
+    assert standing(open_campaign(letter)).state == "given"
     campaigns.save(russian, draft_of(russian).with_(subject="Реки"), version=2, by=None, now=NOW)
-    assert standing(letter).state == "changed"
+    assert standing(open_campaign(letter)).state == "changed"
 
 
 def test_somebody_outside_sees_every_language(here: House, desk: Desk, russian: Campaign) -> None:

@@ -8,11 +8,15 @@ import pytest
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience.list_details import ListDetails
-from samizdat.campaigns import ab_test, approval, translations
+from samizdat.campaigns import ab_test, translations
 from samizdat.campaigns import actions as campaigns
+from samizdat.campaigns.approval import bond_of
+from samizdat.campaigns.content import compiled
 from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.media import library
 from samizdat.campaigns.models import Campaign, Edition, Picture
+from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.released import released, web_versions
 from samizdat.campaigns.templates import import_template, layout
 from samizdat.core.content.templates import WrittenRegion
@@ -166,9 +170,7 @@ def campaign(lantern: Any) -> Any:
 
 def let_go(campaign: Any, state: str = "finished") -> Edition:
     """Its edition, as a release leaves it, and what follows from it."""
-    edition = campaigns.freeze(campaign, NOW)
-    ab_test.freeze(campaign, edition, NOW)
-    translations.freeze(campaign, edition, NOW)
+    edition = freeze(open_campaign(campaign), NOW)
     Campaign.objects.filter(version_of=campaign).update(state="finished")
     campaign.state = state
     campaign.save(update_fields=["state"])
@@ -262,13 +264,13 @@ def test_a_version_with_another_text_keeps_what_that_draft_wrote_into_its_templa
     key = next(part.key for part in layout.parts(other) if part.key)
     layout.write(other, key, WrittenRegion("<p>Only in this draft</p>"), now=NOW)
     other.refresh_from_db()
-    at, before = NOW + timedelta(hours=2), approval.bond_of(campaign)
+    at, before = NOW + timedelta(hours=2), bond_of(open_campaign(campaign))
     ab_test.plan(campaign, [ab_test.VersionChange(letter=other)], share=20, way="hand", at=at, by=None, now=NOW)
-    planned = approval.bond_of(campaign)
-    proof = ab_test.proof_of_version(campaign, ab_test.versions(campaign)[1].change, NOW)
+    planned = bond_of(open_campaign(campaign))
+    proof = compiled(open_campaign(campaign).versions[1], NOW)
     assert proof.compiled and b"Only in this draft" in b"".join(proof.compiled.parts)
     layout.write(other, key, WrittenRegion("<p>Something else</p>"), now=NOW)
-    assert approval.bond_of(campaign) not in (before, planned), "a second person's yes is to these words too"
+    assert bond_of(open_campaign(campaign)) not in (before, planned), "a second person's yes is to these words too"
 
 
 def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) -> None:

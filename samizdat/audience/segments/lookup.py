@@ -76,11 +76,11 @@ def name_indices(keys: OrganizationKeys, name: str) -> list[bytes]:
     return keys.blinds(f"segment:{name.strip().casefold()}")
 
 
-def tree_of(row: Segment) -> segment.Tree:
-    """Its condition, if it works. Errors: SegmentBroken."""
+def tree_of(row: Segment, saved: SavedSegment | None = None) -> segment.Tree:
+    """Its condition, if it works. saved: the segment, where it is open already. Errors: SegmentBroken."""
     if row.removed:
         raise SegmentBroken(_("This segment was deleted. Choose another one, or none."))
-    tree = opened(keyring.keys(row.organization), row).tree
+    tree = (saved or opened(keyring.keys(row.organization), row)).tree
     describe.check(row.organization, tree)
     return tree
 

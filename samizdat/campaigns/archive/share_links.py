@@ -19,6 +19,7 @@ from samizdat.accounts.models import Person
 from samizdat.campaigns.approval import bond_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, ShareAnswer, ShareLink
+from samizdat.campaigns.opened import open_campaign
 from samizdat.core.crypto import seal
 from samizdat.events.actions import record
 from samizdat.vault import keyring
@@ -119,7 +120,11 @@ def opened(token: str, now: datetime) -> ShareLink:
 
 def mark_of(link: ShareLink) -> str:
     """Tells one state of the letter from another, to whoever has the link; of what it is made nobody outside knows."""
-    return seal.keyed_hash(keyring.derive("shared letters"), bond_of(link.campaign)).hex()[:32]
+    return _mark(bond_of(open_campaign(link.campaign)))
+
+
+def _mark(bond: str) -> str:
+    return seal.keyed_hash(keyring.derive("shared letters"), bond).hex()[:32]
 
 
 def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: datetime) -> None:
@@ -130,7 +135,8 @@ def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: 
     text = text.strip()[:LONGEST_TEXT]
     if not yes and not text:
         raise CampaignError(_("Write what to change, or approve it."))
-    if mark != mark_of(link):
+    bond = bond_of(open_campaign(link.campaign))
+    if mark != _mark(bond):
         raise LinkChanged(_("The email was changed while you were reading it. Look at it again, then answer."))
     with transaction.atomic():
         # Held so that two answers at once are counted one after the other.
@@ -141,7 +147,7 @@ def answer(link: ShareLink, *, name: str, text: str, yes: bool, mark: str, now: 
                 _("This link got too many answers. Wait a minute, or write to the person who gave it to you.")
             )
         row = ShareAnswer.objects.create(link=link, sealed=b"", at=now)
-        feedback = ShareFeedback(" ".join(name.split())[:LONGEST_NAME], text, yes, bond_of(link.campaign))
+        feedback = ShareFeedback(" ".join(name.split())[:LONGEST_NAME], text, yes, bond)
         keys = keyring.keys(link.campaign.organization)
         ShareAnswer.objects.filter(pk=row.pk).update(sealed=seal_json(keys, feedback, "shareanswer", "words", row.pk))
         record("campaign.share_feedback", link.campaign.organization, now=now, about=link.campaign_id)
@@ -158,7 +164,7 @@ def answers(campaign: Campaign) -> list[AnswerView]:
     """The newest first."""
     keys = keyring.keys(campaign.organization)
     rows = list(ShareAnswer.objects.select_related("link").filter(link__campaign=campaign).order_by("-pk"))
-    bond = bond_of(campaign) if rows else ""
+    bond = bond_of(open_campaign(campaign)) if rows else ""
     views = []
     for row in rows:
         feedback = open_json(keys, row.sealed, "shareanswer", "words", row.pk, ShareFeedback)

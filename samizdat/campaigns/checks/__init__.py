@@ -16,13 +16,12 @@ from zoneinfo import ZoneInfo
 
 from samizdat import limited_process, phrases_override
 from samizdat.accounts.models import Organization
-from samizdat.accounts.sealed_settings import is_altered, leading
+from samizdat.accounts.sealed_settings import Leading, is_altered, leading
 from samizdat.audience import queries as audience
-from samizdat.campaigns.brand import brand_of
 from samizdat.campaigns.checks import broken_links, missing_values, pictures, spelling
 from samizdat.campaigns.checks.organization_rules import OrganizationCheckRules, rules_of
 from samizdat.campaigns.checks.results import StoredChecks, kept, key_of
-from samizdat.campaigns.content import ContentFinding, findings
+from samizdat.campaigns.content import ContentFinding, OpenedVersion, findings
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.rendering import TRIES
@@ -54,11 +53,14 @@ class CheckedContent:
 
 
 def reading_of(
-    campaign: Campaign, draft: Draft, proof: CompileProof, now: datetime, rules: OrganizationCheckRules | None = None
+    campaign: Campaign,
+    draft: Draft,
+    proof: CompileProof,
+    now: datetime,
+    settings: Leading,
+    rules: OrganizationCheckRules,
 ) -> core.Readability:
-    organization = campaign.organization
-    rules = rules or rules_of(organization)
-    letter = proof.letter
+    organization, letter = campaign.organization, proof.letter
     donation = draft.format == "blocks" and bool(_DONATION.search(draft.body))
     asking = donation or any(map(asks, letter.links))
     return core.Readability(
@@ -71,24 +73,22 @@ def reading_of(
         now=now.astimezone(ZoneInfo(organization.timezone)),
         language=campaign.language,
         hostile_state=organization.hostile_state,
-        own=_own_hosts(organization),
+        own=_own_hosts(settings),
         blocked=rules.blocked(organization.hostile_state),
         donation=donation,
         to_unasked=asking and not campaign.is_appeal and audience.anybody_asked(campaign.list),
-        warnings=_warnings(organization, campaign.language) if asking else (),
+        warnings=_warnings(proof.content.look.warning, campaign.language) if asking else (),
     )
 
 
-def _warnings(organization: Organization, language: str) -> tuple[str, ...]:
+def _warnings(own: str, language: str) -> tuple[str, ...]:
     """What a donation block says, or the organization's own words instead: in the letter's language, then in others."""
-    own = brand_of(organization).warning
     warnings = (phrases_override.words(code)["block.warning"] for code in (language, *known()))
     return (*filter(None, [own]), *warnings)
 
 
-def _own_hosts(organization: Organization) -> frozenset[str]:
-    kept = leading(organization)
-    urls = (kept.public_url, kept.content_url, kept.desk_url)
+def _own_hosts(settings: Leading) -> frozenset[str]:
+    urls = (settings.public_url, settings.content_url, settings.desk_url)
     return frozenset(filter(None, (urlsplit(url).hostname or "" for url in urls)))
 
 
@@ -96,20 +96,20 @@ def look(
     campaign: Campaign, draft: Draft, proof: CompileProof, now: datetime, more: Iterable[ContentProblem] = ()
 ) -> CheckedContent:
     """All that is known now; `more` are flaws of whoever knows more than a campaign does (delivery/campaign_checks)."""
-    rules = rules_of(campaign.organization)
-    reading = reading_of(campaign, draft, proof, now, rules)
+    settings, rules = leading(campaign.organization), rules_of(campaign.organization)
+    reading = reading_of(campaign, draft, proof, now, settings, rules)
     known = kept(campaign)
     views = missing_values.views_of(campaign, proof.letter)
     problems = [
         *proof.flaws,
         *_core(campaign, reading, proof),
-        *_altered(campaign.organization),
+        *_altered(campaign.organization, settings),
         *_named(draft),
         *pictures.flaws(reading, campaign.organization),
         *broken_links.flaws(reading, known, now),
         *spelling.flaws(reading, rules.words),
         *missing_values.flaws(known, campaign, proof.letter, views, reading.where, now),
-        *(_uncounted(campaign, reading, proof) if draft.links == "counted" else ()),
+        *(_uncounted(reading, proof) if draft.links == "counted" else ()),
         *more,
     ]
     if draft.format == "blocks" and is_untouched(draft.body):
@@ -142,9 +142,9 @@ def _core(
     return (SLOW,)
 
 
-def _altered(organization: Organization) -> Iterator[ContentProblem]:
+def _altered(organization: Organization, settings: Leading) -> Iterator[ContentProblem]:
     """Letters take addresses from the sealed copy alone; what the row says besides somebody wrote there without us."""
-    if is_altered(organization):
+    if is_altered(organization, settings):
         yield ContentProblem(0, "settings_altered", {}, place="letter")
 
 
@@ -154,9 +154,9 @@ def _named(draft: Draft) -> Iterator[ContentProblem]:
         yield ContentProblem(1, "name_link", place="from")
 
 
-def _uncounted(campaign: Campaign, reading: core.Readability, proof: CompileProof) -> Iterator[ContentProblem]:
+def _uncounted(reading: core.Readability, proof: CompileProof) -> Iterator[ContentProblem]:
     """Links that stay direct in a letter whose links are counted, and why."""
-    for link in direct(proof.letter, leading(campaign.organization).public_url):
+    for link in direct(proof.letter, proof.content.website):
         place, line = reading.where.place_of(link.url or "{{")
         url = link.url if len(link.url) <= 80 else link.url[:77] + "..."
         shown = url + ("…" if link.why == "reader" else "")
@@ -176,10 +176,13 @@ def _told(flaws: list[ContentProblem], known: StoredChecks) -> list[ContentFindi
     return sorted(results, key=lambda result: (order[result.severity], result.accepted, result.place, result.line))
 
 
-def stops(campaign: Campaign, draft: Draft, proof: CompileProof, now: datetime) -> tuple[ContentProblem, ...]:
+def stops(
+    version: OpenedVersion, proof: CompileProof, now: datetime, rules: OrganizationCheckRules
+) -> tuple[ContentProblem, ...]:
     """What keeps a letter from going out besides its compiling: asked by the engine itself, not by a form."""
-    checked = _core(campaign, reading_of(campaign, draft, proof, now), proof, TRIES)
+    campaign, draft, settings = version.campaign, version.draft, version.settings
+    checked = _core(campaign, reading_of(campaign, draft, proof, now, settings, rules), proof, TRIES)
     unwritten = _EMPTY if draft.format == "blocks" and is_untouched(draft.body) else ()
-    problems = [*checked, *_altered(campaign.organization), *_named(draft)]
+    problems = [*checked, *_altered(campaign.organization, settings), *_named(draft)]
     problems += unwritten
     return tuple(flaw for flaw in problems if flaw.severity == "stop")

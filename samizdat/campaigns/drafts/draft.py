@@ -38,9 +38,10 @@ class Draft(Struct, frozen=True):
         return structs.replace(self, **changes)
 
 
-def draft_of(campaign: Campaign) -> Draft:
+def draft_of(campaign: Campaign, letter: Draft | None = None) -> Draft:
+    """letter: as of addressed."""
     keys = keyring.keys(campaign.organization)
-    return addressed(campaign, open_json(keys, campaign.draft_sealed, *_place(campaign), Draft))
+    return addressed(campaign, open_json(keys, campaign.draft_sealed, *_place(campaign), Draft), letter)
 
 
 def place_of(number: int, created: datetime, version_of: int | None) -> tuple[str, str, int]:
@@ -54,13 +55,13 @@ def _place(campaign: Campaign) -> tuple[str, str, int]:
     return place_of(campaign.id, campaign.created, campaign.version_of_id)
 
 
-def addressed(campaign: Campaign, draft: Draft) -> Draft:
+def addressed(campaign: Campaign, draft: Draft, letter: Draft | None = None) -> Draft:
     """A version in another language comes from the sender of its letter, and counts as it does, whatever was stored
-    with it.
+    with it. letter: what is written there, where that is open already.
     """
     if campaign.version_of is None:
         return draft
-    letter = draft_of(campaign.version_of)
+    letter = letter or draft_of(campaign.version_of)
     return draft.with_(**{name: getattr(letter, name) for name in ENVELOPE})
 
 

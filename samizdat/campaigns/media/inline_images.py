@@ -7,7 +7,6 @@ import re
 from collections.abc import Collection, Iterator
 
 from samizdat.accounts.models import Organization
-from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.media.library import open_picture
 from samizdat.campaigns.queries import picture_named
@@ -16,14 +15,14 @@ from samizdat.core.content.compile import Carries, InlineImage
 _SLUG = re.compile(r"/m/([0-9a-f]{8,40})\.[a-z]{3,4}")
 
 
-def carries(organization: Organization, draft: Draft) -> Carries | None:
-    """None for letters whose pictures are fetched: nothing is opened for those."""
-    if draft.pictures != "inside" or not leading(organization).public_url:
+def carries(organization: Organization, base: str, draft: Draft) -> Carries | None:
+    """base: address of the public pages. None for letters whose pictures are fetched: nothing is opened for those."""
+    if draft.pictures != "inside" or not base:
         return None
 
     def resolve(urls: Collection[str]) -> Iterator[InlineImage]:
         for url in urls:
-            slug = _SLUG.fullmatch(url.removeprefix(leading(organization).public_url))
+            slug = _SLUG.fullmatch(url.removeprefix(base))
             picture = picture_named(organization, slug[1]) if slug else None
             if picture is not None:
                 # The slug is random, so no other picture has this Content-ID (RFC 2392); the host is the sender's.

@@ -178,7 +178,7 @@ def add(
 
 def rename(template: Template, name: str, *, by: Person | None, now: datetime) -> None:
     """Errors: CampaignError."""
-    details = structs.replace(_stored(template), name=_checked(name))
+    details = structs.replace(text_of(template), name=_checked(name))
     with transaction.atomic():
         _store(template, details, now)
         record("template.renamed", template.organization, now=now, by=by, about=template.pk)
@@ -198,25 +198,23 @@ def drafts_in(template: Template) -> list[tuple[Campaign, str]]:
 
 
 def name_of(template: Template) -> str:
-    return _stored(template).name
+    return text_of(template).name
 
 
 def source_of(template: Template) -> str:
     """As it was taken in, with our comments around the parts that a letter may fill (core/content/templates)."""
-    return _stored(template).source
-
-
-def text_of(template: Template) -> TemplateText:
-    """All that is kept of it."""
-    return _stored(template)
+    return text_of(template).source
 
 
 def sample_of(template: Template | None) -> str:
     """HTML that stood where the letter goes: what a new letter begins with."""
-    return _stored(template).sample if template else ""
+    return text_of(template).sample
 
 
-def _stored(template: Template) -> TemplateText:
+def text_of(template: Template | None) -> TemplateText:
+    """All that is kept of it; of the built-in one nothing."""
+    if template is None:
+        return TemplateText("", "")
     keys = keyring.keys(template.organization)
     return open_json(keys, template.sealed, "template", "source", template.pk, TemplateText)
 

@@ -6,8 +6,7 @@ from datetime import datetime
 from msgspec import structs
 
 from samizdat.accounts.models import Person
-from samizdat.accounts.sealed_settings import leading
-from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import Campaign, Template, TemplateText
 from samizdat.campaigns.templates import import_template
 from samizdat.core.content.templates import LayoutChanges, arranged
@@ -15,23 +14,17 @@ from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
 
 
-def source_for(campaign: Campaign) -> str:
-    """The template of a letter as the letter has it; empty for the built-in one."""
-    own = import_template.source_of(campaign.template) if campaign.template else ""
-    if not own:
+def source_for(campaign: Campaign, source: str, base: str) -> str:
+    """The template of a letter as the letter has it. source: as it was taken in, "" for the built-in one; base: address
+    of the public pages."""
+    if not source:
         return ""
-    base = leading(campaign.organization).public_url
-    source = arranged(own, arrangement_of(campaign))
+    source = arranged(source, arrangement_of(campaign))
     return _OWN.sub(f"{base}/m/", source) if base else source
 
 
 # Pictures that came with a template before anybody said where the public pages are.
 _OWN = re.compile(r"(?<=[\"'(])/m/(?=[0-9a-f]{8,40}\.[a-z]{3,4}\b)")
-
-
-def design_for(campaign: Campaign, draft: Draft) -> str:
-    """The frame of ours that it stands in, where its template has no source."""
-    return import_template.text_of(campaign.template).design if campaign.template else draft.design
 
 
 def save_as_template(campaign: Campaign, name: str, *, by: Person | None, now: datetime) -> Template:
@@ -49,7 +42,7 @@ def save_as_template(campaign: Campaign, name: str, *, by: Person | None, now: d
 
 def begin_as_saved(campaign: Campaign) -> None:
     """A new draft gets what the campaign that its template was saved from had made of it."""
-    places = import_template.text_of(campaign.template).places if campaign.template else LayoutChanges()
+    places = import_template.text_of(campaign.template).places
     if places != LayoutChanges():
         campaign.places_sealed = sealed(campaign, places)
         campaign.save(update_fields=["places_sealed"])

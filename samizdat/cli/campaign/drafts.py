@@ -204,6 +204,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     from samizdat.accounts.sealed_settings import leading
     from samizdat.campaigns.approval import standing
     from samizdat.campaigns.drafts.draft import draft_of
+    from samizdat.campaigns.opened import open_campaign
     from samizdat.campaigns.translations import versions
     from samizdat.cli.campaign.checks import looked, spelling_state
     from samizdat.delivery.actions.recipients import stands_in_digest
@@ -214,7 +215,7 @@ def campaign_check(number: int, links: bool, accepted: tuple[str, ...]) -> None:
     others = [(version.language, looked(version, links, accepted).findings) for version in versions(campaign_row)]
     signature, records = _sender_of(campaign_row, draft)
     live = [route for route in routes(organization) if route.state == "live"]
-    size, approval = size_of(campaign_row), standing(campaign_row, now=bootstrap.now())
+    size, approval = size_of(campaign_row), standing(open_campaign(campaign_row), now=bootstrap.now())
     kept = leading(organization)
     unsaid = kept.requires_approval and approval.state != "given"
     gathered = not size and stands_in_digest(campaign_row)

@@ -23,6 +23,7 @@ from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, Edition, Template
+from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.released import released_to
 from samizdat.core.content import digest
 from samizdat.delivery.actions import digest_rounds
@@ -166,7 +167,7 @@ def _is_new(campaign: Campaign) -> bool:
     """Whether we made it as it stands, and nobody had it in hand since. `is_digest`, `state` and `reason` stand in the
     open: whoever writes the database would have any draft released, or one that a person took back."""
     later = Event.objects.filter(organization=campaign.organization_id, about=campaign.pk, kind__in=_LATER)
-    return approval.is_digest_as_made(campaign) and not later.exists()
+    return approval.is_digest_as_made(open_campaign(campaign)) and not later.exists()
 
 
 def _send(campaign: Campaign, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import recipients_sql
 from samizdat.audience.models import AGAIN, DIGEST, MONTHLY, NUMBER_MASK, List, Suppression, row_id
 from samizdat.audience.segments import campaign_audience as segmented
+from samizdat.audience.segments.members import MemberReader
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.models import Campaign, is_gathered
 from samizdat.core.content import digest
@@ -85,9 +86,10 @@ def warming(organization: int, domain: str, now: datetime) -> int:
     return min(MOST_NEWEST, left)
 
 
-def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[list[int]]:
+def pages(campaign: Campaign, reader: MemberReader | None, newest: int = 0) -> Iterator[list[int]]:
     """Subscriber numbers by key pages, so that no reading transaction stays open. The `newest` come first: whoever
-    agreed last is least likely to be gone, and a new sender is judged by how many of its first letters bounce.
+    agreed last is least likely to be gone, and a new sender is judged by how many of its first letters bounce. reader:
+    its segment.
     """
     suppressions = Suppression.objects.filter(organization=campaign.organization_id).exists()
     if campaign.is_digest:
@@ -96,8 +98,7 @@ def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[lis
     if campaign.resend_of is not None:
         yield from _unreached(campaign, suppressions)
         return
-    if campaign.segment is not None:
-        reader = reader_of(campaign, now or campaign.changed)
+    if campaign.segment_id is not None:
         assert reader is not None
         where = campaign.list_id, campaign.tag_id, reader, PAGE, suppressions, newest
         yield from segmented.numbers(*where, appeal=campaign.is_appeal)
@@ -107,7 +108,7 @@ def pages(campaign: Campaign, newest: int, now: datetime | None) -> Iterator[lis
 
 def meant_by(campaign: Campaign, now: datetime) -> list[int]:
     """Number of each who would get this letter now. Errors: SegmentBroken."""
-    return [number for page in pages(campaign, 0, now) for number in page]
+    return [number for page in pages(campaign, reader_of(campaign, now)) for number in page]
 
 
 def _of_list(campaign: Campaign, newest: int, suppressions: bool) -> Iterator[list[int]]:
@@ -139,7 +140,7 @@ def spoken(campaign: Campaign, now: datetime, when: datetime) -> Counter[str]:
         )
         return counts
     counts, known = Counter[str](), 0
-    for page in pages(campaign, 0, now):
+    for page in pages(campaign, reader_of(campaign, now)):
         rows = [row for number in page if (row := row_id(campaign.organization_id, number)) not in seldom]
         counts.update(language for _row, language in recipients_sql.languages_of(rows))
         known += len(rows)

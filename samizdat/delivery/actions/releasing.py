@@ -1,6 +1,6 @@
 """Release: a draft becomes an edition, its recipients become chunks, and only then may anything be sent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,11 +11,13 @@ from samizdat.accounts.models import Person
 from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
+from samizdat.audience.segments.members import MemberReader
 from samizdat.campaigns import ab_test as contests
-from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns import approval, counted_links, tag_conditions, translations
 from samizdat.campaigns.audience import reader_of
+from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
+from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.core import ab_test
 from samizdat.delivery import bounces
 from samizdat.delivery.actions import copied_installation, digest_rounds, resend_unreached
@@ -62,7 +64,7 @@ def release(
     `seen`: approval.bond_of, as it was shown to whoever releases it; "" where nothing was.
 
     Killed half way nothing is sendable, and the next release begins afresh. Errors: DeliveryError, and what
-    campaigns.actions.freeze raises.
+    campaigns.freezing.freeze raises.
     """
     copied_installation.refuse_sending(campaign.organization)
     if campaign.version_of_id is not None:
@@ -78,19 +80,19 @@ def release(
             raise NotReleasable(_("This campaign is already sent or scheduled. Duplicate it to send it again."))
         if campaign.resend_of is not None:
             resend_unreached.check(campaign.resend_of, but=campaign)
-        _check_test(campaign, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
-        _check(campaign, by, seen, now)  # Before anything is written, and again in the transaction that counts.
+        opened = open_campaign(campaign)
+        _check_test(opened, wave, max(at or now, now) + timedelta(minutes=hold_minutes))
+        _check(opened, by, seen, now)  # Before anything is written, and again in the transaction that counts.
         clear_half_made(campaign)
         try:
-            reader_of(campaign, now)  # Before anything is written.
-            edition = campaigns.freeze(campaign, now)
+            reader = reader_of(campaign, now, opened.segment)  # Before anything is written.
+            edition = freeze(opened, now)
             seldom = who_waits(campaign, max(at or now, now))
-            _cut_parts(campaign, edition, contests.freeze(campaign, edition, now), seldom, now)
-            written = translations.mark(campaign)
-            translations.freeze(campaign, edition, now)
+            if campaign.test_share:
+                _cut_parts(opened, edition, pages(campaign, reader), seldom)
             bounces.refuse_elsewhere(edition)
             asked = tag_conditions.freeze(edition)
-            frozen = owe(campaign, edition, wave.percent, now, seldom, asked)
+            frozen = owe(opened, edition, reader, now, wave.percent, seldom, asked)
             if is_gathered(campaign):
                 digest_rounds.set_aside(campaign, seldom, asked)
         except SegmentBroken as broken:
@@ -111,15 +113,15 @@ def release(
         }
         counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds their links.
         unsure = unsure or campaign.unsure_policy
-        _make_sendable(campaign, edition, frozen, written, now, by, at, hold_minutes, unsure, columns, seen)
+        _make_sendable(opened, edition, frozen, now, by, at, hold_minutes, unsure, columns, seen)
     campaign.refresh_from_db()
     return campaign
 
 
-def _check(campaign: Campaign, by: Person | None, seen: str, now: datetime, edition: Edition | None = None) -> None:
+def _check(opened: OpenedCampaign, by: Person | None, seen: str, now: datetime, edition: Edition | None = None) -> None:
     """edition: what was compiled of it by now."""
-    approval.check(campaign, by, edition, now=now)
-    if seen and approval.bond_of(campaign, edition) != seen:
+    approval.check(opened, by, edition, now=now)
+    if seen and approval.bond_of(opened, edition) != seen:
         raise NotReleasable(_changed())
 
 
@@ -130,11 +132,12 @@ def _changed() -> str:
     )
 
 
-def _check_test(campaign: Campaign, wave: ReleaseWave, leaves: datetime) -> None:
+def _check_test(opened: OpenedCampaign, wave: ReleaseWave, leaves: datetime) -> None:
     """Errors: BadTest for one whose time does not go with the letter's."""
+    campaign = opened.campaign
     if not campaign.test_share:
         return
-    if campaign.ab_metric not in contests.ways(campaign):
+    if campaign.ab_metric not in contests.ways(opened.draft):
         sentence = _("This campaign no longer counts clicks. Choose another way to decide the winner.")
         raise contests.BadTest(sentence, "way")
     if wave.percent:
@@ -145,26 +148,27 @@ def _check_test(campaign: Campaign, wave: ReleaseWave, leaves: datetime) -> None
         raise contests.BadTest(sentence, "time")
 
 
-def _cut_parts(campaign: Campaign, edition: Edition, versions: int, seldom: frozenset[int], now: datetime) -> None:
+def _cut_parts(
+    opened: OpenedCampaign, edition: Edition, readers: Iterable[Sequence[int]], seldom: frozenset[int]
+) -> None:
     """Writes into the edition who gets which version. Up to ab_test.COUNTED people the parts are counted out, so that
     they are equal; that reads the audience once more.
 
     Errors: BadTest where a version would go to nobody.
     """
-    if not versions:
-        return
+    share, versions = opened.campaign.test_share, len(opened.versions)
     draws: list[int] | None = []
     left_out = {row & NUMBER_MASK for row in seldom}
-    for page in pages(campaign, 0, now):
+    for page in readers:
         assert draws is not None
         draws += [ab_test.draw(edition.pk, number) for number in page if number not in left_out]
         if len(draws) > ab_test.COUNTED:
             draws = None
             break
-    if draws is not None and len(draws) * campaign.test_share // 100 < versions:
+    if draws is not None and len(draws) * share // 100 < versions:
         sentence = _("That’s too few people for a test: %(people)s. Make the test larger, or send one version.")
         raise contests.BadTest(sentence % {"people": len(draws)}, "share")
-    edition.marks = ab_test.dump(ab_test.marks(draws, campaign.test_share, versions))
+    edition.marks = ab_test.dump(ab_test.marks(draws, share, versions))
     edition.save(update_fields=["marks"])
 
 
@@ -199,26 +203,27 @@ def _wave_columns(edition: Edition, wave: ReleaseWave) -> dict[str, object]:
 
 
 def owe(
-    campaign: Campaign,
+    opened: OpenedCampaign,
     edition: Edition,
-    first: int = 0,
-    now: datetime | None = None,
-    seldom: frozenset[int] = frozenset(),
-    asked: Asked | None = None,
+    reader: MemberReader | None,
+    now: datetime,
+    first: int,
+    seldom: frozenset[int],
+    asked: Asked,
 ) -> int:
     """Writes the chunks of everybody who may get this letter now, but for the rows of `seldom`. How many people.
-    Errors: NotApproved where a second person did not mean them.
+    Errors: NotApproved where a second person did not mean them. reader: its segment.
 
     first: per cent of each page that go in the first wave; the others may not be claimed before it has passed. asked:
     for which tags its conditions ask.
     """
-    frozen = position = 0
-    newest = warming(campaign.organization_id, edition.message_id_domain, now) if now else 0
+    campaign, frozen, position = opened.campaign, 0, 0
+    newest = warming(campaign.organization_id, edition.message_id_domain, now)
     left_out = {row & NUMBER_MASK for row in seldom}
-    agreed = approval.agreed_people(campaign, asked or ())
-    for page in pages(campaign, newest, now):
+    agreed = approval.agreed_people(campaign, opened.settings, asked)
+    for page in pages(campaign, reader, newest):
         numbers = [number for number in page if number not in left_out] if left_out else page
-        tags = carried_now(campaign.organization_id, page, list(asked or ()))
+        tags = carried_now(campaign.organization_id, page, list(asked))
         if agreed:
             agreed.compare(page, tags.masks)
         position += write_chunks(edition, position, numbers, first, tags)
@@ -229,10 +234,9 @@ def owe(
 
 
 def _make_sendable(
-    campaign: Campaign,
+    opened: OpenedCampaign,
     edition: Edition,
     frozen: int,
-    written: str,
     now: datetime,
     by: Person | None,
     at: datetime | None,
@@ -241,9 +245,8 @@ def _make_sendable(
     columns: Mapping[str, object],
     seen: str,
 ) -> None:
-    """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen.
-    written: the mark of its other languages.
-    """
+    """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen."""
+    campaign, others = opened.campaign, [version.campaign for version in opened.translations]
     if at is not None and at > now:
         state, due = "scheduled", at
     elif hold_minutes > 0:
@@ -251,7 +254,7 @@ def _make_sendable(
     else:
         state, due = "sending", now
     with transaction.atomic():
-        _check(campaign, by, seen, now, edition)
+        _check(opened, by, seen, now, edition)
         if campaign.resend_of_id is not None:
             # The first letter, held: nobody settles its doubtful ones, and no other letter goes to them meanwhile.
             resend_unreached.check(Campaign.objects.select_for_update().get(pk=campaign.resend_of_id), but=campaign)
@@ -268,7 +271,7 @@ def _make_sendable(
             changed=now,
             **columns,
         )
-        if not changed or not translations.close(campaign, written, now):
+        if not changed or not translations.close(campaign, others, now):
             raise NotReleasable(_changed())
         if campaign.is_digest:
             DigestRecipients.objects.filter(campaign=campaign).delete()

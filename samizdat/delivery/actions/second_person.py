@@ -9,6 +9,7 @@ from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import approval, tag_conditions
 from samizdat.campaigns.errors import DraftChangedMeanwhile
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.opened import open_campaign
 from samizdat.delivery.actions.recipients import meant_by
 from samizdat.delivery.recipients_breakdown import whom
 from samizdat.delivery.sealed_chunks import carried_now
@@ -19,7 +20,7 @@ def agree(campaign: Campaign, seen: str, shown: int, *, by: Person, now: datetim
     DraftChangedMeanwhile."""
     try:
         people = meant_by(campaign, now)
-        asked = tag_conditions.of_draft(campaign, now)
+        asked = tag_conditions.of_draft(open_campaign(campaign), now)
         grown = whom(campaign, now).may > shown + shown // approval.NEWCOMERS
     except SegmentBroken as broken:
         raise DraftChangedMeanwhile(str(broken)) from broken

@@ -16,9 +16,9 @@ from samizdat.accounts.models import Organization, Person
 from samizdat.accounts.sealed_settings import leading
 from samizdat.audience.models import Subscriber
 from samizdat.campaigns import ab_test
-from samizdat.campaigns.actions import flaws_error
 from samizdat.campaigns.content import proof_of, values_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns.freezing import flaws_error
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.senders import SENT
 from samizdat.core.content.message import MessageMaker, header_text, mailbox

@@ -10,7 +10,8 @@ from django.utils.translation import ngettext
 from samizdat import formatting
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import checks, translations
-from samizdat.campaigns.content import proof_of
+from samizdat.campaigns.checks.organization_rules import rules_of
+from samizdat.campaigns.content import compiled, open_version
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.edition_details import slug_of
 from samizdat.campaigns.models import Campaign
@@ -53,9 +54,11 @@ def _tab(version: Campaign, campaign: Campaign, now: datetime) -> LanguageTab:
     )
 
 
-def _state(version: Campaign, now: datetime) -> tuple[str, str]:
-    draft, proof = draft_of(version), proof_of(version, now)
-    codes = [flaw.code for flaw in (*proof.flaws, *checks.stops(version, draft, proof, now)) if flaw.severity == "stop"]
+def _state(row: Campaign, now: datetime) -> tuple[str, str]:
+    version = open_version(row, draft_of(row))
+    proof = compiled(version, now)
+    stopping = checks.stops(version, proof, now, rules_of(row.organization))
+    codes = [flaw.code for flaw in (*proof.flaws, *stopping) if flaw.severity == "stop"]
     if not codes:
         return "good", _("ready to send")
     if {"subject_empty", "body_empty"} & set(codes):

@@ -9,10 +9,11 @@ from samizdat import formatting
 from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
 from samizdat.accounts.sealed_settings import leading
-from samizdat.campaigns import approval, translations
-from samizdat.campaigns.content import proof_of
-from samizdat.campaigns.drafts.draft import Draft, draft_of
+from samizdat.campaigns import approval
+from samizdat.campaigns.content import OpenedVersion, compiled
+from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.delivery import bounces, campaign_checks, dkim_keys, queries
@@ -35,16 +36,20 @@ def domain_in(email: str) -> str:
 
 
 def checklist(
-    request: DeskRequest, campaign: Campaign, draft: Draft, reach: RecipientsBreakdown, now: datetime
+    request: DeskRequest,
+    opened: OpenedCampaign,
+    standing: approval.ApprovalStatus,
+    reach: RecipientsBreakdown,
+    now: datetime,
 ) -> list[dict[str, str]]:
     """What must be right before it goes, what is worth a look, what is fine; the worst first."""
-    organization = request.organization
+    organization, campaign, draft = request.organization, opened.campaign, opened.draft
     items = [
-        *_every_flaw(request, campaign, now),
+        *_every_flaw(request, opened, now),
         *_house(request, organization),
         _routes(request, organization, domain_in(draft.from_email)),
         _people(request, campaign, reach),
-        *_second_person(request, campaign, now),
+        *_second_person(request, opened, standing),
         _test(organization, campaign),
         _bounces(request, organization, draft),
         _signed(request, organization, draft),
@@ -57,20 +62,20 @@ def _item(kind: str, title: str, text: str, href: str = "", link: str = "") -> d
     return {"kind": kind, "title": title, "text": text, "href": href, "link": link}
 
 
-def _every_flaw(request: DeskRequest, campaign: Campaign, now: datetime) -> list[dict[str, str]]:
+def _every_flaw(request: DeskRequest, opened: OpenedCampaign, now: datetime) -> list[dict[str, str]]:
     """What the checks say of each version, with the name of its language where there are several."""
-    others = translations.in_order(translations.versions(campaign))
-    if not others:
-        return [_flaws(request, campaign, now)]
-    named_items = [
-        (formatting.language(version.language), _flaws(request, version, now)) for version in (campaign, *others)
-    ]
-    return [item | {"title": f"{name}: {item['title']}"} for name, item in named_items]
+    letter = opened.versions[0]
+    if not opened.translations:
+        return [_flaws(request, letter, now)]
+    others = {formatting.language(version.language): version for version in opened.translations}
+    versions = {formatting.language(letter.campaign.language): letter} | dict(sorted(others.items()))
+    items = [(name, _flaws(request, version, now)) for name, version in versions.items()]
+    return [item | {"title": f"{name}: {item['title']}"} for name, item in items]
 
 
-def _flaws(request: DeskRequest, campaign: Campaign, now: datetime) -> dict[str, str]:
-    proof = proof_of(campaign, now)
-    checks = previews.checks(proof, draft_of(campaign), campaign_checks.look(campaign, now, proof=proof))
+def _flaws(request: DeskRequest, version: OpenedVersion, now: datetime) -> dict[str, str]:
+    campaign, draft, proof = version.campaign, version.draft, compiled(version, now)
+    checks = previews.checks(proof, draft, campaign_checks.look(campaign, now, draft, proof))
     href = address(request.organization, "campaign", campaign.pk)
     if checks.stops:
         title = ngettext("%(n)s problem to fix", "%(n)s problems to fix", len(checks.stops)) % {"n": len(checks.stops)}
@@ -160,9 +165,11 @@ def _gathered(campaign: Campaign, reach: RecipientsBreakdown) -> str:
     return f"{who} {then}" % {"number": count(many), "when": moment(due)}
 
 
-def _second_person(request: DeskRequest, campaign: Campaign, now: datetime) -> list[dict[str, str]]:
+def _second_person(
+    request: DeskRequest, opened: OpenedCampaign, standing: approval.ApprovalStatus
+) -> list[dict[str, str]]:
     """What a second person has said. It stops the release where the organization wants their yes."""
-    standing, stops = approval.standing(campaign, now=now), approval.is_needed(campaign)
+    stops = approval.is_needed(opened)
     kind = "stop" if stops else "care"
     if standing.state == "given":
         facts = {"name": standing.name or _("Someone"), "when": moment(standing.given)}
@@ -180,7 +187,7 @@ def _second_person(request: DeskRequest, campaign: Campaign, now: datetime) -> l
         facts = {"name": standing.name or _("Someone"), "when": moment(standing.given)}
         return [_item(kind, _("Approved an earlier version"), text % facts, "#second", _("Ask again"))]
     if standing.state == "asked":
-        name = name_in(campaign.organization, standing.asked_by) or _("Someone")
+        name = name_in(request.organization, standing.asked_by) or _("Someone")
         text = _("%(name)s requested approval: %(when)s. Teammates see it on Home.")
         facts = {"name": name, "when": moment(standing.asked)}
         return [_item(kind, _("Waiting for approval"), text % facts, "#second", _("Approve"))]

@@ -15,13 +15,12 @@ from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.actions import forms, mailed_words
 from samizdat.audience.models import List, SignUpForm
-from samizdat.campaigns import ab_test, counted_links
+from samizdat.campaigns import counted_links
 from samizdat.campaigns.archive.web_corrections import web_copy
-from samizdat.campaigns.content import content_of
-from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.edition_details import EditionDetails, slug_of
 from samizdat.campaigns.media.library import frozen_in, named_in, open_picture
 from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.queries import is_public, picture_named, public
 from samizdat.campaigns.released import WebVersion, released, web_versions
 from samizdat.core import consent
@@ -195,7 +194,7 @@ def picture_gone(event: Event, now: datetime) -> None:
 
 def draft_pictures(campaign: Campaign, now: datetime) -> None:
     """Those of a letter that is tested, in each version of a test. Another language of it is tested by itself."""
-    contents = [content_of(campaign, draft_of(campaign)), *ab_test.contents(campaign)]
+    contents = [version.content for version in open_campaign(campaign).versions if not version.language]
     _publish_pictures(campaign.organization, _named_by(contents, campaign.organization, now))
 
 

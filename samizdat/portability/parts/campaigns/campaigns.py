@@ -18,7 +18,7 @@ from samizdat.accounts.models import Organization
 from samizdat.audience.models import Segment
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import actions, edition_details, folders
-from samizdat.campaigns.content import content_of
+from samizdat.campaigns.content import content_of, with_urls
 from samizdat.campaigns.digest import STUCK
 from samizdat.campaigns.drafts.draft import Draft, draft_of, sealed
 from samizdat.campaigns.edition_details import EditionDetails, slug_of
@@ -422,7 +422,7 @@ def _make_edition(campaign: Campaign, letter: CampaignRecord, edition: _Edition)
         organization=campaign.organization,
         created=moment(edition.created),
         **columns,
-        **closed(edition, campaign.language, content_of(campaign, draft_of(campaign), columns["archive_slug"])),
+        **closed(edition, campaign.language, _content(campaign, columns["archive_slug"])),
     )
     for variant in edition.variants:
         language = variant.language[:8]
@@ -431,13 +431,17 @@ def _make_edition(campaign: Campaign, letter: CampaignRecord, edition: _Edition)
         EditionVariant.objects.create(edition=row, **facts, **details)
 
 
+def _content(campaign: Campaign, slug: str) -> Content:
+    return with_urls(content_of(campaign, draft_of(campaign)), slug)
+
+
 def _make_web_version(version: Campaign) -> None:
     """What its web copy is made of: another language of a letter comes in after it."""
     row = EditionVariant.objects.filter(edition__campaign=version.version_of, language=version.language).first()
     if row is None:
         return
     keys, edition = keyring.keys(version.organization), row.edition
-    content = content_of(version, draft_of(version), slug_of(edition, version.language))
+    content = _content(version, slug_of(edition, version.language))
     details = structs.replace(edition_details.opened(keys, row), content=content)
     row.details_sealed = edition_details.sealed(keys, edition.pk, details, f" {row.variant_no}")
     row.save(update_fields=["details_sealed"])

@@ -83,7 +83,7 @@ def _forms(request: DeskRequest, campaign: Campaign) -> tuple[list[ChangeForm], 
     initial = {"day": at.date(), "time": at.time().replace(second=0, microsecond=0)}
     if campaign.test_share:
         initial |= {"share": campaign.test_share, "way": campaign.ab_metric, "link": ab_test.link_of(campaign)}
-    ways = ab_test.ways(campaign)
+    ways = ab_test.ways(draft_of(campaign))
     links = (
         countable(proof_of(campaign, dbclock.asked()).letter, leading(campaign.organization).public_url)
         if "clicks" in ways

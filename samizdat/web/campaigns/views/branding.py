@@ -72,7 +72,7 @@ def _letter(organization: Organization, kind: str, shown: BrandSettings) -> str:
         organization=leading(organization).name,
         postal_address=leading(organization).postal_address,
         website=leading(organization).public_url,
-        look=brand.look_of(organization, shown),
+        look=brand.look_of(organization, leading(organization), shown),
         fields={"FNAME": ""},
     )
     there = timezone.now().astimezone(ZoneInfo(organization.timezone))

@@ -89,12 +89,12 @@ def _seen(template: Template, kind: str = "light") -> str:
         from_address="",
         template=arranged(text.source, text.places) if text.source else "",
         design=text.design,
-        pictures=pictures_of(organization, text.body),
+        pictures=pictures_of(organization, leading(organization).public_url, text.body),
         language=leading(organization).language,
         organization=leading(organization).name,
         postal_address=leading(organization).postal_address,
         website=leading(organization).public_url,
-        look=brand.look_of(organization),
+        look=brand.look_of(organization, leading(organization)),
         fields=dict.fromkeys(import_template.ALWAYS, ""),
     )
     there = timezone.now().astimezone(ZoneInfo(organization.timezone))

@@ -12,18 +12,17 @@ from samizdat import dbclock
 from samizdat.accounts import sealed_people
 from samizdat.accounts.models import Organization
 from samizdat.audience import queries as audience
-from samizdat.audience.segments import lookup
 from samizdat.campaigns import approval, sender_domain_check, translations
 from samizdat.campaigns.audience import names
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign
+from samizdat.campaigns.opened import OpenedCampaign, open_campaign
 from samizdat.delivery import actions, dkim_keys, queries
 from samizdat.delivery.actions import second_person
 from samizdat.delivery.audience_size import counts_long
 from samizdat.delivery.errors import DeliveryError
 from samizdat.delivery.recipients_breakdown import RecipientsBreakdown, whom
-from samizdat.vault import keyring
 from samizdat.web import read_limits
 from samizdat.web.audience.segment_labels import segment_word
 from samizdat.web.base_form import refuse, sentences
@@ -124,8 +123,9 @@ def when(request: DeskRequest, campaign_id: int) -> HttpResponse:
 def _send_facts(
     request: DeskRequest, campaign: Campaign, reach: RecipientsBreakdown, now: datetime
 ) -> dict[str, object]:
-    draft = draft_of(campaign)
-    items = checklist(request, campaign, draft, reach, now)
+    opened = open_campaign(campaign)
+    draft, standing = opened.draft, approval.standing(opened, now=now)
+    items = checklist(request, opened, standing, reach, now)
     return {
         "campaign": campaign,
         "subject": subject_of(draft),
@@ -133,14 +133,14 @@ def _send_facts(
         "items": items,
         "blocked": any(item["kind"] == "stop" for item in items),
         "reach": reach,
-        "approval": (standing := approval.standing(campaign, now=now)),
+        "approval": standing,
         "agreed_by_viewer": standing.by == request.person,
         "contest_planned": ab_tests.planned(campaign),
-        "seen": approval.bond_of(campaign),
+        "seen": approval.bond_of(opened),
         "languages": spoken.who_gets_which(campaign, now),
         "rows": saying.rows(reach),
         "list_name": audience.name_of(campaign.list),
-        "segment": _segment(campaign),
+        "segment": _segment(opened),
         "test": TestForm(initial={"to": sealed_people.email_of(request.person)}, prefix="test"),
         "domain": domain_in(draft.from_email),
         **(_look(organization=request.organization, email=draft.from_email) if request.GET.get("look") else {}),
@@ -149,15 +149,14 @@ def _send_facts(
     }
 
 
-def _segment(campaign: Campaign) -> dict[str, str] | None:
+def _segment(opened: OpenedCampaign) -> dict[str, str] | None:
     """Name and sentence of the segment it goes to; None where it has none."""
-    if campaign.segment is None:
+    row, segment = opened.campaign.segment, opened.segment
+    if row is None or segment is None:
         return None
-    opened = lookup.opened(keyring.keys(campaign.organization), campaign.segment)
-    if campaign.segment.removed:
+    if row.removed:
         return {"name": "", "sentence": ""}
-    sentence = names(campaign.organization, segment_word).sentence(opened.tree)
-    return {"name": opened.name, "sentence": sentence}
+    return {"name": segment.name, "sentence": names(row.organization, segment_word).sentence(segment.tree)}
 
 
 def _look(organization: Organization, email: str) -> dict[str, object]:
