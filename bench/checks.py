@@ -103,7 +103,7 @@ def spelling() -> None:
         return
     text = WORDS + " ".join(f"speling{'abcdefghij'[number % 10]}" for number in range(10))
     begin = time.perf_counter()
-    spelling.check(text)
+    spelling.check(0, text)
     common.say(f"spelling of {len(spelling.words_of(text))} new words: {(time.perf_counter() - begin) * 1000:.0f} ms")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions as audience
 from samizdat.audience import missing_values
@@ -32,7 +33,7 @@ from samizdat.campaigns.templates import starter_templates
 from samizdat.core.content.blocks.merge_versions import numbered_body
 from samizdat.core.crypto import seal
 from samizdat.delivery.campaign_checks import look
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 from tests.delivery.conftest import House
 
 SENDER = {"subject": "The river", "from_name": "Lantern", "from_email": "news@lantern.example"}
@@ -230,7 +231,7 @@ def test_words_that_no_dictionary_has_are_found_at_their_place(lantern: Any, hun
     )
     looked = look(campaign, NOW)
     assert "spelling" in looked.waits
-    spelling.check(spelling.texts(looked.reading))
+    spelling.check(lantern.pk, spelling.texts(looked.reading))
     looked = look(campaign, NOW)
     found = [(one.place, one.line, one.sentence) for one in looked.findings if one.code.startswith("spelling")]
     assert found == [
@@ -241,6 +242,18 @@ def test_words_that_no_dictionary_has_are_found_at_their_place(lantern: Any, hun
     assert "spelling" not in looked.waits
     organization_rules.learn(lantern, ["zhoplk"], by=None, now=NOW)
     assert "spelling_alone" not in codes(campaign)
+
+
+def test_a_word_that_another_organization_asked_for_is_as_unknown_as_any_other(
+    lantern: Any, vault: Any, hunspell: None
+) -> None:
+    """Or a list of candidate names, pasted into a draft, says which of them stand in the drafts of others."""
+    theirs = letter(found_organization("Harbour Bell", source=vault, today=TODAY), "Zhoplk brings the papers.")
+    spelling.check(theirs.organization.pk, spelling.texts(look(theirs, NOW).reading))
+    assert "spelling_alone" in codes(theirs)
+    mine = letter(lantern, "Zhoplk brings the papers.")
+    assert "spelling_alone" not in codes(mine) and "spelling" in look(mine, NOW).waits
+    assert spelling.unchecked(lantern.pk, "Zhoplk") == {"en_US": ["Zhoplk"]}
 
 
 @pytest.mark.skipif(not spelling.tool()[1].get("en"), reason="hunspell is not installed")
@@ -255,12 +268,12 @@ def test_each_word_is_asked_of_the_dictionary_of_its_script(monkeypatch: pytest.
     monkeypatch.setattr(spelling, "_ask", lambda _program, name, words: asked.setdefault(name, words) and {})
     monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"en": "en_US", "ru": "ru_RU"}))
     spelling.forget()
-    spelling.check("Письмо and letter, воду")
+    spelling.check(1, "Письмо and letter, воду")
     assert asked == {"en_US": ["and", "letter"], "ru_RU": ["Письмо", "воду"]}
-    assert spelling.unchecked("Письмо") == {}, "a program that gives no answer is off ever"
+    assert spelling.unchecked(1, "Письмо") == {}, "a program that gives no answer is off ever"
     spelling.forget()
     monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"ru": "ru_RU"}))
-    assert spelling.unchecked("only English") == {}, "what no dictionary has is off again and again"
+    assert spelling.unchecked(1, "only English") == {}, "what no dictionary has is off again and again"
 
 
 def test_what_is_near_is_not_looked_for_in_a_letter_of_another_language(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,13 +296,13 @@ def test_a_letter_in_a_language_without_a_dictionary_is_left_alone(
     german = "Liebe Freundinnen das Wasser nahm Kisten voller Briefe aus dem alten Keller"
     monkeypatch.setattr(spelling, "tool", lambda: ("hunspell", {"en": "en_US"}))
     monkeypatch.setattr(spelling, "_ask", lambda *asked: dict.fromkeys(asked[2], ()))
-    spelling.check(german)
+    spelling.check(lantern.pk, german)
     monkeypatch.setattr(spelling, "_ask", lambda *asked: dict.fromkeys(asked[2]))
     campaign = letter(lantern, german)
-    spelling.check(spelling.texts(look(campaign, NOW).reading))
+    spelling.check(lantern.pk, spelling.texts(look(campaign, NOW).reading))
     assert "spelling_alone" not in codes(campaign)
     mixed = draft_of(campaign).with_(body="The water took boxes of letters " * 3 + "Kisten")
-    spelling.check(mixed.body)
+    spelling.check(lantern.pk, mixed.body)
     assert "spelling_alone" in {one.code for one in look(campaign, NOW, mixed).findings}
     spelling.forget()
 
@@ -302,7 +315,7 @@ def test_without_the_program_it_is_said_how_to_install_it(
     spelling.forget()
     assert spelling.missing() == "apt-get install hunspell hunspell-en-us hunspell-ru"
     looked = look(letter(lantern, "The speling"), NOW)
-    spelling.check(spelling.texts(looked.reading))
+    spelling.check(lantern.pk, spelling.texts(looked.reading))
     assert "spelling" not in looked.waits
     spelling.forget()
 

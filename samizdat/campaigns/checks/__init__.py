@@ -107,7 +107,7 @@ def look(
         *_named(draft),
         *pictures.flaws(reading, campaign.organization),
         *broken_links.flaws(reading, known, now),
-        *spelling.flaws(reading, rules.words),
+        *spelling.flaws(campaign.organization.pk, reading, rules.words),
         *missing_values.flaws(known, campaign, proof.letter, views, reading.where, now),
         *(_uncounted(reading, proof) if draft.links == "counted" else ()),
         *more,
@@ -116,7 +116,7 @@ def look(
         problems = [*_EMPTY, *(flaw for flaw in problems if flaw.place not in _IN_TEXT)]
     waits = {
         "links": bool(broken_links.unasked(reading, known, now)),
-        "spelling": bool(spelling.unchecked(spelling.texts(reading))),
+        "spelling": bool(spelling.unchecked(campaign.organization.pk, spelling.texts(reading))),
         "empties": not missing_values.finished(known, campaign, views, now),
     }
     return CheckedContent(

@@ -3,7 +3,8 @@
     apt-get install hunspell hunspell-en-us hunspell-ru
 
 The program reads words on its standard input and knows neither who wrote them nor where; nothing leaves the machine.
-What it said of a word is remembered in memory, so that a letter that is being written costs only its new words.
+What it said of a word is remembered in memory, so that a letter that is being written costs only its new words; for
+each organization by itself, or a word that is known already would say that it stands in somebody else's draft.
 """
 
 import os
@@ -36,7 +37,8 @@ FOREIGN, FEW = 0.4, 8
 MOST, REMEMBERED, FOUND = 5_000, 100_000, 50
 SUGGESTED = 3
 
-_known: OrderedDict[str, tuple[str, ...] | None] = OrderedDict()  # Word -> None when right, else what is near.
+# (Number of an organization, word that it asked for) -> None when right, else what is near.
+_known: OrderedDict[tuple[int, str], tuple[str, ...] | None] = OrderedDict()
 _lock = threading.Lock()
 
 # Addresses, hosts, paths, mail addresses, and what stands in brackets of the text part as a link.
@@ -89,22 +91,22 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(words)[:MOST]
 
 
-def unchecked(text: str) -> dict[str, list[str]]:
-    """Dictionary -> words of its script that nobody has asked it for; empty without the program."""
+def unchecked(whose: int, text: str) -> dict[str, list[str]]:
+    """Dictionary -> words of its script that nobody of this organization has asked it for; empty without the program."""
     program, names = tool()
     with _lock:
-        fresh = [word for word in words_of(text) if word not in _known] if program else []
+        fresh = [word for word in words_of(text) if (whose, word) not in _known] if program else []
     mine = {name: list(filter(_SCRIPTS[language].fullmatch, fresh)) for language, name in names.items()}
     return {name: words for name, words in mine.items() if words}
 
 
-def check(text: str) -> None:
-    """Asks for the words that nobody asked for before. Without the program nothing is found."""
-    for name, words in unchecked(text).items():
+def check(whose: int, text: str) -> None:
+    """Asks for the words that nobody of this organization asked for before. Without the program nothing is found."""
+    for name, words in unchecked(whose, text).items():
         # What it gave no answer for counts as right: else a page would ask for it again and again.
         suggestions = dict.fromkeys(words) | _ask(tool()[0], name, words)
         with _lock:
-            _known.update(suggestions)
+            _known.update(((whose, word), near) for word, near in suggestions.items())
             while len(_known) > REMEMBERED:
                 _known.popitem(last=False)
 
@@ -157,16 +159,16 @@ def _read(block: str) -> tuple[str, ...]:
     return tuple(near[:SUGGESTED])
 
 
-def flaws(reading: Readability, right: frozenset[str]) -> Iterator[ContentProblem]:
-    """Words that are wrong as far as they were asked for; `right` are the organization's own, in small letters."""
-    yield from islice(_flaws(reading, right), FOUND)
+def flaws(whose: int, reading: Readability, right: frozenset[str]) -> Iterator[ContentProblem]:
+    """Words that are wrong as far as this organization asked for them; `right` are its own, in small letters."""
+    yield from islice(_flaws(whose, reading, right), FOUND)
 
 
-def _flaws(reading: Readability, right: frozenset[str]) -> Iterator[ContentProblem]:
-    foreign = _foreign(words_of(reading.where.words))
+def _flaws(whose: int, reading: Readability, right: frozenset[str]) -> Iterator[ContentProblem]:
+    foreign = _foreign(whose, words_of(reading.where.words))
     for place, text in (("subject", reading.subject), ("preheader", reading.preheader), ("", reading.text)):
         for word in words_of(text):
-            near = _near(word)
+            near = _near(whose, word)
             if near is None or word.casefold() in right or any(script.fullmatch(word) for script in foreign):
                 continue
             code = "spelling" if near else "spelling_alone"
@@ -176,17 +178,17 @@ def _flaws(reading: Readability, right: frozenset[str]) -> Iterator[ContentProbl
                 yield ContentProblem(line, code, values, None, "care", at)
 
 
-def _near(word: str) -> tuple[str, ...] | None:
+def _near(whose: int, word: str) -> tuple[str, ...] | None:
     with _lock:
-        return _known.get(word)
+        return _known.get((whose, word))
 
 
-def _foreign(words: Iterable[str]) -> list[re.Pattern[str]]:
+def _foreign(whose: int, words: Iterable[str]) -> list[re.Pattern[str]]:
     """Scripts in which the letter speaks a language that no dictionary here has."""
     scripts = []
     for script in _SCRIPTS.values():
         mine = [word for word in words if script.fullmatch(word)]
-        wrong = sum(_near(word) is not None for word in mine)
+        wrong = sum(_near(whose, word) is not None for word in mine)
         if wrong > FEW and wrong > FOREIGN * len(mine):
             scripts.append(script)
     return scripts

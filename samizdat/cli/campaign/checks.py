@@ -23,7 +23,7 @@ def looked(campaign: "Campaign", links: bool, accepted: tuple[str, ...]) -> "Che
         results.accept(campaign, key, by=None, now=now)
     proof = proof_of(campaign, now)
     first = look(campaign, now, proof=proof)
-    spelling.check(spelling.texts(first.reading))
+    spelling.check(campaign.organization.pk, spelling.texts(first.reading))
     missing_values.count_on(campaign, proof.letter, first.kept, now, seconds=None)
     if links:
         try:

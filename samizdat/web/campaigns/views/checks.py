@@ -66,7 +66,7 @@ def _slow(request: DeskRequest, campaign: Campaign) -> None:
     now = timezone.now()
     proof = proof_of(campaign, now)
     looked = look(campaign, now, proof=proof)
-    spelling.check(spelling.texts(looked.reading))
+    spelling.check(request.organization.pk, spelling.texts(looked.reading))
     missing_values.count_on(campaign, proof.letter, looked.kept, now)
 
 
