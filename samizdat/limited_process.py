@@ -6,7 +6,8 @@ does the work itself: nobody else waits for it there.
 
 A helper gets plain values, no key and no database, and hands values back. It decodes what strangers made, so whoever
 made it may have taken it over: what it answers is JSON, of which the values that the function says it returns are made
-and nothing else (core/json_values.py), and after it decoded a file it decodes files of that organization alone.
+and nothing else (core/json_values.py). A helper that decodes does nothing else, and for one organization alone: what is
+in its memory may come back as a picture.
 """
 
 import contextlib
@@ -89,10 +90,11 @@ class Pool:
         """Errors: TooMuch, and what the work itself raises."""
         seconds = JOBS[_name(function)].seconds
         until, is_long = min(time.monotonic() + seconds, _request_ends.get()), seconds > LONG
-        helper = self._taken(whose, is_long, until)
+        files_of = whose if JOBS[_name(function)].decodes else None
+        helper = self._taken(whose, is_long, until, files_of)
         began = time.monotonic()
         try:
-            return helper.work(whose, function, args, more, until)
+            return helper.work(files_of, function, args, more, until)
         finally:
             with self._changed:
                 self._used[whose] = self._counted(whose) + time.monotonic() - began
@@ -101,7 +103,7 @@ class Pool:
                 self._idle.append(helper)
                 self._changed.notify_all()
 
-    def _taken(self, whose: int, is_long: bool, until: float) -> "_Helper":
+    def _taken(self, whose: int, is_long: bool, until: float, files_of: int | None) -> "_Helper":
         with self._changed:
             left = until - time.monotonic()
             if left <= 0:
@@ -118,7 +120,9 @@ class Pool:
                 raise TooMuch
             self._at[whose] += 1
             self._long_at_work += is_long
-            return self._idle.pop()
+            helper = min(self._idle, key=lambda idle: idle.beginnings(files_of))
+            self._idle.remove(helper)
+            return helper
 
     def _is_next(self, whose: int, is_long: bool) -> bool:
         others = [other for other, long_too in self._waiting if self._may_begin(other, long_too)]
@@ -138,23 +142,32 @@ class Pool:
 
 
 class _Helper:
-    """One process, begun with its first work and begun anew after it was ended. Once it decoded a file it decodes those
-    of that organization alone: a letter that it compiled would say what the file wants."""
+    """One process, begun with its first work and begun anew after it was ended. It decodes files of one organization
+    and nothing else, or works for all and decodes none: a file may take over what decodes it, which then would hand the
+    letters of others to whoever sent the file, or write them."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._decoded: int | None = None  # whose files
+        self._files_of: int | None = None  # Whose files it decodes; None where it decodes none.
+
+    def beginnings(self, files_of: int | None) -> int:
+        """What this work costs besides: 0 where a process goes on, 1 where one begins, 2 where another ends for it."""
+        if self._process is None:
+            return 1
+        return 0 if self._files_of == files_of else 2
 
     def work[T](
-        self, whose: int, function: Callable[..., T], args: tuple[object, ...], more: dict[str, object], until: float
+        self,
+        files_of: int | None,
+        function: Callable[..., T],
+        args: tuple[object, ...],
+        more: dict[str, object],
+        until: float,
     ) -> T:
-        decodes = JOBS[_name(function)].decodes
-        if self._decoded is not None and not (decodes and self._decoded == whose):
+        if self._files_of != files_of:
             self.end()
         if self._process is None:
-            self._process, self._decoded = processes.reader("samizdat.limited_process"), None
-        if decodes:
-            self._decoded = whose
+            self._process, self._files_of = processes.reader("samizdat.limited_process"), files_of
         try:
             asked = pickle.dumps((until - time.monotonic(), _name(function), args, more))
             child_frames.send_until(self._process.stdin, until, b"W", None, asked)

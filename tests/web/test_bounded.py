@@ -35,6 +35,7 @@ from tests.conftest import NOW
 from tests.visitors import listening
 from tests.visitors import page as visitors_page
 
+LANTERN, HARBOUR = 1, 2  # Numbers of two organizations.
 FACTS = {"subject": "x", "from_name": "x", "from_address": "ada@post.example"}
 FINE = Content(body="Hello", **FACTS)  # type: ignore[arg-type]
 
@@ -211,24 +212,39 @@ def test_a_helper_raises_nothing_here_but_what_its_work_may(
         limited_process.work("Lantern", image_processing.take, b"x")
 
 
-def test_a_helper_that_decoded_a_file_renders_no_letter_and_answers_no_other_organization(
+def pid_of(pool: limited_process.Pool, whose: int, function: Any, *args: Any, **more: Any) -> int:
+    """Of the process that does this work, with one helper for all."""
+    pool._idle = [pool._all[0]]
+    limited_process.work(whose, function, *args, **more)
+    assert pool._all[0]._process is not None
+    return pool._all[0]._process.pid
+
+
+def test_a_helper_that_decodes_files_renders_no_letter_and_answers_no_other_organization(
     pool: limited_process.Pool,
 ) -> None:
-    only = pool._idle.pop()
+    first = pid_of(pool, LANTERN, image_processing.take, picture())
+    assert pid_of(pool, LANTERN, image_processing.take, picture()) == first
+    other = pid_of(pool, HARBOUR, image_processing.take, picture())
+    assert other != first
+    assert pid_of(pool, HARBOUR, render, FINE, now=NOW) != other
 
-    def asked(whose: str, function: Any, *args: Any, **more: Any) -> int:
-        only.work(whose, function, args, more, time.monotonic() + 20)
-        assert only._process is not None
-        return only._process.pid
 
-    first = asked("Lantern", render, FINE, now=NOW)
-    assert asked("Harbour", render, FINE, now=NOW) == first
-    assert asked("Lantern", image_processing.take, picture()) == first
-    assert asked("Lantern", image_processing.take, picture()) == first
-    after = asked("Lantern", render, FINE, now=NOW)
-    assert after != first
-    assert asked("Lantern", image_processing.take, picture()) == after
-    assert asked("Harbour", image_processing.take, picture()) != after
+@pytest.mark.parametrize("whose", [LANTERN, HARBOUR])
+def test_a_helper_that_decodes_a_file_has_no_letter_in_its_memory(pool: limited_process.Pool, whose: int) -> None:
+    """A file that takes it over hands back what is there as its picture."""
+    renders = pid_of(pool, LANTERN, render, FINE, now=NOW)
+    assert pid_of(pool, HARBOUR, render, FINE, now=NOW) == renders, "what decodes nothing works for all"
+    assert pid_of(pool, whose, image_processing.take, picture()) != renders
+
+
+def test_a_picture_ends_no_helper_of_letters_while_another_is_idle(pool: limited_process.Pool) -> None:
+    for _ in range(2):
+        limited_process.work(LANTERN, render, FINE, now=NOW)
+        limited_process.work(LANTERN, image_processing.take, picture())
+        pids = [helper._process.pid for helper in pool._all if helper._process]
+    limited_process.work(HARBOUR, render, FINE, now=NOW)
+    assert len(pids) == 2 and [helper._process.pid for helper in pool._all if helper._process] == pids
 
 
 def test_a_helper_that_reads_nothing_is_ended_in_time(

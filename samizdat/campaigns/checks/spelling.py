@@ -92,7 +92,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 def unchecked(whose: int, text: str) -> dict[str, list[str]]:
-    """Dictionary -> words of its script that nobody of this organization has asked it for; empty without the program."""
+    """Dictionary -> words of its script that this organization has not asked it for; empty without the program."""
     program, names = tool()
     with _lock:
         fresh = [word for word in words_of(text) if (whose, word) not in _known] if program else []
