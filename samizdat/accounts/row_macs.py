@@ -10,7 +10,7 @@ import hmac
 import json
 from datetime import UTC, datetime
 
-from samizdat.accounts.models import Invitation, Membership, PendingChange
+from samizdat.accounts.models import Invitation, Membership, Organization, PendingChange
 from samizdat.core.crypto import seal
 from samizdat.vault import keyring
 
@@ -32,14 +32,19 @@ def _plain(part: object) -> object:
     return part
 
 
+def owner(organization: Organization) -> tuple[object, ...]:
+    """Whose row it is. Both: the uid stands in the open, and whoever writes the database gives it to another."""
+    return organization.pk, bytes(organization.uid)
+
+
 def of_membership(row: Membership) -> tuple[object, ...]:
     locked = () if row.locked is None else (row.locked,)
     out = () if row.signed_out is None else ("signed out", row.signed_out)
-    return "membership", bytes(row.organization.uid), row.person_id, row.role, row.since, *locked, *out
+    return "membership", *owner(row.organization), row.person_id, row.role, row.since, *locked, *out
 
 
 def of_invitation(row: Invitation) -> tuple[object, ...]:
-    return "invitation", bytes(row.organization.uid), row.token_hash, row.role, row.expires
+    return "invitation", *owner(row.organization), row.token_hash, row.role, row.expires
 
 
 def of_change(row: PendingChange) -> tuple[object, ...]:
@@ -55,4 +60,4 @@ def of_change(row: PendingChange) -> tuple[object, ...]:
     )
     noticed = () if row.noticed is None else ("noticed", row.noticed)
     refused = () if row.refused is None else ("refused", row.refused, row.tried)
-    return "change", bytes(row.organization.uid), row.pk, *facts, *noticed, *refused
+    return "change", *owner(row.organization), row.pk, *facts, *noticed, *refused

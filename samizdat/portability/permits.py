@@ -41,4 +41,4 @@ def _facts(row: Export) -> tuple[object, ...]:
     noticed = ("noticed", row.noticed) if waits and row.noticed else ()
     refused = ("refused", row.refused, row.tried) if waits and row.refused else ()
     facts = state, row.pk, row.format, row.plain, row.by_id, row.created, row.released_at, row.details_sealed
-    return "export", bytes(row.organization.uid), *facts, *waits, *noticed, *refused
+    return "export", *row_macs.owner(row.organization), *facts, *waits, *noticed, *refused

@@ -172,20 +172,20 @@ def start(row: Import, *, now: datetime, by: Person | None) -> None:
         return
     if report.why_not:
         raise ExportRefused("not_empty", report.why_not)
-    done, document = {"state": "waiting", "by": by, "problem": "", "tries": 0}, _with_wrapped(row)
+    done, document = {"state": "waiting", "by": by, "problem": "", "tries": 0}, _with_wrapped(row, now)
     with transaction.atomic():
         if Import.objects.filter(pk=row.pk, state__in=("found", "stopped")).update(**done):
             confirmation.start(row, document, now=now, by=by)
     row.refresh_from_db()
 
 
-def _with_wrapped(row: Import) -> RestoreDocument:
+def _with_wrapped(row: Import, now: datetime) -> RestoreDocument:
     """The plan with the keys that come along; as it is where it has begun: they are in, and the file may be gone."""
     plan = read_plan(row)
     if plan.places or not row.pieces.exists():
         return plan
     with _opened(row) as opened:
-        return replace(plan, wrapped=restore.wrap_keys(row.organization, opened))
+        return replace(plan, wrapped=restore.wrap_keys(row.organization, opened, now))
 
 
 def run(number: int, *, now: Callable[[], datetime], stop: Callable[[], bool] | None = None) -> Import:

@@ -19,7 +19,6 @@ def prove(source: KeySource) -> None:
 def make_keys(organization: keyring.HasKeys, source: KeySource, today: date) -> None:
     """Data, index, link and box key of a new organization, each random on its own."""
     box = X25519PrivateKey.generate()
-    uid = bytes(organization.uid)
     # Link and box numbers stand in tokens and boxes and go along in a move, so they are random: two houses do not meet.
     for kind, number, secret, public in (
         ("data", 1, os.urandom(32), b""),
@@ -31,7 +30,7 @@ def make_keys(organization: keyring.HasKeys, source: KeySource, today: date) -> 
             organization_id=organization.id,
             kind=kind,
             number=number,
-            wrapped=source.wrap(keyring.label(kind, number, uid), secret),
+            wrapped=source.wrap(keyring.label(kind, number, organization), secret),
             public=public,
             created=today,
         )

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.db import OperationalError, ProgrammingError
 from samizdat.core.crypto import seal
 from samizdat.core.crypto.tokens import LinkKey
 from samizdat.options import data_folder, key_file
-from samizdat.vault.errors import VaultError
+from samizdat.vault.errors import KeyWrong, VaultError
 from samizdat.vault.keyserver import SocketSource
 from samizdat.vault.models import Proof, VaultKey
 from samizdat.vault.source import InstanceSource, KeySource, read_key_file
@@ -31,22 +32,41 @@ LOOK = 5.0
 PROOF_LABEL = "proof:1"
 PROOF_WORD = b"samizdat: this key belongs here."
 
+# kind, number, current and created of a key.
+type Standing = tuple[str, int, bool, date]
+
 _lock = threading.RLock()
 _source: KeySource | None = None
-_keys: dict[int, "OrganizationKeys"] = {}
+# By number and uid: whoever writes the database can give an organization the other of another for a moment.
+_keys: dict[tuple[int, bytes], "OrganizationKeys"] = {}
 _derived: dict[str, bytes] = {}
 
 
-def label(kind: str, number: int, uid: bytes, *, current: bool = True) -> str:
-    """What a key opens under alone. Whoever writes the database can copy rows and change columns: a former key, which
-    somebody else may know, would sign every link from then on."""
-    return f"{kind}:{number}{'' if current else ' former'}:{bytes(uid).hex()}"
+class HasKeys(Protocol):
+    """An organization, whose model stands above us: what its keys are found by."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def uid(self) -> bytes | memoryview: ...
+
+
+def label(kind: str, number: int, owner: HasKeys, *, came: date | None = None) -> str:
+    """What a key opens under alone; came: the day on which a former one came along with an export.
+
+    Whoever writes the database can copy rows and change columns: a former key, which somebody else may know, would sign
+    every link from then on, and one organization would open what is another's.
+    """
+    former = f" former {came.isoformat()}" if came else ""
+    return f"{kind}:{number}{former}:{owner.id}:{bytes(owner.uid).hex()}"
 
 
 @dataclass(slots=True)
 class OrganizationKeys:
-    """What one organization's rows are sealed, found and linked with. Numbers as in vault.models."""
+    """What one organization's rows are sealed, found and linked with. Numbers as in vault.models. It stays bound to the
+    id and uid that its keys opened under."""
 
+    id: int
     uid: bytes
     data: seal.Key | None = None
     ring: seal.KeyRing | None = None
@@ -56,8 +76,8 @@ class OrganizationKeys:
     link: LinkKey | None = None
     boxes: dict[int, bytes] = field(default_factory=dict)
     used: float = 0.0
-    # (kind, number, current) of what stood in the database, and when it was looked at.
-    stood: frozenset[tuple[str, int, bool]] = frozenset()
+    # Of what stood in the database, and when it was looked at.
+    stood: frozenset["Standing"] = frozenset()
     looked: float = 0.0
 
     def blind(self, comparable: str) -> bytes:
@@ -75,15 +95,6 @@ class OrganizationKeys:
     def open(self, blob: bytes | memoryview, table: str, column: str, number: int) -> bytes:
         assert self.ring is not None
         return self.ring.open(bytes(blob), seal.where(table, column, self.uid, number))
-
-
-class HasKeys(Protocol):
-    """An organization, whose model stands above us: what its keys are found by."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def uid(self) -> bytes | memoryview: ...
 
 
 def open_source() -> KeySource:
@@ -132,16 +143,21 @@ def open_for_django() -> None:
     settings.SECRET_KEY = derive("django secret").hex()
 
 
+def _owner(organization: HasKeys) -> tuple[int, bytes]:
+    return organization.id, bytes(organization.uid)
+
+
 def keys(organization: HasKeys) -> OrganizationKeys:
     """The keys of an organization (a row, or anything with id and uid)."""
     now = time.monotonic()
     with _lock:
-        organization_keys = _keys.get(organization.id)
+        owner = _owner(organization)
+        organization_keys = _keys.get(owner)
         if organization_keys is None:
-            organization_keys = _keys[organization.id] = _load(organization.id, bytes(organization.uid))
+            organization_keys = _keys[owner] = _load(*owner)
         elif now - organization_keys.looked > LOOK:
             look_again(organization)
-            organization_keys = _keys[organization.id]
+            organization_keys = _keys[owner]
         organization_keys.used = now
         return organization_keys
 
@@ -152,13 +168,14 @@ def look_again(organization: HasKeys) -> bool:
     An export that comes in brings keys, and another process may have taken it in. What uses a key by its number looks
     again before it says that there is none.
     """
+    owner = _owner(organization)
     with _lock:
-        held = _keys.get(organization.id)
+        held = _keys.get(owner)
         if held is not None:
             held.looked = time.monotonic()
             if held.stood == _standing(organization.id):
                 return False
-        _keys[organization.id] = _load(organization.id, bytes(organization.uid))
+        _keys[owner] = _load(*owner)
         return True
 
 
@@ -166,19 +183,28 @@ def forget_idle(idle: float = IDLE) -> None:
     """Drops keys that were not asked for in `idle` seconds."""
     now = time.monotonic()
     with _lock:
-        for number in [number for number, held in _keys.items() if now - held.used > idle]:
-            del _keys[number]
+        for owner in [owner for owner, held in _keys.items() if now - held.used > idle]:
+            del _keys[owner]
+
+
+def wrap_former(organization: HasKeys, kind: str, number: int, secret: bytes, came: date) -> bytes:
+    """A key that came along with an export, wrapped for the organization that this process has the keys of. What a row
+    says alone decides nothing: else its admin has a key of theirs wrapped for another. Errors: VaultError."""
+    held = keys(organization)
+    if held.data is None:
+        raise KeyWrong("The keys of this organization are not in the database. Restore a backup that has them.")
+    return open_source().wrap(label(kind, number, held, came=came), secret)
 
 
 def _load(organization_id: int, uid: bytes) -> OrganizationKeys:
     source = open_source()
     rows = list(VaultKey.objects.filter(organization_id=organization_id))
-    held = OrganizationKeys(uid, looked=time.monotonic())
-    held.stood = frozenset((row.kind, row.number, row.current) for row in rows)
+    held = OrganizationKeys(organization_id, uid, looked=time.monotonic())
+    held.stood = frozenset((row.kind, row.number, row.current, row.created) for row in rows)
     data: dict[int, seal.Key] = {}
     for row in rows:
         try:
-            secret = source.unwrap(label(row.kind, row.number, uid, current=row.current), row.wrapped)
+            secret = source.unwrap(label_of(row, held), row.wrapped)
         except VaultError:
             if row.kind in ("index", "box"):
                 continue  # A role that may not have this kind goes without; what needs it will say so.
@@ -197,9 +223,13 @@ def _load(organization_id: int, uid: bytes) -> OrganizationKeys:
     return held
 
 
-def _standing(organization_id: int) -> frozenset[tuple[str, int, bool]]:
+def label_of(row: VaultKey, owner: HasKeys) -> str:
+    return label(row.kind, row.number, owner, came=None if row.current else row.created)
+
+
+def _standing(organization_id: int) -> frozenset[Standing]:
     rows = VaultKey.objects.filter(organization_id=organization_id)
-    return frozenset(rows.values_list("kind", "number", "current"))
+    return frozenset(rows.values_list("kind", "number", "current", "created"))
 
 
 def _mark_current(held: OrganizationKeys, kind: str, number: int, data: dict[int, seal.Key]) -> None:

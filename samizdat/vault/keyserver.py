@@ -59,7 +59,7 @@ class KeyServer:
         source: KeySource,
         reader_links: Callable[[], list[dict[str, object]]],
         box_key: Callable[[bytes], tuple[int, bytes]],
-        has_to_send: Callable[[bytes], bool],
+        has_to_send: Callable[[int, bytes], bool],
         troubles: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self._source = source
@@ -147,8 +147,8 @@ class KeyServer:
 
     def _may_open(self, role: str, label: str) -> bool:
         """The label names kind, number and organization of a key, which opens under it alone."""
-        uid = label.partition(":")[2].partition(":")[2]
-        return role != "sender" or not uid or self._has_to_send(bytes.fromhex(uid))
+        owner = label.split(":")[2:]
+        return role != "sender" or not owner or self._has_to_send(int(owner[0]), bytes.fromhex(owner[1]))
 
 
 def stop_listening(folder: Path) -> None:

@@ -16,7 +16,9 @@ class VaultKey(models.Model):
     number = models.BigIntegerField()
     wrapped = models.BinaryField()
     public = models.BinaryField(default=b"")  # box: the X25519 public key.
-    current = models.BooleanField(default=True)  # `wrapped` opens under this alone (keyring.label).
+    # A key that isn't current came along with an export, on the day of `created`. `wrapped` opens under both alone, and
+    # under number and uid of its organization (keyring.label).
+    current = models.BooleanField(default=True)
     created = models.DateField()
 
     class Meta:

@@ -82,6 +82,17 @@ def test_a_role_moved_to_another_person_or_group_gives_nothing(
     assert [row.role for row in roles.memberships()] == ["viewer"]
 
 
+def test_a_role_gives_nothing_in_a_group_that_somebody_gave_the_uid_of_its_own(
+    house: Any, vera: Person, vault: Any
+) -> None:
+    other = actions.found_organization("Harbour Bell", source=vault, today=TODAY)
+    uid = bytes(house.uid)
+    Organization.objects.filter(pk=house.pk).update(uid=bytes(16))
+    Organization.objects.filter(pk=other.pk).update(uid=uid)
+    Membership.objects.filter(person=vera).update(organization=other)
+    assert _role(vera, other) == ""
+
+
 def test_an_account_made_when_that_of_an_admin_was_taken_away_does_not_get_their_role_with_their_number(
     house: Any, vault: Any
 ) -> None:

@@ -523,7 +523,7 @@ def _change_index_key(organization: Any, vault: Any) -> None:
 
     secret = keyring.keys(organization).index[1]
     for number, key, current in ((1, secret, False), (2, os.urandom(32), True)):
-        wrapped = vault.wrap(keyring.label("index", number, organization.uid, current=current), key)
+        wrapped = vault.wrap(keyring.label("index", number, organization, came=None if current else NOW.date()), key)
         VaultKey.objects.update_or_create(
             organization=organization,
             kind="index",

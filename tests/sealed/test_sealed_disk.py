@@ -65,7 +65,7 @@ from samizdat.vault.models import VaultKey
 from samizdat.vault.purposes import PURPOSES
 source, organization = keyring.open_source(), Organization.objects.get()
 held = [
-    source.unwrap(keyring.label(row.kind, row.number, bytes(organization.uid)), bytes(row.wrapped))
+    source.unwrap(keyring.label_of(row, organization), bytes(row.wrapped))
     for row in VaultKey.objects.filter(organization=organization)
 ]
 held += [keyring.derive(name) for name in PURPOSES]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from samizdat.accounts.actions import found_organization
+from samizdat.accounts.models import Organization
 from samizdat.audience.actions import new_list
 from samizdat.campaigns.actions import create
 from samizdat.campaigns.drafts.draft import Draft
@@ -35,7 +36,7 @@ from tests.conftest import INSTANCE_KEY, NOW, TODAY
 
 SOURCE = InstanceSource(INSTANCE_KEY)
 LINKS = [{"organization": "00", "number": 1, "keys": {}}]
-SENDS, RESTS = b"s" * 16, b"r" * 16
+SENDS, RESTS = keyring.OrganizationKeys(1, b"s" * 16), keyring.OrganizationKeys(2, b"r" * 16)
 KINDS = ("data", "index", "link", "box", "proof")
 PURPOSES = tuple(purposes.PURPOSES)
 # What the worker never needs: who signs in, and by what.
@@ -55,7 +56,7 @@ OF_THE_WORKER = (
 
 @pytest.fixture
 def server() -> KeyServer:
-    return KeyServer(SOURCE, lambda: LINKS, lambda uid: (7, uid * 2), lambda uid: uid == SENDS)
+    return KeyServer(SOURCE, lambda: LINKS, lambda uid: (7, uid * 2), lambda *owner: owner == (SENDS.id, SENDS.uid))
 
 
 def ask(server: KeyServer, role: str, **question: Any) -> dict[str, Any]:
@@ -113,12 +114,11 @@ def test_the_public_process_can_check_what_it_shows_and_sign_nothing(server: Key
 
 @pytest.mark.parametrize(("role", "opens"), [("sender", [SENDS]), ("worker", [SENDS, RESTS]), ("desk", [SENDS, RESTS])])
 def test_a_sender_is_told_no_key_of_an_organization_that_sends_nothing(
-    server: KeyServer, role: str, opens: list[bytes]
+    server: KeyServer, role: str, opens: list[keyring.OrganizationKeys]
 ) -> None:
     for kind in ("data", "link"):
-        names = {uid: label(kind, 1, uid) for uid in (SENDS, RESTS)}
-        found = [uid for uid, name in names.items() if "key" in ask(server, role, unwrap=wrapped(name), label=name)]
-        assert found == opens
+        names = [(owner, label(kind, 1, owner)) for owner in (SENDS, RESTS)]
+        assert [owner for owner, name in names if "key" in ask(server, role, unwrap=wrapped(name), label=name)] == opens
     assert "key" in ask(server, role, unwrap=wrapped("proof:1"), label="proof:1")
 
 
@@ -145,8 +145,9 @@ def test_an_organization_sends_from_its_release_until_an_hour_after_the_last_ans
     Campaign.objects.filter(pk=made.pk).update(**{"changed": NOW, **change})
     uid = bytes(lantern.uid)
     with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(link_keys.has_to_send, uid).result() is sends
-        assert not thread.submit(link_keys.has_to_send, bytes(16)).result()
+        assert thread.submit(link_keys.has_to_send, lantern.pk, uid).result() is sends
+        assert not thread.submit(link_keys.has_to_send, lantern.pk, bytes(16)).result()
+        assert not thread.submit(link_keys.has_to_send, lantern.pk + 1, uid).result()
 
 
 @pytest.mark.parametrize("role", ["desk", "public"])
@@ -206,7 +207,7 @@ def test_a_key_file_that_others_may_open_is_refused(tmp_path: Path, mode: int) -
 def test_the_public_pages_seal_to_no_key_that_somebody_wrote_into_the_database(lantern: Any, vault: Any) -> None:
     other = found_organization("Harbour Bell", source=vault, today=TODAY)
     uid, row = bytes(lantern.uid), VaultKey.objects.get(organization=lantern, kind="box")
-    ours = (row.number, seal.public_key(vault.unwrap(label("box", row.number, uid), row.wrapped)))
+    ours = (row.number, seal.public_key(vault.unwrap(keyring.label_of(row, lantern), row.wrapped)))
     [theirs] = VaultKey.objects.filter(organization=other, kind="box").values_list("wrapped", flat=True)
     end, near = socket.socketpair()
     KeyServer(vault, list, partial(link_keys.box_key, vault), bool).serve(end, "public")
@@ -225,9 +226,9 @@ def test_the_public_pages_seal_to_no_key_that_somebody_wrote_into_the_database(l
 @pytest.mark.django_db
 def test_a_key_of_former_links_signs_none_where_somebody_makes_it_the_current_one(lantern: Any, vault: Any) -> None:
     """It came along with an export, and the file, or the server before, may be in other hands."""
-    uid, mine = bytes(lantern.uid), keyring.keys(lantern)
+    mine = keyring.keys(lantern)
     for kind, number in (("link", 77), ("index", 2)):
-        wrapped = vault.wrap(label(kind, number, uid, current=False), bytes(range(32)))
+        wrapped = vault.wrap(label(kind, number, lantern, came=TODAY), bytes(range(32)))
         VaultKey.objects.create(
             organization=lantern, kind=kind, number=number, current=False, created=TODAY, wrapped=wrapped
         )
@@ -242,6 +243,25 @@ def test_a_key_of_former_links_signs_none_where_somebody_makes_it_the_current_on
         keyring.keys(lantern)
     with pytest.raises(KeyWrong):
         link_keys.reader_links(vault)
+
+
+@pytest.mark.django_db
+def test_a_key_opens_for_no_other_organization_that_somebody_gave_its_uid(lantern: Any, vault: Any) -> None:
+    other = found_organization("Harbour Bell", source=vault, today=TODAY)
+    assert keyring.keys(other)
+    uid = bytes(lantern.uid)
+    Organization.objects.filter(pk=lantern.pk).update(uid=bytes(16))
+    Organization.objects.filter(pk=other.pk).update(uid=uid)
+    other.refresh_from_db()
+    with pytest.raises(KeyWrong):
+        keyring.keys(other)
+    VaultKey.objects.filter(organization=other).delete()
+    with pytest.raises(KeyWrong):
+        keyring.wrap_former(other, "link", 77, bytes(32), TODAY)
+    keyring.forget_idle(-1)
+    VaultKey.objects.filter(organization=lantern).update(organization=other)
+    with pytest.raises(KeyWrong):
+        keyring.keys(other)
 
 
 def test_the_key_that_boxes_are_sealed_to_is_asked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

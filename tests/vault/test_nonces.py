@@ -89,7 +89,7 @@ def test_no_two_keys_share_a_nonce_or_are_the_same(lantern: Any, vault: Any) -> 
     other = accounts.found_organization("Harbour Bell", source=vault, today=TODAY)
     each_is_used_once(nonces(), 8)
     secrets = [
-        vault.unwrap(keyring.label(row.kind, row.number, bytes(organization.uid)), row.wrapped)
+        vault.unwrap(keyring.label_of(row, organization), row.wrapped)
         for organization in (lantern, other)
         for row in VaultKey.objects.filter(organization=organization)
     ]

@@ -3,11 +3,13 @@
 import copy
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from tests.conftest import NOW, PASSWORD, TODAY
@@ -293,6 +295,21 @@ def there(here: House, vault: Any, tmp_path: Path) -> House:
     for tag in ("BELL", "TOWER"):
         add_field(bell, tag, "", now=NOW)
     return furnish(bell, tmp_path, "bell.example")
+
+
+@contextmanager
+def at_the_first_question_about(table: str, deed: Callable[[], None]) -> Iterator[None]:
+    """Does something to the database where a page first asks for rows of this table, behind the check of the role: so
+    somebody who writes the database, and locks that table, does it whenever they like."""
+    waiting = [deed]
+
+    def ask(execute: Any, sql: str, *more: Any) -> Any:
+        if waiting and sql.startswith("SELECT") and f'FROM "{table}"' in sql:
+            waiting.pop()()
+        return execute(sql, *more)
+
+    with connection.execute_wrapper(ask):
+        yield
 
 
 def signed_in(person: Any) -> Client:

@@ -1,6 +1,7 @@
 """Coming back at the desk: an export of our own format is looked at, opened, brought in, and adds up."""
 
 import base64
+import contextlib
 import io
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,12 +22,12 @@ from samizdat.portability import actions as exporting
 from samizdat.portability import upload
 from samizdat.portability.request import ExportRequest
 from samizdat.vault import keyring
-from samizdat.vault.errors import KeyRefused
+from samizdat.vault.errors import KeyRefused, VaultError
 from samizdat.vault.source import InstanceSource
 from samizdat.worker.queue import task_wrappers, tasks
 from tests.conftest import NOW, TODAY
 from tests.portability.test_export import BY_PASSPHRASE
-from tests.web.conftest import make_person, signed_in
+from tests.web.conftest import at_the_first_question_about, make_person, signed_in
 
 KEY = pyrage.x25519.Identity.generate()
 SECRET = f"# created: today\n# public key: {KEY.to_public()}\n{KEY}\n"
@@ -142,6 +143,40 @@ def test_keys_of_links_come_along_though_the_worker_may_wrap_none(
     assert key is not None and ada is not None
     in_an_old_letter = tokens.make(key, "leave", 5, ada.number)
     assert tokens.read(keyring.keys(harbour).links, "leave", in_an_old_letter).number == ada.number
+
+
+def test_no_key_is_wrapped_for_another_organization_whose_uid_the_row_had_for_a_moment(
+    left: Callable[..., bytes], lantern: Any, harbour: Any, vera: Client
+) -> None:
+    """Whoever has the file knows its keys; with one of them in it Northern Lantern's links would be theirs."""
+    from samizdat.accounts.models import Organization
+    from samizdat.vault.models import VaultKey
+
+    def give(organization: Any, uid: bytes) -> None:
+        Organization.objects.filter(pk=organization.pk).update(uid=uid)
+
+    row = dropped(harbour, vera, left(str(KEY.to_public())), "lantern.zip.age")
+    page(harbour, vera, row, secret=SECRET)
+    upload.inspect(row.pk, now=timezone.now)
+    known, ours, theirs = keyring.keys(lantern).link, bytes(harbour.uid), bytes(lantern.uid)
+    VaultKey.objects.filter(organization=lantern, kind="link").delete()  # The file is of another house.
+    vera.raise_request_exception = False
+
+    def exchange() -> None:
+        give(lantern, bytes(16))
+        give(harbour, theirs)
+
+    with at_the_first_question_about("audience_import", exchange):
+        answer = vera.post(at(harbour, row.pk, ""), {"then": "start"})
+    give(harbour, ours)
+    give(lantern, theirs)
+    with contextlib.suppress(VaultError):
+        tasks.run_import.call(row.pk)
+    VaultKey.objects.filter(kind="link", number=known.number).update(organization=lantern)
+    keyring.forget_idle(-1)
+    assert answer.status_code == 500
+    with contextlib.suppress(VaultError):
+        assert known.number not in keyring.keys(lantern).links
 
 
 def test_one_that_breaks_again_and_again_stops_says_so_and_goes_on_when_asked(

@@ -8,12 +8,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
 from samizdat.audience.models import ConsentRecord, Subscriber
 from samizdat.events.models import Event
+from samizdat.vault import keyring
+from samizdat.vault.models import VaultKey
 from samizdat.web.imports.plans import field_label
 from tests.conftest import NOW
-from tests.web.conftest import CONSENT, House
+from tests.web.conftest import CONSENT, House, at_the_first_question_about, signed_in
 
 Desk = Callable[[str], Client]
 
@@ -43,6 +46,37 @@ def test_opening_somebody_is_written_to_the_log(here: House, desk: Desk) -> None
     desk("viewer").get(_to(here, "subscriber", here.ada.number))
     event = Event.objects.get(kind="subscriber.opened")
     assert (event.about, event.by) == (here.ada.id, here.people["viewer"])
+
+
+def test_nobody_is_opened_at_the_desk_of_a_group_that_had_uid_and_keys_of_their_own_for_a_moment(
+    here: House, there: House
+) -> None:
+    """Whoever writes the database and has a session of one group, but no key, exchanges what they like."""
+    mine, theirs = there.organization, here.organization
+    uids = {mine.pk: bytes(mine.uid), theirs.pk: bytes(theirs.uid)}
+    vera = signed_in(there.people["admin"])
+    keyring.forget_idle(-1)
+    vera.raise_request_exception = False
+
+    def give(uids: dict[int, bytes]) -> None:
+        Organization.objects.filter(pk=theirs.pk).update(uid=bytes(16))
+        for pk in (mine.pk, theirs.pk):
+            Organization.objects.filter(pk=pk).update(uid=uids.get(pk, bytes(16)))
+
+    def exchange() -> None:
+        give({mine.pk: uids[theirs.pk]})
+        VaultKey.objects.filter(organization=mine).delete()
+        VaultKey.objects.filter(organization=theirs).update(organization=mine)
+
+    with at_the_first_question_about("audience_import", exchange):
+        vera.get(reverse("import", args=[mine.slug, there.import_run.pk]))
+    give(uids)
+    Subscriber.objects.filter(organization=mine).delete()
+    row = Subscriber.objects.get(pk=here.ada.pk)
+    row.pk, row.organization = mine.pk << 40 | here.ada.number, mine
+    row.save(force_insert=True)
+    page = vera.get(reverse("subscriber", args=[mine.slug, here.ada.number])).content.decode()
+    assert "ada@lantern.example" not in page.replace("<wbr>", "")
 
 
 def test_the_page_of_a_subscriber_begins_with_the_answer_and_quotes_their_consent(here: House, desk: Desk) -> None:

@@ -507,8 +507,9 @@ def test_the_key_server_gives_the_public_process_reading_keys_alone(instance: In
     rows = instance.python(
         "from samizdat.worker.inbox.link_keys import reader_links; from samizdat.vault import keyring; "
         "from samizdat.vault.models import VaultKey; source = keyring.open_source(); rows = reader_links(source); "
-        "secret = source.unwrap(keyring.label('link', rows[0]['number'], bytes.fromhex(rows[0]['organization'])), "
-        "VaultKey.objects.get(kind='link').wrapped); import base64; "
+        "row = VaultKey.objects.select_related('organization').get(kind='link'); "
+        "secret = source.unwrap(keyring.label_of(row, row.organization), "
+        "row.wrapped); import base64; "
         "given = {purpose: base64.b64decode(key) for purpose, key in rows[0]['keys'].items()}; "
         "print(json.dumps([{purpose: len(key) for purpose, key in given.items()}, secret in given.values()]))"
     )

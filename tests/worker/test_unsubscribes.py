@@ -991,7 +991,7 @@ def test_what_nobody_takes_up_is_thrown_away_in_the_end(
 
 def moved_in(organization: Any, key: tokens.LinkKey, vault: Any) -> None:
     """What the command line leaves behind when it takes in an export with its keys, in a process of its own."""
-    label = keyring.label("link", key.number, bytes(organization.uid), current=False)
+    label = keyring.label("link", key.number, organization, came=TODAY)
     VaultKey.objects.create(
         organization=organization, kind="link", number=key.number, current=False, created=TODAY,
         wrapped=vault.wrap(label, key.secret),

@@ -179,7 +179,7 @@ def _note(campaign: Campaign, row: ShareLink) -> str:
 def _of(row: ShareLink) -> tuple[object, ...]:
     # With the moment to which its draft is sealed: a number can be given again, and the link would open another letter.
     facts = row.campaign_id, row.campaign.created, row.token_hash, row.until, row.ended
-    return "share link", bytes(row.campaign.organization.uid), *facts
+    return "share link", *row_macs.owner(row.campaign.organization), *facts
 
 
 def _mac(row: ShareLink) -> bytes:

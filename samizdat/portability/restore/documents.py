@@ -1,5 +1,7 @@
 """What is sealed of an import that brings in an export of our own format."""
 
+from datetime import date
+
 from msgspec import Struct, field
 
 from samizdat.audience.imports.documents import ImportDocument, open_document
@@ -18,12 +20,19 @@ class RestoredNumbers(Struct, frozen=True):
     keys: Numbers
 
 
+class WrappedKeys(Struct, frozen=True):
+    """The keys of a file, wrapped by an admin's press on that day (UTC): "kind:number" -> hex."""
+
+    day: date
+    keys: dict[str, str]
+
+
 class RestoreDocument(ImportDocument, frozen=True):
-    """`highest`: the highest number of a subscriber in the file. `wrapped`: its keys of links, wrapped by an admin's
-    press. `places`: None until it has begun."""
+    """`highest`: the highest number of a subscriber in the file. `wrapped`: its keys, where it has any.
+    `places`: None until it has begun."""
 
     highest: int = 0
-    wrapped: dict[str, str] = {}
+    wrapped: WrappedKeys | None = None
     places: RestoredNumbers | None = None
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import MOST_BROUGHT, bring_hosts
 from samizdat.portability import read, value_limits
+from samizdat.portability.restore.documents import WrappedKeys
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 
@@ -14,17 +15,19 @@ MOST_KEYS = 10_000
 
 
 def take_keys(
-    organization: Organization, opened: read.OpenedExport, now: datetime, wrapped: dict[str, str]
+    organization: Organization, opened: read.OpenedExport, now: datetime, wrapped: WrappedKeys | None
 ) -> dict[int, int]:
     """Takes the keys of links and of the index over, as former ones: index number in the file -> number here.
     `wrapped`: by wrap_keys(), for a process that may not wrap."""
     new, versions = _new_keys(organization, opened)
+    wrapped = wrapped or WrappedKeys(now.astimezone(UTC).date(), {})
     for kind, number, secret in new:
-        wrapped_key = wrapped.get(f"{kind}:{number}")
+        key = bytes.fromhex(wrapped.keys.get(f"{kind}:{number}", "")) or keyring.wrap_former(
+            organization, kind, number, secret, wrapped.day
+        )
         VaultKey.objects.create(
-            organization=organization, kind=kind, number=number, current=False, created=now.astimezone(UTC).date(),
-            wrapped=bytes.fromhex(wrapped_key) if wrapped_key else _wrap(organization, kind, number, secret),
-        )  # fmt: skip
+            organization=organization, kind=kind, number=number, current=False, created=wrapped.day, wrapped=key
+        )
     return versions
 
 
@@ -40,17 +43,16 @@ def _is_host(value: object) -> bool:
     return isinstance(value, str) and len(value) <= 253 and urlsplit(f"//{value}").hostname == value
 
 
-def wrap_keys(organization: Organization, opened: read.OpenedExport) -> dict[str, str]:
-    """The keys that an export brings, wrapped for this house: "kind:number" -> hex. Only the desk and commands may have
-    a key wrapped (vault/keyserver.py); the worker, which brings it in, writes down what it is given here.
-    Errors: ExportRefused."""
+def wrap_keys(organization: Organization, opened: read.OpenedExport, now: datetime) -> WrappedKeys:
+    """The keys that an export brings, wrapped for this house. Only the desk and commands may have a key wrapped
+    (vault/keyserver.py); the worker, which brings it in, writes down what it is given here. Errors: ExportRefused."""
     new, _versions = _new_keys(organization, opened)
-    return {f"{kind}:{number}": _wrap(organization, kind, number, secret).hex() for kind, number, secret in new}
-
-
-def _wrap(organization: Organization, kind: str, number: int, secret: bytes) -> bytes:
-    label = keyring.label(kind, number, bytes(organization.uid), current=False)
-    return keyring.open_source().wrap(label, secret)
+    day = now.astimezone(UTC).date()
+    wrapped = {
+        f"{kind}:{number}": keyring.wrap_former(organization, kind, number, secret, day).hex()
+        for kind, number, secret in new
+    }
+    return WrappedKeys(day, wrapped)
 
 
 def _is_anothers(organization: Organization, number: int, secret: bytes) -> bool:

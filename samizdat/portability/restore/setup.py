@@ -24,7 +24,7 @@ from samizdat.core.mail.names import has_link
 from samizdat.events.actions import record
 from samizdat.portability import read, tables
 from samizdat.portability.errors import ExportRefused
-from samizdat.portability.restore.documents import RestoredNumbers, RestoreDocument, read_plan
+from samizdat.portability.restore.documents import RestoredNumbers, RestoreDocument, WrappedKeys, read_plan
 from samizdat.portability.restore.keys import take_hosts, take_keys
 from samizdat.portability.restore.resume import SOURCE, insist_on_nobody
 from samizdat.portability.restore.verify import COUNTS
@@ -77,7 +77,7 @@ def _make_places(
     organization: Organization,
     opened: read.OpenedExport,
     named: str,
-    wrapped: dict[str, str],
+    wrapped: WrappedKeys | None,
     now: datetime,
     by: Person | None,
 ) -> RestoredNumbers:

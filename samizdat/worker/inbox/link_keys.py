@@ -42,15 +42,16 @@ def box_key(source: KeySource, uid: bytes) -> tuple[int, bytes]:
     put a public key of their own into its column, or into the public database, and read every later sign-up.
     """
     try:
-        row = VaultKey.objects.filter(organization__uid=uid, kind="box", current=True).order_by("id").first()
+        rows = VaultKey.objects.select_related("organization").filter(organization__uid=uid, kind="box", current=True)
+        row = rows.order_by("id").first()
     finally:
         connections.close_all()  # As above.
     if row is None:
         raise KeyRefused("No organization here has this key.")
-    return row.number, seal.public_key(source.unwrap(keyring.label("box", row.number, uid), bytes(row.wrapped)))
+    return row.number, seal.public_key(source.unwrap(keyring.label_of(row, row.organization), bytes(row.wrapped)))
 
 
-def has_to_send(uid: bytes) -> bool:
+def has_to_send(organization: int, uid: bytes) -> bool:
     """Whether an organization has a campaign that was released and isn't over, or wasn't an hour ago: its last answers,
     and what a sender that was killed left, are still to be written down.
 
@@ -58,7 +59,7 @@ def has_to_send(uid: bytes) -> bool:
     seen there. It keeps a sender that writes nothing, and every fault of ours, from what nobody sends.
     """
     over = Q(state__in=("finished", "cancelled"), pending=0, deferred=0, changed__lt=dbclock.now() - JUST_OVER)
-    released = Campaign.objects.filter(organization__uid=uid, edition__isnull=False)
+    released = Campaign.objects.filter(organization=organization, organization__uid=uid, edition__isnull=False)
     try:
         return released.exclude(over).exists()
     finally:
@@ -67,8 +68,7 @@ def has_to_send(uid: bytes) -> bool:
 
 def _reading(source: KeySource, row: VaultKey) -> dict[str, object]:
     uid = bytes(row.organization.uid)
-    label = keyring.label("link", row.number, uid, current=row.current)
-    key = tokens.LinkKey(row.number, source.unwrap(label, bytes(row.wrapped)))
+    key = tokens.LinkKey(row.number, source.unwrap(keyring.label_of(row, row.organization), bytes(row.wrapped)))
     keys = {purpose: base64.b64encode(secret).decode() for purpose, secret in given(key).items()}
     return {"organization": uid.hex(), "number": row.number, "keys": keys}
 
