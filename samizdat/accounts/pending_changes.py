@@ -64,7 +64,7 @@ class ChangeRefused(AccountError):
 class ChangeKind[Details]:
     """details: what is sealed of it. says: the change in words. do: what is done once it may be. undo: what is taken
     away where it is stopped. secret: fields of the details that are forgotten once it is settled. askers: roles that
-    may ask for it."""
+    may ask for it. outline: what it says to anybody but an admin, where its words tell who subscribes."""
 
     details: type[Details]
     says: Callable[[PendingChange, Details], str]
@@ -72,6 +72,7 @@ class ChangeKind[Details]:
     undo: Callable[[PendingChange, datetime], None] | None = None
     secret: tuple[str, ...] = ()
     askers: tuple[str, ...] = ("admin",)
+    outline: Callable[[PendingChange, Details], str] | None = None
 
 
 _loaders: list[Callable[[], Mapping[str, ChangeKind[Any]]]] = []
@@ -168,10 +169,12 @@ def details_of[Details](row: PendingChange, type: type[Details]) -> Details:
     return open_json(keyring.keys(row.organization), row.details_sealed, "pendingchange", "details", row.pk, type)
 
 
-def sentence_of(row: PendingChange) -> str:
-    """What it is, for people."""
+def sentence_of(row: PendingChange, reader: Person | None = None) -> str:
+    """What it is, for people. reader: who is signed in; None: the command line."""
     kind = _kind(row.kind)
-    return kind.says(row, details_of(row, kind.details))
+    is_admin = reader is None or roles.has_role(reader, row.organization, ("admin",))
+    says = kind.says if is_admin else kind.outline or kind.says
+    return says(row, details_of(row, kind.details))
 
 
 def others(organization: Organization, asker: Person | None, now: datetime) -> list[Person]:

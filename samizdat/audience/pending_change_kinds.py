@@ -111,18 +111,19 @@ def _drop_work(row: PendingChange, now: datetime) -> None:
 
 def _say_import(row: PendingChange, details: RemovalDetails) -> str:
     if not details.n:
-        text = ngettext(
-            "%(n)s row is imported into “%(list)s” by an editor",
-            "%(n)s rows are imported into “%(list)s” by an editor",
-            details.rows,
-        )
-        return text % {"n": grouped(details.rows), "list": _list_name(row, details.list)}
+        return _outline_import(row, details)
     text = ngettext(
         "%(n)s subscriber is removed from lists by an import into “%(list)s”",
         "%(n)s subscribers are removed from lists by an import into “%(list)s”",
         details.n,
     )
     return text % {"n": grouped(details.n), "list": _list_name(row, details.list)}
+
+
+def _outline_import(row: PendingChange, details: RemovalDetails) -> str:
+    """How many of a file are on lists tells an editor, halving it, which."""
+    text = ngettext("%(n)s row is imported into “%(list)s”", "%(n)s rows are imported into “%(list)s”", details.rows)
+    return text % {"n": grouped(details.rows), "list": _list_name(row, details.list)}
 
 
 def _import(row: PendingChange) -> Import | None:
@@ -180,7 +181,9 @@ KINDS = {
     mailed_words.CHANGE: ChangeKind(list[str], _say_words, _do_words, askers=("admin", "editor")),
     leaving_alarms.CHANGE: ChangeKind(NoneType, _say_undo, _do_undo),
     objection.CHANGE: ChangeKind(NoneType, _say_lift, _do_lift),
-    held.CHANGE: ChangeKind(RemovalDetails, _say_import, _do_import, _drop_import, askers=("admin", "editor")),
+    held.CHANGE: ChangeKind(
+        RemovalDetails, _say_import, _do_import, _drop_import, askers=("admin", "editor"), outline=_outline_import
+    ),
 }
 KINDS |= {
     bulk.CHANGES[action]: ChangeKind(BulkDetails, says, _do_work, _drop_work, askers=("admin", "editor"))

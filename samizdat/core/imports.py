@@ -423,6 +423,11 @@ class ImportPlan(Struct):
             return [Problem("nothing_used", "")]
         return [problem for file in used for problem in _questions(file)]
 
+    @property
+    def used(self) -> list[bool]:
+        """Which of its files come in."""
+        return [file.use for file in self.files]
+
     def without_examples(self) -> "ImportPlan":
         """As it may be stored. Labels are the organization's own words."""
 

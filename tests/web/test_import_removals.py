@@ -93,7 +93,7 @@ def test_an_import_that_ends_a_list_waits_for_an_admin(here: House, desk: Desk, 
     _press(here, editor, row, then="again")  # Of one word alone it is asked what it means.
     page = _press(here, editor, actions.inspect(row.pk, now=timezone.now))
     row.refresh_from_db()
-    assert "Waiting for another admin: 30 subscribers are removed from lists by an import" in page
+    assert "Waiting for another admin: 30 rows are imported into" in page
     assert "Starts when an admin approves it, or after a day if none stops it." in page
     assert row.state == "held" and row.pk not in actions.resumable(timezone.now())
     pending_changes.wait(timezone.now(), timedelta(seconds=1))
@@ -262,6 +262,42 @@ def test_a_list_that_is_cut_into_small_files_is_one_list(
     assert states == ["waiting"] * 6 + ["held"] * 2
     at[0] += 3600
     assert _begin(here, editor, "late@post.example,pending\n").state == "waiting"
+
+
+def test_what_is_imported_is_what_was_counted_whatever_files_and_columns_are_chosen_last(
+    here: House, desk: Desk
+) -> None:
+    editor = desk("editor")
+    suspects = "email,status\n" + _file([f"suspect{n}@post.example" for n in range(1000)], "pending")
+    files = [
+        SimpleUploadedFile("many.csv", suspects.encode(), "text/csv"),
+        SimpleUploadedFile("one.csv", b"email,status\nnobody@post.example,pending\n", "text/csv"),
+    ]
+    editor.post(_to(here, "upload"), {"files": files})
+    row = actions.inspect(Import.objects.latest("pk").pk, now=timezone.now)
+    second = {f"c-1-{place}": becomes for place, becomes in enumerate(("address", "status"))} | {"s-1": "", "u-1": "1"}
+    plan = actions.read_plan(row).plan
+    assert plan is not None
+    columns = {f"c-0-{column.index}": column.becomes for column in plan.files[0].columns}
+    form = {"s-0": "", "list": str(here.list.pk), "then": "again"} | columns | second
+    editor.post(_to(here, "import", row.pk), form)
+    row = actions.inspect(row.pk, now=timezone.now)
+    page = _press(here, editor, row, **second)
+    assert row.state == "reading" and "You chose other files, so the numbers changed." in page
+    row = actions.inspect(row.pk, now=timezone.now)
+    _press(here, editor, row, **second)
+    assert row.state == "held", "1,001 rows"
+
+
+def test_what_waits_does_not_say_to_an_editor_how_many_of_a_file_are_on_lists(here: House, desk: Desk) -> None:
+    suspects = [f"suspect{n}@post.example" for n in range(read_limits.AT_ONCE * 2)]
+    actions.add_subscriber(here.organization, suspects[7], here.list, consent="yes", now=NOW)
+    editor = desk("editor")
+    row = _look(here, editor, _file(suspects, "unsubscribed") + "new@post.example,subscribed\n")
+    page = _press(here, editor, row)
+    assert row.state == "held" and _asked() == 1
+    assert f"{len(suspects) + 1} rows are imported into" in page and "removed from lists by" not in page
+    assert "1 subscriber is removed from lists by an import" in desk("admin").get(_to(here, "changes")).content.decode()
 
 
 def test_an_editor_brings_in_a_few_alone_and_anybody_before_somebody_is_here(

@@ -254,7 +254,9 @@ def inspect(import_id: int, *, now: Clock, progress: Tell | None = None) -> Impo
         raise
     with transaction.atomic():
         left_out = _left_out(detection.problems)
-        looked = replace(document, plan=plan.without_examples(), left_out=left_out, go=0, shown_list=row.list_id)
+        looked = replace(
+            document, plan=plan.without_examples(), left_out=left_out, go=0, is_shown=True, shown_list=row.list_id
+        )
         _keep(row, "plan", looked)
         turned_up = planted_addresses.raise_alarms(row, seen.planted, now())
         _keep(row, "report", _report(seen, turned_up))
@@ -290,7 +292,9 @@ def change_plan(row: Import, plan: ImportPlan, *, basis: str = "", list: List | 
     except ValueError as wrong:
         raise ImportRefused("bad_plan", str(wrong)) from wrong
     with transaction.atomic():
-        document = replace(read_plan(row), plan=changed.without_examples(), basis=basis, go=0, asked=0)
+        before, plan = read_plan(row), changed.without_examples()
+        is_shown = before.is_shown and before.plan is not None and plan.used == before.plan.used
+        document = replace(before, plan=plan, basis=basis, go=0, asked=0, is_shown=is_shown)
         _keep(row, "plan", document if list is None else replace(document, shown_list=list.id))
         if list is not None:
             Import.objects.filter(id=row.id, state__in=("reading", "found")).update(list=list)
@@ -318,6 +322,8 @@ def start(row: Import, *, now: datetime, by: Person | None) -> Import:
     # What is left of one that was stopped is counted where it is written.
     many = rows = 0
     if not any(document.place):
+        if not document.is_shown:
+            raise ImportRefused("changed", _("You chose other files, so the numbers changed. Check them, then import."))
         report = read_report(row)
         many, rows = report.taken_off, (report.counts or {}).get("rows", 0)
     with transaction.atomic():

@@ -183,12 +183,16 @@ def _decide(request: DeskRequest, row: Import) -> HttpResponse:
         other = chosen is not None and chosen.id != row.list_id
         actions.change_plan(row, changed, list=chosen, basis=request.POST.get("basis", "").strip()[:1000])
         is_sure = request.POST.get("then") == "start"
-        if not is_sure or other or unseen:
+        stale = not actions.read_plan(row).is_shown
+        if not is_sure or other or unseen or stale:
             read_limits.count(request)
             actions.look_again(row, now=timezone.now(), by=request.person)
             if is_sure and other:
                 # Who has left, or is new, is another number there than the one that stood on the button.
                 sentence = _("You chose another list, so the numbers changed. Check them, then import.")
+                messages.warning(request, sentence)
+            elif is_sure and stale:
+                sentence = _("You chose other files, so the numbers changed. Check them, then import.")
                 messages.warning(request, sentence)
         else:
             _start(request, row)

@@ -32,7 +32,7 @@ def waiting_changes(request: DeskRequest) -> HttpResponse:
     _notice(request, rows, now)
     facts = {
         "waiting": [_facts(request, row, now, may) for row in rows],
-        "settled": [_settled(row) for row in settled.exclude(state="waiting").order_by("-id")[:SHOWN]],
+        "settled": [_settled(request, row) for row in settled.exclude(state="waiting").order_by("-id")[:SHOWN]],
     }
     return render(request, "web/changes.html", facts)
 
@@ -40,7 +40,7 @@ def waiting_changes(request: DeskRequest) -> HttpResponse:
 def _facts(request: DeskRequest, row: PendingChange, now: datetime, may: bool) -> dict[str, object]:
     return {
         "row": row,
-        "what": pending_changes.sentence_of(row),
+        "what": pending_changes.sentence_of(row, request.person),
         "by": _name(row, row.by),
         "until": pending_changes.until(row, now),
         "approve": may and request.person in pending_changes.others(row.organization, row.by, now),
@@ -69,11 +69,11 @@ def _notice(request: DeskRequest, rows: list[PendingChange], now: datetime) -> N
         pending_changes.notice(row, request.person, now)
 
 
-def _settled(row: PendingChange) -> dict[str, object]:
+def _settled(request: DeskRequest, row: PendingChange) -> dict[str, object]:
     by = _name(row, row.settled_by) if row.settled_by else _("nobody: the waiting time passed")
     return {
         "row": row,
-        "what": pending_changes.sentence_of(row),
+        "what": pending_changes.sentence_of(row, request.person),
         "asked_by": _name(row, row.by),
         "by": by,
         "state": labels.change(row),
@@ -103,7 +103,10 @@ def settle_change(request: DeskRequest, change_id: int) -> HttpResponse:
 
 def waits(request: DeskRequest, row: PendingChange) -> None:
     """Said to whoever asked for it."""
-    facts = {"what": pending_changes.sentence_of(row), "when": moment(pending_changes.until(row, dbclock.asked()))}
+    facts = {
+        "what": pending_changes.sentence_of(row, request.person),
+        "when": moment(pending_changes.until(row, dbclock.asked())),
+    }
     sentence = _(
         "Waiting for another admin: %(what)s. All admins are notified. If nobody approves or stops it, it takes "
         "effect on %(when)s."
@@ -132,7 +135,7 @@ def needs(request: DeskRequest) -> list[dict[str, str]]:
     first = (yes or rows)[0]
     facts = {
         "who": _name(first, first.by),
-        "what": pending_changes.sentence_of(first),
+        "what": pending_changes.sentence_of(first, request.person),
         "when": moment(pending_changes.until(first, now)),
     }
     text = _("Requested by %(who)s: %(what)s. It takes effect on %(when)s unless an admin stops it.")
