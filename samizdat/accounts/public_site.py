@@ -6,14 +6,20 @@ from urllib.parse import urlsplit
 
 from samizdat.accounts.models import COLOR, DEFAULT_ACCENT, Organization
 from samizdat.accounts.sealed_settings import leading
-from samizdat.publicdb.actions import publish_place
+from samizdat.publicdb.actions import PublicLook, publish_place
 
 _proofs: list[Callable[[Organization, str], bool]] = []
+_looks: list[Callable[[Organization], PublicLook]] = []
 
 
 def register_proof(proves: Callable[[Organization, str], bool]) -> None:
     """Of whether a domain is an organization's own: delivery looks into DNS."""
     _proofs.append(proves)
+
+
+def register_look(look: Callable[[Organization], PublicLook]) -> None:
+    """Of how an organization's pages look: campaigns know its branding."""
+    _looks.append(look)
 
 
 def is_proven(organization: Organization, host: str) -> bool:
@@ -41,4 +47,5 @@ def publish(organization: Organization) -> None:
         unsubscribe_mailbox=kept.unsubscribe_mailbox if kept.known else None,
         hostile_state=organization.hostile_state,
         zone=organization.timezone,
+        look=next((look(organization) for look in _looks), PublicLook()),
     )

@@ -7,6 +7,7 @@ from django.apps import AppConfig
 
 if TYPE_CHECKING:
     from samizdat.accounts.models import Organization
+    from samizdat.publicdb.actions import PublicLook
 
 
 class CampaignsConfig(AppConfig):
@@ -14,10 +15,11 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from samizdat.accounts import pending_changes
+        from samizdat.accounts import pending_changes, public_site
         from samizdat.audience.actions import rectification
 
         pending_changes.register(_kinds)
+        public_site.register_look(_look)
         rectification.keep_where(_is_bound)
 
 
@@ -25,6 +27,12 @@ def _kinds() -> Mapping[str, Any]:
     from samizdat.campaigns.pending_change_kinds import KINDS
 
     return KINDS
+
+
+def _look(organization: "Organization") -> "PublicLook":
+    from samizdat.campaigns.public_look import public_look
+
+    return public_look(organization)
 
 
 def _is_bound(organization: "Organization", number: int) -> bool:

@@ -21,6 +21,7 @@ body { margin: 0 auto; padding: 1rem; max-width: 38rem; font: 1.0625rem/1.6 Geor
 h1, h2, h3, .day { font-family: "Courier New", monospace; line-height: 1.25; }
 header { border-block-end: 3px solid %s; margin-block-end: 2rem; }
 li { margin-block-end: .75rem; }
+img { max-width: 100%%; height: auto; }
 """
 
 
@@ -121,15 +122,15 @@ def _files(place: "Site") -> Iterator[tuple[str, bytes]]:
 
 
 def _with_pictures(text: str, pictures: set[tuple[str, str]], shown: set[tuple[str, str]]) -> str:
-    """Links to pictures of ours lead to their files beside the page; those go into `shown`."""
+    """Pictures of ours, and links to them, lead to their files beside the page; those go into `shown`."""
 
     def local(match: re.Match[str]) -> str:
-        if (match[1], match[2]) not in pictures:
+        if (match[2], match[3]) not in pictures:
             return match[0]
-        shown.add((match[1], match[2]))
-        return f'href="m/{match[1]}.{match[2]}"'
+        shown.add((match[2], match[3]))
+        return f'{match[1]}="m/{match[2]}.{match[3]}"'
 
-    return re.sub(r'href="https?://[^"/]+/m/([a-z0-9_-]+)\.([a-z]+)"', local, text)
+    return re.sub(r'(href|src)="(?:https?://[^"/]+)?/m/([a-z0-9_-]+)\.([a-z]+)"', local, text)
 
 
 def _others(letters: list[tuple[str, str]]) -> str:

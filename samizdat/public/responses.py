@@ -75,7 +75,7 @@ def page_of(
             "speaks": f"?{asked}" if (asked := speaks(request, preferred)) else "",
             "rtl": direction(language) == "rtl",
             "archive": place is not None and here is not None and here.pk == place.pk,
-            "accent": place.accent.lstrip("#") if place else styles.DEFAULT,
+            "look": styles.address_of(place),
         }
     )
     return HttpResponse(render_to_string(f"public/{name}.html", values), status=status)

@@ -1,50 +1,71 @@
-"""The stylesheet with a group's accent in it, made readable on light and on dark paper."""
+"""The stylesheet with a group's colors in it, made readable on light and on dark paper."""
 
 import re
 from functools import lru_cache
 from pathlib import Path
 
-DEFAULT = "b3261e"
-_SOURCE = (Path(__file__).parent / "style.css").read_text("utf-8")
-# Lightest and darkest paper that the accent stands on as text; WCAG 2.2 asks for a contrast of 4.5.
-_LIGHT_PAPER, _DARK_PAPER = (0xF3, 0xEF, 0xE6), (0x1C, 0x1E, 0x24)
-_ENOUGH = 4.5
+from samizdat.core.content.theme import contrast, lightened
+from samizdat.publicdb.models import Site
 
-Color = tuple[int, int, int]
+DEFAULT = "b3261e"
+# Its comment is for whoever changes it.
+_SOURCE = re.sub(r"/\*.*?\*/\s*", "", (Path(__file__).parent / "style.css").read_text("utf-8"), flags=re.DOTALL)
+# Lightest and darkest paper that the accent stands on as text; WCAG 2.2 asks for a contrast of 4.5.
+_LIGHT_PAPER, _DARK_PAPER = "#f3efe6", "#1c1e24"
+_ENOUGH = 4.5
+# Text, sheet, paper, link and button, in the order of campaigns/brand.COLORS.
+_OURS = ("1b1d22", "fffdf8", _LIGHT_PAPER[1:], "33479a", "1b1d22")
+_ADDRESS = re.compile(r"([0-9a-f]{6})((?:-[0-9a-f]{6}){5})?")
+
+
+def address_of(place: Site | None) -> str:
+    """What a page says behind /style.css?: the colors themselves, so that nothing has to be looked up for a sheet."""
+    if place is None:
+        return DEFAULT
+    accent = place.accent.lstrip("#")
+    return f"{accent}-{place.colors}" if place.colors else accent
 
 
 @lru_cache(maxsize=256)
-def sheet(accent: str) -> str:
-    """CSS for an accent of six hexadecimal digits; anything else gives the default one."""
-    digits = accent.lstrip("#").lower()
-    if not re.fullmatch(r"[0-9a-f]{6}", digits):
-        digits = DEFAULT
-    color = (int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16))
-    light = _until_readable(color, _LIGHT_PAPER, (0, 0, 0))
-    dark = _until_readable(color, _DARK_PAPER, (255, 255, 255))
-    return _SOURCE.replace("#ACCENT", _text(light)).replace("#DARK", _text(dark))
+def sheet(address: str) -> str:
+    """CSS for such an address; anything else gives the default one."""
+    matched = _ADDRESS.fullmatch(address.lstrip("#").lower())
+    accent = f"#{matched[1] if matched else DEFAULT}"
+    text, sheet_color, paper, link, button = _chosen(matched[2] if matched else None)
+    colors = {
+        "#ACCENT": _until_readable(accent, paper, "#000000"),
+        "#DARK": _until_readable(accent, _DARK_PAPER, "#ffffff"),
+        "#PAPER": paper,
+        "#SHEET": sheet_color,
+        "#INK": text,
+        "#SOFT": _until_readable("#535763", paper, "#000000"),
+        "#EDGE": _until_readable("#857e6d", paper, "#000000", 3),
+        "#LINK": _until_readable(link, paper, "#000000"),
+        "#NIGHTLINK": "#a3b5ff" if link == f"#{_OURS[3]}" else lightened(link, _DARK_PAPER),
+        "#BUTTON": button,
+        "#ONBUTTON": max(("#ffffff", "#000000"), key=lambda color: contrast(color, button)),
+    }
+    return re.sub(r"#[A-Z]{3,}\b", lambda name: colors[name[0]], _SOURCE)
 
 
-def _until_readable(color: Color, paper: Color, towards: Color) -> Color:
+def _chosen(colors: str | None) -> tuple[str, ...]:
+    """Colors of a page by day. Paper that is dark is for emails alone: here the rest is made for light paper."""
+    text, sheet_color, paper, link, button = (f"#{color}" for color in (colors or "").split("-")[1:] or _OURS)
+    if min(contrast(ground, "#000000") for ground in (paper, sheet_color)) < 14 or contrast(text, paper) < _ENOUGH:
+        text, sheet_color, paper = (f"#{color}" for color in _OURS[:3])
+    return text, sheet_color, paper, link, button
+
+
+def _until_readable(color: str, paper: str, towards: str, enough: float = _ENOUGH) -> str:
     """The color itself where it can be read, else mixed step by step with black or white."""
+    start, end = _parts(color), _parts(towards)
     for step in range(21):
-        mixed = tuple(round(c + (t - c) * step / 20) for c, t in zip(color, towards, strict=True))
-        if _contrast(mixed, paper) >= _ENOUGH:  # type: ignore[arg-type]
-            return mixed  # type: ignore[return-value]
+        parts = (round(c + (t - c) * step / 20) for c, t in zip(start, end, strict=True))
+        mixed = "#" + "".join(f"{part:02x}" for part in parts)
+        if contrast(mixed, paper) >= enough:
+            return mixed
     return towards
 
 
-def _contrast(color: Color, other: Color) -> float:
-    high, low = sorted((_luminance(color), _luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-def _luminance(color: Color) -> float:
-    """WCAG 2.2, relative luminance."""
-    parts = [c / 255 for c in color]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _text(color: Color) -> str:
-    return "#" + "".join(f"{part:02x}" for part in color)
+def _parts(color: str) -> tuple[int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

@@ -11,6 +11,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import override
 
 from samizdat import formatting
+from samizdat.core.content.phrases import PhraseTable
 from samizdat.public import style as styles
 from samizdat.public import tokens
 from samizdat.public.door import drop_in
@@ -27,14 +28,16 @@ from samizdat.public.responses import (
 )
 from samizdat.publicdb import feed as feeds
 from samizdat.publicdb import queries, safe_html
-from samizdat.publicdb.models import Site
+from samizdat.publicdb.models import Page, Site
 
 __all__ = ["failed", "nothing_here"]  # What Django and the middleware look for here.
 
 # Bytes of a letter on one page: with stylesheet and frame it stays under 14 KB.
-LETTER_BYTES = 7000
+LETTER_BYTES = 6200
 # Characters of a subject as heading; subjects may be 998 long.
 LONGEST_TITLE = 200
+# Characters of what a shared link says below its title.
+LONGEST_SUMMARY = 160
 # Sign-up forms below a page of the archive; the front door has them all (twenty weigh 6 KB).
 FORMS_BELOW = 5
 
@@ -112,7 +115,10 @@ def archive(request: HttpRequest) -> HttpResponse:
     page = _number(request.GET.get("page", ""))
     letters, older = queries.letters(place, page)
     with override(place.language):
-        shown = [(letter.slug, _short(letter.title), formatting.shaped(letter.day, "day")) for letter in letters]
+        shown = [
+            (letter.slug, _short(letter.title), formatting.shaped(letter.day, "day"), _beside(letter))
+            for letter in letters
+        ]
         forms = queries.forms(place)
         more = len(forms) > FORMS_BELOW
         values = {"letters": shown, "older": page + 1 if older else 0, "forms": forms[:FORMS_BELOW], "more": more}
@@ -141,10 +147,17 @@ def letter(request: HttpRequest, slug: str) -> HttpResponse:
     name = queries.letter_name(page.place, page.edition)
     language = page.language or (name.language if name else page.place.language)
     others = [(slug, code, formatting.own_name(code)) for slug, code in queries.other_languages(page)]
+    light, picture = "light" in request.GET, safe_html.first_picture(page.html)
+    if light:
+        parts[at] = safe_html.without_pictures(parts[at], PhraseTable(language)["frame.picture"])
     with override(language):
         # publicdb/safe_html.py wrote this markup itself, from a list of elements and checked addresses.
         text = mark_safe(parts[at])  # noqa: S308
         values = {
+            "light": light,
+            "pictured": bool(picture),
+            "shared_picture": f"https://{page.place.host}{picture}" if picture and page.place.host else "",
+            "summary": _summary(page),
             "letter": page,
             "day": formatting.shaped(page.day, "day"),
             "corrected": formatting.shaped(page.corrected, "day"),
@@ -156,6 +169,17 @@ def letter(request: HttpRequest, slug: str) -> HttpResponse:
         response = page_of(request, page.place, language, "letter", values)
     response["Cache-Control"] = "public, max-age=600"
     return response
+
+
+def _summary(page: Page) -> str:
+    """For whoever shares a link: the preview text, else how the letter begins."""
+    text = page.summary or safe_html.plain(page.html.partition(safe_html.BREAK)[0])
+    return text if len(text) <= LONGEST_SUMMARY else text[: LONGEST_SUMMARY - 1].rstrip() + "…"
+
+
+def _beside(page: Page) -> str:
+    """The preview text in a list of letters, where it is short enough for fifteen of them."""
+    return page.summary if len(page.summary) + len(page.title) <= LONGEST_TITLE else ""
 
 
 def _number(text: str) -> int:
@@ -180,7 +204,7 @@ def picture(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
 
 @takes("GET", "HEAD")
 def style(request: HttpRequest) -> HttpResponse:
-    """/style.css?b3261e: the accent stands in the address, so a group's sheet is found without looking it up."""
+    """/style.css?b3261e: the colors stand in the address, so a group's sheet is found without looking it up."""
     response = HttpResponse(styles.sheet(request.META.get("QUERY_STRING", "")), content_type="text/css; charset=utf-8")
     response["Cache-Control"] = "public, max-age=86400"
     return response

@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -56,6 +57,16 @@ WAITING = 1000
 _random = secrets.SystemRandom()
 
 
+@dataclass(frozen=True, slots=True)
+class PublicLook:
+    """The columns of Site that say how pages of an organization look."""
+
+    logo: str = ""
+    logo_width: int = 0
+    logo_height: int = 0
+    colors: str = ""
+
+
 def publish_place(
     uid: bytes,
     *,
@@ -66,6 +77,7 @@ def publish_place(
     unsubscribe_mailbox: str | None = "",
     hostile_state: str = "",
     zone: str = "UTC",
+    look: PublicLook = PublicLook(),
 ) -> None:
     """An organization as the public knows it. `host`: a bare host name, "" when it has none of its own. What is None
     stays as it is.
@@ -80,6 +92,7 @@ def publish_place(
         "unsubscribe_mailbox": unsubscribe_mailbox,
         "hostile_state": hostile_state,
         "zone": zone,
+        **asdict(look),
     }
     site = next(signed_rows.ours(Site.objects.filter(uid=uid)), Site(uid=uid, language="en"))
     for fact, value in facts.items():
@@ -142,21 +155,23 @@ def publish_letter(
     version: int = 0,
     listed: bool = True,
     appeal: bool = False,
+    own: str = "",
 ) -> None:
     """Names the list of an edition for its leave page, and says whether it is an appeal for money; with a slug also
     shows the letter in the archive, or by its `version` above 0 the same letter in another language, `spoken`. Not
     `listed`: to whoever has its address alone.
 
-    `html` may be a whole document: it is reduced to plain markup (publicdb/safe_html.py). A slug needs a day.
+    `html` may be a whole document: it is reduced to plain markup (publicdb/safe_html.py). A slug needs a day. own: the
+    address of the public pages, whose pictures are shown.
     """
-    text = safe_html.reduce(html, phrases_override.words(spoken or language)["frame.picture"])
+    text, summary = safe_html.read(html, phrases_override.words(spoken or language)["frame.picture"], own, title)
     with transaction.atomic(using="publicdb"):
         named = {"list_name": list_name, "language": language, "appeal": appeal}
         _put(EditionName(edition=edition, place_id=uid, **named))
         if slug and day:
             page = Page(slug=slug, place_id=uid, edition=edition, title=title, html=text, day=day, corrected=corrected)
             page.html_digest, page.language = signed_rows.digest(text), spoken
-            page.version, page.listed = version, listed
+            page.version, page.listed, page.summary = version, listed, summary
             _put(page)
 
 

@@ -16,7 +16,7 @@ class SignedRow(models.Model):
 
 
 class Site(SignedRow):
-    """An organization as the public knows it: host, name and accent. The key that readers' words are sealed to
+    """An organization as the public knows it: host, name and look. The key that readers' words are sealed to
     is asked for (public/envelopes.Boxes): whoever writes this database would put one of their own here."""
 
     uid = models.BinaryField(max_length=16, primary_key=True)
@@ -31,6 +31,11 @@ class Site(SignedRow):
         max_length=8, blank=True, default="", db_default=""
     )  # core/jurisdictions: whom forms warn of.
     zone = models.CharField(max_length=64, default="UTC", db_default="UTC")  # In which presses have their day.
+    # How its pages look: a PublicPicture as slug.kind with its size, and colors (public/style.py); "": as we made them.
+    logo = models.CharField(max_length=50, blank=True, default="", db_default="")
+    logo_width = models.PositiveSmallIntegerField(default=0, db_default=0)
+    logo_height = models.PositiveSmallIntegerField(default=0, db_default=0)
+    colors = models.CharField(max_length=40, blank=True, default="", db_default="")
 
 
 class Form(SignedRow):
@@ -61,6 +66,7 @@ class Page(SignedRow):
     version = models.PositiveSmallIntegerField(default=0, db_default=0)
     # False: read by who has its address, as of a letter to a few; in no archive and no feed.
     listed = models.BooleanField(default=True, db_default=True)
+    summary = models.CharField(max_length=300, blank=True, default="", db_default="")  # The preview text.
 
 
 class EditionName(SignedRow):

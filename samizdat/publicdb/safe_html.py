@@ -1,11 +1,11 @@
-"""A letter as its web copy shows it: headings, paragraphs, lists, links. No style, no picture, no table.
+"""A letter as its web copy shows it: headings, paragraphs, lists, links, buttons, columns and pictures of our own.
 
 The public pages stay under 14 KB and under a policy that allows no inline style, so the letter's own markup is read
 and written anew from a short list of elements. Nothing of the source is copied but text and checked addresses.
 """
 
 import re
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 
 # Between two blocks in the stored text. A form feed cannot come from the letter: white space is folded.
@@ -26,6 +26,14 @@ _PARAGRAPHS = frozenset(
 )
 _INLINE = {"strong": "strong", "b": "strong", "em": "em", "i": "em", "code": "code", "bdi": "bdi"}
 _GROUPS = frozenset({"ul", "ol", "blockquote"})
+# Elements of our letters that hold blocks, by their class (core/content/blocks/markup), and how they begin here.
+_BOXES = {"b-col": "col", "b-note": "care", "b-warn": "care", "b-good": "care"}
+_OPENED = {"cols": '<div class="cols">', "col": "<div>", "care": '<div class="care">'}
+# A link that looks like a button, as ours and those of template builders do.
+_BUTTON = re.compile(r"display\s*:\s*inline-block.*(?:background|bold)|(?:background|bold).*display\s*:\s*inline-block")
+_OWN_PICTURE = re.compile(r"/m/[0-9a-z_-]{1,40}\.(?:jpeg|jpg|png|gif|webp)")
+_SHOWN = re.compile(r'<a href="[^"]*"[^>]*>|</a>|<img src="(/m/[^"]+)" alt="([^"]*)"[^>]*>')
+_LONGEST_SUMMARY = 300
 _ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s<>\"]+", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 # The empty text with which mail hides what follows the preheader.
@@ -33,15 +41,48 @@ _INVISIBLE = re.compile("[\u034f\u00ad\u200b-\u200d\u2007\u2060\ufeff]+")
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 
 
-def reduce(html: str, picture: str = "Picture") -> str:
+def reduce(html: str, picture: str = "Picture", own: str = "") -> str:
     """Blocks of plain markup joined by BREAK. `picture` is the word before a picture's description, in the
-    language of the letter."""
-    reader = _SafeHtmlParser(picture)
+    language of the letter. own: the public host; its pictures are shown, others are links."""
+    return read(html, picture, own)[0]
+
+
+def read(html: str, picture: str = "Picture", own: str = "", title: str = "") -> tuple[str, str]:
+    """The same, without a first heading that says the `title`; and the preview text that is hidden at its beginning."""
+    reader = _SafeHtmlParser(picture, own)
     reader.feed(html)
     reader.close()
     reader.end_block()
     reader.leave_groups(0)
-    return BREAK.join(reader.blocks)
+    blocks = reader.blocks
+    if blocks and blocks[0].startswith("<h") and plain(blocks[0]) == " ".join(title.split()):
+        blocks = blocks[1:]
+    return BREAK.join(blocks), " ".join(reader.summary.split())[:_LONGEST_SUMMARY]
+
+
+def plain(text: str) -> str:
+    """The words of markup that was written here."""
+    return " ".join(unescape(re.sub(r"<[^<>]*>", " ", text)).split())
+
+
+def without_pictures(text: str, picture: str) -> str:
+    """The same with links in the place of pictures; `picture` as of `reduce`."""
+    in_link = False
+
+    def light(match: re.Match[str]) -> str:
+        nonlocal in_link
+        if match[1] is None:
+            in_link = match[0] != "</a>"
+            return match[0]
+        label = f"{picture}: {match[2]}" if match[2] else picture
+        return label if in_link else f'<a href="{match[1]}">{label}</a>'
+
+    return _SHOWN.sub(light, text)
+
+
+def first_picture(text: str) -> str:
+    """The path of the first picture that is shown; "" for none."""
+    return next((match[1] for match in _SHOWN.finditer(text) if match[1]), "")
 
 
 def pages(text: str, limit: int) -> list[str]:
@@ -61,10 +102,14 @@ def pages(text: str, limit: int) -> list[str]:
 class _SafeHtmlParser(HTMLParser):
     """Collects one block at a time. Groups (lists, quotes) are blocks that hold blocks."""
 
-    def __init__(self, picture: str) -> None:
+    def __init__(self, picture: str, own: str) -> None:
         super().__init__(convert_charrefs=True)
         self.blocks: list[str] = []
-        self._picture = picture
+        self.summary = ""
+        self._picture, self._own = picture, own
+        # Of each box that is open: its tag, how many of that tag are open in it, and how many groups are around it.
+        self._boxes: list[list[str | int]] = []
+        self._columns: list[list[str]] = []
         self._silent = 0
         self._hidden: list[str] = []
         self._block = "p"
@@ -76,6 +121,7 @@ class _SafeHtmlParser(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         if self._hides(tag, values):
             return
+        self._enter_box(tag, values)
         if tag in _SILENT:
             self._silent += 1
         elif tag == "br":
@@ -83,7 +129,7 @@ class _SafeHtmlParser(HTMLParser):
         elif tag == "hr":
             self.end_block()
         elif tag == "img":
-            self._picture_link(values)
+            self._picture_of(values)
         elif tag in _GROUPS:
             self.end_block()
             self._groups.append((tag, []))
@@ -105,14 +151,51 @@ class _SafeHtmlParser(HTMLParser):
 
     def _start_inline(self, tag: str, values: dict[str, str]) -> None:
         if tag == "a" and _ADDRESS.fullmatch(values.get("href", "").strip()) and "</a>" not in self._open:
-            self._text.append(f'<a href="{escape(values["href"].strip())}">')
+            button = ' class="btn"' if _BUTTON.search(values.get("style", "").lower()) else ""
+            self._text.append(f'<a href="{escape(values["href"].strip())}"{button}>')
             self._open.append("</a>")
         elif tag in _INLINE:
             self._text.append(f"<{_INLINE[tag]}>")
             self._open.append(f"</{_INLINE[tag]}>")
 
-    def _picture_link(self, values: dict[str, str]) -> None:
+    def _enter_box(self, tag: str, values: dict[str, str]) -> None:
+        if self._boxes and self._boxes[-1][0] == tag:
+            self._boxes[-1][1] = int(self._boxes[-1][1]) + 1
+        name = next((_BOXES[word] for word in values.get("class", "").split() if word in _BOXES), "")
+        if not name or (name == "col" and any(group == "col" for group, _inside in self._groups)):
+            return
+        self.end_block()
+        if name == "col" and not self._is_in("cols"):
+            self._groups.append(("cols", []))
+        self._boxes.append([tag, 0, len(self._groups)])
+        self._groups.append((name, []))
+
+    def _leave_box(self, tag: str) -> None:
+        """At the end of an element: of a box, or of the table around columns."""
+        if tag == "table" and self._is_in("cols"):
+            self.leave_groups(len(self._groups) - 1)
+        if not self._boxes or self._boxes[-1][0] != tag:
+            return
+        if self._boxes[-1][1]:
+            self._boxes[-1][1] = int(self._boxes[-1][1]) - 1
+            return
+        self.end_block()
+        self.leave_groups(int(self._boxes.pop()[2]))
+
+    def _is_in(self, name: str) -> bool:
+        return bool(self._groups) and self._groups[-1][0] == name
+
+    def _picture_of(self, values: dict[str, str]) -> None:
         description, source = _SPACE.sub(" ", values.get("alt", "")).strip(), values.get("src", "").strip()
+        path = source.removeprefix(self._own) if self._own else ""
+        if _OWN_PICTURE.fullmatch(path):
+            size = "".join(
+                f' {name}="{values[name]}"'
+                for name in ("width", "height")
+                if re.fullmatch(r"\d{1,4}", values.get(name, ""))
+            )
+            self._text.append(f'<img src="{path}" alt="{escape(description)}"{size} loading="lazy">')
+            return
         if not description:
             return
         label = escape(f"{self._picture}: {description}")
@@ -123,7 +206,9 @@ class _SafeHtmlParser(HTMLParser):
         if self._hidden:
             if tag == self._hidden[-1]:
                 self._hidden.pop()
-        elif tag in _SILENT:
+            return
+        self._leave_box(tag)
+        if tag in _SILENT:
             self._silent = max(0, self._silent - 1)
         elif tag in _GROUPS:
             self.end_block()
@@ -145,6 +230,8 @@ class _SafeHtmlParser(HTMLParser):
                     return
 
     def handle_data(self, data: str) -> None:
+        if self._hidden and not (self.blocks or self._text or self._groups):
+            self.summary += _INVISIBLE.sub("", data)
         if self._silent or self._hidden:
             return
         text = _INVISIBLE.sub("", data)
@@ -161,7 +248,7 @@ class _SafeHtmlParser(HTMLParser):
         self._text += reversed(self._open)
         self._open.clear()
         inside = "".join(self._text).strip()
-        if re.sub(r"<[^<>]*>|&nbsp;|\s", "", inside):
+        if "<img " in inside or re.sub(r"<[^<>]*>|&nbsp;|\s", "", inside):
             if self._block == "li" and not (self._groups and self._groups[-1][0] in ("ul", "ol")):
                 self._block = "p"
             elif self._block == "p" and self._groups and self._groups[-1][0] in ("ul", "ol"):
@@ -173,17 +260,39 @@ class _SafeHtmlParser(HTMLParser):
     def leave_groups(self, depth: int) -> None:
         while len(self._groups) > depth:
             tag, inside = self._groups.pop()
-            if inside:
+            if not inside:
+                continue
+            if tag == "col":
+                self._columns.append(inside)
+                self._groups[-1][1].append(f"{_OPENED[tag]}{''.join(inside)}</div>")
+            elif tag == "cols":
+                self._put_columns(inside)
+            else:
                 nested = bool(self._groups) and self._groups[-1][0] in ("ul", "ol")
-                whole = f"<{tag}>{''.join(inside)}</{tag}>"
+                whole = (
+                    f"{_OPENED[tag]}{''.join(inside)}</div>" if tag in _OPENED else f"<{tag}>{''.join(inside)}</{tag}>"
+                )
                 self._put(f"<li>{whole}</li>" if nested else whole)
 
+    def _put_columns(self, inside: list[str]) -> None:
+        """Side by side, or below each other where there is but one, or where they would not fit on a page."""
+        columns, self._columns = self._columns, []
+        if len(inside) > 1 and sum(map(len, inside)) <= LONGEST:
+            self._put(f"{_OPENED['cols']}{''.join(inside)}</div>")
+            return
+        for block in (block for column in columns for block in column):
+            self._put(block)
+
     def _put(self, block: str) -> None:
+        if self._is_in("cols"):  # Something else than a column: they are over.
+            self.leave_groups(len(self._groups) - 1)
         if not self._groups:
             self.blocks.append(block)
             return
         tag, inside = self._groups[-1]
         inside.append(block)
         if len(self._groups) == 1 and sum(map(len, inside)) > LONGEST:
-            self.blocks.append(f"<{tag}>{''.join(inside)}</{tag}>")
+            self.blocks.append(
+                f"{_OPENED[tag]}{''.join(inside)}</div>" if tag in _OPENED else f"<{tag}>{''.join(inside)}</{tag}>"
+            )
             inside.clear()

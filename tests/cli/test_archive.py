@@ -21,6 +21,7 @@ LETTER = (
 
 def _published(slug: str, edition: int, uid: bytes = UID, language: str = "en") -> None:
     told: dict[str, Any] = {"slug": slug, "title": f"<{slug}>", "html": LETTER, "day": date(2026, 11, edition)}
+    told["own"] = "https://lantern.example"
     actions.publish_letter(uid, edition, list_name="L", language=language, **told)
 
 
@@ -65,7 +66,7 @@ def test_the_archive_is_a_folder_whose_links_need_no_server(tmp_path: Path) -> N
     names = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
     assert names == {"index.html", "feed.xml", "style.css", "river.html", "river-he.html", "sea.html", "m/boat.png"}
     page, index = (folder / "river.html").read_text(), (folder / "index.html").read_text()
-    assert "<h1>&lt;river&gt;</h1>" in page and '<a href="m/boat.png">' in page
+    assert "<h1>&lt;river&gt;</h1>" in page and '<img src="m/boat.png" alt="A boat"' in page
     assert "https://other.example/m/odd.png" in page and "4 November 2026" in page
     assert '<html lang="ru"' in (folder / "sea.html").read_text()
     assert '<html lang="he" dir="rtl"' in (folder / "river-he.html").read_text() and 'href="river-he.html"' in page

@@ -34,7 +34,7 @@ def publish(
     name: str = "Northern Lantern",
     language: str = "en",
     mailbox: str = "",
-    **more: str,
+    **more: Any,
 ) -> None:
     actions.publish_place(
         uid,

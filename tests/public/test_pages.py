@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from django.test import Client
 
+from samizdat.core.content.theme import contrast
 from samizdat.core.crypto import seal, tokens
 from samizdat.public import style
 from samizdat.public.envelopes import info
@@ -256,6 +257,86 @@ class TestHosts:
         assert reader.get("/f/thursday", HTTP_HOST=host).status_code in (200, 404)
 
 
+HOME = "https://lantern.example"
+SHOWN = (
+    f'<h1>River</h1><p><img src="{HOME}/m/0a1b2c.png" alt="A table" width="540"></p>'
+    '<a href="https://b.example/" style="display:inline-block;background:#000">'
+    '<img src="https://b.example/x.png" alt="B">'
+    "</a><p>Words</p>"
+    '<table><tr><td><div class="x b-col"><h2>One</h2></div><div class="b-col"><p>Two</p></div></td></tr></table>'
+    '<td class="b-warn"><p>Careful</p></td><p>The end</p>'
+)
+
+
+def shown(reader: Client, address: str = "/a/abc", html: str = SHOWN, **more: Any) -> str:
+    publish(host="lantern.example", **more)
+    told: dict[str, Any] = {"list_name": "L", "language": "en", "slug": "abc", "title": "River", "own": HOME}
+    actions.publish_letter(UID, 4, **told, html=html, day=date(2026, 11, 20))
+    return reader.get(address, headers={"host": "lantern.example"}).content.decode()
+
+
+@pytest.mark.usefixtures("lantern_place")
+class TestWebVersion:
+    def test_it_shows_pictures_of_ours_buttons_and_columns_and_its_title_once(self, reader: Client) -> None:
+        page = shown(reader)
+        assert '<img src="/m/0a1b2c.png" alt="A table" width="540" loading="lazy">' in page
+        assert '<a href="https://b.example/" class="btn">Picture: B</a>' in page and "b.example/x.png" not in page
+        assert '<div class="cols"><div><h2>One</h2></div><div><p>Two</p></div></div>' in page
+        assert '<div class="care"><p>Careful</p></div>' in page
+        assert page.count("River</h1>") == 1 and "<h2>River</h2>" not in page
+
+    def test_a_light_variant_beside_it_has_links_in_place_of_pictures(self, reader: Client) -> None:
+        assert 'href="/a/abc?light"' in shown(reader)
+        light = shown(reader, "/a/abc?light")
+        assert "<img" not in light and '<a href="/m/0a1b2c.png">Picture: A table</a>' in light
+        assert "With images" in light
+        assert "?light" not in shown(reader, html="<p>Words alone</p>")
+
+    def test_who_shares_its_link_shows_title_beginning_and_picture(self, reader: Client) -> None:
+        page = shown(reader, html='<div style="display:none">Three families</div>' + SHOWN)
+        for line in (
+            '<meta property="og:title" content="River">',
+            '<meta property="og:description" content="Three families">',
+            '<meta property="og:image" content="https://lantern.example/m/0a1b2c.png">',
+        ):
+            assert line in page
+        begins = shown(reader, html="<p>The <b>water</b> came &amp; went.</p>")
+        assert '<meta property="og:description" content="The water came &amp; went.">' in begins
+        assert "og:image" not in begins
+        archive = reader.get("/a/", headers={"host": "lantern.example"}).content.decode()
+        assert "Three families" not in archive
+        shown(reader, html='<div style="display:none">Three families</div>' + SHOWN)
+        archive = reader.get("/a/", headers={"host": "lantern.example"}).content.decode()
+        assert '<p class="soft">Three families</p>' in archive
+
+    def test_pictures_come_from_this_host_alone(self, reader: Client) -> None:
+        page = reader.get("/a/", headers={"host": "lantern.example"})
+        assert "img-src 'self'" in page["Content-Security-Policy"]
+        assert not re.search(r"(?:src|url\()[=\"']*https?:", shown(reader))
+
+
+def test_logo_and_colors_of_the_organization_are_on_every_page(lantern_place: bytes, reader: Client) -> None:
+    look = actions.PublicLook("ab12.webp", 120, 40, "102030-ffffff-eef2f7-0b5cad-0b5cad")
+    publish(look=look)
+    mark = '<img src="/m/ab12.webp" alt="Northern Lantern" width="120" height="40">'
+    for address in ("/", "/a/", "/f/thursday", f"/p/{token('preferences')}", f"/u/{token()}"):
+        page = reader.get(address).content.decode()
+        assert mark in page and 'href="/style.css?1b6e53-102030-ffffff-eef2f7-0b5cad-0b5cad"' in page, address
+        assert "samizdat" not in page.lower(), "no product name"
+    sheet = reader.get("/style.css?1b6e53-102030-ffffff-eef2f7-0b5cad-0b5cad").content.decode()
+    assert "--ink: #102030" in sheet and "--paper: #eef2f7" in sheet and "--btn: #0b5cad; --on: #ffffff" in sheet
+    publish()
+    assert "<img" not in reader.get("/a/").content.decode()
+
+
+def test_colors_that_would_hide_words_are_not_taken_for_pages(lantern_place: bytes) -> None:
+    night = style.sheet("b3261e-ffffff-101010-000000-ffff00-ffff00")
+    assert "--paper: #f3efe6" in night and "--ink: #1b1d22" in night, "dark paper is for emails alone"
+    link = re.search(r"--copy: (#[0-9a-f]{6})", night)[1]  # type: ignore[index]
+    assert contrast(link, "#f3efe6") >= 4.5
+    assert not re.search(r"#[A-Z]{3,}", night)
+
+
 def test_a_letter_that_was_corrected_says_on_which_day(lantern_place: bytes, reader: Client) -> None:
     told = {"list_name": "Thursday", "language": "en", "slug": "0a1b", "title": "River", "html": "<p>x</p>"}
     actions.publish_letter(lantern_place, 4, **told, day=date(2026, 11, 20))
@@ -368,7 +449,8 @@ def test_the_archive_shows_a_letter_as_plain_text_with_links(lantern_place: byte
         "26 November 2026",
     ):
         assert wanted in text
-    assert not re.search(r"preheader|alert|onclick|<title>no", text)
+    assert not re.search(r"alert|onclick|<title>no", text)
+    assert text.count("preheader") == 1 and '<meta property="og:description" content="preheader">' in text
     assert "River" in reader.get("/a/").content.decode()
 
 

@@ -8,7 +8,7 @@ import pytest
 from samizdat.accounts.actions import change_settings
 from samizdat.audience import actions as audience
 from samizdat.audience.list_details import ListDetails
-from samizdat.campaigns import ab_test, translations
+from samizdat.campaigns import ab_test, brand, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import bond_of
 from samizdat.campaigns.content import compiled
@@ -29,6 +29,7 @@ from samizdat.vault import keyring
 from samizdat.worker.publishing import publish, unsigned
 from samizdat.worker.schedule import event_handlers
 from tests.conftest import NOW
+from tests.web.conftest import png
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +52,20 @@ def test_changed_settings_reach_the_public_pages(lantern: Any) -> None:
     assert not Event.objects.filter(handled=False).exists()
     # Once for the founding, once for the change.
     assert FollowUp.objects.filter(name="place").count() == 2
+
+
+def test_logo_and_colors_reach_the_public_pages_and_go_with_the_picture(lantern: Any) -> None:
+    change_settings(lantern, by=None, now=NOW, public_url="https://lantern.example")
+    picture = library.take_in(lantern, png(), NOW, name="Logo")
+    brand.keep(lantern, brand.BrandSettings(logo=picture.slug, button="#0b5cad"), by=None, now=NOW)
+    settle()
+    place, shown = Site.objects.get(), PublicPicture.objects.get()
+    assert (place.logo, place.logo_width, place.logo_height) == (f"{shown.slug}.{shown.kind}", 8, 6)
+    assert shown.slug != picture.slug, "the picture itself is public only where an email shows it"
+    assert place.colors.endswith("-0b5cad")
+    library.remove(picture, also_sent=True, now=NOW)
+    settle()
+    assert Site.objects.get().logo == "" and not PublicPicture.objects.exists()
 
 
 def test_a_form_is_published_renamed_and_withdrawn(lantern: Any) -> None:

@@ -27,6 +27,10 @@ class Migration(InitialMigration):
                 ('accent', models.CharField(max_length=7)),
                 ('unsubscribe_mailbox', models.CharField(blank=True, max_length=254)),
                 ('hostile_state', models.CharField(blank=True, db_default='', default='', max_length=8)),
+                ('logo', models.CharField(blank=True, db_default='', default='', max_length=50)),
+                ('logo_width', models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ('logo_height', models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ('colors', models.CharField(blank=True, db_default='', default='', max_length=40)),
                 ('zone', models.CharField(db_default='UTC', default='UTC', max_length=64)),
             ],
             options={
@@ -83,6 +87,7 @@ class Migration(InitialMigration):
                 ('corrected', models.DateField(null=True)),
                 ('language', models.CharField(blank=True, db_default='', default='', max_length=8)),
                 ('version', models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ('summary', models.CharField(blank=True, db_default='', default='', max_length=300)),
                 ('listed', models.BooleanField(db_default=True, default=True)),
                 ('place', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='publicdb.site')),
             ],

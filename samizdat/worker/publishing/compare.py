@@ -31,7 +31,7 @@ TOLD = timedelta(hours=1)
 # What is shown follows a change here within seconds; after a start nobody knows since when the last look was.
 FOLLOWS, FIRST = timedelta(minutes=1), timedelta(days=1)
 # Kinds of events that change what is shown.
-_CHANGES = ("organization.", "keys.", "list.", "form.", "field.", "tag.")
+_CHANGES = ("organization.", "keys.", "list.", "form.", "field.", "tag.", "brand.", "picture.")
 _looked: dict[int, datetime] = {}
 
 

@@ -21,6 +21,8 @@ from samizdat.campaigns.edition_details import EditionDetails, slug_of
 from samizdat.campaigns.media.library import frozen_in, named_in, open_picture
 from samizdat.campaigns.models import Campaign, Edition
 from samizdat.campaigns.opened import open_campaign
+from samizdat.campaigns.public_look import name_of as logo_name
+from samizdat.campaigns.public_look import public_logo
 from samizdat.campaigns.queries import is_public, picture_named, public
 from samizdat.campaigns.released import WebVersion, released, web_versions
 from samizdat.core import consent
@@ -42,7 +44,14 @@ NEWEST_EDITIONS = 50
 
 def place(event: Event, now: datetime) -> None:
     if event.organization is not None:
-        publish_place(event.organization)
+        _place(event.organization)
+
+
+def _place(organization: Organization) -> None:
+    """The organization, with its logo before it: no page shows one that is not there."""
+    if logo := public_logo(organization):
+        publicdb.publish_picture(bytes(organization.uid), logo.slug, logo.kind, logo.data)
+    publish_place(organization)
 
 
 def form(event: Event, now: datetime) -> None:
@@ -189,7 +198,10 @@ def pictures(event: Event, now: datetime) -> None:
 
 def picture_gone(event: Event, now: datetime) -> None:
     if event.organization is not None:
-        publicdb.withdraw_picture(bytes(event.organization.uid), detail_of(event).get("slug", ""))
+        uid, slug = bytes(event.organization.uid), str(detail_of(event).get("slug", ""))
+        publicdb.withdraw_picture(uid, slug)
+        publicdb.withdraw_picture(uid, logo_name(slug))
+        _place(event.organization)  # It may have been the logo.
 
 
 def draft_pictures(campaign: Campaign, now: datetime) -> None:
@@ -262,6 +274,7 @@ def _web_copy(version: WebVersion, edition: Edition, now: datetime) -> dict[str,
         "day": (edition.campaign.released or edition.created).astimezone(zone).date(),
         "spoken": version.content.language,
         "version": version.place,
+        "own": version.content.website,
     }
 
 
@@ -299,7 +312,7 @@ def missing_places(now: datetime) -> int:
         if Edition.objects.filter(organization=organization).exists():
             # Before it is known: a kill in between does this again, and again changes nothing.
             record("publicdb.lost", organization, now=now)
-        publish_place(organization)
+        _place(organization)
         all_forms(organization)
     return len(missing)
 

@@ -46,6 +46,7 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "organization.created": (publish.place,),
     "organization.changed": (publish.place,),
     "keys.rotated": (publish.place,),
+    "brand.changed": (publish.place,),
     "list.changed": (publish.form,),
     "list.renamed": (publish.form,),
     "list.form_changed": (publish.form,),
