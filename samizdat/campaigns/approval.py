@@ -6,10 +6,12 @@ Who releases and who agreed are two people, so nothing leaves on the word of one
 
 import hashlib
 import json
+import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import batched
+from math import isqrt
 from types import MappingProxyType
 from typing import Any
 
@@ -41,8 +43,11 @@ from samizdat.vault.sealed_json import open_json, seal_json
 
 # One of so many may have come here since a yes.
 NEWCOMERS = 20
-# Of so many at most a yes keeps who they are; of more, how many.
+# Of so many at most a yes keeps who they are; of more, a sample of as many: 40 KB.
 NAMED = 5_000
+# Beyond every number. Whoever doesn't know the two of a draw can't tell whom (number * a + b) % PRIME puts into it; it
+# takes 0.1 us for each.
+PRIME = (1 << 61) - 1
 # So long a yes counts: who gave it knew what was going on that month, and the letter may be forgotten since.
 COUNTS_FOR = timedelta(days=30)
 
@@ -59,14 +64,14 @@ class AgreedTag(Struct, frozen=True):
 
     tag: int
     count: int
-    people: bytes | None = None
+    people: bytes
 
 
 class ApprovalYes(Struct, frozen=True):
     """Who agreed, when, and to what: of one seal, since whoever writes the database would agree for somebody else.
 
-    count: how many would have got it then, and people: the number of each of them (core/mail/ledger.pack_numbers), up
-    to NAMED. None where nobody looked at whom it goes to.
+    count: how many would have got it then, and people: their numbers (core/mail/ledger.pack_numbers), of more than
+    NAMED those that `draw` puts into a sample. None where nobody looked at whom it goes to.
     """
 
     bond: str
@@ -75,38 +80,54 @@ class ApprovalYes(Struct, frozen=True):
     count: int | None = None
     people: bytes | None = None
     tags: tuple[AgreedTag, ...] = ()
+    draw: tuple[int, int] = (0, 0)
+
+
+def _drawn(numbers: Collection[int], count: int, draw: tuple[int, int]) -> Collection[int]:
+    """Of numbers of which a yes saw `count`, those in its sample: all, where it kept who they are."""
+    if count <= NAMED:
+        return numbers
+    (a, b), below = draw, PRIME * NAMED // count
+    return [number for number in numbers if (number * a + b) % PRIME < below]
 
 
 class _AgreedNumbers:
-    """Numbers as of a yes, beside those of now."""
+    """Numbers as of a yes, beside those of now. Of many both are samples by the same draw, so that everybody who came
+    or went is in one with the same chance."""
 
-    def __init__(self, count: int, people: bytes | None, corrected: Set[int]) -> None:
-        self.agreed, self._now, self._gone = count, 0, 0
-        self._known = None if people is None else frozenset(unpack_numbers(people)) - corrected
+    def __init__(self, count: int, people: bytes | None, draw: tuple[int, int], corrected: Set[int]) -> None:
+        self.agreed, self._draw, self._now, self._gone = count, draw, 0, 0
+        kept = frozenset(unpack_numbers(people or b""))
+        self._known = kept - corrected
+        self._share = count // NEWCOMERS
+        if self._is_sample:
+            self._share = len(kept) // NEWCOMERS
+            self._share += 4 * isqrt(self._share)  # Chance alone brings more once in 30,000 times.
         self.others: list[int] = []
 
+    @property
+    def _is_sample(self) -> bool:
+        return self.agreed > NAMED
+
     def holds(self, number: int) -> bool:
-        return self._known is not None and number in self._known
+        return number in self._known
 
     def may_hold(self, number: int) -> bool:
-        return self._known is None or number in self._known
+        return self._is_sample or number in self._known
 
-    def compare(self, numbers: Collection[int], without: Iterable[int] = ()) -> None:
+    def compare(self, numbers: Collection[int], without: Collection[int] = ()) -> None:
         """without: who gets it as well, and is none of these."""
         self._now += len(numbers)
-        if self._known is not None:
-            self.others += [number for number in numbers if number not in self._known]
-            self._gone += sum(number in self._known for number in without)
+        self.others += [number for number in _drawn(numbers, self.agreed, self._draw) if number not in self._known]
+        self._gone += sum(number in self._known for number in without)
 
     @property
     def grew(self) -> bool:
-        more = len(self.others) if self._known is not None else self._now - self.agreed
-        return more > self.agreed // NEWCOMERS
+        return self._now - self.agreed > self.agreed // NEWCOMERS or len(self.others) > self._share
 
     @property
     def shrank(self) -> bool:
-        gone = self._gone if self._known is not None else self.agreed - self._now
-        return gone > self.agreed // NEWCOMERS
+        return self._gone > self._share or (self._is_sample and self.agreed - self._now > self.agreed // NEWCOMERS)
 
 
 class AgreedPeople:
@@ -117,8 +138,8 @@ class AgreedPeople:
     def __init__(self, campaign: Campaign, given: ApprovalYes, asked: Iterable[int] = ()) -> None:
         self._campaign, self._at = campaign, given.at
         corrected = self._corrected()
-        self._people = _AgreedNumbers(given.count or 0, given.people, corrected)
-        self._by_tag = {row.tag: _AgreedNumbers(row.count, row.people, corrected) for row in given.tags}
+        self._people = _AgreedNumbers(given.count or 0, given.people, given.draw, corrected)
+        self._by_tag = {row.tag: _AgreedNumbers(row.count, row.people, given.draw, corrected) for row in given.tags}
         self._tags = [self._by_tag.get(tag) for tag in asked]
 
     def _corrected(self) -> set[int]:
@@ -142,7 +163,7 @@ class AgreedPeople:
         for place, agreed in enumerate(self._tags):
             carriers = {number for number in numbers if tags.get(number, 0) >> place & 1}
             if agreed is not None:
-                agreed.compare(carriers, (number for number in numbers if number not in carriers))
+                agreed.compare(carriers, [number for number in numbers if number not in carriers])
 
     def refuse_others(self) -> None:
         """Errors: NotApproved."""
@@ -315,15 +336,16 @@ def _seal_yes(
     people: Sequence[int] | None = None,
     tags: Mapping[int, Sequence[int]] = MappingProxyType({}),
 ) -> None:
-    agreed = tuple(AgreedTag(tag, len(carriers), _named(carriers)) for tag, carriers in tags.items())
-    count, named = (None, None) if people is None else (len(people), _named(people))
-    given = ApprovalYes(bond, by, now, count, named, agreed)
+    draw = 1 + secrets.randbelow(PRIME - 1), secrets.randbelow(PRIME)
+    agreed = tuple(AgreedTag(tag, len(carriers), _kept(carriers, draw)) for tag, carriers in tags.items())
+    count, kept = (None, None) if people is None else (len(people), _kept(people, draw))
+    given = ApprovalYes(bond, by, now, count, kept, agreed, draw)
     sealed = seal_json(keyring.keys(campaign.organization), given, "approval", "yes", campaign.pk)
     Approval.objects.update_or_create(campaign=campaign, defaults={"yes_sealed": sealed})
 
 
-def _named(people: Sequence[int]) -> bytes | None:
-    return pack_numbers(people) if len(people) <= NAMED else None
+def _kept(people: Sequence[int], draw: tuple[int, int]) -> bytes:
+    return pack_numbers([*_drawn(people, len(people), draw)])
 
 
 def _yes(campaign: Campaign, row: Approval | None) -> ApprovalYes | None:

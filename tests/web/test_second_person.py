@@ -1,5 +1,6 @@
 """A second person's yes: asked for, given to what was seen, asked again after a change, looked at by the release."""
 
+import random
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -223,6 +224,47 @@ def test_of_many_people_a_yes_keeps_how_many_they_were(strict: House, monkeypatc
     audience.add_subscriber(strict.organization, "made@example.org", strict.list, consent=CONSENT, now=NOW, by=clara)
     with pytest.raises(NotApproved, match="The recipients are no longer the ones that were approved"):
         release(letter, now=NOW, by=clara)
+
+
+def test_of_many_people_others_in_their_place_are_none_that_were_agreed_to(
+    strict: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a tag, of which a sample is kept, 60 are led to 60 others, as many as before."""
+    monkeypatch.setattr(approval, "NAMED", 30)
+    letter, tag = _for_the_board(strict, agreed=False)
+    people = [
+        audience.add_subscriber(
+            strict.organization, f"reader{number}@example.org", strict.list, consent=CONSENT, now=NOW
+        )
+        for number in range(120)
+    ]
+    for person in people[:60]:
+        audience.add_tags(person, [tag], now=NOW)
+    second_person.agree(letter, approval.bond_of(open_campaign(letter)), 61, by=strict.people["admin"], now=NOW)
+    for there, here in zip(people[:60], people[60:], strict=True):
+        audience.remove_tags(there, [tag], now=NOW)
+        audience.add_tags(here, [tag], now=NOW)
+    with pytest.raises(NotApproved, match="The recipients are no longer the ones that were approved"):
+        release(letter, now=NOW, by=strict.people["editor"])
+    for there, here in zip(people[:60], people[60:], strict=True):
+        audience.add_tags(there, [tag], now=NOW)
+        audience.remove_tags(here, [tag], now=NOW)
+    release(letter, now=NOW, by=strict.people["editor"])
+    letter.refresh_from_db()
+    assert letter.state == "sending" and letter.frozen == 61
+
+
+def test_a_sample_of_a_million_is_small_quick_and_takes_a_usual_week_for_the_same() -> None:
+    """New subscribers are one of a hundred; of others one of ten is seen however they were chosen."""
+    chance = random.Random(7)
+    people = sorted(chance.sample(range(1 << 39), 1_000_000))
+    draw = chance.randrange(1, approval.PRIME), chance.randrange(approval.PRIME)
+    kept = approval._kept(people, draw)
+    assert len(kept) < 50_000
+    week, led = (approval._AgreedNumbers(len(people), kept, draw, set()) for _ in range(2))
+    week.compare(people[10_000:] + [number + (1 << 39) for number in people[:20_000]])
+    led.compare(people[100_000:] + [number + (1 << 39) for number in people[:100_000]])
+    assert not week.grew and led.grew
 
 
 def test_a_letter_for_a_few_goes_to_fewer_than_were_agreed_to(strict: House) -> None:
