@@ -137,7 +137,7 @@ class AgreedPeople:
 
     def __init__(self, campaign: Campaign, given: ApprovalYes, asked: Iterable[int] = ()) -> None:
         self._campaign, self._at = campaign, given.at
-        corrected = self._corrected()
+        corrected = self._known_corrections = self._corrected()
         self._people = _AgreedNumbers(given.count or 0, given.people, given.draw, corrected)
         self._by_tag = {row.tag: _AgreedNumbers(row.count, row.people, given.draw, corrected) for row in given.tags}
         self._tags = [self._by_tag.get(tag) for tag in asked]
@@ -157,6 +157,12 @@ class AgreedPeople:
             tag.holds(number) for tag in self._by_tag.values()
         )
 
+    def refuse_corrected(self) -> None:
+        """Whom somebody gave another mailbox while the letter was frozen: this looked before. In the transaction that
+        makes it go, with the organization held as in is_bound(). Errors: NotApproved."""
+        if any(self.is_bound(number) for number in self._corrected() - self._known_corrections):
+            raise NotApproved(_others())
+
     def compare(self, numbers: Sequence[int], tags: Mapping[int, int]) -> None:
         """tags: number -> which of those asked for they carry, the first as the lowest bit."""
         self._people.compare(numbers)
@@ -169,7 +175,7 @@ class AgreedPeople:
         """Errors: NotApproved."""
         to_all = self._campaign.tag_id is None and self._campaign.segment_id is None
         if self._people.grew or not (to_all or self._joined_since(self._people.others)):
-            raise NotApproved(_("The recipients are no longer the ones that were approved. Request approval again."))
+            raise NotApproved(_others())
         if any(tag is None or tag.grew or tag.shrank or not self._joined_since(tag.others) for tag in self._tags):
             raise NotApproved(
                 _(
@@ -184,6 +190,10 @@ class AgreedPeople:
         joined = Subscriber.objects.filter(organization=organization, joined__gte=since)
         ids = [row_id(organization, number) for number in others]
         return len(ids) == sum(joined.filter(id__in=page).count() for page in batched(ids, 500))
+
+
+def _others() -> str:
+    return _("The recipients are no longer the ones that were approved. Request approval again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,7 +417,9 @@ _UNDER_WAY = ("scheduled", "held", "sending", "paused", "waiting")
 
 
 def is_bound(organization: Organization, number: int) -> bool:
-    """Whether a letter for a few that is under way may go to this reader's mailbox and to no other."""
+    """Whether a letter for a few that is under way may go to this reader's mailbox and to no other. In a transaction:
+    a release that is about to make it go waits, and looks again (refuse_corrected)."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     rows = Campaign.objects.select_related("organization").filter(organization=organization, state__in=_UNDER_WAY)
     settings = leading(organization)
     try:

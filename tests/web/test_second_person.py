@@ -207,6 +207,24 @@ def test_a_yes_to_a_letter_for_a_few_is_none_to_another_mailbox_of_theirs(strict
     assert audience.correct_address(reader, "ada@wrong.example", now=later, by=strict.people["editor"])
 
 
+def test_a_mailbox_that_is_changed_while_a_letter_is_released_gets_none_for_a_few(
+    strict: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter, _tag = _for_the_board(strict)
+    reader, genuine = Subscriber.objects.get(subscribertag__tag=letter.tag), releasing.settle_what_counts
+
+    def slow(*given: Any) -> None:
+        later = NOW + timedelta(seconds=1)
+        assert audience.correct_address(reader, "ada@evil.example", now=later, by=strict.people["editor"])
+        genuine(*given)
+
+    monkeypatch.setattr(releasing, "settle_what_counts", slow)
+    with pytest.raises(NotApproved, match="The recipients are no longer the ones that were approved"):
+        release(letter, now=NOW, by=strict.people["editor"])
+    letter.refresh_from_db()
+    assert letter.state == "draft"
+
+
 def test_a_yes_to_a_letter_for_a_list_is_none_to_whoever_is_brought_into_it(strict: House) -> None:
     letter, clara = strict.campaign, strict.people["editor"]
     second_person.agree(letter, approval.bond_of(open_campaign(letter)), 10, by=strict.people["admin"], now=NOW)

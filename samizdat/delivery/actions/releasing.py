@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Person
+from samizdat.accounts.models import Organization, Person
 from samizdat.audience.condition_values import Asked
 from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
@@ -92,7 +92,8 @@ def release(
                 _cut_parts(opened, edition, pages(campaign, reader), seldom)
             bounces.refuse_elsewhere(edition)
             asked = tag_conditions.freeze(edition)
-            frozen = owe(opened, edition, reader, now, wave.percent, seldom, asked)
+            agreed = approval.agreed_people(campaign, opened.settings, asked)
+            frozen = owe(opened, edition, reader, now, wave.percent, seldom, asked, agreed)
             if is_gathered(campaign):
                 digest_rounds.set_aside(campaign, seldom, asked)
         except SegmentBroken as broken:
@@ -113,7 +114,7 @@ def release(
         }
         counted_links.lay_out(edition)  # Before anything can leave, so that the first reader finds their links.
         unsure = unsure or campaign.unsure_policy
-        _make_sendable(opened, edition, frozen, now, by, at, hold_minutes, unsure, columns, seen)
+        _make_sendable(opened, edition, frozen, now, by, at, hold_minutes, unsure, columns, seen, agreed)
     campaign.refresh_from_db()
     return campaign
 
@@ -210,17 +211,17 @@ def owe(
     first: int,
     seldom: frozenset[int],
     asked: Asked,
+    agreed: approval.AgreedPeople | None,
 ) -> int:
     """Writes the chunks of everybody who may get this letter now, but for the rows of `seldom`. How many people.
     Errors: NotApproved where a second person did not mean them. reader: its segment.
 
     first: per cent of each page that go in the first wave; the others may not be claimed before it has passed. asked:
-    for which tags its conditions ask.
+    for which tags its conditions ask. agreed: whom a second person meant.
     """
     campaign, frozen, position = opened.campaign, 0, 0
     newest = warming(campaign.organization_id, edition.message_id_domain, now)
     left_out = {row & NUMBER_MASK for row in seldom}
-    agreed = approval.agreed_people(campaign, opened.settings, asked)
     for page in pages(campaign, reader, newest):
         numbers = [number for number in page if number not in left_out] if left_out else page
         tags = carried_now(campaign.organization_id, page, list(asked))
@@ -244,6 +245,7 @@ def _make_sendable(
     unsure: str,
     columns: Mapping[str, object],
     seen: str,
+    agreed: approval.AgreedPeople | None,
 ) -> None:
     """The one transaction that counts. The version is the lock: a draft saved meanwhile is not what was frozen."""
     campaign, others = opened.campaign, [version.campaign for version in opened.translations]
@@ -255,6 +257,9 @@ def _make_sendable(
         state, due = "sending", now
     with transaction.atomic():
         _check(opened, by, seen, now, edition)
+        if agreed:
+            Organization.objects.select_for_update(no_key=True).get(pk=campaign.organization_id)
+            agreed.refuse_corrected()
         if campaign.resend_of_id is not None:
             # The first letter, held: nobody settles its doubtful ones, and no other letter goes to them meanwhile.
             resend_unreached.check(Campaign.objects.select_for_update().get(pk=campaign.resend_of_id), but=campaign)
