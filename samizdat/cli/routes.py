@@ -9,7 +9,7 @@ from samizdat.cli import bootstrap
 from samizdat.cli.labels import at_terminal
 from samizdat.cli.output import CommandFailed, common, confirm, first_line, say, table
 from samizdat.cli.secret_arguments import ADDRESS, URL
-from samizdat.core.mail.outcome import ACTORS
+from samizdat.core.mail.outcome import ACTORS, known_reason
 
 if TYPE_CHECKING:
     from samizdat.delivery.models import Route
@@ -84,7 +84,7 @@ def route_add(name: str, url: str, password_file: str | None, signs: str, untest
 
 
 def _added(route: "Route") -> dict[str, object]:
-    return {"route": route.name, "state": route.state, "reason": route.reason}
+    return {"route": route.name, "state": route.state, "reason": known_reason(route.reason)}
 
 
 @route.command("edit")
@@ -186,7 +186,7 @@ def route_test(name: str, address: str) -> None:
     from samizdat.delivery.actions import send_probe
 
     tried = send_probe(route_row, address, now=bootstrap.now())
-    document = {"route": route_row.name, "state": route_row.state, "reason": route_row.reason}
+    document = {"route": route_row.name, "state": route_row.state, "reason": known_reason(route_row.reason)}
     if not tried.ok:
         raise CommandFailed(
             f"{route_row.name}: {at_terminal(tried.sentence, route_row.name)}{_standing(route_row)}",

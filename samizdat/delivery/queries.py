@@ -15,7 +15,7 @@ from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.models import COUNTERS, Campaign, Edition, is_untouched
 from samizdat.core.mail.address import PROVIDERS
 from samizdat.core.mail.ledger import STATES, LedgerTotals, State, books, unpack_numbers
-from samizdat.core.mail.outcome import ANSWERS, REASONS, WHO, filled
+from samizdat.core.mail.outcome import ANSWERS, REASONS, WHO, filled, known_reason
 from samizdat.core.mail.refusals import NAMES
 from samizdat.core.mail.refusals import REASONS as REFUSALS
 from samizdat.core.mail.retry_schedule import LATER
@@ -201,7 +201,7 @@ def _bar(row: RouteDomain, keys: OrganizationKeys) -> BarRow:
     values = open_json(
         keys, bytes(row.answer_sealed), "route_domain", bar_column(row.domain), row.route_id, dict[str, str]
     )
-    return BarRow(row.route.name, row.domain, row.reason, values, row.since)
+    return BarRow(row.route.name, row.domain, known_reason(row.reason), values, row.since)
 
 
 def answer_column(route: int, digest: bytes | memoryview) -> str:
@@ -235,7 +235,7 @@ def _row(route: Route, keys: OrganizationKeys, barred: tuple[BarRow, ...]) -> Ro
         connections=route.connections,
         rate=route.rate,
         state=route.state,
-        reason=route.reason,
+        reason=known_reason(route.reason),
         values=open_json(keys, bytes(route.answer_sealed), "route", "answer", route.pk, dict[str, str]),
         until=route.until,
         host=_settings_of(route).host,
@@ -343,7 +343,7 @@ def _by_route(campaign: Campaign) -> dict[str, dict[str, object]]:
             "unsure": total.unsure if total else 0,
             "deferred": total.deferred if total else 0,
             "state": route.state,
-            "reason": route.reason,
+            "reason": known_reason(route.reason),
         }
     return by_name
 
@@ -436,7 +436,7 @@ def provider_refusals(campaign: Campaign) -> list[RefusalRow]:
     return [
         RefusalRow(
             provider_of(row, keys).removeprefix("@"),
-            row.reason,
+            row.reason if row.reason in REFUSALS else "policy",
             keys.open(
                 row.answer_sealed, "provider_refusal", refusal_column("answer", row.digest), row.edition_id
             ).decode(),

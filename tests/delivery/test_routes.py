@@ -22,7 +22,7 @@ from samizdat.delivery.actions import (
 )
 from samizdat.delivery.actions.routes import clear_reason, wake_due
 from samizdat.delivery.errors import NoRoute, RouteRefused, WantsNoMail
-from samizdat.delivery.models import Route
+from samizdat.delivery.models import Route, RouteDomain
 from tests.delivery.conftest import House
 from tests.smtp_server import ScriptedServer
 
@@ -201,6 +201,15 @@ def test_a_route_is_found_by_name_and_by_number(house: House) -> None:
 @pytest.mark.parametrize(("rate", "limit"), [("10/s", "10/s"), ("90/m", "90/m"), ("50000/d", "50000/d"), (None, "")])
 def test_a_limit_is_shown_as_it_is_typed(house: House, rate: str | None, limit: str) -> None:
     assert queries.way_of(add(house, rate=rate)).limits == limit
+
+
+def test_no_sentence_that_somebody_wrote_into_the_database_is_repeated_as_a_reason(house: House) -> None:
+    route, written = add(house), "Call +49 30 901820 and say the key"
+    Route.objects.filter(pk=route.pk).update(reason=written)
+    RouteDomain.objects.create(route=route, domain="lantern.example", reason=written, since=NOW)
+    (shown,) = queries.routes(house.organization)
+    assert (shown.reason, shown.barred[0].reason, shown.sentence) == ("unknown", "unknown", "")
+    assert queries.status(house.draft())["by_route"]["main"]["reason"] == "unknown"
 
 
 def test_a_closed_account_stays_condemned_until_a_person_acts(house: House) -> None:

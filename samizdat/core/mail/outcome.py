@@ -225,6 +225,13 @@ REASONS = {
     "continues, check its log on this server.",
 }
 
+
+def known_reason(code: str) -> str:
+    """Why a route or domain is barred, as a code of REASONS. Whoever writes the database can write a sentence of
+    their own into the column, and pages, commands and programs would repeat it to admins: that is "unknown"."""
+    return code if not code or code in REASONS else "unknown"
+
+
 # By these words a provider drops us for good. Used-up credits are none: whoever may send can use them up.
 DROPPED = frozenset(
     ("suspended", "paused", "login", "key", "relay_denied", "not_authorised", "plan", "no_domain", "refused")
