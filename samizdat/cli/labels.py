@@ -69,6 +69,8 @@ _CAMPAIGN = {
     "provider": "a mailbox provider refuses our emails; once what is named below is mended, go on with "
     "`samizdat campaign resume ID`",
     "person": "paused by a person",
+    "sender_left": "the person who scheduled it can no longer send campaigns; check it, then go on with "
+    "`samizdat campaign resume ID`",
     "unreadable": "its frozen letter cannot be read, so nothing of it is sent",
     "untaken": "what subscribers sent, such as unsubscribes, has not been processed for more than 10 s; if this lasts, "
     "look at the worker with `samizdat doctor`",

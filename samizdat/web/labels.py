@@ -215,6 +215,7 @@ BOOKS: tuple[tuple[str, Word, Word], ...] = (
 # Why a campaign is paused or waiting.
 CAMPAIGN_REASONS: dict[str, Word] = {
     "person": lazy("Paused by someone on your team."),
+    "sender_left": lazy("The person who scheduled it can no longer send campaigns. Check it, then press Resume."),
     "late": lazy("Its time passed while Samizdat wasn’t running. Nothing is sent until you resume it."),
     "fenced": lazy(
         "This installation was copied, restored or moved. No campaign is sent until an admin enables sending."
@@ -271,6 +272,7 @@ _SHAPES: dict[EventKind, str] = {
     "installation.released": "good",
     "campaign.start_missed": "stop",
     "campaign.paused": "stop",
+    "campaign.sender_left": "stop",
     "campaign.resumed": "",
     "campaign.waits": "stop",
     "campaign.wait_over": "",

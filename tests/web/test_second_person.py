@@ -27,8 +27,10 @@ from samizdat.campaigns.opened import open_campaign
 from samizdat.core.content.compile import CompileProof
 from samizdat.core.content.render import Content
 from samizdat.core.segment import LanguageCondition, ListCondition
-from samizdat.delivery.actions import cancel, release, releasing, second_person
+from samizdat.delivery.actions import cancel, release, releasing, resume, second_person, start_due
 from samizdat.delivery.errors import NotReleasable
+from samizdat.events.models import Event
+from samizdat.worker.schedule.event_handlers import follow
 from tests.conftest import NOW
 from tests.web.conftest import CONSENT, House, make_person
 from tests.web.test_release import Desk, _settings, _to, quiet_names  # noqa: F401 - a fixture
@@ -96,6 +98,53 @@ def test_a_yes_of_somebody_who_may_not_write_any_more_is_nobodys(strict: House, 
     for by in (strict.people["editor"], None):
         with pytest.raises(NotApproved, match="approv"):
             release(letter, now=NOW, by=by)
+
+
+def _ended(here: House, what: str) -> None:
+    clara, house = here.people["editor"], here.organization
+    if what == "removed":
+        remove_person(clara, house, by=None, now=NOW)
+    else:
+        give_role(clara, house, what, by=None, now=NOW)
+    assert follow(NOW)
+
+
+@pytest.mark.parametrize("what", ["removed", "viewer"])
+def test_what_somebody_scheduled_waits_for_a_look_once_they_may_send_no_more(
+    here: House, desk: Desk, what: str
+) -> None:
+    letter, at, admin = here.campaign, NOW + timedelta(days=2), here.people["admin"]
+    release(letter, now=NOW, by=here.people["editor"], at=at)
+    _ended(here, what)
+    letter.refresh_from_db()
+    assert (letter.state, letter.reason) == ("paused", "sender_left")
+    assert Event.objects.filter(kind="campaign.sender_left", about=letter.pk).count() == 1
+    home = desk("admin").get(_to(here, "home")).content.decode()
+    assert "The person who scheduled it can no longer send campaigns." in home
+    assert start_due(at) == 0
+    resume(letter, now=NOW, by=admin)
+    assert (letter.state, letter.not_before) == ("scheduled", at)
+    give_role(here.people["editor"], here.organization, "viewer", by=None, now=NOW + timedelta(hours=1))
+    follow(NOW)
+    assert start_due(at) == 1, "an admin has let it go"
+
+
+def test_who_may_still_send_keeps_what_they_scheduled(here: House) -> None:
+    letter, clara = here.campaign, here.people["editor"]
+    give_role(clara, here.organization, "admin", by=None, now=NOW)
+    release(letter, now=NOW, by=clara, at=NOW + timedelta(days=2))
+    _ended(here, "editor")
+    letter.refresh_from_db()
+    assert letter.state == "scheduled"
+
+
+def test_what_a_second_person_approved_goes_at_its_time_without_who_scheduled_it(strict: House) -> None:
+    letter, clara = strict.campaign, strict.people["editor"]
+    agree(letter, approval.bond_of(open_campaign(letter)), by=strict.people["admin"], now=NOW)
+    release(letter, now=NOW, by=clara, at=NOW + timedelta(days=2))
+    _ended(strict, "removed")
+    letter.refresh_from_db()
+    assert letter.state == "scheduled"
 
 
 @pytest.mark.parametrize("what", ["text", "audience", "segment"])

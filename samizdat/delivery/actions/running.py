@@ -7,10 +7,14 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from samizdat.accounts.models import Organization, Person
+from samizdat.accounts.models import WRITERS, Organization, Person
+from samizdat.accounts.roles import has_role
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import row_id
-from samizdat.campaigns.models import Campaign, Edition
+from samizdat.campaigns import approval
+from samizdat.campaigns.models import Campaign, Edition, is_untouched
+from samizdat.campaigns.opened import open_campaign
+from samizdat.core.crypto.seal import SealBroken
 from samizdat.core.mail import ledger, outcome
 from samizdat.core.mail.ledger import CHUNK, JournalNews, State, unpack_numbers
 from samizdat.delivery import sql
@@ -27,6 +31,7 @@ from samizdat.delivery.queries import next_position
 from samizdat.events.actions import record
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
+from samizdat.events.queries import last_about
 
 _CANCELLED = outcome.NUMBERS["cancelled"]
 UNFINISHED = ("scheduled", "held", "sending", "waiting", "paused")
@@ -47,6 +52,35 @@ def pause_released_by(organization: Organization, person: int, *, now: datetime,
     for campaign in rows.exclude(state="paused").order_by("pk"):
         with contextlib.suppress(WrongState):  # It has ended meanwhile.
             pause(campaign, now=now, by=by)
+
+
+def pause_left_by(organization: Organization, person: int, *, now: datetime) -> None:
+    """What somebody scheduled, who may send nothing any more, and nobody got yet: who is there now looks at it and
+    resumes it, at its time. What a second person approved goes as they approved it."""
+    sender = Person.objects.filter(pk=person).first()
+    if sender is None or has_role(sender, organization, WRITERS):
+        return
+    rows = Campaign.objects.select_related("organization", "edition", "segment", "template")
+    for campaign in rows.filter(organization=organization, state__in=("scheduled", "held", "waiting")).order_by("pk"):
+        if not is_untouched(campaign) or _let_go_by(campaign) != person or _is_approved(campaign, now):
+            continue
+        with contextlib.suppress(WrongState):  # It has begun or ended meanwhile.
+            states = (campaign.state,)
+            _move(campaign, states, "paused", "sender_left", "campaign.sender_left", now, None, "")
+
+
+def _let_go_by(campaign: Campaign) -> int | None:
+    """Who released or resumed it last; None for the command line."""
+    kinds: tuple[EventKind, ...] = ("campaign.released", "campaign.resumed")
+    event = last_about(campaign.organization, kinds, campaign.pk)
+    return event.by_id if event else None
+
+
+def _is_approved(campaign: Campaign, now: datetime) -> bool:
+    try:
+        return approval.standing(open_campaign(campaign), campaign.edition, now=now).state == "given"
+    except SealBroken:
+        return False
 
 
 def resume(campaign: Campaign, *, now: datetime, by: Person | None = None) -> Campaign:

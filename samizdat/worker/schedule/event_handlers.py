@@ -42,6 +42,12 @@ def pause_what_they_released(event: Event, now: datetime) -> None:
     running.pause_released_by(event.organization, event.about or 0, now=now, by=event.by)
 
 
+def pause_what_they_scheduled(event: Event, now: datetime) -> None:
+    """Whoever is no longer on the team, or may only look, has nothing begin in their name."""
+    assert event.organization is not None
+    running.pause_left_by(event.organization, event.about or 0, now=now)
+
+
 FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "organization.created": (publish.place,),
     "organization.changed": (publish.place,),
@@ -67,6 +73,8 @@ FOLLOW_UPS: dict[EventKind, tuple[Deed, ...]] = {
     "campaign.unreleased": (publish.taken_back,),
     "subscribers.imported": (look_for_typos,),
     "person.locked": (pause_what_they_released,),
+    "person.removed": (pause_what_they_scheduled,),
+    "person.role_changed": (pause_what_they_scheduled,),
     "publicdb.lost": (publish.all_letters,),
     "campaigns.restored": (publish.all_letters,),
     "campaign.corrected": (publish.letter,),
