@@ -33,6 +33,10 @@ from samizdat.vault import keyring
 
 SLICE = 2_000
 
+# So many addresses of one form are shown at most: `vic+1@`, `vic+2@` ... are as many as somebody likes to import, and
+# each that is kept is read with every other of its form, and written when their pair is erased.
+MOST_ALIKE = 50
+
 
 def scan(now: datetime, seconds: float, stop: Callable[[], bool] = lambda: False) -> bool:
     """Looks on where it was left, for so many seconds. Whether everybody was looked through today (UTC)."""
@@ -72,10 +76,9 @@ def _look(organization: Organization, rows: Sequence[tuple[int, Any]]) -> None:
     keys = keyring.keys(organization)
     assert keys.ring is not None
     opened = keys.ring.bound(*consent_records.SUBSCRIBER, keys.uid).open
-    typos, marks, blinds = [], {}, {}
+    typos, marks = [], {}
     for id, blob in rows:
         address = seal.pick(opened(bytes(blob), id & NUMBER_MASK), seal.ADDRESS)
-        blinds[keys.blind(addresses.comparable(address))] = id
         if misspelling.likely(addresses.domain(address)):
             typos.append(id)
         common = misspelling.canonical(address)
@@ -83,8 +86,10 @@ def _look(organization: Organization, rows: Sequence[tuple[int, Any]]) -> None:
             marks[id] = keys.blind(common)
     ids = [row[0] for row in rows]
     _keep(organization, TYPO, ids, dict.fromkeys(typos, b""))
+    alike = _first_alike(organization, ids, marks)
+    marks = {id: mark for id, mark in marks.items() if id in alike[mark]}
     _keep(organization, DOUBLE, ids, marks)
-    _pair(organization, marks, blinds)
+    _pair(organization, marks, alike)
 
 
 def _keep(organization: Organization, kind: int, ids: Sequence[int], marks: dict[int, bytes]) -> None:
@@ -102,23 +107,32 @@ def _keep(organization: Organization, kind: int, ids: Sequence[int], marks: dict
     )
 
 
-def _pair(organization: Organization, marks: dict[int, bytes], blinds: dict[bytes, int]) -> None:
-    """Who has the form that several addresses have in common, or another address of that form."""
-    rows = DataQualityIssue.objects.filter(organization=organization, kind=DOUBLE)
-    base = {bytes(blind): id for blind, id, _b, _l in sql.subscribers_by_blind(organization.id, [*marks.values()])}
-    # Those of this slice, and earlier ones whose common form is an address of this slice.
-    base |= {blind: id for blind, id in blinds.items() if blind not in base}
-    alike: dict[bytes, list[tuple[int, int | None]]] = defaultdict(list)
-    wanted = sorted({*marks.values(), *blinds})
+def _first_alike(organization: Organization, ids: Sequence[int], marks: dict[int, bytes]) -> dict[bytes, list[int]]:
+    """Mark -> MOST_ALIKE of those who have it, of this slice and of the others; who has it already goes first."""
+    slice_ids, alike = set(ids), defaultdict[bytes, list[int]](list)
+    rows = DataQualityIssue.objects.filter(organization=organization, kind=DOUBLE).order_by("subscriber_id")
+    wanted = sorted({*marks.values()})
     for at in range(0, len(wanted), 500):  # SQLite takes so many values in one query everywhere.
-        matches = rows.filter(mark__in=wanted[at : at + 500]).values_list("mark", "subscriber_id", "duplicate_of")
-        for mark, id, other in matches:
-            alike[bytes(mark)].append((id, other))
-    for mark, held in alike.items():
-        for id, other in held:
-            now = base.get(mark) or next((other_id for other_id, _other in held if other_id != id), None)
-            if now != other:
-                rows.filter(subscriber=id).update(duplicate_of=now)
+        for mark, id in rows.filter(mark__in=wanted[at : at + 500]).values_list("mark", "subscriber_id"):
+            if id not in slice_ids or marks.get(id) == bytes(mark):
+                alike[bytes(mark)].append(id)
+    for id, mark in marks.items():
+        if id not in alike[mark]:
+            alike[mark].append(id)
+        del alike[mark][MOST_ALIKE:]
+    return alike
+
+
+def _pair(organization: Organization, marks: dict[int, bytes], alike: dict[bytes, list[int]]) -> None:
+    """Writes beside those of a slice who has the form that several addresses have in common, or another address of
+    that form. Beside no others: this is one transaction, and theirs is written when their own slice is looked at."""
+    rows = DataQualityIssue.objects.filter(organization=organization, kind=DOUBLE, subscriber__in=[*marks])
+    before = dict(rows.values_list("subscriber_id", "duplicate_of"))
+    base = {bytes(blind): id for blind, id, _b, _l in sql.subscribers_by_blind(organization.id, [*marks.values()])}
+    now = {
+        id: base.get(mark) or next((other for other in alike[mark] if other != id), None) for id, mark in marks.items()
+    }
+    sql.pair_doubles([(other, id, DOUBLE) for id, other in now.items() if other != before.get(id)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -319,6 +319,11 @@ def update_asking(rows: Sequence[tuple[int, int, int]]) -> None:
     )
 
 
+def pair_doubles(rows: Sequence[tuple[int | None, int, int]]) -> None:
+    """(the other one, subscriber, kind)."""
+    update_many("UPDATE audience_dataqualityissue SET duplicate_of = %s WHERE subscriber_id = %s AND kind = %s", rows)
+
+
 @cache
 def _date(day: str) -> date:
     return date.fromisoformat(day)
