@@ -241,6 +241,9 @@ class ConsentRecord(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["id"], condition=models.Q(position=None), name="consent_unchained"),
+            models.Index(
+                fields=["organization", "position"], condition=~models.Q(position=None), name="consent_chained"
+            ),
             # Of one subscriber; with all that a segment asks for by the day of a confirmation, so that no row is read
             # for it.
             models.Index(fields=["subscriber", "kind", "purpose", "day"], name="consent_of_subscriber"),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from django.db.models import Max
 
 from samizdat.campaigns.models import Edition
+from samizdat.events import chain
 from samizdat.events.actions import detail_of
 from samizdat.events.kinds import EventKind
 from samizdat.events.models import Event
@@ -18,10 +19,11 @@ _RELEASE: tuple[EventKind, ...] = (_RELEASED, "campaign.cancelled", "campaign.un
 
 class ReleaseStanding(NamedTuple):
     """goes: an edition was released, and neither stopped for good nor taken back since. finished: everybody whom it is
-    owed to had a first try."""
+    owed to had a first try. logged: how long the log was before the release."""
 
     goes: bool
     finished: bool
+    logged: int = 0
 
 
 def newest(campaigns: Collection[int]) -> dict[int, int]:
@@ -34,7 +36,18 @@ def newest(campaigns: Collection[int]) -> dict[int, int]:
 def standing(edition: Edition) -> ReleaseStanding:
     """Errors: VaultError, SealError."""
     release = last_about(edition.organization, _RELEASE, edition.campaign_id)
-    if release is None or release.kind != _RELEASED or detail_of(release).get("edition") != edition.pk:
+    detail = detail_of(release) if release is not None and release.kind == _RELEASED else {}
+    if release is None or detail.get("edition") != edition.pk:
         return ReleaseStanding(goes=False, finished=False)
     finished = about(edition.organization, _FINISHED, edition.campaign_id)
-    return ReleaseStanding(goes=True, finished=finished is not None and finished.id > release.id)
+    finished_since = finished is not None and finished.id > release.id
+    return ReleaseStanding(True, finished_since, int(detail.get("logged", 0)))
+
+
+def standing_in_whole_log(edition: Edition) -> ReleaseStanding:
+    """standing(), for whoever sends: what came after the release was not taken out of the log. About 8 us for each
+    consent record since, and 35 us for each event. Errors: VaultError, SealError."""
+    known = standing(edition)
+    if known.goes and not chain.verify(edition.organization, since=known.logged).whole:
+        return known._replace(goes=False)
+    return known

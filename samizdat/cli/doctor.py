@@ -252,6 +252,7 @@ def _organizations() -> Iterator[HealthCheck]:
     for organization in Organization.objects.order_by("id"):
         name = organization.name
         yield from _roles(organization)
+        yield from _log(organization)
         if organization.sending_locked:
             yield HealthCheck("red", name, ENDED["fenced"])
         if not organization.public_url:
@@ -299,6 +300,19 @@ def _roles(organization: "Organization") -> Iterator[HealthCheck]:
             f"In the last {ALTERED_DAYS} days somebody wrote a role into the database who has no keys. It gives "
             "nothing. Look who else may write the database, and change its password. Whoever is missing in "
             "`samizdat person ls` gets the role again: samizdat person add - --role ROLE",
+        )
+
+
+def _log(organization: "Organization") -> Iterator[HealthCheck]:
+    from samizdat.events import log_breaks
+
+    if log_breaks.is_alarming(organization, bootstrap.now()):
+        yield HealthCheck(
+            "red",
+            organization.name,
+            f"In the last {log_breaks.SHOWN.days} days events or consent records were deleted or changed in the "
+            "database past Samizdat. See where: samizdat log check. Compare it with a backup, look who else may write "
+            "the database, and change its password.",
         )
 
 

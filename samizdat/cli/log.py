@@ -34,18 +34,22 @@ def log() -> None:
 def log_check(mark: str | None) -> None:
     """Look whether every event and every record of consent is as it was written, and none is gone. Exit 1 when not.
 
-    Whoever can write into the database can count the chain anew as well: a mark of an earlier check tells.
+    Links are made with a key; the end of the log is noted in the data folder too. A mark of an earlier check also tells
+    of a log that was put back as it was, with its folder.
     """
     known_mark = _read(mark) if mark else None
     bootstrap.open_house()
     from samizdat.audience.consistency import changed_records
     from samizdat.audience.models import ConsentRecord
+    from samizdat.delivery import database_progress
     from samizdat.events import chain
 
     organization = bootstrap.organization()
     verdict = chain.verify(organization, {ConsentRecord._meta.db_table: changed_records})
     if verdict.whole and known_mark and chain.link_at(organization, known_mark[0]) != known_mark[1]:
         verdict = chain.Verdict(False, verdict.length, known_mark[0], "mark")
+    if verdict.whole and (noted := database_progress.left_end(organization)):
+        verdict = chain.Verdict(False, verdict.length, noted, "mark")
     document = {
         "whole": verdict.whole,
         "length": verdict.length,

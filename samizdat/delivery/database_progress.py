@@ -1,10 +1,11 @@
 """How far the database had come, noted beside it: one that was put back from a copy is behind the note.
 
 Journals know what was sent; who left, objected or was erased since the copy was made stood in the database alone. The
-newest row of the log and of the consent records, which nobody deletes, is noted once a second after its commit, so the
-note is never ahead of the database. A database that does not know that row, by number and keyed hash, has gone back,
-until a person releases it. How often that was done is counted in the database, under a key and in the log: whoever
-writes the database alone releases nothing.
+newest row of the log and of the consent records, which nobody deletes, and the end of each organization's chain over
+both (events/chain.py) are noted once a second after their commit, so the note is never ahead of the database. A
+database that does not know that row, by number and keyed hash, or whose chain does not lead through that end has gone
+back, until a person releases it. How often that was done is counted in the database, under a key and in the log:
+whoever writes the database alone releases nothing.
 """
 
 import hmac
@@ -21,6 +22,7 @@ from samizdat.audience import sql as audience_sql
 from samizdat.audience.models import ConsentRecord
 from samizdat.core.crypto import seal
 from samizdat.delivery.models import Location
+from samizdat.events import chain
 from samizdat.events import sql as events_sql
 from samizdat.events.actions import is_genuine
 from samizdat.events.kinds import EventKind
@@ -37,7 +39,7 @@ TABLES: dict[str, Any] = {"records": ConsentRecord, "events": Event}
 
 
 class Missing(NamedTuple):
-    """At most so many rows; 0 where others have taken their numbers since."""
+    """At most so many rows; 0 where others have taken their numbers since, or earlier ones were deleted."""
 
     records: int
     events: int
@@ -75,19 +77,45 @@ def _is_in_log(count: int) -> bool:
     return any(map(is_genuine, Event.objects.filter(kind=RELEASED, about=count)))
 
 
-def _organizations() -> list[str]:
-    return sorted(bytes(uid).hex() for uid in Organization.objects.values_list("uid", flat=True))
+def _organizations() -> dict[str, int]:
+    """uid -> number."""
+    return {bytes(uid).hex(): number for uid, number in Organization.objects.values_list("uid", "pk")}
 
 
 def is_of_another() -> bool:
     """Whether the note tells of another database, which was in this folder before: none of its organizations is here.
     Nobody who writes the database gives one another number: nothing of it would open."""
     noted = _noted()
-    return "organizations" in noted and not {*noted["organizations"]} & {*_organizations()}
+    return "organizations" in noted and not {*noted["organizations"]} & _organizations().keys()
+
+
+def _ends() -> dict[int, list[Any]]:
+    """Organization -> its number, and (position, link) at the end of its chain."""
+    return {row[0]: [row[0], row[1], row[2].hex()] for row in events_sql.chain_ends()}
+
+
+def _left_chains(noted: dict[str, Any]) -> bool:
+    """Whether a chain does not lead through the end that was noted. One that ends there still is asked nothing more:
+    its rows are looked at each night."""
+    ends = _ends()
+    if all(end == ends.get(end[0]) for end in noted.get("chains", {}).values()):
+        return False
+    return any(map(left_end, Organization.objects.all()))
+
+
+def left_end(organization: Organization) -> int:
+    """The position that was noted as the end of its chain and that it does not lead through; 0: it does."""
+    _number, position, link = _noted().get("chains", {}).get(bytes(organization.uid).hex(), (0, 0, ""))
+    return position if position and chain.link_at(organization, position).hex() != link else 0
 
 
 def _newest() -> dict[str, Any]:
-    newest: dict[str, Any] = {"releases": _releases(), "organizations": _organizations()}
+    here = _organizations()
+    newest: dict[str, Any] = {"releases": _releases(), "organizations": sorted(here)}
+    # By the uid. One that is not here is noted on: its row could be put back with less.
+    away = {uid: end for uid, end in _noted().get("chains", {}).items() if uid not in here}
+    ends = _ends()
+    newest["chains"] = away | {uid: end for uid, number in here.items() if (end := ends.get(number))}
     for name, table in TABLES.items():
         row = table.objects.order_by("-id").values_list("id", "digest").first()
         newest[name] = [row[0], bytes(row[1]).hex()] if row else None
@@ -112,7 +140,7 @@ def missing() -> Missing | None:
         released, *digests = (bytes(value or b"") for value in cursor.fetchone())
     releases = _counted(released)
     same = all(bytes.fromhex(row[1]) == digest for row, digest in zip(rows.values(), digests, strict=True))
-    if same and releases == noted["releases"] >= 0:
+    if same and releases == noted["releases"] >= 0 and not _left_chains(noted):
         return None
     if releases > noted["releases"] and _is_in_log(releases):
         return None

@@ -4,20 +4,26 @@ The worker appends, so that writers never wait for each other; it links what is 
 commit order as far as anybody can see it. The chain vouches for digests, so a blob can be erased and the chain
 still holds (design.md, section 3).
 
-    link = SHA-256(link before || position (u64) || table (1 byte) || digest)        the first follows 32 zero bytes
+    link = HMAC(key, link before || position (u64) || table (1 byte) || digest)      the first follows 32 zero bytes
+
+Links and head are made with a key of the instance: whoever writes the database alone takes no row away and counts the
+rest anew. An older head with its rows is told by what was noted outside (delivery/database_progress.py).
 """
 
 import hashlib
 import heapq
+import hmac
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 
 from django.db import transaction
 
 from samizdat.events import sql
 from samizdat.events.actions import is_genuine
 from samizdat.events.models import ChainHead, Event
+from samizdat.vault import keyring
 from samizdat.vault.keyring import HasKeys
 
 # Table -> the byte that stands for it in every link.
@@ -62,45 +68,105 @@ def _append(table: str, organization: int, limit: int) -> int:
     with transaction.atomic():
         # The head is the lock: a second appender waits here and then finds nothing left to do.
         head = ChainHead.objects.select_for_update().get(organization_id=organization)
-        position, link = head.position, bytes(head.link)
-        rows = []
+        position, link = _end(head)
+        link_of, rows = linker(table), []
         for number, digest_ in sql.unchained(table, organization, limit):
             position += 1
-            link = next_link(link, position, table, digest_)
+            link = link_of(link, position, digest_)
             rows.append((position, link, number))
         if rows:
             sql.chain_rows(table, rows)
-            ChainHead.objects.filter(organization_id=organization).update(position=position, link=link)
+            mac = _mac(organization, position, link)
+            ChainHead.objects.filter(organization_id=organization).update(position=position, link=link, mac=mac)
     return len(rows)
 
 
-def next_link(link: bytes, position: int, table: str, digest: bytes) -> bytes:
-    return hashlib.sha256(link + _position.pack(position) + TABLES[table] + digest).digest()
+def _key() -> bytes:
+    return keyring.derive("chain")
 
 
-def verify(organization: HasKeys, contents: Mapping[str, Contents] | None = None) -> Verdict:
-    """Walks the whole chain again. `contents`: for a table, what tells which rows do not say what their digest says;
-    events are always looked at."""
+def linker(table: str) -> Callable[[bytes, int, bytes], bytes]:
+    """(link before, position, digest) -> link, of rows of one table."""
+    key, byte, hashed, number = _key(), TABLES[table], hmac.digest, _position.pack
+
+    def link_of(link: bytes, position: int, digest: bytes) -> bytes:
+        return hashed(key, link + number(position) + byte + digest, hashlib.sha256)
+
+    return link_of
+
+
+def _mac(organization: int, position: int, link: bytes) -> bytes:
+    return hmac.digest(_key(), f"head {organization} {position} ".encode() + link, "sha256")
+
+
+def _is_ours(head: ChainHead) -> bool:
+    return hmac.compare_digest(_mac(head.organization_id, head.position, bytes(head.link)), bytes(head.mac))
+
+
+def _end(head: ChainHead) -> tuple[int, bytes]:
+    """Where the chain goes on. Behind a head that we did not write one place stays empty, so that it is seen for good:
+    behind its rows, of which the last may be gone."""
+    if _is_ours(head):
+        return head.position, bytes(head.link)
+    last = max(head.position, *(sql.last_position(table, head.organization_id) for table in TABLES))
+    return (last + 1, bytes(32)) if last else (0, bytes(32))
+
+
+def length(organization: HasKeys) -> int:
+    """How long the chain is by a head of ours; 0 where there is none."""
     head = ChainHead.objects.filter(organization_id=organization.id).first()
-    length = head.position if head else 0
-    look = _Contents(organization, {"events_event": changed_events, **(contents or {})})
-    link, position = bytes(32), 0
-    for at, table, number, digest_, stored in _walk(organization):
-        if position == length:
-            break  # Linked by the worker since the head was read.
-        position += 1
-        if at != position:
-            return Verdict(False, length, position, "missing")
-        link = next_link(link, position, table, digest_)
-        if link != stored:
-            return Verdict(False, length, position, "link")
-        if broken := look.at(table, position, number):
-            return Verdict(False, length, broken, "digest")
-    if broken := look.end():
-        return Verdict(False, length, broken, "digest")
-    if position != length or (head is not None and bytes(head.link) != link):
-        return Verdict(False, length, position + 1, "end")
-    return Verdict(True, length)
+    return head.position if head is not None and _is_ours(head) else 0
+
+
+@dataclass(slots=True)
+class ChainWalk:
+    """How far a look at a chain has come: behind this position, whose link this is. `breaks`: position -> reason."""
+
+    position: int = 0
+    link: bytes = bytes(32)
+    breaks: dict[int, str] = field(default_factory=dict)
+
+    def go_on(self, organization: HasKeys, contents: Mapping[str, Contents] | None = None, rows: int = SLICE) -> bool:
+        """Looks at so many rows more. Whether it is through. Behind a break it goes on with what stands there.
+
+        `contents`: for a table, what tells which rows do not say what their digest says; events are always looked at.
+        """
+        head = ChainHead.objects.filter(organization_id=organization.id).first()
+        end = head.position if head else 0
+        linkers = {table: linker(table) for table in TABLES}
+        places: dict[str, dict[int, int]] = {table: {} for table in TABLES}
+        read = 0
+        for at, table, number, digest_, stored in _walk(organization, self.position, end, rows):
+            read += 1
+            if at != self.position + 1:
+                self.breaks |= {self.position + 1: "missing", at - 1: "missing"}  # From, to: one that grows is another.
+            elif linkers[table](self.link, at, digest_) != stored:
+                self.breaks.setdefault(at, "link")
+            self.position, self.link = at, stored
+            places[table][number] = at
+        for table, look in {"events_event": changed_events, **(contents or {})}.items():
+            for number in look(organization, list(places[table])) if places[table] else []:
+                self.breaks.setdefault(places[table][number], "digest")
+        if read == rows:
+            return False
+        if head is not None and end and not (self.position == end and self.link == bytes(head.link) and _is_ours(head)):
+            self.breaks.setdefault(self.position + 1, "end")
+        elif head is None and any(sql.last_position(table, organization.id) for table in TABLES):
+            self.breaks.setdefault(1, "end")
+        return True
+
+
+def verify(organization: HasKeys, contents: Mapping[str, Contents] | None = None, since: int = 0) -> Verdict:
+    """Walks the chain again, the whole of it or what stands behind `since`, up to a break."""
+    walk = ChainWalk(since, link_at(organization, since) if since else bytes(32))
+    while not walk.go_on(organization, contents) and not walk.breaks:
+        continue
+    head = ChainHead.objects.filter(organization_id=organization.id).first()
+    end = head.position if head else 0
+    if walk.breaks:
+        at = min(walk.breaks)
+        return Verdict(False, end, at, walk.breaks[at])
+    return Verdict(True, end)
 
 
 def link_at(organization: HasKeys, position: int) -> bytes:
@@ -122,36 +188,12 @@ def _at(organization: HasKeys, position: int) -> tuple[str, int, bytes] | None:
     return None
 
 
-class _Contents:
-    """Asks a thousand rows at a time whether they say what their digests say. Answers with a position, or None."""
-
-    def __init__(self, organization: HasKeys, checks: Mapping[str, Contents]) -> None:
-        self._organization, self._checks = organization, checks
-        self._waiting: dict[str, dict[int, int]] = {table: {} for table in checks}
-
-    def at(self, table: str, position: int, number: int) -> int | None:
-        if table not in self._checks:
-            return None
-        self._waiting[table][number] = position
-        return self._ask(table) if len(self._waiting[table]) >= 1000 else None
-
-    def end(self) -> int | None:
-        return min(filter(None, map(self._ask, self._checks)), default=None)
-
-    def _ask(self, table: str) -> int | None:
-        rows = self._waiting[table]
-        changed = self._checks[table](self._organization, list(rows)) if rows else []
-        position = min((rows[number] for number in changed), default=None)
-        rows.clear()
-        return position
-
-
-def _walk(organization: HasKeys) -> Iterator[tuple[int, str, int, bytes, bytes]]:
+def _walk(organization: HasKeys, after: int, until: int, rows: int) -> Iterator[tuple[int, str, int, bytes, bytes]]:
     def share(table: str) -> Iterator[tuple[int, str, int, bytes, bytes]]:
-        for position, number, digest_, link in sql.chained(table, organization.id):
+        for position, number, digest_, link in sql.chained(table, organization.id, after, until, rows):
             yield position, table, number, digest_, link
 
-    return heapq.merge(*(share(table) for table in TABLES))
+    return islice(heapq.merge(*(share(table) for table in TABLES)), rows)
 
 
 def changed_events(organization: HasKeys, numbers: list[int]) -> list[int]:

@@ -30,6 +30,7 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=models.Q(handled=False), name="event_unhandled"),
             models.Index(fields=["id"], condition=models.Q(position=None), name="event_unchained"),
+            models.Index(fields=["organization", "position"], condition=~models.Q(position=None), name="event_chained"),
             models.Index(fields=["organization", "-id"], name="event_newest"),
             # The newest of a rare kind, among hundreds of thousands of readers who left: home asks for it each time.
             models.Index(fields=["organization", "kind", "-id"], name="event_kind"),
@@ -55,3 +56,4 @@ class ChainHead(models.Model):
     organization = models.OneToOneField("accounts.Organization", models.CASCADE, primary_key=True)
     position = models.BigIntegerField(default=0)
     link = models.BinaryField(max_length=32, default=bytes(32))
+    mac = models.BinaryField(max_length=32, default=b"")  # Of both, under a key of the instance.

@@ -1,6 +1,6 @@
 """The raw SQL of the hash chain. `table` is one of events.chain.TABLES."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from django.db import connection
 
@@ -43,17 +43,28 @@ def chain_rows(table: str, rows: Sequence[tuple[int, bytes, int]]) -> None:
         )
 
 
-def chained(table: str, organization: int) -> Iterator[tuple[int, int, bytes, bytes]]:
-    """(position, id, digest, link) of a whole chain's share in one table, by position, without holding it all."""
-    with connection.chunked_cursor() as cursor:
+def chained(table: str, organization: int, after: int, until: int, limit: int) -> list[tuple[int, int, bytes, bytes]]:
+    """(position, id, digest, link) of a chain's share in one table, by position, from behind `after` to `until`."""
+    with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT position, id, digest, link FROM {table} "
-            "WHERE position IS NOT NULL AND organization_id = %s ORDER BY position",
-            [organization],
+            "WHERE organization_id = %s AND position > %s AND position <= %s ORDER BY position LIMIT %s",
+            [organization, after, until, limit],
         )
-        while rows := cursor.fetchmany(5000):
-            for row in rows:
-                yield row[0], row[1], bytes(row[2]), bytes(row[3])
+        return [(row[0], row[1], bytes(row[2]), bytes(row[3] or b"")) for row in cursor.fetchall()]
+
+
+def chain_ends() -> list[tuple[int, int, bytes]]:
+    """(organization, position, link) of each chain. A sender asks before each claim."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT organization_id, position, link FROM events_chainhead")
+        return [(row[0], row[1], bytes(row[2])) for row in cursor.fetchall()]
+
+
+def last_position(table: str, organization: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT max(position) FROM {table} WHERE organization_id = %s", [organization])
+        return cursor.fetchone()[0] or 0
 
 
 def chained_at(table: str, organization: int, position: int) -> tuple[int, bytes] | None:
@@ -63,4 +74,4 @@ def chained_at(table: str, organization: int, position: int) -> tuple[int, bytes
             f"SELECT id, link FROM {table} WHERE organization_id = %s AND position = %s", [organization, position]
         )
         row = cursor.fetchone()
-    return (row[0], bytes(row[1])) if row else None
+    return (row[0], bytes(row[1] or b"")) if row else None

@@ -23,6 +23,7 @@ PURPOSES: dict[str, tuple[str, ...]] = {
     "events": _BOTH,  # Details of events of no organization, sealed.
     "consent records": _BOTH,  # Digests of them.
     "log": _ALL,  # Digests of events.
+    "chain": _ALL,  # Links of the chain over events and consent records.
     "public pages": _BOTH,  # Signatures of the public database's rows; the public process gets what checks them.
     "location": _ALL,  # Hashes of where the installation runs.
     "releases": _ALL,  # MAC of how often it was released.

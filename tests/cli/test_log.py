@@ -4,6 +4,7 @@ from tests.cli.conftest import House
 
 CHAIN = "from samizdat.events import chain; chain.append(); "
 MODELS = "from samizdat.audience.models import ConsentRecord; from samizdat.events.models import Event, ChainHead; "
+NOTE = "from samizdat.delivery import database_progress; database_progress.note(); "
 SECOND = MODELS + "row = ConsentRecord.objects.order_by('id')[1]; "
 ANEW = (
     "ConsentRecord.objects.update(position=None); Event.objects.update(position=None); "
@@ -35,8 +36,18 @@ def test_what_was_changed_past_samizdat_is_found_at_its_place(house: House) -> N
 
     house.django(SECOND + "row.delete()")
     assert "is gone" in house("log", "check", "--json").json["sentence"]
-    house.django(MODELS + ANEW + CHAIN)
-    assert house.say("log", "check")["whole"], "whoever may write there can count it anew"
+    house.django(NOTE + MODELS + ANEW + CHAIN)
+    assert house("log", "check", "--json").json["reason"] == "mark", "the worker counted it anew, but not to the note"
+    (house.data / "newest").unlink()
+    assert house.say("log", "check")["whole"], "whoever may write there and here leaves nothing that tells"
     anew = house("log", "check", "--mark", well["mark"], "--json")
-    assert (anew.code, anew.json["reason"]) == (1, "mark"), "but not to the mark that lies elsewhere"
+    assert (anew.code, anew.json["reason"]) == (1, "mark"), "but the mark that lies elsewhere"
     assert house("log", "check", "--mark", "7:no").code == 1
+
+
+def test_doctor_says_that_an_event_was_deleted(house: House) -> None:
+    for name in ("Monthly", "Digest", "Board"):
+        house.say("list", "new", name)
+    house.django(CHAIN + MODELS + "Event.objects.filter(kind='list.created')[1].delete()")
+    signs = house("doctor", "--json").json["signs"]
+    assert any("samizdat log check" in sign["sentence"] for sign in signs if sign["state"] == "red")

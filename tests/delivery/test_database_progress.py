@@ -9,13 +9,15 @@ from django.db import connection
 
 from samizdat import dbclock
 from samizdat.accounts.models import Organization
+from samizdat.audience.models import ConsentRecord
 from samizdat.delivery import actions, database_progress
 from samizdat.delivery.actions import copied_installation
 from samizdat.delivery.copied_installation import CopyGuard, MovedInstallation
 from samizdat.delivery.engine.sender import run_campaign
 from samizdat.delivery.models import Location
+from samizdat.events import chain
 from samizdat.events.actions import record
-from samizdat.events.models import Event
+from samizdat.events.models import ChainHead, Event
 from tests.delivery.conftest import House
 from tests.delivery.test_rewound_database import copied
 from tests.smtp_server import ScriptedServer
@@ -155,3 +157,41 @@ def test_two_senders_of_one_process_note_how_far_the_database_has_come_at_once(
         for one in [threads.submit(database_progress.note) for _time in range(200)]:
             one.result()
     assert database_progress._noted()["releases"] > 0
+
+
+def cut(at_home: House) -> None:
+    """Without a key: an event goes, and the worker itself links what is left anew."""
+    Event.objects.filter(kind="list.changed").order_by("id")[0].delete()
+    Event.objects.update(position=None, link=None)
+    ConsentRecord.objects.update(position=None, link=None)
+    ChainHead.objects.all().delete()
+    chain.append()
+
+
+def test_a_log_that_the_worker_was_made_to_link_anew_fences_until_it_is_released(at_home: House) -> None:
+    for _time in range(3):
+        something_happens(at_home)
+    chain.append()
+    copied_installation.keep(dbclock.now())
+    assert database_progress.missing() is None
+    cut(at_home)
+    assert chain.verify(at_home.organization).whole, "of itself it tells nothing"
+    copied_installation.keep(dbclock.now())
+    at_home.organization.refresh_from_db()
+    assert at_home.organization.sending_locked and database_progress.left_end(at_home.organization)
+    assert actions.lift_fence([at_home.organization], now=dbclock.now()) == 1
+    database_progress.note()
+    assert database_progress.missing() is None and not database_progress.left_end(at_home.organization)
+
+
+def test_an_organization_that_was_away_is_held_to_what_was_noted_of_it(at_home: House) -> None:
+    for _time in range(3):
+        something_happens(at_home)
+    chain.append()
+    copied_installation.keep(dbclock.now())
+    uid = bytes(at_home.organization.uid)
+    Organization.objects.update(uid=bytes(16))
+    database_progress.note()
+    Organization.objects.update(uid=uid)
+    cut(at_home)
+    assert database_progress.missing()

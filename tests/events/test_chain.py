@@ -131,6 +131,47 @@ def test_a_cut_off_end_is_noticed(lantern: Any) -> None:
     assert chain.verify(lantern).reason == "end"
 
 
+def test_who_has_no_key_takes_nothing_out_and_counts_the_rest_anew(lantern: Any) -> None:
+    events = happen(lantern, "list.created", "list.changed", "list.renamed")
+    chain.append()
+    place = Event.objects.get(id=events[1].id).position
+    assert place is not None
+    Event.objects.filter(id=events[1].id).delete()
+    link = hashlib.sha256(chain.link_at(lantern, place - 1) + place.to_bytes(8) + b"E" + events[2].digest).digest()
+    Event.objects.filter(id=events[2].id).update(position=place, link=link)
+    ChainHead.objects.update(position=place, link=link)
+    assert (chain.verify(lantern).broken_at, chain.verify(lantern).reason) == (place, "link")
+
+
+@pytest.mark.parametrize("keeps_head", [True, False])
+def test_a_log_that_was_cut_off_at_its_end_stays_broken_there(lantern: Any, keeps_head: bool) -> None:
+    """The link of the last row that is left is genuine; what says that it is the end isn't."""
+    events = happen(lantern, "list.created", "list.changed")
+    chain.append()
+    Event.objects.filter(id=events[1].id).delete()
+    last = Event.objects.get(id=events[0].id)
+    if keeps_head:
+        ChainHead.objects.update(position=last.position, link=last.link)
+    else:
+        ChainHead.objects.all().delete()
+    assert chain.verify(lantern).reason == "end"
+    happen(lantern, "list.renamed")
+    chain.append()
+    verdict = chain.verify(lantern)
+    assert (verdict.broken_at, verdict.reason) == ((last.position or 0) + 1, "missing")
+
+
+def test_a_look_goes_on_behind_a_break_and_names_each(lantern: Any) -> None:
+    events = happen(lantern, *["list.changed"] * 9)
+    chain.append()
+    first = Event.objects.get(id=events[0].id).position or 0
+    Event.objects.filter(id__in=[events[2].id, events[3].id, events[6].id]).delete()
+    walk = chain.ChainWalk()
+    while not walk.go_on(lantern, rows=2):
+        continue
+    assert walk.breaks == {first + place: "missing" for place in (2, 3, 6)}
+
+
 def test_a_detail_that_somebody_emptied_is_noticed(lantern: Any) -> None:
     events = happen(lantern, "list.created", "list.changed")
     chain.append()

@@ -48,6 +48,7 @@ OF_THE_WORKER = (
     "events",
     "consent records",
     "log",
+    "chain",
     "public pages",
     "location",
     "releases",
@@ -72,7 +73,7 @@ def wrapped(label: str) -> str:
     [
         ("desk", KINDS, PURPOSES, KINDS, False),
         ("worker", KINDS, OF_THE_WORKER, (), False),
-        ("sender", ("data", "link", "proof"), ("log", "location", "releases"), (), False),
+        ("sender", ("data", "link", "proof"), ("log", "chain", "location", "releases"), (), False),
         ("public", (), (), (), True),
     ],
 )

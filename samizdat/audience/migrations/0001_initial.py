@@ -405,6 +405,10 @@ class Migration(InitialMigration):
         ),
         migrations.AddIndex(
             model_name='consentrecord',
+            index=models.Index(condition=models.Q(('position', None), _negated=True), fields=['organization', 'position'], name='consent_chained'),
+        ),
+        migrations.AddIndex(
+            model_name='consentrecord',
             index=models.Index(fields=['subscriber', 'kind', 'purpose', 'day'], name='consent_of_subscriber'),
         ),
         migrations.AddIndex(

@@ -29,6 +29,7 @@ from samizdat.delivery.engine.locks import only_release
 from samizdat.delivery.errors import BeingReleased, NobodyToWrite, NotReleasable, WrongPace
 from samizdat.delivery.models import Chunk, DigestRecipients
 from samizdat.delivery.sealed_chunks import carried_now
+from samizdat.events import chain
 from samizdat.events.actions import record
 
 # Minutes.
@@ -288,5 +289,11 @@ def _make_sendable(
             now=now,
             by=by,
             about=campaign.pk,
-            detail={"edition": edition.pk, "frozen": frozen, "state": state, "due": due.isoformat()},
+            detail={
+                "edition": edition.pk,
+                "frozen": frozen,
+                "state": state,
+                "due": due.isoformat(),
+                "logged": chain.length(campaign.organization),  # What comes after stands behind this.
+            },
         )

@@ -457,7 +457,7 @@ class Claimer:
 
     def _standing_of(self, edition: int) -> release_log.ReleaseStanding:
         try:
-            return release_log.standing(Edition.objects.select_related("organization").get(pk=edition))
+            return release_log.standing_in_whole_log(Edition.objects.select_related("organization").get(pk=edition))
         except (VaultError, seal.SealError, Edition.DoesNotExist):  # Nobody can say it now.
             return release_log.ReleaseStanding(goes=False, finished=False)
 

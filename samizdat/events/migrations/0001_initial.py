@@ -23,6 +23,7 @@ class Migration(InitialMigration):
                 ('organization', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='accounts.organization')),
                 ('position', models.BigIntegerField(default=0)),
                 ('link', models.BinaryField(default=b'\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00', max_length=32)),
+                ('mac', models.BinaryField(default=b'', max_length=32)),
             ],
         ),
         migrations.CreateModel(
@@ -57,6 +58,10 @@ class Migration(InitialMigration):
         migrations.AddIndex(
             model_name='event',
             index=models.Index(condition=models.Q(('position', None)), fields=['id'], name='event_unchained'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(condition=models.Q(('position', None), _negated=True), fields=['organization', 'position'], name='event_chained'),
         ),
         migrations.AddIndex(
             model_name='event',

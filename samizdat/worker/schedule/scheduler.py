@@ -32,7 +32,7 @@ from samizdat.publicdb import actions as publicdb
 from samizdat.worker.inbox import clicks, preferences, reconsent
 from samizdat.worker.publishing import compare, publish, repair, unsigned
 from samizdat.worker.queue import enqueue, sender_slots, tasks
-from samizdat.worker.schedule import consistency_check, event_handlers, expire_signups, retention
+from samizdat.worker.schedule import consistency_check, event_handlers, expire_signups, log_check, retention
 from samizdat.worker.stopping import stopping
 
 log = logging.getLogger("samizdat.worker")
@@ -185,6 +185,7 @@ SLOW: dict[str, Deed] = {
     "readable values of fields": readable_fields,
     "typos and doubles": odd_addresses,
     "the hash chain": link_chain,
+    "whether the log is whole": log_check.look,
     "what has expired": expired,
     "questions that nobody came back for": remote_checks.forget,
     "keys whose overlap is over": domains.retire_due,

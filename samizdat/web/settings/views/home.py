@@ -24,6 +24,7 @@ from samizdat.delivery import queries as delivery
 from samizdat.delivery.dkim_keys import domains
 from samizdat.delivery.engine import rewound_database
 from samizdat.delivery.queries import RouteRow
+from samizdat.events import log_breaks
 from samizdat.events import queries as events
 from samizdat.events.actions import detail_of
 from samizdat.web import labels, limit_alarms
@@ -142,6 +143,15 @@ def _foreign(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
     return [_need("stop", _("The database runs code that isn’t part of Samizdat"), text)]
 
 
+def _log(request: DeskRequest, now: datetime) -> list[dict[str, str]]:
+    """For a week: the log is not as it was written."""
+    last = events.last(request.organization, log_breaks.ALTERED) if request.role == "admin" else None
+    if last is None or last.at <= now - log_breaks.SHOWN:
+        return []
+    text = _("Someone else may be able to write to the database. Ask your server admin to run `samizdat doctor` today.")
+    return [_need("stop", _("Events or consent records were deleted or changed in the database"), text)]
+
+
 def _needs(
     request: DeskRequest, routes: list[RouteRow], going: list[CampaignRow], ended: list[CampaignRow], now: datetime
 ) -> list[dict[str, str]]:
@@ -153,6 +163,7 @@ def _needs(
             _need("stop", _("Sending is on hold"), labels.campaign_reason("fenced"), see, _("Show what’s waiting"))
         )
     items += _foreign(request, now)
+    items += _log(request, now)
     items += _rewound(organization, now)
     for row in going:
         items += _of_campaign(organization, row)

@@ -1,0 +1,38 @@
+"""Once a day each organization's log of events and consent is walked again, as `samizdat log check` does, a bit of it
+in each round of the clock. What is gone or was changed is an event, once for each place; `doctor` and Home show it."""
+
+import logging
+import time
+from datetime import UTC, date, datetime
+
+from samizdat.accounts.models import Organization
+from samizdat.audience.consistency import changed_records
+from samizdat.audience.models import ConsentRecord
+from samizdat.events import log_breaks
+from samizdat.events.chain import ChainWalk
+from samizdat.worker.stopping import stopping
+
+log = logging.getLogger("samizdat.worker")
+
+# Of one round; a million records take some hundred rounds.
+SECONDS = 0.5
+
+# Organization -> the day of the newest look, and how far it has come; None: it is through. A new process begins anew.
+_looks: dict[int, tuple[date, ChainWalk | None]] = {}
+
+
+def look(now: datetime) -> None:
+    until, today = time.monotonic() + SECONDS, now.astimezone(UTC).date()
+    for organization in Organization.objects.order_by("id"):
+        day, walk = _looks.get(organization.id, (None, None))
+        if day != today:
+            walk = ChainWalk()
+        if walk is None:
+            continue
+        _looks[organization.id] = (today, walk)
+        while not walk.go_on(organization, {ConsentRecord._meta.db_table: changed_records}, rows=1000):
+            if stopping.is_set() or time.monotonic() > until:
+                return
+        if count := log_breaks.report(organization, walk.breaks, now):
+            log.error("The log of organization %d is not as it was written: %d places", organization.id, count)
+        _looks[organization.id] = (today, None)

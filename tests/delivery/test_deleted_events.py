@@ -1,0 +1,69 @@
+"""Whoever writes the database and has no keys deletes events; nothing is sent that was stopped."""
+
+from datetime import timedelta
+
+import pytest
+
+from samizdat import dbclock
+from samizdat.audience import actions as audience
+from samizdat.audience.models import ConsentRecord
+from samizdat.campaigns.models import Campaign, Edition
+from samizdat.core import consent
+from samizdat.delivery.actions import cancel, start_due, take_back
+from samizdat.delivery.models import Chunk, Delivery
+from samizdat.events import chain
+from samizdat.events.models import Event
+from tests.delivery.conftest import House, run_until_still
+from tests.smtp_server import ScriptedServer
+
+
+@pytest.mark.parametrize("how", ["campaign.unreleased", "campaign.cancelled"])
+@pytest.mark.parametrize("attack", ["deleted", "renamed", "linked anew behind it"])
+def test_a_campaign_that_was_stopped_is_not_sent_though_the_event_of_it_is_gone(
+    house: House, server: ScriptedServer, how: str, attack: str
+) -> None:
+    house.people(3)
+    house.route(server)
+    campaign = house.released(hold_minutes=30)
+    chain.append()
+    rows = [*Edition.objects.filter(campaign=campaign), *Chunk.objects.filter(edition__campaign=campaign)]
+    stop = take_back if how == "campaign.unreleased" else cancel
+    stop(campaign, now=dbclock.now())
+    house.draft()
+    chain.append()
+
+    stopped = Event.objects.filter(kind=how)
+    assert stopped.update(kind="list.changed") if attack == "renamed" else stopped.delete()
+    if attack == "linked anew behind it":
+        Event.objects.filter(kind="campaign.released").update(position=None, link=None)
+        chain.append()
+    Delivery.objects.all().delete()
+    Chunk.objects.all().delete()
+    Edition.objects.all().delete()
+    for row in rows:
+        row.save(force_insert=True)
+    Campaign.objects.filter(pk=campaign.pk).update(
+        state="held",
+        reason="",
+        frozen=3,
+        pending=3,
+        cancelled=0,
+        not_before=dbclock.now() - timedelta(minutes=1),
+        released=dbclock.now(),
+    )
+    start_due(dbclock.now())
+    run_until_still(campaign.pk)
+    campaign.refresh_from_db()
+    assert (server.messages, campaign.state) == ([], "paused")
+
+
+def test_that_somebody_unsubscribed_is_not_deleted_unseen(house: House) -> None:
+    boris = audience.add_subscriber(
+        house.organization, "boris@post.example", house.list, consent="By form.", now=dbclock.now()
+    )
+    audience.unsubscribe(boris, house.list, now=dbclock.now())
+    audience.add_subscriber(house.organization, "ada@post.example", house.list, consent="By form.", now=dbclock.now())
+    chain.append()
+    ConsentRecord.objects.filter(subscriber=boris.id, kind=consent.KINDS.index("withdrawn")).delete()
+    chain.append()
+    assert chain.verify(house.organization).reason == "missing"
