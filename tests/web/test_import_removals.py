@@ -16,6 +16,7 @@ from samizdat.accounts.errors import AccountError
 from samizdat.accounts.models import PendingChange
 from samizdat.audience import actions, read_limits, removal_limit
 from samizdat.audience.actions import bulk
+from samizdat.audience.errors import ImportRefused
 from samizdat.audience.imports import actions as importing
 from samizdat.audience.imports import held
 from samizdat.audience.imports.inspect import HeldUpload
@@ -211,11 +212,25 @@ def test_an_import_that_waits_is_stopped_by_an_admin_or_by_whoever_asked(here: H
     assert not pending_changes.waiting(here.organization).exists()
 
 
-def test_an_import_whose_columns_were_changed_while_it_waits_is_not_begun(here: House, desk: Desk) -> None:
+def test_nobody_changes_an_import_while_it_waits(here: House, desk: Desk) -> None:
+    """Not even by a page that was opened before: an admin approves what they read."""
+    rows = "".join(f"new{n}@post.example,pending\n" for n in range(read_limits.AT_ONCE + 1))
+    row = _begin(here, desk("editor"), rows)
+    plan, state = actions.read_plan(row).plan, row.state
+    assert plan is not None and state == "held"
+    with pytest.raises(ImportRefused, match="waiting for an admin"):
+        actions.change_plan(row, plan)
+
+
+def test_an_import_whose_columns_were_changed_in_the_database_while_it_waits_is_not_begun(
+    here: House, desk: Desk
+) -> None:
     row = _begin(here, desk("editor"), _file(_readers(here, 30), "unsubscribed"))
     plan = actions.read_plan(row).plan
     assert plan is not None
+    Import.objects.filter(pk=row.pk).update(state="found")
     actions.change_plan(row, plan)
+    Import.objects.filter(pk=row.pk).update(state="held")
     with pytest.raises(AccountError, match="changed in the meantime"):
         pending_changes.approve(
             pending_changes.waiting(here.organization).get(), now=timezone.now(), by=here.people["admin"]

@@ -292,6 +292,8 @@ def change_plan(row: Import, plan: ImportPlan, *, basis: str = "", list: List | 
     except ValueError as wrong:
         raise ImportRefused("bad_plan", str(wrong)) from wrong
     with transaction.atomic():
+        if Import.objects.select_for_update().get(pk=row.pk).state == "held":
+            raise ImportRefused("changed", _("This import is waiting for an admin. Stop it first, then change it."))
         before, plan = read_plan(row), changed.without_examples()
         is_shown = before.is_shown and before.plan is not None and plan.used == before.plan.used
         document = replace(before, plan=plan, basis=basis, go=0, asked=0, is_shown=is_shown)
