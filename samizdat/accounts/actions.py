@@ -440,13 +440,14 @@ def _refuse_member(organization: Organization, index: bytes) -> None:
 
 
 def invitation_of(token: str, now: datetime) -> Invitation:
-    """The open invitation of a link. Errors: InvitationGone, InvitationWaits."""
+    """The open invitation of a link whose maker is an admin still. Errors: InvitationGone, InvitationWaits."""
     invitation = Invitation.objects.select_related("organization", "by").filter(token_hash=_hash(token)).first()
     if invitation is None or invitation.used or invitation.expires < now:
         raise InvitationGone(_gone())
     if pending_changes.is_waiting(invitation.organization, "invitation", invitation.id):
         raise InvitationWaits(_("This invitation is waiting for an admin’s approval. Try again in a day."))
-    if not roles.opens(invitation):
+    maker, organization = invitation.by, invitation.organization
+    if not roles.opens(invitation) or (maker and not roles.has_role(maker, organization, ("admin",))):
         raise InvitationGone(_gone())
     return invitation
 
@@ -468,4 +469,4 @@ def withdraw_invitation(invitation: Invitation, *, by: Person | None, now: datet
 
 
 def _gone() -> str:
-    return _("This invitation was already used or is more than seven days old. Ask for a new one.")
+    return _("This invitation was used, withdrawn, or is more than seven days old. Ask for a new one.")

@@ -44,7 +44,7 @@ def of_membership(row: Membership) -> tuple[object, ...]:
 
 
 def of_invitation(row: Invitation) -> tuple[object, ...]:
-    return "invitation", *owner(row.organization), row.token_hash, row.role, row.expires
+    return "invitation", *owner(row.organization), row.token_hash, row.role, row.expires, row.by_id
 
 
 def of_change(row: PendingChange) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from msgspec import structs
 
-from samizdat.accounts import actions, queries, sealed_people, sealed_settings
+from samizdat.accounts import actions, locking, queries, sealed_people, sealed_settings
 from samizdat.accounts.backend import BlindIndexBackend
 from samizdat.accounts.errors import AccountError, AlreadyHere, InvitationGone, LastAdmin, NameTaken, PasswordWeak
 from samizdat.accounts.models import Organization, Person, Session
@@ -93,6 +93,21 @@ def test_an_invitation_ends_after_seven_days(clara: Person, lantern: Any) -> Non
     token = actions.invite(lantern, "editor", note="", by=clara, now=NOW)
     with pytest.raises(InvitationGone):
         actions.accept(token, email="d@l.example", name="", password=PASSWORD, now=NOW + timedelta(days=8))
+
+
+@pytest.mark.parametrize("how", ["locked", "removed", "an editor by now"])
+def test_an_invitation_ends_with_the_role_of_whoever_made_it(clara: Person, lantern: Any, how: str) -> None:
+    other = actions.add_person("vera@l.example", name="Vera", password=PASSWORD, today=TODAY)
+    actions.give_role(other, lantern, "admin", by=None, now=NOW)
+    token = actions.invite(lantern, "viewer", note="", by=clara, now=NOW)
+    if how == "locked":
+        locking.lock(clara, lantern, by=None, now=NOW)
+    elif how == "removed":
+        actions.remove_person(clara, lantern, by=None, now=NOW)
+    else:
+        actions.give_role(clara, lantern, "editor", by=None, now=NOW)
+    with pytest.raises(InvitationGone):
+        actions.accept(token, email="d@l.example", name="", password=PASSWORD, now=NOW)
 
 
 def test_of_two_who_press_an_invitation_at_once_one_comes_in(

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from samizdat.accounts.actions import found_organization
+from samizdat.accounts import locking
+from samizdat.accounts.actions import add_person, found_organization, give_role, remove_person
 from samizdat.audience.actions import new_list
 from samizdat.campaigns import seed_list, translations
 from samizdat.campaigns.actions import create, save
@@ -14,7 +15,7 @@ from samizdat.campaigns.drafts.draft import Draft, draft_of, sealed
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, SeedList, ShareAnswer, ShareLink
 from samizdat.core.crypto.seal import SealError
-from tests.conftest import NOW, TODAY
+from tests.conftest import NOW, PASSWORD, TODAY
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +43,23 @@ def test_a_link_opens_for_seven_days_unless_it_is_withdrawn_or_the_letter_leaves
     Campaign.objects.filter(pk=letter.pk).update(state="sending")
     with pytest.raises(share_links.LinkGone):
         share_links.opened(second, NOW)
+
+
+@pytest.mark.parametrize("how", ["locked", "removed", "a viewer by now"])
+def test_a_link_ends_with_the_role_of_whoever_made_it(letter: Any, lantern: Any, how: str) -> None:
+    vera = add_person("vera@lantern.example", password=PASSWORD, today=TODAY)
+    give_role(vera, lantern, "editor", by=None, now=NOW)
+    token = share_links.share(letter, "For Pavel", now=NOW, by=vera)
+    assert share_links.opened(token, NOW).campaign == letter
+    if how == "locked":
+        locking.lock(vera, lantern, by=None, now=NOW)
+    elif how == "removed":
+        remove_person(vera, lantern, by=None, now=NOW)
+    else:
+        give_role(vera, lantern, "viewer", by=None, now=NOW)
+    with pytest.raises(share_links.LinkGone):
+        share_links.opened(token, NOW)
+    assert share_links.links(letter, NOW) == []
 
 
 def test_a_link_that_somebody_moved_or_made_longer_in_the_database_opens_nothing(letter: Any, vault: Any) -> None:

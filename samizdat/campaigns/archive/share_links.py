@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from samizdat.accounts import row_macs
-from samizdat.accounts.models import Person
+from samizdat.accounts.models import WRITERS, Person
+from samizdat.accounts.roles import has_role
 from samizdat.campaigns.approval import bond_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, ShareAnswer, ShareLink
@@ -111,7 +112,7 @@ def withdraw(campaign: Campaign, number: int, *, now: datetime, by: Person | Non
 
 def opened(token: str, now: datetime) -> ShareLink:
     """The link of a token, with its campaign. Errors: LinkGone."""
-    rows = ShareLink.objects.select_related("campaign__organization", "campaign__list", "campaign__template")
+    rows = ShareLink.objects.select_related("campaign__organization", "campaign__list", "campaign__template", "by")
     link = rows.filter(token_hash=_hash(token), ended=False, until__gt=now).first()
     if link is None or link.campaign.state not in OPEN_STATES or not _holds(link):
         raise LinkGone(_("This link has expired. Ask the person who gave it to you for a new one."))
@@ -178,7 +179,7 @@ def _note(campaign: Campaign, row: ShareLink) -> str:
 
 def _of(row: ShareLink) -> tuple[object, ...]:
     # With the moment to which its draft is sealed: a number can be given again, and the link would open another letter.
-    facts = row.campaign_id, row.campaign.created, row.token_hash, row.until, row.ended
+    facts = row.campaign_id, row.campaign.created, row.token_hash, row.until, row.ended, row.by_id
     return "share link", *row_macs.owner(row.campaign.organization), *facts
 
 
@@ -187,7 +188,9 @@ def _mac(row: ShareLink) -> bytes:
 
 
 def _holds(row: ShareLink) -> bool:
-    return row_macs.fits(row.mac, *_of(row))
+    """Also only as long as whoever made it may write: what they may no longer read, their links don't show either."""
+    may = row.by is None or has_role(row.by, row.campaign.organization, WRITERS)
+    return may and row_macs.fits(row.mac, *_of(row))
 
 
 def _hash(token: str) -> bytes:
