@@ -219,10 +219,10 @@ def bond_of(opened: OpenedCampaign, edition: Edition | None = None) -> str:
 
     Not who stands on the list: that is compared beside it (AgreedPeople), since readers come and go.
     """
-    campaign = opened.campaign
+    campaign, (texts, is_hidden) = opened.campaign, _compiled(edition) if edition else _written(opened)
     test = [campaign.test_share, campaign.ab_metric, campaign.test_at, opened.test_link]
     payload = {
-        "texts": _compiled(edition) if edition else _written(opened),
+        "texts": texts,
         "list": campaign.list_id,
         "tag": campaign.tag_id,
         "segment": _segment(opened),
@@ -231,29 +231,25 @@ def bond_of(opened: OpenedCampaign, edition: Edition | None = None) -> str:
     }
     if campaign.is_appeal:  # Beside those that were bound before there were any.
         payload["purpose"] = campaign.purpose
-    if _is_hidden(campaign, edition):
+    if is_hidden:
         payload["unlisted"] = True
     return hashlib.sha256(json.dumps(payload, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
-def _is_hidden(campaign: Campaign, edition: Edition | None) -> bool:
-    """Whether everybody finds it in the archive is part of whom it goes to."""
-    if edition is None:
-        return campaign.archive_hidden
-    return edition_details.opened(keyring.keys(edition.organization), edition).unlisted
+def _written(opened: OpenedCampaign) -> tuple[dict[str, str], bool]:
+    """OpenedVersion.key -> digest of the letter, or of the version of it. And whether the archive has it not, which is
+    part of whom it goes to."""
+    texts = {version.key: digest_of(version.draft, version.content) for version in opened.versions}
+    return texts, opened.campaign.archive_hidden
 
 
-def _written(opened: OpenedCampaign) -> dict[str, str]:
-    """OpenedVersion.key -> digest of the letter, or of the version of it."""
-    return {version.key: digest_of(version.draft, version.content) for version in opened.versions}
-
-
-def _compiled(edition: Edition) -> dict[str, str]:
+def _compiled(edition: Edition) -> tuple[dict[str, str], bool]:
     """The same of what was compiled: what stood there for a moment only is in it too."""
     keys = keyring.keys(edition.organization)
     rows = {row.language or str(row.variant_no): row for row in EditionVariant.objects.filter(edition=edition)}
-    others = {place: edition_details.opened(keys, row).made_from for place, row in rows.items()}
-    return {"": edition_details.opened(keys, edition).made_from} | others
+    others = {key: edition_details.opened(keys, row).made_from for key, row in rows.items()}
+    letter = edition_details.opened(keys, edition)
+    return {"": letter.made_from} | others, letter.unlisted
 
 
 def _segment(opened: OpenedCampaign) -> object:
@@ -264,8 +260,9 @@ def _segment(opened: OpenedCampaign) -> object:
     return [row.pk, row.removed, segment.dump(opened.segment.tree)]
 
 
-def standing(opened: OpenedCampaign, edition: Edition | None = None, *, now: datetime | None = None) -> ApprovalStatus:
-    """edition: as of bond_of. now: of a letter that is still to go; to one that went a yes counts however old."""
+def standing(opened: OpenedCampaign, bond: str = "", *, now: datetime | None = None) -> ApprovalStatus:
+    """bond: of what was compiled of it by now. now: of a letter that is still to go; to one that went a yes counts
+    however old."""
     campaign = opened.campaign
     row = Approval.objects.select_related("asked_by").filter(campaign=campaign).first()
     if row is None:
@@ -274,7 +271,7 @@ def standing(opened: OpenedCampaign, edition: Edition | None = None, *, now: dat
     by = _who_agreed(campaign, given) if given else None
     if given is None or by is None:
         return ApprovalStatus("asked" if row.asked else "none", row.asked, row.asked_by)
-    state = "given" if given.bond == bond_of(opened, edition) else "changed"
+    state = "given" if given.bond == (bond or bond_of(opened)) else "changed"
     if state == "given" and now is not None and now - given.at > COUNTS_FOR:
         state = "old"
     return ApprovalStatus(state, row.asked, row.asked_by, given.at, by)
@@ -364,12 +361,12 @@ def _yes(campaign: Campaign, row: Approval | None) -> ApprovalYes | None:
     return open_json(keyring.keys(campaign.organization), row.yes_sealed, "approval", "yes", campaign.pk, ApprovalYes)
 
 
-def is_needed(opened: OpenedCampaign, edition: Edition | None = None) -> bool:
-    """Whether a second person has to agree before it goes."""
-    return opened.settings.requires_approval and not is_digest_as_made(opened, edition)
+def is_needed(opened: OpenedCampaign, bond: str = "") -> bool:
+    """Whether a second person has to agree before it goes. bond: as of standing."""
+    return opened.settings.requires_approval and not is_digest_as_made(opened, bond)
 
 
-def is_digest_as_made(opened: OpenedCampaign, edition: Edition | None = None) -> bool:
+def is_digest_as_made(opened: OpenedCampaign, bond: str = "") -> bool:
     """Whether the clock made it, as its seal says, and nobody edited it since."""
     campaign = opened.campaign
     row = Approval.objects.filter(campaign=campaign).first() if campaign.is_digest else None
@@ -377,7 +374,7 @@ def is_digest_as_made(opened: OpenedCampaign, edition: Edition | None = None) ->
         given = _yes(campaign, row)
     except SealBroken:
         return False
-    return bool(given and given.by == DIGEST and given.bond == bond_of(opened, edition))
+    return bool(given and given.by == DIGEST and given.bond == (bond or bond_of(opened)))
 
 
 def _is_draft(campaign: Campaign) -> None:
@@ -385,15 +382,15 @@ def _is_draft(campaign: Campaign) -> None:
         raise NotADraft(_("This campaign is already sent or scheduled."))
 
 
-def check(opened: OpenedCampaign, by: Person | None, edition: Edition | None = None, *, now: datetime) -> None:
+def check(opened: OpenedCampaign, by: Person | None, bond: str, *, now: datetime) -> None:
     """May it be released by this person? None: from the command line, whose user is the house itself, and the yes of
-    anybody is enough. edition: what was compiled of it by now. Errors: NotApproved.
+    anybody is enough. bond: as of standing. Errors: NotApproved.
     """
-    if not is_needed(opened, edition):
+    if not is_needed(opened, bond):
         return
     if not opened.settings.known:
         raise NotApproved(_(SENTENCES["settings_altered"]))
-    status = standing(opened, edition, now=now)
+    status = standing(opened, bond, now=now)
     if status.state == "old":
         day = formatting.shaped(status.given, "day")
         raise NotApproved(_("The approval from %(day)s is too old. Request approval again.") % {"day": day})
@@ -431,9 +428,10 @@ def is_bound(organization: Organization, number: int) -> bool:
 def waiting_for(organization: Organization, person: Person, now: datetime) -> Iterable[CampaignRow]:
     """Drafts that somebody else asked a second yes for, the oldest first; also those changed since it was given, and
     where that is too long ago."""
-    rows = Campaign.objects.select_related("organization", "segment", "template").filter(
+    rows = Campaign.objects.select_related("organization", "segment", "template", "approval").filter(
         organization=organization, state="draft", approval__asked__isnull=False
     )
     for campaign in rows.exclude(approval__asked_by=person).order_by("approval__asked")[:20]:
-        if standing(open_campaign(campaign), now=now).state != "given":
+        given = _yes(campaign, campaign.approval)
+        if given is None or standing(open_campaign(campaign), now=now).state != "given":
             yield CampaignRow(campaign, draft_of(campaign).subject)

@@ -21,6 +21,7 @@ from samizdat.accounts.public_site import publish as publish_place
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.edition_details import EditionDetails, Question, counted_versions, opened
 from samizdat.campaigns.models import AnswerTotal, Edition, EditionVariant, LinkTotal, ProcessedClickBatch
+from samizdat.core import totals
 from samizdat.core.content.blocks.markup import answers_of
 from samizdat.core.content.blocks.schema import MAX_ANSWERS, Node
 from samizdat.core.content.render.counted_links import location
@@ -35,11 +36,7 @@ LONGEST_QUESTION, LONGEST_ANSWER = 300, 200
 class UrlCodes:
     """What stands in the addresses of one version of an edition. place: the version; 0 is the edition itself."""
 
-    def __init__(
-        self, organization: Organization, edition: int, place: int = 0, key: tokens.LinkKey | None = None
-    ) -> None:
-        key = key or keyring.keys(organization).link
-        assert key is not None
+    def __init__(self, key: tokens.LinkKey, edition: int, place: int = 0) -> None:
         self._edition, self._place = edition, place
         self._click, self._answer = tokens.TokenMaker(key, "click"), tokens.TokenMaker(key, "answer")
 
@@ -94,9 +91,10 @@ def lay_out(edition: Edition) -> None:
     key = keyring.keys(edition.organization).links.get(edition.link_key)
     if key is None:
         return
-    counted = counted_versions(edition)
-    for place, details in _frozen(edition).items():
-        codes = UrlCodes(edition.organization, edition.pk, place, key)
+    versions = _frozen(edition)
+    counted = totals.load(versions[0].counted_places)
+    for place, details in versions.items():
+        codes = UrlCodes(key, edition.pk, place)
         uncounted = {} if place in counted else {"uncounted": True}
         for at, url in enumerate(details.counted):
             targets[codes.click(at)] = {"to": location(url)} | uncounted

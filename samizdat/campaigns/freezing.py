@@ -8,104 +8,98 @@ from django.utils.translation import gettext as _
 from msgspec import structs
 
 from samizdat import formatting
-from samizdat.campaigns import checks, counted_links, edition_details
+from samizdat.audience.condition_values import Asked
+from samizdat.campaigns import checks, edition_details, tag_conditions
 from samizdat.campaigns.checks.organization_rules import OrganizationCheckRules, rules_of
 from samizdat.campaigns.content import OpenedVersion, compiled, digest_of, findings, with_urls
+from samizdat.campaigns.counted_links import UrlCodes, question_in
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import ContentHasProblems, NotADraft
-from samizdat.campaigns.models import Campaign, Edition, EditionVariant, goes_to_all, new_edition_number
+from samizdat.campaigns.models import Edition, EditionVariant, goes_to_all, new_edition_number
 from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.campaigns.translations import BadLanguage
 from samizdat.core import ab_test, languages
-from samizdat.core.content.compile import CompileProof
-from samizdat.core.content.message import dumps
+from samizdat.core.content.message import CompiledContent, dumps
 from samizdat.core.content.problems import ContentProblem
-from samizdat.core.content.render import Content
 from samizdat.core.mail.address import domain
 from samizdat.vault import keyring
 
 
-def freeze(opened: OpenedCampaign, now: datetime) -> Edition:
-    """The edition, and its other versions beside it. Errors: ContentHasProblems, which says in which version;
-    NotADraft, BadLanguage.
+def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
+    """The edition, with its other versions beside it, and the tags that conditions in them ask for. Errors:
+    ContentHasProblems, which says in which version; NotADraft, BadLanguage.
 
     An edition left behind by a release that was killed before it counted anybody is made anew.
     """
-    campaign, rules = opened.campaign, rules_of(opened.campaign.organization)
+    campaign, organization = opened.campaign, opened.campaign.organization
     if campaign.state != "draft":
         raise NotADraft(_("This campaign is already sent or scheduled."))
     if campaign.test_share and opened.translations:
         raise BadLanguage(
             _("A campaign can have either an A/B test or translations. End the test, then add a translation.")
         )
-    keys, number, slug = keyring.keys(campaign.organization), new_edition_number(), secrets.token_hex(10)
+    keys, rules = keyring.keys(organization), rules_of(organization)
     assert keys.link is not None
+    number, slug = new_edition_number(), secrets.token_hex(10)
+    letters = [
+        _compiled(version, UrlCodes(keys.link, number, version.variant_no), slug, rules, now)
+        for version in opened.versions
+    ]
+    asked = tag_conditions.of_compiled(organization, [letter for letter, _details in letters])
     spoken = [languages.normal(campaign.language), *(version.language for version in opened.translations)]
-    letter, *others = [_frozen(opened, version, rules, (number, slug), now) for version in opened.versions]
+    edition = Edition(
+        id=number,
+        campaign=campaign,
+        organization=organization,
+        link_key=keys.link.number,
+        message_id_domain=domain(opened.draft.from_email.strip()),
+        archive_slug=slug,
+        languages=languages.dump(spoken) if opened.translations else "",
+        created=now,
+    )
     with transaction.atomic():
         Edition.objects.filter(campaign=campaign, campaign__state="draft").delete()
-        edition = Edition.objects.create(
-            id=number,
-            campaign=campaign,
-            organization=campaign.organization,
-            link_key=keys.link.number,
-            message_id_domain=domain(opened.draft.from_email.strip()),
-            archive_slug=slug,
-            languages=languages.dump(spoken) if opened.translations else "",
-            created=now,
-            **letter,
-        )
-        for version, columns in zip(opened.versions[1:], others, strict=True):
-            which = {"variant_no": version.variant_no, "language": version.language}
-            EditionVariant.objects.create(edition=edition, **which, **columns)
-    return edition
+        for version, (letter, details) in zip(opened.versions, letters, strict=True):
+            place = version.variant_no
+            row: Edition | EditionVariant = edition
+            if place:
+                row = EditionVariant(edition=edition, variant_no=place, language=version.language)
+            else:
+                details = structs.replace(details, asked=tuple(asked.items()))
+            of = f" {place}" if place else ""
+            row.compiled_sealed = keys.seal(dumps(letter), "edition", f"compiled{of}", number)
+            row.details_sealed = edition_details.sealed(keys, number, details, of)
+            row.save(force_insert=True)
+    return edition, asked
 
 
-def _frozen(
-    opened: OpenedCampaign,
-    version: OpenedVersion,
-    rules: OrganizationCheckRules,
-    edition: tuple[int, str],
-    now: datetime,
-) -> dict[str, bytes]:
-    """What is sealed of a version. edition: its number, and its slug in the archive."""
-    campaign, (number, slug) = opened.campaign, edition
+def _compiled(
+    version: OpenedVersion, codes: UrlCodes, slug: str, rules: OrganizationCheckRules, now: datetime
+) -> tuple[CompiledContent, EditionDetails]:
+    """slug: of the edition in the archive."""
     slug = f"{slug}-{version.language}" if version.language else slug
-    codes = counted_links.UrlCodes(campaign.organization, number, version.variant_no)
     proof = compiled(version, now, slug, codes)
     stopping = checks.stops(version, proof, now, rules)
     if proof.compiled is None or stopping:
         raise _flawed(version, (*proof.flaws, *stopping))
-    keys, of = keyring.keys(campaign.organization), f" {version.variant_no}" if version.variant_no else ""
-    # Of the versions of a test there is no web copy.
-    content = with_urls(version.content, slug) if version.language or not version.variant_no else None
-    details = _details(campaign, version, proof, proof.compiled.links, content)
-    return {
-        "compiled_sealed": keys.seal(dumps(proof.compiled), "edition", f"compiled{of}", number),
-        "details_sealed": edition_details.sealed(keys, number, details, of),
-    }
-
-
-def _details(
-    campaign: Campaign, version: OpenedVersion, proof: CompileProof, links: tuple[str, ...], content: Content | None
-) -> EditionDetails:
-    """content: of which its web copy is made."""
-    draft, language = version.draft, version.language or campaign.language
-    envelope = {**structs.asdict(draft), "body": "", "links": links}
-    return EditionDetails(
+    draft, campaign = version.draft, version.campaign.version_of or version.campaign
+    envelope = {**structs.asdict(draft), "body": "", "links": proof.compiled.links}
+    details = EditionDetails(
         **envelope,
         counted=tuple(proof.counted),
-        question=counted_links.question_in(draft, language),
+        question=question_in(draft, version.campaign.language),
         campaign=campaign.pk,
         list=campaign.list_id,
         purpose=campaign.purpose,
         to_all=goes_to_all(campaign),
         unlisted=campaign.archive_hidden,
         template=campaign.template_id or 0,
-        language=language,
-        content=content,
+        language=version.campaign.language,
+        # Of the versions of a test there is no web copy.
+        content=with_urls(version.content, slug) if version.language or not version.variant_no else None,
         made_from=digest_of(draft, proof.content),
     )
+    return proof.compiled, details
 
 
 def _flawed(version: OpenedVersion, flaws: tuple[ContentProblem, ...]) -> ContentHasProblems:

@@ -3,19 +3,16 @@
 Who carries them is kept with its release, and with a second person's yes, since they stand in the open in the database.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import transaction
-
+from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience.condition_values import Asked
-from samizdat.campaigns import edition_details
 from samizdat.campaigns.content import compiled
-from samizdat.campaigns.models import Edition
 from samizdat.campaigns.opened import OpenedCampaign
-from samizdat.campaigns.queries import compiled_versions
+from samizdat.core.content.message import CompiledContent
 from samizdat.core.content.render import conditions_of
-from samizdat.vault import keyring
 
 
 def of_draft(opened: OpenedCampaign, now: datetime) -> Asked:
@@ -24,13 +21,7 @@ def of_draft(opened: OpenedCampaign, now: datetime) -> Asked:
     return condition_values.asked(opened.campaign.organization, conditions)
 
 
-def freeze(edition: Edition) -> Asked:
-    """Keeps with an edition what it asks for, once all its versions are compiled."""
-    letters = compiled_versions(keyring.keys(edition.organization), edition)
+def of_compiled(organization: Organization, letters: Iterable[CompiledContent]) -> Asked:
     branches = [branch for letter in letters for choice in letter.choices for branch in choice.branches]
     conditions = [condition for condition, _first, _last in branches if condition]
-    asked = condition_values.asked(edition.organization, conditions)
-    if asked:
-        with transaction.atomic():
-            edition_details.change(edition, asked=tuple(asked.items()))
-    return asked
+    return condition_values.asked(organization, conditions)

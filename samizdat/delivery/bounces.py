@@ -9,13 +9,11 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts.models import Organization
 from samizdat.accounts.sealed_settings import leading
-from samizdat.campaigns.edition_details import opened
-from samizdat.campaigns.models import Edition, EditionVariant
+from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.core.content.problems import SENTENCES
 from samizdat.core.mail.address import BadAddress, domain, normalize
 from samizdat.delivery import dkim_keys, domain_claims
 from samizdat.delivery.errors import NotReleasable
-from samizdat.vault import keyring
 
 
 def envelope_sender(organization: Organization, sender: str) -> str:
@@ -36,12 +34,11 @@ def _is_own(organization: Organization, public_url: str, name: str) -> bool:
     return beside or bool(dkim_keys.signing_domain(organization, name))
 
 
-def refuse_elsewhere(edition: Edition) -> None:
+def refuse_elsewhere(opened: OpenedCampaign) -> None:
     """Errors: NotReleasable where bounces of one of its versions would go to an address that no admin set, or where
     they, or its sender, are at a domain that another organization here has."""
-    keys, organization = keyring.keys(edition.organization), edition.organization
-    variants = EditionVariant.objects.filter(edition=edition)
-    for sender in {frozen.from_email for frozen in (opened(keys, edition), *(opened(keys, row) for row in variants))}:
+    organization = opened.campaign.organization
+    for sender in {version.draft.from_email for version in opened.versions}:
         if not envelope_sender(organization, normalize(sender)):
             raise NotReleasable(_(SENTENCES["bounces_elsewhere"]) % {"address": sender})
         for code, values in domain_claims.problems(organization, sender):

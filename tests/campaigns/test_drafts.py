@@ -78,7 +78,7 @@ def test_a_name_may_stand_in_a_letter_before_anybody_with_a_name_came_in(lantern
 
 
 def test_a_frozen_edition_compiles_once_and_names_its_keys(letter: Campaign, lantern: Any) -> None:
-    edition = freeze(open_campaign(letter), NOW)
+    edition, _asked = freeze(open_campaign(letter), NOW)
     compiled = loads(keyring.keys(lantern).open(edition.compiled_sealed, "edition", "compiled", edition.id))
     assert "FNAME" in compiled.fields
     assert edition.link_key == keyring.keys(lantern).link.number
@@ -86,8 +86,8 @@ def test_a_frozen_edition_compiles_once_and_names_its_keys(letter: Campaign, lan
 
 
 def test_a_release_that_was_killed_is_made_anew(letter: Campaign) -> None:
-    first = freeze(open_campaign(letter), NOW)
-    second = freeze(open_campaign(letter), NOW)
+    first, _asked = freeze(open_campaign(letter), NOW)
+    second, _asked = freeze(open_campaign(letter), NOW)
     assert list(Edition.objects.values_list("archive_slug", flat=True)) == [second.archive_slug]
     assert first.archive_slug != second.archive_slug
 
@@ -182,7 +182,7 @@ def test_a_letter_of_blocks_shows_pictures_of_the_library_and_loses_tags_that_ca
     letter.refresh_from_db()
     actions.remove_flawed(letter, "tag_forward", version=2, by=None, now=NOW)
     assert '"Hello  {{ FNAME }}"' in draft_of(letter).body
-    edition = freeze(open_campaign(letter), NOW)
+    edition, _asked = freeze(open_campaign(letter), NOW)
     sealed = keyring.keys(letter.organization).open(bytes(edition.compiled_sealed), "edition", "compiled", edition.id)
     assert f"/m/{shown.slug}.png".encode() in b"".join(loads(sealed).parts).replace(b"=\r\n", b"")
 

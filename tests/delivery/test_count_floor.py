@@ -40,7 +40,7 @@ def test_nineteen_own_addresses_and_one_reader_tell_no_click(house: House) -> No
     house.people(20)
     long_subscribed(20)
     campaign = released(house)
-    codes = counted_links.UrlCodes(campaign.organization, campaign.edition.pk)
+    codes = counted_links.UrlCodes(house.keys.link, campaign.edition.pk)
     press(campaign, codes.click(0))
     press(campaign, codes.answer(0))
     assert not LinkTotal.objects.exists() and not AnswerTotal.objects.exists(), "not even counted"
@@ -54,7 +54,7 @@ def test_addresses_made_for_one_letter_do_not_count_toward_the_floor(house: Hous
     house.people(260)
     long_subscribed(settled)
     campaign = released(house)
-    press(campaign, counted_links.UrlCodes(campaign.organization, campaign.edition.pk).click(0))
+    press(campaign, counted_links.UrlCodes(house.keys.link, campaign.edition.pk).click(0))
     assert LinkTotal.objects.exists() is counts
     assert counted_versions(campaign.edition) == ({0} if counts else set())
 
@@ -64,7 +64,7 @@ def test_what_is_counted_is_said_once_enough_have_it(house: House) -> None:
     house.people(200)
     long_subscribed(200)
     campaign = released(house)
-    press(campaign, counted_links.UrlCodes(campaign.organization, campaign.edition.pk).click(0))
+    press(campaign, counted_links.UrlCodes(house.keys.link, campaign.edition.pk).click(0))
     Campaign.objects.filter(pk=campaign.pk).update(accepted=199, pending=1)
     campaign.refresh_from_db()
     assert [row.shown_total for row in click_stats.links(campaign)] == ["<20"]

@@ -185,7 +185,7 @@ def campaign(lantern: Any) -> Any:
 
 def let_go(campaign: Any, state: str = "finished") -> Edition:
     """Its edition, as a release leaves it, and what follows from it."""
-    edition = freeze(open_campaign(campaign), NOW)
+    edition, _asked = freeze(open_campaign(campaign), NOW)
     Campaign.objects.filter(version_of=campaign).update(state="finished")
     campaign.state = state
     campaign.save(update_fields=["state"])

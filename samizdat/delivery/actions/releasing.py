@@ -13,7 +13,7 @@ from samizdat.audience.models import NUMBER_MASK
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.audience.segments.members import MemberReader
 from samizdat.campaigns import ab_test as contests
-from samizdat.campaigns import approval, counted_links, tag_conditions, translations
+from samizdat.campaigns import approval, counted_links, translations
 from samizdat.campaigns.audience import reader_of
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.models import Campaign, Edition, is_gathered
@@ -87,12 +87,11 @@ def release(
         clear_half_made(campaign)
         try:
             reader = reader_of(campaign, now, opened.segment)  # Before anything is written.
-            edition = freeze(opened, now)
+            edition, asked = freeze(opened, now)
             seldom = who_waits(campaign, max(at or now, now))
             if campaign.test_share:
                 _cut_parts(opened, edition, pages(campaign, reader), seldom)
-            bounces.refuse_elsewhere(edition)
-            asked = tag_conditions.freeze(edition)
+            bounces.refuse_elsewhere(opened)
             agreed = approval.agreed_people(campaign, opened.settings, asked)
             frozen = owe(opened, edition, reader, now, wave.percent, seldom, asked, agreed)
             if is_gathered(campaign):
@@ -122,8 +121,9 @@ def release(
 
 def _check(opened: OpenedCampaign, by: Person | None, seen: str, now: datetime, edition: Edition | None = None) -> None:
     """edition: what was compiled of it by now."""
-    approval.check(opened, by, edition, now=now)
-    if seen and approval.bond_of(opened, edition) != seen:
+    bond = approval.bond_of(opened, edition)
+    approval.check(opened, by, bond, now=now)
+    if seen and bond != seen:
         raise NotReleasable(_changed())
 
 

@@ -78,7 +78,8 @@ def _let_go_by(campaign: Campaign) -> int | None:
 
 def _is_approved(campaign: Campaign, now: datetime) -> bool:
     try:
-        return approval.standing(open_campaign(campaign), campaign.edition, now=now).state == "given"
+        opened = open_campaign(campaign)
+        return approval.standing(opened, approval.bond_of(opened, campaign.edition), now=now).state == "given"
     except SealBroken:
         return False
 
