@@ -194,7 +194,9 @@ class _SafeHtmlParser(HTMLParser):
                 for name in ("width", "height")
                 if re.fullmatch(r"\d{1,4}", values.get(name, ""))
             )
-            self._text.append(f'<img src="{path}" alt="{escape(description)}"{size} loading="lazy">')
+            # A link needs a name, even one around a picture that only decorates.
+            alt = escape(description or (self._picture if "</a>" in self._open else ""))
+            self._text.append(f'<img src="{path}" alt="{alt}"{size} loading="lazy">')
             return
         if not description:
             return

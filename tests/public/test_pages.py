@@ -285,6 +285,10 @@ class TestWebVersion:
         assert '<div class="care"><p>Careful</p></div>' in page
         assert page.count("River</h1>") == 1 and "<h2>River</h2>" not in page
 
+    def test_a_link_around_a_picture_that_only_decorates_has_a_name(self, reader: Client) -> None:
+        page = shown(reader, html=f'<a href="https://b.example/"><img src="{HOME}/m/0a1b2c.png" alt=""></a>')
+        assert '<a href="https://b.example/"><img src="/m/0a1b2c.png" alt="Picture" loading="lazy"></a>' in page
+
     def test_a_light_variant_beside_it_has_links_in_place_of_pictures(self, reader: Client) -> None:
         assert 'href="/a/abc?light"' in shown(reader)
         light = shown(reader, "/a/abc?light")

@@ -55,7 +55,7 @@ def own(organization: Organization) -> list[GalleryCard]:
 
 def _card(template: Template, used: int) -> GalleryCard:
     text = text_of(template)
-    day = formatting.shaped(template.changed, "day")
+    day = formatting.shaped(template.changed, "short")
     about = ngettext("Used %(n)s time", "Used %(n)s times", used) if used else _("Added %(day)s")
     values = {"n": formatting.grouped(used), "day": day}
     return GalleryCard(str(template.pk), text.name, about % values, _drawn(text), template.pk)
