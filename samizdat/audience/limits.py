@@ -5,5 +5,8 @@ everybody else's work: without a bound one organization would keep the others wa
 LISTS, FORMS, FIELDS = 50, 50, 200
 # Versions of all consent texts: those of 50 lists in three languages, each changed 15 times.
 WORDINGS = 5_000
+# Consent records of one subscriber: statuses on all lists are computed from all of them at each change, in one
+# transaction. With so many, a no is recorded and a yes isn't; so there are never twice as many.
+RECORDS = 500
 # Columns of all files of one import: the page that maps them offers every field for each.
 COLUMNS = 500

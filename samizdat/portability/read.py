@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice
 from typing import Any, BinaryIO
 
 import msgspec
@@ -20,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.audience.actions.segments import MOST_SEGMENTS
 from samizdat.audience.imports.reading.seen_addresses import SeenAddresses
-from samizdat.audience.limits import FIELDS, FORMS, LISTS, WORDINGS
+from samizdat.audience.limits import FIELDS, FORMS, LISTS, RECORDS, WORDINGS
 from samizdat.audience.list_details import ListDetails
 from samizdat.audience.models import FREQUENCIES, STATUSES, SUPPRESSION_REASONS, Subscription
 from samizdat.audience.numbers import HIGHEST
@@ -56,6 +55,10 @@ CELL = 1 << 20
 DIRECTORY = 8 << 20  # bytes of a zip's directory: an entry has a hundred, a picture three of them
 ROW, COLUMNS = 8 << 20, 5_000  # characters of a row of a CSV file, of whose cells one has a million at most
 FIRST_MEMBER = b"lists.json"
+# Consent records of one subscriber, and what makes a page heavy however few people are in it: rows that come of them,
+# each with a hundred characters.
+MOST_RECORDS = 2 * RECORDS
+PAGE_ROWS = 50_000
 
 # The highest numbers of lists (above them are those of forms, models.new_form_number; 0 is all lists), of fields, with
 # room for as many new ones, and of tags and keys.
@@ -107,6 +110,13 @@ class IncomingSubscriber:
     lists: list[tuple[int, str, dict[str, str], str]] = field(default_factory=list)  # (list, since, wishes, status)
     records: list[tuple[int | None, int, int, int, str, dict[int, str]]] = field(default_factory=list)
     suppressed: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def weight(self) -> int:
+        """As PAGE_ROWS counts."""
+        texts = [*self.values.values(), *(text for record in self.records for text in record[5].values())]
+        rows = 1 + len(self.tags) + len(self.lists) + len(self.records) + len(self.suppressed)
+        return rows + sum(map(len, texts)) // 100
 
 
 class OpenedExport:
@@ -271,8 +281,11 @@ class OpenedExport:
                     last = subscriber.number
                 for line, row in lists.of(subscriber.number):
                     with _line(native.SUBSCRIPTIONS, line):
+                        assert len(subscriber.lists) < len(known)
                         subscriber.lists.append(_subscription(row, known))
                 for line, row in records.of(subscriber.number):
+                    if len(subscriber.records) == MOST_RECORDS:
+                        raise too_many_records(subscriber.number)
                     with _line(native.CONSENT, line):
                         subscriber.records.append(_record(row, known))
                 with _line(native.SUBSCRIPTIONS, line):
@@ -311,13 +324,15 @@ class OpenedExport:
             yield reader.line_num, dict(zip(head, row, strict=True))
 
     def _suppressed(self) -> dict[int, list[tuple[str, str]]]:
-        """Number -> (reason, day). Suppressed are few beside subscribed: 50,000 are 10 MB."""
+        """Number -> (reason, day), each reason once. Suppressed are few beside subscribed: 50,000 are 10 MB."""
         by_number: dict[int, list[tuple[str, str]]] = {}
         for line, row in self._opened(native.SUPPRESSIONS):
             with _line(native.SUPPRESSIONS, line):
                 reason, day = _suppression(row)
                 if row["number"]:
-                    by_number.setdefault(value_limits.digits(row["number"], HIGHEST), []).append((reason, day))
+                    held = by_number.setdefault(value_limits.digits(row["number"], HIGHEST), [])
+                    assert all(reason != other for other, _day in held)
+                    held.append((reason, day))
         return by_number
 
     def others_suppressed(self) -> Iterator[tuple[bytes, int, str, str]]:
@@ -331,8 +346,18 @@ class OpenedExport:
                     yield blind, value_limits.digits(row["key"], KEY), reason, day
 
     def in_pages(self, size: int, after: int = -1) -> Iterator[list[IncomingSubscriber]]:
-        rows = (subscriber for subscriber in self.people() if subscriber.number > after)
-        while page := list(islice(rows, size)):
+        """So many people at most, fewer where they have many records, tags or lists. Errors: ExportRefused."""
+        page: list[IncomingSubscriber] = []
+        weight = 0
+        for subscriber in self.people():
+            if subscriber.number <= after:
+                continue
+            page.append(subscriber)
+            weight += subscriber.weight
+            if len(page) == size or weight >= PAGE_ROWS:
+                yield page
+                page, weight = [], 0
+        if page:
             yield page
 
 
@@ -421,7 +446,7 @@ def _coming(row: dict[str, str], fields: Sequence[dict[str, Any]], tags: set[int
     columns = {column["number"]: _back(row[column["tag"]]) for column in fields}
     held = _numbered(row["more"]) | {seal.NOTES: _back(row["notes"])}
     assert seal.ADDRESS not in held
-    carried = [value_limits.digits(tag, TAG) for tag in row["tags"].split()]
+    carried = [*{value_limits.digits(tag, TAG) for tag in row["tags"].split()}]
     assert tags.issuperset(carried) and "\0" not in row["language"]
     day = value_limits.day(row["joined"]).isoformat()
     filled = {place: text for place, text in {**columns, **held}.items() if text}
@@ -536,6 +561,14 @@ def altered(name: str) -> ExportRefused:
 def too_many(name: str, most: int) -> ExportRefused:
     sentence = _("%(file)s in this export has more than %(most)s entries. Remove some where it was made, export again.")
     return ExportRefused("too_many_entries", sentence % {"file": name, "most": f"{most:,}"})
+
+
+def too_many_records(number: int) -> ExportRefused:
+    sentence = _(
+        "Subscriber %(number)s in this export has more than %(most)s consent records. Erase this subscriber where the "
+        "export was made, then export again."
+    )
+    return ExportRefused("too_many_records", sentence % {"number": number, "most": f"{MOST_RECORDS:,}"})
 
 
 def flawed(name: str, line: int) -> ExportRefused:

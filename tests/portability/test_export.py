@@ -630,6 +630,65 @@ def test_an_export_that_was_stopped_is_made_anew(audience: Any) -> None:
     assert exporting.run(row.pk, now=lambda: NOW).state == "ready"
 
 
+# -- many records -----------------------------------------------------------------------------------------------
+
+
+def _with_records(data: bytes, address: str, many: int) -> bytes:
+    """The same export with so many more consent records of one subscriber: a yes, a no, and so on."""
+    with zipfile.ZipFile(io.BytesIO(data)) as box:
+        members = {name: box.read(name) for name in box.namelist()}
+    number = next(row["number"] for row in rows_of(data, "subscribers.csv") if row["address"] == address)
+    head = members["consent.csv"].decode().splitlines()[0].split(",")
+    out, rows = io.StringIO(), rows_of(data, "consent.csv")
+    first = next(row for row in rows if row["number"] == number)
+    more = [first | {"kind": ("given", "withdrawn")[place % 2]} for place in range(many)]
+    writer = csv.DictWriter(out, head)
+    writer.writeheader()
+    writer.writerows(sorted([*rows, *more], key=lambda row: int(row["number"])))
+    members["consent.csv"] = out.getvalue().encode()
+    manifest = json.loads(members["manifest.json"])
+    manifest["counts"]["consent"] += many
+    manifest["files"]["consent.csv"] |= {
+        "bytes": len(members["consent.csv"]),
+        "sha256": hashlib.sha256(members["consent.csv"]).hexdigest(),
+    }
+    members["manifest.json"] = json.dumps(manifest).encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as box:
+        for name, content in members.items():
+            box.writestr(name, content)
+    return packed.getvalue()
+
+
+def test_an_export_with_too_many_records_of_one_subscriber_is_refused_where_they_begin(
+    audience: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """400,000 of one were 2.4 GB of the worker, and five minutes of one transaction."""
+    read_records: list[object] = []
+    record = read._record
+    monkeypatch.setattr(read, "_record", lambda row, known: read_records.append(row) or record(row, known))
+    data = _with_records(made(audience, ExportRequest("samizdat")), "boris@post.example", 3 * read.MOST_RECORDS)
+    with pytest.raises(ExportRefused, match="has more than 1,000 consent records") as refused:
+        in_another_house(data, tmp_path, vault)
+    assert refused.value.code == "too_many_records" and len(read_records) < read.MOST_RECORDS + 10
+    assert not Subscriber.objects.filter(organization__slug="harbour-bell").exists()
+
+
+def test_as_many_records_as_people_have_here_come_in_a_few_people_at_a_time(
+    audience: Any, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much of a file is held, and written in one transaction, goes by what comes of its people."""
+    monkeypatch.setattr(read, "PAGE_ROWS", 4)
+    data = _with_records(made(audience, ExportRequest("samizdat")), "boris@post.example", 30)
+    path = tmp_path / "whole.zip"
+    path.write_bytes(data)
+    with path.open("rb") as file, read.OpenedExport(file) as opened:
+        pages = [[len(person.records) for person in page] for page in opened.in_pages(2_500)]
+    assert [len(page) for page in pages] == [1, 1, 1] and [32] in pages
+    there, counts = in_another_house(data, tmp_path, vault)
+    assert counts["consent"] == 36 and queries.count(there, queries.list_named(there, "The Thursday Letter")) == 3
+
+
 # -- bad input --------------------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,9 @@ from samizdat.vault import keyring
 type Clock = Callable[[], datetime]
 type Stop = Callable[[], bool]
 
+# Verdicts of who has so many records are remembered, since many have the same: longer ones would fill the memory.
+REMEMBERED = 20
+
 
 class SubscriberRestore:
     """Writes slice after slice, each with its counts and its place in one transaction."""
@@ -69,8 +72,7 @@ class SubscriberRestore:
 
     def _people(self, steps: RestoreSteps, stop: Stop | None) -> None:
         for page in self.opened.in_pages(SLICE, after=read_plan(self.row).place[1] - 1):
-            with transaction.atomic():
-                self._slice(page)
+            self._slice(page)
             steps.on(len(page))
             if stop and stop():
                 raise subscribers.ExportStopped
@@ -96,6 +98,7 @@ class SubscriberRestore:
             self.row.counts[part.name] = part.take(self.opened, places)
 
     def _slice(self, page: list[read.IncomingSubscriber]) -> None:
+        """Everything is made before the transaction: on SQLite everybody else waits for its end."""
         keys, organization = self._keys, self.organization.id
         subscribers, subscriptions, asked, wishes, tagged, records, suppressed = [], [], [], [], [], [], []
         waiting: list[int] = []
@@ -117,28 +120,30 @@ class SubscriberRestore:
             suppressed += [(organization, blind, keys.index_version, *of) for of in person.suppressed]
             if rows and rows[0][5]:
                 sources.setdefault(rows[0][5], []).append(id)
+            known = tuple((place, row[2], *row[3:7]) for place, row in enumerate(rows))
             reason = consent_records.foremost(of[0] for of in person.suppressed)
             for list_id, since, wish, _status in person.lists:
                 here = self._lists[list_id]
-                status, may, day = self._verdict(rows, here, reason, wish)
+                status, may, day = self._verdict(known, here, reason, wish)
                 subscriptions.append((id, here, status, may, day or since))
-                if asking := self._asking(rows, here):
+                if asking := self._asking(known, here):
                     asked.append((asking, id, here))
                 self._totals.enter(here, status, tags)
                 if any(cell not in ("", "0") for cell in wish.values()):
                     wishes.append((id, here, wish))
-        bulk_insert.insert_subscribers(subscribers)
-        bulk_insert.insert_subscriptions(subscriptions)
-        audience_sql.update_asking(asked)
-        bulk_insert.insert_subscriber_tags(tagged)
-        bulk_insert.insert_consent(records)
-        open_signups.keep(waiting)
-        audience_sql.insert_suppressions(suppressed)
-        for way, ids in sources.items():
-            Subscriber.objects.filter(organization=organization, id__in=ids).update(source=way)
-        _wish(wishes)
-        self._totals.write()
-        self._move_on(page, subscriptions, len(records), len(suppressed))
+        with transaction.atomic():
+            bulk_insert.insert_subscribers(subscribers)
+            bulk_insert.insert_subscriptions(subscriptions)
+            audience_sql.update_asking(asked)
+            bulk_insert.insert_subscriber_tags(tagged)
+            bulk_insert.insert_consent(records)
+            open_signups.keep(waiting)
+            audience_sql.insert_suppressions(suppressed)
+            for way, ids in sources.items():
+                Subscriber.objects.filter(organization=organization, id__in=ids).update(source=way)
+            _wish(wishes)
+            self._totals.write()
+            self._move_on(page, subscriptions, len(records), len(suppressed))
 
     def _packed(self, person: read.IncomingSubscriber) -> bytes:
         values = {self._fields.get(number, number): text for number, text in person.values.items()}
@@ -155,27 +160,31 @@ class SubscriberRestore:
         return (*columns, consent_records.digest(*columns))
 
     def _verdict(
-        self, rows: list[bulk_insert.ConsentRow], list_id: int, reason: str | None, wish: dict[str, str]
+        self, known: tuple[consent_records.Known, ...], list_id: int, reason: str | None, wish: dict[str, str]
     ) -> tuple[int, int, str | None]:
         """By the records, as everywhere: the file's own word for the status is not taken."""
-        known = tuple((place, row[2], *row[3:7]) for place, row in enumerate(rows))
+        if len(known) > REMEMBERED:
+            return self._computed(known, list_id, reason, wish)
         key = (known, list_id, reason, wish.get("paused", ""))
         if key not in self._verdicts:
             if len(self._verdicts) > 10_000:
                 self._verdicts.clear()
-            paused = {"paused": date.fromisoformat(wish["paused"])} if wish.get("paused") else {}
-            status, may, day = consent_records.verdict_of(
-                consent_records.records(known), list_id, self.now(), reason, **paused
-            )
-            self._verdicts[key] = (status, may, day.isoformat() if day else None)
+            self._verdicts[key] = self._computed(known, list_id, reason, wish)
         verdict: tuple[int, int, str | None] = self._verdicts[key]
         return verdict
 
-    def _asking(self, rows: list[bulk_insert.ConsentRow], list_id: int) -> int:
-        if not any(row[4] == consent_records.APPEALS for row in rows):
+    def _computed(
+        self, known: tuple[consent_records.Known, ...], list_id: int, reason: str | None, wish: dict[str, str]
+    ) -> tuple[int, int, str | None]:
+        paused = {"paused": date.fromisoformat(wish["paused"])} if wish.get("paused") else {}
+        facts = consent_records.records(known)
+        status, may, day = consent_records.verdict_of(facts, list_id, self.now(), reason, **paused)
+        return status, may, day.isoformat() if day else None
+
+    def _asking(self, known: tuple[consent_records.Known, ...], list_id: int) -> int:
+        if not any(record[3] == consent_records.APPEALS for record in known):
             return 0
-        known = consent_records.records((place, row[2], *row[3:7]) for place, row in enumerate(rows))
-        return consent_records.asking_of(known, list_id, self.now())
+        return consent_records.asking_of(consent_records.records(known), list_id, self.now())
 
     def _move_on(
         self,
