@@ -132,7 +132,7 @@ def open_version(
     return OpenedVersion(campaign, draft, content, sources.settings, variant_no, language)
 
 
-def compiled(
+def compile_version(
     version: OpenedVersion, now: datetime, archive_slug: str = "", codes: UrlCodes | None = None
 ) -> CompileProof:
     """The compiled letter, or what stops it. codes: what stands in the addresses of counted links and of answers; tests
@@ -155,7 +155,7 @@ def proof_of(
     """The same of a letter that is not open yet. draft stands in for the stored one: a preview of what is being typed.
     frame: as of open_version."""
     draft = addressed(campaign, draft) if draft else draft_of(campaign)
-    return compiled(open_version(campaign, draft, frame), now)
+    return compile_version(open_version(campaign, draft, frame), now)
 
 
 def content_of(campaign: Campaign, draft: Draft) -> Content:

@@ -11,7 +11,7 @@ from samizdat import formatting
 from samizdat.audience.condition_values import Asked
 from samizdat.campaigns import checks, edition_details, tag_conditions
 from samizdat.campaigns.checks.organization_rules import OrganizationCheckRules, rules_of
-from samizdat.campaigns.content import OpenedVersion, compiled, digest_of, findings, with_urls
+from samizdat.campaigns.content import OpenedVersion, compile_version, digest_of, findings, with_urls
 from samizdat.campaigns.counted_links import UrlCodes, question_in
 from samizdat.campaigns.edition_details import EditionDetails
 from samizdat.campaigns.errors import ContentHasProblems, NotADraft
@@ -42,7 +42,7 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
     assert keys.link is not None
     number, slug = new_edition_number(), secrets.token_hex(10)
     letters = [
-        _compiled(version, UrlCodes(keys.link, number, version.variant_no), slug, rules, now)
+        _compile(version, UrlCodes(keys.link, number, version.variant_no), slug, rules, now)
         for version in opened.versions
     ]
     asked = tag_conditions.of_compiled(organization, [letter for letter, _details in letters])
@@ -73,12 +73,12 @@ def freeze(opened: OpenedCampaign, now: datetime) -> tuple[Edition, Asked]:
     return edition, asked
 
 
-def _compiled(
+def _compile(
     version: OpenedVersion, codes: UrlCodes, slug: str, rules: OrganizationCheckRules, now: datetime
 ) -> tuple[CompiledContent, EditionDetails]:
     """slug: of the edition in the archive."""
     slug = f"{slug}-{version.language}" if version.language else slug
-    proof = compiled(version, now, slug, codes)
+    proof = compile_version(version, now, slug, codes)
     stopping = checks.stops(version, proof, now, rules)
     if proof.compiled is None or stopping:
         raise _flawed(version, (*proof.flaws, *stopping))

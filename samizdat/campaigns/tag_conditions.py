@@ -9,14 +9,14 @@ from datetime import datetime
 from samizdat.accounts.models import Organization
 from samizdat.audience import condition_values
 from samizdat.audience.condition_values import Asked
-from samizdat.campaigns.content import compiled
+from samizdat.campaigns.content import compile_version
 from samizdat.campaigns.opened import OpenedCampaign
 from samizdat.core.content.message import CompiledContent
 from samizdat.core.content.render import conditions_of
 
 
 def of_draft(opened: OpenedCampaign, now: datetime) -> Asked:
-    letters = [compiled(version, now).letter for version in opened.versions]
+    letters = [compile_version(version, now).letter for version in opened.versions]
     conditions = [condition for letter in letters for condition in conditions_of(letter)]
     return condition_values.asked(opened.campaign.organization, conditions)
 

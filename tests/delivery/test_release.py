@@ -136,7 +136,7 @@ def test_a_letter_leads_to_the_address_that_was_saved_whatever_the_row_says(hous
     draft = house.draft('<p>*|FNAME|* <a href="https://far.example/">news</a></p>', format="html", links="counted")
     Organization.objects.update(public_url="https://evil.example")
     campaign = Campaign.objects.get(pk=draft.pk)
-    proof = letters.compiled(open_campaign(campaign).versions[0], NOW, "abc", UrlCodes(house.keys.link, 1))
+    proof = letters.compile_version(open_campaign(campaign).versions[0], NOW, "abc", UrlCodes(house.keys.link, 1))
     assert proof.compiled is not None and proof.counted
     whole = a2b_qp(b"".join(proof.compiled.parts))
     assert b"evil" not in whole and b"https://lantern.example/l/" in whole and b"https://lantern.example/a/" in whole

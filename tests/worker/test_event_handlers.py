@@ -11,7 +11,7 @@ from samizdat.audience.list_details import ListDetails
 from samizdat.campaigns import ab_test, brand, translations
 from samizdat.campaigns import actions as campaigns
 from samizdat.campaigns.approval import bond_of
-from samizdat.campaigns.content import compiled
+from samizdat.campaigns.content import compile_version
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.freezing import freeze
 from samizdat.campaigns.media import library
@@ -282,7 +282,7 @@ def test_a_version_with_another_text_keeps_what_that_draft_wrote_into_its_templa
     at, before = NOW + timedelta(hours=2), bond_of(open_campaign(campaign))
     ab_test.plan(campaign, [ab_test.VersionChange(letter=other)], share=20, way="hand", at=at, by=None, now=NOW)
     planned = bond_of(open_campaign(campaign))
-    proof = compiled(open_campaign(campaign).versions[1], NOW)
+    proof = compile_version(open_campaign(campaign).versions[1], NOW)
     assert proof.compiled and b"Only in this draft" in b"".join(proof.compiled.parts)
     layout.write(other, key, WrittenRegion("<p>Something else</p>"), now=NOW)
     assert bond_of(open_campaign(campaign)) not in (before, planned), "a second person's yes is to these words too"

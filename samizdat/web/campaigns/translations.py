@@ -11,7 +11,7 @@ from samizdat import formatting
 from samizdat.audience.segments.errors import SegmentBroken
 from samizdat.campaigns import checks, translations
 from samizdat.campaigns.checks.organization_rules import rules_of
-from samizdat.campaigns.content import compiled, open_version
+from samizdat.campaigns.content import compile_version, open_version
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.edition_details import slug_of
 from samizdat.campaigns.models import Campaign
@@ -56,7 +56,7 @@ def _tab(version: Campaign, campaign: Campaign, now: datetime) -> LanguageTab:
 
 def _state(row: Campaign, now: datetime) -> tuple[str, str]:
     version = open_version(row, draft_of(row))
-    proof = compiled(version, now)
+    proof = compile_version(version, now)
     stopping = checks.stops(version, proof, now, rules_of(row.organization))
     codes = [flaw.code for flaw in (*proof.flaws, *stopping) if flaw.severity == "stop"]
     if not codes:

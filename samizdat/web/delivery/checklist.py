@@ -10,7 +10,7 @@ from samizdat.accounts.models import Organization
 from samizdat.accounts.queries import name_in
 from samizdat.accounts.sealed_settings import leading
 from samizdat.campaigns import approval
-from samizdat.campaigns.content import OpenedVersion, compiled
+from samizdat.campaigns.content import OpenedVersion, compile_version
 from samizdat.campaigns.drafts.draft import Draft
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.opened import OpenedCampaign
@@ -74,7 +74,7 @@ def _every_flaw(request: DeskRequest, opened: OpenedCampaign, now: datetime) -> 
 
 
 def _flaws(request: DeskRequest, version: OpenedVersion, now: datetime) -> dict[str, str]:
-    campaign, draft, proof = version.campaign, version.draft, compiled(version, now)
+    campaign, draft, proof = version.campaign, version.draft, compile_version(version, now)
     checks = previews.checks(proof, draft, campaign_checks.look(campaign, now, draft, proof))
     href = address(request.organization, "campaign", campaign.pk)
     if checks.stops:
