@@ -13,9 +13,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from samizdat.accounts import pending_changes
+from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
 from samizdat.audience.actions.segments import add_segment
-from samizdat.audience.models import Import, ImportPiece
+from samizdat.audience.models import ConsentRecord, Import, ImportPiece, Subscriber
 from samizdat.core.crypto import tokens
 from samizdat.core.segment import ListCondition
 from samizdat.portability import actions as exporting
@@ -23,6 +25,7 @@ from samizdat.portability import upload
 from samizdat.portability.request import ExportRequest
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused, VaultError
+from samizdat.vault.models import VaultKey
 from samizdat.vault.source import InstanceSource
 from samizdat.worker.queue import task_wrappers, tasks
 from tests.conftest import NOW, TODAY
@@ -242,6 +245,30 @@ def test_a_house_with_people_says_so_before_anybody_presses(
     row = dropped(lantern, zoya, left())
     assert "never had a subscriber" in page(lantern, zoya, row)
     assert "never had a subscriber" in page(lantern, zoya, row, then="start")
+
+
+def test_no_keys_come_into_a_house_whose_people_somebody_hides_in_the_database(
+    left: Callable[..., bytes], lantern: Any, harbour: Any, vera: Client
+) -> None:
+    """Else one admin's session and the right to write the database are enough for everybody's links: where exports
+    take two admins, an import of one's own making took one."""
+    export = left(str(KEY.to_public()))
+    people = actions.new_list(harbour, "Bell", now=NOW)
+    actions.add_subscriber(harbour, "vlad@post.example", people, consent="By form.", now=NOW)
+    pending_changes.note_readers()  # Which the worker does every few seconds.
+    for rows in (Subscriber, ConsentRecord):
+        rows.objects.filter(organization=harbour).update(organization=lantern)
+    Organization.objects.filter(pk=harbour.pk).update(next_number=1)
+    row = dropped(harbour, vera, export, "lantern.zip.age")
+    page(harbour, vera, row, secret=SECRET)
+    assert "never had a subscriber" in page(harbour, vera, upload.inspect(row.pk, now=lambda: NOW))
+    assert "never had a subscriber" in page(harbour, vera, row, then="start")
+    before = set(keyring.keys(harbour).links)
+    Import.objects.filter(pk=row.pk).update(state="waiting")  # Somebody presses in the database.
+    tasks.run_import.call(row.pk)
+    keyring.look_again(harbour)
+    assert set(keyring.keys(harbour).links) == before
+    assert not VaultKey.objects.filter(organization=harbour, current=False).exists()
     row.refresh_from_db()
     assert row.state == "found"
 

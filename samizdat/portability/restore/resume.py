@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from msgspec.structs import replace
 
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import how_many
 from samizdat.audience.errors import ImportTaken
 from samizdat.audience.imports import ownership, uploads
 from samizdat.audience.imports.documents import sealed
@@ -75,9 +76,12 @@ def finish_unchanged(row: Import, counts: dict[str, int], now: datetime) -> None
 
 
 def insist_on_nobody(organization: Organization) -> None:
-    """Numbers of the file must not meet those of anybody, nor of somebody whose consent is still on record."""
+    """Numbers of the file must not meet those of anybody, nor of somebody whose consent is still on record. Rows can be
+    moved away for a moment, and whoever made the file would know the keys that it brings: the sealed count says as
+    well whether there ever was anybody. Errors: ExportRefused."""
     if (
-        Subscriber.objects.filter(organization=organization).exists()
+        how_many(organization, "readers") != 0
+        or Subscriber.objects.filter(organization=organization).exists()
         or ConsentRecord.objects.filter(organization=organization).exists()
     ):
         sentence = _(
