@@ -7,11 +7,16 @@ import pytest
 
 from samizdat.accounts import actions as accounts
 from samizdat.audience import actions as audience
+from samizdat.campaigns.media import library
 from samizdat.delivery.actions import outside_tests, testing
 from samizdat.delivery.actions.testing import send_probe, send_test
 from samizdat.delivery.errors import TooManyTests, WantsNoMail
 from samizdat.delivery.models import Route
+from samizdat.events.actions import detail_of
 from samizdat.events.models import Event
+from samizdat.publicdb.models import PublicPicture
+from samizdat.worker.schedule import event_handlers
+from tests.campaigns.test_library import picture
 from tests.conftest import NOW, PASSWORD, TODAY
 from tests.delivery.conftest import House
 
@@ -34,6 +39,18 @@ def test_the_subject_of_a_test_says_that_it_is_one(house: House, server: Any, ed
     send_test(house.draft(), [EDITOR], now=NOW, by=editor)
     (caught,) = server.messages
     assert b"\r\nSubject: [Test] " in caught.content
+
+
+def test_a_test_names_the_pictures_that_it_shows_for_whoever_publishes_them(
+    house: House, server: Any, editor: Any
+) -> None:
+    house.route(server)
+    shown, hidden = (library.take_in(house.organization, picture(size=(80, size)), NOW) for size in (40, 60))
+    campaign = house.draft(body=f"![A table](https://lantern.example/m/{shown.slug}.png)")
+    send_test(campaign, [EDITOR], now=NOW, by=editor)
+    assert detail_of(Event.objects.get(kind=outside_tests.TESTED))["pictures"] == [shown.slug]
+    event_handlers.follow(NOW)
+    assert [row.slug for row in PublicPicture.objects.all()] == [shown.slug] != [hidden.slug]
 
 
 def test_a_stolen_session_sends_a_few_tests_a_day_to_strangers_and_admins_are_told(

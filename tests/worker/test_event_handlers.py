@@ -245,15 +245,29 @@ def _showing(campaign: Any) -> tuple[Draft, Any]:
     return draft_of(campaign).with_(body=body), picture
 
 
+def _tested(campaign: Any, *shown: str) -> None:
+    """A test email left that shows these pictures."""
+    record("campaign.tested", campaign.organization, now=NOW, about=campaign.id, detail={"pictures": shown})
+    settle()
+
+
+def test_a_test_that_is_followed_again_publishes_no_picture_that_came_since(campaign: Any) -> None:
+    """A draft's pictures lie in the open by their addresses from then on, which stand in the database."""
+    _tested(campaign)
+    text, _secret = _showing(campaign)
+    campaigns.save(campaign, text, version=campaign.version, by=None, now=NOW)
+    FollowUp.objects.all().delete()
+    Event.objects.filter(kind="campaign.tested").update(handled=False)
+    settle()
+    assert Event.objects.get(kind="campaign.tested").handled and not PublicPicture.objects.exists()
+
+
 def test_the_pictures_of_every_version_leave_the_seal_with_the_letter(campaign: Any) -> None:
     """Of another draft whose text a version has, also when that draft is changed or thrown away afterwards."""
     text, picture = _showing(campaign)
     other = campaigns.create(campaign.organization, campaign.list, text, by=None, now=NOW)
     at = NOW + timedelta(hours=2)
     ab_test.plan(campaign, [ab_test.VersionChange(letter=other)], share=20, way="hand", at=at, by=None, now=NOW)
-    publish.draft_pictures(campaign, NOW)
-    assert [row.slug for row in PublicPicture.objects.all()] == [picture.slug], "a test letter of it shows the picture"
-    PublicPicture.objects.all().delete()
     edition = let_go(campaign)
     PublicPicture.objects.all().delete()
     assert library.uses(campaign.organization, [picture.slug])[picture.slug][0].sent, "it lies in mailboxes"
@@ -293,7 +307,7 @@ def test_a_picture_leaves_the_seal_when_its_letter_is_released(campaign: Any) ->
     body = f"![A table](https://lantern.example/m/{shown.slug}.png)"
     campaigns.save(campaign, draft_of(campaign).with_(body=body), version=campaign.version, by=None, now=NOW)
     campaign.refresh_from_db()
-    publish.draft_pictures(campaign, NOW)
+    _tested(campaign, shown.slug)
     assert [picture.slug for picture in PublicPicture.objects.all()] == [shown.slug]
     assert hidden.slug != shown.slug
     library.remove(shown, also_sent=True, now=NOW)

@@ -26,6 +26,7 @@ from samizdat.campaigns.media import image_processing, storage
 from samizdat.campaigns.media.image_processing import LARGEST_FILE, WIDEST, CropBox, ProcessedShot
 from samizdat.campaigns.models import Campaign, Edition, EditionVariant, Picture, Template, TemplateText, Variant
 from samizdat.core.content.message import loads
+from samizdat.core.content.render import RenderedContent
 from samizdat.events.actions import record
 from samizdat.vault import keyring
 from samizdat.vault.sealed_json import open_json, seal_json
@@ -350,6 +351,11 @@ def named_in(text: bytes | str) -> set[str]:
     """The pictures of ours that a text says, by their slugs."""
     data = text.encode() if isinstance(text, str) else text
     return {slug.decode() for slug in ADDRESS.findall(data)}
+
+
+def pictures_of(letter: RenderedContent) -> set[str]:
+    """The pictures of ours that a letter shows, by their slugs."""
+    return named_in("".join(piece for piece in letter.html if isinstance(piece, str)))
 
 
 def frozen_in(edition: Edition) -> set[str]:

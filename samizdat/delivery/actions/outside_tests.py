@@ -7,6 +7,7 @@ for a day or longer. A viewer is invited by one session at once, and by any addr
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -28,7 +29,8 @@ ROUTE_TESTED: EventKind = "route.tested"
 REFUSED: EventKind = "campaign.test_refused"
 ALARM: EventKind = "person.test_limit_reached"
 
-ASKED = "asked"  # In the detail: number of the question (remote_checks.py) that a test answers.
+# In the detail: number of the question (remote_checks.py) that a test answers; slugs of the pictures that it shows.
+ASKED, PICTURES = "asked", "pictures"
 
 # The whole seed list (campaigns/seed_list.py) twice.
 OUTSIDE_A_DAY = 40
@@ -65,7 +67,7 @@ def note(
     kind: EventKind,
     organization: Organization,
     about: int | None,
-    detail: dict[str, int],
+    detail: dict[str, Any],
     *,
     now: datetime,
     by: Person | None,

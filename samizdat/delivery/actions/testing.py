@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import EmailMessage
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -19,6 +20,7 @@ from samizdat.campaigns import ab_test
 from samizdat.campaigns.content import proof_of, values_of
 from samizdat.campaigns.drafts.draft import Draft, draft_of
 from samizdat.campaigns.freezing import flaws_error
+from samizdat.campaigns.media.library import pictures_of
 from samizdat.campaigns.models import Campaign
 from samizdat.campaigns.senders import SENT
 from samizdat.core.content.message import MessageMaker, header_text, mailbox
@@ -113,7 +115,9 @@ def send_test(
         for i, address in enumerate(addresses)
     ]
     # Before the first of them leaves: they are counted, whatever becomes of them.
-    detail = {"count": len(to), "outside": outside, outside_tests.ASKED: asked}
+    detail: dict[str, Any] = {"count": len(to), "outside": outside, outside_tests.ASKED: asked}
+    # Those alone are published: by the time that somebody follows the event the draft may show others.
+    detail[outside_tests.PICTURES] = sorted(pictures_of(proof.letter))
     outside_tests.note(outside_tests.TESTED, campaign.organization, campaign.pk, detail, now=now, by=by)
     for _message in messages:
         send_first(route, now)

@@ -18,9 +18,8 @@ from samizdat.audience.models import List, SignUpForm
 from samizdat.campaigns import counted_links
 from samizdat.campaigns.archive.web_corrections import web_copy
 from samizdat.campaigns.edition_details import EditionDetails, slug_of
-from samizdat.campaigns.media.library import frozen_in, named_in, open_picture
+from samizdat.campaigns.media.library import frozen_in, named_in, open_picture, pictures_of
 from samizdat.campaigns.models import Campaign, Edition
-from samizdat.campaigns.opened import open_campaign
 from samizdat.campaigns.public_look import name_of as logo_name
 from samizdat.campaigns.public_look import public_logo
 from samizdat.campaigns.queries import is_public, picture_named, public
@@ -28,6 +27,7 @@ from samizdat.campaigns.released import WebVersion, released, web_versions
 from samizdat.core import consent
 from samizdat.core.content.render import Content, render
 from samizdat.core.crypto.seal import SealBroken
+from samizdat.delivery.actions.outside_tests import PICTURES
 from samizdat.delivery.queries import nobody_got
 from samizdat.events.actions import detail_of, record
 from samizdat.events.models import Event
@@ -186,13 +186,15 @@ def _is_shown(edition: Edition) -> bool:
 
 
 def pictures(event: Event, now: datetime) -> None:
-    """The uploaded pictures that a letter shows; before its release or test they are sealed."""
+    """The uploaded pictures that a letter shows; before its release or test they are sealed. Of a test those that it
+    showed: whoever writes the database has its event followed again, and by then the draft is another one."""
+    if event.kind == "campaign.tested" and event.organization is not None:
+        _publish_pictures(event.organization, detail_of(event).get(PICTURES, ()))
+        return
     campaign = Campaign.objects.select_related("organization").filter(id=event.about or 0).first()
     if campaign is None:
         return
-    if event.kind == "campaign.tested":
-        draft_pictures(campaign, now)
-    elif edition := _editions().filter(campaign=campaign).first():
+    if edition := _editions().filter(campaign=campaign).first():
         edition_pictures(edition, now)
 
 
@@ -202,12 +204,6 @@ def picture_gone(event: Event, now: datetime) -> None:
         publicdb.withdraw_picture(uid, slug)
         publicdb.withdraw_picture(uid, logo_name(slug))
         _place(event.organization)  # It may have been the logo.
-
-
-def draft_pictures(campaign: Campaign, now: datetime) -> None:
-    """Those of a letter that is tested, in each version of a test. Another language of it is tested by itself."""
-    contents = [version.content for version in open_campaign(campaign).versions if not version.language]
-    _publish_pictures(campaign.organization, _named_by(contents, campaign.organization, now))
 
 
 def edition_pictures(edition: Edition, now: datetime) -> None:
@@ -223,8 +219,7 @@ def edition_pictures(edition: Edition, now: datetime) -> None:
 def _named_by(contents: Iterable[Content], organization: Organization, now: datetime) -> set[str]:
     there, shown = now.astimezone(ZoneInfo(organization.timezone)), set[str]()
     for content in contents:
-        letter = render(content, now=there, text=False)
-        shown |= named_in("".join(piece for piece in letter.html if isinstance(piece, str)))
+        shown |= pictures_of(render(content, now=there, text=False))
     return shown
 
 
