@@ -13,7 +13,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.utils import timezone
 
 from samizdat.core.crypto import tokens
 from samizdat.vault.errors import KeyRefused
@@ -47,19 +50,32 @@ class ProvenLink(NamedTuple):
     text: str
 
 
+class OwnedKeys(NamedTuple):
+    """Of one link key: whose it is, and what reads by purpose. until: the last day on which it serves more than
+    leaving, where it came along with an export."""
+
+    uid: bytes
+    keys: dict[str, bytes]
+    until: date | None = None
+
+    @property
+    def only_leaves(self) -> bool:
+        return self.until is not None and timezone.now().date() > self.until
+
+
 class TokenReader:
     """Keys of all organizations, asked for when a token names one that is not known."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._keys: dict[int, tuple[bytes, dict[str, bytes]]] = {}
+        self._keys: dict[int, OwnedKeys] = {}
         self._asked = float("-inf")
         self._lock = threading.Lock()
 
     def read(self, text: str, *purposes: str) -> TokenHolder:
         """The first purpose that the token is for. Errors: tokens.BadToken."""
         number = tokens.key_number(text)
-        uid, keys = self._of(number)
+        uid, keys, _until = self._of(number)
         for purpose in purposes:
             try:
                 token = tokens.read_with({number: keys[purpose]}, text)
@@ -72,7 +88,7 @@ class TokenReader:
         """None where it is none of ours, or where its key is not here. Asks nobody, so it takes some microseconds."""
         with contextlib.suppress(tokens.BadToken):
             number = tokens.key_number(text)
-            uid, keys = self._keys.get(number, (b"", {}))
+            uid, keys, _until = self._keys.get(number, OwnedKeys(b"", {}))
             for purpose in purposes:
                 with contextlib.suppress(tokens.BadToken):
                     token = tokens.read_with({number: keys[purpose]} if purpose in keys else {}, text)
@@ -93,7 +109,9 @@ class TokenReader:
     def glimpse(self, text: str, purpose: str) -> TokenHolder:
         """What a token says that only the house can prove. Errors: tokens.BadToken, also for what no token says."""
         number = tokens.key_number(text)
-        uid, keys = self._of(number)
+        uid, keys, _until = owned = self._of(number)
+        if owned.only_leaves:
+            raise tokens.BadToken("unknown_key")
         token = tokens.look_with({number: keys[purpose]}, text)
         # Of the 128 bits 32 are nought in all that we make (audience/actions/forms.dated): of what was cut or made up
         # next to nothing comes this far.
@@ -103,26 +121,25 @@ class TokenReader:
 
     def target_key(self, code: str) -> bytes:
         """What opens where the link of this code leads. Errors: BadToken."""
-        return self._of(tokens.key_number(code))[1]["target"]
+        return self._of(tokens.key_number(code)).keys["target"]
 
     def owner(self, text: str) -> bytes:
         """Whose key a token names. Nothing is proven: for tokens that only the house can read. Errors: BadToken."""
-        return self._of(tokens.key_number(text))[0]
+        return self._of(tokens.key_number(text)).uid
 
     def secrets(self, uid: bytes) -> list[bytes]:
-        """Secrets of an organization for stamps, which all its public processes share: one for each of its link keys,
-        the one with the highest number first. Empty where the supervisor knows none."""
-        numbered_keys = [(number, keys) for number, (owner, keys) in self._known(uid) if owner == uid]
-        return [
-            hmac.digest(keys["leave"], b"samizdat\0stamp", "sha256") for _, keys in sorted(numbered_keys, reverse=True)
-        ]
-
-    def _known(self, uid: bytes) -> list[tuple[int, tuple[bytes, dict[str, bytes]]]]:
-        if not any(owner == uid for owner, _ in self._keys.values()):
+        """Secrets of an organization for stamps, which all its public processes share: one for each link key of its
+        own, the one with the highest number first. Empty where the supervisor knows none."""
+        if not any(owned.uid == uid for owned in self._keys.values()):
             self._fetch()
-        return [*self._keys.items()]
+        numbered = [
+            (number, owned.keys["leave"])
+            for number, owned in self._keys.items()
+            if owned.uid == uid and owned.until is None
+        ]
+        return [hmac.digest(key, b"samizdat\0stamp", "sha256") for _number, key in sorted(numbered, reverse=True)]
 
-    def _of(self, number: int) -> tuple[bytes, dict[str, bytes]]:
+    def _of(self, number: int) -> OwnedKeys:
         if number not in self._keys:
             self._fetch()
         if number not in self._keys:
@@ -135,9 +152,10 @@ class TokenReader:
                 return
             self._asked = time.monotonic()
             self._keys = {
-                row["number"]: (
+                row["number"]: OwnedKeys(
                     bytes.fromhex(row["organization"]),
                     {purpose: base64.b64decode(key) for purpose, key in row["keys"].items()},
+                    date.fromisoformat(row["until"]) if row.get("until") else None,
                 )
                 for row in self._ask()
             }

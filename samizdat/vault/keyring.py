@@ -10,14 +10,14 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Protocol
 
 from django.conf import settings
 from django.db import OperationalError, ProgrammingError
 
 from samizdat.core.crypto import seal
-from samizdat.core.crypto.tokens import LinkKey
+from samizdat.core.crypto.tokens import LinkKey, Token
 from samizdat.options import data_folder, key_file
 from samizdat.vault.errors import KeyWrong, VaultError
 from samizdat.vault.keyserver import SocketSource
@@ -28,6 +28,8 @@ from samizdat.vault.source import InstanceSource, KeySource, read_key_file
 IDLE = 60
 # Seconds; keys that came with an export are met at the latest by then, whichever process took them in.
 LOOK = 5.0
+# So long after a former key came, what was mailed before is believed: a confirmation link works for a week.
+AFTER_A_MOVE = timedelta(days=8)
 
 PROOF_LABEL = "proof:1"
 PROOF_WORD = b"samizdat: this key belongs here."
@@ -74,6 +76,9 @@ class OrganizationKeys:
     index_version: int = 0
     links: dict[int, LinkKey] = field(default_factory=dict)
     link: LinkKey | None = None
+    # Former link keys -> the day on which they came along with an export. Whoever has that file, or runs the server
+    # before, makes any token with them: for ever they serve leaving alone.
+    came: dict[int, date] = field(default_factory=dict)
     boxes: dict[int, bytes] = field(default_factory=dict)
     used: float = 0.0
     # Of what stood in the database, and when it was looked at.
@@ -87,6 +92,16 @@ class OrganizationKeys:
         """Under every index key, the current one first: during a rotation both are tried."""
         versions = sorted(self.index, key=lambda version: version != self.index_version)
         return [seal.blind(self.index[version], comparable) for version in versions]
+
+    @property
+    def own_links(self) -> dict[int, LinkKey]:
+        """Link keys that were made here, and that nobody else has."""
+        return {number: key for number, key in self.links.items() if number not in self.came}
+
+    def believes(self, token: Token, mailed: date, today: date) -> bool:
+        """Whether a token that was mailed on that day counts for more than leaving."""
+        came = self.came.get(token.key_number)
+        return came is None or (mailed < came and today - came <= AFTER_A_MOVE)
 
     def seal(self, text: bytes, table: str, column: str, number: int) -> bytes:
         assert self.data is not None
@@ -215,6 +230,8 @@ def _load(organization_id: int, uid: bytes) -> OrganizationKeys:
             held.index[row.number] = secret
         elif row.kind == "link":
             held.links[row.number] = LinkKey(row.number, secret)
+            if not row.current:
+                held.came[row.number] = row.created
         else:
             held.boxes[row.number] = secret
         if row.current:

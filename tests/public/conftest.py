@@ -3,11 +3,13 @@
 import base64
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client, override_settings
+from django.utils import timezone
 
 import samizdat.public
 from samizdat.core.crypto import seal, tokens
@@ -17,6 +19,8 @@ UID = bytes(range(16))
 OTHER_UID = bytes(range(1, 17))
 KEY = tokens.LinkKey(77, bytes(range(32)))
 OTHER_KEY = tokens.LinkKey(78, bytes(range(1, 33)))
+# They came along with an export: one long ago.
+OLD_KEY, NEW_KEY = tokens.LinkKey(79, bytes(range(3, 35))), tokens.LinkKey(80, bytes(range(4, 36)))
 BOX = bytes(range(2, 34))
 # As samizdat/public/settings.py has it, whose app the tests have not installed.
 TEMPLATES = [
@@ -64,13 +68,20 @@ def reader() -> Iterator[Client]:
     from samizdat.public import tokens
     from samizdat.worker.inbox import link_keys
 
+    today = timezone.now().date()
     rows = [
         {
             "organization": uid.hex(),
             "number": key.number,
             "keys": {p: base64.b64encode(secret).decode() for p, secret in link_keys.given(key).items()},
+            "until": until,
         }
-        for uid, key in ((UID, KEY), (OTHER_UID, OTHER_KEY))
+        for uid, key, until in (
+            (UID, KEY, ""),
+            (OTHER_UID, OTHER_KEY, ""),
+            (UID, OLD_KEY, (today - timedelta(days=1)).isoformat()),
+            (UID, NEW_KEY, (today + timedelta(days=1)).isoformat()),
+        )
     ]
     before, tokens.reader = tokens.reader, tokens.TokenReader(lambda: rows)
     with override_settings(

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from samizdat.core.crypto import tokens
 from samizdat.publicdb.models import Intake
+from tests.public.conftest import NEW_KEY, OLD_KEY
 from tests.public.test_pages import LIMIT, opened, token
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +25,12 @@ def test_looking_at_the_link_says_nothing_and_one_press_is_the_answer(reader: Cl
     assert answer.status_code == 200 and not answer.cookies
     [said] = opened()
     assert (said["kind"], said["token"], said["purpose"]) == ("stay", token("stay"), "stay")
+
+
+@pytest.mark.usefixtures("lantern_place")
+def test_a_link_from_before_a_move_takes_an_answer_as_long_as_it_is_believed(reader: Client) -> None:
+    answers = [reader.post(f"/y/{tokens.make(key, 'stay', 4, 9)}").status_code for key in (NEW_KEY, OLD_KEY)]
+    assert answers == [200, 404] and len(opened()) == 1
 
 
 @pytest.mark.usefixtures("lantern_place")

@@ -3,20 +3,23 @@
 import re
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from samizdat.accounts.actions import found_organization
 from samizdat.accounts.models import Organization
 from samizdat.audience import actions, queries
-from samizdat.audience.models import ConsentRecord, Subscriber
+from samizdat.audience.models import ConsentRecord, Field, Import, List, Subscriber, Subscription, Tag
 from samizdat.events.models import Event
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 from samizdat.web.imports.plans import field_label
-from tests.conftest import NOW
-from tests.web.conftest import CONSENT, House, at_the_first_question_about, signed_in
+from tests.conftest import NOW, TODAY
+from tests.web.conftest import CONSENT, House, at_the_first_question_about, make_person, signed_in
 
 Desk = Callable[[str], Client]
 
@@ -49,33 +52,39 @@ def test_opening_somebody_is_written_to_the_log(here: House, desk: Desk) -> None
 
 
 def test_nobody_is_opened_at_the_desk_of_a_group_that_had_uid_and_keys_of_their_own_for_a_moment(
-    here: House, there: House
+    here: House, vault: Any
 ) -> None:
     """Whoever writes the database and has a session of one group, but no key, exchanges what they like."""
-    mine, theirs = there.organization, here.organization
-    uids = {mine.pk: bytes(mine.uid), theirs.pk: bytes(theirs.uid)}
-    vera = signed_in(there.people["admin"])
-    keyring.forget_idle(-1)
+    theirs, mine = here.organization, found_organization("Harbour Bell", source=vault, today=TODAY)
+    uids = {theirs.pk: bytes(theirs.uid), mine.pk: bytes(mine.uid)}
+    vera = signed_in(make_person("Vera", "vera@bell.example", mine, "admin"))
+    vera.post(reverse("upload", args=[mine.slug]), {"files": [SimpleUploadedFile("l.csv", b"email\nx@example.org\n")]})
+    run = Import.objects.get(organization=mine)
+    Import.objects.filter(pk=run.pk).update(state="found")
     vera.raise_request_exception = False
 
     def give(uids: dict[int, bytes]) -> None:
         Organization.objects.filter(pk=theirs.pk).update(uid=bytes(16))
-        for pk in (mine.pk, theirs.pk):
-            Organization.objects.filter(pk=pk).update(uid=uids.get(pk, bytes(16)))
+        Organization.objects.filter(pk=mine.pk).update(uid=uids[mine.pk])
+        Organization.objects.filter(pk=theirs.pk).update(uid=uids[theirs.pk])
 
     def exchange() -> None:
-        give({mine.pk: uids[theirs.pk]})
+        give({mine.pk: uids[theirs.pk], theirs.pk: bytes(16)})
         VaultKey.objects.filter(organization=mine).delete()
         VaultKey.objects.filter(organization=theirs).update(organization=mine)
+        keyring.forget_idle(-1)  # As if they were looked at five seconds ago.
 
     with at_the_first_question_about("audience_import", exchange):
-        vera.get(reverse("import", args=[mine.slug, there.import_run.pk]))
+        vera.get(reverse("import", args=[mine.slug, run.pk]))
     give(uids)
-    Subscriber.objects.filter(organization=mine).delete()
-    row = Subscriber.objects.get(pk=here.ada.pk)
-    row.pk, row.organization = mine.pk << 40 | here.ada.number, mine
+    number, row = here.ada.number, Subscriber.objects.get(pk=here.ada.pk)
+    row.pk, row.organization = mine.pk << 40 | number, mine
     row.save(force_insert=True)
-    page = vera.get(reverse("subscriber", args=[mine.slug, here.ada.number])).content.decode()
+    for model in (Subscription, ConsentRecord):
+        model.objects.filter(subscriber=here.ada).update(subscriber=row)
+    for table in (List, Field, Tag, ConsentRecord):
+        table.objects.filter(organization=theirs).update(organization=mine)
+    page = vera.get(reverse("subscriber", args=[mine.slug, number])).content.decode()
     assert "ada@lantern.example" not in page.replace("<wbr>", "")
 
 

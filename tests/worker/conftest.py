@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import pytest
 from samizdat.audience.list_details import ListDetails
 from samizdat.vault.source import InstanceSource, read_key_file
 from tests import moulds, warm
-from tests.conftest import NOW
+from tests.conftest import NOW, TODAY
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -241,6 +242,18 @@ def out(lantern: Any, tmp_path: Path) -> Path:
 
     add_route(lantern, "folder", f"folder://{tmp_path}", now=NOW)
     return tmp_path
+
+
+def moved_in(organization: Any, key: Any, vault: Any, came: date = TODAY) -> None:
+    """What the command line leaves behind when it takes in an export with its keys, in a process of its own."""
+    from samizdat.vault import keyring
+    from samizdat.vault.models import VaultKey
+
+    label = keyring.label("link", key.number, organization, came=came)
+    VaultKey.objects.create(
+        organization=organization, kind="link", number=key.number, current=False, created=came,
+        wrapped=vault.wrap(label, key.secret),
+    )  # fmt: skip
 
 
 def say(organization: Any, kind: str, **words: Any) -> None:

@@ -27,7 +27,7 @@ from samizdat.worker.inbox import link_keys, preferences, signups, subject_reque
 from samizdat.worker.schedule import event_handlers, expire_signups
 from tests.audience.checks import assert_projections_hold
 from tests.conftest import NOW
-from tests.worker.conftest import say
+from tests.worker.conftest import moved_in, say
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_remembered")]
 
@@ -183,12 +183,17 @@ def test_one_mail_is_about_a_new_list_and_the_appeals_of_one_that_the_reader_get
 
 
 def test_an_old_link_and_one_that_the_public_process_could_make_say_yes_to_nothing(
-    lantern: Any, thursday: Any, out: Path
+    lantern: Any, thursday: Any, out: Path, vault: Any
 ) -> None:
     fundraising_consent.put_words(thursday, "Ask me.", now=NOW)
     ada = audience.add_subscriber(lantern, ADA, thursday, consent="said so", now=NOW)
     fill_in(thursday, appeals="Ask me.")
     [mail] = mails(out)
+    former = tokens.LinkKey(77, bytes(range(32)))  # It came along with an export, which others may have.
+    moved_in(lantern, former, vault)
+    keyring.look_again(lantern)
+    asked = tokens.make(former, "asks", forms.dated(thursday.id, NOW.date()), ada.number)
+    say(lantern, "proven", token=asked, purpose="asks")
     key = keyring.keys(lantern).link
     assert key is not None
     assert "asks" not in link_keys.given(key), "the public process can neither read such a token nor make one"

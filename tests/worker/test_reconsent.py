@@ -16,8 +16,8 @@ from samizdat.publicdb.models import Intake, Page
 from samizdat.vault import keyring
 from samizdat.worker.inbox import reconsent
 from samizdat.worker.publishing import publish
-from tests.conftest import NOW
-from tests.worker.conftest import say
+from tests.conftest import NOW, TODAY
+from tests.worker.conftest import moved_in, say
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,23 @@ def asked(lantern: Any, thursday: Any, tmp_path: Any) -> dict[str, Any]:
 
 def test_a_letter_to_a_few_stands_in_no_archive(asked: dict[str, Any]) -> None:
     assert [page.listed for page in Page.objects.all()] == [False]
+
+
+@pytest.mark.parametrize(("came", "counts"), [(0, False), (1, True), (-1, False)])
+def test_an_answer_by_a_former_key_counts_for_eight_days_where_it_was_asked_for_before_that_came(
+    lantern: Any, thursday: Any, asked: dict[str, Any], vault: Any, came: int, counts: bool
+) -> None:
+    """Whoever has the file would answer for everybody, and nobody would be moved out."""
+    former, edition = tokens.LinkKey(77, bytes(range(32))), Edition.objects.get()
+    moved_in(lantern, former, vault, TODAY + timedelta(days=came))
+    keyring.look_again(lantern)
+    answer = tokens.make(former, "stay", edition.id, asked["ada"].number)
+    for days in (10, 9):
+        say(lantern, "stay", token=answer, purpose="stay")
+        later = NOW + timedelta(days=days)
+        reconsent.take(later)
+        expected = "confirmed" if counts and days == 9 else "given"
+        assert audience.verdict(asked["ada"], thursday, later).reason == expected
 
 
 def test_a_press_confirms_once_and_a_forged_one_nothing(lantern: Any, thursday: Any, asked: dict[str, Any]) -> None:

@@ -26,13 +26,12 @@ from samizdat.publicdb.models import Form, Intake, Site
 from samizdat.publicdb.queries import token_state
 from samizdat.vault import keyring
 from samizdat.vault.errors import KeyRefused
-from samizdat.vault.models import VaultKey
 from samizdat.web.settings import alarms
 from samizdat.worker.inbox import clicks, inbox, preferences, reconsent, signups, subject_requests, unsubscribes
 from samizdat.worker.publishing import publish
 from samizdat.worker.schedule import event_handlers
 from tests.conftest import NOW, TODAY
-from tests.worker.conftest import say, seal_in, status
+from tests.worker.conftest import moved_in, say, seal_in, status
 
 pytestmark = pytest.mark.django_db
 
@@ -987,15 +986,6 @@ def test_what_nobody_takes_up_is_thrown_away_in_the_end(
     monkeypatch.setattr(inbox, "UNKNOWN", 0.0)
     unsubscribes.take(NOW)
     assert not Intake.objects.exists()
-
-
-def moved_in(organization: Any, key: tokens.LinkKey, vault: Any) -> None:
-    """What the command line leaves behind when it takes in an export with its keys, in a process of its own."""
-    label = keyring.label("link", key.number, organization, came=TODAY)
-    VaultKey.objects.create(
-        organization=organization, kind="link", number=key.number, current=False, created=TODAY,
-        wrapped=vault.wrap(label, key.secret),
-    )  # fmt: skip
 
 
 def test_an_old_letter_leaves_by_a_key_that_another_process_brought(

@@ -112,7 +112,7 @@ def proven(envelope: OpenedEnvelope, now: datetime) -> None:
     """The subscriber pressed the link of that mail. An old one, or one that was answered since, says yes to nothing."""
     text = envelope.words.token
     try:
-        token = tokens.read(keyring.keys(envelope.organization).links, PURPOSE, text)
+        token = tokens.read(keyring.keys(envelope.organization).own_links, PURPOSE, text)
     except tokens.BadToken:
         return
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)

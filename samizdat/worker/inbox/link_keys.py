@@ -26,7 +26,8 @@ JUST_OVER = timedelta(hours=1)
 
 
 def reader_links(source: KeySource) -> list[dict[str, object]]:
-    """[{"organization": hex uid, "number": of the link key, "keys": {purpose: base64 of given()}}]."""
+    """[{"organization": hex uid, "number": of the link key, "keys": {purpose: base64 of given()}, "until": the last day
+    (UTC) on which a former key serves more than leaving, "" for one of our own}]."""
     try:
         # Of one number the last counts: that of whoever signs by it, else of whoever has had it here for longest.
         rows = list(VaultKey.objects.filter(kind="link").select_related("organization").order_by("current", "-id"))
@@ -70,7 +71,8 @@ def _reading(source: KeySource, row: VaultKey) -> dict[str, object]:
     uid = bytes(row.organization.uid)
     key = tokens.LinkKey(row.number, source.unwrap(keyring.label_of(row, row.organization), bytes(row.wrapped)))
     keys = {purpose: base64.b64encode(secret).decode() for purpose, secret in given(key).items()}
-    return {"organization": uid.hex(), "number": row.number, "keys": keys}
+    until = "" if row.current else (row.created + keyring.AFTER_A_MOVE).isoformat()
+    return {"organization": uid.hex(), "number": row.number, "keys": keys, "until": until}
 
 
 def given(key: tokens.LinkKey) -> dict[str, bytes]:

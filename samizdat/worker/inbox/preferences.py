@@ -206,7 +206,7 @@ def read_mailed(organization: Organization, purpose: str, text: str, now: dateti
     if purpose not in MAILED:
         return None
     try:
-        token = tokens.read(keyring.keys(organization).links, purpose, text)
+        token = tokens.read(keyring.keys(organization).own_links, purpose, text)
     except tokens.BadToken:
         return None
     mailing_day = date(1970, 1, 1) + timedelta(days=min(token.edition >> 32, 100_000))

@@ -1,6 +1,6 @@
 """Takes up the answers of readers who were asked again whether they want to go on getting a list."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import transaction
 
@@ -27,7 +27,7 @@ def _take_up(envelopes: list[OpenedEnvelope], now: datetime) -> int:
 
 
 def _take(envelopes: list[OpenedEnvelope], now: datetime) -> None:
-    proven = all_proven(envelopes, ("stay",))
+    proven = all_proven(envelopes, ("stay",), now.astimezone(UTC).date())
     rows = Edition.objects.select_related("campaign__list", "campaign__organization")
     editions = {item.edition for item in proven}
     letters = {row.id: row.campaign for row in rows.filter(organization=envelopes[0].organization, id__in=editions)}

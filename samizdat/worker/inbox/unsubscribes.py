@@ -195,25 +195,29 @@ def _slices(envelopes: list[OpenedEnvelope]) -> Iterator[list[OpenedEnvelope]]:
 # -- leaving and coming back ------------------------------------------------------------------------------------
 
 
-def all_proven(envelopes: list[OpenedEnvelope], purposes: tuple[str, ...] = LEAVING_PURPOSES) -> list[Unsubscribe]:
-    """Before the transaction of what they ask for: proving only reads, and nobody should wait for it."""
+def all_proven(
+    envelopes: list[OpenedEnvelope], purposes: tuple[str, ...] = LEAVING_PURPOSES, today: date | None = None
+) -> list[Unsubscribe]:
+    """Before the transaction of what they ask for: proving only reads, and nobody should wait for it. today: given for
+    what takes more than a former key, which someone else may have (keyring.OrganizationKeys.believes)."""
     editions: dict[int, SentEdition | None] = {}
     return [
         unsubscribe
-        for unsubscribe in (_proven(sent, editions, purposes) for sent in envelopes)
+        for unsubscribe in (_proven(sent, editions, purposes, today) for sent in envelopes)
         if unsubscribe is not None
     ]
 
 
 def _proven(
-    envelope: OpenedEnvelope, editions: dict[int, SentEdition | None], purposes: tuple[str, ...]
+    envelope: OpenedEnvelope, editions: dict[int, SentEdition | None], purposes: tuple[str, ...], today: date | None
 ) -> Unsubscribe | None:
     """The subscriber and lists of a token; None when our keys do not prove it or they are not here any more."""
     purpose = envelope.words.purpose
     if purpose not in purposes:
         return None
+    keys = keyring.keys(envelope.organization)
     try:
-        token = tokens.read(keyring.keys(envelope.organization).links, purpose, envelope.words.token)
+        token = tokens.read(keys.links, purpose, envelope.words.token)
     except tokens.BadToken:
         return None
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
@@ -222,6 +226,9 @@ def _proven(
     if token.edition not in editions:
         editions[token.edition] = _edition(envelope.organization, token.edition)
     edition = editions[token.edition]
+    # One that is not known here was sent before it came.
+    if today and not keys.believes(token, edition.released.astimezone(UTC).date() if edition else date.min, today):
+        return None
     if edition is not None:
         return Unsubscribe(envelope, subscriber, (edition.list,), token.edition, edition.appeal, edition.released)
     # An edition that is not known, since it was moved without its campaigns: a way out must still lead out, of every
@@ -634,9 +641,12 @@ def _pending(envelope: OpenedEnvelope, now: datetime) -> list[tuple[Subscriber, 
     waited when they pressed. An old link confirms nothing: somebody who has left since must not come back because a
     mail is pressed again.
     """
+    keys = keyring.keys(envelope.organization)
     try:
-        token = tokens.read(keyring.keys(envelope.organization).links, "confirm", envelope.words.token)
+        token = tokens.read(keys.links, "confirm", envelope.words.token)
     except tokens.BadToken:
+        return []
+    if not keys.believes(token, forms.day_in(token.edition), now.astimezone(UTC).date()):
         return []
     subscriber = audience_queries.subscriber_numbered(envelope.organization, token.number)
     if subscriber is None:
