@@ -162,7 +162,7 @@ def previews(port: int, path: str, key: str, times: int) -> list[float]:
         context.add_cookies([{"name": "desk", "value": key, "url": base}])
         page = context.new_page()
         page.goto(path)
-        page.click(".ProseMirror > .block:nth-child(2) p")
+        page.click(".ProseMirror > .blk:nth-child(2) p.prose")
         for number in range(1, times + 4):
             page.keyboard.type("a")
             page.wait_for_selector(f".glass[data-drawn='{number}']")

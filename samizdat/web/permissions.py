@@ -89,6 +89,7 @@ def address(organization: Organization, name: str, *args: object) -> str:
     return reverse(name, args=[organization.slug, *args])
 
 
-def go(request: DeskRequest, name: str, *args: object, anchor: str = "") -> HttpResponse:
+def go(request: DeskRequest, name: str, *args: object, anchor: str = "", query: str = "") -> HttpResponse:
     """On to another page of the same organization."""
-    return redirect(address(request.organization, name, *args) + (f"#{anchor}" if anchor else ""))
+    there = address(request.organization, name, *args)
+    return redirect(there + (f"?{query}" if query else "") + (f"#{anchor}" if anchor else ""))

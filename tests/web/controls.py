@@ -23,7 +23,9 @@ class Controls(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self.links: list[str] = []
-        self._form: Form | None = None
+        self._form: Form | None = None  # around what is read
+        self._named: dict[str, Form] = {}  # by the id that a control outside may say
+        self._held: Form | None = None  # of the select or text area that is read
         self._select = ""
         self._text: str | None = None
         self.feed(page)
@@ -34,35 +36,25 @@ class Controls(HTMLParser):
         if tag == "form":
             self._form = Form(told.get("method", "get"), told.get("action", "").partition("#")[0])
             self.forms.append(self._form)
-        if self._form is None:
+            self._named[told.get("id", "")] = self._form
+        owner = self._held if tag == "option" else self._named.get(told["form"]) if "form" in told else self._form
+        if owner is None:
             return
         name = told.get("name", "")
         if tag == "select":
-            self._select = name
-        elif tag == "option" and self._select and ("selected" in told or self._select not in self._form.sent):
-            self._form.sent[self._select] = told.get("value", "")
+            self._select, self._held = name, owner
+        elif tag == "option" and self._select and ("selected" in told or self._select not in owner.sent):
+            owner.sent[self._select] = told.get("value", "")
         elif tag == "textarea" and name:
-            self._form.typed[name] = tag
-            self._form.sent[name] = ""
-            self._text = name
+            owner.typed[name] = tag
+            owner.sent[name] = ""
+            self._text, self._held = name, owner
         elif tag == "input" and name and told.get("type") not in PRESSED:
-            self._take(name, told)
-
-    def _take(self, name: str, told: dict[str, str]) -> None:
-        assert self._form is not None
-        kind = told.get("type", "text")
-        if kind in ("checkbox", "radio"):
-            held = self._form.sent.setdefault(name, [] if kind == "checkbox" else "")
-            if "checked" in told:
-                self._form.sent[name] = [*held, told.get("value", "on")] if kind == "checkbox" else told.get("value")
-        else:
-            self._form.sent[name] = told.get("value", "")
-            if kind in TYPED:
-                self._form.typed[name] = kind
+            _take(owner, name, told)
 
     def handle_data(self, data: str) -> None:
-        if self._text and self._form is not None:
-            self._form.sent[self._text] += data
+        if self._text and self._held is not None:
+            self._held.sent[self._text] += data
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -71,3 +63,15 @@ class Controls(HTMLParser):
             self._select = ""
         elif tag == "textarea":
             self._text = None
+
+
+def _take(form: Form, name: str, told: dict[str, str]) -> None:
+    kind = told.get("type", "text")
+    if kind in ("checkbox", "radio"):
+        held = form.sent.setdefault(name, [] if kind == "checkbox" else "")
+        if "checked" in told:
+            form.sent[name] = [*held, told.get("value", "on")] if kind == "checkbox" else told.get("value")
+    else:
+        form.sent[name] = told.get("value", "")
+        if kind in TYPED:
+            form.typed[name] = kind

@@ -339,6 +339,8 @@ def test_the_way_to_a_flaw_puts_the_caret_on_its_line(browser: Any, served: str,
     letter = make_campaign(here, "Long", body)
     with window(browser, here.people["editor"], served, viewport=PHONE) as (page, complaints):
         page.goto(reverse("campaign", args=[here.organization.slug, letter.pk]))
+        page.click("text=Settings and checks")
+        page.check("[name=panel][value=checks]")
         page.click("a[data-line='120']")
         assert page.evaluate("document.activeElement.id") == "f-body"
         chosen = "(field) => field.value.slice(field.selectionStart, field.selectionEnd)"
@@ -390,6 +392,7 @@ def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: st
 
     with window(browser, here.people["editor"], served) as (page, complaints):
         page.goto(reverse("campaign", args=[here.organization.slug, here.campaign.pk]))
+        page.check("[name=panel][value=checks]")
         with page.expect_response("**/save"):
             page.fill("#f-body", "Dear *|NOBODY|*,\n\nthe river.\n")
         page.wait_for_selector("text=Must fix")
@@ -397,6 +400,7 @@ def test_writing_saves_itself_and_shows_the_letter_anew(browser: Any, served: st
         with page.expect_response("**/save"):
             page.fill("#f-body", "Dear reader,\n\nthe river.\n")
         page.wait_for_selector("text=Ready to send")
+        page.check("[name=panel][value=preview]")
         expect(page.frame_locator("iframe.f-light").locator("body")).to_contain_text("Dear reader")
         page.click("text=Dark")
         expect(page.locator("iframe.f-dark")).to_be_visible()

@@ -58,7 +58,7 @@ def test_a_finding_is_accepted_with_one_press_and_shown_again_with_another(here:
     assert "bit.ly only redirects" in send or SLIP in send
     assert f'id="accept-{key}"' in _do(here, client, campaign, "back", key=key)
     plain = client.post(_to(here, "checks", campaign.pk), {"do": "accept", "key": key})
-    assert plain.headers["Location"].endswith("#checks"), "without scripts the page itself answers"
+    assert plain.headers["Location"].endswith("?panel=checks"), "without scripts the page itself answers"
 
 
 def test_links_words_and_counts_are_asked_for_beside_the_letter(

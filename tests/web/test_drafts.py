@@ -286,7 +286,7 @@ def test_a_block_in_a_column_can_be_commented_on_too(here: House, desk: Desk, le
     said = {"block": "inner1", "text": "Whose left?"}
     part = desk("editor").post(_to(here, "comment", letter.pk), said, headers={"HX-Request": "true"}).content.decode()
     assert "1.1.1. Left words" in part and 'data-block="inner1"' in part
-    assert '<h2 id="h-com" tabindex="-1" autofocus>' in part, "the keyboard goes on from the heading"
+    assert '<h2 class="sr" id="h-com" tabindex="-1" autofocus>' in part, "the keyboard goes on from the heading"
 
 
 def test_a_preview_shows_what_is_typed_and_saves_nothing(here: House, desk: Desk, letter: Campaign) -> None:

@@ -47,6 +47,11 @@ class Hand:
         self.actions += 1
         self.page.get_by_role(role, name=words, exact=whole).first.click()
 
+    def open(self, place: str, words: str = "") -> None:
+        """A fold, a menu or a block, by what stands on it."""
+        self.actions += 1
+        self.page.locator(place, has_text=words).first.click()
+
     def fill(self, field: Any, words: str) -> None:
         self.actions += 1
         (self.page.locator(field) if isinstance(field, str) else field).fill(words)
@@ -94,15 +99,19 @@ def test_a_newcomer_gets_from_an_invitation_to_a_scheduled_letter(
         hand.press("link", _("New campaign"))
         hand.press("button", _("Newsletter"), whole=False)
         hand.fill("#f-subject", "The river")
+        hand.open("summary", _("From"))
         hand.fill("#f-from_email", "letter@lantern.example")
         for number, words in enumerate(LETTER, 1):
             if words:
-                hand.rewrite(f".block:nth-child({number}) p", words)
+                hand.rewrite(f".blk:nth-child({number}) p.prose, .blk:nth-child({number}) p.title", words)
         picture, button = (page.locator(f".ProseMirror [data-kind={kind}]") for kind in ("picture", "button"))
+        hand.open(".ProseMirror [data-kind=picture] .face")
         hand.choose_file(picture.locator("[type=file]"), tmp_path / "flood.png")
         hand.fill(picture.get_by_label(_("Alt text: describe the image")), "The street under water")
+        hand.open(".ProseMirror [data-kind=button] .face")
         hand.fill(button.get_by_label(_("Address"), exact=True), STORY)
-        hand.press("button", _("Send test"))
+        hand.open("summary", _("Send test"))
+        hand.press("button", _("To me (%(own_address)s)") % {"own_address": OLGA})
         expect(page.get_by_text(_("Test sent to %(address)s.") % {"address": OLGA})).to_be_visible()
         hand.press("button", _("Review and send"))
         hand.press("radio", _("Schedule for the time below"))

@@ -21,8 +21,9 @@ from tests.worker.conftest import until
 # What the server makes of it is tested on both databases by test_autosave.py: this is about the browser.
 pytestmark = [pytest.mark.browser, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
-SAID = "[data-saving]"
+SAID = "[data-saving][role=status]"
 BODY = "#f-body"
+PREVIEW, COMMENTS = "[name=panel][value=preview]", "[name=panel][value=comments]"
 WORDS = "Nobody answered the telephone at the river station after four. "
 
 
@@ -63,7 +64,7 @@ def writing(here: House, way: str) -> tuple[Campaign, str, str]:
     """A draft in blocks or in Markdown, its page, and where one types."""
     if way == "blocks":
         letter, path = make(here, paragraph(""))
-        return letter, path, ".ProseMirror p"
+        return letter, path, ".ProseMirror p.prose"
     return here.campaign, reverse("campaign", args=[here.organization.slug, here.campaign.pk]), BODY
 
 
@@ -114,7 +115,7 @@ def test_a_link_waits_until_what_was_just_typed_is_saved(
             page.click("text=Sign out")
             page.wait_for_url("**/sign-in**")
         else:
-            page.locator("h1").click()
+            page.evaluate("document.activeElement.blur()")
             page.keyboard.press("g")
             page.keyboard.press("c")
             page.wait_for_url("**/campaigns/")
@@ -271,6 +272,7 @@ def test_the_preview_is_paused_while_somebody_is_signed_out_and_says_so_and_goes
     letter, path, place = writing(here, way)
     clara = here.people["editor"]
     with opened(browser, served, here, path) as page:
+        page.check(PREVIEW)
         frame = page.frame_locator(".glass iframe.f-light")
         said = page.locator("#look-paused")
         page.click(place)
@@ -337,7 +339,7 @@ def test_two_tabs_with_one_text_lose_neither(browser: Any, served: str, here: Ho
         with page.expect_response("**/save"):
             page.clock.run_for(1000)
         expect(page.locator(SAID)).to_contain_text("Not saved: you changed the text in another tab too. Press Save")
-        page.click("button.btn:text-is('Save') >> nth=-1")
+        page.click("button.btn:text-is('Save')")
         expect(page.locator("main")).to_contain_text("From the other tab.")
         expect(page.locator(place)).to_have_value("From this tab.")
         expect(page.locator(SAID)).to_have_text("Not saved yet. Press Save.")
@@ -399,12 +401,13 @@ def test_a_comment_that_is_being_written_stays_when_a_colleague_saves(browser: A
 
     letter, path = make(here, paragraph("One"), paragraph("Two"))
     with opened(browser, served, here, path) as page:
+        page.check(COMMENTS)
         page.fill("#comment-text", "Was it not five?")
         theirs = draft_of(letter).with_(
             subject="What the river took", body=text_of(letter).replace("One", "One, by Vera")
         )
         together.save(letter, theirs, version=letter.version, by=here.people["admin"], now=NOW)
-        page.click(".ProseMirror > .block:nth-child(2) p")
+        page.click(".ProseMirror > .blk:nth-child(2) p.prose")
         page.keyboard.type("By Clara. ")
         pause(page)
         expect(page.locator(".ProseMirror")).to_contain_text("One, by Vera")

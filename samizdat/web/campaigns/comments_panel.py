@@ -27,13 +27,11 @@ def names_of(organization: Organization) -> dict[int, str]:
 
 def comment_facts(organization: Organization, campaign: Campaign) -> dict[str, object]:
     """For parts/comments.html: (comment, who, how its block is called now) each, and the blocks to choose from."""
-    names, blocks = names_of(organization), named_blocks(campaign)
+    names, blocks, views = names_of(organization), named_blocks(campaign), comments.comments(campaign)
     called = dict(blocks)
     return {
-        "comments": [
-            (view, names.get(view.by_id or 0, ""), called.get(view.words.block, ""))
-            for view in comments.comments(campaign)
-        ],
+        "open_comments": sum(not view.resolved for view in views),
+        "comments": [(view, names.get(view.by_id or 0, ""), called.get(view.words.block, "")) for view in views],
         "blocks": blocks,
         "in_blocks": draft_of(campaign).format == "blocks",
     }

@@ -3,12 +3,14 @@
 import json
 
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import ngettext, pgettext
+
+from samizdat.core.content.theme import FONTS, Theme
 
 
 def words() -> str:
     """JSON for the page: name -> sentence. %(kind)s and such are filled in by the script."""
-    return json.dumps(_kinds() | _tools() | _panels() | _blocks() | _sentences(), ensure_ascii=False)
+    return json.dumps(_kinds() | _tools() | _added() | _panels() | _blocks() | _sentences(), ensure_ascii=False)
 
 
 def _kinds() -> dict[str, str]:
@@ -39,44 +41,61 @@ def _kinds() -> dict[str, str]:
 
 def _tools() -> dict[str, str]:
     return {
-        "tools": _("Actions: %(kind)s"),
-        "tool-up": _("Move up: %(kind)s"),
-        "tool-down": _("Move down: %(kind)s"),
-        "tool-column": _("Move to the next column, or out of the columns: %(kind)s"),
-        "tool-copy": _("Duplicate: %(kind)s"),
-        "tool-comment": _("Comment on: %(kind)s"),
-        "tool-remove": _("Delete: %(kind)s"),
-        "sign-column": pgettext("tool", "column"),
-        "sign-copy": pgettext("tool", "duplicate"),
-        "sign-comment": pgettext("tool", "comment"),
-        "sign-remove": pgettext("tool", "delete"),
-        "drag": _("Drag: %(kind)s"),
+        "tools": _("Block tools: %(kind)s"),
+        "tool-add": _("Add a block above"),
+        "tool-up": _("Move up"),
+        "tool-down": _("Move down"),
+        "more": pgettext("tool", "More"),
+        "more-numbers": _("Numbered list"),
+        "more-deeper": _("Indent"),
+        "more-higher": _("Outdent"),
+        "more-color": _("Remove color"),
+        "more-undo": _("Undo"),
+        "more-redo": _("Redo"),
+        "more-copy": _("Duplicate"),
+        "more-column": _("Move to the next column"),
+        "more-around": _("Select the columns"),
+        "more-comment": _("Add comment"),
+        "more-remove": _("Delete block"),
+        "drag": _("Drag to move"),
         "add": _("Add a block"),
-        "formats": _("Text formatting"),
+        "add-after": _("Add a block below"),
         "shape": _("Text or heading"),
         "tone": _("Callout type"),
         "format-bold": _("Bold"),
         "format-italic": _("Italic"),
         "format-link": _("Link"),
-        "format-color": _("Remove color"),
-        "format-list": pgettext("block", "List"),
-        "format-numbers": _("Numbered list"),
-        "format-deeper": _("Indent"),
-        "format-higher": _("Outdent"),
+        "format-list": _("Bulleted list"),
         "format-quote": _("Quote"),
-        "format-field": _("Merge tag"),
-        "format-undo": _("Undo"),
-        "format-redo": _("Redo"),
-        "sign-link": pgettext("tool", "link"),
-        "sign-color": pgettext("tool", "no color"),
-        "sign-list": pgettext("tool", "list"),
-        "sign-numbers": pgettext("tool", "1. 2."),
-        "sign-deeper": "→",
-        "sign-higher": "←",
-        "sign-quote": pgettext("tool", "quote"),
-        "sign-field": pgettext("tool", "merge tag"),
-        "sign-undo": "↶",
-        "sign-redo": "↷",
+        "format-field": _("Insert merge tag"),
+        "sign-link": _("Link"),
+        "sign-list": pgettext("block", "List"),
+        "sign-quote": _("Quote"),
+        "sign-remove": pgettext("tool", "delete"),
+    }
+
+
+def _added() -> dict[str, str]:
+    """What each kind of block is for, where one is chosen."""
+    return {
+        "about-paragraph": _("Paragraphs and links"),
+        "about-heading": _("Large or small"),
+        "about-picture": _("Upload or from Media"),
+        "about-button": _("One clear link"),
+        "about-bulletList": _("With bullets"),
+        "about-orderedList": _("In order"),
+        "about-blockquote": _("Somebody’s words"),
+        "about-callout": _("A short warning or note"),
+        "about-columns": _("Two, side by side"),
+        "about-columns3": _("Side by side"),
+        "about-donation": _("Amounts and button"),
+        "about-event": _("When and where"),
+        "about-question": _("With answers to choose"),
+        "about-video": _("A still that links to it"),
+        "about-social": _("Your other channels"),
+        "about-divider": _("A dashed line"),
+        "about-html": _("Your own source"),
+        "about-footer": _("Small print at the end"),
     }
 
 
@@ -102,6 +121,9 @@ def _panels() -> dict[str, str]:
         "picture-address": _("another address …"),
         "picture-where": _("Image address"),
         "picture-upload": _("Upload image"),
+        "alt-is": _("Alt text: %(alt)s"),
+        "alt-missing": _("No alt text yet"),
+        "give": _("How to donate"),
         "picture-coming": _("Uploading. You can keep writing."),
         "picture-foreign": _("Image from %(host)s, not loaded here"),
         "picture-alt": _("Alt text: describe the image"),
@@ -181,6 +203,39 @@ def _sentences() -> dict[str, str]:
         "unsaved-press": _("Not saved yet. Press Save."),
         "save-first": _("Save the campaign first; then you can comment on blocks."),
     }
+
+
+# Counts whose plural forms stand for all that there are: CLDR calls them so, and so does the browser.
+_PLURALS = {"one": 1, "few": 2, "many": 5, "other": 5}
+
+
+def counted(subject: str) -> dict[str, str]:
+    """How long a subject is, in words, and the same for any other number while it is typed."""
+
+    def form(count: int) -> str:
+        return ngettext("%(n)s character", "%(n)s characters", count)
+
+    return {
+        "words": form(len(subject)) % {"n": len(subject)},
+        "forms": json.dumps({name: form(count) for name, count in _PLURALS.items()}, ensure_ascii=False),
+    }
+
+
+def look(theme: Theme) -> str:
+    """JSON for the page: what the letter looks like in our own template, as values of CSS. In the dark a letter has the
+    colors that its template gives it there, which are those of this page.
+    """
+    return json.dumps(
+        {
+            "text": f"light-dark({theme.text}, var(--ink))",
+            "paper": f"light-dark({theme.paper}, var(--sheet))",
+            "link": f"light-dark({theme.link}, {theme.link_in_dark})",
+            "button": f"light-dark({theme.button}, var(--ink))",
+            "on-button": f"light-dark({theme.on_button}, var(--sheet))",
+            "font": FONTS[theme.text_font],
+            "heading": FONTS[theme.heading_font],
+        }
+    )
 
 
 def facts(offered: list[dict[str, str]]) -> dict[str, str]:

@@ -220,6 +220,14 @@ def field(bound: BoundField, kind: str = "", **extra: object) -> dict[str, objec
     }
 
 
+@register.filter
+def chosen(bound: BoundField) -> str:
+    """The label of the option that a select shows."""
+    value = "" if (value := bound.value()) is None else str(value)
+    choices = getattr(bound.field, "choices", ())
+    return next((str(label) for key, label in choices if str(key) == value), "")
+
+
 @register.inclusion_tag("web/parts/errors.html")
 def errors(form: BaseForm | None) -> dict[str, object]:
     """The summary above a refused form, focused, with a link to each field."""

@@ -85,7 +85,6 @@ class ComposeForm(EnvelopeForm):
         label=lazy("Preview text"),
         required=False,
         max_length=5000,
-        help_text=lazy("Shown after the subject in most inboxes."),
     )
     reply_to = loose_address(lazy("Reply-to"), lazy("Leave empty to use the sender address."))
     list = forms.TypedChoiceField(label=lazy("List"), coerce=int)
@@ -134,7 +133,7 @@ class ComposeForm(EnvelopeForm):
         required=False,
         strip=False,
         max_length=LONGEST_BODY,
-        widget=forms.Textarea(attrs={"rows": 24, "class": "letter"}),
+        widget=forms.Textarea(attrs={"rows": 24, "class": "source"}),
     )
 
     def __init__(
@@ -157,7 +156,16 @@ class ComposeForm(EnvelopeForm):
         super().__init__(data, files, **options)
         self.is_version, self.is_again = is_version, is_again
         self.gone: list[str] = []
-        self.fields["subject"].help_text = _("Phones show about 45 characters.")
+        for name, placeholder in (
+            ("subject", _("What is this email about?")),
+            ("preheader", _("Preview text: what inboxes show after the subject")),
+        ):
+            looks = "line subject" if name == "subject" else "line pre"
+            attrs = {"rows": 1, "class": looks, "placeholder": placeholder}
+            self.fields[name].widget = forms.Textarea(attrs=attrs)
+            self.fields[name].help_text = ""
+        for field in self.fields.values():  # Settings stand beside the form, in the rail.
+            field.widget.attrs["form"] = "letter"
         built_in = [("" if name == "carbon" else name, word) for name, word in DESIGNS.items()]
         offer(self, "template", [*built_in, *templates])
         code = self.initial.get("language", "")
@@ -180,6 +188,12 @@ class ComposeForm(EnvelopeForm):
         offer(self, "list", [(list_view.id, list_view.name) for list_view in lists])
         offer(self, "tag", [("", _("Everyone on the list")), *tags])
         offer(self, "segment", [("", _("Everyone on the list")), *segments])
+
+    def clean_subject(self) -> str:
+        return " ".join(self.cleaned_data["subject"].splitlines())
+
+    def clean_preheader(self) -> str:
+        return " ".join(self.cleaned_data["preheader"].splitlines())
 
     def clean(self) -> dict[str, object]:
         self.gone = [name for name in ROWS if self.has_error(name, "invalid_choice")]

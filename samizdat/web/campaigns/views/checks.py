@@ -50,7 +50,7 @@ def checks(request: DeskRequest, campaign_id: int) -> HttpResponse:
     if not request.htmx:
         if problem:
             messages.error(request, problem)
-        return go(request, "campaign", campaign_id, anchor="checks")
+        return go(request, "campaign", campaign_id, query="panel=checks")
     now = timezone.now()
     draft, proof = draft_of(campaign), proof_of(campaign, now)
     counted = read_limits.may_count(request, campaign)

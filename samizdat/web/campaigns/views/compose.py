@@ -16,10 +16,12 @@ from msgspec import structs
 from samizdat import formatting
 from samizdat.accounts import sealed_people
 from samizdat.accounts.models import Organization
+from samizdat.accounts.sealed_settings import leading
 from samizdat.audience import queries as audience
 from samizdat.audience.models import Subscriber
 from samizdat.audience.segments import lookup
 from samizdat.campaigns import actions, queries, translations
+from samizdat.campaigns.brand import look_of
 from samizdat.campaigns.content import findings, proof_of, values_of
 from samizdat.campaigns.drafts import autosave as together
 from samizdat.campaigns.drafts.autosave import SaveResult
@@ -52,6 +54,8 @@ from samizdat.web.request import DeskRequest
 LOOKED_AT = ("subject", "preheader", "from_name", "from_email", "reply_to", "format", "body")
 # Ways of looking at a letter while it is written; the first is shown first.
 VIEWS = ("phone", "desk", "dark", "text", "off")
+# What the rail shows; the first is shown first.
+PANELS = ("settings", "checks", "preview", "comments", "history")
 
 
 def _form(request: DeskRequest, draft: Draft, campaign: Campaign) -> ComposeForm:
@@ -154,11 +158,17 @@ def campaign(request: DeskRequest, campaign_id: int) -> HttpResponse:
                 return go(request, "campaign", campaign.pk)
             return _then(request, campaign)
     facts = _compose_facts(request, campaign) | {"form": form, "theirs": theirs, "is_own": is_own}
-    facts |= _writing_facts(request, form, campaign.language) | comments_panel.comment_facts(
-        request.organization, campaign
-    )
-    facts |= _language_facts(campaign) | {"parts": layout.parts(campaign)}
+    facts |= _writing_facts(request, form, campaign) | comments_panel.comment_facts(request.organization, campaign)
+    facts |= _language_facts(campaign) | {"parts": layout.parts(campaign), "panel": _panel(request), "edge": True}
     return render(request, "web/campaigns/compose.html", facts, status=422 if form.errors else 200)
+
+
+def _panel(request: DeskRequest) -> str:
+    """What the rail shows: what the address asks for, checks to whoever may not write."""
+    if "as" in request.GET:
+        return "preview"
+    offered = PANELS if request.role in WRITERS else PANELS[1:]
+    return asked if (asked := request.GET.get("panel", "")) in offered else offered[0]
 
 
 def _then(request: DeskRequest, campaign: Campaign) -> HttpResponse:
@@ -169,6 +179,8 @@ def _then(request: DeskRequest, campaign: Campaign) -> HttpResponse:
         return go(request, "look", campaign.pk)
     if request.POST.get("then") == "template":
         return go(request, "save-template", translations.whole(campaign).pk)
+    if request.POST.get("then") == "tests":
+        return go(request, "look", campaign.pk, anchor="tests")
     if request.POST.get("then") == "language":
         return _add_language(request, campaign)
     mails = request.POST.get("then") == "test"
@@ -289,13 +301,19 @@ def _switch(request: DeskRequest, campaign: Campaign, to: str) -> None:
         messages.error(request, str(refused))
 
 
-def _writing_facts(request: DeskRequest, form: ComposeForm, language: str) -> dict[str, object]:
+def _writing_facts(request: DeskRequest, form: ComposeForm, campaign: Campaign) -> dict[str, object]:
     """What the letter's part of the form needs: the editor's words, and the text for whoever has no script."""
     body, format_ = form["body"].value() or "", form["format"].value()
+    theme = look_of(request.organization, leading(request.organization)).in_design(draft_of(campaign).design)
     return {
         "formats": [(name, label, name == format_) for name, label in FORMATS],
         "still": comments_panel.still(format_, body),
-        "editor": editor_strings.facts(offered(request.organization, language)) if request.role in WRITERS else {},
+        "editor": editor_strings.facts(offered(request.organization, campaign.language))
+        if request.role in WRITERS
+        else {},
+        "subject_count": editor_strings.counted(form["subject"].value() or ""),
+        "letter_look": editor_strings.look(theme),
+        "own_address": sealed_people.email_of(request.person),
     }
 
 
@@ -327,6 +345,7 @@ def _compose_facts(request: DeskRequest, campaign: Campaign) -> dict[str, object
             (picture, previews.picture_url(organization, picture)) for picture in queries.pictures(organization, 12)
         ],
         "count": quick_count(campaign, now) if counted else None,
+        "list_name": next((view.name for view in audience.lists(organization) if view.id == campaign.list_id), ""),
     }
 
 

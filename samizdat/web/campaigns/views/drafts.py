@@ -19,6 +19,9 @@ from samizdat.web.campaigns.views.campaigns import campaign_at
 from samizdat.web.permissions import EVERYONE, WRITERS, deed, door, go
 from samizdat.web.request import DeskRequest
 
+# Versions that stand beside a letter while it is written.
+BESIDE = 12
+
 # -- who is here --
 
 
@@ -46,11 +49,13 @@ def _others(names: list[str]) -> str:
 
 @door(see=EVERYONE)
 def past(request: DeskRequest, campaign_id: int) -> HttpResponse:
-    """Every sitting of a draft: day, who, and how many words came and went."""
+    """Every sitting of a draft: day, who, and how many words came and went. Beside the letter the newest of them."""
     campaign = campaign_at(request, campaign_id)
     names = names_of(request.organization)
     rows = [(entry, names.get(entry.by_id or 0, "")) for entry in revisions.entries(campaign)]
     facts = {"campaign": campaign, "subject": draft_of(campaign).subject, "rows": rows}
+    if request.headers.get("HX-Request"):
+        return render(request, "web/campaigns/parts/past.html", facts | {"rows": rows[:BESIDE]})
     return render(request, "web/campaigns/history.html", facts)
 
 
@@ -123,4 +128,4 @@ def _comments(request: DeskRequest, campaign: Campaign) -> HttpResponse:
             "web/campaigns/parts/comments.html",
             {"campaign": campaign, "alone": True} | comment_facts(request.organization, campaign),
         )
-    return go(request, "campaign", campaign.pk, anchor="comments")
+    return go(request, "campaign", campaign.pk, query="panel=comments")

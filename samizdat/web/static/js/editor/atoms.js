@@ -26,7 +26,6 @@ let count = 0;
 
 export function fields(name, node, editor, getPos) {
   const dom = make("div", { class: "form", contenteditable: "false" });
-  if (name === "divider") dom.append(make("hr"));
   const set = (changes) => change(editor, getPos(), changes);
   const shows = FORMS[name].map(([key, type]) => {
     count += 1;
@@ -178,7 +177,7 @@ const TYPES = {
   social,
   link: (given) => text(given, link),
   moment: (given) => text(given, { type: "datetime-local" }),
-  source: (given) => long(given, { rows: 6, spellcheck: "false", class: "input letter" }),
+  source: (given) => long(given, { rows: 6, spellcheck: "false", class: "input source" }),
   align: (given) => choice(given, [["start", say("align-start")], ["center", say("align-center")]]),
   picture: (given) => chooser(given, labelled, put),
 };

@@ -1,7 +1,10 @@
-// A block on the page: its kind, the tools beside it, and its words or its form. And what the tools do.
+// A block on the page: its words, or how it looks and the form that fills it in, and the sign behind it that adds another.
+// And what the tools of a block do (toolbar.js).
 import { pm } from "../../vendor/editor.js";
+import { adding } from "./adding.js";
 import { fields } from "./atoms.js";
-import { grip, positions } from "./drag.js";
+import { positions } from "./drag.js";
+import { face } from "./faces.js";
 import { ATOMS, BLOCKS } from "./schema.js";
 import { kind, make, say, tell } from "./words.js";
 
@@ -12,7 +15,7 @@ const { Decoration, DecorationSet } = pm.view;
 // What a block's words stand in on this page. No h1 to h3: headings here are those of the desk.
 const HOLDERS = {
   paragraph: ["p", "prose"],
-  heading: ["p", "big"],
+  heading: ["p", "title"],
   bulletList: ["ul", "prose"],
   orderedList: ["ol", "prose"],
   blockquote: ["blockquote", "prose"],
@@ -38,24 +41,23 @@ function inner(name) {
 }
 
 function block(name, node, editor, getPos) {
-  const label = make("span", { class: "name" }, naming(node));
-  const bar = make("div", { class: "kind", contenteditable: "false" }, label, tools(name, editor, getPos));
-  const dom = make("div", { class: "block", "data-kind": name, role: "group" }, bar);
-  // A tap on the name of a block is the way to its tools on a phone, where only the block in hand shows all of them.
-  bar.addEventListener("click", (event) => !event.target.closest("button") && take(editor, getPos(), event.pointerType));
-  dom.setAttribute("aria-label", naming(node));
+  const dom = make("div", { class: "blk", "data-kind": name, role: "group" });
+  let drawn = null;
   let form = null;
   let contentDOM;
   if (name in ATOMS) {
+    drawn = face(name);
     form = fields(name, node, editor, getPos);
-    dom.append(form.dom);
+    dom.append(drawn.dom, form.dom);
   } else {
     contentDOM = make(HOLDERS[name][0], { class: HOLDERS[name][1] });
     dom.append(contentDOM);
   }
+  // Nothing stands behind the footer.
+  if (name !== "footer") dom.append(between(editor, getPos));
   const show = (shown) => {
-    label.textContent = naming(shown);
     dom.setAttribute("aria-label", naming(shown));
+    drawn?.show(shown.attrs);
     if (name === "callout") contentDOM.dataset.tone = shown.attrs.tone;
     if (name === "heading") contentDOM.dataset.level = shown.attrs.level;
     if (name === "orderedList") contentDOM.start = shown.attrs.start;
@@ -72,12 +74,21 @@ function block(name, node, editor, getPos) {
       form?.show(next);
       return true;
     },
-    // What happens in the tools and in a form is theirs; the rest is the editor's.
-    stopEvent: (event) => bar.contains(event.target) || Boolean(form?.dom.contains(event.target)),
+    // What happens in the tools, in a form and at the sign behind it is theirs; the rest is the editor's.
+    stopEvent: ({ target }) => target.closest?.(".blk-bar, .form, .between")?.parentElement === dom,
     ignoreMutation: (change) => change.type !== "selection" && !contentDOM?.contains(change.target),
+    // ProseMirror's own way makes the block draggable as a whole, and with it the text in its fields.
     selectNode: () => dom.classList.add("chosen"),
     deselectNode: () => dom.classList.remove("chosen"),
   };
+}
+
+// Reached by mouse and finger; the same sign in the tools of each block is for the keyboard. Its "+" is CSS, and nothing in
+// it can be selected: with a text there Chromium puts the caret of a block that is chosen as a whole somewhere else.
+function between(editor, getPos) {
+  const plus = make("button", { class: "plus", type: "button", tabindex: "-1", "aria-label": say("add-after"), title: say("add") });
+  plus.addEventListener("click", () => adding(plus, (name, attrs) => insert(editor, name, attrs, { pos: getPos(), side: 1 })));
+  return make("div", { class: "between", contenteditable: "false" }, plus);
 }
 
 export function naming(node) {
@@ -87,56 +98,10 @@ export function naming(node) {
   return kind(name);
 }
 
-const TOOLS = [
-  ["up", "↑", (editor, pos) => move(editor, pos, -1)],
-  ["down", "↓", (editor, pos) => move(editor, pos, 1)],
-  ["column", null, (editor, pos) => across(editor, pos)],
-  ["copy", null, (editor, pos) => copy(editor, pos)],
-  ["comment", null, (editor, pos) => remark(editor, pos)],
-  ["remove", null, (editor, pos) => remove(editor, pos)],
-];
-
-// One stop of the Tab key; arrows go from tool to tool.
-function tools(name, editor, getPos) {
-  const row = make("span", { class: "tools", role: "toolbar", "aria-label": say("tools", { kind: kind(name) }) });
-  if (name !== "footer") row.append(grip(editor, getPos, name));
-  for (const [tool, sign, act] of TOOLS) {
-    if (name === "footer" && (tool === "up" || tool === "down" || tool === "copy")) continue;
-    if (["columns", "footer"].includes(name) && tool === "column") continue;
-    row.append(
-      make(
-        "button",
-        {
-          class: "tool",
-          type: "button",
-          "data-tool": tool,
-          tabindex: row.querySelector("button[tabindex='0']") ? "-1" : "0",
-          "aria-label": say(`tool-${tool}`, { kind: kind(name) }),
-          onclick: () => act(editor, getPos()),
-        },
-        sign ?? say(`sign-${tool}`),
-      ),
-    );
-  }
-  row.addEventListener("keydown", walk);
-  return row;
-}
-
-export function walk(event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!step || !event.target.matches("button")) return;
-  const buttons = [...event.currentTarget.querySelectorAll("button")].filter((button) => button.offsetParent !== null);
-  const turned = getComputedStyle(event.currentTarget).direction === "rtl" ? -step : step;
-  const next = buttons[(buttons.indexOf(event.target) + turned + buttons.length) % buttons.length];
-  for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
-  next.focus();
-  event.preventDefault();
-}
-
 // -- what the tools do; each is one step of undo --
 
 // Where a block is: its parent, its place in it, and the positions around it.
-function place(doc, pos) {
+export function place(doc, pos) {
   const at = doc.resolve(pos);
   return { parent: at.parent, index: at.index(), node: at.nodeAfter, pos };
 }
@@ -159,7 +124,7 @@ export function move(editor, pos, way) {
 }
 
 // Into the columns beside it, from column to column and out behind them: what a mouse does by dragging.
-function across(editor, pos) {
+export function across(editor, pos) {
   const { doc } = editor.state;
   const at = doc.resolve(pos);
   const { parent, index, node } = place(doc, pos);
@@ -170,13 +135,16 @@ function across(editor, pos) {
     target = next ? at.after() + next.nodeSize - 1 : at.after(-1);
   } else if (beside(1)) target = pos + node.nodeSize + 2;
   else if (beside(-1)) target = pos - parent.child(index - 1).nodeSize + parent.child(index - 1).firstChild.nodeSize;
-  if (target !== null && carry(editor, pos, target)) return focusTool(editor, "column");
+  if (target !== null && carry(editor, pos, target)) return editor.view.focus();
   return tell(say("no-column", { kind: naming(node) }));
 }
 
-// The block is another element now: the keyboard goes on where it was.
-function focusTool(editor, tool) {
-  editor.view.nodeDOM(blockAt(editor.state).pos)?.querySelector(`.kind [data-tool=${tool}]`)?.focus();
+// The columns around a block as a whole, to be moved, duplicated or deleted.
+export function around(editor, pos) {
+  const at = editor.state.doc.resolve(pos);
+  if (at.parent.type.name !== "column") return;
+  editor.view.dispatch(editor.state.tr.setSelection(NodeSelection.create(editor.state.doc, at.before(-1))));
+  editor.view.focus();
 }
 
 function tellPlace(editor, pos) {
@@ -228,17 +196,18 @@ export function remove(editor, pos) {
   tell(say("removed", { kind: naming(node) }));
 }
 
-function remark(editor, pos) {
+export function remark(editor, pos) {
   const node = editor.state.doc.nodeAt(pos);
   const detail = { id: node.attrs.id, name: `${place(editor.state.doc, pos).index + 1}. ${naming(node)}: ${node.textContent.slice(0, 60)}` };
   document.dispatchEvent(new CustomEvent("remark", { detail }));
 }
 
-// A new block behind the one with the caret; in an empty text block it takes its place.
-export function insert(editor, name, attrs = {}) {
+// A new block behind the one with the caret, or before (side: -1) or behind (1) the block at `pos`; in an empty text block
+// it takes its place.
+export function insert(editor, name, attrs = {}, { pos: asked = null, side = 1 } = {}) {
   const { state, view } = editor;
   const node = fresh(state.schema, name, attrs);
-  const here = blockAt(state);
+  const here = asked === null ? blockAt(state) : place(state.doc, asked);
   const transaction = closeHistory(state.tr);
   let pos;
   if (name === "footer") {
@@ -250,12 +219,12 @@ export function insert(editor, name, attrs = {}) {
     pos = here.pos;
     transaction.replaceWith(pos, pos + here.node.nodeSize, node);
   } else {
-    let behind = here;
+    let beside = here;
     // Columns do not stand in a column, and nothing stands behind the footer.
-    if (behind && !allows(behind, node, false)) behind = topOf(state);
-    if (behind?.node.type.name === "footer") behind = null;
+    if (beside && !allows(beside, node, false)) beside = topOf(state, beside.pos);
+    if (beside?.node.type.name === "footer" && side > 0) beside = null;
     const end = state.doc.lastChild?.type.name === "footer" ? state.doc.content.size - state.doc.lastChild.nodeSize : state.doc.content.size;
-    pos = behind ? behind.pos + behind.node.nodeSize : end;
+    pos = beside ? beside.pos + (side > 0 ? beside.node.nodeSize : 0) : end;
     transaction.insert(pos, node);
   }
   choose(transaction, pos);
@@ -295,8 +264,9 @@ export function blockAt(state) {
   return null;
 }
 
-function topOf(state) {
-  const at = state.selection.$from;
+// The block at the top in which a position is.
+function topOf(state, within) {
+  const at = state.doc.resolve(within);
   const pos = at.depth ? at.before(1) : at.pos;
   return state.doc.nodeAt(pos) ? place(state.doc, pos) : null;
 }
@@ -308,20 +278,14 @@ export function choose(transaction, pos, way = 1) {
   return transaction.setSelection(chosen);
 }
 
-// The block in hand, without a field that would bring up the keyboard of a phone; whoever has a mouse has a keyboard too.
-export function take(editor, pos, pointer) {
-  if (pos === undefined) return; // It was dragged away.
-  editor.view.dispatch(choose(editor.state.tr, pos));
-  if (pointer === "mouse") editor.view.focus();
-}
-
 // And the focus with it: into the first field of a form, else into the words.
 export function focus(editor, pos) {
   const node = editor.state.doc.nodeAt(pos);
   if (!node) return editor.view.focus();
+  editor.view.dom.parentElement.classList.add("touched"); // Its form is open from now on.
   editor.view.dispatch(choose(editor.state.tr, pos).scrollIntoView());
   const dom = editor.view.nodeDOM(pos);
-  const field = node.isAtom ? (dom?.querySelector(".form :is(input, select, textarea)") ?? dom?.querySelector(".kind button[tabindex='0']")) : null;
+  const field = node.isAtom ? (dom?.querySelector(".form :is(input, select, textarea, button)") ?? dom?.querySelector(".blk-bar [tabindex='0']")) : null;
   if (field) field.focus();
   else editor.view.focus();
   dom?.scrollIntoView?.({ block: "nearest" });
@@ -347,14 +311,40 @@ export function keeping() {
         view.dispatch(transaction.setSelection(TextSelection.create(transaction.doc, behind + 1 + text.length)).scrollIntoView());
         return true;
       },
-      decorations(state) {
-        const here = blockAt(state);
-        if (!here) return null;
-        const frame = Decoration.node(here.pos, here.pos + here.node.nodeSize, { class: "editing" });
-        return DecorationSet.create(state.doc, [frame]);
-      },
+      decorations: (state) => DecorationSet.create(state.doc, [...frames(state), ...tags(state.doc)]),
     },
   });
+}
+
+// The block with the caret, and those that a check finds something wrong with.
+function frames(state) {
+  const here = blockAt(state);
+  const framed = (node, pos, name) => Decoration.node(pos, pos + node.nodeSize, { class: name });
+  const flawed = [...state.doc.content.content.keys()].filter((index) => flaws.has(index + 1));
+  let pos = 0;
+  const starts = state.doc.content.content.map((node) => (pos += node.nodeSize) - node.nodeSize);
+  const wrong = flawed.map((index) => framed(state.doc.child(index), starts[index], "flawed"));
+  return here ? [framed(here.node, here.pos, "on"), ...wrong] : wrong;
+}
+
+// Numbers of the blocks at the top that have to be mended before the letter can go, as the checks said last.
+let flaws = new Set();
+
+export function flawed(editor, numbers) {
+  if (numbers.size === flaws.size && [...numbers].every((number) => flaws.has(number))) return;
+  flaws = numbers;
+  editor.view.dispatch(editor.state.tr.setMeta("addToHistory", false));
+}
+
+// Merge tags look like the values that stand there for each reader.
+function tags(doc) {
+  const found = [];
+  doc.descendants((node, pos) => {
+    if (node.isText && node.text.includes("{")) {
+      for (const { index, 0: tag } of node.text.matchAll(/\{\{[^{}]*\}\}|\{%[^{}]*%\}/g)) found.push(Decoration.inline(pos + index, pos + index + tag.length, { class: "pill" }));
+    }
+  });
+  return found;
 }
 
 export function named(transaction, doc) {

@@ -1,12 +1,13 @@
 // Dragging a block by its grip, with a mouse, a pen or a finger. Keyboards move by the arrows beside it.
 import { carry } from "./blocks.js";
-import { kind, make, say } from "./words.js";
+import { make, say } from "./words.js";
 
 // The element of a block -> a function that gives its position now.
 export const positions = new WeakMap();
 
-export function grip(editor, getPos, name) {
-  const handle = make("span", { class: "grip", title: say("drag", { kind: kind(name) }), "aria-hidden": "true" }, "⠿");
+// In the tools of the block with the caret; shows its number, by which the checks name it.
+export function grip(editor, getPos) {
+  const handle = make("span", { class: "grip", title: say("drag"), "aria-hidden": "true" });
   handle.addEventListener("pointerdown", (event) => begin(event, editor, getPos));
   return handle;
 }
@@ -15,9 +16,10 @@ function begin(event, editor, getPos) {
   if (event.button !== 0) return;
   event.preventDefault();
   const handle = event.currentTarget;
-  const dragged = handle.closest(".block");
+  const dragged = handle.closest(".blk");
   const line = make("div", { class: "drop-line", hidden: true });
   editor.view.dom.parentElement.append(line);
+  const from = getPos();
   let target = null;
   handle.setPointerCapture(event.pointerId);
   dragged.classList.add("dragged");
@@ -41,7 +43,7 @@ function begin(event, editor, getPos) {
     dragged.classList.remove("dragged");
     line.remove();
     // Undo by the keyboard has to be at hand; a phone's own keyboard has not.
-    if (ended.type === "pointerup" && target && carry(editor, getPos(), target.pos) && ended.pointerType === "mouse") editor.view.focus();
+    if (ended.type === "pointerup" && target && carry(editor, from, target.pos) && ended.pointerType === "mouse") editor.view.focus();
   };
   handle.addEventListener("pointermove", over);
   handle.addEventListener("pointerup", end);
@@ -51,10 +53,10 @@ function begin(event, editor, getPos) {
 // The gap between blocks that is closest to the pointer: where it is in the letter and on the screen.
 function nearest(editor, dragged, x, y) {
   let best = null;
-  for (const block of editor.view.dom.querySelectorAll(".block")) {
+  for (const block of editor.view.dom.querySelectorAll(".blk")) {
     if (dragged.contains(block)) continue;
     const box = block.getBoundingClientRect();
-    const inColumn = Boolean(block.parentElement.closest(".block"));
+    const inColumn = Boolean(block.parentElement.closest(".blk"));
     if (inColumn && (x < box.left || x > box.right)) continue;
     const pos = positions.get(block)?.();
     const node = pos === undefined ? null : editor.view.state.doc.nodeAt(pos);

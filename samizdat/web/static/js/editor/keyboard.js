@@ -24,9 +24,9 @@ export function keys(actions) {
         "Mod-Home": () => to(this.editor, Selection.atStart),
         "Mod-End": () => to(this.editor, Selection.atEnd),
         "Mod-k": () => actions.link(),
-        "Alt-F10": () => actions.formats(),
         // Into the tools of the block; Escape there leads back.
-        Escape: at((editor, pos) => editor.view.nodeDOM(pos)?.querySelector(".kind button[tabindex='0']")?.focus()),
+        "Alt-F10": at(actions.tools),
+        Escape: at(actions.tools),
       };
     },
   });
@@ -38,26 +38,27 @@ function to(editor, edge) {
   return true;
 }
 
-// Tab walks through the letter as it is read: the tools of a block, then its words or its fields. `frame` holds the letter.
-export function tabs(editor, frame, before, behind) {
+// Tab walks through the letter as it is read: from the words of a block to those of the next, or through its fields; with
+// Shift first to its tools. `frame` holds the letter.
+export function tabs(editor, frame, tools, before, behind) {
   frame.addEventListener(
     "keydown",
     (event) => {
-      if (event.key === "Escape" && event.target.closest(".kind, .form")) return back(event, editor);
-      if (event.key === "F10" && event.altKey && event.target.closest(".form, .kind")) {
+      if (event.key === "Escape" && event.target.closest(".blk-bar, .form")) return back(event, editor, tools);
+      if (event.key === "F10" && event.altKey && event.target.closest(".form")) {
         event.preventDefault();
-        return before().focus();
+        return tools();
       }
       // Enter in a field of a block would send the whole form.
       if (event.key === "Enter" && event.target.matches(".form input")) event.preventDefault();
       if (event.key !== "Tab" || event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
       if (!frame.querySelector(".slash[hidden]")) return;
-      const stops = [...frame.querySelectorAll(STOPS)].filter((stop) => stop.offsetParent !== null);
-      const place = here(editor, event.target, stops);
-      const next = stops[place + (event.shiftKey ? -1 : 1)];
+      const stops = [...frame.querySelectorAll(STOPS)].filter((stop) => stop.offsetParent !== null || stop.matches(ATOM));
+      const next = stops[after(editor, event.target, stops, event.shiftKey)];
       event.preventDefault();
       event.stopPropagation();
       if (!next) (event.shiftKey ? before() : behind())?.focus();
+      else if (next.matches(ATOM)) choose(editor, next, event.shiftKey);
       else if (next.matches(WORDS)) enter(editor, next);
       else next.focus();
     },
@@ -65,26 +66,42 @@ export function tabs(editor, frame, before, behind) {
   );
 }
 
-const WORDS = ".block:not([data-kind=columns]) > :is(p, ul, ol, blockquote, div):not(.kind, .form)";
-const STOPS = `.kind button[tabindex='0'], .form :is(input, select, textarea, button), ${WORDS}`;
+const WORDS = ".blk:not([data-kind=columns]) > :is(p, ul, ol, blockquote, div):not(.blk-bar, .form, .face, .between)";
+// A block with a form that is not open: to come to it opens it.
+const ATOM = ".blk:has(> .face):not(.on)";
+const FIELDS = ":is(input, select, textarea, button)";
+const TOOL = ".blk-bar > [tabindex='0'], .blk-bar > :is(span, details) > [tabindex='0']";
+const STOPS = `${TOOL}, .bar-panel ${FIELDS}, .form ${FIELDS}, ${ATOM}, ${WORDS}`;
 
-function here(editor, target, stops) {
-  if (target !== editor.view.dom) return stops.indexOf(target);
+// The number of the stop to go to.
+function after(editor, target, stops, back) {
+  const at = target === editor.view.dom ? null : stops.indexOf(target.closest("li")?.closest("details")?.firstChild ?? target);
+  if (at !== null) return back ? (at > 0 ? at - 1 : -1) : at + 1;
   const block = editor.view.nodeDOM(blockAt(editor.state)?.pos ?? 0);
-  return stops.findLastIndex((stop) => stop.closest(".block") === block);
+  const own = stops.map((stop) => stop.closest(".blk") === block);
+  // The words are where the caret is, the fields behind it.
+  const words = own.lastIndexOf(true);
+  const fields = stops.findIndex((stop, index) => own[index] && stop.closest(".form"));
+  if (back) return fields < 0 ? words - 1 : fields - 1;
+  return fields < 0 ? words + 1 : fields;
+}
+
+function choose(editor, block, last) {
+  focus(editor, positions.get(block)());
+  if (last) [...block.querySelectorAll(`.form ${FIELDS}`)].filter((field) => field.offsetParent !== null).at(-1)?.focus();
 }
 
 function enter(editor, words) {
-  const pos = positions.get(words.closest(".block"))();
+  const pos = positions.get(words.closest(".blk"))();
   const { state, view } = editor;
   view.dispatch(state.tr.setSelection(TextSelection.near(state.doc.resolve(pos + 1), 1)).scrollIntoView());
   view.focus();
 }
 
-function back(event, editor) {
-  const pos = positions.get(event.target.closest(".block"))?.();
+function back(event, editor, tools) {
+  if (event.target.closest(".dropdown[open], .bar-panel")) return; // They close themselves.
   event.preventDefault();
   event.stopPropagation();
-  if (event.target.closest(".form")) event.target.closest(".block").querySelector(".kind button[tabindex='0']").focus();
-  else if (pos !== undefined) focus(editor, pos);
+  if (event.target.closest(".form")) tools();
+  else editor.view.focus();
 }

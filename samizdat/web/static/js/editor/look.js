@@ -26,7 +26,8 @@ export function look(form, block) {
     const wanted = kind();
     const old = wanted && glass.querySelector(`iframe.f-${wanted}`);
     if (!old) return;
-    if (busy || isOut) {
+    // What nobody looks at is not asked for.
+    if (busy || isOut || !glass.checkVisibility()) {
       again = true;
       return;
     }
@@ -72,8 +73,11 @@ export function look(form, block) {
     clearTimeout(timer);
     timer = setTimeout(draw, PAUSE);
   };
-  form.addEventListener("input", soon);
+  document.addEventListener("input", ({ target }) => target.form === form && target.name && soon());
   for (const radio of document.querySelectorAll("[name=view]")) radio.addEventListener("change", () => (since = 0) || draw());
+  const shown = () => again && draw();
+  for (const tab of document.querySelectorAll("[name=panel]")) tab.addEventListener("change", shown);
+  document.getElementById("rail")?.addEventListener("toggle", shown);
 }
 
 // A form of its own, since the fields of the letter's form are for saving; a frame that was empty makes no step back.

@@ -5,7 +5,7 @@ import { safeLink } from "./schema.js";
 import { say, warn } from "./words.js";
 
 const LARGEST = 2_000_000;
-const GONE = "script, style, title, meta, link, xml, iframe, object, embed, form, svg, math, template, noscript, head, button, input, select, textarea, video, audio";
+const GONE = "script, style, title, meta, link, xml, iframe, object, embed, form, svg, math, template, noscript, head, button, input, select, textarea, video, audio, [aria-hidden=true]";
 const INLINE = new Set(["A", "B", "STRONG", "I", "EM", "SPAN", "U", "S", "CODE", "SUB", "SUP", "FONT", "SMALL", "MARK", "LABEL"]);
 
 export function clean(html) {
@@ -182,9 +182,10 @@ function bare(element) {
   for (const [name, value] of own) if (value !== null) element.setAttribute(name, value);
 }
 
-// Google leads over its own address, which would see who reads: the real one stands in it.
+// Google leads over its own address, which would see who reads: the real one stands in it. What is an address only within
+// the page that it was copied from leads nowhere from an email.
 function plainLink(href) {
-  const link = safeLink(href);
+  const link = /^\s*([.?#]|\/(?!\/))/.test(href ?? "") ? "" : safeLink(href);
   const around = link.match(/^https?:\/\/(?:www\.)?google\.[a-z.]+\/url\?(.*)$/i);
   const real = around && new URLSearchParams(around[1]).get("q");
   return real && /^https?:/i.test(real) ? safeLink(real) : link;

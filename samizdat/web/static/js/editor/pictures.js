@@ -9,7 +9,7 @@ let coming = 0; // pictures on their way to the library
 export function open(element) {
   page = element;
   // Whoever presses Save while a picture is on its way means the letter with the picture.
-  page.closest("form").addEventListener("submit", (event) => {
+  page.closest("form")?.addEventListener("submit", (event) => {
     if (!coming) return;
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -33,7 +33,6 @@ async function listed(words = "") {
 const isAddress = (src) => /[:/.]/.test(src);
 
 export function chooser({ id, key, set, value, attrs }, labelled, put) {
-  const shown = make("div", { class: "pic" });
   const control = make("select", { class: "input", id });
   const search = make("input", { class: "input", id: `${id}-q`, type: "search", autocomplete: "off" });
   const address = make("input", { class: "input", id: `${id}-a`, inputmode: "url", spellcheck: "false", autocomplete: "off", placeholder: "https://" });
@@ -56,10 +55,6 @@ export function chooser({ id, key, set, value, attrs }, labelled, put) {
     now = next;
     if (document.activeElement !== control && document.activeElement !== address) fill(src);
     put(address, isAddress(src) ? src : "");
-    const drawn = picture(src, next.alt);
-    // The same picture is not drawn anew for each letter of its description.
-    if (shown.firstChild?.src && shown.firstChild.src === drawn.src) shown.firstChild.alt = next.alt;
-    else shown.replaceChildren(drawn);
   };
   const choose = (src, known = offered.find((one) => one.slug === src)) => {
     // What was said of the picture once is offered; what somebody typed here stays.
@@ -101,7 +96,7 @@ export function chooser({ id, key, set, value, attrs }, labelled, put) {
   });
   const find = make("div", { class: "grid two" }, labelled(id, "picture-src", control), labelled(`${id}-q`, "picture-find", search));
   const bring = page.dataset.upload ? [labelled(`${id}-f`, "picture-upload", file), waiting, wrong] : [];
-  const dom = make("div", { class: "stack" }, shown, find, where, ...bring);
+  const dom = make("div", { class: "stack" }, find, where, ...bring);
   fill(value);
   show(value, attrs);
   listed().then((found) => {
@@ -111,7 +106,7 @@ export function chooser({ id, key, set, value, attrs }, labelled, put) {
   return { dom, show };
 }
 
-function picture(src, alt) {
+export function picture(src, alt) {
   if (!src) return make("span", {}, say("picture-none"));
   if (isAddress(src)) return make("span", {}, say("picture-foreign", { host: src.replace(/^https?:\/\//, "").split("/")[0] }));
   return make("img", { src: page.dataset.picture.replace("SLUG", src), alt, loading: "lazy" });

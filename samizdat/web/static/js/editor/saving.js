@@ -1,5 +1,6 @@
 // Saving while somebody types: after a pause, or a few seconds after the first unsaved key if there is none, and once
-// more when the page is left. Says beside the button what is true, and asks before unsaved text goes with the page.
+// more when the page is left. Says at the top what is true, shows a button where pressing it is what helps, and asks
+// before unsaved text goes with the page.
 // Nothing is laid into the browser's own storage: a draft is encrypted on the server and would be readable there.
 import { say } from "./words.js";
 
@@ -40,6 +41,7 @@ export function saving({ form, sending, answered, failed }) {
       if (line.textContent !== text) line.textContent = text;
       line.classList.toggle("wrong", wrong);
     }
+    for (const button of document.querySelectorAll("[data-save-by-hand]")) button.hidden = Boolean(address) && !stops;
   };
   const rest = () => show(say(address ? "saves-itself" : "unsaved-press"), !address);
   const changed = () => {
@@ -202,9 +204,10 @@ export function saving({ form, sending, answered, failed }) {
     }
   }
 
-  form.addEventListener("input", changed);
+  // Fields of the form stand in the rail as well. Those without a name belong to a block, whose text is the form's.
+  document.addEventListener("input", ({ target }) => target.form === form && target.name && changed());
   // What was typed before this script was here.
-  if ([...form.querySelectorAll(TYPED)].some((field) => field.value !== field.defaultValue)) changed();
+  if ([...form.elements].some((field) => field.name && field.matches(TYPED) && field.value !== field.defaultValue)) changed();
   else rest();
   return {
     save,

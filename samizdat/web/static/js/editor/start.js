@@ -1,13 +1,15 @@
 // The block editor: puts itself in the place of the letter that the page shows, and writes it into the form as JSON.
 import { Editor, Extension, pm } from "../../vendor/editor.js";
-import { blockAt, choose, focus, keeping, named, naming, view } from "./blocks.js";
+import { adding, choice } from "./adding.js";
+import { blockAt, choose, flawed, focus, insert, keeping, named, naming, view } from "./blocks.js";
 import { keys, tabs } from "./keyboard.js";
 import { look } from "./look.js";
-import { adder, toolbar, typing } from "./menus.js";
 import { clean } from "./paste.js";
 import { open } from "./pictures.js";
 import { schema } from "./schema.js";
+import { typing } from "./slash.js";
 import { follow } from "./together.js";
+import { toolbar } from "./toolbar.js";
 import { learn, make, say, tell, warn } from "./words.js";
 
 const page = document.getElementById("writing");
@@ -16,6 +18,7 @@ if (page) begin(page);
 function begin(page) {
   learn(page);
   open(page);
+  dress(page);
   const source = document.getElementById("f-body");
   const frame = make("div", { class: "frame" });
   let editor = null;
@@ -23,7 +26,7 @@ function begin(page) {
   const ours = Extension.create({ name: "ours", addProseMirrorPlugins: () => [keeping(), typing(() => editor, page)] });
   const actions = {
     link: () => bar.openLink() || true,
-    formats: () => bar.first().focus() || true,
+    tools: () => bar.enter(),
   };
   editor = new Editor({
     element: frame,
@@ -43,13 +46,21 @@ function begin(page) {
   }
 
   bar = toolbar(editor, page);
-  const row = adder(editor);
-  page.replaceChildren(bar.dom, frame, row);
-  tabs(editor, frame, () => bar.first(), () => row.querySelector("button[tabindex='0']"));
+  const end = make("button", { class: "btn tiny add-last", type: "button" }, say("add"));
+  end.addEventListener("click", () => adding(end, (name, attrs) => insert(editor, name, attrs, last(editor))));
+  page.replaceChildren(frame, end, choice());
+  bar.show();
+  tabs(editor, frame, bar.enter, () => document.getElementById("f-preheader"), () => end);
   // Whoever comes in by Tab has no caret in Chromium: it is put where it was.
   editor.view.dom.addEventListener("focus", () => {
     if (!editor.view.dom.contains(document.getSelection().anchorNode)) editor.view.focus();
   });
+  // No form is open before somebody comes to its block.
+  frame.addEventListener("focusin", () => frame.classList.add("touched", "active"));
+  frame.addEventListener("focusout", ({ relatedTarget }) => frame.contains(relatedTarget) || frame.classList.remove("active"));
+  // The tools stand over the block before: out of sight while somebody types, until a mouse or an arrow asks for them.
+  editor.view.dom.addEventListener("beforeinput", () => frame.classList.add("typing"));
+  for (const name of ["pointermove", "pointerdown", "keyup"]) frame.addEventListener(name, ({ key = "Arrow" }) => /^(Arrow|Page|Home|End|Esc|F10)/.test(key) && frame.classList.remove("typing"));
   editor.on("update", () => {
     source.value = written(editor);
     source.dispatchEvent(new Event("input", { bubbles: true }));
@@ -58,7 +69,29 @@ function begin(page) {
   look(source.form, () => editor.state.selection.$from.index(0) + 1);
   goThere(editor);
   comments(editor, source);
+  marks(editor);
   return undefined;
+}
+
+// Behind the last block that is not the footer; without one behind all.
+function last({ state: { doc } }) {
+  const [size, { lastChild: footer }] = [doc.content.size, doc];
+  return footer.type.name === "footer" ? { pos: size - footer.nodeSize, side: -1 } : { pos: size - footer.nodeSize, side: 1 };
+}
+
+// Blocks that have to be mended, as the checks beside the letter name them after each save.
+function marks(editor) {
+  const aside = document.getElementById("aside");
+  if (!aside) return;
+  const read = () => flawed(editor, new Set([...aside.querySelectorAll("li:has(.mark.stop) a[data-block]")].map((link) => Number(link.dataset.block))));
+  new MutationObserver(read).observe(aside, { childList: true, subtree: true });
+  read();
+}
+
+// Colors and fonts of the organization. Set as properties, since the page allows no style in its markup.
+function dress({ dataset }) {
+  const body = document.querySelector(".body");
+  for (const [name, value] of Object.entries(JSON.parse(dataset.look ?? "{}"))) body?.style.setProperty(`--letter-${name}`, value);
 }
 
 // The letter's own language, which need not be the page's: for the caret, the spelling and whoever hears it.

@@ -31,11 +31,12 @@ export function tell(text) {
   if (line) line.textContent = text;
 }
 
-// What could not be done, for everybody to see: in the row of formats, which stays in sight. Gone with the next key or press.
+// What could not be done, for everybody to see: above the letter, in sight wherever it is written. Gone with the next key or press.
 export function warn(text) {
-  const row = document.querySelector(".formats");
-  if (!row) return tell(text);
-  const note = row.querySelector(".note") ?? row.appendChild(make("p", { class: "note care", role: "alert" }));
+  const frame = document.querySelector(".writing .frame");
+  if (!frame) return tell(text);
+  const note = frame.querySelector(".warning") ?? make("p", { class: "note care warning", role: "alert" });
+  frame.prepend(note);
   note.textContent = text;
   for (const name of ["keydown", "pointerdown"]) document.addEventListener(name, () => note.remove(), { once: true });
   return undefined;
