@@ -31,7 +31,7 @@ from samizdat.core.content.blocks import BadDocument
 from samizdat.core.content.blocks import dumps as dumps_document
 from samizdat.core.content.blocks import parse as parse_document
 from samizdat.core.content.blocks.comments import without
-from samizdat.core.content.blocks.mending import mended
+from samizdat.core.content.blocks.mending import mended, mended_markdown
 from samizdat.core.content.templates import LayoutChanges
 from samizdat.events.actions import record
 
@@ -228,6 +228,8 @@ def checked(draft: Draft) -> Draft:
     """The draft as it is stored: blocks in their one spelling, with links mended. Errors: CampaignError."""
     if draft.format not in FORMATS:
         raise CampaignError(f"There is no format {draft.format}. Use one of: {', '.join(FORMATS)}.")
+    if draft.format == "markdown":
+        return draft.with_(body=mended_markdown(draft.body))
     if draft.format != "blocks":
         return draft
     try:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samizdat.core.content.blocks import Node, dumps, parse
-from samizdat.core.content.blocks.mending import link, mended
+from samizdat.core.content.blocks.mending import link, mended, mended_markdown
 
 
 def saved(*texts: Node) -> list[Node]:
@@ -87,11 +87,27 @@ def test_what_is_a_link_already_and_raw_html_stay_as_they_are() -> None:
     assert mended(parse(dumps(raw))) == parse(dumps(raw))
 
 
-@pytest.mark.parametrize("piece", ["[", "[x](", "a.", "a@", "(", "[x](a.org", "a-", "//", "[a](b(", "xn--"])
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("See [this](example.org/a).\n", "See [this](https://example.org/a).\n"),
+        ("[a](b.org) and [c](#top), [d](https://e.org)", "[a](https://b.org) and [c](#top), [d](https://e.org)"),
+        ("`[x](a.org)` ```\n[x](a.org)\n``` ![x](a.org/x.png)", "`[x](a.org)` ```\n[x](a.org)\n``` ![x](a.org/x.png)"),
+        ("[{{ FNAME }}](a.org) [x]({{ website }})", "[{{ FNAME }}](https://a.org) [x]({{ website }})"),
+    ],
+)
+def test_links_of_markdown_are_completed_and_its_code_stays(typed: str, kept: str) -> None:
+    assert mended_markdown(typed) == kept == mended_markdown(kept)
+
+
+@pytest.mark.parametrize(
+    "piece", ["[", "[x](", "a.", "a@", "(", "[x](a.org", "a-", "//", "[a](b(", "xn--", "`", "```", "`["]
+)
 def test_looking_for_links_takes_time_in_step_with_the_text(piece: str) -> None:
     began = perf_counter()
     saved(text(piece * 50_000))
     link(piece * 50_000)
+    mended_markdown(piece * 50_000)
     assert perf_counter() - began < 5
 
 

@@ -79,3 +79,14 @@ def _pieces(child: Node) -> Iterator[Node]:
         yield child
     elif position < len(text):
         yield {**child, "text": text[position:]}
+
+
+# Code in Markdown, which stays as it is, or an inline link up to the end of its address.
+_IN_MARKDOWN = re.compile(
+    r"```.*?(?:```|\Z)|`[^`\n]*`|(?<![!\\])(\[[^\[\]\n]{1,300}\]\()([^\s()<>]{1,1000})", re.DOTALL
+)
+
+
+def mended_markdown(text: str) -> str:
+    """The same for the links of a text in Markdown."""
+    return _IN_MARKDOWN.sub(lambda found: found[1] + link(found[2]) if found[1] else found[0], text)
