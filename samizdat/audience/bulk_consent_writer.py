@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import bulk_insert, consent_records, consent_writer, headcount, sql
+from samizdat.audience import bulk_insert, consent_records, consent_writer, headcount, sql, suppression_log
 from samizdat.audience.list_totals import ListTotals
 from samizdat.audience.models import (
     NONSUBSCRIBED,
@@ -123,7 +123,7 @@ def erase(organization: Organization, ids: Sequence[int], now: datetime) -> None
     for id, blob, _language, _joined, _blind in rows_here:
         address = seal.pick(opened.open(blob, id & NUMBER_MASK), seal.ADDRESS)
         blind = keys.blind(addresses.comparable(address))
-        marks.append((organization.id, blind, keys.index_version, "erased", day))
+        marks.append((blind, keys.index_version, "erased", day))
         # One record at least outlives them, so that their number is known to have been used. It has no words any more.
         words = sealed(at, id & NUMBER_MASK, os.urandom(seal.NONCE_BYTES))
         columns = (organization.id, id, None, consent.KINDS.index("objected"), consent_records.NEWSLETTER, _DESK, day)
@@ -138,7 +138,7 @@ def erase(organization: Organization, ids: Sequence[int], now: datetime) -> None
     sql.update_subscribers([(b"", "", id) for id in ids])
     Subscriber.objects.filter(id__in=ids).delete()
     headcount.add(organization.id, -len(marks))
-    sql.insert_suppressions(marks)
+    suppression_log.write(organization, marks, now)
 
 
 def _out_of_totals(ids: Sequence[int]) -> None:

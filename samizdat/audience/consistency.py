@@ -10,7 +10,7 @@ from datetime import date, datetime
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_records, consent_writer, sql
+from samizdat.audience import consent_records, consent_writer, sql, suppression_check
 from samizdat.audience.actions.consent import settle_again
 from samizdat.audience.actions.suppressions import put_indexes_right
 from samizdat.audience.models import NUMBER_MASK, ConsentRecord, Subscriber, Subscription, row_id
@@ -65,6 +65,10 @@ def compared(organization: Organization) -> ComparedSubscriptions | None:
 def mend_all(organization: Organization, now: datetime, by: Person | None = None) -> tuple[ConsistencyResult, int]:
     """Compares at once and puts right what is wrong, by the records: what was found, and how many are right now."""
     checked, mended, after = ConsistencyResult(), 0, 0
+    logged = suppression_check.LoggedNos()
+    while not logged.go_on(organization, now):
+        continue
+    suppression_check.put_right(organization, logged, now)
     more: int | None = after
     while more is not None:
         page, more = check_page(organization, after, now)

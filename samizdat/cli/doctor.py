@@ -253,6 +253,7 @@ def _organizations() -> Iterator[HealthCheck]:
         name = organization.name
         yield from _roles(organization)
         yield from _log(organization)
+        yield from _suppressions(organization)
         if organization.sending_locked:
             yield HealthCheck("red", name, ENDED["fenced"])
         if not organization.public_url:
@@ -313,6 +314,20 @@ def _log(organization: "Organization") -> Iterator[HealthCheck]:
             f"In the last {log_breaks.SHOWN.days} days events or consent records were deleted or changed in the "
             "database past Samizdat. See where: samizdat log check. Compare it with a backup, look who else may write "
             "the database, and change its password.",
+        )
+
+
+def _suppressions(organization: "Organization") -> Iterator[HealthCheck]:
+    from samizdat.audience import suppression_check
+    from samizdat.events.queries import last
+
+    altered = last(organization, suppression_check.ALTERED)
+    if altered is not None and altered.at > bootstrap.now() - timedelta(days=ALTERED_DAYS):
+        yield HealthCheck(
+            "red",
+            organization.name,
+            f"In the last {ALTERED_DAYS} days somebody who has no keys changed the suppression list or a pause in the "
+            "database. What was missing was put back. Look who else may write the database, and change its password.",
         )
 
 

@@ -20,7 +20,10 @@ _INSTANCE = bytes(16)
 # Of these a dump may tell the day only: their rows point at people, and an exact time beside a mail provider's own
 # log would name them (design.md, section 4). The time itself is in the sealed detail.
 _OF_PEOPLE = "subscriber."
-_OF_CROWDS = frozenset({"subscribers.left", "subscribers.returned", "subscribers.fewer", "subscribers.erased"})
+_OF_CROWDS = frozenset({"subscribers.left", "subscribers.returned", "subscribers.fewer", "subscribers.erased"}) | {
+    "suppressions.written",
+    "suppressions.deleted",
+}
 _AT = "at"
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_consent_writer, consent_records, consent_writer, removal_limit, sql
+from samizdat.audience import bulk_consent_writer, consent_records, consent_writer, removal_limit, sql, suppression_log
 from samizdat.audience.actions.consent_texts import words_of
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.models import (
@@ -61,9 +61,9 @@ def confirm(
     with transaction.atomic():
         row = consent_writer.lock(subscriber)
         blinds = consent_writer.blinds_of(keyring.keys(row.organization), row)
-        Suppression.objects.filter(
-            organization_id=row.organization_id, email_index__in=blinds, reason__in=LIFTED_BY_CONFIRMATION
-        ).delete()
+        lifted = Suppression.objects.filter(organization=row.organization_id, email_index__in=blinds)
+        lifted = lifted.filter(reason__in=LIFTED_BY_CONFIRMATION)
+        suppression_log.delete(row.organization, lifted, now)
         words = words_of(list, wording) if wording else _asked_in(row, list, day=signed_up)
         facts = [ConsentFactRow("confirmed", way, list, words)]
         if signed_up is not None and asked_for_appeals(row, list, signed_up, now):

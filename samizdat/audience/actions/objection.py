@@ -5,7 +5,7 @@ one after a day (accounts/pending_changes.py): a stolen session would end the li
 mail who does not want any.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from samizdat.accounts import pending_changes
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import consent_writer, removal_limit
+from samizdat.audience import consent_writer, removal_limit, suppression_log
 from samizdat.audience.actions.suppressions import keep_suppression, suppress
 from samizdat.audience.consent_writer import ConsentFactRow
 from samizdat.audience.errors import AudienceError
@@ -57,7 +57,7 @@ def object_to_mail(
         if known.exists():
             return False
         removal_limit.check(organization, [row.id], now=now, by=by)
-        keep_suppression(organization, keys, blinds[0], "objected", now.astimezone(UTC).date())
+        keep_suppression(organization, keys, blinds[0], "objected", now)
         words = {consent.REASON: reason.strip()} if reason.strip() else {}
         facts = [ConsentFactRow("objected", "desk", None, words, purpose) for purpose in consent.PURPOSES]
         consent_writer.write(row, facts, now)
@@ -89,7 +89,7 @@ def lift_objection(subscriber: Subscriber, *, now: datetime, by: Person | None) 
         row = consent_writer.lock(subscriber)
         if not is_liftable(row, now):
             raise _too_late()
-        _objections(row).delete()
+        suppression_log.delete(row.organization, _objections(row), now)
         facts = [ConsentFactRow("undone", "desk", None, purpose=purpose) for purpose in consent.PURPOSES]
         consent_writer.write(row, facts, now)
         record("subscriber.unsuppressed", row.organization, about=row.id, by=by, now=now, detail={"reason": "objected"})

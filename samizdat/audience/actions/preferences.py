@@ -177,10 +177,16 @@ def prefer(subscriber: Subscriber, list: List, choice: PreferenceChoice, *, now:
                 row.organization,
                 about=row.id,
                 now=now,
-                detail={"list": list.id, "changed": changed},
+                detail={"list": list.id, "changed": changed} | (_paused(row, list) if "often" in changed else {}),
             )
         after, topics = often_of(row, list.id), frozenset(held - {*consent_writer.tags_of(row)})
     return Fewer(before, after, topics) if topics or _rank(after) > _rank(before) else None
+
+
+def _paused(row: Subscriber, list: List) -> dict[str, str]:
+    """For the log: until when; "" for no pause (audience/suppression_check.py)."""
+    until = often_of(row, list.id)[1]
+    return {"paused": until.isoformat() if until else ""}
 
 
 def _rank(often: tuple[str, date | None]) -> tuple[bool, date, bool]:
@@ -203,7 +209,7 @@ def put_back(subscriber: Subscriber, list: List, fewer: Fewer, *, now: datetime,
                 changed |= bool([*_how_often(row, subscription, choice, now)])
         if changed:
             consent_writer.settle(row, now)
-            detail = {"list": list.id, "changed": ["often"]}
+            detail = {"list": list.id, "changed": ["often"]} | _paused(row, list)
             record("subscriber.preferences_changed", row.organization, about=row.id, by=by, now=now, detail=detail)
     return bool(changed)
 
@@ -334,7 +340,7 @@ def move(subscriber: Subscriber, mark: int, *, now: datetime) -> bool:
             _readdress(row, held, address, now)
         if addresses.comparable(before) != addresses.comparable(address):
             blind = keys.blind(addresses.comparable(before))
-            keep_suppression(organization, keys, blind, "erased", now.astimezone(UTC).date())
+            keep_suppression(organization, keys, blind, "erased", now)
             if other is not None:
                 consent_writer.settle(row, now)
         record("subscriber.address_changed", organization, about=row.id, now=now)

@@ -78,7 +78,7 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
                     raise LetterUnderWay
                 redirected = removal_limit.check_correction(organization, row.id, now=now, by=by)
             before = keys.blinds(addresses.comparable(held[seal.ADDRESS]))
-            _keep_own_decisions(organization, keys, before, blinds[0])
+            _keep_own_decisions(organization, keys, before, blinds[0], now)
             row.email_index, row.index_version = blinds[0], keys.index_version
             row.provider = addresses.provider(addresses.domain(wanted))
             row.save(update_fields=["email_index", "index_version", "provider"])
@@ -91,7 +91,9 @@ def correct_address(subscriber: Subscriber, address: str, *, now: datetime, by: 
     return True
 
 
-def _keep_own_decisions(organization: Organization, keys: OrganizationKeys, before: list[bytes], blind: bytes) -> None:
+def _keep_own_decisions(
+    organization: Organization, keys: OrganizationKeys, before: list[bytes], blind: bytes, now: datetime
+) -> None:
     rows = Suppression.objects.filter(organization=organization, email_index__in=before, reason__in=_OWN_DECISIONS)
     for reason, day in rows.values_list("reason", "day"):
-        keep_suppression(organization, keys, blind, reason, day)
+        keep_suppression(organization, keys, blind, reason, now, day)

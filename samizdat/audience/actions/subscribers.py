@@ -150,7 +150,7 @@ def erase(
         else:
             assert address is not None
             blind = keys.blind(addresses.comparable(addresses.normalize(address)))
-            keep_suppression(organization, keys, blind, "erased", now.astimezone(UTC).date())
+            keep_suppression(organization, keys, blind, "erased", now)
         record("subscriber.erased", organization, about=row.id if row else None, by=by, now=now)
         transaction.on_commit(sql.sweep_after_erasing)
     return row is not None
@@ -163,7 +163,7 @@ def erase_locked(row: Subscriber, now: datetime) -> None:
     # One record at least outlives them, so that their number is known to have been used.
     consent_writer.write(row, [ConsentFactRow("objected", "desk", None)], now)
     consent_writer.remove(row)
-    keep_suppression(row.organization, keys, blind, "erased", now.astimezone(UTC).date())
+    keep_suppression(row.organization, keys, blind, "erased", now)
 
 
 def _there(

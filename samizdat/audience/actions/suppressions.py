@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from django.db import transaction
 
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_consent_writer, consent_writer, removal_limit, sql
+from samizdat.audience import bulk_consent_writer, consent_writer, removal_limit, sql, suppression_log
 from samizdat.audience.errors import TooManyAddresses
 from samizdat.audience.models import SUPPRESSION_REASONS, Subscriber, Suppression, row_id
 from samizdat.core.mail import address as addresses
@@ -39,7 +39,7 @@ def suppress(
             return False
         if row is not None:
             removal_limit.check(organization, [row.id], now=now, by=by)
-        keep_suppression(organization, keys, blinds[0], reason, now.astimezone(UTC).date())
+        keep_suppression(organization, keys, blinds[0], reason, now)
         if row is not None:
             consent_writer.settle(row, now)
         about = row.id if row else None
@@ -65,8 +65,8 @@ def lift(
     with transaction.atomic():
         row = _row(organization, keys, subscriber, address)
         blinds = _blinds(keys, row, address)
-        gone, _ = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason).delete()
-        if not gone:
+        entries = Suppression.objects.filter(organization=organization, email_index__in=blinds, reason=reason)
+        if not suppression_log.delete(organization, entries, now):
             return False
         if row is not None:
             consent_writer.settle(row, now)
@@ -143,9 +143,9 @@ def _suppress_slice(
     sql.lock_subscribers(people)
     removal_limit.check(organization, people, now=now, by=by)
     today = now.astimezone(UTC).date().isoformat()
-    rows = [(organization.id, keys.blind(address), keys.index_version, reason, today) for address in new]
+    rows = [(keys.blind(address), keys.index_version, reason, today) for address in new]
     # In the order of hashes: the newest lines of the list say who is here, and would say it of each pasted line.
-    sql.insert_suppressions(sorted(rows))
+    suppression_log.write(organization, sorted(rows), now)
     bulk_consent_writer.settle_all(organization, people, now)
     taken.added += len(new)
     taken.known += len(stopped)
@@ -159,8 +159,17 @@ def _known(organization: Organization, blinds: Sequence[bytes]) -> Sequence[tupl
     return sql.suppressions_by_blind(organization.id, blinds)
 
 
-def keep_suppression(organization: Organization, keys: OrganizationKeys, blind: bytes, reason: str, day: date) -> None:
-    sql.insert_suppressions([(organization.id, blind, keys.index_version, reason, day.isoformat())])
+def keep_suppression(
+    organization: Organization,
+    keys: OrganizationKeys,
+    blind: bytes,
+    reason: str,
+    now: datetime,
+    day: date | None = None,
+) -> None:
+    """`day`: since when, where it isn't today."""
+    since = (day or now.astimezone(UTC).date()).isoformat()
+    suppression_log.write(organization, [(blind, keys.index_version, reason, since)], now)
 
 
 def put_indexes_right(organization: Organization, numbers: Sequence[int], *, now: datetime) -> None:

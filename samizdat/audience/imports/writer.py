@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 from django.db import IntegrityError
 
 from samizdat.accounts.models import Organization
-from samizdat.audience import bulk_insert, consent_records, consent_writer, plaintext_fields, sql, tags_and_fields
+from samizdat.audience import (
+    bulk_insert,
+    consent_records,
+    consent_writer,
+    plaintext_fields,
+    sql,
+    suppression_log,
+    tags_and_fields,
+)
 from samizdat.audience.imports import planted_addresses
 from samizdat.audience.imports.diff import KnownSubscriber, KnownSubscribers, SubscriberChange, is_on
 from samizdat.audience.imports.reading.parse import NEW, Fact
@@ -224,8 +232,8 @@ class ImportWriter:
 
     def _suppress(self, blinds: list[bytes], reason: str = "bounce") -> None:
         version = self._keys.index_version
-        rows = [(self.organization.id, blind, version, reason, self.today) for blind in sorted(blinds)]
-        sql.insert_suppressions(rows)
+        rows = [(blind, version, reason, self.today) for blind in sorted(blinds)]
+        suppression_log.write(self.organization, rows, self.now)
 
     def _take_complaints(self, complained: list[tuple[bytes, ...]]) -> None:
         """Before the rows themselves, so that they come in suppressed; who is here already is settled on all lists."""

@@ -11,7 +11,7 @@ from msgspec.structs import astuple, replace
 
 from samizdat import db
 from samizdat.accounts.models import Organization, Person
-from samizdat.audience import bulk_insert, consent_records, open_signups
+from samizdat.audience import bulk_insert, consent_records, open_signups, suppression_log
 from samizdat.audience import sql as audience_sql
 from samizdat.audience.actions import forms
 from samizdat.audience.errors import ImportTaken
@@ -82,12 +82,12 @@ class SubscriberRestore:
         counts["others_suppressed"] = 0  # Those that a killed one had written are met again.
         for others in _cut(self.opened.others_suppressed(), SLICE):
             rows = [
-                (self.organization.id, blind, self._versions[version], reason, day)
+                (blind, self._versions[version], reason, day)
                 for blind, version, reason, day in others
                 if version in self._versions
             ]
             with transaction.atomic():
-                audience_sql.insert_suppressions(rows)
+                suppression_log.write(self.organization, rows, self.now())
             counts["others_suppressed"] += len(rows)
 
     def _besides(self, by: Person | None, stop: Stop | None) -> None:
@@ -117,7 +117,7 @@ class SubscriberRestore:
             records += rows
             if any(_waits(record) for record in person.records):
                 waiting.append(id)
-            suppressed += [(organization, blind, keys.index_version, *of) for of in person.suppressed]
+            suppressed += [(blind, keys.index_version, *of) for of in person.suppressed]
             if rows and rows[0][5]:
                 sources.setdefault(rows[0][5], []).append(id)
             known = tuple((place, row[2], *row[3:7]) for place, row in enumerate(rows))
@@ -138,7 +138,7 @@ class SubscriberRestore:
             bulk_insert.insert_subscriber_tags(tagged)
             bulk_insert.insert_consent(records)
             open_signups.keep(waiting)
-            audience_sql.insert_suppressions(suppressed)
+            suppression_log.write(self.organization, suppressed, self.now())
             for way, ids in sources.items():
                 Subscriber.objects.filter(organization=organization, id__in=ids).update(source=way)
             _wish(wishes)

@@ -3,17 +3,19 @@
 day.
 
 A bit of it in each round of the clock, so that nobody waits for a million of them. It changes nothing but the index of
-an address that is not that of the sealed one: a difference is an event that tells how many, and Home shows it. Where a
+an address that is not that of the sealed one, and the suppression list and pauses (audience/suppression_check.py): a
+difference is an event that tells how many, and Home shows it. Where a
 person has asked for it, it begins anew and puts right.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from samizdat.accounts.models import Organization
 from samizdat.audience.actions import put_indexes_right, settle_again
 from samizdat.audience.consistency import CHECKED, DIFFER, MEND, check_page, tell
+from samizdat.audience.suppression_check import LoggedNos, put_right
 from samizdat.events import queries
 from samizdat.events.kinds import EventKind
 from samizdat.worker.stopping import stopping
@@ -36,6 +38,7 @@ class _Going:
     subscribers: int = 0
     wrong: int = 0
     mended: int = 0
+    nos: LoggedNos | None = field(default_factory=LoggedNos)  # None: the suppression list is put right.
 
 
 _going: dict[int, _Going] = {}
@@ -62,6 +65,12 @@ def _go_on(organization: Organization, wish: int, released: int, now: datetime, 
     going = _going.get(organization.id)
     if going is None or (going.day, going.wish, going.released) != (today, wish, released):
         going = _going[organization.id] = _Going(today, wish, released)
+    while going.nos is not None:
+        if stopping.is_set() or time.monotonic() > until:
+            return False
+        if going.nos.go_on(organization, now):
+            put_right(organization, going.nos, now)
+            going.nos = None
     after: int | None = going.after
     while after is not None:
         if stopping.is_set() or time.monotonic() > until:

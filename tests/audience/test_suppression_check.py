@@ -1,0 +1,111 @@
+"""Whoever writes the database and has no keys deletes a no; the nightly comparison puts it back and says so."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from samizdat.audience import actions as audience
+from samizdat.audience import consistency, suppression_check
+from samizdat.audience.actions import preferences, suppressions
+from samizdat.audience.models import Subscriber, Subscription, Suppression
+from samizdat.core import consent
+from samizdat.events import queries
+from samizdat.events.actions import detail_of, record
+from samizdat.events.models import Event
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+MAY = 1
+
+
+@pytest.fixture
+def ada(lantern: Any, letter: Any) -> Subscriber:
+    return audience.add_subscriber(lantern, "ada@example.org", letter, consent="By form.", now=NOW)
+
+
+def compare(organization: Any) -> list[dict[str, Any]]:
+    """What was said of the suppression list."""
+    consistency.mend_all(organization, NOW)
+    events = queries.newest(organization, kinds=[suppression_check.ALTERED])
+    return [{name: many for name, many in detail_of(event).items() if many} for event in events]
+
+
+@pytest.mark.parametrize("reason", ["complaint", "manual", "bounce"])
+def test_a_suppression_that_was_deleted_is_put_back_and_said(lantern: Any, ada: Subscriber, reason: str) -> None:
+    audience.suppress(lantern, reason, subscriber=ada, now=NOW)
+    stopped = Subscription.objects.get(subscriber=ada).mail_verdict
+    assert compare(lantern) == []
+    before = Suppression.objects.values_list("email_index", "index_version", "reason", "day").get()
+    Suppression.objects.all().delete()
+    Subscription.objects.update(mail_verdict=MAY)
+    assert compare(lantern) == [{"missing": 1}]
+    assert Suppression.objects.values_list("email_index", "index_version", "reason", "day").get() == before
+    assert Subscription.objects.get(subscriber=ada).mail_verdict == stopped != MAY
+    assert len(compare(lantern)) == 1
+
+
+def test_who_objected_as_a_stranger_or_was_erased_is_not_brought_back_by_a_deleted_row(
+    lantern: Any, letter: Any, ada: Subscriber
+) -> None:
+    audience.erase(lantern, subscriber=ada, now=NOW)
+    audience.object_to_mail(lantern, address="boris@example.org", now=NOW)
+    suppressions.suppress_many(lantern, "cleo@example.org\ndora@example.org", "manual", now=NOW)
+    Suppression.objects.all().delete()
+    assert compare(lantern) == [{"missing": 4}]
+    boris = audience.add_subscriber(lantern, "boris@example.org", letter, consent="By form.", now=NOW)
+    assert Subscription.objects.get(subscriber=boris).mail_verdict != MAY
+
+
+def test_what_was_lifted_stays_off_the_list(lantern: Any, letter: Any, ada: Subscriber) -> None:
+    audience.suppress(lantern, "manual", subscriber=ada, now=NOW)
+    audience.suppress(lantern, "complaint", subscriber=ada, now=NOW)
+    audience.lift(lantern, "manual", subscriber=ada, now=NOW)
+    audience.confirm(ada, letter, now=NOW)
+    assert compare(lantern) == [] and not Suppression.objects.exists()
+    audience.suppress(lantern, "manual", subscriber=ada, now=NOW)
+    Suppression.objects.all().delete()
+    assert compare(lantern) == [{"missing": 1}]
+
+
+def test_a_removal_that_nobody_wrote_takes_nothing_off_the_list(lantern: Any, ada: Subscriber) -> None:
+    audience.suppress(lantern, "manual", subscriber=ada, now=NOW)
+    forged = Event.objects.get(kind="suppressions.written")
+    forged.pk, forged.kind, forged.position, forged.link = None, "suppressions.deleted", None, None
+    forged.save(force_insert=True)
+    Suppression.objects.all().delete()
+    assert compare(lantern) == [{"missing": 1}]
+
+
+def test_a_row_that_nobody_wrote_stays_and_is_said_once(lantern: Any, ada: Subscriber) -> None:
+    Suppression.objects.create(organization=lantern, email_index=ada.email_index, reason="manual", day=NOW.date())
+    assert compare(lantern) == [{"unknown": 1}]
+    assert len(compare(lantern)) == 1 and Suppression.objects.count() == 1
+
+
+def test_a_pause_that_was_emptied_is_put_back_until_its_day(lantern: Any, letter: Any, ada: Subscriber) -> None:
+    until = NOW.date() + timedelta(days=60)
+    preferences.prefer(ada, letter, preferences.PreferenceChoice(preferences.PAUSE, until), now=NOW)
+    assert compare(lantern) == []
+    Subscription.objects.update(mail_verdict=MAY, paused=None)
+    assert compare(lantern) == [{"pauses": 1}]
+    row = Subscription.objects.get(subscriber=ada)
+    assert (row.paused, row.mail_verdict) == (until, consent.REASONS.index("paused"))
+    preferences.prefer(ada, letter, preferences.PreferenceChoice("all"), now=NOW)
+    assert len(compare(lantern)) == 1, "who ended it themselves has ended it"
+
+
+def test_what_the_log_says_of_it_is_sealed_and_tells_the_day_alone(lantern: Any, ada: Subscriber) -> None:
+    audience.suppress(lantern, "complaint", subscriber=ada, now=NOW)
+    event = Event.objects.get(kind="suppressions.written")
+    assert bytes(ada.email_index) not in bytes(event.detail) and bytes(ada.email_index).hex() in str(detail_of(event))
+    assert event.about is None and event.at.time().isoformat() == "00:00:00"
+
+
+def test_what_another_was_writing_meanwhile_is_no_difference(lantern: Any, ada: Subscriber) -> None:
+    logged = suppression_check.LoggedNos()
+    assert logged.go_on(lantern, NOW)
+    audience.suppress(lantern, "manual", subscriber=ada, now=NOW)
+    record("list.changed", lantern, now=NOW)
+    assert suppression_check.put_right(lantern, logged, NOW) == 0
