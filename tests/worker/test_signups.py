@@ -24,7 +24,7 @@ from samizdat.audience.actions import forms, fundraising_consent, mail_quota, si
 from samizdat.audience.actions.lists import agree_to_words
 from samizdat.audience.errors import FormRefused, NoName
 from samizdat.audience.list_details import ListDetails
-from samizdat.audience.models import ConsentRecord, List, SignUpForm
+from samizdat.audience.models import ConsentRecord, List, MailQuota, SignUpForm
 from samizdat.core.crypto import seal, tokens
 from samizdat.delivery import dkim_keys
 from samizdat.delivery.actions import add_route, domains, pause_route
@@ -142,6 +142,24 @@ def test_typing_an_address_in_again_and_again_sends_one_mail(lantern: Any, thurs
     signups.take(NOW)
     assert len(mails(out)) == 1
     assert not Intake.objects.exists()
+
+
+def test_a_sign_up_leaves_the_same_trace_of_who_gets_it_already_and_holds_none_of_their_mail_back(
+    lantern: Any, thursday: Any, out: Path
+) -> None:
+    """A visitor who reads the database sees that nothing at all is written of those who are here."""
+    ada = audience.add_subscriber(lantern, "ada@example.org", thursday, consent="said so", now=NOW)
+    counts = []
+    for wanted in ("ada@example.org", "boris@example.org", "ada@example.org", "boris@example.org"):
+        before = MailQuota.objects.count()
+        ask(lantern, thursday, wanted)
+        signups.take(NOW)
+        counts.append(MailQuota.objects.count() - before)
+    assert counts == [2, 2, 0, 0] and len(mails(out)) == 1
+    audience.unsubscribe(ada, thursday, now=NOW)
+    ask(lantern, thursday)
+    signups.take(NOW)
+    assert sorted(mail["To"] for mail in mails(out)) == ["ada@example.org", "boris@example.org"]
 
 
 def test_who_gets_it_already_gets_no_mail_and_keeps_it(lantern: Any, thursday: Any, out: Path) -> None:

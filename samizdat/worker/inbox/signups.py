@@ -99,13 +99,14 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
         return True
     try:
         wanted = address.normalize(envelope.words.address)
-        if (known := _has_all(envelope.organization, wanted, target)) is not None:
+        known = _has_all(envelope.organization, wanted, target)
+        # Before anything is written: whoever types an address in a thousand times leaves one trace of it. The same
+        # traces of who gets it already, so that their rows don't tell; by another name, which holds no mail back.
+        may_ask = _may_today(envelope, "confirm" if known is None else "confirmed", wanted, now)
+        if known is not None:
             # They get it already; whoever typed their address in learns nothing, and no mail is spent on it.
             return not target.appeals or fundraising_consent.ask(envelope, _about(envelope, known, target), memory, now)
-        # Before anything is written: whoever types an address in a thousand times leaves one trace of it.
-        if not once_a_day(envelope.organization, f"confirm {address.comparable(wanted)}", envelope.row, now):
-            return True
-        if not few_a_day(envelope.organization, "confirm", wanted, envelope.row, now):
+        if not may_ask:
             return True
         if not _may_ask(envelope, wanted, now):
             return True
@@ -117,6 +118,12 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     if not memory.may_send(envelope.organization.id):
         return False
     return _write(envelope, wanted, subscriber, target, now)
+
+
+def _may_today(envelope: OpenedEnvelope, what: str, wanted: str, now: datetime) -> bool:
+    if not once_a_day(envelope.organization, f"{what} {address.comparable(wanted)}", envelope.row, now):
+        return False
+    return few_a_day(envelope.organization, what, wanted, envelope.row, now)
 
 
 def _may_ask(envelope: OpenedEnvelope, wanted: str, now: datetime) -> bool:
