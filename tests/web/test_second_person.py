@@ -190,10 +190,10 @@ def test_whatever_else_the_letter_says_is_agreed_to_as_well(strict: House, what:
 
 def test_a_yes_is_to_what_the_page_showed_and_not_to_what_stands_when_it_is_pressed(strict: House, desk: Desk) -> None:
     page = desk("admin").get(_to(strict, "send", strict.campaign.pk)).content.decode()
-    seen = re.search(r'name="seen" value="([0-9a-f]+)"', page)
-    assert seen is not None
+    shown = dict(re.findall(r'name="(seen|people)" value="(\w+)"', page))
     audience.rename_list(strict.campaign.list, "Confirm at once", now=NOW, by=strict.people["editor"])
-    desk("admin").post(_to(strict, "agree", strict.campaign.pk), {"seen": seen[1]})
+    answer = desk("admin").post(_to(strict, "agree", strict.campaign.pk), shown, follow=True).content.decode()
+    assert "The campaign was changed since you opened this page" in answer
     assert standing(open_campaign(strict.campaign)).state == "none"
 
 
