@@ -72,6 +72,8 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
         return _shown(request, holder, place)
     one_click = is_one_click(request)
     posted = fields_of(request)
+    if holder.only_leaves and posted.get("do", "") in ("show", "save", "move"):
+        return page_for(request, holder, place, "preferences_closed", {})
     if repeated(request, *ONCE):
         return _incomplete(request, holder, place)
     deed = {"show": _ask, "save": _save, "data": _by_mail, "erase": _by_mail, "move": _move}.get(posted.get("do", ""))
@@ -89,7 +91,7 @@ def _shown(request: HttpRequest, holder: tokens.TokenHolder, place: Site) -> Htt
     secret = request.GET.get("s", "")
     if holder.purpose == "test":
         return _settings(request, holder, place, _SAMPLE)
-    if not _SECRET.fullmatch(secret):
+    if not _SECRET.fullmatch(secret) or holder.only_leaves:
         return page_for(request, holder, place, "preferences_closed", {})
     text = queries.sheet(place, holder.text + secret, timezone.now())
     if text is None:

@@ -174,6 +174,7 @@ def page_for(
             "list": list_name,
             "token": holder.text,
             "test": holder.purpose == "test",
+            "only_leaves": holder.only_leaves,
             "mailto": mailto_of(place, holder.text),
         }
         return page_of(request, place, language, name, known | (values or {}), status, preferred)

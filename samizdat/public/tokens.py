@@ -34,12 +34,14 @@ Ask = Callable[[], list[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class TokenHolder:
-    """Whose token it is and what it says; who holds it may do that one thing."""
+    """Whose token it is and what it says; who holds it may do that one thing. only_leaves: by a former key, which the
+    house believes in nothing else."""
 
     uid: bytes
     purpose: str
     edition: int
     text: str
+    only_leaves: bool = False
 
 
 class ProvenLink(NamedTuple):
@@ -75,13 +77,13 @@ class TokenReader:
     def read(self, text: str, *purposes: str) -> TokenHolder:
         """The first purpose that the token is for. Errors: tokens.BadToken."""
         number = tokens.key_number(text)
-        uid, keys, _until = self._of(number)
+        uid, keys, _until = owned = self._of(number)
         for purpose in purposes:
             try:
                 token = tokens.read_with({number: keys[purpose]}, text)
             except tokens.BadToken:
                 continue
-            return TokenHolder(uid, purpose, token.edition, tokens.spelled(text))
+            return TokenHolder(uid, purpose, token.edition, tokens.spelled(text), owned.only_leaves)
         raise tokens.BadToken("tag")
 
     def proven(self, text: str, *purposes: str) -> ProvenLink | None:

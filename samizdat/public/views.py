@@ -87,6 +87,8 @@ def back(request: HttpRequest, token: str) -> HttpResponse:
     if request.method != "POST":
         return leave(request, token)
     holder, place = holder_of(request, token, "leave", "preferences", "test")
+    if holder.only_leaves:
+        return page_for(request, holder, place, "left", {"appeals": _of_appeal(holder, place)})
     if holder.purpose != "test":
         drop_in(place, "back", token=holder.text, purpose=holder.purpose)
     return page_for(request, holder, place, "back", {"appeals": _of_appeal(holder, place)})

@@ -13,7 +13,7 @@ from samizdat.core.crypto import tokens
 from samizdat.public import style
 from samizdat.publicdb import actions
 from samizdat.publicdb.models import Intake
-from tests.public.conftest import KEY, OTHER_KEY, OTHER_UID, UID, publish
+from tests.public.conftest import KEY, OLD_KEY, OTHER_KEY, OTHER_UID, UID, publish
 from tests.public.test_pages import FORM, LIMIT, everything, opened, token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lantern_place")]
@@ -321,3 +321,15 @@ def test_every_page_is_small_and_asks_nobody_else_for_anything(reader: Client) -
         assert len(page.content) + sheet <= LIMIT, name
         assert not re.search(r"<script|<style|style=|<img|\bon\w+=|https?://|samizdat", text, re.IGNORECASE), name
         assert text.count("<h1") == 1 and not page.cookies
+
+
+def test_a_link_from_before_a_move_offers_leaving_and_mails_about_their_data_alone(reader: Client) -> None:
+    link = tokens.make(OLD_KEY, "preferences", 4, 9)
+    for seen in (reader.get(f"/p/{link}"), reader.post(f"/p/{link}", {"do": "show"})):
+        text = seen.content.decode()
+        assert "use the link in a newer email" in text and "Manage preferences" not in text
+        assert "Unsubscribe" in text and "Get a copy of my data" in text
+    assert "Resubscribe" not in reader.post(f"/u/{link}/back").content.decode()
+    assert not Intake.objects.exists()
+    assert "Resubscribe" not in reader.post(f"/u/{link}").content.decode()
+    assert Intake.objects.count() == 1

@@ -13,6 +13,8 @@ from samizdat.audience import queries
 from samizdat.audience.actions import forms
 from samizdat.audience.actions.preferences import mark_of
 from samizdat.core.crypto import tokens
+from samizdat.publicdb import queries as publicdb
+from samizdat.publicdb.models import Site
 from samizdat.vault import keyring
 from samizdat.vault.models import VaultKey
 from samizdat.worker.inbox import preferences, signups, unsubscribes
@@ -76,3 +78,21 @@ def test_whoever_writes_the_database_makes_no_former_key_younger(lantern: Any, v
     VaultKey.objects.filter(number=78).update(created=TODAY)
     with pytest.raises(keyring.KeyWrong):
         keyring.look_again(lantern)
+
+
+@pytest.mark.parametrize(("came", "counts"), [(DAY, True), (-YEAR, False)])
+def test_nobody_is_brought_back_or_looked_up_by_a_former_key(
+    lantern: Any, thursday: Any, ada: Any, vault: Any, came: timedelta, counts: bool
+) -> None:
+    """Whoever has an old file would learn who of it still subscribes, and bring back who has left."""
+    moved_in(lantern, FORMER, vault, TODAY + came)
+    keyring.look_again(lantern)
+    link, secret = tokens.make(FORMER, "preferences", 5, ada.number), "a" * 26
+    say(lantern, "show", token=link, purpose="preferences", secret=secret)
+    preferences.take(NOW)
+    sheet = publicdb.sheet(Site.objects.get(uid=bytes(lantern.uid)), link + secret, NOW)
+    assert ("status" in str(sheet)) is counts
+    for kind in ("leave", "back"):
+        say(lantern, kind, token=link, purpose="preferences", way="form")
+    unsubscribes.take(NOW)
+    assert (status(ada, thursday) == "subscribed") is counts

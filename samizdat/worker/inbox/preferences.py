@@ -98,7 +98,7 @@ def _show(envelope: OpenedEnvelope, now: datetime) -> None:
     token, secret = envelope.words.token, envelope.words.secret
     if not (len(secret) == 26 and secret.isalnum() and _is_token(token)):
         return
-    proven = _proven(envelope)
+    proven = _proven(envelope, now)
     shown = _sheet(proven) if proven else {"gone": True}
     if shown is None:
         shown = {"gone": True}
@@ -135,7 +135,7 @@ def _appeals(subscriber: Subscriber, list_: List, settings: preferences.ReaderPr
 
 
 def _prefer(envelope: OpenedEnvelope, now: datetime) -> None:
-    proven = _proven(envelope)
+    proven = _proven(envelope, now)
     if proven is None:
         return
     words = envelope.words
@@ -171,8 +171,8 @@ def _is_token(text: str) -> bool:
         return False
 
 
-def _proven(envelope: OpenedEnvelope) -> Unsubscribe | None:
-    return next(iter(all_proven([envelope])), None)
+def _proven(envelope: OpenedEnvelope, now: datetime) -> Unsubscribe | None:
+    return next(iter(all_proven([envelope], today=now.astimezone(UTC).date())), None)
 
 
 # -- what a mailbox proved --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from samizdat import phrases_override
@@ -84,7 +84,7 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
         return proven is None or fundraising_consent.tick(
             envelope, proven.subscriber, proven.lists, signups.memory, now
         )
-    wanted = _allowed(envelope, now) if envelope.kind == "allowed" else _asked(envelope)
+    wanted = _allowed(envelope, now) if envelope.kind == "allowed" else _asked(envelope, now)
     if wanted is None:
         return True
     # Both mailboxes are asked for one wish, and a newer wish is another mail to another mailbox.
@@ -102,10 +102,12 @@ def _take(envelope: OpenedEnvelope, now: datetime) -> bool:
     return _mail(envelope, wanted, now)
 
 
-def _asked(envelope: OpenedEnvelope) -> SubjectRequest | None:
+def _asked(envelope: OpenedEnvelope, now: datetime) -> SubjectRequest | None:
     """By a link that anybody may have who was forwarded a letter: so it goes to their own mailbox, whatever it is."""
-    proven = next(iter(all_proven([envelope])), None)
     what = "allow" if envelope.kind == "move" else envelope.words.what
+    # A mail about their data or its end goes to their own mailbox, whatever key the link is of.
+    today = now.astimezone(UTC).date() if what == "allow" else None
+    proven = next(iter(all_proven([envelope], today=today)), None)
     if proven is None or not proven.lists or what not in ("data", "erase", "allow"):
         return None
     subscriber, mark, wish = proven.subscriber, 0, ""

@@ -333,7 +333,7 @@ def _letter(edition: int) -> str:
 
 
 def _back(envelopes: list[OpenedEnvelope], now: datetime) -> None:
-    proven = all_proven(envelopes)
+    proven = all_proven(envelopes, today=now.astimezone(UTC).date())
     moved: Moved = Counter()
     back = []
     returned: dict[tuple[int, str], list[int]] = defaultdict(list)
