@@ -277,11 +277,16 @@ def test_the_report_says_how_many_left_by_this_letter_while_it_goes_and_afterwar
     here: House, desk: Desk, place: str
 ) -> None:
     address = _to(here, place, here.sent.pk)
-    assert "Unsubscribed: 0" in desk("viewer").get(address).content.decode()
+    assert _unsubscribed(desk("viewer").get(address)) == "0"
     Campaign.objects.filter(pk=here.sent.pk).update(unsubscribes=1234)
-    assert "Unsubscribed: 1,234" in desk("viewer").get(address).content.decode()
+    assert _unsubscribed(desk("viewer").get(address)) == "1,234"
     delivery.cancel(here.sent, now=NOW)
-    assert "Unsubscribed: 1,234" in desk("viewer").get(address).content.decode()
+    assert _unsubscribed(desk("viewer").get(address)) == "1,234"
+
+
+def _unsubscribed(page: Any) -> str:
+    match = re.search(r"<dt>Unsubscribed</dt>\s*<dd>([^<]*)</dd>", page.content.decode())
+    return match[1] if match else ""
 
 
 def test_settling_where_nothing_is_unsure_settles_nothing(here: House, desk: Desk) -> None:

@@ -21,9 +21,8 @@ from samizdat.campaigns.archive import listing, web_corrections
 from samizdat.campaigns.drafts.draft import draft_of
 from samizdat.campaigns.errors import CampaignError
 from samizdat.campaigns.models import Campaign, goes_to_all, is_listed
-from samizdat.campaigns.queries import is_public
+from samizdat.campaigns.queries import is_public, web_address
 from samizdat.core.mail.ledger import LedgerTotals
-from samizdat.core.totals import FEWEST, is_few
 from samizdat.delivery import actions, queries
 from samizdat.delivery.actions import resend_unreached
 from samizdat.delivery.click_stats import counted
@@ -201,7 +200,8 @@ def _facts(request: DeskRequest, campaign: Campaign) -> dict[str, Any]:
         "passing": campaign.state == "waiting" and campaign.reason in labels.PASSING,
         "contest": ab_tests.table(campaign),
         "counts_clicks": counted(campaign),
-        "left_few": FEWEST if is_few(campaign.unsubscribes) else 0,
+        "waiting": books.pending + books.deferred,
+        "web_address": web_address(campaign) if hasattr(campaign, "edition") else "",
     }
 
 
